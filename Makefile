@@ -1,0 +1,50 @@
+# Two commands from a bare machine: `make demo` trains a net and shows what it learnt, `make test` runs every check.
+.PHONY: setup demo test test-long lint format benchmark clean
+.DEFAULT_GOAL := setup
+
+# The newest Python that torch has wheels for everywhere; any from 3.11 on will do.
+PYTHON ?= $(shell for p in python3.12 python3.13 python3.11 python3; do \
+	$$p -c 'import sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+STAMP := .venv/.set-up
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "convtui needs Python 3.11 to 3.13 with its venv module: install one, or say make PYTHON=..." >&2; exit 2; }
+	@if command -v uv >/dev/null; then \
+		uv venv --quiet --allow-existing --python $(PYTHON) .venv && \
+		uv pip install --quiet --python $(BIN)/python --constraints constraints.txt --editable '.[dev]'; \
+	else \
+		$(PYTHON) -m venv .venv && \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'; \
+	fi
+	@touch $@
+
+demo: setup
+	$(BIN)/convtui run --preset demo --name demo
+	$(BIN)/convtui runs show last
+
+test: setup lint
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+test-long: setup
+	$(BIN)/pytest -m long $(PYTEST_ARGS)
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --cache-dir .import_linter_cache
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+benchmark: setup
+	$(BIN)/python -m benchmarks.training
+	$(BIN)/python -m benchmarks.recording
+	$(BIN)/python -m benchmarks.startup
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

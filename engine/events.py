@@ -1,0 +1,181 @@
+"""What a training says as it goes. Plain frozen values: no tensors, nothing that refers back.
+
+Losses are means over images, accuracies fractions 0 to 1. NaN and infinity occur: they are what divergence looks like.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+CheckpointKind = Literal["checkpoint", "best", "snapshot"]
+Severity = Literal["info", "warning", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The first event: what is about to be trained, from where, and on what."""
+
+    step: int
+    """Updates already done: 0, or where a resumed run goes on."""
+    epoch: int
+    """Epochs already completed."""
+    total_steps: int
+    steps_per_epoch: int
+    images_per_epoch: int
+    parameters: int
+    dataset: str
+    device: str
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    """What is needed to repeat the numbers: versions, threads, step path, precision."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Training moved on by `len(values[name])` steps, the last of which is `step`."""
+
+    step: int
+    """Updates done in all."""
+    epoch: int
+    """The epoch in hand, from 1."""
+    position: int
+    """Steps done in this epoch."""
+    first_step: int
+    """The step that the first entry of every series in `values` belongs to; the others follow one by one."""
+    values: Mapping[str, tuple[float, ...]]
+    """Per-step series: `batch_loss`, `batch_accuracy`, `learning_rate`."""
+    images: int
+    """Images trained on since this process began."""
+    seconds: float
+    """Seconds spent in training and evaluation, over all attempts."""
+    images_per_second: float
+    """Since the event before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluating:
+    """An evaluation is under way."""
+
+    step: int
+    epoch: int
+    split: Literal["test", "validation"]
+    done: int
+    total: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class EpochEnded:
+    """An epoch, or the last part of one, is done. `values` has `train_loss`, `train_accuracy` (both running over the
+    epoch's batches, in training mode) and, where an evaluation was due, `test_loss`, `test_accuracy`,
+    `validation_loss`, `validation_accuracy`."""
+
+    step: int
+    epoch: int
+    values: Mapping[str, float]
+    seconds: float
+    images_per_second: float
+    """Over the epoch's training steps, evaluation left out."""
+    best: bool
+    """True where this epoch's weights are the best so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointSaved:
+    """A file is complete on disk. `checkpoint` can be resumed; `best` and `snapshot` hold weights only."""
+
+    step: int
+    epoch: int
+    kind: CheckpointKind
+    file: str
+    """Its name inside the run's folder."""
+    bytes: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class RateChanged:
+    """Somebody changed the learning rate by hand: from now on the schedule's rate is multiplied by `factor`."""
+
+    step: int
+    factor: float
+    learning_rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One line for people, kept with the run."""
+
+    step: int
+    text: str
+    severity: Severity = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """Nobody pulls the training for now."""
+
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Continued:
+    """A pause is over."""
+
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The budget is used up, or early stopping ended it; `values` are those of the weights that the run ends with."""
+
+    step: int
+    epoch: int
+    values: Mapping[str, float]
+    seconds: float
+    images_per_second: float
+    early: bool = False
+    best_epoch: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """Stopped on request, saved, resumable."""
+
+    step: int
+    epoch: int
+    values: Mapping[str, float]
+    seconds: float
+    images_per_second: float
+
+
+@dataclass(frozen=True, slots=True)
+class Diverged:
+    """Loss or weights stopped being finite numbers."""
+
+    step: int
+    """The first step whose loss or weights were not finite."""
+    epoch: int
+    learning_rate: float
+    reason: str
+    values: Mapping[str, float]
+    seconds: float
+    images_per_second: float
+
+
+Ending = Finished | Stopped | Diverged
+Event = (
+    Started
+    | Progress
+    | Evaluating
+    | EpochEnded
+    | CheckpointSaved
+    | RateChanged
+    | Message
+    | Paused
+    | Continued
+    | Finished
+    | Stopped
+    | Diverged
+)

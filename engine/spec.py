@@ -1,0 +1,377 @@
+"""RunSpec: every hyperparameter of a run, with its bounds, unit and one line of help.
+
+The one source of truth. The command line's options, the form on screen, validation, presets in TOML and the comparison
+of two runs are all read off these classes; nothing about a hyperparameter is written down a second time.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+
+from engine.errors import SpecError
+
+
+class Part(BaseModel):
+    """A frozen group of hyperparameters; unknown names are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+
+
+def hyper(default: Any, help: str, unit: str = "", **bounds: Any) -> Any:
+    """A hyperparameter: its default, one line of help, its unit and its bounds (`ge`, `gt`, `le`, `lt`)."""
+    return Field(default=default, description=help, json_schema_extra={"unit": unit}, **bounds)
+
+
+# ---------------------------------------------------------------------------------------------- blocks of the net
+
+_CONV_NOTATION = re.compile(
+    r"""^\s*(?P<filters>\d+)\s+(?P<kernel>\d+)(?:[x×](?P<kernel_too>\d+))?
+        (?:\s+stride\s+(?P<stride>\d+))?
+        (?:\s+pad\s+(?P<padding>\d+))?
+        (?:\s+(?P<batch_norm>bn))?
+        (?:\s+pool\s+(?P<pool>\d+)(?:/(?P<pool_stride>\d+))?)?\s*$""",
+    re.VERBOSE,
+)
+_DENSE_NOTATION = re.compile(r"^\s*(?P<units>\d+)(?:\s+dropout\s+(?P<dropout>[\d.]+))?\s*$")
+
+
+class ConvBlock(Part):
+    """Convolution, batch norm if wanted, activation, max-pool if wanted. Written `32 5x5 stride 1 pad 2 bn pool 3/2`."""
+
+    filters: int = hyper(32, "number of filters, and so of feature maps", ge=1, le=4096)
+    kernel: int = hyper(5, "side of the square kernel", "pixels", ge=1, le=256)
+    stride: int = hyper(1, "step of the kernel", "pixels", ge=1, le=16)
+    padding: int = hyper(0, "zeros added at each border before the convolution", "pixels", ge=0, le=128)
+    batch_norm: bool = hyper(False, "batch normalisation between convolution and activation")
+    pool: int = hyper(0, "side of the max-pool after the activation; 0 is none", "pixels", ge=0, le=16)
+    pool_stride: int = hyper(0, "step of the max-pool; 0 is its side", "pixels", ge=0, le=16)
+
+    def __str__(self) -> str:
+        words = [f"{self.filters} {self.kernel}x{self.kernel}"]
+        words += [f"stride {self.stride}"] if self.stride != 1 else []
+        words += [f"pad {self.padding}"] if self.padding else []
+        words += ["bn"] if self.batch_norm else []
+        if self.pool:
+            step = self.pool_stride or self.pool
+            words.append(f"pool {self.pool}" if step == self.pool else f"pool {self.pool}/{step}")
+        return " ".join(words)
+
+
+class DenseBlock(Part):
+    """Dense layer, activation, dropout if wanted. Written `1024 dropout 0.5`."""
+
+    units: int = hyper(128, "number of units", ge=1, le=65536)
+    dropout: float = hyper(0.0, "share of units set to zero in each training step", ge=0, lt=1)
+
+    def __str__(self) -> str:
+        return f"{self.units} dropout {self.dropout:g}" if self.dropout else f"{self.units}"
+
+
+def _conv_from_notation(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    found = _CONV_NOTATION.match(value)
+    if not found or found["kernel_too"] not in (None, found["kernel"]):
+        raise ValueError("is not a block: write FILTERS KxK [stride S] [pad P] [bn] [pool P[/S]], as in '32 5x5 pad 2 pool 2'")
+    given = {name: text for name, text in found.groupdict().items() if text is not None and name != "kernel_too"}
+    return {name: True if name == "batch_norm" else int(text) for name, text in given.items()}
+
+
+def _dense_from_notation(value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return {"units": value}
+    if not isinstance(value, str):
+        return value
+    found = _DENSE_NOTATION.match(value)
+    if not found:
+        raise ValueError("is not a block: write UNITS [dropout SHARE], as in '1024 dropout 0.5'")
+    return {name: text for name, text in found.groupdict().items() if text is not None}
+
+
+def _several(value: Any) -> Any:
+    """Accept blocks written in one line, parted by commas; an empty line is no block."""
+    if isinstance(value, str):
+        return tuple(part for part in value.split(",") if part.strip())
+    return (value,) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+ConvBlocks = Annotated[tuple[Annotated[ConvBlock, BeforeValidator(_conv_from_notation)], ...], BeforeValidator(_several)]
+DenseBlocks = Annotated[tuple[Annotated[DenseBlock, BeforeValidator(_dense_from_notation)], ...], BeforeValidator(_several)]
+
+
+# ------------------------------------------------------------------------------------------------ the four parts
+
+
+class ModelSpec(Part):
+    """The net: convolutional blocks, then dense blocks, then a dense output of one unit a class."""
+
+    conv_blocks: ConvBlocks = hyper((), "convolutional blocks, first to last, parted by commas", max_length=32)
+    dense_blocks: DenseBlocks = hyper((), "dense blocks after them, parted by commas", max_length=16)
+    activation: Literal["relu", "leaky_relu", "tanh", "sigmoid"] = hyper("relu", "nonlinearity after every hidden layer")
+    leak: float = hyper(0.01, "slope of leaky_relu below zero", ge=0, lt=1)
+    init: Literal["default", "xavier", "he", "lecun"] = hyper("default", "how weights are drawn; default is PyTorch's own")
+
+
+class DataSpec(Part):
+    """The images, how they are prepared and in which order they come."""
+
+    source: str = hyper("shapes", "shapes, digits, mnist, cifar10 or folder:PATH", min_length=1)
+    colour: Literal["grey", "rgb"] = hyper("rgb", "grey is ITU-R 601 luma, one channel; rgb has three")
+    size: int = hyper(32, "side of the square images; others are resized to it", "pixels", ge=4, le=512)
+    train_per_class: int = hyper(0, "training images of each class, the first ones; 0 is all", "images", ge=0)
+    test_per_class: int = hyper(0, "test images of each class, the first ones; 0 is all", "images", ge=0)
+    standardise: bool = hyper(True, "subtract the training split's mean and divide by its standard deviation, per channel")
+    order: Literal["shuffle", "fixed"] = hyper("shuffle", "a new order each epoch, or always the dataset's own")
+    batch_size: int = hyper(128, "images in one step", "images", ge=1, le=65536)
+    validation_fraction: float = hyper(0.0, "share of the training images held out for validation", ge=0, le=0.5)
+
+
+class OptimiserSpec(Part):
+    """How weights are updated and how the learning rate moves."""
+
+    name: Literal["sgd", "adam", "adamw"] = hyper("adam", "update rule")
+    learning_rate: float = hyper(1e-3, "size of a step, before the schedule", gt=0, le=10)
+    momentum: float = hyper(0.0, "share of the last update kept; sgd only", ge=0, lt=1)
+    weight_decay: float = hyper(0.0, "pull of the weights towards zero (decoupled in adamw)", ge=0, le=1)
+    schedule: Literal["constant", "exponential", "cosine"] = hyper("constant", "how the learning rate changes with time")
+    decay: float = hyper(0.95, "factor an epoch of the exponential schedule, applied smoothly at every step", gt=0, le=1)
+    warmup_epochs: float = hyper(0.0, "straight rise from zero before the cosine schedule", "epochs", ge=0, le=1000)
+
+
+class TrainingSpec(Part):
+    """How long to train, what to minimise, when to look and what to keep."""
+
+    epochs: int = hyper(10, "passes over the training images", "epochs", ge=1, le=100_000)
+    steps: int | None = hyper(None, "budget in updates, in place of epochs", "steps", ge=1, le=1_000_000_000)
+    loss: Literal["cross_entropy"] = hyper("cross_entropy", "what is minimised")
+    patience: int = hyper(0, "epochs without a lower validation loss before stopping early; 0 is never", "epochs", ge=0, le=10_000)
+    evaluate_every: int = hyper(1, "epochs between evaluations; the last one is always evaluated", "epochs", ge=1, le=10_000)
+    snapshot_every: int = hyper(0, "epochs between snapshots of the weights; 0 keeps none", "epochs", ge=0, le=10_000)
+    checkpoint_seconds: float = hyper(30.0, "time between resumable checkpoints", "seconds", ge=0, le=86_400)
+    seed: int = hyper(0, "seed of the weights, of the order of images and of dropout", ge=0, lt=2**63)
+    precision: Literal["float32", "bfloat16"] = hyper("float32", "bfloat16 is mixed precision, for GPUs that have it")
+    threads: int = hyper(0, "processor threads; 0 is one a core", "threads", ge=0, le=1024)
+
+
+class RunSpec(Part):
+    """A run's full settings.
+
+    Raises nothing of pydantic's to callers that build it through `make` or `changed`: those raise SpecError.
+    """
+
+    model: ModelSpec = Field(default_factory=ModelSpec)
+    data: DataSpec = Field(default_factory=DataSpec)
+    optimiser: OptimiserSpec = Field(default_factory=OptimiserSpec)
+    training: TrainingSpec = Field(default_factory=TrainingSpec)
+
+    @model_validator(mode="after")
+    def _agree(self) -> RunSpec:
+        if self.training.patience and not self.data.validation_fraction:
+            raise ValueError(
+                f"training.patience = {self.training.patience} stops on the validation loss, but data.validation_fraction = 0 "
+                "holds no image out: set data.validation_fraction (0.1, say) or training.patience = 0"
+            )
+        if self.optimiser.momentum and self.optimiser.name != "sgd":
+            raise ValueError(
+                f"optimiser.momentum = {self.optimiser.momentum:g} means something to sgd only, but optimiser.name = "
+                f"{self.optimiser.name}: set optimiser.name = sgd or optimiser.momentum = 0"
+            )
+        if self.optimiser.warmup_epochs and self.optimiser.schedule != "cosine":
+            raise ValueError(
+                f"optimiser.warmup_epochs = {self.optimiser.warmup_epochs:g} belongs to the cosine schedule, but "
+                f"optimiser.schedule = {self.optimiser.schedule}: set optimiser.schedule = cosine or optimiser.warmup_epochs = 0"
+            )
+        return self
+
+
+# --------------------------------------------------------------------------------------------- making and changing
+
+
+@dataclass(frozen=True, slots=True)
+class Hyperparameter:
+    """One field of RunSpec as faces see it."""
+
+    path: str
+    """`part.name`, as in `model.activation`."""
+    kind: type
+    """bool, int, float, str or tuple (blocks)."""
+    default: Any
+    help: str
+    unit: str
+    choices: tuple[str, ...]
+    """The valid values where there is a closed list, else empty."""
+    bounds: str
+    """As in `0 < x <= 10`; empty where there are none."""
+
+
+def make(values: Mapping[str, Any]) -> RunSpec:
+    """The spec with these nested values, as read from TOML or JSON. Raises SpecError naming every bad field."""
+    try:
+        return RunSpec.model_validate(values)
+    except ValidationError as error:
+        raise SpecError(_explain(error)) from None
+
+
+def changed(spec: RunSpec, changes: Mapping[str, Any]) -> RunSpec:
+    """`spec` with values set by path: `{"model.activation": "tanh", "model.conv_blocks.0.filters": 16}`.
+
+    Raises SpecError for unknown paths and bad values.
+    """
+    values: dict[str, Any] = spec.model_dump()
+    for path, value in changes.items():
+        _put(values, path, value)
+    return make(values)
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """`model.leak=0.1` as its path and value. Values are TOML; what is not TOML is taken as text. Raises SpecError."""
+    path, equals, value = text.partition("=")
+    if not equals or not path.strip():
+        raise SpecError(f"--set {text}: write PART.NAME=VALUE, as in model.activation=tanh")
+    try:
+        return path.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return path.strip(), value.strip()
+
+
+def difference(before: RunSpec, after: RunSpec) -> dict[str, tuple[str, str]]:
+    """Path -> (value before, value after), written as people read them, for every hyperparameter that differs."""
+    pairs = ((field.path, read(before, field.path), read(after, field.path)) for field in hyperparameters())
+    return {path: (written(old), written(new)) for path, old, new in pairs if old != new}
+
+
+def read(spec: RunSpec, path: str) -> Any:
+    """The value at `part.name`."""
+    part, _, name = path.partition(".")
+    return getattr(getattr(spec, part), name)
+
+
+def written(value: Any) -> str:
+    """A hyperparameter's value as people read it and as `--set` takes it back."""
+    if isinstance(value, tuple):
+        return ", ".join(str(item) for item in value) or "none"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def hyperparameters() -> Iterator[Hyperparameter]:
+    """Every hyperparameter in the order of the form."""
+    for part_name, part in RunSpec.model_fields.items():
+        part_type = part.annotation
+        assert isinstance(part_type, type)
+        assert issubclass(part_type, Part)
+        for name, info in part_type.model_fields.items():
+            extra = info.json_schema_extra
+            yield Hyperparameter(
+                path=f"{part_name}.{name}",
+                kind=_kind(info),
+                default=info.default,
+                help=info.description or "",
+                unit=str(extra["unit"]) if isinstance(extra, dict) else "",
+                choices=tuple(get_args(info.annotation)) if get_origin(info.annotation) is Literal else (),
+                bounds=_bounds(info),
+            )
+
+
+def _kind(info: FieldInfo) -> type:
+    annotation = info.annotation
+    if get_origin(annotation) is Literal:
+        return str
+    if get_origin(annotation) is not None:
+        inner = [part for part in get_args(annotation) if isinstance(part, type) and part is not type(None)]
+        return inner[0] if inner and get_origin(annotation) is not tuple and inner[0] in (int, float, str) else tuple
+    assert isinstance(annotation, type)
+    return annotation
+
+
+def _bounds(info: FieldInfo) -> str:
+    limits = {name: getattr(rule, name) for rule in info.metadata for name in ("gt", "ge", "lt", "le") if hasattr(rule, name)}
+    low = f"{limits['gt']:g} < " if "gt" in limits else f"{limits['ge']:g} <= " if "ge" in limits else ""
+    high = f" < {limits['lt']:g}" if "lt" in limits else f" <= {limits['le']:g}" if "le" in limits else ""
+    return f"{low}x{high}" if low or high else ""
+
+
+def _put(values: dict[str, Any], path: str, value: Any) -> None:
+    *parents, name = path.split(".")
+    place: Any = values
+    for parent in parents:
+        if isinstance(place, list | tuple) and parent.isdigit() and int(parent) < len(place):
+            place = place[int(parent)]
+        elif isinstance(place, dict) and isinstance(place.get(parent), dict | list | tuple):
+            if isinstance(place[parent], tuple):
+                place[parent] = list(place[parent])
+            place = place[parent]
+        else:
+            raise SpecError(_unknown(path))
+    if isinstance(place, list) and name.isdigit() and int(name) < len(place):
+        place[int(name)] = value
+    elif isinstance(place, dict) and name in place and not isinstance(place[name], dict):
+        place[name] = None if value == "none" and path == "training.steps" else () if value == "none" else value
+    else:
+        raise SpecError(_unknown(path))
+
+
+def _unknown(path: str) -> str:
+    near = nearest(path, [field.path for field in hyperparameters()])
+    return f"there is no hyperparameter {path!r}{near}: 'convtui presets --fields' lists them"
+
+
+def nearest(wrong: str, right: Iterable[str]) -> str:
+    """` (did you mean X?)` for the closest of the `right` names, or nothing when none is close."""
+    names = list(right)
+    tails = {name.rpartition(".")[2]: name for name in names}
+    close = difflib.get_close_matches(wrong, names, n=1, cutoff=0.5) or [
+        tails[tail] for tail in difflib.get_close_matches(wrong.rpartition(".")[2], list(tails), n=1, cutoff=0.6)
+    ]
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+_WANTED = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "string": "text",
+    "tuple": "a list of blocks",
+    "model": "a group of hyperparameters",
+}
+
+
+def _explain(error: ValidationError) -> str:
+    """All of pydantic's complaints in one line: field, value, bound, nearest valid choice."""
+    return "; ".join(dict.fromkeys(_explain_one(dict(problem)) for problem in error.errors(include_url=False)))
+
+
+def _explain_one(problem: dict[str, Any]) -> str:
+    path = ".".join(str(place) for place in problem["loc"])
+    limits = problem.get("ctx", {})
+    value = problem["input"]
+    shown = f"{path} = {value if isinstance(value, str) else written(value)}"
+    match problem["type"]:
+        case "extra_forbidden":
+            return _unknown(path)
+        case "literal_error":
+            choices = re.findall(r"'([^']*)'", str(limits["expected"]))
+            return f"{shown} is not one of {', '.join(choices)}{nearest(str(value), choices)}"
+        case "greater_than" | "greater_than_equal" | "less_than" | "less_than_equal" as rule:
+            sign = {"greater_than": ">", "greater_than_equal": ">=", "less_than": "<", "less_than_equal": "<="}[rule]
+            (limit,) = limits.values()
+            hint = f"; the nearest allowed value is {limit:g}" if sign in (">=", "<=") else ""
+            return f"{shown} is out of bounds: it must be {sign} {limit:g}{hint}"
+        case "value_error":
+            text = str(limits["error"])
+            return f"{shown} {text}" if path else text
+        case "finite_number":
+            return f"{shown} is not a finite number"
+        case kind if kind.endswith(("_type", "_parsing", "_from_float")):
+            return f"{shown} is not {_WANTED.get(kind.split('_')[0], kind)}"
+        case _:
+            return f"{shown}: {problem['msg']}"

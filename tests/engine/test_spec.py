@@ -1,0 +1,122 @@
+"""RunSpec: what a wrong value is answered with, what paths and notations mean."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.errors import SpecError
+from engine.spec import ConvBlock, RunSpec, changed, difference, hyperparameters, make, parse_setting, read, written
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"model.activation": "rellu"},
+            "model.activation = rellu is not one of relu, leaky_relu, tanh, sigmoid (did you mean relu?)",
+        ),
+        (
+            {"optimiser.learning_rate": 20},
+            "optimiser.learning_rate = 20 is out of bounds: it must be <= 10; the nearest allowed value is 10",
+        ),
+        ({"optimiser.learning_rate": 0}, "optimiser.learning_rate = 0 is out of bounds: it must be > 0"),
+        ({"data.batch_size": 0}, "data.batch_size = 0 is out of bounds: it must be >= 1; the nearest allowed value is 1"),
+        ({"data.batch_size": 1.5}, "data.batch_size = 1.5 is not a whole number"),
+        ({"data.batch_size": "many"}, "data.batch_size = many is not a whole number"),
+        ({"optimiser.learning_rate": float("nan")}, "optimiser.learning_rate = nan is not a finite number"),
+        ({"data.standardise": "perhaps"}, "data.standardise = perhaps is not true or false"),
+        ({"model.activaton": "tanh"}, "there is no hyperparameter 'model.activaton' (did you mean model.activation?)"),
+        ({"model.conv_blocks.0.filters": 0}, "model.conv_blocks.0.filters = 0 is out of bounds"),
+        ({"model.conv_blocks.7.filters": 3}, "there is no hyperparameter 'model.conv_blocks.7.filters'"),
+        ({"model.conv_blocks": "32 5x4"}, "model.conv_blocks.0 = 32 5x4 is not a block: write FILTERS KxK"),
+        ({"model.dense_blocks": "ten"}, "model.dense_blocks.0 = ten is not a block: write UNITS"),
+        ({"training.patience": 3}, "training.patience = 3 stops on the validation loss, but data.validation_fraction = 0"),
+        ({"optimiser.momentum": 0.9}, "optimiser.momentum = 0.9 means something to sgd only"),
+        ({"optimiser.warmup_epochs": 2.0}, "optimiser.warmup_epochs = 2 belongs to the cosine schedule"),
+    ],
+)
+def test_a_bad_value_is_named_with_its_bound_and_the_nearest_choice(changes: dict[str, object], said: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        changed(make({"model": {"conv_blocks": ["8 3x3"]}}), changes)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert caught.value.exit_code == 2
+
+
+def test_all_bad_values_are_told_at_once() -> None:
+    with pytest.raises(SpecError) as caught:
+        changed(RunSpec(), {"data.batch_size": 0, "model.leak": 2})
+    assert "data.batch_size" in str(caught.value)
+    assert "model.leak" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "value"),
+    [
+        ("model.activation=tanh", "model.activation", "tanh"),
+        ("data.batch_size=32", "data.batch_size", 32),
+        ("model.leak = 0.1", "model.leak", 0.1),
+        ("data.standardise=false", "data.standardise", False),
+        ("data.source=folder:/a=b", "data.source", "folder:/a=b"),
+        ("model.conv_blocks=8 3x3 pad 1, 16 3x3", "model.conv_blocks", "8 3x3 pad 1, 16 3x3"),
+        ("model.dense_blocks=[64, 32]", "model.dense_blocks", [64, 32]),
+    ],
+)
+def test_settings_are_read_as_people_write_them(text: str, path: str, value: object) -> None:
+    assert parse_setting(text) == (path, value)
+    changed(make({"model": {"conv_blocks": ["8 3x3"]}}), {path: value})
+
+
+def test_a_setting_without_a_value_is_refused() -> None:
+    with pytest.raises(SpecError, match=r"write PART\.NAME=VALUE"):
+        parse_setting("model.activation")
+
+
+blocks = st.builds(
+    ConvBlock,
+    filters=st.integers(1, 4096),
+    kernel=st.integers(1, 256),
+    stride=st.integers(1, 16),
+    padding=st.integers(0, 128),
+    batch_norm=st.booleans(),
+    pool=st.integers(0, 16),
+    pool_stride=st.just(0),
+)
+
+
+@given(st.lists(blocks, max_size=4))
+def test_the_notation_of_blocks_reads_back_as_what_was_written(drawn: list[ConvBlock]) -> None:
+    spec = make({"model": {"conv_blocks": drawn}})
+    assert changed(RunSpec(), {"model.conv_blocks": written(spec.model.conv_blocks)}) == spec
+
+
+def test_overlapping_pools_have_a_notation() -> None:
+    (block,) = make({"model": {"conv_blocks": "16 3x3 stride 2 pad 1 bn pool 3/2"}}).model.conv_blocks
+    assert block == ConvBlock(filters=16, kernel=3, stride=2, padding=1, batch_norm=True, pool=3, pool_stride=2)
+
+
+def test_every_value_written_out_is_taken_back() -> None:
+    spec = make({"model": {"conv_blocks": ["8 5x5"], "dense_blocks": ["32 dropout 0.25"]}, "optimiser": {"learning_rate": 1e-4}})
+    settings = [f"{field.path}={written(read(spec, field.path))}" for field in hyperparameters()]
+    assert changed(RunSpec(), dict(parse_setting(text) for text in settings)) == spec
+
+
+def test_the_difference_of_two_runs_names_what_differs_and_nothing_else() -> None:
+    before = RunSpec()
+    after = changed(before, {"model.activation": "tanh", "optimiser.learning_rate": 0.01})
+    assert difference(before, after) == {"model.activation": ("relu", "tanh"), "optimiser.learning_rate": ("0.001", "0.01")}
+    assert difference(before, before) == {}
+
+
+def test_every_hyperparameter_has_help_and_every_number_has_bounds() -> None:
+    for field in hyperparameters():
+        assert field.help, field.path
+        if field.kind in (int, float):
+            assert field.bounds, field.path
+
+
+def test_a_spec_survives_json_to_the_last_bit() -> None:
+    spec = changed(RunSpec(), {"optimiser.learning_rate": 0.1 + 0.2, "model.conv_blocks": "8 3x3 pool 2"})
+    assert RunSpec.model_validate_json(spec.model_dump_json()) == spec
