@@ -1,0 +1,77 @@
+"""What a net is made of: layers, output shapes, parameters, neurons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One leaf module, in the order of the forward pass."""
+
+    name: str
+    kind: str
+    """The module's class, as in `Conv2d`."""
+    output: tuple[int, ...]
+    """Shape of its output for one image, without the batch."""
+    weights: int
+    biases: int
+    neurons: int
+    """Outputs of convolutional, dense and output layers; zero for every other kind."""
+
+    @property
+    def parameters(self) -> int:
+        return self.weights + self.biases
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A net's layers and totals."""
+
+    input: tuple[int, ...]
+    layers: tuple[Layer, ...]
+
+    @property
+    def parameters(self) -> int:
+        return sum(layer.parameters for layer in self.layers)
+
+    @property
+    def neurons(self) -> int:
+        return sum(layer.neurons for layer in self.layers)
+
+
+def summarise(net: nn.Module, input: Sequence[int]) -> Summary:
+    """Shapes and counts of `net` for one image of shape [C, H, W], by one forward pass of that image in zeros.
+
+    Runs where the net's parameters are; put the net on the meta device to pay nothing for it.
+    """
+    layers: list[Layer] = []
+
+    def note(name: str, layer: nn.Module) -> Any:
+        def hook(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
+            shape = tuple(output.shape[1:])
+            weights = sum(p.numel() for key, p in layer.named_parameters(recurse=False) if not key.startswith("bias"))
+            biases = sum(p.numel() for key, p in layer.named_parameters(recurse=False) if key.startswith("bias"))
+            counted = isinstance(layer, nn.Conv2d | nn.Linear)
+            layers.append(Layer(name, type(layer).__name__, shape, weights, biases, torch.Size(shape).numel() if counted else 0))
+
+        return hook
+
+    handles = [layer.register_forward_hook(note(name, layer)) for name, layer in net.named_modules() if not list(layer.children())]
+    device = next((parameter.device for parameter in net.parameters()), torch.device("cpu"))
+    was_training = {module: module.training for module in net.modules()}
+    try:
+        net.eval()
+        with torch.inference_mode():
+            net(torch.zeros(1, *input, device=device))
+    finally:
+        for handle in handles:
+            handle.remove()
+        for module, flag in was_training.items():
+            module.training = flag
+    return Summary(tuple(input), tuple(layers))

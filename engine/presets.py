@@ -1,0 +1,59 @@
+"""Named RunSpecs: those that come with the program, then the person's own, which win."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from engine.errors import SpecError
+from engine.spec import RunSpec, make, nearest
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A RunSpec with a name and where it comes from."""
+
+    name: str
+    summary: str
+    report: str
+    """The course report that it reproduces, as in `002`; empty where there is none."""
+    spec: RunSpec
+    file: Path
+
+
+def presets() -> dict[str, Preset]:
+    """Every preset by name. Raises SpecError naming the file that cannot be read."""
+    files = {path.stem: path for folder in (assets() / "presets", own_presets()) for path in sorted(folder.glob("*.toml"))}
+    return {name: _load(path) for name, path in files.items()}
+
+
+def preset(name: str) -> Preset:
+    """The preset of this name. Raises SpecError, with the nearest name, where there is none."""
+    known = presets()
+    if name not in known:
+        raise SpecError(f"there is no preset {name!r}{nearest(name, known)}: 'convtui presets' lists them")
+    return known[name]
+
+
+def assets() -> Path:
+    """The folder of shipped presets and pictures: inside the installed package, or at the top of a checkout."""
+    package = Path(__file__).parent
+    installed = package / "assets"
+    return installed if installed.is_dir() else package.parent / "assets"
+
+
+def own_presets() -> Path:
+    """Where a person's own presets lie."""
+    return platformdirs.user_config_path("convtui") / "presets"
+
+
+def _load(path: Path) -> Preset:
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        summary, report = str(values.pop("summary", "")), str(values.pop("report", ""))
+        return Preset(path.stem, summary, report, make(values), path)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError, SpecError) as error:
+        raise SpecError(f"preset {path}: {error}") from None

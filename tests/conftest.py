@@ -1,0 +1,39 @@
+"""What many tests share: nothing of the person's own settings, caches or stores is touched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from engine.data.split import Dataset, Split
+
+
+@pytest.fixture(autouse=True)
+def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test has folders of its own for settings, caches and data."""
+    for name in ("CONVTUI_STORE", "CONVTUI_DATA", "CONVTUI_CACHE", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "home" / name))
+
+
+def toy_dataset(*, train: int = 200, validation: int = 0, test: int = 60, seed: int = 0) -> Dataset:
+    """Three classes of noisy 8x8 images, told apart by which third of the picture is lighter; learnt in a few steps."""
+    count = train + validation + test
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.randint(0, 160, (count, 1, 8, 8), generator=generator, dtype=torch.uint8)
+    labels = torch.arange(count) % 3
+    for index, label in enumerate(labels.tolist()):
+        images[index, 0, :, 3 * label : 3 * label + 2] += 60
+    whole = Split(images, labels, ("left", "middle", "right"))
+    scaled = images[:train].float() / 255
+    return Dataset(
+        source="toy",
+        train=whole.select(torch.arange(train)),
+        validation=whole.select(torch.arange(train, train + validation)) if validation else None,
+        test=whole.select(torch.arange(train + validation, count)),
+        mean=scaled.mean().reshape(1),
+        std=scaled.std().reshape(1),
+    )

@@ -1,0 +1,109 @@
+"""Nets from specs: names, shapes, counts, how weights are drawn."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from engine.errors import SpecError
+from engine.models import build, check, summarise
+from engine.spec import ModelSpec, RunSpec, make
+
+
+def model(**values: object) -> ModelSpec:
+    return make({"model": values}).model
+
+
+def test_layers_are_named_by_kind_and_order() -> None:
+    spec = model(conv_blocks=["4 3x3 bn pool 2", "8 3x3"], dense_blocks=["16 dropout 0.5"])
+    names = [name for name, _ in build(spec, channels=1, size=16, classes=3).named_children()]
+    assert names == ["conv1", "bn1", "act1", "pool1", "conv2", "act2", "flatten", "dense1", "act3", "dropout1", "output"]
+
+
+def test_shapes_and_counts_agree_with_arithmetic_by_hand() -> None:
+    spec = model(conv_blocks=["4 3x3 stride 2 pad 1 bn pool 3/2"], dense_blocks=[10])
+    summary = summarise(build(spec, channels=3, size=17, classes=5), (3, 17, 17))
+    found = {layer.name: (layer.output, layer.weights, layer.biases, layer.neurons) for layer in summary.layers}
+    assert found["conv1"] == ((4, 9, 9), 4 * 3 * 9, 4, 324)  # floor((17 + 2 - 3) / 2) + 1 = 9
+    assert found["bn1"] == ((4, 9, 9), 4, 4, 0)
+    assert found["pool1"] == ((4, 4, 4), 0, 0, 0)  # floor((9 - 3) / 2) + 1 = 4
+    assert found["dense1"] == ((10,), 640, 10, 10)
+    assert found["output"] == ((5,), 50, 5, 5)
+    assert summary.neurons == 324 + 10 + 5
+
+
+def test_looking_at_a_net_changes_nothing_in_it() -> None:
+    net = build(model(conv_blocks=["4 3x3 bn"], dense_blocks=["8 dropout 0.5"]), channels=1, size=8, classes=2)
+    net.train()
+    net.bn1.eval()  # type: ignore[union-attr, operator]
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    summarise(net, (1, 8, 8))
+    assert all(torch.equal(before[name], tensor) for name, tensor in net.state_dict().items())
+    assert net.training
+    assert not net.bn1.training  # type: ignore[union-attr]
+    assert not any(layer._forward_hooks for layer in net.modules())
+
+
+@pytest.mark.parametrize("name", ["conv_blocks.0", "conv_blocks.1"])
+def test_a_block_too_large_for_what_reaches_it_is_named(name: str) -> None:
+    blocks = ["4 9x9"] if name.endswith("0") else ["4 3x3 pool 4", "4 3x3"]
+    with pytest.raises(SpecError, match=f"model.{name}.*does not fit"):
+        check(make({"model": {"conv_blocks": blocks}, "data": {"size": 8}}))
+
+
+def test_a_net_without_any_hidden_layer_is_a_linear_classifier() -> None:
+    net = build(model(), channels=1, size=4, classes=3)
+    images = torch.rand(2, 1, 4, 4)
+    assert torch.allclose(net(images), images.flatten(1) @ net.output.weight.T + net.output.bias)  # type: ignore[union-attr, operator]
+
+
+@pytest.mark.parametrize(
+    ("init", "expected"),
+    [
+        ("xavier", math.sqrt(2 / (2500 + 3000))),
+        ("he", math.sqrt(2 / 2500)),
+        ("lecun", 1 / math.sqrt(2500)),
+        ("default", 1 / math.sqrt(3 * 2500)),
+    ],
+)
+def test_weights_have_the_spread_that_their_paper_says(init: str, expected: float) -> None:
+    net = build(model(dense_blocks=[3000], init=init), channels=1, size=50, classes=2)
+    dense = net.get_submodule("dense1")
+    assert isinstance(dense, nn.Linear)
+    assert dense.weight.std().item() == pytest.approx(expected, rel=0.01)
+    assert dense.weight.mean().item() == pytest.approx(0, abs=expected / 100)
+    assert (dense.bias.abs().max().item() == 0) == (init != "default")
+
+
+def test_weights_depend_on_the_seed_alone_and_leave_torchs_generator_alone() -> None:
+    spec = model(conv_blocks=["4 3x3"])
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    first = build(spec, channels=1, size=8, classes=2, seed=5)
+    assert torch.equal(torch.rand(3), expected)
+    second = build(spec, channels=1, size=8, classes=2, seed=5)
+    third = build(spec, channels=1, size=8, classes=2, seed=6)
+    assert torch.equal(first.conv1.weight, second.conv1.weight)  # type: ignore[union-attr, arg-type]
+    assert not torch.equal(first.conv1.weight, third.conv1.weight)  # type: ignore[union-attr, arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("relu", [0.0, 0.0, 2.0]),
+        ("leaky_relu", [-0.1, 0.0, 2.0]),
+        ("tanh", [math.tanh(-1), 0.0, math.tanh(2)]),
+        ("sigmoid", [1 / (1 + math.exp(1)), 0.5, 1 / (1 + math.exp(-2))]),
+    ],
+)
+def test_activations_are_their_formulas(name: str, expected: list[float]) -> None:
+    net = build(model(dense_blocks=[3], activation=name, leak=0.1), channels=1, size=4, classes=2)
+    assert net.get_submodule("act1")(torch.tensor([-1.0, 0.0, 2.0])).tolist() == pytest.approx(expected)
+
+
+def test_the_default_spec_can_be_built() -> None:
+    assert check(RunSpec()).parameters == 3 * 32 * 32 * 10 + 10

@@ -1,0 +1,50 @@
+"""Presets: the shipped ones are what the reports had, one's own win, a bad file is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import platformdirs
+import pytest
+
+from engine.errors import SpecError
+from engine.models import check
+from engine.presets import preset, presets
+
+
+def test_lenet5_is_report_002s_net() -> None:
+    spec = preset("lenet5").spec
+    # By hand: 5x5x1x32+32, 5x5x32x64+64, 4096x1024+1024, 1024x10+10.
+    assert check(spec).parameters == 832 + 51_264 + 4_195_328 + 10_250 == 4_257_674
+    assert (spec.data.source, spec.data.colour, spec.data.size, spec.data.batch_size) == ("cifar10", "grey", 32, 128)
+    assert (spec.optimiser.name, spec.optimiser.learning_rate, spec.training.epochs) == ("adam", 1e-4, 10)
+
+
+@pytest.mark.parametrize("name", sorted(presets()))
+def test_every_preset_says_what_it_is_and_can_be_built(name: str) -> None:
+    assert preset(name).summary
+    assert check(preset(name).spec).parameters > 0
+
+
+def test_an_unknown_preset_is_answered_with_the_nearest() -> None:
+    with pytest.raises(SpecError, match=r"did you mean lenet5\?"):
+        preset("lenet")
+
+
+def own(name: str, text: str) -> None:
+    folder = platformdirs.user_config_path("convtui") / "presets"
+    folder.mkdir(parents=True)
+    (folder / f"{name}.toml").write_text(text)
+
+
+def test_ones_own_preset_wins_over_the_shipped_one() -> None:
+    own("lenet5", 'summary = "mine"\n[training]\nepochs = 3\n')
+    assert preset("lenet5").summary == "mine"
+    assert preset("lenet5").spec.training.epochs == 3
+
+
+@pytest.mark.parametrize("text", ["[model\n", "[model]\nactivaton = 'tanh'\n", "[training]\nepochs = -1\n"])
+def test_a_bad_preset_names_its_file(text: str) -> None:
+    own("mine", text)
+    with pytest.raises(SpecError, match=str(Path("presets") / "mine.toml")):
+        preset("mine")
