@@ -1,0 +1,26 @@
+"""Runs in SQLite: what was trained, how it went, where its checkpoints are, and what somebody wants of it."""
+
+from engine.store.drive import Pullable, drive
+from engine.store.recorder import Recorder
+from engine.store.series import Bucket, Cursor, Point, Series
+from engine.store.store import Store
+from engine.store.tables import Attempt, Checkpoint, Message, Metric, Request, RequestKind, Run, Status
+
+__all__ = [
+    "Attempt",
+    "Bucket",
+    "Checkpoint",
+    "Cursor",
+    "Message",
+    "Metric",
+    "Point",
+    "Pullable",
+    "Recorder",
+    "Request",
+    "RequestKind",
+    "Run",
+    "Series",
+    "Status",
+    "Store",
+    "drive",
+]

@@ -1,0 +1,88 @@
+"""Pull a training, keep what it says, and do what other processes ask of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from engine.events import Continued, Event, Paused
+from engine.store.recorder import POLL_SECONDS, Recorder
+from engine.store.tables import Request
+
+
+class Pullable(Protocol):
+    """What is needed of a training."""
+
+    @property
+    def step(self) -> int:
+        """Updates done in all."""
+
+    def __iter__(self) -> Iterator[Event]:
+        """Its events; pulling one lets it go on."""
+
+    def stop(self) -> None:
+        """End after the step in hand."""
+
+    def scale_learning_rate(self, factor: float) -> None:
+        """Multiply the learning rate by `factor` from the next step on."""
+
+    def save_checkpoint(self) -> None:
+        """Save a checkpoint at the next opportunity."""
+
+
+def drive(
+    recorder: Recorder,
+    training: Pullable,
+    *,
+    should_stop: Callable[[], bool] = lambda: False,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[Event]:
+    """The training's events, each one recorded before it is handed on, and requests from the store obeyed in between.
+
+    A request to pause is obeyed by not pulling; `Paused` and `Continued` tell of it. `should_stop`, asked during a pause,
+    ends it at once (a signal came; whoever says so has called `training.stop()`). Raises what the training raises, and
+    StoreError and RunBusy as `Recorder.record` does. What was recorded is written when the generator ends or is closed.
+    """
+    try:
+        for event in training:
+            recorder.record(event)
+            yield event
+            if _obey(recorder.poll(), training, paused=False):
+                yield from _pause(recorder, training, should_stop, sleep)
+    finally:
+        recorder.flush()
+
+
+def _pause(
+    recorder: Recorder, training: Pullable, should_stop: Callable[[], bool], sleep: Callable[[float], None]
+) -> Iterator[Event]:
+    yield _said(recorder, Paused(training.step))
+    while not should_stop():
+        if not _obey(recorder.poll(), training, paused=True):
+            yield _said(recorder, Continued(training.step))
+            return
+        sleep(POLL_SECONDS)
+
+
+def _said(recorder: Recorder, event: Event) -> Event:
+    recorder.record(event)
+    return event
+
+
+def _obey(requests: list[Request], training: Pullable, *, paused: bool) -> bool:
+    """Do what is asked, in order; whether the training is to be paused afterwards. Stopping ends a pause."""
+    for request in requests:
+        match request.kind:
+            case "stop":
+                training.stop()
+                return False
+            case "pause":
+                paused = True
+            case "continue":
+                paused = False
+            case "checkpoint":
+                training.save_checkpoint()
+            case "rate" if request.value is not None:
+                training.scale_learning_rate(request.value)
+    return paused

@@ -1,0 +1,49 @@
+"""Which run a person means by an id, a name, the beginning of a name, `last` or `best`."""
+
+from __future__ import annotations
+
+from sqlmodel import Session, col, func, select
+
+from engine.errors import RunNotFound
+from engine.spec import nearest
+from engine.store.tables import Run
+
+_MOST_NAMED = 5
+"""Candidates that a message lists."""
+_LONGEST_ID = 18
+"""Digits; SQLite's integers have no more."""
+
+
+def find(session: Session, reference: str) -> Run:
+    """The run that `reference` names. Raises RunNotFound."""
+    if reference.isdecimal() and len(reference) <= _LONGEST_ID and (run := session.get(Run, int(reference))):
+        return run
+    newest_first = select(Run).order_by(col(Run.id).desc())
+    if reference == "last":
+        return _first(session.exec(newest_first.limit(1)).first(), "there is no run in this store yet: 'convtui run' makes one")
+    if reference == "best":
+        ended = newest_first.where(col(Run.status).in_(("finished", "stopped")), col(Run.test_accuracy).is_not(None))
+        best = ended.order_by(None).order_by(col(Run.test_accuracy).desc(), col(Run.id).desc())
+        return _first(session.exec(best.limit(1)).first(), "no run has ended with a test accuracy yet: 'convtui runs' lists all")
+    if named := session.exec(newest_first.where(Run.name == reference).limit(1)).first():
+        return named
+    return _by_prefix(session, reference)
+
+
+def _by_prefix(session: Session, reference: str) -> Run:
+    newest = select(func.max(Run.id), Run.name).group_by(Run.name).order_by(func.max(Run.id).desc())
+    candidates = list(session.exec(newest.where(func.substr(Run.name, 1, len(reference)) == reference))) if reference else []
+    if len(candidates) > 1:
+        named = ", ".join(f"{run_id} {name}" for run_id, name in candidates[:_MOST_NAMED])
+        more = f" and {len(candidates) - _MOST_NAMED} more" if len(candidates) > _MOST_NAMED else ""
+        raise RunNotFound(f"{len(candidates)} names begin with {reference!r}: {named}{more}; write more of the name, or the id")
+    if not candidates:
+        near = nearest(reference, [name for _, name in session.exec(newest.limit(1000))])
+        raise RunNotFound(f"there is no run {reference!r} in this store{near}: 'convtui runs' lists them")
+    return _first(session.get(Run, candidates[0][0]), f"there is no run {reference!r} in this store: 'convtui runs' lists them")
+
+
+def _first(run: Run | None, otherwise: str) -> Run:
+    if run is None:
+        raise RunNotFound(otherwise)
+    return run

@@ -1,0 +1,164 @@
+"""What each event means in rows. Nothing is written here."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from itertools import count, repeat
+from typing import Any
+
+from engine.events import (
+    CheckpointSaved,
+    Continued,
+    Diverged,
+    Ending,
+    EpochEnded,
+    Evaluating,
+    Event,
+    Finished,
+    Message,
+    Paused,
+    Progress,
+    RateChanged,
+    Started,
+    Stopped,
+)
+
+INSERT_METRIC = "INSERT OR IGNORE INTO metric (run_id, name, step, attempt, value) VALUES (?, ?, ?, ?, ?)"
+_INSERT_MESSAGE = "INSERT INTO message (run_id, step, created, severity, text) VALUES (?, ?, ?, ?, ?)"
+_INSERT_CHECKPOINT = """INSERT INTO checkpoint (run_id, attempt, step, epoch, kind, file, bytes, created, test_accuracy)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_BEGIN_ATTEMPT = "UPDATE attempt SET step = ? WHERE run_id = ? AND attempt = ?"
+_OF_RUN = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "validation_loss", "validation_accuracy")
+"""The values of an epoch that are columns of `run` too."""
+
+
+class Gathered:
+    """Rows of one attempt of one run that are not in the store yet."""
+
+    def __init__(self, run_id: int, attempt: int) -> None:
+        self._run_id = run_id
+        self._attempt = attempt
+        self._images_before = 0
+        self._test_accuracy: tuple[int, float | None] = (-1, None)  # the last one, and its step
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all that is gathered: it has been written."""
+        self.metrics: list[tuple[int, str, int, int, float]] = []
+        """For INSERT_METRIC."""
+        self.rows: list[tuple[str, tuple[Any, ...]]] = []
+        """Statements with their values."""
+        self.columns: dict[str, Any] = {}
+        """Of the row in `run`, to their new values."""
+
+    def __bool__(self) -> bool:
+        return bool(self.metrics or self.rows or self.columns)
+
+    def add(self, event: Event) -> None:
+        """Gather what the event says."""
+        _MEANING[type(event)](self, event)
+
+    def _add_metrics(self, step: int, values: Mapping[str, float]) -> None:
+        self.metrics += [(self._run_id, name, step, self._attempt, value) for name, value in values.items()]
+
+    def _started(self, event: Started) -> None:
+        whole_epochs = event.step / max(1, event.steps_per_epoch)
+        self._images_before = round(whole_epochs * event.images_per_epoch)
+        self.rows.append((_BEGIN_ATTEMPT, (event.step, self._run_id, self._attempt)))
+        self.columns |= {
+            "status": "running",
+            "attempt_step": event.step,
+            "step": event.step,
+            "epoch": event.epoch,
+            "total_steps": event.total_steps,
+            "steps_per_epoch": event.steps_per_epoch,
+            "images_per_epoch": event.images_per_epoch,
+            "images": self._images_before,
+            "parameters": event.parameters,
+            "dataset": event.dataset,
+            "device": event.device,
+            "provenance": json.dumps(dict(event.provenance), default=str),
+        }
+
+    def _progress(self, event: Progress) -> None:
+        run_id, attempt = self._run_id, self._attempt
+        for name, values in event.values.items():
+            self.metrics.extend(zip(repeat(run_id), repeat(name), count(event.first_step), repeat(attempt), values))
+        self.metrics.append((run_id, "seconds", event.step, attempt, event.seconds))
+        self.metrics.append((run_id, "images_per_second", event.step, attempt, event.images_per_second))
+        columns = self.columns
+        columns["step"] = event.step
+        columns["images"] = self._images_before + event.images
+        columns["seconds"] = event.seconds
+        columns["images_per_second"] = event.images_per_second
+        if rates := event.values.get("learning_rate"):
+            columns["learning_rate"] = rates[-1]
+
+    def _evaluating(self, event: Evaluating) -> None:
+        self.columns["seconds"] = event.seconds
+
+    def _where_it_stands(self, event: EpochEnded | Ending) -> None:
+        self.columns |= {name: event.values[name] for name in _OF_RUN if name in event.values}
+        self.columns |= {"step": event.step, "epoch": event.epoch}
+        self.columns |= {"seconds": event.seconds, "images_per_second": event.images_per_second}
+
+    def _epoch_ended(self, event: EpochEnded) -> None:
+        self._where_it_stands(event)
+        self._add_metrics(event.step, event.values)
+        test_accuracy = event.values.get("test_accuracy")
+        self._test_accuracy = (event.step, test_accuracy)
+        if event.best:
+            self._add_metrics(event.step, {"best_epoch": float(event.epoch)})
+            self.columns |= {"best_epoch": event.epoch, "best_accuracy": test_accuracy}
+
+    def _checkpoint_saved(self, event: CheckpointSaved) -> None:
+        step, test_accuracy = self._test_accuracy
+        of_file = (event.step, event.epoch, event.kind, event.file, event.bytes, time.time())
+        accuracy = test_accuracy if step == event.step else None
+        self.rows.append((_INSERT_CHECKPOINT, (self._run_id, self._attempt, *of_file, accuracy)))
+
+    def _rate_changed(self, event: RateChanged) -> None:
+        self._add_metrics(event.step, {"rate_factor": event.factor})
+        self.columns |= {"rate_factor": event.factor, "learning_rate": event.learning_rate}
+
+    def _message(self, event: Message) -> None:
+        self.rows.append((_INSERT_MESSAGE, (self._run_id, event.step, time.time(), event.severity, event.text)))
+
+    def _paused(self, _event: Paused) -> None:
+        self.columns |= {"status": "paused", "images_per_second": None}
+
+    def _continued(self, _event: Continued) -> None:
+        self.columns["status"] = "running"
+
+    def _finished(self, event: Finished) -> None:
+        self._where_it_stands(event)
+        self.columns |= {"status": "finished", "ended": time.time()}
+        if event.best_epoch is not None:
+            self.columns["best_epoch"] = event.best_epoch
+
+    def _stopped(self, event: Stopped) -> None:
+        self._where_it_stands(event)
+        self.columns |= {"status": "stopped", "ended": time.time()}
+
+    def _diverged(self, event: Diverged) -> None:
+        self._where_it_stands(event)
+        reason = f"{event.reason} (step {event.step}, learning rate {event.learning_rate:g})"
+        self.columns |= {"status": "diverged", "reason": reason, "ended": time.time()}
+
+
+_MEANING: dict[type[Event], Callable[[Gathered, Any], None]] = {
+    Started: Gathered._started,
+    Progress: Gathered._progress,
+    Evaluating: Gathered._evaluating,
+    EpochEnded: Gathered._epoch_ended,
+    CheckpointSaved: Gathered._checkpoint_saved,
+    RateChanged: Gathered._rate_changed,
+    Message: Gathered._message,
+    Paused: Gathered._paused,
+    Continued: Gathered._continued,
+    Finished: Gathered._finished,
+    Stopped: Gathered._stopped,
+    Diverged: Gathered._diverged,
+}

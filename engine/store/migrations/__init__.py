@@ -1,0 +1,1 @@
+"""The steps from every older store to the newest, for Alembic."""

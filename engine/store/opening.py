@@ -1,0 +1,140 @@
+"""Before a store is used: is it one, is it ours, is it of this version? Made when new, migrated when older, left alone when newer.
+
+The version is read with one raw query: Alembic takes longer to import than everything else here, and is seldom needed.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+from sqlalchemy import Connection, text
+
+from engine.errors import StoreError, StoreTooNew
+from engine.store.sqlite import ensure_wal, explained, looking_only, make_engine
+from engine.store.tables import VERSION_TABLE, StoreTable
+
+HEAD = "0001"
+"""The newest migration in `migrations/versions`. Versions are four digits and grow."""
+_SMALLEST = 100
+"""Bytes of SQLite's header; it takes a file of one byte for an empty database, and would write over it."""
+MIGRATIONS = Path(__file__).with_name("migrations")
+
+
+def prepare(path: Path, *, create: bool, head: str = HEAD, migrations: Path = MIGRATIONS) -> None:
+    """See to it that `path` (absolute) is a store of version `head`.
+
+    Raises StoreTooNew for one of a later version, and StoreError for what is no store, cannot be written, or is not there
+    while `create` is false; the file is untouched then.
+    """
+    _check_place(path, create=create)
+    version = _version(path)
+    if version is not None and version > head:
+        raise StoreTooNew(
+            f"store {path} was written by a newer convtui (store version {version}, this one knows {head}): "
+            "update convtui, or choose another with --store"
+        )
+    with explained(path, "opening it"):
+        if version is not None and version < head:
+            migrate(path, head, migrations)
+        ensure_wal(path)
+        if version is None:
+            _make(path, head)
+
+
+def _check_place(path: Path, *, create: bool) -> None:
+    if path.is_dir():
+        raise StoreError(f"store {path} is a folder: name a file in it, as in --store {path / 'store.db'}")
+    if not path.exists():
+        if not create:
+            raise StoreError(f"there is no store at {path}: 'convtui run' makes one, or name another with --store")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"store {path}: its folder cannot be made ({error.strerror}): choose another place with --store"
+            ) from error
+    for place in (path, path.parent):
+        if place.exists() and not os.access(place, os.R_OK | os.W_OK):
+            raise StoreError(
+                f"store {path}: {place} cannot be written by you: change its rights, or choose another place with --store"
+            )
+
+
+def _version(path: Path) -> str | None:
+    """The store's version; None for a file in which there are no tables of ours yet. Writes nothing."""
+    if not path.exists() or path.stat().st_size == 0:
+        return None
+    if path.stat().st_size < _SMALLEST:
+        raise StoreError(f"store {path} is not a convtui store (not SQLite at all): choose another with --store")
+    # Only SQLite may open the file: closing any other handle on it would drop the locks of this process's open stores,
+    # and then another process clears the log away under them.
+    with explained(path, "reading its version"), looking_only(path) as connection:
+        names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if VERSION_TABLE not in names:
+            if taken := sorted(names & set(StoreTable.metadata.tables)):
+                raise StoreError(
+                    f"store {path} is somebody else's database and has tables of names that convtui needs ({', '.join(taken)}): "
+                    "choose another with --store"
+                )
+            return None
+        versions = [str(version) for (version,) in connection.execute(f"SELECT version_num FROM {VERSION_TABLE}")]  # noqa: S608
+    if len(versions) != 1:
+        raise StoreError(f"store {path} is damaged: it has {len(versions)} version numbers, not one; restore a backup")
+    return versions[0]
+
+
+def _make(path: Path, head: str) -> None:
+    """All tables at once, in one transaction, as the migrations would have made them."""
+    engine = make_engine(path)
+    try:
+        with engine.execution_options(write=True).begin() as connection:
+            # Two processes may make the same store at the same moment; the second finds it made.
+            if not _has_version_table(connection):
+                StoreTable.metadata.create_all(connection, checkfirst=False)
+                connection.execute(StoreTable.metadata.tables[VERSION_TABLE].insert().values(version_num=head))
+    finally:
+        engine.dispose()
+
+
+def _has_version_table(connection: Connection) -> bool:
+    query = text("SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = :name")
+    return bool(connection.execute(query, {"name": VERSION_TABLE}).scalar())
+
+
+def migrate(path: Path, target: str, migrations: Path = MIGRATIONS) -> None:
+    """Bring an older store, or an empty file, to `target` in one transaction: it is all there afterwards, or as before.
+
+    Raises StoreError.
+    """
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", str(migrations).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    # A migration that rebuilds a table drops the old one, and with foreign keys on that would delete what refers to it.
+    engine = make_engine(path, foreign_keys=False)
+    try:
+        with engine.execution_options(write=True).begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, target)
+            _check_references(connection, path, target)
+    except CommandError as error:
+        raise StoreError(f"store {path} could not be migrated to version {target}: {' '.join(str(error).split())}") from error
+    except sqlite3.Error as error:
+        raise StoreError(f"store {path} could not be migrated to version {target}: {error}") from error
+    finally:
+        engine.dispose()
+
+
+def _check_references(connection: Connection, path: Path, target: str) -> None:
+    """Raise StoreError, and so undo the migration, where a row of ours would refer to one that is not there."""
+    dangling = [row for row in connection.exec_driver_sql("PRAGMA foreign_key_check") if row[0] in StoreTable.metadata.tables]
+    if dangling:
+        raise StoreError(
+            f"store {path} is left as it was: migrated to version {target}, {len(dangling)} rows of {dangling[0][0]} would "
+            "refer to nothing; restore a backup, or choose another with --store"
+        )

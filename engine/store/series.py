@@ -1,0 +1,214 @@
+"""Reading metrics: each step once, as its newest attempt has it; only what is new; or so many buckets.
+
+An attempt that began at step s takes the place of all that earlier attempts said after s. At s itself both may have a
+point (an epoch's end, say, and the evaluation repeated by the one that went on from there); the newer one counts.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+
+from engine.store.sqlite import rows
+
+_NO_LIMIT = 2**62
+_MOST_IDS = 500
+"""In one query; SQLite allows some thousands of values."""
+_OF_SERIES = "FROM metric WHERE run_id = :run_id AND name = :name AND attempt = :attempt AND step BETWEEN :low AND :high"
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far a reader of one series has come."""
+
+    attempt: int
+    """The newest attempt that had begun."""
+    step: int
+    """All up to this step has been read, and will not change but by a new attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Points of one series. A reader with earlier points drops those of `step >= from_step` and appends these."""
+
+    steps: array[int]
+    """Rising."""
+    values: array[float]
+    """May hold NaN and infinities."""
+    cursor: Cursor
+    from_step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """All points of neighbouring steps as one."""
+
+    first_step: int
+    """The first step that has a point, and the last."""
+    last_step: int
+    minimum: float
+    """Of the numbers in it; NaN where there are none."""
+    maximum: float
+    mean: float
+    count: int
+    """How many points are numbers, infinities included."""
+    not_numbers: int
+    """How many are NaN."""
+
+
+class Point(NamedTuple):
+    """One point of a series."""
+
+    step: int
+    value: float
+
+
+class Span(NamedTuple):
+    """The steps, ends included, in which an attempt's points count."""
+
+    attempt: int
+    low: int
+    high: int
+
+
+def read_series(connection: Connection, run_id: int, name: str, after: Cursor | None = None) -> Series:
+    """The whole series, or what a reader lacks who holds `after`."""
+    begun = _begun(connection, run_id)
+    from_step = 0
+    if after is not None:
+        from_step = min([after.step + 1, *(step for attempt, step in begun if attempt > after.attempt)])
+    steps, values = array("q"), array("d")
+    for attempt, low, high in reversed(_spans(connection, run_id, name, begun)):
+        given = {"run_id": run_id, "name": name, "attempt": attempt, "low": max(low, from_step), "high": high}
+        found = rows(connection, f"SELECT step, value {_OF_SERIES} ORDER BY step", given)
+        steps.extend(row[0] for row in found)
+        values.extend(_number(row[1]) for row in found)
+    last = steps[-1] if steps else from_step - 1
+    newest, newest_step = begun[-1] if begun else (0, 0)
+    # Where the newest attempt began it may yet say something of its own: let that one step be read again.
+    return Series(steps, values, Cursor(newest, last - 1 if last == newest_step else last), from_step)
+
+
+def downsample(
+    connection: Connection, run_id: int, name: str, buckets: int, low_step: int | None = None, high_step: int | None = None
+) -> list[Bucket]:
+    """At most `buckets` buckets of equally many steps each, those without a point left out, over `low_step` to `high_step`
+    (ends included; by default the whole series)."""
+    spans = _spans(connection, run_id, name, _begun(connection, run_id))
+    ends = [_ends(connection, run_id, name, span) for span in spans]
+    known = [step for pair in ends if pair is not None for step in pair]
+    if not known or buckets < 1:
+        return []
+    low = max(min(known), low_step if low_step is not None else 0)
+    high = min(max(known), high_step if high_step is not None else _NO_LIMIT)
+    width = max(1, -(-(high - low + 1) // buckets))
+    edges = ((first, min(first + width - 1, high)) for first in range(low, high + 1, width))
+    found = (_bucket(connection, run_id, name, spans, first, last) for first, last in edges)
+    return [bucket for bucket in found if bucket is not None]
+
+
+def last_points(connection: Connection, run_id: int, names: Sequence[str], up_to: int = _NO_LIMIT) -> dict[str, Point]:
+    """The last point of each of these series that has one, at step `up_to` at the latest."""
+    begun = _begun(connection, run_id)
+    found: dict[str, Point] = {}
+    for name in names:
+        for attempt, low, high in _spans(connection, run_id, name, begun):
+            given = {"run_id": run_id, "name": name, "attempt": attempt, "low": low, "high": min(high, up_to)}
+            if last := rows(connection, f"SELECT step, value {_OF_SERIES} ORDER BY step DESC LIMIT 1", given):
+                found[name] = Point(last[0][0], _number(last[0][1]))
+                break
+    return found
+
+
+def names_of(connection: Connection, run_id: int) -> list[str]:
+    """The names of a run's series, sorted."""
+    # One look-up a name, from each to the next: DISTINCT would walk over every row.
+    query = """
+        WITH RECURSIVE found(name) AS (
+            SELECT min(name) FROM metric WHERE run_id = :run_id
+            UNION ALL
+            SELECT (SELECT min(name) FROM metric WHERE run_id = :run_id AND name > found.name) FROM found WHERE name IS NOT NULL
+        )
+        SELECT name FROM found WHERE name IS NOT NULL"""
+    return [name for (name,) in rows(connection, query, {"run_id": run_id})]
+
+
+def read_many(connection: Connection, run_ids: Sequence[int], name: str) -> dict[int, list[Point]]:
+    """One short series (a value an epoch, say) of many runs; runs without a point are left out."""
+    found: dict[int, list[Point]] = {}
+    for start in range(0, len(run_ids), _MOST_IDS):
+        some = run_ids[start : start + _MOST_IDS]
+        given: dict[str, object] = {f"id{place}": run_id for place, run_id in enumerate(some)}
+        chosen = f"run_id IN ({', '.join(f':{key}' for key in given)})"
+        begun: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        several = f"SELECT run_id, attempt, step FROM attempt WHERE step IS NOT NULL AND {chosen} ORDER BY run_id, attempt"  # noqa: S608
+        for run_id, attempt, step in rows(connection, several, given):
+            begun[run_id].append((attempt, step))
+        points = f"SELECT run_id, step, attempt, value FROM metric WHERE name = :name AND {chosen} ORDER BY run_id, step, attempt"  # noqa: S608
+        kept: dict[int, dict[int, float]] = defaultdict(dict)
+        for run_id, step, attempt, value in rows(connection, points, given | {"name": name}):
+            if all(step <= later_step for later, later_step in begun[run_id] if later > attempt):
+                kept[run_id][step] = _number(value)  # of one step the newest attempt comes last
+        found.update({run_id: [Point(step, value) for step, value in points.items()] for run_id, points in kept.items()})
+    return found
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+def _begun(connection: Connection, run_id: int) -> list[tuple[int, int]]:
+    """(attempt, the step at which it began), oldest first."""
+    query = "SELECT attempt, step FROM attempt WHERE run_id = :run_id AND step IS NOT NULL ORDER BY attempt"
+    return [(attempt, step) for attempt, step in rows(connection, query, {"run_id": run_id})]
+
+
+def _spans(connection: Connection, run_id: int, name: str, begun: list[tuple[int, int]]) -> list[Span]:
+    """Which steps of which attempt count, newest first, no step twice."""
+    spans: list[Span] = []
+    high, taken = _NO_LIMIT, False  # the highest step still to be given, and whether a newer attempt has a point just there
+    for attempt, low in reversed(begun):
+        if low > high:
+            continue  # what it did was given up for an earlier checkpoint
+        if low <= (top := high - taken):
+            spans.append(Span(attempt, low, top))
+        given = {"run_id": run_id, "name": name, "attempt": attempt, "low": low, "high": low}
+        taken = bool(rows(connection, f"SELECT 1 {_OF_SERIES}", given)) or (taken and low == high)
+        high = low
+    return spans
+
+
+def _ends(connection: Connection, run_id: int, name: str, span: Span) -> tuple[int, int] | None:
+    given = {"run_id": run_id, "name": name, **span._asdict()}
+    first = rows(connection, f"SELECT step {_OF_SERIES} ORDER BY step LIMIT 1", given)
+    last = rows(connection, f"SELECT step {_OF_SERIES} ORDER BY step DESC LIMIT 1", given)
+    return (first[0][0], last[0][0]) if first else None
+
+
+def _bucket(connection: Connection, run_id: int, name: str, spans: Sequence[Span], low: int, high: int) -> Bucket | None:
+    """The bucket of these steps; None where there is no point in them."""
+    # One query a bucket: a range of the sorted key each, where GROUP BY would sort all points first.
+    query = f"SELECT min(step), max(step), min(value), max(value), sum(value), count(value), count(*) {_OF_SERIES}"
+    parts = []
+    for attempt, span_low, span_high in spans:
+        given = {"run_id": run_id, "name": name, "attempt": attempt, "low": max(low, span_low), "high": min(high, span_high)}
+        if max(low, span_low) <= min(high, span_high):
+            parts += [part for part in rows(connection, query, given) if part[-1]]
+    if not parts:
+        return None
+    count = sum(part[5] for part in parts)
+    numbers = [part for part in parts if part[5]]
+    return Bucket(
+        first_step=min(part[0] for part in parts),
+        last_step=max(part[1] for part in parts),
+        minimum=min((part[2] for part in numbers), default=float("nan")),
+        maximum=max((part[3] for part in numbers), default=float("nan")),
+        mean=sum(_number(part[4]) for part in numbers) / count if count else float("nan"),
+        count=count,
+        not_numbers=sum(part[6] for part in parts) - count,
+    )

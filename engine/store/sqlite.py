@@ -1,0 +1,163 @@
+"""All that is SQLite's own: how its connections are made, its PRAGMAs, its error codes."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+
+from engine.errors import StoreError
+
+BUSY_SECONDS = 10.0
+"""How long a connection waits for another process that is writing."""
+_WAL_SECONDS = 2.0
+
+
+def make_engine(path: Path, *, foreign_keys: bool = True) -> Engine:
+    """An engine on the file; `engine.execution_options(write=True)` is the one for transactions that write."""
+    engine = create_engine(URL.create("sqlite", database=str(path)), connect_args={"timeout": BUSY_SECONDS})
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _record: object) -> None:
+        _prepare(connection, foreign_keys=foreign_keys)
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A writer takes its lock at once: one that reads first and writes then can be refused without any waiting.
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("write") else "BEGIN")
+
+    return engine
+
+
+def _prepare(connection: sqlite3.Connection, *, foreign_keys: bool = True) -> None:
+    connection.isolation_level = None  # transactions begin where we say so, not where the driver guesses
+    connection.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
+    connection.execute("PRAGMA synchronous = NORMAL")  # in WAL: safe against a kill; a power cut may cost the last commits
+
+
+def ensure_wal(path: Path) -> None:
+    """Put the file into write-ahead mode, where readers and one writer do not wait for each other.
+
+    Where somebody keeps the file in use in another mode, it stays in that one: slower, but no less safe.
+    """
+    given_up = time.monotonic() + _WAL_SECONDS
+    with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
+        while _journal_mode(connection) != "wal":
+            try:
+                connection.execute("PRAGMA journal_mode = WAL").fetchone()
+                return
+            except sqlite3.OperationalError as error:
+                # This change is refused without waiting; whoever is in the way may well be making the same one.
+                if not is_busy(error):
+                    raise
+            if time.monotonic() > given_up:
+                return
+            time.sleep(0.02)
+
+
+def _journal_mode(connection: sqlite3.Connection) -> str:
+    (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
+    return str(mode)
+
+
+@contextmanager
+def looking_only(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that changes nothing, neither in the file nor beside it."""
+    wal = path.with_name(path.name + "-wal")
+    journal = path.with_name(path.name + "-journal")
+    # Without a log beside it the file is all there is, and `immutable` keeps SQLite from laying one.
+    alone = not (wal.exists() and wal.stat().st_size) and not journal.exists()
+    address = f"file:{quote(str(path))}?mode=ro{'&immutable=1' if alone else ''}"
+    with closing(sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
+        yield connection
+
+
+def rows(connection: Connection, sql: str, values: Mapping[str, Any]) -> list[Any]:
+    """A query's rows as plain tuples: of a long series, SQLAlchemy's rows would cost more than SQLite's work."""
+    dbapi_connection = connection.connection.driver_connection
+    assert isinstance(dbapi_connection, sqlite3.Connection)
+    return dbapi_connection.execute(sql, values).fetchall()
+
+
+class KeptConnection:
+    """One connection kept open for a hot path: no pool, no ORM, statements stay prepared. For one thread at a time."""
+
+    def __init__(self, path: Path, busy_seconds: float = BUSY_SECONDS) -> None:
+        self._connection = sqlite3.connect(path, timeout=busy_seconds, check_same_thread=False)
+        _prepare(self._connection)
+
+    def wait_for_others(self, seconds: float) -> None:
+        """From now on wait this long for another process that is writing."""
+        self._connection.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
+
+    def data_version(self) -> int:
+        """A number that changes when any other connection, of this process or another, has committed something."""
+        (version,) = self._connection.execute("PRAGMA data_version").fetchone()
+        return int(version)
+
+    def read(self, sql: str, values: Sequence[Any]) -> list[Any]:
+        """The rows of a query."""
+        return self._connection.execute(sql, values).fetchall()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """A transaction that writes: all of it is committed, or nothing."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._connection
+            self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+
+    def close(self) -> None:
+        """Close it; a second time does nothing."""
+        self._connection.close()
+
+
+def primary_code(error: BaseException) -> int:
+    """SQLite's result code without its refinements; 0 where there is none."""
+    return int(getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
+
+
+def is_busy(error: BaseException) -> bool:
+    """Whether another process's writing was what stood in the way."""
+    return primary_code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+@contextmanager
+def explained(path: Path, doing: str) -> Iterator[None]:
+    """Turn the database's errors into one StoreError of one line: what failed, where, what to do next."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise _explain(error.orig or error, path, doing) from error.orig
+    except sqlite3.Error as error:
+        raise _explain(error, path, doing) from error
+
+
+def _explain(error: BaseException, path: Path, doing: str) -> StoreError:
+    match primary_code(error):
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            what = f"another process has been writing to it for {BUSY_SECONDS:g} s: try again, or end that process"
+        case sqlite3.SQLITE_FULL:
+            what = "the disk is full: free some space, then 'convtui resume' goes on from the last checkpoint"
+        case sqlite3.SQLITE_CORRUPT:
+            what = "the file is damaged: restore a backup, or choose another with --store"
+        case sqlite3.SQLITE_NOTADB:
+            what = "the file is not a convtui store (not SQLite at all): choose another with --store"
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_CANTOPEN:
+            what = "it cannot be written here: check the rights of the file and of its folder, or choose another with --store"
+        case sqlite3.SQLITE_IOERR:
+            what = "reading or writing the disk failed: check the disk, or choose another place with --store"
+        case _:
+            what = " ".join(str(error).split()) or type(error).__name__
+    return StoreError(f"store {path}, while {doing}: {what}")

@@ -1,0 +1,319 @@
+"""The store: every run, in one SQLite file, with a folder beside it for the checkpoints. The place where all faces meet."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from sqlalchemy import delete as sql_delete
+from sqlalchemy import update
+from sqlalchemy.orm.attributes import set_committed_value
+from sqlmodel import Session, col, select
+
+from engine.errors import RunBusy, RunNotFound, StoreError, UsageError
+from engine.events import CheckpointKind
+from engine.spec import RunSpec
+from engine.store import finding, series
+from engine.store.opening import prepare
+from engine.store.processes import is_alive, this_process
+from engine.store.series import Bucket, Cursor, Point, Series
+from engine.store.sqlite import KeptConnection, explained, make_engine
+from engine.store.tables import LIVE, Attempt, Checkpoint, Message, Request, RequestKind, Run, Status
+
+_WANTED = {"stop": "stopped", "pause": "paused", "continue": "continued", "rate": "given another learning rate"}
+
+
+class Store:
+    """Runs and all that belongs to them. May be used from several threads; a Recorder of its runs only from one.
+
+    What it returns are values: they do not follow the store, and changing them changes nothing. Every method raises
+    StoreError, in one line, when the file cannot be read or written; those that take a run's id raise RunNotFound.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """For `open`, which sees to it that `path` is a store."""
+        self.path = path
+        self._engine = make_engine(path)
+        self._watching: KeptConnection | None = None
+        self._lock = threading.Lock()
+
+    @classmethod
+    def open(cls, path: Path, *, create: bool = True) -> Store:
+        """The store at `path`: made when it is not there (if `create`), migrated when it is older than the program.
+
+        Raises StoreTooNew for a newer one and StoreError for anything that is no store; both leave it untouched.
+        """
+        path = Path(path).absolute()
+        prepare(path, create=create)
+        return cls(path)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._lock:
+            if self._watching is not None:
+                self._watching.close()
+                self._watching = None
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def folder(self, run_id: int) -> Path:
+        """Where the run's files are: `./store.db` has `./store/7`. It need not exist."""
+        beside = self.path.with_suffix("")
+        return (beside if beside != self.path else self.path.with_name(self.path.name + "-files")) / str(run_id)
+
+    def data_version(self) -> int:
+        """A number that changes whenever anything in the store has changed: a few microseconds, for those who watch."""
+        with self._lock, explained(self.path, "watching it"):
+            if self._watching is None:
+                self._watching = KeptConnection(self.path)
+            return self._watching.data_version()
+
+    # ------------------------------------------------------------------------------------------------------ runs
+
+    def create_run(
+        self,
+        *,
+        name: str,
+        preset: str,
+        spec: RunSpec,
+        dataset: str,
+        device: str = "",
+        total_steps: int = 0,
+        steps_per_epoch: int = 0,
+        images_per_epoch: int = 0,
+        parameters: int | None = None,
+        note: str = "",
+        provenance: Mapping[str, Any] | None = None,
+        status: Status = "queued",
+    ) -> Run:
+        """A new run, which nobody has in hand yet: `claim` comes next. Raises UsageError for a name that is empty."""
+        run = Run(
+            name=_checked_name(name),
+            preset=preset,
+            spec=spec.model_dump_json(),
+            dataset=dataset,
+            device=device,
+            total_steps=total_steps,
+            steps_per_epoch=steps_per_epoch,
+            images_per_epoch=images_per_epoch,
+            parameters=parameters,
+            note=note,
+            provenance=json.dumps(dict(provenance or {}), default=str),
+            status=status,
+            created=time.time(),
+        )
+        with self._writing("adding a run") as session:
+            session.add(run)
+        return run
+
+    def runs(
+        self, *, ids: Sequence[int] | None = None, status: Iterable[Status] | None = None, limit: int | None = None
+    ) -> list[Run]:
+        """Runs, newest first: all, or those of `ids`, or those whose status is one of `status`; at most `limit`.
+
+        A running or paused run whose process is gone reads `crashed`. Nothing is written.
+        """
+        query = select(Run).order_by(col(Run.id).desc())
+        if ids is not None:
+            query = query.where(col(Run.id).in_(ids))
+        if status is not None:
+            wanted = set(status)
+            query = query.where(col(Run.status).in_(wanted | (set(LIVE) if "crashed" in wanted else set())))
+        with self.reading() as session:
+            found = list(session.exec(query.limit(limit) if status is None else query))
+        for run in found:
+            self._resolve(run)
+        return found if status is None else [run for run in found if run.status in wanted][:limit]
+
+    def run(self, run_id: int) -> Run:
+        """The run of this id. Raises RunNotFound."""
+        with self.reading() as session:
+            return self._resolve(_get(session, run_id))
+
+    def find(self, reference: str) -> Run:
+        """The run that a person means: an id, `last`, `best`, a name, or the beginning of one name; in this order.
+
+        Of several runs of one name it is the newest. `best` is the highest test accuracy among runs that finished or were
+        stopped. Raises RunNotFound, with the candidates where there are several and a near one where there is none.
+        """
+        with self.reading() as session:
+            return self._resolve(finding.find(session, reference))
+
+    def rename(self, run_id: int, name: str) -> None:
+        """Give the run another name. Raises RunNotFound, UsageError for an empty name."""
+        self._change(run_id, name=_checked_name(name))
+
+    def set_note(self, run_id: int, note: str) -> None:
+        """Replace the run's note. Raises RunNotFound."""
+        self._change(run_id, note=note)
+
+    def set_spec(self, run_id: int, spec: RunSpec) -> None:
+        """Replace the run's settings, as when it is resumed with a new total. Raises RunNotFound."""
+        self._change(run_id, spec=spec.model_dump_json())
+
+    def delete(self, run_id: int) -> None:
+        """Remove the run: its rows, then its folder. Raises RunNotFound, and RunBusy while a process has it in hand."""
+        with self._writing("deleting a run") as session:
+            run = self._resolve(_get(session, run_id))
+            if run.status in LIVE:
+                raise RunBusy(f"run {run_id} ({run.name}) is {run.status}: 'convtui stop {run_id}' first, then delete it")
+            session.execute(sql_delete(Run).where(col(Run.id) == run_id))
+        folder = self.folder(run_id)
+        try:
+            if folder.exists():
+                shutil.rmtree(folder)
+        except OSError as error:
+            raise StoreError(
+                f"run {run_id} is deleted, but not its files in {folder} ({error.strerror}): remove them by hand"
+            ) from error
+
+    # --------------------------------------------------------------------------------------- who has a run in hand
+
+    def claim(self, run_id: int) -> Run:
+        """Take the run in hand: a new attempt, by this process. Of several who try at once exactly one succeeds.
+
+        Requests that nobody took are void from here on. The Recorder notes the step of the attempt when training starts.
+        Raises RunNotFound, and RunBusy when it is in a living process's hands, this one's included.
+        """
+        me, now = this_process(), time.time()
+        with self._writing("claiming a run") as session:
+            run = self._resolve(_get(session, run_id))
+            if run.status in LIVE:
+                raise RunBusy(
+                    f"run {run_id} ({run.name}) is {run.status} in process {run.pid} on {run.host}: "
+                    f"'convtui runs watch {run_id}' follows it, 'convtui stop {run_id}' ends it"
+                )
+            run.status, run.host, run.pid, run.process_started, run.heartbeat = "running", me.host, me.pid, me.started, now
+            run.attempt += 1
+            run.started = run.started if run.started is not None else now
+            run.ended = run.reason = None
+            begun = 0 if run.attempt == 1 else None
+            session.add(Attempt(run_id=run_id, attempt=run.attempt, step=begun, created=now, host=me.host, pid=me.pid))
+            session.execute(update(Request).where(col(Request.run_id) == run_id, col(Request.taken).is_(None)).values(taken=now))
+        return run
+
+    def request(self, run_id: int, kind: RequestKind, value: float | None = None) -> Request:
+        """Ask the process that has the run in hand to stop, pause, continue, save a checkpoint, or multiply its learning
+        rate by `value` (`rate`; above zero). It looks a few times a second; `is_taken` tells when it has seen the request.
+
+        Raises RunNotFound, UsageError for a factor that cannot be, and RunBusy when nobody has the run in hand.
+        """
+        if kind == "rate" and not (value is not None and value > 0 and math.isfinite(value)):
+            raise UsageError(f"learning rate factor {value} must be a number above 0, as in 'convtui lr {run_id} 0.5'")
+        with self._writing("leaving a request") as session:
+            run = self._resolve(_get(session, run_id))
+            if run.status not in LIVE:
+                next_step = "wait until it runs" if run.status == "queued" else f"'convtui resume {run_id}' lets it go on"
+                wanted = _WANTED.get(kind, "told to save a checkpoint")
+                raise RunBusy(
+                    f"run {run_id} ({run.name}) is {run.status}; only a running or paused one can be {wanted}: {next_step}"
+                )
+            request = Request(run_id=run_id, created=time.time(), kind=kind, value=value)
+            session.add(request)
+        return request
+
+    def is_taken(self, request_id: int) -> bool:
+        """Whether a process has taken this request (or it is void: the run's attempt has ended)."""
+        with self.reading() as session:
+            request = session.get(Request, request_id)
+        return request is None or request.taken is not None
+
+    # ---------------------------------------------------------------------------------- what belongs to a run
+
+    def checkpoints(self, run_id: int, kind: CheckpointKind | None = None) -> list[Checkpoint]:
+        """The run's files, newest first: all, or those of one kind."""
+        query = select(Checkpoint).where(Checkpoint.run_id == run_id).order_by(col(Checkpoint.id).desc())
+        with self.reading() as session:
+            return list(session.exec(query if kind is None else query.where(Checkpoint.kind == kind)))
+
+    def newest_checkpoint(self, run_id: int, kind: CheckpointKind = "checkpoint") -> Checkpoint | None:
+        """The file of this kind that was written last; None where there is none."""
+        return next(iter(self.checkpoints(run_id, kind)), None)
+
+    def messages(self, run_id: int, after_id: int = 0) -> list[Message]:
+        """The run's messages in order, those after the one of id `after_id`."""
+        query = select(Message).where(Message.run_id == run_id, col(Message.id) > after_id).order_by(col(Message.id))
+        with self.reading() as session:
+            return list(session.exec(query))
+
+    def series(self, run_id: int, name: str, after: Cursor | None = None) -> Series:
+        """The points of a series, each step once, as its newest attempt has it; with `after`, only what is new since.
+
+        The reader drops its own points of `step >= from_step` and appends what it gets.
+        """
+        with self.reading() as session:
+            return series.read_series(session.connection(), run_id, name, after)
+
+    def downsampled(
+        self, run_id: int, name: str, buckets: int, low_step: int | None = None, high_step: int | None = None
+    ) -> list[Bucket]:
+        """A series as at most `buckets` buckets of equally many steps, from `low_step` to `high_step` (ends included; by
+        default all of it); buckets without a point are left out."""
+        with self.reading() as session:
+            return series.downsample(session.connection(), run_id, name, buckets, low_step, high_step)
+
+    def metric_names(self, run_id: int) -> list[str]:
+        """The names of the run's series, sorted."""
+        with self.reading() as session:
+            return series.names_of(session.connection(), run_id)
+
+    def last_metrics(self, run_id: int) -> dict[str, Point]:
+        """The last point of every series of the run."""
+        with self.reading() as session:
+            connection = session.connection()
+            return series.last_points(connection, run_id, series.names_of(connection, run_id))
+
+    def epoch_series(self, run_ids: Sequence[int], name: str) -> dict[int, list[Point]]:
+        """One short series of many runs, as for sparklines; runs that have no point are left out."""
+        with self.reading() as session:
+            return series.read_many(session.connection(), run_ids, name)
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """One consistent view of the store, for queries that have no method here."""
+        with explained(self.path, "reading it"), Session(self._engine, autoflush=False) as session:
+            yield session
+
+    @contextmanager
+    def _writing(self, doing: str) -> Iterator[Session]:
+        """A transaction: committed at the end, or nothing of it."""
+        writer = self._engine.execution_options(write=True)
+        with explained(self.path, doing), Session(writer, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def _resolve(self, run: Run) -> Run:
+        """`run`, with its status as it really is; the change is not one that would be written."""
+        if run.status in LIVE and not is_alive(run.host, run.pid, run.process_started, run.heartbeat, time.time()):
+            set_committed_value(run, "status", "crashed")
+        return run
+
+    def _change(self, run_id: int, **values: Any) -> None:
+        with self._writing("changing a run") as session:
+            _get(session, run_id)
+            session.execute(update(Run).where(col(Run.id) == run_id).values(**values))
+
+
+def _get(session: Session, run_id: int) -> Run:
+    run = session.get(Run, run_id)
+    if run is None:
+        raise RunNotFound(f"there is no run {run_id} in this store: 'convtui runs' lists them")
+    return run
+
+
+def _checked_name(name: str) -> str:
+    if not name.strip():
+        raise UsageError("a run's name cannot be empty: write some letters, as in --name first-try")
+    return name.strip()

@@ -1,0 +1,173 @@
+"""The store's tables. Times are seconds since 1970 (UTC), losses means over images, accuracies fractions 0 to 1.
+
+A change here needs a migration beside it (`migrations/versions`) and a new `HEAD` in `opening.py`; a test compares the two.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, ClassVar, Literal
+
+from sqlalchemy import BigInteger, Column, Index, MetaData, PrimaryKeyConstraint, String, Table, Text
+from sqlmodel import Field, SQLModel
+
+from engine.spec import RunSpec, make
+
+Status = Literal["queued", "running", "paused", "finished", "stopped", "diverged", "failed", "crashed"]
+RequestKind = Literal["stop", "pause", "continue", "rate", "checkpoint"]
+LIVE: tuple[Status, ...] = ("running", "paused")
+"""The statuses of a run that some process has in hand. `crashed` is never stored: it is how these read without a process."""
+
+
+class StoreTable(SQLModel):
+    """What our tables have in common: a catalogue of their own, so that nobody else's models get into our store."""
+
+    metadata: ClassVar[MetaData] = MetaData()
+
+
+class Run(StoreTable, table=True):
+    """One training: its settings, where it stands and how it ended."""
+
+    __table_args__: ClassVar[Any] = {"sqlite_autoincrement": True}  # an id is never given twice, even after a delete
+
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(index=True)
+    preset: str = ""
+    status: str = Field(default="queued", index=True)
+    """As stored; `Store.runs` and its kin put `crashed` here where the process is gone."""
+    spec: str = Field(default="{}", sa_type=Text)
+    """RunSpec as JSON; `settings` reads it."""
+    dataset: str = ""
+    """What was really used, which may differ from what the preset prefers."""
+    device: str = ""
+    host: str = ""
+    pid: int | None = None
+    process_started: float | None = None
+    """When the process `pid` came to be: a pid alone is given again."""
+    heartbeat: float | None = None
+    attempt: int = 0
+    """Counts the processes that trained it, from 1; 0 before the first start."""
+    attempt_step: int = 0
+    """The step at which the newest attempt began."""
+    epoch: int = 0
+    step: int = 0
+    total_steps: int = 0
+    steps_per_epoch: int = 0
+    images_per_epoch: int = 0
+    images: int = Field(default=0, sa_type=BigInteger)
+    """Images trained on, over the attempts that count."""
+    seconds: float = 0.0
+    images_per_second: float | None = None
+    train_loss: float | None = None
+    train_accuracy: float | None = None
+    test_loss: float | None = None
+    test_accuracy: float | None = None
+    validation_loss: float | None = None
+    validation_accuracy: float | None = None
+    best_accuracy: float | None = None
+    """Test accuracy of the best epoch (which early stopping chooses by validation loss)."""
+    best_epoch: int | None = None
+    learning_rate: float | None = None
+    rate_factor: float = 1.0
+    parameters: int | None = Field(default=None, sa_type=BigInteger)
+    created: float
+    started: float | None = None
+    """When its first attempt began."""
+    ended: float | None = None
+    note: str = Field(default="", sa_type=Text)
+    reason: str | None = Field(default=None, sa_type=Text)
+    """Why it failed or diverged."""
+    provenance: str = Field(default="{}", sa_type=Text)
+    """JSON: versions, device, threads, step path, precision, command line, host; `repeatable` reads it."""
+
+    @property
+    def settings(self) -> RunSpec:
+        """The spec. Raises SpecError where a newer or older program wrote hyperparameters that this one does not know."""
+        return make(json.loads(self.spec))
+
+    @property
+    def repeatable(self) -> dict[str, Any]:
+        """The provenance, read."""
+        return dict(json.loads(self.provenance))
+
+
+class Attempt(StoreTable, table=True):
+    """One process's go at a run."""
+
+    run_id: int = Field(foreign_key="run.id", ondelete="CASCADE", primary_key=True)
+    attempt: int = Field(primary_key=True)
+    step: int | None = None
+    """Updates already done when it began: what older attempts say beyond it no longer counts. NULL until it has begun."""
+    created: float
+    host: str = ""
+    pid: int | None = None
+
+
+class Metric(StoreTable, table=True):
+    """One number of one step. Append-only. NULL is not-a-number."""
+
+    # One tree sorted by the key, and nothing beside it: half the size, and a series lies in one piece.
+    __table_args__: ClassVar[Any] = {"sqlite_with_rowid": False}
+
+    run_id: int = Field(foreign_key="run.id", ondelete="CASCADE", primary_key=True)
+    name: str = Field(primary_key=True)
+    step: int = Field(primary_key=True)
+    attempt: int = Field(primary_key=True)
+    value: float | None = None
+
+
+class Checkpoint(StoreTable, table=True):
+    """One file that is complete on disk, in the run's folder. Rows of files that were cleared away are deleted."""
+
+    __table_args__: ClassVar[Any] = {"sqlite_autoincrement": True}
+
+    id: int | None = Field(default=None, primary_key=True)
+    run_id: int = Field(foreign_key="run.id", ondelete="CASCADE", index=True)
+    attempt: int
+    step: int
+    epoch: int
+    kind: str
+    """`checkpoint`, `best` or `snapshot`."""
+    file: str
+    bytes: int = Field(sa_type=BigInteger)
+    created: float
+    test_accuracy: float | None = None
+
+
+class Message(StoreTable, table=True):
+    """One line for people."""
+
+    __table_args__: ClassVar[Any] = {"sqlite_autoincrement": True}  # `after_id` relies on ids that only grow
+
+    id: int | None = Field(default=None, primary_key=True)
+    run_id: int = Field(foreign_key="run.id", ondelete="CASCADE", index=True)
+    step: int
+    created: float
+    severity: str
+    text: str = Field(sa_type=Text)
+
+
+class Request(StoreTable, table=True):
+    """What somebody wants of a run that another process has in hand."""
+
+    __table_args__: ClassVar[Any] = (Index("ix_request_run_id_taken", "run_id", "taken"), {"sqlite_autoincrement": True})
+
+    id: int | None = Field(default=None, primary_key=True)
+    run_id: int = Field(foreign_key="run.id", ondelete="CASCADE")
+    created: float
+    kind: str
+    """`stop`, `pause`, `continue`, `rate` or `checkpoint`."""
+    value: float | None = None
+    """The factor of `rate`."""
+    taken: float | None = None
+
+
+VERSION_TABLE = "convtui_version"
+"""Alembic's, under a name of our own, so that others may share the database."""
+
+Table(
+    VERSION_TABLE,
+    StoreTable.metadata,
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name=f"{VERSION_TABLE}_pkc"),
+)

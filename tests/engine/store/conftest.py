@@ -1,0 +1,74 @@
+"""Stores to test on, and child processes that use them."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from engine.events import Progress, Started
+from engine.spec import RunSpec
+from engine.store import Recorder, Run, Store
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(tmp_path / "store.db") as opened:
+        yield opened
+
+
+class Hands:
+    """Short ways to the runs and events that the tests need."""
+
+    @staticmethod
+    def new_run(store: Store, name: str = "first", **more: object) -> int:
+        run = store.create_run(name=name, preset="demo", spec=RunSpec(), dataset="shapes", **more)  # type: ignore[arg-type]
+        assert run.id is not None
+        return run.id
+
+    @staticmethod
+    def started(step: int = 0, epoch: int = 0) -> Started:
+        return Started(step, epoch, 1000, 100, 12_800, 4_257_674, "shapes", "cpu", {"torch": "2.9"})
+
+    @staticmethod
+    def progress(first_step: int, losses: tuple[float, ...]) -> Progress:
+        last = first_step + len(losses) - 1
+        values = {"batch_loss": losses, "learning_rate": (0.1,) * len(losses)}
+        return Progress(last, 1, last, first_step, values, images=last * 128, seconds=last * 0.5, images_per_second=256.0)
+
+    def attempt(self, store: Store, run_id: int, begin: int, losses: tuple[float, ...]) -> None:
+        """One attempt, from claim to close, that has done `begin` steps when it starts."""
+        store.claim(run_id)
+        with Recorder(store, run_id) as recorder:
+            recorder.record(self.started(begin))
+            recorder.record(self.progress(begin + 1, losses))
+
+    def claimed(self, store: Store) -> Run:
+        return store.claim(self.new_run(store))
+
+
+@pytest.fixture(scope="session")
+def hands() -> Hands:
+    return Hands()
+
+
+@pytest.fixture
+def child() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start Python with this program text and these arguments; what still runs at the end is killed."""
+    begun: list[subprocess.Popen[str]] = []
+
+    def start(program: str, *arguments: object) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", program, *map(str, arguments)]
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+        begun.append(process)
+        return process
+
+    yield start
+    for process in begun:
+        process.kill()
+        process.communicate()
