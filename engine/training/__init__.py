@@ -1,0 +1,5 @@
+"""RunSpec -> events."""
+
+from engine.training.training import Training
+
+__all__ = ["Training"]

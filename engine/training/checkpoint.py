@@ -1,0 +1,179 @@
+"""What is written to disk of a training: everything it needs to go on, or the weights alone.
+
+A file is safetensors (no code in it), whole or absent. Tensors are named `net.*`, `optimiser.INDEX.KEY`, `best.*`,
+`generator.*`; numbers and the spec are JSON in the header, where a float keeps every bit.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from engine.data.batches import Standardise
+from engine.errors import CheckpointError, ConvtuiError
+from engine.files import written_whole
+from engine.spec import RunSpec, make
+
+FORMAT = "convtui 1"
+
+
+@dataclass(slots=True)
+class State:
+    """How far a training is: all of it that is not a tensor."""
+
+    step: int = 0
+    """Updates done."""
+    scored_step: int = 0
+    """The step at which the weights were last evaluated, or an epoch ended without that being due."""
+    epoch: int = 0
+    """Epochs done, their evaluation included."""
+    position: int = 0
+    """Steps done in the epoch in hand."""
+    loss_sum: float = 0.0
+    """Of the epoch in hand: sum of the losses of its images."""
+    correct: int = 0
+    """Of the epoch in hand: images predicted right."""
+    seen: int = 0
+    """Of the epoch in hand: images trained on."""
+    step_seconds: float = 0.0
+    """Of the epoch in hand: seconds spent in its steps."""
+    images: int = 0
+    """Images trained on in all."""
+    seconds: float = 0.0
+    """Seconds spent in all, evaluation included, pauses not."""
+    rate_factor: float = 1.0
+    """Product of all changes of the learning rate by hand."""
+    best_score: float | None = None
+    best_epoch: int | None = None
+    waited: int = 0
+    """Evaluations since the best one, in epochs."""
+    early: bool = False
+    """True once early stopping has ended the training."""
+    values: dict[str, float] = field(default_factory=dict)
+    """The newest epoch's losses and accuracies."""
+    images_per_second: float = 0.0
+    """Of the newest epoch's steps."""
+
+    def begin_epoch(self, done: int) -> None:
+        """`done` epochs are behind; the next begins with empty sums."""
+        self.epoch, self.position = done, 0
+        self.loss_sum, self.correct, self.seen, self.step_seconds = 0.0, 0, 0, 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a file must say for its weights to be of use without the store: which net, fed how."""
+
+    spec: RunSpec
+    channels: int
+    classes: tuple[str, ...]
+    dataset: str
+    standardise: Standardise
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Checkpoint:
+    """A file read back. `optimiser`, `best` and `generators` are empty where it holds weights only."""
+
+    identity: Identity
+    state: State
+    net: dict[str, Tensor]
+    optimiser: dict[int, dict[str, Tensor]]
+    best: dict[str, Tensor]
+    generators: dict[str, Tensor]
+
+
+def save(
+    path: Path,
+    identity: Identity,
+    state: State,
+    net: dict[str, Tensor],
+    *,
+    optimiser: torch.optim.Optimizer | None = None,
+    best: dict[str, Tensor] | None = None,
+    generators: dict[str, Tensor] | None = None,
+) -> int:
+    """Write the file and return its size in bytes. Raises CheckpointError when the disk will not take it."""
+    tensors = {f"net.{name}": tensor for name, tensor in net.items()}
+    tensors |= {f"best.{name}": tensor for name, tensor in (best or {}).items()}
+    tensors |= {f"generator.{name}": tensor for name, tensor in (generators or {}).items()}
+    for index, moments in (optimiser.state_dict()["state"] if optimiser else {}).items():
+        tensors |= {f"optimiser.{index}.{key}": value for key, value in moments.items() if isinstance(value, Tensor)}
+    header = {
+        "format": FORMAT,
+        "state": json.dumps(asdict(state)),
+        "spec": identity.spec.model_dump_json(),
+        "channels": str(identity.channels),
+        "classes": json.dumps(identity.classes),
+        "dataset": identity.dataset,
+        "mean": json.dumps(identity.standardise.mean.tolist()),
+        "std": json.dumps(identity.standardise.std.tolist()),
+    }
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with written_whole(path) as temporary:
+            save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, temporary, header)
+        return path.stat().st_size
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"checkpoint {path} could not be written: {error}; free some disk space or move the store") from None
+
+
+def load(path: Path) -> Checkpoint:
+    """Read a file back, on the CPU. Raises CheckpointError where it is missing, damaged or of another format."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+        if header.get("format") != FORMAT:
+            raise CheckpointError(f"checkpoint {path} is not of this program's format ({FORMAT}); it cannot be read")
+        standardise = Standardise(torch.tensor(json.loads(header["mean"])), torch.tensor(json.loads(header["std"])))
+        identity = Identity(
+            make(json.loads(header["spec"])),
+            int(header["channels"]),
+            tuple(json.loads(header["classes"])),
+            header["dataset"],
+            standardise,
+        )
+        state = State(**json.loads(header["state"]))
+    except FileNotFoundError:
+        raise CheckpointError(f"checkpoint {path} is gone; the run can only be trained again from its start") from None
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"checkpoint {path} is damaged: {error}") from None
+    except ConvtuiError as error:
+        raise CheckpointError(f"checkpoint {path}: {error}") from None
+    optimiser: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in _group(tensors, "optimiser.").items():
+        index, _, key = name.partition(".")
+        optimiser.setdefault(int(index), {})[key] = tensor
+    return Checkpoint(identity, state, _group(tensors, "net."), optimiser, _group(tensors, "best."), _group(tensors, "generator."))
+
+
+def restore_net(net: nn.Module, tensors: dict[str, Tensor], path: Path | str) -> None:
+    """Put weights into the net. Raises CheckpointError where they belong to another one."""
+    try:
+        net.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise CheckpointError(f"checkpoint {path} belongs to another net: {str(error).splitlines()[-1].strip()}") from None
+
+
+def restore_optimiser(optimiser: torch.optim.Optimizer, moments: dict[int, dict[str, Tensor]]) -> None:
+    """Put moments back, each laid out in memory as its parameter is: fused kernels walk both in one order."""
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+    for index, named in moments.items():
+        parameter = parameters[index]
+        for key, value in named.items():
+            if value.shape == parameter.shape and value.ndim:
+                optimiser.state[parameter][key] = torch.empty_like(parameter).copy_(value)
+            else:
+                optimiser.state[parameter][key] = value.to(parameter.device) if parameter.is_cuda else value
+
+
+def _group(tensors: dict[str, Any], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -1,0 +1,81 @@
+"""When and where a training's files are written."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from engine import events
+from engine.errors import CheckpointError
+from engine.events import Event
+from engine.training import checkpoint
+from engine.training.checkpoint import Identity, State
+
+
+class Saver:
+    """Writes the files of one training into its folder; without a folder it writes none."""
+
+    def __init__(self, folder: Path | None, identity: Identity, *, every_seconds: float, saved_step: int) -> None:
+        """`every_seconds`: time between checkpoints. `saved_step`: the step whose checkpoint is on disk already, or 0."""
+        self.folder = folder
+        self.identity = identity
+        self.every_seconds = every_seconds
+        self.saved_step = saved_step
+        self.saved_at = time.monotonic()
+        self.wanted = False
+        """True once somebody has asked for a checkpoint."""
+
+    def is_due(self, step: int) -> bool:
+        """Whether a checkpoint should be written now, at this step."""
+        return step != self.saved_step and (self.wanted or time.monotonic() - self.saved_at >= self.every_seconds)
+
+    def checkpoint(
+        self,
+        state: State,
+        net: dict[str, Tensor],
+        optimiser: torch.optim.Optimizer,
+        best: dict[str, Tensor],
+        generators: dict[str, Tensor],
+        *,
+        must: bool,
+    ) -> Iterator[Event]:
+        """Write all that is needed to go on."""
+        self.wanted, self.saved_at = False, time.monotonic()
+        for event in self._write("checkpoint", state.step, 9, state, net, must, optimiser, best, generators):
+            if isinstance(event, events.CheckpointSaved):
+                self.saved_step = state.step
+            yield event
+
+    def weights(self, kind: events.CheckpointKind, state: State, net: dict[str, Tensor]) -> Iterator[Event]:
+        """Write the weights alone: `best` or `snapshot`."""
+        yield from self._write(kind, state.epoch, 5, state, net, False)
+
+    def _write(
+        self,
+        kind: events.CheckpointKind,
+        number: int,
+        digits: int,
+        state: State,
+        net: dict[str, Tensor],
+        must: bool,
+        optimiser: torch.optim.Optimizer | None = None,
+        best: dict[str, Tensor] | None = None,
+        generators: dict[str, Tensor] | None = None,
+    ) -> Iterator[Event]:
+        """A disk that will not take it is a message while the training goes on, an error where it ends (`must`)."""
+        if self.folder is None:
+            return
+        path = self.folder / f"{kind}-{number:0{digits}}.safetensors"
+        began = time.monotonic()
+        try:
+            size = checkpoint.save(path, self.identity, state, net, optimiser=optimiser, best=best, generators=generators)
+        except CheckpointError as error:
+            if must:
+                raise
+            yield events.Message(state.step, f"{error}; training goes on", "error")
+            return
+        yield events.CheckpointSaved(state.step, state.epoch, kind, path.name, size, time.monotonic() - began)

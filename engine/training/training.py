@@ -1,0 +1,404 @@
+"""Training(spec, dataset): a context manager and an iterator of events. Whoever pulls it is in charge."""
+
+from __future__ import annotations
+
+import math
+import platform
+import sys
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from engine import __version__, events, models
+from engine.data.batches import Standardise, epoch_order
+from engine.data.split import Dataset, Split
+from engine.device import check_precision, keep_freed_memory
+from engine.events import Event
+from engine.spec import RunSpec
+from engine.training import checkpoint as checkpoints
+from engine.training import generators
+from engine.training.checkpoint import Identity, State
+from engine.training.evaluation import Score, evaluate
+from engine.training.measures import NotFinite, Pending, Settled
+from engine.training.saving import Saver
+from engine.training.schedule import learning_rate
+from engine.training.step import EagerStep, make_optimiser
+
+EVENT_SECONDS = 0.1
+"""An event comes at least this often, or every step where a step takes longer."""
+
+
+class Training:
+    """One training of one net, pulled event by event.
+
+        with Training(spec, dataset, folder=folder) as training:
+            for event in training:
+                ...
+
+    Between two pulls the net is at rest, and torch's global generators and thread count are the caller's own. Leaving the
+    context saves what is not yet saved; what that has to say is in `farewell`. `stop`, `scale_learning_rate` and
+    `save_checkpoint` may be called from any thread or signal handler.
+    """
+
+    def __init__(
+        self,
+        spec: RunSpec,
+        dataset: Dataset,
+        *,
+        device: torch.device | None = None,
+        folder: Path | None = None,
+        resume_from: Path | None = None,
+        threads: int = 0,
+    ) -> None:
+        """Train `spec` on `dataset`, on `device` (the CPU if None), writing checkpoints to `folder` (none if None).
+
+        `resume_from` is the checkpoint to go on from. `threads` overrides the spec's, so that a resumed run computes with
+        as many as it began with. Raises SpecError, DeviceError, CheckpointError before anything is trained.
+        """
+        self.spec = spec
+        self.device = device or torch.device("cpu")
+        self.farewell: list[Event] = []
+        check_precision(self.device, spec.training.precision)
+        keep_freed_memory()
+
+        channels = dataset.train.images.shape[1]
+        standardise = Standardise(dataset.mean, dataset.std) if spec.data.standardise else Standardise.none(channels)
+        self.identity = Identity(spec, channels, dataset.train.classes, dataset.source, standardise)
+        self._standardise = standardise.to(self.device)
+        self._train = dataset.train.to(self.device)
+        self._test = dataset.test.to(self.device)
+        self._validation = dataset.validation.to(self.device) if dataset.validation is not None else None
+
+        self.steps_per_epoch = math.ceil(len(self._train) / spec.data.batch_size)
+        self.total_steps = spec.training.steps or spec.training.epochs * self.steps_per_epoch
+        self.state = State()
+        self._best: dict[str, Tensor] = {}
+        self._pending = Pending()
+
+        net = models.build(
+            spec.model, channels=channels, size=spec.data.size, classes=len(dataset.train.classes), seed=spec.training.seed
+        )
+        self.net = net.to(self.device).to(memory_format=torch.channels_last)
+        optimiser = make_optimiser(spec.optimiser, self.net.parameters())
+        self._random = generators.seeded(self.device, spec.training.seed)
+        if resume_from is not None:
+            self._resume(resume_from, optimiser)
+        self._images_before = self.state.images
+        self._step = EagerStep(spec, self.net, optimiser, self.device)
+        self._threads = threads or spec.training.threads or torch.get_num_threads()
+
+        self._stopping = False
+        self._factors: list[float] = []
+        self._ended = False
+        saved_step = self.state.step if resume_from is not None else 0
+        self._saver = Saver(folder, self.identity, every_seconds=spec.training.checkpoint_seconds, saved_step=saved_step)
+        self._clock = 0.0
+        self._pull = self._events()
+
+    # -------------------------------------------------------------------------------------------- faces to the puller
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._pull.close()
+        if self._ended:
+            return
+        with self._at_work():
+            settled = self._settle()
+            if settled.not_finite:
+                self.farewell.append(self._diverged(settled.not_finite))
+                return
+            if self.state.step != self._saver.saved_step:
+                self.farewell += self._save_checkpoint(must=kind is None)
+            if kind is None:
+                self.farewell.append(self._stopped())
+
+    def __iter__(self) -> Iterator[Event]:
+        return self
+
+    def __next__(self) -> Event:
+        with self._at_work():
+            try:
+                return next(self._pull)
+            except StopIteration:
+                raise
+            except BaseException:
+                self._ended = True  # the net may be half-way through a step: the last checkpoint is what is good
+                raise
+
+    @property
+    def step(self) -> int:
+        """Updates done."""
+        return self.state.step
+
+    @property
+    def stopping(self) -> bool:
+        """True once somebody has asked for the end."""
+        return self._stopping
+
+    def stop(self) -> None:
+        """Ask for the end: the step in hand is finished, a checkpoint saved, `Stopped` said."""
+        self._stopping = True
+
+    def scale_learning_rate(self, factor: float) -> None:
+        """Multiply the learning rate by `factor` (> 0) from the next step on, whatever the schedule says."""
+        self._factors.append(factor)
+
+    def save_checkpoint(self) -> None:
+        """Ask for a resumable checkpoint at the next event."""
+        self._saver.wanted = True
+
+    def provenance(self) -> dict[str, Any]:
+        """What the numbers depend on beside the spec."""
+        return {
+            "program": __version__,
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "platform": platform.platform(),
+            "device": str(self.device),
+            "threads": self._threads,
+            "step_path": self._step.path,
+            "precision": self.spec.training.precision,
+            "command": sys.argv,
+        }
+
+    # ------------------------------------------------------------------------------------------------- the fit loop
+
+    def _events(self) -> Generator[Event, None, None]:
+        yield events.Started(
+            step=self.state.step,
+            epoch=self.state.epoch,
+            total_steps=self.total_steps,
+            steps_per_epoch=self.steps_per_epoch,
+            images_per_epoch=len(self._train),
+            parameters=sum(parameter.numel() for parameter in self.net.parameters()),
+            dataset=self.identity.dataset,
+            device=str(self.device),
+            provenance=self.provenance(),
+        )
+        if self.state.step == 0 and self.spec.training.snapshot_every:
+            yield from self._save_weights("snapshot")
+        while not self._is_over():
+            for event in self._epoch():
+                yield event
+                if isinstance(event, events.Diverged):
+                    self._ended = True
+                    return
+                if self._stopping and isinstance(event, events.Progress | events.Evaluating):
+                    yield from self._stop()
+                    return
+            if self._stopping and not self._is_over():
+                yield from self._stop()
+                return
+            yield from self._save_if_due()
+        yield from self._finish()
+
+    def _is_over(self) -> bool:
+        """True once the budget is used up, or early stopping has struck, and the last weights are evaluated."""
+        return self.state.early or self.state.scored_step >= self.total_steps
+
+    def _epoch(self) -> Iterator[Event]:
+        """Train what is left of the epoch in hand, then evaluate."""
+        state, spec = self.state, self.spec
+        self.net.train()
+        order = epoch_order(len(self._train), how=spec.data.order, seed=spec.training.seed, epoch=state.epoch + 1)
+        order = order.to(self.device)
+        began, said = time.monotonic(), time.monotonic()
+        while state.position < self.steps_per_epoch and state.step < self.total_steps:
+            yield from self._apply_rate_changes()
+            at = order[state.position * spec.data.batch_size : (state.position + 1) * spec.data.batch_size]
+            images = self._standardise(self._train.images.index_select(0, at))
+            self._step(images, self._train.labels.index_select(0, at), self._rate(), self._pending)
+            state.step += 1
+            state.position += 1
+            now = time.monotonic()
+            if now - said >= EVENT_SECONDS or self._stopping or self._saver.wanted:
+                state.step_seconds += now - began
+                yield from self._say_progress(now - said)
+                yield from self._save_if_due()
+                began = said = time.monotonic()
+        state.step_seconds += time.monotonic() - began
+        if len(self._pending):
+            yield from self._say_progress(time.monotonic() - said)
+        yield from self._end_epoch()
+
+    def _say_progress(self, seconds: float) -> Iterator[Event]:
+        """Settle the steps since the last time, say how they went, and end the training if they went wrong."""
+        settled = self._settle()
+        yield events.Progress(
+            step=self.state.step,
+            epoch=self.state.epoch + 1,
+            position=self.state.position,
+            first_step=settled.first_step,
+            values=settled.series,
+            images=self.state.images - self._images_before,
+            seconds=self._seconds(),
+            images_per_second=settled.images / seconds if seconds > 0 else 0.0,
+        )
+        if settled.not_finite:
+            yield self._diverged(settled.not_finite)
+
+    def _settle(self) -> Settled:
+        pending, self._pending = self._pending, Pending()
+        return pending.settle(self.state)
+
+    def _diverged(self, found: NotFinite) -> events.Diverged:
+        self._ended = True
+        return events.Diverged(
+            step=found.step,
+            epoch=self.state.epoch + 1,
+            learning_rate=found.learning_rate,
+            reason=f"{found.what} was no longer a finite number",
+            values=dict(self.state.values),
+            seconds=self._seconds(),
+            images_per_second=self.state.images_per_second,
+        )
+
+    def _end_epoch(self) -> Iterator[Event]:
+        """Evaluate where it is due, note whether these weights are the best, and begin the next epoch."""
+        state, training = self.state, self.spec.training
+        values = {"train_loss": state.loss_sum / state.seen, "train_accuracy": state.correct / state.seen}
+        epoch = state.epoch + 1
+        evaluated = epoch % training.evaluate_every == 0 or state.step >= self.total_steps
+        if evaluated:
+            if self._validation is not None:
+                yield from self._evaluate("validation", self._validation, values)
+            yield from self._evaluate("test", self._test, values)
+        best = evaluated and self._is_best(values, epoch)
+        state.values = values
+        state.images_per_second = state.seen / state.step_seconds if state.step_seconds > 0 else 0.0
+        state.scored_step = state.step
+        if state.position == self.steps_per_epoch:  # else a budget in steps ended within the epoch; a larger one goes on there
+            state.begin_epoch(epoch)
+        state.early = bool(training.patience) and state.waited >= training.patience
+        yield events.EpochEnded(
+            step=state.step,
+            epoch=epoch,
+            values=values,
+            seconds=self._seconds(),
+            images_per_second=state.images_per_second,
+            best=best,
+        )
+        if best:
+            yield from self._save_weights("best")
+        if training.snapshot_every and (epoch % training.snapshot_every == 0 or self._is_over()):
+            yield from self._save_weights("snapshot")
+
+    def _evaluate(self, name: Any, split: Split, values: dict[str, float]) -> Iterator[Event]:
+        said = time.monotonic()
+        for done in evaluate(self.net, split, self._standardise, self.spec.training.precision):
+            if isinstance(done, Score):
+                values[f"{name}_loss"], values[f"{name}_accuracy"] = done.loss, done.accuracy
+            elif time.monotonic() - said >= EVENT_SECONDS or self._stopping:
+                yield events.Evaluating(self.state.step, self.state.epoch + 1, name, done, len(split), self._seconds())
+                said = time.monotonic()
+
+    def _is_best(self, values: dict[str, float], epoch: int) -> bool:
+        """Whether the evaluation just done is the best yet: by validation loss, or test accuracy where none is held out."""
+        state = self.state
+        score = -values["validation_loss"] if self._validation is not None else values["test_accuracy"]
+        if state.best_score is not None and not score > state.best_score:
+            state.waited = epoch - (state.best_epoch or 0)
+            return False
+        state.best_score, state.best_epoch, state.waited = score, epoch, 0
+        if self.spec.training.patience:
+            self._best = {name: tensor.detach().clone() for name, tensor in self.net.state_dict().items()}
+        return True
+
+    def _stop(self) -> Iterator[Event]:
+        yield from self._save_checkpoint(must=True)
+        yield self._stopped()
+
+    def _stopped(self) -> events.Stopped:
+        self._ended = True
+        state = self.state
+        return events.Stopped(state.step, state.epoch, dict(state.values), self._seconds(), state.images_per_second)
+
+    def _finish(self) -> Iterator[Event]:
+        yield from self._save_checkpoint(must=True)
+        self._ended = True
+        state = self.state
+        values = dict(state.values)
+        if self._best:
+            # The checkpoint above keeps the last weights, so that a longer budget goes on from there.
+            self.net.load_state_dict(self._best)
+            if self._validation is not None:
+                yield from self._evaluate("validation", self._validation, values)
+            yield from self._evaluate("test", self._test, values)
+        yield events.Finished(
+            step=state.step,
+            epoch=state.epoch,
+            values=values,
+            seconds=self._seconds(),
+            images_per_second=state.images_per_second,
+            early=state.early,
+            best_epoch=state.best_epoch,
+        )
+
+    # --------------------------------------------------------------------------------------------- rates and saving
+
+    def _rate(self) -> float:
+        rate = learning_rate(
+            self.spec.optimiser, self.state.step, steps_per_epoch=self.steps_per_epoch, total_steps=self.total_steps
+        )
+        return rate * self.state.rate_factor
+
+    def _apply_rate_changes(self) -> Iterator[Event]:
+        while self._factors:
+            self.state.rate_factor *= self._factors.pop(0)
+            yield events.RateChanged(self.state.step, self.state.rate_factor, self._rate())
+
+    def _save_if_due(self) -> Iterator[Event]:
+        if self._saver.is_due(self.state.step):
+            yield from self._save_checkpoint()
+
+    def _save_checkpoint(self, *, must: bool = False) -> Iterator[Event]:
+        state = replace(self.state, seconds=self._seconds())
+        random = generators.states(self.device)
+        optimiser = self._step.optimiser
+        yield from self._saver.checkpoint(state, self.net.state_dict(), optimiser, self._best, random, must=must)
+
+    def _save_weights(self, kind: events.CheckpointKind) -> Iterator[Event]:
+        yield from self._saver.weights(kind, replace(self.state, seconds=self._seconds()), self.net.state_dict())
+
+    def _resume(self, path: Path, optimiser: torch.optim.Optimizer) -> None:
+        found = checkpoints.load(path)
+        checkpoints.restore_net(self.net, found.net, path)
+        checkpoints.restore_optimiser(optimiser, found.optimiser)
+        self.state = found.state
+        self._best = {name: tensor.to(self.device) for name, tensor in found.best.items()}
+        self._random |= {name: state for name, state in found.generators.items() if name in self._random}
+        if self.state.early and self.state.step < self.total_steps:
+            # Asked to go on past an early stop: patience starts anew.
+            self.state.early, self.state.waited = False, 0
+
+    # ------------------------------------------------------------------------------------------------ being a guest
+
+    def _seconds(self) -> float:
+        """Time spent pulling, over all attempts; the time between pulls is the puller's."""
+        return self.state.seconds + time.monotonic() - self._clock
+
+    @contextmanager
+    def _at_work(self) -> Iterator[None]:
+        """Put this training's generators and thread count in place, and give the caller's back afterwards."""
+        theirs, threads = generators.states(self.device), torch.get_num_threads()
+        generators.put(self.device, self._random)
+        if threads != self._threads:
+            torch.set_num_threads(self._threads)
+        self._clock = time.monotonic()
+        try:
+            yield
+        finally:
+            self.state.seconds = self._seconds()
+            self._random = generators.states(self.device)
+            generators.put(self.device, theirs)
+            if threads != self._threads:
+                torch.set_num_threads(threads)

@@ -1,0 +1,70 @@
+"""Checkpoints on disk: whole, readable by others, and refused where they are not what they should be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from engine.errors import CheckpointError
+from engine.spec import changed
+from engine.training import Training
+from engine.training.checkpoint import load
+from tests.conftest import toy_dataset
+from tests.engine.training.test_training import SMALL, checkpoint_in, pull
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    pull(Training(changed(SMALL, {"training.steps": 3}), toy_dataset(), folder=tmp_path))
+    return checkpoint_in(tmp_path)
+
+
+def test_any_program_can_read_the_weights(saved: Path) -> None:
+    with safe_open(saved, framework="np") as file:
+        assert file.get_tensor("net.conv1.weight").shape == (4, 1, 3, 3)
+
+
+def test_a_file_says_which_net_it_is_and_how_it_is_fed(saved: Path) -> None:
+    found = load(saved)
+    assert found.identity.classes == ("left", "middle", "right")
+    assert found.identity.spec == changed(SMALL, {"training.steps": 3})
+    assert torch.equal(found.identity.standardise.mean, toy_dataset().mean)
+
+
+@pytest.mark.parametrize("keep", [0.0, 0.3, 0.99])
+def test_a_cut_file_is_refused(saved: Path, keep: float) -> None:
+    whole = saved.read_bytes()
+    saved.write_bytes(whole[: int(len(whole) * keep)])
+    with pytest.raises(CheckpointError, match="is damaged"):
+        load(saved)
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
+    torch.save({"weights": torch.zeros(3)}, tmp_path / "pickled.pt")
+    with pytest.raises(CheckpointError, match="is damaged"):
+        load(tmp_path / "pickled.pt")
+    with pytest.raises(CheckpointError, match="is gone"):
+        load(tmp_path / "nothing")
+
+
+def test_the_weights_of_another_net_are_refused(saved: Path) -> None:
+    other = changed(SMALL, {"model.dense_blocks": "17"})
+    with pytest.raises(CheckpointError, match="another net"):
+        Training(other, toy_dataset(), resume_from=saved)
+
+
+def test_a_write_that_fails_leaves_the_older_file_and_no_scrap(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = saved.read_bytes()
+
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    training = Training(changed(SMALL, {"training.steps": 3}), toy_dataset(), folder=saved.parent)
+    with pytest.raises(CheckpointError, match="No space left on device"):
+        pull(training)
+    assert saved.read_bytes() == before
+    assert [path.name for path in saved.parent.iterdir() if path.suffix == ".partial"] == []

@@ -1,0 +1,129 @@
+"""However a recorded training is left, the store says how, and what was trained can be gone on with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from engine import events
+from engine.errors import CheckpointError
+from engine.spec import changed
+from engine.store import Run, Store
+from engine.training import training
+from engine.training.recorded import recorded
+from tests.conftest import toy_dataset
+from tests.engine.training.test_training import SMALL
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    monkeypatch.setattr(training, "EVENT_SECONDS", 0.0)
+    with Store.open(tmp_path / "store.db") as store:
+        yield store
+
+
+def claimed(store: Store) -> Run:
+    row = store.create_run(name="toy", preset="", spec=SMALL, dataset="toy")
+    assert row.id is not None
+    return store.claim(row.id)
+
+
+def train(store: Store, row: Run, *, leave_at: int | None = None, error: Exception | None = None, resume: bool = False) -> None:
+    with recorded(store, row, SMALL, toy_dataset(), CPU, resume=resume) as (_, pulled):
+        for event in pulled:
+            if isinstance(event, events.Progress) and event.step == leave_at:
+                if error is not None:
+                    raise error
+                return
+
+
+def test_a_whole_run_is_in_the_store_with_what_its_numbers_depend_on(store: Store) -> None:
+    row = claimed(store)
+    train(store, row)
+    assert row.id is not None
+    kept = store.run(row.id)
+    assert (kept.status, kept.step, kept.epoch) == ("finished", 21, 3)
+    assert len(store.series(row.id, "batch_loss").values) == 21
+    assert {"program", "python", "torch", "device", "threads", "step_path", "precision", "command"} <= set(kept.repeatable)
+    assert kept.host
+    newest = store.newest_checkpoint(row.id)
+    assert newest is not None
+    assert (store.folder(row.id) / newest.file).is_file()
+
+
+def test_a_consumer_that_leaves_early_leaves_a_stopped_run_that_goes_on(store: Store) -> None:
+    row = claimed(store)
+    train(store, row, leave_at=10)
+    assert row.id is not None
+    assert store.run(row.id).status == "stopped"
+    newest = store.newest_checkpoint(row.id)
+    assert newest is not None
+    assert newest.step == 10
+    train(store, store.claim(row.id), resume=True)
+    assert store.run(row.id).status == "finished"
+    other = claimed(store)
+    train(store, other)
+    assert other.id is not None
+    assert list(store.series(row.id, "batch_loss").values) == list(store.series(other.id, "batch_loss").values)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ZeroDivisionError("by zero"), "ZeroDivisionError: by zero"),
+        (torch.OutOfMemoryError("CUDA"), "make data.batch_size smaller"),
+    ],
+)
+def test_an_error_is_the_runs_reason_and_what_was_trained_is_saved(error: Exception, reason: str, store: Store) -> None:
+    row = claimed(store)
+    with pytest.raises(type(error)):
+        train(store, row, leave_at=5, error=error)
+    assert row.id is not None
+    kept = store.run(row.id)
+    assert kept.status == "failed"
+    assert reason in (kept.reason or "")
+    newest = store.newest_checkpoint(row.id)
+    assert newest is not None
+    assert newest.step == 5
+
+
+def test_a_damaged_checkpoint_is_told_and_nothing_is_lost(store: Store) -> None:
+    row = claimed(store)
+    train(store, row, leave_at=10)
+    assert row.id is not None
+    for checkpoint in store.folder(row.id).glob("checkpoint-*"):
+        checkpoint.write_bytes(checkpoint.read_bytes()[:100])
+    with pytest.raises(CheckpointError, match="damaged"):
+        train(store, store.claim(row.id), resume=True)
+    assert store.run(row.id).status == "failed"
+    assert len(store.series(row.id, "batch_loss").values) == 10
+
+
+def test_scraps_of_a_killed_process_are_cleared_away(store: Store) -> None:
+    row = claimed(store)
+    assert row.id is not None
+    scrap = store.folder(row.id) / ".checkpoint-000000001.safetensors.4711.partial"
+    scrap.parent.mkdir(parents=True)
+    scrap.write_bytes(b"half")
+    train(store, row, leave_at=1)
+    assert not scrap.exists()
+
+
+def test_a_diverged_run_says_where(store: Store) -> None:
+    row = claimed(store)
+    wild = changed(
+        SMALL, {"optimiser.name": "sgd", "optimiser.weight_decay": 1, "optimiser.learning_rate": 10, "training.epochs": 60}
+    )
+    with recorded(store, row, wild, toy_dataset(), CPU) as (_, pulled):
+        said = list(pulled)
+    last = said[-1]
+    assert isinstance(last, events.Diverged)
+    assert row.id is not None
+    kept = store.run(row.id)
+    assert kept.status == "diverged"
+    assert f"step {last.step}, learning rate 10" in (kept.reason or "")

@@ -1,0 +1,39 @@
+"""Learning rates against arithmetic by hand."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from engine.spec import make
+from engine.training.schedule import learning_rate
+
+
+def rate(step: int, **settings: object) -> float:
+    spec = make({"optimiser": {"learning_rate": 0.1} | settings}).optimiser
+    return learning_rate(spec, step, steps_per_epoch=10, total_steps=100)
+
+
+def test_constant() -> None:
+    assert rate(0) == rate(99) == 0.1
+
+
+def test_exponential_falls_by_its_factor_every_epoch_and_smoothly_between() -> None:
+    assert rate(0, schedule="exponential", decay=0.5) == 0.1
+    assert rate(20, schedule="exponential", decay=0.5) == pytest.approx(0.025)
+    assert rate(5, schedule="exponential", decay=0.5) == pytest.approx(0.1 / math.sqrt(2))
+
+
+def test_cosine_is_half_way_down_half_way_through_and_ends_at_zero() -> None:
+    assert rate(0, schedule="cosine") == 0.1
+    assert rate(50, schedule="cosine") == pytest.approx(0.05)
+    assert rate(100, schedule="cosine") == pytest.approx(0, abs=1e-12)
+
+
+def test_warm_up_rises_in_a_straight_line_and_never_starts_at_zero() -> None:
+    warm = {"schedule": "cosine", "warmup_epochs": 2.0}
+    assert rate(0, **warm) == pytest.approx(0.1 / 20)
+    assert rate(9, **warm) == pytest.approx(0.05)
+    assert rate(20, **warm) == pytest.approx(0.1)
+    assert rate(60, **warm) == pytest.approx(0.05)

@@ -1,0 +1,434 @@
+"""Training: what it computes, bit for bit; what it says; what it leaves behind."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from engine import events
+from engine.data.batches import Standardise, epoch_order
+from engine.data.split import Dataset
+from engine.errors import CheckpointError
+from engine.events import Event
+from engine.models import build
+from engine.spec import RunSpec, changed, make
+from engine.training import Training, training
+from engine.training.checkpoint import load
+from tests.conftest import toy_dataset
+
+SMALL = make(
+    {
+        "model": {"conv_blocks": ["4 3x3 pad 1 bn pool 2"], "dense_blocks": ["16 dropout 0.3"]},
+        "data": {"size": 8, "colour": "grey", "batch_size": 32},
+        "optimiser": {"learning_rate": 0.01},
+        "training": {"epochs": 3, "checkpoint_seconds": 86400},
+    }
+)
+EARLY = changed(
+    SMALL,
+    {"data.validation_fraction": 0.2, "training.patience": 2, "training.epochs": 6, "optimiser.schedule": "exponential"},
+)
+
+
+@pytest.fixture(autouse=True)
+def _an_event_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "EVENT_SECONDS", 0.0)
+
+
+def pull(training: Training, stop_at: int | None = None) -> list[Event]:
+    said = []
+    with training:
+        for event in training:
+            said.append(event)
+            if stop_at is not None and training.step >= stop_at:
+                training.stop()
+    return said
+
+
+def losses(said: list[Event]) -> list[float]:
+    return [loss for event in said if isinstance(event, events.Progress) for loss in event.values["batch_loss"]]
+
+
+def weights(training: Training) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in training.net.state_dict().items()}
+
+
+def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+def checkpoint_in(folder: Path) -> Path:
+    (found,) = folder.glob("checkpoint-*.safetensors")
+    return found
+
+
+def test_a_training_is_the_plain_loop_that_anyone_would_write() -> None:
+    spec = changed(SMALL, {"optimiser.name": "sgd", "optimiser.momentum": 0.9, "model.dense_blocks": "16", "training.epochs": 2})
+    dataset = toy_dataset()
+    ours = Training(spec, dataset)
+    said = pull(ours)
+
+    net = build(spec.model, channels=1, size=8, classes=3, seed=0)
+    optimiser = torch.optim.SGD(net.parameters(), 0.01, momentum=0.9)
+    images = (dataset.train.images.float() / 255 - dataset.mean) / dataset.std
+    expected = []
+    for epoch in (1, 2):
+        for batch in epoch_order(200, how="shuffle", seed=0, epoch=epoch).split(32):
+            loss = F.cross_entropy(net(images[batch]), dataset.train.labels[batch])
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            expected.append(loss.item())
+    assert losses(said) == pytest.approx(expected, rel=1e-4)
+    assert len(expected) == 2 * 7  # 200 images in batches of 32: the last short one of 8 is trained too
+
+    net.eval()
+    with torch.no_grad():
+        logits = net((dataset.test.images.float() / 255 - dataset.mean) / dataset.std)
+    finished = said[-1]
+    assert isinstance(finished, events.Finished)
+    assert finished.values["test_loss"] == pytest.approx(F.cross_entropy(logits, dataset.test.labels).item(), rel=1e-4)
+    assert finished.values["test_accuracy"] == (logits.argmax(1) == dataset.test.labels).float().mean().item()
+
+
+def test_the_epochs_own_loss_weighs_every_image_the_same() -> None:
+    said = pull(Training(changed(SMALL, {"training.epochs": 1}), toy_dataset()))
+    counts = [32] * 6 + [8]
+    (epoch,) = [event for event in said if isinstance(event, events.EpochEnded)]
+    assert epoch.values["train_loss"] == pytest.approx(sum(x * n for x, n in zip(losses(said), counts, strict=True)) / 200)
+
+
+def test_the_same_spec_and_seed_give_the_same_numbers_to_the_last_bit() -> None:
+    first, second = Training(SMALL, toy_dataset()), Training(SMALL, toy_dataset())
+    assert losses(pull(first)) == losses(pull(second))
+    assert same(weights(first), weights(second))
+    other = Training(changed(SMALL, {"training.seed": 1}), toy_dataset())
+    assert losses(pull(other)) != losses(pull(second))
+
+
+# Steps 5 of 5 an epoch: within the first epoch, at its end, within a later one, in the very last step.
+@pytest.mark.parametrize("stop_at", [1, 3, 5, 12, 15, 24])
+def test_stopped_and_resumed_is_the_same_to_the_last_bit(stop_at: int, tmp_path: Path) -> None:
+    dataset = toy_dataset(train=150, validation=50)
+    whole = Training(EARLY, dataset, folder=tmp_path / "whole")
+    told = pull(whole)
+
+    first = pull(Training(EARLY, dataset, folder=tmp_path / "parts"), stop_at)
+    if not isinstance(first[-1], events.Stopped):
+        pytest.skip("early stopping came first")
+    resumed = Training(EARLY, dataset, folder=tmp_path / "parts", resume_from=checkpoint_in(tmp_path / "parts"))
+    second = pull(resumed)
+    assert losses(first) + losses(second) == losses(told)
+    assert same(weights(resumed), weights(whole))
+    assert epochs(first) + epochs(second) == epochs(told)
+    assert isinstance(second[-1], events.Finished)
+    assert isinstance(told[-1], events.Finished)
+    assert second[-1].values == told[-1].values
+    assert (second[-1].early, second[-1].best_epoch) == (told[-1].early, told[-1].best_epoch)
+
+
+def epochs(said: list[Event]) -> list[tuple[int, dict[str, float], bool]]:
+    return [(event.epoch, dict(event.values), event.best) for event in said if isinstance(event, events.EpochEnded)]
+
+
+def test_stopped_in_the_middle_of_an_evaluation_it_evaluates_when_resumed(tmp_path: Path) -> None:
+    whole = pull(Training(SMALL, toy_dataset(test=600), folder=tmp_path / "whole"))
+    first = []
+    with Training(SMALL, toy_dataset(test=600), folder=tmp_path / "parts") as training:
+        for event in training:
+            first.append(event)
+            if isinstance(event, events.Evaluating) and event.done < event.total:
+                training.stop()
+    assert isinstance(first[-1], events.Stopped)
+    assert not epochs(first)
+    second = pull(Training(SMALL, toy_dataset(test=600), resume_from=checkpoint_in(tmp_path / "parts")))
+    assert epochs(second) == epochs(whole)
+    assert losses(first) + losses(second) == losses(whole)
+
+
+def test_what_the_puller_does_between_pulls_changes_nothing() -> None:
+    quiet = Training(SMALL, toy_dataset())
+    expected = losses(pull(quiet))
+    curious = Training(SMALL, toy_dataset())
+    found = []
+    torch.manual_seed(7)
+    drawn = []
+    with curious:
+        for event in curious:
+            drawn.append(torch.rand(1).item())
+            flag = curious.net.training
+            with torch.no_grad():
+                curious.net.eval()(torch.zeros(2, 1, 8, 8))
+            curious.net.train(flag)
+            found += losses([event])
+    assert found == expected
+    assert same(weights(quiet), weights(curious))
+    torch.manual_seed(7)
+    assert drawn == [torch.rand(1).item() for _ in drawn]
+
+
+def test_the_thread_count_is_the_trainings_own_and_is_given_back() -> None:
+    before = torch.get_num_threads()
+    spec = changed(SMALL, {"training.threads": 1})
+    with Training(spec, toy_dataset()) as training:
+        started = next(training)
+        assert isinstance(started, events.Started)
+        assert started.provenance["threads"] == 1
+        assert started.provenance["step_path"] == "eager"
+        assert torch.get_num_threads() == before
+    resumed = Training(changed(SMALL, {"training.threads": 4}), toy_dataset(), threads=2)
+    assert resumed.provenance()["threads"] == 2
+
+
+def test_what_it_says_comes_in_order_and_counts_every_step_once() -> None:
+    said = pull(Training(SMALL, toy_dataset(test=600)))
+    assert isinstance(said[0], events.Started)
+    assert (said[0].total_steps, said[0].steps_per_epoch, said[0].images_per_epoch) == (21, 7, 200)
+    assert isinstance(said[-1], events.Finished)
+    progress = [event for event in said if isinstance(event, events.Progress)]
+    covered = [step for event in progress for step in range(event.first_step, event.step + 1)]
+    assert covered == list(range(1, 22))
+    assert progress[-1].images == 600
+    assert [event.epoch for event in said if isinstance(event, events.EpochEnded)] == [1, 2, 3]
+    evaluated = [event.done for event in said if isinstance(event, events.Evaluating) and event.epoch == 1]
+    assert evaluated == [256, 512, 600]
+
+
+def test_losses_are_fetched_once_an_event_not_once_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "EVENT_SECONDS", 3600.0)
+    said = pull(Training(SMALL, toy_dataset()))
+    progress = [event for event in said if isinstance(event, events.Progress)]
+    assert [len(event.values["batch_loss"]) for event in progress] == [7, 7, 7]
+
+
+# ------------------------------------------------------------------------------------------------ budgets and schedules
+
+
+def test_a_budget_in_steps_ends_within_an_epoch_and_a_larger_one_goes_on_there(tmp_path: Path) -> None:
+    dataset = toy_dataset()
+    short = pull(Training(changed(SMALL, {"training.steps": 10}), dataset, folder=tmp_path))
+    assert isinstance(short[-1], events.Finished)
+    assert short[-1].step == 10
+    assert "test_accuracy" in short[-1].values
+    longer = changed(SMALL, {"training.steps": 18})
+    onward = pull(Training(longer, dataset, resume_from=checkpoint_in(tmp_path)))
+    assert losses(short) + losses(onward) == losses(pull(Training(longer, dataset)))
+
+
+def test_a_finished_run_goes_on_to_a_larger_total_as_if_it_had_been_asked_for_at_once(tmp_path: Path) -> None:
+    dataset = toy_dataset()
+    short = pull(Training(SMALL, dataset, folder=tmp_path))
+    longer = changed(SMALL, {"training.epochs": 5})
+    onward = Training(longer, dataset, resume_from=checkpoint_in(tmp_path))
+    told = pull(onward)
+    whole = Training(longer, dataset)
+    assert losses(short) + losses(told) == losses(pull(whole))
+    assert same(weights(onward), weights(whole))
+
+
+def test_the_learning_rate_can_be_changed_by_hand_and_a_resume_remembers(tmp_path: Path) -> None:
+    first = []
+    with Training(SMALL, toy_dataset(), folder=tmp_path) as pulled:
+        for event in pulled:
+            first.append(event)
+            if isinstance(event, events.Progress) and event.step == 2:
+                pulled.scale_learning_rate(0.5)
+            if isinstance(event, events.Progress) and event.step == 4:
+                pulled.stop()
+    assert rates(first) == [0.01, 0.01, 0.005, 0.005]
+    (change,) = [event for event in first if isinstance(event, events.RateChanged)]
+    assert (change.step, change.factor, change.learning_rate) == (2, 0.5, 0.005)
+    second = pull(Training(SMALL, toy_dataset(), resume_from=checkpoint_in(tmp_path)))
+    assert set(rates(second)) == {0.005}
+
+
+def rates(said: list[Event]) -> list[float]:
+    return [rate for event in said if isinstance(event, events.Progress) for rate in event.values["learning_rate"]]
+
+
+def test_evaluations_and_snapshots_come_when_they_were_asked_for(tmp_path: Path) -> None:
+    spec = changed(SMALL, {"training.epochs": 5, "training.evaluate_every": 2, "training.snapshot_every": 2})
+    said = pull(Training(spec, toy_dataset(), folder=tmp_path))
+    assert [epoch for epoch, values, _ in epochs(said) if "test_loss" in values] == [2, 4, 5]
+    snapshots = [event.epoch for event in said if isinstance(event, events.CheckpointSaved) and event.kind == "snapshot"]
+    assert snapshots == [0, 2, 4, 5]
+
+
+# ------------------------------------------------------------------------------------------------------ early stopping
+
+
+def scripted(monkeypatch: pytest.MonkeyPatch, validation: list[float], test: list[float]) -> None:
+    """Evaluations that find these losses, epoch by epoch, then those of the restored weights."""
+    told = {"validation": iter(validation), "test": iter(test)}
+
+    def evaluate(self: Training, name: str, split: object, values: dict[str, float]) -> Iterator[Event]:
+        values[f"{name}_loss"], values[f"{name}_accuracy"] = next(told[name]), 0.5
+        yield from ()
+
+    monkeypatch.setattr(Training, "_evaluate", evaluate)
+
+
+def test_early_stopping_waits_for_the_validation_loss_and_never_looks_at_the_test_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    scripted(monkeypatch, validation=[3, 1, 2, 2, 2, 1], test=[9, 8, 7, 6, 5, 8])
+    said = pull(Training(EARLY, toy_dataset(validation=40)))
+    finished = said[-1]
+    assert isinstance(finished, events.Finished)
+    assert (finished.early, finished.epoch, finished.best_epoch) == (True, 4, 2)
+    assert [best for _, _, best in epochs(said)] == [True, True, False, False]
+
+
+@pytest.mark.parametrize("patience", [2, 100])
+def test_the_best_weights_are_restored_whether_or_not_it_stopped_early(
+    patience: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    scripted(monkeypatch, validation=[3, 1, 2, 2, 2, 2, 1], test=[1] * 8)
+    pulled = Training(changed(EARLY, {"training.patience": patience}), toy_dataset(validation=40), folder=tmp_path)
+    at_best: dict[str, Tensor] = {}
+    with pulled:
+        for event in pulled:
+            if isinstance(event, events.EpochEnded) and event.epoch == 2:
+                at_best = weights(pulled)
+    assert same(weights(pulled), at_best)
+    assert same(load(tmp_path / "best-00002.safetensors").net, at_best)
+
+
+# --------------------------------------------------------------------------------------------------------- divergence
+
+
+def test_divergence_names_its_step_and_rate_and_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
+    spec = changed(SMALL, {"optimiser.name": "sgd", "training.checkpoint_seconds": 0})
+    said = []
+    with Training(spec, toy_dataset(), folder=tmp_path) as pulled:
+        for event in pulled:
+            said.append(event)
+            if isinstance(event, events.Progress) and event.step == 3:
+                pulled.scale_learning_rate(1e30)
+    last = said[-1]
+    assert isinstance(last, events.Diverged)
+    assert last.step == 5  # the update of step 4 blows the weights up, the next loss is the first that is no number
+    assert last.learning_rate == pytest.approx(1e28)
+    assert last.reason == "the loss was no longer a finite number"
+    saved = [event for event in said if isinstance(event, events.CheckpointSaved)]
+    assert [event.step for event in saved] == [1, 2, 3, 4]
+    good = load(tmp_path / saved[-1].file)
+    assert all(tensor.isfinite().all() for tensor in good.net.values())
+
+
+def test_weights_that_are_no_numbers_are_seen_also_where_the_loss_is_one(tmp_path: Path) -> None:
+    spec = changed(SMALL, {"model.activation": "tanh", "model.conv_blocks": "4 3x3", "training.steps": 4, "optimiser.name": "sgd"})
+    with Training(spec, toy_dataset()) as pulled:
+        next(pulled)
+        with torch.no_grad():
+            pulled.net.get_submodule("conv1").bias[0] = math.inf  # type: ignore[index, operator]
+        said = list(pulled)
+    assert all(math.isfinite(loss) for loss in losses(said)[:1])  # tanh(inf) = 1
+    assert isinstance(said[-1], events.Diverged)
+    assert said[-1].step == 1
+    assert "a weight" in said[-1].reason
+
+
+# -------------------------------------------------------------------------------------------------- leaving and saving
+
+
+def test_leaving_the_context_saves(tmp_path: Path) -> None:
+    whole = losses(pull(Training(SMALL, toy_dataset())))
+    with Training(SMALL, toy_dataset(), folder=tmp_path) as pulled:
+        first = [event for event, _ in zip(pulled, range(6), strict=False)]
+    assert [type(event).__name__ for event in pulled.farewell] == ["CheckpointSaved", "Stopped"]
+    second = pull(Training(SMALL, toy_dataset(), resume_from=checkpoint_in(tmp_path)))
+    # One more event was pulled than was looked at, so its step is in neither list.
+    assert [*losses(first), *losses(second)] == [*whole[:5], *whole[pulled.step :]]
+
+
+def test_a_consumer_that_raises_loses_nothing(tmp_path: Path) -> None:
+    pulled = Training(SMALL, toy_dataset(), folder=tmp_path)
+
+    def consume() -> None:
+        with pulled:
+            for event in pulled:
+                if isinstance(event, events.Progress) and event.step == 4:
+                    raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        consume()
+    assert load(checkpoint_in(tmp_path)).state.step == 4
+
+
+def test_an_error_within_a_step_saves_nothing_half_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pulled = Training(SMALL, toy_dataset(), folder=tmp_path)
+    step = pulled._step.__class__.__call__
+
+    def broken(self: object, *arguments: object) -> None:
+        step(self, *arguments)  # type: ignore[arg-type]
+        if pulled.step == 3:
+            raise MemoryError
+
+    monkeypatch.setattr(pulled._step.__class__, "__call__", broken)
+    with pytest.raises(MemoryError):
+        pull(pulled)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_disk_that_takes_nothing_is_a_message_while_training_and_an_error_at_the_end(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    said = []
+    pulled = Training(changed(SMALL, {"training.checkpoint_seconds": 0}), toy_dataset(), folder=blocked)
+    with pytest.raises(CheckpointError, match="could not be written"), pulled:
+        said.extend(pulled)
+    assert pulled.step == 21
+    troubles = [event for event in said if isinstance(event, events.Message)]
+    assert troubles
+    assert all("training goes on" in event.text and event.severity == "error" for event in troubles)
+
+
+def test_checkpoints_come_by_the_clock_and_on_request(tmp_path: Path) -> None:
+    said = []
+    with Training(SMALL, toy_dataset(), folder=tmp_path) as pulled:
+        for event in pulled:
+            said.append(event)
+            if isinstance(event, events.Progress) and event.step == 5:
+                pulled.save_checkpoint()
+    steps = [event.step for event in said if isinstance(event, events.CheckpointSaved) and event.kind == "checkpoint"]
+    assert steps[0] in (5, 6)
+    assert steps[1:] == [21]
+
+
+def test_without_standardising_images_are_between_0_and_1() -> None:
+    standardise = Standardise.none(1)
+    images = torch.tensor([[[[0, 255]]]], dtype=torch.uint8)
+    assert standardise(images).flatten().tolist() == [0.0, 1.0]
+
+
+def test_standardised_training_images_have_mean_0_and_deviation_1() -> None:
+    dataset: Dataset = toy_dataset()
+    seen = Standardise(dataset.mean, dataset.std)(dataset.train.images)
+    assert seen.mean().item() == pytest.approx(0, abs=1e-5)
+    assert seen.std().item() == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("how", ["shuffle", "fixed"])
+def test_an_epoch_has_every_image_once(how: str) -> None:
+    order = epoch_order(1000, how=how, seed=3, epoch=2)
+    assert sorted(order.tolist()) == list(range(1000))
+    assert (order.tolist() == list(range(1000))) == (how == "fixed")
+    assert torch.equal(order, epoch_order(1000, how=how, seed=3, epoch=2))
+    if how == "shuffle":
+        assert not torch.equal(order, epoch_order(1000, how=how, seed=3, epoch=3))
+        assert not torch.equal(order, epoch_order(1000, how=how, seed=4, epoch=2))
+
+
+def test_a_spec_with_the_other_optimisers_learns() -> None:
+    for name in ("sgd", "adam", "adamw"):
+        spec: RunSpec = changed(SMALL, {"optimiser.name": name, "optimiser.weight_decay": 0.01, "training.epochs": 8})
+        if name == "sgd":
+            spec = changed(spec, {"optimiser.learning_rate": 0.05, "optimiser.momentum": 0.9})
+        finished = pull(Training(spec, toy_dataset()))[-1]
+        assert isinstance(finished, events.Finished)
+        assert finished.values["test_accuracy"] > 0.9, name
