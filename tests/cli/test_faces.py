@@ -1,0 +1,55 @@
+"""What a terminal shows of a training."""
+
+from __future__ import annotations
+
+import io
+import re
+
+from rich.console import Console
+
+from engine import events
+from tui.cli.faces import BarFace
+from tui.cli.text import clean, duration, number, percent, size, sparkline
+
+
+def drawn(width: int) -> str:
+    screen = io.StringIO()
+    face = BarFace(Console(file=screen, force_terminal=True, width=width, color_system=None))
+    face.preparing("reading pictures", 1, 2)
+    face.preparing("reading pictures", 2, 2)
+    face.show(events.Started(0, 0, 20, 10, 100, 4_257_674, "cifar10", "cpu"))
+    values = {"batch_loss": (1.5, 1.0), "batch_accuracy": (0.5, 0.6), "learning_rate": (1e-4, 1e-4)}
+    for step in (2, 4, 6):
+        face.drawn = 0.0
+        face.show(events.Progress(step, 1, step, step - 1, values, 20, float(step), 640.0))
+    scores = {"train_loss": 1.2, "train_accuracy": 0.55, "test_loss": 1.1, "test_accuracy": 0.6}
+    face.show(events.EpochEnded(10, 1, scores, 12.0, 640.0, best=True))
+    face.close()
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue())
+
+
+def test_the_bar_tells_step_loss_accuracy_speed_and_time_left() -> None:
+    text = drawn(120)
+    assert "4,257,674 parameters on cifar10" in text
+    assert "step 6/20  loss 1.250  acc 55.0 %  640 images/s  0:14 left" in text
+    assert "epoch 1/2" in text
+    assert "test loss  1.100 acc  60.0 %" in text
+
+
+def test_at_80_columns_the_numbers_are_whole() -> None:
+    assert "step 6/20  loss 1.250  acc 55.0 %  640 images/s" in drawn(80)
+
+
+def test_values_are_written_for_people() -> None:
+    assert [percent(0.639), percent(None), percent(float("nan"))] == ["63.9 %", "—", "—"]
+    assert [number(0.91449), number(None), number(float("nan")), number(float("inf"))] == ["0.914", "—", "nan", "inf"]
+    assert [duration(5), duration(75.4), duration(3700), duration(None)] == ["0:05", "1:15", "1:01:40", "—"]
+    assert [size(999), size(51_100_000), size(2e12)] == ["999 B", "51.1 MB", "2.0 TB"]
+    assert sparkline([0.0, 1.0]) == "▁█"
+    assert sparkline([0.5, float("nan")]) == "▁✗"
+    assert sparkline([2.0] * 3) == "▁▁▁"
+    assert len(sparkline(list(map(float, range(100))), 12)) == 12
+
+
+def test_control_characters_never_reach_a_terminal() -> None:
+    assert clean("a\x1b[31mb\x07\nc\u202ed") == "a[31mb cd"

@@ -1,0 +1,137 @@
+"""The smaller commands, and what starting costs."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from engine.store import Store
+from tests.cli.conftest import SMALL, Convtui
+from tests.harness.children import wait_until
+
+TOP = Path(__file__).parents[2]
+
+
+def test_presets_are_listed_with_what_they_cost(convtui: Convtui) -> None:
+    assert "lenet5" in convtui("presets").out
+    found = {line["name"]: line for line in convtui("presets", "--json").lines}
+    lenet5 = found["lenet5"]
+    assert (lenet5["parameters"], lenet5["neurons"], lenet5["dataset"], lenet5["report"]) == (4_257_674, 50_186, "cifar10", "002")
+    shown = convtui("presets", "lenet5").out
+    assert "4,257,674 parameters" in shown
+    assert "conv2" in shown
+    assert convtui("presets", "lenet").code == 2
+
+
+def test_every_hyperparameter_is_listed_with_its_bounds(convtui: Convtui) -> None:
+    found = {line["path"]: line for line in convtui("presets", "--fields", "--json").lines}
+    assert found["optimiser.learning_rate"]["bounds"] == "0 < x <= 10"
+    assert "optimiser.learning_rate" in convtui("presets", "--fields").out
+
+
+def test_data_is_listed_and_shown(convtui: Convtui) -> None:
+    found = {line["name"]: line for line in convtui("data", "list", "--json").lines}
+    assert found["digits"]["on_disk"] is True
+    assert found["cifar10"]["on_disk"] is False
+    shown = convtui("data", "show", "digits", "--json").lines[0]
+    assert sum(row["train"] + row["test"] for row in shown["classes"]) == 1797
+    assert "1,797" not in convtui("data", "show", "digits").err
+    assert convtui("data", "show", "digit").code == 2
+
+
+def test_doctor_looks_at_everything_and_says_what_to_do(convtui: Convtui, tmp_path: Path) -> None:
+    found = {line["what"]: line for line in convtui("doctor", "--json").lines}
+    assert {"terminal", "store", "data", "device", "versions"} <= set(found)
+    (tmp_path / "store.db").write_text("not a store")
+    printed = convtui("doctor", "--json")
+    assert printed.code == 1
+    assert {line["what"] for line in printed.lines if line["state"] == "broken"} == {"runs"}
+
+
+@pytest.mark.parametrize(("kind", "state"), [("nfs4", "broken"), ("ext4", "good")])
+def test_doctor_warns_of_a_store_on_a_network_file_system(
+    kind: str, state: str, convtui: Convtui, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tui.cli.doctor._file_system", lambda _folder: kind)
+    found = {line["what"]: line for line in convtui("doctor", "--json").lines}
+    assert found["store"]["state"] == state
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["runs", "--help"]])
+def test_help_imports_neither_torch_nor_textual_nor_sqlmodel(arguments: list[str]) -> None:
+    program = "import sys; from tui.cli import main\ntry: main()\nexcept SystemExit: print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True, cwd=TOP)
+    assert "Usage" in done.stdout
+    loaded = set(done.stderr.split())
+    assert not loaded & {"torch", "torchvision", "textual", "sqlmodel", "sqlalchemy", "numpy", "plotext", "sklearn", "PIL"}
+
+
+def test_listing_runs_imports_no_torch(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "store.db"):
+        pass
+    program = "import sys; from tui.cli import main\ntry: main()\nexcept SystemExit: print(*sys.modules, file=sys.stderr)"
+    arguments = ["runs", "list", "--store", str(tmp_path / "store.db")]
+    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True, cwd=TOP)
+    assert not set(done.stderr.split()) & {"torch", "alembic", "numpy", "textual"}
+
+
+def test_a_detached_run_goes_on_without_us(convtui: Convtui, tmp_path: Path) -> None:
+    printed = convtui("run", *SMALL, "--epochs", "2", "--detach")
+    assert printed.code == 0
+    assert "run 1 trains in the background" in printed.out
+    with Store.open(tmp_path / "store.db") as store:
+        wait_until(lambda: store.run(1).status in ("finished", "failed"), "the detached run", 60)
+        assert store.run(1).status == "finished"
+        assert store.run(1).pid != os.getpid()
+        assert "run 1 finished" in (store.folder(1) / "output.log").read_text()
+
+
+def test_a_real_process_told_to_terminate_saves_and_exits_143(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "tui.cli",
+        "run",
+        *SMALL,
+        "--epochs",
+        "100000",
+        "--json",
+        "--store",
+        str(tmp_path / "store.db"),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=TOP) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if json.loads(line)["event"] == "epoch":
+                break
+        process.send_signal(signal.SIGTERM)
+        last = [json.loads(line) for line in process.stdout][-1]
+    assert process.returncode == 143
+    assert last["event"] == "stopped"
+    with Store.open(tmp_path / "store.db") as store:
+        assert store.run(1).status == "stopped"
+        assert store.newest_checkpoint(1) is not None
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
+    command = f"{sys.executable} -m tui.cli presets --fields --json | head -n 1"
+    done = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, check=False, cwd=TOP)
+    assert done.stderr == ""
+    assert len(done.stdout.splitlines()) == 1
+
+
+def test_the_wheel_holds_presets_and_migrations_and_no_tests(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(build, check=True, capture_output=True, cwd=TOP)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "engine/assets/presets/lenet5.toml" in names
+    assert any(name.startswith("engine/store/migrations/versions/") for name in names)
+    assert not any(name.startswith(("tests/", "benchmarks/")) for name in names)

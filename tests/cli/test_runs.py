@@ -1,0 +1,107 @@
+"""`convtui runs`: what is kept comes out as it went in."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine import events
+from engine.spec import RunSpec
+from engine.store import Recorder, Store
+from tests.cli.conftest import Convtui
+
+EVIL = "name\x1b[31m\x1b]0;owned\x07\r\nnext"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """Two finished runs: `first`, and one whose name holds terminal escapes."""
+    with Store.open(tmp_path / "store.db") as store:
+        for name, accuracy in (("first", 0.5), (EVIL, 0.75)):
+            run = store.create_run(name=name, preset="lenet5", spec=RunSpec(), dataset="toy")
+            assert run.id is not None
+            store.claim(run.id)
+            with Recorder(store, run.id) as recorder:
+                started = events.Started(0, 0, 4, 2, 8, 100, "toy", "cpu", {"threads": 1, "command": ["convtui", EVIL]})
+                recorder.record(started)
+                values = {"batch_loss": (2.5, math.nan), "batch_accuracy": (0.25, 0.5), "learning_rate": (0.1, 0.1)}
+                recorder.record(events.Progress(2, 1, 2, 1, values, 8, 1.5, 5.0))
+                scores = {"train_loss": 2.0, "train_accuracy": 0.4, "test_loss": 1.0, "test_accuracy": accuracy}
+                recorder.record(events.EpochEnded(2, 1, scores, 2.0, 5.0, best=True))
+                recorder.record(events.Message(2, EVIL, "warning"))
+                recorder.record(events.Stopped(2, 1, scores, 2.0, 5.0))
+        yield store
+
+
+def test_list_shows_the_newest_first_in_columns(store: Store, convtui: Convtui) -> None:
+    header, newest, oldest = convtui("runs", "list").out.splitlines()
+    assert header.split()[:2] == ["id", "name"]
+    assert newest.split()[0] == "2"
+    assert "75.0 %" in newest
+    assert oldest.split()[:5] == ["1", "first", "toy", "stopped", "1/2"]
+    assert len(convtui("runs", "list", "--limit", "1").out.splitlines()) == 2
+
+
+@pytest.mark.parametrize("command", [["runs", "list"], ["runs", "show", "2"], ["runs", "rename", "2", EVIL]])
+def test_no_escape_of_a_name_reaches_the_terminal(command: list[str], store: Store, convtui: Convtui) -> None:
+    printed = convtui(*command)
+    assert "next" in printed.out
+    assert not set(printed.out) & {"\x1b", "\x07", "\r"}
+
+
+def test_an_empty_store_and_none_at_all_are_greeted(convtui: Convtui, tmp_path: Path) -> None:
+    for _ in range(2):
+        printed = convtui("runs", "list")
+        assert (printed.code, "convtui run --preset demo" in printed.out) == (0, True)
+        assert not list(tmp_path.glob("store*")), "a look makes no store"
+    refused = convtui("runs", "show", "last")
+    assert refused.code == 2
+    assert "there is no store" in refused.err
+
+
+@pytest.mark.parametrize(("reference", "found"), [("1", 1), ("first", 1), ("fir", 1), ("last", 2), ("best", 2)])
+def test_a_run_is_found_by_id_name_prefix_last_and_best(reference: str, found: int, store: Store, convtui: Convtui) -> None:
+    assert convtui("runs", "show", reference, "--json").lines[0]["id"] == found
+
+
+def test_an_unknown_run_is_exit_code_2(store: Store, convtui: Convtui) -> None:
+    printed = convtui("runs", "show", "firts")
+    assert printed.code == 2
+    assert "first" in printed.err
+
+
+def test_export_writes_every_step(store: Store, convtui: Convtui, tmp_path: Path) -> None:
+    rows = list(csv.DictReader(io.StringIO(convtui("runs", "export", "1").out)))
+    assert [row["step"] for row in rows] == ["1", "2"]
+    assert [row["batch_loss"] for row in rows] == ["2.5", "nan"]
+    assert [row["test_loss"] for row in rows] == ["", "1.0"]
+    convtui("runs", "export", "1", "--format", "json", "--out", "out.json")
+    exported = json.loads((tmp_path / "out.json").read_text())
+    assert exported["metrics"]["batch_loss"] == {"steps": [1, 2], "values": [2.5, None]}
+    assert exported["spec"] == RunSpec().model_dump(mode="json")
+
+
+def test_rename_note_and_delete(store: Store, convtui: Convtui) -> None:
+    assert convtui("runs", "rename", "first", "baseline").code == 0
+    convtui("runs", "note", "baseline", "for the write-up")
+    assert "for the write-up" in convtui("runs", "show", "1").out
+    folder = store.folder(1)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "checkpoint-000000002.safetensors").write_bytes(b"weights")
+    kept = convtui("runs", "delete", "1", "--yes")
+    assert kept.code == 0
+    assert not folder.exists()
+    assert [line["id"] for line in convtui("runs", "list", "--json").lines] == [2]
+    assert convtui("runs", "delete", "1", "--yes").code == 2
+
+
+def test_delete_asks_and_takes_no_for_an_answer(store: Store, convtui: Convtui, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    assert convtui("runs", "delete", "1").code == 1
+    assert len(convtui("runs", "list", "--json").lines) == 2

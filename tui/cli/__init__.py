@@ -1,0 +1,65 @@
+"""The command line. One file a command; what a command needs is imported when it runs, so that --help is instant."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from engine.errors import ConvtuiError
+from tui.cli import control, data, doctor, presets, resume, run, runs
+from tui.cli.text import clean
+
+app = typer.Typer(
+    name="convtui",
+    help="Train small neural nets, watch them learn and open them up.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(run.run)
+app.command()(resume.resume)
+app.command()(control.stop)
+app.command()(control.pause)
+app.command()(control.lr)
+app.add_typer(runs.app, name="runs")
+app.command()(presets.presets)
+app.add_typer(data.app, name="data")
+app.command()(doctor.doctor)
+
+
+def main() -> None:
+    """The `convtui` script: every error becomes one line and its exit code, in this one place."""
+    try:
+        app()
+    except ConvtuiError as error:
+        print(f"convtui: {clean(error)}", file=sys.stderr)
+        if error.__cause__ is not None:
+            print(f"convtui: the full story is in {_log(error)}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough. Python would complain once more when it flushes stdout at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        print(f"convtui: {type(error).__name__}: {clean(error)}; the full story is in {_log(error)}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _log(error: BaseException) -> str:
+    """Append the traceback to the log file, and give the file's name."""
+    import time
+    import traceback
+
+    import platformdirs
+
+    try:
+        path = platformdirs.user_log_path("convtui", ensure_exists=True) / "convtui.log"
+        with path.open("a", encoding="utf-8") as file:
+            print(time.strftime("%Y-%m-%d %H:%M:%S"), *map(clean, sys.argv), file=file)
+            traceback.print_exception(error, file=file)
+        return str(path)
+    except OSError as trouble:
+        return f"nowhere: the log cannot be written ({trouble})"

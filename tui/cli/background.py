@@ -1,0 +1,39 @@
+"""A run that goes on without this terminal."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.store import Store
+
+
+def start_detached(
+    store: Store, run_id: int, *, device: str = "auto", data_dir: Path | None = None, extra: tuple[str, ...] = ()
+) -> None:
+    """Start `convtui resume RUN` in a session of its own, its output in the run's folder, and say where."""
+    folder = store.folder(run_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    log = folder / "output.log"
+    command = [
+        sys.executable,
+        "-m",
+        "tui.cli",
+        "resume",
+        str(run_id),
+        "--store",
+        str(store.path.resolve()),
+        "--device",
+        device,
+        *extra,
+    ]
+    if data_dir is not None:
+        command += ["--data-dir", str(data_dir.resolve())]
+    with log.open("ab") as output:
+        # Through a shell that leaves at once: the run is then nobody's child, and no zombie when it ends before we do.
+        in_background = ["/bin/sh", "-c", '"$@" &', "sh", *command]
+        subprocess.run(in_background, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, check=True)
+    print(f"run {run_id} trains in the background: convtui runs watch {run_id} · convtui stop {run_id} · its output is in {log}")

@@ -1,0 +1,58 @@
+"""`convtui stop`, `pause` and `lr`: ask a run, in whatever process, for something."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from engine.errors import ConvtuiError
+from tui.cli.options import DEFAULT_STORE, RunName, StorePath, existing_store
+
+if TYPE_CHECKING:
+    from engine.store import RequestKind, Store
+
+PATIENCE = 10.0
+"""Seconds to wait for an answer: a run answers within one, unless a single step takes longer."""
+
+
+def stop(reference: RunName, store_path: StorePath = DEFAULT_STORE) -> None:
+    """Stop a run; it saves a checkpoint first, 'convtui resume' goes on."""
+    with existing_store(store_path) as store:
+        ask(store, store.find(reference).id, "stop", until={"stopped", "finished", "diverged", "failed", "crashed"})
+
+
+def pause(reference: RunName, store_path: StorePath = DEFAULT_STORE) -> None:
+    """Pause a run where it is; 'convtui resume' lets it go on."""
+    with existing_store(store_path) as store:
+        ask(store, store.find(reference).id, "pause", until={"paused", "stopped", "finished", "diverged", "failed", "crashed"})
+
+
+def lr(
+    reference: RunName,
+    factor: Annotated[float, typer.Argument(help="what to multiply the learning rate by, as 0.5", min=1e-6, max=1e6)],
+    store_path: StorePath = DEFAULT_STORE,
+) -> None:
+    """Multiply the learning rate of a run in training."""
+    with existing_store(store_path) as store:
+        ask(store, store.find(reference).id, "rate", value=factor)
+
+
+def ask(store: Store, run_id: int | None, kind: RequestKind, *, value: float | None = None, until: set[str] | None = None) -> None:
+    """Put a request to a run and wait until it is taken, and the run's status is one of `until`. Raises RunBusy, ConvtuiError."""
+    assert run_id is not None
+    request = store.request(run_id, kind, value)
+    assert request.id is not None
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        run = store.run(run_id)
+        if (until is None or run.status in until) and (store.is_taken(request.id) or run.status not in ("running", "paused")):
+            rate = f", learning rate {run.learning_rate:g}" if kind == "rate" and run.learning_rate is not None else ""
+            print(f"run {run_id}: {run.status} at step {run.step:,}{rate}")
+            return
+        time.sleep(0.05)
+    raise ConvtuiError(
+        f"run {run_id} has not answered within {PATIENCE:.0f} s: it takes the request as soon as its step in hand is done; "
+        f"'convtui runs show {run_id}' tells"
+    )

@@ -1,0 +1,101 @@
+"""`convtui data`: which datasets there are, get one, look at one."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tui.cli.options import AsJson, DataDir, line
+from tui.cli.text import clean
+
+app = typer.Typer(help="List, get or look at datasets.", no_args_is_help=True)
+
+Source = Annotated[str, typer.Argument(help="shapes, digits, mnist, cifar10 or folder:PATH")]
+
+
+@app.command("list")
+def list_data(as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """List the datasets, and which of them are on disk."""
+    from engine.data.catalog import descriptions, on_disk
+
+    found = [(description, on_disk(description.name, data_dir)) for description in descriptions()]
+    if as_json:
+        for description, there in found:
+            print(
+                line(
+                    {
+                        "name": description.name,
+                        "title": description.title,
+                        "classes": description.classes,
+                        "size": description.size,
+                        "channels": description.channels,
+                        "on_disk": there,
+                        "stand_in": description.stand_in,
+                    }
+                )
+            )
+        return
+    from rich.table import Table
+
+    from tui.cli.tables import show
+
+    table = Table("source", "images", "classes", "on disk", "what it is", box=None, header_style="bold", pad_edge=False)
+    for description, there in found:
+        kind = (
+            f"{description.size}×{description.size} {'grey' if description.channels == 1 else 'rgb'}" if description.size else "any"
+        )
+        table.add_row(description.name, kind, str(description.classes or "any"), "yes" if there else "no", description.title)
+    table.add_row("folder:PATH", "any", "any", "", "a directory or .zip of train/<class>/* and test/<class>/*, or <class>/* alone")
+    show(table)
+
+
+@app.command()
+def get(source: Source, data_dir: DataDir = None) -> None:
+    """Download a dataset and check it."""
+    from engine.data import catalog
+    from tui.cli.train import face_for
+
+    face = face_for(0, as_json=False, quiet=False)
+    try:
+        where = catalog.get(source, data_dir, face.preparing)
+    finally:
+        face.close()
+    print(clean(f"{source} is there{f': {where}' if where else ''}"))
+
+
+@app.command("show")
+def show_data(source: Source, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """How many images of each class a dataset has, how large they are, and their mean and standard deviation."""
+    from engine.data.catalog import describe
+
+    from engine.spec import changed, make
+    from tui.cli.train import face_for, load_dataset
+
+    described = describe(source)
+    spec = make({"data": {"source": source, "colour": "grey" if described.channels == 1 else "rgb", "size": described.size or 32}})
+    dataset = load_dataset(changed(spec, {}), data_dir, face_for(0, as_json=as_json, quiet=True), named=True)
+    rows = [
+        (name, int((dataset.train.labels == index).sum()), int((dataset.test.labels == index).sum()))
+        for index, name in enumerate(dataset.train.classes)
+    ]
+    mean, std = dataset.mean.tolist(), dataset.std.tolist()
+    if as_json:
+        classes = [{"name": name, "train": train, "test": test} for name, train, test in rows]
+        print(
+            line({"source": dataset.source, "shape": dataset.train.images.shape[1:], "mean": mean, "std": std, "classes": classes})
+        )
+        return
+    from rich.table import Table
+
+    from tui.cli.tables import show
+
+    shape = "×".join(map(str, dataset.train.images.shape[1:]))
+    print(clean(f"{dataset.source}: {len(dataset.train):,} training and {len(dataset.test):,} test images, {shape}"))
+    print(f"mean {' '.join(f'{value:.4f}' for value in mean)}, standard deviation {' '.join(f'{value:.4f}' for value in std)}\n")
+    table = Table("class", box=None, header_style="bold", pad_edge=False)
+    table.add_column("train", justify="right")
+    table.add_column("test", justify="right")
+    for name, train, test in rows:
+        table.add_row(clean(name), f"{train:,}", f"{test:,}")
+    show(table)

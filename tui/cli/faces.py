@@ -1,0 +1,233 @@
+"""What a person or a program sees of a training: a bar on a terminal, a line an epoch in a pipe, or JSON lines."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any, Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
+
+from engine import events
+from engine.events import Event
+from tui.cli.options import line
+from tui.cli.text import clean, duration, number, percent
+
+
+class Face(Protocol):
+    """Shows a training; is closed when nothing more comes."""
+
+    def preparing(self, what: str, done: int, total: int) -> None:
+        """Data are read, made or downloaded: `done` of `total`."""
+
+    def show(self, event: Event) -> None:
+        """The training said something."""
+
+    def say(self, text: str) -> None:
+        """One line for people."""
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+
+
+class QuietFace:
+    """Says nothing but what went wrong."""
+
+    def preparing(self, what: str, done: int, total: int) -> None:
+        """Nothing."""
+
+    def show(self, event: Event) -> None:
+        """Warnings and errors only."""
+        if isinstance(event, events.Message) and event.severity != "info":
+            self.say(event.text)
+        elif isinstance(event, events.Diverged):
+            self.say(f"{event.reason} (step {event.step}, learning rate {event.learning_rate:g})")
+
+    def say(self, text: str) -> None:
+        """On stderr: stdout belongs to results."""
+        print(clean(text), file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class PlainFace(QuietFace):
+    """One line an epoch on stdout, for pipes and log files."""
+
+    def __init__(self) -> None:
+        self.total_epochs = 0
+
+    def show(self, event: Event) -> None:
+        """Epochs and endings; everything else that matters on stderr."""
+        match event:
+            case events.Started():
+                self.total_epochs = -(-event.total_steps // event.steps_per_epoch)
+                self.write(introduction(event))
+            case events.EpochEnded():
+                self.write(epoch_line(event, self.total_epochs))
+            case events.RateChanged():
+                self.write(f"learning rate {event.learning_rate:g} from step {event.step:,} on, by hand")
+            case events.Paused():
+                self.write(f"paused at step {event.step:,}")
+            case events.Continued():
+                self.write(f"goes on from step {event.step:,}")
+            case events.Diverged():
+                return  # the last line tells
+            case _:
+                super().show(event)
+
+    def write(self, text: str) -> None:
+        """One line on stdout."""
+        print(clean(text), flush=True)
+
+
+class BarFace(PlainFace):
+    """A progress bar on a terminal, with a line an epoch above it. Drawn by the puller itself, at most ten times a second."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self.console = console
+        self.bar: Progress | None = None
+        self.task = TaskID(0)
+        self.drawn = 0.0
+        self.first: events.Progress | None = None
+
+    def preparing(self, what: str, done: int, total: int) -> None:
+        """A bar of its own for what comes before training."""
+        if self.bar is None:
+            self._open(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+        assert self.bar is not None
+        self.bar.update(self.task, description=clean(what), completed=done, total=total or None)
+        self._draw(force=done >= total)
+
+    def show(self, event: Event) -> None:
+        """Moves the bar."""
+        super().show(event)
+        match event:
+            case events.Started():
+                self.close()
+                columns = (
+                    SpinnerColumn(),
+                    TextColumn("{task.description}"),
+                    BarColumn(bar_width=None),
+                    TextColumn("{task.fields[numbers]}"),
+                )
+                self._open(*columns, numbers="", completed=event.step, total=event.total_steps, description="begins")
+                self.first = None
+            case events.Progress():
+                self._progress(event)
+            case events.Evaluating():
+                self._describe(f"epoch {event.epoch}/{self.total_epochs} {event.split} {event.done:,}/{event.total:,}")
+
+    def write(self, text: str) -> None:
+        """A line above the bar."""
+        self.console.print(clean(text), markup=False, highlight=False, soft_wrap=True)
+
+    def say(self, text: str) -> None:
+        """Also above the bar: stderr and the bar share the terminal."""
+        self.write(text)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self.bar is not None:
+            self.bar.stop()
+            self.bar = None
+
+    def _open(self, *columns: Any, **fields: Any) -> None:
+        # Without a thread of its own: the bar moves when an event does, and costs the training nothing between.
+        self.bar = Progress(*columns, console=self.console, auto_refresh=False, transient=True, expand=True)
+        self.bar.start()
+        self.task = self.bar.add_task(**({"description": "", "total": None} | fields))
+
+    def _progress(self, event: events.Progress) -> None:
+        assert self.bar is not None
+        total = self.bar.tasks[0].total or 0
+        # Time left by the pace since the first event: its own steps pay for warming up.
+        self.first = self.first or event
+        steps = event.step - self.first.step
+        left = duration((event.seconds - self.first.seconds) / steps * (total - event.step)) if steps else "—"
+        loss, accuracy = event.values["batch_loss"], event.values["batch_accuracy"]
+        self.bar.update(
+            self.task,
+            completed=event.step,
+            numbers=f"step {event.step:,}/{int(total):,}  loss {number(sum(loss) / len(loss))}  "
+            f"acc {percent(sum(accuracy) / len(accuracy))}  {event.images_per_second:,.0f} images/s  {left} left",
+        )
+        self._describe(f"epoch {event.epoch}/{self.total_epochs}")
+
+    def _describe(self, text: str) -> None:
+        assert self.bar is not None
+        self.bar.update(self.task, description=text)
+        self._draw()
+
+    def _draw(self, *, force: bool = False) -> None:
+        now = time.monotonic()
+        if self.bar is not None and (force or now - self.drawn >= 0.1):
+            self.bar.refresh()
+            self.drawn = now
+
+
+class JsonFace(QuietFace):
+    """One JSON object a line on stdout: `started`, `progress` (twice a second), `epoch`, `checkpoint`; people read stderr."""
+
+    def __init__(self, run: int) -> None:
+        self.run = run
+        self.said = 0.0
+
+    def show(self, event: Event) -> None:
+        """The events that others rely on; the last line is the command's own (`final`)."""
+        match event:
+            case events.Started():
+                self.write(
+                    "started",
+                    step=event.step,
+                    epoch=event.epoch,
+                    total_steps=event.total_steps,
+                    steps_per_epoch=event.steps_per_epoch,
+                    parameters=event.parameters,
+                    dataset=event.dataset,
+                    device=event.device,
+                )
+            case events.Progress() if time.monotonic() - self.said >= 0.5:
+                self.said = time.monotonic()
+                self.write(
+                    "progress",
+                    step=event.step,
+                    epoch=event.epoch,
+                    loss=event.values["batch_loss"][-1],
+                    accuracy=event.values["batch_accuracy"][-1],
+                    learning_rate=event.values["learning_rate"][-1],
+                    images_per_second=event.images_per_second,
+                    seconds=event.seconds,
+                )
+            case events.EpochEnded():
+                self.write("epoch", step=event.step, epoch=event.epoch, seconds=event.seconds, best=event.best, **event.values)
+            case events.CheckpointSaved():
+                self.write("checkpoint", step=event.step, epoch=event.epoch, kind=event.kind, file=event.file, bytes=event.bytes)
+            case events.RateChanged():
+                self.say(f"learning rate {event.learning_rate:g} from step {event.step} on, by hand")
+            case events.Paused() | events.Continued():
+                self.say(f"{'paused at' if isinstance(event, events.Paused) else 'goes on from'} step {event.step}")
+            case _:
+                super().show(event)
+
+    def write(self, event: str, **values: Any) -> None:
+        """One object on stdout."""
+        print(line({"event": event, "run": self.run} | values), flush=True)
+
+
+def introduction(event: events.Started) -> str:
+    """What is about to be trained, in one line."""
+    verb = f"goes on from step {event.step:,}" if event.step else f"{event.total_steps:,} steps"
+    return f"{event.parameters:,} parameters on {event.dataset}, {event.images_per_epoch:,} images · {event.device} · {verb}"
+
+
+def epoch_line(event: events.EpochEnded, total: int) -> str:
+    """An epoch's outcome, its columns under each other."""
+    values = event.values
+    text = f"epoch {event.epoch:>{len(str(total))}}/{total}"
+    for name in ("train", "validation", "test"):
+        if f"{name}_loss" in values:
+            text += f"   {name} loss {number(values[f'{name}_loss']):>6} acc {percent(values[f'{name}_accuracy']):>7}"
+    return f"{text}   {event.images_per_second:>8,.0f} images/s   {duration(event.seconds):>7}{'   best' if event.best else ''}"

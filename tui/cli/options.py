@@ -1,0 +1,44 @@
+"""Options that several commands share, and opening what they name."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from engine.errors import RunNotFound
+
+if TYPE_CHECKING:
+    from engine.store import Store
+
+StorePath = Annotated[Path, typer.Option("--store", envvar="CONVTUI_STORE", help="where runs are kept", dir_okay=False)]
+DataDir = Annotated[Path | None, typer.Option("--data-dir", envvar="CONVTUI_DATA", help="where datasets lie and are downloaded to")]
+AsJson = Annotated[bool, typer.Option("--json", help="one JSON object a line on stdout; all else on stderr")]
+RunName = Annotated[str, typer.Argument(metavar="RUN", help="an id, a name, a unique prefix of one, 'last' or 'best'")]
+
+DEFAULT_STORE = Path("store.db")
+
+
+def existing_store(path: Path) -> Store:
+    """The store at `path`, which must be there already. Raises RunNotFound where it is not: a look makes no store."""
+    from engine.store import Store
+
+    if not path.exists():
+        raise RunNotFound(f"there is no store at {path} yet: 'convtui run' makes one, --store names another")
+    return Store.open(path, create=False)
+
+
+def line(values: dict[str, Any]) -> str:
+    """One line of JSON; numbers that are not finite are null, as JSON has no word for them."""
+    return json.dumps(_finite(values), ensure_ascii=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

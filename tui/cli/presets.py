@@ -1,0 +1,133 @@
+"""`convtui presets`: what can be trained by name, and every hyperparameter there is."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tui.cli.options import AsJson, line
+
+
+def presets(
+    name: Annotated[str | None, typer.Argument(help="one preset, with all its settings")] = None,
+    fields: Annotated[bool, typer.Option("--fields", help="every hyperparameter, with bounds and help")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List presets, show one, or list every hyperparameter."""
+    if fields:
+        _fields(as_json)
+    elif name is not None:
+        _one(name, as_json)
+    else:
+        _all(as_json)
+
+
+def _all(as_json: bool) -> None:
+    from engine.presets import presets as known
+
+    if not as_json:
+        from rich.table import Table
+
+        from tui.cli.tables import show
+
+        table = Table("preset", "report", "data", "what it is", box=None, header_style="bold", pad_edge=False)
+        for preset in known().values():
+            table.add_row(preset.name, preset.report or "—", preset.spec.data.source, preset.summary)
+        show(table)
+        return
+    from engine.models import check
+
+    for preset in known().values():
+        summary = check(preset.spec)
+        print(
+            line(
+                {
+                    "name": preset.name,
+                    "summary": preset.summary,
+                    "report": preset.report,
+                    "parameters": summary.parameters,
+                    "neurons": summary.neurons,
+                    "dataset": preset.spec.data.source,
+                    "spec": preset.spec.model_dump(mode="json"),
+                }
+            )
+        )
+
+
+def _one(name: str, as_json: bool) -> None:
+    from rich.table import Table
+
+    from engine.models import check
+    from engine.presets import preset as find
+    from engine.spec import hyperparameters, read, written
+    from tui.cli.tables import show
+
+    preset = find(name)
+    summary = check(preset.spec)
+    if as_json:
+        layers = [
+            {"name": layer.name, "output": layer.output, "weights": layer.weights, "biases": layer.biases, "neurons": layer.neurons}
+            for layer in summary.layers
+        ]
+        print(
+            line(
+                {
+                    "name": preset.name,
+                    "summary": preset.summary,
+                    "report": preset.report,
+                    "parameters": summary.parameters,
+                    "neurons": summary.neurons,
+                    "dataset": preset.spec.data.source,
+                    "spec": preset.spec.model_dump(mode="json"),
+                    "layers": layers,
+                }
+            )
+        )
+        return
+    print(f"{preset.name}: {preset.summary}\n")
+    settings = Table("setting", "value", "default", box=None, header_style="bold", pad_edge=False)
+    for field in hyperparameters():
+        value = read(preset.spec, field.path)
+        default = written(field.default)
+        settings.add_row(field.path, written(value), "" if written(value) == default else default)
+    show(settings)
+    print()
+    layers_table = Table("layer", "output", box=None, header_style="bold", pad_edge=False)
+    for column in ("weights", "biases", "neurons"):
+        layers_table.add_column(column, justify="right")
+    for layer in summary.layers:
+        numbers = (f"{number:,}" if number else "" for number in (layer.weights, layer.biases, layer.neurons))
+        layers_table.add_row(layer.name, "×".join(map(str, layer.output)), *numbers)
+    show(layers_table)
+    print(f"\n{summary.parameters:,} parameters, {summary.neurons:,} neurons")
+
+
+def _fields(as_json: bool) -> None:
+    from engine.spec import hyperparameters, written
+
+    if as_json:
+        for field in hyperparameters():
+            print(
+                line(
+                    {
+                        "path": field.path,
+                        "kind": field.kind.__name__,
+                        "default": written(field.default),
+                        "bounds": field.bounds,
+                        "choices": field.choices,
+                        "unit": field.unit,
+                        "help": field.help,
+                    }
+                )
+            )
+        return
+    from rich.table import Table
+
+    from tui.cli.tables import show
+
+    table = Table("hyperparameter", "default", "what it may be", "what it is", box=None, header_style="bold", pad_edge=False)
+    for field in hyperparameters():
+        allowed = ", ".join(field.choices) or field.bounds or {"bool": "true, false"}.get(field.kind.__name__, "text")
+        table.add_row(field.path, written(field.default), f"{allowed} {field.unit}".strip(), field.help)
+    show(table)

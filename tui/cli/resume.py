@@ -1,0 +1,79 @@
+"""`convtui resume`: let a run go on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from engine.errors import RunBusy
+from tui.cli.options import DEFAULT_STORE, AsJson, DataDir, RunName, StorePath, existing_store
+from tui.cli.run import Detach, DeviceName, Quiet
+
+if TYPE_CHECKING:
+    from engine.spec import RunSpec
+    from engine.store import Run
+
+
+def resume(
+    reference: RunName,
+    epochs: Annotated[str | None, typer.Option(metavar="N", help="a new total of epochs")] = None,
+    steps: Annotated[str | None, typer.Option(metavar="N", help="a new total of steps")] = None,
+    device: DeviceName = "auto",
+    detach: Detach = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    store_path: StorePath = DEFAULT_STORE,
+    data_dir: DataDir = None,
+) -> None:
+    """Let a run go on: a paused one where it is, any other from its last checkpoint."""
+    with existing_store(store_path) as store:
+        row = store.find(reference)
+        assert row.id is not None
+        if row.status == "paused":
+            if epochs or steps:
+                raise RunBusy(f"run {row.id} is paused: its budget can be changed once it is stopped ('convtui stop {row.id}')")
+            from tui.cli.control import ask
+
+            ask(store, row.id, "continue", until={"running"})
+            return
+        spec = _spec(row, epochs, steps)
+
+        from engine.device import choose, keep_freed_memory
+        from tui.cli.background import start_detached
+        from tui.cli.signals import handled
+        from tui.cli.train import face_for, load_dataset, train
+
+        if detach:
+            store.set_spec(row.id, spec)
+            start_detached(store, row.id, device=device, data_dir=data_dir)
+            return
+        keep_freed_memory()
+        with handled() as signals:
+            chosen_device = choose(device)
+            dataset = load_dataset(spec, data_dir, face_for(row.id, as_json=as_json, quiet=quiet), named=True)
+            claimed = store.claim(row.id)
+            store.set_spec(row.id, spec)
+            threads = int(row.repeatable.get("threads", 0))
+            face = face_for(row.id, as_json=as_json, quiet=quiet)
+            code = train(store, claimed, spec, dataset, chosen_device, face, signals, threads=threads, resume=True)
+    raise typer.Exit(code)
+
+
+def _spec(row: Run, epochs: str | None, steps: str | None) -> RunSpec:
+    """The run's spec with its new total, if there is something left to do."""
+    from engine.spec import changed, parse_setting
+
+    spec = row.settings
+    if row.status == "running":
+        raise RunBusy(f"run {row.id} is running (process {row.pid} on {row.host}): there is nothing to resume")
+    if epochs:
+        spec = changed(spec, dict([parse_setting(f"training.epochs={epochs}"), ("training.steps", None)]))
+    if steps:
+        spec = changed(spec, dict([parse_setting(f"training.steps={steps}")]))
+    if row.status == "finished" and not (epochs or steps):
+        raise RunBusy(f"run {row.id} is finished, after {row.epoch} epochs: --epochs {2 * max(1, row.epoch)} trains it longer")
+    total = spec.training.steps or spec.training.epochs * row.steps_per_epoch
+    if row.status == "finished" and total <= row.step:
+        raise RunBusy(f"run {row.id} has done {row.step:,} steps already: give a total beyond them, not {total:,}")
+    return spec

@@ -1,0 +1,93 @@
+"""`convtui run`: train a preset, changed as asked, into the store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tui.cli.options import DEFAULT_STORE, AsJson, DataDir, StorePath
+
+if TYPE_CHECKING:
+    from engine.spec import RunSpec
+
+Detach = Annotated[bool, typer.Option("--detach", help="train in the background, also after this terminal is gone")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="say nothing but what goes wrong")]
+DeviceName = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, ...; auto is the freest GPU, else the CPU")]
+
+
+def run(
+    preset: Annotated[str, typer.Option(help="which settings to start from: 'convtui presets' lists them")] = "lenet5",
+    data: Annotated[str | None, typer.Option(help="shapes, digits, mnist, cifar10 or folder:PATH")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="PART.NAME=VALUE", help="any hyperparameter: 'convtui presets --fields' lists them"),
+    ] = None,
+    epochs: Annotated[str | None, typer.Option(metavar="N", help="passes over the training images")] = None,
+    steps: Annotated[str | None, typer.Option(metavar="N", help="budget in updates, in place of epochs")] = None,
+    lr: Annotated[str | None, typer.Option(metavar="RATE", help="learning rate")] = None,
+    batch_size: Annotated[str | None, typer.Option(metavar="N", help="images in one step")] = None,
+    seed: Annotated[str | None, typer.Option(metavar="N", help="seed of weights, order and dropout")] = None,
+    name: Annotated[str | None, typer.Option(help="what to call the run; the preset's name if not given")] = None,
+    device: DeviceName = "auto",
+    detach: Detach = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    store_path: StorePath = DEFAULT_STORE,
+    data_dir: DataDir = None,
+) -> None:
+    """Train a net and keep the run.
+
+    Exit code 0: finished, or stopped on request. 1: failed. 2: the command or a setting was wrong, nothing was started.
+    3: diverged. 129, 130, 143: ended by a hang-up, Ctrl+C or kill; saved, 'convtui resume' goes on.
+    """
+    from engine.presets import preset as find_preset
+
+    chosen = find_preset(preset)
+    shortcuts = {
+        "data.source": data,
+        "training.epochs": epochs,
+        "training.steps": steps,
+        "optimiser.learning_rate": lr,
+        "data.batch_size": batch_size,
+        "training.seed": seed,
+    }
+    spec, named = _spec(chosen.spec, settings or [], shortcuts)
+
+    # torch, and all that needs it, once the settings are known to make sense.
+    from engine.data.catalog import describe
+    from engine.device import check_precision, choose, keep_freed_memory
+    from engine.models import check
+    from engine.spec import changed
+    from engine.store import Store
+    from tui.cli.background import start_detached
+    from tui.cli.signals import handled
+    from tui.cli.train import face_for, load_dataset, train
+
+    keep_freed_memory()
+    with handled() as signals:
+        chosen_device = choose(device)
+        check_precision(chosen_device, spec.training.precision)
+        check(spec, classes=describe(spec.data.source).classes or 10)
+        dataset = load_dataset(spec, data_dir, face_for(0, as_json=as_json, quiet=quiet), named=named)
+        spec = changed(spec, {"data.source": dataset.source})
+        with Store.open(store_path) as store:
+            row = store.create_run(name=name or chosen.name, preset=chosen.name, spec=spec, dataset=dataset.source)
+            assert row.id is not None
+            if detach:
+                start_detached(store, row.id, device=device, data_dir=data_dir)
+                return
+            claimed = store.claim(row.id)
+            face = face_for(row.id, as_json=as_json, quiet=quiet)
+            code = train(store, claimed, spec, dataset, chosen_device, face, signals)
+    raise typer.Exit(code)
+
+
+def _spec(spec: RunSpec, settings: list[str], shortcuts: dict[str, str | None]) -> tuple[RunSpec, bool]:
+    """The preset's spec with all changes made, and whether the person named the dataset."""
+    from engine.spec import changed, parse_setting
+
+    changes = dict(parse_setting(text) for text in settings)
+    # Shortcuts go the same way, so that there is one judge of what a value may be.
+    changes |= dict(parse_setting(f"{path}={value}") for path, value in shortcuts.items() if value is not None)
+    return changed(spec, changes), "data.source" in changes

@@ -1,0 +1,288 @@
+"""`convtui runs`: list, show, watch, export, rename, note, delete."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
+
+import typer
+
+from tui.cli.options import DEFAULT_STORE, AsJson, RunName, StorePath, existing_store, line
+from tui.cli.text import clean, duration, number, percent, size, sparkline, when
+
+if TYPE_CHECKING:
+    from engine.store import Run, Store
+
+app = typer.Typer(help="List, show, watch, export, rename, note or delete runs.", no_args_is_help=True)
+
+COLUMNS = (
+    "id", "name", "preset", "dataset", "status", "epoch", "step", "total_steps", "train_loss", "test_loss", "train_accuracy",
+    "test_accuracy", "best_accuracy", "best_epoch", "seconds", "images_per_second", "learning_rate", "parameters", "device",
+    "host", "created", "started", "ended", "note", "reason",
+)  # fmt: skip
+
+
+@app.command("list")
+def list_runs(
+    limit: Annotated[int, typer.Option(help="how many, the newest; 0 is all", min=0)] = 50,
+    as_json: AsJson = False,
+    store_path: StorePath = DEFAULT_STORE,
+) -> None:
+    """List runs, the newest first."""
+    if not store_path.exists() and not as_json:
+        print(f"no runs yet in {store_path}: 'convtui run --preset demo' trains one in seconds")
+        return
+    with existing_store(store_path) as store:
+        found = store.runs(limit=limit or None)
+        if as_json:
+            for run in found:
+                print(line(_values(run)))
+            return
+        if not found:
+            print(f"no runs yet in {store_path}: 'convtui run --preset demo' trains one in seconds")
+            return
+        curves = store.epoch_series([run.id for run in found if run.id is not None], "test_accuracy")
+    from rich.table import Table
+
+    from tui.cli.tables import show
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("id", "name", "data", "status", "epoch", "test acc", "best", "loss", "curve", "time", "device", "when"):
+        right = name in ("id", "epoch", "test acc", "best", "loss", "time")
+        table.add_column(name, justify="right" if right else "left", no_wrap=True, overflow="ellipsis")
+    for run in found:
+        table.add_row(
+            str(run.id),
+            clean(run.name)[:28],
+            _tail(clean(run.dataset), 20),
+            run.status,
+            f"{run.epoch}/{epochs(run)}",
+            percent(run.test_accuracy),
+            percent(run.best_accuracy),
+            number(run.test_loss),
+            sparkline([value for _, value in curves.get(run.id or 0, [])]),
+            duration(run.seconds),
+            run.device,
+            when(run.started or run.created),
+        )
+    show(table)
+
+
+@app.command("show")
+def show_run(reference: RunName, as_json: AsJson = False, store_path: StorePath = DEFAULT_STORE) -> None:
+    """Show a run: how it went, its settings, its checkpoints and messages, and what its numbers depend on."""
+    with existing_store(store_path) as store:
+        run = store.find(reference)
+        assert run.id is not None
+        checkpoints, messages = store.checkpoints(run.id), store.messages(run.id)
+        curves = {
+            name: [value for _, value in store.epoch_series([run.id], name).get(run.id, [])]
+            for name in ("test_accuracy", "test_loss")
+        }
+        folder = store.folder(run.id)
+    if as_json:
+        values = _values(run) | {"spec": json.loads(run.spec), "provenance": run.repeatable}
+        values["checkpoints"] = [
+            {"kind": c.kind, "step": c.step, "epoch": c.epoch, "file": str(folder / c.file), "bytes": c.bytes} for c in checkpoints
+        ]
+        values["messages"] = [{"step": m.step, "severity": m.severity, "text": m.text} for m in messages]
+        print(line(values))
+        return
+    for name, text in _outline(run):
+        if text:
+            print(f"{name:<12}{clean(text)}")
+    if curves["test_loss"]:
+        accuracy, loss = (sparkline(curves[name], 30) for name in ("test_accuracy", "test_loss"))
+        print(f"{'curves':<12}test accuracy {accuracy}  test loss {loss}")
+    _print_settings(run)
+    for checkpoint in checkpoints:
+        where = f"epoch {checkpoint.epoch}, step {checkpoint.step:,}"
+        print(f"{checkpoint.kind:<12}{where}: {clean(folder / checkpoint.file)} ({size(checkpoint.bytes)})")
+    for message in messages:
+        print(f"{message.severity:<12}step {message.step:,}: {clean(message.text)}")
+
+
+@app.command()
+def watch(reference: RunName, store_path: StorePath = DEFAULT_STORE) -> None:
+    """Follow a run of this or any other process until it ends."""
+    with existing_store(store_path) as store:
+        run = store.find(reference)
+        assert run.id is not None
+        ended = ("finished", "stopped", "diverged", "failed", "crashed")
+        epochs_said, version, status = 0, -1, ""
+        live = sys.stdout.isatty()
+        while True:
+            now = store.data_version()
+            # A process that is gone changes no row: its status is looked at once a second also when nothing was written.
+            if now != version or int(time.monotonic() * 4) % 4 == 0:
+                version = now
+                run = store.run(run.id)
+                for epoch, text in _epoch_lines(store, run, epochs_said):
+                    print(("\r\x1b[K" if live else "") + text, flush=True)
+                    epochs_said = epoch
+                if run.status in ended:
+                    print(
+                        ("\r\x1b[K" if live else "")
+                        + clean(f"run {run.id} {run.status}: {run.reason or 'test accuracy ' + percent(run.test_accuracy)}")
+                    )
+                    return
+                if live:
+                    steps = f"step {run.step:,}/{run.total_steps:,}"
+                    text = f"{run.status} · epoch {run.epoch}/{epochs(run)} · {steps} · {run.images_per_second or 0:,.0f} images/s"
+                    print(f"\r\x1b[K{text}", end="", flush=True)
+                elif run.status != status:
+                    print(f"run {run.id} {run.status}", flush=True)
+                status = run.status
+            time.sleep(0.25)
+
+
+@app.command()
+def export(
+    reference: RunName,
+    form: Annotated[
+        Literal["csv", "json"], typer.Option("--format", help="csv: a row a step; json: the run and its series")
+    ] = "csv",
+    out: Annotated[Path | None, typer.Option(help="the file to write; stdout if not given")] = None,
+    store_path: StorePath = DEFAULT_STORE,
+) -> None:
+    """Write out every metric of a run."""
+    with existing_store(store_path) as store:
+        run = store.find(reference)
+        assert run.id is not None
+        series = {name: store.series(run.id, name) for name in store.metric_names(run.id)}
+    if out is None:
+        _export(run, series, form, sys.stdout)
+        return
+    from engine.files import written_whole
+
+    with written_whole(out) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        _export(run, series, form, file)
+
+
+@app.command()
+def rename(
+    reference: RunName, name: Annotated[str, typer.Argument(help="the new name")], store_path: StorePath = DEFAULT_STORE
+) -> None:
+    """Give a run another name."""
+    with existing_store(store_path) as store:
+        run = store.find(reference)
+        store.rename(run.id or 0, name)
+        print(f"run {run.id}: {clean(run.name)} is now {clean(name)}")
+
+
+@app.command()
+def note(
+    reference: RunName,
+    text: Annotated[str, typer.Argument(help="the note; empty takes it away")],
+    store_path: StorePath = DEFAULT_STORE,
+) -> None:
+    """Write a note beside a run."""
+    with existing_store(store_path) as store:
+        run = store.find(reference)
+        store.set_note(run.id or 0, text)
+        print(f"run {run.id}: {'noted' if text else 'note taken away'}")
+
+
+@app.command()
+def delete(
+    reference: RunName,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+    store_path: StorePath = DEFAULT_STORE,
+) -> None:
+    """Delete a run with its metrics and checkpoints; asks first."""
+    with existing_store(store_path) as store:
+        run = store.find(reference)
+        assert run.id is not None
+        kept = store.checkpoints(run.id)
+        files = f"{len(kept)} files of {size(sum(checkpoint.bytes for checkpoint in kept))}"
+        what = f"run {run.id} {clean(run.name)}, {run.step:,} steps of metrics, {files}"
+        if not yes and not typer.confirm(f"delete {what}?"):
+            raise typer.Exit(1)
+        store.delete(run.id)
+        print(f"deleted {what}")
+
+
+def epochs(run: Run) -> int:
+    """How many epochs the run's budget is, the last one perhaps in part."""
+    return -(-run.total_steps // run.steps_per_epoch) if run.steps_per_epoch else 0
+
+
+def _values(run: Run) -> dict[str, Any]:
+    return {name: getattr(run, name) for name in COLUMNS}
+
+
+def _outline(run: Run) -> list[tuple[str, str | None]]:
+    """What there is to say of a run before its settings; lines without a text are left out."""
+    held_out = run.validation_loss is not None
+    return [
+        ("run", f"{run.id} {run.name}"),
+        ("status", f"{run.status}, epoch {run.epoch}/{epochs(run)}, step {run.step:,}/{run.total_steps:,}"),
+        ("why", run.reason),
+        ("data", run.dataset),
+        ("test", _score(run.test_accuracy, run.test_loss)),
+        ("validation", _score(run.validation_accuracy, run.validation_loss) if held_out else None),
+        ("train", _score(run.train_accuracy, run.train_loss)),
+        ("best", None if run.best_epoch is None else f"test accuracy {percent(run.best_accuracy)}, epoch {run.best_epoch}"),
+        ("time", f"{duration(run.seconds)}, {run.images_per_second or 0:,.0f} images/s"),
+        ("where", f"{run.device} of {run.host}, since {when(run.started)}" if run.started else None),
+        ("net", f"{run.parameters:,} parameters" if run.parameters else None),
+        ("note", run.note),
+    ]
+
+
+def _score(accuracy: float | None, loss: float | None) -> str:
+    return f"accuracy {percent(accuracy)}, loss {number(loss)}"
+
+
+def _tail(text: str, width: int) -> str:
+    return text if len(text) <= width else f"…{text[1 - width :]}"
+
+
+def _print_settings(run: Run) -> None:
+    from engine.spec import RunSpec, difference
+
+    changed = difference(RunSpec(), run.settings)
+    for index, (path, (_, value)) in enumerate(changed.items()):
+        print(f"{'settings' if not index else '':<12}{path} = {clean(value)}")
+    provenance = run.repeatable
+    if provenance:
+        command = " ".join(map(str, provenance.pop("command", [])))
+        print(f"{'made with':<12}{clean(', '.join(f'{name} {value}' for name, value in provenance.items()))}")
+        print(f"{'command':<12}{clean(command)}")
+
+
+def _epoch_lines(store: Store, run: Run, after: int) -> Iterator[tuple[int, str]]:
+    assert run.id is not None
+    names = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
+    columns = {name: dict(store.epoch_series([run.id], name).get(run.id, [])) for name in names}
+    for step in sorted(columns["train_loss"]):
+        epoch = -(-step // run.steps_per_epoch) if run.steps_per_epoch else 0
+        if epoch > after:
+            loss, accuracy, test_loss, test_accuracy = (columns[name].get(step) for name in names)
+            yield (
+                epoch,
+                f"epoch {epoch}/{epochs(run)}   train loss {number(loss)} acc {percent(accuracy)}   "
+                f"test loss {number(test_loss)} acc {percent(test_accuracy)}",
+            )
+
+
+def _export(run: Run, series: dict[str, Any], form: str, file: TextIO) -> None:
+    if form == "json":
+        metrics = {name: {"steps": list(s.steps), "values": list(s.values)} for name, s in series.items()}
+        file.write(line(_values(run) | {"spec": json.loads(run.spec), "metrics": metrics}) + "\n")
+        return
+    columns = {name: dict(zip(s.steps, s.values, strict=True)) for name, s in series.items()}
+    writer = csv.writer(file)
+    writer.writerow(["step", *columns])
+    for step in sorted({step for column in columns.values() for step in column}):
+        writer.writerow([step, *(_cell(column.get(step)) for column in columns.values())])
+
+
+def _cell(value: float | None) -> str:
+    return "" if value is None else repr(value) if math.isfinite(value) else str(value)

@@ -1,0 +1,42 @@
+"""Ctrl+C, a hang-up and `kill` end a training in good order."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class Signals:
+    """Which signal came, and what it does: nothing is running yet, so leave; or a training runs, so ask it to stop."""
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+        self.on_signal: Callable[[], None] | None = None
+
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
+        again = self.received is not None
+        self.received = number
+        if self.on_signal is None or again:
+            raise SystemExit(128 + number)
+        self.on_signal()
+
+
+@contextmanager
+def handled() -> Iterator[Signals]:
+    """Catch SIGINT, SIGTERM and SIGHUP while the block runs. A second one leaves at once, without saving.
+
+    A hang-up that was ignored from the start (nohup) stays ignored.
+    """
+    signals = Signals()
+    numbers = [number for name in ("SIGINT", "SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)) is not None]
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number in numbers:
+        if before[number] is not signal.SIG_IGN:
+            signal.signal(number, signals)
+    try:
+        yield signals
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,63 @@
+"""How values are written for people, in one place."""
+
+from __future__ import annotations
+
+import math
+import time
+import unicodedata
+
+
+def clean(text: object) -> str:
+    """`text` in one line without control characters: names of files, classes and runs may hold terminal escapes."""
+    return "".join(
+        " " if c in "\n\r\t" else c for c in str(text) if c in "\n\r\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs")
+    )
+
+
+def percent(fraction: float | None) -> str:
+    """0.639 -> `63.9 %`; nothing and not-a-number are a dash."""
+    return "—" if fraction is None or math.isnan(fraction) else f"{100 * fraction:.1f} %"
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A loss; nothing is a dash, not-a-number says so."""
+    return "—" if value is None else f"{value:.{digits}f}" if math.isfinite(value) else str(value)
+
+
+def duration(seconds: float | None) -> str:
+    """75 -> `1:15`, 3700 -> `1:01:40`."""
+    if seconds is None or not math.isfinite(seconds):
+        return "—"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def size(count: float) -> str:
+    """Bytes as people read them."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+def when(seconds: float | None, now: float | None = None) -> str:
+    """A moment (epoch seconds) as short as it can be told: `14:05`, `Tue 14:05`, `2026-03-01`."""
+    if seconds is None:
+        return "—"
+    age = (time.time() if now is None else now) - seconds
+    form = "%H:%M" if age < 12 * 3600 else "%a %H:%M" if age < 6 * 86400 else "%Y-%m-%d"
+    return time.strftime(form, time.localtime(seconds))
+
+
+def sparkline(values: list[float], width: int = 12) -> str:
+    """The course of a series in block characters, low to high; not-a-number is a cross."""
+    if len(values) > width:
+        values = [values[round(index * (len(values) - 1) / (width - 1))] for index in range(width)]
+    finite = [value for value in values if math.isfinite(value)]
+    if not finite:
+        return "✗" * len(values)
+    low, span = min(finite), max(finite) - min(finite)
+    blocks = "▁▂▃▄▅▆▇█"
+    return "".join(blocks[round((value - low) / span * 7) if span else 0] if math.isfinite(value) else "✗" for value in values)
