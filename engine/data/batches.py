@@ -1,0 +1,42 @@
+"""From resident images to the batches that a net is fed: which images, in which order, how scaled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+def epoch_order(count: int, *, how: str, seed: int, epoch: int) -> Tensor:
+    """Indices int64 [count] of the training images in the order of this epoch (from 1); a function of its arguments alone."""
+    if how == "fixed":
+        return torch.arange(count)
+    # A generator of its own for each epoch: an epoch's order can be had without going through those before it.
+    generator = torch.Generator().manual_seed((seed * 0x9E3779B97F4A7C15 + epoch * 0xBF58476D1CE4E5B9) % 2**63)
+    return torch.randperm(count, generator=generator)
+
+
+@dataclass(frozen=True, eq=False)
+class Standardise:
+    """uint8 images -> what the net sees: scaled to 0..1, mean subtracted, divided by the standard deviation.
+
+    `mean` and `std` are float32 [C], of images scaled to 0..1; zeros and ones leave the images between 0 and 1.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    @classmethod
+    def none(cls, channels: int) -> Standardise:
+        return cls(torch.zeros(channels), torch.ones(channels))
+
+    def to(self, device: torch.device) -> Standardise:
+        return Standardise(self.mean.to(device), self.std.to(device))
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """uint8 [N, C, H, W] -> float32 [N, C, H, W], channels last in memory."""
+        scale = 1 / (255 * self.std)
+        shift = -self.mean / self.std
+        channels_last = images.to(torch.float32, memory_format=torch.channels_last)
+        return channels_last.mul_(scale[:, None, None]).add_(shift[:, None, None])

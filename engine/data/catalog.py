@@ -1,0 +1,186 @@
+"""The datasets there are, and the way from a name to images. Importing this loads no torch, so that listing is instant."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import platformdirs
+
+from engine.data.names import shown
+from engine.data.raw import Progress
+from engine.errors import DataError, DataUnavailable
+from engine.spec import DataSpec, nearest
+
+if TYPE_CHECKING:
+    from engine.data.decoded import FetchedReader, Reader
+    from engine.data.split import Dataset
+
+__all__ = ["Description", "Progress", "describe", "descriptions", "get", "load", "on_disk"]
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What can be said of a dataset without reading it."""
+
+    name: str
+    """As `--data` takes it."""
+    title: str
+    """One line."""
+    classes: int | None
+    """None where the files decide, as do `size` and `images`."""
+    size: int | None
+    """Side of its own images, in pixels."""
+    channels: int
+    """Of its own images: 1 or 3."""
+    images: tuple[int, int] | None
+    """How many for training and for testing."""
+    origin: str
+    """Where it comes from."""
+    stand_in: str | None
+    """What is used when nobody named this set and it cannot be had; None for sets that need no network."""
+
+
+# One row a source, and the module in engine/data that is its `decoded.Reader`; a `FetchedReader` where there is a stand-in.
+_SOURCES: tuple[tuple[Description, str], ...] = (
+    (
+        Description(
+            "shapes", "ten kinds of drawn object on soft ground, with masks", 10, 32, 3, (10_000, 2_000), "made by convtui", None
+        ),
+        "shapes",
+    ),
+    (
+        Description(
+            "digits", "small handwritten digits of the UCI repository", 10, 8, 1, (1_438, 359), "comes with scikit-learn", None
+        ),
+        "digits",
+    ),
+    (
+        Description("mnist", "handwritten digits", 10, 28, 1, (60_000, 10_000), "LeCun, Cortes, Burges; downloaded", "digits"),
+        "mnist",
+    ),
+    (
+        Description(
+            "cifar10", "photographs of ten kinds of thing", 10, 32, 3, (50_000, 10_000), "Krizhevsky 2009; downloaded", "shapes"
+        ),
+        "cifar",
+    ),
+)
+_FOLDER = "folder:"
+
+
+def descriptions() -> tuple[Description, ...]:
+    """Every dataset with a name of its own; `folder:PATH` comes beside them."""
+    return tuple(description for description, _ in _SOURCES)
+
+
+def describe(source: str) -> Description:
+    """What `source` is. Raises DataError for a name that there is not; whether the files are there is not looked at."""
+    return _row(source)[0]
+
+
+def on_disk(source: str, data_dir: Path | None = None) -> bool:
+    """Whether `source` can be loaded without a network. Raises DataError for a name that there is not."""
+    return _reader(source).on_disk(_place(source, data_dir))
+
+
+def get(source: str, data_dir: Path | None = None, progress: Progress | None = None) -> str:
+    """Download `source` where it is missing, read it through, and return the folder that it lies in ("" when built in).
+
+    Raises DataUnavailable when it cannot be had, DataError when what is there is damaged.
+    """
+    description, place = describe(source), _place(source, data_dir)
+    try:
+        _fetch_if_missing(source, place, progress)
+    except DataUnavailable as reason:
+        raise _unavailable(source, place, reason) from None
+    _reader(source).read(place, description.size or 32, progress)
+    return str(place) if description.stand_in or source.startswith(_FOLDER) else ""
+
+
+def load(spec: DataSpec, data_dir: Path | None = None, *, named: bool = True, progress: Progress | None = None) -> Dataset:
+    """The images of `spec`, resident, in its colour and size; images that are not square are squeezed to squares.
+
+    Held-out validation images are taken from the training images (after `train_per_class`), a fixed share of each class;
+    each class keeps at least one of both where it has two. `named` is false where nobody asked for this very source: when
+    it cannot be had, its stand-in takes its place, which the notes say.
+    Raises DataUnavailable where a source cannot be had, DataError where it is damaged, unsafe or too small.
+    """
+    source, notes = spec.source, tuple[str, ...]()
+    place, stand_in = _place(source, data_dir), describe(source).stand_in
+    try:
+        _fetch_if_missing(source, place, progress)
+    except DataUnavailable as reason:
+        if named or stand_in is None:
+            raise _unavailable(source, place, reason) from None
+        notes = (f"{source} is neither on disk nor to be had ({reason}): {stand_in}, which is built in, is used instead",)
+        source = stand_in
+
+    # Only now: these need torch.
+    from engine.data.decoded import decoded
+    from engine.data.selection import selected
+
+    whole = decoded(
+        _reader(source),
+        source,
+        place,
+        channels=describe(source).channels,
+        colour=spec.colour,
+        size=spec.size,
+        progress=progress,
+    )
+    return selected(spec, whole, _recorded(source, place), notes, standing_in=source != spec.source)
+
+
+# ----------------------------------------------------------------------------------------------- from names to sources
+
+
+def _row(source: str) -> tuple[Description, str]:
+    if source.startswith(_FOLDER):
+        if not source.removeprefix(_FOLDER).strip():
+            raise DataError("folder: names no path: write folder:PATH, a directory or .zip of <class>/*")
+        title = "your own images, from a directory or .zip"
+        return Description(source, title, None, None, 3, None, shown(source.removeprefix(_FOLDER)), None), "folder"
+    for description, module in _SOURCES:
+        if description.name == source:
+            return description, module
+    if "/" in source or source.lower().endswith(".zip"):
+        raise DataError(f"{shown(source)} is not a dataset's name: for a directory or .zip write folder:{shown(source)}")
+    near = nearest(source, [description.name for description, _ in _SOURCES])
+    raise DataError(f"there is no dataset {shown(source)}{near}: 'convtui data list' shows them, folder:PATH is your own images")
+
+
+def _reader(source: str) -> Reader:
+    return cast("Reader", import_module(f"engine.data.{_row(source)[1]}"))
+
+
+def _place(source: str, data_dir: Path | None) -> Path:
+    """Where the source's files are looked for, as an absolute path."""
+    if source.startswith(_FOLDER):
+        given = Path(source.removeprefix(_FOLDER).strip())
+    else:
+        given = Path(data_dir or os.environ.get("CONVTUI_DATA") or Path(platformdirs.user_cache_dir("convtui")) / "datasets")
+    return Path(os.path.abspath(given.expanduser()))  # noqa: PTH100 - links are left as they are named
+
+
+def _recorded(source: str, place: Path) -> str:
+    """The source as a run records it: from anywhere it names the same images."""
+    return f"{_FOLDER}{place}" if source.startswith(_FOLDER) else source
+
+
+def _fetch_if_missing(source: str, place: Path, progress: Progress | None) -> None:
+    """Raises DataUnavailable with the bare reason."""
+    if describe(source).stand_in is None or _reader(source).on_disk(place):
+        return
+    cast("FetchedReader", _reader(source)).download(place, progress)
+
+
+def _unavailable(source: str, place: Path, reason: DataUnavailable) -> DataUnavailable:
+    wanted = cast("FetchedReader", _reader(source)).WANTED
+    return DataUnavailable(
+        f"{source} is not on disk (looked in {shown(place)} for {wanted}) and cannot be downloaded ({reason}): say where it lies "
+        "with --data-dir or CONVTUI_DATA, or name other images: --data folder:PATH (a directory or .zip), --data shapes"
+    )

@@ -1,0 +1,130 @@
+"""A source's images in one colour and size, decoded at the first start and mapped from the cache at the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from engine.data import cache
+from engine.data.prepare import coloured, greyed, resized, resized_masks, sums_and_squares
+from engine.data.raw import Progress, RawDataset, RawSplit
+from engine.data.split import Split
+
+
+class Reader(Protocol):
+    """What a source's module offers. `place` is the data directory; of `folder:PATH` it is the path."""
+
+    def on_disk(self, place: Path) -> bool:
+        """Whether `read` would find its files. Cheap."""
+        ...
+
+    def fingerprint(self, place: Path) -> str:
+        """A text that changes when the files do. Raises DataUnavailable."""
+        ...
+
+    def read(self, place: Path, size: int, progress: Progress | None = None) -> RawDataset:
+        """The images in the source's own colour; `size` is for sources that have no size of their own. Raises DataError."""
+        ...
+
+
+class FetchedReader(Reader, Protocol):
+    """A source that can be downloaded."""
+
+    WANTED: str
+    """The files that are looked for below `place`, for people."""
+
+    def download(self, place: Path, progress: Progress | None = None) -> None:
+        """Fetch what is missing. Raises DataUnavailable with the bare reason."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """Both splits whole, and per training image what mean and standard deviation are made from."""
+
+    train: Split
+    test: Split
+    sums: Tensor
+    squares: Tensor
+    """Each int64 [N, C], see `prepare.sums_and_squares`."""
+    notes: tuple[str, ...]
+
+
+def decoded(reader: Reader, name: str, place: Path, *, channels: int, colour: str, size: int, progress: Progress | None) -> Decoded:
+    """The images of a source whose own pictures have `channels`, in `colour` at `size` x `size`. Raises DataError.
+
+    The other colour is made from the source's own colour at this size, which is kept as well: reading is what takes long.
+    """
+    key = cache.Key(f"{name} {place}", f"{name} {reader.fingerprint(place)}", f"{colour}{size}")
+    kept = cache.load(key)
+    if kept and (found := _unpacked(*kept, 1 if colour == "grey" else 3, size)):
+        return found
+    own_colour = "grey" if channels == 1 else "rgb"
+    if colour == own_colour:
+        made = _resized(reader.read(place, size, progress), size, progress)
+    else:
+        own = decoded(reader, name, place, channels=channels, colour=own_colour, size=size, progress=progress)
+        made = _recoloured(own, greyed if colour == "grey" else coloured)
+    trouble = cache.save(key, *_packed(made))
+    # Trouble is told once, and not kept with the images.
+    return made if not trouble or trouble in made.notes else _with_note(made, trouble)
+
+
+def _resized(raw: RawDataset, size: int, progress: Progress | None) -> Decoded:
+    if progress:
+        progress("preparing images", 0, 2)
+    train = _split(raw.train, raw.classes, size)
+    if progress:
+        progress("preparing images", 1, 2)
+    return Decoded(train, _split(raw.test, raw.classes, size), *sums_and_squares(train.images), raw.notes)
+
+
+def _split(raw: RawSplit, classes: tuple[str, ...], size: int) -> Split:
+    masks = None if raw.masks is None else resized_masks(torch.tensor(raw.masks), size)
+    # Copied where they came as a read-only view of a file's bytes: torch has no read-only tensors.
+    images = torch.from_numpy(raw.images if raw.images.flags.writeable else raw.images.copy())
+    return Split(resized(images, size).contiguous(), torch.tensor(raw.labels), classes, masks)
+
+
+def _recoloured(own: Decoded, change: Callable[[Tensor], Tensor]) -> Decoded:
+    train, test = (Split(change(part.images), part.labels, part.classes, part.masks) for part in (own.train, own.test))
+    return Decoded(train, test, *sums_and_squares(train.images), own.notes)
+
+
+def _with_note(made: Decoded, note: str) -> Decoded:
+    return Decoded(made.train, made.test, made.sums, made.squares, (*made.notes, note))
+
+
+# --------------------------------------------------------------------------------------- as the cache keeps it, and back
+
+
+def _packed(made: Decoded) -> tuple[dict[str, Tensor], dict[str, object]]:
+    tensors = {"sums": made.sums, "squares": made.squares}
+    for name, part in (("train", made.train), ("test", made.test)):
+        tensors |= {f"{name}.images": part.images, f"{name}.labels": part.labels}
+        tensors |= {} if part.masks is None else {f"{name}.masks": part.masks}
+    return tensors, {"classes": made.train.classes, "notes": made.notes}
+
+
+def _unpacked(tensors: Mapping[str, Tensor], about: Mapping[str, object], channels: int, size: int) -> Decoded | None:
+    """What `_packed` packed, or None where the file holds something else."""
+    classes, notes = about.get("classes"), about.get("notes")
+    if not isinstance(classes, list) or not isinstance(notes, list):
+        return None
+    splits = []
+    for name in ("train", "test"):
+        images, labels = tensors.get(f"{name}.images"), tensors.get(f"{name}.labels")
+        if images is None or labels is None or images.dtype != torch.uint8 or labels.dtype != torch.int64:
+            return None
+        if images.shape != (len(labels), channels, size, size) or not bool(((labels >= 0) & (labels < len(classes))).all()):
+            return None
+        splits.append(Split(images, labels, tuple(classes), tensors.get(f"{name}.masks")))
+    sums, squares = tensors.get("sums"), tensors.get("squares")
+    if sums is None or squares is None or sums.shape != (len(splits[0]), channels) or squares.shape != sums.shape:
+        return None
+    return Decoded(splits[0], splits[1], sums, squares, tuple(notes))

@@ -1,0 +1,36 @@
+"""`digits`: scikit-learn's 1,797 handwritten digits, 8 x 8 pixels, from the UCI repository; they come with the library."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from engine.data.raw import Progress, RawDataset, RawSplit
+from engine.data.stratify import share_of_each_class
+
+TEST_SHARE = 0.2
+
+
+def on_disk(place: Path) -> bool:
+    """Always: it comes with scikit-learn."""
+    return True
+
+
+def fingerprint(place: Path) -> str:
+    """Changes with the library that holds the images."""
+    return f"digits of scikit-learn {version('scikit-learn')}"
+
+
+def read(place: Path, size: int, progress: Progress | None = None) -> RawDataset:
+    """Images [N, 1, 8, 8], values 0..16 scaled to 0..255; a fixed fifth of each class is the test split."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    images = np.rint(digits.images[:, None] * (255 / 16)).astype(np.uint8)
+    labels = digits.target.astype(np.int64)
+    test = share_of_each_class(labels, TEST_SHARE)
+    return RawDataset(
+        RawSplit(images[~test], labels[~test]), RawSplit(images[test], labels[test]), tuple(str(digit) for digit in range(10))
+    )

@@ -1,0 +1,27 @@
+"""Names that come from files, made safe to print and to compare."""
+
+from __future__ import annotations
+
+import unicodedata
+
+_LONGEST = 200
+# Control characters (terminal escapes), direction overrides, halves of surrogate pairs, line and paragraph ends.
+_UNSAFE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+
+def printable(name: str) -> str:
+    """`name` in Unicode's composed form, each character that could steer a terminal replaced by U+FFFD."""
+    composed = unicodedata.normalize("NFC", name)
+    return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(letter) in _UNSAFE else letter for letter in composed)
+
+
+def shown(name: object) -> str:
+    """`printable`, cut in the middle to 200 characters: for messages."""
+    text = printable(str(name))
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]}...{text[-_LONGEST // 2 :]}"
+
+
+def listed(names: list[str], most: int = 5) -> str:
+    """The first few of `names`, made printable and parted by commas, and how many more there are."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(shown(name) for name in names[:most]) + more

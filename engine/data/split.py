@@ -1,0 +1,50 @@
+"""Images held in memory, ready to be indexed in batches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Images of one purpose, with their labels."""
+
+    images: Tensor
+    """uint8 [N, C, H, W]."""
+    labels: Tensor
+    """int64 [N], each an index into `classes`."""
+    classes: tuple[str, ...]
+    masks: Tensor | None = None
+    """bool [N, H, W], true where the object is; `shapes` only."""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def select(self, indices: Tensor) -> Split:
+        """The images at `indices` (int64 [M]), in that order."""
+        masks = None if self.masks is None else self.masks[indices]
+        return Split(self.images[indices], self.labels[indices], self.classes, masks)
+
+    def to(self, device: torch.device) -> Split:
+        """The same images on `device`; masks stay where they are, no net is fed them."""
+        return Split(self.images.to(device), self.labels.to(device), self.classes, self.masks)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Everything that a run sees."""
+
+    source: str
+    """What was really used, as `--data` takes it."""
+    train: Split
+    validation: Split | None
+    test: Split
+    mean: Tensor
+    """float32 [C], of the training split's images scaled to 0..1."""
+    std: Tensor
+    """float32 [C], likewise; 1 where a channel is constant."""
+    notes: tuple[str, ...] = ()
+    """One plain line each for people: a stand-in was used, files were skipped."""

@@ -1,0 +1,221 @@
+"""From a name to a dataset, by the door that everything else uses."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torchvision.datasets import CIFAR10, MNIST
+
+from engine.data import catalog
+from engine.errors import DataError, DataUnavailable
+from engine.spec import DataSpec
+from tests.engine.data.making import tiny_mnist, tree
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Downloads go to an address where nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        nowhere = f"http://127.0.0.1:{taken.getsockname()[1]}/"
+    monkeypatch.setattr(MNIST, "mirrors", [nowhere, nowhere])
+    monkeypatch.setattr(CIFAR10, "url", nowhere)
+
+
+@pytest.fixture
+def mnist(tmp_path: Path) -> Path:
+    """A data directory with 40 + 20 images; image i is all of value i, its label i % 10."""
+    tiny_mnist(tmp_path / "data" / "MNIST" / "raw", compress=True)
+    return tmp_path / "data"
+
+
+def test_listing_loads_neither_torch_nor_what_needs_it() -> None:
+    code = (
+        "import sys; from engine.data import catalog; [catalog.on_disk(one.name) for one in catalog.descriptions()]; "
+        "print(sorted({'torch', 'torchvision', 'sklearn', 'safetensors', 'PIL'} & set(sys.modules)))"
+    )
+    asked = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert asked.stdout.strip() == "[]"
+
+
+def test_the_sets_are_described_as_they_are(mnist: Path) -> None:
+    assert [one.name for one in catalog.descriptions()] == ["shapes", "digits", "mnist", "cifar10"]
+    for name in ("shapes", "digits"):
+        described = catalog.describe(name)
+        spec = DataSpec(source=name, colour="grey" if described.channels == 1 else "rgb", size=described.size or 0)
+        dataset = catalog.load(spec)
+        assert described.images == (len(dataset.train), len(dataset.test))
+        assert described.classes == len(dataset.train.classes)
+        assert dataset.source == name
+        assert dataset.notes == ()
+        assert catalog.on_disk(name)
+    assert catalog.describe("cifar10").stand_in == "shapes"
+    assert catalog.describe("mnist").stand_in == "digits"
+    folder = catalog.describe("folder:/some/where")
+    assert (folder.classes, folder.size, folder.stand_in) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("source", "complaint"),
+    [
+        ("minst", r"there is no dataset minst \(did you mean mnist\?\)"),
+        ("cifar", r"did you mean cifar10\?"),
+        ("/data/pets", "write folder:/data/pets"),
+        ("pets.zip", r"write folder:pets\.zip"),
+        ("folder:", "names no path"),
+        ("\x1b[31m", "there is no dataset \ufffd"),
+    ],
+)
+def test_a_wrong_name_is_answered_with_the_right_one(source: str, complaint: str) -> None:
+    for ask in (catalog.describe, catalog.on_disk, catalog.get, lambda name: catalog.load(DataSpec(source=name))):
+        with pytest.raises(DataError, match=complaint):
+            ask(source)
+
+
+def test_the_data_directory_is_the_argument_else_the_environment_else_the_cache(
+    mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert catalog.on_disk("mnist", mnist)
+    assert not catalog.on_disk("mnist")
+    monkeypatch.setenv("CONVTUI_DATA", str(mnist))
+    assert catalog.on_disk("mnist")
+    assert not catalog.on_disk("mnist", tmp_path)
+    monkeypatch.delenv("CONVTUI_DATA")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    tiny_mnist(tmp_path / "xdg" / "convtui" / "datasets" / "MNIST" / "raw")
+    assert catalog.on_disk("mnist")
+
+
+def test_colour_and_size_are_those_of_the_spec(mnist: Path) -> None:
+    dataset = catalog.load(DataSpec(source="mnist", colour="rgb", size=32), mnist)
+    assert dataset.train.images.shape == (40, 3, 32, 32)
+    assert dataset.train.images.dtype == torch.uint8
+    assert dataset.train.labels.dtype == torch.int64
+    assert (dataset.train.images[33] == 33).all()
+    # Values 0 to 39, each as often: mean 19.5, variance (40^2 - 1) / 12.
+    assert dataset.mean.tolist() == pytest.approx([19.5 / 255] * 3)
+    assert dataset.std.tolist() == pytest.approx([np.sqrt(1599 / 12) / 255] * 3)
+
+
+def test_shapes_keep_their_masks_in_every_size() -> None:
+    dataset = catalog.load(DataSpec(source="shapes", colour="grey", size=16, test_per_class=3))
+    assert dataset.train.masks is not None
+    assert dataset.train.masks.shape == (10_000, 16, 16)
+    assert dataset.test.masks is not None
+    assert len(dataset.test.masks) == 30
+    full = catalog.load(DataSpec(source="shapes", colour="grey", size=32))
+    assert full.train.masks is not None
+    # Half the side, a quarter of the area; a new pixel that is half covered counts.
+    assert dataset.train.masks.sum().item() == pytest.approx(full.train.masks.sum().item() / 4, rel=0.05)
+
+
+def test_the_first_images_of_each_class_are_taken(mnist: Path) -> None:
+    dataset = catalog.load(DataSpec(source="mnist", colour="grey", size=28, train_per_class=2, test_per_class=1), mnist)
+    assert dataset.train.images[:, 0, 0, 0].tolist() == list(range(20))
+    assert dataset.test.images[:, 0, 0, 0].tolist() == list(range(10))
+    # Of the images in use only: values 0 to 19.
+    assert dataset.mean.item() == pytest.approx(9.5 / 255)
+
+
+@pytest.mark.parametrize("field", ["train_per_class", "test_per_class"])
+def test_more_than_there_are_is_refused(mnist: Path, field: str) -> None:
+    there = 4 if field == "train_per_class" else 2
+    with pytest.raises(DataError, match=rf"data.{field} = 5, but mnist has only {there} of 0: set it to that or less, or to 0"):
+        catalog.load(DataSpec(source="mnist", colour="grey", size=28, **{field: 5}), mnist)
+
+
+def test_held_out_images_are_a_fixed_share_of_each_class(mnist: Path) -> None:
+    spec = DataSpec(source="mnist", colour="grey", size=28, validation_fraction=0.25)
+    dataset, again = catalog.load(spec, mnist), catalog.load(spec.model_copy(update={"order": "fixed"}), mnist)
+    assert dataset.validation is not None
+    assert again.validation is not None
+    assert torch.equal(dataset.validation.images, again.validation.images)
+    assert torch.bincount(dataset.train.labels).tolist() == [3] * 10
+    assert torch.bincount(dataset.validation.labels).tolist() == [1] * 10
+    kept, held = (set(part.images[:, 0, 0, 0].tolist()) for part in (dataset.train, dataset.validation))
+    assert kept | held == set(range(40))
+    assert not kept & held
+    # The mean knows nothing of what is held out.
+    assert dataset.mean.item() == pytest.approx(np.mean(sorted(kept)) / 255)
+
+
+def test_every_class_keeps_an_image_to_train_on(mnist: Path) -> None:
+    two = catalog.load(DataSpec(source="mnist", colour="grey", size=28, train_per_class=2, validation_fraction=0.01), mnist)
+    assert two.validation is not None
+    assert torch.bincount(two.train.labels).tolist() == torch.bincount(two.validation.labels).tolist() == [1] * 10
+    with pytest.raises(DataError, match=r"set data\.validation_fraction = 0"):
+        catalog.load(DataSpec(source="mnist", colour="grey", size=28, train_per_class=1, validation_fraction=0.5), mnist)
+
+
+def test_a_folder_is_loaded_and_recorded_by_its_full_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree(tmp_path / "pets", {"train/cat": 3, "train/dog": 3, "test/cat": 1, "test/dog": 1})
+    monkeypatch.chdir(tmp_path)
+    dataset = catalog.load(DataSpec(source="folder:pets", colour="grey", size=8))
+    assert dataset.source == f"folder:{tmp_path / 'pets'}"
+    assert dataset.train.classes == ("cat", "dog")
+    assert catalog.on_disk("folder:pets")
+    assert not catalog.on_disk("folder:nowhere")
+    # A new image is seen at the next start.
+    (tmp_path / "pets/train/cat/new.png").write_bytes((tmp_path / "pets/train/cat/000.png").read_bytes())
+    assert len(catalog.load(DataSpec(source="folder:pets", colour="grey", size=8)).train) == 7
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_missing_folder_is_never_replaced(tmp_path: Path, named: bool) -> None:
+    with pytest.raises(DataUnavailable, match=r"there is no .*nowhere"):
+        catalog.load(DataSpec(source=f"folder:{tmp_path / 'nowhere'}"), named=named)
+
+
+@pytest.mark.parametrize("source", ["mnist", "cifar10"])
+def test_a_source_that_was_named_is_never_replaced(tmp_path: Path, source: str) -> None:
+    for ask in (lambda: catalog.load(DataSpec(source=source), tmp_path), lambda: catalog.get(source, tmp_path)):
+        with pytest.raises(DataUnavailable) as caught:
+            ask()
+        message = str(caught.value)
+        assert "\n" not in message
+        for part in (f"{source} is not on disk", str(tmp_path), "127.0.0.1", "--data-dir", "CONVTUI_DATA", "folder:PATH"):
+            assert part in message
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize(("source", "stand_in", "channels"), [("mnist", "digits", 1), ("cifar10", "shapes", 3)])
+def test_a_source_that_nobody_named_has_a_stand_in(tmp_path: Path, source: str, stand_in: str, channels: int) -> None:
+    spec = DataSpec(source=source, colour="grey" if channels == 1 else "rgb", size=32, train_per_class=3000)
+    dataset = catalog.load(spec, tmp_path, named=False)
+    assert dataset.source == stand_in
+    assert dataset.train.images.shape[1:] == (channels, 32, 32)
+    assert dataset.notes[0].startswith(f"{source} is neither on disk nor to be had (")
+    assert f"{stand_in}, which is built in, is used instead" in dataset.notes[0]
+    # It goes on with what the stand-in has, and says that this is less.
+    assert dataset.notes[1].startswith("data.train_per_class = 3,000, but")
+    assert all("\n" not in note for note in dataset.notes)
+
+
+def test_damaged_files_are_not_covered_up_by_a_stand_in(mnist: Path) -> None:
+    path = mnist / "MNIST" / "raw" / "train-images-idx3-ubyte.gz"
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(DataError, match="train-images-idx3-ubyte"):
+        catalog.load(DataSpec(source="mnist"), mnist, named=False)
+
+
+def test_get_reads_what_is_there_and_says_where(mnist: Path) -> None:
+    assert catalog.get("mnist", mnist) == str(mnist)
+    assert catalog.get("digits", mnist) == ""
+    (mnist / "MNIST" / "raw" / "t10k-labels-idx1-ubyte.gz").write_bytes(b"damaged")
+    with pytest.raises(DataError, match="t10k-labels-idx1-ubyte"):
+        catalog.get("mnist", mnist)
+
+
+def test_names_from_files_are_made_printable_and_short() -> None:
+    from engine.data.names import listed, printable, shown
+
+    assert printable("a\x1b[2J\u202e\udc80\u2028b") == "a\ufffd[2J\ufffd\ufffd\ufffdb"
+    assert printable("e\u0301") == "\u00e9"
+    assert len(shown("x" * 500)) < 210
+    assert listed(["a", "b", "c"], most=2) == "a, b and 1 more"

@@ -1,0 +1,96 @@
+"""CIFAR-10's pickles are unpickled only when their md5 is that of the original (here: of what this test made)."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from torchvision.datasets import CIFAR10
+
+from engine.data import cifar
+from engine.errors import DataError, DataUnavailable
+
+NAMES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+
+
+class Trap:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[str, str]]:
+        return open, (str(self.path), "w")
+
+
+@pytest.fixture
+def originals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data directory whose small CIFAR-10 torchvision takes for the original."""
+    folder = tmp_path / "cifar-10-batches-py"
+    folder.mkdir()
+    md5 = {}
+    for number, name in enumerate([*(f"data_batch_{index}" for index in range(1, 6)), "test_batch"]):
+        # Red is the batch's number, green the image's place in it, blue 200.
+        images = np.stack([np.repeat([[number], [place], [200]], 1024, axis=1).ravel() for place in range(20)]).astype(np.uint8)
+        (folder / name).write_bytes(pickle.dumps({"data": images, "labels": [place % 10 for place in range(20)]}))
+        md5[name] = hashlib.md5((folder / name).read_bytes()).hexdigest()
+    (folder / "batches.meta").write_bytes(pickle.dumps({"label_names": NAMES}))
+    meta = hashlib.md5((folder / "batches.meta").read_bytes()).hexdigest()
+    monkeypatch.setattr(CIFAR10, "train_list", [[name, md5[name]] for name in md5 if name != "test_batch"])
+    monkeypatch.setattr(CIFAR10, "test_list", [["test_batch", md5["test_batch"]]])
+    monkeypatch.setattr(CIFAR10, "meta", {"filename": "batches.meta", "key": "label_names", "md5": meta})
+    return tmp_path
+
+
+def archived(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    archive = place / "cifar-10-python.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(place / "cifar-10-batches-py", "cifar-10-batches-py")
+    for path in (place / "cifar-10-batches-py").iterdir():
+        path.unlink()
+    (place / "cifar-10-batches-py").rmdir()
+    monkeypatch.setattr(CIFAR10, "tgz_md5", hashlib.md5(archive.read_bytes()).hexdigest())
+    return archive
+
+
+@pytest.mark.parametrize("as_archive", [False, True])
+def test_pixels_labels_and_names_come_in_the_original_order(
+    originals: Path, monkeypatch: pytest.MonkeyPatch, as_archive: bool
+) -> None:
+    if as_archive:
+        archived(originals, monkeypatch)
+    before = sorted(originals.rglob("*"))
+    raw = cifar.read(originals, 32)
+    assert raw.classes == tuple(NAMES)
+    assert raw.train.images.shape == (100, 3, 32, 32)
+    assert (raw.train.images[47, :, 5, 9] == [2, 7, 200]).all()
+    assert raw.train.labels[47] == 7
+    assert (raw.test.images[3, :, 31, 0] == [5, 3, 200]).all()
+    assert sorted(originals.rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", ["data_batch_3", "test_batch", "batches.meta"])
+def test_a_file_with_another_checksum_is_never_unpickled(originals: Path, name: str) -> None:
+    trap = originals / "sprung"
+    (originals / "cifar-10-batches-py" / name).write_bytes(pickle.dumps(Trap(trap)))
+    with pytest.raises(DataError, match="checksum"):
+        cifar.read(originals, 32)
+    assert not trap.exists()
+
+
+def test_an_archive_with_another_checksum_is_not_unpacked(originals: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = archived(originals, monkeypatch)
+    archive.write_bytes(archive.read_bytes() + b"\0")
+    monkeypatch.setattr(tarfile, "open", lambda *_: pytest.fail("the archive was opened"))
+    with pytest.raises(DataError, match=r"cifar-10-python.tar.gz has the wrong md5"):
+        cifar.read(originals, 32)
+
+
+def test_nothing_on_disk_is_unavailable(tmp_path: Path) -> None:
+    assert not cifar.on_disk(tmp_path)
+    with pytest.raises(DataUnavailable, match="neither cifar-10-batches-py nor"):
+        cifar.fingerprint(tmp_path)

@@ -1,0 +1,168 @@
+"""Which file becomes which image of which class, and what is said of the rest."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.data import folder
+from engine.errors import DataError
+from tests.engine.data.making import giant, plain, tree, zipped
+
+
+def as_zip(root: Path, below: str = "") -> Path:
+    files = {below + str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*.png"), reverse=True)}
+    return zipped(root.with_suffix(".zip"), files)
+
+
+def identities(images: np.ndarray) -> list[tuple[int, int]]:
+    """(class, number) of images made by `tree`."""
+    return [(int(image[0, 0, 0]), int(image[0, 0, 1])) for image in images]
+
+
+@pytest.mark.parametrize("kind", ["directory", "zip", "zip with a folder around"])
+def test_train_and_test_folders_are_taken_as_they_are(tmp_path: Path, kind: str) -> None:
+    root = tree(tmp_path / "set", {"train/bee": 3, "train/ant": 2, "test/bee": 1, "test/ant": 1})
+    place = root if kind == "directory" else as_zip(root, "" if kind == "zip" else "photos/all/")
+    raw = folder.read(place, 8)
+    assert raw.classes == ("ant", "bee")
+    # `tree` numbered bee 0 and ant 1 in train, bee 2 and ant 3 in test.
+    assert identities(raw.train.images) == [(1, 0), (1, 1), (0, 0), (0, 1), (0, 2)]
+    assert raw.train.labels.tolist() == [0, 0, 1, 1, 1]
+    assert identities(raw.test.images) == [(3, 0), (2, 0)]
+    assert raw.test.labels.tolist() == [0, 1]
+    assert raw.notes == ()
+
+
+def test_classes_alone_are_split_four_to_one_and_always_alike(tmp_path: Path) -> None:
+    root = tree(tmp_path / "set", {"a": 10, "b": 5, "c": 2})
+    raw = folder.read(root, 8)
+    assert np.bincount(raw.test.labels).tolist() == [2, 1, 1]
+    assert np.bincount(raw.train.labels).tolist() == [8, 4, 1]
+    both = identities(raw.train.images) + identities(raw.test.images)
+    assert sorted(both) == [(0, number) for number in range(10)] + [(1, number) for number in range(5)] + [(2, 0), (2, 1)]
+    again = folder.read(as_zip(root), 8)
+    assert np.array_equal(again.test.images, raw.test.images)
+    for image, label in zip(raw.test.images, raw.test.labels, strict=True):
+        assert image[0, 0, 0] == label
+
+
+def test_only_train_is_split_too(tmp_path: Path) -> None:
+    raw = folder.read(tree(tmp_path / "set", {"train/a": 5, "train/b": 5}), 8)
+    assert raw.classes == ("a", "b")
+    assert (len(raw.train.labels), len(raw.test.labels)) == (8, 2)
+
+
+def test_images_may_lie_deeper_below_their_class(tmp_path: Path) -> None:
+    root = tree(tmp_path / "set", {"a/monday": 2, "a/sunday": 2, "b": 3})
+    raw = folder.read(root, 8)
+    assert raw.classes == ("a", "b")
+    assert len(raw.train.labels) + len(raw.test.labels) == 7
+
+
+def test_unusable_images_are_named_counted_and_skipped(tmp_path: Path) -> None:
+    root = tree(tmp_path / "set", {"train/a": 3, "train/b": 3, "test/a": 1, "test/b": 1})
+    (root / "train/a/empty.png").write_bytes(b"")
+    (root / "train/a/notes.txt").write_text("hello")
+    (root / "train/b/\x1b[2Jcut.png").write_bytes(plain((1, 2, 3), side=64)[:-30])
+    raw = folder.read(root, 8)
+    assert raw.train.labels.tolist() == [0, 0, 0, 1, 1, 1]
+    (note,) = raw.notes
+    assert "3 of 11 files" in note
+    for part in ("train/a/empty.png (empty)", "train/a/notes.txt (not an image)", "cut.png (corrupt"):
+        assert part in note
+    assert "\x1b" not in note
+
+
+def test_many_skipped_files_are_cut_short(tmp_path: Path) -> None:
+    root = tree(tmp_path / "set", {"a": 3, "b": 3})
+    for number in range(40):
+        (root / "a" / f"bad{number:02}.png").write_bytes(b"")
+    (note,) = folder.read(root, 8).notes
+    assert "bad04" in note
+    assert "bad05" not in note
+    assert note.endswith("and 35 more")
+
+
+def test_images_of_several_sizes_are_brought_to_one(tmp_path: Path) -> None:
+    root = tree(tmp_path / "set", {"a": 2, "b": 2})
+    (root / "a" / "large.png").write_bytes(plain((9, 8, 7), side=50))
+    raw = folder.read(root, 12)
+    assert raw.train.images.shape[1:] == (3, 12, 12)
+
+
+@pytest.mark.parametrize(
+    ("counts", "complaint"),
+    [
+        ({}, "holds no folders of images"),
+        ({"only": 4}, r"one class only \(only\)"),
+        ({"train/only": 4, "test/only": 4}, r"one class only \(only\)"),
+        ({"train/a": 2, "train/b": 2, "test/a": 2, "test/c": 2}, "test lacks b and train lacks c"),
+        ({"train/a": 2, "train/b": 2, "val/a": 2, "val/b": 2}, "has train/ beside val but no test/"),
+        ({"a": 4, "b": 4, "empty": 0}, "no image left for train in empty"),
+        ({"a": 4, "b": 1}, "no image left for test in b"),
+        ({"train/a": 2, "train/b": 2, "test/a": 2, "test/b": 0}, "no image left for test in b"),
+    ],
+)
+def test_layouts_that_no_net_can_learn_from_are_refused(tmp_path: Path, counts: dict[str, int], complaint: str) -> None:
+    root = tmp_path / "set"
+    root.mkdir()
+    with pytest.raises(DataError, match=complaint):
+        folder.read(tree(root, counts), 8)
+
+
+def test_a_class_left_empty_by_bad_images_says_which(tmp_path: Path) -> None:
+    root = tree(tmp_path / "set", {"a": 4, "b": 2})
+    for path in (root / "b").iterdir():
+        path.write_bytes(b"damaged")
+    with pytest.raises(DataError, match=r"no image left for train in b \(2 files skipped: b/000.png \(not an image\)"):
+        folder.read(root, 8)
+
+
+def test_other_folders_beside_train_and_test_are_told(tmp_path: Path) -> None:
+    root = tree(tmp_path / "set", {"train/a": 2, "train/b": 2, "test/a": 2, "test/b": 2, "extra/a": 1})
+    assert "not read: extra" in folder.read(root, 8).notes[0]
+
+
+def test_class_names_carry_no_terminal_escapes(tmp_path: Path) -> None:
+    root = tree(tmp_path / "set", {"\x1b[31mred": 3, "blue\u202e": 3})
+    assert folder.read(root, 8).classes == ("blue\ufffd", "\ufffd[31mred")
+
+
+def test_two_classes_that_would_be_written_alike_are_refused(tmp_path: Path) -> None:
+    root = tree(tmp_path / "set", {"a\x01": 3, "a\x02": 3})
+    with pytest.raises(DataError, match="several classes are written"):
+        folder.read(root, 8)
+
+
+def test_more_images_than_memory_holds_are_refused_before_any_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tree(tmp_path / "set", {"a": 3, "b": 3})
+    monkeypatch.setattr(folder, "_bytes_of_memory", lambda: 1000)
+    monkeypatch.setattr(folder, "decode", lambda *_: pytest.fail("an image was decoded"))
+    with pytest.raises(DataError, match="set a smaller data"):
+        folder.read(root, 8)
+
+
+def test_pillow_s_warnings_do_not_reach_the_screen(tmp_path: Path) -> None:
+    root = tree(tmp_path / "set", {"a": 3, "b": 3})
+    # Pillow warns of images of more than 89 million pixels; a warning is an error in these tests.
+    (root / "a" / "large.png").write_bytes(giant(10_000))
+    assert "a/large.png (huge: 10,000 x 10,000 pixels)" in folder.read(root, 8).notes[0]
+
+
+def test_progress_is_told_from_start_to_end(tmp_path: Path) -> None:
+    seen: list[tuple[str, int, int]] = []
+    folder.read(tree(tmp_path / "set", {"a": 3, "b": 3}), 8, lambda *said: seen.append(said))
+    assert seen[0] == ("decoding images", 0, 6)
+    assert seen[-1] == ("decoding images", 6, 6)
+
+
+def test_a_zip_read_only_and_alone_is_enough(tmp_path: Path) -> None:
+    path = as_zip(tree(tmp_path / "set", {"a": 3, "b": 3}))
+    shutil.rmtree(tmp_path / "set")
+    path.chmod(0o444)
+    assert len(folder.read(path, 8).train.labels) == 4
+    assert list(tmp_path.glob("set*")) == [path]

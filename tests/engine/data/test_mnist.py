@@ -1,0 +1,91 @@
+"""idx files: read as they are, refused when they are not what they claim."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.data import mnist
+from engine.errors import DataError, DataUnavailable
+from tests.engine.data.making import idx, tiny_mnist
+
+SHARED = Path(__file__).parents[4] / "shared" / "data"
+
+
+@pytest.mark.parametrize("below", ["MNIST/raw", "."])
+@pytest.mark.parametrize("compress", [False, True])
+def test_files_are_read_where_they_lie(tmp_path: Path, below: str, compress: bool) -> None:
+    tiny_mnist(tmp_path / below, compress=compress)
+    before = sorted(tmp_path.rglob("*"))
+    assert mnist.on_disk(tmp_path)
+    raw = mnist.read(tmp_path, 28)
+    assert raw.train.images.shape == (40, 1, 28, 28)
+    assert (raw.train.images[7] == 7).all()
+    assert raw.test.labels.tolist() == [number % 10 for number in range(20)]
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.skipif(not (SHARED / "MNIST").is_dir(), reason="../shared/data with the MNIST files is not here")
+def test_the_real_files_give_the_original_bytes() -> None:
+    raw = mnist.read(SHARED, 28)
+    # md5 of the original files, which begin with 16 and 8 bytes of header.
+    for split, count, images_md5, labels_md5 in (
+        (raw.train, 60_000, "6bbc9ace898e44ae57da46a324031adb", "a25bea736e30d166cdddb491f175f624"),
+        (raw.test, 10_000, "2646ac647ad5339dbf082846283269ea", "27ae3e4e09519cfbb04c329615203637"),
+    ):
+        header = bytes.fromhex("00000803") + count.to_bytes(4, "big") + (28).to_bytes(4, "big") * 2
+        assert hashlib.md5(header + split.images.tobytes()).hexdigest() == images_md5
+        header = bytes.fromhex("00000801") + count.to_bytes(4, "big")
+        assert hashlib.md5(header + split.labels.astype(np.uint8).tobytes()).hexdigest() == labels_md5
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_a_truncated_file_is_named(tmp_path: Path, compress: bool) -> None:
+    path = tiny_mnist(tmp_path, compress=compress)["train-images-idx3"]
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(DataError, match=r"train-images-idx3-ubyte"):
+        mnist.read(tmp_path, 28)
+
+
+def test_a_file_of_another_kind_is_named(tmp_path: Path) -> None:
+    tiny_mnist(tmp_path)["t10k-images-idx3"].write_bytes(b"<html>not found</html>")
+    with pytest.raises(DataError, match=r"t10k-images-idx3-ubyte is not an idx file of images"):
+        mnist.read(tmp_path, 28)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "complaint"),
+    [
+        ("train-labels-idx1", idx(np.zeros(39)), "40 images but 39 labels"),
+        ("train-labels-idx1", idx(np.full(40, 11)), "label 11 is not a digit"),
+        ("train-labels-idx1", idx(np.zeros(40)) + b"more", "goes on after its last value"),
+        ("train-images-idx3", bytes.fromhex("00000803" + "ffffffff" * 3), "claims to hold"),
+        ("t10k-images-idx3", idx(np.zeros((20, 14, 14))), "differ in size"),
+    ],
+)
+def test_contents_that_cannot_be_true_are_refused(tmp_path: Path, name: str, content: bytes, complaint: str) -> None:
+    tiny_mnist(tmp_path)[name].write_bytes(content)
+    with pytest.raises(DataError, match=complaint):
+        mnist.read(tmp_path, 28)
+
+
+def test_a_gzip_file_that_unpacks_to_far_more_is_not_read_to_its_end(tmp_path: Path) -> None:
+    path = tiny_mnist(tmp_path, compress=True)["train-labels-idx1"]
+    path.write_bytes(gzip.compress(idx(np.zeros(40)) + bytes(50_000_000)))
+    with pytest.raises(DataError, match="goes on after its last value"):
+        mnist.read(tmp_path, 28)
+
+
+def test_a_missing_file_is_unavailable_and_a_changed_one_has_another_fingerprint(tmp_path: Path) -> None:
+    files = tiny_mnist(tmp_path)
+    before = mnist.fingerprint(tmp_path)
+    files["train-labels-idx1"].write_bytes(idx(np.zeros(40)) + b"x")
+    assert mnist.fingerprint(tmp_path) != before
+    files["train-labels-idx1"].unlink()
+    assert not mnist.on_disk(tmp_path)
+    with pytest.raises(DataUnavailable, match="train-labels-idx1-ubyte"):
+        mnist.fingerprint(tmp_path)
