@@ -34,11 +34,11 @@ def report(found: dict[str, list[Figures]], figure: str, unit: str, against: str
     print(f"\n{figure} ({unit}), {len(found[against])} rounds")
     for arm, runs in found.items():
         values = [run[figure] for run in runs]
-        ratios = [base[figure] / run[figure] for base, run in zip(found[against], runs, strict=True)]
-        print(
-            f"  {arm:<22} {statistics.median(values):9.3f}  [{min(values):.3f} to {max(values):.3f}]"
-            f"   {against} / this: {statistics.median(ratios):.3f}  [{min(ratios):.3f} to {max(ratios):.3f}]"
-        )
+        text = f"  {arm:<22} {statistics.median(values):9.3f}  [{min(values):.3f} to {max(values):.3f}]"
+        if all(values):
+            ratios = [base[figure] / run[figure] for base, run in zip(found[against], runs, strict=True)]
+            text += f"   {against} / this: {statistics.median(ratios):.3f}  [{min(ratios):.3f} to {max(ratios):.3f}]"
+        print(text)
 
 
 def machine() -> None:

@@ -38,8 +38,8 @@ class Pending:
 
     losses: list[Tensor] = field(default_factory=list)
     correct: list[Tensor] = field(default_factory=list)
-    largest: list[Tensor] = field(default_factory=list)
-    """Largest absolute weight after each step: not finite as soon as one weight is not."""
+    weight_sums: list[Tensor] = field(default_factory=list)
+    """Sum of all weights after each step: not finite as soon as one weight is not, and a tenth of a norm's cost."""
     rates: list[float] = field(default_factory=list)
     counts: list[int] = field(default_factory=list)
 
@@ -52,8 +52,8 @@ class Pending:
         first = state.step - steps + 1
         if not steps:
             return Settled(first, {}, 0, None)
-        measures = torch.stack([torch.stack(self.losses), torch.stack(self.correct), torch.stack(self.largest)])
-        losses, correct, largest = measures.tolist()
+        measures = torch.stack([torch.stack(self.losses), torch.stack(self.correct), torch.stack(self.weight_sums)])
+        losses, correct, weight_sums = measures.tolist()
         images = sum(self.counts)
         state.loss_sum += sum(loss * count for loss, count in zip(losses, self.counts, strict=True))
         state.correct += round(sum(correct))
@@ -65,7 +65,7 @@ class Pending:
             "learning_rate": tuple(self.rates),
         }
         not_finite = None
-        for index, (loss, weight) in enumerate(zip(losses, largest, strict=True)):
+        for index, (loss, weight) in enumerate(zip(losses, weight_sums, strict=True)):
             if not (math.isfinite(loss) and math.isfinite(weight)):
                 what = "a weight" if math.isfinite(loss) else "the loss"
                 not_finite = NotFinite(first + index, self.rates[index], what)
