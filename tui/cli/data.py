@@ -68,7 +68,6 @@ def get(source: Source, data_dir: DataDir = None) -> None:
 def show_data(source: Source, as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """How many images of each class a dataset has, how large they are, and their mean and standard deviation."""
     from engine.data.catalog import describe
-
     from engine.spec import changed, make
     from tui.cli.train import face_for, load_dataset
 
