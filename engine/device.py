@@ -43,14 +43,14 @@ def devices() -> list[Device]:
         told = _ask_driver()
         for index in range(torch.cuda.device_count()):
             properties = torch.cuda.get_device_properties(index)
-            free, load = told.get(str(getattr(properties, "uuid", "")), (0, None))
-            found.append(Device(f"cuda:{index}", properties.name, properties.total_memory, free or properties.total_memory, load))
+            free, load = told.get(str(getattr(properties, "uuid", "")), (properties.total_memory, None))
+            found.append(Device(f"cuda:{index}", properties.name, properties.total_memory, free, load))
         found.sort(key=lambda device: (-device.free, device.load or 0.0))
     if torch.backends.mps.is_available():
         memory = psutil.virtual_memory()
         found.append(Device("mps", "Apple GPU", memory.total, memory.available))
     memory = psutil.virtual_memory()
-    return [*found, Device("cpu", f"{_cores()} cores", memory.total, memory.available, psutil.cpu_percent(None) / 100)]
+    return [*found, Device("cpu", f"{_cores()} cores", memory.total, memory.available)]
 
 
 def choose(wanted: str = "auto") -> torch.device:

@@ -13,7 +13,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 
 from engine.errors import SpecError
@@ -23,6 +32,14 @@ class Part(BaseModel):
     """A frozen group of hyperparameters; unknown names are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _true_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        kind = cls.model_fields[info.field_name or ""].annotation
+        if isinstance(value, bool) and kind in (int, float, int | None):
+            raise ValueError(f"is not {_WANTED['float' if kind is float else 'int']}")
+        return value
 
 
 def hyper(default: Any, help: str, unit: str = "", **bounds: Any) -> Any:
@@ -40,7 +57,7 @@ _CONV_NOTATION = re.compile(
         (?:\s+pool\s+(?P<pool>\d+)(?:/(?P<pool_stride>\d+))?)?\s*$""",
     re.VERBOSE,
 )
-_DENSE_NOTATION = re.compile(r"^\s*(?P<units>\d+)(?:\s+dropout\s+(?P<dropout>[\d.]+))?\s*$")
+_DENSE_NOTATION = re.compile(r"^\s*(?P<units>\d+)(?:\s+dropout\s+(?P<dropout>[\d.]+(?:e-?\d+)?))?\s*$")
 
 
 class ConvBlock(Part):
@@ -72,7 +89,7 @@ class DenseBlock(Part):
     dropout: float = hyper(0.0, "share of units set to zero in each training step", ge=0, lt=1)
 
     def __str__(self) -> str:
-        return f"{self.units} dropout {self.dropout:g}" if self.dropout else f"{self.units}"
+        return f"{self.units} dropout {self.dropout!r}" if self.dropout else f"{self.units}"
 
 
 def _conv_from_notation(value: Any) -> Any:
@@ -260,7 +277,7 @@ def written(value: Any) -> str:
         return ", ".join(str(item) for item in value) or "none"
     if isinstance(value, bool):
         return "true" if value else "false"
-    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    return "none" if value is None else str(value)
 
 
 def hyperparameters() -> Iterator[Hyperparameter]:

@@ -19,14 +19,19 @@ def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, str(tmp_path / "home" / name))
 
 
-def toy_dataset(*, train: int = 200, validation: int = 0, test: int = 60, seed: int = 0) -> Dataset:
-    """Three classes of noisy 8x8 images, told apart by which third of the picture is lighter; learnt in a few steps."""
+def toy_dataset(*, train: int = 200, validation: int = 0, test: int = 60, seed: int = 0, misleading: bool = False) -> Dataset:
+    """Three classes of noisy 8x8 images, told apart by which third of the picture is lighter; learnt in a few steps.
+
+    With `misleading`, what is learnt makes the validation loss worse from some epoch on: half its labels are wrong.
+    """
     count = train + validation + test
     generator = torch.Generator().manual_seed(seed)
     images = torch.randint(0, 160, (count, 1, 8, 8), generator=generator, dtype=torch.uint8)
     labels = torch.arange(count) % 3
     for index, label in enumerate(labels.tolist()):
         images[index, 0, :, 3 * label : 3 * label + 2] += 60
+    if misleading:
+        labels[train : train + validation : 2] = (labels[train : train + validation : 2] + 1) % 3
     whole = Split(images, labels, ("left", "middle", "right"))
     scaled = images[:train].float() / 255
     return Dataset(

@@ -23,6 +23,10 @@ class Split:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def class_counts(self) -> list[int]:
+        """How many images each class has, in the order of `classes`."""
+        return [int(count) for count in torch.bincount(self.labels, minlength=len(self.classes))]
+
     def select(self, indices: Tensor) -> Split:
         """The images at `indices` (int64 [M]), in that order."""
         masks = None if self.masks is None else self.masks[indices]

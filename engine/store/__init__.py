@@ -3,7 +3,7 @@
 from engine.store.drive import Pullable, drive
 from engine.store.recorder import Recorder
 from engine.store.series import Bucket, Cursor, Point, Series
-from engine.store.store import Store
+from engine.store.store import Store, checked_name
 from engine.store.tables import Attempt, Checkpoint, Message, Metric, Request, RequestKind, Run, Status
 
 __all__ = [
@@ -22,5 +22,6 @@ __all__ = [
     "Series",
     "Status",
     "Store",
+    "checked_name",
     "drive",
 ]

@@ -37,8 +37,10 @@ _OF_RUN = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "valida
 class Gathered:
     """Rows of one attempt of one run that are not in the store yet."""
 
-    def __init__(self, run_id: int, attempt: int) -> None:
+    def __init__(self, run_id: int, attempt: int, provenance: Mapping[str, Any]) -> None:
+        """`provenance`: what the run's row holds of the attempts before this one."""
         self._run_id = run_id
+        self._before = provenance
         self._attempt = attempt
         self._images_before = 0
         self._test_accuracy: tuple[int, float | None] = (-1, None)  # the last one, and its step
@@ -79,7 +81,7 @@ class Gathered:
             "parameters": event.parameters,
             "dataset": event.dataset,
             "device": event.device,
-            "provenance": json.dumps(dict(event.provenance), default=str),
+            "provenance": json.dumps(_with_earlier(event.provenance, self._before), default=str),
         }
 
     def _progress(self, event: Progress) -> None:
@@ -162,3 +164,12 @@ _MEANING: dict[type[Event], Callable[[Gathered, Any], None]] = {
     Stopped: Gathered._stopped,
     Diverged: Gathered._diverged,
 }
+
+
+def _with_earlier(now: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """This attempt's provenance, and under `earlier` that of those before it, the first one first."""
+    last = {name: value for name, value in before.items() if name != "earlier"}
+    earlier = list(before.get("earlier", ()))
+    if any(now.get(name) != value for name, value in last.items()):
+        earlier.append(last)
+    return dict(now) | ({"earlier": earlier} if earlier else {})

@@ -45,7 +45,7 @@ class Recorder:
         self._store = store
         self._attempt = run.attempt
         self._line = KeptConnection(store.path, _PATIENCE_SECONDS)
-        self._gathered = Gathered(run_id, run.attempt)
+        self._gathered = Gathered(run_id, run.attempt, run.repeatable)
         self._ended = False
         self._closed = False
         self._flushed = self._polled = 0.0  # on the monotonic clock

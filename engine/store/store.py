@@ -7,11 +7,11 @@ import math
 import shutil
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from sqlalchemy import delete as sql_delete
 from sqlalchemy import update
@@ -99,9 +99,9 @@ class Store:
         provenance: Mapping[str, Any] | None = None,
         status: Status = "queued",
     ) -> Run:
-        """A new run, which nobody has in hand yet: `claim` comes next. Raises UsageError for a name that is empty."""
+        """A new run, which nobody has in hand yet: `claim` comes next. Raises UsageError for a name that cannot be."""
         run = Run(
-            name=_checked_name(name),
+            name=checked_name(name),
             preset=preset,
             spec=spec.model_dump_json(),
             dataset=dataset,
@@ -153,8 +153,8 @@ class Store:
             return self._resolve(finding.find(session, reference))
 
     def rename(self, run_id: int, name: str) -> None:
-        """Give the run another name. Raises RunNotFound, UsageError for an empty name."""
-        self._change(run_id, name=_checked_name(name))
+        """Give the run another name. Raises RunNotFound, UsageError for a name that cannot be."""
+        self._change(run_id, name=checked_name(name))
 
     def set_note(self, run_id: int, note: str) -> None:
         """Replace the run's note. Raises RunNotFound."""
@@ -182,20 +182,33 @@ class Store:
 
     # --------------------------------------------------------------------------------------- who has a run in hand
 
-    def claim(self, run_id: int) -> Run:
+    def queue(self, run_id: int) -> None:
+        """Say that a process will take the run in hand soon. Raises RunNotFound, RunBusy as `claim` does."""
+        with self._writing("queueing a run") as session:
+            run = _get_idle(session, run_id, self._resolve)
+            run.status, run.ended, run.reason = "queued", None, None
+
+    def give_up(self, run_id: int, status: Literal["stopped", "failed"], reason: str | None = None) -> bool:
+        """End a run that waits for a process: it never begins. False where it is not queued (any more)."""
+        with self._writing("taking a run out of the queue") as session:
+            run = _get(session, run_id)
+            if run.status != "queued":
+                return False
+            run.status, run.ended, run.reason = status, time.time(), reason
+        return True
+
+    def claim(self, run_id: int, *, queued: bool = False) -> Run:
         """Take the run in hand: a new attempt, by this process. Of several who try at once exactly one succeeds.
 
-        Requests that nobody took are void from here on. The Recorder notes the step of the attempt when training starts.
+        With `queued`, only while it still waits in the queue. Requests that nobody took are void from here on. The Recorder
+        notes the step of the attempt when training starts.
         Raises RunNotFound, and RunBusy when it is in a living process's hands, this one's included.
         """
         me, now = this_process(), time.time()
         with self._writing("claiming a run") as session:
-            run = self._resolve(_get(session, run_id))
-            if run.status in LIVE:
-                raise RunBusy(
-                    f"run {run_id} ({run.name}) is {run.status} in process {run.pid} on {run.host}: "
-                    f"'convtui runs watch {run_id}' follows it, 'convtui stop {run_id}' ends it"
-                )
+            run = _get_idle(session, run_id, self._resolve)
+            if queued and run.status != "queued":
+                raise RunBusy(f"run {run_id} ({run.name}) is {run.status}: somebody took it out of the queue")
             run.status, run.host, run.pid, run.process_started, run.heartbeat = "running", me.host, me.pid, me.started, now
             run.attempt += 1
             run.started = run.started if run.started is not None else now
@@ -226,7 +239,7 @@ class Store:
         return request
 
     def is_taken(self, request_id: int) -> bool:
-        """Whether a process has taken this request (or it is void: the run's attempt has ended)."""
+        """Whether a process has taken this request, or a newer attempt has made it void."""
         with self.reading() as session:
             request = session.get(Request, request_id)
         return request is None or request.taken is not None
@@ -313,7 +326,23 @@ def _get(session: Session, run_id: int) -> Run:
     return run
 
 
-def _checked_name(name: str) -> str:
-    if not name.strip():
+def _get_idle(session: Session, run_id: int, resolve: Callable[[Run], Run]) -> Run:
+    run = resolve(_get(session, run_id))
+    if run.status in LIVE:
+        raise RunBusy(
+            f"run {run_id} ({run.name}) is {run.status} in process {run.pid} on {run.host}: "
+            f"'convtui runs watch {run_id}' follows it, 'convtui stop {run_id}' ends it"
+        )
+    return run
+
+
+def checked_name(name: str) -> str:
+    """The name that a run may have. Raises UsageError where it is empty, no text, or would name another run."""
+    name = name.strip()
+    if not name:
         raise UsageError("a run's name cannot be empty: write some letters, as in --name first-try")
-    return name.strip()
+    if name.isdigit() or name in ("last", "best"):
+        raise UsageError(f"a run cannot be called {name!r}, which stands for another one: add a letter, as in --name try-{name}")
+    if not name.isascii() and any("\ud800" <= letter <= "\udfff" for letter in name):
+        raise UsageError("a run's name must be text: some bytes of this one are no UTF-8")
+    return name

@@ -52,8 +52,8 @@ class State:
     """Product of all changes of the learning rate by hand."""
     best_score: float | None = None
     best_epoch: int | None = None
-    waited: int = 0
-    """Evaluations since the best one, in epochs."""
+    patience_from: int = 0
+    """The epoch from which patience is counted where no later one is the best: that of the last early stop, or 0."""
     early: bool = False
     """True once early stopping has ended the training."""
     values: dict[str, float] = field(default_factory=dict)
@@ -76,6 +76,14 @@ class Identity:
     classes: tuple[str, ...]
     dataset: str
     standardise: Standardise
+
+    def has_images_of(self, other: Identity) -> bool:
+        """Whether both were trained on the same images, as far as classes, channels and exact mean and deviation tell."""
+        return (
+            (self.channels, self.classes) == (other.channels, other.classes)
+            and torch.equal(self.standardise.mean, other.standardise.mean)
+            and torch.equal(self.standardise.std, other.standardise.std)
+        )
 
 
 @dataclass(frozen=True, eq=False, slots=True)

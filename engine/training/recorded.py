@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 
 import torch
 
 from engine.data.split import Dataset
 from engine.errors import CheckpointError, ConvtuiError
-from engine.events import Event
+from engine.events import Event, Message
 from engine.files import clear_scraps
 from engine.spec import RunSpec
 from engine.store import Recorder, Run, Store, drive
@@ -31,11 +33,11 @@ def recorded(
     training: Training | None = None
     try:
         clear_scraps(folder)
-        newest = store.newest_checkpoint(run.id) if resume else None
-        training = Training(
-            spec, dataset, device=device, folder=folder, resume_from=folder / newest.file if newest else None, threads=threads
-        )
+        kept = [folder / checkpoint.file for checkpoint in store.checkpoints(run.id, "checkpoint")] if resume else []
+        training, damaged = _newest_sound(kept, partial(Training, spec, dataset, device=device, folder=folder, threads=threads))
         with training:
+            for trouble in damaged:
+                recorder.record(Message(training.step, f"{trouble}; gone on from an older one", "warning"))
             yield training, drive(recorder, training, should_stop=lambda: training is not None and training.stopping)
     except (Exception, KeyboardInterrupt) as error:
         _say_goodbye(recorder, training)
@@ -47,6 +49,22 @@ def recorded(
         recorder.close()
 
 
+def _newest_sound(files: list[Path], begin: Callable[..., Training]) -> tuple[Training, list[CheckpointError]]:
+    """The training that goes on from the first of `files` that is sound, and what was wrong with those before it.
+
+    Raises the first one's CheckpointError when none is. Without files the training begins at its start.
+    """
+    if not files:
+        return begin(), []
+    troubles: list[CheckpointError] = []
+    for file in files:
+        try:
+            return begin(resume_from=file), troubles
+        except CheckpointError as error:
+            troubles.append(error)
+    raise troubles[0]
+
+
 def _say_goodbye(recorder: Recorder, training: Training | None) -> None:
     for event in training.farewell if training else ():
         recorder.record(event)
@@ -55,6 +73,6 @@ def _say_goodbye(recorder: Recorder, training: Training | None) -> None:
 def _reason(error: BaseException) -> str:
     if isinstance(error, torch.OutOfMemoryError):
         return "the device ran out of memory; make data.batch_size smaller"
-    if isinstance(error, ConvtuiError | CheckpointError):
+    if isinstance(error, ConvtuiError):
         return str(error)
     return f"{type(error).__name__}: {error}"

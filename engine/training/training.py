@@ -20,6 +20,7 @@ from engine import __version__, events, models
 from engine.data.batches import Standardise, epoch_order
 from engine.data.split import Dataset, Split
 from engine.device import check_precision, keep_freed_memory
+from engine.errors import DataError
 from engine.events import Event
 from engine.spec import RunSpec
 from engine.training import checkpoint as checkpoints
@@ -81,6 +82,7 @@ class Training:
         self.state = State()
         self._best: dict[str, Tensor] = {}
         self._pending = Pending()
+        self._not_finite: NotFinite | None = None
 
         net = models.build(
             spec.model, channels=channels, size=spec.data.size, classes=len(dataset.train.classes), seed=spec.training.seed
@@ -112,11 +114,11 @@ class Training:
         if self._ended:
             return
         with self._at_work():
-            settled = self._settle()
-            if settled.not_finite:
-                self.farewell.append(self._diverged(settled.not_finite))
+            self._settle()
+            if self._not_finite:
+                self.farewell.append(self._diverged(self._not_finite))
                 return
-            if self.state.step != self._saver.saved_step:
+            if self.state.step != self._saver.saved_step or self._factors:
                 self.farewell += self._save_checkpoint(must=kind is None)
             if kind is None:
                 self.farewell.append(self._stopped())
@@ -189,8 +191,8 @@ class Training:
         while not self._is_over():
             for event in self._epoch():
                 yield event
-                if isinstance(event, events.Diverged):
-                    self._ended = True
+                if self._not_finite:
+                    yield self._diverged(self._not_finite)
                     return
                 if self._stopping and isinstance(event, events.Progress | events.Evaluating):
                     yield from self._stop()
@@ -231,7 +233,7 @@ class Training:
         yield from self._end_epoch()
 
     def _say_progress(self, seconds: float) -> Iterator[Event]:
-        """Settle the steps since the last time, say how they went, and end the training if they went wrong."""
+        """Settle the steps since the last time and say how they went."""
         settled = self._settle()
         yield events.Progress(
             step=self.state.step,
@@ -243,12 +245,13 @@ class Training:
             seconds=self._seconds(),
             images_per_second=settled.images / seconds if seconds > 0 else 0.0,
         )
-        if settled.not_finite:
-            yield self._diverged(settled.not_finite)
 
     def _settle(self) -> Settled:
         pending, self._pending = self._pending, Pending()
-        return pending.settle(self.state)
+        settled = pending.settle(self.state)
+        # Kept before anything is said: whatever the puller does next, these weights are never saved.
+        self._not_finite = self._not_finite or settled.not_finite
+        return settled
 
     def _diverged(self, found: NotFinite) -> events.Diverged:
         self._ended = True
@@ -278,7 +281,8 @@ class Training:
         state.scored_step = state.step
         if state.position == self.steps_per_epoch:  # else a budget in steps ended within the epoch; a larger one goes on there
             state.begin_epoch(epoch)
-        state.early = bool(training.patience) and state.waited >= training.patience
+        waited = epoch - max(state.best_epoch or 0, state.patience_from)
+        state.early = bool(training.patience) and evaluated and waited >= training.patience
         yield events.EpochEnded(
             step=state.step,
             epoch=epoch,
@@ -305,10 +309,9 @@ class Training:
         """Whether the evaluation just done is the best yet: by validation loss, or test accuracy where none is held out."""
         state = self.state
         score = -values["validation_loss"] if self._validation is not None else values["test_accuracy"]
-        if state.best_score is not None and not score > state.best_score:
-            state.waited = epoch - (state.best_epoch or 0)
+        if math.isnan(score) or (state.best_score is not None and score <= state.best_score):
             return False
-        state.best_score, state.best_epoch, state.waited = score, epoch, 0
+        state.best_score, state.best_epoch = score, epoch
         if self.spec.training.patience:
             self._best = {name: tensor.detach().clone() for name, tensor in self.net.state_dict().items()}
         return True
@@ -352,8 +355,9 @@ class Training:
         return rate * self.state.rate_factor
 
     def _apply_rate_changes(self) -> Iterator[Event]:
-        while self._factors:
-            self.state.rate_factor *= self._factors.pop(0)
+        if self._factors:
+            while self._factors:
+                self.state.rate_factor *= self._factors.pop(0)
             yield events.RateChanged(self.state.step, self.state.rate_factor, self._rate())
 
     def _save_if_due(self) -> Iterator[Event]:
@@ -361,6 +365,7 @@ class Training:
             yield from self._save_checkpoint()
 
     def _save_checkpoint(self, *, must: bool = False) -> Iterator[Event]:
+        yield from self._apply_rate_changes()
         state = replace(self.state, seconds=self._seconds())
         random = generators.states(self.device)
         optimiser = self._step.optimiser
@@ -371,6 +376,11 @@ class Training:
 
     def _resume(self, path: Path, optimiser: torch.optim.Optimizer) -> None:
         found = checkpoints.load(path)
+        if not found.identity.has_images_of(self.identity):
+            raise DataError(
+                f"{self.identity.dataset} does not hold the images that this run was trained on ({found.identity.dataset}, "
+                f"{len(found.identity.classes)} classes): give back the ones it had, or start a new run with 'convtui run'"
+            )
         checkpoints.restore_net(self.net, found.net, path)
         checkpoints.restore_optimiser(optimiser, found.optimiser)
         self.state = found.state
@@ -378,7 +388,7 @@ class Training:
         self._random |= {name: state for name, state in found.generators.items() if name in self._random}
         if self.state.early and self.state.step < self.total_steps:
             # Asked to go on past an early stop: patience starts anew.
-            self.state.early, self.state.waited = False, 0
+            self.state.early, self.state.patience_from = False, self.state.epoch
 
     # ------------------------------------------------------------------------------------------------ being a guest
 

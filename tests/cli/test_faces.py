@@ -8,7 +8,7 @@ import re
 from rich.console import Console
 
 from engine import events
-from tui.cli.faces import BarFace
+from tui.cli.faces import BarFace, SafeFace
 from tui.cli.text import clean, duration, number, percent, size, sparkline
 
 
@@ -31,13 +31,41 @@ def drawn(width: int) -> str:
 def test_the_bar_tells_step_loss_accuracy_speed_and_time_left() -> None:
     text = drawn(120)
     assert "4,257,674 parameters on cifar10" in text
-    assert "step 6/20  loss 1.250  acc 55.0 %  640 images/s  0:14 left" in text
+    assert "step 6/20  loss 1.250  acc 55.0 %  640 img/s  0:14 left" in text
     assert "epoch 1/2" in text
     assert "test loss  1.100 acc  60.0 %" in text
 
 
-def test_at_80_columns_the_numbers_are_whole() -> None:
-    assert "step 6/20  loss 1.250  acc 55.0 %  640 images/s" in drawn(80)
+def test_at_80_columns_a_large_run_fits_in_one_line() -> None:
+    screen = io.StringIO()
+    face = BarFace(Console(file=screen, force_terminal=True, width=80, color_system=None))
+    face.show(events.Started(0, 0, 3910, 391, 50_000, 4_257_674, "cifar10", "cpu"))
+    values = {"batch_loss": (1.25,), "batch_accuracy": (1.0,), "learning_rate": (1e-4,)}
+    for step in (3800, 3900):
+        face.drawn = 0.0
+        face.show(events.Progress(step, 10, 300, step, values, 128, float(step), 31_400.0))
+    face.drawn = 0.0
+    face.show(events.Evaluating(3910, 10, "validation", 5000, 5000, 3910.0))
+    face.close()
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue())
+    assert "epoch 10/10 3,900/3,910 loss 1.250 acc 100.0 % 31,400 img/s 0:10 left" in " ".join(text.split())
+    assert "validating" in text
+    assert all(len(line) <= 80 for line in text.replace("\r", "\n").splitlines())
+
+
+class Gone(BarFace):
+    """A face whose terminal is gone."""
+
+    def show(self, event: events.Event) -> None:
+        raise OSError(5, "Input/output error")
+
+
+def test_a_face_that_cannot_be_written_to_falls_silent_and_the_run_goes_on() -> None:
+    face = SafeFace(Gone(Console(file=io.StringIO())))
+    for _ in range(2):
+        face.show(events.Paused(1))
+        face.say("something")
+    face.close()
 
 
 def test_values_are_written_for_people() -> None:

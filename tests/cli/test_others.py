@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.spec import changed
 from engine.store import Store
 from tests.cli.conftest import SMALL, Convtui
 from tests.harness.children import wait_until
@@ -42,7 +43,7 @@ def test_data_is_listed_and_shown(convtui: Convtui) -> None:
     assert found["cifar10"]["on_disk"] is False
     shown = convtui("data", "show", "digits", "--json").lines[0]
     assert sum(row["train"] + row["test"] for row in shown["classes"]) == 1797
-    assert "1,797" not in convtui("data", "show", "digits").err
+    assert "1,438 training and 359 test images" in convtui("data", "show", "digits").out
     assert convtui("data", "show", "digit").code == 2
 
 
@@ -90,7 +91,40 @@ def test_a_detached_run_goes_on_without_us(convtui: Convtui, tmp_path: Path) -> 
         wait_until(lambda: store.run(1).status in ("finished", "failed"), "the detached run", 60)
         assert store.run(1).status == "finished"
         assert store.run(1).pid != os.getpid()
+        assert store.run(1).repeatable["earlier"][0]["command"][1] == "run"
         assert "run 1 finished" in (store.folder(1) / "output.log").read_text()
+
+
+def test_a_detached_run_is_in_a_session_of_its_own_and_deaf_to_what_lies_around(convtui: Convtui, tmp_path: Path) -> None:
+    (tmp_path / "engine.py").write_text("raise SystemExit('not me')")
+    (queued,) = convtui("run", *SMALL, "--epochs", "100000", "--detach", "--json").lines
+    assert (queued["event"], queued["run"]) == ("queued", 1)
+    with Store.open(tmp_path / "store.db") as store:
+        wait_until(lambda: store.run(1).status != "queued", "the detached run", 60)
+        pid = store.run(1).pid
+        assert pid is not None
+        assert os.getsid(pid) not in (os.getsid(0), os.getsid(os.getppid()))
+        assert convtui("stop", "1").code == 0
+        assert store.run(1).status == "stopped"
+
+
+def test_a_detached_run_that_was_stopped_in_the_queue_never_begins(convtui: Convtui, tmp_path: Path) -> None:
+    convtui("run", *SMALL, "--epochs", "100000", "--detach")
+    assert "stopped before it began" in convtui("stop", "1").out
+    with Store.open(tmp_path / "store.db") as store:
+        log = store.folder(1) / "output.log"
+        wait_until(lambda: "out of the queue" in log.read_text(), "the detached process to leave", 60)
+        assert (store.run(1).status, store.run(1).attempt) == ("stopped", 0)
+
+
+def test_a_detached_run_that_cannot_begin_says_why(convtui: Convtui, tmp_path: Path) -> None:
+    convtui("run", *SMALL, "--epochs", "1", "--quiet")
+    with Store.open(tmp_path / "store.db") as store:
+        spec = changed(store.run(1).settings, {"data.source": "folder:/nowhere"})
+        store.create_run(name="lost", preset="", spec=spec, dataset="folder:/nowhere")
+        assert convtui("resume", "lost", "--queued").code == 2
+        assert store.run(2).status == "failed"
+        assert "/nowhere" in (store.run(2).reason or "")
 
 
 def test_a_real_process_told_to_terminate_saves_and_exits_143(tmp_path: Path) -> None:

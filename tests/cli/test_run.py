@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
 from pathlib import Path
 
 import pytest
+import torch
 
 from engine import events
-from engine.store import Store
+from engine.device import check_precision
+from engine.errors import DeviceError
+from engine.spec import changed
+from engine.store import Run, Store
 from tests.cli.conftest import SMALL, Convtui
+from tests.harness.children import train_in_child, wait_until
 from tui.cli import train
 
 LAST_LINE = {
@@ -128,6 +132,7 @@ def test_divergence_is_exit_code_3(convtui: Convtui) -> None:
 def test_a_signal_saves_and_says_so_and_the_run_goes_on_to_the_same_numbers(
     number: signal.Signals, code: int, convtui: Convtui, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    before = signal.getsignal(number)
     whole = convtui("run", *SMALL, "--epochs", "4", "--json", "--name", "whole").lines[-1]
     show = train.JsonFace.show
 
@@ -141,7 +146,7 @@ def test_a_signal_saves_and_says_so_and_the_run_goes_on_to_the_same_numbers(
         stopped = convtui("run", *SMALL, "--epochs", "4", "--json", "--name", "stopped")
     assert stopped.code == code
     assert stopped.lines[-1]["status"] == "stopped"
-    assert signal.getsignal(number) is not None
+    assert signal.getsignal(number) == before
     resumed = convtui("resume", "stopped", "--json")
     assert resumed.code == 0
     last = resumed.lines[-1]
@@ -158,9 +163,47 @@ def test_a_finished_run_is_trained_longer_on_request_only(convtui: Convtui) -> N
     longer = convtui("resume", "1", "--epochs", "4", "--json").lines[-1]
     whole = convtui("run", *SMALL, "--epochs", "4", "--json").lines[-1]
     assert (longer["epoch"], longer["test_loss"]) == (4, whole["test_loss"])
+    shown = convtui("runs", "show", "1", "--json").lines[0]
+    assert shown["spec"]["training"]["epochs"] == 4
+    assert [earlier["command"][1] for earlier in shown["provenance"]["earlier"]] == ["run"]
+
+
+def test_epochs_asked_for_are_not_cut_short_by_a_presets_steps(convtui: Convtui) -> None:
+    assert convtui("run", *SMALL, "--set", "training.steps=5", "--epochs", "1", "--json").lines[-1]["step"] > 5
+    assert convtui("run", *SMALL, "--steps", "5", "--json").lines[-1]["step"] == 5
+
+
+def test_a_resumed_run_computes_with_as_many_threads_as_it_began_with(convtui: Convtui) -> None:
+    settings = SMALL[:-1]  # without its thread count
+    settings = settings[:-1]
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        convtui("run", *settings, "--epochs", "1", "--quiet")
+        torch.set_num_threads(2)
+        convtui("resume", "last", "--epochs", "2", "--quiet")
+    finally:
+        torch.set_num_threads(threads)
+    assert convtui("runs", "show", "last", "--json").lines[0]["provenance"]["threads"] == 1
 
 
 def test_a_run_that_crashed_before_its_first_checkpoint_begins_again(convtui: Convtui, tmp_path: Path) -> None:
+    convtui("run", *SMALL, "--epochs", "2", "--quiet")
+    with Store.open(tmp_path / "store.db") as store:
+        spec = changed(store.run(1).settings, {"training.epochs": 100_000})
+        run_id = store.create_run(name="killed", preset="", spec=spec, dataset="digits").id
+        assert run_id is not None
+        child = train_in_child(store.path, run_id)
+        wait_until(lambda: store.run(run_id).step > 0, "the first steps")
+        child.kill()
+        assert store.run(run_id).status == "crashed"
+        assert store.newest_checkpoint(run_id) is None
+        store.set_spec(run_id, changed(spec, {"training.epochs": 2}))
+    first, second = convtui("runs", "show", "1", "--json").lines[0], convtui("resume", "killed", "--json").lines[-1]
+    assert (second["status"], second["test_loss"]) == ("finished", first["test_loss"])
+
+
+def test_a_checkpoint_that_is_gone_is_told(convtui: Convtui, tmp_path: Path) -> None:
     convtui("run", *SMALL, "--epochs", "1", "--quiet")
     with Store.open(tmp_path / "store.db") as store:
         for checkpoint in store.checkpoints(1):
@@ -184,4 +227,43 @@ def test_an_error_nobody_foresaw_is_one_line_and_its_story_in_a_named_file(
     assert "Traceback" not in printed.err
     log = Path(printed.err.split("the full story is in ")[1].splitlines()[0])
     assert "RuntimeError: the moon" in log.read_text()
-    assert json.loads(json.dumps(convtui("runs", "list", "--json").lines[0]))["status"] == "failed"
+    assert convtui("runs", "list", "--json").lines[0]["status"] == "failed"
+
+
+@pytest.mark.parametrize("name", ["", "  ", "last", "7"])
+def test_a_name_that_cannot_be_starts_nothing(name: str, convtui: Convtui, tmp_path: Path) -> None:
+    printed = convtui("run", *SMALL, "--name", name)
+    assert printed.code == 2
+    assert "a run" in printed.err
+    assert not list(tmp_path.glob("store*"))
+
+
+def test_a_store_that_is_none_is_told_before_anything_is_loaded(convtui: Convtui, tmp_path: Path) -> None:
+    (tmp_path / "store.db").write_text("shopping list")
+    printed = convtui("run", *SMALL)
+    assert printed.code == 2
+    assert len(printed.err.splitlines()) == 1
+    assert (tmp_path / "store.db").read_text() == "shopping list"
+
+
+def test_a_signal_that_comes_before_there_is_a_training_still_ends_it_saved(
+    convtui: Convtui, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = Store.claim
+
+    def claim_and_signal(self: Store, run_id: int, *, queued: bool = False) -> Run:
+        row = claim(self, run_id, queued=queued)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return row
+
+    monkeypatch.setattr(Store, "claim", claim_and_signal)
+    printed = convtui("run", *SMALL, "--epochs", "100000", "--json")
+    assert printed.code == 143
+    assert printed.lines[-1]["event"] == "stopped"
+
+
+def test_a_precision_that_the_device_has_not_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: False)
+    with pytest.raises(DeviceError, match=r"training\.precision = float32"):
+        check_precision(torch.device("cuda"), "bfloat16")
+    check_precision(torch.device("cuda"), "float32")

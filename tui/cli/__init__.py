@@ -32,6 +32,7 @@ app.command()(doctor.doctor)
 
 def main() -> None:
     """The `convtui` script: every error becomes one line and its exit code, in this one place."""
+    _make_printable()
     try:
         app()
     except ConvtuiError as error:
@@ -39,13 +40,21 @@ def main() -> None:
         if error.__cause__ is not None:
             print(f"convtui: the full story is in {_log(error)}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # The reader (head, less) has seen enough. Python would complain once more when it flushes stdout at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    except KeyboardInterrupt:
+        sys.exit(130)
     except Exception as error:
         print(f"convtui: {type(error).__name__}: {clean(error)}; the full story is in {_log(error)}", file=sys.stderr)
         sys.exit(1)
+
+
+def _make_printable() -> None:
+    """Have streams to print on (a closed one is None), which take every character, as a question mark if need be."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123 - open for as long as the process
+        stream = getattr(sys, name)
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
 
 
 def _log(error: BaseException) -> str:

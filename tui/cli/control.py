@@ -13,6 +13,7 @@ from tui.cli.options import DEFAULT_STORE, RunName, StorePath, existing_store
 if TYPE_CHECKING:
     from engine.store import RequestKind, Store
 
+ENDED = {"stopped", "finished", "diverged", "failed", "crashed"}
 PATIENCE = 10.0
 """Seconds to wait for an answer: a run answers within one, unless a single step takes longer."""
 
@@ -20,13 +21,17 @@ PATIENCE = 10.0
 def stop(reference: RunName, store_path: StorePath = DEFAULT_STORE) -> None:
     """Stop a run; it saves a checkpoint first, 'convtui resume' goes on."""
     with existing_store(store_path) as store:
-        ask(store, store.find(reference).id, "stop", until={"stopped", "finished", "diverged", "failed", "crashed"})
+        run = store.find(reference)
+        if run.id is not None and store.give_up(run.id, "stopped"):
+            print(f"run {run.id}: stopped before it began")
+            return
+        ask(store, run.id, "stop", until=ENDED)
 
 
 def pause(reference: RunName, store_path: StorePath = DEFAULT_STORE) -> None:
     """Pause a run where it is; 'convtui resume' lets it go on."""
     with existing_store(store_path) as store:
-        ask(store, store.find(reference).id, "pause", until={"paused", "stopped", "finished", "diverged", "failed", "crashed"})
+        ask(store, store.find(reference).id, "pause", until={"paused"})
 
 
 def lr(
@@ -45,11 +50,18 @@ def ask(store: Store, run_id: int | None, kind: RequestKind, *, value: float | N
     request = store.request(run_id, kind, value)
     assert request.id is not None
     deadline = time.monotonic() + PATIENCE
+    before = store.run(run_id)
     while time.monotonic() < deadline:
         run = store.run(run_id)
-        if (until is None or run.status in until) and (store.is_taken(request.id) or run.status not in ("running", "paused")):
-            rate = f", learning rate {run.learning_rate:g}" if kind == "rate" and run.learning_rate is not None else ""
-            print(f"run {run_id}: {run.status} at step {run.step:,}{rate}")
+        taken = store.is_taken(request.id)
+        if kind == "rate" and taken and run.status == "paused":
+            print(f"run {run_id}: paused at step {run.step:,}, learning rate times {value:g} when it goes on")
+            return
+        if kind == "rate" and run.rate_factor != before.rate_factor and run.learning_rate is not None:
+            print(f"run {run_id}: {run.status} at step {run.step:,}, learning rate {run.learning_rate:g}")
+            return
+        if run.status in ENDED or (until is not None and run.status in until and taken):
+            print(f"run {run_id}: {run.status} at step {run.step:,}")
             return
         time.sleep(0.05)
     raise ConvtuiError(

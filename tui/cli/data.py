@@ -68,16 +68,13 @@ def get(source: Source, data_dir: DataDir = None) -> None:
 def show_data(source: Source, as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """How many images of each class a dataset has, how large they are, and their mean and standard deviation."""
     from engine.data.catalog import describe
-    from engine.spec import changed, make
+    from engine.spec import make
     from tui.cli.train import face_for, load_dataset
 
     described = describe(source)
     spec = make({"data": {"source": source, "colour": "grey" if described.channels == 1 else "rgb", "size": described.size or 32}})
-    dataset = load_dataset(changed(spec, {}), data_dir, face_for(0, as_json=as_json, quiet=True), named=True)
-    rows = [
-        (name, int((dataset.train.labels == index).sum()), int((dataset.test.labels == index).sum()))
-        for index, name in enumerate(dataset.train.classes)
-    ]
+    dataset = load_dataset(spec, data_dir, face_for(0, as_json=as_json, quiet=True), named=True)
+    rows = list(zip(dataset.train.classes, dataset.train.class_counts(), dataset.test.class_counts(), strict=True))
     mean, std = dataset.mean.tolist(), dataset.std.tolist()
     if as_json:
         classes = [{"name": name, "train": train, "test": test} for name, train, test in rows]

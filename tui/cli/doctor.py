@@ -92,9 +92,8 @@ def _terminal() -> Iterator[Finding]:
 
 def _store(path: Path) -> Iterator[Finding]:
     folder = path.resolve().parent
-    if not folder.is_dir():
-        yield Finding("store", "broken", f"{path}: there is no folder {folder}", f"mkdir -p {folder}, or --store elsewhere")
-        return
+    while not folder.exists():  # it is made with the store
+        folder = folder.parent
     if not os.access(folder, os.W_OK):
         yield Finding("store", "broken", f"{path}: {folder} cannot be written to", "--store or CONVTUI_STORE names another place")
         return

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
@@ -13,6 +15,16 @@ from engine import events
 from engine.events import Event
 from tui.cli.options import line
 from tui.cli.text import clean, duration, number, percent
+
+if TYPE_CHECKING:
+    from engine.store import Run
+
+
+WIDE = 110
+"""Columns from which there is room for a bar beside the numbers."""
+_LAST_LINE = (
+    "epoch", "step", "seconds", "images_per_second", "train_loss", "test_loss", "train_accuracy", "test_accuracy", "dataset",
+)  # fmt: skip
 
 
 class Face(Protocol):
@@ -30,12 +42,70 @@ class Face(Protocol):
     def close(self) -> None:
         """Leave the terminal as it was."""
 
+    def end(self, run: Run, ending: events.Ending | None) -> None:
+        """The run is over: how it ended, None where an error ended it (which is told elsewhere)."""
 
-class QuietFace:
-    """Says nothing but what went wrong."""
+
+class SafeFace:
+    """A face that cannot be written to any more (its reader or terminal is gone) falls silent; the run goes on."""
+
+    def __init__(self, face: Face) -> None:
+        self.face = face
+
+    def preparing(self, what: str, done: int, total: int) -> None:
+        """As the face does."""
+        self._try(lambda: self.face.preparing(what, done, total))
+
+    def show(self, event: Event) -> None:
+        """As the face does."""
+        self._try(lambda: self.face.show(event))
+
+    def say(self, text: str) -> None:
+        """As the face does."""
+        self._try(lambda: self.face.say(text))
+
+    def close(self) -> None:
+        """As the face does."""
+        self._try(self.face.close)
+
+    def end(self, run: Run, ending: events.Ending | None) -> None:
+        """As the face does."""
+        self._try(lambda: self.face.end(run, ending))
+
+    def _try(self, speak: Callable[[], None]) -> None:
+        try:
+            speak()
+        except OSError:
+            self.face = SilentFace()
+            # What Python would flush at its end would fail again, and change the exit code.
+            for stream in (sys.stdout, sys.stderr):
+                try:
+                    stream.flush()
+                except OSError:
+                    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+class SilentFace:
+    """Says nothing at all."""
 
     def preparing(self, what: str, done: int, total: int) -> None:
         """Nothing."""
+
+    def show(self, event: Event) -> None:
+        """Nothing."""
+
+    def say(self, text: str) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def end(self, run: Run, ending: events.Ending | None) -> None:
+        """Nothing."""
+
+
+class QuietFace(SilentFace):
+    """Says nothing but what went wrong."""
 
     def show(self, event: Event) -> None:
         """Warnings and errors only."""
@@ -47,9 +117,6 @@ class QuietFace:
     def say(self, text: str) -> None:
         """On stderr: stdout belongs to results."""
         print(clean(text), file=sys.stderr, flush=True)
-
-    def close(self) -> None:
-        """Nothing is open."""
 
 
 class PlainFace(QuietFace):
@@ -76,6 +143,11 @@ class PlainFace(QuietFace):
                 return  # the last line tells
             case _:
                 super().show(event)
+
+    def end(self, run: Run, ending: events.Ending | None) -> None:
+        """How it ended and what to do next."""
+        if ending is not None:
+            self.write(farewell(run, ending))
 
     def write(self, text: str) -> None:
         """One line on stdout."""
@@ -107,18 +179,16 @@ class BarFace(PlainFace):
         match event:
             case events.Started():
                 self.close()
-                columns = (
-                    SpinnerColumn(),
-                    TextColumn("{task.description}"),
-                    BarColumn(bar_width=None),
-                    TextColumn("{task.fields[numbers]}"),
-                )
+                words = TextColumn("{task.description}"), TextColumn("{task.fields[numbers]}")
+                # On a narrow terminal the numbers matter more than the bar.
+                wide = self.console.width >= WIDE
+                columns = (SpinnerColumn(), words[0], BarColumn(bar_width=None), words[1]) if wide else (SpinnerColumn(), *words)
                 self._open(*columns, numbers="", completed=event.step, total=event.total_steps, description="begins")
                 self.first = None
             case events.Progress():
                 self._progress(event)
             case events.Evaluating():
-                self._describe(f"epoch {event.epoch}/{self.total_epochs} {event.split} {event.done:,}/{event.total:,}")
+                self._describe("testing" if event.split == "test" else "validating")
 
     def write(self, text: str) -> None:
         """A line above the bar."""
@@ -148,12 +218,10 @@ class BarFace(PlainFace):
         steps = event.step - self.first.step
         left = duration((event.seconds - self.first.seconds) / steps * (total - event.step)) if steps else "—"
         loss, accuracy = event.values["batch_loss"], event.values["batch_accuracy"]
-        self.bar.update(
-            self.task,
-            completed=event.step,
-            numbers=f"step {event.step:,}/{int(total):,}  loss {number(sum(loss) / len(loss))}  "
-            f"acc {percent(sum(accuracy) / len(accuracy))}  {event.images_per_second:,.0f} images/s  {left} left",
-        )
+        place = f"{'step ' if self.console.width >= WIDE else ''}{event.step:,}/{int(total):,}"
+        scores = f"loss {number(sum(loss) / len(loss))}  acc {percent(sum(accuracy) / len(accuracy))}"
+        numbers = f"{place}  {scores}  {event.images_per_second:,.0f} img/s  {left} left"
+        self.bar.update(self.task, completed=event.step, numbers=numbers)
         self._describe(f"epoch {event.epoch}/{self.total_epochs}")
 
     def _describe(self, text: str) -> None:
@@ -169,14 +237,21 @@ class BarFace(PlainFace):
 
 
 class JsonFace(QuietFace):
-    """One JSON object a line on stdout: `started`, `progress` (twice a second), `epoch`, `checkpoint`; people read stderr."""
+    """One JSON object a line on stdout: `started`, `progress` (twice a second), `epoch`, `checkpoint`, and last how it
+    ended; people read stderr."""
 
     def __init__(self, run: int) -> None:
         self.run = run
         self.said = 0.0
 
+    def end(self, run: Run, ending: events.Ending | None) -> None:
+        """The last line, also where the store could not be told of the end."""
+        status = type(ending).__name__.lower() if ending is not None else "failed"
+        values = {"status": status} | {name: getattr(run, name) for name in _LAST_LINE}
+        self.write(status, **values, **({"reason": run.reason} if run.reason else {}))
+
     def show(self, event: Event) -> None:
-        """The events that others rely on; the last line is the command's own (`final`)."""
+        """The events that others rely on."""
         match event:
             case events.Started():
                 self.write(
@@ -215,6 +290,20 @@ class JsonFace(QuietFace):
     def write(self, event: str, **values: Any) -> None:
         """One object on stdout."""
         print(line({"event": event, "run": self.run} | values), flush=True)
+
+
+def farewell(run: Run, ending: events.Ending) -> str:
+    """The last line for people: how it ended and what to do next."""
+    outcome = f"test accuracy {percent(run.test_accuracy)}, loss {number(run.test_loss)}, after {duration(run.seconds)}"
+    match ending:
+        case events.Finished():
+            early = f", early: best was epoch {ending.best_epoch}" if ending.early else ""
+            return f"run {run.id} finished{early}: {outcome} · convtui runs show {run.id}"
+        case events.Stopped():
+            return f"run {run.id} stopped at step {run.step:,}, saved: {outcome} · convtui resume {run.id}"
+        case events.Diverged():
+            smaller = f"try a smaller learning rate (--lr {ending.learning_rate / 10:g})"
+            return f"run {run.id} diverged: {run.reason}; {smaller}"
 
 
 def introduction(event: events.Started) -> str:

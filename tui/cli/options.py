@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from engine.errors import RunNotFound
+from engine.errors import RunNotFound, StoreError, UsageError
 
 if TYPE_CHECKING:
     from engine.store import Store
@@ -23,12 +23,20 @@ DEFAULT_STORE = Path("store.db")
 
 
 def existing_store(path: Path) -> Store:
-    """The store at `path`, which must be there already. Raises RunNotFound where it is not: a look makes no store."""
-    from engine.store import Store
-
+    """The store at `path`, which must be there already: a look makes none. Raises RunNotFound, UsageError."""
     if not path.exists():
         raise RunNotFound(f"there is no store at {path} yet: 'convtui run' makes one, --store names another")
-    return Store.open(path, create=False)
+    return open_store(path, create=False)
+
+
+def open_store(path: Path, *, create: bool = True) -> Store:
+    """The store at `path`. Raises UsageError where it cannot be one: whoever named it can name another."""
+    from engine.store import Store
+
+    try:
+        return Store.open(path, create=create)
+    except StoreError as error:
+        raise UsageError(str(error)) from None
 
 
 def line(values: dict[str, Any]) -> str:

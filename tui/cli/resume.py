@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.errors import RunBusy
+from engine.errors import ConvtuiError, RunBusy
 from tui.cli.options import DEFAULT_STORE, AsJson, DataDir, RunName, StorePath, existing_store
-from tui.cli.run import Detach, DeviceName, Quiet
+from tui.cli.run import Detach, Quiet, budget, changes_of
 
 if TYPE_CHECKING:
     from engine.spec import RunSpec
@@ -19,10 +19,11 @@ def resume(
     reference: RunName,
     epochs: Annotated[str | None, typer.Option(metavar="N", help="a new total of epochs")] = None,
     steps: Annotated[str | None, typer.Option(metavar="N", help="a new total of steps")] = None,
-    device: DeviceName = "auto",
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, ...; if not given, what it was trained on before")] = None,
     detach: Detach = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
+    queued: Annotated[bool, typer.Option("--queued", hidden=True, help="only if it is still waiting in the queue")] = False,
     store_path: StorePath = DEFAULT_STORE,
     data_dir: DataDir = None,
 ) -> None:
@@ -44,15 +45,23 @@ def resume(
         from tui.cli.signals import handled
         from tui.cli.train import face_for, load_dataset, train
 
-        if detach:
-            store.set_spec(row.id, spec)
-            start_detached(store, row.id, device=device, data_dir=data_dir)
-            return
         keep_freed_memory()
         with handled() as signals:
-            chosen_device = choose(device)
-            dataset = load_dataset(spec, data_dir, face_for(row.id, as_json=as_json, quiet=quiet), named=True)
-            claimed = store.claim(row.id)
+            try:
+                chosen_device = choose(device or row.device or "auto")
+                if detach:
+                    store.queue(row.id)
+                    store.set_spec(row.id, spec)
+                    start_detached(store, row.id, device=str(chosen_device), data_dir=data_dir, as_json=as_json, quiet=quiet)
+                    return
+                dataset = load_dataset(spec, data_dir, face_for(row.id, as_json=as_json, quiet=quiet), named=True)
+                signals.hold()
+                claimed = store.claim(row.id, queued=queued)
+            except ConvtuiError as error:
+                if queued:
+                    # Nobody sees this process's terminal: the run itself must tell.
+                    store.give_up(row.id, "failed", str(error))
+                raise
             store.set_spec(row.id, spec)
             threads = int(row.repeatable.get("threads", 0))
             face = face_for(row.id, as_json=as_json, quiet=quiet)
@@ -62,18 +71,15 @@ def resume(
 
 def _spec(row: Run, epochs: str | None, steps: str | None) -> RunSpec:
     """The run's spec with its new total, if there is something left to do."""
-    from engine.spec import changed, parse_setting
+    from engine.spec import changed
 
-    spec = row.settings
     if row.status == "running":
         raise RunBusy(f"run {row.id} is running (process {row.pid} on {row.host}): there is nothing to resume")
-    if epochs:
-        spec = changed(spec, dict([parse_setting(f"training.epochs={epochs}"), ("training.steps", None)]))
-    if steps:
-        spec = changed(spec, dict([parse_setting(f"training.steps={steps}")]))
-    if row.status == "finished" and not (epochs or steps):
-        raise RunBusy(f"run {row.id} is finished, after {row.epoch} epochs: --epochs {2 * max(1, row.epoch)} trains it longer")
+    asked = epochs is not None or steps is not None
+    spec = changed(row.settings, changes_of([], budget(epochs, steps))) if asked else row.settings
     total = spec.training.steps or spec.training.epochs * row.steps_per_epoch
-    if row.status == "finished" and total <= row.step:
+    if row.status == "finished" and not asked:
+        raise RunBusy(f"run {row.id} is finished, after {row.epoch} epochs: --epochs {2 * max(1, row.epoch)} trains it longer")
+    if asked and row.step and total <= row.step:
         raise RunBusy(f"run {row.id} has done {row.step:,} steps already: give a total beyond them, not {total:,}")
     return spec

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+import sys
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
-from tui.cli.options import DEFAULT_STORE, AsJson, DataDir, StorePath
-
-if TYPE_CHECKING:
-    from engine.spec import RunSpec
+from tui.cli.options import DEFAULT_STORE, AsJson, DataDir, StorePath, existing_store, open_store
 
 Detach = Annotated[bool, typer.Option("--detach", help="train in the background, also after this terminal is gone")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="say nothing but what goes wrong")]
@@ -42,40 +41,39 @@ def run(
     3: diverged. 129, 130, 143: ended by a hang-up, Ctrl+C or kill; saved, 'convtui resume' goes on.
     """
     from engine.presets import preset as find_preset
+    from engine.spec import changed
 
     chosen = find_preset(preset)
-    shortcuts = {
-        "data.source": data,
-        "training.epochs": epochs,
-        "training.steps": steps,
-        "optimiser.learning_rate": lr,
-        "data.batch_size": batch_size,
-        "training.seed": seed,
-    }
-    spec, named = _spec(chosen.spec, settings or [], shortcuts)
+    shortcuts = {"data.source": data, "optimiser.learning_rate": lr, "data.batch_size": batch_size, "training.seed": seed}
+    changes = changes_of(settings or [], shortcuts | budget(epochs, steps))
+    spec, named = changed(chosen.spec, changes), "data.source" in changes
 
     # torch, and all that needs it, once the settings are known to make sense.
     from engine.data.catalog import describe
     from engine.device import check_precision, choose, keep_freed_memory
     from engine.models import check
-    from engine.spec import changed
-    from engine.store import Store
+    from engine.store import checked_name
     from tui.cli.background import start_detached
     from tui.cli.signals import handled
     from tui.cli.train import face_for, load_dataset, train
 
     keep_freed_memory()
     with handled() as signals:
+        run_name = checked_name(chosen.name if name is None else name)
+        if store_path.exists():
+            existing_store(store_path).close()
         chosen_device = choose(device)
         check_precision(chosen_device, spec.training.precision)
         check(spec, classes=describe(spec.data.source).classes or 10)
         dataset = load_dataset(spec, data_dir, face_for(0, as_json=as_json, quiet=quiet), named=named)
         spec = changed(spec, {"data.source": dataset.source})
-        with Store.open(store_path) as store:
-            row = store.create_run(name=name or chosen.name, preset=chosen.name, spec=spec, dataset=dataset.source)
+        with open_store(store_path) as store:
+            signals.hold()
+            provenance = {"command": sys.argv}
+            row = store.create_run(name=run_name, preset=chosen.name, spec=spec, dataset=dataset.source, provenance=provenance)
             assert row.id is not None
             if detach:
-                start_detached(store, row.id, device=device, data_dir=data_dir)
+                start_detached(store, row.id, device=str(chosen_device), data_dir=data_dir, as_json=as_json, quiet=quiet)
                 return
             claimed = store.claim(row.id)
             face = face_for(row.id, as_json=as_json, quiet=quiet)
@@ -83,11 +81,14 @@ def run(
     raise typer.Exit(code)
 
 
-def _spec(spec: RunSpec, settings: list[str], shortcuts: dict[str, str | None]) -> tuple[RunSpec, bool]:
-    """The preset's spec with all changes made, and whether the person named the dataset."""
-    from engine.spec import changed, parse_setting
+def changes_of(settings: list[str], shortcuts: Mapping[str, str | None]) -> dict[str, Any]:
+    """What `--set` and its shortcuts change, by path. They go the same way, so that there is one judge of what a value may be."""
+    from engine.spec import parse_setting
 
-    changes = dict(parse_setting(text) for text in settings)
-    # Shortcuts go the same way, so that there is one judge of what a value may be.
-    changes |= dict(parse_setting(f"{path}={value}") for path, value in shortcuts.items() if value is not None)
-    return changed(spec, changes), "data.source" in changes
+    given = {path: value for path, value in shortcuts.items() if value is not None}
+    return dict(parse_setting(text) for text in [*settings, *(f"{path}={value}" for path, value in given.items())])
+
+
+def budget(epochs: str | None, steps: str | None) -> dict[str, str | None]:
+    """The settings that `--epochs` and `--steps` mean: epochs asked for are not cut short by a preset's steps."""
+    return {"training.epochs": epochs, "training.steps": "none" if epochs is not None and steps is None else steps}

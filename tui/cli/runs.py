@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
 
 import typer
 
+from engine.errors import SpecError, UsageError
 from tui.cli.options import DEFAULT_STORE, AsJson, RunName, StorePath, existing_store, line
 from tui.cli.text import clean, duration, number, percent, size, sparkline, when
 
@@ -35,8 +36,9 @@ def list_runs(
     store_path: StorePath = DEFAULT_STORE,
 ) -> None:
     """List runs, the newest first."""
-    if not store_path.exists() and not as_json:
-        print(f"no runs yet in {store_path}: 'convtui run --preset demo' trains one in seconds")
+    if not store_path.exists():
+        if not as_json:
+            print(f"no runs yet in {store_path}: 'convtui run --preset demo' trains one in seconds")
         return
     with existing_store(store_path) as store:
         found = store.runs(limit=limit or None)
@@ -161,8 +163,11 @@ def export(
         return
     from engine.files import written_whole
 
-    with written_whole(out) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        _export(run, series, form, file)
+    try:
+        with written_whole(out) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+            _export(run, series, form, file)
+    except OSError as error:
+        raise UsageError(f"--out {out} cannot be written: {error.strerror or error}") from None
 
 
 @app.command()
@@ -247,12 +252,19 @@ def _tail(text: str, width: int) -> str:
 def _print_settings(run: Run) -> None:
     from engine.spec import RunSpec, difference
 
-    changed = difference(RunSpec(), run.settings)
+    try:
+        settings = run.settings
+    except SpecError as error:
+        print(f"{'settings':<12}{clean(run.spec)}\n{'':<12}(not this program's: {clean(error)})")
+        return
+    changed = difference(RunSpec(), settings)
     for index, (path, (_, value)) in enumerate(changed.items()):
         print(f"{'settings' if not index else '':<12}{path} = {clean(value)}")
     provenance = run.repeatable
     if provenance:
-        command = " ".join(map(str, provenance.pop("command", [])))
+        earlier = provenance.pop("earlier", [])
+        newest = provenance.pop("command", [])
+        command = " ".join(map(str, earlier[0].get("command", newest) if earlier else newest))
         print(f"{'made with':<12}{clean(', '.join(f'{name} {value}' for name, value in provenance.items()))}")
         print(f"{'command':<12}{clean(command)}")
 

@@ -9,7 +9,7 @@ from types import FrameType
 
 
 class Signals:
-    """Which signal came, and what it does: nothing is running yet, so leave; or a training runs, so ask it to stop."""
+    """Which signal came, and what it does: nothing is there yet to save, so leave; or ask a training to stop."""
 
     def __init__(self) -> None:
         self.received: int | None = None
@@ -22,10 +22,14 @@ class Signals:
             raise SystemExit(128 + number)
         self.on_signal()
 
+    def hold(self) -> None:
+        """From here on a signal is only noted, until there is a training to stop."""
+        self.on_signal = lambda: None
+
 
 @contextmanager
 def handled() -> Iterator[Signals]:
-    """Catch SIGINT, SIGTERM and SIGHUP while the block runs. A second one leaves at once, without saving.
+    """Catch SIGINT, SIGTERM and SIGHUP while the block runs. A second one leaves at once, with the last checkpoint.
 
     A hang-up that was ignored from the start (nohup) stays ignored.
     """

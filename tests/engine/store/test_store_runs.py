@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from engine.errors import RunBusy, RunNotFound, UsageError
-from engine.events import Continued, Finished, Paused, Stopped
-from engine.spec import changed, make
+from engine.events import Continued, Finished, Paused, Started, Stopped
+from engine.spec import RunSpec, changed, make
 from engine.store import Recorder, Store
 from engine.store.processes import hostname, is_alive, this_process
 
@@ -77,11 +77,43 @@ def test_names_notes_and_settings_change(store: Store, hands) -> None:
     assert (run.name, run.note, run.settings.training.epochs) == ("second", "two\nlines and a \x1b[31mcolour", 99)
 
 
-def test_an_empty_name_is_refused(store: Store, hands) -> None:
-    with pytest.raises(UsageError, match="cannot be empty"):
-        hands.new_run(store, "  ")
-    with pytest.raises(UsageError, match="cannot be empty"):
-        store.rename(hands.new_run(store), "")
+@pytest.mark.parametrize("name", ["", "  ", "12", "last", "best", "caf\udce9"])
+def test_a_name_that_is_empty_no_text_or_stands_for_another_run_is_refused(name: str, store: Store, hands) -> None:
+    with pytest.raises(UsageError):
+        hands.new_run(store, name)
+    assert store.runs() == []
+    run_id = hands.new_run(store, "good")
+    with pytest.raises(UsageError):
+        store.rename(run_id, name)
+    assert store.run(run_id).name == "good"
+
+
+def test_a_queued_run_can_be_given_up_and_is_then_not_begun(store: Store, hands) -> None:
+    run_id = hands.new_run(store)
+    assert store.give_up(run_id, "stopped")
+    assert store.run(run_id).status == "stopped"
+    assert not store.give_up(run_id, "failed", "too late")
+    with pytest.raises(RunBusy, match="out of the queue"):
+        store.claim(run_id, queued=True)
+    store.queue(run_id)
+    assert store.claim(run_id, queued=True).status == "running"
+    with pytest.raises(RunBusy):
+        store.queue(run_id)
+
+
+def test_provenance_keeps_that_of_the_attempts_before(store: Store) -> None:
+    row = store.create_run(name="a", preset="", spec=RunSpec(), dataset="x", provenance={"command": ["run"]})
+    for attempt in (
+        {"command": ["run"], "threads": 1},
+        {"command": ["resume"], "threads": 1},
+        {"command": ["again"], "threads": 2},
+    ):
+        store.claim(row.id)
+        with Recorder(store, row.id) as recorder:
+            recorder.record(Started(0, 0, 1, 1, 1, 1, "x", "cpu", attempt))
+    kept = store.run(row.id).repeatable
+    assert (kept["command"], kept["threads"]) == (["again"], 2)
+    assert [earlier["command"] for earlier in kept["earlier"]] == [["run"], ["resume"]]
 
 
 @pytest.mark.parametrize("act", ["run", "delete", "claim", lambda s, i: s.rename(i, "x"), lambda s, i: s.request(i, "stop")])
@@ -105,8 +137,8 @@ def test_runs_come_newest_first_and_by_status(store: Store, hands) -> None:
 
 @pytest.fixture
 def named(store: Store, hands) -> Store:
-    """1 lenet5, 2 lenet5-long, 3 lenet5, 4 named "2", 5 demo, 6 queued."""
-    for name in ("lenet5", "lenet5-long", "lenet5", "2", "demo", "waiting"):
+    """1 lenet5, 2 lenet5-long, 3 lenet5, 4 two, 5 demo, 6 queued."""
+    for name in ("lenet5", "lenet5-long", "lenet5", "two", "demo", "waiting"):
         hands.new_run(store, name)
     for run_id, accuracy in ((1, 0.9), (2, 0.7), (5, 0.2)):
         finish(store, run_id, accuracy)

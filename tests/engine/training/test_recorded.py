@@ -92,6 +92,39 @@ def test_an_error_is_the_runs_reason_and_what_was_trained_is_saved(error: Except
     assert newest.step == 5
 
 
+def test_where_the_newest_checkpoint_is_damaged_it_goes_on_from_the_one_before(store: Store) -> None:
+    row = claimed(store)
+    often = changed(SMALL, {"training.checkpoint_seconds": 0})
+    with recorded(store, row, often, toy_dataset(), CPU) as (_, pulled):
+        for event in pulled:
+            if isinstance(event, events.Progress) and event.step == 10:
+                break
+    assert row.id is not None
+    newest, older = store.checkpoints(row.id, "checkpoint")
+    (store.folder(row.id) / newest.file).write_bytes(b"")
+    with recorded(store, store.claim(row.id), SMALL, toy_dataset(), CPU, resume=True) as (training, pulled):
+        assert training.step == older.step < newest.step
+        list(pulled)
+    assert store.run(row.id).status == "finished"
+    (message,) = store.messages(row.id)
+    assert "damaged" in message.text
+
+
+def test_a_signal_ends_a_pause(store: Store) -> None:
+    row = claimed(store)
+    assert row.id is not None
+    said = []
+    with recorded(store, row, changed(SMALL, {"training.epochs": 10_000}), toy_dataset(), CPU) as (training, pulled):
+        for event in pulled:
+            said.append(event)
+            if isinstance(event, events.Started):
+                store.request(row.id, "pause")
+            if isinstance(event, events.Paused):
+                training.stop()
+    assert any(isinstance(event, events.Paused) for event in said)
+    assert store.run(row.id).status == "stopped"
+
+
 def test_a_damaged_checkpoint_is_told_and_nothing_is_lost(store: Store) -> None:
     row = claimed(store)
     train(store, row, leave_at=10)

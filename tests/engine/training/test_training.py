@@ -14,7 +14,7 @@ from torch import Tensor
 from engine import events
 from engine.data.batches import Standardise, epoch_order
 from engine.data.split import Dataset
-from engine.errors import CheckpointError
+from engine.errors import CheckpointError, DataError
 from engine.events import Event
 from engine.models import build
 from engine.spec import RunSpec, changed, make
@@ -24,7 +24,7 @@ from tests.conftest import toy_dataset
 
 SMALL = make(
     {
-        "model": {"conv_blocks": ["4 3x3 pad 1 bn pool 2"], "dense_blocks": ["16 dropout 0.3"]},
+        "model": {"conv_blocks": ["4 3x3 pad 1 bn pool 2", "6 3x3 pad 1"], "dense_blocks": ["16 dropout 0.3"]},
         "data": {"size": 8, "colour": "grey", "batch_size": 32},
         "optimiser": {"learning_rate": 0.01},
         "training": {"epochs": 3, "checkpoint_seconds": 86400},
@@ -32,8 +32,15 @@ SMALL = make(
 )
 EARLY = changed(
     SMALL,
-    {"data.validation_fraction": 0.2, "training.patience": 2, "training.epochs": 6, "optimiser.schedule": "exponential"},
+    {
+        "data.validation_fraction": 0.2,
+        "training.patience": 2,
+        "training.epochs": 30,
+        "optimiser.schedule": "exponential",
+        "optimiser.learning_rate": 0.005,
+    },
 )
+"""On `misleading` images: stops early, a few epochs after its best one."""
 
 
 @pytest.fixture(autouse=True)
@@ -94,7 +101,7 @@ def test_a_training_is_the_plain_loop_that_anyone_would_write() -> None:
     finished = said[-1]
     assert isinstance(finished, events.Finished)
     assert finished.values["test_loss"] == pytest.approx(F.cross_entropy(logits, dataset.test.labels).item(), rel=1e-4)
-    assert finished.values["test_accuracy"] == (logits.argmax(1) == dataset.test.labels).float().mean().item()
+    assert finished.values["test_accuracy"] == (logits.argmax(1) == dataset.test.labels).sum().item() / 60
 
 
 def test_the_epochs_own_loss_weighs_every_image_the_same() -> None:
@@ -112,23 +119,25 @@ def test_the_same_spec_and_seed_give_the_same_numbers_to_the_last_bit() -> None:
     assert losses(pull(other)) != losses(pull(second))
 
 
-# Steps 5 of 5 an epoch: within the first epoch, at its end, within a later one, in the very last step.
-@pytest.mark.parametrize("stop_at", [1, 3, 5, 12, 15, 24])
+# Five steps an epoch: within the first epoch, at its end, within later ones, after the best one.
+@pytest.mark.parametrize("stop_at", [1, 3, 5, 8, 12, 15])
 def test_stopped_and_resumed_is_the_same_to_the_last_bit(stop_at: int, tmp_path: Path) -> None:
-    dataset = toy_dataset(train=150, validation=50)
+    dataset = toy_dataset(train=150, validation=50, misleading=True)
     whole = Training(EARLY, dataset, folder=tmp_path / "whole")
     told = pull(whole)
+    assert isinstance(told[-1], events.Finished)
+    assert told[-1].early
+    assert told[-1].best_epoch is not None
+    assert 5 * told[-1].best_epoch < 15 < told[-1].step, "the stops must lie before and after the best epoch"
 
     first = pull(Training(EARLY, dataset, folder=tmp_path / "parts"), stop_at)
-    if not isinstance(first[-1], events.Stopped):
-        pytest.skip("early stopping came first")
+    assert isinstance(first[-1], events.Stopped)
     resumed = Training(EARLY, dataset, folder=tmp_path / "parts", resume_from=checkpoint_in(tmp_path / "parts"))
     second = pull(resumed)
     assert losses(first) + losses(second) == losses(told)
     assert same(weights(resumed), weights(whole))
     assert epochs(first) + epochs(second) == epochs(told)
     assert isinstance(second[-1], events.Finished)
-    assert isinstance(told[-1], events.Finished)
     assert second[-1].values == told[-1].values
     assert (second[-1].early, second[-1].best_epoch) == (told[-1].early, told[-1].best_epoch)
 
@@ -248,6 +257,16 @@ def test_the_learning_rate_can_be_changed_by_hand_and_a_resume_remembers(tmp_pat
     assert set(rates(second)) == {0.005}
 
 
+def test_a_rate_that_was_changed_just_before_the_end_is_kept(tmp_path: Path) -> None:
+    with Training(SMALL, toy_dataset(), folder=tmp_path) as pulled:
+        for event in pulled:
+            if isinstance(event, events.Progress) and event.step == 3:
+                pulled.scale_learning_rate(0.5)
+                pulled.scale_learning_rate(0.5)
+                pulled.stop()
+    assert load(checkpoint_in(tmp_path)).state.rate_factor == 0.25
+
+
 def rates(said: list[Event]) -> list[float]:
     return [rate for event in said if isinstance(event, events.Progress) for rate in event.values["learning_rate"]]
 
@@ -287,18 +306,72 @@ def test_early_stopping_waits_for_the_validation_loss_and_never_looks_at_the_tes
 def test_the_best_weights_are_restored_whether_or_not_it_stopped_early(
     patience: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    scripted(monkeypatch, validation=[3, 1, 2, 2, 2, 2, 1], test=[1] * 8)
+    scripted(monkeypatch, validation=[3, 1, *[2] * 29], test=[*[1.0] * (4 if patience == 2 else 30), 42.0])
     pulled = Training(changed(EARLY, {"training.patience": patience}), toy_dataset(validation=40), folder=tmp_path)
     at_best: dict[str, Tensor] = {}
     with pulled:
         for event in pulled:
             if isinstance(event, events.EpochEnded) and event.epoch == 2:
                 at_best = weights(pulled)
+            last = event
     assert same(weights(pulled), at_best)
+    assert isinstance(last, events.Finished)
+    assert last.values["test_loss"] == 42.0  # that of the restored weights
     assert same(load(tmp_path / "best-00002.safetensors").net, at_best)
 
 
+def test_an_early_stop_that_is_asked_to_go_on_has_its_whole_patience_again(tmp_path: Path) -> None:
+    dataset = toy_dataset(train=150, validation=50, misleading=True)
+    first = pull(Training(EARLY, dataset, folder=tmp_path))[-1]
+    assert isinstance(first, events.Finished)
+    assert first.early
+    second = pull(Training(changed(EARLY, {"training.epochs": 60}), dataset, resume_from=checkpoint_in(tmp_path)))[-1]
+    assert isinstance(second, events.Finished)
+    assert second.epoch >= first.epoch + 2
+
+
+def test_a_validation_loss_that_is_no_number_is_never_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    scripted(monkeypatch, validation=[math.nan, 2, 1, 3, 3, 1], test=[1] * 6)
+    finished = pull(Training(EARLY, toy_dataset(validation=40)))[-1]
+    assert isinstance(finished, events.Finished)
+    assert finished.best_epoch == 3
+
+
+def test_what_was_not_the_runs_images_is_refused(tmp_path: Path) -> None:
+    pull(Training(SMALL, toy_dataset(), folder=tmp_path))
+    with pytest.raises(DataError, match="does not hold the images"):
+        Training(SMALL, toy_dataset(seed=1), resume_from=checkpoint_in(tmp_path))
+
+
 # --------------------------------------------------------------------------------------------------------- divergence
+
+
+@pytest.mark.parametrize("leave", ["stop", "break", "raise"])
+def test_weights_that_are_no_numbers_are_never_saved_however_it_is_left(leave: str, tmp_path: Path) -> None:
+    pulled = Training(SMALL, toy_dataset(), folder=tmp_path)
+
+    def consume() -> list[Event]:
+        said = []
+        with pulled:
+            for event in pulled:
+                said.append(event)
+                if isinstance(event, events.Progress) and event.step == 3:
+                    with torch.no_grad():
+                        pulled.net.get_submodule("output").weight[0, 0] = math.nan  # type: ignore[operator]
+                if isinstance(event, events.Progress) and event.step == 4:
+                    if leave == "raise":
+                        raise ZeroDivisionError
+                    if leave == "break":
+                        break
+                    pulled.stop()
+        return said
+
+    if leave == "raise":
+        with pytest.raises(ZeroDivisionError):
+            consume()
+    else:
+        assert isinstance([*consume(), *pulled.farewell][-1], events.Diverged)
+    assert not list(tmp_path.glob("checkpoint-*"))
 
 
 def test_divergence_names_its_step_and_rate_and_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
@@ -432,3 +505,19 @@ def test_a_spec_with_the_other_optimisers_learns() -> None:
         finished = pull(Training(spec, toy_dataset()))[-1]
         assert isinstance(finished, events.Finished)
         assert finished.values["test_accuracy"] > 0.9, name
+
+
+def test_bfloat16_computes_in_bfloat16_and_learns() -> None:
+    plain, mixed = (Training(changed(SMALL, {"training.precision": name}), toy_dataset()) for name in ("float32", "bfloat16"))
+    first, second = losses(pull(plain)), losses(pull(mixed))
+    assert first != second
+    assert second[0] == pytest.approx(first[0], rel=0.02)
+    assert second[-1] < second[0]
+
+
+def test_evaluation_keeps_no_graph() -> None:
+    pulled = Training(changed(SMALL, {"training.epochs": 1}), toy_dataset())
+    seen = []
+    pulled.net.register_forward_hook(lambda _net, _images, logits: seen.append((pulled.net.training, logits.is_inference())))
+    pull(pulled)
+    assert set(seen) == {(True, False), (False, True)}
