@@ -130,8 +130,10 @@ DenseBlocks = Annotated[tuple[Annotated[DenseBlock, BeforeValidator(_dense_from_
 class ModelSpec(Part):
     """The net: convolutional blocks, then dense blocks, then a dense output of one unit a class."""
 
-    conv_blocks: ConvBlocks = hyper((), "convolutional blocks, first to last, parted by commas", max_length=32)
-    dense_blocks: DenseBlocks = hyper((), "dense blocks after them, parted by commas", max_length=16)
+    conv_blocks: ConvBlocks = hyper(
+        (), "FILTERS KxK [stride S] [pad P] [bn] [pool P[/S]], ..., as in 32 5x5 pad 2 pool 2", max_length=32
+    )
+    dense_blocks: DenseBlocks = hyper((), "UNITS [dropout SHARE], ..., as in 1024 dropout 0.5", max_length=16)
     activation: Literal["relu", "leaky_relu", "tanh", "sigmoid"] = hyper("relu", "nonlinearity after every hidden layer")
     leak: float = hyper(0.01, "slope of leaky_relu below zero", ge=0, lt=1)
     init: Literal["default", "xavier", "he", "lecun"] = hyper("default", "how weights are drawn; default is PyTorch's own")

@@ -101,6 +101,16 @@ def test_rename_note_and_delete(store: Store, convtui: Convtui) -> None:
     assert convtui("runs", "delete", "1", "--yes").code == 2
 
 
+def test_every_change_can_be_told_in_json(store: Store, convtui: Convtui) -> None:
+    assert convtui("runs", "rename", "1", "other", "--json").lines[0]["name"] == "other"
+    assert convtui("runs", "note", "1", "seen", "--json").lines[0]["note"] == "seen"
+    assert convtui("runs", "export", "1", "--json").lines[0]["metrics"]["test_loss"]["values"] == [1.0]
+    watched = convtui("runs", "watch", "1", "--json").lines
+    assert [line["event"] for line in watched] == ["epoch", "stopped"]
+    assert watched[0]["test_accuracy"] == 0.5
+    assert convtui("runs", "delete", "1", "--yes", "--json").lines[0]["id"] == 1
+
+
 def test_delete_asks_and_takes_no_for_an_answer(store: Store, convtui: Convtui, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
     assert convtui("runs", "delete", "1").code == 1

@@ -128,6 +128,10 @@ def _fields(as_json: bool) -> None:
 
     table = Table("hyperparameter", "default", "what it may be", "what it is", box=None, header_style="bold", pad_edge=False)
     for field in hyperparameters():
-        allowed = ", ".join(field.choices) or field.bounds or {"bool": "true, false"}.get(field.kind.__name__, "text")
+        allowed = (
+            ", ".join(field.choices)
+            or field.bounds
+            or {"bool": "true, false"}.get(field.kind.__name__, "blocks" if field.kind is tuple else "text")
+        )
         table.add_row(field.path, written(field.default), f"{allowed} {field.unit}".strip(), field.help)
     show(table)

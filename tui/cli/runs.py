@@ -6,8 +6,6 @@ import csv
 import json
 import math
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
 
@@ -16,11 +14,13 @@ import typer
 from engine.errors import SpecError, UsageError
 from tui.cli.options import DEFAULT_STORE, AsJson, RunName, StorePath, existing_store, line
 from tui.cli.text import clean, duration, number, percent, size, sparkline, when
+from tui.cli.watch import epochs, watch
 
 if TYPE_CHECKING:
-    from engine.store import Run, Store
+    from engine.store import Run
 
 app = typer.Typer(help="List, show, watch, export, rename, note or delete runs.", no_args_is_help=True)
+app.command()(watch)
 
 COLUMNS = (
     "id", "name", "preset", "dataset", "status", "epoch", "step", "total_steps", "train_loss", "test_loss", "train_accuracy",
@@ -111,45 +111,12 @@ def show_run(reference: RunName, as_json: AsJson = False, store_path: StorePath 
 
 
 @app.command()
-def watch(reference: RunName, store_path: StorePath = DEFAULT_STORE) -> None:
-    """Follow a run of this or any other process until it ends."""
-    with existing_store(store_path) as store:
-        run = store.find(reference)
-        assert run.id is not None
-        ended = ("finished", "stopped", "diverged", "failed", "crashed")
-        epochs_said, version, status = 0, -1, ""
-        live = sys.stdout.isatty()
-        while True:
-            now = store.data_version()
-            # A process that is gone changes no row: its status is looked at once a second also when nothing was written.
-            if now != version or int(time.monotonic() * 4) % 4 == 0:
-                version = now
-                run = store.run(run.id)
-                for epoch, text in _epoch_lines(store, run, epochs_said):
-                    print(("\r\x1b[K" if live else "") + text, flush=True)
-                    epochs_said = epoch
-                if run.status in ended:
-                    print(
-                        ("\r\x1b[K" if live else "")
-                        + clean(f"run {run.id} {run.status}: {run.reason or 'test accuracy ' + percent(run.test_accuracy)}")
-                    )
-                    return
-                if live:
-                    steps = f"step {run.step:,}/{run.total_steps:,}"
-                    text = f"{run.status} · epoch {run.epoch}/{epochs(run)} · {steps} · {run.images_per_second or 0:,.0f} images/s"
-                    print(f"\r\x1b[K{text}", end="", flush=True)
-                elif run.status != status:
-                    print(f"run {run.id} {run.status}", flush=True)
-                status = run.status
-            time.sleep(0.25)
-
-
-@app.command()
 def export(
     reference: RunName,
     form: Annotated[
         Literal["csv", "json"], typer.Option("--format", help="csv: a row a step; json: the run and its series")
     ] = "csv",
+    as_json: Annotated[bool, typer.Option("--json", help="the same as --format json")] = False,
     out: Annotated[Path | None, typer.Option(help="the file to write; stdout if not given")] = None,
     store_path: StorePath = DEFAULT_STORE,
 ) -> None:
@@ -158,6 +125,7 @@ def export(
         run = store.find(reference)
         assert run.id is not None
         series = {name: store.series(run.id, name) for name in store.metric_names(run.id)}
+    form = "json" if as_json else form
     if out is None:
         _export(run, series, form, sys.stdout)
         return
@@ -172,32 +140,37 @@ def export(
 
 @app.command()
 def rename(
-    reference: RunName, name: Annotated[str, typer.Argument(help="the new name")], store_path: StorePath = DEFAULT_STORE
+    reference: RunName,
+    name: Annotated[str, typer.Argument(help="the new name")],
+    as_json: AsJson = False,
+    store_path: StorePath = DEFAULT_STORE,
 ) -> None:
     """Give a run another name."""
     with existing_store(store_path) as store:
         run = store.find(reference)
         store.rename(run.id or 0, name)
-        print(f"run {run.id}: {clean(run.name)} is now {clean(name)}")
+        _say(as_json, store.run(run.id or 0), f"run {run.id}: {clean(run.name)} is now {clean(name)}")
 
 
 @app.command()
 def note(
     reference: RunName,
     text: Annotated[str, typer.Argument(help="the note; empty takes it away")],
+    as_json: AsJson = False,
     store_path: StorePath = DEFAULT_STORE,
 ) -> None:
     """Write a note beside a run."""
     with existing_store(store_path) as store:
         run = store.find(reference)
         store.set_note(run.id or 0, text)
-        print(f"run {run.id}: {'noted' if text else 'note taken away'}")
+        _say(as_json, store.run(run.id or 0), f"run {run.id}: {'noted' if text else 'note taken away'}")
 
 
 @app.command()
 def delete(
     reference: RunName,
     yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+    as_json: AsJson = False,
     store_path: StorePath = DEFAULT_STORE,
 ) -> None:
     """Delete a run with its metrics and checkpoints; asks first."""
@@ -207,15 +180,15 @@ def delete(
         kept = store.checkpoints(run.id)
         files = f"{len(kept)} files of {size(sum(checkpoint.bytes for checkpoint in kept))}"
         what = f"run {run.id} {clean(run.name)}, {run.step:,} steps of metrics, {files}"
-        if not yes and not typer.confirm(f"delete {what}?"):
+        if not yes and not typer.confirm(f"delete {what}?", err=as_json):
             raise typer.Exit(1)
         store.delete(run.id)
-        print(f"deleted {what}")
+        _say(as_json, run, f"deleted {what}")
 
 
-def epochs(run: Run) -> int:
-    """How many epochs the run's budget is, the last one perhaps in part."""
-    return -(-run.total_steps // run.steps_per_epoch) if run.steps_per_epoch else 0
+def _say(as_json: bool, run: Run, text: str) -> None:
+    """What was done to `run`, for people or as the run's JSON line."""
+    print(line(_values(run)) if as_json else text)
 
 
 def _values(run: Run) -> dict[str, Any]:
@@ -267,21 +240,6 @@ def _print_settings(run: Run) -> None:
         command = " ".join(map(str, earlier[0].get("command", newest) if earlier else newest))
         print(f"{'made with':<12}{clean(', '.join(f'{name} {value}' for name, value in provenance.items()))}")
         print(f"{'command':<12}{clean(command)}")
-
-
-def _epoch_lines(store: Store, run: Run, after: int) -> Iterator[tuple[int, str]]:
-    assert run.id is not None
-    names = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
-    columns = {name: dict(store.epoch_series([run.id], name).get(run.id, [])) for name in names}
-    for step in sorted(columns["train_loss"]):
-        epoch = -(-step // run.steps_per_epoch) if run.steps_per_epoch else 0
-        if epoch > after:
-            loss, accuracy, test_loss, test_accuracy = (columns[name].get(step) for name in names)
-            yield (
-                epoch,
-                f"epoch {epoch}/{epochs(run)}   train loss {number(loss)} acc {percent(accuracy)}   "
-                f"test loss {number(test_loss)} acc {percent(test_accuracy)}",
-            )
 
 
 def _export(run: Run, series: dict[str, Any], form: str, file: TextIO) -> None:

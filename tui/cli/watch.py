@@ -1,0 +1,82 @@
+"""`convtui runs watch`: follow a run of this or any other process."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from tui.cli.options import DEFAULT_STORE, AsJson, RunName, StorePath, existing_store, line
+from tui.cli.text import clean, number, percent
+
+if TYPE_CHECKING:
+    from engine.store import Run, Store
+
+ENDED = ("finished", "stopped", "diverged", "failed", "crashed")
+SCORES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
+LOOK_SECONDS = 0.25
+
+
+def watch(reference: RunName, as_json: AsJson = False, store_path: StorePath = DEFAULT_STORE) -> None:
+    """Follow a run of this or any other process until it ends."""
+    with existing_store(store_path) as store:
+        run = store.find(reference)
+        live = sys.stdout.isatty() and not as_json
+        begin = "\r\x1b[K" if live else ""
+        said, status, version, looks = 0, "", -1, 0
+        while True:
+            changed = store.data_version() != version
+            # A process that is gone writes nothing: its status is looked at once a second all the same.
+            if changed or looks % 4 == 0:
+                version = store.data_version()
+                run = store.run(run.id or 0)
+                for epoch, scores in _epochs(store, run, said):
+                    told = {"event": "epoch", "run": run.id, "epoch": epoch} | scores
+                    print(line(told) if as_json else begin + _epoch_line(run, epoch, scores), flush=True)
+                    said = epoch
+                if run.status in ENDED:
+                    print(line(_end(run)) if as_json else begin + _end_line(run), flush=True)
+                    return
+                if live:
+                    print(begin + _standing(run), end="", flush=True)
+                elif run.status != status and not as_json:
+                    print(f"run {run.id} {run.status}", flush=True)
+                status = run.status
+            looks += 1
+            time.sleep(LOOK_SECONDS)
+
+
+def epochs(run: Run) -> int:
+    """How many epochs the run's budget is, the last one perhaps in part."""
+    return -(-run.total_steps // run.steps_per_epoch) if run.steps_per_epoch else 0
+
+
+def _epochs(store: Store, run: Run, after: int) -> Iterator[tuple[int, dict[str, float | None]]]:
+    """The epochs beyond `after` that are done, and their scores."""
+    assert run.id is not None
+    columns = {name: dict(store.epoch_series([run.id], name).get(run.id, [])) for name in SCORES}
+    for step in sorted(columns["train_loss"]):
+        epoch = -(-step // run.steps_per_epoch) if run.steps_per_epoch else 0
+        if epoch > after:
+            yield epoch, {name: column.get(step) for name, column in columns.items()}
+
+
+def _epoch_line(run: Run, epoch: int, scores: dict[str, float | None]) -> str:
+    train, test = (f"loss {number(scores[f'{name}_loss'])} acc {percent(scores[f'{name}_accuracy'])}" for name in ("train", "test"))
+    return f"epoch {epoch}/{epochs(run)}   train {train}   test {test}"
+
+
+def _standing(run: Run) -> str:
+    steps = f"step {run.step:,}/{run.total_steps:,}"
+    return f"{run.status} · epoch {run.epoch}/{epochs(run)} · {steps} · {run.images_per_second or 0:,.0f} images/s"
+
+
+def _end(run: Run) -> dict[str, object]:
+    return {"event": run.status, "run": run.id, "status": run.status, "epoch": run.epoch, "step": run.step} | {
+        name: getattr(run, name) for name in (*SCORES, "seconds", "images_per_second", "dataset", "reason")
+    }
+
+
+def _end_line(run: Run) -> str:
+    return clean(f"run {run.id} {run.status}: {run.reason or 'test accuracy ' + percent(run.test_accuracy)}")
