@@ -9,6 +9,9 @@ import torch
 
 from engine.data.split import Dataset, Split
 
+# Nets of tests are so small that a second thread only waits, and on a busy machine for long.
+torch.set_num_threads(1)
+
 
 @pytest.fixture(autouse=True)
 def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

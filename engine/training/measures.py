@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from engine.training.checkpoint import State
+from engine.checkpoint import State
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from engine import events
+from engine import checkpoint, events
+from engine.checkpoint import Identity, State
 from engine.errors import CheckpointError
 from engine.events import Event
-from engine.training import checkpoint
-from engine.training.checkpoint import Identity, State
 
 
 class Saver:

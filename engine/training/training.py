@@ -17,15 +17,15 @@ import torch
 from torch import Tensor
 
 from engine import __version__, events, models
+from engine import checkpoint as checkpoints
+from engine.checkpoint import Identity, State
 from engine.data.batches import Standardise, epoch_order
 from engine.data.split import Dataset, Split
 from engine.device import check_precision, keep_freed_memory
 from engine.errors import DataError
 from engine.events import Event
 from engine.spec import RunSpec
-from engine.training import checkpoint as checkpoints
 from engine.training import generators
-from engine.training.checkpoint import Identity, State
 from engine.training.evaluation import Score, evaluate
 from engine.training.measures import NotFinite, Pending, Settled
 from engine.training.saving import Saver

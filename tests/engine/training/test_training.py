@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from engine import events
+from engine.checkpoint import load
 from engine.data.batches import Standardise, epoch_order
 from engine.data.split import Dataset
 from engine.errors import CheckpointError, DataError
@@ -19,7 +20,6 @@ from engine.events import Event
 from engine.models import build
 from engine.spec import RunSpec, changed, make
 from engine.training import Training, training
-from engine.training.checkpoint import load
 from tests.conftest import toy_dataset
 
 SMALL = make(
@@ -184,11 +184,11 @@ def test_what_the_puller_does_between_pulls_changes_nothing() -> None:
 
 def test_the_thread_count_is_the_trainings_own_and_is_given_back() -> None:
     before = torch.get_num_threads()
-    spec = changed(SMALL, {"training.threads": 1})
+    spec = changed(SMALL, {"training.threads": before + 1})
     with Training(spec, toy_dataset()) as training:
         started = next(training)
         assert isinstance(started, events.Started)
-        assert started.provenance["threads"] == 1
+        assert started.provenance["threads"] == before + 1
         assert started.provenance["step_path"] == "eager"
         assert torch.get_num_threads() == before
     resumed = Training(changed(SMALL, {"training.threads": 4}), toy_dataset(), threads=2)

@@ -8,10 +8,10 @@ import pytest
 import torch
 from safetensors import safe_open
 
+from engine.checkpoint import load
 from engine.errors import CheckpointError
 from engine.spec import changed
 from engine.training import Training
-from engine.training.checkpoint import load
 from tests.conftest import toy_dataset
 from tests.engine.training.test_training import SMALL, checkpoint_in, pull
 
