@@ -9,6 +9,7 @@ import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -164,6 +165,7 @@ class Training:
             "program": __version__,
             "python": platform.python_version(),
             "torch": torch.__version__,
+            "torchvision": version("torchvision"),
             "platform": platform.platform(),
             "device": str(self.device),
             "threads": self._threads,

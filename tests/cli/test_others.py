@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import shlex
 import signal
 import subprocess
 import sys
@@ -152,6 +154,34 @@ def test_a_real_process_told_to_terminate_saves_and_exits_143(tmp_path: Path) ->
     with Store.open(tmp_path / "store.db") as store:
         assert store.run(1).status == "stopped"
         assert store.newest_checkpoint(1) is not None
+
+
+def test_a_run_whose_terminal_is_gone_is_saved_and_exits_129(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "tui.cli", "run", *SMALL, "--epochs", "100000", "--store", str(tmp_path / "store.db")]
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True, cwd=TOP) as process:
+        os.close(theirs)
+        seen = b""
+        while b"epoch 2/100000" not in seen.replace(b" ", b"").replace(b"epoch", b"epoch "):
+            seen += os.read(ours, 65536)
+        os.close(ours)  # from here on every write fails
+        process.send_signal(signal.SIGHUP)
+    assert process.returncode == 129
+    with Store.open(tmp_path / "store.db") as store:
+        assert store.run(1).status == "stopped"
+        assert store.newest_checkpoint(1) is not None
+
+
+@pytest.mark.parametrize("shell", ["{run} | head -n 1", "{run} >&-", "PYTHONIOENCODING=ascii {run}"])
+def test_a_run_that_nobody_listens_to_is_trained_all_the_same(shell: str, tmp_path: Path) -> None:
+    arguments = shlex.join([*SMALL, "--epochs", "20", "--store", str(tmp_path / "store.db")])
+    run = f"{sys.executable} -m tui.cli run {arguments}"
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {shell.format(run=run)}"], capture_output=True, text=True, check=False, cwd=TOP
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    with Store.open(tmp_path / "store.db") as store:
+        assert (store.run(1).status, store.run(1).epoch) == ("finished", 20)
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
