@@ -26,16 +26,15 @@ class Preset:
 
 def presets() -> dict[str, Preset]:
     """Every preset by name. Raises SpecError naming the file that cannot be read."""
-    files = {path.stem: path for folder in (assets() / "presets", own_presets()) for path in sorted(folder.glob("*.toml"))}
-    return {name: _load(path) for name, path in files.items()}
+    return {name: _load(path) for name, path in _files().items()}
 
 
 def preset(name: str) -> Preset:
     """The preset of this name. Raises SpecError, with the nearest name, where there is none."""
-    known = presets()
-    if name not in known:
-        raise SpecError(f"there is no preset {name!r}{nearest(name, known)}: 'convtui presets' lists them")
-    return known[name]
+    files = _files()
+    if name not in files:
+        raise SpecError(f"there is no preset {name!r}{nearest(name, files)}: 'convtui presets' lists them")
+    return _load(files[name])
 
 
 def assets() -> Path:
@@ -48,6 +47,10 @@ def assets() -> Path:
 def own_presets() -> Path:
     """Where a person's own presets lie."""
     return platformdirs.user_config_path("convtui") / "presets"
+
+
+def _files() -> dict[str, Path]:
+    return {path.stem: path for folder in (assets() / "presets", own_presets()) for path in sorted(folder.glob("*.toml"))}
 
 
 def _load(path: Path) -> Preset:

@@ -49,7 +49,8 @@ def test_a_whole_run_is_in_the_store_with_what_its_numbers_depend_on(store: Stor
     kept = store.run(row.id)
     assert (kept.status, kept.step, kept.epoch) == ("finished", 21, 3)
     assert len(store.series(row.id, "batch_loss").values) == 21
-    assert {"program", "python", "torch", "torchvision", "device", "threads", "step_path", "precision", "command"} <= set(kept.repeatable)
+    dependencies = {"program", "python", "torch", "torchvision", "device", "threads", "step_path", "precision", "command"}
+    assert dependencies <= set(kept.repeatable)
     assert kept.host
     newest = store.newest_checkpoint(row.id)
     assert newest is not None
