@@ -8,19 +8,19 @@ import platform
 import statistics
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 Figures = dict[str, float]
 
 
-def measure(module: str, arms: Sequence[str], rounds: int, extra: Sequence[str] = ()) -> dict[str, list[Figures]]:
+def measure(module: str, arms: Mapping[str, Mapping[str, str]], rounds: int, extra: Sequence[str] = ()) -> dict[str, list[Figures]]:
     """Run `python -m MODULE --arm ARM` for each arm, in the order ABC CBA, `rounds` times in all; each prints its figures
-    as JSON on its last line."""
+    as JSON on its last line. `arms` has each one's environment beside what all have."""
     found: dict[str, list[Figures]] = {arm: [] for arm in arms}
     for index in range(rounds):
-        for arm in arms if index % 2 == 0 else reversed(arms):
+        for arm in arms if index % 2 == 0 else reversed(list(arms)):
             command = [sys.executable, "-m", module, "--arm", arm, *extra]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | arms[arm])
             if done.returncode:
                 raise SystemExit(f"{arm}: {done.stderr.strip()}")
             found[arm].append(json.loads(done.stdout.splitlines()[-1]))

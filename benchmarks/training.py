@@ -25,7 +25,9 @@ from engine.device import keep_freed_memory
 from engine.presets import preset
 from engine.spec import changed
 
-ARMS = ("tutorial", "strong user", "bare step", "convtui", "convtui again")
+OURS = {"OMP_WAIT_POLICY": "PASSIVE"}
+"""What the program sets when it starts (engine/__init__.py); here torch is there before it."""
+ARMS: dict[str, dict[str, str]] = {"tutorial": {}, "strong user": {}, "bare step": OURS, "convtui": OURS, "convtui again": OURS}
 SPEC = preset("lenet5").spec
 WARM_UP = 5
 

@@ -78,6 +78,13 @@ def check_precision(device: torch.device, precision: str) -> None:
         raise DeviceError(f"training.precision = bfloat16: {device} cannot compute in it; set training.precision = float32")
 
 
+def memory(device: torch.device) -> int:
+    """Bytes that the device has in all."""
+    import torch
+
+    return torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else psutil.virtual_memory().total
+
+
 def keep_freed_memory() -> None:
     """Tell glibc to reuse freed memory: it otherwise gives each large tensor back to the kernel and faults it in anew.
 

@@ -24,9 +24,15 @@ class Preset:
     file: Path
 
 
-def presets() -> dict[str, Preset]:
-    """Every preset by name. Raises SpecError naming the file that cannot be read."""
-    return {name: _load(path) for name, path in _files().items()}
+def presets() -> dict[str, Preset | SpecError]:
+    """Every preset by name; for a file that cannot be read, what is wrong with it."""
+    found: dict[str, Preset | SpecError] = {}
+    for name, path in _files().items():
+        try:
+            found[name] = _load(path)
+        except SpecError as error:
+            found[name] = error
+    return found
 
 
 def preset(name: str) -> Preset:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import torch
 
-from engine.data.split import Dataset, Split
+from engine.data.split import Dataset, Split  # before torch: see engine/__init__.py
+
+import torch  # isort: skip
 
 # Nets of tests are so small that a second thread only waits, and on a busy machine for long.
 torch.set_num_threads(1)

@@ -44,6 +44,12 @@ class Summary:
     def neurons(self) -> int:
         return sum(layer.neurons for layer in self.layers)
 
+    def least_bytes(self, batch_size: int) -> int:
+        """What training cannot do with less of: float32 weights, gradients and two moments, and every layer's output once
+        for a whole batch."""
+        outputs = sum(torch.Size(layer.output).numel() for layer in self.layers)
+        return 4 * (4 * self.parameters + batch_size * outputs)
+
 
 def summarise(net: nn.Module, input: Sequence[int]) -> Summary:
     """Shapes and counts of `net` for one image of shape [C, H, W], by one forward pass of that image in zeros.

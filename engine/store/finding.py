@@ -39,8 +39,10 @@ def _by_prefix(session: Session, reference: str) -> Run:
         raise RunNotFound(f"{len(candidates)} names begin with {reference!r}: {named}{more}; write more of the name, or the id")
     if not candidates:
         near = nearest(reference, [name for _, name in session.exec(newest.limit(1000))])
-        raise RunNotFound(f"there is no run {reference!r} in this store{near}: 'convtui runs' lists them")
-    return _first(session.get(Run, candidates[0][0]), f"there is no run {reference!r} in this store: 'convtui runs' lists them")
+        raise RunNotFound(f"there is no run {reference!r} in this store{near}: 'convtui runs list' shows them")
+    return _first(
+        session.get(Run, candidates[0][0]), f"there is no run {reference!r} in this store: 'convtui runs list' shows them"
+    )
 
 
 def _first(run: Run | None, otherwise: str) -> Run:

@@ -183,9 +183,14 @@ class Store:
     # --------------------------------------------------------------------------------------- who has a run in hand
 
     def queue(self, run_id: int) -> None:
-        """Say that a process will take the run in hand soon. Raises RunNotFound, RunBusy as `claim` does."""
+        """Say that a process will take the run in hand soon.
+
+        Raises RunNotFound, RunBusy as `claim` does, and where it waits already.
+        """
         with self._writing("queueing a run") as session:
             run = _get_idle(session, run_id, self._resolve)
+            if run.status == "queued":
+                raise RunBusy(f"run {run_id} ({run.name}) waits in the queue already: 'convtui stop {run_id}' takes it out")
             run.status, run.ended, run.reason = "queued", None, None
 
     def give_up(self, run_id: int, status: Literal["stopped", "failed"], reason: str | None = None) -> bool:
@@ -322,7 +327,7 @@ class Store:
 def _get(session: Session, run_id: int) -> Run:
     run = session.get(Run, run_id)
     if run is None:
-        raise RunNotFound(f"there is no run {run_id} in this store: 'convtui runs' lists them")
+        raise RunNotFound(f"there is no run {run_id} in this store: 'convtui runs list' shows them")
     return run
 
 

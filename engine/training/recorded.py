@@ -36,6 +36,9 @@ def recorded(
         kept = [folder / checkpoint.file for checkpoint in store.checkpoints(run.id, "checkpoint")] if resume else []
         training, damaged = _newest_sound(kept, partial(Training, spec, dataset, device=device, folder=folder, threads=threads))
         with training:
+            if resume and not kept:
+                text = "there is no checkpoint of this run yet: it begins again from its start"
+                recorder.record(Message(training.step, text, "warning"))
             for trouble in damaged:
                 recorder.record(Message(training.step, f"{trouble}; gone on from an older one", "warning"))
             yield training, drive(recorder, training, should_stop=lambda: training is not None and training.stopping)

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from engine import events
 from tui.cli.faces import BarFace, SafeFace
+from tui.cli.tables import aligned
 from tui.cli.text import clean, duration, number, percent, size, sparkline
 
 
@@ -66,6 +67,14 @@ def test_a_face_that_cannot_be_written_to_falls_silent_and_the_run_goes_on() -> 
         face.show(events.Paused(1))
         face.say("something")
     face.close()
+
+
+def test_a_table_that_is_too_wide_loses_whole_columns_and_never_a_digit() -> None:
+    names, rows = ("id", "name", "loss", "when"), [("1", "first", "0.914", "Tue 14:05"), ("12", "größe日", "12.5", "now")]
+    wide = aligned(names, rows, right={"id", "loss"}, drop=("when", "loss"), columns=80)
+    assert wide == ["id  name      loss  when", " 1  first    0.914  Tue 14:05", "12  größe日   12.5  now"]
+    narrow = aligned(names, rows, right={"id", "loss"}, drop=("when", "loss"), columns=20)
+    assert narrow == ["id  name      loss", " 1  first    0.914", "12  größe日   12.5"]
 
 
 def test_values_are_written_for_people() -> None:

@@ -113,5 +113,6 @@ def test_every_change_can_be_told_in_json(store: Store, convtui: Convtui) -> Non
 
 def test_delete_asks_and_takes_no_for_an_answer(store: Store, convtui: Convtui, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
-    assert convtui("runs", "delete", "1").code == 1
+    kept = convtui("runs", "delete", "1")
+    assert (kept.code, kept.err) == (0, "kept run 1\n")
     assert len(convtui("runs", "list", "--json").lines) == 2

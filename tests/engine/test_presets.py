@@ -48,4 +48,5 @@ def test_a_bad_preset_names_its_file(text: str) -> None:
     own("mine", text)
     with pytest.raises(SpecError, match=str(Path("presets") / "mine.toml")):
         preset("mine")
+    assert isinstance(presets()["mine"], SpecError)
     assert preset("lenet5").summary, "one's own mistake must not keep the others from being used"

@@ -122,6 +122,8 @@ class QuietFace(SilentFace):
 class PlainFace(QuietFace):
     """One line an epoch on stdout, for pipes and log files."""
 
+    wide = True
+
     def __init__(self) -> None:
         self.total_epochs = 0
 
@@ -132,7 +134,7 @@ class PlainFace(QuietFace):
                 self.total_epochs = -(-event.total_steps // event.steps_per_epoch)
                 self.write(introduction(event))
             case events.EpochEnded():
-                self.write(epoch_line(event, self.total_epochs))
+                self.write(epoch_line(event, self.total_epochs, pace=self.wide))
             case events.RateChanged():
                 self.write(f"learning rate {event.learning_rate:g} from step {event.step:,} on, by hand")
             case events.Paused():
@@ -160,6 +162,7 @@ class BarFace(PlainFace):
     def __init__(self, console: Console) -> None:
         super().__init__()
         self.console = console
+        self.wide = console.width >= WIDE
         self.bar: Progress | None = None
         self.task = TaskID(0)
         self.drawn = 0.0
@@ -181,8 +184,9 @@ class BarFace(PlainFace):
                 self.close()
                 words = TextColumn("{task.description}"), TextColumn("{task.fields[numbers]}")
                 # On a narrow terminal the numbers matter more than the bar.
-                wide = self.console.width >= WIDE
-                columns = (SpinnerColumn(), words[0], BarColumn(bar_width=None), words[1]) if wide else (SpinnerColumn(), *words)
+                columns = (
+                    (SpinnerColumn(), words[0], BarColumn(bar_width=None), words[1]) if self.wide else (SpinnerColumn(), *words)
+                )
                 self._open(*columns, numbers="", completed=event.step, total=event.total_steps, description="begins")
                 self.first = None
             case events.Progress():
@@ -218,7 +222,7 @@ class BarFace(PlainFace):
         steps = event.step - self.first.step
         left = duration((event.seconds - self.first.seconds) / steps * (total - event.step)) if steps else "—"
         loss, accuracy = event.values["batch_loss"], event.values["batch_accuracy"]
-        place = f"{'step ' if self.console.width >= WIDE else ''}{event.step:,}/{int(total):,}"
+        place = f"{'step ' if self.wide else ''}{event.step:,}/{int(total):,}"
         scores = f"loss {number(sum(loss) / len(loss))}  acc {percent(sum(accuracy) / len(accuracy))}"
         numbers = f"{place}  {scores}  {event.images_per_second:,.0f} img/s  {left} left"
         self.bar.update(self.task, completed=event.step, numbers=numbers)
@@ -312,11 +316,13 @@ def introduction(event: events.Started) -> str:
     return f"{event.parameters:,} parameters on {event.dataset}, {event.images_per_epoch:,} images · {event.device} · {verb}"
 
 
-def epoch_line(event: events.EpochEnded, total: int) -> str:
-    """An epoch's outcome, its columns under each other."""
+def epoch_line(event: events.EpochEnded, total: int, *, pace: bool = True) -> str:
+    """An epoch's outcome, its columns under each other; with its pace where there is room."""
     values = event.values
     text = f"epoch {event.epoch:>{len(str(total))}}/{total}"
     for name in ("train", "validation", "test"):
         if f"{name}_loss" in values:
             text += f"   {name} loss {number(values[f'{name}_loss']):>6} acc {percent(values[f'{name}_accuracy']):>7}"
+    if not pace:
+        return f"{text}{'   best' if event.best else ''}"
     return f"{text}   {event.images_per_second:>8,.0f} images/s   {duration(event.seconds):>7}{'   best' if event.best else ''}"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
 
+from engine.errors import SpecError
 from tui.cli.options import AsJson, line
+from tui.cli.text import clean
 
 
 def presets(
@@ -32,13 +35,19 @@ def _all(as_json: bool) -> None:
         from tui.cli.tables import show
 
         table = Table("preset", "report", "data", "what it is", box=None, header_style="bold", pad_edge=False)
-        for preset in known().values():
+        for name, preset in known().items():
+            if isinstance(preset, SpecError):
+                table.add_row(clean(name), "—", "—", f"cannot be read: {clean(preset)}")
+                continue
             table.add_row(preset.name, preset.report or "—", preset.spec.data.source, preset.summary)
         show(table)
         return
     from engine.models import check
 
     for preset in known().values():
+        if isinstance(preset, SpecError):
+            print(f"convtui: {clean(preset)}", file=sys.stderr)
+            continue
         summary = check(preset.spec)
         print(
             line(
@@ -122,11 +131,19 @@ def _fields(as_json: bool) -> None:
                 )
             )
         return
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from tui.cli.tables import show
 
-    table = Table("hyperparameter", "default", "what it may be", "what it is", box=None, header_style="bold", pad_edge=False)
+    table = Table(
+        Column("hyperparameter", no_wrap=True),
+        "default",
+        "what it may be",
+        "what it is",
+        box=None,
+        header_style="bold",
+        pad_edge=False,
+    )
     for field in hyperparameters():
         allowed = (
             ", ".join(field.choices)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
@@ -50,16 +51,10 @@ def list_runs(
             print(f"no runs yet in {store_path}: 'convtui run --preset demo' trains one in seconds")
             return
         curves = store.epoch_series([run.id for run in found if run.id is not None], "test_accuracy")
-    from rich.table import Table
+    from tui.cli.tables import aligned, width
 
-    from tui.cli.tables import show
-
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("id", "name", "data", "status", "epoch", "test acc", "best", "loss", "curve", "time", "device", "when"):
-        right = name in ("id", "epoch", "test acc", "best", "loss", "time")
-        table.add_column(name, justify="right" if right else "left", no_wrap=True, overflow="ellipsis")
-    for run in found:
-        table.add_row(
+    rows = [
+        (
             str(run.id),
             clean(run.name)[:28],
             _tail(clean(run.dataset), 20),
@@ -73,7 +68,12 @@ def list_runs(
             run.device,
             when(run.started or run.created),
         )
-    show(table)
+        for run in found
+    ]
+    names = ("id", "name", "data", "status", "epoch", "test acc", "best", "loss", "curve", "time", "device", "when")
+    right = {"id", "epoch", "test acc", "best", "loss", "time"}
+    drop = ("device", "when", "curve", "time", "loss", "best", "data", "epoch")
+    print("\n".join(aligned(names, rows, right=right, drop=drop, columns=width())))
 
 
 @app.command("show")
@@ -88,6 +88,8 @@ def show_run(reference: RunName, as_json: AsJson = False, store_path: StorePath 
             for name in ("test_accuracy", "test_loss")
         }
         folder = store.folder(run.id)
+    from tui.cli.tables import labelled
+
     if as_json:
         values = _values(run) | {"spec": json.loads(run.spec), "provenance": run.repeatable}
         values["checkpoints"] = [
@@ -98,16 +100,16 @@ def show_run(reference: RunName, as_json: AsJson = False, store_path: StorePath 
         return
     for name, text in _outline(run):
         if text:
-            print(f"{name:<12}{clean(text)}")
+            print(labelled(name, clean(text)))
     if curves["test_loss"]:
         accuracy, loss = (sparkline(curves[name], 30) for name in ("test_accuracy", "test_loss"))
-        print(f"{'curves':<12}test accuracy {accuracy}  test loss {loss}")
+        print(labelled("curves", f"test accuracy {accuracy}  test loss {loss}"))
     _print_settings(run)
     for checkpoint in checkpoints:
         where = f"epoch {checkpoint.epoch}, step {checkpoint.step:,}"
-        print(f"{checkpoint.kind:<12}{where}: {clean(folder / checkpoint.file)} ({size(checkpoint.bytes)})")
+        print(labelled(checkpoint.kind, f"{where}: {clean(folder / checkpoint.file)} ({size(checkpoint.bytes)})"))
     for message in messages:
-        print(f"{message.severity:<12}step {message.step:,}: {clean(message.text)}")
+        print(labelled(message.severity, f"step {message.step:,}: {clean(message.text)}"))
 
 
 @app.command()
@@ -181,7 +183,8 @@ def delete(
         files = f"{len(kept)} files of {size(sum(checkpoint.bytes for checkpoint in kept))}"
         what = f"run {run.id} {clean(run.name)}, {run.step:,} steps of metrics, {files}"
         if not yes and not typer.confirm(f"delete {what}?", err=as_json):
-            raise typer.Exit(1)
+            print(f"kept run {run.id}", file=sys.stderr)
+            return
         store.delete(run.id)
         _say(as_json, run, f"deleted {what}")
 
@@ -209,6 +212,7 @@ def _outline(run: Run) -> list[tuple[str, str | None]]:
         ("best", None if run.best_epoch is None else f"test accuracy {percent(run.best_accuracy)}, epoch {run.best_epoch}"),
         ("time", f"{duration(run.seconds)}, {run.images_per_second or 0:,.0f} images/s"),
         ("where", f"{run.device} of {run.host}, since {when(run.started)}" if run.started else None),
+        ("rate", f"{run.learning_rate:g}, {run.rate_factor:g} times the schedule's, by hand" if run.rate_factor != 1 else None),
         ("net", f"{run.parameters:,} parameters" if run.parameters else None),
         ("note", run.note),
     ]
@@ -224,22 +228,23 @@ def _tail(text: str, width: int) -> str:
 
 def _print_settings(run: Run) -> None:
     from engine.spec import RunSpec, difference
+    from tui.cli.tables import labelled
 
     try:
         settings = run.settings
     except SpecError as error:
-        print(f"{'settings':<12}{clean(run.spec)}\n{'':<12}(not this program's: {clean(error)})")
+        print(labelled("settings", f"{clean(run.spec)} (not this program's: {clean(error)})"))
         return
     changed = difference(RunSpec(), settings)
     for index, (path, (_, value)) in enumerate(changed.items()):
-        print(f"{'settings' if not index else '':<12}{path} = {clean(value)}")
+        print(labelled("" if index else "settings", f"{path} = {clean(value)}"))
     provenance = run.repeatable
     if provenance:
         earlier = provenance.pop("earlier", [])
         newest = provenance.pop("command", [])
-        command = " ".join(map(str, earlier[0].get("command", newest) if earlier else newest))
-        print(f"{'made with':<12}{clean(', '.join(f'{name} {value}' for name, value in provenance.items()))}")
-        print(f"{'command':<12}{clean(command)}")
+        command = shlex.join(map(str, earlier[0].get("command", newest) if earlier else newest))
+        print(labelled("made with", clean(", ".join(f"{name} {value}" for name, value in provenance.items()))))
+        print(labelled("command", clean(command)))
 
 
 def _export(run: Run, series: dict[str, Any], form: str, file: TextIO) -> None:
