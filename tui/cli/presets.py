@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from engine.errors import SpecError
 from tui.cli.options import AsJson, line
 from tui.cli.text import clean
+
+if TYPE_CHECKING:
+    from engine.models import Summary
+    from engine.presets import Preset
 
 
 def presets(
@@ -48,20 +52,20 @@ def _all(as_json: bool) -> None:
         if isinstance(preset, SpecError):
             print(f"convtui: {clean(preset)}", file=sys.stderr)
             continue
-        summary = check(preset.spec)
-        print(
-            line(
-                {
-                    "name": preset.name,
-                    "summary": preset.summary,
-                    "report": preset.report,
-                    "parameters": summary.parameters,
-                    "neurons": summary.neurons,
-                    "dataset": preset.spec.data.source,
-                    "spec": preset.spec.model_dump(mode="json"),
-                }
-            )
-        )
+        print(line(_values(preset, check(preset.spec))))
+
+
+def _values(preset: Preset, summary: Summary) -> dict[str, Any]:
+    """What `--json` tells of a preset."""
+    return {
+        "name": preset.name,
+        "summary": preset.summary,
+        "report": preset.report,
+        "parameters": summary.parameters,
+        "neurons": summary.neurons,
+        "dataset": preset.spec.data.source,
+        "spec": preset.spec.model_dump(mode="json"),
+    }
 
 
 def _one(name: str, as_json: bool) -> None:
@@ -79,20 +83,7 @@ def _one(name: str, as_json: bool) -> None:
             {"name": layer.name, "output": layer.output, "weights": layer.weights, "biases": layer.biases, "neurons": layer.neurons}
             for layer in summary.layers
         ]
-        print(
-            line(
-                {
-                    "name": preset.name,
-                    "summary": preset.summary,
-                    "report": preset.report,
-                    "parameters": summary.parameters,
-                    "neurons": summary.neurons,
-                    "dataset": preset.spec.data.source,
-                    "spec": preset.spec.model_dump(mode="json"),
-                    "layers": layers,
-                }
-            )
-        )
+        print(line(_values(preset, summary) | {"layers": layers}))
         return
     print(f"{preset.name}: {preset.summary}\n")
     settings = Table("setting", "value", "default", box=None, header_style="bold", pad_edge=False)

@@ -1,31 +1,29 @@
-"""RunSpec: every hyperparameter of a run, with its bounds, unit and one line of help.
-
-The one source of truth. The command line's options, the form on screen, validation, presets in TOML and the comparison
-of two runs are all read off these classes; nothing about a hyperparameter is written down a second time.
-"""
+"""The groups of hyperparameters, each field with its bounds, unit and one line of help."""
 
 from __future__ import annotations
 
-import difflib
 import re
-import tomllib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
 )
-from pydantic.fields import FieldInfo
 
-from engine.errors import SpecError
+WANTED = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "string": "text",
+    "tuple": "a list of blocks",
+    "model": "a group of hyperparameters",
+}
+"""What a value must be, by the first word of pydantic's name for the error."""
 
 
 class Part(BaseModel):
@@ -38,7 +36,7 @@ class Part(BaseModel):
     def _true_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
         kind = cls.model_fields[info.field_name or ""].annotation
         if isinstance(value, bool) and kind in (int, float, int | None):
-            raise ValueError(f"is not {_WANTED['float' if kind is float else 'int']}")
+            raise ValueError(f"is not {WANTED['float' if kind is float else 'int']}")
         return value
 
 
@@ -209,188 +207,3 @@ class RunSpec(Part):
                 f"optimiser.schedule = {self.optimiser.schedule}: set optimiser.schedule = cosine or optimiser.warmup_epochs = 0"
             )
         return self
-
-
-# --------------------------------------------------------------------------------------------- making and changing
-
-
-@dataclass(frozen=True, slots=True)
-class Hyperparameter:
-    """One field of RunSpec as faces see it."""
-
-    path: str
-    """`part.name`, as in `model.activation`."""
-    kind: type
-    """bool, int, float, str or tuple (blocks)."""
-    default: Any
-    help: str
-    unit: str
-    choices: tuple[str, ...]
-    """The valid values where there is a closed list, else empty."""
-    bounds: str
-    """As in `0 < x <= 10`; empty where there are none."""
-
-
-def make(values: Mapping[str, Any]) -> RunSpec:
-    """The spec with these nested values, as read from TOML or JSON. Raises SpecError naming every bad field."""
-    try:
-        return RunSpec.model_validate(values)
-    except ValidationError as error:
-        raise SpecError(_explain(error)) from None
-
-
-def changed(spec: RunSpec, changes: Mapping[str, Any]) -> RunSpec:
-    """`spec` with values set by path: `{"model.activation": "tanh", "model.conv_blocks.0.filters": 16}`.
-
-    Raises SpecError for unknown paths and bad values.
-    """
-    values: dict[str, Any] = spec.model_dump()
-    for path, value in changes.items():
-        _put(values, path, value)
-    return make(values)
-
-
-def parse_setting(text: str) -> tuple[str, Any]:
-    """`model.leak=0.1` as its path and value. Values are TOML; what is not TOML is taken as text. Raises SpecError."""
-    path, equals, value = text.partition("=")
-    if not equals or not path.strip():
-        raise SpecError(f"--set {text}: write PART.NAME=VALUE, as in model.activation=tanh")
-    try:
-        return path.strip(), tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        return path.strip(), value.strip()
-
-
-def difference(before: RunSpec, after: RunSpec) -> dict[str, tuple[str, str]]:
-    """Path -> (value before, value after), written as people read them, for every hyperparameter that differs."""
-    pairs = ((field.path, read(before, field.path), read(after, field.path)) for field in hyperparameters())
-    return {path: (written(old), written(new)) for path, old, new in pairs if old != new}
-
-
-def read(spec: RunSpec, path: str) -> Any:
-    """The value at `part.name`."""
-    part, _, name = path.partition(".")
-    return getattr(getattr(spec, part), name)
-
-
-def written(value: Any) -> str:
-    """A hyperparameter's value as people read it and as `--set` takes it back."""
-    if isinstance(value, tuple):
-        return ", ".join(str(item) for item in value) or "none"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "none" if value is None else str(value)
-
-
-def hyperparameters() -> Iterator[Hyperparameter]:
-    """Every hyperparameter in the order of the form."""
-    for part_name, part in RunSpec.model_fields.items():
-        part_type = part.annotation
-        assert isinstance(part_type, type)
-        assert issubclass(part_type, Part)
-        for name, info in part_type.model_fields.items():
-            extra = info.json_schema_extra
-            yield Hyperparameter(
-                path=f"{part_name}.{name}",
-                kind=_kind(info),
-                default=info.default,
-                help=info.description or "",
-                unit=str(extra["unit"]) if isinstance(extra, dict) else "",
-                choices=tuple(get_args(info.annotation)) if get_origin(info.annotation) is Literal else (),
-                bounds=_bounds(info),
-            )
-
-
-def _kind(info: FieldInfo) -> type:
-    annotation = info.annotation
-    if get_origin(annotation) is Literal:
-        return str
-    if get_origin(annotation) is not None:
-        inner = [part for part in get_args(annotation) if isinstance(part, type) and part is not type(None)]
-        return inner[0] if inner and get_origin(annotation) is not tuple and inner[0] in (int, float, str) else tuple
-    assert isinstance(annotation, type)
-    return annotation
-
-
-def _bounds(info: FieldInfo) -> str:
-    limits = {name: getattr(rule, name) for rule in info.metadata for name in ("gt", "ge", "lt", "le") if hasattr(rule, name)}
-    low = f"{limits['gt']:g} < " if "gt" in limits else f"{limits['ge']:g} <= " if "ge" in limits else ""
-    high = f" < {limits['lt']:g}" if "lt" in limits else f" <= {limits['le']:g}" if "le" in limits else ""
-    return f"{low}x{high}" if low or high else ""
-
-
-def _put(values: dict[str, Any], path: str, value: Any) -> None:
-    *parents, name = path.split(".")
-    place: Any = values
-    for parent in parents:
-        if isinstance(place, list | tuple) and parent.isdigit() and int(parent) < len(place):
-            place = place[int(parent)]
-        elif isinstance(place, dict) and isinstance(place.get(parent), dict | list | tuple):
-            if isinstance(place[parent], tuple):
-                place[parent] = list(place[parent])
-            place = place[parent]
-        else:
-            raise SpecError(_unknown(path))
-    if isinstance(place, list) and name.isdigit() and int(name) < len(place):
-        place[int(name)] = value
-    elif isinstance(place, dict) and name in place and not isinstance(place[name], dict):
-        place[name] = None if value == "none" and path == "training.steps" else () if value == "none" else value
-    else:
-        raise SpecError(_unknown(path))
-
-
-def _unknown(path: str) -> str:
-    near = nearest(path, [field.path for field in hyperparameters()])
-    return f"there is no hyperparameter {path!r}{near}: 'convtui presets --fields' lists them"
-
-
-def nearest(wrong: str, right: Iterable[str]) -> str:
-    """` (did you mean X?)` for the closest of the `right` names, or nothing when none is close."""
-    names = list(right)
-    tails = {name.rpartition(".")[2]: name for name in names}
-    close = difflib.get_close_matches(wrong, names, n=1, cutoff=0.5) or [
-        tails[tail] for tail in difflib.get_close_matches(wrong.rpartition(".")[2], list(tails), n=1, cutoff=0.6)
-    ]
-    return f" (did you mean {close[0]}?)" if close else ""
-
-
-_WANTED = {
-    "int": "a whole number",
-    "float": "a number",
-    "bool": "true or false",
-    "string": "text",
-    "tuple": "a list of blocks",
-    "model": "a group of hyperparameters",
-}
-
-
-def _explain(error: ValidationError) -> str:
-    """All of pydantic's complaints in one line: field, value, bound, nearest valid choice."""
-    return "; ".join(dict.fromkeys(_explain_one(dict(problem)) for problem in error.errors(include_url=False)))
-
-
-def _explain_one(problem: dict[str, Any]) -> str:
-    path = ".".join(str(place) for place in problem["loc"])
-    limits = problem.get("ctx", {})
-    value = problem["input"]
-    shown = f"{path} = {value if isinstance(value, str) else written(value)}"
-    match problem["type"]:
-        case "extra_forbidden":
-            return _unknown(path)
-        case "literal_error":
-            choices = re.findall(r"'([^']*)'", str(limits["expected"]))
-            return f"{shown} is not one of {', '.join(choices)}{nearest(str(value), choices)}"
-        case "greater_than" | "greater_than_equal" | "less_than" | "less_than_equal" as rule:
-            sign = {"greater_than": ">", "greater_than_equal": ">=", "less_than": "<", "less_than_equal": "<="}[rule]
-            (limit,) = limits.values()
-            hint = f"; the nearest allowed value is {limit:g}" if sign in (">=", "<=") else ""
-            return f"{shown} is out of bounds: it must be {sign} {limit:g}{hint}"
-        case "value_error":
-            text = str(limits["error"])
-            return f"{shown} {text}" if path else text
-        case "finite_number":
-            return f"{shown} is not a finite number"
-        case kind if kind.endswith(("_type", "_parsing", "_from_float")):
-            return f"{shown} is not {_WANTED.get(kind.split('_')[0], kind)}"
-        case _:
-            return f"{shown}: {problem['msg']}"

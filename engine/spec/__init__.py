@@ -1,0 +1,28 @@
+"""RunSpec: every hyperparameter of a run, with its bounds, unit and one line of help.
+
+The one source of truth. The command line's options, the form on screen, validation, presets in TOML and the comparison
+of two runs are all read off these classes; nothing about a hyperparameter is written down a second time.
+"""
+
+from engine.spec.fields import Hyperparameter, difference, hyperparameters, nearest, read, written
+from engine.spec.making import changed, make, parse_setting
+from engine.spec.parts import ConvBlock, DataSpec, DenseBlock, ModelSpec, OptimiserSpec, RunSpec, TrainingSpec
+
+__all__ = [
+    "ConvBlock",
+    "DataSpec",
+    "DenseBlock",
+    "Hyperparameter",
+    "ModelSpec",
+    "OptimiserSpec",
+    "RunSpec",
+    "TrainingSpec",
+    "changed",
+    "difference",
+    "hyperparameters",
+    "make",
+    "nearest",
+    "parse_setting",
+    "read",
+    "written",
+]

@@ -1,0 +1,97 @@
+"""The hyperparameters one by one, as faces list, write and compare them."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from engine.spec.parts import Part, RunSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Hyperparameter:
+    """One field of RunSpec as faces see it."""
+
+    path: str
+    """`part.name`, as in `model.activation`."""
+    kind: type
+    """bool, int, float, str or tuple (blocks)."""
+    default: Any
+    help: str
+    unit: str
+    choices: tuple[str, ...]
+    """The valid values where there is a closed list, else empty."""
+    bounds: str
+    """As in `0 < x <= 10`; empty where there are none."""
+
+
+def hyperparameters() -> Iterator[Hyperparameter]:
+    """Every hyperparameter in the order of the form."""
+    for part_name, part in RunSpec.model_fields.items():
+        part_type = part.annotation
+        assert isinstance(part_type, type)
+        assert issubclass(part_type, Part)
+        for name, info in part_type.model_fields.items():
+            extra = info.json_schema_extra
+            yield Hyperparameter(
+                path=f"{part_name}.{name}",
+                kind=_kind(info),
+                default=info.default,
+                help=info.description or "",
+                unit=str(extra["unit"]) if isinstance(extra, dict) else "",
+                choices=tuple(get_args(info.annotation)) if get_origin(info.annotation) is Literal else (),
+                bounds=_bounds(info),
+            )
+
+
+def read(spec: RunSpec, path: str) -> Any:
+    """The value at `part.name`."""
+    part, _, name = path.partition(".")
+    return getattr(getattr(spec, part), name)
+
+
+def written(value: Any) -> str:
+    """A hyperparameter's value as people read it and as `--set` takes it back."""
+    if isinstance(value, tuple):
+        return ", ".join(str(item) for item in value) or "none"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "none" if value is None else str(value)
+
+
+def difference(before: RunSpec, after: RunSpec) -> dict[str, tuple[str, str]]:
+    """Path -> (value before, value after), written as people read them, for every hyperparameter that differs."""
+    pairs = ((field.path, read(before, field.path), read(after, field.path)) for field in hyperparameters())
+    return {path: (written(old), written(new)) for path, old, new in pairs if old != new}
+
+
+def nearest(wrong: str, right: Iterable[str]) -> str:
+    """` (did you mean X?)` for the closest of the `right` names, or nothing when none is close."""
+    names = list(right)
+    tails = {name.rpartition(".")[2]: name for name in names}
+    close = difflib.get_close_matches(wrong, names, n=1, cutoff=0.5) or [
+        tails[tail] for tail in difflib.get_close_matches(wrong.rpartition(".")[2], list(tails), n=1, cutoff=0.6)
+    ]
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def _kind(info: FieldInfo) -> type:
+    annotation = info.annotation
+    if get_origin(annotation) is Literal:
+        return str
+    if get_origin(annotation) is not None:
+        inner = [part for part in get_args(annotation) if isinstance(part, type) and part is not type(None)]
+        return inner[0] if inner and get_origin(annotation) is not tuple and inner[0] in (int, float, str) else tuple
+    assert isinstance(annotation, type)
+    return annotation
+
+
+def _bounds(info: FieldInfo) -> str:
+    limits = {name: getattr(rule, name) for rule in info.metadata for name in ("gt", "ge", "lt", "le") if hasattr(rule, name)}
+    low = f"{limits['gt']:g} < " if "gt" in limits else f"{limits['ge']:g} <= " if "ge" in limits else ""
+    high = f" < {limits['lt']:g}" if "lt" in limits else f" <= {limits['le']:g}" if "le" in limits else ""
+    return f"{low}x{high}" if low or high else ""

@@ -1,0 +1,101 @@
+"""From values to a RunSpec, and from what is wrong with them to one line for people."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from engine.errors import SpecError
+from engine.spec.fields import hyperparameters, nearest, written
+from engine.spec.parts import WANTED, RunSpec
+
+
+def make(values: Mapping[str, Any]) -> RunSpec:
+    """The spec with these nested values, as read from TOML or JSON. Raises SpecError naming every bad field."""
+    try:
+        return RunSpec.model_validate(values)
+    except ValidationError as error:
+        raise SpecError(_explain(error)) from None
+
+
+def changed(spec: RunSpec, changes: Mapping[str, Any]) -> RunSpec:
+    """`spec` with values set by path: `{"model.activation": "tanh", "model.conv_blocks.0.filters": 16}`.
+
+    Raises SpecError for unknown paths and bad values.
+    """
+    values: dict[str, Any] = spec.model_dump()
+    for path, value in changes.items():
+        _put(values, path, value)
+    return make(values)
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """`model.leak=0.1` as its path and value. Values are TOML; what is not TOML is taken as text. Raises SpecError."""
+    path, equals, value = text.partition("=")
+    if not equals or not path.strip():
+        raise SpecError(f"--set {text}: write PART.NAME=VALUE, as in model.activation=tanh")
+    try:
+        return path.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return path.strip(), value.strip()
+
+
+def _put(values: dict[str, Any], path: str, value: Any) -> None:
+    *parents, name = path.split(".")
+    place: Any = values
+    for parent in parents:
+        if isinstance(place, list | tuple) and parent.isdigit() and int(parent) < len(place):
+            place = place[int(parent)]
+        elif isinstance(place, dict) and isinstance(place.get(parent), dict | list | tuple):
+            if isinstance(place[parent], tuple):
+                place[parent] = list(place[parent])
+            place = place[parent]
+        else:
+            raise SpecError(_unknown(path))
+    if isinstance(place, list) and name.isdigit() and int(name) < len(place):
+        place[int(name)] = value
+    elif isinstance(place, dict) and name in place and not isinstance(place[name], dict):
+        place[name] = None if value == "none" and path == "training.steps" else () if value == "none" else value
+    else:
+        raise SpecError(_unknown(path))
+
+
+def _unknown(path: str) -> str:
+    near = nearest(path, [field.path for field in hyperparameters()])
+    return f"there is no hyperparameter {path!r}{near}: 'convtui presets --fields' lists them"
+
+
+def _explain(error: ValidationError) -> str:
+    """All of pydantic's complaints in one line: field, value, bound, nearest valid choice."""
+    return "; ".join(dict.fromkeys(_explain_one(dict(problem)) for problem in error.errors(include_url=False)))
+
+
+def _explain_one(problem: dict[str, Any]) -> str:
+    path = ".".join(str(place) for place in problem["loc"])
+    limits = problem.get("ctx", {})
+    value = problem["input"]
+    shown = f"{path} = {value if isinstance(value, str) else written(value)}"
+    match problem["type"]:
+        case "extra_forbidden":
+            return _unknown(path)
+        case "literal_error":
+            choices = re.findall(r"'([^']*)'", str(limits["expected"]))
+            return f"{shown} is not one of {', '.join(choices)}{nearest(str(value), choices)}"
+        case "greater_than" | "greater_than_equal" | "less_than" | "less_than_equal" as rule:
+            sign = {"greater_than": ">", "greater_than_equal": ">=", "less_than": "<", "less_than_equal": "<="}[rule]
+            (limit,) = limits.values()
+            hint = f"; the nearest allowed value is {limit:g}" if sign in (">=", "<=") else ""
+            return f"{shown} is out of bounds: it must be {sign} {limit:g}{hint}"
+        case "value_error":
+            text = str(limits["error"])
+            return f"{shown} {text}" if path else text
+        case "finite_number":
+            return f"{shown} is not a finite number"
+        case kind if kind.endswith(("_type", "_parsing", "_from_float")):
+            return f"{shown} is not {WANTED.get(kind.split('_')[0], kind)}"
+        case _:
+            return f"{shown}: {problem['msg']}"
