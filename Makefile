@@ -1,5 +1,5 @@
 # Two commands from a bare machine: `make demo` trains a net and shows what it learnt, `make test` runs every check.
-.PHONY: setup demo test test-long lint format benchmark clean
+.PHONY: setup demo test lint format benchmark clean
 .DEFAULT_GOAL := setup
 
 # The newest Python that torch has wheels for everywhere; any from 3.11 on will do.
@@ -28,9 +28,6 @@ demo: setup
 
 test: setup lint
 	$(BIN)/pytest $(PYTEST_ARGS)
-
-test-long: setup
-	$(BIN)/pytest -m long $(PYTEST_ARGS)
 
 lint: setup
 	$(BIN)/ruff check .
