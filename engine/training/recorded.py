@@ -35,13 +35,12 @@ def recorded(
         clear_scraps(folder)
         kept = [folder / checkpoint.file for checkpoint in store.checkpoints(run.id, "checkpoint")] if resume else []
         training, damaged = _newest_sound(kept, partial(Training, spec, dataset, device=device, folder=folder, threads=threads))
+        warnings = [f"{trouble}; gone on from an older one" for trouble in damaged]
+        if resume and not kept:
+            warnings.append("there is no checkpoint of this run yet: it begins again from its start")
         with training:
-            if resume and not kept:
-                text = "there is no checkpoint of this run yet: it begins again from its start"
-                recorder.record(Message(training.step, text, "warning"))
-            for trouble in damaged:
-                recorder.record(Message(training.step, f"{trouble}; gone on from an older one", "warning"))
-            yield training, drive(recorder, training, should_stop=lambda: training is not None and training.stopping)
+            pulled = drive(recorder, training, should_stop=lambda: training is not None and training.stopping)
+            yield training, _warned(recorder, training.step, warnings, pulled)
     except (Exception, KeyboardInterrupt) as error:
         _say_goodbye(recorder, training)
         recorder.fail(_reason(error))
@@ -50,6 +49,17 @@ def recorded(
         _say_goodbye(recorder, training)
     finally:
         recorder.close()
+
+
+def _warned(recorder: Recorder, step: int, warnings: list[str], pulled: Iterator[Event]) -> Iterator[Event]:
+    """`pulled`, with warnings about its beginning right after its first event."""
+    for index, event in enumerate(pulled):
+        yield event
+        if index == 0:
+            for text in warnings:
+                message = Message(step, text, "warning")
+                recorder.record(message)
+                yield message
 
 
 def _newest_sound(files: list[Path], begin: Callable[..., Training]) -> tuple[Training, list[CheckpointError]]:

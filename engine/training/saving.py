@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -44,34 +45,26 @@ class Saver:
     ) -> Iterator[Event]:
         """Write all that is needed to go on."""
         self.wanted, self.saved_at = False, time.monotonic()
-        for event in self._write("checkpoint", state.step, 9, state, net, must, optimiser, best, generators):
+        rest = {"optimiser": optimiser, "best": best, "generators": generators}
+        for event in self._write("checkpoint", f"checkpoint-{state.step:09}", state, net, must=must, **rest):
             if isinstance(event, events.CheckpointSaved):
                 self.saved_step = state.step
             yield event
 
     def weights(self, kind: events.CheckpointKind, state: State, net: dict[str, Tensor]) -> Iterator[Event]:
         """Write the weights alone: `best` or `snapshot`."""
-        yield from self._write(kind, state.epoch, 5, state, net, False)
+        yield from self._write(kind, f"{kind}-{state.epoch:05}", state, net)
 
     def _write(
-        self,
-        kind: events.CheckpointKind,
-        number: int,
-        digits: int,
-        state: State,
-        net: dict[str, Tensor],
-        must: bool,
-        optimiser: torch.optim.Optimizer | None = None,
-        best: dict[str, Tensor] | None = None,
-        generators: dict[str, Tensor] | None = None,
+        self, kind: events.CheckpointKind, name: str, state: State, net: dict[str, Tensor], *, must: bool = False, **rest: Any
     ) -> Iterator[Event]:
         """A disk that will not take it is a message while the training goes on, an error where it ends (`must`)."""
         if self.folder is None:
             return
-        path = self.folder / f"{kind}-{number:0{digits}}.safetensors"
+        path = self.folder / f"{name}.safetensors"
         began = time.monotonic()
         try:
-            size = checkpoint.save(path, self.identity, state, net, optimiser=optimiser, best=best, generators=generators)
+            size = checkpoint.save(path, self.identity, state, net, **rest)
         except CheckpointError as error:
             if must:
                 raise

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from engine.errors import ConvtuiError
-from tui.cli.options import DEFAULT_STORE, RunName, StorePath, existing_store
+from tui.cli.options import DEFAULT_STORE, ENDED, RunName, StorePath, existing_store
 
 if TYPE_CHECKING:
     from engine.store import RequestKind, Store
 
-ENDED = {"stopped", "finished", "diverged", "failed", "crashed"}
 PATIENCE = 10.0
 """Seconds to wait for an answer: a run answers within one, unless a single step takes longer."""
 
@@ -44,7 +44,9 @@ def lr(
         ask(store, store.find(reference).id, "rate", value=factor)
 
 
-def ask(store: Store, run_id: int | None, kind: RequestKind, *, value: float | None = None, until: set[str] | None = None) -> None:
+def ask(
+    store: Store, run_id: int | None, kind: RequestKind, *, value: float | None = None, until: Collection[str] | None = None
+) -> None:
     """Put a request to a run and wait until it is taken, and the run's status is one of `until`. Raises RunBusy, ConvtuiError."""
     assert run_id is not None
     request = store.request(run_id, kind, value)

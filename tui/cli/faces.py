@@ -13,8 +13,8 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from engine import events
 from engine.events import Event
-from tui.cli.options import line
-from tui.cli.text import clean, duration, number, percent
+from tui.cli.options import last_line, line
+from tui.cli.text import clean, duration, epoch_scores, number, percent
 
 if TYPE_CHECKING:
     from engine.store import Run
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
 WIDE = 110
 """Columns from which there is room for a bar beside the numbers."""
-_LAST_LINE = (
-    "epoch", "step", "seconds", "images_per_second", "train_loss", "test_loss", "train_accuracy", "test_accuracy", "dataset",
-)  # fmt: skip
 
 
 class Face(Protocol):
@@ -251,8 +248,7 @@ class JsonFace(QuietFace):
     def end(self, run: Run, ending: events.Ending | None) -> None:
         """The last line, also where the store could not be told of the end."""
         status = type(ending).__name__.lower() if ending is not None else "failed"
-        values = {"status": status} | {name: getattr(run, name) for name in _LAST_LINE}
-        self.write(status, **values, **({"reason": run.reason} if run.reason else {}))
+        print(line(last_line(run, status)), flush=True)
 
     def show(self, event: Event) -> None:
         """The events that others rely on."""
@@ -318,11 +314,7 @@ def introduction(event: events.Started) -> str:
 
 def epoch_line(event: events.EpochEnded, total: int, *, pace: bool = True) -> str:
     """An epoch's outcome, its columns under each other; with its pace where there is room."""
-    values = event.values
-    text = f"epoch {event.epoch:>{len(str(total))}}/{total}"
-    for name in ("train", "validation", "test"):
-        if f"{name}_loss" in values:
-            text += f"   {name} loss {number(values[f'{name}_loss']):>6} acc {percent(values[f'{name}_accuracy']):>7}"
-    if not pace:
-        return f"{text}{'   best' if event.best else ''}"
-    return f"{text}   {event.images_per_second:>8,.0f} images/s   {duration(event.seconds):>7}{'   best' if event.best else ''}"
+    text = epoch_scores(event.epoch, total, event.values)
+    if pace:
+        text += f"   {event.images_per_second:>8,.0f} images/s   {duration(event.seconds):>7}"
+    return f"{text}   best" if event.best else text

@@ -12,7 +12,7 @@ import typer
 from engine.errors import RunNotFound, StoreError, UsageError
 
 if TYPE_CHECKING:
-    from engine.store import Store
+    from engine.store import Run, Store
 
 StorePath = Annotated[Path, typer.Option("--store", envvar="CONVTUI_STORE", help="where runs are kept", dir_okay=False)]
 DataDir = Annotated[Path | None, typer.Option("--data-dir", envvar="CONVTUI_DATA", help="where datasets lie and are downloaded to")]
@@ -20,6 +20,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="one JSON object a line on 
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="an id, a name, a unique prefix of one, 'last' or 'best'")]
 
 DEFAULT_STORE = Path("store.db")
+ENDED = ("stopped", "finished", "diverged", "failed", "crashed")
+"""The statuses of a run that nobody has in hand and that does not wait for anybody."""
+_LAST_LINE = (
+    "epoch", "step", "seconds", "images_per_second", "train_loss", "test_loss", "train_accuracy", "test_accuracy", "dataset",
+)  # fmt: skip
 
 
 def existing_store(path: Path) -> Store:
@@ -42,6 +47,12 @@ def open_store(path: Path, *, create: bool = True) -> Store:
 def line(values: dict[str, Any]) -> str:
     """One line of JSON; numbers that are not finite are null, as JSON has no word for them."""
     return json.dumps(_finite(values), ensure_ascii=False)
+
+
+def last_line(run: Run, status: str) -> dict[str, Any]:
+    """How a run ended, as the last JSON line of whoever trained or followed it."""
+    values = {"event": status, "run": run.id, "status": status} | {name: getattr(run, name) for name in _LAST_LINE}
+    return values | ({"reason": run.reason} if run.reason else {})
 
 
 def _finite(value: Any) -> Any:

@@ -37,20 +37,19 @@ def list_runs(
     store_path: StorePath = DEFAULT_STORE,
 ) -> None:
     """List runs, the newest first."""
-    if not store_path.exists():
-        if not as_json:
-            print(f"no runs yet in {store_path}: 'convtui run --preset demo' trains one in seconds")
+    found: list[Run] = []
+    if store_path.exists():
+        with existing_store(store_path) as store:
+            found = store.runs(limit=limit or None)
+            ids = [] if as_json else [run.id for run in found if run.id is not None]
+            curves = store.epoch_series(ids, "test_accuracy")
+    if as_json:
+        for run in found:
+            print(line(_values(run)))
         return
-    with existing_store(store_path) as store:
-        found = store.runs(limit=limit or None)
-        if as_json:
-            for run in found:
-                print(line(_values(run)))
-            return
-        if not found:
-            print(f"no runs yet in {store_path}: 'convtui run --preset demo' trains one in seconds")
-            return
-        curves = store.epoch_series([run.id for run in found if run.id is not None], "test_accuracy")
+    if not found:
+        print(f"no runs yet in {store_path}: 'convtui run --preset demo' trains one in seconds")
+        return
     from tui.cli.tables import aligned, width
 
     rows = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 import unicodedata
+from collections.abc import Mapping
 
 
 def clean(text: object) -> str:
@@ -22,6 +23,15 @@ def percent(fraction: float | None) -> str:
 def number(value: float | None, digits: int = 3) -> str:
     """A loss; nothing is a dash, not-a-number says so."""
     return "—" if value is None else f"{value:.{digits}f}" if math.isfinite(value) else str(value)
+
+
+def epoch_scores(epoch: int, total: int, values: Mapping[str, float | None]) -> str:
+    """An epoch's losses and accuracies, those that there are, in columns that stand under each other."""
+    text = f"epoch {epoch:>{len(str(total))}}/{total}"
+    for name in ("train", "validation", "test"):
+        if values.get(f"{name}_loss") is not None:
+            text += f"   {name} loss {number(values[f'{name}_loss']):>6} acc {percent(values[f'{name}_accuracy']):>7}"
+    return text
 
 
 def duration(seconds: float | None) -> str:

@@ -7,13 +7,12 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tui.cli.options import DEFAULT_STORE, AsJson, RunName, StorePath, existing_store, line
-from tui.cli.text import clean, number, percent
+from tui.cli.options import DEFAULT_STORE, ENDED, AsJson, RunName, StorePath, existing_store, last_line, line
+from tui.cli.text import clean, epoch_scores, percent
 
 if TYPE_CHECKING:
     from engine.store import Run, Store
 
-ENDED = ("finished", "stopped", "diverged", "failed", "crashed")
 SCORES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
 LOOK_SECONDS = 0.25
 
@@ -33,10 +32,10 @@ def watch(reference: RunName, as_json: AsJson = False, store_path: StorePath = D
                 run = store.run(run.id or 0)
                 for epoch, scores in _epochs(store, run, said):
                     told = {"event": "epoch", "run": run.id, "epoch": epoch} | scores
-                    print(line(told) if as_json else begin + _epoch_line(run, epoch, scores), flush=True)
+                    print(line(told) if as_json else begin + epoch_scores(epoch, epochs(run), scores), flush=True)
                     said = epoch
                 if run.status in ENDED:
-                    print(line(_end(run)) if as_json else begin + _end_line(run), flush=True)
+                    print(line(last_line(run, run.status)) if as_json else begin + _end_line(run), flush=True)
                     return
                 if live:
                     print(begin + _standing(run), end="", flush=True)
@@ -62,20 +61,9 @@ def _epochs(store: Store, run: Run, after: int) -> Iterator[tuple[int, dict[str,
             yield epoch, {name: column.get(step) for name, column in columns.items()}
 
 
-def _epoch_line(run: Run, epoch: int, scores: dict[str, float | None]) -> str:
-    train, test = (f"loss {number(scores[f'{name}_loss'])} acc {percent(scores[f'{name}_accuracy'])}" for name in ("train", "test"))
-    return f"epoch {epoch}/{epochs(run)}   train {train}   test {test}"
-
-
 def _standing(run: Run) -> str:
     steps = f"step {run.step:,}/{run.total_steps:,}"
     return f"{run.status} · epoch {run.epoch}/{epochs(run)} · {steps} · {run.images_per_second or 0:,.0f} images/s"
-
-
-def _end(run: Run) -> dict[str, object]:
-    return {"event": run.status, "run": run.id, "status": run.status, "epoch": run.epoch, "step": run.step} | {
-        name: getattr(run, name) for name in (*SCORES, "seconds", "images_per_second", "dataset", "reason")
-    }
 
 
 def _end_line(run: Run) -> str:

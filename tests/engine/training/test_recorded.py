@@ -105,10 +105,20 @@ def test_where_the_newest_checkpoint_is_damaged_it_goes_on_from_the_one_before(s
     (store.folder(row.id) / newest.file).write_bytes(b"")
     with recorded(store, store.claim(row.id), SMALL, toy_dataset(), CPU, resume=True) as (training, pulled):
         assert training.step == older.step < newest.step
-        list(pulled)
+        said = list(pulled)
     assert store.run(row.id).status == "finished"
     (message,) = store.messages(row.id)
     assert "damaged" in message.text
+    assert [event.text for event in said if isinstance(event, events.Message)] == [message.text]
+
+
+def test_a_run_without_a_checkpoint_says_that_it_begins_again(store: Store) -> None:
+    row = claimed(store)
+    with recorded(store, row, SMALL, toy_dataset(), CPU, resume=True) as (_, pulled):
+        started, warning = next(pulled), next(pulled)
+    assert isinstance(started, events.Started)
+    assert isinstance(warning, events.Message)
+    assert "begins again" in warning.text
 
 
 def test_a_signal_ends_a_pause(store: Store) -> None:
