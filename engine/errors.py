@@ -30,6 +30,10 @@ class DataUnavailable(DataError):
     """A dataset is neither on disk nor to be had over the network."""
 
 
+class NotApplicable(UsageError):
+    """A view has no meaning for this net, layer or run; says why, and what would serve."""
+
+
 class DeviceError(UsageError):
     """A device that is not there, or cannot do what was asked of it."""
 

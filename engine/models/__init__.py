@@ -1,6 +1,7 @@
 """RunSpec -> nn.Module with named layers."""
 
 from engine.models.convnet import build, check
+from engine.models.rest import at_rest
 from engine.models.summary import Layer, Summary, summarise
 
-__all__ = ["Layer", "Summary", "build", "check", "summarise"]
+__all__ = ["Layer", "Summary", "at_rest", "build", "check", "summarise"]

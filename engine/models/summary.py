@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from engine.models.rest import at_rest
+
 
 @dataclass(frozen=True, slots=True)
 class Layer:
@@ -70,14 +72,10 @@ def summarise(net: nn.Module, input: Sequence[int]) -> Summary:
 
     handles = [layer.register_forward_hook(note(name, layer)) for name, layer in net.named_modules() if not list(layer.children())]
     device = next((parameter.device for parameter in net.parameters()), torch.device("cpu"))
-    was_training = {module: module.training for module in net.modules()}
     try:
-        net.eval()
-        with torch.inference_mode():
+        with at_rest(net), torch.inference_mode():
             net(torch.zeros(1, *input, device=device))
     finally:
         for handle in handles:
             handle.remove()
-        for module, flag in was_training.items():
-            module.training = flag
     return Summary(tuple(input), tuple(layers))

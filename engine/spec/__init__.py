@@ -4,9 +4,9 @@ The one source of truth. The command line's options, the form on screen, validat
 of two runs are all read off these classes; nothing about a hyperparameter is written down a second time.
 """
 
-from engine.spec.fields import Hyperparameter, difference, hyperparameters, nearest, read, written
-from engine.spec.making import changed, make, parse_setting
-from engine.spec.parts import ConvBlock, DataSpec, DenseBlock, ModelSpec, OptimiserSpec, RunSpec, TrainingSpec
+from engine.spec.fields import Hyperparameter, difference, fields_of, hyperparameters, nearest, read, written
+from engine.spec.making import changed, explained, make, parse_setting
+from engine.spec.parts import ConvBlock, DataSpec, DenseBlock, ModelSpec, OptimiserSpec, Part, RunSpec, TrainingSpec, hyper
 
 __all__ = [
     "ConvBlock",
@@ -15,10 +15,14 @@ __all__ = [
     "Hyperparameter",
     "ModelSpec",
     "OptimiserSpec",
+    "Part",
     "RunSpec",
     "TrainingSpec",
     "changed",
     "difference",
+    "explained",
+    "fields_of",
+    "hyper",
     "hyperparameters",
     "make",
     "nearest",

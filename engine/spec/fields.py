@@ -14,10 +14,10 @@ from engine.spec.parts import Part, RunSpec
 
 @dataclass(frozen=True, slots=True)
 class Hyperparameter:
-    """One field of RunSpec as faces see it."""
+    """One field of a group as faces see it."""
 
     path: str
-    """`part.name`, as in `model.activation`."""
+    """`part.name`, as in `model.activation`; a name alone where there is one group only."""
     kind: type
     """bool, int, float, str or tuple (blocks)."""
     default: Any
@@ -35,17 +35,22 @@ def hyperparameters() -> Iterator[Hyperparameter]:
         part_type = part.annotation
         assert isinstance(part_type, type)
         assert issubclass(part_type, Part)
-        for name, info in part_type.model_fields.items():
-            extra = info.json_schema_extra
-            yield Hyperparameter(
-                path=f"{part_name}.{name}",
-                kind=_kind(info),
-                default=info.default,
-                help=info.description or "",
-                unit=str(extra["unit"]) if isinstance(extra, dict) else "",
-                choices=tuple(get_args(info.annotation)) if get_origin(info.annotation) is Literal else (),
-                bounds=_bounds(info),
-            )
+        yield from fields_of(part_type, f"{part_name}.")
+
+
+def fields_of(part: type[Part], prefix: str = "") -> Iterator[Hyperparameter]:
+    """The fields of one group, their paths beginning with `prefix`."""
+    for name, info in part.model_fields.items():
+        extra = info.json_schema_extra
+        yield Hyperparameter(
+            path=f"{prefix}{name}",
+            kind=_kind(info),
+            default=info.default,
+            help=info.description or "",
+            unit=str(extra["unit"]) if isinstance(extra, dict) else "",
+            choices=tuple(get_args(info.annotation)) if get_origin(info.annotation) is Literal else (),
+            bounds=_bounds(info),
+        )
 
 
 def read(spec: RunSpec, path: str) -> Any:

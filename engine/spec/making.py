@@ -19,7 +19,7 @@ def make(values: Mapping[str, Any]) -> RunSpec:
     try:
         return RunSpec.model_validate(values)
     except ValidationError as error:
-        raise SpecError(_explain(error)) from None
+        raise SpecError(explained(error)) from None
 
 
 def changed(spec: RunSpec, changes: Mapping[str, Any]) -> RunSpec:
@@ -69,7 +69,7 @@ def _unknown(path: str) -> str:
     return f"there is no hyperparameter {path!r}{near}: 'convtui presets --fields' lists them"
 
 
-def _explain(error: ValidationError) -> str:
+def explained(error: ValidationError) -> str:
     """All of pydantic's complaints in one line: field, value, bound, nearest valid choice."""
     return "; ".join(dict.fromkeys(_explain_one(dict(problem)) for problem in error.errors(include_url=False)))
 

@@ -11,6 +11,7 @@ from torch import nn
 
 from engine.data.batches import Standardise
 from engine.data.split import Split
+from engine.models import at_rest
 
 BATCH = 256
 """Images at once: larger batches fall out of a processor's cache and are slower, smaller ones leave a GPU idle."""
@@ -32,10 +33,8 @@ def evaluate(net: nn.Module, split: Split, standardise: Standardise, precision: 
     stops half-way. `net` and `split` are on one device; the numbers do not depend on torch's generators.
     """
     device = split.images.device
-    flags = {module: module.training for module in net.modules()}
     losses, correct = [], []
-    net.eval()
-    try:
+    with at_rest(net):
         for start in range(0, len(split), BATCH):
             labels = split.labels[start : start + BATCH]
             with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
@@ -43,9 +42,6 @@ def evaluate(net: nn.Module, split: Split, standardise: Standardise, precision: 
                 losses.append(F.cross_entropy(logits, labels, reduction="sum"))
                 correct.append((logits.argmax(1) == labels).sum())
             yield min(start + BATCH, len(split))
-    finally:
-        for module, flag in flags.items():
-            module.training = flag
     # Summed in double precision, as Python does; fetched once.
     loss, right = sum(torch.stack(losses).tolist()), sum(torch.stack(correct).tolist())
     yield Score(loss / len(split), right / len(split), len(split))

@@ -1,0 +1,147 @@
+"""Back from units to pixels: one backward pass, in which each ReLU obeys a rule of one's choice.
+
+- `deconvnet` (Zeiler and Fergus 2014, section 2.1): the ReLU looks at what comes back, relu(g).
+- `saliency` (Simonyan et al. 2013): the true gradient, m g, where m is 1 if the activation was positive on the way forward, else 0.
+- `guided` (Springenberg et al. 2014, section 3.4): both, m relu(g).
+
+A leaky ReLU of slope a multiplies by a where a ReLU makes zero: relu(g) is then leaky(g), and m is 1 or a. All else is the
+gradient: a max-pool sends back to its switches, summing where windows overlap; batch norm at rest multiplies by its scale per
+channel; biases are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from engine.errors import NotApplicable
+from engine.lens.tape import Following, Kind, Tape
+from engine.models.rest import at_rest
+
+Rule = Literal["deconvnet", "guided", "saliency"]
+
+_GO_BACK: dict[Rule, frozenset[Kind]] = {
+    "deconvnet": frozenset({"conv", "dense", "scale", "rectify", "max_pool", "same", "reshape", "sum", "join"}),
+    "guided": frozenset({"conv", "dense", "scale", "rectify", "max_pool", "average", "same", "reshape", "sum", "join"}),
+}
+_BATCH = 64
+"""Images in one backward pass."""
+
+
+def check(tape: Tape, index: int, rule: Rule) -> None:
+    """Raise NotApplicable where `rule` has no meaning for the output of call `index`: never another picture in its place.
+
+    What counts is everything between the images and the activation that the layer's output goes through.
+    """
+    if rule == "saliency":
+        return
+    calls = tape.path_to(index)
+    if (following := tape.nonlinearity(index)) is not None:
+        calls.append(following)
+    for call in calls:
+        if call.kind in _GO_BACK[rule]:
+            continue
+        where = f"{call.module} ({call.function})" if call.module else call.function
+        if call.kind == "average":
+            why, serves = "is no max-pool, so there are no switches to go back by", "guided and saliency serve such a net"
+        elif call.kind == "pointwise":
+            why, serves = "is no ReLU, and the rule is one for ReLUs", "saliency, the true gradient, serves any net"
+        else:
+            why, serves = "has no known way back by this rule", "saliency, the true gradient, serves any net"
+        raise NotApplicable(f"{rule} is not applicable to this net: {where} {why}; {serves}")
+
+
+def past_relu(back: Tensor, positive: Tensor | None, slope: float, rule: Rule) -> Tensor:
+    """What arrives at the output of a ReLU of negative slope `slope`, after it has gone past it by `rule`.
+
+    `positive` says where its input was above zero; the rule of `deconvnet` does not ask for it.
+    """
+    if rule != "saliency":
+        back = nn.functional.leaky_relu(back, slope) if slope else back.relu()
+    if rule != "deconvnet":
+        assert positive is not None
+        back = torch.where(positive, back, back * slope)
+    return back
+
+
+def backward(tape: Tape, images: Tensor, index: int, rule: Rule, seed: Callable[[Tensor, int], Tensor]) -> Tensor:
+    """Pixels [N, C, H, W] from the output of call `index` for `images` [N, C, H, W], as the net sees them.
+
+    `seed(outputs, first)` says what goes back, of the outputs [B, ...] of images `first` to `first + B`: ones at one unit each
+    project that unit. The result does not depend on how images are batched. Raises NotApplicable as `check` does.
+    """
+    check(tape, index, rule)
+    parts = []
+    with at_rest(tape.net):
+        for first in range(0, len(images), _BATCH):
+            # Not inference_mode, and on whatever the caller has switched off: gradients are the point here.
+            with torch.inference_mode(False), torch.enable_grad():
+                batch = images[first : first + _BATCH].detach().clone().requires_grad_()
+                ruled = _Ruled(tape, index, rule)
+                ruled.through(tape.net, batch)
+                output = ruled.output
+                assert output is not None
+                with torch.backends.cudnn.flags(enabled=not _recurrent(tape.net)):
+                    (pixels,) = torch.autograd.grad(output, batch, seed(output.detach(), first))
+            parts.append(pixels.detach())
+    return torch.cat(parts) if parts else torch.zeros_like(images)
+
+
+def unit_seed(units: Sequence[Tensor]) -> Callable[[Tensor, int], Tensor]:
+    """One unit an image: `units` are int64 [N] tensors, of maps, rows and columns, or of places in a vector."""
+
+    def seed(outputs: Tensor, first: int) -> Tensor:
+        ones = torch.zeros_like(outputs)
+        each = torch.arange(len(outputs), device=outputs.device)
+        ones[(each, *(place[first : first + len(outputs)].to(outputs.device) for place in units))] = 1
+        return ones
+
+    return seed
+
+
+class _Back(torch.autograd.Function):
+    """A ReLU with another way back."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, slope: float, rule: Rule) -> Tensor:
+        if rule != "deconvnet":
+            ctx.save_for_backward(values > 0)
+        ctx.slope, ctx.rule = slope, rule
+        return nn.functional.leaky_relu(values, slope) if slope else values.relu()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        positive = ctx.saved_tensors[0] if ctx.saved_tensors else None
+        return past_relu(gradients[0], positive, ctx.slope, ctx.rule), None, None
+
+
+class _Ruled(Following):
+    """A forward pass in which each ReLU goes back by `rule`, however it is written; ends at call `index`."""
+
+    def __init__(self, tape: Tape, index: int, rule: Rule) -> None:
+        super().__init__(until=index)
+        self._tape, self._rule = tape, rule
+        self.output: Tensor | None = None
+
+    def compute(self, function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        call = self._tape.calls[self.count] if self.count < len(self._tape.calls) else None
+        if call is None or call.kind != "rectify":
+            return function(*args, **kwargs)
+        assert getattr(function, "__name__", "").rstrip("_") == call.function, "the net computes otherwise than on its tape"
+        values = args[0] if args else kwargs["input"]
+        result: Tensor = _Back.apply(values, call.settings["slope"], self._rule)
+        # A net may count on having overwritten its tensor.
+        return values.copy_(result) if call.in_place else result
+
+    def called(
+        self, index: int, function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], sources: list[int], output: Any
+    ) -> None:
+        self.output = output
+
+
+def _recurrent(net: nn.Module) -> bool:
+    """cuDNN refuses to go back through a recurrent layer in inference mode."""
+    return any(isinstance(module, nn.RNNBase) for module in net.modules())

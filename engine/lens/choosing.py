@@ -1,0 +1,178 @@
+"""Which layer, map and images a person means; options that several views have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from engine.data.names import shown
+from engine.data.picture import UnreadableImage, decode
+from engine.data.prepare import greyed
+from engine.data.split import Split
+from engine.errors import NotApplicable, UsageError
+from engine.lens.registry import Options
+from engine.lens.subject import Prediction, SplitName, Subject
+from engine.lens.tape import Call, Kind
+from engine.spec import hyper, nearest
+
+
+class OfLayer(Options):
+    """Options of a view of one layer."""
+
+    layer: str | None = hyper(None, "name of the layer; the last convolution if not said")
+
+
+class OfImages(Options):
+    """Options of a view of a split."""
+
+    split: SplitName = hyper("test", "which images: train, validation or test")
+
+
+class OfOneImage(OfImages):
+    """Options of a view of one image."""
+
+    image: str | None = hyper(None, "its number in the split, a FILE, random, or misclassified (the surest mistake)")
+
+
+# ---------------------------------------------------------------------------------------------------- what nets must have
+
+
+def has_conv(subject: Subject) -> str | None:
+    """Whether there is a convolution."""
+    if subject.tape.of_kind("conv"):
+        return None
+    dense = ", ".join(subject.tape.of_kind("dense"))
+    serves = f"'saliency', 'statistics' and 'confusion' serve it; its dense layers are {dense}" if dense else "'summary' serves it"
+    return f"the net has no convolutional layer; {serves}"
+
+
+def gives_classes(subject: Subject) -> str | None:
+    """Whether the output is one number a class."""
+    if subject.tape.calls and subject.tape.calls[-1].shape == (len(subject.classes),):
+        return None
+    return f"the net's output is not one number for each of the {len(subject.classes)} classes; 'activations' shows what it is"
+
+
+# ------------------------------------------------------------------------------------------------------------- layers
+
+
+def layer(subject: Subject, name: str | None, *, default: tuple[Kind, ...] = ("conv",), maps: bool = True) -> tuple[str, Call]:
+    """The layer of this name with its call; if no name is given, the last of the kinds `default`.
+
+    With `maps` it must have feature maps. Raises NotApplicable, naming the layers that would do.
+    """
+    tape = subject.tape
+    fit = [leaf for leaf in tape.leaves() if tape.layers[leaf] >= 0 and (len(tape.calls[tape.layers[leaf]].shape) == 3 or not maps)]
+    if name is None:
+        there = tape.of_kind(*default)
+        if not there:
+            raise NotApplicable(f"the net has no layer of kind {' or '.join(default)}; choose one of {', '.join(fit)}")
+        return list(there.items())[-1]
+    call = tape.layer(name)
+    if maps and len(call.shape) != 3:
+        raise NotApplicable(f"layer {name} has no feature maps, its output is {_size(call)}; choose one of {', '.join(fit)}")
+    return name, call
+
+
+def of_maps(call: Call, name: str, number: int | None) -> list[int]:
+    """The map `number` of the layer, or all of them. Raises UsageError for one that there is not."""
+    if number is None:
+        return list(range(call.shape[0]))
+    if not 0 <= number < call.shape[0]:
+        what = "maps" if len(call.shape) == 3 else "units"
+        raise UsageError(f"layer {name} has no map {number}: its {call.shape[0]} {what} are 0 to {call.shape[0] - 1}")
+    return [number]
+
+
+def check_unit(call: Call, name: str, row: int, column: int) -> None:
+    """Raise UsageError for a place that the layer's maps do not have."""
+    _, height, width = call.shape
+    if not (0 <= row < height and 0 <= column < width):
+        raise UsageError(
+            f"layer {name} has no unit at {row},{column}: its maps have rows 0 to {height - 1}, columns 0 to {width - 1}"
+        )
+
+
+def _size(call: Call) -> str:
+    return " x ".join(map(str, call.shape)) or "no tensor"
+
+
+# ------------------------------------------------------------------------------------------------------------- images
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Chosen:
+    """Images that a person chose."""
+
+    images: Tensor
+    """uint8 [N, C, H, W]."""
+    predictions: list[Prediction]
+    names: list[str]
+    """`#12`, or a file's name."""
+    numbers: list[int | None]
+    """Places in the split; None for a file."""
+
+    def captions(self, subject: Subject) -> list[str]:
+        """Name, true class, predicted class and its probability of each."""
+        return [f"{name} {subject.says(told)}" for name, told in zip(self.names, self.predictions, strict=True)]
+
+
+def numbered(subject: Subject, split: Split, numbers: Tensor | list[int]) -> Chosen:
+    """The images of these places in `split`."""
+    places = torch.as_tensor(numbers, dtype=torch.int64)
+    part = split.select(places)
+    listed = [int(place) for place in places]
+    return Chosen(part.images, subject.predictions(part), [f"#{number}" for number in listed], list(listed))
+
+
+def image(subject: Subject, options: OfOneImage) -> Chosen:
+    """The one image that `options.image` names; the first of the split if it names none.
+
+    Raises UsageError for one that there is not, NotApplicable where no image is misclassified.
+    """
+    text = options.image or "0"
+    if text not in ("random", "misclassified") and not text.lstrip("-").isdigit():
+        return from_file(subject, Path(text))
+    split = subject.split(options.split)
+    if text == "random":
+        # A generator of its own: looking changes no training.
+        generator = torch.Generator()
+        generator.seed()
+        return numbered(subject, split, torch.randint(len(split), (1,), generator=generator))
+    if text == "misclassified":
+        mistakes = surest_mistakes(subject.predictions(split))
+        if not mistakes:
+            raise NotApplicable(f"no image of the {options.split} split is misclassified: give an image by its number")
+        return numbered(subject, split, mistakes[:1])
+    number = int(text)
+    if not 0 <= number < len(split):
+        raise UsageError(f"there is no image {number}: the {options.split} split has images 0 to {len(split) - 1}")
+    return numbered(subject, split, [number])
+
+
+def surest_mistakes(predictions: list[Prediction]) -> list[int]:
+    """Places of the misclassified images, the most confident first."""
+    wrong = [number for number, told in enumerate(predictions) if told.is_wrong]
+    return sorted(wrong, key=lambda number: -predictions[number].confidence)
+
+
+def from_file(subject: Subject, path: Path) -> Chosen:
+    """A person's own picture, in the size and colour that the net takes. Raises UsageError where it cannot be read."""
+    channels, height, width = subject.shape
+    if height != width:
+        raise NotApplicable(f"the net takes images of {height}x{width}: pictures from files are made square only")
+    try:
+        decoded = torch.tensor(decode(path.expanduser().read_bytes(), height))[None]
+    except OSError as error:
+        kinds = "a number, a FILE, random or misclassified"
+        near = nearest(str(path), ("random", "misclassified"))
+        raise UsageError(f"image {shown(path)} cannot be read ({error.strerror}){near}: an image is {kinds}") from None
+    except UnreadableImage as error:
+        raise UsageError(f"image {shown(path)} cannot be read: {error}") from None
+    images = greyed(decoded) if channels == 1 else decoded
+    (row,) = subject.probabilities(images)
+    told = Prediction(None, int(row.argmax()), tuple(row.tolist()))
+    return Chosen(images, [told], [shown(path.name)], [None])

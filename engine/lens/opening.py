@@ -1,0 +1,100 @@
+"""From a run in the store to a Subject: which weights, and which images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from engine import models
+from engine.checkpoint import load, restore_net
+from engine.data import catalog
+from engine.data.split import Dataset
+from engine.errors import CheckpointError, DataError, UsageError
+from engine.lens.subject import Snapshot, Subject
+from engine.store import Checkpoint, Run, Store
+
+
+def of_run(
+    store: Store,
+    run: Run,
+    *,
+    epoch: str = "last",
+    device: torch.device | None = None,
+    data_dir: Path | None = None,
+    loading: catalog.Progress | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Subject:
+    """The run's net as it was at `epoch`: a number, `best`, or `last`, the newest weights there are.
+
+    Images are loaded when they are first asked for, and told of through `loading`. Raises UsageError for an epoch of which
+    nothing is kept, CheckpointError for a file that cannot be read, and later DataError where the images are other ones than
+    the run was trained on.
+    """
+    assert run.id is not None
+    kept = store.checkpoints(run.id)
+    row = _chosen(run, kept, epoch)
+    path = store.folder(run.id) / row.file
+    checkpoint = load(path)
+    identity = checkpoint.identity
+    size = identity.spec.data.size
+    net = models.build(identity.spec.model, channels=identity.channels, size=size, classes=len(identity.classes))
+    restore_net(net, checkpoint.net, path)
+    net = net.to(device or torch.device("cpu")).to(memory_format=torch.channels_last).eval()
+
+    def dataset() -> Dataset:
+        # What the checkpoint says, not the run's row: these weights were trained on that.
+        found = catalog.load(identity.spec.data, data_dir, progress=loading)
+        if found.train.classes != identity.classes or found.train.images.shape[1] != identity.channels:
+            raise DataError(
+                f"{found.source} holds other classes or colours now than when run {run.id} was trained on it: bring the images "
+                "back as they were, or look at a run that was trained on these"
+            )
+        return found
+
+    return Subject(
+        net=net,
+        shape=(identity.channels, size, size),
+        classes=identity.classes,
+        standardise=identity.standardise,
+        dataset=dataset,
+        spec=identity.spec,
+        title=f"run {run.id} ({run.name}), epoch {row.epoch}",
+        epoch=row.epoch,
+        snapshots=_snapshots(store.folder(run.id), kept),
+        progress=progress,
+        cancelled=cancelled,
+    )
+
+
+def _chosen(run: Run, kept: list[Checkpoint], epoch: str) -> Checkpoint:
+    """The file that `epoch` means; of several of one epoch the newest."""
+    if not kept:
+        raise CheckpointError(f"run {run.id} ({run.name}) has no weights on disk yet: train it, or look at another run")
+    if epoch == "last":
+        return kept[0]
+    if epoch == "best":
+        best = [row for row in kept if row.kind == "best"]
+        if best:
+            return best[0]
+        epoch = "" if run.best_epoch is None else str(run.best_epoch)
+    there = [row for row in kept if str(row.epoch) == epoch]
+    if not there:
+        asked = f"--epoch {epoch}" if epoch else "--epoch best"
+        epochs = ", ".join(str(number) for number in sorted({row.epoch for row in kept}))
+        raise UsageError(f"{asked}: run {run.id} keeps no weights of it; it has those of epoch {epochs} (training.snapshot_every keeps more)")
+    return min(there, key=_how_true)
+
+
+def _how_true(row: Checkpoint) -> tuple[bool, int, int]:
+    """Least for the file that is nearest to an epoch's end: a checkpoint may be from the middle of the next one, or hold what
+    early stopping went back to. Of files alike the newest."""
+    return row.kind == "checkpoint", row.step, -(row.id or 0)
+
+
+def _snapshots(folder: Path, kept: list[Checkpoint]) -> list[Snapshot]:
+    """One file an epoch, in their order."""
+    by_epoch = {row.epoch: folder / row.file for row in sorted(kept, key=_how_true, reverse=True)}
+    return [Snapshot(epoch, path) for epoch, path in sorted(by_epoch.items())]

@@ -1,0 +1,147 @@
+"""What a view gives: contact sheets, curves and tables. Plain values and NumPy arrays, drawn and saved elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[Any]
+Ramp = Literal["grey", "even", "diverging", "rgb"]
+"""How values become colours: black to white; dark to bright in perceptually even steps; two hues that meet in mid-grey; or the
+three values of a pixel as its red, green and blue."""
+Cell = str | int | float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a tile, point or row stands for, and so where following it leads. None is: not said."""
+
+    layer: str | None = None
+    map: int | None = None
+    """A feature map, or a unit of a dense layer."""
+    row: int | None = None
+    column: int | None = None
+    image: int | None = None
+    """Its place in the split."""
+    label: int | None = None
+    """A class, as its place in the dataset's classes."""
+    predicted: int | None = None
+    epoch: int | None = None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Tile:
+    """One picture of a sheet."""
+
+    pixels: Pixels
+    """Raw values, float32 [H, W] or [H, W, 3]; not-a-number where there is nothing to show."""
+    caption: str = ""
+    target: Target | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Sheet:
+    """A contact sheet: tiles of one shape in reading order, and how their values map to colours.
+
+    Tiles come in blocks of `block` (rows, columns) tiles, one block after the other: a sheet of top nines has a block of 3 x 3
+    a map. Most sheets have blocks of one tile.
+    """
+
+    title: str
+    tiles: Sequence[Tile]
+    ramp: Ramp
+    low: float
+    """The value of the ramp's lower end; what is smaller is shown as this is."""
+    high: float
+    own_scale: bool = False
+    """True where each tile is stretched to its own range, as was asked for; `low` and `high` are then over all tiles."""
+    block: tuple[int, int] = (1, 1)
+    captions: Sequence[str] = ()
+    """One a block, where a block has several tiles; else none."""
+    notes: Sequence[str] = ()
+    """Lines for people: what is shown and what was left out."""
+    beside: bool = False
+    """Whether each block belongs beside the same block of the sheet before it, as patches beside their projections."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of each tile in pixels."""
+        height, width = self.tiles[0].pixels.shape[:2]
+        return height, width
+
+    @property
+    def blocks(self) -> list[Sequence[Tile]]:
+        """The tiles block by block."""
+        each = self.block[0] * self.block[1]
+        return [self.tiles[first : first + each] for first in range(0, len(self.tiles), each)]
+
+    @property
+    def scale(self) -> str:
+        """The scale in words: its range, and how far values are amplified where zero is in the middle."""
+        if self.own_scale:
+            return f"each tile on a scale of its own, within {self.low:.3g} to {self.high:.3g}"
+        if self.low == -self.high:
+            return f"{self.low:.3g} to {self.high:.3g}, zero is mid-grey, gain {1 / self.high:.3g}"
+        return f"{self.low:.3g} to {self.high:.3g}"
+
+
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """Series over one axis."""
+
+    title: str
+    x_name: str
+    x: NDArray[np.float64]
+    series: Mapping[str, NDArray[np.float64]]
+    """Each as long as `x`."""
+    y_name: str = ""
+    targets: Sequence[Target | None] = ()
+    """One a point of `x`, or none at all."""
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Rows of text, whole numbers, floats, or None where there is nothing to say."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    targets: Sequence[Target | None] = ()
+    """One a row, or none at all."""
+    notes: Sequence[str] = ()
+    shares: Sequence[str] = ()
+    """Columns that hold fractions, which people read as percent."""
+
+
+Result = Sheet | Curves | Table
+
+
+def make_sheet(
+    title: str,
+    tiles: Sequence[Tile],
+    ramp: Ramp,
+    *,
+    signed: bool | None = None,
+    own_scale: bool = False,
+    block: tuple[int, int] = (1, 1),
+    captions: Sequence[str] = (),
+    notes: Sequence[str] = (),
+    beside: bool = False,
+) -> Sheet:
+    """A sheet whose scale fits its tiles: about zero where it is `signed`, else from the least value to the greatest.
+
+    Where not said, `signed` is for ramps with a middle; a scale that would be empty is given a width of one.
+    """
+    finite = [values for tile in tiles if (values := tile.pixels[np.isfinite(tile.pixels)]).size]
+    low, high = (min(float(v.min()) for v in finite), max(float(v.max()) for v in finite)) if finite else (0.0, 0.0)
+    if signed if signed is not None else ramp == "diverging":
+        high = max(abs(low), abs(high)) or 0.5
+        low = -high
+    elif high <= low:
+        low, high = low - 0.5, low + 0.5
+    return Sheet(title, tiles, ramp, low, high, own_scale, block, captions, notes, beside)

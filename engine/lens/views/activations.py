@@ -1,0 +1,95 @@
+"""Feature maps of images: what each layer makes of what it is given (report 000 for the mean over a class)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.errors import NotApplicable, UsageError
+from engine.lens import choosing
+from engine.lens.choosing import Chosen, OfLayer, OfOneImage
+from engine.lens.pictures import image_sheet
+from engine.lens.registry import register
+from engine.lens.results import Pixels, Ramp, Result, Target, Tile, make_sheet
+from engine.lens.subject import Subject
+from engine.spec import hyper
+
+
+class ActivationsOptions(OfLayer, OfOneImage):
+    """Of which images, at which layer."""
+
+    layer: str | None = hyper(None, "name of the layer; every convolutional and dense one if not said")
+    map: int | None = hyper(None, "one feature map of the layer; all if not said", ge=0)
+    before: bool = hyper(False, "before the activation instead of after it")
+    label: str | None = hyper(None, "instead of one image, the mean over the first images of this class")
+    count: int = hyper(10, "how many images of the class", ge=1, le=10_000)
+    grey: bool = hyper(False, "in grey instead of colours")
+    own_scale: bool = hyper(False, "stretch each map to its own range")
+
+
+@register("activations", "the feature maps of an image, or their mean over images of a class", ActivationsOptions)
+def activations(subject: Subject, options: ActivationsOptions) -> list[Result]:
+    """The images, then a sheet of maps a layer; the units of a dense layer in rows, as one tile."""
+    stages = _stages(subject, options)
+    chosen, what = _images(subject, options)
+    sums: dict[int, Tensor] = {}
+    for _, outputs in subject.passes(chosen.images, stages.values()):
+        for index, output in outputs.items():
+            total = output.double().sum(0).cpu()
+            sums[index] = sums[index] + total if index in sums else total
+    results: list[Result] = [image_sheet(subject, f"{what} · {subject.title}", chosen)]
+    for name, index in stages.items():
+        mean = (sums[index] / len(chosen.images)).float().numpy()
+        call = subject.tape.calls[index]
+        title = f"activations of {name} ({call.function} {' x '.join(map(str, call.shape))})"
+        shown = choosing.of_maps(call, name, options.map)
+        if mean.ndim == 3:
+            tiles = [Tile(mean[m], f"map {m}", Target(name, m, image=chosen.numbers[0])) for m in shown]
+            notes = [f"{sum(not mean[m].any() for m in shown)} of {len(shown)} maps are zero everywhere"]
+        else:
+            tiles = [Tile(_in_rows(mean), name, Target(name, image=chosen.numbers[0]))]
+            notes = [f"{mean.size} units in rows; {int((mean == 0).sum())} are zero"]
+        signed = bool((mean < 0).any())
+        ramp: Ramp = "grey" if options.grey else "diverging" if signed else "even"
+        results.append(make_sheet(title, tiles, ramp, signed=signed, own_scale=options.own_scale, notes=notes))
+    return results
+
+
+def _stages(subject: Subject, options: ActivationsOptions) -> dict[str, int]:
+    """Layer -> the call whose output is shown."""
+    tape = subject.tape
+    if options.layer is not None:
+        index = tape.layer(options.layer).index
+        if len(tape.calls[index].shape) not in (1, 3):
+            raise NotApplicable(
+                f"the output of {options.layer} has shape {tape.calls[index].shape}: only maps and rows of units can be shown"
+            )
+        return {options.layer: tape.stages(index)[0 if options.before else -1]}
+    if options.map is not None:
+        raise UsageError("a map is one of a layer: say which layer (--layer)")
+    return {name: tape.stages(call.index)[0 if options.before else -1] for name, call in tape.of_kind("conv", "dense").items()}
+
+
+def _images(subject: Subject, options: ActivationsOptions) -> tuple[Chosen, str]:
+    if options.label is None:
+        chosen = choosing.image(subject, options)
+        return chosen, f"image {chosen.names[0]}"
+    if options.image is not None:
+        raise UsageError("an image is of one class already: say --image or --class, not both")
+    split = subject.split(options.split)
+    places = torch.nonzero(split.labels == subject.label(options.label)).flatten()[: options.count]
+    if not len(places):
+        raise NotApplicable(f"the {options.split} split has no image of class {options.label}")
+    chosen = choosing.numbered(subject, split, places)
+    return chosen, f"the first {len(places)} {options.split} images of {options.label}, whose mean is shown"
+
+
+def _in_rows(values: Pixels) -> Pixels:
+    """[units] -> [rows, columns], about square from 17 units on; what is left over is not-a-number."""
+    across = len(values) if len(values) <= 16 else math.ceil(math.sqrt(len(values)))
+    rows = np.full(across * math.ceil(len(values) / across), np.nan, np.float32)
+    rows[: len(values)] = values
+    return rows.reshape(-1, across)

@@ -1,0 +1,89 @@
+"""A layer's weights as pictures (Zeiler and Fergus 2014, figure 6; report 004 for dense filters)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from torch import Tensor
+
+from engine.errors import NotApplicable
+from engine.lens import choosing
+from engine.lens.choosing import OfLayer
+from engine.lens.pictures import nothing, pixels
+from engine.lens.registry import register
+from engine.lens.results import Pixels, Result, Target, Tile, make_sheet
+from engine.lens.subject import Subject
+from engine.lens.tape import INPUT, Call
+from engine.spec import hyper
+
+
+class FiltersOptions(OfLayer):
+    """Which filters, and how they are coloured."""
+
+    layer: str | None = hyper(None, "name of the layer; the first one that has filters if not said")
+    map: int | None = hyper(None, "one filter; all if not said", ge=0)
+    own_scale: bool = hyper(False, "stretch each tile to its own range")
+
+
+def _has_filters(subject: Subject) -> str | None:
+    if _layers(subject):
+        return None
+    return "the net has neither a convolution nor a dense layer that looks at the image itself; 'statistics' serves it"
+
+
+@register("filters", "the weights of a layer as pictures", FiltersOptions, _has_filters)
+def filters(subject: Subject, options: FiltersOptions) -> Result:
+    """One tile a filter where the filters have the image's colours, else a block of planes, one an input channel."""
+    there = _layers(subject)
+    name = options.layer or next(iter(there))
+    if name not in there:
+        call = subject.tape.layer(name)
+        why = "its weights are not laid out as pictures" if call.kind == "dense" else "it has no filters"
+        raise NotApplicable(f"layer {name} cannot be shown: {why}; choose one of {', '.join(there)}")
+    call = there[name]
+    weight = _weight(subject, call)
+    numbers = choosing.of_maps(call, name, options.map)
+    of_image = all(earlier.kind in ("reshape", "same") for earlier in subject.tape.path_to(call.index)[:-1])
+    title = f"filters of {name}, {weight.shape[2]}x{weight.shape[3]} · {subject.title}"
+    broken = int((~weight.isfinite()).sum())
+    notes = [f"{broken:,} of {weight.numel():,} weights are not finite numbers"] if broken else []
+    if weight.shape[1] == 1 or (of_image and weight.shape[1] == 3):
+        tiles = [Tile(pixels(weight[number]), f"filter {number}", Target(name, number)) for number in numbers]
+        ramp: Ramp = "rgb" if weight.shape[1] == 3 else "grey"
+        return make_sheet(title, tiles, ramp, signed=True, own_scale=options.own_scale, notes=notes)
+    planes = weight.shape[1]
+    across = math.ceil(math.sqrt(planes))
+    block = (math.ceil(planes / across), across)
+    empty = [Tile(nothing(1, (weight.shape[2], weight.shape[3])))] * (block[0] * block[1] - planes)
+    tiles = []
+    for number in numbers:
+        tiles += [Tile(plane, f"{number}/{channel}", Target(name, number)) for channel, plane in enumerate(_planes(weight[number]))]
+        tiles += empty
+    notes = [f"a block is a filter, a tile its plane for one of {planes} input maps", *notes]
+    captions = [f"filter {number}" for number in numbers]
+    return make_sheet(title, tiles, "grey", signed=True, own_scale=options.own_scale, block=block, captions=captions, notes=notes)
+
+
+def _layers(subject: Subject) -> dict[str, Call]:
+    """Convolutions, and dense layers that are given nothing but the pixels."""
+    weighted = subject.tape.of_kind("conv", "dense")
+    return {name: call for name, call in weighted.items() if call.kind == "conv" or _looks_at_image(subject, call)}
+
+
+def _looks_at_image(subject: Subject, call: Call) -> bool:
+    earlier = subject.tape.path_to(call.index)[:-1]
+    flat = all(each.function in ("flatten", "view", "reshape") or each.kind == "same" for each in earlier)
+    inputs = call.settings["weight"].shape[1]
+    whole: bool = inputs == math.prod(subject.shape) and call.sources != (INPUT,)
+    return flat and whole
+
+
+def _weight(subject: Subject, call: Call) -> Tensor:
+    """[filters, channels, rows, columns]."""
+    weight: Tensor = call.settings["weight"].detach()
+    return weight if call.kind == "conv" else weight.reshape(-1, *subject.shape)
+
+
+def _planes(weight: Tensor) -> list[Pixels]:
+    return list(np.asarray(weight.float().cpu()))

@@ -1,0 +1,20 @@
+"""A net as it is used, not as it is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from torch import nn
+
+
+@contextmanager
+def at_rest(net: nn.Module) -> Iterator[None]:
+    """Within the block `net` is in inference mode; after it each of its modules has the training flag that it had."""
+    flags = {module: module.training for module in net.modules()}
+    net.eval()
+    try:
+        yield
+    finally:
+        for module, flag in flags.items():
+            module.training = flag
