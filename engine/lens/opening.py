@@ -84,7 +84,7 @@ def _chosen(run: Run, kept: list[Checkpoint], epoch: str) -> Checkpoint:
     if not there:
         asked = f"--epoch {epoch}" if epoch else "--epoch best"
         epochs = ", ".join(str(number) for number in sorted({row.epoch for row in kept}))
-        raise UsageError(f"{asked}: run {run.id} keeps no weights of it; it has those of epoch {epochs} (training.snapshot_every keeps more)")
+        raise UsageError(f"{asked}: run {run.id} keeps weights of epoch {epochs} only; training.snapshot_every keeps more")
     return min(there, key=_how_true)
 
 

@@ -294,7 +294,7 @@ def _understood(kind: Kind, name: str, args: Sequence[Any], kwargs: Mapping[str,
             found = _arguments(args, kwargs, 2, _CONVOLUTION)
             weight = args[1] if len(args) > 1 else kwargs["weight"]
             sides, dilation = weight.shape[2:], _pair(found["dilation"])
-            padding = found["padding"]
+            padding, found["uneven"] = found["padding"], False
             if padding == "same":
                 missing = [d * (side - 1) for d, side in zip(dilation, sides, strict=True)]
                 # Where the sum is odd, torch pads the end by one more: the start is what fields and projections count from.

@@ -30,7 +30,7 @@ def chain(tape: Tape, index: int) -> list[Call] | None:
         if call.sources != (expected,) or not _served(call):
             return None
         expected = call.index
-    return calls
+    return calls if any(call.kind == "conv" for call in calls) else None
 
 
 def project(tape: Tape, index: int, rule: Rule, images: Tensor, maps: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
@@ -90,21 +90,24 @@ class _Windows:
 
     def project(self, images: Tensor, maps: Tensor, rule: Rule) -> Tensor:
         switches, positive = self._forward(images, rule)
-        back = self._last(maps, images.dtype)
+        # Until the first convolution on the way back there is one map only, that of the unit.
+        back = images.new_ones((len(maps), 1, 1, 1))
+        alone: Tensor | None = maps
         for number in reversed(range(len(self._calls))):
             call, before = self._calls[number], self._levels[number]
             match call.kind:
                 case "conv":
-                    back = self._past_conv(call, back, maps)
+                    back, alone = _past_conv(call, back, alone), None
                     if any(call.settings["padding"]):
                         back = back * before.inside()
                 case "max_pool":
-                    back = _past_pool(back, switches[number], before.size, maps)
+                    back = _past_pool(back, _of_maps(switches[number], alone), before.size)
                 case "rectify":
-                    mask = _of_maps(positive[number], back, maps) if number in positive else None
+                    mask = _of_maps(positive[number], alone) if number in positive else None
                     back = past_relu(back, mask, call.settings["slope"], rule)
                 case "scale":
-                    back = back * _of_maps(_scale(call, back.dtype)[None, :, None, None], back, maps)
+                    scale = _scale(call, back.dtype)[None, :, None, None].expand(len(back), -1, -1, -1)
+                    back = back * _of_maps(scale, alone)
         return back
 
     def _forward(self, images: Tensor, rule: Rule) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
@@ -134,34 +137,29 @@ class _Windows:
                     values = F.batch_norm(values, mean, variance, weight, bias, eps=settings["eps"])
         return switches, positive
 
-    def _last(self, maps: Tensor, dtype: torch.dtype) -> Tensor:
-        """Ones [U, 1, 1, 1]: until the first convolution on the way back there is one map only, that of the unit."""
-        return torch.ones((len(maps), 1, 1, 1), dtype=dtype, device=maps.device)
 
-    def _past_conv(self, call: Call, back: Tensor, maps: Tensor) -> Tensor:
-        weight: Tensor = call.settings["weight"]
-        stride, dilation = call.settings["stride"], call.settings["dilation"]
-        if back.shape[1] == weight.shape[0] and back.shape[1] > 1:
-            return F.conv_transpose2d(back, weight, None, stride, dilation=dilation)
+def _past_conv(call: Call, back: Tensor, alone: Tensor | None) -> Tensor:
+    """[U, maps, h, w], or [U, 1, h, w] of each unit's own map, `alone` [U] -> [U, input maps, h', w']."""
+    weight: Tensor = call.settings["weight"]
+    stride, dilation = call.settings["stride"], call.settings["dilation"]
+    if alone is not None:
         if back.shape[2:] == (1, 1) and dilation == (1, 1):
-            return weight[maps] * back
+            return weight[alone] * back
         whole = back.new_zeros((len(back), weight.shape[0], *back.shape[2:]))
-        whole[torch.arange(len(back), device=maps.device), maps] = back[:, 0]
-        return F.conv_transpose2d(whole, weight, None, stride, dilation=dilation)
+        whole[torch.arange(len(back), device=back.device), alone] = back[:, 0]
+        back = whole
+    return F.conv_transpose2d(back, weight, None, stride, dilation=dilation)
 
 
-def _past_pool(back: Tensor, switches: Tensor, size: tuple[int, int], maps: Tensor) -> Tensor:
+def _past_pool(back: Tensor, switches: Tensor, size: tuple[int, int]) -> Tensor:
     """Every value goes to its switch; where two windows share one, their values are added."""
     spread = back.new_zeros((*back.shape[:2], size[0] * size[1]))
-    return spread.scatter_add_(2, _of_maps(switches, back, maps).flatten(2), back.flatten(2)).view(*back.shape[:2], *size)
+    return spread.scatter_add_(2, switches.flatten(2), back.flatten(2)).view(*back.shape[:2], *size)
 
 
-def _of_maps(values: Tensor, back: Tensor, maps: Tensor) -> Tensor:
-    """`values` [U or 1, C, h, w] of the maps that `back` has: all, or of each unit its own alone."""
-    if back.shape[1] == values.shape[1]:
-        return values
-    each = torch.arange(len(maps), device=maps.device)
-    return values.expand(len(maps), -1, -1, -1)[each, maps][:, None]
+def _of_maps(values: Tensor, alone: Tensor | None) -> Tensor:
+    """`values` [U, maps, h, w]: all of them, or of each unit its own map's, [U, 1, h, w]."""
+    return values if alone is None else values[torch.arange(len(values), device=values.device), alone][:, None]
 
 
 def _cut(images: Tensor, level: _Level) -> Tensor:
@@ -194,12 +192,14 @@ def _served(call: Call) -> bool:
     settings = call.settings
     match call.kind:
         case "conv":
-            return bool(settings["groups"] == 1 and not settings.get("uneven"))
+            return bool(settings["groups"] == 1 and not settings["uneven"])
         case "max_pool":
             # Padding and rounding up make windows that lack places.
             return bool(settings["padding"] == (0, 0) and settings["dilation"] == (1, 1) and not settings["ceil_mode"])
+        case "scale" | "rectify" | "same":
+            return True
         case _:
-            return call.kind in ("scale", "rectify", "same")
+            return False
 
 
 def _portions(tape: Tape, calls: list[Call], count: int) -> Iterator[slice]:

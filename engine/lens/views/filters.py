@@ -12,7 +12,7 @@ from engine.lens import choosing
 from engine.lens.choosing import OfLayer
 from engine.lens.pictures import nothing, pixels
 from engine.lens.registry import register
-from engine.lens.results import Pixels, Result, Target, Tile, make_sheet
+from engine.lens.results import Pixels, Ramp, Result, Target, Tile, make_sheet
 from engine.lens.subject import Subject
 from engine.lens.tape import INPUT, Call
 from engine.spec import hyper

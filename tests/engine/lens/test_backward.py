@@ -1,0 +1,279 @@
+"""Ways back to the pixels, against captum and against a net of unpool, ReLU and transposed convolution written out."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+from captum.attr import NeuronDeconvolution, NeuronGradient, NeuronGuidedBackprop
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from engine.errors import NotApplicable
+from engine.lens import windows
+from engine.lens.backward import Rule, backward, check, unit_seed
+from engine.lens.field import receptive_field
+from engine.lens.tape import Tape
+from tests.engine.lens.nets import STYLES, Drawn, Styles, drawn_nets
+
+CAPTUM = {"deconvnet": NeuronDeconvolution, "guided": NeuronGuidedBackprop, "saliency": NeuronGradient}
+RULES: tuple[Rule, ...] = ("deconvnet", "guided", "saliency")
+
+
+def by_captum(net: nn.Module, layer: nn.Module, rule: Rule, images: Tensor, units: list[tuple[int, ...]]) -> Tensor:
+    """One by one, as captum does it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it says that it sets hooks
+        method = CAPTUM[rule](net, layer)
+        return torch.cat([method.attribute(image[None], unit) for image, unit in zip(images, units, strict=True)]).detach()
+
+
+def by_hand(net: nn.Sequential, image: Tensor, unit: tuple[int, int, int], rule: Rule) -> Tensor:
+    """Zeiler and Fergus as they write it: unpool with the switches, ReLU, filter with the transposed weights."""
+    values, story = image[None], []
+    with torch.no_grad():
+        for module in net:
+            story.append(values)
+            values = module(values)
+        back = torch.zeros_like(values)
+        back[(0, *unit)] = 1
+        for module, before in zip(reversed(net), reversed(story), strict=True):
+            back = past(module, before, back, rule)
+    return back[0]
+
+
+def past(module: nn.Module, before: Tensor, back: Tensor, rule: Rule) -> Tensor:
+    """`back` past one layer, whose input was `before`."""
+    match module:
+        case nn.Conv2d():
+            (kernel, stride, padding), sides = (module.kernel_size, module.stride, module.padding), before.shape[2:]
+            rest = [sides[axis] - ((back.shape[2 + axis] - 1) * stride[axis] - 2 * padding[axis] + kernel[axis]) for axis in (0, 1)]
+            return F.conv_transpose2d(back, module.weight, None, stride, padding, rest)
+        case nn.MaxPool2d():
+            _, switches = F.max_pool2d(before, module.kernel_size, module.stride, return_indices=True)
+            unpooled = torch.zeros_like(before).flatten(2)
+            # By a loop, so that a place that won twice is given both.
+            for channel in range(before.shape[1]):
+                for place, value in zip(switches[0, channel].flatten(), back[0, channel].flatten(), strict=True):
+                    unpooled[0, channel, place] += value
+            return unpooled.view_as(before)
+        case nn.BatchNorm2d():
+            return back * (module.weight / torch.sqrt(module.running_var + module.eps))[None, :, None, None]
+    slope = getattr(module, "negative_slope", 0.0)
+    if rule != "saliency":
+        back = torch.where(back > 0, back, slope * back)
+    if rule != "deconvnet":
+        back = torch.where(before > 0, back, slope * back)
+    return back
+
+
+def drawn_units(net: nn.Sequential, images: Tensor, seed: int) -> list[tuple[int, int, int]]:
+    """One unit an image, anywhere in the last layer's maps."""
+    with torch.no_grad():
+        shape = net(images).shape[1:]
+    generator = torch.Generator().manual_seed(seed)
+    return [tuple(int(torch.randint(side, (1,), generator=generator)) for side in shape) for _ in images]  # type: ignore[misc]
+
+
+def on_images(tape: Tape, index: int, cut: Tensor, units: list[tuple[int, int, int]]) -> Tensor:
+    """Windows put back to where their receptive fields lie; what is outside of the image must be zero."""
+    field = receptive_field(tape, index)
+    assert field is not None
+    placed = torch.zeros((len(cut), *tape.input), dtype=cut.dtype)
+    for canvas, window, (_, row, column) in zip(placed, cut, units, strict=True):
+        top, left, bottom, right = field.of(row, column)
+        for y in range(top, bottom):
+            for x in range(left, right):
+                if 0 <= y < tape.input[1] and 0 <= x < tape.input[2]:
+                    canvas[:, y, x] = window[:, y - top, x - left]
+                else:
+                    assert not window[:, y - top, x - left].any()
+    return placed
+
+
+def assert_close(found: Tensor, expected: Tensor) -> None:
+    """To 1e-5 of the maximum."""
+    assert found.shape == expected.shape
+    assert (found - expected).abs().max() <= 1e-5 * expected.abs().max() + 1e-30
+
+
+@settings(deadline=None, max_examples=60)
+@given(drawn_nets(), st.sampled_from(RULES))
+def test_both_ways_equal_the_net_written_out(drawn: Drawn, rule: Rule) -> None:
+    net, images = drawn.net(), drawn.images()
+    units = drawn_units(net, images, drawn.seed)
+    expected = torch.stack([by_hand(net, image, unit, rule) for image, unit in zip(images, units, strict=True)])
+    tape = Tape(net, images[0])
+    index, places = tape.calls[-1].index, torch.tensor(units).T
+    assert_close(backward(tape, images, index, rule, unit_seed(tuple(places))), expected)
+    assert windows.chain(tape, index) is not None
+    cut = windows.project(tape, index, rule, images, *places)
+    assert cut.dtype == drawn.dtype
+    assert_close(on_images(tape, index, cut, units), expected)
+
+
+@settings(deadline=None, max_examples=40)
+@given(drawn_nets(leaky=False), st.sampled_from(RULES))
+def test_both_ways_equal_captum(drawn: Drawn, rule: Rule) -> None:
+    net, images = drawn.net(), drawn.images()
+    units = drawn_units(net, images, drawn.seed)
+    # captum seeds a layer's output, and needs a net that goes on after it.
+    expected = by_captum(nn.Sequential(net, nn.Flatten()), net, rule, images, units)
+    tape = Tape(net, images[0])
+    index, places = tape.calls[-1].index, torch.tensor(units).T
+    assert_close(backward(tape, images, index, rule, unit_seed(tuple(places))), expected)
+    assert_close(on_images(tape, index, windows.project(tape, index, rule, images, *places), units), expected)
+
+
+def trained_lenet(channels: int) -> nn.Sequential:
+    """A small LeNet after some steps on stripes: its activations are not those of a random net."""
+    torch.manual_seed(1)
+    net = nn.Sequential(
+        nn.Conv2d(channels, 8, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(8, 12, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Linear(12 * 16, 24), nn.ReLU(), nn.Linear(24, 2),
+    )  # fmt: skip
+    optimiser = torch.optim.Adam(net.parameters(), 5e-3)
+    for _ in range(30):
+        labels = torch.randint(2, (32,))
+        images = torch.randn(32, channels, 16, 16)
+        images[labels == 0] += torch.arange(16).remainder(4)[:, None] / 2
+        images[labels == 1] += torch.arange(16).remainder(4)[None, :] / 2
+        optimiser.zero_grad()
+        F.cross_entropy(net(images), labels).backward()
+        optimiser.step()
+    return net.eval()
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_each_layer_of_a_trained_net_equals_captum(channels: int, rule: Rule) -> None:
+    net, images = trained_lenet(channels), torch.randn(6, channels, 16, 16)
+    tape = Tape(net, images[0])
+    for name in ("0", "2", "3", "4", "5", "7", "9"):
+        call = tape.layer(name)
+        units = [tuple(int(side * part) for side, part in zip(call.shape, (0.1, 0.5, 0.9), strict=False)) for _ in images]
+        expected = by_captum(net, net.get_submodule(name), rule, images, units)
+        assert_close(backward(tape, images, call.index, rule, unit_seed(tuple(torch.tensor(units).T))), expected)
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("style", STYLES)
+def test_how_a_relu_is_written_changes_nothing(style: str, rule: Rule) -> None:
+    images = torch.randn(4, 1, 10, 10, generator=torch.Generator().manual_seed(5))
+    units = (torch.tensor([0, 1, 2, 3]), torch.tensor([0, 1, 2, 4]), torch.tensor([4, 2, 1, 0]))
+    found = []
+    for each in ("modules", style):
+        tape = Tape(Styles(each), images[0])
+        index = tape.calls[-1].index
+        found.append(backward(tape, images, index, rule, unit_seed(units)))
+        assert_close(found[-1], found[0])
+        (part,) = {windows.project(tape, index, rule, images, *units).abs().sum().item()}
+        assert part == pytest.approx(found[0].abs().sum().item(), rel=1e-5)
+    assert found[0].any()
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_weights_hooks_flags_and_images_are_left_alone(rule: Rule) -> None:
+    net = Styles("overwriting")
+    net.train()
+    net.pool.eval()
+    before, images = copy.deepcopy(net.state_dict()), torch.randn(3, 1, 10, 10)
+    kept = images.clone()
+    tape = Tape(net, images[0])
+    backward(tape, images, tape.calls[-1].index, rule, unit_seed(tuple(torch.zeros(3, 3, dtype=torch.int64))))
+    with pytest.raises(NotApplicable):
+        Tape(net, torch.zeros(7, 10, 10))
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+    assert all(parameter.grad is None for parameter in net.parameters())
+    assert [module.training for module in net.modules()] == [True, True, True, True, True, False]
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in net.modules())
+    assert torch.equal(images, kept)
+
+
+@pytest.mark.parametrize("size", [1, 7, 64, 256])
+def test_the_result_does_not_depend_on_who_is_in_the_batch(size: int) -> None:
+    net = trained_lenet(1)
+    images = torch.randn(9, 1, 16, 16, generator=torch.Generator().manual_seed(2))
+    tape = Tape(net, images[0])
+    seed = unit_seed((torch.arange(9) % 2,))
+    whole = backward(tape, images, 9, "guided", seed)
+    for first in range(0, 9, size):
+        part = backward(tape, images[first : first + size], 9, "guided", unit_seed((torch.arange(9)[first : first + size] % 2,)))
+        assert_close(part, whole[first : first + size])
+
+
+def test_a_place_that_wins_in_two_overlapping_windows_gets_both() -> None:
+    net = nn.Sequential(nn.Conv2d(1, 1, 1, bias=False), nn.ReLU(), nn.MaxPool2d(3, 2), nn.Conv2d(1, 1, 2, bias=False))
+    net[0].weight.data.fill_(1)
+    net[3].weight.data.fill_(1)
+    image = torch.zeros(1, 1, 5, 5)
+    image[0, 0, 2, 2] = 9
+    tape = Tape(net, image[0])
+    unit = tuple(torch.zeros(3, 1, dtype=torch.int64))
+    assert backward(tape, image, 3, "deconvnet", unit_seed(unit))[0, 0, 2, 2] == 4  # of all four windows
+    assert windows.project(tape, 3, "deconvnet", image, *unit)[0, 0, 2, 2] == 4
+
+
+def tape_of(*layers: nn.Module) -> Tape:
+    return Tape(nn.Sequential(*layers).eval(), torch.zeros(1, 8, 8))
+
+
+def first(**more: int) -> nn.Conv2d:
+    return nn.Conv2d(1, 2, 3, **more)
+
+
+@pytest.mark.parametrize(
+    ("tape", "rule", "words"),
+    [
+        (tape_of(first(), nn.Tanh()), "deconvnet", r"1 \(tanh\) is no ReLU.*saliency"),
+        (tape_of(first(), nn.Tanh()), "guided", "no ReLU"),
+        (tape_of(first(), nn.BatchNorm2d(2), nn.Sigmoid()), "deconvnet", "sigmoid"),
+        (tape_of(first(), nn.MaxPool2d(2), nn.Tanh()), "deconvnet", "tanh"),
+        (tape_of(first(), nn.GELU(), nn.Conv2d(2, 2, 3)), "deconvnet", "gelu"),
+        (tape_of(first(), nn.ReLU(), nn.AvgPool2d(2), nn.Conv2d(2, 2, 1)), "deconvnet", "no switches.*guided"),
+        (tape_of(first(), nn.ReLU(), nn.LocalResponseNorm(2), nn.Conv2d(2, 2, 1)), "guided", "no known way back"),
+    ],
+)
+def test_a_rule_that_has_no_meaning_is_refused_with_what_would_serve(tape: Tape, rule: Rule, words: str) -> None:
+    last = [call for call in tape.calls if call.kind == "conv"][-1].index
+    with pytest.raises(NotApplicable, match=words):
+        check(tape, last, rule)
+    with pytest.raises(NotApplicable, match=words):
+        backward(tape, torch.zeros(1, 1, 8, 8), last, rule, lambda outputs, _: torch.ones_like(outputs))
+    check(tape, last, "saliency")
+
+
+def test_average_pools_serve_guided_and_layers_after_the_one_chosen_do_not_matter() -> None:
+    tape = tape_of(first(), nn.ReLU(), nn.AvgPool2d(2), nn.Conv2d(2, 2, 1), nn.ReLU(), nn.Flatten(), nn.Linear(18, 4), nn.Sigmoid())
+    check(tape, 3, "guided")
+    check(tape, 0, "deconvnet")
+    with pytest.raises(NotApplicable, match="sigmoid"):
+        check(tape, tape.layer("6").index, "guided")
+
+
+@pytest.mark.parametrize("make", [lambda: nn.LSTM(8, 4, batch_first=True), lambda: nn.GRU(8, 4, batch_first=True)])
+def test_a_recurrent_net_has_a_gradient_and_no_deconvnet(make: Callable[[], nn.Module]) -> None:
+    class Rows(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.cell, self.output = make(), nn.Linear(4, 2)
+
+        def forward(self, images: Tensor) -> Tensor:
+            states, _ = self.cell(images[:, 0])
+            return self.output(states[:, -1])  # type: ignore[no-any-return]
+
+    net, images = Rows(), torch.randn(2, 1, 8, 8)
+    tape = Tape(net, images[0])
+    with pytest.raises(NotApplicable, match=r"cell \((lstm|gru)\) has no known way back"):
+        check(tape, tape.calls[-1].index, "deconvnet")
+    found = backward(tape, images, tape.calls[-1].index, "saliency", unit_seed((torch.tensor([0, 1]),)))
+    leaf = images.clone().requires_grad_()
+    out = net(leaf)
+    (expected,) = torch.autograd.grad(out[0, 0] + out[1, 1], leaf)
+    assert_close(found, expected)
