@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from engine.data.names import shown
+from engine.data.names import listed, shown
 from engine.data.picture import UnreadableImage, decode
 from engine.data.prepare import greyed
 from engine.data.split import Split
@@ -51,7 +52,7 @@ def has_conv(subject: Subject) -> str | None:
 
 def gives_classes(subject: Subject) -> str | None:
     """Whether the output is one number a class."""
-    if subject.tape.calls and subject.tape.calls[-1].shape == (len(subject.classes),):
+    if subject.gives_classes:
         return None
     return f"the net's output is not one number for each of the {len(subject.classes)} classes; 'activations' shows what it is"
 
@@ -125,7 +126,7 @@ def numbered(subject: Subject, split: Split, numbers: Tensor | list[int]) -> Cho
     places = torch.as_tensor(numbers, dtype=torch.int64)
     part = split.select(places)
     listed = [int(place) for place in places]
-    return Chosen(part.images, subject.predictions(part), [f"#{number}" for number in listed], list(listed))
+    return Chosen(part.images, subject.predictions(part.images, part.labels), [f"#{number}" for number in listed], list(listed))
 
 
 def image(subject: Subject, options: OfOneImage) -> Chosen:
@@ -135,7 +136,10 @@ def image(subject: Subject, options: OfOneImage) -> Chosen:
     """
     text = options.image or "0"
     if text not in ("random", "misclassified") and not text.lstrip("-").isdigit():
-        return from_file(subject, Path(text))
+        if not Path(text).expanduser().exists():
+            near = nearest(text, ("random", "misclassified"))
+            raise UsageError(f"image {shown(text)}{near} is neither a file nor random, misclassified or a number in the split")
+        return from_files(subject, [Path(text)])
     split = subject.split(options.split)
     if text == "random":
         # A generator of its own: looking changes no training.
@@ -143,7 +147,7 @@ def image(subject: Subject, options: OfOneImage) -> Chosen:
         generator.seed()
         return numbered(subject, split, torch.randint(len(split), (1,), generator=generator))
     if text == "misclassified":
-        mistakes = surest_mistakes(subject.predictions(split))
+        mistakes = surest_mistakes(subject.predictions(split.images, split.labels))
         if not mistakes:
             raise NotApplicable(f"no image of the {options.split} split is misclassified: give an image by its number")
         return numbered(subject, split, mistakes[:1])
@@ -159,20 +163,24 @@ def surest_mistakes(predictions: list[Prediction]) -> list[int]:
     return sorted(wrong, key=lambda number: -predictions[number].confidence)
 
 
-def from_file(subject: Subject, path: Path) -> Chosen:
-    """A person's own picture, in the size and colour that the net takes. Raises UsageError where it cannot be read."""
+def from_files(subject: Subject, paths: Sequence[Path]) -> Chosen:
+    """A person's own pictures, in the size and colour that the net takes.
+
+    Raises UsageError naming those that cannot be read, if there are any.
+    """
     channels, height, width = subject.shape
     if height != width:
         raise NotApplicable(f"the net takes images of {height}x{width}: pictures from files are made square only")
-    try:
-        decoded = torch.tensor(decode(path.expanduser().read_bytes(), height))[None]
-    except OSError as error:
-        kinds = "a number, a FILE, random or misclassified"
-        near = nearest(str(path), ("random", "misclassified"))
-        raise UsageError(f"image {shown(path)} cannot be read ({error.strerror}){near}: an image is {kinds}") from None
-    except UnreadableImage as error:
-        raise UsageError(f"image {shown(path)} cannot be read: {error}") from None
-    images = greyed(decoded) if channels == 1 else decoded
-    (row,) = subject.probabilities(images)
-    told = Prediction(None, int(row.argmax()), tuple(row.tolist()))
-    return Chosen(images, [told], [shown(path.name)], [None])
+    decoded, trouble = [], []
+    for path in paths:
+        try:
+            decoded.append(torch.tensor(decode(path.expanduser().read_bytes(), height)))
+        except OSError as error:
+            trouble.append(f"{shown(path)} ({error.strerror})")
+        except UnreadableImage as error:
+            trouble.append(f"{shown(path)} ({error})")
+    if trouble:
+        raise UsageError(f"no picture can be read from {listed(trouble)}")
+    coloured = torch.stack(decoded)
+    images = greyed(coloured) if channels == 1 else coloured
+    return Chosen(images, subject.predictions(images), [shown(path.name) for path in paths], [None] * len(paths))

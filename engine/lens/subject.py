@@ -42,18 +42,19 @@ class Prediction:
 
     label: int | None
     """The true class; None where nobody knows."""
-    predicted: int
+    predicted: int | None
+    """None where the net's output is no classes'."""
     probabilities: tuple[float, ...]
-    """Of every class, adding up to 1."""
+    """Of every class, adding up to 1; empty where there is no prediction."""
 
     @property
     def confidence(self) -> float:
-        """The probability of the predicted class."""
-        return self.probabilities[self.predicted]
+        """The probability of the predicted class; 0 where there is none."""
+        return 0.0 if self.predicted is None else self.probabilities[self.predicted]
 
     @property
     def is_wrong(self) -> bool:
-        return self.label is not None and self.label != self.predicted
+        return None not in (self.label, self.predicted) and self.label != self.predicted
 
 
 @dataclass(eq=False)
@@ -128,26 +129,26 @@ class Subject:
                 yield first, outputs
                 self.progress(first + len(batch), len(images))
 
-    def predictions(self, split: Split) -> list[Prediction]:
-        """What the net says about each image of `split`, in its order."""
-        probabilities = self.probabilities(split.images)
-        labels = split.labels.tolist()
-        return [
-            Prediction(label if label >= 0 else None, int(row.argmax()), tuple(row.tolist()))
-            for label, row in zip(labels, probabilities, strict=True)
-        ]
+    @property
+    def gives_classes(self) -> bool:
+        """Whether the net's output is one number a class."""
+        return bool(self.tape.calls) and self.tape.calls[-1].shape == (len(self.classes),)
+
+    def predictions(self, images: Tensor, labels: Tensor | None = None) -> list[Prediction]:
+        """What the net says about each of uint8 images [N, C, H, W], whose true classes are int64 [N], or not known."""
+        known = [None] * len(images) if labels is None else labels.tolist()
+        if not self.gives_classes:
+            return [Prediction(label, None, ()) for label in known]
+        rows = self.probabilities(images)
+        return [Prediction(label, int(row.argmax()), tuple(row.tolist())) for label, row in zip(known, rows, strict=True)]
 
     def probabilities(self, images: Tensor) -> Tensor:
         """float64 [N, classes] of uint8 images [N, C, H, W], by softmax of the net's output; on the CPU.
 
-        Raises NotApplicable where the net's output is not one number a class.
+        For nets that give classes.
         """
-        output = self.tape.calls[-1]
-        if output.shape != (len(self.classes),):
-            raise NotApplicable(
-                f"the net's output has shape {output.shape}, not one number for each of {len(self.classes)} classes"
-            )
-        rows = [outputs[output.index].double().softmax(1).cpu() for _, outputs in self.passes(images, [output.index])]
+        output = self.tape.calls[-1].index
+        rows = [outputs[output].double().softmax(1).cpu() for _, outputs in self.passes(images, [output])]
         return torch.cat(rows) if rows else torch.zeros((0, len(self.classes)), dtype=torch.float64)
 
     def label(self, name: str) -> int:
@@ -160,6 +161,8 @@ class Subject:
 
     def says(self, prediction: Prediction, most: int = 1) -> str:
         """A prediction in a few words: the true class, then the predicted ones with their probabilities."""
-        best = sorted(range(len(self.classes)), key=lambda label: -prediction.probabilities[label])[:most]
-        told = ", ".join(f"{self.classes[label]} {100 * prediction.probabilities[label]:.0f} %" for label in best)
-        return told if prediction.label is None else f"{self.classes[prediction.label]} → {told}"
+        shares = prediction.probabilities
+        best = sorted(range(len(shares)), key=lambda label: -shares[label])[:most]
+        told = ", ".join(f"{self.classes[label]} {100 * shares[label]:.0f} %" for label in best)
+        true = "" if prediction.label is None else self.classes[prediction.label]
+        return f"{true} → {told}" if true and told else true or told

@@ -67,7 +67,7 @@ def find(subject: Subject, options: OfTop) -> Top:
     chosen = torch.tensor(maps)[numbers]
     units = Units(among[found.images[chosen, ranks]], chosen, found.rows[chosen, ranks], found.columns[chosen, ranks])
     unique, which = torch.unique(units.images, return_inverse=True)
-    told = subject.predictions(split.select(unique))
+    told = subject.predictions(split.images[unique], split.labels[unique])
     return Top(
         name,
         call.index,

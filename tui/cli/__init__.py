@@ -8,7 +8,7 @@ import sys
 import typer
 
 from engine.errors import ConvtuiError
-from tui.cli import control, data, doctor, presets, resume, run, runs
+from tui.cli import control, data, doctor, look, predict, presets, resume, run, runs, views
 from tui.cli.text import clean
 
 app = typer.Typer(
@@ -25,6 +25,9 @@ app.command()(control.stop)
 app.command()(control.pause)
 app.command()(control.lr)
 app.add_typer(runs.app, name="runs")
+app.command()(look.look)
+app.command()(predict.predict)
+app.command()(views.views)
 app.command()(presets.presets)
 app.add_typer(data.app, name="data")
 app.command()(doctor.doctor)

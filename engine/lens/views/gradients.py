@@ -89,6 +89,7 @@ def _seed(
     told, image = chosen.predictions[0], chosen.numbers[0]
     if of == "class":
         label = told.predicted if options.label is None else subject.label(options.label)
+        assert label is not None
         target = Target(name, label, image=image, label=told.label, predicted=told.predicted)
         return f"the score of {subject.classes[label]}", backward.unit_seed((torch.tensor([label]),)), target
     if of == "layer":

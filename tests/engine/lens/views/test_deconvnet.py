@@ -1,0 +1,207 @@
+"""Projections and patches as sheets: the right units, cut where they look, told honestly."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from engine.errors import ConvtuiError, NotApplicable, UsageError
+from engine.lens.backward import backward, unit_seed
+from engine.lens.registry import view
+from engine.lens.results import Sheet, Tile
+from engine.lens.subject import Subject
+from tests.engine.lens.subjects import noise_images, small_net, subject_of
+
+
+def look_at(subject: Subject, name: str = "deconvnet", **options: object) -> Sequence[Sheet]:
+    look = view(name)
+    found = look(subject, look.make(options))
+    assert all(isinstance(sheet, Sheet) for sheet in found)
+    return found  # type: ignore[return-value]
+
+
+def full(tile: Tile) -> tuple[str, int, int, int, int]:
+    target = tile.target
+    assert target is not None
+    assert target.layer is not None
+    assert None not in (target.map, target.row, target.column, target.image)
+    return target.layer, target.map, target.row, target.column, target.image  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_top_nine_are_each_projected_alone_and_cut_beside_their_patches(channels: int) -> None:
+    images = noise_images(40, channels=channels)
+    net = small_net(channels=channels)
+    subject = subject_of(net, images)
+    projections, patches = look_at(subject, layer="conv2")
+    assert (projections.shape, projections.block, len(projections.blocks)) == ((8, 8), (3, 3), 6)
+    assert (patches.shape, patches.block, len(patches.tiles), patches.beside) == ((8, 8), (3, 3), 54, True)
+    assert projections.low == -projections.high
+    assert projections.ramp == ("diverging" if channels == 1 else "rgb")
+    seen, call = subject.seen(images), subject.tape.layer("conv2").index
+    for block in projections.blocks:
+        # Nine different images.
+        assert len({tile.target.image for tile in block if tile.target}) == 9
+    for tile, patch in zip(projections.tiles[::7], patches.tiles[::7], strict=True):
+        _, map, row, column, image = full(tile)
+        assert full(patch) == full(tile)
+        unit = tuple(torch.tensor([place]) for place in (map, row, column))
+        whole = backward(subject.tape, seen[image : image + 1], call, "deconvnet", unit_seed(unit))[0].permute(1, 2, 0).numpy()
+        # The field of conv2 in a net of 3x3, pool 2, 3x3 with padding 1: 8 pixels from 2 row - 3 on.
+        top, left = 2 * row - 3, 2 * column - 3
+        for y in range(8):
+            for x in range(8):
+                there = 0 <= top + y < 12 and 0 <= left + x < 12
+                value = np.atleast_1d(tile.pixels[y, x])
+                np.testing.assert_allclose(value, whole[top + y, left + x] if there else 0, atol=1e-7)
+                shown = np.atleast_1d(patch.pixels[y, x])
+                # What lies over the border is what the net sees there: zero, which is the mean, 0.5.
+                expected = images[image, :, top + y, left + x].numpy() if there else np.full(channels, 127.5)
+                np.testing.assert_allclose(shown, expected, atol=1e-4)
+        # Nothing of the projection lies outside of what is shown.
+        canvas = whole.copy()
+        canvas[max(top, 0) : max(top + 8, 0), max(left, 0) : max(left + 8, 0)] = 0
+        assert not canvas.any()
+
+
+@pytest.mark.parametrize("name", ["deconvnet", "patches"])
+def test_views_are_the_same_for_every_batch_size(name: str) -> None:
+    images = noise_images(40)
+    found = [look_at(subject_of(small_net(), images, batch=batch), name) for batch in (1, 7, 256)]
+    for others in found[1:]:
+        for sheet, other in zip(found[0], others, strict=True):
+            assert [tile.target for tile in other.tiles] == [tile.target for tile in sheet.tiles]
+            for tile, same in zip(sheet.tiles, other.tiles, strict=True):
+                np.testing.assert_allclose(same.pixels, tile.pixels, rtol=1e-5, atol=1e-6)
+
+
+def test_dead_maps_are_shown_empty_and_counted() -> None:
+    net = small_net()
+    nn.init.zeros_(net.conv2.weight[2:4])
+    nn.init.constant_(net.conv2.bias[2:4], -1)
+    projections, patches = look_at(subject_of(net, noise_images()))
+    for sheet in (projections, patches):
+        assert sheet.captions[1:5] == ["map 1", "map 2: dead", "map 3: dead", "map 4"]
+        assert all(np.isnan(tile.pixels).all() and tile.target is None for tile in sheet.blocks[2])
+        assert not any(np.isnan(tile.pixels).any() for tile in sheet.blocks[1])
+        assert any(note.startswith("2 of 6 maps are dead") for note in sheet.notes)
+
+
+def test_captions_say_what_an_image_is_and_what_it_is_taken_for() -> None:
+    images = noise_images(40)
+    subject = subject_of(small_net(), images)
+    _, patches = look_at(subject, map="3", count="4")
+    with torch.no_grad():
+        shares = subject.net(subject.seen(images)).softmax(1)
+    assert patches.block == (2, 2)
+    for tile in patches.tiles:
+        *_, image = full(tile)
+        best = int(shares[image].argmax())
+        told = f"#{image} {subject.classes[image % 3]} → {subject.classes[best]} {100 * shares[image, best]:.0f} %"
+        assert tile.caption.startswith(told)
+        assert tile.target is not None
+        assert (tile.target.label, tile.target.predicted) == (image % 3, best)
+
+
+def test_one_unit_of_one_image_on_the_whole_image() -> None:
+    images = noise_images(5)
+    subject = subject_of(small_net(), images)
+    picture, sheet = look_at(subject, layer="act2", image="3", map="1", row="2", column="4")
+    np.testing.assert_array_equal(picture.tiles[0].pixels, images[3, 0].numpy())
+    index = subject.tape.layer("act2").index
+    unit = tuple(torch.tensor([place]) for place in (1, 2, 4))
+    expected = backward(subject.tape, subject.seen(images[3:4]), index, "deconvnet", unit_seed(unit))[0, 0]
+    value = subject.tape.run(subject.seen(images[3:4]), [index])[index][0, 1, 2, 4].item()
+    (tile,) = sheet.tiles
+    if value > 0:
+        np.testing.assert_allclose(tile.pixels, expected.numpy(), atol=1e-7)
+    else:
+        assert np.isnan(tile.pixels).all()
+        assert "not excited" in tile.caption
+
+
+def test_an_image_alone_gives_the_most_excited_unit_of_each_map() -> None:
+    images = noise_images(5)
+    subject = subject_of(small_net(), images)
+    _, sheet = look_at(subject, layer="conv1", image="2")
+    call = subject.tape.layer("conv1").index
+    maps = subject.tape.run(subject.seen(images[2:3]), [call])[call][0].detach()
+    for number, tile in enumerate(sheet.tiles):
+        assert full(tile)[2:4] == divmod(int(maps[number].argmax()), 12)
+        # conv1 is linear: its projection is its filter, wherever it lies.
+        assert np.abs(tile.pixels).sum() <= subject.net.conv1.weight[number].abs().sum().item() + 1e-6  # type: ignore[union-attr]
+
+
+def test_guided_and_saliency_of_a_class_a_unit_the_strongest_and_a_whole_layer() -> None:
+    images = noise_images(5)
+    subject = subject_of(small_net(), images)
+    leaf = subject.seen(images[1:2]).clone().requires_grad_()
+    maps = subject.net[:4](leaf)  # type: ignore[index]
+    scores = subject.net(leaf)
+    best = int(scores.argmax())
+    flat = int(maps[0].argmax())
+    strongest = (flat // 36, flat % 36 // 6, flat % 6)
+    wanted = {
+        "class": ({}, scores[0, best]),
+        "right": ({"label": "right"}, scores[0, 2]),
+        "unit": ({"layer": "conv2", "map": "4", "row": "1", "column": "5"}, maps[0, 4, 1, 5]),
+        "of its map": ({"layer": "conv2", "map": "4"}, maps[0, 4].max()),
+        "strongest": ({"layer": "conv2"}, maps[(0, *strongest)]),
+        "layer": ({"layer": "conv2", "of": "layer"}, maps.sum()),
+        "dense unit": ({"layer": "output", "map": "1"}, scores[0, 1]),
+    }
+    for options, value in wanted.values():
+        (expected,) = torch.autograd.grad(value, leaf, retain_graph=True)
+        _, sheet = look_at(subject, "saliency", image="1", **options)
+        np.testing.assert_allclose(sheet.tiles[0].pixels, expected[0, 0].numpy(), atol=1e-6)
+        _, guided = look_at(subject, "guided", image="1", **options)
+        assert guided.tiles[0].target == sheet.tiles[0].target
+    _, magnitude = look_at(subject, "saliency", image="1", magnitude="true")
+    assert (magnitude.ramp, bool((magnitude.tiles[0].pixels >= 0).all())) == ("even", True)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "error", "words"),
+    [
+        ("deconvnet", {"layer": "output"}, NotApplicable, "no feature maps.*choose one of conv1, act1"),
+        ("deconvnet", {"row": "1"}, UsageError, "say which"),
+        ("deconvnet", {"image": "1", "row": "1"}, UsageError, "all three"),
+        ("deconvnet", {"image": "1", "map": "1", "row": "1"}, UsageError, "together"),
+        ("deconvnet", {"image": "1", "map": "1", "row": "6", "column": "0"}, UsageError, "rows 0 to 5"),
+        ("deconvnet", {"image": "1", "label": "left"}, UsageError, "not both"),
+        ("deconvnet", {"count": "0"}, UsageError, "must be >= 1"),
+        ("deconvnet", {"map": "6"}, UsageError, "no map 6: its 6 maps are 0 to 5"),
+        ("patches", {"label": "up"}, UsageError, "there are left, middle, right"),
+        ("guided", {"layer": "conv1", "label": "left"}, UsageError, "two things"),
+        ("guided", {"of": "unit"}, UsageError, "say which"),
+        ("guided", {"of": "layer", "map": "1"}, UsageError, "leave --map out"),
+        ("guided", {"of": "all"}, UsageError, "not one of class, unit, strongest, layer"),
+        ("saliency", {"layer": "output", "map": "1", "row": "0", "column": "0"}, UsageError, "no rows"),
+    ],
+)
+def test_what_cannot_be_is_refused(name: str, options: dict[str, object], error: type[ConvtuiError], words: str) -> None:
+    with pytest.raises(error, match=words) as refused:
+        look_at(subject_of(small_net(), noise_images(5)), name, **options)
+    assert refused.value.exit_code == 2
+
+
+def test_a_field_larger_than_the_image_is_the_whole_image() -> None:
+    net = nn.Sequential(*(nn.Conv2d(1, 1, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2)) * 2, nn.Conv2d(1, 2, 3, padding=1))
+    subject = subject_of(net, noise_images(12))
+    projections, patches = look_at(subject, layer="6")
+    assert projections.shape == patches.shape == (12, 12)
+    assert any("whole images" in note for note in projections.notes)
+
+
+def test_images_all_alike_and_a_net_that_gives_no_classes() -> None:
+    net = small_net()[:5]
+    subject = subject_of(net, torch.full((4, 1, 12, 12), 255, dtype=torch.uint8))
+    projections, patches = look_at(subject, layer="conv2", count="2")
+    assert np.isfinite([projections.low, projections.high]).all()
+    assert {tile.caption.split(" (")[0] for tile in patches.tiles if tile.target} <= {"#0 left", "#1 middle"}
+    with pytest.raises(NotApplicable, match="not one number for each of the 3 classes"):
+        look_at(subject, "guided")

@@ -1,0 +1,147 @@
+"""Every view on every preset and on nets of all kinds: a result, or one line that says why not and what would serve."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+from torch import nn
+
+from engine import models
+from engine.errors import NotApplicable
+from engine.lens.registry import View, views
+from engine.lens.results import Curves, Result, Sheet, Table
+from engine.presets import Preset, presets
+from engine.spec import ModelSpec, make
+from tests.engine.lens.nets import STYLES, Styles
+from tests.engine.lens.subjects import noise_images, small_net, subject_of
+
+PRESETS = {name: preset for name, preset in presets().items() if isinstance(preset, Preset)}
+TEN = tuple("0123456789")
+
+
+def assert_sound(result: Result) -> None:
+    """What any face counts on."""
+    assert result.title
+    assert all(isinstance(note, str) and "\n" not in note for note in result.notes)
+    match result:
+        case Sheet():
+            assert result.tiles
+            assert {tile.pixels.shape for tile in result.tiles} == {(*result.shape, 3) if result.ramp == "rgb" else result.shape}
+            assert all(tile.pixels.dtype == np.float32 for tile in result.tiles)
+            assert result.low < result.high
+            each = result.block[0] * result.block[1]
+            assert len(result.tiles) % each == 0
+            assert len(result.captions) == (len(result.tiles) // each if each > 1 else 0)
+        case Curves():
+            assert all(len(series) == len(result.x) for series in result.series.values())
+            assert len(result.targets) in (0, len(result.x))
+        case Table():
+            assert result.rows
+            assert {len(row) for row in result.rows} == {len(result.columns)}
+            assert len(set(result.columns)) == len(result.columns)
+            assert len(result.targets) in (0, len(result.rows))
+
+
+@pytest.mark.parametrize("preset", PRESETS.values(), ids=list(PRESETS))
+@pytest.mark.parametrize("look", views().values(), ids=list(views()))
+def test_every_view_on_every_preset(look: View, preset: Preset) -> None:
+    spec = preset.spec
+    channels = 1 if spec.data.colour == "grey" else 3
+    net = models.build(spec.model, channels=channels, size=spec.data.size, classes=10)
+    subject = subject_of(net, noise_images(30, channels=channels, size=spec.data.size), classes=TEN)
+    for result in look(subject, look.make({})):
+        assert_sound(result)
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("look", views().values(), ids=list(views()))
+def test_every_view_on_nets_written_in_every_style(look: View, style: str) -> None:
+    class Classifier(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body, self.output = Styles(style), nn.Linear(5 * 36, 3)
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return self.output(self.body(images).flatten(1))  # type: ignore[no-any-return]
+
+    net = Classifier()
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    subject = subject_of(net, noise_images(12))
+    net.train()
+    random = torch.get_rng_state()
+    for result in look(subject, look.make({"count": 2} if "count" in look.options.model_fields else {})):
+        assert_sound(result)
+    assert all(module.training for module in net.modules())
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in net.modules())
+    assert torch.equal(torch.get_rng_state(), random)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid"])
+@pytest.mark.parametrize("look", views().values(), ids=list(views()))
+def test_on_nets_without_relu_deconvnet_and_guided_say_why_and_all_else_works(look: View, activation: str) -> None:
+    spec = make({"model": {"conv_blocks": "4 3x3 bn pool 2, 5 3x3", "dense_blocks": "6", "activation": activation}})
+    net = models.build(spec.model, channels=1, size=12, classes=3)
+    subject = subject_of(net, noise_images(12))
+    if look.name in ("deconvnet", "guided"):
+        with pytest.raises(
+            NotApplicable, match=rf"{look.name} is not applicable.*act\d \({activation}\) is no ReLU.*saliency"
+        ) as told:
+            look(subject, look.make({}))
+        assert told.value.exit_code == 2
+        return
+    for result in look(subject, look.make({})):
+        assert_sound(result)
+
+
+@pytest.mark.parametrize("look", views().values(), ids=list(views()))
+def test_a_net_without_convolutions(look: View) -> None:
+    net = models.build(ModelSpec(dense_blocks="8"), channels=1, size=12, classes=3)  # type: ignore[arg-type]
+    subject = subject_of(net, noise_images(12))
+    if look.name in ("deconvnet", "patches"):
+        with pytest.raises(NotApplicable, match="no convolutional layer; 'saliency'"):
+            look(subject, look.make({}))
+        return
+    for result in look(subject, look.make({})):
+        assert_sound(result)
+
+
+@pytest.mark.parametrize("look", views().values(), ids=list(views()))
+def test_batch_norm_leaky_relu_overlapping_pools_and_float64(look: View) -> None:
+    spec = make({"model": {"conv_blocks": "4 3x3 stride 2 pad 1 bn pool 3/2, 5 2x2 bn", "activation": "leaky_relu", "leak": 0.1}})
+    net = models.build(spec.model, channels=3, size=16, classes=3).double()
+    for result in look(subject_of(net, noise_images(12, channels=3, size=16)), look.make({})):
+        assert_sound(result)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "vgg11", "squeezenet1_1"])
+def test_nets_of_torchvision_where_their_layers_allow(name: str) -> None:
+    torch.manual_seed(0)
+    net = torchvision.models.get_model(name, weights=None, num_classes=10)
+    subject = subject_of(net, noise_images(3, channels=3, size=64), classes=TEN)
+    inner = {"resnet18": "layer1.1.conv2", "vgg11": "features.6", "squeezenet1_1": "features.3.expand3x3"}[name]
+    for look in views().values():
+        options: dict[str, object] = {"count": 2} if "count" in look.options.model_fields else {}
+        if "layer" in look.options.model_fields:
+            options["layer"] = inner
+        if look.name in ("deconvnet", "patches", "activations", "filters"):
+            options["map"] = 1
+        for result in look(subject, look.make(options)):
+            assert_sound(result)
+
+
+def test_what_a_classifier_needs_a_feature_extractor_is_refused_for() -> None:
+    subject = subject_of(small_net()[:6], noise_images(12))
+    refused = {name for name, look in views().items() if look.unfit(subject)}
+    assert refused == {"confusion", "misclassified"}
+
+
+def test_names_titles_and_options_are_for_people() -> None:
+    assert len(views()) >= 10
+    for name, look in views().items():
+        assert look.title
+        assert name.isidentifier()
+        for field in look.fields():
+            assert field.help, f"{name}.{field.path}"

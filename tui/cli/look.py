@@ -1,0 +1,141 @@
+"""`convtui look`: open a net up, and draw or save what is seen."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from engine.errors import UsageError
+from tui.cli.options import DEFAULT_STORE, AsJson, DataDir, RunName, StorePath, existing_store, line
+from tui.cli.run import DeviceName
+from tui.cli.text import clean
+
+if TYPE_CHECKING:
+    from engine.lens.results import Result
+    from engine.lens.subject import Subject
+    from engine.store import Run, Store
+
+Epoch = Annotated[str, typer.Option(help="weights of which epoch: a number, best, or last")]
+SUFFIXES = (".png", ".json", ".npz")
+
+
+def look(
+    view: Annotated[str, typer.Argument(help="what to look at: 'convtui views' lists them")],
+    reference: RunName,
+    layer: Annotated[str | None, typer.Option(metavar="NAME", help="which layer")] = None,
+    map: Annotated[str | None, typer.Option(metavar="K", help="one feature map, or filter, or unit")] = None,
+    epoch: Epoch = "last",
+    image: Annotated[
+        str | None, typer.Option(metavar="I|FILE", help="an image by its number, a file of your own, random, or misclassified")
+    ] = None,
+    label: Annotated[str | None, typer.Option("--class", metavar="C", help="a class, by name or number")] = None,
+    opt: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="any option of the view: 'convtui views VIEW' lists them")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="save to a .png, .json or .npz instead of drawing")] = None,
+    device: DeviceName = "auto",
+    as_json: AsJson = False,
+    store_path: StorePath = DEFAULT_STORE,
+    data_dir: DataDir = None,
+) -> None:
+    """Open a run's net up: filters, activation maps, deconvnet projections, what it gets wrong, and more."""
+    if out is not None and out.suffix.lower() not in SUFFIXES:
+        raise UsageError(f"--out {clean(out)}: its name must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}")
+    if out is not None and not out.absolute().parent.is_dir():
+        raise UsageError(f"--out {clean(out)}: there is no folder {clean(out.parent)}")
+    with existing_store(store_path) as store:
+        run = store.find(reference)
+
+        from engine.lens.registry import view as find_view
+
+        chosen = find_view(view)
+        shortcuts = {"layer": layer, "map": map, "image": image, "label": label}
+        options = chosen.make(parsed(opt or []) | {name: value for name, value in shortcuts.items() if value is not None})
+        with waiting() as told:
+            subject = opened(store, run, epoch=epoch, device=device, data_dir=data_dir, told=told)
+            results = chosen(subject, options)
+    show(results, out=out, as_json=as_json)
+
+
+def parsed(settings: list[str]) -> Mapping[str, str]:
+    """`NAME=VALUE` each; `class` is what the program calls `label`."""
+    values = {}
+    for text in settings:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip():
+            raise UsageError(f"--opt {clean(text)}: write NAME=VALUE, as in count=4")
+        name = name.strip()
+        values["label" if name == "class" else name] = value.strip()
+    return values
+
+
+class Waiting:
+    """Tells, on a terminal, how far a long look is."""
+
+    def __init__(self) -> None:
+        self._shown = 0
+
+    def loading(self, what: str, done: int, total: int) -> None:
+        self._say(what, done, total)
+
+    def images(self, done: int, total: int) -> None:
+        self._say("images", done, total)
+
+    def clear(self) -> None:
+        if self._shown:
+            sys.stderr.write(f"\r{'':{self._shown}}\r")
+            sys.stderr.flush()
+            self._shown = 0
+
+    def _say(self, what: str, done: int, total: int) -> None:
+        if not sys.stderr.isatty() or total < 1000:
+            return
+        text = f"{clean(what)}: {done:,} of {total:,}"
+        sys.stderr.write(f"\r{text:<{self._shown}}")
+        sys.stderr.flush()
+        self._shown = max(self._shown, len(text))
+
+
+@contextmanager
+def waiting() -> Iterator[Waiting]:
+    """What is told of is wiped away at the end."""
+    told = Waiting()
+    try:
+        yield told
+    finally:
+        told.clear()
+
+
+def opened(store: Store, run: Run, *, epoch: str, device: str, data_dir: Path | None, told: Waiting) -> Subject:
+    """The run's net and images, on the device that is meant."""
+    from engine.device import choose, keep_freed_memory
+    from engine.lens.opening import of_run
+
+    keep_freed_memory()
+    place = choose(device)
+    return of_run(store, run, epoch=epoch, device=place, data_dir=data_dir, loading=told.loading, progress=told.images)
+
+
+def show(results: list[Result], *, out: Path | None, as_json: bool) -> None:
+    """Save where a file is named, print JSON where asked for, else draw in the terminal."""
+    if out is not None:
+        from engine.lens.saving import save
+
+        save(results, out)
+        print(f"saved {clean(out)}", file=sys.stderr if as_json else sys.stdout)
+    if as_json:
+        from engine.lens.saving import as_json as values_of
+
+        print(line(values_of(results)))
+    elif out is None:
+        from rich.console import Console
+
+        from tui.cli.tables import width
+        from tui.drawing import draw
+
+        draw(results, Console(width=width() if sys.stdout.isatty() else None, highlight=False, markup=False, emoji=False))

@@ -1,0 +1,52 @@
+"""`convtui predict`: what a net says about a person's own pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engine.errors import NotApplicable
+from tui.cli.look import Epoch, opened, show, waiting
+from tui.cli.options import DEFAULT_STORE, AsJson, DataDir, RunName, StorePath, existing_store, line
+from tui.cli.run import DeviceName
+from tui.cli.text import clean
+
+
+def predict(
+    reference: RunName,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="pictures, of any size and kind that Pillow reads")],
+    epoch: Epoch = "last",
+    device: DeviceName = "auto",
+    as_json: AsJson = False,
+    store_path: StorePath = DEFAULT_STORE,
+    data_dir: DataDir = None,
+) -> None:
+    """Classify pictures: each as the net sees it, with its most probable classes."""
+    with existing_store(store_path) as store, waiting() as told:
+        run = store.find(reference)
+        subject = opened(store, run, epoch=epoch, device=device, data_dir=data_dir, told=told)
+        from engine.lens.choosing import from_files, gives_classes
+
+        if (reason := gives_classes(subject)) is not None:
+            raise NotApplicable(f"run {run.id} cannot predict: {reason}")
+        chosen = from_files(subject, files)
+    if as_json:
+        for path, prediction in zip(files, chosen.predictions, strict=True):
+            assert prediction.predicted is not None
+            probabilities = dict(zip(subject.classes, prediction.probabilities, strict=True))
+            print(line({"file": clean(path), "predicted": subject.classes[prediction.predicted], "probabilities": probabilities}))
+        return
+    from engine.lens.pictures import image_sheet
+    from engine.lens.results import Table
+
+    rows: list[list[str | float]] = []
+    most = min(3, len(subject.classes))
+    for name, prediction in zip(chosen.names, chosen.predictions, strict=True):
+        best = sorted(range(len(subject.classes)), key=lambda label: -prediction.probabilities[label])[:most]
+        rows.append([name, *(value for label in best for value in (subject.classes[label], prediction.probabilities[label]))])
+    names = [(ordinal, f"{ordinal} probability") for ordinal in ("first", "second", "third")[:most]]
+    columns = ["file", *(name for pair in names for name in pair)]
+    table = Table("what the net takes them for", columns, rows, shares=[name for _, name in names])
+    show([image_sheet(subject, f"as the net sees them · {subject.title}", chosen), table], out=None, as_json=False)
