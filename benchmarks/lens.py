@@ -1,0 +1,109 @@
+"""The lens beside what it is measured against, in pairs, one after the other in turns.
+
+    python -m benchmarks.lens [--rounds N]
+
+Three figures on the net of `lenet5`, untrained (what is computed does not depend on the weights' values): the search for the nine
+strongest images of every map of every convolution, over 10,000 images, against one evaluation of them; 64 maps x 9 projections of
+conv2 against captum's, one by one; and the same sheet from a cold start of the program.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+from engine import models
+from engine.data.batches import Standardise
+from engine.data.split import Split
+from engine.lens import windows
+from engine.lens.search import strongest
+from engine.lens.subject import Subject
+from engine.presets import preset
+from engine.training.evaluation import evaluate
+
+import torch  # isort: skip
+
+IMAGES, MAPS, TOP = 10_000, 64, 9
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7)
+    rounds = parser.parse_args().rounds
+    spec = preset("lenet5").spec
+    net = models.build(spec.model, channels=1, size=32, classes=10).to(memory_format=torch.channels_last).eval()
+    images = torch.randint(0, 256, (IMAGES, 1, 32, 32), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    split = Split(images, torch.arange(IMAGES) % 10, tuple(map(str, range(10))))
+    standardise = Standardise(torch.tensor([0.5]), torch.tensor([0.3]))
+    subject = Subject(net, (1, 32, 32), split.classes, standardise, dataset=lambda: None)  # type: ignore[arg-type,return-value]
+    calls = [call.index for call in subject.tape.of_kind("conv").values()]
+
+    def search() -> None:
+        strongest(subject, images, calls, TOP)
+
+    paired("search of every map", search, "one evaluation", lambda: list(evaluate(net, split, standardise)), rounds)
+
+    conv2 = subject.tape.layer("conv2").index
+    found = strongest(subject, images, [conv2], TOP)[conv2]
+    maps = torch.arange(MAPS).repeat_interleave(TOP)
+    units = (maps, found.rows.flatten(), found.columns.flatten())
+    seen = subject.seen(images[found.images.flatten()])
+
+    def ours() -> None:
+        windows.project(subject.tape, conv2, "deconvnet", seen, *units)
+
+    def captum() -> None:
+        from captum.attr import NeuronDeconvolution
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            method = NeuronDeconvolution(net, net.conv2)
+            for image, unit in zip(seen, zip(*(places.tolist() for places in units), strict=True), strict=True):
+                method.attribute(image[None], unit)
+
+    paired(f"{MAPS} x {TOP} projections", ours, "captum one by one", captum, rounds)
+    cold(rounds)
+
+
+def paired(name: str, ours: Callable[[], object], other: str, theirs: Callable[[], object], rounds: int) -> None:
+    """Both in turns, once unmeasured; medians, and the median ratio with its range."""
+    ours(), theirs()
+    pairs = [(seconds(ours), seconds(theirs)) for _ in range(rounds)]
+    ratios = sorted(mine / his for mine, his in pairs)
+    mine, his = (statistics.median(column) for column in zip(*pairs, strict=True))
+    ratio = statistics.median(ratios)
+    print(f"{name} {1000 * mine:,.0f} ms, {other} {1000 * his:,.0f} ms:", end=" ")
+    print(f"ratio {ratio:.3g} ({ratios[0]:.3g} to {ratios[-1]:.3g}), {1 / ratio:.3g} times as fast")
+
+
+def cold(rounds: int) -> None:
+    """`convtui look deconvnet` as a new process, the sheet saved, on a net trained for one step."""
+    with tempfile.TemporaryDirectory() as folder:
+        program = [sys.executable, "-m", "tui.cli"]
+        store = ["--store", str(Path(folder) / "store.db")]
+        train = [*program, "run", "--preset", "lenet5", "--data", "shapes", "--steps", "1", "--quiet", *store]
+        look = [*program, "look", "deconvnet", "last", "--layer", "conv2", "--out", str(Path(folder) / "sheet.png"), *store]
+        subprocess.run(train, check=True)
+        times = [seconds(lambda: subprocess.run(look, check=True, capture_output=True)) for _ in range(rounds)]
+        imports = [seconds(lambda: subprocess.run([sys.executable, "-c", "import torch"], check=True)) for _ in range(rounds)]
+    print(f"cold look, conv2 of lenet5 on shapes {statistics.median(times):.2f} s ({min(times):.2f} to {max(times):.2f}),", end=" ")
+    print(f"of which importing torch {statistics.median(imports):.2f} s")
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """How long it took."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    main()
