@@ -25,6 +25,8 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup
 	$(BIN)/convtui run --preset demo --name demo
 	$(BIN)/convtui runs show last
+	$(BIN)/convtui look filters last --draw --out demo-filters.png
+	$(BIN)/convtui look deconvnet last --draw --out demo-deconvnet.png
 
 test: setup lint
 	$(BIN)/pytest $(PYTEST_ARGS)
@@ -43,6 +45,7 @@ benchmark: setup
 	$(BIN)/python -m benchmarks.training
 	$(BIN)/python -m benchmarks.recording
 	$(BIN)/python -m benchmarks.startup
+	$(BIN)/python -m benchmarks.lens
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

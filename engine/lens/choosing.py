@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -147,20 +148,21 @@ def image(subject: Subject, options: OfOneImage) -> Chosen:
         generator.seed()
         return numbered(subject, split, torch.randint(len(split), (1,), generator=generator))
     if text == "misclassified":
-        mistakes = surest_mistakes(subject.predictions(split.images, split.labels))
-        if not mistakes:
+        told = subject.predictions(split.images, split.labels)
+        # What a diverged net says is no mistake.
+        wrong = [place for place, each in enumerate(told) if each.is_wrong and math.isfinite(each.confidence)]
+        if not wrong:
             raise NotApplicable(f"no image of the {options.split} split is misclassified: give an image by its number")
-        return numbered(subject, split, mistakes[:1])
+        return numbered(subject, split, surest(told, wrong)[:1])
     number = int(text)
     if not 0 <= number < len(split):
         raise UsageError(f"there is no image {number}: the {options.split} split has images 0 to {len(split) - 1}")
     return numbered(subject, split, [number])
 
 
-def surest_mistakes(predictions: list[Prediction]) -> list[int]:
-    """Places of the misclassified images, the most confident first."""
-    wrong = [number for number, told in enumerate(predictions) if told.is_wrong]
-    return sorted(wrong, key=lambda number: -predictions[number].confidence)
+def surest(predictions: Sequence[Prediction], places: Iterable[int]) -> list[int]:
+    """`places` in the order of the confidence of what is predicted there, the highest first; of equals the earlier."""
+    return sorted(places, key=lambda place: -predictions[place].confidence)
 
 
 def from_files(subject: Subject, paths: Sequence[Path]) -> Chosen:

@@ -98,7 +98,7 @@ class Tape:
 
     def leaves(self) -> list[str]:
         """Names of the modules without children that were used, in the order of their first use."""
-        return [name for name in self.layers if name and not any(self.net.get_submodule(name).children())]
+        return [name for name in self.layers if not any(self.net.get_submodule(name).children())]
 
     def of_kind(self, *kinds: Kind) -> dict[str, Call]:
         """Leaf module -> its call, for every one whose output is such a call."""
@@ -133,6 +133,8 @@ class Tape:
         following = self.nonlinearity(index)
         if self.calls[index].kind in ("rectify", "pointwise") or following is None or len(following.sources) != 1:
             return (index,)
+        if following.shape[:1] != self.calls[index].shape[:1]:
+            return (index,)  # maps of several layers go through it together, or of none
         return (following.sources[0], following.index)
 
     def run(self, images: Tensor, wanted: Iterable[int]) -> dict[int, Tensor]:
@@ -238,7 +240,7 @@ class _Noting(Following):
         def after(_module: nn.Module, _inputs: Any, output: Any) -> None:
             self._inside.pop()
             number = self.number(output)
-            if number is not None:
+            if number is not None and name:
                 self.layers.setdefault(name, number)
 
         return module.register_forward_pre_hook(before), module.register_forward_hook(after)

@@ -176,7 +176,7 @@ def _scale(call: Call, dtype: torch.dtype) -> Tensor:
     """What batch norm at rest multiplies each channel by."""
     variance: Tensor = call.settings["running_var"]
     weight: Tensor | None = call.settings["weight"]
-    scale = (variance + call.settings["eps"]).rsqrt()
+    scale: Tensor = (variance + call.settings["eps"]).rsqrt()
     return (scale if weight is None else scale * weight).to(dtype)
 
 

@@ -71,10 +71,10 @@ def summarise(net: nn.Module, input: Sequence[int]) -> Summary:
         return hook
 
     handles = [layer.register_forward_hook(note(name, layer)) for name, layer in net.named_modules() if not list(layer.children())]
-    device = next((parameter.device for parameter in net.parameters()), torch.device("cpu"))
+    first = next(net.parameters(), torch.zeros(0))
     try:
         with at_rest(net), torch.inference_mode():
-            net(torch.zeros(1, *input, device=device))
+            net(torch.zeros(1, *input, device=first.device, dtype=first.dtype))
     finally:
         for handle in handles:
             handle.remove()

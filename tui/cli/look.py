@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -38,6 +38,7 @@ def look(
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="any option of the view: 'convtui views VIEW' lists them")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="save to a .png, .json or .npz instead of drawing")] = None,
+    draw: Annotated[bool, typer.Option("--draw", help="draw in the terminal as well, where --out saves")] = False,
     device: DeviceName = "auto",
     as_json: AsJson = False,
     store_path: StorePath = DEFAULT_STORE,
@@ -59,10 +60,10 @@ def look(
         with waiting() as told:
             subject = opened(store, run, epoch=epoch, device=device, data_dir=data_dir, told=told)
             results = chosen(subject, options)
-    show(results, out=out, as_json=as_json)
+    show(results, out=out, as_json=as_json, drawn=draw or out is None)
 
 
-def parsed(settings: list[str]) -> Mapping[str, str]:
+def parsed(settings: list[str]) -> dict[str, str]:
     """`NAME=VALUE` each; `class` is what the program calls `label`."""
     values = {}
     for text in settings:
@@ -121,21 +122,21 @@ def opened(store: Store, run: Run, *, epoch: str, device: str, data_dir: Path | 
     return of_run(store, run, epoch=epoch, device=place, data_dir=data_dir, loading=told.loading, progress=told.images)
 
 
-def show(results: list[Result], *, out: Path | None, as_json: bool) -> None:
-    """Save where a file is named, print JSON where asked for, else draw in the terminal."""
-    if out is not None:
-        from engine.lens.saving import save
-
-        save(results, out)
-        print(f"saved {clean(out)}", file=sys.stderr if as_json else sys.stdout)
+def show(results: Sequence[Result], *, out: Path | None = None, as_json: bool = False, drawn: bool = True) -> None:
+    """Save where a file is named; print JSON where asked for, else draw in the terminal, if that is wanted."""
     if as_json:
         from engine.lens.saving import as_json as values_of
 
         print(line(values_of(results)))
-    elif out is None:
+    elif drawn:
         from rich.console import Console
 
         from tui.cli.tables import width
         from tui.drawing import draw
 
-        draw(results, Console(width=width() if sys.stdout.isatty() else None, highlight=False, markup=False, emoji=False))
+        draw(results, Console(width=width(), highlight=False, markup=False, emoji=False))
+    if out is not None:
+        from engine.lens.saving import save
+
+        save(results, out)
+        print(f"saved {clean(out)}", file=sys.stderr if as_json else sys.stdout)

@@ -49,4 +49,4 @@ def predict(
     names = [(ordinal, f"{ordinal} probability") for ordinal in ("first", "second", "third")[:most]]
     columns = ["file", *(name for pair in names for name in pair)]
     table = Table("what the net takes them for", columns, rows, shares=[name for _, name in names])
-    show([image_sheet(subject, f"as the net sees them · {subject.title}", chosen), table], out=None, as_json=False)
+    show([image_sheet(subject, f"as the net sees them · {subject.title}", chosen), table])

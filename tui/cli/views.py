@@ -14,7 +14,6 @@ def views(
     as_json: AsJson = False,
 ) -> None:
     """List the views that 'convtui look' can show, or one view's options."""
-    from engine.lens.registry import View
     from engine.lens.registry import view as find
     from engine.lens.registry import views as known
 
@@ -37,12 +36,12 @@ def views(
             listed.add_row(view.name, view.title, ", ".join(field.path for field in view.fields()))
         show(listed)
         return
-    view: View = chosen[0]
-    print(f"{view.name}: {view.title}\n")
+    (only,) = chosen
+    print(f"{only.name}: {only.title}\n")
     from engine.spec import written
 
     listed = table("option", "default", "what it may be", "what it is")
-    for field in view.fields():
+    for field in only.fields():
         allowed = ", ".join(field.choices) or field.bounds or {bool: "true, false", int: "a number"}.get(field.kind, "text")
         listed.add_row(field.path, "" if field.default is None else written(field.default), allowed, field.help)
     show(listed)

@@ -1,0 +1,202 @@
+"""What a net is made of: shapes, parameters, neurons, receptive fields and multiply-adds, layer by layer (report 003)."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from engine.data.names import listed
+from engine.lens.field import receptive_field
+from engine.lens.registry import Options, register
+from engine.lens.results import Cell, Result, Table, Target
+from engine.lens.subject import Subject
+from engine.lens.tape import INPUT, Call, Tape
+
+_GROUPS = {"conv": "convolutional", "dense": "dense", "scale": "batch norm"}
+
+
+class SummaryOptions(Options):
+    """There is nothing to choose."""
+
+
+@register("summary", "layers, shapes, parameters, neurons, receptive fields and multiply-adds", SummaryOptions)
+def summary(subject: Subject, options: SummaryOptions) -> list[Result]:
+    """A table of the layers with totals, and one of each kind of layer's share of them.
+
+    Neurons are the outputs of convolutional and dense layers. Multiply-adds, for one image: a convolution's weights times the
+    places of its output, a dense layer's weights; additions of biases, batch norm, activations and pools are not counted. A
+    layer used several times has its parameters once, and the neurons and multiply-adds of all its uses.
+    """
+    layers = _layers(subject)
+    shape = "×".join(map(str, subject.shape))
+    rows = [layer.cells() for layer in layers]
+    sums = [sum(getattr(layer, name) or 0 for layer in layers) for name in _COUNTED]
+    total: list[Cell] = ["total", "", "", *sums[:-1], None, sums[-1]]
+    known = [name for name in subject.tape.leaves() if subject.tape.layers[name] != INPUT]
+    targets = [Target(layer=layer.name) if layer.name in known else None for layer in layers]
+    columns = ("layer", "kind", "output", *_COUNTED[:-1], "receptive field", "multiply-adds")
+    table = Table(f"layers · {subject.title}", columns, [*rows, total], [*targets, None], _notes(layers, shape))
+    return [table, _shares(subject, layers)]
+
+
+_COUNTED = ("weights", "biases", "parameters", "neurons", "multiply_adds")
+"""What is added up, as attributes of `_Layer`."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """One module: a leaf that was used, or one that has parameters of its own."""
+
+    name: str
+    kind: str
+    """Its class, as in `Conv2d`."""
+    group: str
+    """`convolutional`, `dense`, `batch norm`, or its class again."""
+    output: str
+    """As in `32×16×16`; of its first use."""
+    weights: int
+    biases: int
+    neurons: int | None
+    field: str | None
+    """As in `14×14` (height by width in pixels), or `whole image`; None where nothing is known."""
+    multiply_adds: int | None
+    """None where they are not known, as then neither are the neurons: of recurrent layers, and of modules never called."""
+    uses: int
+    """Its convolutions or dense products in one forward pass."""
+    called: bool
+    """Whether it, or any function with its weights, was."""
+
+    @property
+    def parameters(self) -> int:
+        return self.weights + self.biases
+
+    def cells(self) -> list[Cell]:
+        counts = (self.weights, self.biases, self.parameters, self.neurons)
+        return [self.shown, self.kind, self.output, *counts, self.field, self.multiply_adds]
+
+    @property
+    def shown(self) -> str:
+        """Its name for people."""
+        return self.name or "(the net)"
+
+
+def _layers(subject: Subject) -> list[_Layer]:
+    """In the order of their first use; at the end those that have parameters and were never called."""
+    net, tape = subject.net, subject.tape
+    # Parameters shared by several modules belong to the first of them.
+    owned: dict[str, list[tuple[str, nn.Parameter]]] = defaultdict(list)
+    owner: dict[int, str] = {}
+    for name, module in net.named_modules():
+        for key, parameter in module.named_parameters(recurse=False):
+            if owner.setdefault(id(parameter), name) == name:
+                owned[name].append((key, parameter))
+    first = {name: tape.layers[name] for name in tape.leaves()}
+    computing: dict[str, list[Call]] = defaultdict(list)
+    for call in tape.calls:
+        if call.kind in ("conv", "dense"):
+            # A function that is given a module's weight is that module's, as in conv2d(x, self.conv1.weight).
+            name = call.module if call.module in first else owner.get(id(call.settings["weight"]), call.module)
+            computing[name].append(call)
+    for name, calls in computing.items():
+        first.setdefault(name, calls[0].index)
+    begins = {call.module: call.index for call in reversed(tape.calls)} | first
+    names = sorted({**first, **owned}, key=lambda name: begins.get(name, len(tape.calls)))
+    sizes = _sizes(subject, [call for calls in computing.values() for call in calls])
+    return [_layer(tape, name, owned[name], first.get(name), computing[name], sizes, called=name in begins) for name in names]
+
+
+def _sizes(subject: Subject, calls: Sequence[Call]) -> dict[int, int]:
+    """How many numbers each call gives for one image: more than its shape says where windows or steps are put into the batch."""
+    one = torch.zeros((1, *subject.shape), dtype=torch.uint8)
+    passes = subject.passes(one, [call.index for call in calls])
+    return {index: output.numel() for _, outputs in passes for index, output in outputs.items()}
+
+
+def _layer(
+    tape: Tape,
+    name: str,
+    owned: Sequence[tuple[str, nn.Parameter]],
+    first: int | None,
+    computing: Sequence[Call],
+    sizes: Mapping[int, int],
+    *,
+    called: bool,
+) -> _Layer:
+    kind = type(tape.net.get_submodule(name)).__name__
+    weights = [parameter for key, parameter in owned if "bias" not in key]
+    known = {call.kind for call in computing} or {call.kind for call in tape.calls if call.module == name and call.kind == "scale"}
+    # Matrices that go into nothing this program understands; or parameters that another module's code may or may not read.
+    unknown = not computing and (not called or any(weight.ndim > 1 for weight in weights))
+    return _Layer(
+        name=name,
+        kind=kind,
+        group=_GROUPS[known.pop()] if len(known) == 1 else kind,
+        output="" if first is None else "×".join(map(str, tape.input if first == INPUT else tape.calls[first].shape)),
+        weights=sum(weight.numel() for weight in weights),
+        biases=sum(parameter.numel() for key, parameter in owned if "bias" in key),
+        neurons=None if unknown else sum(sizes[call.index] for call in computing),
+        field=None if first is None else _field(tape, first),
+        multiply_adds=None if unknown else sum(_multiply_adds(call, sizes[call.index]) for call in computing),
+        uses=len(computing),
+        called=called,
+    )
+
+
+def _multiply_adds(call: Call, size: int) -> int:
+    """Each of the `size` outputs takes the weights of one filter or unit."""
+    weight: Tensor = call.settings["weight"]
+    return size * (weight.numel() // len(weight))
+
+
+def _field(tape: Tape, index: int) -> str | None:
+    field = receptive_field(tape, index)
+    if field is not None:
+        return f"{field.size[0]}×{field.size[1]}"
+    path = tape.path_to(index)
+    if any(call.kind == "other" or call.function == "__getitem__" for call in path):
+        return None
+    return "whole image" if any(_takes_in_everything(call) for call in path) else None
+
+
+def _takes_in_everything(call: Call) -> bool:
+    """Whether each of its outputs depends on every place of what it is given."""
+    if call.kind == "average":
+        return "kernel_size" not in call.settings and math.prod(call.shape[1:]) == 1
+    return call.kind == "dense" and len(call.shape) == 1
+
+
+def _notes(layers: Sequence[_Layer], shape: str) -> list[str]:
+    notes = [f"for one image of {shape}; multiply-adds are of convolutions and dense layers, without biases"]
+    again = [f"{layer.shown} ({layer.uses})" for layer in layers if layer.uses > 1]
+    if again:
+        notes.append(f"used several times, parameters counted once, shape and field of the first use: {listed(again)}")
+    unknown = [f"{layer.shown} ({layer.kind})" for layer in layers if layer.multiply_adds is None and layer.called]
+    if unknown:
+        notes.append(f"multiply-adds and neurons not known: {listed(unknown)}")
+    uncalled = [f"{layer.shown} ({layer.kind})" for layer in layers if not layer.called]
+    if uncalled:
+        notes.append(f"never called, so that only the parameters are counted: {listed(uncalled)}")
+    return notes
+
+
+def _shares(subject: Subject, layers: Sequence[_Layer]) -> Table:
+    """A row a kind of layer that has anything to count: each count beside its share of the total."""
+    groups: dict[str, Mapping[str, int]] = {}
+    for group in dict.fromkeys(layer.group for layer in layers):
+        members = [layer for layer in layers if layer.group == group]
+        groups[group] = {name: sum(getattr(layer, name) or 0 for layer in members) for name in _COUNTED}
+    total = {name: sum(counts[name] for counts in groups.values()) for name in _COUNTED}
+    rows: list[list[Cell]] = []
+    for group, counts in [*((group, counts) for group, counts in groups.items() if any(counts.values())), ("total", total)]:
+        row: list[Cell] = [group]
+        for name in _COUNTED:
+            row += [counts[name], counts[name] / total[name] if total[name] else None]
+        rows.append(row)
+    words = [name.replace("_", "-") for name in _COUNTED]
+    columns = ["kind", *(column for word in words for column in (word, f"share of {word}"))]
+    return Table(f"shares by kind · {subject.title}", columns, rows, shares=[f"share of {word}" for word in words])

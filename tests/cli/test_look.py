@@ -1,0 +1,134 @@
+"""`convtui look`, `views` and `predict`: what a person types, and what comes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from engine.checkpoint import load
+from engine.store import Store
+from tests.cli.conftest import SMALL, Convtui
+
+
+@pytest.fixture
+def trained(convtui: Convtui) -> Convtui:
+    """With a run in its store: a small net on digits, after one epoch."""
+    assert convtui("run", "--preset", "demo", *SMALL, "--epochs", "1", "--set", "training.snapshot_every=1", "--quiet").code == 0
+    return convtui
+
+
+def weights(folder: Path, name: str) -> np.ndarray:  # type: ignore[type-arg]
+    with Store.open(folder / "store.db") as store:
+        row = store.newest_checkpoint(1)
+        assert row is not None
+        return load(store.folder(1) / row.file).net[name].numpy()
+
+
+def test_filters_are_drawn_saved_and_printed(trained: Convtui, tmp_path: Path) -> None:
+    drawn = trained("look", "filters", "last")
+    assert (drawn.code, drawn.err) == (0, "")
+    assert "filters of conv1" in drawn.out
+    assert "\x1b" not in drawn.out  # a pipe takes no colours
+    saved = trained("look", "filters", "last", "--out", "sheet.npz")
+    assert (saved.code, saved.out) == (0, "saved sheet.npz\n")
+    with np.load(tmp_path / "sheet.npz", allow_pickle=False) as file:
+        np.testing.assert_array_equal(file["tiles"], weights(tmp_path, "conv1.weight")[:, 0])
+        assert file["high"] == pytest.approx(np.abs(file["tiles"]).max())
+    assert trained("look", "filters", "last", "--out", "sheet.PNG").code == 0
+    assert Image.open(tmp_path / "sheet.PNG").width > 100
+    (result,) = json.loads(trained("look", "filters", "last", "--json", "--map", "2").out)["results"]
+    np.testing.assert_allclose(result["tiles"][0]["pixels"], weights(tmp_path, "conv1.weight")[2, 0], rtol=1e-6)
+    assert result["tiles"][0]["target"] == {"layer": "conv1", "map": 2}
+
+
+def test_deconvnet_with_all_that_can_be_said(trained: Convtui, tmp_path: Path) -> None:
+    options = ["--layer", "act1", "--map", "1", "--class", "3", "--epoch", "1", "--opt", "count=4", "--opt", "split=train"]
+    printed = trained("look", "deconvnet", "demo", *options, "--out", "top.json", "--draw")
+    assert printed.code == 0
+    assert "map 1" in printed.out
+    projections, patches = json.loads((tmp_path / "top.json").read_text())["results"]
+    assert len(projections["tiles"]) == len(patches["tiles"]) == 4
+    assert {tile["target"]["label"] for tile in patches["tiles"]} == {3}
+    assert "epoch 1" in projections["title"]
+
+
+@pytest.mark.parametrize(
+    "view", ["activations", "statistics", "deconvnet", "guided", "saliency", "patches", "confusion", "summary"]
+)
+def test_every_view_is_drawn_in_a_pipe(trained: Convtui, view: str) -> None:
+    printed = trained("look", view, "last")
+    assert (printed.code, printed.err) == (0, "")
+    assert len(printed.out.splitlines()) > 3
+    assert "\x1b" not in printed.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("filter", "last"), "there is no view 'filter' (did you mean filters?)"),
+        (("filters", "9"), "no run"),
+        (("filters", "last", "--layer", "conv2"), "no layer 'conv2' (did you mean conv1?)"),
+        (("filters", "last", "--image", "3"), "view filters has no option 'image'"),
+        (("filters", "last", "--map", "x"), "map = x is not a whole number"),
+        (("deconvnet", "last", "--opt", "count"), "--opt count: write NAME=VALUE"),
+        (("deconvnet", "last", "--opt", "cuont=3"), "no option 'cuont' (did you mean count?)"),
+        (("deconvnet", "last", "--epoch", "7"), "--epoch 7: run 1 keeps weights of epoch"),
+        (("activations", "last", "--image", "nowhere.png"), "image nowhere.png is neither a file"),
+        (("activations", "last", "--image", "999999"), "no image 999999"),
+        (("patches", "last", "--class", "nine"), "no class 'nine'"),
+        (("filters", "last", "--out", "sheet.gif"), "must end in .png, .json or .npz"),
+        (("filters", "last", "--out", "no/folder/sheet.png"), "there is no folder no/folder"),
+        (("filters", "last", "--device", "cuda:99"), "no such device"),
+    ],
+)
+def test_what_is_wrong_is_one_line_and_exit_2(trained: Convtui, tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
+    printed = trained("look", *arguments)
+    assert (printed.code, printed.out) == (2, "")
+    assert printed.err.count("\n") == 1
+    assert words in printed.err
+    assert {path.name for path in tmp_path.iterdir()} == {"store.db", "store", "home"}
+
+
+def test_tanh_has_no_deconvnet(convtui: Convtui) -> None:
+    assert convtui("run", "--preset", "demo", *SMALL, "--set", "model.activation=tanh", "--steps", "1", "--quiet").code == 0
+    for view in ("deconvnet", "guided"):
+        printed = convtui("look", view, "last")
+        assert (printed.code, printed.out) == (2, "")
+        assert "act1 (tanh) is no ReLU" in printed.err
+        assert "saliency" in printed.err
+    assert convtui("look", "saliency", "last").code == 0
+
+
+def test_views_are_listed_with_their_options(convtui: Convtui) -> None:
+    listed = convtui("views").out
+    for name in ("filters", "activations", "statistics", "deconvnet", "guided", "saliency", "patches", "confusion", "summary"):
+        assert f"\n{name} " in listed
+    one = convtui("views", "deconvnet").out
+    assert "how many units of each map" in one
+    assert "1 <= x <= 100" in one
+    told = {line["name"]: line for line in convtui("views", "--json").lines}
+    assert {"name": "count", "default": 9} == {key: told["deconvnet"]["options"][3][key] for key in ("name", "default")}
+    assert convtui("views", "nothing").code == 2
+
+
+def test_predict_says_what_a_persons_own_pictures_are(trained: Convtui, tmp_path: Path) -> None:
+    for name, grey in (("dark.png", 10), ("light.jpg", 240)):
+        Image.new("RGB", (40, 30), (grey, grey, grey)).save(tmp_path / name)
+    lines = trained("predict", "last", "dark.png", "light.jpg", "--json").lines
+    assert [line["file"] for line in lines] == ["dark.png", "light.jpg"]
+    for line in lines:
+        assert sum(line["probabilities"].values()) == pytest.approx(1)
+        assert line["predicted"] == max(line["probabilities"], key=line["probabilities"].get)
+    drawn = trained("predict", "last", "dark.png")
+    assert drawn.code == 0
+    assert f"{100 * max(lines[0]['probabilities'].values()):.1f} %" in drawn.out
+    (tmp_path / "evil\x1b[31m.png").write_text("no picture")
+    refused = trained("predict", "last", "dark.png", "evil\x1b[31m.png", "gone.png")
+    assert (refused.code, refused.out) == (2, "")
+    assert "not an image" in refused.err
+    assert "gone.png" in refused.err
+    assert "\x1b" not in refused.err
