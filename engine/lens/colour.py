@@ -49,6 +49,11 @@ def missing(pixels: Pixels) -> NDArray[np.bool_]:
     return absent
 
 
+def about_zero(sheet: Sheet) -> bool:
+    """Whether tiles that are stretched, each to its own range, keep zero in the middle."""
+    return sheet.low == -sheet.high or sheet.ramp == "diverging"
+
+
 def bar(sheet: Sheet, width: int) -> NDArray[np.uint8]:
     """The sheet's scale from its low to its high end, uint8 [rows, width, 3].
 
@@ -75,11 +80,11 @@ def _coloured(pixels: Pixels, sheet: Sheet) -> NDArray[np.uint8]:
 
 
 def _range(pixels: Pixels, sheet: Sheet) -> tuple[float, float]:
-    """What the ramp's ends stand for in this tile. A stretched tile keeps zero in the middle where its sheet has it there."""
+    """What the ramp's ends stand for in this tile."""
     finite = pixels[np.isfinite(pixels)]
     if not sheet.own_scale or not finite.size:
         return sheet.low, sheet.high
-    if sheet.low == -sheet.high or sheet.ramp == "diverging":
+    if about_zero(sheet):
         # Zeros throughout are still the middle, on a scale of whatever width.
         most = float(np.abs(finite).max()) or 1.0
         return -most, most

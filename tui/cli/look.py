@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from engine.store import Run, Store
 
 Epoch = Annotated[str, typer.Option(help="weights of which epoch: a number, best, or last")]
-SUFFIXES = (".png", ".json", ".npz")
 
 
 def look(
@@ -45,15 +44,14 @@ def look(
     data_dir: DataDir = None,
 ) -> None:
     """Open a run's net up: filters, activation maps, deconvnet projections, what it gets wrong, and more."""
-    if out is not None and out.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"--out {clean(out)}: its name must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}")
-    if out is not None and not out.absolute().parent.is_dir():
-        raise UsageError(f"--out {clean(out)}: there is no folder {clean(out.parent)}")
     with existing_store(store_path) as store:
         run = store.find(reference)
 
         from engine.lens.registry import view as find_view
+        from engine.lens.saving import check
 
+        if out is not None:
+            check(out)
         chosen = find_view(view)
         shortcuts = {"layer": layer, "map": map, "image": image, "label": label}
         options = chosen.make(parsed(opt or []) | {name: value for name, value in shortcuts.items() if value is not None})
