@@ -1,5 +1,5 @@
 # Two commands from a bare machine: `make demo` trains a net and shows what it learnt, `make test` runs every check.
-.PHONY: setup demo test lint format benchmark clean
+.PHONY: setup demo test lint format benchmark pictures clean
 .DEFAULT_GOAL := setup
 
 # The newest Python that torch has wheels for everywhere; any from 3.11 on will do.
@@ -46,6 +46,14 @@ benchmark: setup
 	$(BIN)/python -m benchmarks.recording
 	$(BIN)/python -m benchmarks.startup
 	$(BIN)/python -m benchmarks.lens
+
+# The README's pictures, from nothing.
+pictures: setup
+	rm -rf .pictures && mkdir -p .pictures assets/pictures
+	$(BIN)/convtui run --preset lenet5-clear --data shapes --store .pictures/store.db --name lenet5-clear --quiet
+	$(BIN)/convtui look filters last --store .pictures/store.db --out assets/pictures/filters.png
+	$(BIN)/convtui look deconvnet last --layer conv2 --opt maps=12 --store .pictures/store.db --out assets/pictures/deconvnet.png
+	$(BIN)/convtui look guided last --image 3 --store .pictures/store.db --out assets/pictures/guided.png
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from engine.data.split import Split
-from engine.errors import NotApplicable
+from engine.errors import NotApplicable, UsageError
 from engine.lens import choosing
 from engine.lens.choosing import OfImages, OfLayer
 from engine.lens.pictures import cut, nothing, pixels, ramp_of_images
@@ -23,6 +23,7 @@ class OfTop(OfLayer, OfImages):
     """Options of a view of what excites maps most."""
 
     map: int | None = hyper(None, "one feature map; all if not said", ge=0)
+    maps: int = hyper(0, "only so many maps, those that are excited most; 0 is all", ge=0)
     label: str | None = hyper(None, "only images of this class, by name or number")
     count: int = hyper(9, "how many units of each map, each of another image", ge=1, le=100)
 
@@ -54,6 +55,8 @@ class Top:
 def find(subject: Subject, options: OfTop) -> Top:
     """Search the split, or one class of it. Raises UsageError, NotApplicable."""
     name, call = choosing.layer(subject, options.layer)
+    if options.maps and options.map is not None:
+        raise UsageError("one map is named already: say map or maps, not both")
     maps = choosing.of_maps(call, name, options.map)
     split = subject.split(options.split)
     among = torch.arange(len(split))
@@ -62,6 +65,8 @@ def find(subject: Subject, options: OfTop) -> Top:
         if not len(among):
             raise NotApplicable(f"the {options.split} split has no image of class {options.label}")
     found = strongest(subject, split.images[among], [call.index], options.count)[call.index]
+    if options.maps:
+        maps = found.values[:, 0].nan_to_num(-torch.inf).argsort(descending=True, stable=True)[: options.maps].tolist()
     excited = found.excited()[maps]
     numbers, ranks = excited.nonzero(as_tuple=True)
     chosen = torch.tensor(maps)[numbers]

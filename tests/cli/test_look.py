@@ -39,7 +39,8 @@ def test_filters_are_drawn_saved_and_printed(trained: Convtui, tmp_path: Path) -
         np.testing.assert_array_equal(file["tiles"], weights(tmp_path, "conv1.weight")[:, 0])
         assert file["high"] == pytest.approx(np.abs(file["tiles"]).max())
     assert trained("look", "filters", "last", "--out", "sheet.PNG").code == 0
-    assert Image.open(tmp_path / "sheet.PNG").width > 100
+    with Image.open(tmp_path / "sheet.PNG") as picture:
+        assert picture.format == "PNG"
     (result,) = json.loads(trained("look", "filters", "last", "--json", "--map", "2").out)["results"]
     np.testing.assert_allclose(result["tiles"][0]["pixels"], weights(tmp_path, "conv1.weight")[2, 0], rtol=1e-6)
     assert result["tiles"][0]["target"] == {"layer": "conv1", "map": 2}
@@ -80,7 +81,7 @@ def test_every_view_is_drawn_in_a_pipe(trained: Convtui, view: str) -> None:
         (("activations", "last", "--image", "nowhere.png"), "image nowhere.png is neither a file"),
         (("activations", "last", "--image", "999999"), "no image 999999"),
         (("patches", "last", "--class", "nine"), "no class 'nine'"),
-        (("filters", "last", "--out", "sheet.gif"), "must end in .png, .json or .npz"),
+        (("filters", "last", "--out", "sheet.gif"), "the name ends .png, .json or .npz"),
         (("filters", "last", "--out", "no/folder/sheet.png"), "there is no folder no/folder"),
         (("filters", "last", "--device", "cuda:99"), "no such device"),
     ],
@@ -111,7 +112,8 @@ def test_views_are_listed_with_their_options(convtui: Convtui) -> None:
     assert "how many units of each map" in one
     assert "1 <= x <= 100" in one
     told = {line["name"]: line for line in convtui("views", "--json").lines}
-    assert {"name": "count", "default": 9} == {key: told["deconvnet"]["options"][3][key] for key in ("name", "default")}
+    (count,) = (option for option in told["deconvnet"]["options"] if option["name"] == "count")
+    assert (count["default"], count["bounds"]) == (9, "1 <= x <= 100")
     assert convtui("views", "nothing").code == 2
 
 

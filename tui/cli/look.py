@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from engine.lens.subject import Subject
     from engine.store import Run, Store
 
+SCREENS = 2
+"""Heights of the terminal that one result is drawn over at most."""
 Epoch = Annotated[str, typer.Option(help="weights of which epoch: a number, best, or last")]
 
 
@@ -132,7 +134,10 @@ def show(results: Sequence[Result], *, out: Path | None = None, as_json: bool = 
         from tui.cli.tables import width
         from tui.drawing import draw
 
-        draw(results, Console(width=width(), highlight=False, markup=False, emoji=False))
+        console = Console(width=width(), highlight=False, markup=False, emoji=False)
+        # A terminal's scrollback is soon full of tiles; a pipe takes everything.
+        rows = SCREENS * console.height if sys.stdout.isatty() else None
+        draw(results, console, rows=rows, more=": --out FILE.png saves all of it")
     if out is not None:
         from engine.lens.saving import save
 

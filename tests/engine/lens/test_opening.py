@@ -108,7 +108,7 @@ def test_filters_need_no_images_and_other_images_than_those_trained_on_are_refus
     subject = of_run(store, run)
     filters, activations = view("filters"), view("activations")
     assert filters(subject, filters.make({}))
-    with pytest.raises(DataError, match="there is no .*pictures: give the directory or .zip"):
+    with pytest.raises(DataError, match=r"there is no .*pictures: give the directory or \.zip"):
         activations(subject, activations.make({}))
     folder_of_pictures(tmp_path / "pictures", ("cat", "cow", "dog"))
     with pytest.raises(DataError, match="holds other classes or colours now than when run 1 was trained"):

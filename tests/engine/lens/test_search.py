@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from engine.errors import UsageError
 from engine.lens.registry import view
 from engine.lens.results import Sheet
 from engine.lens.search import strongest
@@ -78,3 +79,14 @@ def test_every_split_and_a_single_class_can_be_searched() -> None:
     assert isinstance(sheet, Sheet)
     assert {tile.target.label for tile in sheet.tiles if tile.target} == {1}
     assert {tile.target.image % 3 for tile in sheet.tiles if tile.target and tile.target.image is not None} == {1}
+
+
+def test_the_maps_that_are_excited_most_come_first() -> None:
+    subject = subject_of(small_net(), noise_images(30))
+    look = view("patches")
+    (sheet,) = look(subject, look.make({"layer": "conv2", "maps": "3", "count": "1"}))
+    call = subject.tape.layer("conv2").index
+    peaks = subject.tape.run(subject.seen(noise_images(30)), [call])[call].amax((0, 2, 3))
+    assert [tile.target.map for tile in sheet.tiles if tile.target] == peaks.argsort(descending=True)[:3].tolist()  # type: ignore[union-attr]
+    with pytest.raises(UsageError, match="not both"):
+        look(subject, look.make({"layer": "conv2", "maps": "3", "map": "1"}))
