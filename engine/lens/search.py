@@ -49,40 +49,38 @@ class Strongest:
 def strongest(subject: Subject, images: Tensor, calls: Sequence[int], count: int) -> dict[int, Strongest]:
     """For each of the tape's `calls` the `count` images (fewer where there are fewer) that excite each of its maps most.
 
-    One pass over `images` (uint8 [N, C, H, W]), as far as the last of the calls, and another over those found. Of images that
-    excite a map alike the earlier counts as stronger, of places within an image the first in reading order.
+    One pass over `images` (uint8 [N, C, H, W]), as far as the last of the calls. Of images that excite a map alike the earlier
+    counts as stronger, of places within an image the first in reading order.
     """
-    best: dict[int, tuple[Tensor, Tensor]] = {}
+    best: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
     for first, outputs in subject.passes(images, calls):
         for call, output in outputs.items():
-            peaks = _peaks(output).T
-            places = torch.arange(first, first + peaks.shape[1], device=peaks.device).expand(len(peaks), -1)
-            if call in best:
-                peaks, places = torch.cat([best[call][0], peaks], 1), torch.cat([best[call][1], places], 1)
-            # Not-a-number would win every comparison.
-            order = peaks.nan_to_num(-torch.inf).sort(dim=1, descending=True, stable=True).indices[:, :count]
-            best[call] = peaks.gather(1, order), places.gather(1, order)
-    found = {call: (values.cpu(), places.cpu()) for call, (values, places) in best.items()}
-    return {call: _with_places(subject, images, call, values, places) for call, (values, places) in found.items()}
+            best[call] = _merged(best.get(call), output, first, count)
+    return {call: _placed(subject.tape.calls[call].shape, *kept) for call, kept in best.items()}
 
 
-def _peaks(output: Tensor) -> Tensor:
-    """[N, M, H, W] or [N, M] -> [N, M]."""
-    return output.amax((2, 3)) if output.ndim == 4 else output
+def _merged(kept: tuple[Tensor, Tensor, Tensor] | None, output: Tensor, first: int, count: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The strongest so far [M, K]: peaks, numbers of their images, and where in their maps they are, counted in reading order.
+
+    Where a peak is, is looked up for those alone that a batch [N, M, ...], whose first image is number `first`, adds.
+    """
+    peaks = (output.amax((2, 3)) if output.ndim == 4 else output).T
+    numbers = torch.arange(first, first + peaks.shape[1], device=peaks.device).expand(len(peaks), -1)
+    places = torch.full_like(numbers, -1)
+    if kept is not None:
+        peaks, numbers, places = (torch.cat(pair, 1) for pair in zip(kept, (peaks, numbers, places), strict=True))
+    # Not-a-number would win every comparison.
+    order = peaks.nan_to_num(-torch.inf).sort(dim=1, descending=True, stable=True).indices[:, :count]
+    peaks, numbers, places = (values.gather(1, order) for values in (peaks, numbers, places))
+    maps, ranks = (places < 0).nonzero(as_tuple=True)
+    found = output[numbers[maps, ranks] - first, maps]
+    places[maps, ranks] = found.flatten(1).argmax(1) if found.ndim > 1 else 0
+    return peaks, numbers, places
 
 
-def _with_places(subject: Subject, images: Tensor, call: int, values: Tensor, places: Tensor) -> Strongest:
-    rows, columns = torch.zeros_like(places), torch.zeros_like(places)
-    shape = subject.tape.calls[call].shape
-    if len(shape) == 3:
-        unique, which = torch.unique(places, return_inverse=True)
-        maps = torch.arange(len(places))[:, None].expand_as(places)
-        for first, outputs in subject.passes(images[unique], [call]):
-            output = outputs[call]
-            here = (which >= first) & (which < first + len(output))
-            units = output[(which[here] - first).to(output.device), maps[here].to(output.device)].flatten(1).argmax(1).cpu()
-            rows[here], columns[here] = units // shape[2], units % shape[2]
-    return Strongest(values, places, rows, columns)
+def _placed(shape: tuple[int, ...], peaks: Tensor, numbers: Tensor, places: Tensor) -> Strongest:
+    width = shape[2] if len(shape) == 3 else 1
+    return Strongest(*(values.cpu() for values in (peaks, numbers, places // width, places % width)))
 
 
 def excited_units(subject: Subject, image: Tensor, call: int, maps: Sequence[int]) -> tuple[Units, Tensor]:

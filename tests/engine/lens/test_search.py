@@ -65,8 +65,8 @@ def test_a_search_says_how_far_it_is_and_can_be_given_up() -> None:
     subject.progress = lambda done, total: told.append((done, total))
     call = subject.tape.layer("conv2").index
     strongest(subject, images, [call], 1)
-    assert told[:3] == [(8, 20), (16, 20), (20, 20)]
-    subject.cancelled = lambda: len(told) > 5
+    assert told == [(8, 20), (16, 20), (20, 20)]
+    subject.cancelled = lambda: len(told) > 3
     with pytest.raises(Cancelled):
         strongest(subject, images, [call], 1)
 
