@@ -8,17 +8,19 @@ import sys
 import typer
 
 from engine.errors import ConvtuiError
-from tui.cli import control, data, doctor, look, predict, presets, resume, run, runs, views
+from tui.cli import application, control, data, doctor, look, predict, presets, resume, run, runs, views
 from tui.cli.text import clean
+from tui.log import log
 
 app = typer.Typer(
     name="convtui",
     help="Train small neural nets, watch them learn and open them up.",
-    no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.callback()(application.application)
 app.command()(run.run)
 app.command()(resume.resume)
 app.command()(control.stop)
@@ -41,12 +43,12 @@ def main() -> None:
     except ConvtuiError as error:
         print(f"convtui: {clean(error)}", file=sys.stderr)
         if error.__cause__ is not None:
-            print(f"convtui: the full story is in {_log(error)}", file=sys.stderr)
+            print(f"convtui: the full story is in {log(error)}", file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:
-        print(f"convtui: {type(error).__name__}: {clean(error)}; the full story is in {_log(error)}", file=sys.stderr)
+        print(f"convtui: {type(error).__name__}: {clean(error)}; the full story is in {log(error)}", file=sys.stderr)
         sys.exit(1)
 
 
@@ -58,20 +60,3 @@ def _make_printable() -> None:
         stream = getattr(sys, name)
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-
-
-def _log(error: BaseException) -> str:
-    """Append the traceback to the log file, and give the file's name."""
-    import time
-    import traceback
-
-    import platformdirs
-
-    try:
-        path = platformdirs.user_log_path("convtui", ensure_exists=True) / "convtui.log"
-        with path.open("a", encoding="utf-8") as file:
-            print(time.strftime("%Y-%m-%d %H:%M:%S"), *map(clean, sys.argv), file=file)
-            traceback.print_exception(error, file=file)
-        return str(path)
-    except OSError as trouble:
-        return f"nowhere: the log cannot be written ({trouble})"

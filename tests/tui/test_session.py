@@ -1,0 +1,114 @@
+"""The thread that trains, and what is left in the store whichever way it is stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from engine.errors import RunBusy
+from engine.spec import RunSpec, changed, make
+from tests.harness.children import wait_until
+from tui.session import Session
+
+SPEC = make(
+    {
+        "model": {"conv_blocks": "4 3x3 pad 1 pool 2", "dense_blocks": "8"},
+        "data": {"source": "digits", "colour": "grey", "size": 8, "batch_size": 32},
+        "optimiser": {"learning_rate": 0.01},
+        "training": {"epochs": 2, "threads": 1},
+    }
+)
+LONG = changed(SPEC, {"training.epochs": 5000})
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Iterator[Session]:
+    session = Session(tmp_path / "store.db", device="cpu")
+    session.open()
+    yield session
+    session.close()
+
+
+def status(session: Session, run_id: int) -> str:
+    return session.store.run(run_id).status
+
+
+def started(session: Session, spec: RunSpec) -> int:
+    run = session.start(spec, name="toy", preset="demo")
+    assert run.id is not None
+    return run.id
+
+
+def until(condition: Callable[[], bool]) -> None:
+    wait_until(condition, "the training thread", 60)
+
+
+def test_runs_are_trained_one_after_the_other_and_told_of(session: Session) -> None:
+    first, second = started(session, SPEC), started(session, SPEC)
+    assert set(session.in_hand) <= {first, second}
+    until(lambda: status(session, second) == "finished")
+    assert status(session, first) == "finished"
+    until(lambda: not session.in_hand)
+    rows = [session.store.run(run_id) for run_id in (first, second)]
+    assert rows[0].ended is not None
+    assert rows[1].started is not None
+    assert rows[1].started >= rows[0].ended - 0.5
+    assert rows[0].test_accuracy == rows[1].test_accuracy
+    assert [f"run {row.id} (toy) finished" in told.text for row, told in zip(rows, session.told, strict=True)] == [True, True]
+    assert session.activity == ""
+
+
+def test_a_request_through_the_store_stops_it_and_it_can_be_resumed(session: Session) -> None:
+    run_id = started(session, LONG)
+    until(lambda: session.store.run(run_id).step > 0)
+    with pytest.raises(RunBusy):
+        session.resume(run_id)
+    session.store.request(run_id, "stop")
+    until(lambda: status(session, run_id) == "stopped")
+    step = session.store.run(run_id).step
+    until(lambda: not session.in_hand)
+    session.resume(run_id)
+    until(lambda: session.store.run(run_id).step > step)
+    assert session.store.run(run_id).attempt == 2
+
+
+def test_closing_saves_what_trains_and_lets_go_of_what_waits(session: Session) -> None:
+    training, waiting = started(session, LONG), started(session, LONG)
+    until(lambda: session.store.run(training).step > 0)
+    session.close()
+    session.close()
+    again = Session(session.path)
+    again.open()
+    assert status(again, training) == "stopped"
+    assert again.store.newest_checkpoint(training) is not None
+    assert status(again, waiting) == "stopped"
+    again.close()
+
+
+def test_a_run_that_cannot_be_trained_says_why_and_the_next_one_is(session: Session) -> None:
+    bad = started(session, changed(SPEC, {"data.source": "folder:/nowhere"}))
+    good = started(session, SPEC)
+    until(lambda: status(session, good) == "finished")
+    assert status(session, bad) == "failed"
+    told = session.told.popleft()
+    assert (told.severity, "/nowhere" in told.text) == ("error", True)
+
+
+def test_handing_on_leaves_the_training_to_a_process_of_its_own(session: Session) -> None:
+    run_id = started(session, LONG)
+    until(lambda: session.store.run(run_id).step > 0)
+    own = session.store.run(run_id).pid
+    assert session.hand_on() == [run_id]
+    until(lambda: session.store.run(run_id).pid != own and status(session, run_id) == "running")
+    step = session.store.run(run_id).step
+    until(lambda: session.store.run(run_id).step > step)
+    session.store.request(run_id, "stop")
+    until(lambda: status(session, run_id) == "stopped")
+    assert session.store.run(run_id).attempt == 2
+
+
+def test_a_session_that_never_opened_can_be_closed(tmp_path: Path) -> None:
+    Session(tmp_path / "store.db").close()
+    assert not (tmp_path / "store.db").exists()

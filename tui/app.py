@@ -1,0 +1,225 @@
+"""The application: its pages, its keys, how it starts and how it is left."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import threading
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual import work
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.reactive import reactive
+from textual.theme import Theme
+
+from engine.errors import ConvtuiError
+from tui import settings
+from tui.cli.text import clean
+from tui.commands import Keys
+from tui.log import log
+from tui.screens import PAGES
+from tui.screens.page import Page
+from tui.session import Session
+from tui.themes import DARK, LIGHT
+
+if TYPE_CHECKING:
+    from engine.spec import RunSpec
+
+LOOKED_AT_SECONDS = 0.5
+"""Between two looks whether the store has changed."""
+
+
+class ConvtuiApp(App[int]):
+    """Runs, New, Live, Look and Compare, each a mode with one page. Screens read the store themselves."""
+
+    TITLE = "convtui"
+    CSS_PATH = "app.tcss"
+    COMMANDS: ClassVar[Any] = App.COMMANDS | {Keys}
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("1", "page('runs')", "Runs", show=False),
+        Binding("2", "page('new')", "New", show=False),
+        Binding("3", "page('live')", "Live", show=False),
+        Binding("4", "page('look')", "Look", show=False),
+        Binding("5", "page('compare')", "Compare", show=False),
+        Binding("question_mark", "show_help_panel", "Keys", key_display="?"),
+        Binding("q,ctrl+q", "leave", "Quit", key_display="q"),
+        Binding("ctrl+z", "suspend_process", "Suspend", show=False),
+    ]
+    about: reactive[str] = reactive("")
+    """The store and the device, for the top bar."""
+
+    MODES: ClassVar[dict[str, Any]] = dict(PAGES)
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.session = session
+        self.run_id: int | None = None
+        """The run that Live and Look show."""
+        self.marked: list[int] = []
+        """The runs that Compare shows."""
+        self.draft: tuple[RunSpec, str] | None = None
+        """Settings and preset that the page New begins with, put there by a clone."""
+        self._version = -1
+        self._leaving = False
+        self._failed: str | None = None
+
+    # --------------------------------------------------------------------------------------------------------- start
+
+    def on_mount(self) -> None:
+        self._listen()
+        for theme in (DARK, LIGHT):
+            self.register_theme(theme)
+        chosen = settings.load().theme
+        # Under NO_COLOR the themes that use a terminal's own colours end as black on black.
+        fits = chosen in self.available_themes and not (self.no_color and "ansi" in chosen)
+        self.theme = chosen if fits else DARK.name
+        self.theme_changed_signal.subscribe(self, self._keep_theme)
+        self.about = f"{self.session.path} · opening"
+        self.switch_mode("runs")
+        # After the first frame: the store brings SQLModel with it, which takes long to import.
+        self.call_after_refresh(self._open)
+
+    @work(thread=True, group="store")
+    def _open(self) -> None:
+        try:
+            self.session.open()
+        except ConvtuiError as error:
+            self.call_from_thread(self.exit, error.exit_code, error.exit_code, f"convtui: {error}")
+            return
+        self.call_from_thread(self._opened)
+
+    def _keep_theme(self, theme: Theme) -> None:
+        try:
+            settings.save(settings.Settings(theme=theme.name))
+        except OSError as error:
+            self.notify(f"the theme cannot be kept: {error.strerror}", severity="warning")
+
+    def _opened(self) -> None:
+        self._look_at_store()
+        self.set_interval(LOOKED_AT_SECONDS, self._look_at_store)
+
+    def _look_at_store(self) -> None:
+        """A few microseconds where nothing has changed."""
+        if self._has_terminal and not os.isatty(0):
+            self._close(hand_on=True, code=128 + signal.SIGHUP)  # it vanished without a word, as under nohup
+            return
+        while self.session.told:
+            told = self.session.told.popleft()
+            self.notify(told.text, severity=told.severity, timeout=8)  # type: ignore[arg-type]
+        try:
+            version = self.session.store.data_version()
+        except ConvtuiError as error:
+            self.notify(str(error), severity="error")
+            return
+        if version != self._version:
+            self._version = version
+            self._tell_page()
+
+    def _tell_page(self) -> None:
+        if self.session.is_open and isinstance(self.screen, Page):
+            self.screen.store_changed()
+
+    def watch_about(self, about: str) -> None:
+        from tui.widgets.top_bar import TopBar
+
+        if isinstance(self.screen_stack[-1] if self.screen_stack else None, Page):
+            for bar in self.screen.query(TopBar):
+                bar.about = about
+
+    # --------------------------------------------------------------------------------------------------------- pages
+
+    def action_page(self, name: str) -> None:
+        """Show a page."""
+        self.switch_mode(name)
+        self.call_after_refresh(self._tell_page)
+
+    def open_live(self, run_id: int) -> None:
+        """Show a run's charts."""
+        self.run_id = run_id
+        self.action_page("live")
+
+    def open_look(self, run_id: int) -> None:
+        """Open a run's net up."""
+        self.run_id = run_id
+        self.action_page("look")
+
+    def open_compare(self, run_ids: list[int]) -> None:
+        """Lay runs over each other."""
+        self.marked = run_ids
+        self.action_page("compare")
+
+    def open_new(self, spec: RunSpec | None = None, preset: str = "") -> None:
+        """Choose a net and train it; beginning with these settings if there are any."""
+        self.draft = None if spec is None else (spec, preset)
+        self.action_page("new")
+
+    # --------------------------------------------------------------------------------------------------------- leave
+
+    def action_leave(self) -> None:
+        """Leave; ask first where a training would end."""
+        if not self.session.is_open or not self.session.in_hand:
+            self._close(hand_on=False)
+            return
+        from tui.screens.leaving import Leaving
+
+        def answered(answer: str | None) -> None:
+            if answer in ("hand on", "stop"):
+                self._close(hand_on=answer == "hand on")
+
+        self.push_screen(Leaving(self.session.in_hand), answered)
+
+    def _close(self, *, hand_on: bool, code: int = 0) -> None:
+        """Save or hand on what is in training, then leave; once."""
+        if self._leaving:
+            return
+        self._leaving = True
+
+        def work() -> None:
+            try:
+                if hand_on:
+                    self.session.hand_on()
+                self.session.close()
+            except ConvtuiError as error:
+                self.call_from_thread(self.exit, error.exit_code, error.exit_code, f"convtui: {error}")
+            else:
+                self.call_from_thread(self.exit, code, code, self._failed)
+
+        if self.session.is_open and self.session.in_hand:
+            self.notify("saving, then leaving")
+        threading.Thread(target=work, name="leaving").start()
+
+    def _handle_exception(self, error: Exception) -> None:
+        """What nobody foresaw ends the application with one line and a log file, never with a traceback over the display."""
+        if self.is_headless:
+            super()._handle_exception(error)  # a test, which is to fail
+            return
+        self._failed = f"convtui: {type(error).__name__}: {clean(error)}; the full story is in {log(error)}"
+        self._close(hand_on=False, code=1)
+
+    def _listen(self) -> None:
+        """A hang-up hands trainings on; an interrupt or a termination saves them. Either way the terminal is restored."""
+        self._has_terminal = os.isatty(0)
+        if threading.current_thread() is not threading.main_thread():
+            return
+        loop = asyncio.get_running_loop()
+        for name, hand_on in (("SIGHUP", True), ("SIGTERM", False), ("SIGINT", False)):
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+                with contextlib.suppress(NotImplementedError):  # there are no such handlers on Windows
+                    loop.add_signal_handler(number, partial(self._close, hand_on=hand_on, code=128 + number))
+
+
+def run(store: Path, *, device: str, data_dir: Path | None, mouse: bool) -> int:
+    """Run the application until it is left; gives the exit code."""
+    session = Session(store, device=device, data_dir=data_dir)
+    app = ConvtuiApp(session)
+    try:
+        app.run(mouse=mouse)
+    finally:
+        session.close()  # also where the application itself failed: what was trained is saved
+    return app.return_code or 0

@@ -1,0 +1,329 @@
+"""Charts: series thinned to what a terminal can show, drawn by plotext as rows of characters. Nothing here knows the screen.
+
+A chart of a million points and one of a hundred cost the same: plotext sees at most two points a column.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any, Literal
+
+from tui.cli.text import duration
+
+Colour = tuple[int, int, int]
+Form = Literal["number", "percent", "count", "small"]
+Role = Literal["axis", "best", "rate", "trouble"]
+"""What a character is, where it does not belong to a series."""
+
+# Okabe and Ito 2008, "Color universal design"; those that stand out least on a dark screen last.
+COLOURS: tuple[Colour, ...] = (
+    (230, 159, 0),
+    (86, 180, 233),
+    (0, 158, 115),
+    (204, 121, 167),
+    (213, 94, 0),
+    (240, 228, 66),
+    (0, 114, 178),
+)
+MARKERS = "○△□◇+●▲■"
+BETWEEN_MARKERS = 14
+"""Columns between two markers on a line of many points."""
+NEAR_ZERO = 0.25
+"""Share of the greatest value up to which the least one is close enough to zero for the axis to begin there."""
+LEAST_WIDTH, LEAST_HEIGHT = 16, 4
+
+# plotext knows colours by name or as (red, green, blue); the names that stand for a role.
+_ROLES: dict[str, Role] = {"gray": "axis", "green+": "best", "cyan": "rate", "red+": "trouble"}
+_NAMES = {role: name for name, role in _ROLES.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One series of a chart. `xs` rise; `ys` may hold what is not finite, which is a gap."""
+
+    name: str
+    xs: Sequence[float]
+    ys: Sequence[float]
+    look: int = 0
+    """Which colour and which marker, counted from 0; they go round."""
+    each: bool = False
+    """Few points, each an event of its own, as the end of an epoch: all are marked, as far as there is room."""
+
+    @property
+    def colour(self) -> Colour:
+        return COLOURS[self.look % len(COLOURS)]
+
+    @property
+    def marker(self) -> str:
+        return MARKERS[self.look % len(MARKERS)]
+
+    def at(self, x: float) -> float | None:
+        """The value of the last point up to `x`; None before the first."""
+        place = bisect_right(self.xs, x)
+        return self.ys[place - 1] if place else None
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Something that happened at `x`: a line upwards with a sign at its top."""
+
+    x: float
+    sign: str
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """All that a chart shows."""
+
+    title: str
+    lines: Sequence[Line]
+    x_name: str = "step"
+    x_range: tuple[float, float] | None = None
+    seconds: bool = False
+    """`x` is a time, written as 1:15."""
+    form: Form = "number"
+    log: bool = False
+    """The upward axis is logarithmic; what is not above zero is left out."""
+    marks: Sequence[Mark] = ()
+    remark: str = ""
+    """A few words beside the legend, as which epoch was best."""
+    empty: str = "nothing to show yet"
+    """Said where there is no point."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A chart in characters: rows of (text, what colour or role), the topmost first. No rows where there is no point."""
+
+    rows: list[list[tuple[str, Colour | Role | None]]] = field(default_factory=list)
+    left: int = 0
+    """The column in which the canvas begins."""
+    columns: int = 0
+    """Of the canvas."""
+    x_range: tuple[float, float] = (0.0, 1.0)
+
+    def x_of(self, column: int) -> float:
+        """The x of a column of the canvas."""
+        low, high = self.x_range
+        return low + (high - low) * column / max(1, self.columns - 1)
+
+    def column_of(self, x: float) -> int:
+        """The column of the canvas that x falls in, kept inside."""
+        return min(max(0, _column(x, self.x_range, self.columns)), max(0, self.columns - 1))
+
+
+def smooth(values: Sequence[float], window: float, counts: Sequence[int] | None = None) -> list[float]:
+    """The exponential moving average, corrected for its beginning (Kingma and Ba 2015, "Adam", section 3), that forgets over
+    about `window` points. A value that stands for several points has their number in `counts`. What is not finite stays."""
+    decay = math.exp(-1 / window)
+    mean = weight = 0.0
+    smoothed = []
+    for place, value in enumerate(values):
+        if math.isfinite(value):
+            kept = decay ** (counts[place] if counts is not None else 1)
+            mean = kept * mean + (1 - kept) * value
+            weight = kept * weight + (1 - kept)
+            value = mean / weight
+        smoothed.append(value)
+    return smoothed
+
+
+def decimate(xs: Sequence[float], ys: Sequence[float], columns: int, x_range: tuple[float, float]) -> list[tuple[float, float]]:
+    """At most two points a column: the least and the greatest in it, in the order in which they came.
+
+    Of a column in which nothing is finite one not-a-number remains, so that the line breaks there.
+    """
+    kept: list[tuple[float, float]] = []
+    for _, group in groupby(range(len(xs)), key=lambda place: _column(xs[place], x_range, columns)):
+        places = list(group)
+        finite = [place for place in places if math.isfinite(ys[place])]
+        if not finite:
+            kept.append((xs[places[0]], math.nan))
+            continue
+        least, greatest = min(finite, key=lambda place: ys[place]), max(finite, key=lambda place: ys[place])
+        kept.extend((xs[place], ys[place]) for place in sorted({least, greatest}))
+    return kept
+
+
+def draw(plot: Plot, width: int, height: int) -> Drawing:
+    """`plot` in `width` columns and `height` rows; takes some milliseconds, for a thread."""
+    lines = [_logarithmic(line) if plot.log else line for line in plot.lines]
+    finite = [[(x, y) for x, y in zip(line.xs, line.ys, strict=True) if math.isfinite(y)] for line in lines]
+    if not any(finite) or width < LEAST_WIDTH or height < LEAST_HEIGHT:
+        return Drawing()
+    x_range = plot.x_range or _span([x for points in finite for x, _ in points])
+    x_range = _span(x_range)
+    within = [y for points in finite for x, y in points if x_range[0] <= x <= x_range[1]]
+    y_range = _span(within or [y for points in finite for _, y in points])
+    if not plot.log and 0 < y_range[0] <= NEAR_ZERO * y_range[1]:
+        y_range = (0.0, y_range[1])
+    up = (log_ticks if plot.log else ticks)(*y_range, height // 5 + 1)
+    left = max(len(label) for _, label in up) + 1
+    columns = width - left
+    across = time_ticks(*x_range, columns // 12) if plot.seconds else ticks(*x_range, columns // 12)
+    # Ticks make room for the axis's name at their end.
+    room = columns - len(plot.x_name) - 2
+    across = [(x, label) for x, label in across if _column(x, x_range, columns) + (len(label) + 1) // 2 < room] or across[:1]
+
+    canvas = _canvas(width, height, x_range, y_range)
+    canvas.set_xticks(*map(list, zip(*across, strict=True)))
+    canvas.set_yticks([y for y, _ in up], [f"{label:>{left - 1}}" for _, label in up])
+    marks = _one_a_column(plot.marks, x_range, columns)
+    for mark in marks:
+        canvas.draw_vertical_line(mark.x, color=_NAMES[mark.role])
+    thinned = [decimate(line.xs, line.ys, columns, x_range) for line in lines]
+    for line, points in zip(lines, thinned, strict=True):
+        for stretch in _stretches(points):
+            canvas.draw(*map(list, zip(*stretch, strict=True)), lines=True, marker="braille", color=line.colour)
+    for line, points in zip(lines, thinned, strict=True):
+        if stamped := list(_stamped(line, points, columns, x_range)):
+            canvas.draw(*map(list, zip(*stamped, strict=True)), lines=False, marker=line.marker, color=line.colour)
+    everything = [point for points in thinned for point in points]
+    for mark in marks:
+        canvas.draw(
+            [mark.x], [_free_end(mark, everything, x_range, y_range)], lines=False, marker=mark.sign, color=_NAMES[mark.role]
+        )
+    canvas.build_plot()
+    canvas.matrix.add_horizontal_string(width - 1, 0, plot.x_name, _NAMES["axis"], alignment="right", check_space=True)
+    return Drawing(_rows(canvas.matrix), left, columns, x_range)
+
+
+def value_text(value: float | None, form: Form) -> str:
+    """A value of a series for people."""
+    if value is None:
+        return "—"
+    if not math.isfinite(value):
+        return str(value)
+    match form:
+        case "percent":
+            return f"{value:.1f} %"
+        case "count":
+            return f"{value:,.0f}"
+        case "small":
+            return f"{value:.3g}".replace("e-0", "e-")
+    return f"{value:.3f}" if 0.001 <= abs(value) < 1e5 or value == 0 else f"{value:.3g}"
+
+
+def ticks(low: float, high: float, count: int) -> list[tuple[float, str]]:
+    """About `count` round numbers from low to high: multiples of 1, 2 or 5 by a power of ten, all written alike."""
+    rough = (high - low) / max(2, count)
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(times * power for times in (1, 2, 5, 10) if times * power >= 0.75 * rough)
+    values = _multiples(low, high, step)
+    if max(abs(low), abs(high)) < 1e-2 or max(abs(low), abs(high)) >= 1e7:
+        return [(value, f"{value:.3g}".replace("e-0", "e-").replace("e+0", "e")) for value in values]
+    digits = max(0, -math.floor(math.log10(step) + 1e-9))
+    return [(value, f"{value + 0.0:,.{digits}f}") for value in values]
+
+
+def log_ticks(low: float, high: float, count: int) -> list[tuple[float, str]]:
+    """Round numbers for an axis from 10^low to 10^high, where they stand on it (as exponents), and how they are written."""
+    powers = range(math.floor(low), math.ceil(high) + 1)
+    whole = [float(power) for power in powers if low <= power <= high]
+    finer = [power + math.log10(times) for power in powers for times in (1, 2, 5) if low <= power + math.log10(times) <= high]
+    chosen = finer if len(finer) <= max(3, 1.5 * count) else whole[:: -(-len(whole) // max(2, count))]
+    if len(chosen) < 2:
+        return [(math.log10(value), label) for value, label in ticks(10**low, 10**high, count) if value > 0]
+    return [(value, f"{10**value:.3g}".replace("e-0", "e-").replace("e+0", "e")) for value in chosen]
+
+
+def time_ticks(low: float, high: float, count: int) -> list[tuple[float, str]]:
+    """About `count` round times, in seconds, from low to high."""
+    rough = (high - low) / max(2, count)
+    round_times = [n * unit for unit in (1, 60, 3600) for n in (1, 2, 5, 10, 15, 30)] + [86400.0 * 2**n for n in range(12)]
+    step = next((step for step in round_times if step >= 0.75 * rough), round_times[-1])
+    return [(value, duration(value)) for value in _multiples(low, high, step)]
+
+
+def _multiples(low: float, high: float, step: float) -> list[float]:
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [min(max(number * step, low), high) for number in range(first, last + 1)] or [low]
+
+
+def _span(values: Sequence[float]) -> tuple[float, float]:
+    """From the least to the greatest, with some width."""
+    low, high = float(min(values)), float(max(values))
+    least = 1e-9 * max(abs(low), abs(high))
+    return (low, high) if high - low > least else (low - (abs(low) or 1) / 2, high + (abs(high) or 1) / 2)
+
+
+def _column(x: float, x_range: tuple[float, float], columns: int) -> int:
+    # As plotext rounds.
+    return math.floor(round(0.5 + (columns - 1) * (x - x_range[0]) / (x_range[1] - x_range[0]), 8))
+
+
+def _logarithmic(line: Line) -> Line:
+    ys = [math.log10(y) if y > 0 and math.isfinite(y) else math.nan for y in line.ys]
+    return Line(line.name, line.xs, ys, line.look, line.each)
+
+
+def _stretches(points: Sequence[tuple[float, float]]) -> Iterator[list[tuple[float, float]]]:
+    for told, group in groupby(points, key=lambda point: math.isfinite(point[1])):
+        if told:
+            yield list(group)
+
+
+def _stamped(
+    line: Line, points: Sequence[tuple[float, float]], columns: int, x_range: tuple[float, float]
+) -> Iterator[tuple[float, float]]:
+    """The points that carry the marker: they tell the series apart where there is no colour. The last one always does."""
+    apart = 4 if line.each else BETWEEN_MARKERS
+    # Lines that begin together would put their markers on each other.
+    following = 0 if line.each else BETWEEN_MARKERS // 2 + line.look * 3 % BETWEEN_MARKERS
+    finite = [point for point in points if math.isfinite(point[1])]
+    last = _column(finite[-1][0], x_range, columns) if finite else 0
+    for point in finite:
+        column = _column(point[0], x_range, columns)
+        if column >= following and (column <= last - 2 or point is finite[-1]):
+            yield point
+            following = column + apart
+        elif point is finite[-1]:
+            yield point
+
+
+def _one_a_column(marks: Sequence[Mark], x_range: tuple[float, float], columns: int) -> list[Mark]:
+    inside = [mark for mark in marks if x_range[0] <= mark.x <= x_range[1]]
+    return list({_column(mark.x, x_range, columns): mark for mark in inside}.values())
+
+
+def _free_end(
+    mark: Mark, points: Sequence[tuple[float, float]], x_range: tuple[float, float], y_range: tuple[float, float]
+) -> float:
+    """Where a mark's sign hides nothing: at the upper end, else at the lower one."""
+    near = 0.03 * (x_range[1] - x_range[0])
+    high = y_range[1] - 0.15 * (y_range[1] - y_range[0])
+    return y_range[0] if any(y >= high and abs(x - mark.x) <= near for x, y in points) else y_range[1]
+
+
+def _canvas(width: int, height: int, x_range: tuple[float, float], y_range: tuple[float, float]) -> Any:
+    """A figure of our own, of which we take the part that draws: plotext's global one grows and knows one terminal."""
+    from plotext._figure import _figure_class  # type: ignore[import-untyped]
+
+    canvas = _figure_class().monitor
+    canvas.set_size([width, height])
+    canvas.set_xaxes(True, False)
+    canvas.set_yaxes(True, False)
+    canvas.set_axes_color("default")
+    canvas.set_canvas_color("default")
+    canvas.set_ticks_color(_NAMES["axis"])
+    canvas.set_xlim(*x_range)
+    canvas.set_ylim(*y_range)
+    return canvas
+
+
+def _rows(matrix: Any) -> list[list[tuple[str, Colour | Role | None]]]:
+    rows = []
+    for markers, colours in zip(reversed(matrix.marker), reversed(matrix.fullground), strict=True):
+        # A blank has no colour that could be seen: fewer and longer pieces.
+        cells = [(None if marker == " " else _paint(colour), marker) for marker, colour in zip(markers, colours, strict=True)]
+        rows.append([("".join(marker for _, marker in group), paint) for paint, group in groupby(cells, key=lambda cell: cell[0])])
+    return rows
+
+
+def _paint(colour: Any) -> Colour | Role | None:
+    return colour if isinstance(colour, tuple) else _ROLES.get(colour)

@@ -1,0 +1,135 @@
+"""The series of one run, kept up with the store: each as some thousands of buckets at most, however long it is."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from tui.charting import Line, smooth
+
+if TYPE_CHECKING:
+    from engine.store import Run, Store
+    from engine.store.series import Bucket, Cursor
+
+MOST = 1000
+"""Buckets of a series: twice as many as the widest chart has columns, and more."""
+MANY = 20_000
+"""Steps from which on the store puts points into buckets rather than handing them all over."""
+_FAR = 2**62
+AN_EPOCH = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "validation_loss", "validation_accuracy", "rate_factor")
+"""The series that have a point an epoch, or fewer."""
+
+
+class KeptSeries:
+    """One series. Points lie in buckets of equally many steps, of a single one where the run is short."""
+
+    def __init__(self) -> None:
+        self.buckets: list[Bucket] = []
+        self._cursor: Cursor | None = None
+
+    def read(self, store: Store, run: Run, name: str) -> None:
+        """Bring it up to what the store has; cheap where that is little more than before. For a thread. Raises StoreError."""
+        from engine.store.series import Cursor
+
+        assert run.id is not None
+        many = name not in AN_EPOCH and run.step - (self._cursor.step if self._cursor else 0) > MANY
+        if self._cursor is None or many:
+            # Which attempt is the newest has to be known before its points are read: another may begin meanwhile.
+            newest = store.series(run.id, name, Cursor(_FAR, _FAR)).cursor.attempt
+            self.buckets = store.downsampled(run.id, name, MOST) if many else []
+            self._cursor = Cursor(newest, self.buckets[-1].last_step if self.buckets else -1)
+        width = 1 if name in AN_EPOCH else max(1, -(-run.total_steps // MOST))
+        while True:
+            new = store.series(run.id, name, self._cursor)
+            first = new.from_step
+            while self.buckets and self.buckets[-1].last_step >= new.from_step:
+                first = self.buckets.pop().first_step
+            if first >= new.from_step:
+                break
+            # A bucket reached into what is to be read again: its first half has to be read again too.
+            self._cursor = Cursor(new.cursor.attempt, first - 1)
+        self._cursor = new.cursor
+        self._add(zip(new.steps, new.values, strict=True), width)
+
+    def line(self, name: str, look: int, x_of: XAxis, window: float = 0.0, factor: float = 1.0) -> Line:
+        """As a line of a chart: every bucket's extremes, or its mean, smoothed over `window` steps; values times `factor`."""
+        xs, ys = [], []
+        if window > 0:
+            means = [bucket.mean if bucket.count else math.nan for bucket in self.buckets]
+            ys = [factor * y for y in smooth(means, window, [max(1, bucket.count) for bucket in self.buckets])]
+            xs = [x_of((bucket.first_step + bucket.last_step) / 2) for bucket in self.buckets]
+        else:
+            for bucket in self.buckets:
+                for step, y in ((bucket.first_step, bucket.minimum), (bucket.last_step, bucket.maximum))[: bucket.count or 1]:
+                    xs.append(x_of(step))
+                    ys.append(factor * y)
+        return Line(name, xs, ys, look, each=False)
+
+    def troubles(self) -> list[int]:
+        """The steps at which it was, or began to be, no finite number."""
+        found, before = [], False
+        for bucket in self.buckets:
+            bad = bool(bucket.not_numbers) or not (math.isfinite(bucket.minimum) and math.isfinite(bucket.maximum))
+            if bad and not before:
+                found.append(bucket.first_step)
+            before = bad
+        return found
+
+    def _add(self, points: Iterable[tuple[int, float]], width: int) -> None:
+        from engine.store.series import Bucket
+
+        for step, value in points:
+            told = not math.isnan(value)
+            self.buckets.append(Bucket(step, step, value, value, value, int(told), int(not told)))
+            if width > 1 and len(self.buckets) > 1 and self.buckets[-1].last_step - self.buckets[-2].first_step < width:
+                last = self.buckets.pop()
+                self.buckets[-1] = _joined(self.buckets[-1], last)
+
+
+class XAxis:
+    """From a step to where it stands on the axis."""
+
+    def __init__(self, kind: str, run: Run, seconds: KeptSeries | None) -> None:
+        """`kind` is step, epoch or time; `seconds` is needed for time."""
+        self.kind = kind
+        self._per_epoch = max(1, run.steps_per_epoch)
+        buckets = seconds.buckets if seconds is not None else []
+        self._steps = [0.0, *(float(bucket.last_step) for bucket in buckets)]
+        self._times = [0.0]
+        for bucket in buckets:
+            self._times.append(max(self._times[-1], bucket.maximum if bucket.count else 0.0))
+
+    def __call__(self, step: float) -> float:
+        """The x of a step."""
+        match self.kind:
+            case "epoch":
+                return step / self._per_epoch
+            case "time":
+                return self._time(step)
+        return step
+
+    def _time(self, step: float) -> float:
+        after = min(bisect_right(self._steps, step), len(self._steps) - 1)
+        if after == 0:
+            return 0.0
+        first, last = self._steps[after - 1], self._steps[after]
+        share = min(1.0, (step - first) / (last - first)) if last > first else 1.0
+        return self._times[after - 1] + share * (self._times[after] - self._times[after - 1])
+
+
+def _joined(one: Bucket, other: Bucket) -> Bucket:
+    from engine.store.series import Bucket
+
+    both = [bucket for bucket in (one, other) if bucket.count]
+    count = one.count + other.count
+    return Bucket(
+        one.first_step,
+        other.last_step,
+        min((bucket.minimum for bucket in both), default=math.nan),
+        max((bucket.maximum for bucket in both), default=math.nan),
+        sum(bucket.mean * bucket.count for bucket in both) / count if count else math.nan,
+        count,
+        one.not_numbers + other.not_numbers,
+    )

@@ -1,0 +1,106 @@
+"""Small questions over a page: yes or no, or a line of text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Button, Input, Static
+
+from engine.errors import ConvtuiError
+
+_BOX = """
+    {name} {{ align: center middle; }}
+    {name} > Vertical {{ width: 72; max-width: 95%; height: auto; padding: 1 2; background: $surface; border: round $primary; }}
+"""
+
+
+class Asking(ModalScreen[bool]):
+    """A question that is answered with yes or no; gives whether it was yes."""
+
+    DEFAULT_CSS = (
+        _BOX.format(name="Asking")
+        + """
+    Asking Horizontal { height: auto; margin-top: 1; }
+    Asking Button { margin-right: 1; }
+    """
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "answer(True)", "Yes"),
+        Binding("n,escape", "answer(False)", "No"),
+        Binding("left,h", "app.focus_previous", show=False),
+        Binding("right,l", "app.focus_next", show=False),
+    ]
+
+    def __init__(self, question: Text, yes: str, no: str) -> None:
+        """`yes` and `no` stand on the buttons."""
+        super().__init__()
+        self._question = question
+        self._yes = yes
+        self._no = no
+
+    def compose(self) -> ComposeResult:
+        with Vertical():
+            yield Static(self._question)
+            with Horizontal():
+                yield Button(f"{self._yes} (y)", variant="error", id="yes")
+                yield Button(f"{self._no} (esc)", id="no")
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        """A button says the same as its key."""
+        self.dismiss(event.button.id == "yes")
+
+    def action_answer(self, answer: bool) -> None:
+        """Say it and close."""
+        self.dismiss(answer)
+
+
+class Writing(ModalScreen[str | None]):
+    """A line of text to write; gives it, or None where the person thought better of it."""
+
+    DEFAULT_CSS = (
+        _BOX.format(name="Writing")
+        + """
+    Writing Input { margin-top: 1; border: none; height: 1; padding: 0; background: $boost; }
+    Writing Input:focus { border: none; }
+    Writing #wrong { color: $text-error; height: auto; }
+    Writing #keys { color: $text-muted; margin-top: 1; }
+    """
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Leave")]
+
+    def __init__(self, question: Text, text: str, check: Callable[[str], object]) -> None:
+        """`check` raises a ConvtuiError for a text that cannot be; what it says is shown, and the question stays."""
+        super().__init__()
+        self._question = question
+        self._text = text
+        self._check = check
+
+    def compose(self) -> ComposeResult:
+        with Vertical():
+            yield Static(self._question)
+            yield Input(self._text, select_on_focus=False)
+            yield Static("", id="wrong", markup=False)
+            yield Static("enter keeps it · escape leaves it as it was", id="keys")
+
+    def on_input_changed(self) -> None:
+        """What was wrong may not be so any more."""
+        self.query_one("#wrong", Static).update("")
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Keep it if it can be."""
+        try:
+            self._check(event.value)
+        except ConvtuiError as error:
+            self.query_one("#wrong", Static).update(Text(str(error)))
+            return
+        self.dismiss(event.value)
+
+    def action_leave(self) -> None:
+        """Change nothing."""
+        self.dismiss(None)

@@ -1,0 +1,53 @@
+"""Keeping settings as a preset of one's own: asks for its name, and again before anything is replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from textual.screen import Screen
+
+from engine.errors import UsageError
+
+if TYPE_CHECKING:
+    from tui.widgets.draft import Draft
+
+
+def keep_preset(screen: Screen[Any], draft: Draft, kept: Callable[[], None], said: str = "") -> None:
+    """Ask and save; `kept` is called when it is done, with the draft now standing on the new preset."""
+    from engine.presets import presets
+    from tui.widgets.menu import Ask, Menu
+    from tui.widgets.own_preset import file_of, save
+
+    def write(name: str) -> None:
+        parent = draft.preset or "settings of a run"
+        try:
+            save(file_of(name), draft.spec, f"{parent}, changed" if draft.changes() else f"as {parent}")
+        except UsageError as error:
+            screen.notify(str(error), severity="error", markup=False)
+            return
+        before = draft.now()
+        draft.choose(name, draft.spec)
+        draft.remember(before)
+        screen.notify(f"kept as {name}: {file_of(name)}", markup=False)
+        kept()
+
+    def answered(answer: str | None) -> None:
+        if not answer:
+            return
+        try:
+            there = file_of(answer).exists()
+        except UsageError as error:
+            keep_preset(screen, draft, kept, str(error))
+            return
+        if not there and answer not in presets():
+            write(answer)
+            return
+        what = f"your preset {answer} is there already" if there else f"{answer} is a preset that comes with convtui"
+        words = "replace it" if there else "stand in its place with your own"
+        screen.app.push_screen(
+            Menu([("no", "keep it as it is"), ("yes", words)], "no", what), lambda sure: write(answer) if sure == "yes" else None
+        )
+
+    name = f"{draft.preset}-own" if draft.preset else "own"
+    screen.app.push_screen(Ask("What to call the preset:", name, said=said), answered)

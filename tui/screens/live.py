@@ -1,0 +1,327 @@
+"""Live: one run as it trains, or as it went; the same for runs of this process and of any other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual import events, on, work
+from textual.binding import Binding, BindingType
+from textual.containers import Container, VerticalScroll
+from textual.message import Message
+from textual.timer import Timer
+from textual.widget import Widget
+from textual.widgets import Static
+
+from engine.errors import ConvtuiError
+from tui.charting import Plot
+from tui.cli.text import clean
+from tui.screens.live_reading import AXES, SMOOTHINGS, Entry, Options, Reader, Seen
+from tui.screens.live_steering import Asked, Steering
+from tui.screens.live_words import clock, standing
+from tui.screens.run_lines import LIVE
+from tui.widgets.chart import Chart
+
+if TYPE_CHECKING:
+    from engine.store import Run
+
+NARROW, LOW = 100, 30
+"""Columns below which the charts stand one above the other; rows below which the messages get little room."""
+VAST = (180, 48)
+"""From here on there is room for four charts."""
+LOOKED_AT_SECONDS = 0.5
+SHOWN = ("loss", "accuracy", "learning rate", "images/s")
+"""What the charts show at first."""
+
+_OF_A_RUN = ("pause", "stop", "checkpoint", "rate", "resume", "note", "look", "series", "log", "axis", "smoothing", "crosshair")
+
+
+class LivePage(Steering):
+    """A run's charts, its messages, and the keys that steer it. All it knows comes from the store, all it asks goes there."""
+
+    NAME = "live"
+    CSS_PATH = "live.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "pause", "Pause"),
+        Binding("s", "stop", "Stop"),
+        Binding("k", "checkpoint", "Save"),
+        Binding(
+            "plus,equals_sign", "rate(2.0)", "Learning rate doubled", group=Binding.Group("Rate", compact=True), key_display="+"
+        ),
+        Binding("minus", "rate(0.5)", "Learning rate halved", group=Binding.Group("Rate", compact=True), key_display="−"),
+        Binding("y", "log", "Log"),
+        Binding("x", "axis", "Axis"),
+        Binding("m", "smoothing", "Smooth"),
+        Binding("v", "series(-1)", "Series"),
+        Binding("V", "series(0)", "Series of the first chart", show=False),
+        Binding("left", "crosshair(-1)", "Crosshair to the left", show=False),
+        Binding("right", "crosshair(1)", "Crosshair to the right", show=False),
+        Binding("shift+left", "crosshair(-10)", "Crosshair far to the left", show=False),
+        Binding("shift+right", "crosshair(10)", "Crosshair far to the right", show=False),
+        Binding("escape", "crosshair(0)", "Crosshair away", show=False),
+        Binding("r", "resume", "Resume"),
+        Binding("l", "look", "Look"),
+        Binding("e", "note", "Note"),
+    ]
+
+    @dataclass
+    class _Looked(Message, bubble=False):
+        """A thread has looked: at the run, or at one chart of it, or in vain."""
+
+        run: int | None
+        seen: Seen | None = None
+        chart: int | None = None
+        plot: Plot | None = None
+        trouble: str = ""
+        last: bool = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: Seen | None = None
+        """The run on the screen; None where there is none."""
+        self.options = Options()
+        self.groups = list(SHOWN)
+        """What each chart shows."""
+        self.said: list[Entry] = []
+        """What was asked of the run here, and what came of it."""
+        self._reader = Reader()
+        self._looking = self._again = False
+        self._ticks = 0
+        self._timer: Timer | None = None
+
+    def body(self) -> Iterable[Widget]:
+        """The run's standing, charts, messages."""
+        yield Static(id="standing", markup=False)
+        yield Static(id="about", markup=False)
+        yield Static("", id="nothing", markup=False)
+        with Container(id="charts"):
+            for place in range(len(SHOWN)):
+                yield Chart(id=f"chart-{place}", classes="more" if place > 1 else "")
+        with VerticalScroll(id="entries", can_focus=False):
+            yield Static(markup=False)
+
+    def on_mount(self) -> None:
+        """Some things happen without a change in the store."""
+        self._timer = self.set_interval(LOOKED_AT_SECONDS, self._tick)
+
+    def on_screen_suspend(self) -> None:
+        """What is not on the screen does not look."""
+        if self._timer is not None:
+            self._timer.pause()
+
+    def on_screen_resume(self) -> None:
+        """Back again."""
+        if self._timer is not None:
+            self._timer.resume()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Side by side, above each other, or four of them."""
+        super().on_resize(event)
+        width, height = event.size
+        self.set_class(width < NARROW, "narrow")
+        self.set_class(height < LOW, "low")
+        vast = width >= VAST[0] and height >= VAST[1]
+        if vast != self.has_class("vast"):
+            self.set_class(vast, "vast")
+            self.look()
+        self._show_standing(width)
+
+    @property
+    def charts(self) -> list[Chart]:
+        """Those on the screen."""
+        charts = list(self.query(Chart))
+        return charts if self.has_class("vast") else charts[:2]
+
+    @property
+    def run(self) -> Run | None:
+        """The run on the screen."""
+        return self.seen.run if self.seen is not None else None
+
+    # ---------------------------------------------------------------------------------------------------- looking
+
+    def store_changed(self) -> None:
+        self.look()
+
+    def _tick(self) -> None:
+        """A process that is gone changes nothing in the store, and neither does one that reads its images."""
+        self._ticks += 1
+        self._show_about()
+        if self._ticks % 4 == 0 and self.run is not None and self.run.status in LIVE:
+            self.look()
+
+    def look(self) -> None:
+        """Look at the run anew, in a thread; while one looks already, once more after it."""
+        if not self.convtui.session.is_open:
+            return
+        self._again = self._looking
+        if not self._looking:
+            self._looking = True
+            wanted = [(place, self.groups[place]) for place in range(len(self.charts))]
+            self._look(self.convtui.run_id, wanted, self.options, list(self.asked))
+
+    @work(thread=True, group="look")
+    def _look(self, run_id: int | None, wanted: list[tuple[int, str]], options: Options, asked: list[Asked]) -> None:
+        # Messages are posted, not called: a thread that waits for the screen would keep the application from leaving.
+        trouble = ""
+        try:
+            store = self.convtui.session.store
+            seen = self._reader.look(store, run_id)
+            self.post_message(self._Looked(run_id, seen))
+            for place, group in wanted if seen is not None else ():
+                assert seen is not None
+                self.post_message(self._Looked(run_id, chart=place, plot=self._reader.plot(store, seen.run, group, options)))
+            self.ask_whether_taken(store, asked)
+        except ConvtuiError as error:
+            trouble = str(error)
+        finally:
+            self.post_message(self._Looked(run_id, trouble=trouble, last=True))
+
+    def on_live_page__looked(self, looked: _Looked) -> None:
+        """Show it, unless another run is wanted by now."""
+        if looked.last:
+            self._looking = False
+            if looked.trouble:
+                self.trouble(looked.trouble)
+            if self._again:
+                self.look()
+        elif looked.run != self.convtui.run_id:
+            return
+        elif looked.chart is not None:
+            self.query_one(f"#chart-{looked.chart}", Chart).plot = looked.plot
+        else:
+            self._show(looked.seen)
+
+    # ---------------------------------------------------------------------------------------------------- showing
+
+    def _show(self, seen: Seen | None) -> None:
+        before = self.run
+        self.seen = seen
+        self.set_class(seen is None, "nothing")
+        if seen is None:
+            self.query_one("#nothing", Static).update(
+                Text("No run yet.\n\nPress 2 to choose a net and train it.", justify="center")
+            )
+            return
+        if before is None or before.id != seen.run.id:
+            self.said = []
+            for chart in self.query(Chart):
+                chart.crosshair = None
+        missing = [group for group in seen.groups if group not in self.groups]
+        for place, group in enumerate(self.groups):
+            if group not in seen.groups and missing and place > 1:
+                self.groups[place] = missing.pop(0)
+        self._show_standing(self.size.width)
+        self._show_about()
+        self._show_entries()
+        self.refresh_bindings()
+
+    def _show_standing(self, width: int) -> None:
+        if self.run is not None:
+            self.query_one("#standing", Static).update(standing(self.run, width - 2))
+
+    def _show_about(self) -> None:
+        """What is wrong, or what is being done before the first step, or what is trained and how."""
+        if self.seen is None or self.run is None:
+            return
+        session, run = self.convtui.session, self.run
+        doing = session.activity if run.id == session.training else ""
+        if run.status == "queued" and not doing:
+            doing = "waits for its turn" if run.id in session.in_hand else "waits for a process to take it in hand"
+        wrong = bool(run.reason) and run.status not in LIVE
+        about = self.query_one("#about", Static)
+        about.set_class(wrong, "wrong")
+        said = Text(clean(run.reason) if wrong else doing or self.seen.about)
+        if run.note:
+            said.append(f" · note: {clean(run.note)}", style="italic")
+        # What is wrong is told in full; settings may be cut.
+        about.update(said if wrong else _at_both_ends(said, f"smoothing {self.options.smoothing}", self.size.width - 2))
+
+    def _show_entries(self) -> None:
+        entries = sorted([*(self.seen.entries if self.seen else ()), *self.said], key=lambda entry: entry.created)
+        colours = {"warning": "yellow", "error": "red"}
+        text = Text("\n").join(
+            Text.assemble((clock(entry.created), "dim"), "  ", (entry.text, colours.get(entry.severity, ""))) for entry in entries
+        )
+        panel = self.query_one("#entries", VerticalScroll)
+        panel.set_class(bool(entries), "some")
+        panel.query_one(Static).update(text)
+        panel.call_after_refresh(panel.scroll_end, animate=False)
+
+    def say(self, text: str, severity: str = "info") -> None:
+        """A line among the run's messages."""
+        self.said.append(Entry(time.time(), text, severity))
+        self._show_entries()
+
+    # ---------------------------------------------------------------------------------------------------- charts
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys that have no run to work on are grey."""
+        return None if self.run is None and action in _OF_A_RUN else True
+
+    def action_look(self) -> None:
+        """Open its net up."""
+        if self.run is not None and self.run.id is not None:
+            self.convtui.open_look(self.run.id)
+
+    def action_log(self) -> None:
+        """The upward axis logarithmic, or not."""
+        self._draw_with(replace(self.options, log=not self.options.log))
+
+    def action_axis(self) -> None:
+        """Epochs, steps or time to the right."""
+        for chart in self.query(Chart):
+            chart.crosshair = None
+        self._draw_with(replace(self.options, axis=_after(self.options.axis, AXES)))
+
+    def action_smoothing(self) -> None:
+        """Less or more smoothing of what is told every step."""
+        self._draw_with(replace(self.options, smoothing=_after(self.options.smoothing, SMOOTHINGS)))
+
+    def _draw_with(self, options: Options) -> None:
+        self.options = options
+        self._show_about()
+        self.look()
+
+    def action_series(self, place: int) -> None:
+        """Another series in the first chart (0) or the last (-1)."""
+        if self.seen is not None:
+            place %= len(self.charts)
+            others = {group for other, group in enumerate(self.groups[: len(self.charts)]) if other != place}
+            free = tuple(group for group in self.seen.groups if group not in others)
+            if free:
+                self.groups[place] = _after(self.groups[place], free)
+                self.look()
+
+    def action_crosshair(self, columns: int) -> None:
+        """Move the crosshair by so many columns; by none, take it away."""
+        first = next((chart for chart in self.charts if chart.drawing.rows), None)
+        if first is None:
+            return
+        here = first.crosshair
+        if columns and here is None:
+            here = first.drawing.x_range[0 if columns > 0 else 1]
+        elif columns and here is not None:
+            low, high = first.drawing.x_range
+            here = min(high, max(low, here + columns * (high - low) / max(1, first.drawing.columns - 1)))
+        self._cross(here if columns else None)
+
+    @on(Chart.Pointed)
+    def _pointed(self, pointed: Chart.Pointed) -> None:
+        self._cross(pointed.x)
+
+    def _cross(self, x: float | None) -> None:
+        for chart in self.query(Chart):
+            chart.crosshair = x
+
+
+def _at_both_ends(left: Text, right: str, width: int) -> Text:
+    left.truncate(max(0, width - len(right) - 3), overflow="ellipsis", pad=True)
+    return Text.assemble(left, "   ", right, no_wrap=True)
+
+
+def _after(value: str, values: tuple[str, ...]) -> str:
+    """The one after `value`, round and round."""
+    return values[(values.index(value) + 1) % len(values)] if value in values else values[0]

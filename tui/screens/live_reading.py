@@ -1,0 +1,169 @@
+"""What the page Live shows of a run: read from the store in a thread, and only what is new since the last time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tui.charting import Form, Line, Mark, Plot
+from tui.cli.text import clean, percent, size
+from tui.kept_series import KeptSeries, XAxis
+from tui.screens.run_words import BETWEEN, settings_words
+
+if TYPE_CHECKING:
+    from engine.store import Run, Store
+
+AXES = ("epoch", "step", "time")
+SMOOTHINGS = ("off", "light", "strong")
+WINDOWS = {"off": 0.0, "light": 0.005, "strong": 0.04}
+"""Share of the run's steps over which a series is smoothed."""
+LEAST_WINDOW = {"off": 0.0, "light": 4.0, "strong": 16.0}
+PAIRED = ("loss", "accuracy")
+"""Series that belong in one chart: `batch_loss`, `train_loss`, ..."""
+_LOOKS = {"batch": 3, "train": 0, "validation": 2, "test": 1}
+"""In the order in which they are drawn, and so which is on top."""
+_FORMS: dict[str, Form] = {"accuracy": "percent", "learning rate": "small", "images/s": "count"}
+_TITLES = {"learning_rate": "learning rate", "images_per_second": "images/s"}
+_NO_CHART = ("seconds", "best_epoch", "rate_factor")
+MOST_ENTRIES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the charts are to be drawn."""
+
+    axis: str = AXES[0]
+    log: bool = False
+    smoothing: str = "light"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the run's messages."""
+
+    created: float
+    text: str
+    severity: str = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A run as it was when looked at."""
+
+    run: Run
+    about: str
+    """Its net and how it is trained, in one line."""
+    groups: tuple[str, ...]
+    """What charts there can be of it, by their titles."""
+    entries: tuple[Entry, ...]
+    """Oldest first."""
+
+
+class Reader:
+    """Reads one run at a time and keeps what it has read. For one thread at a time."""
+
+    def __init__(self) -> None:
+        self._run_id: int | None = None
+        self._series: dict[str, KeptSeries] = {}
+        self._members: dict[str, list[str]] = {}
+        self._entries: list[Entry] = []
+        self._message = self._checkpoint = 0
+
+    def look(self, store: Store, run_id: int | None) -> Seen | None:
+        """The run of this id, or the newest one; None where there is none at all. Raises StoreError, RunNotFound."""
+        run = store.run(run_id) if run_id is not None else next(iter(store.runs(limit=1)), None)
+        if run is None or run.id is None:
+            return None
+        if run.id != self._run_id:
+            self._run_id, self._series, self._entries, self._message, self._checkpoint = run.id, {}, [], 0, 0
+        self._members = {name: [] for name in PAIRED}
+        for name in store.metric_names(run.id):
+            if name not in _NO_CHART:
+                kind = name.rpartition("_")[2] if name.rpartition("_")[0] in _LOOKS else ""
+                self._members.setdefault(kind or _TITLES.get(name, name.replace("_", " ")), []).append(name)
+        self._read_entries(store, run.id)
+        return Seen(run, _about(store, run), tuple(self._members), tuple(self._entries))
+
+    def plot(self, store: Store, run: Run, group: str, options: Options) -> Plot:
+        """One chart of the run last looked at. Raises StoreError."""
+        x_of = XAxis(options.axis, run, self._read(store, run, "seconds") if options.axis == "time" else None)
+        names = sorted(self._members.get(group, ()), key=lambda name: list(_LOOKS).index(_source(name)) if _source(name) else 0)
+        lines = [self._line(store, run, name, x_of, options) for name in names]
+        marks = self._marks(store, run, x_of, best=group in PAIRED)
+        return Plot(
+            title=group,
+            lines=lines,
+            x_name=options.axis,
+            x_range=(0.0, x_of(run.step)) if run.step else None,
+            seconds=options.axis == "time",
+            form=_FORMS.get(group, "number"),
+            log=options.log,
+            marks=marks,
+            remark=_remark(run, group, marks),
+            empty=f"no {group} above zero" if options.log and lines else "no epoch yet" if not run.epoch else f"no {group} yet",
+        )
+
+    def _line(self, store: Store, run: Run, name: str, x_of: XAxis, options: Options) -> Line:
+        series = self._read(store, run, name)
+        source = _source(name)
+        an_epoch = source in ("train", "validation", "test")
+        smoothed = options.smoothing if not an_epoch and name != "learning_rate" else "off"
+        window = max(LEAST_WINDOW[smoothed], WINDOWS[smoothed] * run.total_steps)
+        factor = 100.0 if name.endswith("_accuracy") else 1.0
+        line = series.line(source or "", _LOOKS.get(source, 0), x_of, window, factor)
+        return Line(line.name, line.xs, line.ys, line.look, each=an_epoch)
+
+    def _marks(self, store: Store, run: Run, x_of: XAxis, *, best: bool) -> list[Mark]:
+        marks, factor = [], 1.0
+        if best and run.best_epoch:
+            marks.append(Mark(x_of(min(run.best_epoch * run.steps_per_epoch, run.step)), "★", "best"))
+        for bucket in self._read(store, run, "rate_factor").buckets:
+            marks.append(Mark(x_of(bucket.first_step), "↑" if bucket.mean > factor else "↓", "rate"))
+            factor = bucket.mean
+        troubles = self._read(store, run, "batch_loss").troubles()
+        if run.status == "diverged" and not troubles:
+            troubles = [run.step]
+        return marks + [Mark(x_of(step), "✗", "trouble") for step in troubles]
+
+    def _read(self, store: Store, run: Run, name: str) -> KeptSeries:
+        series = self._series.setdefault(name, KeptSeries())
+        series.read(store, run, name)
+        return series
+
+    def _read_entries(self, store: Store, run_id: int) -> None:
+        new = []
+        for message in store.messages(run_id, self._message):
+            self._message = message.id or 0
+            new.append(Entry(message.created, clean(message.text), message.severity))
+        checkpoints = [each for each in store.checkpoints(run_id) if (each.id or 0) > self._checkpoint]
+        for checkpoint in reversed(checkpoints):
+            self._checkpoint = checkpoint.id or 0
+            best = f", test accuracy {percent(checkpoint.test_accuracy)}" if checkpoint.test_accuracy is not None else ""
+            what = {"best": "best epoch so far kept", "snapshot": "snapshot kept"}.get(checkpoint.kind, "checkpoint saved")
+            new.append(Entry(checkpoint.created, f"{what} at step {checkpoint.step:,}{best} ({size(checkpoint.bytes)})"))
+        if new:
+            self._entries = sorted([*self._entries, *new], key=lambda entry: entry.created)[-MOST_ENTRIES:]
+
+
+def _source(name: str) -> str:
+    """`train` of `train_loss`; nothing where the series stands for itself."""
+    source, _, kind = name.rpartition("_")
+    return source if source in _LOOKS and kind in PAIRED else ""
+
+
+def _about(store: Store, run: Run) -> str:
+    assert run.id is not None
+    settings = settings_words(store, run.id)
+    words = [clean(run.preset), clean(run.dataset), settings.net, *settings.training]
+    return BETWEEN.join(dict.fromkeys(word for word in words if word))
+
+
+def _remark(run: Run, group: str, marks: Sequence[Mark]) -> str:
+    words = []
+    if run.best_epoch and group in PAIRED:
+        score = f" {percent(run.best_accuracy)}" if group == "accuracy" and run.best_accuracy is not None else ""
+        words.append(f"★ best{score} ep {run.best_epoch}")
+    if any(mark.role == "trouble" for mark in marks):
+        words.append("✗ not finite")
+    return "  ".join(words)

@@ -1,0 +1,169 @@
+"""What is asked of the run on the page Live. Every request goes through the store, so it is the same for runs of any process."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+from textual import work
+from textual.message import Message
+
+from engine.errors import ConvtuiError, RunBusy
+from tui.cli.text import clean
+from tui.screens.asking import Writing
+from tui.screens.page import Page
+
+if TYPE_CHECKING:
+    from engine.store import RequestKind, Run, Store
+
+PATIENCE_SECONDS = 10.0
+"""After which a run that has not taken a request is said to be busy."""
+ASKED = {"stop": "stop and save", "pause": "pause", "continue": "go on", "checkpoint": "save a checkpoint", "rate": "learning rate"}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request that is in the store, and when it was put there (on the monotonic clock)."""
+
+    request: int
+    run: int
+    text: str
+    when: float
+
+
+class Steering(Page):
+    """The half of the page that asks. It asks without asking back, and tells what came of it."""
+
+    @dataclass
+    class Answered(Message, bubble=False):
+        """A run has taken a request; or has not, for long."""
+
+        asked: Asked
+        taken: bool
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[Asked] = []
+        """Not answered yet."""
+
+    @property
+    def run(self) -> Run | None:
+        """The run on the screen."""
+        raise NotImplementedError
+
+    def look(self) -> None:
+        """Look at the run anew."""
+        raise NotImplementedError
+
+    def say(self, text: str, severity: str = "info") -> None:
+        """A line among the run's messages."""
+        raise NotImplementedError
+
+    def trouble(self, text: str) -> None:
+        """Say that something cannot be."""
+        self.notify(clean(text), severity="warning", markup=False, timeout=8)
+
+    def action_pause(self) -> None:
+        """Pause, or go on."""
+        if self.run is not None:
+            self._ask(self.run, "continue" if self.run.status == "paused" else "pause")
+
+    def action_stop(self) -> None:
+        """Stop and save."""
+        if self.run is not None:
+            self._ask(self.run, "stop")
+
+    def action_checkpoint(self) -> None:
+        """Save a checkpoint now."""
+        if self.run is not None:
+            self._ask(self.run, "checkpoint")
+
+    def action_rate(self, factor: float) -> None:
+        """Multiply the learning rate."""
+        if self.run is not None:
+            self._ask(self.run, "rate", factor)
+
+    @work(thread=True, group="ask")
+    def _ask(self, run: Run, kind: RequestKind, value: float | None = None) -> None:
+        assert run.id is not None
+        text = f"{ASKED[kind]}{'' if value is None else f' ×{value:g}'}"
+        try:
+            store = self.convtui.session.store
+            if kind == "stop" and store.give_up(run.id, "stopped"):
+                self.app.call_later(self.say, "taken out of the queue: it never began")
+                return
+            request = store.request(run.id, kind, value)
+        except RunBusy as error:
+            self.app.call_later(self._nobody, text, str(error))
+        except ConvtuiError as error:
+            self.app.call_later(self.trouble, str(error))
+        else:
+            self.app.call_later(self._was_asked, Asked(request.id or 0, run.id, text, time.monotonic()))
+
+    def _was_asked(self, asked: Asked) -> None:
+        self.asked.append(asked)
+        self.say(f"asked: {asked.text}")
+        self.look()
+
+    def _nobody(self, asked: str, why: str) -> None:
+        self.say(f"{asked}: nobody has this run in hand", "warning")
+        self.trouble(why)
+
+    def ask_whether_taken(self, store: Store, asked: list[Asked]) -> None:
+        """Look what became of requests; for a thread. Raises StoreError."""
+        for each in asked:
+            taken = store.is_taken(each.request)
+            if taken or time.monotonic() - each.when > PATIENCE_SECONDS:
+                self.post_message(self.Answered(each, taken))
+
+    def on_steering_answered(self, answered: Answered) -> None:
+        """Tell."""
+        asked = answered.asked
+        if asked not in self.asked:
+            return
+        self.asked.remove(asked)
+        if self.run is None or asked.run != self.run.id:
+            return
+        if answered.taken:
+            self.say(f"{asked.text}: taken")
+        else:
+            late = f"no answer within {PATIENCE_SECONDS:.0f} s; it comes once the step in hand is done"
+            self.say(f"{asked.text}: {late}", "warning")
+
+    def action_resume(self) -> None:
+        """Let it go on: a paused run where it is, any other from its last checkpoint, in this process."""
+        if self.run is not None and self.run.status == "paused":
+            self._ask(self.run, "continue")
+        elif self.run is not None and self.run.id is not None:
+            self._resume(self.run.id)
+
+    @work(thread=True, group="ask")
+    def _resume(self, run_id: int) -> None:
+        try:
+            self.convtui.session.resume(run_id)
+        except ConvtuiError as error:
+            self.app.call_later(self.trouble, str(error))
+        else:
+            self.app.call_later(self.say, "goes on here, from its last checkpoint")
+
+    def action_note(self) -> None:
+        """Write a note beside it."""
+        run = self.run
+        if run is None:
+            return
+
+        def written(note: str | None) -> None:
+            if note is not None and run.id is not None:
+                self._set_note(run.id, note.strip())
+
+        self.app.push_screen(Writing(Text(f"A note beside run {run.id} {clean(run.name)}"), run.note, str), written)
+
+    @work(thread=True, group="ask")
+    def _set_note(self, run_id: int, note: str) -> None:
+        try:
+            self.convtui.session.store.set_note(run_id, note)
+        except ConvtuiError as error:
+            self.app.call_later(self.trouble, str(error))
+        self.app.call_later(self.look)

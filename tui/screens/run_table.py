@@ -1,0 +1,273 @@
+"""The table of runs. Draws the rows in sight and no others, so ten thousand runs scroll and filter like ten."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Collection, Sequence
+from typing import ClassVar
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from tui.screens.run_lines import COLOURS, COLUMNS, DROPPED, SHORTEST_NAME, Column, Line, fitted, moment
+
+CURVE_WIDTH = 7
+GAP = 2
+MARGIN = 3
+"""Columns at the left: the cursor's bar, the mark, a gap."""
+_STATUS_STYLES = {status: Style(color=colour) for status, colour in COLOURS.items()}
+_BOLD, _DIM = Style(bold=True), Style(dim=True)
+
+
+class RunTable(ScrollView, can_focus=True):
+    """Lines under a header, with a cursor and marks."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"run-table--{name}" for name in ("cursor", "header", "mark", "curve")}
+    DEFAULT_CSS = """
+    RunTable { height: 1fr; overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1; }
+    RunTable .run-table--header { color: $text-muted; text-style: bold; }
+    RunTable .run-table--cursor { background: $primary 25%; }
+    RunTable:focus .run-table--cursor { background: $primary 40%; }
+    RunTable .run-table--curve { color: $secondary; }
+    RunTable .run-table--mark { color: $accent; text-style: bold; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down,j", "move(1)", "Next", show=False),
+        Binding("up,k", "move(-1)", "Previous", show=False),
+        Binding("g,home", "move_to(0)", "First", show=False),
+        Binding("G,end", "move_to(-1)", "Last", show=False),
+        Binding("pagedown", "move_page(1)", "Page down", show=False),
+        Binding("pageup", "move_page(-1)", "Page up", show=False),
+    ]
+
+    class Moved(Message):
+        """The cursor is on another run, or that run has changed."""
+
+        def __init__(self, table: RunTable) -> None:
+            super().__init__()
+            self.table = table
+
+        @property
+        def control(self) -> RunTable:
+            """Where it happened."""
+            return self.table
+
+        def can_replace(self, message: Message) -> bool:
+            """Only the last of several matters."""
+            return isinstance(message, RunTable.Moved)
+
+    class Seen(Moved):
+        """Other rows are in sight."""
+
+        def can_replace(self, message: Message) -> bool:
+            """Only the last of several matters."""
+            return isinstance(message, RunTable.Seen)
+
+    class Chosen(Moved):
+        """The run under the cursor was clicked twice."""
+
+    class Sorted(Message):
+        """A column's head was clicked."""
+
+        def __init__(self, column: Column) -> None:
+            super().__init__()
+            self.column = column
+
+    def __init__(self, marked: Collection[int] = ()) -> None:
+        super().__init__()
+        self.lines: list[Line] = []
+        self.cursor = 0
+        self.marked = marked
+        """Ids of the marked runs; whoever changes them calls `refresh`."""
+        self.curves: dict[int, tuple[int, str]] = {}
+        """Run -> the epoch to which its sparkline goes, and the sparkline."""
+        self.sorting: tuple[Column, bool] = (COLUMNS[0], True)
+        """By which column the lines are sorted, and whether falling; for the arrow in the header."""
+        self.shown_by: tuple[Column, bool] | None = None
+        """The sorting by which the lines on screen are shown."""
+        self.columns: list[tuple[Column, int]] = []
+        """Those that have room, with their widths."""
+
+    # ------------------------------------------------------------------------------------------------------ what is shown
+
+    @property
+    def line(self) -> Line | None:
+        """The run under the cursor."""
+        return self.lines[self.cursor] if self.lines else None
+
+    @property
+    def in_sight(self) -> list[Line]:
+        """The lines on screen."""
+        first = self.scroll_offset.y
+        return self.lines[first : first + max(0, self.size.height - 1)]
+
+    def show(self, lines: list[Line]) -> None:
+        """Take these lines; the cursor stays on its run, or in its place where that is gone."""
+        before, offset = self.line, self.cursor - self.scroll_offset.y
+        self.lines, self.shown_by = lines, self.sorting
+        if before is not None:
+            place = self._place(before.id)
+            self.cursor = min(self.cursor, max(0, len(lines) - 1)) if place is None else place
+        self._arrange()
+        self.scroll_to(y=max(0, self.cursor - offset), animate=False, immediate=True)
+        self._keep_in_sight()
+        self.refresh()
+        self.post_message(self.Seen(self))
+        if self.line is not before:
+            self.post_message(self.Moved(self))
+
+    def _place(self, run_id: int) -> int | None:
+        if self.sorting[0] is COLUMNS[0]:  # the usual order, in which a run is found without looking at all
+            falling = self.sorting[1]
+            place = bisect_left(self.lines, -run_id if falling else run_id, key=lambda line: -line.id if falling else line.id)
+            return place if place < len(self.lines) and self.lines[place].id == run_id else None
+        return next((place for place, line in enumerate(self.lines) if line.id == run_id), None)
+
+    def _arrange(self) -> None:
+        """Which columns fit, and how wide they are."""
+        widths = {column.name: self._natural_width(column) for column in COLUMNS}
+        shown = [column for column in COLUMNS if widths[column.name]]
+        room = self.scrollable_content_region.width - MARGIN - 1
+
+        def excess() -> int:
+            return sum(widths[column.name] + GAP for column in shown) - GAP - room
+
+        natural = widths["name"]
+        for name in ("", *DROPPED):
+            shown = [column for column in shown if column.name != name]
+            widths["name"] = min(natural, max(min(natural, SHORTEST_NAME), natural - max(0, excess())))
+            if excess() <= 0:
+                break
+            widths["name"] = natural
+        widths["name"] = max(4, widths["name"] - max(0, excess()))
+        self.columns = [(column, widths[column.name]) for column in shown]
+        self.virtual_size = Size(self.scrollable_content_region.width, len(self.lines) + 1)
+
+    def _natural_width(self, column: Column) -> int:
+        """Of what stands in it; 0 where nothing does."""
+        head = len(column.name) + (2 if column is self.sorting[0] else 0)
+        if not self.lines:
+            return head
+        if column.name == "curve":
+            return max(head, CURVE_WIDTH)
+        if column.name == "when":
+            return max(head, len(moment(min(self.lines, key=lambda line: (line.is_live, line.began)))))
+        texts = {line.cells[column.name] for line in self.lines}
+        widest = max(len(text) if text.isascii() else cell_len(text) for text in texts)
+        return max(head, widest) if widest else 0
+
+    def on_resize(self) -> None:
+        """Other columns may fit."""
+        self._arrange()
+        self._keep_in_sight()
+        self.post_message(self.Seen(self))
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Rows have come into sight."""
+        super().watch_scroll_y(old_value, new_value)
+        self.post_message(self.Seen(self))
+
+    # ---------------------------------------------------------------------------------------------------------- the cursor
+
+    def move_to(self, place: int) -> None:
+        """Put the cursor on a row."""
+        place = max(0, min(place, len(self.lines) - 1))
+        if self.lines and place != self.cursor:
+            self.cursor = place
+            self._keep_in_sight()
+            self.refresh()
+            self.post_message(self.Moved(self))
+
+    def action_move(self, rows: int) -> None:
+        """So many rows down."""
+        self.move_to(self.cursor + rows)
+
+    def action_move_to(self, place: int) -> None:
+        """The first row, or the last."""
+        self.move_to(len(self.lines) - 1 if place < 0 else place)
+
+    def action_move_page(self, pages: int) -> None:
+        """So many screens down."""
+        self.move_to(self.cursor + pages * max(1, self.size.height - 2))
+
+    def _keep_in_sight(self) -> None:
+        rows, first = max(1, self.size.height - 1), self.scroll_offset.y
+        if self.cursor < first:
+            self.scroll_to(y=self.cursor, animate=False, immediate=True)
+        elif self.cursor >= first + rows:
+            self.scroll_to(y=self.cursor - rows + 1, animate=False, immediate=True)
+
+    def on_click(self, event: events.Click) -> None:
+        """A row is gone to, and opened by a second click; a head sorts."""
+        if event.y > 0:
+            self.move_to(event.y - 1 + self.scroll_offset.y)
+            if event.chain == 2 and self.line is not None:
+                self.post_message(self.Chosen(self))
+            return
+        left = MARGIN
+        for column, width in self.columns:
+            if left <= event.x < left + width and column.value is not None:
+                self.post_message(self.Sorted(column))
+            left += width + GAP
+
+    # ------------------------------------------------------------------------------------------------------------- drawing
+
+    def render_line(self, y: int) -> Strip:
+        """The header, or a row in sight."""
+        place = y - 1 + self.scroll_offset.y
+        if y == 0:
+            strip = self._head()
+        elif place < len(self.lines):
+            strip = self._row(place)
+        else:
+            return Strip.blank(self.size.width, self.rich_style)
+        return strip.adjust_cell_length(self.size.width).apply_style(self.rich_style)
+
+    def _head(self) -> Strip:
+        sorted_by, falling = self.sorting
+        style = self.get_component_rich_style("run-table--header", partial=True)
+        texts = [f"{column.name} {'▼' if falling else '▲'}" if column is sorted_by else column.name for column, _ in self.columns]
+        return Strip([Segment(" " * MARGIN), *self._cells(texts, [style] * len(texts))])
+
+    def _row(self, place: int) -> Strip:
+        line, here = self.lines[place], place == self.cursor
+        mark = self.get_component_rich_style("run-table--mark", partial=True)
+        texts = [self._text(line, column.name) for column, _ in self.columns]
+        styles = [self._style(line, column.name, text) for (column, _), text in zip(self.columns, texts, strict=True)]
+        margin = [Segment("▌" if here else " ", mark), Segment("✓ " if line.id in self.marked else "  ", mark)]
+        strip = Strip([*margin, *self._cells(texts, styles)])
+        if not here:
+            return strip
+        cursor = self.get_component_rich_style("run-table--cursor")
+        # The background only: a status keeps its colour under the cursor.
+        return strip.adjust_cell_length(self.size.width).apply_style(Style(bgcolor=cursor.bgcolor))
+
+    def _text(self, line: Line, column: str) -> str:
+        if column == "curve":
+            return self.curves.get(line.id, (0, ""))[1]
+        return moment(line) if column == "when" else line.cells[column]
+
+    def _style(self, line: Line, column: str, text: str) -> Style:
+        if column == "status":
+            return _STATUS_STYLES.get(line.status, Style.null())
+        if column == "curve":
+            return self.get_component_rich_style("run-table--curve", partial=True)
+        if column in ("preset", "data", "when", "device", "time") or text == "—":
+            return _DIM
+        return _BOLD if column == "name" else Style.null()
+
+    def _cells(self, texts: Sequence[str], styles: Sequence[Style]) -> list[Segment]:
+        segments = []
+        for (column, width), text, style in zip(self.columns, texts, styles, strict=True):
+            text = fitted(text, width)
+            gap = " " * (width - cell_len(text))
+            segments.append(Segment(gap + text if column.right else text + gap, style))
+            segments.append(Segment(" " * GAP))
+        return segments[:-1]

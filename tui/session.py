@@ -1,0 +1,234 @@
+"""What the application does outside of the screen: one store, and one thread that trains in it.
+
+The thread pulls trainings into the store and tells the screens nothing: they read the store, as they do for runs of other
+processes, and ask through it (`Store.request`). So a training goes on whatever is on screen, and a screen never waits for it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+from engine.errors import ConvtuiError
+
+if TYPE_CHECKING:
+    from engine.spec import RunSpec
+    from engine.store import Run, Store
+    from engine.training import Training
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One line for people, from the thread that trains."""
+
+    text: str
+    severity: str = "information"
+    """As Textual's notifications have it: information, warning or error."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    run: int
+    resume: bool
+
+
+class Session:
+    """Owns the store and the thread; made when the application starts, closed when it ends."""
+
+    def __init__(self, path: Path, *, device: str = "auto", data_dir: Path | None = None) -> None:
+        """`path` of the store, `device` for new runs as `--device` takes it. Nothing is opened yet."""
+        self.path = path
+        self.device = device
+        self.data_dir = data_dir
+        self.told: deque[Told] = deque()
+        """What the thread has to say; whoever shows it takes it away."""
+        self.activity = ""
+        """What the thread does before a run's first step, in a few words; empty once it trains."""
+        self._store: Store | None = None
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._waiting: list[int] = []
+        self._training: Training | None = None
+        self._run: int | None = None
+        self._closing = False
+        self._closed = False
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._work, name="training", daemon=True)
+
+    def open(self) -> None:
+        """Open the store, making it where there is none, and start the thread; slow, for a thread. Raises StoreError."""
+        from engine.store import Store
+
+        self._store = Store.open(self.path)
+        self._thread.start()
+
+    @property
+    def store(self) -> Store:
+        """The store. Only after `open`."""
+        assert self._store is not None, "the session is not open yet"
+        return self._store
+
+    @property
+    def is_open(self) -> bool:
+        return self._store is not None
+
+    @property
+    def training(self) -> int | None:
+        """The run that this process trains now."""
+        return self._run
+
+    @property
+    def in_hand(self) -> list[int]:
+        """The runs that this process trains or has queued, in their order."""
+        with self._lock:
+            return ([self._run] if self._run is not None else []) + list(self._waiting)
+
+    # -------------------------------------------------------------------------------------------------- what is asked
+
+    def start(self, spec: RunSpec, *, name: str, preset: str = "", note: str = "") -> Run:
+        """A new run, trained after those already queued. Raises UsageError for a name that cannot be."""
+        run = self.store.create_run(name=name, preset=preset, spec=spec, dataset=spec.data.source, note=note)
+        assert run.id is not None
+        self._queue(_Job(run.id, resume=False))
+        return run
+
+    def resume(self, run_id: int) -> None:
+        """Let a run of this store go on, in this process. Raises RunBusy where it is in somebody's hands."""
+        self.store.queue(run_id)
+        self._queue(_Job(run_id, resume=True))
+
+    def hand_on(self) -> list[int]:
+        """Let the runs in hand go on in processes of their own, which live on without this one. Gives their ids."""
+        from tui.cli.background import start_detached
+
+        ids = self.in_hand
+        self.stop()
+        for run_id in ids:
+            run = self.store.run(run_id)
+            if run.status in ("stopped", "queued"):
+                if run.status == "stopped":
+                    self.store.queue(run_id)
+                with self._lock:
+                    self._waiting = [waiting for waiting in self._waiting if waiting != run_id]
+                start_detached(
+                    self.store, run_id, device=run.device or self.device, data_dir=self.data_dir, as_json=False, quiet=True
+                )
+        return ids
+
+    def stop(self) -> None:
+        """Stop and save the training in hand, begin no other, and wait until that is done. Queued runs stay queued."""
+        with self._lock:
+            self._closing = True
+            training = self._training
+        if training is not None:
+            training.stop()
+        if self._thread.is_alive():
+            self._jobs.put(None)
+            self._thread.join()
+
+    def close(self) -> None:
+        """Stop, let go of what never began, and close the store; a second time does nothing."""
+        self.stop()
+        with self._lock:
+            waiting, self._waiting = self._waiting, []
+            closing, self._closed = not self._closed, True
+        if closing and self._store is not None:
+            for run_id in waiting:
+                self._store.give_up(run_id, "stopped", "the application was left before its turn came")
+            self._store.close()
+
+    # ------------------------------------------------------------------------------------------------------ the thread
+
+    def _queue(self, job: _Job) -> None:
+        with self._lock:
+            self._waiting.append(job.run)
+        self._jobs.put(job)
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            with self._lock:
+                if self._closing:
+                    return  # what waits stays queued, for whoever closes the session to decide
+                self._waiting.remove(job.run)
+                self._run = job.run
+            try:
+                self._train(job)
+            except ConvtuiError as error:
+                self._say(f"run {job.run}: {error}", "error")
+                self._store_gives_up(job.run, str(error))
+            except Exception as error:
+                from tui.log import log
+
+                self._say(f"run {job.run} failed: {type(error).__name__}: {error}; the full story is in {log(error)}", "error")
+                self._store_gives_up(job.run, f"{type(error).__name__}: {error}")
+            finally:
+                with self._lock:
+                    self._run, self._training = None, None
+                self.activity = ""
+
+    def _train(self, job: _Job) -> None:
+        from engine import events
+        from engine.data.catalog import load
+        from engine.device import choose, keep_freed_memory
+        from engine.spec import changed
+        from engine.training.recorded import recorded
+
+        run = self.store.run(job.run)
+        if run.status != "queued":
+            return  # somebody took it out of the queue
+        keep_freed_memory()
+        device = choose(self.device)
+        spec = run.settings
+
+        def loading(what: str, done: int, total: int) -> None:
+            self.activity = f"{what}: {done:,} of {total:,}"
+
+        self.activity = "reading the images"
+        dataset = load(spec.data, self.data_dir, named=job.resume, progress=loading)
+        for note in dataset.notes:
+            self._say(note)
+        spec = changed(spec, {"data.source": dataset.source})
+        claimed = self.store.claim(job.run, queued=True)
+        self.store.set_spec(job.run, spec)
+        threads = int(run.repeatable.get("threads", 0)) if job.resume else 0
+        with recorded(self.store, claimed, spec, dataset, device, threads=threads, resume=job.resume) as (training, pulled):
+            with self._lock:
+                self._training = training
+                if self._closing:
+                    training.stop()
+            for event in pulled:
+                self.activity = ""
+                if isinstance(event, events.Ending):
+                    severity = "warning" if isinstance(event, events.Diverged) else "information"
+                    self._say(_ending(job.run, claimed.name, event), severity)
+
+    def _store_gives_up(self, run_id: int, reason: str) -> None:
+        self._guarded(lambda: self.store.give_up(run_id, "failed", reason))
+
+    def _guarded(self, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except ConvtuiError as error:
+            self._say(str(error), "error")
+
+    def _say(self, text: str, severity: str = "information") -> None:
+        self.told.append(Told(text, severity))
+
+
+def _ending(run_id: int, name: str, ending: object) -> str:
+    from engine import events
+    from tui.cli.text import duration, percent
+
+    match ending:
+        case events.Diverged():
+            return f"run {run_id} ({name}) diverged: {ending.reason}"
+        case events.Finished() | events.Stopped():
+            word = "finished" if isinstance(ending, events.Finished) else "stopped, saved"
+            accuracy = ending.values.get("test_accuracy")
+            return f"run {run_id} ({name}) {word}: test accuracy {percent(accuracy)}, {duration(ending.seconds)}"
+        case _:
+            return f"run {run_id} ({name}) ended"

@@ -1,0 +1,195 @@
+"""A chart on the screen: its legend on top, what `tui.charting` draws below, and a crosshair over it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual import events, work
+from textual.geometry import Size
+from textual.message import Message
+from textual.reactive import reactive
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tui.charting import Colour, Drawing, Plot, Role, draw, value_text
+from tui.cli.text import clean, duration
+
+ROOMY = 12
+"""Rows from which on the series stand below the title."""
+_Words = list[tuple[str, Style]]
+
+
+class Chart(Widget):
+    """Shows the `Plot` it is given. Drawn in a thread; of several plots that come meanwhile only the newest is drawn."""
+
+    DEFAULT_CSS = """
+    Chart { width: 1fr; height: 1fr; min-height: 5; }
+    Chart > .chart--title { text-style: bold; }
+    Chart > .chart--axis { text-style: dim; }
+    Chart > .chart--best { color: $success; }
+    Chart > .chart--rate { color: $accent; }
+    Chart > .chart--trouble { color: $error; text-style: bold; }
+    Chart > .chart--crosshair { color: $foreground; text-style: bold; }
+    """
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"chart--{name}" for name in ("title", "axis", "best", "rate", "trouble", "crosshair")}
+
+    plot: reactive[Plot | None] = reactive(None, layout=False)
+    """What to show. One that equals the last is not drawn again."""
+    crosshair: reactive[float | None] = reactive(None)
+    """The x whose values the legend tells; None: the last ones."""
+
+    @dataclass
+    class Pointed(Message):
+        """Somebody clicked at this x."""
+
+        chart: Chart
+        x: float
+
+        @property
+        def control(self) -> Chart:
+            """The chart."""
+            return self.chart
+
+    @dataclass
+    class _Drawn(Message, bubble=False):
+        plot: Plot
+        size: tuple[int, int]
+        drawing: Drawing
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.drawing = Drawing()
+        """As on the screen now."""
+        self._shown: Plot | None = None
+        self._wanted: tuple[Plot, tuple[int, int]] | None = None
+        self._busy = False
+
+    # ---------------------------------------------------------------------------------------------------- drawing
+
+    def watch_plot(self) -> None:
+        self._want()
+
+    def on_resize(self, _event: events.Resize) -> None:
+        """Another size is another drawing."""
+        self._want()
+
+    def _want(self) -> None:
+        if self.plot is None or not self.size.area:
+            self._shown = None
+            self.refresh()
+            return
+        legend = len(self._legend(self.plot))
+        self._wanted = (self.plot, (self.size.width, self.size.height - legend))
+        self._next()
+
+    def _next(self) -> None:
+        if self._wanted is not None and not self._busy:
+            wanted, self._wanted, self._busy = self._wanted, None, True
+            self._draw(*wanted)
+
+    @work(thread=True, group="chart")
+    def _draw(self, plot: Plot, size: tuple[int, int]) -> None:
+        drawing = Drawing()
+        try:
+            drawing = draw(plot, *size)
+        finally:
+            # Posted, not called: a thread that waits for the screen would keep the application from leaving.
+            self.post_message(self._Drawn(plot, size, drawing))
+
+    def on_chart__drawn(self, drawn: _Drawn) -> None:
+        """The thread is done."""
+        self._busy = False
+        self._shown, self.drawing = drawn.plot, drawn.drawing
+        self.refresh()
+        self._next()
+
+    # ------------------------------------------------------------------------------------------------- crosshair
+
+    def on_click(self, event: events.Click) -> None:
+        """The crosshair goes where the mouse is."""
+        if self.drawing.rows and event.x >= self.drawing.left:
+            self.post_message(self.Pointed(self, self.drawing.x_of(event.x - self.drawing.left)))
+
+    # ---------------------------------------------------------------------------------------------------- showing
+
+    def render_line(self, y: int) -> Strip:
+        """One row: of the legend, or of the drawing."""
+        base = self.rich_style
+        width = self.size.width
+        if self._shown is None:
+            return Strip.blank(width, base)
+        legend = self._legend(self._shown)
+        if y < len(legend):
+            return _strip(legend[y], width, base)
+        if not self.drawing.rows:
+            return self._say(y - len(legend), self.size.height - len(legend), base)
+        row = y - len(legend)
+        if row >= len(self.drawing.rows):
+            return Strip.blank(width, base)
+        strip = _strip([(text, self._style(paint)) for text, paint in self.drawing.rows[row]], width, base)
+        if self.crosshair is not None and row < len(self.drawing.rows) - 2:
+            column = self.drawing.left + self.drawing.column_of(self.crosshair)
+            before, cell, after = strip.divide([column, column + 1, width])
+            over = [Segment(cell.text if cell.text.strip() else "│", base + self._component("crosshair"))]
+            strip = Strip.join([before, Strip(over), after])
+        return strip
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """Where nothing else says so."""
+        return 12
+
+    def _say(self, row: int, rows: int, base: Style) -> Strip:
+        text = clean(self._shown.empty)[: self.size.width] if self._shown is not None else ""
+        if row != max(0, rows // 2 - 1):
+            return Strip.blank(self.size.width, base)
+        before = (self.size.width - cell_len(text)) // 2
+        return _strip([(" " * before, base), (text, self._style("axis"))], self.size.width, base)
+
+    def _legend(self, plot: Plot) -> list[_Words]:
+        """The title, and every series with its marker and its value: below it where there is height, else behind it."""
+        x = self.crosshair
+        entries: list[_Words] = [[(clean(f"{plot.title}{', log' if plot.log else ''}"), self._component("title"))]]
+        if x is not None:
+            place = duration(x) if plot.seconds else f"{x:,.0f}" if plot.x_name == "step" else f"{x:,.2f}"
+            entries[0].append((f" at {plot.x_name} {place}", self._component("title")))
+        if plot.remark:
+            entries.append([(clean(plot.remark), self._style("best"))])
+        of_title = len(entries)
+        for line in plot.lines:
+            value = (line.ys[-1] if line.ys else None) if x is None else line.at(x)
+            entries.append([(" ".join((line.marker, clean(line.name), value_text(value, plot.form))), self._style(line.colour))])
+        rows: list[_Words] = [[]]
+        room = 0
+        for number, entry in enumerate(entries):
+            length = sum(cell_len(text) for text, _ in entry)
+            below = number == of_title and self.size.height >= ROOMY
+            if rows[-1] and (below or room + 2 + length > self.size.width):
+                rows.append([])
+                room = 0
+            if rows[-1]:
+                rows[-1].append(("  ", Style.null()))
+                room += 2
+            rows[-1] += entry
+            room += length
+        return rows[:3]
+
+    def _component(self, name: str) -> Style:
+        return self.get_component_rich_style(f"chart--{name}", partial=True)
+
+    def _style(self, paint: Colour | Role | None) -> Style:
+        if paint is None:
+            return Style.null()
+        if isinstance(paint, str):
+            return self._component(paint)
+        # Made for white paper, Okabe's colours are light on it all the same.
+        red, green, blue = paint if self.app.current_theme.dark else (round(0.75 * part) for part in paint)
+        return Style(color=f"rgb({red},{green},{blue})")
+
+
+def _strip(words: _Words, width: int, base: Style) -> Strip:
+    strip = Strip([Segment(text, style) for text, style in words if text])
+    return strip.adjust_cell_length(width).apply_style(base) if strip.cell_length != width else strip.apply_style(base)

@@ -1,0 +1,114 @@
+"""The settings of a run to come: a preset, and what a person has changed of it. `engine.spec.changed` is the judge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.spec import RunSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """What was written where it cannot be."""
+
+    text: str
+    why: str
+    """The judge's words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """A draft as it was, to go back to."""
+
+    preset: str
+    base: RunSpec
+    spec: RunSpec
+    wrong: dict[str, Wrong]
+
+
+@dataclass(slots=True)
+class Draft:
+    """The last good settings, beside them what was written and is not good."""
+
+    preset: str
+    """Its name; empty where the settings come from no preset."""
+    base: RunSpec
+    """The preset's own settings."""
+    spec: RunSpec
+    wrong: dict[str, Wrong] = field(default_factory=dict)
+    """By path."""
+    history: list[Before] = field(default_factory=list)
+
+    def text(self, path: str) -> str:
+        """What stands at `part.name`, right or wrong."""
+        from engine.spec import read, written
+
+        return self.wrong[path].text if path in self.wrong else written(read(self.spec, path))
+
+    def before(self, path: str) -> str:
+        """What the preset has there."""
+        from engine.spec import read, written
+
+        return written(read(self.base, path))
+
+    def put(self, path: str, text: str) -> None:
+        """Write `text` at `part.name`. What was wrong before is judged again: the two may only make sense together."""
+        from engine.errors import SpecError
+        from engine.spec import changed
+
+        waiting = {path: text} | {other: wrong.text for other, wrong in self.wrong.items() if other != path}
+        try:
+            self.spec, self.wrong = changed(self.spec, waiting), {}
+            return
+        except SpecError:
+            self.wrong = {}
+        accepted = True
+        while accepted:
+            accepted = False
+            for other in list(waiting):
+                try:
+                    self.spec = changed(self.spec, {other: waiting[other]})
+                except SpecError as error:
+                    self.wrong[other] = Wrong(waiting[other], str(error))
+                else:
+                    del waiting[other]
+                    self.wrong.pop(other, None)
+                    accepted = True
+
+    def reset(self, path: str) -> None:
+        """Write what the preset has there."""
+        self.wrong.pop(path, None)
+        self.put(path, self.before(path))
+
+    def choose(self, preset: str, base: RunSpec, spec: RunSpec | None = None) -> None:
+        """Begin anew from a preset; with settings of a run to be cloned, those are changes from it."""
+        self.preset, self.base, self.spec, self.wrong = preset, base, spec or base, {}
+
+    def changes(self) -> dict[str, tuple[str, str]]:
+        """Path -> (the preset's value, what stands here), for all that differs."""
+        from engine.spec import difference
+
+        found = difference(self.base, self.spec)
+        return found | {path: (self.before(path), wrong.text) for path, wrong in self.wrong.items()}
+
+    # ---------------------------------------------------------------------------------------------------------- undo
+
+    def now(self) -> Before:
+        return Before(self.preset, self.base, self.spec, dict(self.wrong))
+
+    def back_to(self, before: Before) -> None:
+        self.preset, self.base, self.spec, self.wrong = before.preset, before.base, before.spec, dict(before.wrong)
+
+    def remember(self, before: Before) -> None:
+        """Make the way from `before` to now a step that `undo` takes back; none where nothing has changed."""
+        if before != self.now():
+            self.history.append(before)
+
+    def undo(self) -> bool:
+        """Take the last change back; False where there is none."""
+        if not self.history:
+            return False
+        self.back_to(self.history.pop())
+        return True

@@ -1,0 +1,144 @@
+"""One row of a form: a label, its value, what the preset has instead; and, while it is edited, an input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from textual.app import RenderResult
+from textual.content import Content
+from textual.events import Click
+from textual.message import Message
+from textual.widget import Widget
+from textual.widgets import Input
+
+from tui.cli.text import clean
+
+LABEL = 22
+"""Columns of the label, with the mark before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What a row is for."""
+
+    key: str
+    """The hyperparameter's path, or a name of the page's own."""
+    label: str
+    group: str
+    kind: Literal["choice", "text", "menu"]
+    """How it is changed: one of `choices`, written, or in a way that the page knows."""
+    choices: tuple[str, ...] = ()
+    help: str = ""
+    bounds: str = ""
+    unit: str = ""
+    blocks: bool = False
+    """Whether each part of its value, as commas have it, has a line of its own."""
+
+    def matches(self, words: str) -> bool:
+        """Whether every word is in its name, help or choices."""
+        text = f"{self.key} {self.label} {self.help} {' '.join(self.choices)}".lower()
+        return all(word in text for word in words.lower().split())
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a row shows."""
+
+    text: str
+    was: str | None = None
+    """The preset's value, where it differs."""
+    why: str = ""
+    """Why the text cannot be; empty where it can."""
+    ghost: str = ""
+    """What holds where the text is empty."""
+
+
+class FieldRow(Widget, can_focus=True):
+    """Shows; what is done to its value is the form's."""
+
+    DEFAULT_CSS = f"""
+    FieldRow {{
+        height: 1; width: 1fr;
+        & > Input {{ margin-left: {LABEL + 2}; width: 1fr; background: $surface-lighten-1; }}
+        &:focus, &:focus-within {{ background: $primary 25%; }}
+        &:hover {{ background: $foreground 8%; }}
+        &:focus:hover {{ background: $primary 35%; }}
+    }}
+    """
+
+    class Pressed(Message):
+        """It was clicked."""
+
+        def __init__(self, row: FieldRow) -> None:
+            super().__init__()
+            self.row = row
+
+        @property
+        def control(self) -> FieldRow:
+            return self.row
+
+    def __init__(self, item: Item) -> None:
+        super().__init__(classes="block" if item.blocks else "")
+        self.item = item
+        self.shown = Shown("")
+
+    def show(self, shown: Shown) -> None:
+        """Show this from now on."""
+        if shown != self.shown:
+            self.shown = shown
+            self.styles.height = len(self._lines())
+            self.refresh()
+
+    def render(self) -> RenderResult:
+        """The row without its input."""
+        shown, room = self.shown, max(1, self.size.width - LABEL - 2)
+        mark = ("✗ ", "$text-error") if shown.why else ("● ", "$text-warning") if shown.was is not None else ("  ", "")
+        arrow = "  " if self.item.kind == "text" else "▸ "
+        value = "$text-error" if shown.why else "bold" if shown.was is not None else ""
+        lines = self._lines()
+        unit = f" {self.item.unit}" if len(lines) == 1 and self.item.unit and shown.text != "none" else ""
+        was = "" if shown.was is None else f"was {clean(shown.was)}"
+        left = max(0, room - Content(lines[0]).cell_length - len(unit) - 2)
+        told = Content(was).truncate(left, ellipsis=True) if left > 6 else Content("")
+        gap = max(0, room - Content(lines[0]).cell_length - len(unit) - told.cell_length)
+        first = Content.assemble(
+            mark,
+            (f"{self.item.label[: LABEL - 2]:<{LABEL - 2}}", ""),
+            (arrow, "$text-accent"),
+            Content(lines[0]).truncate(room, ellipsis=True).stylize(value) if lines[0] else (clean(shown.ghost), "dim"),
+            (unit, "dim"),
+            " " * gap,
+            told.stylize("dim"),
+        )
+        rest = [Content(" " * (LABEL + 2)) + Content(line).truncate(room, ellipsis=True).stylize(value) for line in lines[1:]]
+        return Content("\n").join([first, *rest])
+
+    def _lines(self) -> list[str]:
+        text = clean(self.shown.text)
+        return [part.strip() for part in text.split(",") if part.strip()] or [""] if self.item.blocks else [text]
+
+    @property
+    def editor(self) -> Input | None:
+        """The input, while there is one."""
+        return next(iter(self.query_children(Input)), None)
+
+    def edit(self) -> None:
+        """Put an input in place of the value."""
+        if self.editor is None:
+            editor = Input(self.shown.text, compact=True)
+            self.mount(editor)
+            editor.focus()
+
+    def leave(self) -> None:
+        """Take the input away again."""
+        if self.editor is not None:
+            focused = self.editor.has_focus
+            self.editor.remove()
+            if focused:
+                self.focus()
+
+    def on_click(self, event: Click) -> None:
+        """The form knows what a click means."""
+        event.stop()
+        self.post_message(self.Pressed(self))

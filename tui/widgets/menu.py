@@ -1,0 +1,108 @@
+"""Small screens over a page that ask for one thing: which of these, or what to call it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.geometry import Region
+from textual.screen import ModalScreen
+from textual.widgets import Input, OptionList, Static
+from textual.widgets.option_list import Option
+
+
+class Menu(ModalScreen[str | None]):
+    """Asks for one of several; gives its value, or None."""
+
+    DEFAULT_CSS = """
+    Menu {
+        background: transparent;
+        & > OptionList {
+            width: auto; min-width: 24; max-width: 96%; max-height: 80%; padding: 0 1;
+            border: round $primary; background: $surface; constrain: inside;
+        }
+        &.-middle { align: center middle; background: $background 50%; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "dismiss_it", "Leave it"),
+        Binding("j", "down", show=False),
+        Binding("k", "up", show=False),
+    ]
+
+    def __init__(self, options: Sequence[tuple[str, Text | str]], current: str, title: str, beside: Region | None = None) -> None:
+        """`options` are value and words; `beside` is what the menu belongs to, without it it stands in the middle."""
+        super().__init__(classes="" if beside else "-middle")
+        self._options = options
+        self._current = current
+        self._title = title
+        self._beside = beside
+
+    def compose(self) -> ComposeResult:
+        menu = OptionList(*(Option(words, id=f"v{number}") for number, (_, words) in enumerate(self._options)))
+        menu.border_title = self._title
+        menu.styles.height = len(self._options) + 2
+        if self._beside:
+            width = max(24, *(Text.from_markup(w).cell_len if isinstance(w, str) else w.cell_len for _, w in self._options)) + 6
+            menu.styles.width = width
+            menu.styles.offset = (self._beside.x, self._beside.y)
+        yield menu
+
+    def on_mount(self) -> None:
+        """Begin at what is chosen now."""
+        values = [value for value, _ in self._options]
+        self.query_one(OptionList).highlighted = values.index(self._current) if self._current in values else 0
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """That one."""
+        event.stop()
+        self.dismiss(self._options[event.option_index][0])
+
+    def action_dismiss_it(self) -> None:
+        """None of them."""
+        self.dismiss(None)
+
+    def action_down(self) -> None:
+        self.query_one(OptionList).action_cursor_down()
+
+    def action_up(self) -> None:
+        self.query_one(OptionList).action_cursor_up()
+
+
+class Ask(ModalScreen[str | None]):
+    """Asks for a line of text; gives it, or None."""
+
+    DEFAULT_CSS = """
+    Ask {
+        align: center middle;
+        & > Vertical { width: 64; max-width: 95%; height: auto; padding: 1 2; background: $surface; border: round $primary; }
+        & Static { height: auto; }
+        & #said { color: $text-error; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Leave it")]
+
+    def __init__(self, question: str, text: str, *, said: str = "") -> None:
+        super().__init__()
+        self._question = question
+        self._text = text
+        self._said = said
+
+    def compose(self) -> ComposeResult:
+        with Vertical():
+            yield Static(self._question, markup=False)
+            yield Input(self._text, compact=True)
+            yield Static(self._said, id="said", markup=False)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """That."""
+        event.stop()
+        self.dismiss(event.value.strip())
+
+    def action_leave(self) -> None:
+        """Nothing."""
+        self.dismiss(None)

@@ -1,0 +1,365 @@
+"""Results of a lens on the screen: drawn once, scrolled, with a cursor on a tile, a row or a chart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.segment import Segment
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from tui.cli.text import clean
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from engine.lens.results import Result, Sheet, Target
+    from tui.drawing import Colours, Row
+
+MARGIN = 1
+"""Columns beside the drawing, where the cursor's left and right ends have room."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """Something that the cursor can be on."""
+
+    result: int
+    """Which of the results."""
+    index: int
+    """Which tile or row of it; 0 of a chart."""
+    top: int
+    left: int
+    height: int
+    width: int
+    """Cells, on the whole drawing."""
+
+    @property
+    def region(self) -> Region:
+        return Region(self.left, self.top, self.width, self.height)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Drawing:
+    """Results laid out for one width."""
+
+    rows: Sequence[Row]
+    items: Sequence[Item]
+
+
+def drawn(results: Sequence[Result], width: int, room: int, colours: Colours) -> Drawing:
+    """Every result in full, below each other, and where its tiles, rows and charts lie."""
+    from engine.lens.results import Sheet, Table
+    from tui.drawing import Row, groups, result_rows
+    from tui.drawing.rows import wrapped
+
+    rows: list[Row] = []
+    items: list[Item] = []
+    number = 0
+    for group in groups(results):
+        if rows:
+            rows.append(Row())
+        top = len(rows)
+        first = group[0]
+        found = result_rows(group, width, room=room, colours=colours)
+        if isinstance(first, Sheet):
+            sheets = [result for result in group if isinstance(result, Sheet)]
+            items += _tiles(sheets, number, top, width, room, colours)
+        elif isinstance(first, Table):
+            begin = top + 1 + sum(len(wrapped(text, width)) for text in (first.title, *first.notes))
+            items += [Item(number, index, begin + index, 0, 1, width) for index in range(len(first.rows))]
+        else:
+            items.append(Item(number, 0, top, 0, len(found), width))
+        rows += found
+        number += len(group)
+    return Drawing(rows, items)
+
+
+def _tiles(sheets: Sequence[Sheet], number: int, top: int, width: int, room: int, colours: Colours) -> list[Item]:
+    """Where `sheet_rows` puts each tile that there is something of."""
+    import numpy as np
+
+    from tui.drawing.layout import plan
+    from tui.drawing.sheets import _foot, _head
+
+    if not all(sheet.tiles for sheet in sheets):
+        return []
+    taken = len(_head(sheets, width, beside=True)) + len(_foot(sheets, width, colours, beside=True)) + 1
+    layout = plan(sheets, width, max(1, room - taken), shades=colours == "none")
+    top += len(_head(sheets, width, layout.whole))
+    items = []
+    for which, (sheet, member) in enumerate(zip(sheets, layout.members, strict=True)):
+        each = sheet.block[0] * sheet.block[1]
+        for index, tile in enumerate(sheet.tiles):
+            if tile.target is None and not tile.caption and np.isnan(tile.pixels).all():
+                continue
+            down, across = divmod(index // each, layout.across)
+            above, left = member.place(index % each)
+            left += across * (layout.width + layout.gap[1])
+            first, last = above // 2, (above + member.tile[0] + 1) // 2
+            items.append(Item(number + which, index, top + down * layout.rows + first, left, last - first, member.tile[1]))
+    return items
+
+
+class SheetView(ScrollView, can_focus=True):
+    """Draws results, or a line of text in their place."""
+
+    DEFAULT_CSS = """
+    SheetView { scrollbar-size-vertical: 1; scrollbar-gutter: stable; overflow-x: hidden; overflow-y: auto; }
+    SheetView > .sheet-view--cursor { color: $accent; text-style: bold; }
+    SheetView > .sheet-view--row { background: $accent 30%; text-style: bold; }
+    SheetView > .sheet-view--message { color: $text-muted; }
+    SheetView > .sheet-view--error { color: $text-error; }
+    """
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "sheet-view--cursor",
+        "sheet-view--row",
+        "sheet-view--message",
+        "sheet-view--error",
+    }
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left,h", "move(-1, 0)", "Left", show=False),
+        Binding("right,l", "move(1, 0)", "Right", show=False),
+        Binding("up,k", "move(0, -1)", "Up", show=False),
+        Binding("down,j", "move(0, 1)", "Down", show=False),
+        Binding("pageup,ctrl+b", "page(-1)", "Page up", show=False),
+        Binding("pagedown,ctrl+f,space", "page(1)", "Page down", show=False),
+        Binding("home,g", "end(0)", "First", show=False),
+        Binding("end,G", "end(-1)", "Last", show=False),
+        Binding("enter", "follow", "Into"),
+    ]
+
+    class Moved(Message):
+        """The cursor is on something else, or on nothing."""
+
+        def __init__(self, view: SheetView) -> None:
+            super().__init__()
+            self.view = view
+
+        @property
+        def control(self) -> SheetView:
+            return self.view
+
+    class Followed(Moved):
+        """What the cursor is on shall be followed."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.results: Sequence[Result] = ()
+        self.cursor = 0
+        """Which of the items."""
+        self._drawing: Drawing | None = None
+        self._drawn_for: tuple[int, int] | None = None
+        self._strips: dict[int, Strip] = {}
+        self._message, self._is_error = "", False
+
+    # ----------------------------------------------------------------------------------------------- what is shown
+
+    def show(self, results: Sequence[Result], cursor: int = 0) -> None:
+        """Draw these, with the cursor on the item of this number."""
+        self.results, self.cursor = results, cursor
+        self._message = ""
+        self._draw()
+        self.scroll_to(0, 0, animate=False)
+        self._place_cursor(cursor)
+
+    def say(self, text: str, *, error: bool = False) -> None:
+        """Show a text in place of results."""
+        self.results, self.cursor = (), 0
+        self._message, self._is_error = text, error
+        self._draw()
+        self.post_message(self.Moved(self))
+
+    @property
+    def items(self) -> Sequence[Item]:
+        """All that the cursor can be on."""
+        return self._drawing.items if self._drawing is not None else ()
+
+    @property
+    def item(self) -> Item | None:
+        """What the cursor is on."""
+        return self.items[self.cursor] if self.cursor < len(self.items) else None
+
+    @property
+    def target(self) -> Target | None:
+        """Where what the cursor is on leads to."""
+        from engine.lens.results import Sheet
+
+        if self.item is None:
+            return None
+        result = self.results[self.item.result]
+        if isinstance(result, Sheet):
+            return result.tiles[self.item.index].target
+        return result.targets[self.item.index] if self.item.index < len(result.targets) else None
+
+    @property
+    def told(self) -> str:
+        """What the cursor is on: its caption, and its numbers."""
+        from engine.lens.results import Curves, Sheet
+
+        if self.item is None:
+            return ""
+        result = self.results[self.item.result]
+        if isinstance(result, Sheet):
+            tile = result.tiles[self.item.index]
+            return " · ".join(filter(None, (clean(tile.caption), _numbers(tile.pixels))))
+        if isinstance(result, Curves):
+            return clean(result.title)
+        return f"row {self.item.index + 1} of {len(result.rows)}"
+
+    def _draw(self) -> None:
+        from tui.drawing import colours_of
+        from tui.drawing.rows import wrapped
+
+        size = self.scrollable_content_region.size
+        self._drawn_for = (size.width, size.height)
+        self._strips.clear()
+        self._drawing = None
+        width = size.width - 2 * MARGIN
+        if width > 0 and size.height > 0:
+            self.colours: Colours = "none" if self.app.no_color else colours_of(self.app.console)
+            if self._message:
+                self._drawing = Drawing(wrapped(self._message, min(width, 90)), [])
+            elif self.results:
+                self._drawing = drawn(self.results, width, size.height, self.colours)
+        self.virtual_size = Size(size.width, len(self._drawing.rows) if self._drawing is not None else 0)
+        self.refresh()
+
+    def on_resize(self, _: events.Resize) -> None:
+        """Another width is another layout; the cursor stays on the same tile."""
+        size = self.scrollable_content_region.size
+        if (size.width, size.height) != self._drawn_for:
+            self._draw()
+            self._place_cursor(self.cursor)
+
+    # ------------------------------------------------------------------------------------------------------- lines
+
+    def render_line(self, y: int) -> Strip:
+        """One row of the drawing, with the cursor's ends."""
+        number = y + self.scroll_offset.y
+        width = self.size.width
+        if self._drawing is None or number >= len(self._drawing.rows):
+            return Strip.blank(width, self.rich_style)
+        strip = self._strip(number)
+        item = self.item
+        if item is not None and item.top <= number < item.top + item.height:
+            strip = self._marked(strip, item, width)
+        return strip.crop_extend(0, width, self.rich_style).apply_style(self.rich_style)
+
+    def _strip(self, number: int) -> Strip:
+        from tui.drawing import segments
+
+        if number not in self._strips:
+            assert self._drawing is not None
+            line = [Segment(" " * MARGIN), *segments(self._drawing.rows[number], self.colours)]
+            strip = Strip(line)
+            if self._message:
+                name = "sheet-view--error" if self._is_error else "sheet-view--message"
+                strip = strip.apply_style(self.get_component_rich_style(name, partial=True))
+            self._strips[number] = strip
+        return self._strips[number]
+
+    def _marked(self, strip: Strip, item: Item, width: int) -> Strip:
+        from engine.lens.results import Sheet
+
+        strip = strip.crop_extend(0, width, None)
+        style = self.get_component_rich_style("sheet-view--cursor", partial=True)
+        if not isinstance(self.results[item.result], Sheet) and item.height == 1:
+            row = self.get_component_rich_style("sheet-view--row")
+            return Strip.join([Strip([Segment("▌", style)]), strip.crop(1, width)]).apply_style(row)
+        left, right = item.left + MARGIN - 1, item.left + MARGIN + item.width
+        ends = [strip.crop(0, left), Strip([Segment("▐", style)]), strip.crop(left + 1, right)]
+        return Strip.join([*ends, Strip([Segment("▌", style)]), strip.crop(right + 1, width)])
+
+    # ------------------------------------------------------------------------------------------------------ cursor
+
+    def _place_cursor(self, number: int) -> None:
+        self.cursor = max(0, min(number, len(self.items) - 1))
+        if self.item is not None:
+            # The first tiles with the titles above them, the last with the scale below.
+            space = self.item.region.grow((1, 0, 2, 0))
+            if self.item.top < self.scrollable_content_region.height:
+                self.scroll_to(0, 0, animate=False)
+            self.scroll_to_region(space, animate=False, force=True)
+        self.refresh()
+        self.post_message(self.Moved(self))
+
+    def action_move(self, across: int, down: int) -> None:
+        """To the nearest item in a direction; scroll where there is none."""
+        here = self.item
+        if here is None:
+            self.scroll_relative(y=down, animate=False)
+            return
+        found = nearest(self.items, here, across, down)
+        if found is None and across:
+            found = self.cursor + across if 0 <= self.cursor + across < len(self.items) else None
+        if found is None:
+            self.scroll_relative(y=3 * down, animate=False)
+        else:
+            self._place_cursor(found)
+
+    def action_page(self, down: int) -> None:
+        """A screen further."""
+        here = self.item
+        height = max(1, self.scrollable_content_region.height - 2)
+        self.scroll_relative(y=down * height, animate=False)
+        if here is None:
+            return
+        aim = here.top + down * height
+        far = min(self.items, key=lambda item: (abs(item.top - aim), abs(item.left - here.left)))
+        self._place_cursor(self.items.index(far))
+
+    def action_end(self, number: int) -> None:
+        """To the first item or the last."""
+        self._place_cursor(number % max(1, len(self.items)))
+
+    def action_follow(self) -> None:
+        """Say that it shall be followed."""
+        if self.item is not None:
+            self.post_message(self.Followed(self))
+
+    def on_click(self, event: events.Click) -> None:
+        """A click puts the cursor there, a second one follows."""
+        at = event.get_content_offset(self)
+        if at is None:
+            return
+        x, y = at.x - MARGIN, at.y + self.scroll_offset.y
+        for number, item in enumerate(self.items):
+            if item.region.contains(x, y):
+                self._place_cursor(number)
+                if event.chain > 1:
+                    self.action_follow()
+                return
+
+
+def nearest(items: Sequence[Item], here: Item, across: int, down: int) -> int | None:
+    """The number of the item next to `here` in a direction, straight on before askew; None where there is none."""
+
+    def distance(item: Item) -> tuple[int, int] | None:
+        along, aside = (item.left - here.left, item.top - here.top) if across else (item.top - here.top, item.left - here.left)
+        if along * (across or down) <= 0 or (across and not _share_rows(item, here)):
+            return None
+        return abs(along), abs(aside)
+
+    found = [(far, number) for number, item in enumerate(items) if (far := distance(item)) is not None]
+    return min(found)[1] if found else None
+
+
+def _share_rows(one: Item, other: Item) -> bool:
+    return one.top < other.top + other.height and other.top < one.top + one.height
+
+
+def _numbers(pixels: np.ndarray) -> str:
+    """Least, greatest and mean of a tile."""
+    import numpy as np
+
+    finite = pixels[np.isfinite(pixels)]
+    if not finite.size:
+        return "nothing to show"
+    return f"{finite.min():.3g} to {finite.max():.3g}, mean {finite.mean():.3g}"
