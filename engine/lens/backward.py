@@ -32,12 +32,19 @@ _BATCH = 64
 
 
 def check(tape: Tape, index: int, rule: Rule) -> None:
-    """Raise NotApplicable where `rule` has no meaning for the output of call `index`: never another picture in its place.
+    """Raise NotApplicable where `rule` has no meaning for the output of call `index`: never another picture in its place."""
+    reason = obstacle(tape, index, rule)
+    if reason is not None:
+        raise NotApplicable(f"{rule} is not applicable: {reason}")
+
+
+def obstacle(tape: Tape, index: int, rule: Rule) -> str | None:
+    """Why `rule` has no meaning for the output of call `index`, and what would serve; None where it has.
 
     What counts is everything between the images and the activation that the layer's output goes through.
     """
     if rule == "saliency":
-        return
+        return None
     calls = tape.path_to(index)
     if (following := tape.nonlinearity(index)) is not None:
         calls.append(following)
@@ -51,7 +58,8 @@ def check(tape: Tape, index: int, rule: Rule) -> None:
             why, serves = "is no ReLU, and the rule is one for ReLUs", "saliency, the true gradient, serves any net"
         else:
             why, serves = "has no known way back by this rule", "saliency, the true gradient, serves any net"
-        raise NotApplicable(f"{rule} is not applicable to this net: {where} {why}; {serves}")
+        return f"{where} {why}; {serves}"
+    return None
 
 
 def past_relu(back: Tensor, positive: Tensor | None, slope: float, rule: Rule) -> Tensor:

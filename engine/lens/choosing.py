@@ -15,7 +15,8 @@ from engine.data.picture import UnreadableImage, decode
 from engine.data.prepare import greyed
 from engine.data.split import Split
 from engine.errors import NotApplicable, UsageError
-from engine.lens.registry import Options
+from engine.lens.backward import Rule, obstacle
+from engine.lens.registry import Need, Options
 from engine.lens.subject import Prediction, SplitName, Subject
 from engine.lens.tape import Call, Kind
 from engine.spec import hyper, nearest
@@ -49,6 +50,16 @@ def has_conv(subject: Subject) -> str | None:
     dense = ", ".join(subject.tape.of_kind("dense"))
     serves = f"'saliency', 'statistics' and 'confusion' serve it; its dense layers are {dense}" if dense else "'summary' serves it"
     return f"the net has no convolutional layer; {serves}"
+
+
+def goes_back(rule: Rule, *kinds: Kind) -> Need:
+    """Whether there is a layer of these kinds from which `rule` leads back to the pixels."""
+
+    def need(subject: Subject) -> str | None:
+        obstacles = [obstacle(subject.tape, call.index, rule) for call in subject.tape.of_kind(*kinds).values()]
+        return obstacles[-1] if obstacles and None not in obstacles else None
+
+    return need
 
 
 def gives_classes(subject: Subject) -> str | None:

@@ -48,7 +48,7 @@ def fields_of(part: type[Part], prefix: str = "") -> Iterator[Hyperparameter]:
             default=info.default,
             help=info.description or "",
             unit=str(extra["unit"]) if isinstance(extra, dict) else "",
-            choices=tuple(get_args(info.annotation)) if get_origin(info.annotation) is Literal else (),
+            choices=_choices(info.annotation),
             bounds=_bounds(info),
         )
 
@@ -84,9 +84,16 @@ def nearest(wrong: str, right: Iterable[str]) -> str:
     return f" (did you mean {close[0]}?)" if close else ""
 
 
+def _choices(annotation: Any) -> tuple[str, ...]:
+    """The values of a Literal, also of one that may be None."""
+    if get_origin(annotation) is Literal:
+        return tuple(get_args(annotation))
+    return next((_choices(part) for part in get_args(annotation) if get_origin(part) is Literal), ())
+
+
 def _kind(info: FieldInfo) -> type:
     annotation = info.annotation
-    if get_origin(annotation) is Literal:
+    if _choices(annotation):
         return str
     if get_origin(annotation) is not None:
         inner = [part for part in get_args(annotation) if isinstance(part, type) and part is not type(None)]

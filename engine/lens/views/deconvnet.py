@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.errors import UsageError
 from engine.lens import backward, choosing, top
-from engine.lens.choosing import OfOneImage, has_conv
+from engine.lens.choosing import OfOneImage, goes_back, has_conv
 from engine.lens.pictures import image_sheet, nothing, pixels
 from engine.lens.projecting import project
 from engine.lens.registry import register
@@ -24,7 +24,9 @@ class DeconvnetOptions(top.OfTop, OfOneImage):
     own_scale: bool = hyper(False, "stretch each projection to its own range")
 
 
-@register("deconvnet", "what excites each map most, projected back to pixels", DeconvnetOptions, has_conv)
+@register(
+    "deconvnet", "what excites each map most, projected back to pixels", DeconvnetOptions, has_conv, goes_back("deconvnet", "conv")
+)
 def deconvnet(subject: Subject, options: DeconvnetOptions) -> list[Result]:
     """Projections of single units by the rule of the paper, seeded with 1, beside what the units look at.
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from engine.errors import NotApplicable, UsageError
 from engine.lens import backward, choosing
 from engine.lens.backward import Rule
-from engine.lens.choosing import Chosen, OfLayer, OfOneImage, gives_classes
+from engine.lens.choosing import Chosen, OfLayer, OfOneImage, gives_classes, goes_back
 from engine.lens.pictures import image_sheet, pixels
 from engine.lens.registry import register
 from engine.lens.results import Ramp, Result, Target, Tile, make_sheet
@@ -35,7 +35,9 @@ class GradientOptions(OfLayer, OfOneImage):
     magnitude: bool = hyper(False, "the largest magnitude over the colours instead of signed values")
 
 
-@register("guided", "guided backpropagation of a unit, a layer or a class score", GradientOptions)
+@register(
+    "guided", "guided backpropagation of a unit, a layer or a class score", GradientOptions, goes_back("guided", "conv", "dense")
+)
 def guided(subject: Subject, options: GradientOptions) -> list[Result]:
     """What speaks for it: only paths that are positive on the way forward and back."""
     return _traced(subject, options, "guided")
