@@ -110,11 +110,11 @@ class ConvtuiApp(App[int]):
             return
         while self.session.told:
             told = self.session.told.popleft()
-            self.notify(told.text, severity=told.severity, timeout=8)  # type: ignore[arg-type]
+            self.notify(told.text, severity=told.severity, timeout=8, markup=False)  # type: ignore[arg-type]
         try:
             version = self.session.store.data_version()
         except ConvtuiError as error:
-            self.notify(str(error), severity="error")
+            self.notify(str(error), severity="error", markup=False)
             return
         if version != self._version:
             self._version = version

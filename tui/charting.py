@@ -205,7 +205,7 @@ def value_text(value: float | None, form: Form) -> str:
         case "count":
             return f"{value:,.0f}"
         case "small":
-            return f"{value:.3g}".replace("e-0", "e-")
+            return _short(value)
     return f"{value:.3f}" if 0.001 <= abs(value) < 1e5 or value == 0 else f"{value:.3g}"
 
 
@@ -215,8 +215,8 @@ def ticks(low: float, high: float, count: int) -> list[tuple[float, str]]:
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(times * power for times in (1, 2, 5, 10) if times * power >= 0.75 * rough)
     values = _multiples(low, high, step)
-    if max(abs(low), abs(high)) < 1e-2 or max(abs(low), abs(high)) >= 1e7:
-        return [(value, f"{value:.3g}".replace("e-0", "e-").replace("e+0", "e")) for value in values]
+    if max(abs(low), abs(high)) < 1e-2 or max(abs(low), abs(high)) >= 1e6:
+        return [(value, _short(value)) for value in values]
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
     return [(value, f"{value + 0.0:,.{digits}f}") for value in values]
 
@@ -229,7 +229,7 @@ def log_ticks(low: float, high: float, count: int) -> list[tuple[float, str]]:
     chosen = finer if len(finer) <= max(3, 1.5 * count) else whole[:: -(-len(whole) // max(2, count))]
     if len(chosen) < 2:
         return [(math.log10(value), label) for value, label in ticks(10**low, 10**high, count) if value > 0]
-    return [(value, f"{10**value:.3g}".replace("e-0", "e-").replace("e+0", "e")) for value in chosen]
+    return [(value, _short(10**value)) for value in chosen]
 
 
 def time_ticks(low: float, high: float, count: int) -> list[tuple[float, str]]:
@@ -238,6 +238,14 @@ def time_ticks(low: float, high: float, count: int) -> list[tuple[float, str]]:
     round_times = [n * unit for unit in (1, 60, 3600) for n in (1, 2, 5, 10, 15, 30)] + [86400.0 * 2**n for n in range(12)]
     step = next((step for step in round_times if step >= 0.75 * rough), round_times[-1])
     return [(value, duration(value)) for value in _multiples(low, high, step)]
+
+
+def _short(value: float) -> str:
+    """0.0001 -> `1e-4`, 250.0 -> `250`."""
+    if value == 0 or 1e-3 <= abs(value) < 1e6:
+        return f"{value:.6g}" if abs(value) >= 1000 else f"{value:.3g}"
+    mantissa, exponent = f"{value:.2e}".split("e")
+    return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
 
 
 def _multiples(low: float, high: float, step: float) -> list[float]:

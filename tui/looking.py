@@ -363,7 +363,7 @@ def in_words(target: Target | None, classes: Sequence[str], *, beside: str = "")
         words.append(" → ".join(named))
     if target.epoch is not None:
         words.append(f"epoch {target.epoch}")
-    return " · ".join(filter(None, words))
+    return " · ".join(part for part in words if part and part not in beside)
 
 
 def command(asked: Asked, *, store: Path, device: str, data_dir: Path | None) -> str:

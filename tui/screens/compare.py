@@ -14,7 +14,7 @@ from textual.containers import Container, ScrollableContainer
 from textual.events import Resize
 from textual.message import Message
 from textual.widget import Widget
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from engine.errors import ConvtuiError
 from tui.cli.text import clean
@@ -93,7 +93,6 @@ class ComparePage(Page):
         """Four charts where there is room, else two."""
         width, height = event.size
         self.set_class(width >= ROOMY[0] and height >= ROOMY[1], "four")
-        self.query_one(Footer).compact = width < 110
         self._show()
 
     def store_changed(self) -> None:

@@ -16,13 +16,14 @@ from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Static
 
-from engine.errors import ConvtuiError
+from engine.errors import ConvtuiError, RunNotFound
 from tui.charting import Plot
 from tui.cli.text import clean
 from tui.screens.live_reading import AXES, SMOOTHINGS, Entry, Options, Reader, Seen
 from tui.screens.live_steering import Asked, Steering
 from tui.screens.live_words import clock, standing
 from tui.screens.run_lines import LIVE
+from tui.screens.run_words import BETWEEN
 from tui.widgets.chart import Chart
 
 if TYPE_CHECKING:
@@ -174,6 +175,8 @@ class LivePage(Steering):
                 assert seen is not None
                 self.post_message(self._Looked(run_id, chart=place, plot=self._reader.plot(store, seen.run, group, options)))
             self.ask_whether_taken(store, asked)
+        except RunNotFound as error:
+            self.post_message(self._Looked(run_id, trouble=str(error)))
         except ConvtuiError as error:
             trouble = str(error)
         finally:
@@ -192,18 +195,17 @@ class LivePage(Steering):
         elif looked.chart is not None:
             self.query_one(f"#chart-{looked.chart}", Chart).plot = looked.plot
         else:
-            self._show(looked.seen)
+            self._show(looked.seen, looked.trouble)
 
     # ---------------------------------------------------------------------------------------------------- showing
 
-    def _show(self, seen: Seen | None) -> None:
+    def _show(self, seen: Seen | None, trouble: str) -> None:
         before = self.run
         self.seen = seen
         self.set_class(seen is None, "nothing")
         if seen is None:
-            self.query_one("#nothing", Static).update(
-                Text("No run yet.\n\nPress 2 to choose a net and train it.", justify="center")
-            )
+            why = trouble or "No run yet.\n\nPress 2 to choose a net and train it."
+            self.query_one("#nothing", Static).update(Text(why, justify="center"))
             return
         if before is None or before.id != seen.run.id:
             self.said = []
@@ -233,9 +235,9 @@ class LivePage(Steering):
         wrong = bool(run.reason) and run.status not in LIVE
         about = self.query_one("#about", Static)
         about.set_class(wrong, "wrong")
-        said = Text(clean(run.reason) if wrong else doing or self.seen.about)
-        if run.note:
-            said.append(f" · note: {clean(run.note)}", style="italic")
+        said = Text(clean(run.reason) if wrong else doing)
+        for words in (f"note: {clean(run.note)}" if run.note else "", "" if said else self.seen.about):
+            said.append(f"{BETWEEN if said and words else ''}{words}")
         # What is wrong is told in full; settings may be cut.
         about.update(said if wrong else _at_both_ends(said, f"smoothing {self.options.smoothing}", self.size.width - 2))
 
@@ -250,10 +252,11 @@ class LivePage(Steering):
         panel.query_one(Static).update(text)
         panel.call_after_refresh(panel.scroll_end, animate=False)
 
-    def say(self, text: str, severity: str = "info") -> None:
-        """A line among the run's messages."""
-        self.said.append(Entry(time.time(), text, severity))
+    def say(self, text: str, severity: str = "info", instead: Entry | None = None) -> Entry:
+        entry = Entry(time.time(), text, severity)
+        self.said = [*(other for other in self.said if other is not instead), entry]
         self._show_entries()
+        return entry
 
     # ---------------------------------------------------------------------------------------------------- charts
 

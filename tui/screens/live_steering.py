@@ -13,6 +13,7 @@ from textual.message import Message
 from engine.errors import ConvtuiError, RunBusy
 from tui.cli.text import clean
 from tui.screens.asking import Writing
+from tui.screens.live_reading import Entry
 from tui.screens.page import Page
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ class Asked:
     run: int
     text: str
     when: float
+    entry: Entry
+    """What the messages say of it."""
 
 
 class Steering(Page):
@@ -57,8 +60,8 @@ class Steering(Page):
         """Look at the run anew."""
         raise NotImplementedError
 
-    def say(self, text: str, severity: str = "info") -> None:
-        """A line among the run's messages."""
+    def say(self, text: str, severity: str = "info", instead: Entry | None = None) -> Entry:
+        """A line among the run's messages, in place of another if there is one."""
         raise NotImplementedError
 
     def trouble(self, text: str) -> None:
@@ -100,11 +103,10 @@ class Steering(Page):
         except ConvtuiError as error:
             self.app.call_later(self.trouble, str(error))
         else:
-            self.app.call_later(self._was_asked, Asked(request.id or 0, run.id, text, time.monotonic()))
+            self.app.call_later(self._was_asked, request.id or 0, run.id, text)
 
-    def _was_asked(self, asked: Asked) -> None:
-        self.asked.append(asked)
-        self.say(f"asked: {asked.text}")
+    def _was_asked(self, request: int, run_id: int, text: str) -> None:
+        self.asked.append(Asked(request, run_id, text, time.monotonic(), self.say(f"{text}: asked")))
         self.look()
 
     def _nobody(self, asked: str, why: str) -> None:
@@ -127,10 +129,10 @@ class Steering(Page):
         if self.run is None or asked.run != self.run.id:
             return
         if answered.taken:
-            self.say(f"{asked.text}: taken")
+            self.say(f"{asked.text}: taken", instead=asked.entry)
         else:
             late = f"no answer within {PATIENCE_SECONDS:.0f} s; it comes once the step in hand is done"
-            self.say(f"{asked.text}: {late}", "warning")
+            self.say(f"{asked.text}: {late}", "warning", asked.entry)
 
     def action_resume(self) -> None:
         """Let it go on: a paused run where it is, any other from its last checkpoint, in this process."""

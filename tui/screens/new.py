@@ -75,6 +75,7 @@ class NewPage(Page):
         self._asked = 0
         self._looked_at: RunSpec | None = None
         self._starting = False
+        self._composed = False
 
     # -------------------------------------------------------------------------------------------------------- shape
 
@@ -117,24 +118,21 @@ class NewPage(Page):
 
     def on_mount(self) -> None:
         """Begin with a clone's settings, or the preferred preset."""
+        self._composed = True
         self._show()
-        self.call_after_refresh(self._point)
+        self._clone()
 
     def on_screen_resume(self) -> None:
         """Take what a clone has put there."""
-        if self.convtui.draft is not None and self.is_mounted:
-            self._clone()
-        self._look()
+        self._clone()
 
     def store_changed(self) -> None:
-        """Runs of the store do not show here."""
-
-    def _point(self) -> None:
-        if self.form.row is None and self.form.rows:
-            self.form.rows[0].focus()
+        """Runs do not show here; but the page is told of a clone in this way where it is on show already."""
+        self._clone()
 
     def _clone(self) -> None:
-        assert self.convtui.draft is not None
+        if self.convtui.draft is None or not self._composed:
+            return
         spec, name = self.convtui.draft
         self.convtui.draft = None
         known = self._presets()
@@ -205,8 +203,8 @@ class NewPage(Page):
     def action_net(self) -> None:
         """Where there is no room for both: the net in place of the form, and back."""
         self.toggle_class("-net")
-        if not self.has_class("-net"):
-            self._point()
+        if not self.has_class("-net") and self.form.row is not None:
+            self.form.go_to(self.form.row)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """The net has a key only where it is not on show anyway."""
@@ -299,7 +297,7 @@ class NewPage(Page):
             return True
         path, what = next(iter(wrong.items()))
         self.notify(what.why, severity="error", markup=False)
-        self.form.of(path).focus()
+        self.form.go_to(self.form.of(path))
         return False
 
     # ----------------------------------------------------------------------------------------------------- start

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tui.app import ConvtuiApp
 
 
+ROOMY = 110
+"""Columns from which the keys at the bottom have room between them."""
 LEAST = (60, 18)
 """Columns and rows that a page needs."""
 
@@ -42,6 +44,7 @@ class Page(Screen[None]):
     def on_resize(self, event: Resize) -> None:
         """Below a certain size nothing can be read: say that instead."""
         width, height = event.size
+        self.query_one(Footer).compact = width < ROOMY
         self.set_class(width < LEAST[0] or height < LEAST[1], "too-small")
         self.query_one("#too-small", Static).update(f"{width}x{height} is too small: convtui needs {LEAST[0]}x{LEAST[1]}")
 

@@ -211,11 +211,11 @@ class RunActions(Page):
         for line in lines[:NAMED]:
             files = kept[line.id]
             question.append(f"{line.id} {line.name}", style="bold")
-            held = f"{len(files)} files of {size(sum(file.bytes for file in files))}" if files else "no files"
-            question.append(f"  {line.status}, {line.epoch} epochs, {held}\n")
+            held = _files(len(files), sum(file.bytes for file in files))
+            question.append(f"  {line.status}, epoch {line.epoch}, {held}\n")
         if len(lines) > NAMED:
             files = [file for line in lines[NAMED:] for file in kept[line.id]]
-            question.append(f"and {len(lines) - NAMED} more, with {len(files)} files of {size(sum(f.bytes for f in files))}\n")
+            question.append(f"and {len(lines) - NAMED} more, {_files(len(files), sum(file.bytes for file in files))}\n")
         question.append(
             "\nOut of sight now; metrics and checkpoints go when convtui closes. Until then u brings it back.", style="dim"
         )
@@ -282,6 +282,10 @@ def _more_than(epochs: int) -> Callable[[str], None]:
             raise UsageError(f"a whole number above {epochs}, please: it has done {epochs} epochs already")
 
     return check
+
+
+def _files(count: int, of_bytes: int) -> str:
+    return f"{count} {'file' if count == 1 else 'files'} of {size(of_bytes)}" if count else "no files"
 
 
 def _from_here(path: Path) -> str:

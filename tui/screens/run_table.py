@@ -16,10 +16,13 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from tui.cli.text import sparkline
 from tui.screens.run_lines import COLOURS, COLUMNS, DROPPED, SHORTEST_NAME, Column, Line, fitted, moment
 
-CURVE_WIDTH = 7
-GAP = 2
+CURVE_WIDTHS = (7, 16)
+"""Of a sparkline: at least, and at most where there is room."""
+GAPS = (2, 4)
+"""Between columns: at least, and at most where there is room."""
 MARGIN = 3
 """Columns at the left: the cursor's bar, the mark, a gap."""
 _STATUS_STYLES = {status: Style(color=colour) for status, colour in COLOURS.items()}
@@ -86,14 +89,15 @@ class RunTable(ScrollView, can_focus=True):
         self.cursor = 0
         self.marked = marked
         """Ids of the marked runs; whoever changes them calls `refresh`."""
-        self.curves: dict[int, tuple[int, str]] = {}
-        """Run -> the epoch to which its sparkline goes, and the sparkline."""
+        self.curves: dict[int, tuple[int, list[float]]] = {}
+        """Run -> the epoch to which its curve goes, and the curve."""
         self.sorting: tuple[Column, bool] = (COLUMNS[0], True)
         """By which column the lines are sorted, and whether falling; for the arrow in the header."""
         self.shown_by: tuple[Column, bool] | None = None
         """The sorting by which the lines on screen are shown."""
         self.columns: list[tuple[Column, int]] = []
         """Those that have room, with their widths."""
+        self.gap = GAPS[0]
 
     # ------------------------------------------------------------------------------------------------------ what is shown
 
@@ -137,7 +141,7 @@ class RunTable(ScrollView, can_focus=True):
         room = self.scrollable_content_region.width - MARGIN - 1
 
         def excess() -> int:
-            return sum(widths[column.name] + GAP for column in shown) - GAP - room
+            return sum(widths[column.name] + GAPS[0] for column in shown) - GAPS[0] - room
 
         natural = widths["name"]
         for name in ("", *DROPPED):
@@ -147,6 +151,9 @@ class RunTable(ScrollView, can_focus=True):
                 break
             widths["name"] = natural
         widths["name"] = max(4, widths["name"] - max(0, excess()))
+        longer = min(CURVE_WIDTHS[1] - widths["curve"], max(0, -excess()))
+        widths["curve"] += longer if longer > 0 else 0
+        self.gap = min(GAPS[1], GAPS[0] + max(0, -excess()) // max(1, len(shown) - 1))
         self.columns = [(column, widths[column.name]) for column in shown]
         self.virtual_size = Size(self.scrollable_content_region.width, len(self.lines) + 1)
 
@@ -156,7 +163,7 @@ class RunTable(ScrollView, can_focus=True):
         if not self.lines:
             return head
         if column.name == "curve":
-            return max(head, CURVE_WIDTH)
+            return max(head, CURVE_WIDTHS[0])
         if column.name == "when":
             return max(head, len(moment(min(self.lines, key=lambda line: (line.is_live, line.began)))))
         texts = {line.cells[column.name] for line in self.lines}
@@ -215,7 +222,7 @@ class RunTable(ScrollView, can_focus=True):
         for column, width in self.columns:
             if left <= event.x < left + width and column.value is not None:
                 self.post_message(self.Sorted(column))
-            left += width + GAP
+            left += width + self.gap
 
     # ------------------------------------------------------------------------------------------------------------- drawing
 
@@ -239,7 +246,7 @@ class RunTable(ScrollView, can_focus=True):
     def _row(self, place: int) -> Strip:
         line, here = self.lines[place], place == self.cursor
         mark = self.get_component_rich_style("run-table--mark", partial=True)
-        texts = [self._text(line, column.name) for column, _ in self.columns]
+        texts = [self._text(line, column.name, width) for column, width in self.columns]
         styles = [self._style(line, column.name, text) for (column, _), text in zip(self.columns, texts, strict=True)]
         margin = [Segment("▌" if here else " ", mark), Segment("✓ " if line.id in self.marked else "  ", mark)]
         strip = Strip([*margin, *self._cells(texts, styles)])
@@ -249,9 +256,9 @@ class RunTable(ScrollView, can_focus=True):
         # The background only: a status keeps its colour under the cursor.
         return strip.adjust_cell_length(self.size.width).apply_style(Style(bgcolor=cursor.bgcolor))
 
-    def _text(self, line: Line, column: str) -> str:
+    def _text(self, line: Line, column: str, width: int) -> str:
         if column == "curve":
-            return self.curves.get(line.id, (0, ""))[1]
+            return sparkline(self.curves[line.id][1], width) if line.id in self.curves else ""
         return moment(line) if column == "when" else line.cells[column]
 
     def _style(self, line: Line, column: str, text: str) -> Style:
@@ -269,5 +276,5 @@ class RunTable(ScrollView, can_focus=True):
             text = fitted(text, width)
             gap = " " * (width - cell_len(text))
             segments.append(Segment(gap + text if column.right else text + gap, style))
-            segments.append(Segment(" " * GAP))
+            segments.append(Segment(" " * self.gap))
         return segments[:-1]

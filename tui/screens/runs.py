@@ -14,21 +14,19 @@ from textual.events import Resize
 from textual.message import Message
 from textual.timer import Timer
 from textual.widget import Widget
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 from engine.errors import ConvtuiError
 from tui.screens.filtering import BadFilter, Wanted, wanted
 from tui.screens.run_actions import RunActions
 from tui.screens.run_lines import COLUMNS, Column, Line, Reader, ordered
-from tui.screens.run_table import CURVE_WIDTH, RunTable
+from tui.screens.run_table import RunTable
 from tui.screens.run_words import Settings, settings_words, told
 
 ALIVE_SECONDS = 2.0
 """Between two looks whether the processes of running runs are still there: a dead one changes nothing in the store."""
 SETTLED_SECONDS = 0.06
 """How long the cursor rests on a run before its settings are read."""
-ROOMY = 110
-"""Columns from which the keys have room."""
 GREETING = (
     ("No runs here yet.\n\n", "bold"),
     ("n", "bold reverse"),
@@ -81,9 +79,9 @@ class RunsPage(RunActions):
             self.lines = lines
 
     class Drawn(Message):
-        """Sparklines, from the thread that reads them."""
+        """Curves, from the thread that reads them."""
 
-        def __init__(self, curves: dict[int, tuple[int, str]]) -> None:
+        def __init__(self, curves: dict[int, tuple[int, list[float]]]) -> None:
             super().__init__()
             self.curves = curves
 
@@ -120,8 +118,7 @@ class RunsPage(RunActions):
         self.set_interval(ALIVE_SECONDS, self._look_at_processes)
 
     def on_resize(self, event: Resize) -> None:
-        """A narrow screen has its keys closer together."""
-        self.query_one(Footer).compact = event.size.width < ROOMY
+        """The lines about a run are as long as there is room."""
         if self.is_mounted:
             self._tell_line()
 
@@ -178,8 +175,8 @@ class RunsPage(RunActions):
 
     def show_lines(self) -> None:
         """Show the runs that are wanted, in their order."""
-        wanted_line = self._wanted
-        lines = [line for line in self.all_lines if line.id not in self.hidden and (wanted_line is None or wanted_line(line))]
+        wanted_line, hidden = self._wanted, self.hidden
+        lines = [line for line in self.all_lines if line.id not in hidden and (wanted_line is None or wanted_line(line))]
         column, falling = self.table.sorting
         if (column, falling) != (COLUMNS[0], True):
             lines = ordered(lines, column, falling=falling)
@@ -210,17 +207,13 @@ class RunsPage(RunActions):
 
     @work(thread=True, group="curves")
     def _read_curves(self, missing: dict[int, int]) -> None:
-        from tui.cli.text import sparkline
-
         try:
             found = self.convtui.session.store.epoch_series(list(missing), "test_accuracy")
         except ConvtuiError as error:
             self.convtui.call_later(self.trouble, str(error))
             found = {}
-        points = {run_id: [value for _, value in found.get(run_id, [])] for run_id in missing}
-        self.post_message(
-            self.Drawn({run_id: (missing[run_id], sparkline(values, CURVE_WIDTH)) for run_id, values in points.items()})
-        )
+        curves = {run_id: (epoch, [value for _, value in found.get(run_id, [])]) for run_id, epoch in missing.items()}
+        self.post_message(self.Drawn(curves))
 
     @on(Drawn)
     def _show_curves(self, event: Drawn) -> None:

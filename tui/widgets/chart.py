@@ -31,7 +31,7 @@ class Chart(Widget):
     Chart > .chart--title { text-style: bold; }
     Chart > .chart--axis { text-style: dim; }
     Chart > .chart--best { color: $success; }
-    Chart > .chart--rate { color: $accent; }
+    Chart > .chart--rate { color: $secondary; }
     Chart > .chart--trouble { color: $error; text-style: bold; }
     Chart > .chart--crosshair { color: $foreground; text-style: bold; }
     """
@@ -161,7 +161,8 @@ class Chart(Widget):
         of_title = len(entries)
         for line in plot.lines:
             value = (line.ys[-1] if line.ys else None) if x is None else line.at(x)
-            entries.append([(" ".join((line.marker, clean(line.name), value_text(value, plot.form))), self._style(line.colour))])
+            words = [line.marker, clean(line.name), value_text(value, plot.form)]
+            entries.append([(" ".join(word for word in words if word), self._style(line.colour))])
         rows: list[_Words] = [[]]
         room = 0
         for number, entry in enumerate(entries):

@@ -16,6 +16,8 @@ from tui.cli.text import clean
 
 LABEL = 22
 """Columns of the label, with the mark before it."""
+WIDEST = 66
+"""Columns of a value and what it was: further apart they would not be read together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +56,15 @@ class Shown:
     """What holds where the text is empty."""
 
 
-class FieldRow(Widget, can_focus=True):
-    """Shows; what is done to its value is the form's."""
+class FieldRow(Widget):
+    """Shows; what is done to its value is the form's, and so is the focus: a footer is slow to follow it from row to row."""
 
     DEFAULT_CSS = f"""
     FieldRow {{
         height: 1; width: 1fr;
         & > Input {{ margin-left: {LABEL + 2}; width: 1fr; background: $surface-lighten-1; }}
-        &:focus, &:focus-within {{ background: $primary 25%; }}
         &:hover {{ background: $foreground 8%; }}
-        &:focus:hover {{ background: $primary 35%; }}
+        &.-here {{ background: $primary 30%; }}
     }}
     """
 
@@ -86,13 +87,14 @@ class FieldRow(Widget, can_focus=True):
     def show(self, shown: Shown) -> None:
         """Show this from now on."""
         if shown != self.shown:
-            self.shown = shown
-            self.styles.height = len(self._lines())
+            before, self.shown = len(self._lines()), shown
+            if (height := len(self._lines())) != before:
+                self.styles.height = height
             self.refresh()
 
     def render(self) -> RenderResult:
         """The row without its input."""
-        shown, room = self.shown, max(1, self.size.width - LABEL - 2)
+        shown, room = self.shown, max(1, min(WIDEST, self.size.width - LABEL - 3))
         mark = ("✗ ", "$text-error") if shown.why else ("● ", "$text-warning") if shown.was is not None else ("  ", "")
         arrow = "  " if self.item.kind == "text" else "▸ "
         value = "$text-error" if shown.why else "bold" if shown.was is not None else ""
@@ -133,10 +135,7 @@ class FieldRow(Widget, can_focus=True):
     def leave(self) -> None:
         """Take the input away again."""
         if self.editor is not None:
-            focused = self.editor.has_focus
             self.editor.remove()
-            if focused:
-                self.focus()
 
     def on_click(self, event: Click) -> None:
         """The form knows what a click means."""

@@ -48,8 +48,8 @@ def _item(parameter: Hyperparameter) -> Item:
     )
 
 
-class Rows(VerticalScroll, can_focus=False, inherit_bindings=False):
-    """Scrolls to the row at hand; the arrows are the form's."""
+class Rows(VerticalScroll, can_focus=True, inherit_bindings=False):
+    """Has the focus while nothing is written, and scrolls to the row at hand; the keys are the form's."""
 
 
 class Form(Vertical):
@@ -99,6 +99,7 @@ class Form(Vertical):
         """What stands in the page's own rows."""
         self._before: tuple[Before, dict[str, str]] | None = None
         """What to go back to where an edit is given up."""
+        self._here: FieldRow | None = None
 
     def compose(self) -> ComposeResult:
         yield Input(placeholder="find a setting: words of its name or help; esc ends", compact=True, id="find")
@@ -113,6 +114,7 @@ class Form(Vertical):
     def on_mount(self) -> None:
         """Begin at the first row."""
         self.show()
+        self.go_to(self.rows[0])
 
     @property
     def rows(self) -> list[FieldRow]:
@@ -121,8 +123,23 @@ class Form(Vertical):
 
     @property
     def row(self) -> FieldRow | None:
-        """The one at hand."""
-        return next((row for row in self.query(FieldRow) if row.has_focus or row.has_pseudo_class("focus-within")), None)
+        """The one at hand; None where a search has hidden it."""
+        return self._here if self._here is not None and self._here.display else None
+
+    def go_to(self, row: FieldRow) -> None:
+        """Have this one at hand."""
+        if self._here is not None:
+            self._done(self._here)
+            self._here.remove_class("-here")
+        self._here = row
+        row.add_class("-here")
+        rows = self.query_one(Rows)
+        rows.focus(scroll_visible=False)
+        if row is self.rows[0]:
+            rows.scroll_home(animate=False)
+        else:
+            rows.scroll_to_widget(row, animate=False)
+        self._about()
 
     def of(self, key: str) -> FieldRow:
         """The row of a hyperparameter's path, or of the page's own name."""
@@ -153,29 +170,22 @@ class Form(Vertical):
             words = Content.assemble((clean(row.shown.why), "$text-error"))
         else:
             words = Content.assemble((item.help, ""), "\n" if tail else "", (tail, "dim"))
-        self.query_one("#about", Static).update(words)
+        self.query_one("#about", Static).update(words, layout=False)
 
     # ------------------------------------------------------------------------------------------------ moving about
 
-    def on_descendant_focus(self, _event: DescendantFocus) -> None:
-        """Say what the row at hand is for; an input that was left keeps what was written."""
-        for row in self.query(FieldRow):
-            if row.editor is not None and not row.editor.has_focus:
-                self._done(row)
-        self._about()
+    def on_descendant_focus(self, event: DescendantFocus) -> None:
+        """An input that was left, by the mouse say, keeps what was written."""
+        row = self._here
+        if row is not None and row.editor is not None and event.widget is not row.editor:
+            self._done(row)
 
     def action_move(self, by: int) -> None:
         """Go up or down."""
         rows, here = self.rows, self.row
-        if not rows:
-            return
-        if here is not None and here.editor is not None:
-            self._done(here)
-        index = rows.index(here) + by if here in rows else 0
-        row = rows[max(0, min(len(rows) - 1, index))]
-        row.focus()
-        if row is rows[0]:
-            self.query_one(Rows).scroll_home(animate=False)
+        if rows:
+            index = rows.index(here) + by if here in rows else 0
+            self.go_to(rows[max(0, min(len(rows) - 1, index))])
 
     # ------------------------------------------------------------------------------------------------ changing
 
@@ -201,7 +211,7 @@ class Form(Vertical):
                 self.put(row.item.key, value)
 
         options = [(choice, choice) for choice in row.item.choices]
-        self.app.push_screen(Menu(options, row.shown.text, row.item.label, beside=row.region.shrink((1, 0, 0, LABEL))), chosen)
+        self.app.push_screen(Menu(options, row.shown.text, row.item.label, beside=row.region.translate((LABEL, 1))), chosen)
 
     def action_step(self, by: int) -> None:
         """The next of the choices, or the one before."""
@@ -257,12 +267,12 @@ class Form(Vertical):
         event.stop()
         row = event.input.parent
         if isinstance(row, FieldRow):
-            self._done(row)
+            self.go_to(row)
         elif self.rows:
-            self.rows[0].focus()
+            self.go_to(self.row or self.rows[0])
 
     def _done(self, row: FieldRow) -> None:
-        """An edit has ended, with what was written."""
+        """An edit has ended, if there was one, with what was written."""
         if self._before is not None:
             self.draft.remember(self._before[0])
             self._before = None
@@ -276,19 +286,19 @@ class Form(Vertical):
                 self.draft.back_to(self._before[0])
                 self.texts = self._before[1]
                 self._before = None
-            row.leave()
+            self.go_to(row)
             self._changed()
         elif self.has_class("-finding"):
             self.remove_class("-finding")
             self.query_one("#find", Input).value = ""
             self._filter("")
-            (row or self.rows[0]).focus()
+            self.go_to(row or self.rows[0])
 
     @on(FieldRow.Pressed)
     def _pressed(self, event: FieldRow.Pressed) -> None:
         event.stop()
         if event.row.editor is None:
-            event.row.focus()
+            self.go_to(event.row)
             self.action_change()
 
     def _changed(self) -> None:

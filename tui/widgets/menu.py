@@ -24,6 +24,7 @@ class Menu(ModalScreen[str | None]):
         & > OptionList {
             width: auto; min-width: 24; max-width: 96%; max-height: 80%; padding: 0 1;
             border: round $primary; background: $surface; constrain: inside;
+            &:focus { border: round $primary; }
         }
         &.-middle { align: center middle; background: $background 50%; }
     }

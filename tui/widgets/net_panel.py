@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from engine.spec import RunSpec
 
 CHART_ROWS = 9
+CHART_ROWS_IF_TALL = 14
+TALL = 44
+"""Rows of the panel from which the chart is drawn larger."""
+ROWS_BESIDE = 8
+"""Rows kept for what stands between the table and the chart."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -99,11 +104,11 @@ class NetPanel(Vertical):
     DEFAULT_CSS = """
     NetPanel {
         padding: 0 1;
-        & > VerticalScroll { height: 1fr; min-height: 5; scrollbar-size-vertical: 1; }
+        & > VerticalScroll { height: auto; min-height: 5; scrollbar-size-vertical: 1; }
         & #net { height: auto; width: 1fr; }
         & #net.-wrong, & #data.-wrong { color: $text-error; }
-        & > #data, & > #memory, & > #trial { height: auto; }
-        & > #memory, & > #trial { margin-top: 0; }
+        & > #data { height: auto; margin-top: 1; }
+        & > #memory, & > #trial { height: auto; }
         & > #chart { height: auto; margin-top: 1; }
     }
     """
@@ -146,10 +151,13 @@ class NetPanel(Vertical):
 
         self._curves = curves
         chart = self.query_one("#chart", Static)
+        height = self.size.height
         # The table goes before the chart where there is little room.
-        chart.display = self.size.height >= 24
+        chart.display = height >= 24
+        chart_rows = CHART_ROWS_IF_TALL if height >= TALL else CHART_ROWS
+        self.query_one(VerticalScroll).styles.max_height = max(5, height - ROWS_BESIDE - (chart_rows + 4) * chart.display)
         colours = colours_of(self.app.console)
-        rows = curves_rows(curves, max(20, min(64, self.size.width - 2)), rows=CHART_ROWS + 4)
+        rows = curves_rows(curves, max(20, min(64, self.size.width - 2)), rows=chart_rows + 4)
         lines = [Text.assemble(*((part.text, part.style or "") for part in segments(row, colours))) for row in rows]
         chart.update(Text("\n").join(lines))
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args, get_origin
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from rich.text import Text
 from textual import events
@@ -238,7 +238,7 @@ class ViewOptions(VerticalScroll):
         """The widget that an option of this kind is set by."""
         made: Widget
         # The closed list of values, also where one may be left out.
-        choices = field.choices or tuple(_literals(view.options.model_fields[field.path].annotation))
+        choices = field.choices
         if field.kind is bool:
             made = Toggle(value == "true", name=field.path, animate=False)
         elif choices:
@@ -325,11 +325,3 @@ def _text(value: Any) -> str:
     from engine.spec.fields import written
 
     return "" if value is None else written(value)
-
-
-def _literals(annotation: Any) -> Iterator[str]:
-    if get_origin(annotation) is Literal:
-        yield from get_args(annotation)
-    else:
-        for part in get_args(annotation):
-            yield from _literals(part)

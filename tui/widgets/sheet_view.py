@@ -14,12 +14,12 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from tui.cli.text import clean
+from tui.cli.text import clean, percent
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from engine.lens.results import Result, Sheet, Target
+    from engine.lens.results import Cell, Result, Sheet, Target
     from tui.drawing import Colours, Row
 
 MARGIN = 1
@@ -211,7 +211,8 @@ class SheetView(ScrollView, can_focus=True):
             return " · ".join(filter(None, (clean(tile.caption), _numbers(tile.pixels))))
         if isinstance(result, Curves):
             return clean(result.title)
-        return f"row {self.item.index + 1} of {len(result.rows)}"
+        cells = zip(result.columns, result.rows[self.item.index], strict=True)
+        return ", ".join(clean(f"{name} {_cell(value, name in result.shares)}") for name, value in cells)
 
     def _draw(self) -> None:
         from tui.drawing import colours_of
@@ -363,3 +364,10 @@ def _numbers(pixels: np.ndarray) -> str:
     if not finite.size:
         return "nothing to show"
     return f"{finite.min():.3g} to {finite.max():.3g}, mean {finite.mean():.3g}"
+
+
+def _cell(value: Cell, share: bool) -> str:
+    """A cell of a table: here also those stand that the table had no room for."""
+    if value is None or isinstance(value, str):
+        return value or "—"
+    return percent(value) if share else f"{value:,}" if isinstance(value, int) else f"{value:.4g}"

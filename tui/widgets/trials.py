@@ -31,7 +31,7 @@ LEARNT = 0.05
 """A batch of which no more than this is left of the loss is learnt by heart."""
 RANGE_STEPS = 100
 LOWEST_RATE, HIGHEST_RATE = 1e-6, 1.0
-WORSE = 4.0
+WORSE = 2.0
 """The range test ends where the loss is this many times its least."""
 
 
@@ -71,7 +71,8 @@ class Range:
     @property
     def steepest(self) -> float | None:
         """The rate at which the smoothed loss falls quickest; None where it never falls."""
-        falls = [(after - before, rate) for before, after, rate in zip(self.losses, self.losses[1:], self.rates, strict=False)]
+        down = self.losses[: self.losses.index(min(self.losses)) + 1] if self.losses else ()
+        falls = [(after - before, rate) for before, after, rate in zip(down, down[1:], self.rates[1:], strict=False)]
         least = min(falls, default=(0.0, 0.0))
         return least[1] if least[0] < 0 else None
 
@@ -83,7 +84,7 @@ def activation_curves(model: ModelSpec) -> Curves:
     from engine.lens.results import Curves
     from engine.models.activations import activation
 
-    x = torch.linspace(-4, 4, 161, dtype=torch.float64, requires_grad=True)
+    x = (torch.arange(-80, 81, dtype=torch.float64) / 20).requires_grad_()
     y = activation(model)(x)
     y.sum().backward()
     assert x.grad is not None

@@ -1,0 +1,596 @@
+"""Look, as a person uses it: a real run, its net opened up, keys pressed."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from textual.app import App
+from textual.pilot import Pilot
+from textual.widgets import Input, OptionList, Select, Static
+
+from engine.data.catalog import load as load_data
+from engine.lens import registry
+from engine.lens.colour import coloured
+from engine.lens.opening import of_run
+from engine.lens.registry import Options, View
+from engine.lens.results import Sheet, Table, Target, Tile, make_sheet
+from engine.lens.saving import as_json
+from engine.lens.subject import Cancelled, Subject
+from engine.spec import RunSpec, hyper, make
+from engine.store import Store
+from engine.training.recorded import recorded
+from tests.tui.test_sheet_view import piloted
+from tui.cli import main
+from tui.looking import About, Asked, Layer, Looking, Refused, Seen, Told, command, follow, in_words
+from tui.screens.look import LookPage
+from tui.session import Session
+from tui.themes import DARK
+from tui.widgets.options import Layers, Toggle, ViewOptions, Views
+
+import torch  # isort: skip
+
+CONVOLUTIONAL: dict[str, Any] = {"conv_blocks": "4 3x3 pad 1 bn pool 2", "dense_blocks": "8"}
+
+
+def spec(**model: str) -> RunSpec:
+    return make(
+        {
+            "model": CONVOLUTIONAL | model,
+            "data": {"source": "digits", "colour": "grey", "size": 8, "train_per_class": 10, "test_per_class": 5},
+            "optimiser": {"learning_rate": 0.01},
+            "training": {"epochs": 2, "snapshot_every": 1, "threads": 1},
+        }
+    )
+
+
+def train(store: Store, name: str, settings: RunSpec) -> int:
+    row = store.create_run(name=name, preset="", spec=settings, dataset="digits")
+    assert row.id is not None
+    with recorded(store, store.claim(row.id), settings, load_data(settings.data), torch.device("cpu")) as (_, pulled):
+        for _ in pulled:
+            pass
+    return row.id
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two runs: one without convolutions, then one with."""
+    path = tmp_path_factory.mktemp("look") / "store.db"
+    with Store.open(path) as store:
+        train(store, "dense", spec(conv_blocks="", dense_blocks="6"))
+        train(store, "conv", spec())
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLORTERM", "truecolor")
+
+
+class Alone(App[None]):
+    """The page without the others."""
+
+    def __init__(self, path: Path, run_id: int | None = None) -> None:
+        super().__init__()
+        self.session = Session(path, device="cpu")
+        self.run_id = run_id
+        self.about = "store.db"
+        self.register_theme(DARK)
+        self.theme = DARK.name
+        self.told: list[str] = []
+
+    def on_mount(self) -> None:
+        self.session.open()
+        self.push_screen(LookPage())
+        self.call_after_refresh(self.open, self.run_id)
+
+    def on_unmount(self) -> None:
+        self.session.close()
+
+    def open(self, run_id: int | None) -> None:
+        self.run_id = run_id
+        self.page.store_changed()
+
+    def notify(self, message: str, **keywords: Any) -> None:
+        self.told.append(message)
+
+    @property
+    def page(self) -> LookPage:
+        assert isinstance(self.screen, LookPage)
+        return self.screen
+
+    @property
+    def results(self) -> list[Any]:
+        return list(self.page._picture.results)
+
+    def line(self, name: str) -> str:
+        return str(self.page.query_one(f"#{name}", Static).render())
+
+
+async def until(pilot: Pilot[None], met: Callable[[], object]) -> None:
+    for _ in range(1000):
+        if met():
+            await pilot.pause()
+            return
+        await pilot.pause(0.01)
+    app = pilot.app
+    assert isinstance(app, Alone)
+    raise AssertionError(f"never came: {app.page._asked}, {app.page._picture._message}, {app.told}")
+
+
+async def settled(pilot: Pilot[None], **wanted: str) -> Alone:
+    """The page once the answer is there, to these options or this view."""
+    app = pilot.app
+    assert isinstance(app, Alone)
+
+    def met() -> bool:
+        asked = app.page._asked
+        if asked is None or "busy" in app.page.query_one("#way").classes or not app.line("way"):
+            return False
+        options = dict(asked.options) | {"view": asked.view, "epoch": asked.epoch}
+        return all(options.get(name) == value for name, value in wanted.items()) and not app.page._looking._next  # type: ignore[union-attr]
+
+    await until(pilot, met)
+    return app
+
+
+@pytest.fixture(scope="module")
+def subject(stored: Path) -> Iterator[Subject]:
+    with Store.open(stored) as store:
+        yield of_run(store, store.find("conv"))
+
+
+def seen(subject: Subject, name: str, **values: str) -> dict[str, Any]:
+    view = registry.view(name)
+    return as_json(view(subject, view.make(values)))
+
+
+@piloted
+async def test_it_opens_the_newest_run_with_its_filters(stored: Path, subject: Subject) -> None:
+    async with Alone(stored).run_test(size=(120, 36)) as pilot:
+        app = await settled(pilot, view="filters")
+        assert as_json(app.results) == seen(subject, "filters")
+        assert app.line("about").startswith("run 2 conv · epoch ◂ 2 of 2")
+        (sheet,) = app.results
+        view = app.page._picture
+        for item in view.items:
+            (segment,) = view.render_line(item.top).crop(item.left + 1, item.left + 2)
+            assert segment.style is not None
+            assert segment.style.color is not None
+            assert tuple(segment.style.color.get_truecolor()) == tuple(coloured(sheet)[item.index][0, 0])
+        assert app.line("at").startswith("filter 0 · ")
+        assert "conv1" in app.line("at")
+        layers = app.page.query_one(Layers)
+        texts = [str(layers.get_option_at_index(number).prompt) for number in range(layers.option_count)]
+        assert texts[0] == Layers.AUTO
+        assert [text.split() for text in texts[1:3]] == [["conv1", "4×8×8"], ["bn1", "4×8×8"]]
+
+
+@piloted
+async def test_views_and_layers_and_options_change_the_result(stored: Path, subject: Subject) -> None:
+    async with Alone(stored, 2).run_test(size=(120, 36)) as pilot:
+        app = await settled(pilot, view="filters")
+        names = list(app.page.query_one(Views).names)
+        await pilot.press("V")
+        before = names[names.index("filters") - 1]
+        app = await settled(pilot, view=before)
+        assert as_json(app.results) == seen(subject, before)
+        app.page.query_one(Views).focus()
+        await pilot.press("right", "left", "right")
+        app = await settled(pilot, view="filters")
+        app.page._choose_view("activations")
+        app = await settled(pilot, view="activations")
+        assert as_json(app.results) == seen(subject, "activations")
+        app.page.query_one(Layers).focus()
+        await pilot.press("down", "j", "j")
+        app = await settled(pilot, layer="act1")
+        assert as_json(app.results) == seen(subject, "activations", layer="act1")
+        await pilot.press("enter")
+        assert app.focused is app.page._picture
+        options = app.page.query_one(ViewOptions)
+        made = {child.name: child for child in options.query("*") if child.name}
+        assert set(made) == {field.path for field in registry.view("activations").fields()} - {"layer"}
+        assert isinstance(made["split"], Select)
+        assert isinstance(made["before"], Toggle)
+        made["before"].focus()
+        await pilot.press("enter")
+        app = await settled(pilot, before="true")
+        assert as_json(app.results) == seen(subject, "activations", layer="act1", before="true")
+        assert "before the activation" in app.line("help")
+        made["map"].focus()
+        await pilot.press("2", "enter")
+        app = await settled(pilot, map="2")
+        assert as_json(app.results) == seen(subject, "activations", layer="act1", before="true", map="2")
+        await pilot.press("backspace", "enter")
+        app = await settled(pilot, layer="act1", before="true")
+        await until(pilot, lambda: as_json(app.results) == seen(subject, "activations", layer="act1", before="true"))
+        made["split"].value = "train"
+        app = await settled(pilot, split="train")
+        assert as_json(app.results) == seen(subject, "activations", layer="act1", before="true", split="train")
+
+
+@piloted
+async def test_the_layer_goes_along_to_another_view(stored: Path) -> None:
+    async with Alone(stored, 2).run_test(size=(120, 36)) as pilot:
+        app = await settled(pilot, view="filters")
+        app.page._choose_view("activations")
+        await settled(pilot, view="activations")
+        await pilot.press("full_stop")
+        await settled(pilot, image="1")
+        app.page.query_one(Layers).highlighted = 1
+        await settled(pilot, layer="conv1")
+        app.page._choose_view("saliency")
+        app = await settled(pilot, view="saliency", layer="conv1", image="1")
+        assert "in #1" in app.results[1].title
+
+
+@piloted
+async def test_an_unfit_view_says_why(stored: Path) -> None:
+    async with Alone(stored, 1).run_test(size=(120, 36)) as pilot:
+        app = await settled(pilot)
+        assert "deconvnet" in app.page.query_one(Views).unfit
+        app.page._choose_view("deconvnet")
+        app = await settled(pilot, view="deconvnet")
+        assert "no convolutional layer" in app.page._picture._message
+        assert "'saliency'" in app.page._picture._message
+        app.page._choose_view("confusion")
+        app = await settled(pilot, view="confusion")
+        assert isinstance(app.results[0], Table)
+
+
+@piloted
+async def test_enter_follows_and_backspace_returns(stored: Path, subject: Subject) -> None:
+    async with Alone(stored, 2).run_test(size=(120, 36)) as pilot:
+        app = await settled(pilot, view="filters")
+        await pilot.press("right", "enter")
+        app = await settled(pilot, view="deconvnet", layer="conv1", map="1")
+        assert as_json(app.results) == seen(subject, "deconvnet", layer="conv1", map="1")
+        assert app.line("way").endswith("filters › deconvnet conv1 map 1")
+        first = app.page._picture.target
+        assert first is not None
+        await pilot.press("enter")
+        app = await settled(pilot, view="deconvnet", image=str(first.image), row=str(first.row))
+        await pilot.press("enter")
+        await settled(pilot, view="activations", image=str(first.image))
+        await pilot.press("backspace", "backspace", "backspace")
+        app = await settled(pilot, view="filters")
+        assert (app.page._picture.cursor, app.page._way) == (1, [])
+        await pilot.press("backspace")
+        app = await settled(pilot, view="filters")
+
+
+@piloted
+async def test_a_row_of_the_confusion_leads_to_its_images(stored: Path, subject: Subject) -> None:
+    async with Alone(stored, 2).run_test(size=(120, 36)) as pilot:
+        app = await settled(pilot, view="filters")
+        app.page._choose_view("confusion")
+        await settled(pilot, view="confusion")
+        await pilot.press("down", "down")
+        await pilot.press("enter")
+        app = await settled(pilot, view="confusion", label="2")
+        assert as_json(app.results) == seen(subject, "confusion", label="2")
+        image = app.page._picture.target
+        assert image is not None
+        await pilot.press("enter")
+        await settled(pilot, view="activations", image=str(image.image))
+
+
+@piloted
+async def test_epochs_and_images(stored: Path, subject: Subject) -> None:
+    async with Alone(stored, 2).run_test(size=(120, 36)) as pilot:
+        app = await settled(pilot, view="filters")
+        now = as_json(app.results)
+        await pilot.press("left_square_bracket")
+        app = await settled(pilot, epoch="1")
+        assert as_json(app.results) != now
+        assert "epoch ◂ 1 ▸ of 2" in app.line("about")
+        await pilot.press("left_square_bracket")
+        await settled(pilot, epoch="0")
+        await pilot.press("left_square_bracket")
+        assert "no earlier weights" in app.told[-1]
+        await pilot.press("right_square_bracket", "right_square_bracket")
+        app = await settled(pilot, epoch="2")
+        await pilot.press("full_stop")
+        assert "not about one image" in app.told[-1]
+        app.page._choose_view("guided")
+        await settled(pilot, view="guided")
+        await pilot.press("full_stop", "comma", "comma")
+        await settled(pilot, image="0")
+        await pilot.press("full_stop")
+        app = await settled(pilot, image="1")
+        assert app.results[0].tiles[0].target.image == 1
+
+
+@piloted
+async def test_p_saves_and_no_file_is_overwritten(stored: Path, tmp_path: Path) -> None:
+    async with Alone(stored, 2).run_test(size=(120, 36)) as pilot:
+        app = await settled(pilot, view="filters")
+        await pilot.press("p")
+        await until(pilot, lambda: len(app.told) == 1)
+        await pilot.press("p")
+        await until(pilot, lambda: len(app.told) == 2)
+        assert app.told == ["saved run2-filters.png", "saved run2-filters-1.png"]
+        assert all((tmp_path / text.split()[1]).read_bytes().startswith(b"\x89PNG") for text in app.told)
+
+
+@piloted
+async def test_the_copied_command_gives_the_same(
+    stored: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Alone(stored, 2).run_test(size=(120, 36)) as pilot:
+        await settled(pilot, view="filters")
+        app = await settled(pilot)
+        page = app.page
+        page._ask(Asked(2, "1", "activations", (("layer", "conv1"), ("label", "3"), ("count", "2"), ("before", "true"))))
+        app = await settled(pilot, view="activations", label="3")
+        await pilot.press("y")
+        expected, line = as_json(app.results), app.clipboard
+        assert app.told[-1] == line
+    words = shlex.split(line)
+    assert words[:4] == ["convtui", "look", "activations", "2"]
+    capsys.readouterr()
+    monkeypatch.setattr("sys.argv", [*words, "--json"])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code in (0, None)
+    assert json.loads(capsys.readouterr().out) == expected
+
+
+@piloted
+async def test_errors_are_one_line_in_place_of_the_picture(stored: Path) -> None:
+    async with Alone(stored, 2).run_test(size=(120, 36)) as pilot:
+        app = await settled(pilot, view="filters")
+        app.page.query_one("#options").query_one(Input).focus()
+        await pilot.press("9", "9", "enter")
+        app = await settled(pilot, map="99")
+        assert "has no map 99" in app.page._picture._message
+        assert not app.results
+        assert app.page.query_one(Views).chosen == "filters"
+
+
+@piloted
+async def test_a_store_without_weights_says_what_to_do(tmp_path: Path) -> None:
+    async with Alone(tmp_path / "empty.db").run_test(size=(80, 24)) as pilot:
+        app = pilot.app
+        assert isinstance(app, Alone)
+        await until(pilot, lambda: "train one" in app.page._picture._message)
+        for key in ("p", "y", "v", "o", "L", "full_stop", "right_square_bracket", "R", "enter", "backspace", "j"):
+            await pilot.press(key)
+
+
+@piloted
+async def test_another_run(stored: Path) -> None:
+    async with Alone(stored, 2).run_test(size=(120, 36)) as pilot:
+        app = await settled(pilot, view="filters")
+        app.open(1)
+        await until(pilot, lambda: app.line("about").startswith("run 1 dense"))
+        app = await settled(pilot, view="filters")
+        assert len(app.results[0].tiles) == 6
+
+
+@piloted
+async def test_sides_fold_away_where_it_is_narrow(stored: Path) -> None:
+    async with Alone(stored, 2).run_test(size=(80, 24)) as pilot:
+        app = await settled(pilot, view="filters")
+        left, right = app.page.query_one("#left"), app.page.query_one("#right")
+        assert (left.display, right.display) == (False, False)
+        await pilot.press("L")
+        assert isinstance(app.focused, OptionList)
+        await pilot.press("escape", "o")
+        assert (left.display, right.display) == (False, True)
+        await pilot.press("escape", "o")
+        assert (left.display, right.display) == (False, False)
+        assert app.focused is app.page._picture
+
+
+@pytest.mark.parametrize("size", [(120, 36), (80, 24), (200, 60)])
+@pytest.mark.parametrize("colours", ["full", "none"])
+def test_what_it_looks_like(
+    stored: Path, snap_compare: Callable[..., bool], size: tuple[int, int], colours: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a sheet of fixed numbers: what a net learns differs in the last bits from one processor to another."""
+    if colours == "none":
+        monkeypatch.setenv("NO_COLOR", "1")
+    rows, columns = np.mgrid[0:8, 0:8].astype(np.float32) / 7
+    tiles = [
+        Tile(np.sin(number + 3 * rows) * np.cos(number - 2 * columns), f"map {number}", Target("conv1", number, image=7))
+        for number in range(16)
+    ]
+    fixed = make_sheet("activations of conv1 (relu 16 x 8 x 8)", tiles, "diverging", notes=["0 of 16 maps are zero everywhere"])
+
+    async def show(pilot: Pilot[None]) -> None:
+        app = await settled(pilot, view="filters")
+        app.page._choose_view("activations")
+        app = await settled(pilot, view="activations")
+        app.page._picture.show([fixed], 5)
+        await pilot.pause()
+        await until(pilot, lambda: app.line("at").startswith("map 5"))
+
+    assert snap_compare(Alone(stored, 2), terminal_size=size, run_before=show)
+
+
+# ------------------------------------------------------------------------------------------------------ the thread
+
+
+class Collected:
+    """What the thread has told, and a condition to wait for more."""
+
+    def __init__(self) -> None:
+        self.told: list[Told] = []
+        self._more = threading.Condition()
+
+    def __call__(self, told: Told) -> None:
+        with self._more:
+            self.told.append(told)
+            self._more.notify_all()
+
+    def wait(self, met: Callable[[Told], bool]) -> Told:
+        with self._more:
+            assert self._more.wait_for(lambda: any(map(met, self.told)), timeout=30), self.told
+            return next(filter(met, self.told))
+
+
+class NoOptions(Options):
+    """None but a number."""
+
+    number: int = hyper(0, "which")
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> dict[str, threading.Event]:
+    """A view that waits until it is cancelled; how often which was begun."""
+    events = {"begun": threading.Event(), "cancelled": threading.Event()}
+
+    def wait(subject: Subject, options: NoOptions) -> Sheet:
+        if options.number == 13:
+            raise ZeroDivisionError("thirteen")
+        if options.number:
+            return make_sheet(f"number {options.number}", [Tile(np.zeros((2, 2), np.float32))], "grey")
+        events["begun"].set()
+        while not subject.cancelled():
+            threading.Event().wait(0.001)
+        events["cancelled"].set()
+        raise Cancelled
+
+    views: Mapping[str, View] = {**registry.views(), "slow": View("slow", "waits", NoOptions, (), wait)}
+    monkeypatch.setattr(registry, "views", lambda: views)
+    return events
+
+
+@pytest.fixture
+def looking(stored: Path) -> Iterator[tuple[Looking, Collected]]:
+    collected = Collected()
+    with Store.open(stored) as store:
+        thread = Looking(lambda: store, collected, device="cpu")
+        yield thread, collected
+        thread.close()
+        if thread._thread is not None:
+            thread._thread.join()
+
+
+def is_seen(asked: Asked) -> Callable[[Told], bool]:
+    return lambda told: isinstance(told, Seen) and told.asked == asked
+
+
+def test_the_newest_request_wins(looking: tuple[Looking, Collected], slow: dict[str, threading.Event]) -> None:
+    thread, collected = looking
+    first, last = Asked(2, view="slow"), Asked(2, view="slow", options=(("number", "3"),))
+    thread.ask(first)
+    assert slow["begun"].wait(30)
+    thread.ask(Asked(2, view="slow", options=(("number", "2"),)))
+    thread.ask(last)
+    collected.wait(is_seen(last))
+    assert slow["cancelled"].is_set()
+    assert not any(isinstance(told, Seen | Refused) and told.asked == first for told in collected.told)
+
+
+def test_answers_are_kept_until_something_fresh_is_wanted(looking: tuple[Looking, Collected]) -> None:
+    thread, collected = looking
+    asked = Asked(2, view="activations", options=(("image", "random"),))
+    found = []
+    for fresh in (False, False, True):
+        collected.told.clear()
+        thread.ask(asked, fresh=fresh)
+        answer = collected.wait(is_seen(asked))
+        assert isinstance(answer, Seen)
+        found.append(answer.results)
+    assert found[0] is found[1]
+    assert found[2] is not found[0]
+
+
+def test_the_unexpected_is_logged_and_told_in_one_line(
+    looking: tuple[Looking, Collected], slow: dict[str, threading.Event]
+) -> None:
+    thread, collected = looking
+    thread.ask(Asked(2, view="slow", options=(("number", "13"),)))
+    told = collected.wait(lambda told: isinstance(told, Refused))
+    assert isinstance(told, Refused)
+    assert told.reason.startswith("ZeroDivisionError: thirteen; the full story is in ")
+    assert "thirteen" in Path(told.reason.rpartition(" in ")[2]).read_text()
+
+
+def test_what_is_refused_is_told_in_words(looking: tuple[Looking, Collected]) -> None:
+    thread, collected = looking
+    for asked, words in (
+        (Asked(99), "99"),
+        (Asked(2, "7"), "keeps weights of epoch 0, 1, 2"),
+        (Asked(2, view="filtres"), "did you mean filters?"),
+        (Asked(2, view="filters", options=(("colour", "red"),)), "has no option 'colour'"),
+    ):
+        collected.told.clear()
+        thread.ask(asked)
+        told = collected.wait(lambda told: isinstance(told, Refused))
+        assert isinstance(told, Refused)
+        assert words in told.reason
+        assert asked.meets(told.asked)
+
+
+# ---------------------------------------------------------------------------------------------------------- in words
+
+
+def about(**unfit: str) -> About:
+    views = registry.views()
+    layers = [Layer("conv1", "4×8×8", True), Layer("output", "10", False)]
+    return About(1, "", 1, 1, [1], layers, ("cat", "dog", "cat"), views, dict.fromkeys(views) | unfit)
+
+
+@pytest.mark.parametrize(
+    ("asked", "target", "there"),
+    [
+        (Asked(1, view="filters"), Target("conv1", 3), ("deconvnet", {"layer": "conv1", "map": "3"})),
+        (
+            Asked(1, view="activations", options=(("split", "train"),)),
+            Target("conv1", 3, image=5),
+            ("deconvnet", {"layer": "conv1", "map": "3", "image": "5", "split": "train"}),
+        ),
+        (Asked(1, view="misclassified"), Target(image=9, label=0, predicted=1), ("activations", {"image": "9"})),
+        (Asked(1, view="confusion"), Target(label=1), ("confusion", {"label": "dog"})),
+        (Asked(1, view="confusion"), Target(label=2), ("confusion", {"label": "2"})),
+        (Asked(1, view="summary"), Target("conv1"), ("statistics", {"layer": "conv1"})),
+        (Asked(1, view="statistics", options=(("layer", "conv1"),)), Target("conv1"), ("activations", {"layer": "conv1"})),
+        (Asked(1, view="guided"), Target("output", 1, image=2), ("saliency", {"layer": "output", "map": "1", "image": "2"})),
+        (Asked(1, view="filters"), Target(), None),
+    ],
+)
+def test_where_targets_lead(asked: Asked, target: Target, there: tuple[str, dict[str, str]] | None) -> None:
+    found = follow(asked, target, about())
+    assert (None if found is None else (found.view, dict(found.options))) == there
+    if found is not None:
+        assert registry.view(found.view).make(dict(found.options))
+
+
+def test_what_does_not_apply_is_not_led_to() -> None:
+    found = follow(Asked(1, view="filters"), Target("conv1", 3), about(deconvnet="no ReLU"))
+    assert found is not None
+    assert found.view == "patches"
+
+
+def test_targets_in_words() -> None:
+    target = Target("conv2", 17, 5, 9, 871, 0, 1)
+    assert in_words(target, ("cat", "dog")) == "conv2, map 17 at 5,9 · image 871 · cat → dog"
+    assert in_words(target, ("cat", "dog"), beside="map 17 at 5,9 of #871: 4.8") == "conv2 · cat → dog"
+    assert in_words(None, ()) == ""
+
+
+def test_commands_are_safe_in_a_shell() -> None:
+    asked = Asked(3, "best", "activations", (("image", "-a b.png"), ("before", "true")))
+    line = command(asked, store=Path("my store.db"), device="auto", data_dir=None)
+    assert shlex.split(line) == [
+        *("convtui", "look", "activations", "3", "--epoch", "best", "--image=-a b.png", "--opt", "before=true"),
+        *("--store", "my store.db"),
+    ]
+
+
+def test_what_was_left_open_is_met_by_its_answer() -> None:
+    assert Asked(None).meets(Asked(4, view="filters"))
+    assert Asked(None).meets(Asked(None))
+    assert not Asked(4, "1", "filters").meets(Asked(4, "2", "filters"))

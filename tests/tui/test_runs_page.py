@@ -1,0 +1,416 @@
+"""The page Runs, key by key, against a real store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input, Static
+
+from engine.store import Store
+from tests.tui.stores import add_run, fill
+from tui.app import ConvtuiApp
+from tui.screens import run_lines
+from tui.screens.asking import Asking, Writing
+from tui.screens.filtering import BadFilter, wanted
+from tui.screens.run_table import RunTable
+from tui.screens.runs import RunsPage
+from tui.session import Session
+
+Steps = Callable[[Pilot[int]], Awaitable[None]]
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """Six runs, `now` (6) the newest, in the folder in which the program is started; the clock stands still."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(run_lines, "when", lambda seconds: "14:05")
+    with fill(Path("store.db")) as store:
+        yield store
+
+
+def app_of(path: str = "store.db") -> ConvtuiApp:
+    return ConvtuiApp(Session(Path(path), device="cpu"))
+
+
+def used(steps: Steps, size: tuple[int, int] = (120, 36)) -> ConvtuiApp:
+    """The application, once it has been started, used and left."""
+    app = app_of()
+
+    async def use() -> None:
+        async with app.run_test(size=size) as pilot:
+            await until(pilot, lambda: "runs" in app.about)
+            await steps(pilot)
+        app.session.close()
+
+    asyncio.run(use())
+    return app
+
+
+async def until(pilot: Pilot[Any], condition: Callable[[], bool]) -> None:
+    """Wait until what the page reads in a thread is there."""
+    for _ in range(500):
+        if condition():
+            return
+        await pilot.pause(0.02)
+    raise AssertionError(f"waited in vain; on screen:\n{screen_text(pilot)}")
+
+
+def page(pilot: Pilot[Any]) -> RunsPage:
+    assert isinstance(pilot.app.screen, RunsPage)
+    return pilot.app.screen
+
+
+def table(pilot: Pilot[Any]) -> RunTable:
+    return page(pilot).table
+
+
+def ids(pilot: Pilot[Any]) -> list[int]:
+    return [line.id for line in table(pilot).lines]
+
+
+def here(pilot: Pilot[Any]) -> int:
+    line = table(pilot).line
+    assert line is not None
+    return line.id
+
+
+def screen_text(pilot: Pilot[Any]) -> str:
+    screen = pilot.app.screen
+    width, height = pilot.app.size
+    strips = screen._compositor.render_strips(pilot.app.size)
+    assert len(strips) <= height
+    return "\n".join("".join(segment.text for segment in strip)[:width] for strip in strips)
+
+
+def words(pilot: Pilot[Any], selector: str) -> str:
+    return str(pilot.app.screen.query_one(selector, Static).render())
+
+
+# ------------------------------------------------------------------------------------------------------------------ the table
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36), (200, 60)])
+def test_shows_every_run_and_whole_columns(store: Store, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[int]) -> None:
+        await until(pilot, lambda: bool(table(pilot).curves))
+        head = table(pilot).render_line(0).text.split("  ")
+        named = [name.strip(" ▼") for name in head if name.strip()]
+        assert {"id", "name", "status", "test acc"} <= set(named) <= {column.name for column in run_lines.COLUMNS}
+        assert named == [name for name in (column.name for column in run_lines.COLUMNS) if name in named]
+        if size[0] == 200:
+            assert len(named) == len(run_lines.COLUMNS)
+        text = screen_text(pilot)
+        for word in (
+            "● running",
+            "✗ diverged",
+            "■ stopped",
+            "✗ failed",
+            "finished",
+            "64.9 %",
+            "6 of 6",
+            "./store.db · 6 runs · cpu",
+        ):
+            assert word in text
+        assert ids(pilot) == [6, 5, 4, 3, 2, 1]
+
+    used(steps, size)
+
+
+def test_moves_by_arrows_and_letters(store: Store) -> None:
+    async def steps(pilot: Pilot[int]) -> None:
+        for keys, run in (("jj", 4), ("k", 5), ("G", 1), ("g", 6)):
+            await pilot.press(*keys)
+            assert here(pilot) == run
+        await pilot.press("down", "down", "up")
+        assert here(pilot) == 5
+        await pilot.press("end", "pageup")
+        assert here(pilot) == 6
+
+    used(steps)
+
+
+def test_tells_of_the_run_under_the_cursor(store: Store) -> None:
+    async def steps(pilot: Pilot[int]) -> None:
+        await until(pilot, lambda: "dense 1024" in words(pilot, "#told"))
+        assert "conv 32·64 5×5 pad 2 pool 2 → dense 1024 · relu" in words(pilot, "#told")
+        assert "adam 0.0001 · batch 128 · 10 epochs · 4,257,674 parameters" in words(pilot, "#told")
+        await pilot.press("j")
+        await until(pilot, lambda: "failed: the device ran out of memory" in words(pilot, "#told"))
+        await pilot.press("G")
+        await until(pilot, lambda: "note: for the write-up" in words(pilot, "#told"))
+
+    used(steps)
+
+
+def test_follows_other_processes(store: Store) -> None:
+    async def steps(pilot: Pilot[int]) -> None:
+        await pilot.press("j")
+        add_run(store, "later")
+        await until(pilot, lambda: ids(pilot)[0] == 7)
+        assert here(pilot) == 5
+        store.rename(5, "renamed elsewhere")
+        await until(pilot, lambda: "renamed elsewhere" in screen_text(pilot))
+        store.delete(2)
+        await until(pilot, lambda: "6 of 6" in screen_text(pilot) and 2 not in ids(pilot))
+
+    used(steps)
+
+
+def test_a_process_that_dies_is_noticed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def steps(pilot: Pilot[int]) -> None:
+        assert "● running" in screen_text(pilot)
+        monkeypatch.setattr("engine.store.processes.is_alive", lambda *_: False)
+        await until(pilot, lambda: "✗ crashed" in screen_text(pilot))
+
+    used(steps)
+
+
+def test_sorts(store: Store) -> None:
+    async def steps(pilot: Pilot[int]) -> None:
+        await pilot.press("s")
+        assert [line.name for line in table(pilot).lines] == ["baseline", "bn", "half", "hot", "large", "now"]
+        await pilot.press("S")
+        assert table(pilot).lines[0].name == "now"
+        for _ in range(4):
+            await pilot.press("s")
+        assert table(pilot).sorting[0].name == "epoch"
+        await pilot.press("s")
+        assert ids(pilot)[0] == 2
+        assert ids(pilot)[-1] == 5, "a run without an accuracy comes last"
+        await until(pilot, lambda: "test acc ▼" in screen_text(pilot))
+
+    used(steps)
+
+
+def test_names_cannot_write_on_the_terminal(store: Store) -> None:
+    store.rename(6, "evil\x1b[31m[bold]red[/bold]\x07")
+    store.set_note(6, "a\x1b]0;title\x07 [link=x]note")
+
+    async def steps(pilot: Pilot[int]) -> None:
+        await until(pilot, lambda: "[bold]red" in screen_text(pilot))
+        await until(pilot, lambda: "[link=x]note" in screen_text(pilot))
+        assert "\x1b" not in screen_text(pilot)
+        assert "\x07" not in screen_text(pilot)
+
+    used(steps)
+
+
+def test_an_empty_store_greets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    async def steps(pilot: Pilot[int]) -> None:
+        await until(pilot, lambda: "convtui run --preset demo" in screen_text(pilot))
+        for key in ("enter", "l", "c", "space", "r", "N", "R", "e", "x", "d", "u", "s", "S", "slash", "j"):
+            await pilot.press(key)
+            assert isinstance(pilot.app.screen, RunsPage)
+        await pilot.press("n")
+        await until(pilot, lambda: pilot.app.current_mode == "new")
+
+    used(steps)
+
+
+# --------------------------------------------------------------------------------------------------------------------- filter
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("bn", [2]),
+        ("write-up", [1]),
+        ("lenet5 cifar", [6, 5, 4, 3, 2, 1]),
+        ("status:diverged", [3]),
+        ("status:fin", [2, 1]),
+        ("data:cifar10 status:stopped", [4]),
+        ("preset:lenet", [6, 5, 4, 3, 2, 1]),
+        ("acc>0.7", [2]),
+        ("acc>70%", [2]),
+        ("best>=60 acc<0.7", [6, 4, 1]),
+        ("epoch=2", [3]),
+        ("loss<1.01", [2, 1]),
+        ('note:"the write"', [1]),
+        ("nothing-like-it", []),
+    ],
+)
+def test_filters(store: Store, text: str, found: list[int]) -> None:
+    lines = run_lines.Reader().read(store)
+    assert [line.id for line in lines if wanted(text)(line)] == found
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("acc>much", "needs a number, as in acc>0.9"),
+        ("status:bad", "no status begins with bad"),
+        ("colour:red", "no colour: to"),
+        ("size>3", "size is no number"),
+    ],
+)
+def test_bad_filters_are_told_in_words(text: str, said: str) -> None:
+    with pytest.raises(BadFilter, match=said):
+        wanted(text)
+
+
+def test_filters_while_typing(store: Store) -> None:
+    async def steps(pilot: Pilot[int]) -> None:
+        await pilot.press("slash", *"bn")
+        assert ids(pilot) == [2]
+        assert "1 of 6" in words(pilot, "#count")
+        await pilot.press("enter", "space")
+        assert pilot.app.marked == [2]  # type: ignore[attr-defined]
+        await pilot.press("slash")
+        page(pilot).query_one("#sought", Input).value = "bn acc>x"
+        await until(pilot, lambda: "acc> needs a number" in words(pilot, "#count"))
+        assert ids(pilot) == [2], "what was shown stays"
+        await pilot.press("escape")
+        assert len(ids(pilot)) == 6
+        assert page(pilot).query_one("#sought", Input).value == ""
+        await pilot.press("slash", *"zzz", "down")
+        assert ids(pilot) == []
+        assert "escape clears the filter" in words(pilot, "#told")
+        await pilot.press("escape", "escape")
+        assert pilot.app.marked == []  # type: ignore[attr-defined]
+
+    used(steps)
+
+
+# -------------------------------------------------------------------------------------------------------------------- actions
+
+
+@pytest.mark.parametrize(("key", "mode"), [("enter", "live"), ("l", "look")])
+def test_opens_a_run(store: Store, key: str, mode: str) -> None:
+    async def steps(pilot: Pilot[int]) -> None:
+        await pilot.press("j", "j", key)
+        await until(pilot, lambda: pilot.app.current_mode == mode)
+
+    assert used(steps).run_id == 4
+
+
+def test_marks_and_compares(store: Store) -> None:
+    async def steps(pilot: Pilot[int]) -> None:
+        await pilot.press("space", "space", "k", "space", "space")
+        assert pilot.app.marked == [6, 4]  # type: ignore[attr-defined]
+        assert "2 marked" in words(pilot, "#count")
+        assert screen_text(pilot).count("✓") == 2
+        await pilot.press("c")
+        await until(pilot, lambda: pilot.app.current_mode == "compare")
+
+    assert used(steps).marked == [6, 4]
+
+
+def test_compares_the_run_under_the_cursor_where_none_is_marked(store: Store) -> None:
+    async def steps(pilot: Pilot[int]) -> None:
+        await pilot.press("j", "c")
+        await until(pilot, lambda: pilot.app.current_mode == "compare")
+
+    assert used(steps).marked == [5]
+
+
+def test_clones(store: Store) -> None:
+    async def steps(pilot: Pilot[int]) -> None:
+        await pilot.press("G", "N")
+        await until(pilot, lambda: pilot.app.current_mode == "new")
+
+    app = used(steps)
+    assert app.draft is None or app.draft == (store.run(1).settings, "lenet5"), "the page New may have taken it already"
+
+
+def test_renames_and_notes(store: Store) -> None:
+    async def steps(pilot: Pilot[int]) -> None:
+        await pilot.press("R")
+        assert isinstance(pilot.app.screen, Writing)
+        await pilot.press("ctrl+u", *"last", "enter")
+        assert "stands for another one" in words(pilot, "#wrong")
+        await pilot.press(*"-try", "enter")
+        await until(pilot, lambda: store.run(6).name == "last-try")
+        await until(pilot, lambda: "last-try" in screen_text(pilot))
+        await pilot.press("e", *"good start", "enter")
+        await until(pilot, lambda: store.run(6).note == "good start")
+        await pilot.press("e", *" not", "escape")
+        await pilot.pause()
+        assert store.run(6).note == "good start"
+
+    used(steps)
+
+
+def test_exports(store: Store) -> None:
+    async def steps(pilot: Pilot[int]) -> None:
+        await pilot.press("G", "x")
+        await until(pilot, lambda: any("./run-1-baseline.csv" in note.message for note in pilot.app._notifications))
+
+    used(steps)
+    rows = Path("run-1-baseline.csv").read_text().splitlines()
+    assert rows[0].startswith("step,")
+    assert len(rows) == 201
+
+
+def test_resumes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    resumed: list[int] = []
+    monkeypatch.setattr(Session, "resume", lambda self, run_id: resumed.append(run_id))
+
+    async def steps(pilot: Pilot[int]) -> None:
+        await pilot.press("r")
+        await until(pilot, lambda: any("nothing to resume" in note.message for note in pilot.app._notifications))
+        await pilot.press("j", "j", "r")
+        await until(pilot, lambda: resumed == [4])
+        await pilot.press("G", "r", "ctrl+u", "5", "enter")
+        assert "above 10" in words(pilot, "#wrong")
+        await pilot.press("0", "enter")
+        await until(pilot, lambda: resumed == [4, 1])
+        assert store.run(1).settings.training.epochs == 50
+
+    used(steps)
+
+
+def test_deletes_at_the_end_what_was_not_brought_back(store: Store) -> None:
+    async def steps(pilot: Pilot[int]) -> None:
+        await pilot.press("d")
+        await until(pilot, lambda: any("stop it first" in note.message for note in pilot.app._notifications))
+        await pilot.press("j", "d")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Asking))
+        assert "5 large" in screen_text(pilot)
+        await pilot.press("n")
+        assert len(ids(pilot)) == 6
+        for run in (5, 4):
+            await pilot.press("d")
+            await until(pilot, lambda: isinstance(pilot.app.screen, Asking))
+            await pilot.press("y")
+            await until(pilot, lambda run=run: run not in ids(pilot))  # type: ignore[misc]
+        assert "4 of 4" in words(pilot, "#count")
+        assert store.run(4), "still there until the program closes"
+        await pilot.press("u")
+        assert ids(pilot) == [6, 4, 3, 2, 1]
+
+    used(steps)
+    assert [run.id for run in store.runs()] == [6, 4, 3, 2, 1]
+
+
+def test_deletes_marked_runs_together(store: Store) -> None:
+    async def steps(pilot: Pilot[int]) -> None:
+        await pilot.press("G", "space", "k", "space", "k", "d")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Asking))
+        assert "these 2 runs" in screen_text(pilot)
+        assert "2 bn  finished, epoch 10, no files" in screen_text(pilot)
+        await pilot.press("escape")
+        assert len(ids(pilot)) == 6
+
+    used(steps)
+
+
+# ---------------------------------------------------------------------------------------------------------------- as a picture
+
+
+@pytest.mark.parametrize("size", [(120, 36), (80, 24)])
+def test_looks_as_it_did(store: Store, snap_compare: Any, size: tuple[int, int]) -> None:
+    async def read(pilot: Pilot[int]) -> None:
+        await until(pilot, lambda: bool(table(pilot).curves) and "dense 1024" in words(pilot, "#told"))
+        await pilot.press("j", "space")
+        await until(pilot, lambda: "diverged" not in words(pilot, "#told") and "dense 1024" in words(pilot, "#told"))
+
+    app = app_of()
+    assert snap_compare(app, terminal_size=size, run_before=read)
+    app.session.close()
