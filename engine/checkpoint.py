@@ -151,7 +151,7 @@ def load(path: Path) -> Checkpoint:
         )
         state = State(**json.loads(header["state"]))
     except FileNotFoundError:
-        raise CheckpointError(f"checkpoint {path} is gone; the run can only be trained again from its start") from None
+        raise CheckpointError(f"checkpoint {path} is gone; the run may have others: 'convtui runs show RUN' lists them") from None
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"checkpoint {path} is damaged: {error}") from None
     except ConvtuiError as error:

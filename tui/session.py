@@ -35,6 +35,7 @@ class Told:
 class _Job:
     run: int
     resume: bool
+    named: bool
 
 
 class Session:
@@ -89,17 +90,20 @@ class Session:
 
     # -------------------------------------------------------------------------------------------------- what is asked
 
-    def start(self, spec: RunSpec, *, name: str, preset: str = "", note: str = "") -> Run:
-        """A new run, trained after those already queued. Raises UsageError for a name that cannot be."""
+    def start(self, spec: RunSpec, *, name: str, preset: str = "", note: str = "", named: bool = False) -> Run:
+        """A new run, trained after those already queued. `named` is true where the person chose the source: it is not replaced.
+
+        Raises UsageError for a name that cannot be.
+        """
         run = self.store.create_run(name=name, preset=preset, spec=spec, dataset=spec.data.source, note=note)
         assert run.id is not None
-        self._queue(_Job(run.id, resume=False))
+        self._queue(_Job(run.id, resume=False, named=named))
         return run
 
     def resume(self, run_id: int) -> None:
         """Let a run of this store go on, in this process. Raises RunBusy where it is in somebody's hands."""
         self.store.queue(run_id)
-        self._queue(_Job(run_id, resume=True))
+        self._queue(_Job(run_id, resume=True, named=True))
 
     def hand_on(self) -> list[int]:
         """Let the runs in hand go on in processes of their own, which live on without this one. Gives their ids."""
@@ -188,7 +192,7 @@ class Session:
             self.activity = f"{what}: {done:,} of {total:,}"
 
         self.activity = "reading the images"
-        dataset = load(spec.data, self.data_dir, named=job.resume, progress=loading)
+        dataset = load(spec.data, self.data_dir, named=job.named, progress=loading)
         for note in dataset.notes:
             self._say(note)
         spec = changed(spec, {"data.source": dataset.source})

@@ -11,7 +11,8 @@ channel; biases are left out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import torch
@@ -92,8 +93,12 @@ def backward(tape: Tape, images: Tensor, index: int, rule: Rule, seed: Callable[
                 ruled.through(tape.net, batch)
                 output = ruled.output
                 assert output is not None
-                with torch.backends.cudnn.flags(enabled=not _recurrent(tape.net)):
-                    (pixels,) = torch.autograd.grad(output, batch, seed(output.detach(), first))
+                with _going_back(tape.net):
+                    try:
+                        (pixels,) = torch.autograd.grad(output, batch, seed(output.detach(), first))
+                    except RuntimeError as error:
+                        why = str(error).splitlines()[0]
+                        raise NotApplicable(f"{rule} is not applicable: no gradient comes through to the pixels ({why})") from error
             parts.append(pixels.detach())
     return torch.cat(parts) if parts else torch.zeros_like(images)
 
@@ -138,7 +143,6 @@ class _Ruled(Following):
         call = self._tape.calls[self.count] if self.count < len(self._tape.calls) else None
         if call is None or call.kind != "rectify":
             return function(*args, **kwargs)
-        assert getattr(function, "__name__", "").rstrip("_") == call.function, "the net computes otherwise than on its tape"
         values = args[0] if args else kwargs["input"]
         result: Tensor = _Back.apply(values, call.settings["slope"], self._rule)
         # A net may count on having overwritten its tensor.
@@ -147,9 +151,18 @@ class _Ruled(Following):
     def called(
         self, index: int, function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], sources: list[int], output: Any
     ) -> None:
+        self._tape.expect(index, function, output)
         self.output = output
 
 
-def _recurrent(net: nn.Module) -> bool:
-    """cuDNN refuses to go back through a recurrent layer in inference mode."""
-    return any(isinstance(module, nn.RNNBase) for module in net.modules())
+@contextmanager
+def _going_back(net: nn.Module) -> Iterator[None]:
+    """cuDNN refuses to go back through a recurrent layer at rest."""
+    if not any(isinstance(module, nn.RNNBase) for module in net.modules()):
+        yield
+        return
+    was, torch.backends.cudnn.enabled = torch.backends.cudnn.enabled, False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.enabled = was

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,19 +75,24 @@ def gives_classes(subject: Subject) -> str | None:
 def layer(subject: Subject, name: str | None, *, default: tuple[Kind, ...] = ("conv",), maps: bool = True) -> tuple[str, Call]:
     """The layer of this name with its call; if no name is given, the last of the kinds `default`.
 
-    With `maps` it must have feature maps. Raises NotApplicable, naming the layers that would do.
+    With batch norm right behind it, it is taken with that. With `maps` it must have feature maps. Raises NotApplicable, naming
+    the layers that would do.
     """
     tape = subject.tape
-    fit = [leaf for leaf in tape.leaves() if tape.layers[leaf] >= 0 and (len(tape.calls[tape.layers[leaf]].shape) == 3 or not maps)]
+    shapes = {leaf: tape.calls[tape.layers[leaf]].shape for leaf in tape.leaves() if tape.layers[leaf] >= 0}
+    fit = [leaf for leaf, shape in shapes.items() if len(shape) == 3 or (len(shape) == 1 and not maps)]
     if name is None:
         there = tape.of_kind(*default)
         if not there:
             raise NotApplicable(f"the net has no layer of kind {' or '.join(default)}; choose one of {', '.join(fit)}")
-        return list(there.items())[-1]
+        name, last = list(there.items())[-1]
+        return name, tape.calls[tape.with_norm(last.index)]
     call = tape.layer(name)
+    if len(call.shape) not in (1, 3):
+        raise NotApplicable(f"the output of layer {name} is {_size(call)}, neither maps nor units; choose one of {', '.join(fit)}")
     if maps and len(call.shape) != 3:
         raise NotApplicable(f"layer {name} has no feature maps, its output is {_size(call)}; choose one of {', '.join(fit)}")
-    return name, call
+    return name, tape.calls[tape.with_norm(call.index)]
 
 
 def of_maps(call: Call, name: str, number: int | None) -> list[int]:
@@ -146,9 +151,9 @@ def image(subject: Subject, options: OfOneImage) -> Chosen:
 
     Raises UsageError for one that there is not, NotApplicable where no image is misclassified.
     """
-    text = options.image or "0"
-    if text not in ("random", "misclassified") and not text.lstrip("-").isdigit():
-        if not Path(text).expanduser().exists():
+    text = "0" if options.image is None else options.image
+    if text not in ("random", "misclassified") and not re.fullmatch("-?[0-9]{1,18}", text):
+        if not _is_there(text):
             near = nearest(text, ("random", "misclassified"))
             raise UsageError(f"image {shown(text)}{near} is neither a file nor random, misclassified or a number in the split")
         return from_files(subject, [Path(text)])
@@ -160,8 +165,7 @@ def image(subject: Subject, options: OfOneImage) -> Chosen:
         return numbered(subject, split, torch.randint(len(split), (1,), generator=generator))
     if text == "misclassified":
         told = subject.predictions(split.images, split.labels)
-        # What a diverged net says is no mistake.
-        wrong = [place for place, each in enumerate(told) if each.is_wrong and math.isfinite(each.confidence)]
+        wrong = [place for place, each in enumerate(told) if each.is_wrong]
         if not wrong:
             raise NotApplicable(f"no image of the {options.split} split is misclassified: give an image by its number")
         return numbered(subject, split, surest(told, wrong)[:1])
@@ -171,13 +175,20 @@ def image(subject: Subject, options: OfOneImage) -> Chosen:
     return numbered(subject, split, [number])
 
 
+def _is_there(text: str) -> bool:
+    try:
+        return bool(text) and Path(text).expanduser().exists()
+    except (OSError, RuntimeError):  # a name too long, a home that nobody has
+        return False
+
+
 def surest(predictions: Sequence[Prediction], places: Iterable[int]) -> list[int]:
     """`places` in the order of the confidence of what is predicted there, the highest first; of equals the earlier."""
     return sorted(places, key=lambda place: -predictions[place].confidence)
 
 
 def from_files(subject: Subject, paths: Sequence[Path]) -> Chosen:
-    """A person's own pictures, in the size and colour that the net takes.
+    """A person's own pictures, squeezed to the size and in the colour that the net takes, as images of folders are.
 
     Raises UsageError naming those that cannot be read, if there are any.
     """
@@ -188,6 +199,8 @@ def from_files(subject: Subject, paths: Sequence[Path]) -> Chosen:
     for path in paths:
         try:
             decoded.append(torch.tensor(decode(path.expanduser().read_bytes(), height)))
+        except RuntimeError:
+            trouble.append(f"{shown(path)} (there is no such home)")
         except OSError as error:
             trouble.append(f"{shown(path)} ({error.strerror})")
         except UnreadableImage as error:

@@ -25,6 +25,9 @@ class Field:
         return top, left, top + self.size[0], left + self.size[1]
 
 
+_STILL = ("flatten", "view", "reshape", "squeeze", "unsqueeze", "unflatten")
+
+
 def receptive_field(tape: Tape, index: int) -> Field | None:
     """The receptive field of the units of call `index`; None where a unit looks at the whole image, or nothing is known.
 
@@ -54,7 +57,8 @@ def _after(tape: Tape, call: Call, fields: dict[int, Field | None]) -> Field | N
             # Maps added to a vector, or to maps of another size, are spread over one another.
             return _around(before) if len(sizes) == 1 and len(call.shape) == 3 and call.shape[1:] in sizes else None
         case "reshape":
-            return before[0] if shapes == {call.shape} else None
+            # Others move values between places though the shape stays.
+            return before[0] if shapes == {call.shape} and call.function in _STILL else None
         case _:
             return None
 

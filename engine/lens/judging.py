@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -23,7 +22,7 @@ def judged(subject: Subject, split: Split, name: SplitName) -> tuple[list[Predic
     A diverged net's output is not a number: it predicts nothing. Raises NotApplicable where it predicts nothing at all.
     """
     predictions = subject.predictions(split.images, split.labels)
-    places = [place for place, told in enumerate(predictions) if math.isfinite(told.confidence)]
+    places = [place for place, told in enumerate(predictions) if told.predicted is not None]
     silent = len(predictions) - len(places)
     if predictions and not places:
         raise NotApplicable(
@@ -37,7 +36,7 @@ def sheet_of(subject: Subject, title: str, split: Split, places: Sequence[int], 
     """The first `count` of the images at `places`, captioned with their likeliest classes and the probabilities."""
     chosen = numbered(subject, split, list(places[:count]))
     if len(places) > count:
-        notes = [*notes, f"the first {count:,} are shown; count=N shows more"]
+        notes = [*notes, f"the first {count:,} are shown; --opt count=N shows more"]
     sheet = image_sheet(subject, title, chosen, notes)
     captions = [f"{name} {subject.says(told, _NAMED)}" for name, told in zip(chosen.names, chosen.predictions, strict=True)]
     return replace(sheet, tiles=[replace(tile, caption=caption) for tile, caption in zip(sheet.tiles, captions, strict=True)])

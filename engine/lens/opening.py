@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from engine import models
-from engine.checkpoint import load, restore_net
+from engine.checkpoint import Identity, load, restore_net
 from engine.data import catalog
+from engine.data.batches import Standardise
 from engine.data.split import Dataset
 from engine.errors import CheckpointError, DataError, UsageError
 from engine.lens.subject import Snapshot, Subject
@@ -40,7 +42,10 @@ def of_run(
     checkpoint = load(path)
     identity = checkpoint.identity
     size = identity.spec.data.size
-    net = models.build(identity.spec.model, channels=identity.channels, size=size, classes=len(identity.classes))
+    with torch.device("meta"):
+        # No weights are drawn: a training in another thread may be drawing from the same generator.
+        net = models.build(identity.spec.model, channels=identity.channels, size=size, classes=len(identity.classes), seed=None)
+    net.to_empty(device="cpu")
     restore_net(net, checkpoint.net, path)
     net = net.to(device or torch.device("cpu")).to(memory_format=torch.channels_last).eval()
 
@@ -52,8 +57,15 @@ def of_run(
                 f"{found.source} holds other classes or colours now than when run {run.id} was trained on it: bring the images "
                 "back as they were, or look at a run that was trained on these"
             )
+        if not _same_images(identity, found):
+            raise DataError(
+                f"{found.source} holds other images now than when run {run.id} was trained on it: bring them back as they were, "
+                "or look at a run that was trained on these"
+            )
         return found
 
+    steps = row.step - row.epoch * run.steps_per_epoch
+    beyond = f" + {steps:,} steps" if run.steps_per_epoch and steps > 0 else ""
     return Subject(
         net=net,
         shape=(identity.channels, size, size),
@@ -61,7 +73,7 @@ def of_run(
         standardise=identity.standardise,
         dataset=dataset,
         spec=identity.spec,
-        title=f"run {run.id} ({run.name}), epoch {row.epoch}",
+        title=f"run {run.id} ({run.name}), epoch {row.epoch}{beyond}",
         epoch=row.epoch,
         snapshots=_snapshots(store.folder(run.id), kept),
         progress=progress,
@@ -69,10 +81,23 @@ def of_run(
     )
 
 
+def _same_images(identity: Identity, found: Dataset) -> bool:
+    """As far as their mean and deviation tell, where the run kept them."""
+    if not identity.spec.data.standardise:
+        return True
+    now = Standardise(found.mean, found.std)
+    return identity.has_images_of(replace(identity, standardise=now))
+
+
 def _chosen(run: Run, kept: list[Checkpoint], epoch: str) -> Checkpoint:
     """The file that `epoch` means; of several of one epoch the newest."""
     if not kept:
-        raise CheckpointError(f"run {run.id} ({run.name}) has no weights on disk yet: train it, or look at another run")
+        how = (
+            "it is in its first epoch, try again soon"
+            if run.status in ("running", "paused")
+            else "train it, or look at another run"
+        )
+        raise CheckpointError(f"run {run.id} ({run.name}) has no weights on disk yet: {how}")
     if epoch == "last":
         return kept[0]
     if epoch == "best":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Literal
 
@@ -106,6 +106,8 @@ class Subject:
         found: Split | None = getattr(self.images, name)
         if found is None:
             raise NotApplicable(f"this run holds no {name} images out: look at the split test or train")
+        if not len(found):
+            raise NotApplicable(f"the {name} split has no images")
         return found
 
     def seen(self, images: Tensor) -> Tensor:
@@ -132,7 +134,7 @@ class Subject:
     @property
     def gives_classes(self) -> bool:
         """Whether the net's output is one number a class."""
-        return bool(self.tape.calls) and self.tape.calls[-1].shape == (len(self.classes),)
+        return self.tape.output >= 0 and self.tape.calls[self.tape.output].shape == (len(self.classes),)
 
     def predictions(self, images: Tensor, labels: Tensor | None = None) -> list[Prediction]:
         """What the net says about each of uint8 images [N, C, H, W], whose true classes are int64 [N], or not known."""
@@ -140,22 +142,28 @@ class Subject:
         if not self.gives_classes:
             return [Prediction(label, None, ()) for label in known]
         rows = self.probabilities(images)
-        return [Prediction(label, int(row.argmax()), tuple(row.tolist())) for label, row in zip(known, rows, strict=True)]
+        # What is not a number says nothing.
+        best = [int(row.argmax()) if bool(row.isfinite().all()) else None for row in rows]
+        return [
+            Prediction(label, predicted, () if predicted is None else tuple(row.tolist()))
+            for label, predicted, row in zip(known, best, rows, strict=True)
+        ]
 
     def probabilities(self, images: Tensor) -> Tensor:
-        """float64 [N, classes] of uint8 images [N, C, H, W], by softmax of the net's output; on the CPU.
+        """float64 [N, classes] of uint8 images [N, C, H, W], by softmax of the net's output, unless it ends in one; on the CPU.
 
         For nets that give classes.
         """
-        output = self.tape.calls[-1].index
-        rows = [outputs[output].double().softmax(1).cpu() for _, outputs in self.passes(images, [output])]
+        output = self.tape.calls[self.tape.output]
+        shares = {"softmax": Tensor.double, "log_softmax": Tensor.exp}.get(output.function, partial(torch.softmax, dim=1))
+        rows = [shares(outputs[output.index].double()).cpu() for _, outputs in self.passes(images, [output.index])]
         return torch.cat(rows) if rows else torch.zeros((0, len(self.classes)), dtype=torch.float64)
 
     def label(self, name: str) -> int:
         """The class that a person means by its name or number. Raises UsageError, with a near one."""
         if name in self.classes:
             return self.classes.index(name)
-        if name.isdigit() and int(name) < len(self.classes):
+        if name.isascii() and name.isdigit() and int(name) < len(self.classes):
             return int(name)
         raise UsageError(f"there is no class {name!r}{nearest(name, self.classes)}: there are {', '.join(self.classes)}")
 

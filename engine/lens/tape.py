@@ -5,6 +5,7 @@ Every view that goes back through a net reads this: it sees functional, in-place
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -77,12 +78,22 @@ class Tape:
         self.net = net
         self.input = tuple(image.shape)
         noting = _Noting()
-        with at_rest(net), torch.no_grad(), noting.listening(net):
+        # Not inference_mode: its tensors do not count how often they are overwritten.
+        with at_rest(net), torch.inference_mode(False), torch.no_grad():
             try:
-                noting.through(net, image[None])
-            except (RuntimeError, TypeError, ValueError) as error:
+                with noting.listening(net):
+                    # Two of them: of one alone a net may squeeze the batch away.
+                    returned = noting.through(net, image[None].repeat(2, 1, 1, 1))
+            except Exception as error:  # a net may raise anything
                 shape = "x".join(map(str, image.shape))
-                raise NotApplicable(f"the net does not take an image of {shape}: {str(error).splitlines()[0]}") from None
+                why = (str(error) or type(error).__name__).splitlines()[0]
+                raise NotApplicable(f"the net does not take an image of {shape}, or cannot be followed: {why}") from error
+        first = next(_tensors((returned,)), None)
+        output = None if first is None else noting.number(first)
+        if output is None:
+            raise NotApplicable("part of this net is not made of torch's functions (compiled, NumPy): it cannot be looked into")
+        self.output = output
+        """The call that gives what the net returns; of several tensors the first."""
         self.calls: Sequence[Call] = noting.calls
         self.layers: Mapping[str, int] = noting.layers
         """Name of each module that gives one tensor -> the call of its output; of a module used twice, the first use."""
@@ -98,7 +109,12 @@ class Tape:
 
     def leaves(self) -> list[str]:
         """Names of the modules without children that were used, in the order of their first use."""
-        return [name for name in self.layers if not any(self.net.get_submodule(name).children())]
+        return [name for name in self.layers if self._is_leaf(name)]
+
+    def _is_leaf(self, name: str) -> bool:
+        """A weight that is computed from others hangs below its layer, which is a leaf all the same."""
+        children = {child for child, _ in self.net.get_submodule(name).named_children()}
+        return not children - {"parametrizations"} and "parametrizations" not in name.split(".")
 
     def of_kind(self, *kinds: Kind) -> dict[str, Call]:
         """Leaf module -> its call, for every one whose output is such a call."""
@@ -125,6 +141,16 @@ class Tape:
                 reached.add(call.index)
         return None
 
+    def with_norm(self, index: int) -> int:
+        """The call whose output counts as the layer's: that of the batch norm right behind it, where there is one.
+
+        How excited a unit is, is what its activation is given: batch norm may turn a layer's values over.
+        """
+        for call in self.calls[index + 1 :]:
+            if call.sources == (index,) and call.kind in ("scale", "same"):
+                return self.with_norm(call.index) if call.shape == self.calls[index].shape else index
+        return index
+
     def stages(self, index: int) -> tuple[int, ...]:
         """The calls that give a layer's values before its activation (after batch norm) and after it.
 
@@ -136,6 +162,13 @@ class Tape:
         if following.shape[:1] != self.calls[index].shape[:1]:
             return (index,)  # maps of several layers go through it together, or of none
         return (following.sources[0], following.index)
+
+    def expect(self, index: int, function: Callable[..., Any], output: Any) -> None:
+        """Raise NotApplicable where another pass takes another way than the one that was noted."""
+        known = self.calls[index] if index < len(self.calls) else None
+        shape = tuple(output.shape[1:]) if isinstance(output, Tensor) else ()
+        if known is None or known.function != _name(function) or known.shape != shape:
+            raise NotApplicable("the net computes otherwise for these images than for others: which layer is which cannot be told")
 
     def run(self, images: Tensor, wanted: Iterable[int]) -> dict[int, Tensor]:
         """The outputs of the calls `wanted` for `images` [N, C, H, W]; what comes after the last of them is not computed.
@@ -163,27 +196,28 @@ class Following(TorchFunctionMode):
     def __init__(self, until: int | None = None) -> None:
         """`until` is the last call that is wanted."""
         super().__init__()
-        # Tensors are kept so that no other is given their identity.
-        self._known: dict[int, tuple[int, Tensor]] = {}
+        # By identity, which another tensor may be given once one is gone: hence the reference, which keeps nothing alive.
+        self._known: dict[int, tuple[int, weakref.ref[Tensor]]] = {}
         self._until = until
         self.count = 0
 
-    def through(self, net: nn.Module, images: Tensor) -> None:
-        """One forward pass of `images` [N, C, H, W], as far as is wanted."""
+    def through(self, net: nn.Module, images: Tensor) -> Any:
+        """One forward pass of `images` [N, C, H, W], as far as is wanted; what the net returns where it comes to that."""
+        own = images.clone()  # a net may overwrite what it is given
+        self._know(own, INPUT)
         with self:
-            own = images.clone()  # a net may overwrite what it is given
-            self._know(own, INPUT)
             try:
-                net(own)
+                return net(own)
             except _Reached:
-                return
+                return None
 
     def number(self, tensor: Any) -> int | None:
         """Which call gave `tensor`; None for what does not depend on the images."""
-        return self._known[id(tensor)][0] if id(tensor) in self._known else None
+        number, known = self._known.get(id(tensor), (None, None))
+        return number if known is not None and known() is tensor else None
 
     def _know(self, tensor: Tensor, index: int) -> None:
-        self._known[id(tensor)] = (index, tensor)
+        self._known[id(tensor)] = (index, weakref.ref(tensor))
 
     def __torch_function__(
         self, function: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
@@ -200,6 +234,8 @@ class Following(TorchFunctionMode):
             self.called(index, function, args, given, sources, output)
             for tensor in tensors:
                 self._know(tensor, index)
+            if function == _DATA:
+                self._know(args[0], index)  # what is done to its data shows nowhere
             if index == self._until:
                 raise _Reached
         return output
@@ -220,6 +256,19 @@ class _Noting(Following):
         self.calls: list[Call] = []
         self.layers: dict[str, int] = {}
         self._inside: list[str] = [""]
+        self._versions: dict[int, int] = {}
+
+    def _know(self, tensor: Tensor, index: int) -> None:
+        self._versions[id(tensor)] = tensor._version
+        super()._know(tensor, index)
+
+    def _was_overwritten(self, tensors: Iterable[Tensor]) -> bool:
+        """Whether one of them was changed by a call that it was not handed to: through a view, or by an index."""
+        return any(self.number(tensor) is not None and tensor._version > self._versions[id(tensor)] for tensor in tensors)
+
+    def compute(self, function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        self._stale = self._was_overwritten(_tensors((*args, *kwargs.values())))
+        return function(*args, **kwargs)
 
     @contextmanager
     def listening(self, net: nn.Module) -> Iterator[None]:
@@ -237,7 +286,14 @@ class _Noting(Following):
         def before(_module: nn.Module, _inputs: Any) -> None:
             self._inside.append(name)
 
-        def after(_module: nn.Module, _inputs: Any, output: Any) -> None:
+        def after(_module: nn.Module, inputs: Any, output: Any) -> None:
+            if isinstance(output, Tensor) and self.number(output) is None:
+                # It did something that torch's functions do not show, in compiled code or NumPy.
+                sources = [number for tensor in _tensors(inputs) if (number := self.number(tensor)) is not None]
+                if sources:
+                    index, self.count = self.count, self.count + 1
+                    self.calls.append(_hidden(index, type(_module).__name__, name, sources, output))
+                    self._know(output, index)
             self._inside.pop()
             number = self.number(output)
             if number is not None and name:
@@ -248,14 +304,15 @@ class _Noting(Following):
     def called(
         self, index: int, function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], sources: list[int], output: Any
     ) -> None:
-        name = getattr(function, "__name__", str(function))
-        name = name if name.startswith("__") else name.rstrip("_")
+        name = _name(function)
         single = isinstance(output, Tensor)
-        kind: Kind = _KINDS.get(name, "other") if single else "other"
+        kind: Kind = _KINDS.get(name, "other") if single and not self._stale else "other"
+        if "dropout" in name and _is_on(args, kwargs):
+            kind = "other"
         settings: dict[str, Any] = {}
         if kind in ("conv", "dense", "scale", "rectify", "max_pool") or name == "avg_pool2d":
             kind, settings = _understood(kind, name, args, kwargs)
-        in_place = any(output is tensor for tensor in _tensors(args)) and kind != "same"
+        in_place = any(output is tensor for tensor in _tensors((*args, *kwargs.values()))) and kind != "same"
         shape = tuple(output.shape[1:]) if single else ()
         self.calls.append(Call(index, name, kind, self._inside[-1], tuple(dict.fromkeys(sources)), shape, in_place, settings))
 
@@ -263,7 +320,7 @@ class _Noting(Following):
 class _Keeping(Following):
     def __init__(self, tape: Tape, wanted: frozenset[int]) -> None:
         super().__init__(until=max(wanted))
-        self._wanted = wanted
+        self._tape, self._wanted = tape, wanted
         # What is overwritten later in this very pass is copied before that; a view shares the memory of what it views.
         self._overwritten: set[int] = set()
         for call in reversed(tape.calls[: max(wanted) + 1]):
@@ -274,8 +331,29 @@ class _Keeping(Following):
     def called(
         self, index: int, function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], sources: list[int], output: Any
     ) -> None:
+        self._tape.expect(index, function, output)
         if index in self._wanted:
             self.kept[index] = output.clone() if index in self._overwritten else output
+
+
+_DATA: Any = vars(torch._C.TensorBase)["data"].__get__
+"""What reading `tensor.data` calls: the same memory, whose changes are not counted."""
+
+
+def _name(function: Callable[..., Any]) -> str:
+    """As in `relu`, in place or not."""
+    name = str(getattr(function, "__name__", function))
+    return name if name.startswith("__") else name.rstrip("_")
+
+
+def _is_on(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
+    """Whether a dropout drops: written as a function it does unless told otherwise, at rest too."""
+    found = _arguments(args, kwargs, 1, (("p", 0.5), ("training", kwargs.get("train", True))))
+    return bool(found["training"] and found["p"])
+
+
+def _hidden(index: int, what: str, module: str, sources: list[int], output: Tensor) -> Call:
+    return Call(index, what, "other", module, tuple(dict.fromkeys(sources)), tuple(output.shape[1:]), False)
 
 
 def _tensors(values: Any) -> Iterator[Tensor]:

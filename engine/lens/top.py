@@ -89,7 +89,8 @@ def find(subject: Subject, options: OfTop) -> Top:
 def notes(subject: Subject, top: Top) -> list[str]:
     """What was left out, and what the tiles are."""
     dead = [f"{top.dead} of {len(top.maps)} maps are dead: no image excites them"] if top.dead else []
-    return [f"tiles are {Frame(subject, top.call).words}, strongest first", *dead]
+    norm = ["units are taken after batch norm"] if subject.tape.layers[top.layer] != top.call else []
+    return [f"tiles are {Frame(subject, top.call).words}, strongest first", *norm, *dead]
 
 
 def arranged(subject: Subject, top: Top, tiles: list[Tile]) -> tuple[list[Tile], tuple[int, int], list[str]]:
@@ -137,6 +138,6 @@ def patches(subject: Subject, top: Top, title: str, *, beside: bool) -> Sheet:
     return Sheet(title, placed, ramp_of_images(subject), 0, 255, block=block, captions=captions, notes=lines, beside=beside)
 
 
-def words(options: OfTop) -> str:
+def words(subject: Subject, options: OfTop) -> str:
     """Which images were searched, for titles."""
-    return f"{options.split} images" + (f" of {options.label}" if options.label is not None else "")
+    return f"{options.split} images" + ("" if options.label is None else f" of {subject.classes[subject.label(options.label)]}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import nn
@@ -14,11 +16,12 @@ from engine.models.summary import Summary, summarise
 from engine.spec import ModelSpec, RunSpec
 
 
-def build(spec: ModelSpec, *, channels: int, size: int, classes: int, seed: int = 0) -> nn.Sequential:
+def build(spec: ModelSpec, *, channels: int, size: int, classes: int, seed: int | None = 0) -> nn.Sequential:
     """The net for images [N, channels, size, size]; gives logits [N, classes].
 
     Layers are named by kind and order: `conv1 bn1 act1 pool1 ... flatten dense1 act3 dropout1 output`. Weights depend on
-    `seed` alone; torch's global generator is left as it was. Raises SpecError where the image is too small for a block.
+    `seed` alone; torch's global generator is left as it was. Without a seed it is not touched: for the meta device, where there
+    are no weights to draw, and other threads may be drawing from it. Raises SpecError where the image is too small for a block.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     count: Counter[str] = Counter()
@@ -27,8 +30,7 @@ def build(spec: ModelSpec, *, channels: int, size: int, classes: int, seed: int 
         count[kind] += 1
         layers[f"{kind}{count[kind]}"] = layer
 
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with _seeded(seed):
         for index, block in enumerate(spec.conv_blocks):
             where = f"model.conv_blocks.{index} = {block}"
             add("conv", nn.Conv2d(channels, block.filters, block.kernel, block.stride, block.padding))
@@ -59,8 +61,18 @@ def check(spec: RunSpec, *, classes: int = 10) -> Summary:
     """Layers and counts of the spec's net, at the cost of no memory. Raises SpecError where the net cannot be built."""
     channels = 1 if spec.data.colour == "grey" else 3
     with torch.device("meta"):
-        net = build(spec.model, channels=channels, size=spec.data.size, classes=classes)
+        net = build(spec.model, channels=channels, size=spec.data.size, classes=classes, seed=None)
     return summarise(net, (channels, spec.data.size, spec.data.size))
+
+
+@contextmanager
+def _seeded(seed: int | None) -> Iterator[None]:
+    if seed is None:
+        yield
+        return
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
 
 
 def _side(size: int, kernel: int, stride: int, padding: int, where: str, what: str) -> int:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,6 +16,7 @@ from tui.cli.run import DeviceName
 from tui.cli.text import clean
 
 if TYPE_CHECKING:
+    from engine.lens.registry import View
     from engine.lens.results import Result
     from engine.lens.subject import Subject
     from engine.store import Run, Store
@@ -55,12 +56,28 @@ def look(
         if out is not None:
             check(out)
         chosen = find_view(view)
-        shortcuts = {"layer": layer, "map": map, "image": image, "label": label}
-        options = chosen.make(parsed(opt or []) | {name: value for name, value in shortcuts.items() if value is not None})
+        options = chosen.make(asked(chosen, opt or [], {"layer": layer, "map": map, "image": image, "label": label}))
         with waiting() as told:
             subject = opened(store, run, epoch=epoch, device=device, data_dir=data_dir, told=told)
             results = chosen(subject, options)
-    show(results, out=out, as_json=as_json, drawn=draw or out is None)
+    about = {"run": run.id, "name": run.name, "epoch": subject.epoch, "view": chosen.name, "options": options.model_dump()}
+    show(results, out=out, as_json=as_json, drawn=draw or out is None, about=about)
+
+
+def asked(view: View, settings: list[str], shortcuts: Mapping[str, str | None]) -> dict[str, str]:
+    """What `--opt` and its shortcuts say, by the names of the view's options. Raises UsageError in the words that were typed."""
+    values = parsed(settings)
+    has = [field.path for field in view.fields()]
+    for name, value in shortcuts.items():
+        typed = "--class" if name == "label" else f"--{name}"
+        if value is None:
+            continue
+        if name not in has:
+            raise UsageError(f"{typed} means nothing to the view {view.name}; it can be asked: {', '.join(has) or 'nothing'}")
+        if name in values:
+            raise UsageError(f"{typed} {clean(value)} and --opt {name}={clean(values[name])} say two things: leave one out")
+        values[name] = value
+    return values
 
 
 def parsed(settings: list[str]) -> dict[str, str]:
@@ -122,12 +139,19 @@ def opened(store: Store, run: Run, *, epoch: str, device: str, data_dir: Path | 
     return of_run(store, run, epoch=epoch, device=place, data_dir=data_dir, loading=told.loading, progress=told.images)
 
 
-def show(results: Sequence[Result], *, out: Path | None = None, as_json: bool = False, drawn: bool = True) -> None:
+def show(
+    results: Sequence[Result],
+    *,
+    out: Path | None = None,
+    as_json: bool = False,
+    drawn: bool = True,
+    about: dict[str, Any] | None = None,
+) -> None:
     """Save where a file is named; print JSON where asked for, else draw in the terminal, if that is wanted."""
     if as_json:
         from engine.lens.saving import as_json as values_of
 
-        print(line(values_of(results)))
+        print(line((about or {}) | values_of(results)))
     elif drawn:
         from rich.console import Console
 

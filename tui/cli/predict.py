@@ -13,10 +13,14 @@ from tui.cli.options import DEFAULT_STORE, AsJson, DataDir, RunName, StorePath, 
 from tui.cli.run import DeviceName
 from tui.cli.text import clean
 
+SQUEEZED = "pictures are squeezed to a square, as training images are: cut them to one first to keep their proportions"
+
 
 def predict(
     reference: RunName,
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="pictures, of any size and kind that Pillow reads")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="pictures of any size, squeezed to the square that the net takes")
+    ],
     epoch: Epoch = "last",
     device: DeviceName = "auto",
     as_json: AsJson = False,
@@ -49,4 +53,4 @@ def predict(
     names = [(ordinal, f"{ordinal} probability") for ordinal in ("first", "second", "third")[:most]]
     columns = ["file", *(name for pair in names for name in pair)]
     table = Table("what the net takes them for", columns, rows, shares=[name for _, name in names])
-    show([image_sheet(subject, f"as the net sees them · {subject.title}", chosen), table])
+    show([image_sheet(subject, f"as the net sees them · {subject.title}", chosen, [SQUEEZED]), table])

@@ -139,8 +139,8 @@ class Reader:
         checkpoints = [each for each in store.checkpoints(run_id) if (each.id or 0) > self._checkpoint]
         for checkpoint in reversed(checkpoints):
             self._checkpoint = checkpoint.id or 0
-            best = f", test accuracy {percent(checkpoint.test_accuracy)}" if checkpoint.test_accuracy is not None else ""
-            what = {"best": "best epoch so far kept", "snapshot": "snapshot kept"}.get(checkpoint.kind, "checkpoint saved")
+            best = f", test {percent(checkpoint.test_accuracy)}" if checkpoint.test_accuracy is not None else ""
+            what = {"best": "best epoch kept", "snapshot": "snapshot kept"}.get(checkpoint.kind, "checkpoint saved")
             new.append(Entry(checkpoint.created, f"{what} at step {checkpoint.step:,}{best} ({size(checkpoint.bytes)})"))
         if new:
             self._entries = sorted([*self._entries, *new], key=lambda entry: entry.created)[-MOST_ENTRIES:]

@@ -92,7 +92,7 @@ class NewPage(Page):
         first = known.get(PREFERRED) or next(iter(known.values()), None)
         base = first.spec if first else make({})
         own = (
-            Item("preset", "preset", "", "menu", help="what to start from; choosing another drops your changes (u takes it back)"),
+            Item("preset", "preset", "", "menu", help="what to start from; another drops your changes (u: undo)"),
             Item("name", "name", "", "text", help="what to call the run; the preset's name if left empty"),
             Item("note", "note", "", "text", help="why you train it, kept with the run"),
             Item("device", "device", "", "menu", help="where to train; auto is the freest GPU, else the CPU"),
@@ -313,10 +313,12 @@ class NewPage(Page):
         self._trying.end()
         self._starting = True
         name = form.texts["name"].strip() or form.draft.preset or "run"
-        self._start(form.draft.spec, name, form.draft.preset, form.texts["note"].strip())
+        # A source that somebody chose is never replaced by its stand-in.
+        named = "data.source" in form.draft.changes()
+        self._start(form.draft.spec, name, form.draft.preset, form.texts["note"].strip(), named)
 
     @work(thread=True, group="start")
-    def _start(self, spec: RunSpec, name: str, preset: str, note: str) -> None:
+    def _start(self, spec: RunSpec, name: str, preset: str, note: str, named: bool) -> None:
         from engine.errors import ConvtuiError
         from tui.screens.trying import check_fits
 
@@ -324,7 +326,7 @@ class NewPage(Page):
             # torch's global generators are a run's own: a trial must have let go of them.
             self._trying.wait()
             check_fits(spec, self.convtui.session.device)
-            run = self.convtui.session.start(spec, name=name, preset=preset, note=note)
+            run = self.convtui.session.start(spec, name=name, preset=preset, note=note, named=named)
         except ConvtuiError as error:
             self.post_message(self.Refused(str(error)))
             return

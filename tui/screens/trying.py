@@ -181,8 +181,9 @@ def overfit_words(found: Overfit) -> str:
 
 
 def range_words(found: Range) -> str:
-    """Where the loss falls quickest."""
+    """Where the loss falls quickest, and from where on it grows."""
     went = f"rates {found.rates[0]:.0e} to {found.rates[-1]:.0e} on {found.source}"
     if found.steepest is None:
-        return f"{went}: the loss never falls"
-    return f"{went}: the loss falls quickest at {found.steepest:.1e}"
+        return f"{went}: {len(found.losses)} steps are too few to see the loss fall"
+    least = found.rates[found.losses.index(min(found.losses))]
+    return f"{went}: the loss falls quickest at {found.steepest:.1e}, grows beyond {least:.1e}"

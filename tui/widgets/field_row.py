@@ -88,7 +88,7 @@ class FieldRow(Widget):
         """Show this from now on."""
         if shown != self.shown:
             before, self.shown = len(self._lines()), shown
-            if (height := len(self._lines())) != before:
+            if (height := len(self._lines())) != before and self.editor is None:
                 self.styles.height = height
             self.refresh()
 
@@ -130,12 +130,14 @@ class FieldRow(Widget):
         if self.editor is None:
             editor = Input(self.shown.text, compact=True)
             self.mount(editor)
+            self.styles.height = 1
             editor.focus()
 
     def leave(self) -> None:
         """Take the input away again."""
         if self.editor is not None:
             self.editor.remove()
+            self.styles.height = len(self._lines())
 
     def on_click(self, event: Click) -> None:
         """The form knows what a click means."""

@@ -44,11 +44,15 @@ class Menu(ModalScreen[str | None]):
         self._beside = beside
 
     def compose(self) -> ComposeResult:
-        menu = OptionList(*(Option(words, id=f"v{number}") for number, (_, words) in enumerate(self._options)))
+        room = int(self.app.size.width * 0.96) - 6
+        options = [Text(words) if isinstance(words, str) else words.copy() for _, words in self._options]
+        for words in options:
+            words.truncate(room, overflow="ellipsis")
+        menu = OptionList(*(Option(words) for words in options))
         menu.border_title = self._title
         menu.styles.height = len(self._options) + 2
         if self._beside:
-            width = max(24, *(Text.from_markup(w).cell_len if isinstance(w, str) else w.cell_len for _, w in self._options)) + 6
+            width = max(24, *(words.cell_len for words in options)) + 6
             menu.styles.width = width
             menu.styles.offset = (self._beside.x, self._beside.y)
         yield menu

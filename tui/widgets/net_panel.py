@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from engine.models import Summary
     from engine.spec import RunSpec
 
-CHART_ROWS = 9
+CHART_ROWS = 7
 CHART_ROWS_IF_TALL = 14
 TALL = 44
 """Rows of the panel from which the chart is drawn larger."""
@@ -78,12 +78,12 @@ def _data_words(described: Description, *, there: bool, used: int | None) -> str
 
 def net_table(summary: Summary) -> Table:
     """A row a layer: its output's shape, parameters, neurons, and its share of all parameters."""
-    table = Table(box=None, header_style="dim", pad_edge=False, expand=True, show_footer=True, footer_style="bold")
+    table = Table(box=None, header_style="dim", pad_edge=False, expand=True)
     total = summary.parameters
-    table.add_column("layer", footer="total", no_wrap=True)
+    table.add_column("layer", no_wrap=True)
     table.add_column("output", justify="right", no_wrap=True)
-    table.add_column("parameters", footer=f"{total:,}", justify="right", no_wrap=True)
-    table.add_column("neurons", footer=f"{summary.neurons:,}", justify="right", no_wrap=True)
+    table.add_column("parameters", justify="right", no_wrap=True)
+    table.add_column("neurons", justify="right", no_wrap=True)
     table.add_column("share", justify="right", no_wrap=True)
     table.add_row("input", _shape(summary.input), "", "", "", style="dim")
     for layer in summary.layers:
@@ -92,6 +92,11 @@ def net_table(summary: Summary) -> Table:
         neurons = f"{layer.neurons:,}" if layer.neurons else ""
         table.add_row(layer.name, _shape(layer.output), parameters, neurons, share, style="" if layer.parameters else "dim")
     return table
+
+
+def _totals(net: Summary, batch_size: int) -> str:
+    counted = f"{net.parameters:,} parameters, {net.neurons:,} neurons"
+    return f"{counted}\n{size(net.least_bytes(batch_size))} of memory at least, at {batch_size} a batch"
 
 
 def _shape(shape: tuple[int, ...]) -> str:
@@ -136,8 +141,7 @@ class NetPanel(Vertical):
         data = self.query_one("#data", Static)
         data.set_class(known.data_wrong, "-wrong")
         data.update("\n".join(clean(line) for line in known.data.splitlines()))
-        memory = "" if isinstance(known.net, str) else size(known.net.least_bytes(known.batch_size))
-        self.query_one("#memory", Static).update(f"{memory} of memory at least, at {known.batch_size} a batch" if memory else "")
+        self.query_one("#memory", Static).update("" if isinstance(known.net, str) else _totals(known.net, known.batch_size))
         self.draw(known.activation)
 
     def say(self, words: str) -> None:

@@ -30,9 +30,15 @@ OVERFIT_STEPS = 100
 LEARNT = 0.05
 """A batch of which no more than this is left of the loss is learnt by heart."""
 RANGE_STEPS = 100
-LOWEST_RATE, HIGHEST_RATE = 1e-6, 1.0
+SMOOTH = 0.8
+"""Share of the loss before in the smoothed one."""
+LOWEST_RATE, HIGHEST_RATE = 1e-5, 1.0
 WORSE = 2.0
 """The range test ends where the loss is this many times its least."""
+FALL = 0.05
+"""Share of the first loss that a fall must have, to be one."""
+WINDOW = 8
+"""Steps over which a fall is measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +76,13 @@ class Range:
 
     @property
     def steepest(self) -> float | None:
-        """The rate at which the smoothed loss falls quickest; None where it never falls."""
-        down = self.losses[: self.losses.index(min(self.losses)) + 1] if self.losses else ()
-        falls = [(after - before, rate) for before, after, rate in zip(down, down[1:], self.rates[1:], strict=False)]
-        least = min(falls, default=(0.0, 0.0))
-        return least[1] if least[0] < 0 else None
+        """The rate at which the smoothed loss falls quickest; None where it does not fall by more than its noise."""
+        least = min(self.losses, default=0.0)
+        if not self.losses or least > (1 - FALL) * self.losses[0]:
+            return None
+        last = self.losses.index(least)
+        at = range(min(WINDOW, last), last + 1)
+        return self.rates[min(at, key=lambda index: self.losses[index] - self.losses[max(0, index - WINDOW)]) - WINDOW // 2]
 
 
 def activation_curves(model: ModelSpec) -> Curves:
@@ -164,9 +172,9 @@ def rate_range(
         loss = _loss(step, *next(batches), rate)
         if not math.isfinite(loss):
             break
-        mean = 0.8 * mean + 0.2 * loss
+        mean = SMOOTH * mean + (1 - SMOOTH) * loss
         rates.append(rate)
-        smooth.append(mean / (1 - 0.8 ** (number + 1)))
+        smooth.append(mean / (1 - SMOOTH ** (number + 1)))
         told(number + 1, smooth[-1])
         if smooth[-1] > WORSE * min(smooth):
             break
@@ -174,12 +182,14 @@ def rate_range(
 
 
 def range_curves(found: Range) -> Curves:
-    """The loss over the rate's logarithm."""
+    """The loss over the rate's logarithm, without the steep end, beside which nothing else could be seen."""
     import numpy as np
 
     from engine.lens.results import Curves
 
-    return Curves("", "log10 of the learning rate", np.log10(found.rates), {"loss": np.array(found.losses)})
+    losses = np.array(found.losses)
+    losses[losses > 1.2 * losses[0]] = np.nan
+    return Curves("", "log10 of the learning rate", np.log10(found.rates), {"loss": losses})
 
 
 def images_for(spec: RunSpec, data_dir: Path | None) -> Dataset:

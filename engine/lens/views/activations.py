@@ -70,7 +70,8 @@ def _stages(subject: Subject, options: ActivationsOptions) -> dict[str, int]:
         return {options.layer: tape.stages(index)[0 if options.before else -1]}
     if options.map is not None:
         raise UsageError("a map is one of a layer: say which layer (--layer)")
-    return {name: tape.stages(call.index)[0 if options.before else -1] for name, call in tape.of_kind("conv", "dense").items()}
+    shown = {name: call for name, call in tape.of_kind("conv", "dense").items() if len(call.shape) in (1, 3)}
+    return {name: tape.stages(call.index)[0 if options.before else -1] for name, call in shown.items()}
 
 
 def _images(subject: Subject, options: ActivationsOptions) -> tuple[Chosen, str]:
@@ -80,11 +81,12 @@ def _images(subject: Subject, options: ActivationsOptions) -> tuple[Chosen, str]
     if options.image is not None:
         raise UsageError("an image is of one class already: say --image or --class, not both")
     split = subject.split(options.split)
-    places = torch.nonzero(split.labels == subject.label(options.label)).flatten()[: options.count]
+    label = subject.label(options.label)
+    places = torch.nonzero(split.labels == label).flatten()[: options.count]
     if not len(places):
-        raise NotApplicable(f"the {options.split} split has no image of class {options.label}")
+        raise NotApplicable(f"the {options.split} split has no image of class {subject.classes[label]}")
     chosen = choosing.numbered(subject, split, places)
-    return chosen, f"the first {len(places)} {options.split} images of {options.label}, whose mean is shown"
+    return chosen, f"the first {len(places)} {options.split} images of {subject.classes[label]}, whose mean is shown"
 
 
 def _in_rows(values: Pixels) -> Pixels:

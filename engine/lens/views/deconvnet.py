@@ -53,7 +53,7 @@ def _of_split(subject: Subject, options: DeconvnetOptions) -> list[Result]:
     ]
     placed, block, captions = top.arranged(subject, found, tiles)
     projections = make_sheet(
-        f"deconvnet projections of {found.layer}, top {found.ranks} of {top.words(options)} · {subject.title}",
+        f"deconvnet projections of {found.layer}, top {found.ranks} of {top.words(subject, options)} · {subject.title}",
         placed,
         _ramp(subject),
         signed=True,
@@ -68,6 +68,8 @@ def _of_split(subject: Subject, options: DeconvnetOptions) -> list[Result]:
 def _of_image(subject: Subject, options: DeconvnetOptions) -> list[Result]:
     if (options.row is None) != (options.column is None) or (options.row is not None and options.map is None):
         raise UsageError("a unit is named by --map, and row and column together: say all three, or the map alone")
+    if options.maps:
+        raise UsageError("maps are chosen by all images of a split: say --image or maps, not both")
     if options.label is not None:
         raise UsageError("an image is of one class already: say --image or --class, not both")
     chosen = choosing.image(subject, options)
@@ -93,4 +95,4 @@ def _of_image(subject: Subject, options: DeconvnetOptions) -> list[Result]:
     silent = int((values <= 0).sum())
     notes = [f"a projection shows {WORDS}"] + ([f"{silent} of {len(maps)} maps are not excited by this image"] if silent else [])
     sheet = make_sheet(title, tiles, _ramp(subject), signed=True, own_scale=options.own_scale, notes=notes)
-    return [image_sheet(subject, "the image", chosen), sheet]
+    return [image_sheet(subject, f"image {chosen.names[0]} · {subject.title}", chosen), sheet]

@@ -16,7 +16,7 @@ from engine.lens.pictures import image_sheet, pixels
 from engine.lens.registry import register
 from engine.lens.results import Ramp, Result, Target, Tile, make_sheet
 from engine.lens.search import excited_units
-from engine.lens.subject import Subject
+from engine.lens.subject import Prediction, Subject
 from engine.lens.tape import Call
 from engine.spec import hyper
 
@@ -61,14 +61,14 @@ def _traced(subject: Subject, options: GradientOptions, rule: Rule) -> list[Resu
         back = back.abs().amax(0, keepdim=True)
     ramp: Ramp = "even" if options.magnitude else "rgb" if len(back) == 3 else "diverging"
     sheet = make_sheet(
-        f"{rule}: {what} in {chosen.names[0]} · {subject.title}",
+        what,
         [Tile(pixels(back), what, target)],
         ramp,
         signed=not options.magnitude,
         notes=["it shows " + ("what speaks for" if rule == "guided" else "how each pixel changes") + f" {what}"],
         beside=True,
     )
-    return [image_sheet(subject, "the image", chosen), sheet]
+    return [image_sheet(subject, f"{rule}: {what} in {chosen.names[0]} · {subject.title}", chosen), sheet]
 
 
 def _layer(subject: Subject, options: GradientOptions, of: str) -> tuple[str, Call]:
@@ -81,7 +81,15 @@ def _layer(subject: Subject, options: GradientOptions, of: str) -> tuple[str, Ca
     reason = gives_classes(subject)
     if reason is not None:
         raise NotApplicable(reason)
-    return "output", subject.tape.calls[-1]
+    output = subject.tape.calls[subject.tape.output]
+    return output.module or "output", output
+
+
+def _class(subject: Subject, options: GradientOptions, told: Prediction) -> int:
+    label = told.predicted if options.label is None else subject.label(options.label)
+    if label is None:
+        raise NotApplicable("the net's output for this image is not a number: it diverged; look at an earlier epoch")
+    return label
 
 
 def _seed(
@@ -90,8 +98,7 @@ def _seed(
     """What goes back, in words, as a seed, and as a target."""
     told, image = chosen.predictions[0], chosen.numbers[0]
     if of == "class":
-        label = told.predicted if options.label is None else subject.label(options.label)
-        assert label is not None
+        label = _class(subject, options, told)
         target = Target(name, label, image=image, label=told.label, predicted=told.predicted)
         return f"the score of {subject.classes[label]}", backward.unit_seed((torch.tensor([label]),)), target
     if of == "layer":

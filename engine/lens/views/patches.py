@@ -13,5 +13,5 @@ from engine.lens.subject import Subject
 def patches(subject: Subject, options: top.OfTop) -> Result:
     """The image patches that the strongest units of each map look at, one unit an image, over all images or one class."""
     found = top.find(subject, options)
-    title = f"patches that excite {found.layer} most, {top.words(options)} · {subject.title}"
+    title = f"patches that excite {found.layer} most, {top.words(subject, options)} · {subject.title}"
     return top.patches(subject, found, title, beside=False)

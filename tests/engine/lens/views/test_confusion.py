@@ -116,7 +116,7 @@ def test_every_cell_row_and_column_is_a_sheet_of_its_images_surest_first(name: s
 def test_at_most_count_images_and_the_rest_is_counted() -> None:
     found = sheet(subject_of(knowing()), label="left", predicted="left", count=5)
     assert len(found.tiles) == 5
-    assert found.notes == ["20 test images of left taken for left", "the first 5 are shown; count=N shows more"]
+    assert found.notes == ["20 test images of left taken for left", "the first 5 are shown; --opt count=N shows more"]
 
 
 def test_an_empty_cell_says_which_are_filled() -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from engine.errors import ConvtuiError, NotApplicable, UsageError
-from engine.lens.backward import backward, unit_seed
+from engine.lens.backward import Rule, backward, unit_seed
 from engine.lens.registry import view
 from engine.lens.results import Sheet, Tile
 from engine.lens.subject import Subject
@@ -205,3 +205,25 @@ def test_images_all_alike_and_a_net_that_gives_no_classes() -> None:
     assert {tile.caption.split(" (")[0] for tile in patches.tiles if tile.target} <= {"#0 left", "#1 middle"}
     with pytest.raises(NotApplicable, match="not one number for each of the 3 classes"):
         look_at(subject, "guided")
+
+
+@pytest.mark.parametrize(("name", "rule"), [("guided", "guided"), ("deconvnet", "deconvnet")])
+def test_views_show_their_own_rule(name: str, rule: Rule) -> None:
+    images = noise_images(5, size=32)
+    torch.manual_seed(3)
+    # Without pools: they choose what is positive, and make the two rules agree.
+    net = nn.Sequential(nn.Conv2d(1, 6, 3), nn.ReLU(), nn.Conv2d(6, 6, 3), nn.ReLU(), nn.Conv2d(6, 4, 3))
+    nn.init.constant_(net[4].bias, 5)
+    subject = subject_of(net, images)
+    options: dict[str, object] = {"layer": "4", "map": "2", "row": "3", "column": "12", "image": "4"}
+    units = tuple(torch.tensor([place]) for place in (2, 3, 12))
+    call = subject.tape.layer("4").index
+    seen = subject.seen(images[4:5])
+    _, sheet = look_at(subject, name, **options)
+    expected = backward(subject.tape, seen, call, rule, unit_seed(units))[0, 0].numpy()
+    np.testing.assert_allclose(sheet.tiles[0].pixels, expected, atol=1e-6)
+    others: tuple[Rule, ...] = ("saliency", "guided", "deconvnet")
+    for other in others:
+        if other != rule:
+            different = backward(subject.tape, seen, call, other, unit_seed(units))[0, 0].numpy()
+            assert np.abs(different - expected).max() > 1e-3

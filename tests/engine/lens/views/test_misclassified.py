@@ -60,7 +60,7 @@ def test_count_limits_what_is_shown_and_not_what_is_counted() -> None:
     assert len(found.tiles) == 4
     assert list(found.notes) == [
         "40 of 60 test images are misclassified (66.7 %)",
-        "the first 4 are shown; count=N shows more",
+        "the first 4 are shown; --opt count=N shows more",
     ]
 
 

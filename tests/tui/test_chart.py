@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import gc
+import math
+from itertools import groupby
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tui.charting import (
+    COLOURS,
+    MARKERS,
+    Drawing,
+    Line,
+    Mark,
+    Plot,
+    decimate,
+    draw,
+    log_ticks,
+    smooth,
+    ticks,
+    time_ticks,
+    value_text,
+)
+
+NAN = math.nan
+
+
+def text(drawing: Drawing) -> list[str]:
+    return ["".join(part for part, _ in row) for row in drawing.rows]
+
+
+def line(ys: list[float], look: int = 0, *, each: bool = False) -> Line:
+    return Line("a series", [float(x) for x in range(len(ys))], ys, look, each)
+
+
+# ------------------------------------------------------------------------------------------------------ decimation
+
+
+def test_least_and_greatest_of_a_column_remain_in_their_order() -> None:
+    # Ten points in two columns: 0 to 4 fall into the first, 5 to 9 into the second.
+    ys = [3.0, 9.0, 1.0, 4.0, 5.0, 2.0, 6.0, 8.0, 7.0, 3.0]
+    assert decimate([float(x) for x in range(10)], ys, 2, (0.0, 9.0)) == [(1.0, 9.0), (2.0, 1.0), (5.0, 2.0), (7.0, 8.0)]
+
+
+def test_a_column_of_nothing_finite_is_a_gap() -> None:
+    assert [y for _, y in decimate([0.0, 1.0, 2.0], [1.0, 5.0, 2.0], 3, (0.0, 2.0))] == [1.0, 5.0, 2.0]
+    kept = decimate([0.0, 1.0, 2.0], [1.0, NAN, math.inf], 3, (0.0, 2.0))
+    assert kept[0] == (0.0, 1.0)
+    assert [math.isnan(y) for _, y in kept] == [False, True, True]
+
+
+values = st.one_of(st.floats(-1e6, 1e6), st.just(NAN), st.just(math.inf))
+
+
+@given(st.lists(values, min_size=1, max_size=300), st.integers(2, 40))
+def test_at_most_two_points_a_column_and_no_extreme_is_lost(ys: list[float], columns: int) -> None:
+    xs = [float(x) for x in range(len(ys))]
+    x_range = (0.0, max(1.0, xs[-1]))
+    kept = decimate(xs, ys, columns, x_range)
+    by_column = groupby(kept, key=lambda point: math.floor(0.5 + (columns - 1) * point[0] / x_range[1]))
+    assert all(len(list(points)) <= 2 for _, points in by_column)
+    assert [x for x, _ in kept] == sorted(x for x, _ in kept)
+    finite = [y for y in ys if math.isfinite(y)]
+    if finite:
+        told = [y for _, y in kept if math.isfinite(y)]
+        assert (min(told), max(told)) == (min(finite), max(finite))
+
+
+# ------------------------------------------------------------------------------------------------------ smoothing
+
+
+def reference(ys: list[float], decay: float) -> list[float]:
+    """As in the paper: m_t = b m_(t-1) + (1-b) g_t, divided by 1 - b^t."""
+    mean, out = 0.0, []
+    for t, y in enumerate(ys, 1):
+        mean = decay * mean + (1 - decay) * y
+        out.append(mean / (1 - decay**t))
+    return out
+
+
+@given(st.lists(st.floats(-1e3, 1e3), max_size=60), st.floats(1.0, 50.0))
+def test_smoothing_is_the_corrected_moving_average(ys: list[float], window: float) -> None:
+    assert smooth(ys, window) == pytest.approx(reference(ys, math.exp(-1 / window)), abs=1e-6)
+
+
+def test_a_bucket_counts_as_often_as_it_has_points() -> None:
+    assert smooth([1.0, 5.0], 4.0, [3, 2])[-1] == pytest.approx(smooth([1.0, 1.0, 1.0, 5.0, 5.0], 4.0)[-1])
+
+
+def test_what_is_not_finite_stays_and_disturbs_nothing() -> None:
+    smoothed = smooth([1.0, NAN, math.inf, 1.0], 3.0)
+    assert math.isnan(smoothed[1])
+    assert smoothed[2] == math.inf
+    assert smoothed[3] == pytest.approx(1.0)
+
+
+# --------------------------------------------------------------------------------------------------------- drawing
+
+
+def test_a_rising_line_rises() -> None:
+    rows = text(draw(Plot("loss", [line([float(y) for y in range(50)], each=False)]), 60, 15))
+    assert len(rows) == 15
+    assert all(len(row) == 60 for row in rows)
+    columns = [next((index for index, cell in enumerate(row[4:]) if cell != " "), 0) for row in rows[:13]]
+    assert columns == sorted(columns, reverse=True)
+
+
+def test_every_series_has_a_colour_and_a_marker_of_its_own() -> None:
+    lines = [line([float(y + 9 * look) for y in range(30)], look) for look in range(len(COLOURS))]
+    drawing = draw(Plot("loss", lines), 100, 30)
+    seen = {(mark, paint) for row in drawing.rows for part, paint in row for mark in part if mark in MARKERS}
+    assert {(each.marker, each.colour) for each in lines} <= seen
+
+
+def test_ticks_are_legible_and_the_axis_is_named() -> None:
+    rows = text(draw(Plot("loss", [line([0.5 + 0.1 * y for y in range(20)])], x_name="epoch", x_range=(0.0, 19.0)), 60, 16))
+    assert rows[-1].rstrip().endswith("epoch")
+    assert rows[-1].split()[:2] == ["0", "5"]
+    assert any(row.startswith("1.0┤") for row in rows)
+
+
+def test_nothing_to_draw_is_no_frame() -> None:
+    assert not draw(Plot("loss", []), 60, 15).rows
+    assert not draw(Plot("loss", [line([NAN, math.inf])]), 60, 15).rows
+    assert not draw(Plot("loss", [line([1.0, 2.0])]), 8, 15).rows
+
+
+@pytest.mark.parametrize("ys", [[1.0], [0.0, 0.0], [5.0] * 40, [-1.0, 1.0], [1e-9, 2e-9], [1e12, -1e12], [1.0, NAN, 2.0]])
+@pytest.mark.parametrize("log", [False, True])
+def test_odd_values_are_drawn(ys: list[float], log: bool) -> None:
+    assert bool(draw(Plot("loss", [line(ys)], log=log), 60, 15).rows) is (not log or max(ys) > 0)
+
+
+@given(st.lists(values, max_size=40), st.integers(1, 130), st.integers(1, 40), st.booleans(), st.booleans())
+def test_no_series_and_no_size_is_too_much(ys: list[float], width: int, height: int, log: bool, seconds: bool) -> None:
+    drawing = draw(Plot("loss", [line(ys), line(ys[::-1], 1, each=True)], log=log, seconds=seconds), width, height)
+    assert all(len(row) == width for row in text(drawing))
+    assert len(drawing.rows) in (0, height)
+
+
+def test_a_logarithmic_axis_leaves_out_what_is_not_above_zero() -> None:
+    drawing = draw(Plot("loss", [line([100.0, 0.0, -5.0, 1.0, 0.01], each=True)], log=True), 60, 16)
+    labels = [row.split("┤")[0].strip() for row in text(drawing) if "┤" in row]
+    assert labels == ["100", "1", "0.01"]
+    assert sum(row.count("○") for row in text(drawing)) == 3
+
+
+def test_marks_stand_where_they_happened() -> None:
+    drawing = draw(Plot("loss", [line([1.0, 0.2, 0.1])], marks=[Mark(1.0, "★", "best")]), 60, 16)
+    signs = [(row.index("★"), row) for row in text(drawing) if "★" in row]
+    assert [column for column, _ in signs] == [drawing.left + drawing.column_of(1.0)]
+    assert any(paint == "best" for row in drawing.rows for _, paint in row)
+
+
+def test_columns_and_values_of_x_belong_together() -> None:
+    drawing = draw(Plot("loss", [line([float(y) for y in range(100)])]), 60, 16)
+    for column in range(drawing.columns):
+        assert drawing.column_of(drawing.x_of(column)) == column
+
+
+def test_a_line_tells_its_value_at_any_x() -> None:
+    assert [line([3.0, 4.0, 5.0]).at(x) for x in (-1, 0, 0.9, 1.0, 7)] == [None, 3.0, 3.0, 4.0, 5.0]
+
+
+def test_many_drawings_leave_nothing_behind() -> None:
+    plot = Plot("loss", [line([float(y) for y in range(100)])])
+
+    def objects() -> int:
+        draw(plot, 60, 16)
+        gc.collect()
+        return len(gc.get_objects())
+
+    objects()
+    before = objects()
+    for _ in range(20):
+        after = objects()
+    assert after - before < 50
+
+
+# ----------------------------------------------------------------------------------------------------------- ticks
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "labels"),
+    [
+        (0.0, 10.0, ["0", "5", "10"]),
+        (0.31, 1.02, ["0.4", "0.6", "0.8", "1.0"]),
+        (0.0, 25_000.0, ["0", "10,000", "20,000"]),
+        (0.0, 2e-4, ["0", "5e-5", "1e-4", "1.5e-4", "2e-4"]),
+    ],
+)
+def test_ticks_are_round(low: float, high: float, labels: list[str]) -> None:
+    assert [label for _, label in ticks(low, high, 3)] == labels
+
+
+def test_ticks_of_time_and_of_exponents() -> None:
+    assert [label for _, label in time_ticks(0.0, 200.0, 4)] == ["0:00", "1:00", "2:00", "3:00"]
+    assert [label for _, label in log_ticks(-3.0, 1.0, 3)] == ["0.001", "0.1", "10"]
+    assert [label for _, label in log_ticks(math.log10(1.0), math.log10(5.0), 4)] == ["1", "2", "5"]
+
+
+def test_values_in_words() -> None:
+    assert value_text(None, "number") == "—"
+    assert value_text(NAN, "percent") == "nan"
+    assert value_text(63.94, "percent") == "63.9 %"
+    assert value_text(1e-4, "small") == "1e-4"
+    assert value_text(31_400.4, "count") == "31,400"
+    assert value_text(0.9137, "number") == "0.914"

@@ -1,0 +1,489 @@
+"""The page Live, key by key, against a real store."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+from sqlmodel import col, select
+from textual.pilot import Pilot
+from textual.widgets import Static
+
+from engine import events
+from engine.store import Message, Recorder, Request, Store
+from tests.tui.stores import LENET, add_run, fill
+from tui.app import ConvtuiApp
+from tui.kept_series import MANY, MOST, KeptSeries, XAxis
+from tui.screens.asking import Writing
+from tui.screens.live import LivePage
+from tui.screens.live_words import progress_bar, seconds_left, standing
+from tui.session import Session
+from tui.widgets.chart import Chart
+
+Steps = Callable[[Pilot[int], LivePage], Awaitable[None]]
+NOW, BASELINE, HOT, LARGE = 6, 1, 3, 5
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """Six runs; `now` (6) is in this process's hands, so that it counts as running."""
+    monkeypatch.chdir(tmp_path)
+    with fill(Path("store.db")) as store:
+        yield store
+
+
+async def until(pilot: Pilot[Any], condition: Callable[[], bool]) -> None:
+    """Wait until what the page reads and draws in threads is there."""
+    for _ in range(500):
+        if condition():
+            return
+        await pilot.pause(0.02)
+    raise AssertionError("waited in vain; on screen:\n" + "\n".join(screen_text(pilot)))
+
+
+def screen_text(pilot: Pilot[Any]) -> list[str]:
+    """What is on the screen, row by row."""
+    app = pilot.app
+    return ["".join(segment.text for segment in strip) for strip in app.screen._compositor.render_strips(app.size)]
+
+
+def says(pilot: Pilot[Any], words: str) -> bool:
+    return words in "\n".join(screen_text(pilot))
+
+
+def notified(pilot: Pilot[Any], words: str) -> bool:
+    return any(words in notification.message for notification in pilot.app._notifications)
+
+
+async def shown(pilot: Pilot[Any], run_id: int | None, *, charts: bool = True) -> LivePage:
+    """The page, showing the run."""
+    app = pilot.app
+    assert isinstance(app, ConvtuiApp)
+    await until(pilot, lambda: app.session.is_open and "opening" not in app.about)
+    app.run_id = run_id
+    app.action_page("live")
+    await until(pilot, lambda: isinstance(app.screen, LivePage) and app.screen.is_mounted)
+    page = app.screen
+    assert isinstance(page, LivePage)
+    if charts:
+        await until(pilot, lambda: all(chart.drawing.rows for chart in page.charts) and not page._looking)
+    return page
+
+
+def used(steps: Steps, run_id: int | None = NOW, *, size: tuple[int, int] = (120, 36), charts: bool = True) -> None:
+    """Start the application, show the run, do `steps`, leave."""
+    app = ConvtuiApp(Session(Path("store.db"), device="cpu"))
+
+    async def use() -> None:
+        async with app.run_test(size=size) as pilot:
+            await steps(pilot, await shown(pilot, run_id, charts=charts))
+
+    try:
+        asyncio.run(use())
+    finally:
+        app.session.close()
+
+
+def requests(store: Store, run_id: int = NOW) -> list[tuple[str, float | None]]:
+    with store.reading() as session:
+        found = session.exec(select(Request).where(col(Request.run_id) == run_id).order_by(col(Request.id)))
+        return [(each.kind, each.value) for each in found]
+
+
+# ------------------------------------------------------------------------------------------------------------- asking
+
+
+@pytest.mark.parametrize(
+    ("key", "request_", "words"),
+    [
+        ("space", ("pause", None), "pause: asked"),
+        ("s", ("stop", None), "stop and save: asked"),
+        ("k", ("checkpoint", None), "save a checkpoint: asked"),
+        ("plus", ("rate", 2.0), "learning rate ×2: asked"),
+        ("minus", ("rate", 0.5), "learning rate ×0.5: asked"),
+    ],
+)
+def test_a_key_asks_the_run(store: Store, key: str, request_: tuple[str, float | None], words: str) -> None:
+    async def steps(pilot: Pilot[int], page: LivePage) -> None:
+        await pilot.press(key)
+        await until(pilot, lambda: says(pilot, words))
+
+    used(steps)
+    assert requests(store) == [request_]
+
+
+def test_it_tells_when_a_request_is_taken_and_space_lets_a_paused_run_go_on(store: Store) -> None:
+    recorder = Recorder(store, NOW)
+
+    async def steps(pilot: Pilot[int], page: LivePage) -> None:
+        await pilot.press("space")
+        await until(pilot, lambda: requests(store) == [("pause", None)])
+        await until(pilot, lambda: bool(recorder.poll()))
+        recorder.record(events.Paused(140))
+        await until(pilot, lambda: says(pilot, "pause: taken") and says(pilot, "◐ paused"))
+        assert not says(pilot, "pause: asked")
+        await pilot.press("space")
+        await until(pilot, lambda: requests(store)[-1] == ("continue", None))
+        recorder.record(events.Continued(140))
+        await until(pilot, lambda: says(pilot, "● running"))
+
+    used(steps)
+    recorder.close()
+
+
+@pytest.mark.parametrize("key", ["space", "s", "k", "plus", "minus"])
+def test_nobody_has_a_finished_run_in_hand(store: Store, key: str) -> None:
+    async def steps(pilot: Pilot[int], page: LivePage) -> None:
+        await pilot.press(key)
+        await until(pilot, lambda: says(pilot, "nobody has this run in hand"))
+        await until(pilot, lambda: notified(pilot, "only a running or paused one"))
+
+    used(steps, BASELINE)
+    assert requests(store, BASELINE) == []
+
+
+def test_stop_takes_a_queued_run_out_of_the_queue(store: Store) -> None:
+    run = store.create_run(name="later", preset="lenet5", spec=LENET, dataset="cifar10")
+    assert run.id is not None
+
+    async def steps(pilot: Pilot[int], page: LivePage) -> None:
+        await until(pilot, lambda: says(pilot, "waits for a process to take it in hand"))
+        await pilot.press("s")
+        await until(pilot, lambda: says(pilot, "it never began") and says(pilot, "■ stopped"))
+
+    used(steps, run.id, charts=False)
+
+
+def test_resume_gives_the_run_to_this_process(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    resumed: list[int] = []
+    monkeypatch.setattr(Session, "resume", lambda self, run_id: resumed.append(run_id))
+
+    async def steps(pilot: Pilot[int], page: LivePage) -> None:
+        await pilot.press("r")
+        await until(pilot, lambda: says(pilot, "goes on here"))
+
+    used(steps, 4)
+    assert resumed == [4]
+
+
+def test_a_running_run_cannot_be_resumed_and_says_why(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: LivePage) -> None:
+        await pilot.press("r")
+        await until(pilot, lambda: notified(pilot, "is running in process"))
+
+    used(steps)
+
+
+def test_a_note_is_written(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: LivePage) -> None:
+        await pilot.press("e")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Writing))
+        await pilot.press(*"good one", "enter")
+        await until(pilot, lambda: store.run(NOW).note == "good one")
+        await until(pilot, lambda: page.run is not None and page.run.note == "good one")
+
+    used(steps)
+
+
+def test_look_opens_the_net_of_the_run(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[int] = []
+    monkeypatch.setattr(ConvtuiApp, "open_look", lambda self, run_id: opened.append(run_id))
+
+    async def steps(pilot: Pilot[int], page: LivePage) -> None:
+        await pilot.press("l")
+
+    used(steps, None)
+    assert opened == [NOW]
+
+
+# ------------------------------------------------------------------------------------------------------------- charts
+
+
+def test_axes_smoothing_and_series_change(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: LivePage) -> None:
+        loss, accuracy = page.charts
+
+        def plots() -> tuple[Any, Any]:
+            assert loss.plot is not None
+            assert accuracy.plot is not None
+            return loss.plot, accuracy.plot
+
+        assert [line.name for line in plots()[0].lines] == ["batch", "train", "test"]
+        assert plots()[1].form == "percent"
+        light = list(plots()[0].lines[0].ys)
+        await pilot.press("m")
+        await until(pilot, lambda: list(plots()[0].lines[0].ys) != light and says(pilot, "smoothing strong"))
+        await pilot.press("m")
+        await until(pilot, lambda: says(pilot, "smoothing off") and len(plots()[0].lines[0].ys) == 140)
+        assert list(plots()[0].lines[0].ys) == list(store.series(NOW, "batch_loss").values)
+
+        assert plots()[0].x_range == (0.0, 7.0)
+        await pilot.press("x")
+        await until(pilot, lambda: plots()[0].x_name == "step" and plots()[0].x_range == (0.0, 140.0))
+        await pilot.press("x")
+        await until(pilot, lambda: plots()[0].x_name == "time" and plots()[0].x_range == (0.0, 42.0))
+        await pilot.press("y")
+        await until(pilot, lambda: plots()[0].log and says(pilot, "loss, log"))
+
+        await pilot.press("v")
+        await until(pilot, lambda: plots()[1].title == "images/s")
+        await pilot.press("v")
+        await until(pilot, lambda: plots()[1].title == "learning rate" and says(pilot, "1e-4"))
+        await pilot.press("V")
+        await until(pilot, lambda: plots()[0].title == "accuracy")
+        await pilot.press("v")
+        await until(pilot, lambda: plots()[1].title == "loss")
+
+    used(steps)
+
+
+def test_the_crosshair_tells_values(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: LivePage) -> None:
+        await until(pilot, lambda: says(pilot, f"train {store.epoch_series([NOW], 'train_loss')[NOW][-1].value:.3f}"))
+        await pilot.press("x")
+        await until(pilot, lambda: page.charts[0].drawing.x_range == (0.0, 140.0))
+        await pilot.press("right")
+        assert says(pilot, "loss at step 0")
+        assert says(pilot, "train —")
+        await pilot.press("left", "escape", "left")
+        assert says(pilot, "loss at step 140")
+        await pilot.press("shift+left", "shift+left")
+        x = page.charts[0].crosshair
+        assert x is not None
+        assert 0 < x < 140
+        epoch = int(x // 20)
+        await until(pilot, lambda: says(pilot, f"train {store.epoch_series([NOW], 'train_loss')[NOW][epoch - 1].value:.3f}"))
+        await pilot.press("escape")
+        assert not says(pilot, "at step")
+
+    used(steps)
+
+
+def test_the_mouse_places_the_crosshair(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: LivePage) -> None:
+        chart = page.charts[0]
+        await pilot.click("#chart-0", offset=(chart.drawing.left + 10, 8))
+        await until(pilot, lambda: chart.crosshair is not None)
+        assert chart.crosshair == page.charts[1].crosshair
+        assert chart.drawing.column_of(chart.crosshair or 0.0) == 10
+
+    used(steps)
+
+
+def test_charts_are_side_by_side_or_above_each_other_or_four(store: Store) -> None:
+    async def side(pilot: Pilot[int], page: LivePage) -> None:
+        one, other = (chart.region for chart in page.charts)
+        assert one.y == other.y
+        assert one.width == other.width
+
+    async def above(pilot: Pilot[int], page: LivePage) -> None:
+        one, other = (chart.region for chart in page.charts)
+        assert one.x == other.x
+        assert one.height == other.height
+        assert all(len(row.rstrip()) <= 80 for row in screen_text(pilot))
+
+    async def four(pilot: Pilot[int], page: LivePage) -> None:
+        await until(pilot, lambda: [chart.plot.title for chart in page.charts if chart.plot] == page.groups)
+        assert len(page.charts) == 4
+
+    used(side)
+    used(above, size=(80, 24))
+    used(four, size=(200, 60))
+
+
+def test_best_epoch_and_divergence_are_marked(store: Store) -> None:
+    async def best(pilot: Pilot[int], page: LivePage) -> None:
+        await until(pilot, lambda: says(pilot, "★ best 64.2 % ep 7"))
+
+    async def diverged(pilot: Pilot[int], page: LivePage) -> None:
+        await until(pilot, lambda: says(pilot, "✗ not finite") and says(pilot, "the loss was not finite at step 41"))
+
+    used(best)
+    used(diverged, HOT)
+
+
+def test_changes_of_the_learning_rate_are_marked(store: Store) -> None:
+    with Recorder(store, NOW) as recorder:
+        recorder.record(events.RateChanged(60, 0.5, 5e-5))
+        recorder.record(events.RateChanged(100, 1.0, 1e-4))
+
+    async def steps(pilot: Pilot[int], page: LivePage) -> None:
+        assert page.charts[0].plot is not None
+        assert [(mark.sign, mark.x) for mark in page.charts[0].plot.marks if mark.role == "rate"] == [("↓", 3.0), ("↑", 5.0)]
+
+    used(steps)
+
+
+# ------------------------------------------------------------------------------------------------------------ following
+
+
+def test_it_follows_what_is_recorded(store: Store) -> None:
+    recorder = Recorder(store, NOW)
+
+    async def steps(pilot: Pilot[int], page: LivePage) -> None:
+        await until(pilot, lambda: says(pilot, "epoch 7/10"))
+        losses = tuple(0.123 for _ in range(20))
+        recorder.record(events.Progress(160, 8, 20, 141, {"batch_loss": losses}, 20_480, 48.0, 2600.0))
+        scores = {"train_loss": 0.456, "test_loss": 0.567, "train_accuracy": 0.789, "test_accuracy": 0.777}
+        recorder.record(events.EpochEnded(160, 8, scores, 48.0, 2600.0, best=True))
+        recorder.record(events.Message(160, "half of it is done", "warning"))
+        recorder.flush()
+        await until(pilot, lambda: says(pilot, "epoch 8/10") and says(pilot, "train 0.456") and says(pilot, "test 77.7 %"))
+        await until(pilot, lambda: says(pilot, "half of it is done"))
+        recorder.record(events.Finished(200, 10, scores, 60.0, 2600.0, best_epoch=8))
+        await until(pilot, lambda: says(pilot, "● finished") and says(pilot, "test 77.7 %"))
+
+    used(steps)
+    recorder.close()
+
+
+def test_another_run_takes_the_page(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: LivePage) -> None:
+        await pilot.press("right")
+        await shown(pilot, BASELINE)
+        await until(pilot, lambda: says(pilot, "1 baseline") and says(pilot, "finished") and says(pilot, "note: for the write-up"))
+        await until(pilot, lambda: says(pilot, "test 64.9 %   best 64.9 % in epoch 10"))
+        assert page.charts[0].crosshair is None
+
+    used(steps)
+
+
+def test_a_run_that_failed_before_its_first_epoch(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: LivePage) -> None:
+        await until(pilot, lambda: says(pilot, "no epoch yet") and says(pilot, "make data.batch_size smaller"))
+        assert not any("┤" in row for row in screen_text(pilot))
+
+    used(steps, LARGE, charts=False)
+
+
+def test_without_a_run_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    async def steps(pilot: Pilot[int], page: LivePage) -> None:
+        await until(pilot, lambda: says(pilot, "No run yet."))
+        await pilot.press("space", "s", "k", "plus", "y", "x", "m", "v", "left", "r", "l", "e")
+
+    used(steps, None, charts=False)
+
+
+def test_a_run_that_is_gone_is_told(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: LivePage) -> None:
+        await until(pilot, lambda: says(pilot, "there is no run 77"))
+
+    used(steps, 77, charts=False)
+
+
+def test_it_tells_what_comes_before_the_first_step(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = store.create_run(name="soon", preset="lenet5", spec=LENET, dataset="cifar10")
+    monkeypatch.setattr(Session, "training", property(lambda self: run.id))
+
+    async def steps(pilot: Pilot[int], page: LivePage) -> None:
+        page.convtui.session.activity = "reading the images: 5,000 of 50,000"
+        await until(pilot, lambda: says(pilot, "reading the images: 5,000 of 50,000"))
+        page.convtui.session.activity = ""
+
+    used(steps, run.id, charts=False)
+
+
+# ------------------------------------------------------------------------------------------------------- kept series
+
+
+def test_a_kept_series_is_what_the_store_has(store: Store) -> None:
+    kept, run = KeptSeries(), store.run(NOW)
+    kept.read(store, run, "batch_loss")
+    assert [bucket.mean for bucket in kept.buckets] == list(store.series(NOW, "batch_loss").values)
+    with Recorder(store, NOW) as recorder:
+        recorder.record(events.Progress(142, 8, 2, 141, {"batch_loss": (math.nan, 0.5)}, 256, 43.0, 2600.0))
+    kept.read(store, store.run(NOW), "batch_loss")
+    assert len(kept.buckets) == 142
+    assert kept.troubles() == [141]
+
+
+def test_a_long_series_is_kept_in_few_buckets_that_lose_no_extreme(store: Store) -> None:
+    steps = 3 * MANY
+    losses = [1.0 + math.sin(step) for step in range(steps)]
+    losses[33_333], losses[-1] = 9.0, -3.0
+    run = add_run(store, "long", epochs=1, done=0, ending="running", steps_per_epoch=steps)
+    assert run.id is not None
+    with Recorder(store, run.id) as recorder:
+        half = steps // 2
+        recorder.record(events.Progress(half, 1, half, 1, {"batch_loss": tuple(losses[:half])}, 1, 1.0, 1.0))
+        recorder.flush()
+        kept = KeptSeries()
+        kept.read(store, store.run(run.id), "batch_loss")
+        assert len(kept.buckets) <= MOST + 1
+        for first in range(half, steps, 1000):
+            some = tuple(losses[first : first + 1000])
+            recorder.record(events.Progress(first + 1000, 1, first, first + 1, {"batch_loss": some}, 1, 1.0, 1.0))
+            recorder.flush()
+            kept.read(store, store.run(run.id), "batch_loss")
+    assert len(kept.buckets) <= 2 * MOST
+    assert sum(bucket.count for bucket in kept.buckets) == steps
+    assert max(bucket.maximum for bucket in kept.buckets) == 9.0
+    assert min(bucket.minimum for bucket in kept.buckets) == -3.0
+    line = kept.line("batch", 0, XAxis("step", store.run(run.id), None))
+    assert list(line.xs) == sorted(line.xs)
+
+
+def test_a_new_attempt_takes_the_place_of_what_was_given_up(store: Store) -> None:
+    kept = KeptSeries()
+    kept.read(store, store.run(4), "batch_loss")
+    assert len(kept.buckets) == 100
+    store.claim(4)
+    with Recorder(store, 4) as recorder:
+        recorder.record(events.Started(60, 3, 200, 20, 2560, 1, "cifar10", "cpu"))
+        recorder.record(events.Progress(62, 4, 2, 61, {"batch_loss": (7.0, 8.0)}, 256, 20.0, 1.0))
+    kept.read(store, store.run(4), "batch_loss")
+    assert [bucket.last_step for bucket in kept.buckets] == list(range(1, 63))
+    assert [bucket.mean for bucket in kept.buckets[-2:]] == [7.0, 8.0]
+
+
+# ------------------------------------------------------------------------------------------------------------- words
+
+
+def test_the_standing_fits_any_width(store: Store) -> None:
+    run = store.run(NOW)
+    for width in range(10, 200):
+        assert standing(run, width).cell_len <= max(width, 5)
+    wide = standing(run, 130).plain
+    for words in ("6 now", "● running", "epoch 7/10", "step 140/200", "━", "70 %", "2,600 images/s", "0:18 left"):
+        assert words in wide
+    assert seconds_left(run) == pytest.approx(18.0)
+    assert progress_bar(0.5, 10).plain == "━━━━━─────"
+    assert progress_bar(0.05, 10).plain == "╸─────────"
+
+
+# ---------------------------------------------------------------------------------------------------------- snapshots
+
+
+def told(store: Store) -> None:
+    with Recorder(store, NOW) as recorder:
+        recorder.record(events.RateChanged(60, 0.5, 5e-5))
+        recorder.record(events.Message(60, "learning rate halved by hand"))
+        recorder.record(events.Message(100, "the loss has not fallen for two epochs", "warning"))
+        recorder._ended = True  # it goes on
+    with store._writing("telling the time") as session:
+        session.execute(update(Message).values(created=1_700_000_000.0))
+
+
+@pytest.mark.parametrize("size", [(120, 36), (80, 24)])
+@pytest.mark.parametrize("theme", ["convtui-dark", "convtui-light"])
+def test_picture(store: Store, snap_compare: Any, size: tuple[int, int], theme: str) -> None:
+    told(store)
+    app = ConvtuiApp(Session(Path("store.db"), device="cpu"))
+
+    async def steps(pilot: Pilot[int]) -> None:
+        pilot.app.theme = theme
+        await shown(pilot, NOW)
+        await until(pilot, lambda: says(pilot, "two epochs"))
+        for about in pilot.app.query(Static):
+            about.refresh()
+        await until(pilot, lambda: all(isinstance(chart, Chart) and not chart._busy for chart in pilot.app.screen.query(Chart)))
+
+    assert snap_compare(app, terminal_size=size, run_before=steps)
+    app.session.close()
