@@ -121,7 +121,8 @@ class ConvtuiApp(App[int]):
             self._tell_page()
 
     def _tell_page(self) -> None:
-        if self.session.is_open and isinstance(self.screen, Page):
+        # A page that has no widgets yet looks at the store itself once it has.
+        if self.session.is_open and isinstance(self.screen, Page) and self.screen.is_mounted:
             self.screen.store_changed()
 
     def watch_about(self, about: str) -> None:

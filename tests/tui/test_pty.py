@@ -123,7 +123,7 @@ def test_a_run_is_trained_paused_looked_at_stopped(terminal: Terminal) -> None:
         terminal.press("k")
         terminal.until(lambda: bool(store.checkpoints(1)), "a checkpoint")
         terminal.press("l")
-        terminal.see("filters of conv1")
+        terminal.see("filter 0")
         terminal.press("3")
         terminal.press("s")
         terminal.until(lambda: status() == "stopped", "the stop")

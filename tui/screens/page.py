@@ -41,6 +41,14 @@ class Page(Screen[None]):
         yield Footer(show_command_palette=False)
         yield Static(id="too-small")
 
+    def on_mount(self) -> None:
+        """Show what is in the store as soon as there is something to show it in."""
+        self.call_after_refresh(self._look_first)
+
+    def _look_first(self) -> None:
+        if self.convtui.session.is_open:
+            self.store_changed()
+
     def on_resize(self, event: Resize) -> None:
         """Below a certain size nothing can be read: say that instead."""
         width, height = event.size
