@@ -103,7 +103,7 @@ def test_keys_lead_through_the_pages_and_out(terminal: Terminal) -> None:
     assert terminal.ended() == 0
 
 
-def test_a_run_is_trained_paused_looked_at_stopped(terminal: Terminal) -> None:
+def test_a_run_is_trained_looked_at_stopped(terminal: Terminal) -> None:
     terminal.see("long-one")
     with Store.open(terminal.path) as store:
 
@@ -114,12 +114,6 @@ def test_a_run_is_trained_paused_looked_at_stopped(terminal: Terminal) -> None:
         terminal.until(lambda: store.run(1).step > 0, "the first step")
         terminal.press("3")
         terminal.see("smoothing")
-        terminal.press(" ")
-        terminal.until(lambda: status() == "paused", "the pause")
-        terminal.see("paused")
-        step = store.run(1).step
-        terminal.press(" ")
-        terminal.until(lambda: status() == "running" and store.run(1).step > step, "it to go on")
         terminal.press("k")
         terminal.until(lambda: bool(store.checkpoints(1)), "a checkpoint")
         terminal.press("l")
