@@ -87,7 +87,8 @@ def views() -> Mapping[str, View]:
 
     for module in pkgutil.iter_modules(folder.__path__):
         import_module(f"{folder.__name__}.{module.name}")
-    return _views
+    # Whoever imported one of them before has put it first.
+    return dict(sorted(_views.items(), key=lambda item: item[1].function.__module__))
 
 
 def view(name: str) -> View:
