@@ -16,6 +16,8 @@ from engine.store import Store
 from tests.harness.children import wait_until
 from tests.tui.test_session import LONG
 
+pytestmark = pytest.mark.apart
+
 ENTERED, LEFT = "\x1b[?1049h", "\x1b[?1049l"
 """The alternate screen, switched on and off."""
 PROGRAM = "import sys; sys.argv = ['convtui', *sys.argv[1:]]; from tui.cli import main; main()"
