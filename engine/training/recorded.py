@@ -36,7 +36,7 @@ def recorded(
         kept = [folder / checkpoint.file for checkpoint in store.checkpoints(run.id, "checkpoint")] if resume else []
         training, damaged = _newest_sound(kept, partial(Training, spec, dataset, device=device, folder=folder, threads=threads))
         warnings = [f"{trouble}; gone on from an older one" for trouble in damaged]
-        if resume and not kept:
+        if resume and not kept and run.step:
             warnings.append("there is no checkpoint of this run yet: it begins again from its start")
         with training:
             pulled = drive(recorder, training, should_stop=lambda: training is not None and training.stopping)

@@ -136,6 +136,19 @@ def test_it_tells_when_a_request_is_taken_and_space_lets_a_paused_run_go_on(stor
     recorder.close()
 
 
+def test_a_second_space_takes_back_a_pause_that_is_not_seen_yet(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: LivePage) -> None:
+        await pilot.press("space")
+        await until(pilot, lambda: requests(store) == [("pause", None)])
+        await pilot.press("space")
+        await until(pilot, lambda: requests(store)[1:] == [("continue", None)])
+        await pilot.press("space")
+        await until(pilot, lambda: len(requests(store)) == 3)
+        assert requests(store)[-1] == ("pause", None)
+
+    used(steps)
+
+
 @pytest.mark.parametrize("key", ["space", "s", "k", "plus", "minus"])
 def test_nobody_has_a_finished_run_in_hand(store: Store, key: str) -> None:
     async def steps(pilot: Pilot[int], page: LivePage) -> None:

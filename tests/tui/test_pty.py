@@ -2,79 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import re
 import signal
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-import pexpect
 import pytest
 
 from engine.store import Store
 from tests.harness.children import wait_until
+from tests.harness.terminal import Terminal
 from tests.tui.test_session import LONG
 
 pytestmark = pytest.mark.apart
-
-ENTERED, LEFT = "\x1b[?1049h", "\x1b[?1049l"
-"""The alternate screen, switched on and off."""
-PROGRAM = "import sys; sys.argv = ['convtui', *sys.argv[1:]]; from tui.cli import main; main()"
-
-
-class Terminal:
-    """The program, what it has written, and its store."""
-
-    def __init__(self, folder: Path) -> None:
-        environment = {
-            **os.environ,
-            "TERM": "xterm-256color",
-            "COLORTERM": "truecolor",
-            "PYTHONPATH": str(Path(__file__).parents[2]),
-        }
-        for name in ("NO_COLOR", "COLUMNS", "LINES"):
-            environment.pop(name, None)
-        self.path = folder / "store.db"
-        arguments = ["-c", PROGRAM, "--store", str(self.path), "--device", "cpu"]
-        self.child = pexpect.spawn(
-            sys.executable, arguments, dimensions=(36, 120), env=environment, cwd=str(folder), encoding="utf-8", timeout=60
-        )
-        self.written = ""
-
-    def read(self) -> str:
-        """All that it has written so far, without escapes between words."""
-        while True:
-            try:
-                self.written += self.child.read_nonblocking(1 << 16, 0.02)
-            except (pexpect.TIMEOUT, pexpect.EOF):
-                return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", self.written)
-
-    def until(self, condition: Callable[[], bool], what: str) -> None:
-        """Read on until `condition` holds: a program whose output nobody takes stands still."""
-
-        def holds() -> bool:
-            self.read()
-            return condition()
-
-        wait_until(holds, what, 60)
-
-    def see(self, text: str) -> None:
-        """Wait for `text` on the screen."""
-        self.until(lambda: text in self.read(), f"{text!r} on the screen")
-
-    def press(self, *keys: str) -> None:
-        for key in keys:
-            self.child.send(key)
-            self.read()
-
-    def ended(self) -> int:
-        """Wait for its end; its exit code."""
-        self.until(lambda: not self.child.isalive(), "the program to end")
-        self.read()
-        assert self.written.rindex(LEFT) > self.written.rindex(ENTERED)
-        assert self.child.signalstatus is None
-        return int(self.child.exitstatus or 0)
 
 
 @pytest.fixture
@@ -105,7 +44,7 @@ def test_keys_lead_through_the_pages_and_out(terminal: Terminal) -> None:
     assert terminal.ended() == 0
 
 
-def test_a_run_is_trained_looked_at_stopped(terminal: Terminal) -> None:
+def test_a_run_is_trained_looked_at_paused_let_go_on_and_stopped(terminal: Terminal) -> None:
     terminal.see("long-one")
     with Store.open(terminal.path) as store:
 
@@ -120,7 +59,12 @@ def test_a_run_is_trained_looked_at_stopped(terminal: Terminal) -> None:
         terminal.until(lambda: bool(store.checkpoints(1)), "a checkpoint")
         terminal.press("l")
         terminal.see("filter 0")
-        terminal.press("3")
+        terminal.press("3", " ")
+        terminal.until(lambda: status() == "paused", "the pause")
+        terminal.see("◐ paused")
+        here = store.run(1).step
+        terminal.press(" ")
+        terminal.until(lambda: status() == "running" and store.run(1).step > here, "it to go on")
         terminal.press("s")
         terminal.until(lambda: status() == "stopped", "the stop")
         assert store.newest_checkpoint(1) is not None

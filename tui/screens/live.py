@@ -211,6 +211,8 @@ class LivePage(Steering):
             self.said = []
             for chart in self.query(Chart):
                 chart.crosshair = None
+        elif before.status != seen.run.status:
+            self.status_changed()
         missing = [group for group in seen.groups if group not in self.groups]
         for place, group in enumerate(self.groups):
             if group not in seen.groups and missing and place > 1:

@@ -50,6 +50,8 @@ class Steering(Page):
         super().__init__()
         self.asked: list[Asked] = []
         """Not answered yet."""
+        self._toggled: tuple[Run, RequestKind] | None = None
+        """A pause, or its end, asked of a run as it stood then."""
 
     @property
     def run(self) -> Run | None:
@@ -70,8 +72,18 @@ class Steering(Page):
 
     def action_pause(self) -> None:
         """Pause, or go on."""
-        if self.run is not None:
-            self._ask(self.run, "continue" if self.run.status == "paused" else "pause")
+        run = self.run
+        if run is None:
+            return
+        paused = run.status == "paused"
+        if self._toggled is not None and (self._toggled[0].id, self._toggled[0].status) == (run.id, run.status):
+            paused = self._toggled[1] == "pause"  # asked already, and not seen yet: this key takes it back
+        self._toggled = (run, "continue" if paused else "pause")
+        self._ask(run, self._toggled[1])
+
+    def status_changed(self) -> None:
+        """What was asked has come to be seen, or something else has."""
+        self._toggled = None
 
     def action_stop(self) -> None:
         """Stop and save."""

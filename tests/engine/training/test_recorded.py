@@ -11,7 +11,7 @@ import torch
 from engine import events
 from engine.errors import CheckpointError
 from engine.spec import changed
-from engine.store import Run, Store
+from engine.store import Recorder, Run, Store
 from engine.training import training
 from engine.training.recorded import recorded
 from tests.conftest import toy_dataset
@@ -112,13 +112,23 @@ def test_where_the_newest_checkpoint_is_damaged_it_goes_on_from_the_one_before(s
     assert [event.text for event in said if isinstance(event, events.Message)] == [message.text]
 
 
-def test_a_run_without_a_checkpoint_says_that_it_begins_again(store: Store) -> None:
+def test_a_run_that_lost_its_checkpoint_says_that_it_begins_again(store: Store) -> None:
     row = claimed(store)
-    with recorded(store, row, SMALL, toy_dataset(), CPU, resume=True) as (_, pulled):
+    assert row.id is not None
+    with Recorder(store, row.id) as recorder:
+        recorder.record(events.Started(0, 0, 20, 10, 100, 1, "toy", "cpu", {}))
+        recorder.record(events.EpochEnded(10, 1, {}, 1.0, 100.0, best=False))
+        recorder.fail("killed")
+    with recorded(store, store.claim(row.id), SMALL, toy_dataset(), CPU, resume=True) as (_, pulled):
         started, warning = next(pulled), next(pulled)
     assert isinstance(started, events.Started)
     assert isinstance(warning, events.Message)
     assert "begins again" in warning.text
+
+
+def test_a_run_that_never_began_begins_without_a_word(store: Store) -> None:
+    with recorded(store, claimed(store), SMALL, toy_dataset(), CPU, resume=True) as (_, pulled):
+        assert not [event for event in pulled if isinstance(event, events.Message)]
 
 
 def test_a_signal_ends_a_pause(store: Store) -> None:

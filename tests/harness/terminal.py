@@ -1,0 +1,98 @@
+"""The real program on a real pseudo-terminal, driven by keys and read as a person reads it."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pexpect
+
+from tests.harness.children import wait_until
+
+ENTERED, LEFT = "\x1b[?1049h", "\x1b[?1049l"
+"""The alternate screen, switched on and off."""
+PROGRAM = "import sys; sys.argv = ['convtui', *sys.argv[1:]]; from tui.cli import main; main()"
+_ESCAPE = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
+
+
+class Terminal:
+    """The program in a terminal, what it has written, and its store."""
+
+    def __init__(
+        self, folder: Path, *, store: Path | None = None, arguments: Sequence[str] = (), size: tuple[int, int] = (36, 120)
+    ) -> None:
+        environment = {
+            **os.environ,
+            "TERM": "xterm-256color",
+            "COLORTERM": "truecolor",
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+        }
+        for name in ("NO_COLOR", "COLUMNS", "LINES"):
+            environment.pop(name, None)
+        self.path = store or folder / "store.db"
+        self.began = time.perf_counter()
+        self.child = pexpect.spawn(
+            sys.executable,
+            ["-c", PROGRAM, "--store", str(self.path), "--device", "cpu", *arguments],
+            dimensions=size,
+            env=environment,
+            cwd=str(folder),
+            encoding="utf-8",
+            timeout=60,
+        )
+        self.child.delaybeforesend = None
+        self.written = ""
+
+    def read(self, seconds: float = 0.02) -> str:
+        """All that it has written so far, without escapes between words; waits so long for more of it."""
+        while True:
+            try:
+                self.written += self.child.read_nonblocking(1 << 16, seconds)
+            except (pexpect.TIMEOUT, pexpect.EOF):
+                return self.text()
+
+    def text(self, start: int = 0) -> str:
+        """What was written from a place in `written` on, without escapes between words."""
+        return _ESCAPE.sub("", self.written[start:])
+
+    def until(self, condition: Callable[[], bool], what: str) -> None:
+        """Read on until `condition` holds: a program whose output nobody takes stands still."""
+
+        def holds() -> bool:
+            self.read()
+            return condition()
+
+        wait_until(holds, what, 60)
+
+    def see(self, text: str) -> None:
+        """Wait for `text` on the screen."""
+        self.until(lambda: text in self.text(), f"{text!r} on the screen")
+
+    def press(self, *keys: str) -> None:
+        """Send keys, one by one."""
+        for key in keys:
+            self.child.send(key)
+            self.read()
+
+    def seconds_until(self, text: str, start: int, since: float, limit: float = 60.0) -> float:
+        """Seconds from `since` (perf_counter) until `text` had been written after the place `start`. Raises TimeoutError."""
+        while text not in self.text(start):
+            if time.perf_counter() - since > limit:
+                raise TimeoutError(f"{text!r} was not written within {limit:g} s")
+            try:
+                self.written += self.child.read_nonblocking(1 << 16, 1.0)
+            except pexpect.TIMEOUT:
+                continue
+        return time.perf_counter() - since
+
+    def ended(self) -> int:
+        """Wait for its end; its exit code."""
+        self.until(lambda: not self.child.isalive(), "the program to end")
+        self.read()
+        assert self.written.rindex(LEFT) > self.written.rindex(ENTERED)
+        assert self.child.signalstatus is None
+        return int(self.child.exitstatus or 0)
