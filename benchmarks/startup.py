@@ -20,13 +20,13 @@ from engine.store import Store
 RUNS = 1000
 
 
-def filled(path: Path) -> None:
-    """A store of RUNS runs of ten epochs each."""
+def filled(path: Path, runs: int = RUNS) -> None:
+    """A store of so many runs of ten epochs each."""
     from engine import events
     from engine.store import Recorder
 
     with Store.open(path) as store:
-        for index in range(RUNS):
+        for index in range(runs):
             run = store.create_run(name=f"run {index}", preset="lenet5", spec=RunSpec(), dataset="cifar10")
             assert run.id is not None
             store.claim(run.id)

@@ -34,6 +34,59 @@ class Device:
     """Share of the last second that it was busy, 0 to 1, where the driver tells."""
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a process makes of its device at one moment."""
+
+    memory: int
+    """Bytes that the process has: of the GPU's memory on a GPU, else of the machine's."""
+    total: int
+    """Bytes there are in all."""
+    load: float | None
+    """Share of the time since the last look that the device was busy, 0 to 1: a GPU whoever used it, processors with this
+    process alone. None where it is not known."""
+
+
+class Meter:
+    """Looks at one process and its device, from any process of the same machine, without taking memory of a GPU."""
+
+    def __init__(self, device: str, pid: int) -> None:
+        """`device` as torch names it. Raises DeviceError where there is no such process."""
+        self.device = device
+        self.pid = pid
+        try:
+            self._process = psutil.Process(pid)
+            self._process.cpu_percent()  # the first look only starts the clock
+        except psutil.Error as error:
+            raise DeviceError(f"process {pid} cannot be looked at: {error}") from None
+
+    def read(self) -> Usage:
+        """How it stands now. A GPU's driver takes some tens of milliseconds to answer.
+
+        Raises DeviceError once the process is gone, and where the driver does not answer.
+        """
+        try:
+            if self.device.startswith("cuda"):
+                return self._of_gpu()
+            busy = self._process.cpu_percent() / 100 / _cores()
+            return Usage(self._process.memory_info().rss, psutil.virtual_memory().total, min(1.0, busy))
+        except psutil.Error as error:
+            raise DeviceError(f"process {self.pid} cannot be looked at: {error}") from None
+
+    def _of_gpu(self) -> Usage:
+        mine = [(uuid, used) for pid, uuid, used in _query("compute-apps=pid,gpu_uuid,used_memory") if pid == str(self.pid)]
+        gpus = _query("gpu=uuid,memory.total,memory.used,utilization.gpu")
+        # In a container the driver does not know a process by the number it has inside: then the GPU of this number is taken.
+        of_mine = [gpu for gpu in gpus if mine and gpu[0] == mine[0][0]]
+        index = self.device.partition(":")[2] or "0"
+        found = of_mine or gpus[int(index) : int(index) + 1]
+        if not found:
+            raise DeviceError(f"nvidia-smi does not tell of {self.device}")
+        _, total, used, load = found[0]
+        memory = mine[0][1] if of_mine and mine[0][1].isdigit() else used
+        return Usage(_mebibytes(memory), _mebibytes(total), int(load) / 100 if load.isdigit() else None)
+
+
 def devices() -> list[Device]:
     """Every device of this machine that torch can use, the one to prefer first: free GPUs before busy ones, then the CPU."""
     import torch
@@ -105,19 +158,27 @@ def _cores() -> int:
 
 
 def _ask_driver() -> dict[str, tuple[int, float | None]]:
-    """UUID -> (free bytes, load), from nvidia-smi: asking through CUDA would take memory on every GPU of a shared box."""
+    """UUID -> (free bytes, load)."""
+    told = _query("gpu=uuid,memory.free,utilization.gpu")
+    return {uuid.removeprefix("GPU-"): (_mebibytes(free), int(load) / 100 if load.isdigit() else None) for uuid, free, load in told}
+
+
+def _mebibytes(text: str) -> int:
+    return int(text) * 2**20 if text.isdigit() else 0
+
+
+def _query(what: str) -> list[list[str]]:
+    """A row for each GPU, or process on one, from nvidia-smi; none where there is no answer.
+
+    Asking through CUDA would take memory on every GPU of a shared box.
+    """
     if not shutil.which("nvidia-smi"):
-        return {}
-    query = ["nvidia-smi", "--query-gpu=uuid,memory.free,utilization.gpu", "--format=csv,noheader,nounits"]
+        return []
+    query = ["nvidia-smi", f"--query-{what}", "--format=csv,noheader,nounits"]
     try:
         lines = subprocess.run(query, capture_output=True, text=True, timeout=5, check=True).stdout.splitlines()
     except (OSError, subprocess.SubprocessError):
-        return {}
-    told: dict[str, tuple[int, float | None]] = {}
-    for line in lines:
-        uuid, free, load = (part.strip() for part in line.split(","))
-        told[uuid.removeprefix("GPU-")] = (
-            int(free) * 2**20 if free.isdigit() else 0,
-            int(load) / 100 if load.isdigit() else None,
-        )
-    return told
+        return []
+    wanted = what.count(",") + 1
+    rows = [[part.strip() for part in line.split(",")] for line in lines]
+    return [row for row in rows if len(row) == wanted]

@@ -48,12 +48,14 @@ class Terminal:
         self.written = ""
 
     def read(self, seconds: float = 0.02) -> str:
-        """All that it has written so far, without escapes between words; waits so long for more of it."""
-        while True:
+        """All that it has written so far, without escapes between words; reads on for so long."""
+        until = time.perf_counter() + seconds
+        while (left := until - time.perf_counter()) > 0:
             try:
-                self.written += self.child.read_nonblocking(1 << 16, seconds)
+                self.written += self.child.read_nonblocking(1 << 16, left)
             except (pexpect.TIMEOUT, pexpect.EOF):
-                return self.text()
+                break
+        return self.text()
 
     def text(self, start: int = 0) -> str:
         """What was written from a place in `written` on, without escapes between words."""
@@ -78,11 +80,11 @@ class Terminal:
             self.child.send(key)
             self.read()
 
-    def seconds_until(self, text: str, start: int, since: float, limit: float = 60.0) -> float:
+    def seconds_until(self, text: str, start: int, since: float, limit: float = 20.0) -> float:
         """Seconds from `since` (perf_counter) until `text` had been written after the place `start`. Raises TimeoutError."""
         while text not in self.text(start):
             if time.perf_counter() - since > limit:
-                raise TimeoutError(f"{text!r} was not written within {limit:g} s")
+                raise TimeoutError(f"{text!r} was not written within {limit:g} s; the last was {self.text(start)[-500:]!r}")
             try:
                 self.written += self.child.read_nonblocking(1 << 16, 1.0)
             except pexpect.TIMEOUT:

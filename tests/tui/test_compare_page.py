@@ -13,6 +13,7 @@ from textual.widgets import Static
 
 from engine.spec import changed
 from engine.store import Store
+from tests.tui.looks import Look, in_every_look
 from tests.tui.stores import LENET, add_run
 from tui.app import ConvtuiApp
 from tui.screens import comparing
@@ -146,8 +147,10 @@ def test_names_cannot_write_on_the_terminal(store: Store) -> None:
     assert "[bold]red[/bold]" in text.plain
 
 
-@pytest.mark.parametrize("size", [(120, 36), (80, 24)])
-def test_looks_as_it_did(store: Store, snap_compare: Any, size: tuple[int, int]) -> None:
+@in_every_look
+def test_looks_as_it_did(store: Store, snap_compare: Any, monkeypatch: pytest.MonkeyPatch, look: Look) -> None:
+    look.put_on(monkeypatch)
+
     app = ConvtuiApp(Session(Path("store.db"), device="cpu"))
 
     async def read(pilot: Pilot[int]) -> None:
@@ -158,5 +161,5 @@ def test_looks_as_it_did(store: Store, snap_compare: Any, size: tuple[int, int])
         assert isinstance(page, ComparePage)
         await until(pilot, lambda: all(chart.drawing.rows for chart in charts(page)))
 
-    assert snap_compare(app, terminal_size=size, run_before=read)
+    assert snap_compare(app, terminal_size=look.size, run_before=read)
     app.session.close()

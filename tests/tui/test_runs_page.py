@@ -12,6 +12,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
 from engine.store import Store
+from tests.tui.looks import Look, in_every_look
 from tests.tui.stores import add_run, fill
 from tui.app import ConvtuiApp
 from tui.screens import run_lines
@@ -404,13 +405,15 @@ def test_deletes_marked_runs_together(store: Store) -> None:
 # ---------------------------------------------------------------------------------------------------------------- as a picture
 
 
-@pytest.mark.parametrize("size", [(120, 36), (80, 24)])
-def test_looks_as_it_did(store: Store, snap_compare: Any, size: tuple[int, int]) -> None:
+@in_every_look
+def test_looks_as_it_did(store: Store, snap_compare: Any, monkeypatch: pytest.MonkeyPatch, look: Look) -> None:
+    look.put_on(monkeypatch)
+
     async def read(pilot: Pilot[int]) -> None:
         await until(pilot, lambda: bool(table(pilot).curves) and "dense 1024" in words(pilot, "#told"))
         await pilot.press("j", "space")
         await until(pilot, lambda: "diverged" not in words(pilot, "#told") and "dense 1024" in words(pilot, "#told"))
 
     app = app_of()
-    assert snap_compare(app, terminal_size=size, run_before=read)
+    assert snap_compare(app, terminal_size=look.size, run_before=read)
     app.session.close()

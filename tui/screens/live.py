@@ -25,6 +25,7 @@ from tui.screens.live_words import clock, standing
 from tui.screens.run_lines import LIVE
 from tui.screens.run_words import BETWEEN
 from tui.widgets.chart import Chart
+from tui.widgets.device_line import DeviceLine
 
 if TYPE_CHECKING:
     from engine.store import Run
@@ -101,6 +102,7 @@ class LivePage(Steering):
         with Container(id="charts"):
             for place in range(len(SHOWN)):
                 yield Chart(id=f"chart-{place}", classes="more" if place > 1 else "")
+        yield DeviceLine()
         with VerticalScroll(id="entries", can_focus=False):
             yield Static(markup=False)
 
@@ -220,6 +222,8 @@ class LivePage(Steering):
         self._show_standing(self.size.width)
         self._show_about()
         self._show_entries()
+        here = seen.run.status in LIVE and seen.here
+        self.query_one(DeviceLine).follow(seen.run.device, seen.run.pid if here else None)
         self.refresh_bindings()
 
     def _show_standing(self, width: int) -> None:

@@ -58,6 +58,8 @@ class Seen:
     """What charts there can be of it, by their titles."""
     entries: tuple[Entry, ...]
     """Oldest first."""
+    here: bool
+    """Whether it is, or was, trained on this machine."""
 
 
 class Reader:
@@ -72,6 +74,8 @@ class Reader:
 
     def look(self, store: Store, run_id: int | None) -> Seen | None:
         """The run of this id, or the newest one; None where there is none at all. Raises StoreError, RunNotFound."""
+        from engine.store.processes import hostname
+
         run = store.run(run_id) if run_id is not None else next(iter(store.runs(limit=1)), None)
         if run is None or run.id is None:
             return None
@@ -83,7 +87,7 @@ class Reader:
                 kind = name.rpartition("_")[2] if name.rpartition("_")[0] in _LOOKS else ""
                 self._members.setdefault(kind or _TITLES.get(name, name.replace("_", " ")), []).append(name)
         self._read_entries(store, run.id)
-        return Seen(run, _about(store, run), tuple(self._members), tuple(self._entries))
+        return Seen(run, _about(store, run), tuple(self._members), tuple(self._entries), run.host == hostname())
 
     def plot(self, store: Store, run: Run, group: str, options: Options) -> Plot:
         """One chart of the run last looked at. Raises StoreError."""

@@ -78,8 +78,9 @@ class Steering(Page):
         paused = run.status == "paused"
         if self._toggled is not None and (self._toggled[0].id, self._toggled[0].status) == (run.id, run.status):
             paused = self._toggled[1] == "pause"  # asked already, and not seen yet: this key takes it back
-        self._toggled = (run, "continue" if paused else "pause")
-        self._ask(run, self._toggled[1])
+        kind: RequestKind = "continue" if paused else "pause"
+        self._toggled = (run, kind)
+        self._ask(run, kind)
 
     def status_changed(self) -> None:
         """What was asked has come to be seen, or something else has."""

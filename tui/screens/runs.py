@@ -166,7 +166,7 @@ class RunsPage(RunActions):
     def _show_read(self, event: Read) -> None:
         self.all_lines = event.lines
         session = self.convtui.session
-        self.convtui.about = f"{_short(session.path)} · {len(self.all_lines):,} runs · {session.device}"
+        self.convtui.about = f"{_short(session.path)} · {_counted(len(self.all_lines))} · {session.device}"
         self.set_class(not self.all_lines, "empty")
         self.show_lines()
         self.refresh_bindings()
@@ -332,3 +332,7 @@ def _short(path: Path) -> str:
         return f"./{path.absolute().relative_to(Path.cwd())}"
     except ValueError:
         return str(path)
+
+
+def _counted(runs: int) -> str:
+    return "1 run" if runs == 1 else f"{runs:,} runs"

@@ -1,0 +1,311 @@
+"""The application on a real pseudo-terminal: how soon it shows, how soon a key is seen, what a training loses beside it.
+
+    python -m benchmarks.application [start] [large] [keys] [others] [soak]
+
+Without a word all of them. What is written is read as a person would: a time ends when the text in question was written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import psutil
+
+from benchmarks.arms import machine
+from benchmarks.startup import filled
+from engine.store import Store
+from tests.harness.terminal import ENTERED, Terminal
+
+RUNS, STEPS = 10_000, 330_000
+"""Runs of the large store; steps of its one long run, which keeps three numbers a step."""
+NEVER_ON_SCREEN = "¡¢£¤¥¦§¨©ª«¬®¯°±²³´¶¸¹º»¼½¾¿ÀÁÂÃ"
+"""Keys whose echo cannot be taken for anything else."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"some of {', '.join(PARTS)}")
+    parser.add_argument("--rounds", type=int, default=5)
+    chosen = parser.parse_args()
+    machine()
+    for part in chosen.parts or PARTS:
+        print(f"\n{part}")
+        with tempfile.TemporaryDirectory() as folder:
+            PARTS[part](Path(folder), chosen.rounds)
+
+
+def tell(what: str, seconds: Sequence[float]) -> None:
+    """Median and spread, and where there are many the 95th percentile."""
+    ordered = sorted(seconds)
+    text = f"  {what:<58} {1000 * statistics.median(ordered):8.0f} ms  [{1000 * ordered[0]:.0f} to {1000 * ordered[-1]:.0f}]"
+    if len(ordered) >= 40:
+        text += f"  p95 {1000 * ordered[int(0.95 * len(ordered))]:.0f}"
+    print(text, flush=True)
+
+
+def quit_(terminal: Terminal) -> None:
+    terminal.press("q")
+    terminal.ended()
+
+
+# -------------------------------------------------------------------------------------------------------------- start
+
+
+def start(folder: Path, rounds: int) -> None:
+    """First frame, and the table filled, with 1,000 runs in the store."""
+    filled(folder / "store.db")
+    frames, tables = [], []
+    for index in range(rounds + 1):
+        terminal = Terminal(folder)
+        terminal.seconds_until("Runs", 0, terminal.began)
+        assert ENTERED in terminal.written
+        frame = time.perf_counter() - terminal.began
+        table = terminal.seconds_until("run 999", 0, terminal.began)
+        quit_(terminal)
+        if index:  # the first one reads everything from disk
+            frames.append(frame)
+            tables.append(table)
+    tell("first frame", frames)
+    tell("the runs are there (1,000 in the store)", tables)
+
+
+# -------------------------------------------------------------------------------------------------------------- large
+
+
+def large_store(path: Path) -> None:
+    """RUNS runs of ten epochs, and before them a long one of STEPS steps: a million numbers. Not trained: written by SQL."""
+    filled(path, 1)
+    with Store.open(path) as store, store._writing("filling a store") as session:
+        connection = session.connection()
+        columns = "preset,status,spec,dataset,device,host,attempt,attempt_step,epoch,step,total_steps,steps_per_epoch," + (
+            "images_per_epoch,images,seconds,images_per_second,train_loss,train_accuracy,test_loss,test_accuracy,best_accuracy,"
+            "best_epoch,learning_rate,rate_factor,parameters,created,started,ended,note,provenance"
+        )
+        numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {most})"
+        many, steps = numbers.format(most=RUNS), numbers.format(most=STEPS)
+        for statement in (
+            f"INSERT INTO run(name,{columns}) {many} SELECT 'copy ' || i, {columns} FROM run, n WHERE run.id = 1",
+            "INSERT INTO attempt(run_id,attempt,step,created,host) SELECT id, 1, 0, created, host FROM run WHERE id > 1",
+            "INSERT INTO metric(run_id,name,step,attempt,value) SELECT run.id, metric.name, metric.step, 1, metric.value "
+            "FROM run, metric WHERE run.id > 1 AND metric.run_id = 1",
+            "DELETE FROM metric WHERE run_id = 1",
+            f"{steps} INSERT INTO metric SELECT 1, 'batch_loss', i, 1, 0.4242 + 1.0 / i + (i % 7) / 1e6 FROM n",
+            f"{steps} INSERT INTO metric SELECT 1, 'batch_accuracy', i, 1, 0.5 - 0.4 / i FROM n",
+            f"{steps} INSERT INTO metric SELECT 1, 'learning_rate', i, 1, 0.001 FROM n",
+            f"{steps} INSERT INTO metric SELECT 1, 'test_loss', i * 1000, 1, 0.5 + 1.0 / i FROM n WHERE i <= {STEPS // 1000}",
+            f"{steps} INSERT INTO metric SELECT 1, 'seconds', i * 50, 1, i FROM n WHERE i <= {STEPS // 50}",
+            f"UPDATE run SET name = 'the long one', step = {STEPS}, total_steps = {STEPS}, steps_per_epoch = 1000, epoch = 330 "
+            "WHERE id = 1",
+        ):
+            connection.exec_driver_sql(statement)
+
+
+def large(folder: Path, rounds: int) -> None:
+    """A store with 10,000 runs and one run of a million numbers."""
+    path = folder / "store.db"
+    large_store(path)
+    times: dict[str, list[float]] = {}
+    for _ in range(rounds):
+        terminal = Terminal(folder)
+        first = terminal.seconds_until(f"copy {RUNS}", 0, terminal.began)
+        times.setdefault("the runs are there", []).append(first)
+
+        def after(what: str, keys: str, text: str, terminal: Terminal = terminal) -> None:
+            terminal.read(0.7)  # let what is still under way end
+            place = len(terminal.written)
+            began = time.perf_counter()
+            terminal.child.send(keys)
+            times.setdefault(what, []).append(terminal.seconds_until(text, place, began))
+
+        after("to the last run (G)", "G", "the long one")
+        after("to the first run (g)", "g", f"copy {RUNS}")
+        after("two pages on", "\x1b[6~\x1b[6~", f"copy {RUNS - 40}")
+        after("to the filter (/)", "/", "")
+        after("filtered by two digits", "77", "of 10,001")
+        terminal.press("\x7f", "\x7f")
+        after("filtered by name", "the long", "1 of 10,001")
+        terminal.press("\r")
+        after("the charts of the long run open", "\r", "0.424")
+        after("its charts over steps", "x", "200,000")
+        after("back to the table", "1", "the long one")
+        quit_(terminal)
+    for what, seconds in times.items():
+        tell(what, seconds)
+
+
+# --------------------------------------------------------------------------------------------------------------- keys
+
+
+def trained(folder: Path, name: str, watched: bool) -> tuple[float, list[float]]:
+    """Train `lenet5` for a while; its images/s and, where it is watched on the page Live, seconds from key to paint."""
+    arguments = ["run", "--preset", "lenet5", "--data", "shapes", "--steps", "400", "--name", name]
+    latencies: list[float] = []
+    path = folder / "store.db"
+    program = [sys.executable, "-m", "tui.cli", "--store", str(path)]
+    if not watched:
+        subprocess.run([*program, *arguments, "--device", "cpu", "--quiet"], check=True, capture_output=True)
+    else:
+        with Store.open(path) as store:
+            run = store.create_run(name=name, preset="lenet5", spec=_watched_spec(), dataset="shapes")
+            assert run.id is not None
+            store.give_up(run.id, "stopped")
+            terminal = Terminal(folder)
+            terminal.see(name)
+            terminal.press("r")
+            terminal.until(lambda: store.run(run.id or 0).step > 5, "the first steps")
+            terminal.press("3")
+            terminal.read(1.0)
+            terminal.press("e")  # the note, in which keys are echoed over the charts
+            terminal.read(0.5)
+            chance = random.Random(0)
+            keys = list(NEVER_ON_SCREEN)
+            while keys and store.run(run.id).status == "running":
+                terminal.read(chance.uniform(0.05, 0.25))
+                key, place, began = keys.pop(), len(terminal.written), time.perf_counter()
+                terminal.child.send(key)
+                latencies.append(terminal.seconds_until(key, place, began))
+                if not keys and store.run(run.id).status == "running":
+                    terminal.press(*"\x7f" * len(NEVER_ON_SCREEN))
+                    terminal.read(0.6)
+                    keys = list(NEVER_ON_SCREEN)
+            terminal.press("\x1b")
+            terminal.read(0.5)
+            quit_(terminal)
+    with Store.open(path) as store:
+        return store.find(name).images_per_second or 0.0, latencies
+
+
+def _watched_spec() -> object:
+    from engine.presets import preset
+    from engine.spec import changed
+
+    return changed(preset("lenet5").spec, {"data.source": "shapes", "training.steps": 400})
+
+
+def keys(folder: Path, rounds: int) -> None:
+    """Key to paint while `lenet5` trains with its charts on the screen, and images/s against headless, in turns."""
+    ratios, latencies = [], []
+    for index in range(rounds):
+        speeds = {}
+        for watched in (False, True) if index % 2 else (True, False):
+            speeds[watched], seconds = trained(folder, f"{'watched' if watched else 'headless'} {index}", watched)
+            latencies += seconds
+        ratios.append(speeds[True] / speeds[False])
+        print(f"  round {index}: headless {speeds[False]:,.0f}, watched {speeds[True]:,.0f} images/s", flush=True)
+    tell(f"key to paint, {len(latencies)} keys", latencies)
+    spread = f"[{min(ratios):.3f} to {max(ratios):.3f}]"
+    print(f"  images/s watched / headless, paired median                {statistics.median(ratios):8.3f}     {spread}")
+
+
+# ------------------------------------------------------------------------------------------------------------- others
+
+
+def others(folder: Path, rounds: int) -> None:
+    """Two applications and a `convtui run` on one store."""
+    times: dict[str, list[float]] = {}
+    filled(folder / "store.db", 1)
+    one, two = Terminal(folder), Terminal(folder)
+    for terminal in (one, two):
+        terminal.see("run 0")
+    for index in range(rounds):
+        for what, seconds in third(folder / "store.db", f"third {index}", one, two).items():
+            times.setdefault(what, []).append(seconds)
+    for terminal in (one, two):
+        quit_(terminal)
+    for what, found in times.items():
+        tell(what, found)
+
+
+def third(path: Path, name: str, one: Terminal, two: Terminal) -> dict[str, float]:
+    """A run of a third process, until both applications show it; stopped from the first."""
+    times = {}
+    places = [len(terminal.written) for terminal in (one, two)]
+    command = [sys.executable, "-m", "tui.cli", "--store", str(path), "run", "--preset", "demo", "--epochs", "50"]
+    child = subprocess.Popen([*command, "--name", name, "--quiet", "--device", "cpu"], stdout=subprocess.DEVNULL)
+    with Store.open(path) as store:
+        _wait(lambda: name in {run.name for run in store.runs()}, [])
+        began = time.perf_counter()
+        seen = [terminal.seconds_until(name, place, began) for terminal, place in zip((one, two), places, strict=True)]
+        times["a run of a third process is in both tables"] = max(seen)
+        run_id = store.find(name).id or 0
+        _wait(lambda: store.run(run_id).step > 0, [one, two])
+        one.press("g", "\r")
+        one.read(1.5)
+        place = len(two.written)
+        began = time.perf_counter()
+        one.child.send("s")
+        _wait(lambda: store.run(run_id).status == "stopped", [one, two])
+        times["stop from the first ends the third process's run"] = time.perf_counter() - began
+        began = time.perf_counter()
+        times["and the second tells it"] = two.seconds_until("stopped", place, began)
+        one.press("1")
+        one.read(0.5)
+    child.wait()
+    return times
+
+
+def _wait(condition: Callable[[], bool], terminals: Sequence[Terminal]) -> None:
+    while not condition():
+        for terminal in terminals:
+            terminal.read(0.005)
+        time.sleep(0.005)
+
+
+# --------------------------------------------------------------------------------------------------------------- soak
+
+
+def soak(folder: Path, rounds: int) -> None:
+    """Memory over an hour's equivalent of updates: 7,200 changes of the store, as fast as the charts take them."""
+    from engine import events
+    from engine.store import Recorder
+    from tests.tui.stores import LENET
+
+    path = folder / "store.db"
+    with Store.open(path) as store:
+        run = store.create_run(name="soaked", preset="lenet5", spec=LENET, dataset="cifar10", total_steps=720_000)
+        assert run.id is not None
+        store.claim(run.id)
+        terminal = Terminal(folder)
+        terminal.see("soaked")
+        terminal.press("\r")
+        process = psutil.Process(terminal.child.pid)
+        with closing(Recorder(store, run.id)) as recorder:
+            recorder.record(events.Started(0, 0, 720_000, 1000, 128_000, 4_257_674, "cifar10", "cpu", {}))
+            for update in range(7200):
+                steps = range(100 * update + 1, 100 * update + 101)
+                series = {
+                    "batch_loss": tuple(1 + 1 / step for step in steps),
+                    "batch_accuracy": tuple(1 - 1 / step for step in steps),
+                    "learning_rate": (1e-3,) * 100,
+                }
+                epoch, position = divmod(update + 1, 10)
+                recorder.record(
+                    events.Progress(steps[-1], epoch + 1, 100 * position, steps[0], series, steps[-1] * 128, 0.5 * update, 2600.0)
+                )
+                if not position:
+                    values = {"train_loss": 1.0, "train_accuracy": 0.5, "test_loss": 1.0, "test_accuracy": 0.5}
+                    recorder.record(events.EpochEnded(steps[-1], epoch, values, 0.5 * update, 2600.0, best=False))
+                recorder.flush()
+                terminal.read(0.05)
+                terminal.written = terminal.written[-10_000:]
+                if update % 720 == 719:
+                    memory = process.memory_info().rss / 2**20
+                    print(f"  {update + 1:5} updates: {memory:6.0f} MB resident", flush=True)
+        store.give_up(run.id, "stopped")
+        quit_(terminal)
+
+
+PARTS: dict[str, Callable[[Path, int], None]] = {"start": start, "large": large, "keys": keys, "others": others, "soak": soak}
+
+
+if __name__ == "__main__":
+    main()

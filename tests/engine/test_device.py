@@ -1,0 +1,75 @@
+"""Devices, against a driver of our own and against the kernel."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from engine.device import Meter, Usage, choose, devices
+from engine.errors import DeviceError
+
+DRIVER = """#!/bin/sh
+case "$1" in
+  --query-gpu=uuid,memory.total,memory.used,utilization.gpu)
+    echo "GPU-aa, 81559, 500, 3"; echo "GPU-bb, 143771, 90000, 97" ;;
+  --query-compute-apps=pid,gpu_uuid,used_memory)
+    echo "{pid}, GPU-bb, 1234"; echo "1, GPU-aa, 400" ;;
+  *) exit 6 ;;
+esac
+"""
+
+
+@pytest.fixture
+def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An nvidia-smi that knows two GPUs, and this process on the second."""
+    program = tmp_path / "nvidia-smi"
+    program.write_text(DRIVER.format(pid=os.getpid()))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    return program
+
+
+def test_a_process_is_found_on_the_gpu_that_it_uses(driver: Path) -> None:
+    assert Meter("cuda:0", os.getpid()).read() == Usage(1234 * 2**20, 143771 * 2**20, 0.97)
+
+
+def test_where_the_driver_does_not_know_the_process_the_gpu_of_its_number_is_told(driver: Path) -> None:
+    driver.write_text(DRIVER.format(pid=-1))
+    assert Meter("cuda:0", os.getpid()).read() == Usage(500 * 2**20, 81559 * 2**20, 0.03)
+
+
+def test_a_driver_that_does_not_answer_or_talks_nonsense_is_an_error_of_ours(driver: Path) -> None:
+    driver.write_text("#!/bin/sh\necho 'NVIDIA-SMI has failed'\n")
+    with pytest.raises(DeviceError, match="cuda:0"):
+        Meter("cuda:0", os.getpid()).read()
+
+
+def test_a_busy_process_is_told_by_what_it_takes_of_the_processors() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "import time\nprint(flush=True)\nwhile True: pass"], stdout=subprocess.PIPE)
+    try:
+        assert child.stdout is not None
+        child.stdout.readline()
+        meter = Meter("cpu", child.pid)
+        psutil.Process(child.pid).cpu_percent(0.3)
+        usage = meter.read()
+        assert usage.load is not None
+        assert 0 < usage.load <= 1
+        assert 2**20 < usage.memory < usage.total == psutil.virtual_memory().total
+    finally:
+        child.kill()
+        child.wait()
+        child.stdout.close()
+    with pytest.raises(DeviceError, match="cannot be looked at"):
+        meter.read()
+
+
+def test_the_processor_is_always_there_and_an_unknown_device_is_named() -> None:
+    assert devices()[-1].name == "cpu"
+    assert choose("cpu").type == "cpu"
+    with pytest.raises(DeviceError, match="--device cuda:99"):
+        choose("cuda:99")

@@ -1,0 +1,35 @@
+"""How pages are looked at: sizes, dark and light, without colours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from tui import settings
+from tui.themes import DARK, LIGHT
+
+
+@dataclass(frozen=True)
+class Look:
+    """A terminal's size, and what its person wants of colours."""
+
+    size: tuple[int, int]
+    theme: str = DARK.name
+    colours: bool = True
+
+    def put_on(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """To be said before the application is made."""
+        settings.save(settings.Settings(theme=self.theme))
+        if not self.colours:
+            monkeypatch.setenv("NO_COLOR", "1")
+
+
+LOOKS = {
+    "80x24": Look((80, 24)),
+    "120x36": Look((120, 36)),
+    "200x60": Look((200, 60)),
+    "light": Look((120, 36), LIGHT.name),
+    "no-colour": Look((120, 36), colours=False),
+}
+in_every_look = pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
