@@ -147,12 +147,12 @@ def large(folder: Path, rounds: int) -> None:
 
 def trained(folder: Path, name: str, watched: bool) -> tuple[float, list[float]]:
     """Train `lenet5` for a while; its images/s and, where it is watched on the page Live, seconds from key to paint."""
-    arguments = ["run", "--preset", "lenet5", "--data", "shapes", "--steps", "400", "--name", name]
     latencies: list[float] = []
     path = folder / "store.db"
-    program = [sys.executable, "-m", "tui.cli", "--store", str(path)]
     if not watched:
-        subprocess.run([*program, *arguments, "--device", "cpu", "--quiet"], check=True, capture_output=True)
+        program = [sys.executable, "-m", "tui.cli", "run", "--store", str(path), "--device", "cpu", "--quiet"]
+        arguments = ["--preset", "lenet5", "--data", "shapes", "--steps", "400", "--name", name]
+        subprocess.run([*program, *arguments], check=True, capture_output=True)
     else:
         with Store.open(path) as store:
             run = store.create_run(name=name, preset="lenet5", spec=_watched_spec(), dataset="shapes")
@@ -229,7 +229,7 @@ def third(path: Path, name: str, one: Terminal, two: Terminal) -> dict[str, floa
     """A run of a third process, until both applications show it; stopped from the first."""
     times = {}
     places = [len(terminal.written) for terminal in (one, two)]
-    command = [sys.executable, "-m", "tui.cli", "--store", str(path), "run", "--preset", "demo", "--epochs", "50"]
+    command = [sys.executable, "-m", "tui.cli", "run", "--store", str(path), "--preset", "demo", "--epochs", "50"]
     child = subprocess.Popen([*command, "--name", name, "--quiet", "--device", "cpu"], stdout=subprocess.DEVNULL)
     with Store.open(path) as store:
         _wait(lambda: name in {run.name for run in store.runs()}, [])

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual import work
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.driver import Driver
 from textual.reactive import reactive
 from textual.theme import Theme
 
@@ -21,6 +22,7 @@ from engine.errors import ConvtuiError
 from tui import settings
 from tui.cli.text import clean
 from tui.commands import Keys
+from tui.driver import lasting
 from tui.log import log
 from tui.screens import PAGES
 from tui.screens.page import Page
@@ -67,6 +69,10 @@ class ConvtuiApp(App[int]):
         self._version = -1
         self._leaving = False
         self._failed: str | None = None
+
+    def get_driver_class(self) -> type[Driver]:
+        """Textual's for this platform, but one that outlives its terminal."""
+        return lasting(super().get_driver_class())
 
     # --------------------------------------------------------------------------------------------------------- start
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import pexpect
@@ -23,8 +24,9 @@ class Terminal:
     """The program in a terminal, what it has written, and its store."""
 
     def __init__(
-        self, folder: Path, *, store: Path | None = None, arguments: Sequence[str] = (), size: tuple[int, int] = (36, 120)
+        self, folder: Path, *, size: tuple[int, int] = (36, 120), in_shell: bool = False, ignore_sighup: bool = False
     ) -> None:
+        """The program in `folder`, with the store there; with `in_shell` as a job of an interactive shell."""
         environment = {
             **os.environ,
             "TERM": "xterm-256color",
@@ -33,12 +35,16 @@ class Terminal:
         }
         for name in ("NO_COLOR", "COLUMNS", "LINES"):
             environment.pop(name, None)
-        self.path = store or folder / "store.db"
+        self.path = folder / "store.db"
+        command = [sys.executable, "-c", PROGRAM, "--store", str(self.path), "--device", "cpu"]
+        if in_shell:
+            environment |= {"PS1": "$ ", "HISTFILE": ""}
         self.began = time.perf_counter()
         self.child = pexpect.spawn(
-            sys.executable,
-            ["-c", PROGRAM, "--store", str(self.path), "--device", "cpu", *arguments],
+            "bash" if in_shell else command[0],
+            ["--norc", "--noprofile", "-i"] if in_shell else command[1:],
             dimensions=size,
+            ignore_sighup=ignore_sighup,
             env=environment,
             cwd=str(folder),
             encoding="utf-8",
@@ -46,6 +52,8 @@ class Terminal:
         )
         self.child.delaybeforesend = None
         self.written = ""
+        if in_shell:
+            self.child.sendline(shlex.join(command))
 
     def read(self, seconds: float = 0.02) -> str:
         """All that it has written so far, without escapes between words; reads on for so long."""

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from engine.store import Store
 from tests.harness.children import wait_until
-from tests.harness.terminal import Terminal
+from tests.harness.terminal import ENTERED, LEFT, Terminal
 from tests.tui.test_session import LONG
 
 pytestmark = pytest.mark.apart
 
 
 @pytest.fixture
-def terminal(tmp_path: Path) -> Iterator[Terminal]:
-    """With one run in its store, which was stopped before its first step."""
+def folder(tmp_path: Path) -> Path:
+    """With a store in which there is one run, which was stopped before its first step."""
     with Store.open(tmp_path / "store.db") as store:
         run = store.create_run(name="long-one", preset="", spec=LONG, dataset="digits")
         assert run.id is not None
         store.give_up(run.id, "stopped")
-    terminal = Terminal(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def terminal(folder: Path) -> Iterator[Terminal]:
+    terminal = Terminal(folder)
     yield terminal
     terminal.child.close(force=True)
 
@@ -102,3 +109,36 @@ def test_a_hang_up_hands_the_training_on(terminal: Terminal) -> None:
         wait_until(lambda: store.run(1).status == "running" and store.run(1).pid != own, "another process to go on", 60)
         store.request(1, "stop")
         wait_until(lambda: store.run(1).status == "stopped", "the stop", 60)
+
+
+@pytest.mark.parametrize("ignored", [False, True], ids=["hang-up", "nohup"])
+def test_where_the_terminal_vanishes_the_training_goes_on_in_another_process(folder: Path, ignored: bool) -> None:
+    terminal = Terminal(folder, ignore_sighup=ignored)
+    terminal.see("long-one")
+    program = psutil.Process(terminal.child.pid)
+    with Store.open(terminal.path) as store:
+        terminal.press("r")
+        terminal.until(lambda: store.run(1).step > 0, "the first step")
+        os.close(terminal.child.child_fd)
+        wait_until(lambda: not program.is_running() or program.status() == psutil.STATUS_ZOMBIE, "the program to end", 60)
+        wait_until(lambda: store.run(1).status == "running" and store.run(1).pid != program.pid, "another process to go on", 60)
+        store.request(1, "stop")
+        wait_until(lambda: store.run(1).status == "stopped", "the stop", 60)
+
+
+def test_ctrl_z_gives_the_terminal_to_the_shell_and_fg_takes_it_back(folder: Path) -> None:
+    terminal = Terminal(folder, in_shell=True)
+    try:
+        terminal.see("long-one")
+        terminal.press("\x1a")
+        terminal.see("Stopped")
+        assert terminal.written.rindex(LEFT) > terminal.written.rindex(ENTERED)
+        before = len(terminal.written)
+        terminal.child.sendline("fg")
+        terminal.until(lambda: ENTERED in terminal.written[before:] and "long-one" in terminal.text(before), "the page again")
+        terminal.press("q")
+        terminal.until(lambda: LEFT in terminal.written[before:], "its end")
+        terminal.child.sendline("exit $?")
+        assert terminal.ended() == 0
+    finally:
+        terminal.child.close(force=True)

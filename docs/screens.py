@@ -1,0 +1,78 @@
+"""The README's screenshots, taken of the application itself: python docs/screens.py STORE FOLDER.
+
+STORE has some finished runs, the last of them one whose net has convolutions. Written are FOLDER/screen-*.svg.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from textual.pilot import Pilot
+
+from tui.app import ConvtuiApp
+from tui.screens.compare import ComparePage
+from tui.screens.live import LivePage
+from tui.screens.look import LookPage
+from tui.session import Session
+from tui.widgets.chart import Chart
+
+SIZE = (120, 36)
+PATIENCE_SECONDS = 60.0
+
+
+async def until(pilot: Pilot[int], condition: Callable[[], bool], what: str) -> None:
+    """Wait until the page shows `what`."""
+    for _ in range(int(PATIENCE_SECONDS / 0.05)):
+        if condition():
+            await pilot.pause(0.5)
+            return
+        await pilot.pause(0.05)
+    raise SystemExit(f"docs/screens.py: {what} did not appear within {PATIENCE_SECONDS:.0f} s")
+
+
+def text(app: ConvtuiApp) -> str:
+    """What is on the screen."""
+    return "\n".join("".join(segment.text for segment in strip) for strip in app.screen._compositor.render_strips(app.size))
+
+
+def charts_drawn(app: ConvtuiApp) -> bool:
+    """Whether the page's charts are there."""
+    return all(chart.drawing.rows for chart in app.screen.query(Chart) if chart.display and chart.size.area)
+
+
+async def take(store: Path, folder: Path) -> None:
+    """Every page once."""
+    app = ConvtuiApp(Session(store, device="cpu"))
+
+    def save(name: str) -> None:
+        app.save_screenshot(f"screen-{name}.svg", str(folder))
+
+    async with app.run_test(size=SIZE) as pilot:
+        await until(pilot, lambda: "runs" in app.about, "the runs")
+        await pilot.press("j")
+        await until(pilot, lambda: "parameters" in text(app), "a run's settings")
+        save("runs")
+        await pilot.press("2")
+        await until(pilot, lambda: "s an epoch" in text(app) or "ms a step" in text(app), "the time an epoch takes")
+        save("new")
+        newest = max(run.id or 0 for run in app.session.store.runs())
+        app.open_live(newest)
+        await until(pilot, lambda: isinstance(app.screen, LivePage) and charts_drawn(app), "the charts")
+        save("live")
+        app.open_look(newest)
+        await until(pilot, lambda: isinstance(app.screen, LookPage) and "filter 0" in text(app), "the filters")
+        await pilot.press("4")
+        save("look")
+        app.open_compare([run.id for run in app.session.store.runs() if run.id is not None][:3])
+        await until(pilot, lambda: isinstance(app.screen, ComparePage) and charts_drawn(app), "the comparison")
+        save("compare")
+    app.session.close()
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    asyncio.run(take(Path(sys.argv[1]), Path(sys.argv[2])))

@@ -1,0 +1,53 @@
+"""A terminal driver that outlives its terminal."""
+
+from __future__ import annotations
+
+import os
+from typing import IO, Any
+
+from textual.driver import Driver
+
+
+class LastingFile:
+    """Writes to a terminal, and to nowhere once the terminal has vanished.
+
+    Textual writes in a thread. One that died of the vanished terminal would leave the application waiting for it for ever.
+    """
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+
+    def write(self, text: str) -> None:
+        """Write what can be written."""
+        try:
+            self._file.write(text)
+        except OSError:
+            self._to_nowhere()
+
+    def flush(self) -> None:
+        """Write what is still to be written."""
+        try:
+            self._file.flush()
+        except OSError:
+            self._to_nowhere()
+
+    def fileno(self) -> int:
+        """The terminal's."""
+        return self._file.fileno()
+
+    def _to_nowhere(self) -> None:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for number in {self._file.fileno(), 1}:  # what is left in buffers goes there too, when Python ends
+            os.dup2(nowhere, number)
+        os.close(nowhere)
+
+
+def lasting(driver: type[Driver]) -> type[Driver]:
+    """`driver`, writing through a LastingFile."""
+
+    class Lasting(driver):  # type: ignore[misc, valid-type]
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            self._file: Any = LastingFile(self._file)
+
+    return Lasting
