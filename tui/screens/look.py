@@ -2,33 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
-from textual import events, on, work
+from textual import on
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
 from textual.message import Message
-from textual.widget import Widget
 from textual.widgets import Static
 
 from engine.errors import ConvtuiError
 from tui.cli.text import clean
-from tui.looking import About, Asked, Looking, Opened, Progress, Refused, Seen, Told, command, follow, in_words
-from tui.screens.page import Page
-from tui.widgets.options import Layers, ViewOptions, Views, words
+from tui.looking import (
+    About,
+    Asked,
+    Images,
+    Looking,
+    NoImages,
+    Opened,
+    Progress,
+    Refused,
+    Seen,
+    Told,
+    Wanted,
+    follow,
+    in_words,
+)
+from tui.screens.look_keeping import Keeping
+from tui.screens.look_words import heading, image_of, named
+from tui.widgets.image_strip import ImageStrip
+from tui.widgets.layers import Layers
 from tui.widgets.sheet_view import SheetView
+from tui.widgets.view_options import ViewOptions
+from tui.widgets.views import Views
 
 if TYPE_CHECKING:
-    from engine.lens.results import Result
+    from engine.lens.results import Target
 
-WIDE = 110
-"""Columns from which the layers and the options stand beside the picture."""
 GOES_ALONG = ("layer", "split", "image")
 """Options that say what is looked at: another view is asked for the same, where it can be."""
+PANES = Binding.Group("Panes", compact=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +52,8 @@ class Step:
     cursor: int
 
 
-class LookPage(Page):
-    """Layers at the left, views on top, the result in the middle, the view's options at the right."""
+class LookPage(Keeping):
+    """Layers at the left, views on top, the result in the middle, the view's options at the right, images below."""
 
     NAME = "look"
     CSS_PATH = "look.tcss"
@@ -53,10 +66,11 @@ class LookPage(Page):
         Binding("comma", "image(-1)", "Image before", key_display=",", show=False),
         Binding("full_stop", "image(1)", "Image", key_display=", ."),
         Binding("p", "save", "Save"),
-        Binding("y", "copy", "Copy command"),
-        Binding("L", "fold('left')", "Layers"),
-        Binding("o", "fold('right')", "Options"),
-        Binding("R", "again", "Refresh"),
+        Binding("y", "copy", "Copy command", show=False),
+        Binding("R", "again", "Now"),
+        Binding("L", "fold('left')", "Layers", group=PANES),
+        Binding("o", "fold('right')", "Options", group=PANES),
+        Binding("i", "fold('strip')", "Images", group=PANES),
         Binding("escape", "to_picture", "To the picture", show=False),
     ]
 
@@ -72,52 +86,38 @@ class LookPage(Page):
         self._looking: Looking | None = None
         self._asked: Asked | None = None
         self._about: About | None = None
+        self._seen: Seen | None = None
+        self._waits = False
+        """Whether there is no answer yet, nor a refusal."""
+        self._refused = False
         self._way: list[Step] = []
         self._cursor = 0
         """Where the cursor goes once the answer is there."""
         self._run_wanted: int | None = None
         self._remembered: dict[str, Asked] = {}
         """View -> how it was last looked through."""
-        self._folded: dict[str, bool] = {}
-        """Side -> whether it is folded away, where a person has said so."""
-        self._refused = False
-        self._newer: int | None = None
-        """The epoch of newer weights on disk."""
-
-    def body(self) -> Iterable[Widget]:
-        """Three columns below two lines."""
-        yield Static("", id="about")
-        yield Views(id="views")
-        with Horizontal():
-            with Vertical(id="left"):
-                yield Static("layers", classes="heading")
-                yield Layers(id="layers")
-            with Vertical(id="middle"):
-                yield SheetView(id="picture")
-            with Vertical(id="right"):
-                yield Static("options", classes="heading")
-                yield ViewOptions(id="options")
-        yield Static("", id="at")
-        yield Static("", id="way")
+        self._newer = ""
+        """What newer weights there are, in words."""
+        self._split = "test"
+        """Whose images are below the picture."""
+        self._strip_of: tuple[About, str, str] | None = None
+        self._wanted: Wanted | None = None
 
     def on_mount(self) -> None:
-        """The picture has the keys."""
-        self._picture.focus()
-        self._fold()
-        self._picture.say("opening the store")
+        self.picture.say("opening the store")
 
     def on_unmount(self) -> None:
         """Nobody hears the thread any more."""
         if self._looking is not None:
             self._looking.close()
 
-    def on_resize(self, event: events.Resize) -> None:
-        """Where it is narrow the columns at the sides fold away."""
-        self._fold()
+    @property
+    def asked(self) -> Asked | None:
+        return self._asked
 
     @property
-    def _picture(self) -> SheetView:
-        return self.query_one("#picture", SheetView)
+    def seen(self) -> Seen | None:
+        return self._seen
 
     # --------------------------------------------------------------------------------------------------- what is asked
 
@@ -130,6 +130,7 @@ class LookPage(Page):
                 lambda told: self.post_message(self.Heard(told)),
                 device=session.device,
                 data_dir=session.data_dir,
+                between_pulls=session.between_pulls,
             )
             self._open(self.convtui.run_id)
         elif self.convtui.run_id is not None and self.convtui.run_id != self._run_wanted:
@@ -137,33 +138,38 @@ class LookPage(Page):
         elif self._asked is not None and self._about is None and self._refused:
             self._ask(self._asked)
         else:
-            self._look_for_newer()
+            newer = self._find_newer()
+            if newer != self._newer:
+                self._newer = newer
+                self._show_controls()
 
-    def _look_for_newer(self) -> None:
-        """Tell of weights that have come to the disk since; they are not put in place of those being looked at."""
+    def _find_newer(self) -> str:
+        """Which weights there are beside those being looked at, and how to see them: they are never put in their place."""
         about, asked = self._about, self._asked
         if about is None or asked is None or asked.epoch != "last" or about.epoch is None:
-            return
+            return ""
+        in_training = self.convtui.session.training == about.run
+        if about.in_training:
+            return "R shows it now" if in_training else "training has ended, R shows the last weights"
+        if in_training:
+            return "in training here, R shows it now"
         try:
             kept = self.convtui.session.store.checkpoints(about.run)
         except ConvtuiError:
-            return
-        newer = kept[0].epoch if kept and kept[0].epoch > about.epoch else None
-        if newer != self._newer:
-            self._newer = newer
-            self._show_controls()
+            return ""
+        return f"R shows epoch {kept[0].epoch}, newer" if kept and kept[0].epoch > about.epoch else ""
 
     def _open(self, run_id: int | None) -> None:
         view = self._asked.view if self._asked is not None else ""
-        self._run_wanted, self._about = run_id, None
+        self._run_wanted, self._about, self._seen = run_id, None, None
         self._way.clear()
         self._remembered.clear()
-        self._picture.say("opening the newest run with weights" if run_id is None else f"opening run {run_id}")
+        self.picture.say("opening the newest run with weights" if run_id is None else f"opening run {run_id}")
         self._ask(Asked(run_id, view=view))
 
     def _ask(self, asked: Asked, *, cursor: int = 0, fresh: bool = False) -> None:
         assert self._looking is not None
-        self._asked, self._cursor = asked, cursor
+        self._asked, self._cursor, self._waits = asked, cursor, True
         if asked.view:
             self._remembered[asked.view] = asked
         self._looking.ask(asked, fresh=fresh)
@@ -172,36 +178,57 @@ class LookPage(Page):
     def _change(self, **options: str | None) -> None:
         """The same view with other options; the cursor stays where it is."""
         if self._asked is not None:
-            self._ask(replace(self._asked, options=self._asked.having(**options)), cursor=self._picture.cursor)
+            self._ask(replace(self._asked, options=self._asked.having(**options)), cursor=self.picture.cursor)
+
+    def on_screen_suspend(self) -> None:
+        """A net in training stands still while it is looked at: not for a page that nobody sees."""
+        if self._looking is not None and self._about is not None and self._about.in_training:
+            self._looking.drop()
+
+    def on_screen_resume(self) -> None:
+        """What was let go of is wanted again."""
+        if self._asked is not None and self._waits:
+            self._ask(self._asked, cursor=self._cursor)
+        self.strip.ask_again()
 
     # --------------------------------------------------------------------------------------------------- what is heard
 
     @on(Heard)
     def _hear(self, event: Heard) -> None:
         told = event.told
+        if isinstance(told, Images | NoImages):
+            self._hear_images(told)
+            return
         if self._asked is None or not self._asked.meets(told.asked):
             return
-        self._refused = isinstance(told, Refused)
+        self._waits, self._refused = not isinstance(told, Seen | Refused), isinstance(told, Refused)
         match told:
             case Progress():
                 self._tell_way(told.text)
-                self._picture.add_class("outdated")
+                self.picture.add_class("outdated")
             case Opened():
-                self._asked, self._about, self._newer = told.asked, told.about, None
+                self._asked, self._about = told.asked, told.about
+                self._newer = self._find_newer()
                 self._remembered[told.asked.view] = told.asked
                 self._show_controls()
                 self._tell_way("looking")
             case Seen():
-                self._picture.remove_class("outdated")
-                self._picture.show(told.results, self._cursor)
+                self._seen = told
+                self.picture.remove_class("outdated")
+                self.picture.show(told.results, self._cursor)
+                image = image_of(told.results)
+                self.strip.put(self.strip.cursor if image in (None, self.strip.chosen) else image, image)
+                self._show_controls()
                 self._tell_way()
             case Refused():
-                self._picture.remove_class("outdated")
-                self._picture.say(clean(told.reason), error=True)
+                self._seen = None
+                self.picture.remove_class("outdated")
+                self.picture.say(clean(told.reason), error=True)
                 self._tell_way()
 
     def _show_controls(self) -> None:
         about, asked = self._about, self._asked
+        self.refresh_bindings()
         if about is None or asked is None:
             return
         views = self.query_one(Views)
@@ -211,18 +238,15 @@ class LookPage(Page):
         layers = self.query_one(Layers)
         layers.show(about.layers, asked.option("layer"))
         self.query_one("#left").styles.width = layers.wide + 4
-        self.query_one("#about", Static).update(self._heading(about, asked))
+        step = self._seen.step if self._seen is not None else None
+        self.query_one("#about", Static).update(Text(heading(about, asked, step, self._newer), no_wrap=True, overflow="ellipsis"))
         if asked.view in about.views:
             self.run_worker(self.query_one(ViewOptions).show(about.views[asked.view], dict(asked.options)), group="options")
-
-    def _heading(self, about: About, asked: Asked) -> Text:
-        epoch = asked.epoch if about.epoch is None or asked.epoch.isdigit() else str(about.epoch)
-        earlier = any(str(number) != epoch and number < int(epoch) for number in about.epochs)
-        later = any(number > int(epoch) for number in about.epochs)
-        line = (
-            f"run {about.run} {clean(about.name)} · epoch {'◂ ' if earlier else ''}{epoch}{' ▸' if later else ''} of {about.total}"
-        )
-        return Text(line, no_wrap=True, overflow="ellipsis")
+        if self._has("split"):
+            self._split = asked.option("split") or "test"
+        if self._strip_of != (about, asked.epoch, self._split):
+            self._strip_of, self._wanted = (about, asked.epoch, self._split), None
+            self.strip.begin(f"{self._split} images")
 
     def _tell_way(self, doing: str = "") -> None:
         """What is being done, or how one came here."""
@@ -231,14 +255,60 @@ class LookPage(Page):
         if doing or self._asked is None:
             line.update(Text(f"{doing} …" if doing else "", no_wrap=True))
             return
-        steps = [_named(step.asked) for step in self._way] + [_named(self._asked)]
+        steps = [named(step.asked) for step in self._way] + [named(self._asked)]
         line.update(Text(clean(f"run {self._asked.run} › {' › '.join(steps)}"), no_wrap=True, overflow="ellipsis"))
 
     @on(SheetView.Moved)
     def _moved(self) -> None:
-        picture, about = self._picture, self._about
+        picture, about = self.picture, self._about
         words = [picture.told, "" if about is None else clean(in_words(picture.target, about.classes, beside=picture.told))]
         self.query_one("#at", Static).update(Text(" · ".join(filter(None, words)), no_wrap=True, overflow="ellipsis"))
+
+    # ------------------------------------------------------------------------------------------------ images of a split
+
+    @on(ImageStrip.Lacking)
+    def _want_images(self, event: ImageStrip.Lacking) -> None:
+        if self._looking is not None and self._strip_of is not None:
+            about, epoch, split = self._strip_of
+            self._wanted = Wanted(about.run, epoch, split, event.first, event.count)
+            self._looking.want(self._wanted)
+
+    def _hear_images(self, told: Images | NoImages) -> None:
+        if told.wanted is not self._wanted:  # they are of weights that were looked at before
+            return
+        if isinstance(told, NoImages):
+            self.strip.refuse(told.reason)
+            return
+        epoch = told.wanted.epoch if self._about is None or self._about.epoch is None else str(self._about.epoch)
+        self.strip.show(told, f"epoch {epoch}" if told.step is None else f"step {told.step:,}")
+
+    @on(ImageStrip.Chosen)
+    def _image_chosen(self, event: ImageStrip.Chosen) -> None:
+        from engine.lens.results import Target
+
+        if self._asked is None or self._about is None:
+            return
+        if self._has("image"):
+            self._choose_image(event.number)
+        else:
+            split = None if self._split == "test" else self._split
+            self._follow(replace(self._asked, options=self._asked.having(split=split)), Target(image=event.number))
+
+    def action_image(self, by: int) -> None:
+        """The next image of the split, or the one before."""
+        if self._has("image"):
+            self._choose_image(self.strip.cursor + by)
+        elif self._asked is not None and self.strip.display:
+            self.strip.action_move(by)
+        elif self._asked is not None:
+            self.notify(f"{self._asked.view} is not about one image")
+
+    def _choose_image(self, number: int) -> None:
+        if number < 0 or self._asked is None:
+            return
+        self.strip.put(number, self.strip.chosen)
+        gone = {name: None for name in ("row", "column", "label") if self._asked.option(name) is not None}
+        self._change(image=str(self.strip.cursor), **gone)
 
     # ------------------------------------------------------------------------------------------------------ choosing
 
@@ -278,47 +348,47 @@ class LookPage(Page):
         self.query_one(Views).action_step(by)
 
     def action_epoch(self, by: int) -> None:
-        """Weights of a later epoch or an earlier one, as far as they were kept."""
+        """Weights of a later epoch or an earlier one, as far as they were kept; after the last those in training."""
         about, asked = self._about, self._asked
         if about is None or asked is None or about.epoch is None:
             return
-        here = int(asked.epoch) if asked.epoch.isdigit() else about.epoch
+        at_end = about.in_training and asked.epoch == "last"
+        here = int(asked.epoch) if asked.epoch.isdigit() else about.epoch + at_end
         there = [epoch for epoch in about.epochs if (epoch - here) * by > 0]
-        if not there:
-            kept = ", ".join(map(str, about.epochs))
+        if there:
+            epoch = str(min(there) if by > 0 else max(there))
+        elif by > 0 and asked.epoch.isdigit() and self.convtui.session.training == about.run:
+            epoch = "last"
+        else:
+            kept = ", ".join(map(str, about.epochs)) or "none"
             self.notify(f"no {'later' if by > 0 else 'earlier'} weights: of run {about.run} those of epoch {kept} are kept")
             return
-        self._ask(replace(asked, epoch=str(min(there) if by > 0 else max(there))), cursor=self._picture.cursor)
-
-    def action_image(self, by: int) -> None:
-        """The next image of the split, or the one before."""
-        if not self._has("image"):
-            if self._asked is not None:
-                self.notify(f"{self._asked.view} is not about one image")
-            return
-        shown = _image(self._picture.results)
-        number = 0 if shown is None else shown + by
-        if number >= 0:
-            gone = {name: None for name in ("row", "column", "label") if self._asked and self._asked.option(name) is not None}
-            self._change(image=str(number), **gone)
+        self._ask(replace(asked, epoch=epoch), cursor=self.picture.cursor)
 
     def action_again(self) -> None:
-        """Look once more: at the newest weights on disk, at another random image."""
+        """Look once more: at a net in training as it is now, at the newest weights on disk, at another random image."""
         if self._asked is not None:
-            self._ask(self._asked, cursor=self._picture.cursor, fresh=True)
+            self._ask(self._asked, cursor=self.picture.cursor, fresh=True)
 
     # ------------------------------------------------------------------------------------------------------ following
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """There is a way back only where something was followed."""
+        return bool(self._way) if action == "back" else super().check_action(action, parameters)
+
     @on(SheetView.Followed)
     def _followed(self) -> None:
-        target = self._picture.target
-        if target is None or self._asked is None or self._about is None:
+        if self.picture.target is not None and self._asked is not None:
+            self._follow(self._asked, self.picture.target)
+
+    def _follow(self, asked: Asked, target: Target) -> None:
+        if self._about is None or self._asked is None:
             return
-        there = follow(self._asked, target, self._about)
+        there = follow(asked, target, self._about)
         if there is None:
             self.notify("this leads no further")
             return
-        self._way.append(Step(self._asked, self._picture.cursor))
+        self._way.append(Step(self._asked, self.picture.cursor))
         self._ask(there)
 
     def action_back(self) -> None:
@@ -326,84 +396,3 @@ class LookPage(Page):
         if self._way:
             step = self._way.pop()
             self._ask(step.asked, cursor=step.cursor)
-
-    # --------------------------------------------------------------------------------------------------------- keeping
-
-    def action_copy(self) -> None:
-        """Put the line that shows the same in a shell on the clipboard, and show it."""
-        if self._asked is None or not self._asked.view or self._about is None:
-            return
-        session = self.convtui.session
-        line = command(self._asked, store=session.path, device=session.device, data_dir=session.data_dir)
-        self.app.copy_to_clipboard(line)
-        self.notify(clean(line), title="copied", markup=False, timeout=8)
-
-    def action_save(self) -> None:
-        """Save what is seen as a picture in the working directory."""
-        if self._asked is not None and self._picture.results:
-            self._save(list(self._picture.results), _file_name(self._asked))
-
-    @work(thread=True, group="saving")
-    def _save(self, results: list[Result], path: Path) -> None:
-        from engine.lens.saving import save
-
-        try:
-            save(results, path)
-        except ConvtuiError as error:
-            self.app.call_from_thread(self.notify, str(error), severity="error", markup=False)
-        except Exception as error:
-            from tui.log import log
-
-            told = f"{type(error).__name__}: {error}; the full story is in {log(error)}"
-            self.app.call_from_thread(self.notify, told, severity="error", markup=False)
-        else:
-            self.app.call_from_thread(self.notify, f"saved {path}", markup=False)
-
-    # --------------------------------------------------------------------------------------------------------- folding
-
-    def action_to_picture(self) -> None:
-        """Give the picture the keys."""
-        self._picture.focus()
-
-    def action_fold(self, side: str) -> None:
-        """Bring a column at the side, or fold it away."""
-        self._folded[side] = not self.query_one(f"#{side}").has_class("folded")
-        if self.size.width < WIDE and not self._folded[side]:
-            # There is room for one of them.
-            self._folded["right" if side == "left" else "left"] = True
-        self._fold()
-        column = self.query_one(f"#{side}")
-        focusable = next(iter(column.query("Layers, ViewOptions Input, ViewOptions Select, ViewOptions Switch")), None)
-        if self._folded[side] or focusable is None:
-            self._picture.focus()
-        else:
-            focusable.focus()
-
-    def _fold(self) -> None:
-        narrow = self.size.width < WIDE
-        for side in ("left", "right"):
-            self.query_one(f"#{side}").set_class(self._folded.get(side, narrow), "folded")
-
-
-def _named(asked: Asked) -> str:
-    """A look in a few words: `deconvnet conv2 map 17`."""
-    said = [value if name == "layer" else f"{words(name)} {value}" for name, value in asked.options if name != "split"]
-    return " ".join((asked.view, *said))
-
-
-def _image(results: Iterable[Result]) -> int | None:
-    """The number of the image that all of this is about; None where it is about several or none."""
-    from engine.lens.results import Sheet
-
-    tiles = [tile for result in results if isinstance(result, Sheet) for tile in result.tiles]
-    numbers = {tile.target.image for tile in tiles if tile.target is not None}
-    return next(iter(numbers)) if len(numbers) == 1 else None
-
-
-def _file_name(asked: Asked) -> Path:
-    """A name that says what it is, and that no file has yet."""
-    said = [value for name, value in asked.options if name in ("layer", "map", "image", "label")]
-    parts = (f"run{asked.run}", asked.view, *said, *([] if asked.epoch == "last" else [f"epoch{asked.epoch}"]))
-    stem = "-".join("".join(c if c.isalnum() else "_" for c in Path(part).stem) for part in parts)
-    numbered = (Path(f"{stem}{f'-{number}' if number else ''}.png") for number in range(10_000))
-    return next(path for path in numbered if not path.exists())
