@@ -68,9 +68,9 @@ class LookPage(Keeping):
         Binding("p", "save", "Save"),
         Binding("y", "copy", "Copy command", show=False),
         Binding("R", "again", "Now"),
-        Binding("L", "fold('left')", "Layers", group=PANES),
-        Binding("o", "fold('right')", "Options", group=PANES),
-        Binding("i", "fold('strip')", "Images", group=PANES),
+        Binding("L", "fold('left')", "Layers", group=PANES, key_display="L "),
+        Binding("o", "fold('right')", "Options", group=PANES, key_display="o "),
+        Binding("i", "fold('strip')", "Images", group=PANES, key_display="i "),
         Binding("escape", "to_picture", "To the picture", show=False),
     ]
 

@@ -34,10 +34,10 @@ class ImageStrip(Widget, can_focus=True):
     """Shows the images around the one that the cursor is on, as far as they are known, and asks for those that are not."""
 
     DEFAULT_CSS = """
-    ImageStrip > .image-strip--heading { color: $text-muted; }
+    ImageStrip > .image-strip--heading { text-style: dim; }
     ImageStrip > .image-strip--right { color: $text-success; }
     ImageStrip > .image-strip--wrong { color: $text-error; }
-    ImageStrip > .image-strip--cursor { color: $text-muted; }
+    ImageStrip > .image-strip--cursor { text-style: dim; }
     ImageStrip:focus > .image-strip--cursor { color: $accent; text-style: bold; }
     ImageStrip > .image-strip--chosen { text-style: bold underline; }
     """

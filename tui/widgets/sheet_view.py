@@ -33,7 +33,7 @@ class SheetView(ScrollView, can_focus=True):
     SheetView { scrollbar-size-vertical: 1; scrollbar-gutter: stable; overflow-x: hidden; overflow-y: auto; }
     SheetView > .sheet-view--cursor { color: $accent; text-style: bold; }
     SheetView > .sheet-view--row { background: $accent 30%; text-style: bold; }
-    SheetView > .sheet-view--cell { background: $accent; color: $background; text-style: bold reverse; }
+    SheetView > .sheet-view--cell { background: $accent; color: $background; text-style: bold; }
     SheetView > .sheet-view--message { color: $text-muted; }
     SheetView > .sheet-view--error { color: $text-error; }
     """
@@ -213,7 +213,9 @@ class SheetView(ScrollView, can_focus=True):
 
     def _place_cursor(self, number: int) -> None:
         self.cursor = max(0, min(number, len(self.items) - 1))
-        if self.item is not None:
+        if self.cursor == 0:
+            self.scroll_to(0, 0, animate=False)  # with the title, also where the first tile is higher than the room
+        elif self.item is not None:
             # The first tiles with the titles above them, the last with the scale below.
             space = self.item.region.grow((1, 0, 2, 0))
             if self.item.top < self.scrollable_content_region.height:
