@@ -189,6 +189,8 @@ async def test_views_and_layers_and_options_change_the_result(stored: Path, subj
         app.page.query_one(Views).focus()
         await pilot.press("right", "left", "right")
         app = await settled(pilot, view="filters")
+        await pilot.press("down")
+        assert app.focused is app.page.picture
         app.page._choose_view("activations")
         app = await settled(pilot, view="activations")
         assert as_json(app.results) == seen(subject, "activations")
@@ -390,6 +392,147 @@ async def test_sides_fold_away_where_it_is_narrow(stored: Path) -> None:
         await pilot.press("escape", "o")
         assert (left.display, right.display) == (False, False)
         assert app.focused is app.page.picture
+
+
+# ------------------------------------------------------------------------------------------------ images of a split
+
+
+def strip_text(app: Alone) -> list[str]:
+    """The heading and the words below the images."""
+    strip = app.page.strip
+    lines = [strip.render_line(y).text.strip() for y in range(strip.size.height)]
+    return [lines[0], *lines[-2:]]
+
+
+async def with_images(pilot: Pilot[None]) -> Alone:
+    app = await settled(pilot)
+    await until(pilot, lambda: " of 50" in strip_text(app)[0] and "loading" not in strip_text(app)[0])
+    return app
+
+
+@piloted
+async def test_images_below_say_what_they_are_and_what_they_are_taken_for(stored: Path, subject: Subject) -> None:
+    async with Alone(stored, 2).run_test(size=(120, 36)) as pilot:
+        app = await with_images(pilot)
+        heading, first, second = strip_text(app)
+        shown = app.page.strip.shown
+        assert heading == f"test images 0 to {shown.stop - 1} of 50 · epoch 2"
+        split = subject.split("test")
+        told = subject.predictions(split.images, split.labels)
+        assert first.split() == [word for number in shown for word in (f"#{number}", subject.classes[told[number].label or 0])]
+        marks = [("✓" if not each.is_wrong else f"✗ {subject.classes[each.predicted or 0]}") for each in told[: shown.stop]]
+        assert (
+            second.split()
+            == " ".join(f"{mark} {100 * each.confidence:.0f} %" for mark, each in zip(marks, told, strict=False)).split()
+        )
+        strip = app.page.strip
+        # What is painted is the image itself: eight pixels, each a half cell.
+        (segment,) = strip.render_line(1).crop(1, 2)
+        assert segment.style is not None
+        assert segment.style.color is not None
+        grey = int(split.images[0, 0, 0, 0])
+        assert tuple(segment.style.color.get_truecolor()) == (grey, grey, grey)
+
+
+@piloted
+async def test_keys_of_the_images(stored: Path, subject: Subject) -> None:
+    async with Alone(stored, 2).run_test(size=(120, 36)) as pilot:
+        app = await with_images(pilot)
+        strip = app.page.strip
+        await pilot.press("full_stop", "full_stop", "comma")
+        assert (strip.cursor, app.page._asked.view) == (1, "filters")  # type: ignore[union-attr]
+        await pilot.press("i")
+        assert not strip.display
+        await pilot.press("full_stop")
+        assert "not about one image" in app.told[-1]
+        await pilot.press("i")
+        assert app.focused is strip
+        for key, there in (("right", 2), ("l", 3), ("left", 2), ("h", 1), ("home", 0), ("end", 49), ("g", 0), ("G", 49)):
+            await pilot.press(key)
+            assert strip.cursor == there, key
+        await until(pilot, lambda: "49" in strip_text(app)[1])
+        await pilot.press("pageup", "home", "pagedown", "space")
+        assert strip.cursor == 2 * 7
+        await until(pilot, lambda: "#14" in strip_text(app)[1])
+        await pilot.press("enter")
+        app = await settled(pilot, view="activations", image="14")
+        assert as_json(app.results) == seen(subject, "activations", image="14")
+        await pilot.press("right", "enter")
+        app = await settled(pilot, image="15")
+        assert strip.chosen == 15
+        await pilot.press("up")
+        assert app.focused is app.page.picture
+        await pilot.press("backspace")
+        await settled(pilot, view="filters")
+
+
+@piloted
+async def test_a_click_on_an_image_chooses_it(stored: Path) -> None:
+    async with Alone(stored, 2).run_test(size=(120, 36)) as pilot:
+        app = await with_images(pilot)
+        await pilot.click("#strip", offset=(16 * 3 + 2, 3))
+        await settled(pilot, view="activations", image="3")
+        await pilot.click("#strip", offset=(2, 0))
+        await pilot.click("#strip", offset=(119, 3))
+        app = await settled(pilot, image="3")
+        assert app.page.strip.cursor == 3
+
+
+@piloted
+async def test_the_images_are_of_the_split_that_is_looked_at(stored: Path) -> None:
+    async with Alone(stored, 2).run_test(size=(120, 36)) as pilot:
+        app = await with_images(pilot)
+        app.page._choose_view("activations")
+        app = await settled(pilot, view="activations")
+        app.page._change(split="train")
+        app = await settled(pilot, split="train")
+        await until(pilot, lambda: strip_text(app)[0].startswith("train images 0 to 6 of 100"))
+        app.page._choose_view("filters")
+        app = await settled(pilot, view="filters")
+        assert strip_text(app)[0].startswith("train images")
+        app.page.strip.focus()
+        await pilot.press("right", "enter")
+        await settled(pilot, view="activations", image="1", split="train")
+
+
+@piloted
+async def test_the_image_of_the_picture_is_marked_and_the_cursor_on_it(stored: Path) -> None:
+    async with Alone(stored, 2).run_test(size=(120, 36)) as pilot:
+        app = await with_images(pilot)
+        app.page._ask(Asked(2, view="guided", options=(("image", "misclassified"),)))
+        app = await settled(pilot, view="guided")
+        image = app.results[0].tiles[0].target.image
+        assert (app.page.strip.chosen, app.page.strip.cursor) == (image, image)
+        await pilot.press("full_stop")
+        await settled(pilot, image=str(image + 1))
+
+
+@piloted
+async def test_the_confusion_leads_to_the_images_of_a_cell(stored: Path, subject: Subject) -> None:
+    async with Alone(stored, 2).run_test(size=(80, 24)) as pilot:
+        app = await settled(pilot, view="filters")
+        app.page._choose_view("confusion")
+        app = await settled(pilot, view="confusion")
+        (table,) = app.results
+        view = app.page.picture
+        text = "\n".join(view.render_line(y).text for y in range(view.size.height))
+        assert "left out" not in text
+        assert all(name in text.split() for name in subject.classes)
+        wrong = [(row, column) for row in range(10) for column in range(10) if row != column and table.rows[row][1 + column]]
+        row, column = wrong[0]
+        await pilot.press(*["down"] * row, *["right"] * (column + 1))
+        count = table.rows[row][1 + column]
+        assert app.line("at").startswith(f"{subject.classes[row]} → {subject.classes[column]}: {count} of 5")
+        await pilot.press("enter")
+        app = await settled(pilot, view="confusion", label=subject.classes[row], predicted=subject.classes[column])
+        assert len(app.results[0].tiles) == count
+        assert {(tile.target.label, tile.target.predicted) for tile in app.results[0].tiles} == {(row, column)}
+        await pilot.press("backspace")
+        app = await settled(pilot, view="confusion")
+        assert app.line("at").startswith(f"{subject.classes[row]} → ")
+        empty = next(column for column in range(10) if not table.rows[row][1 + column])
+        await pilot.press(*["left"] * (column + 1), *["right"] * (empty + 1), "enter")
+        assert app.told[-1] == "this leads no further"
 
 
 @pytest.mark.parametrize("size", [(120, 36), (80, 24), (200, 60)])

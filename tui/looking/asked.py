@@ -52,6 +52,8 @@ class Wanted:
     split: str
     first: int
     count: int
+    since: int | None = None
+    """Of a net in training: the step of the look that they stand beside. What was said of them before is out of date."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,6 +101,7 @@ class LookPage(Keeping):
         self._split = "test"
         """Whose images are below the picture."""
         self._strip_of: tuple[About, str, str] | None = None
+        self._since: int | None = None
         self._wanted: Wanted | None = None
 
     def on_mount(self) -> None:
@@ -217,7 +218,10 @@ class LookPage(Keeping):
                 self.picture.remove_class("outdated")
                 self.picture.show(told.results, self._cursor)
                 image = image_of(told.results)
-                self.strip.put(self.strip.cursor if image in (None, self.strip.chosen) else image, image)
+                self.strip.put(self.strip.cursor if image is None or image == self.strip.chosen else image, image)
+                if told.step is not None and told.step > (self._since or 0):
+                    self._since = told.step
+                    self.strip.renew()
                 self._show_controls()
                 self._tell_way()
             case Refused():
@@ -245,7 +249,7 @@ class LookPage(Keeping):
         if self._has("split"):
             self._split = asked.option("split") or "test"
         if self._strip_of != (about, asked.epoch, self._split):
-            self._strip_of, self._wanted = (about, asked.epoch, self._split), None
+            self._strip_of, self._wanted, self._since = (about, asked.epoch, self._split), None, None
             self.strip.begin(f"{self._split} images")
 
     def _tell_way(self, doing: str = "") -> None:
@@ -270,7 +274,7 @@ class LookPage(Keeping):
     def _want_images(self, event: ImageStrip.Lacking) -> None:
         if self._looking is not None and self._strip_of is not None:
             about, epoch, split = self._strip_of
-            self._wanted = Wanted(about.run, epoch, split, event.first, event.count)
+            self._wanted = Wanted(about.run, epoch, split, event.first, event.count, self._since)
             self._looking.want(self._wanted)
 
     def _hear_images(self, told: Images | NoImages) -> None:
@@ -378,13 +382,13 @@ class LookPage(Keeping):
 
     @on(SheetView.Followed)
     def _followed(self) -> None:
-        if self.picture.target is not None and self._asked is not None:
+        if self._asked is not None:
             self._follow(self._asked, self.picture.target)
 
-    def _follow(self, asked: Asked, target: Target) -> None:
+    def _follow(self, asked: Asked, target: Target | None) -> None:
         if self._about is None or self._asked is None:
             return
-        there = follow(asked, target, self._about)
+        there = None if target is None else follow(asked, target, self._about)
         if there is None:
             self.notify("this leads no further")
             return

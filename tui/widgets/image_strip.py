@@ -50,7 +50,7 @@ class ImageStrip(Widget, can_focus=True):
         Binding("home,g", "go(0)", "First image", show=False),
         Binding("end,G", "end", "Last image", show=False),
         Binding("enter", "choose", "Into"),
-        Binding("up,k", "app.focus('picture')", "To the picture", show=False),
+        Binding("up,k", "screen.to_picture", "To the picture", show=False),
     ]
 
     class Lacking(Message):
@@ -79,6 +79,7 @@ class ImageStrip(Widget, can_focus=True):
         self._reason = ""
         self._total: int | None = None
         self._asked: int | None = None
+        self._outdated = False
         self._known: dict[int, tuple[NDArray[np.uint8], Prediction]] = {}
         self._named: tuple[str, ...] = ()
         self._rows: list[Strip] | None = None
@@ -92,11 +93,18 @@ class ImageStrip(Widget, can_focus=True):
         self._known.clear()
         self._redraw()
 
+    def renew(self) -> None:
+        """Ask once more about all of them; what is known, and of which weights, is shown until then."""
+        self._outdated, self._asked = True, None
+        self._redraw()
+
     def show(self, images: Images, weights: str) -> None:
         """Know these too; `weights` says whose word it is."""
         from engine.lens.colour import coloured
 
-        self._reason, self._asked, self._weights = "", None, weights
+        if self._outdated:
+            self._known.clear()
+        self._reason, self._asked, self._weights, self._outdated = "", None, weights, False
         self._total, self._named = images.total, tuple(images.classes)
         for place, (picture, told) in enumerate(zip(coloured(images.sheet), images.predictions, strict=True)):
             self._known[images.wanted.first + place] = (picture, told)
@@ -141,7 +149,7 @@ class ImageStrip(Widget, can_focus=True):
     def _redraw(self) -> None:
         self._rows = None
         if self.display and self._what and not self._reason and self._asked is None and self.size.width > 2 * MARGIN:
-            lacking = next((number for number in self.shown if number not in self._known), None)
+            lacking = next((number for number in self.shown if self._outdated or number not in self._known), None)
             if lacking is not None:
                 self._asked = lacking // CHUNK * CHUNK
                 self.post_message(self.Lacking(self._asked, CHUNK))

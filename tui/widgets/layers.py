@@ -27,7 +27,7 @@ class Layers(OptionList):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("k", "cursor_up", "Up", show=False),
         Binding("j", "cursor_down", "Down", show=False),
-        Binding("right,l", "app.focus('picture')", "To the picture", show=False),
+        Binding("right,l", "screen.to_picture", "To the picture", show=False),
     ]
     AUTO = "not said"
 

@@ -27,7 +27,7 @@ class Views(Widget, can_focus=True):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left,h", "step(-1)", "View before", show=False),
         Binding("right,l", "step(1)", "Next view", show=False),
-        Binding("down,j,enter", "app.focus('picture')", "To the picture", show=False),
+        Binding("down,j,enter", "screen.to_picture", "To the picture", show=False),
     ]
     names: reactive[Sequence[str]] = reactive(())
     unfit: reactive[frozenset[str]] = reactive(frozenset())
