@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from textual.app import App
 from textual.pilot import Pilot
+from textual.screen import Screen
 from textual.widgets import Input, OptionList, Select, Static
 
 from engine.data.catalog import load as load_data
@@ -22,16 +23,16 @@ from engine.lens.opening import of_run
 from engine.lens.registry import Options, View
 from engine.lens.results import Sheet, Table, Target, Tile, make_sheet
 from engine.lens.saving import as_json
-from engine.lens.subject import Cancelled, Subject
-from engine.spec import RunSpec, hyper, make
+from engine.lens.subject import Cancelled, Prediction, Subject
+from engine.spec import RunSpec, changed, hyper, make
 from engine.store import Store
 from engine.training.recorded import recorded
 from tests.tui.test_sheet_view import piloted
 from tui.cli import main
-from tui.looking import About, Asked, Layer, Looking, Refused, Seen, Told, command, follow, in_words
+from tui.looking import About, Asked, Images, Layer, Looking, Refused, Seen, Told, Wanted, command, follow, in_words
 from tui.screens.look import LookPage
 from tui.session import Session
-from tui.themes import DARK
+from tui.themes import DARK, LIGHT
 from tui.widgets.layers import Layers
 from tui.widgets.view_options import Toggle, ViewOptions
 from tui.widgets.views import Views
@@ -87,6 +88,7 @@ class Alone(App[None]):
         self.run_id = run_id
         self.about = "store.db"
         self.register_theme(DARK)
+        self.register_theme(LIGHT)
         self.theme = DARK.name
         self.told: list[str] = []
 
@@ -535,10 +537,39 @@ async def test_the_confusion_leads_to_the_images_of_a_cell(stored: Path, subject
         assert app.told[-1] == "this leads no further"
 
 
+def fixed_images() -> Images:
+    """Images and judgements that no processor rounds differently."""
+    rows, columns = np.mgrid[0:8, 0:8].astype(np.float32)
+    tiles = [Tile((31 * rows + 7 * number * columns) % 256, "", Target(image=number)) for number in range(32)]
+    sheet = Sheet("", tiles, "grey", 0, 255)
+    told = [
+        Prediction(number % 3, predicted, tuple(0.64 if label == predicted else 0.18 for label in range(3)))
+        for number in range(32)
+        for predicted in [number % 3 if number % 4 else (number + 1) % 3]
+    ]
+    return Images(Wanted(2, "last", "test", 0, 32), 50, sheet, told, ("cat", "dog", "a very long name"))
+
+
+def a_confusion() -> Table:
+    names = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+    counts = [[9 * (100 - 7 * row) if row == column else (row * column) % 5 * 7 for column in range(10)] for row in range(10)]
+    rows = [[name, *row, row[number] / sum(row)] for number, (name, row) in enumerate(zip(names, counts, strict=True))]
+    targets = [Target(label=number) for number in range(10)]
+    cells = {name: [Target(label=row, predicted=column) for row in range(10)] for column, name in enumerate(names)}
+    columns = ("true class", *names, "accuracy")
+    return Table("confusion", columns, rows, targets, ["rows are true classes"], ("accuracy",), cells)
+
+
 @pytest.mark.parametrize("size", [(120, 36), (80, 24), (200, 60)])
-@pytest.mark.parametrize("colours", ["full", "none"])
+@pytest.mark.parametrize("colours", ["full", "none", "light"])
+@pytest.mark.parametrize("what", ["maps", "confusion"])
 def test_what_it_looks_like(
-    stored: Path, snap_compare: Callable[..., bool], size: tuple[int, int], colours: str, monkeypatch: pytest.MonkeyPatch
+    stored: Path,
+    snap_compare: Callable[..., bool],
+    size: tuple[int, int],
+    colours: str,
+    what: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """With a sheet of fixed numbers: what a net learns differs in the last bits from one processor to another."""
     if colours == "none":
@@ -554,9 +585,14 @@ def test_what_it_looks_like(
         app = await settled(pilot, view="filters")
         app.page._choose_view("activations")
         app = await settled(pilot, view="activations")
-        app.page.picture.show([fixed], 5)
+        if size[1] > 30:
+            await until(pilot, lambda: "loading" not in strip_text(app)[0])
+        app.page.strip.show(fixed_images(), "epoch 2")
+        app.page.picture.show([fixed] if what == "maps" else [a_confusion()], 5 if what == "maps" else 16)
+        if colours == "light":
+            app.theme = LIGHT.name
         await pilot.pause()
-        await until(pilot, lambda: app.line("at").startswith("map 5"))
+        await until(pilot, lambda: app.line("at").startswith("map 5" if what == "maps" else "automobile → deer"))
 
     assert snap_compare(Alone(stored, 2), terminal_size=size, run_before=show)
 
@@ -607,6 +643,40 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> dict[str, threading.Event]:
     views: Mapping[str, View] = {**registry.views(), "slow": View("slow", "waits", NoOptions, (), wait)}
     monkeypatch.setattr(registry, "views", lambda: views)
     return events
+
+
+@piloted
+async def test_a_page_that_nobody_sees_does_not_hold_a_training_up(tmp_path: Path, slow: dict[str, threading.Event]) -> None:
+    app = Alone(tmp_path / "own.db")
+    async with app.run_test(size=(120, 36)) as pilot:
+        run = app.session.start(changed(spec(), {"training.epochs": 5000}), name="toy")
+        await until(pilot, lambda: app.session.training is not None and app.session.store.run(run.id or 0).step > 0)
+        app.open(run.id)
+        await settled(pilot, view="filters")
+        assert app.line("about").endswith("of 5000 epochs done · R shows it now")
+        step = app.page.seen.step if app.page.seen is not None else None
+        assert step is not None
+        await pilot.press("R")
+        await until(pilot, lambda: app.page.seen is not None and (app.page.seen.step or 0) > step)
+        await pilot.press("p")
+        await until(pilot, lambda: any(f"saved run1-filters-step{app.page.seen.step}.png" in told for told in app.told))  # type: ignore[union-attr]
+        page = app.page
+        page._choose_view("slow")
+        await until(pilot, slow["begun"].is_set)
+        await app.push_screen(Screen())
+        await until(pilot, slow["cancelled"].is_set)
+        slow["begun"].clear()
+        await app.pop_screen()
+        await until(pilot, slow["begun"].is_set)
+        page._choose_view("filters")
+        await settled(pilot, view="filters")
+        app.session.store.request(run.id or 0, "stop")
+        await until(pilot, lambda: not app.session.in_hand)
+        page.store_changed()
+        assert app.line("about").endswith("training has ended, R shows the last weights")
+        await pilot.press("R")
+        await until(pilot, lambda: page.seen is not None and page.seen.step is None and not page._waits)
+        assert "in training" not in app.line("about")
 
 
 @pytest.fixture
