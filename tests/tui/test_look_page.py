@@ -31,6 +31,7 @@ from tests.tui.test_sheet_view import piloted
 from tui.cli import main
 from tui.looking import About, Asked, Images, Layer, Looking, Refused, Seen, Told, Wanted, command, follow, in_words
 from tui.screens.look import LookPage
+from tui.screens.look_words import way
 from tui.session import Session
 from tui.themes import DARK, LIGHT
 from tui.widgets.layers import Layers
@@ -792,6 +793,17 @@ def test_targets_in_words() -> None:
     assert in_words(target, ("cat", "dog")) == "conv2, map 17 at 5,9 · image 871 · cat → dog"
     assert in_words(target, ("cat", "dog"), beside="map 17 at 5,9 of #871: 4.8") == "conv2 · cat → dog"
     assert in_words(None, ()) == ""
+
+
+def test_of_a_long_way_the_end_is_told() -> None:
+    looks = [
+        Asked(3, view="filters"),
+        Asked(3, view="deconvnet", options=(("layer", "conv1"), ("map", "7"))),
+        Asked(3, view="guided"),
+    ]
+    assert way(looks, 80) == "run 3 › filters › deconvnet conv1 map 7 › guided"
+    assert way(looks, 40) == "… › deconvnet conv1 map 7 › guided"
+    assert way(looks, 5) == "… › guided"
 
 
 def test_commands_are_safe_in_a_shell() -> None:

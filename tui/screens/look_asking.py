@@ -13,7 +13,7 @@ from engine.errors import ConvtuiError
 from tui.cli.text import clean
 from tui.looking import About, Asked, Images, Looking, NoImages, Opened, Progress, Refused, Seen, Told, Wanted, in_words
 from tui.screens.look_keeping import Keeping
-from tui.screens.look_words import heading, image_of, named
+from tui.screens.look_words import heading, image_of, way
 from tui.widgets.image_strip import ImageStrip
 from tui.widgets.layers import Layers
 from tui.widgets.sheet_view import SheetView
@@ -217,8 +217,8 @@ class Asking(Keeping):
         if doing or self._asked is None:
             line.update(Text(f"{doing} …" if doing else "", no_wrap=True))
             return
-        steps = [named(step.asked) for step in self._way] + [named(self._asked)]
-        line.update(Text(clean(f"run {self._asked.run} › {' › '.join(steps)}"), no_wrap=True, overflow="ellipsis"))
+        looks = [*(step.asked for step in self._way), self._asked]
+        line.update(Text(way(looks, self.size.width - 2), no_wrap=True, overflow="ellipsis"))
 
     @on(SheetView.Moved)
     def _moved(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from tui.cli.text import clean
@@ -31,6 +31,16 @@ def named(asked: Asked) -> str:
     """A look in a few words: `deconvnet conv2 map 17`."""
     said = [value if name == "layer" else f"{words(name)} {value}" for name, value in asked.options if name != "split"]
     return " ".join((asked.view, *said))
+
+
+def way(looks: Sequence[Asked], width: int) -> str:
+    """How one came here; where there is no room for all of it, the last looks."""
+    names = [clean(named(asked)) for asked in looks]
+    text = " › ".join([f"run {looks[-1].run}", *names])
+    while len(text) > width and len(names) > 1:
+        names = names[1:]
+        text = " › ".join(["…", *names])
+    return text
 
 
 def image_of(results: Iterable[Result]) -> int | None:
