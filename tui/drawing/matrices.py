@@ -69,7 +69,7 @@ def matrix_rows(table: Table, width: int, *, rows: int | None = None, colours: C
     """The matrix in rows of at most `width` columns; what there is no room for is told, in rows followed by `more`."""
     grid = plan(table, width)
     head = wrapped(table.title, width, BOLD) + [row for note in table.notes for row in wrapped(note, width, DIM)]
-    foot = [_legend(colours)] if colours != "none" or not grid.numbers else []
+    foot = _legend(width, colours) if colours != "none" or not grid.numbers else []
     left_out = list(table.matrix)[grid.shown :]
     if left_out:
         foot += wrapped(f"too wide for the terminal, left out: {', '.join(map(clean, left_out))}", width, DIM)
@@ -78,7 +78,13 @@ def matrix_rows(table: Table, width: int, *, rows: int | None = None, colours: C
         shown = min(total, max(1, rows - len(head) - len(foot) - 2))
         foot += wrapped(f"{shown:,} of {total:,} rows shown{more}", width, DIM) if shown < total else []
     lines = [_line(table, grid, number, colours) for number in range(shown)]
-    return [*head, _headings(table, grid), *lines, *foot]
+    return [*head, *(_within(row, width) for row in (_headings(table, grid), *lines)), *foot]
+
+
+def _within(row: Row, width: int) -> Row:
+    """The row without what a terminal that is narrower than names and rest together has no room for."""
+    words = [each for each in row.words if each.column < width]
+    return Row([Words(each.column, shortened(each.text, width - each.column), each.style) for each in words])
 
 
 def _headings(table: Table, grid: Grid) -> Row:
@@ -113,16 +119,20 @@ def _line(table: Table, grid: Grid, number: int, colours: Colours) -> Row:
     return Row(words)
 
 
-def _legend(colours: Colours) -> Row:
-    words = [Words(0, "share of the row:", DIM)]
+def _legend(width: int, colours: Colours) -> list[Row]:
+    """What shades mean, in as many rows as it takes."""
+    rows = [[Words(0, shortened("share of the row:", width), DIM)]]
     at = 18
     for share in STEPS:
         text = f" {100 * share:.0f} % "
         if colours == "none":
             text = f"{_glyph(share)}{text}"
-        words.append(Words(at, text, _shade(share, colours)))
+        if at + len(text) > width:
+            rows.append([])
+            at = 0
+        rows[-1].append(Words(at, shortened(text, width), _shade(share, colours)))
         at += len(text)
-    return Row(words)
+    return [Row(words) for words in rows]
 
 
 def _shade(share: float, colours: Colours) -> Style:
