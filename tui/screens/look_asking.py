@@ -146,7 +146,9 @@ class Asking(Keeping):
 
     def on_screen_resume(self) -> None:
         """What was let go of is wanted again."""
-        if self._asked is not None and self._waits:
+        if self._asked is None:
+            return
+        if self._waits:
             self._ask(self._asked, cursor=self._cursor)
         self.strip.ask_again()
 
