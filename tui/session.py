@@ -15,6 +15,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from engine.errors import ConvtuiError
+from tui.between_pulls import BetweenPulls
 
 if TYPE_CHECKING:
     from engine.spec import RunSpec
@@ -48,6 +49,8 @@ class Session:
         self.data_dir = data_dir
         self.told: deque[Told] = deque()
         """What the thread has to say; whoever shows it takes it away."""
+        self.between_pulls = BetweenPulls()
+        """Where others ask the thread to do something with the net that it trains."""
         self.activity = ""
         """What the thread does before a run's first step, in a few words; empty once it trains."""
         self._store: Store | None = None
@@ -199,13 +202,21 @@ class Session:
         claimed = self.store.claim(job.run, queued=True)
         self.store.set_spec(job.run, spec)
         threads = int(run.repeatable.get("threads", 0)) if job.resume else 0
-        with recorded(self.store, claimed, spec, dataset, device, threads=threads, resume=job.resume) as (training, pulled):
+        between = self.between_pulls
+        with (
+            recorded(self.store, claimed, spec, dataset, device, threads=threads, resume=job.resume, sleep=between.wait) as (
+                training,
+                pulled,
+            ),
+            between.of(job.run, training, dataset),
+        ):
             with self._lock:
                 self._training = training
                 if self._closing:
                     training.stop()
             for event in pulled:
                 self.activity = ""
+                between.serve()
                 if isinstance(event, events.Ending):
                     severity = "warning" if isinstance(event, events.Diverged) else "information"
                     self._say(_ending(job.run, claimed.name, event), severity)

@@ -1,4 +1,4 @@
-"""From a run in the store to a Subject: which weights, and which images."""
+"""From a run to a Subject: which weights, in the store or in training, and which images."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from engine import models
 from engine.checkpoint import Identity, load, restore_net
@@ -76,6 +77,39 @@ def of_run(
         title=f"run {run.id} ({run.name}), epoch {row.epoch}{beyond}",
         epoch=row.epoch,
         snapshots=_snapshots(store.folder(run.id), kept),
+        progress=progress,
+        cancelled=cancelled,
+    )
+
+
+def of_net(
+    store: Store,
+    run: Run,
+    net: nn.Module,
+    identity: Identity,
+    dataset: Dataset,
+    *,
+    step: int,
+    epoch: int,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Subject:
+    """A net that is being trained, `step` updates and `epoch` whole epochs behind it, as it is now.
+
+    For the thread that trains it, between two pulls: the subject is of no use once the training goes on.
+    """
+    assert run.id is not None
+    size = identity.spec.data.size
+    return Subject(
+        net=net,
+        shape=(identity.channels, size, size),
+        classes=identity.classes,
+        standardise=identity.standardise,
+        dataset=lambda: dataset,
+        spec=identity.spec,
+        title=f"run {run.id} ({run.name}), step {step:,}",
+        epoch=epoch,
+        snapshots=_snapshots(store.folder(run.id), store.checkpoints(run.id)),
         progress=progress,
         cancelled=cancelled,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -18,7 +18,7 @@ Cell = str | int | float | None
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a tile, point or row stands for, and so where following it leads. None is: not said."""
+    """What a tile, point, row or cell stands for, and so where following it leads. None is: not said."""
 
     layer: str | None = None
     map: int | None = None
@@ -116,6 +116,9 @@ class Table:
     notes: Sequence[str] = ()
     shares: Sequence[str] = ()
     """Columns that hold fractions, which people read as percent."""
+    matrix: Mapping[str, Sequence[Target | None]] = field(default_factory=dict)
+    """Columns that are a matrix of counts, right behind the first column -> where their cells lead, one a row. They are drawn
+    narrow, and each cell is shaded by its share of its row."""
 
 
 Result = Sheet | Curves | Table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -20,12 +21,21 @@ from engine.training.training import Training
 
 @contextmanager
 def recorded(
-    store: Store, run: Run, spec: RunSpec, dataset: Dataset, device: torch.device, *, threads: int = 0, resume: bool = False
+    store: Store,
+    run: Run,
+    spec: RunSpec,
+    dataset: Dataset,
+    device: torch.device,
+    *,
+    threads: int = 0,
+    resume: bool = False,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[tuple[Training, Iterator[Event]]]:
     """The training of `run`, already claimed by this process, and its events, each in the store before it is handed on.
 
     With `resume` it goes on from the run's newest checkpoint, or from its start where there is none. However the block is
     left, the run ends with a status: an error makes it `failed`, a consumer that leaves early makes it `stopped`, saved.
+    `sleep` is how seconds of a pause are spent.
     """
     assert run.id is not None
     folder = store.folder(run.id)
@@ -39,7 +49,7 @@ def recorded(
         if resume and not kept and run.step:
             warnings.append("there is no checkpoint of this run yet: it begins again from its start")
         with training:
-            pulled = drive(recorder, training, should_stop=lambda: training is not None and training.stopping)
+            pulled = drive(recorder, training, should_stop=lambda: training is not None and training.stopping, sleep=sleep)
             yield training, _warned(recorder, training.step, warnings, pulled)
     except (Exception, KeyboardInterrupt) as error:
         _say_goodbye(recorder, training)

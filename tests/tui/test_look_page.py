@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from textual.app import App
 from textual.pilot import Pilot
+from textual.screen import Screen
 from textual.widgets import Input, OptionList, Select, Static
 
 from engine.data.catalog import load as load_data
@@ -22,17 +23,20 @@ from engine.lens.opening import of_run
 from engine.lens.registry import Options, View
 from engine.lens.results import Sheet, Table, Target, Tile, make_sheet
 from engine.lens.saving import as_json
-from engine.lens.subject import Cancelled, Subject
-from engine.spec import RunSpec, hyper, make
+from engine.lens.subject import Cancelled, Prediction, Subject
+from engine.spec import RunSpec, changed, hyper, make
 from engine.store import Store
 from engine.training.recorded import recorded
 from tests.tui.test_sheet_view import piloted
 from tui.cli import main
-from tui.looking import About, Asked, Layer, Looking, Refused, Seen, Told, command, follow, in_words
+from tui.looking import About, Asked, Images, Layer, Looking, Refused, Seen, Told, Wanted, command, follow, in_words
 from tui.screens.look import LookPage
+from tui.screens.look_words import way
 from tui.session import Session
-from tui.themes import DARK
-from tui.widgets.options import Layers, Toggle, ViewOptions, Views
+from tui.themes import DARK, LIGHT
+from tui.widgets.layers import Layers
+from tui.widgets.view_options import Toggle, ViewOptions
+from tui.widgets.views import Views
 
 import torch  # isort: skip
 
@@ -85,6 +89,7 @@ class Alone(App[None]):
         self.run_id = run_id
         self.about = "store.db"
         self.register_theme(DARK)
+        self.register_theme(LIGHT)
         self.theme = DARK.name
         self.told: list[str] = []
 
@@ -110,7 +115,7 @@ class Alone(App[None]):
 
     @property
     def results(self) -> list[Any]:
-        return list(self.page._picture.results)
+        return list(self.page.picture.results)
 
     def line(self, name: str) -> str:
         return str(self.page.query_one(f"#{name}", Static).render())
@@ -124,7 +129,7 @@ async def until(pilot: Pilot[None], met: Callable[[], object]) -> None:
         await pilot.pause(0.01)
     app = pilot.app
     assert isinstance(app, Alone)
-    raise AssertionError(f"never came: {app.page._asked}, {app.page._picture._message}, {app.told}")
+    raise AssertionError(f"never came: {app.page._asked}, {app.page.picture._message}, {app.told}")
 
 
 async def settled(pilot: Pilot[None], **wanted: str) -> Alone:
@@ -161,7 +166,7 @@ async def test_it_opens_the_newest_run_with_its_filters(stored: Path, subject: S
         assert as_json(app.results) == seen(subject, "filters")
         assert app.line("about").startswith("run 2 conv · epoch ◂ 2 of 2")
         (sheet,) = app.results
-        view = app.page._picture
+        view = app.page.picture
         for item in view.items:
             (segment,) = view.render_line(item.top).crop(item.left + 1, item.left + 2)
             assert segment.style is not None
@@ -187,6 +192,8 @@ async def test_views_and_layers_and_options_change_the_result(stored: Path, subj
         app.page.query_one(Views).focus()
         await pilot.press("right", "left", "right")
         app = await settled(pilot, view="filters")
+        await pilot.press("down")
+        assert app.focused is app.page.picture
         app.page._choose_view("activations")
         app = await settled(pilot, view="activations")
         assert as_json(app.results) == seen(subject, "activations")
@@ -195,7 +202,7 @@ async def test_views_and_layers_and_options_change_the_result(stored: Path, subj
         app = await settled(pilot, layer="act1")
         assert as_json(app.results) == seen(subject, "activations", layer="act1")
         await pilot.press("enter")
-        assert app.focused is app.page._picture
+        assert app.focused is app.page.picture
         options = app.page.query_one(ViewOptions)
         made = {child.name: child for child in options.query("*") if child.name}
         assert set(made) == {field.path for field in registry.view("activations").fields()} - {"layer"}
@@ -240,8 +247,8 @@ async def test_an_unfit_view_says_why(stored: Path) -> None:
         assert "deconvnet" in app.page.query_one(Views).unfit
         app.page._choose_view("deconvnet")
         app = await settled(pilot, view="deconvnet")
-        assert "no convolutional layer" in app.page._picture._message
-        assert "'saliency'" in app.page._picture._message
+        assert "no convolutional layer" in app.page.picture._message
+        assert "'saliency'" in app.page.picture._message
         app.page._choose_view("confusion")
         app = await settled(pilot, view="confusion")
         assert isinstance(app.results[0], Table)
@@ -255,7 +262,7 @@ async def test_enter_follows_and_backspace_returns(stored: Path, subject: Subjec
         app = await settled(pilot, view="deconvnet", layer="conv1", map="1")
         assert as_json(app.results) == seen(subject, "deconvnet", layer="conv1", map="1")
         assert app.line("way").endswith("filters › deconvnet conv1 map 1")
-        first = app.page._picture.target
+        first = app.page.picture.target
         assert first is not None
         await pilot.press("enter")
         app = await settled(pilot, view="deconvnet", image=str(first.image), row=str(first.row))
@@ -263,7 +270,7 @@ async def test_enter_follows_and_backspace_returns(stored: Path, subject: Subjec
         await settled(pilot, view="activations", image=str(first.image))
         await pilot.press("backspace", "backspace", "backspace")
         app = await settled(pilot, view="filters")
-        assert (app.page._picture.cursor, app.page._way) == (1, [])
+        assert (app.page.picture.cursor, app.page._way) == (1, [])
         await pilot.press("backspace")
         app = await settled(pilot, view="filters")
 
@@ -278,7 +285,7 @@ async def test_a_row_of_the_confusion_leads_to_its_images(stored: Path, subject:
         await pilot.press("enter")
         app = await settled(pilot, view="confusion", label="2")
         assert as_json(app.results) == seen(subject, "confusion", label="2")
-        image = app.page._picture.target
+        image = app.page.picture.target
         assert image is not None
         await pilot.press("enter")
         await settled(pilot, view="activations", image=str(image.image))
@@ -299,8 +306,6 @@ async def test_epochs_and_images(stored: Path, subject: Subject) -> None:
         assert "no earlier weights" in app.told[-1]
         await pilot.press("right_square_bracket", "right_square_bracket")
         app = await settled(pilot, epoch="2")
-        await pilot.press("full_stop")
-        assert "not about one image" in app.told[-1]
         app.page._choose_view("guided")
         await settled(pilot, view="guided")
         await pilot.press("full_stop", "comma", "comma")
@@ -352,7 +357,7 @@ async def test_errors_are_one_line_in_place_of_the_picture(stored: Path) -> None
         app.page.query_one("#options").query_one(Input).focus()
         await pilot.press("9", "9", "enter")
         app = await settled(pilot, map="99")
-        assert "has no map 99" in app.page._picture._message
+        assert "has no map 99" in app.page.picture._message
         assert not app.results
         assert app.page.query_one(Views).chosen == "filters"
 
@@ -362,7 +367,7 @@ async def test_a_store_without_weights_says_what_to_do(tmp_path: Path) -> None:
     async with Alone(tmp_path / "empty.db").run_test(size=(80, 24)) as pilot:
         app = pilot.app
         assert isinstance(app, Alone)
-        await until(pilot, lambda: "train one" in app.page._picture._message)
+        await until(pilot, lambda: "train one" in app.page.picture._message)
         for key in ("p", "y", "v", "o", "L", "full_stop", "right_square_bracket", "R", "enter", "backspace", "j"):
             await pilot.press(key)
 
@@ -389,13 +394,183 @@ async def test_sides_fold_away_where_it_is_narrow(stored: Path) -> None:
         assert (left.display, right.display) == (False, True)
         await pilot.press("escape", "o")
         assert (left.display, right.display) == (False, False)
-        assert app.focused is app.page._picture
+        assert app.focused is app.page.picture
+
+
+# ------------------------------------------------------------------------------------------------ images of a split
+
+
+def strip_text(app: Alone) -> list[str]:
+    """The heading and the words below the images."""
+    strip = app.page.strip
+    lines = [strip.render_line(y).text.strip() for y in range(strip.size.height)]
+    return [lines[0], *lines[-2:]]
+
+
+async def with_images(pilot: Pilot[None]) -> Alone:
+    app = await settled(pilot)
+    await until(pilot, lambda: " of 50" in strip_text(app)[0] and "loading" not in strip_text(app)[0])
+    return app
+
+
+@piloted
+async def test_images_below_say_what_they_are_and_what_they_are_taken_for(stored: Path, subject: Subject) -> None:
+    async with Alone(stored, 2).run_test(size=(120, 36)) as pilot:
+        app = await with_images(pilot)
+        heading, first, second = strip_text(app)
+        shown = app.page.strip.shown
+        assert heading == f"test images 0 to {shown.stop - 1} of 50 · epoch 2"
+        split = subject.split("test")
+        told = subject.predictions(split.images, split.labels)
+        assert first.split() == [word for number in shown for word in (f"#{number}", subject.classes[told[number].label or 0])]
+        marks = [("✓" if not each.is_wrong else f"✗ {subject.classes[each.predicted or 0]}") for each in told[: shown.stop]]
+        assert (
+            second.split()
+            == " ".join(f"{mark} {100 * each.confidence:.0f} %" for mark, each in zip(marks, told, strict=False)).split()
+        )
+        strip = app.page.strip
+        # What is painted is the image itself: eight pixels, each a half cell.
+        (segment,) = strip.render_line(1).crop(1, 2)
+        assert segment.style is not None
+        assert segment.style.color is not None
+        grey = int(split.images[0, 0, 0, 0])
+        assert tuple(segment.style.color.get_truecolor()) == (grey, grey, grey)
+
+
+@piloted
+async def test_keys_of_the_images(stored: Path, subject: Subject) -> None:
+    async with Alone(stored, 2).run_test(size=(120, 36)) as pilot:
+        app = await with_images(pilot)
+        strip = app.page.strip
+        await pilot.press("full_stop", "full_stop", "comma")
+        assert (strip.cursor, app.page._asked.view) == (1, "filters")  # type: ignore[union-attr]
+        await pilot.press("i")
+        assert not strip.display
+        await pilot.press("full_stop")
+        assert "not about one image" in app.told[-1]
+        await pilot.press("i")
+        assert app.focused is strip
+        for key, there in (("right", 2), ("l", 3), ("left", 2), ("h", 1), ("home", 0), ("end", 49), ("g", 0), ("G", 49)):
+            await pilot.press(key)
+            assert strip.cursor == there, key
+        await until(pilot, lambda: "49" in strip_text(app)[1])
+        await pilot.press("pageup", "home", "pagedown", "space")
+        assert strip.cursor == 2 * 7
+        await until(pilot, lambda: "#14" in strip_text(app)[1])
+        await pilot.press("enter")
+        app = await settled(pilot, view="activations", image="14")
+        assert as_json(app.results) == seen(subject, "activations", image="14")
+        await pilot.press("right", "enter")
+        app = await settled(pilot, image="15")
+        assert strip.chosen == 15
+        await pilot.press("up")
+        assert app.focused is app.page.picture
+        await pilot.press("backspace")
+        await settled(pilot, view="filters")
+
+
+@piloted
+async def test_a_click_on_an_image_chooses_it(stored: Path) -> None:
+    async with Alone(stored, 2).run_test(size=(120, 36)) as pilot:
+        app = await with_images(pilot)
+        await pilot.click("#strip", offset=(16 * 3 + 2, 3))
+        await settled(pilot, view="activations", image="3")
+        await pilot.click("#strip", offset=(2, 0))
+        await pilot.click("#strip", offset=(119, 3))
+        app = await settled(pilot, image="3")
+        assert app.page.strip.cursor == 3
+
+
+@piloted
+async def test_the_images_are_of_the_split_that_is_looked_at(stored: Path) -> None:
+    async with Alone(stored, 2).run_test(size=(120, 36)) as pilot:
+        app = await with_images(pilot)
+        app.page._choose_view("activations")
+        app = await settled(pilot, view="activations")
+        app.page._change(split="train")
+        app = await settled(pilot, split="train")
+        await until(pilot, lambda: strip_text(app)[0].startswith("train images 0 to 6 of 100"))
+        app.page._choose_view("filters")
+        app = await settled(pilot, view="filters")
+        assert strip_text(app)[0].startswith("train images")
+        app.page.strip.focus()
+        await pilot.press("right", "enter")
+        await settled(pilot, view="activations", image="1", split="train")
+
+
+@piloted
+async def test_the_image_of_the_picture_is_marked_and_the_cursor_on_it(stored: Path) -> None:
+    async with Alone(stored, 2).run_test(size=(120, 36)) as pilot:
+        app = await with_images(pilot)
+        app.page._ask(Asked(2, view="guided", options=(("image", "misclassified"),)))
+        app = await settled(pilot, view="guided")
+        image = app.results[0].tiles[0].target.image
+        assert (app.page.strip.chosen, app.page.strip.cursor) == (image, image)
+        await pilot.press("full_stop")
+        await settled(pilot, image=str(image + 1))
+
+
+@piloted
+async def test_the_confusion_leads_to_the_images_of_a_cell(stored: Path, subject: Subject) -> None:
+    async with Alone(stored, 2).run_test(size=(80, 24)) as pilot:
+        app = await settled(pilot, view="filters")
+        app.page._choose_view("confusion")
+        app = await settled(pilot, view="confusion")
+        (table,) = app.results
+        view = app.page.picture
+        text = "\n".join(view.render_line(y).text for y in range(view.size.height))
+        assert "left out" not in text
+        assert all(name in text.split() for name in subject.classes)
+        wrong = [(row, column) for row in range(10) for column in range(10) if row != column and table.rows[row][1 + column]]
+        row, column = wrong[0]
+        await pilot.press(*["down"] * row, *["right"] * (column + 1))
+        count = table.rows[row][1 + column]
+        assert app.line("at").startswith(f"{subject.classes[row]} → {subject.classes[column]}: {count} of 5")
+        await pilot.press("enter")
+        app = await settled(pilot, view="confusion", label=subject.classes[row], predicted=subject.classes[column])
+        assert len(app.results[0].tiles) == count
+        assert {(tile.target.label, tile.target.predicted) for tile in app.results[0].tiles} == {(row, column)}
+        await pilot.press("backspace")
+        app = await settled(pilot, view="confusion")
+        assert app.line("at").startswith(f"{subject.classes[row]} → ")
+        empty = next(column for column in range(10) if not table.rows[row][1 + column])
+        await pilot.press(*["left"] * (column + 1), *["right"] * (empty + 1), "enter")
+        assert app.told[-1] == "this leads no further"
+
+
+def fixed_images() -> Images:
+    """Images and judgements that no processor rounds differently."""
+    rows, columns = np.mgrid[0:8, 0:8].astype(np.float32)
+    tiles = [Tile((31 * rows + 7 * number * columns) % 256, "", Target(image=number)) for number in range(32)]
+    sheet = Sheet("", tiles, "grey", 0, 255)
+    told = [
+        Prediction(number % 3, predicted, tuple(0.64 if label == predicted else 0.18 for label in range(3)))
+        for number in range(32)
+        for predicted in [number % 3 if number % 4 else (number + 1) % 3]
+    ]
+    return Images(Wanted(2, "last", "test", 0, 32), 50, sheet, told, ("cat", "dog", "a very long name"))
+
+
+def a_confusion() -> Table:
+    names = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+    counts = [[9 * (100 - 7 * row) if row == column else (row * column) % 5 * 7 for column in range(10)] for row in range(10)]
+    rows = [[name, *row, row[number] / sum(row)] for number, (name, row) in enumerate(zip(names, counts, strict=True))]
+    targets = [Target(label=number) for number in range(10)]
+    cells = {name: [Target(label=row, predicted=column) for row in range(10)] for column, name in enumerate(names)}
+    columns = ("true class", *names, "accuracy")
+    return Table("confusion", columns, rows, targets, ["rows are true classes"], ("accuracy",), cells)
 
 
 @pytest.mark.parametrize("size", [(120, 36), (80, 24), (200, 60)])
-@pytest.mark.parametrize("colours", ["full", "none"])
+@pytest.mark.parametrize("colours", ["full", "none", "light"])
+@pytest.mark.parametrize("what", ["maps", "confusion"])
 def test_what_it_looks_like(
-    stored: Path, snap_compare: Callable[..., bool], size: tuple[int, int], colours: str, monkeypatch: pytest.MonkeyPatch
+    stored: Path,
+    snap_compare: Callable[..., bool],
+    size: tuple[int, int],
+    colours: str,
+    what: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """With a sheet of fixed numbers: what a net learns differs in the last bits from one processor to another."""
     if colours == "none":
@@ -411,9 +586,14 @@ def test_what_it_looks_like(
         app = await settled(pilot, view="filters")
         app.page._choose_view("activations")
         app = await settled(pilot, view="activations")
-        app.page._picture.show([fixed], 5)
+        if size[1] > 30:
+            await until(pilot, lambda: "loading" not in strip_text(app)[0])
+        app.page.strip.show(fixed_images(), "epoch 2")
+        app.page.picture.show([fixed] if what == "maps" else [a_confusion()], 5 if what == "maps" else 16)
+        if colours == "light":
+            app.theme = LIGHT.name
         await pilot.pause()
-        await until(pilot, lambda: app.line("at").startswith("map 5"))
+        await until(pilot, lambda: app.line("at").startswith("map 5" if what == "maps" else "automobile → deer"))
 
     assert snap_compare(Alone(stored, 2), terminal_size=size, run_before=show)
 
@@ -464,6 +644,40 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> dict[str, threading.Event]:
     views: Mapping[str, View] = {**registry.views(), "slow": View("slow", "waits", NoOptions, (), wait)}
     monkeypatch.setattr(registry, "views", lambda: views)
     return events
+
+
+@piloted
+async def test_a_page_that_nobody_sees_does_not_hold_a_training_up(tmp_path: Path, slow: dict[str, threading.Event]) -> None:
+    app = Alone(tmp_path / "own.db")
+    async with app.run_test(size=(120, 36)) as pilot:
+        run = app.session.start(changed(spec(), {"training.epochs": 5000}), name="toy")
+        await until(pilot, lambda: app.session.training is not None and app.session.store.run(run.id or 0).step > 0)
+        app.open(run.id)
+        await settled(pilot, view="filters")
+        assert app.line("about").endswith("of 5000 epochs done · R shows it now")
+        step = app.page.seen.step if app.page.seen is not None else None
+        assert step is not None
+        await pilot.press("R")
+        await until(pilot, lambda: app.page.seen is not None and (app.page.seen.step or 0) > step)
+        await pilot.press("p")
+        await until(pilot, lambda: any(f"saved run1-filters-step{app.page.seen.step}.png" in told for told in app.told))  # type: ignore[union-attr]
+        page = app.page
+        page._choose_view("slow")
+        await until(pilot, slow["begun"].is_set)
+        await app.push_screen(Screen())
+        await until(pilot, slow["cancelled"].is_set)
+        slow["begun"].clear()
+        await app.pop_screen()
+        await until(pilot, slow["begun"].is_set)
+        page._choose_view("filters")
+        await settled(pilot, view="filters")
+        app.session.store.request(run.id or 0, "stop")
+        await until(pilot, lambda: not app.session.in_hand)
+        page.store_changed()
+        assert app.line("about").endswith("training has ended, R shows the last weights")
+        await pilot.press("R")
+        await until(pilot, lambda: page.seen is not None and page.seen.step is None and not page._waits)
+        assert "in training" not in app.line("about")
 
 
 @pytest.fixture
@@ -579,6 +793,17 @@ def test_targets_in_words() -> None:
     assert in_words(target, ("cat", "dog")) == "conv2, map 17 at 5,9 · image 871 · cat → dog"
     assert in_words(target, ("cat", "dog"), beside="map 17 at 5,9 of #871: 4.8") == "conv2 · cat → dog"
     assert in_words(None, ()) == ""
+
+
+def test_of_a_long_way_the_end_is_told() -> None:
+    looks = [
+        Asked(3, view="filters"),
+        Asked(3, view="deconvnet", options=(("layer", "conv1"), ("map", "7"))),
+        Asked(3, view="guided"),
+    ]
+    assert way(looks, 80) == "run 3 › filters › deconvnet conv1 map 7 › guided"
+    assert way(looks, 40) == "… › deconvnet conv1 map 7 › guided"
+    assert way(looks, 5) == "… › guided"
 
 
 def test_commands_are_safe_in_a_shell() -> None:

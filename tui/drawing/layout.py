@@ -11,12 +11,20 @@ from rich.cells import cell_len
 
 from engine.lens.results import Sheet
 from tui.cli.text import clean
-from tui.drawing.rows import shortened
+from tui.drawing.rows import shortened, wrapped
 
 LEGIBLE = 8
 """Columns that a tile should have at least, and ..."""
 ENOUGH = 16
-"""... at most, where it has fewer pixels."""
+"""... at most, where it has fewer pixels, and ..."""
+LARGE = 64
+"""... where nothing else wants the room."""
+LARGEST = 8
+"""Half cells that a pixel has at most then."""
+LINES = 3
+"""Lines of a caption at most, and ..."""
+WRAPPED = 16
+"""... the columns that it takes to have more than one."""
 SEPARATOR = 3
 """Columns between sheets beside each other, and between blocks of several tiles."""
 
@@ -39,8 +47,8 @@ class Member:
     """A tile's height with its caption."""
     step: tuple[int, int]
     """From a tile to the one below it, and to the one on its right."""
-    captions: Sequence[str]
-    """One a tile, no wider than there is room; or none."""
+    captions: Sequence[Sequence[str]]
+    """One a tile, in lines no wider than there is room; or none."""
 
     @property
     def width(self) -> int:
@@ -97,12 +105,14 @@ class Layout:
         return (self.height + self.gap[0]) // 2
 
 
-def plan(sheets: Sequence[Sheet], width: int, room: int, *, limited: bool = False, shades: bool = False) -> Layout:
+def plan(
+    sheets: Sequence[Sheet], width: int, room: int, *, limited: bool = False, large: bool = False, shades: bool = False
+) -> Layout:
     """Lay sheets out in `width` columns: the first, and what belongs beside it.
 
-    Pixels become whole numbers of half cells: as many as make tiles ENOUGH wide where all fits into `room` rows, else as few as
-    make them LEGIBLE, and never less than one. A tile wider than the terminal (or, where the room is `limited`, higher) loses
-    pixels instead.
+    Pixels become whole numbers of half cells: as many as make tiles ENOUGH wide, or LARGE, where all fits into `room` rows; else
+    as few as make them LEGIBLE, and never less than one. A tile wider than the terminal (or, where the room is `limited`,
+    higher) loses pixels instead.
     """
     high = max(sheet.shape[0] for sheet in sheets)
     wide = max(sheet.shape[1] for sheet in sheets)
@@ -111,7 +121,8 @@ def plan(sheets: Sequence[Sheet], width: int, room: int, *, limited: bool = Fals
     # Half a row is hard to see where a tile has no more, and shades have one value a cell.
     two = shades or min(*sheets[0].shape) == 1
     least = max(math.ceil(LEGIBLE / longest), 2 if two else 1)
-    scales = range(max(ENOUGH // longest, 2 if two else 1), 0, -1)
+    enough = max(ENOUGH // longest, min(LARGEST, LARGE // longest) if large else 0)
+    scales = range(max(enough, 2 if two else 1), 0, -1)
     layouts = [_lay(sheets, width, scale, reduction) for scale in scales if scale == 1 or not shades or scale % 2 == 0]
     possible = [layout for layout in layouts if layout.whole] or layouts[-1:]
     legible = [layout for layout in possible if layout.scale >= least]
@@ -173,13 +184,16 @@ def _member(sheet: Sheet, corner: tuple[int, int], shape: tuple[int, int], acros
     if sheet.block == (1, 1):
         column = max(column, min(room, max(map(cell_len, texts), default=0)))
     captions = fitted(texts, column)
-    tall = even(shape[0]) + (2 if captions else 0)
+    tall = even(shape[0]) + 2 * max(map(len, captions), default=0)
     down = math.ceil(sheet.block[0] * sheet.block[1] / across)
     return Member(*corner, 0, across, down, shape, tall, (tall if captions else even(shape[0] + 1), column + 1), captions)
 
 
-def fitted(captions: Sequence[str], columns: int) -> Sequence[str]:
-    """Captions as far as they fit: without the words that all begin with, then with an ellipsis, or none where that says little."""
+def fitted(captions: Sequence[str], columns: int) -> Sequence[Sequence[str]]:
+    """Captions in lines, as far as they fit: without the words that all begin with, then with an ellipsis.
+
+    None where that says little.
+    """
     if not any(captions):
         return []
     if max(map(cell_len, captions)) > columns:
@@ -189,4 +203,14 @@ def fitted(captions: Sequence[str], columns: int) -> Sequence[str]:
         captions = [" ".join(each) for each in words]
     if columns < LEGIBLE and max(map(cell_len, captions)) > columns:
         return []
-    return [shortened(caption, columns) for caption in captions]
+    if columns < WRAPPED:
+        return [[shortened(caption, columns)] for caption in captions]
+    return [_lines(caption, columns) for caption in captions]
+
+
+def _lines(caption: str, columns: int) -> Sequence[str]:
+    lines = [row.words[0].text for row in wrapped(caption, columns)]
+    if len(lines) <= LINES:
+        return lines
+    rest = " ".join(lines[LINES - 1 :])
+    return [*lines[: LINES - 1], shortened(rest, columns)]

@@ -10,6 +10,7 @@ from rich.segment import Segment
 
 from engine.lens.results import Curves, Result, Sheet, Table
 from tui.drawing.curves import curves_rows
+from tui.drawing.matrices import matrix_rows
 from tui.drawing.rows import DIM, Colours, Row, advice, colours_of, printable, wrapped
 from tui.drawing.sheets import sheet_rows
 from tui.drawing.tables import table_rows
@@ -66,13 +67,22 @@ def _belong_together(first: Result, later: Result) -> bool:
 
 
 def result_rows(
-    group: Sequence[Result], width: int, *, rows: int | None = None, room: int = 24, colours: Colours = "full", more: str = ""
+    group: Sequence[Result],
+    width: int,
+    *,
+    rows: int | None = None,
+    room: int = 24,
+    large: bool = False,
+    colours: Colours = "full",
+    more: str = "",
 ) -> list[Row]:
-    """One of the `groups` as rows of a terminal."""
+    """One of the `groups` as rows of a terminal; `large` where the whole room is its own."""
     first = group[0]
     if isinstance(first, Curves):
         return curves_rows(first, width, rows=rows)
     if isinstance(first, Table):
+        if first.matrix:
+            return matrix_rows(first, width, rows=rows, colours=colours, more=more)
         return table_rows(first, width, rows=rows, more=more)
     sheets = [result for result in group if isinstance(result, Sheet)]
-    return sheet_rows(sheets, width, rows=rows, room=room, colours=colours, more=more)
+    return sheet_rows(sheets, width, rows=rows, room=room, large=large, colours=colours, more=more)

@@ -25,6 +25,8 @@ Line = list[Segment]
 
 BARE = -1
 """In place of a colour: nothing is painted here."""
+GLUED = "\ue000%"
+"""In place of a percent sign that stays with its number."""
 GLYPHS = " .:-=+*#%@"
 DIM, BOLD, PLAIN = Style(dim=True), Style(bold=True), Style.null()
 _LUMA = np.array([0.299, 0.587, 0.114])
@@ -127,7 +129,8 @@ def wrapped(text: str, width: int, style: Style = PLAIN) -> list[Row]:
     """`text` cleaned, broken between words where it can be, in rows of at most `width` columns."""
     width = max(width, 1)
     lines = [""]
-    for word in clean(text).split():
+    for word in clean(text).replace(" %", GLUED).split():
+        word = word.replace(GLUED, " %")
         if lines[-1] and cell_len(lines[-1]) + 1 + cell_len(word) <= width:
             lines[-1] += f" {word}"
             continue

@@ -24,31 +24,44 @@ ROOM = 24
 
 
 def sheet_rows(
-    sheets: Sequence[Sheet], width: int, *, rows: int | None = None, room: int = ROOM, colours: Colours = "full", more: str = ""
+    sheets: Sequence[Sheet],
+    width: int,
+    *,
+    rows: int | None = None,
+    room: int = ROOM,
+    large: bool = False,
+    colours: Colours = "full",
+    more: str = "",
 ) -> list[Row]:
     """A sheet and those that belong beside it, in rows of at most `width` columns.
 
     At most `rows` of them, as long as that leaves one row of blocks; how many were left out is then said in the last row,
-    followed by `more`: how to see the rest. `room` is how many rows people see at once.
+    followed by `more`: how to see the rest. `room` is how many rows people see at once; with `large` they are all for these sheets.
     """
     if not all(sheet.tiles for sheet in sheets):
-        return [*_head(sheets, width, beside=True), *wrapped("there is nothing to show", width)]
-    taken = len(_head(sheets, width, beside=True)) + len(_foot(sheets, width, colours, beside=True)) + 1
-    height = max(1, (room if rows is None else rows) - taken)
-    layout = plan(sheets, width, height, limited=rows is not None, shades=colours == "none")
-    head, foot = _head(sheets, width, layout.whole), _foot(sheets, width, colours, layout.whole)
+        return [*head(sheets, width, beside=True), *wrapped("there is nothing to show", width)]
+    layout = planned(sheets, width, room if rows is None else rows, limited=rows is not None, large=large, colours=colours)
+    above, below = head(sheets, width, layout.whole), foot(sheets, width, colours, layout.whole)
     if layout.reduction > 1:
-        foot += wrapped(f"larger than the terminal: one pixel in {layout.reduction} is shown, across and down", width, DIM)
+        below += wrapped(f"larger than the terminal: one pixel in {layout.reduction} is shown, across and down", width, DIM)
     down = layout.down
-    if rows is not None and len(head) + layout.rows * down + len(foot) > rows:
+    if rows is not None and len(above) + layout.rows * down + len(below) > rows:
         told = len(_cut(sheets[0], layout.panels, layout.panels, more, width))
-        down = min(down, max(1, (rows - len(head) - len(foot) - told) // layout.rows))
+        down = min(down, max(1, (rows - len(above) - len(below) - told) // layout.rows))
     shown = min(down * layout.across, layout.panels)
     if shown < layout.panels:
-        foot += _cut(sheets[0], shown, layout.panels, more, width)
+        below += _cut(sheets[0], shown, layout.panels, more, width)
     pictures = [_painted(sheet, shown * sheet.block[0] * sheet.block[1], layout, colours) for sheet in sheets]
     body = [row for line in range(down) for row in _panels(sheets, pictures, layout, range(shown)[line * layout.across :], width)]
-    return [*head, *body, *foot]
+    return [*above, *body, *below]
+
+
+def planned(
+    sheets: Sequence[Sheet], width: int, rows: int, *, limited: bool = False, large: bool = False, colours: Colours = "full"
+) -> Layout:
+    """Where `sheet_rows` puts the tiles, where titles and scales shall be seen with them in so many rows."""
+    taken = len(head(sheets, width, beside=True)) + len(foot(sheets, width, colours, beside=True)) + 1
+    return plan(sheets, width, max(1, rows - taken), limited=limited, large=large, shades=colours == "none")
 
 
 def _panels(sheets: Sequence[Sheet], pictures: Sequence[Halves], layout: Layout, blocks: Sequence[int], width: int) -> list[Row]:
@@ -71,8 +84,8 @@ def _panels(sheets: Sequence[Sheet], pictures: Sequence[Halves], layout: Layout,
                 canvas[top : top + height, column : column + columns] = tile
                 if (tile == BARE).all():
                     words[(top + height // 2) // 2].append(Words(column + columns // 2, "·", DIM))
-                if member.captions:
-                    words[(top + even(height)) // 2].append(Words(column, member.captions[block * each + number]))
+                for line, text in enumerate(member.captions[block * each + number] if member.captions else ()):
+                    words[(top + even(height)) // 2 + line].append(Words(column, text))
     cells = canvas.reshape(-1, 2, width)
     rows = [Row(sorted(line, key=lambda each: each.column), pair) for line, pair in zip(words, cells, strict=True)]
     return rows + [Row()] * (layout.gap[0] // 2)
@@ -99,7 +112,7 @@ def shade(colours: NDArray[np.uint8], sheet: Sheet) -> Halves:
     return order[np.minimum(place, len(steps) - 1)].astype(np.int32)
 
 
-def _head(sheets: Sequence[Sheet], width: int, beside: bool) -> list[Row]:
+def head(sheets: Sequence[Sheet], width: int, beside: bool) -> list[Row]:
     """Titles, and notes; what several sheets note is said once."""
     rows = []
     said: set[str] = set()
@@ -110,7 +123,7 @@ def _head(sheets: Sequence[Sheet], width: int, beside: bool) -> list[Row]:
     return rows
 
 
-def _foot(sheets: Sequence[Sheet], width: int, colours: Colours, beside: bool) -> list[Row]:
+def foot(sheets: Sequence[Sheet], width: int, colours: Colours, beside: bool) -> list[Row]:
     """What colours mean."""
     rows = []
     for sheet, side in zip(sheets, _sides(sheets, beside), strict=True):

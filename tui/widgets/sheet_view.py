@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.segment import Segment
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.geometry import Region, Size
+from textual.geometry import Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -19,92 +18,12 @@ from tui.cli.text import clean, percent
 if TYPE_CHECKING:
     import numpy as np
 
-    from engine.lens.results import Cell, Result, Sheet, Target
-    from tui.drawing import Colours, Row
+    from engine.lens.results import Cell, Result, Table, Target
+    from tui.drawing import Colours
+    from tui.drawing.items import Drawing, Item
 
 MARGIN = 1
 """Columns beside the drawing, where the cursor's left and right ends have room."""
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """Something that the cursor can be on."""
-
-    result: int
-    """Which of the results."""
-    index: int
-    """Which tile or row of it; 0 of a chart."""
-    top: int
-    left: int
-    height: int
-    width: int
-    """Cells, on the whole drawing."""
-
-    @property
-    def region(self) -> Region:
-        return Region(self.left, self.top, self.width, self.height)
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Drawing:
-    """Results laid out for one width."""
-
-    rows: Sequence[Row]
-    items: Sequence[Item]
-
-
-def drawn(results: Sequence[Result], width: int, room: int, colours: Colours) -> Drawing:
-    """Every result in full, below each other, and where its tiles, rows and charts lie."""
-    from engine.lens.results import Sheet, Table
-    from tui.drawing import Row, groups, result_rows
-    from tui.drawing.rows import wrapped
-
-    rows: list[Row] = []
-    items: list[Item] = []
-    number = 0
-    for group in groups(results):
-        if rows:
-            rows.append(Row())
-        top = len(rows)
-        first = group[0]
-        found = result_rows(group, width, room=room, colours=colours)
-        if isinstance(first, Sheet):
-            sheets = [result for result in group if isinstance(result, Sheet)]
-            items += _tiles(sheets, number, top, width, room, colours)
-        elif isinstance(first, Table):
-            begin = top + 1 + sum(len(wrapped(text, width)) for text in (first.title, *first.notes))
-            items += [Item(number, index, begin + index, 0, 1, width) for index in range(len(first.rows))]
-        else:
-            items.append(Item(number, 0, top, 0, len(found), width))
-        rows += found
-        number += len(group)
-    return Drawing(rows, items)
-
-
-def _tiles(sheets: Sequence[Sheet], number: int, top: int, width: int, room: int, colours: Colours) -> list[Item]:
-    """Where `sheet_rows` puts each tile that there is something of."""
-    import numpy as np
-
-    from tui.drawing.layout import plan
-    from tui.drawing.sheets import _foot, _head
-
-    if not all(sheet.tiles for sheet in sheets):
-        return []
-    taken = len(_head(sheets, width, beside=True)) + len(_foot(sheets, width, colours, beside=True)) + 1
-    layout = plan(sheets, width, max(1, room - taken), shades=colours == "none")
-    top += len(_head(sheets, width, layout.whole))
-    items = []
-    for which, (sheet, member) in enumerate(zip(sheets, layout.members, strict=True)):
-        each = sheet.block[0] * sheet.block[1]
-        for index, tile in enumerate(sheet.tiles):
-            if tile.target is None and not tile.caption and np.isnan(tile.pixels).all():
-                continue
-            down, across = divmod(index // each, layout.across)
-            above, left = member.place(index % each)
-            left += across * (layout.width + layout.gap[1])
-            first, last = above // 2, (above + member.tile[0] + 1) // 2
-            items.append(Item(number + which, index, top + down * layout.rows + first, left, last - first, member.tile[1]))
-    return items
 
 
 class SheetView(ScrollView, can_focus=True):
@@ -114,12 +33,14 @@ class SheetView(ScrollView, can_focus=True):
     SheetView { scrollbar-size-vertical: 1; scrollbar-gutter: stable; overflow-x: hidden; overflow-y: auto; }
     SheetView > .sheet-view--cursor { color: $accent; text-style: bold; }
     SheetView > .sheet-view--row { background: $accent 30%; text-style: bold; }
+    SheetView > .sheet-view--cell { background: $accent; color: $background; text-style: bold; }
     SheetView > .sheet-view--message { color: $text-muted; }
     SheetView > .sheet-view--error { color: $text-error; }
     """
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "sheet-view--cursor",
         "sheet-view--row",
+        "sheet-view--cell",
         "sheet-view--message",
         "sheet-view--error",
     }
@@ -189,13 +110,15 @@ class SheetView(ScrollView, can_focus=True):
     @property
     def target(self) -> Target | None:
         """Where what the cursor is on leads to."""
-        from engine.lens.results import Sheet
+        from engine.lens.results import Sheet, Table
 
         if self.item is None:
             return None
         result = self.results[self.item.result]
         if isinstance(result, Sheet):
             return result.tiles[self.item.index].target
+        if self.item.column is not None and isinstance(result, Table):
+            return result.matrix[self.item.column][self.item.index]
         return result.targets[self.item.index] if self.item.index < len(result.targets) else None
 
     @property
@@ -211,11 +134,14 @@ class SheetView(ScrollView, can_focus=True):
             return " · ".join(filter(None, (clean(tile.caption), _numbers(tile.pixels))))
         if isinstance(result, Curves):
             return clean(result.title)
+        if self.item.column is not None:
+            return _share(result, self.item.index, self.item.column)
         cells = zip(result.columns, result.rows[self.item.index], strict=True)
         return ", ".join(clean(f"{name} {_cell(value, name in result.shares)}") for name, value in cells)
 
     def _draw(self) -> None:
         from tui.drawing import colours_of
+        from tui.drawing.items import Drawing, drawn
         from tui.drawing.rows import wrapped
 
         size = self.scrollable_content_region.size
@@ -269,6 +195,11 @@ class SheetView(ScrollView, can_focus=True):
     def _marked(self, strip: Strip, item: Item, width: int) -> Strip:
         from engine.lens.results import Sheet
 
+        if item.column is not None:
+            cell = self.get_component_rich_style("sheet-view--cell", partial=True)
+            left, right = item.left + MARGIN, item.left + MARGIN + item.width
+            text = strip.crop(left, right).text
+            return Strip.join([strip.crop(0, left), Strip([Segment(text, cell)]), strip.crop(right, None)])
         strip = strip.crop_extend(0, width, None)
         style = self.get_component_rich_style("sheet-view--cursor", partial=True)
         if not isinstance(self.results[item.result], Sheet) and item.height == 1:
@@ -282,7 +213,9 @@ class SheetView(ScrollView, can_focus=True):
 
     def _place_cursor(self, number: int) -> None:
         self.cursor = max(0, min(number, len(self.items) - 1))
-        if self.item is not None:
+        if self.cursor == 0:
+            self.scroll_to(0, 0, animate=False)  # with the title, also where the first tile is higher than the room
+        elif self.item is not None:
             # The first tiles with the titles above them, the last with the scale below.
             space = self.item.region.grow((1, 0, 2, 0))
             if self.item.top < self.scrollable_content_region.height:
@@ -297,6 +230,8 @@ class SheetView(ScrollView, can_focus=True):
         if here is None:
             self.scroll_relative(y=down, animate=False)
             return
+        from tui.drawing.items import nearest
+
         found = nearest(self.items, here, across, down)
         if found is None and across:
             found = self.cursor + across if 0 <= self.cursor + across < len(self.items) else None
@@ -339,23 +274,6 @@ class SheetView(ScrollView, can_focus=True):
                 return
 
 
-def nearest(items: Sequence[Item], here: Item, across: int, down: int) -> int | None:
-    """The number of the item next to `here` in a direction, straight on before askew; None where there is none."""
-
-    def distance(item: Item) -> tuple[int, int] | None:
-        along, aside = (item.left - here.left, item.top - here.top) if across else (item.top - here.top, item.left - here.left)
-        if along * (across or down) <= 0 or (across and not _share_rows(item, here)):
-            return None
-        return abs(along), abs(aside)
-
-    found = [(far, number) for number, item in enumerate(items) if (far := distance(item)) is not None]
-    return min(found)[1] if found else None
-
-
-def _share_rows(one: Item, other: Item) -> bool:
-    return one.top < other.top + other.height and other.top < one.top + one.height
-
-
 def _numbers(pixels: np.ndarray) -> str:
     """Least, greatest and mean of a tile."""
     import numpy as np
@@ -364,6 +282,15 @@ def _numbers(pixels: np.ndarray) -> str:
     if not finite.size:
         return "nothing to show"
     return f"{finite.min():.3g} to {finite.max():.3g}, mean {finite.mean():.3g}"
+
+
+def _share(table: Table, index: int, column: str) -> str:
+    """A cell of a matrix: how many of the row's."""
+    row = table.rows[index]
+    counts = [cell for cell in row[1 : 1 + len(table.matrix)] if isinstance(cell, int)]
+    value = row[list(table.columns).index(column)]
+    assert isinstance(value, int)
+    return clean(f"{row[0]} → {column}: {value:,} of {sum(counts):,}" + (f", {percent(value / sum(counts))}" if value else ""))
 
 
 def _cell(value: Cell, share: bool) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from engine.lens import choosing
 from engine.lens.choosing import Chosen, OfLayer, OfOneImage
 from engine.lens.pictures import image_sheet
 from engine.lens.registry import register
-from engine.lens.results import Pixels, Ramp, Result, Target, Tile, make_sheet
+from engine.lens.results import Cell, Pixels, Ramp, Result, Table, Target, Tile, make_sheet
 from engine.lens.subject import Subject
 from engine.spec import hyper
 
@@ -32,7 +33,7 @@ class ActivationsOptions(OfLayer, OfOneImage):
 
 @register("activations", "the feature maps of an image, or their mean over images of a class", ActivationsOptions)
 def activations(subject: Subject, options: ActivationsOptions) -> list[Result]:
-    """The images, then a sheet of maps a layer; the units of a dense layer in rows, as one tile."""
+    """The images, then a sheet of maps a layer; the units of a dense layer in rows, as one tile; a table of what classes get."""
     stages = _stages(subject, options)
     chosen, what = _images(subject, options)
     sums: dict[int, Tensor] = {}
@@ -46,6 +47,9 @@ def activations(subject: Subject, options: ActivationsOptions) -> list[Result]:
         call = subject.tape.calls[index]
         title = f"activations of {name} ({call.function} {' x '.join(map(str, call.shape))})"
         shown = choosing.of_maps(call, name, options.map)
+        if index == subject.tape.output and subject.gives_classes:
+            results.append(_of_classes(subject, title, name, mean, chosen, shown))
+            continue
         if mean.ndim == 3:
             tiles = [Tile(mean[m], f"map {m}", Target(name, m, image=chosen.numbers[0])) for m in shown]
             notes = [f"{sum(not mean[m].any() for m in shown)} of {len(shown)} maps are zero everywhere"]
@@ -56,6 +60,18 @@ def activations(subject: Subject, options: ActivationsOptions) -> list[Result]:
         ramp: Ramp = "grey" if options.grey else "diverging" if signed else "even"
         results.append(make_sheet(title, tiles, ramp, signed=signed, own_scale=options.own_scale, notes=notes))
     return results
+
+
+def _of_classes(subject: Subject, title: str, name: str, mean: Pixels, chosen: Chosen, shown: Sequence[int]) -> Table:
+    """A row a class; with its probability where it is one image's."""
+    columns: tuple[str, ...] = ("class", "output")
+    shares = chosen.predictions[0].probabilities if len(chosen.predictions) == 1 else ()
+    rows: list[list[Cell]] = [[subject.classes[unit], float(mean[unit])] for unit in shown]
+    if shares:
+        columns += ("probability",)
+        rows = [[*row, shares[unit]] for row, unit in zip(rows, shown, strict=True)]
+    targets = [Target(name, unit, image=chosen.numbers[0]) for unit in shown]
+    return Table(title, columns, rows, targets, shares=columns[2:])
 
 
 def _stages(subject: Subject, options: ActivationsOptions) -> dict[str, int]:

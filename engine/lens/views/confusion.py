@@ -46,13 +46,19 @@ def confusion(subject: Subject, options: ConfusionOptions) -> Result:
         rows.append([subject.classes[label], *row.tolist(), accuracy])
     right, total = int(counts.trace()), int(counts.sum())
     share = f" ({100 * right / total:.2f} %)" if total else ""
+    columns = unique(subject.classes, (_TRUE, _ACCURACY))
+    cells = {
+        name: [Target(label=label, predicted=predicted) if row[predicted] else None for label, row in enumerate(counts)]
+        for predicted, name in enumerate(columns)
+    }
     return Table(
         f"confusion over {total:,} {options.split} images · {subject.title}",
-        (_TRUE, *unique(subject.classes, (_TRUE, _ACCURACY)), _ACCURACY),
+        (_TRUE, *columns, _ACCURACY),
         rows,
         [Target(label=label) for label in range(len(rows))],
         [f"{right:,} of {total:,} images are classified correctly{share}", "rows are true classes, columns predicted ones", *notes],
         (_ACCURACY,),
+        cells,
     )
 
 

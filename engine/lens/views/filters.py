@@ -80,8 +80,8 @@ def _looks_at_image(subject: Subject, call: Call) -> bool:
 
 
 def _weight(subject: Subject, call: Call) -> Tensor:
-    """[filters, channels, rows, columns]."""
-    weight: Tensor = call.settings["weight"].detach()
+    """[filters, channels, rows, columns]; a copy, as a net in training goes on and the pictures stay."""
+    weight: Tensor = call.settings["weight"].detach().clone()
     return weight if call.kind == "conv" else weight.reshape(-1, *subject.shape)
 
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from engine.errors import NotApplicable, UsageError
 from engine.lens.registry import view
-from engine.lens.results import Sheet
+from engine.lens.results import Sheet, Table
 from tests.engine.lens.nets import Styles
 from tests.engine.lens.subjects import noise_images, small_net, subject_of
 
@@ -31,19 +31,26 @@ def computed(net: nn.Sequential, upto: str, images: torch.Tensor) -> np.ndarray:
 
 def test_every_layer_after_its_activation_of_one_image() -> None:
     net, images = small_net(), noise_images(9)
-    picture, conv1, conv2, output = sheets(net, image="4")
+    look = view("activations")
+    picture, conv1, conv2, output = look(subject_of(net, images), look.make({"image": "4"}))
+    assert isinstance(picture, Sheet)
     np.testing.assert_array_equal(picture.tiles[0].pixels, images[4, 0].numpy())
     assert picture.tiles[0].caption.startswith("#4 middle → ")
     for sheet, layer in ((conv1, "act1"), (conv2, "act2")):
         expected = computed(net, layer, images[4:5])[0]
+        assert isinstance(sheet, Sheet)
         assert sheet.ramp == "even"
         for number, tile in enumerate(sheet.tiles):
             np.testing.assert_allclose(tile.pixels, expected[number], atol=1e-6)
             assert tile.target is not None
             assert (tile.target.map, tile.target.image) == (number, 4)
         assert sheet.high == pytest.approx(expected.max())
-    assert output.shape == (1, 3)
-    assert output.ramp == "diverging"
+    assert isinstance(output, Table)
+    logits = computed(net, "output", images[4:5])[0]
+    shares = np.exp(logits.astype(np.float64)) / np.exp(logits.astype(np.float64)).sum()
+    assert [row[0] for row in output.rows] == ["left", "middle", "right"]
+    np.testing.assert_allclose([row[1:] for row in output.rows], np.stack([logits, shares], 1), atol=1e-6)
+    assert [target and target.map for target in output.targets] == [0, 1, 2]
 
 
 def test_before_the_activation_values_are_signed_and_zero_is_in_the_middle() -> None:

@@ -1,166 +1,26 @@
-"""What a person chooses on the page Look: the view, the layer, and what the view can be asked."""
+"""What a view can be asked: a form made from its typed options."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.text import Text
 from textual import events
 from textual.app import ComposeResult, RenderResult
-from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.geometry import Size
 from textual.message import Message
-from textual.reactive import reactive
 from textual.widget import Widget
-from textual.widgets import Input, Label, OptionList, Select, Static, Switch
-from textual.widgets.option_list import Option
-
-from tui.cli.text import clean
+from textual.widgets import Input, Label, Select, Static, Switch
 
 if TYPE_CHECKING:
     from engine.lens.registry import View
     from engine.spec import Hyperparameter
-    from tui.looking import Layer
 
 ELSEWHERE = ("layer",)
 """Options that have a place of their own on the page."""
-
-
-class Views(Widget, can_focus=True):
-    """The views in a row; those that do not apply are dim."""
-
-    DEFAULT_CSS = """
-    Views { height: 1; }
-    Views > .views--chosen { background: $primary; color: $text; text-style: bold; }
-    Views:focus > .views--chosen { background: $accent; color: $text; text-style: bold; }
-    Views > .views--unfit { color: $text-disabled; }
-    """
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"views--chosen", "views--unfit"}
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,h", "step(-1)", "View before", show=False),
-        Binding("right,l", "step(1)", "Next view", show=False),
-        Binding("down,j,enter", "app.focus('picture')", "To the picture", show=False),
-    ]
-    names: reactive[Sequence[str]] = reactive(())
-    unfit: reactive[frozenset[str]] = reactive(frozenset())
-    chosen: reactive[str] = reactive("")
-
-    class Chosen(Message):
-        """Another view is wanted."""
-
-        def __init__(self, name: str) -> None:
-            super().__init__()
-            self.name = name
-
-    def action_step(self, by: int) -> None:
-        """The next view, or the one before."""
-        if self.chosen in self.names:
-            place = (list(self.names).index(self.chosen) + by) % len(self.names)
-            self.post_message(self.Chosen(self.names[place]))
-
-    def on_click(self, event: events.Click) -> None:
-        """The view that is clicked on."""
-        for name, left, right in self._places():
-            if left <= event.x < right:
-                self.post_message(self.Chosen(name))
-
-    def _places(self) -> list[tuple[str, int, int]]:
-        """Names with their columns, so far to the left that the chosen one is seen."""
-        found, at = [], 0
-        for name in self.names:
-            found.append((name, at, at + len(name) + 2))
-            at += len(name) + 2
-        width = self.size.width
-        over = next((right for name, _, right in found if name == self.chosen), 0)
-        following = min(at, over + 8)
-        shift = max(0, following - width)
-        return [(name, left - shift, right - shift) for name, left, right in found]
-
-    def render(self) -> RenderResult:
-        """One line; what is cut off at an end is told by an ellipsis."""
-        chosen = self.get_component_rich_style("views--chosen")
-        unfit = self.get_component_rich_style("views--unfit", partial=True)
-        line = Text(no_wrap=True, end="")
-        places = self._places()
-        for name, _, _ in places:
-            line.append(f" {name} ", style=chosen if name == self.chosen else unfit if name in self.unfit else "")
-        hidden = -places[0][1] if places else 0
-        width = self.size.width
-        shown = line[hidden : hidden + width] if hidden else line
-        if hidden:
-            shown = Text.assemble(("…", unfit), shown[1:])
-        shown.truncate(width, overflow="ellipsis")
-        return shown
-
-
-class Layers(OptionList):
-    """The layers with their output shapes; the first entry leaves the choice to the view."""
-
-    DEFAULT_CSS = """
-    Layers { border: none; padding: 0; background: transparent; scrollbar-size-vertical: 1; }
-    Layers:focus { border: none; }
-    """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("k", "cursor_up", "Up", show=False),
-        Binding("j", "cursor_down", "Down", show=False),
-        Binding("right,l", "app.focus('picture')", "To the picture", show=False),
-    ]
-    AUTO = "not said"
-
-    class Chosen(Message):
-        """Another layer is wanted; None leaves it to the view."""
-
-        def __init__(self, layer: str | None) -> None:
-            super().__init__()
-            self.layer = layer
-
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id, compact=True)
-        self._layers: Sequence[Layer] = ()
-        self._showing: str | None = None
-
-    @property
-    def wide(self) -> int:
-        """Columns that the entries take, within reason."""
-        name, shape = (max((len(text) for text in texts), default=0) for texts in self._texts())
-        return max(len(self.AUTO), min(name + 1 + shape, 36))
-
-    def _texts(self) -> tuple[list[str], list[str]]:
-        return [clean(each.name) for each in self._layers], [each.shape for each in self._layers]
-
-    def show(self, layers: Sequence[Layer], layer: str | None) -> None:
-        """List these, with the cursor on one."""
-        self._showing = layer
-        if list(layers) != list(self._layers):
-            self._layers = layers
-            wide = max((len(each.name) for each in layers), default=0)
-            lines = [Text.assemble(f"{clean(each.name):<{wide}} ", (each.shape, "dim"), no_wrap=True) for each in layers]
-            self.set_options([Option(Text(self.AUTO, "dim")), *map(Option, lines)])
-        names = [each.name for each in layers]
-        place = names.index(layer) + 1 if layer in names else 0
-        if self.highlighted != place and self.option_count:
-            self.highlighted = place
-
-    def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
-        """The cursor chooses."""
-        event.stop()
-        self._choose(event.option_index)
-
-    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        """Enter leads on to the picture."""
-        event.stop()
-        self._choose(event.option_index)
-        self.screen.query_one("#picture").focus()
-
-    def _choose(self, index: int) -> None:
-        layer = self._layers[index - 1].name if index else None
-        # What was put there by `show` was not asked for by anybody.
-        if index == self.highlighted and layer != self._showing:
-            self._showing = layer
-            self.post_message(self.Chosen(layer))
 
 
 class Toggle(Switch):

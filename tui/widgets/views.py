@@ -1,0 +1,81 @@
+"""The views that a net can be looked at through, in a row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.text import Text
+from textual import events
+from textual.app import RenderResult
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.reactive import reactive
+from textual.widget import Widget
+
+
+class Views(Widget, can_focus=True):
+    """The views in a row; those that do not apply are dim."""
+
+    DEFAULT_CSS = """
+    Views { height: 1; }
+    Views > .views--chosen { background: $primary; color: $text; text-style: bold; }
+    Views:focus > .views--chosen { background: $accent; color: $text; text-style: bold; }
+    Views > .views--unfit { color: $text-disabled; }
+    """
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"views--chosen", "views--unfit"}
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left,h", "step(-1)", "View before", show=False),
+        Binding("right,l", "step(1)", "Next view", show=False),
+        Binding("down,j,enter", "screen.to_picture", "To the picture", show=False),
+    ]
+    names: reactive[Sequence[str]] = reactive(())
+    unfit: reactive[frozenset[str]] = reactive(frozenset())
+    chosen: reactive[str] = reactive("")
+
+    class Chosen(Message):
+        """Another view is wanted."""
+
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.name = name
+
+    def action_step(self, by: int) -> None:
+        """The next view, or the one before."""
+        if self.chosen in self.names:
+            place = (list(self.names).index(self.chosen) + by) % len(self.names)
+            self.post_message(self.Chosen(self.names[place]))
+
+    def on_click(self, event: events.Click) -> None:
+        """The view that is clicked on."""
+        for name, left, right in self._places():
+            if left <= event.x < right:
+                self.post_message(self.Chosen(name))
+
+    def _places(self) -> list[tuple[str, int, int]]:
+        """Names with their columns, so far to the left that the chosen one is seen."""
+        found, at = [], 0
+        for name in self.names:
+            found.append((name, at, at + len(name) + 2))
+            at += len(name) + 2
+        width = self.size.width
+        over = next((right for name, _, right in found if name == self.chosen), 0)
+        following = min(at, over + 8)
+        shift = max(0, following - width)
+        return [(name, left - shift, right - shift) for name, left, right in found]
+
+    def render(self) -> RenderResult:
+        """One line; what is cut off at an end is told by an ellipsis."""
+        chosen = self.get_component_rich_style("views--chosen")
+        unfit = self.get_component_rich_style("views--unfit", partial=True)
+        line = Text(no_wrap=True, end="")
+        places = self._places()
+        for name, _, _ in places:
+            line.append(f" {name} ", style=chosen if name == self.chosen else unfit if name in self.unfit else "")
+        hidden = -places[0][1] if places else 0
+        width = self.size.width
+        shown = line[hidden : hidden + width] if hidden else line
+        if hidden:
+            shown = Text.assemble(("…", unfit), shown[1:])
+        shown.truncate(width, overflow="ellipsis")
+        return shown
