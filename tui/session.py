@@ -50,6 +50,8 @@ class Session:
         """What the thread has to say; whoever shows it takes it away."""
         self.activity = ""
         """What the thread does before a run's first step, in a few words; empty once it trains."""
+        self.generators = threading.Lock()
+        """Held by whoever draws from torch's global generators: a training, or a trial of settings, which gives way to it."""
         self._store: Store | None = None
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._waiting: list[int] = []
@@ -199,7 +201,10 @@ class Session:
         claimed = self.store.claim(job.run, queued=True)
         self.store.set_spec(job.run, spec)
         threads = int(run.repeatable.get("threads", 0)) if job.resume else 0
-        with recorded(self.store, claimed, spec, dataset, device, threads=threads, resume=job.resume) as (training, pulled):
+        with (
+            self.generators,
+            recorded(self.store, claimed, spec, dataset, device, threads=threads, resume=job.resume) as (training, pulled),
+        ):
             with self._lock:
                 self._training = training
                 if self._closing:

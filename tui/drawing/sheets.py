@@ -24,25 +24,34 @@ ROOM = 24
 
 
 def sheet_rows(
-    sheets: Sequence[Sheet], width: int, *, rows: int | None = None, room: int = ROOM, colours: Colours = "full", more: str = ""
+    sheets: Sequence[Sheet],
+    width: int,
+    *,
+    rows: int | None = None,
+    room: int = ROOM,
+    colours: Colours = "full",
+    more: str = "",
+    scale: bool = True,
 ) -> list[Row]:
     """A sheet and those that belong beside it, in rows of at most `width` columns.
 
     At most `rows` of them, as long as that leaves one row of blocks; how many were left out is then said in the last row,
-    followed by `more`: how to see the rest. `room` is how many rows people see at once.
+    followed by `more`: how to see the rest. `room` is how many rows people see at once. Without `scale` it is not said what
+    colours mean, for images that everyone knows how to read.
     """
     if not all(sheet.tiles for sheet in sheets):
         return [*_head(sheets, width, beside=True), *wrapped("there is nothing to show", width)]
-    taken = len(_head(sheets, width, beside=True)) + len(_foot(sheets, width, colours, beside=True)) + 1
+    told = sheets if scale else []
+    taken = len(_head(sheets, width, beside=True)) + len(_foot(told, width, colours, beside=True)) + 1
     height = max(1, (room if rows is None else rows) - taken)
     layout = plan(sheets, width, height, limited=rows is not None, shades=colours == "none")
-    head, foot = _head(sheets, width, layout.whole), _foot(sheets, width, colours, layout.whole)
+    head, foot = _head(sheets, width, layout.whole), _foot(told, width, colours, layout.whole)
     if layout.reduction > 1:
         foot += wrapped(f"larger than the terminal: one pixel in {layout.reduction} is shown, across and down", width, DIM)
     down = layout.down
     if rows is not None and len(head) + layout.rows * down + len(foot) > rows:
-        told = len(_cut(sheets[0], layout.panels, layout.panels, more, width))
-        down = min(down, max(1, (rows - len(head) - len(foot) - told) // layout.rows))
+        saying = len(_cut(sheets[0], layout.panels, layout.panels, more, width))
+        down = min(down, max(1, (rows - len(head) - len(foot) - saying) // layout.rows))
     shown = min(down * layout.across, layout.panels)
     if shown < layout.panels:
         foot += _cut(sheets[0], shown, layout.panels, more, width)
@@ -136,8 +145,8 @@ def _cut(sheet: Sheet, shown: int, total: int, more: str, width: int) -> list[Ro
 
 def _sides(sheets: Sequence[Sheet], beside: bool) -> Sequence[str]:
     """What to call sheets that lie in one panel."""
-    if len(sheets) == 1:
-        return [""]
+    if len(sheets) <= 1:
+        return [""] * len(sheets)
     if len(sheets) == 2:
         return ["left", "right"] if beside else ["above", "below"]
     return [str(number) for number in range(1, len(sheets) + 1)]

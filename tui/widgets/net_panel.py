@@ -26,8 +26,9 @@ CHART_ROWS = 7
 CHART_ROWS_IF_TALL = 14
 TALL = 44
 """Rows of the panel from which the chart is drawn larger."""
-ROWS_BESIDE = 8
+ROWS_BESIDE = 9
 """Rows kept for what stands between the table and the chart."""
+CHART_COLUMNS = 64
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -42,35 +43,38 @@ class Facts:
     batch_size: int
 
 
-def facts(spec: RunSpec, data_dir: Path | None) -> Facts:
-    """Find out; brings torch with it, so for a thread."""
+def facts(spec: RunSpec, data_dir: Path | None, *, named: bool = False) -> Facts:
+    """Find out; brings torch with it, so for a thread. `named` is whether the person chose the source, which is then not replaced."""
     from engine.data.catalog import describe, on_disk
     from engine.errors import ConvtuiError
+    from engine.lens.nonlinearity import nonlinearity
     from engine.models import check
-    from tui.widgets.trials import activation_curves, images_per_epoch
+    from engine.training.fitting import classes_of
+    from engine.training.trials import images_per_epoch
 
-    classes, wrong = 10, False
+    net: Summary | str
+    wrong = False
     try:
-        described = describe(spec.data.source)
-        classes = described.classes or 10
-        data = _data_words(described, there=on_disk(spec.data.source, data_dir), used=images_per_epoch(spec))
+        there, used = on_disk(spec.data.source, data_dir), images_per_epoch(spec)
+        data = _data_words(describe(spec.data.source), there=there, used=used, named=named)
     except ConvtuiError as error:
         data, wrong = str(error), True
-    net: Summary | str
     try:
-        net = check(spec, classes=classes)
+        net = check(spec, classes=10 if wrong else classes_of(spec.data.source))
     except ConvtuiError as error:
         net = str(error)
-    return Facts(net, data, wrong, activation_curves(spec.model), spec.data.batch_size)
+    return Facts(net, data, wrong, nonlinearity(spec.model), spec.data.batch_size)
 
 
-def _data_words(described: Description, *, there: bool, used: int | None) -> str:
+def _data_words(described: Description, *, there: bool, used: int | None, named: bool) -> str:
+    """Where the images are and how many there are, in two lines."""
     if described.stand_in is None:
         place = "built in" if described.images else "on disk" if there else "not found"
     else:
-        place = "on disk" if there else f"not on disk: downloaded at the start, else {described.stand_in} stands in"
+        otherwise = "" if named else f", else {described.stand_in} stands in"
+        place = "on disk" if there else f"not on disk, downloaded at the start{otherwise}"
     if described.images is None:
-        return f"{described.name}: {place}\nclasses and images are counted when they are read"
+        return f"{described.name}: {place}"
     train, test = described.images
     counted = f"{train:,} + {test:,} images" if used in (None, train) else f"{used:,} of {train:,} + {test:,} images"
     return f"{described.name}: {place}\n{counted}, {described.classes} classes"
@@ -96,7 +100,7 @@ def net_table(summary: Summary) -> Table:
 
 def _totals(net: Summary, batch_size: int) -> str:
     counted = f"{net.parameters:,} parameters, {net.neurons:,} neurons"
-    return f"{counted}\n{size(net.least_bytes(batch_size))} of memory at least, at {batch_size} a batch"
+    return f"{counted}\nmemory {size(net.least_bytes(batch_size))} at least, in batches of {batch_size:,}"
 
 
 def _shape(shape: tuple[int, ...]) -> str:
@@ -109,11 +113,14 @@ class NetPanel(Vertical):
     DEFAULT_CSS = """
     NetPanel {
         padding: 0 1;
-        & > VerticalScroll { height: auto; min-height: 5; scrollbar-size-vertical: 1; }
+        & > #numbers { height: auto; }
+        & VerticalScroll { height: auto; min-height: 5; scrollbar-size-vertical: 1; }
         & #net { height: auto; width: 1fr; }
         & #net.-wrong, & #data.-wrong { color: $text-error; }
-        & > #data { height: auto; margin-top: 1; }
-        & > #memory, & > #trial { height: auto; }
+        & #totals { height: auto; margin-top: 1; }
+        & #data, & #speed, & #trial { height: auto; }
+        & #data { margin-top: 1; }
+        & #trial { color: $text-accent; }
         & > #chart { height: auto; margin-top: 1; }
     }
     """
@@ -121,14 +128,17 @@ class NetPanel(Vertical):
     def __init__(self) -> None:
         super().__init__()
         self._curves: Curves | None = None
+        self._drawn: tuple[object, ...] = ()
         self.facts: Facts | None = None
 
     def compose(self) -> ComposeResult:
-        with VerticalScroll(can_focus=False):
-            yield Static("reading the net", id="net", markup=False)
-        yield Static(id="data", markup=False)
-        yield Static(id="memory", markup=False)
-        yield Static(id="trial", markup=False)
+        with Vertical(id="numbers"):
+            with VerticalScroll(can_focus=False):
+                yield Static("reading the net", id="net", markup=False)
+            yield Static(id="totals", markup=False)
+            yield Static(id="speed", markup=False)
+            yield Static(id="trial", markup=False)
+            yield Static(id="data", markup=False)
         yield Static(id="chart", markup=False)
 
     def show(self, known: Facts) -> None:
@@ -141,27 +151,45 @@ class NetPanel(Vertical):
         data = self.query_one("#data", Static)
         data.set_class(known.data_wrong, "-wrong")
         data.update("\n".join(clean(line) for line in known.data.splitlines()))
-        self.query_one("#memory", Static).update("" if isinstance(known.net, str) else _totals(known.net, known.batch_size))
+        self.query_one("#totals", Static).update("" if isinstance(known.net, str) else _totals(known.net, known.batch_size))
         self.draw(known.activation)
 
     def say(self, words: str) -> None:
         """What a trial found, or how far it is."""
-        self.query_one("#trial", Static).update(words)
+        self._tell("#trial", words)
+
+    def say_speed(self, words: str) -> None:
+        """How fast these settings train."""
+        self._tell("#speed", words)
+
+    def _tell(self, selector: str, words: str) -> None:
+        line = self.query_one(selector, Static)
+        line.update(words)
+        # Without words it takes no room.
+        line.display = bool(words)
 
     def draw(self, curves: Curves) -> None:
-        """Put a chart at the foot."""
+        """Draw a chart: below the numbers, or beside them where the page is broad."""
         from tui.drawing import colours_of, segments
         from tui.drawing.curves import curves_rows
 
         self._curves = curves
+        beside = self.screen.has_class("-broad")
+        colours = "none" if self.app.no_color else colours_of(self.app.console)
+        width, height = self.size
+        if self._drawn == (drawing := (curves, beside, colours, width, height)):
+            return
+        self._drawn = drawing
         chart = self.query_one("#chart", Static)
-        height = self.size.height
         # The table goes before the chart where there is little room.
-        chart.display = height >= 24
-        chart_rows = CHART_ROWS_IF_TALL if height >= TALL else CHART_ROWS
-        self.query_one(VerticalScroll).styles.max_height = max(5, height - ROWS_BESIDE - (chart_rows + 4) * chart.display)
-        colours = colours_of(self.app.console)
-        rows = curves_rows(curves, max(20, min(64, self.size.width - 2)), rows=chart_rows + 4)
+        chart.display = height >= 24 or beside
+        chart_rows = CHART_ROWS_IF_TALL if height >= TALL or beside else CHART_ROWS
+        below = (chart_rows + 4) * chart.display
+        room = self.screen.size.height // 2 - 4 if beside else height - ROWS_BESIDE - below
+        self.query_one(VerticalScroll).styles.max_height = max(5, room)
+        taken = self.query_one("#numbers").styles.width
+        columns = width - 2 - (int(taken.value) if beside and taken is not None else 0)
+        rows = curves_rows(curves, max(20, min(CHART_COLUMNS, columns)), rows=chart_rows + 4)
         lines = [Text.assemble(*((part.text, part.style or "") for part in segments(row, colours))) for row in rows]
         chart.update(Text("\n").join(lines))
 
