@@ -50,8 +50,13 @@ class Preview:
     """Empty where none are held out."""
     test: tuple[int, ...]
     examples: Split
-    """Training images, class after class, in the run's colour and size."""
+    """Training images, class after class, in the run's colour and size; none of a class whose files cannot be read."""
     notes: tuple[str, ...] = ()
+
+    @property
+    def looked_at(self) -> int:
+        """The first so many classes are those that there are examples of."""
+        return min(len(self.classes), MOST_EXAMPLES)
 
 
 def preview(

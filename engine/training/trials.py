@@ -137,9 +137,9 @@ class RatePoint:
 def rate_range(spec: RunSpec, dataset: Dataset, device: torch.device) -> Iterator[RatePoint]:
     """The learning-rate range test: the rate rises from step to step, each on a batch of its own.
 
-    Smith 2017, "Cyclical learning rates for training neural networks", 3.3. The rate rises by an equal factor from
-    `LOWEST_RATE` to `HIGHEST_RATE`, not by an equal amount, so that every power of ten has as many steps (as fastai does it). Losses
-    are an exponential moving mean, its start put right as Adam's is (Kingma and Ba 2015, section 3). Ends at the highest rate,
+    Smith 2017, "Cyclical learning rates for training neural networks", 3.3. From `LOWEST_RATE` to `HIGHEST_RATE` it rises by an
+    equal factor, as in fastai, and not by an equal amount, so that every power of ten has as many steps. Losses are an
+    exponential moving mean, its start put right as Adam's is (Kingma and Ba 2015, section 3). Ends at the highest rate,
     or where the loss is no finite number or `WORSE` times its least.
     """
     bench = _Bench(spec, device, dataset.train.images.shape[1], len(dataset.train.classes))

@@ -34,6 +34,13 @@ TINY = changed(
     },
 )
 
+
+@pytest.fixture(autouse=True)
+def _untimed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is timed unasked: no two machines are as fast."""
+    monkeypatch.setattr("tui.screens.new.TIMED_AFTER_SECONDS", 3600.0)
+
+
 Steps = Callable[[ConvtuiApp, NewPage, Pilot[Any]], Awaitable[None]]
 
 
@@ -237,7 +244,7 @@ def test_the_net_table_is_what_the_engine_says(tmp_path: Path) -> None:
             assert "×".join(map(str, layer.output)) in line
             if layer.parameters:
                 assert f"{layer.parameters:,}" in line
-        assert f"{summary.parameters:,} parameters, {summary.neurons:,} neurons" in said(page, "#memory")
+        assert f"{summary.parameters:,} parameters, {summary.neurons:,} neurons" in said(page, "#totals")
         assert "digits: built in" in said(page, "#data")
         page.form.put("model.conv_blocks", "8 90x90")
         await until(lambda: "does not fit" in said(page, "#net"), pilot)
@@ -248,9 +255,9 @@ def test_the_net_table_is_what_the_engine_says(tmp_path: Path) -> None:
 
 
 def test_the_activation_chart_has_the_functions_values() -> None:
-    from tui.widgets.trials import activation_curves
+    from engine.lens.nonlinearity import nonlinearity
 
-    curves = activation_curves(changed(preset("demo").spec, {"model.activation": "tanh"}).model)
+    curves = nonlinearity(changed(preset("demo").spec, {"model.activation": "tanh"}).model)
     middle = list(curves.x).index(0.0)
     assert curves.series["tanh"][middle] == 0
     assert curves.series["derivative"][middle] == 1
@@ -306,12 +313,12 @@ def test_trials(tmp_path: Path, key: str, words: str, monkeypatch: pytest.Monkey
         page.form.put("data.batch_size", "25")
         await pilot.press(key)
         await until(lambda: words in said(page, "#trial"), pilot)
-        assert not page._trying.going_on
+        assert not page.trying.asked
         page.form.put("data.size", "9")
         await pilot.pause()
         assert said(page, "#trial") == ""
 
-    monkeypatch.setattr("tui.widgets.trials.TIMED_SECONDS", 0.0)
+    monkeypatch.setattr("engine.training.trials.TIMED_SECONDS", 0.0)
     on_page(tmp_path, steps, draft=(TINY, "demo"))
 
 

@@ -77,8 +77,8 @@ class NewPage(NewActions):
         from tui.screens.trying import Trying
         from tui.widgets.data_panel import DataPanel
         from tui.widgets.draft import Draft
-        from tui.widgets.field_row import Item
         from tui.widgets.form import Form
+        from tui.widgets.items import Item
         from tui.widgets.net_panel import NetPanel
 
         known = self.presets()

@@ -171,4 +171,5 @@ def _described(source: str) -> str:
         return told.title
     train, test = told.images
     colour = "grey" if told.channels == 1 else "rgb"
-    return f"{told.name}: {told.title}, {train:,} + {test:,} of {told.classes} classes, {told.size}×{told.size} {colour}, downloaded at a run's start"
+    images = f"{train:,} + {test:,} images of {told.classes} classes, {told.size}×{told.size} {colour}"
+    return f"{told.name}: {told.title}, {images}, downloaded at a run's start"

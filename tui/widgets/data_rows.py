@@ -45,12 +45,12 @@ def data_page(known: Preview, title: str, size: tuple[int, int], first: int, col
     counted = f"{train:,} training{held_out} + {test:,} test images of {len(known.classes)} classes"
     head = [*wrapped(title, width, BOLD)[:2], *wrapped(counted, width)]
     notes = [Row([Words(0, shortened(clean(note), width), DIM)]) for note in known.notes[:2]]
-    there = len(set(known.examples.labels.tolist()))
+    there = known.looked_at
     for balance in _balances(known, width, height):
         room = height - len(head) - len(balance) - len(notes) - 1
         each = _each(known, there, width, room, colours)
         across, down = _fitting(_sheet(known, range(there), each), width, room, colours)
-        if down or balance == _balances(known, width, height)[-1]:
+        if down:
             break
     count = min(there, max(1, across * down))
     # The last page is a full one, too.
@@ -119,7 +119,7 @@ def _sheet(known: Preview, labels: range, each: int) -> Sheet:
 
 def _each(known: Preview, there: int, width: int, room: int, colours: Colours) -> int:
     """How many images of each class there is room for; one where not even that fits."""
-    for each in range(min(EACH, len(known.examples) // there), 1, -1):
+    for each in range(min(EACH, math.ceil(len(known.examples) / there)), 1, -1):
         across, down = _fitting(_sheet(known, range(there), each), width, room, colours)
         if across * down >= there:
             return each
@@ -131,5 +131,4 @@ def _fitting(sheet: Sheet, width: int, room: int, colours: Colours) -> tuple[int
     layout = plan([sheet], width, max(1, room - 1), limited=True, shades=colours == "none")
     if layout.reduction > 1 or not layout.whole:
         return layout.across, 0
-    # No room is needed below the last row.
-    return layout.across, min(layout.down, (room + layout.gap[0] // 2) // layout.rows)
+    return layout.across, min(layout.down, room // layout.rows)

@@ -44,7 +44,7 @@ class Facts:
 
 
 def facts(spec: RunSpec, data_dir: Path | None, *, named: bool = False) -> Facts:
-    """Find out; brings torch with it, so for a thread. `named` is whether the person chose the source, which is then not replaced."""
+    """Find out; brings torch with it, so for a thread. A source that the person `named` has no stand-in."""
     from engine.data.catalog import describe, on_disk
     from engine.errors import ConvtuiError
     from engine.lens.nonlinearity import nonlinearity
