@@ -48,8 +48,8 @@ class _Layout:
 
 
 def on_disk(place: Path) -> bool:
-    """Whether there is anything at `place`."""
-    return place.exists()
+    """Whether there is anything at `place`; a path that cannot be, as one that is too long, has nothing."""
+    return os.path.exists(place)  # noqa: PTH110 - pathlib raises there
 
 
 @dataclass(frozen=True)

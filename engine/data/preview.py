@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,6 +60,40 @@ class Preview:
         return min(len(self.classes), MOST_EXAMPLES)
 
 
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How much there is of a run's images."""
+
+    classes: int
+    train: int
+    test: int
+
+
+def count(data: DataSpec, data_dir: Path | None = None) -> Counts:
+    """How many classes and images a run has, as far as that is known before any is read; of a folder, by its files' names.
+
+    Raises DataUnavailable for a folder that is not there, DataError for one that a run would refuse for its layout; whether other
+    sources are on disk is not looked at.
+    """
+    told = describe(data.source)
+    if told.classes and told.images:
+        train, test = (
+            min(whole, each * told.classes) if each else whole
+            for whole, each in zip(told.images, (data.train_per_class, data.test_per_class), strict=True)
+        )
+        return Counts(told.classes, train - round(train * data.validation_fraction), test)
+    place = lies_at(data.source, data_dir)
+    # A change to the files below would be seen by listing them only, which is what takes long.
+    return _counted(data, place, place.stat().st_mtime_ns if folder.on_disk(place) else 0)
+
+
+@lru_cache(maxsize=8)
+def _counted(data: DataSpec, place: Path, _changed: int) -> Counts:
+    with folder.listing(place) as listing:
+        dataset = _chosen(listing, data)
+    return Counts(len(listing.classes), len(dataset.train), len(dataset.test))
+
+
 def preview(
     data: DataSpec, data_dir: Path | None = None, *, each: int = 1, number: int = 0, progress: Progress | None = None
 ) -> Preview:
@@ -93,14 +128,7 @@ def prepared(images: Tensor, data: DataSpec) -> Tensor:
 
 def _of_folder(data: DataSpec, place: Path, each: int, number: int) -> Preview:
     with folder.listing(place) as listing:
-        # A run's own choice of images, made of their numbers in place of their pixels.
-        numbers = torch.arange(len(listing.labels)).reshape(-1, 1, 1, 1)
-        train, test = (
-            Split(numbers[chosen], torch.from_numpy(listing.labels[chosen]), listing.classes)
-            for chosen in (~listing.for_test, listing.for_test)
-        )
-        nothing = torch.zeros((len(train), 1), dtype=torch.int64)
-        dataset = selected(data, Decoded(train, test, nothing, nothing, listing.notes), data.source)
+        dataset = _chosen(listing, data)
         wanted = _each(dataset.train, each)
         images: list[Array] = []
         labels: list[int] = []
@@ -113,6 +141,17 @@ def _of_folder(data: DataSpec, place: Path, each: int, number: int) -> Preview:
     notes = [f"{len(skipped):,} of the files tried cannot be read: {listed(skipped, 2)}"] if skipped else []
     examples = Split(prepared(pixels, data), torch.tensor(labels, dtype=torch.int64), listing.classes)
     return _preview(dataset, examples, (*listing.notes, *notes))
+
+
+def _chosen(listing: folder.Listing, data: DataSpec) -> Dataset:
+    """A run's own choice of images, made of the files' numbers in place of their pixels: int64 [N, 1, 1, 1]."""
+    numbers = torch.arange(len(listing.labels)).reshape(-1, 1, 1, 1)
+    train, test = (
+        Split(numbers[chosen], torch.from_numpy(listing.labels[chosen]), listing.classes)
+        for chosen in (~listing.for_test, listing.for_test)
+    )
+    nothing = torch.zeros((len(train), 1), dtype=torch.int64)
+    return selected(data, Decoded(train, test, nothing, nothing, listing.notes), data.source)
 
 
 def _readable(listing: folder.Listing, files: Sequence[int], size: int, skipped: list[str]) -> Iterator[Array]:

@@ -20,12 +20,12 @@ from torch import Tensor
 
 from engine.data.batches import Standardise, epoch_order
 from engine.data.catalog import describe, load, on_disk
+from engine.data.preview import Counts
 from engine.data.split import Dataset
 from engine.device import check_precision, keep_freed_memory
 from engine.models import build
 from engine.spec import RunSpec, changed
 from engine.training import generators
-from engine.training.fitting import classes_of
 from engine.training.measures import Pending
 from engine.training.step import EagerStep, make_optimiser
 
@@ -58,44 +58,31 @@ class Speed:
 
     device: str
     step_seconds: float
-    steps_per_epoch: int | None
-    """None where the number of images is not known before they are read."""
-    total_steps: int | None
+    steps_per_epoch: int
+    total_steps: int
 
 
-def speed(spec: RunSpec, device: torch.device) -> Iterator[Speed]:
-    """An estimate after each of a few real steps on random images, each better than the one before.
+def speed(spec: RunSpec, device: torch.device, counts: Counts) -> Iterator[Speed]:
+    """An estimate after each of a few real steps on random images of so many classes, each better than the one before.
 
     It is the median of the steps so far, the first `WARM_UP_STEPS` left out once there are others. Ends after `TIMED_STEPS` that
-    took `TIMED_SECONDS`. Raises SpecError, DataError, DeviceError before the first one.
+    took `TIMED_SECONDS`. Raises SpecError, DeviceError before the first one.
     """
-    channels, classes = 1 if spec.data.colour == "grey" else 3, classes_of(spec.data.source)
+    channels, classes = 1 if spec.data.colour == "grey" else 3, counts.classes
     bench = _Bench(spec, device, channels, classes)
     standardise = Standardise.none(channels).to(device)
     generator = torch.Generator().manual_seed(0)
     size, batch = spec.data.size, spec.data.batch_size
     images = torch.randint(0, 256, (batch, channels, size, size), generator=generator, dtype=torch.uint8).to(device)
     labels = torch.randint(0, classes, (batch,), generator=generator).to(device)
-    count = images_per_epoch(spec)
-    steps = math.ceil(count / batch) if count else None
-    total = spec.training.steps or (steps * spec.training.epochs if steps else None)
+    steps = math.ceil(counts.train / batch)
+    total = spec.training.steps or steps * spec.training.epochs
     taken: list[float] = []
     while len(taken) < WARM_UP_STEPS + TIMED_STEPS or sum(taken[WARM_UP_STEPS:]) < TIMED_SECONDS:
         began = time.perf_counter()
         bench.train(standardise(images), labels, spec.optimiser.learning_rate)
         taken.append(time.perf_counter() - began)
         yield Speed(str(device), statistics.median(taken[WARM_UP_STEPS:] or taken), steps, total)
-
-
-def images_per_epoch(spec: RunSpec) -> int | None:
-    """How many images a pass has, as far as the dataset's description tells; None where its files decide. Raises DataError."""
-    told = describe(spec.data.source)
-    if told.images is None:
-        return None
-    whole = told.images[0]
-    if spec.data.train_per_class and told.classes:
-        whole = min(whole, spec.data.train_per_class * told.classes)
-    return whole - round(whole * spec.data.validation_fraction)
 
 
 # ------------------------------------------------------------------------------------------------- whether it can learn

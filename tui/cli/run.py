@@ -49,6 +49,7 @@ def run(
     spec, named = changed(chosen.spec, changes), "data.source" in changes
 
     # torch, and all that needs it, once the settings are known to make sense.
+    from engine.data.preview import count
     from engine.device import choose, keep_freed_memory
     from engine.store import checked_name
     from engine.training.fitting import check_fits
@@ -62,7 +63,7 @@ def run(
         if store_path.exists():
             existing_store(store_path).close()
         chosen_device = choose(device)
-        check_fits(spec, chosen_device)
+        check_fits(spec, chosen_device, classes=count(spec.data, data_dir).classes)
         dataset = load_dataset(spec, data_dir, face_for(0, as_json=as_json, quiet=quiet), named=named)
         spec = changed(spec, {"data.source": dataset.source})
         with open_store(store_path) as store:

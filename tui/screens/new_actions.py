@@ -163,13 +163,14 @@ class NewActions(Page):
 
     @work(thread=True, group="start")
     def _start(self, spec: RunSpec, name: str, preset: str, note: str, named: bool) -> None:
+        from engine.data.preview import count
         from engine.device import choose
         from engine.errors import ConvtuiError
         from engine.training.fitting import check_fits
 
         session = self.convtui.session
         try:
-            check_fits(spec, choose(session.device))
+            check_fits(spec, choose(session.device), classes=count(spec.data, session.data_dir).classes)
             run = session.start(spec, name=name, preset=preset, note=note, named=named)
         except ConvtuiError as error:
             self.post_message(self.Refused(str(error)))

@@ -16,6 +16,7 @@ from tui.cli.text import duration, number
 if TYPE_CHECKING:
     import torch
 
+    from engine.data.preview import Counts
     from engine.data.split import Dataset
     from engine.lens.results import Curves
     from engine.spec import RunSpec
@@ -108,6 +109,7 @@ class Trying(Widget):
 
     @work(thread=True, group="trial", exclusive=True)
     def _try(self, kind: Kind, spec: RunSpec, number: int, seconds: float | None) -> None:
+        from engine.data.preview import count
         from engine.device import choose
         from engine.errors import ConvtuiError
         from engine.training.fitting import check_fits
@@ -129,9 +131,10 @@ class Trying(Widget):
         curves = None
         try:
             device = choose(session.device)
-            check_fits(spec, device)
+            counts = count(spec.data, session.data_dir)
+            check_fits(spec, device, classes=counts.classes)
             if kind == "speed":
-                words = _timed(spec, device, cancelled, seconds)
+                words = _timed(spec, device, counts, cancelled, seconds)
             else:
                 say("reading the images")
                 dataset = images_at_hand(spec, session.data_dir)
@@ -168,11 +171,11 @@ class Trying(Widget):
 # ------------------------------------------------------------------------------------------------------ in the thread
 
 
-def _timed(spec: RunSpec, device: torch.device, cancelled: Cancelled, seconds: float | None) -> str:
+def _timed(spec: RunSpec, device: torch.device, counts: Counts, cancelled: Cancelled, seconds: float | None) -> str:
     from engine.training.trials import speed
 
     words, began = "", time.monotonic()
-    for found in speed(spec, device):
+    for found in speed(spec, device, counts):
         words = speed_words(found)
         if cancelled() or (seconds is not None and time.monotonic() - began > seconds):
             break
@@ -214,12 +217,8 @@ def _ranged(spec: RunSpec, dataset: Dataset, device: torch.device, cancelled: Ca
 
 def speed_words(found: Speed) -> str:
     """`cpu: 11.3 ms a step, 0:05 an epoch, 0:50 in all, evaluation not counted`."""
-    words = f"{found.device}: {1000 * found.step_seconds:.1f} ms a step"
-    if found.steps_per_epoch:
-        words += f", {duration(found.step_seconds * found.steps_per_epoch)} an epoch"
-    if found.total_steps:
-        words += f", {duration(found.step_seconds * found.total_steps)} in all"
-    return f"{words}, evaluation not counted"
+    epoch, run = (duration(found.step_seconds * steps) for steps in (found.steps_per_epoch, found.total_steps))
+    return f"{found.device}: {1000 * found.step_seconds:.1f} ms a step, {epoch} an epoch, {run} in all, evaluation not counted"
 
 
 def overfit_words(losses: Sequence[float], images: int, source: str) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from engine.data.catalog import Description
+    from engine.data.preview import Counts
     from engine.lens.results import Curves
     from engine.models import Summary
     from engine.spec import RunSpec
@@ -46,38 +47,34 @@ class Facts:
 def facts(spec: RunSpec, data_dir: Path | None, *, named: bool = False) -> Facts:
     """Find out; brings torch with it, so for a thread. A source that the person `named` has no stand-in."""
     from engine.data.catalog import describe, on_disk
+    from engine.data.preview import count
     from engine.errors import ConvtuiError
     from engine.lens.nonlinearity import nonlinearity
     from engine.models import check
-    from engine.training.fitting import classes_of
-    from engine.training.trials import images_per_epoch
 
     net: Summary | str
-    wrong = False
+    classes, wrong = 10, False
     try:
-        there, used = on_disk(spec.data.source, data_dir), images_per_epoch(spec)
-        data = _data_words(describe(spec.data.source), there=there, used=used, named=named)
+        counts = count(spec.data, data_dir)
+        data = _data_words(describe(spec.data.source), counts, there=on_disk(spec.data.source, data_dir), named=named)
+        classes = counts.classes
     except ConvtuiError as error:
         data, wrong = str(error), True
     try:
-        net = check(spec, classes=10 if wrong else classes_of(spec.data.source))
+        net = check(spec, classes=classes)
     except ConvtuiError as error:
         net = str(error)
     return Facts(net, data, wrong, nonlinearity(spec.model), spec.data.batch_size)
 
 
-def _data_words(described: Description, *, there: bool, used: int | None, named: bool) -> str:
+def _data_words(described: Description, counts: Counts, *, there: bool, named: bool) -> str:
     """Where the images are and how many there are, in two lines."""
+    place = "on disk" if there else "not on disk, downloaded at the start"
     if described.stand_in is None:
-        place = "built in" if described.images else "on disk" if there else "not found"
-    else:
-        otherwise = "" if named else f", else {described.stand_in} stands in"
-        place = "on disk" if there else f"not on disk, downloaded at the start{otherwise}"
-    if described.images is None:
-        return f"{described.name}: {place}"
-    train, test = described.images
-    counted = f"{train:,} + {test:,} images" if used in (None, train) else f"{used:,} of {train:,} + {test:,} images"
-    return f"{described.name}: {place}\n{counted}, {described.classes} classes"
+        place = "built in" if described.images else "on disk"
+    elif not there and not named:
+        place += f", else {described.stand_in} stands in"
+    return f"{described.name}: {place}\n{counts.train:,} training + {counts.test:,} test images, {counts.classes} classes"
 
 
 def net_table(summary: Summary) -> Table:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 import torch
 
 from engine.data.catalog import load
-from engine.data.preview import MOST_EXAMPLES, preview
+from engine.data.preview import MOST_EXAMPLES, Counts, count, preview
 from engine.errors import DataError, DataUnavailable
 from engine.spec import DataSpec, make
 from tests.engine.data.making import plain, tree, zipped
@@ -56,6 +57,30 @@ def test_a_folder_shows_what_a_run_would_get(tmp_path: Path, kind: str, layout: 
     assert list(found.test) == whole.test.class_counts()
     firsts = torch.cat([torch.nonzero(whole.train.labels == label).flatten()[:2] for label in range(2)])
     assert torch.equal(found.examples.images, whole.train.images[firsts])
+
+
+@pytest.mark.parametrize(
+    ("changes", "train", "test"),
+    [
+        ({}, 50_000, 10_000),
+        ({"train_per_class": 10, "test_per_class": 3}, 100, 30),
+        ({"train_per_class": 9_999}, 50_000, 10_000),
+        ({"validation_fraction": 0.5}, 25_000, 10_000),
+    ],
+)
+def test_counting_needs_no_files_of_a_set_that_is_known(tmp_path: Path, changes: dict[str, object], train: int, test: int) -> None:
+    assert count(data(source="cifar10", **changes), tmp_path) == Counts(10, train, test)
+
+
+def test_counting_a_folder_decodes_nothing_and_sees_a_new_file(tmp_path: Path) -> None:
+    files = {f"{part}/{name}/{number}.png": b"" for part in ("train", "test") for name in "abc" for number in range(4)}
+    spec = data(source=f"folder:{zipped(tmp_path / 'set.zip', files)}", train_per_class=3)
+    assert count(spec) == Counts(3, 9, 12)
+    zipped(tmp_path / "set.zip", files | {"train/d/0.png": b"", "test/d/0.png": b""})
+    os.utime(tmp_path / "set.zip", ns=(0, 1))
+    assert count(data(source=spec.source)) == Counts(4, 13, 13)
+    with pytest.raises(DataUnavailable, match="there is no"):
+        count(data(source=f"folder:{tmp_path}/nothing"))
 
 
 def test_of_a_folder_only_what_is_looked_at_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,6 +142,7 @@ def test_nothing_is_downloaded_and_how_to_have_it_is_said(tmp_path: Path, monkey
     ("made", "words"),
     [
         (lambda root: root / "nothing", "there is no"),
+        (lambda root: root / ("x" * 300), "there is no"),
         (lambda root: root, "holds no folders of images"),
         (lambda root: zipped(root / "evil.zip", {"../a/0.png": plain("red")}), "leads out of the archive"),
         (lambda root: tree(root / "one", {"only": 3}), "one class only"),

@@ -10,6 +10,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from engine.data.preview import Counts
 from engine.errors import DataError
 from engine.models import build
 from engine.spec import RunSpec, changed, make
@@ -55,18 +56,12 @@ def written_out(settings: RunSpec, rates: list[float], batches: list[slice]) -> 
 
 
 @pytest.mark.parametrize(
-    ("changes", "steps", "total"),
-    [
-        ({}, 29, 87),  # 1,438 images in batches of 50, three times
-        ({"data__train_per_class": 10}, 2, 6),  # of ten classes
-        ({"data__validation_fraction": 0.5}, 15, 45),  # 719 are left
-        ({"training__steps": 40}, 29, 40),
-        ({"data__source": "folder:/nowhere"}, None, None),
-        ({"data__source": "folder:/nowhere", "training__steps": 40}, None, 40),
-    ],
+    ("images", "changes", "steps", "total"),
+    [(1438, {}, 29, 87), (100, {}, 2, 6), (101, {}, 3, 9), (1438, {"training__steps": 40}, 29, 40)],
 )
-def test_steps_an_epoch_and_in_all(changes: dict[str, object], steps: int | None, total: int | None) -> None:
-    estimate = next(trials.speed(spec(**changes), CPU))
+def test_steps_an_epoch_and_in_all(images: int, changes: dict[str, object], steps: int, total: int) -> None:
+    """In batches of 50, three times."""
+    estimate = next(trials.speed(spec(**changes), CPU, Counts(10, images, 10)))
     assert (estimate.steps_per_epoch, estimate.total_steps, estimate.device) == (steps, total, "cpu")
 
 
@@ -75,7 +70,7 @@ def test_the_estimate_is_the_median_without_the_warm_up(monkeypatch: pytest.Monk
     ticks = iter([tick for at, took in enumerate(seconds) for tick in (100 * at, 100 * at + took)])
     monkeypatch.setattr(trials.time, "perf_counter", lambda: next(ticks))
     monkeypatch.setattr(trials, "TIMED_SECONDS", 1.04)
-    estimates = [estimate.step_seconds for estimate in trials.speed(spec(), CPU)]
+    estimates = [estimate.step_seconds for estimate in trials.speed(spec(), CPU, Counts(10, 1438, 359))]
     # The seventh step is the fifth timed one, and these add up to 1.05 s.
     assert estimates == pytest.approx([50.0, 45.0, 0.1, 0.25, 0.2, 0.2, 0.2])
 
