@@ -41,6 +41,8 @@ TINY = changed(
 def _untimed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is timed unasked: no two machines are as fast."""
     monkeypatch.setattr("tui.screens.new.TIMED_AFTER_SECONDS", 3600.0)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLORTERM", "truecolor")
 
 
 Steps = Callable[[ConvtuiApp, NewPage, Pilot[Any]], Awaitable[None]]
@@ -641,7 +643,7 @@ def test_picture(
     monkeypatch.chdir(tmp_path)
     if theme == "no-colour":
         monkeypatch.setenv("NO_COLOR", "1")
-    # Digits are too small to be looked at by many; enlarged they are what photographs of 32 pixels would be.
+    # Enlarged, digits take the room that photographs would.
     spec = changed(preset("lenet5").spec, {"data.source": "digits", "model.activation": "tanh", "data.validation_fraction": 0.1})
     session = Session(Path("store.db"), device="cpu", data_dir=tmp_path)
     app = ConvtuiApp(session)
@@ -653,15 +655,13 @@ def test_picture(
         app.open_new(spec, "lenet5")
         page = await shown(pilot)
         await until(lambda: page.panel.facts and "tanh" in page.panel.facts.activation.series, pilot)
-        page.panel.say_speed("cpu: 11.3 ms a step, 0:01 an epoch, 0:12 in all, evaluation not counted")
+        page.form.put("data.size", "2x")
         await to(page, "data.size", pilot)
-        await pilot.press("enter", *"2x", "enter")
-        await pilot.press(
-            *{"form": "", "net": "v" if size[0] < 100 else "", "images": "vv" if size[0] < 100 else "v", "both": ""}[view]
-        )
+        await pilot.press(*{"net": "v" if size[0] < 100 else "", "images": "vv" if size[0] < 100 else "v"}.get(view, ""))
         if view in ("images", "both"):
             await seen(page, pilot)
         await pilot.app.workers.wait_for_complete()
+        page.panel.say_speed("cpu: 11.3 ms a step, 0:01 an epoch, 0:12 in all, evaluation not counted")
         await pilot.pause()
 
     try:

@@ -134,7 +134,7 @@ class DataPanel(Widget):
 
     def _draw(self) -> None:
         from tui.drawing import colours_of
-        from tui.drawing.rows import wrapped
+        from tui.drawing.rows import advice, wrapped
 
         width, height = self._drawn_for = self.content_size
         self._colours: Colours = "none" if self.app.no_color else colours_of(self.app.console)
@@ -148,7 +148,8 @@ class DataPanel(Widget):
             assert self._wish is not None
             data = self._wish[0]
             title = f"{clean(self.known.source)} as the net gets it: {data.size}×{data.size} {data.colour}"
-            page = data_page(self.known, title, (width, height), self.first, self._colours)
+            why = ("in shades, as NO_COLOR is set" if self.app.no_color else advice(self.app.console)) or ""
+            page = data_page(self.known, title, (width, height), self.first, self._colours, why)
             self._rows, self.first, self._shown = page.rows, page.first, page.count
         self.refresh()
 

@@ -37,8 +37,8 @@ class Page:
     """Classes on it."""
 
 
-def data_page(known: Preview, title: str, size: tuple[int, int], first: int, colours: Colours) -> Page:
-    """As much of a dataset as `size` (columns, rows) holds, the images of its classes from the `first` on."""
+def data_page(known: Preview, title: str, size: tuple[int, int], first: int, colours: Colours, advice: str = "") -> Page:
+    """As much of a dataset as `size` (columns, rows) holds, the images of its classes from the `first` on, and some `advice`."""
     width, height = size
     train, test = sum(known.train), sum(known.test)
     held_out = f" + {sum(known.validation):,} validation" if known.validation else ""
@@ -59,6 +59,7 @@ def data_page(known: Preview, title: str, size: tuple[int, int], first: int, col
     told = [
         *([] if count == len(known.classes) else [f"{_which(first, count)} of {len(known.classes)}, others: , ."]),
         "other examples: e",
+        *([advice] if advice else []),
     ]
     foot = Row([Words(0, shortened(" · ".join(told), width), DIM)])
     return Page([*head, *balance, *notes, *tiles[:room], foot], first, count)
@@ -89,9 +90,10 @@ def _balances(known: Preview, width: int, height: int) -> list[list[Row]]:
 
 
 def _bars(known: Preview, width: int) -> list[Row]:
-    """A bar a class, as long as it has training images, with these and its test images; in columns beside each other."""
+    """A bar a class, as long as it has training images, with the numbers of these and of its others; in columns beside each other."""
     name = min(NAME, max(len(clean(each)) for each in known.classes))
-    texts = [f"{train:,} + {test:,}" for train, test in zip(known.train, known.test, strict=True)]
+    parts = [counts for counts in (known.train, known.validation, known.test) if counts]
+    texts = [" + ".join(f"{count:,}" for count in counts) for counts in zip(*parts, strict=True)]
     numbers, most = max(map(len, texts)), max(known.train)
     least = name + 1 + BAR // 2 + 1 + numbers
     across = max(1, min(len(texts), (width + BETWEEN) // (least + BETWEEN)))
