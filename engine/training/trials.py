@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from engine.data.batches import Standardise, epoch_order
-from engine.data.catalog import describe, load, on_disk
+from engine.data.catalog import Progress, describe, load, on_disk
 from engine.data.preview import Counts
 from engine.data.split import Dataset
 from engine.device import check_precision, keep_freed_memory
@@ -159,12 +159,12 @@ def steepest(points: Sequence[RatePoint]) -> float | None:
 # -------------------------------------------------------------------------------------------------------- what all need
 
 
-def images_at_hand(spec: RunSpec, data_dir: Path | None = None) -> Dataset:
+def images_at_hand(spec: RunSpec, data_dir: Path | None = None, progress: Progress | None = None) -> Dataset:
     """The run's images; those of the stand-in where they are not on disk: a trial downloads nothing. Raises DataError."""
     stand_in = describe(spec.data.source).stand_in
     if stand_in and not on_disk(spec.data.source, data_dir):
         spec = changed(spec, {"data.source": stand_in, "data.train_per_class": 0, "data.test_per_class": 0})
-    return load(spec.data, data_dir)
+    return load(spec.data, data_dir, progress=progress)
 
 
 class _Bench:

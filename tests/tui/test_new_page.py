@@ -346,6 +346,40 @@ def test_a_trial_is_ended_by_its_key_and_by_quitting(tmp_path: Path, monkeypatch
     on_page(tmp_path, steps, draft=(TINY, "demo"))
 
 
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)], ids=["80x24", "120x36"])
+def test_what_a_trial_says_is_brought_to_sight(tmp_path: Path, size: tuple[int, int]) -> None:
+    async def steps(_app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
+        await pilot.press("v", "v" if size[0] < 100 else "escape")
+        await pilot.pause()
+        assert page.images.region.area
+        await pilot.press("b")
+        await until(lambda: page.query_one("#trial").region.area, pilot)
+        assert not page.images.region.area
+        await until(lambda: "digits: loss" in said(page, "#trial"), pilot)
+
+    on_page(tmp_path, steps, size=size, draft=(TINY, "demo"))
+
+
+def test_a_trial_is_ended_while_it_reads_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def endless(*_: Any, progress: Callable[[str, int, int], None], **__: Any) -> None:
+        for done in itertools.count():
+            progress("decoding images", done, 10)
+            time.sleep(0.001)
+
+    monkeypatch.setattr("engine.training.trials.load", endless)
+
+    async def steps(app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
+        await pilot.press("r")
+        await until(lambda: "decoding images: " in said(page, "#trial"), pilot)
+        page.form.put("data.size", "9")
+        await until(lambda: not app.session.generators.locked(), pilot)
+        await pilot.press("r")
+        await until(lambda: "decoding images: " in said(page, "#trial"), pilot)
+        await pilot.press("q")
+
+    on_page(tmp_path, steps, draft=(TINY, "demo"), wait=False)
+
+
 def test_a_trial_gives_way_to_a_run_and_none_begins_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.training.trials.OVERFIT_STEPS", 10**9)
     monkeypatch.setattr("engine.training.trials.LEARNT", -1.0)
@@ -489,7 +523,7 @@ def test_images_follow_the_settings(tmp_path: Path) -> None:
         assert known is not None
         assert (known.source, known.train, known.test) == ("digits", (10,) * 10, (5,) * 10)
         assert known.examples.images.shape[1:] == (1, 8, 8)
-        assert "digits as the net gets it: 8×8 grey" in drawn(page)
+        assert "as the net gets them: 8×8 grey, from digits" in drawn(page)
         assert "100 training + 50 test images of 10 classes" in drawn(page)
         assert "10 + 5 of each class" in drawn(page)
         page.form.put("data.batch_size", "7")

@@ -40,6 +40,7 @@ class NewPage(NewActions):
     NAME = "new"
     CSS_PATH = "new.tcss"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide"), (160, "-broad")]  # noqa: RUF012 - as Textual declares it
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (44, "-tall")]  # noqa: RUF012
     # Those not in the footer are in the help and the palette: it has room for what everyone needs, on 80 columns.
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s,ctrl+s", "start", "Start", key_display="s"),
@@ -230,9 +231,17 @@ class NewPage(NewActions):
         """The next of net and images; where there is no room beside it, in place of the form."""
         views = ("", "-net", "-images") if self.has_class("-narrow") else ("", "-images")
         now = next((number for number, name in enumerate(views) if name and self.has_class(name)), 0)
+        self._show_beside(views[(now + 1) % len(views)])
+
+    def show_net(self) -> None:
+        """In place of images or, where there is room for one thing only, of the form."""
+        if not self.panel.region.area:
+            self._show_beside("-net")
+
+    def _show_beside(self, name: str) -> None:
         self.remove_class("-net", "-images")
-        if following := views[(now + 1) % len(views)]:
-            self.add_class(following)
+        if name:
+            self.add_class(name)
         if self.form.display and self.form.row is not None:
             self.form.go_to(self.form.row)
         self.refresh_bindings()
@@ -250,7 +259,7 @@ class NewPage(NewActions):
         """Keys are there for what is on show, or could be."""
         if action in ("examples", "classes"):
             return self._composed and self.images.display
-        return action != "view" or not self.has_class("-broad")
+        return action != "view" or not (self.has_class("-broad") and self.has_class("-tall"))
 
     def on_form_wanted(self, event: Form.Wanted) -> None:
         """Enter on a row of this page's own."""

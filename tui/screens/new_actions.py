@@ -54,6 +54,10 @@ class NewActions(Page):
         """Show everything that follows from the settings, which are others now."""
         raise NotImplementedError
 
+    def show_net(self) -> None:
+        """Bring what is said of the net to sight."""
+        raise NotImplementedError
+
     # ------------------------------------------------------------------------------------------------------- choosing
 
     def presets(self) -> dict[str, Preset]:
@@ -127,6 +131,7 @@ class NewActions(Page):
     def action_trial(self, kind: Kind) -> None:
         """Try the settings, or end the trial that goes on."""
         if self._usable():
+            self.show_net()
             self.trying.toggle(kind, self.form.draft.spec)
 
     def action_save(self) -> None:

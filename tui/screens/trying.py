@@ -137,13 +137,15 @@ class Trying(Widget):
                 words = _timed(spec, device, counts, cancelled, seconds)
             else:
                 say("reading the images")
-                dataset = images_at_hand(spec, session.data_dir)
+                dataset = images_at_hand(spec, session.data_dir, _told(cancelled, say))
                 if kind == "overfit":
                     words = _overfitted(spec, dataset, device, cancelled, say)
                 else:
                     words, curves = _ranged(spec, dataset, device, cancelled, say)
         except ConvtuiError as error:
             words = str(error)
+        except _Ended:
+            words = ENDED
         except RuntimeError as error:  # as torch says that a device has no memory left
             words = f"the trial failed: {str(error).splitlines()[0]}"
         finally:
@@ -169,6 +171,25 @@ class Trying(Widget):
 
 
 # ------------------------------------------------------------------------------------------------------ in the thread
+
+
+class _Ended(Exception):
+    """Nobody waits for the images any more."""
+
+
+def _told(cancelled: Cancelled, say: Say) -> Callable[[str, int, int], None]:
+    """What is to be told how far the reading of images is."""
+    said = time.monotonic()
+
+    def told(what: str, done: int, total: int) -> None:
+        nonlocal said
+        if cancelled():
+            raise _Ended
+        if time.monotonic() - said >= SAID_SECONDS:
+            said = time.monotonic()
+            say(f"{what}: {done:,} of {total:,}")
+
+    return told
 
 
 def _timed(spec: RunSpec, device: torch.device, counts: Counts, cancelled: Cancelled, seconds: float | None) -> str:

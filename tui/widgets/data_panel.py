@@ -147,7 +147,7 @@ class DataPanel(Widget):
 
             assert self._wish is not None
             data = self._wish[0]
-            title = f"{clean(self.known.source)} as the net gets it: {data.size}×{data.size} {data.colour}"
+            title = f"as the net gets them: {data.size}×{data.size} {data.colour}, from {clean(self.known.source)}"
             why = ("in shades, as NO_COLOR is set" if self.app.no_color else advice(self.app.console)) or ""
             page = data_page(self.known, title, (width, height), self.first, self._colours, why)
             self._rows, self.first, self._shown = page.rows, page.first, page.count

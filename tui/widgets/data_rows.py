@@ -43,8 +43,8 @@ def data_page(known: Preview, title: str, size: tuple[int, int], first: int, col
     train, test = sum(known.train), sum(known.test)
     held_out = f" + {sum(known.validation):,} validation" if known.validation else ""
     counted = f"{train:,} training{held_out} + {test:,} test images of {len(known.classes)} classes"
-    head = [*wrapped(title, width, BOLD)[:2], *wrapped(counted, width)]
-    notes = [Row([Words(0, shortened(clean(note), width), DIM)]) for note in known.notes[:2]]
+    head = [Row([Words(0, shortened(title, width), BOLD)]), *wrapped(counted, width)]
+    notes = [Row([Words(0, shortened(clean(note), width), DIM)]) for note in (*known.notes[:2], advice) if note]
     there = known.looked_at
     for balance in _balances(known, width, height):
         room = height - len(head) - len(balance) - len(notes) - 1
@@ -59,7 +59,6 @@ def data_page(known: Preview, title: str, size: tuple[int, int], first: int, col
     told = [
         *([] if count == len(known.classes) else [f"{_which(first, count)} of {len(known.classes)}, others: , ."]),
         "other examples: e",
-        *([advice] if advice else []),
     ]
     foot = Row([Words(0, shortened(" · ".join(told), width), DIM)])
     return Page([*head, *balance, *notes, *tiles[:room], foot], first, count)
@@ -90,7 +89,7 @@ def _balances(known: Preview, width: int, height: int) -> list[list[Row]]:
 
 
 def _bars(known: Preview, width: int) -> list[Row]:
-    """A bar a class, as long as it has training images, with the numbers of these and of its others; in columns beside each other."""
+    """A bar a class, as long as it has training images, with how many these and its others are; in columns beside each other."""
     name = min(NAME, max(len(clean(each)) for each in known.classes))
     parts = [counts for counts in (known.train, known.validation, known.test) if counts]
     texts = [" + ".join(f"{count:,}" for count in counts) for counts in zip(*parts, strict=True)]

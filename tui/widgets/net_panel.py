@@ -30,6 +30,8 @@ TALL = 44
 ROWS_BESIDE = 9
 """Rows kept for what stands between the table and the chart."""
 CHART_COLUMNS = 64
+NUMBERS_COLUMNS, APART = 52, 3
+"""Of the table and what stands below it, where the chart stands beside them; and between the two."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -105,21 +107,26 @@ def _shape(shape: tuple[int, ...]) -> str:
 
 
 class NetPanel(Vertical):
-    """Shows facts and what trials found."""
+    """Shows facts and what trials found: numbers above a chart, or beside it where the page shows all at once."""
 
-    DEFAULT_CSS = """
-    NetPanel {
+    DEFAULT_CSS = f"""
+    NetPanel {{
         padding: 0 1;
-        & > #numbers { height: auto; }
-        & VerticalScroll { height: auto; min-height: 5; scrollbar-size-vertical: 1; }
-        & #net { height: auto; width: 1fr; }
-        & #net.-wrong, & #data.-wrong { color: $text-error; }
-        & #totals { height: auto; margin-top: 1; }
-        & #data, & #speed, & #trial { height: auto; }
-        & #data { margin-top: 1; }
-        & #trial { color: $text-accent; }
-        & > #chart { height: auto; margin-top: 1; }
-    }
+        & > #numbers {{ height: auto; }}
+        & VerticalScroll {{ height: auto; min-height: 5; scrollbar-size-vertical: 1; }}
+        & #net {{ height: auto; width: 1fr; }}
+        & #net.-wrong, & #data.-wrong {{ color: $text-error; }}
+        & #totals {{ height: auto; margin-top: 1; }}
+        & #data, & #speed, & #trial {{ height: auto; }}
+        & #data {{ margin-top: 1; }}
+        & > #chart {{ height: auto; margin-top: 1; text-wrap: nowrap; }}
+        &.-beside {{
+            layout: horizontal;
+            & > #numbers {{ width: {NUMBERS_COLUMNS}; margin-right: {APART}; }}
+            & #data {{ display: none; }}
+            & > #chart {{ width: 1fr; margin-top: 0; }}
+        }}
+    }}
     """
 
     def __init__(self) -> None:
@@ -166,12 +173,13 @@ class NetPanel(Vertical):
         line.display = bool(words)
 
     def draw(self, curves: Curves) -> None:
-        """Draw a chart: below the numbers, or beside them where the page is broad."""
+        """Draw a chart."""
         from tui.drawing import colours_of, segments
         from tui.drawing.curves import curves_rows
 
         self._curves = curves
-        beside = self.screen.has_class("-broad")
+        beside = self.screen.has_class("-broad") and self.screen.has_class("-tall")
+        self.set_class(beside, "-beside")
         colours = "none" if self.app.no_color else colours_of(self.app.console)
         width, height = self.size
         if self._drawn == (drawing := (curves, beside, colours, width, height)):
@@ -179,13 +187,12 @@ class NetPanel(Vertical):
         self._drawn = drawing
         chart = self.query_one("#chart", Static)
         # The table goes before the chart where there is little room.
-        chart.display = height >= 24 or beside
-        chart_rows = CHART_ROWS_IF_TALL if height >= TALL or beside else CHART_ROWS
+        chart.display = beside or height >= 24
+        chart_rows = CHART_ROWS_IF_TALL if beside or height >= TALL else CHART_ROWS
         below = (chart_rows + 4) * chart.display
-        room = self.screen.size.height // 2 - 4 if beside else height - ROWS_BESIDE - below
+        room = self.screen.size.height // 3 if beside else height - ROWS_BESIDE - below
         self.query_one(VerticalScroll).styles.max_height = max(5, room)
-        taken = self.query_one("#numbers").styles.width
-        columns = width - 2 - (int(taken.value) if beside and taken is not None else 0)
+        columns = width - (NUMBERS_COLUMNS + APART if beside else 0)
         rows = curves_rows(curves, max(20, min(CHART_COLUMNS, columns)), rows=chart_rows + 4)
         lines = [Text.assemble(*((part.text, part.style or "") for part in segments(row, colours))) for row in rows]
         chart.update(Text("\n").join(lines))
