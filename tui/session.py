@@ -53,6 +53,8 @@ class Session:
         """Where others ask the thread to do something with the net that it trains."""
         self.activity = ""
         """What the thread does before a run's first step, in a few words; empty once it trains."""
+        self.generators = threading.Lock()
+        """Held by whoever draws from torch's global generators: a training, or a trial of settings, which gives way to it."""
         self._store: Store | None = None
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._waiting: list[int] = []
@@ -204,6 +206,7 @@ class Session:
         threads = int(run.repeatable.get("threads", 0)) if job.resume else 0
         between = self.between_pulls
         with (
+            self.generators,
             recorded(self.store, claimed, spec, dataset, device, threads=threads, resume=job.resume, sleep=between.wait) as (
                 training,
                 pulled,

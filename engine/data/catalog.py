@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from engine.data.decoded import FetchedReader, Reader
     from engine.data.split import Dataset
 
-__all__ = ["Description", "Progress", "describe", "descriptions", "get", "load", "on_disk"]
+__all__ = ["Description", "Progress", "describe", "descriptions", "get", "lies_at", "load", "on_disk"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,16 @@ def describe(source: str) -> Description:
 
 def on_disk(source: str, data_dir: Path | None = None) -> bool:
     """Whether `source` can be loaded without a network. Raises DataError for a name that there is not."""
-    return _reader(source).on_disk(_place(source, data_dir))
+    return _reader(source).on_disk(lies_at(source, data_dir))
+
+
+def lies_at(source: str, data_dir: Path | None) -> Path:
+    """Where the source's files are looked for, as an absolute path; of `folder:PATH` it is the path."""
+    if source.startswith(_FOLDER):
+        given = Path(source.removeprefix(_FOLDER).strip())
+    else:
+        given = Path(data_dir or os.environ.get("CONVTUI_DATA") or Path(platformdirs.user_cache_dir("convtui")) / "datasets")
+    return Path(os.path.abspath(given.expanduser()))  # noqa: PTH100 - links are left as they are named
 
 
 def get(source: str, data_dir: Path | None = None, progress: Progress | None = None) -> str:
@@ -92,7 +101,7 @@ def get(source: str, data_dir: Path | None = None, progress: Progress | None = N
 
     Raises DataUnavailable when it cannot be had, DataError when what is there is damaged.
     """
-    description, place = describe(source), _place(source, data_dir)
+    description, place = describe(source), lies_at(source, data_dir)
     try:
         _fetch_if_missing(source, place, progress)
     except DataUnavailable as reason:
@@ -110,7 +119,7 @@ def load(spec: DataSpec, data_dir: Path | None = None, *, named: bool = True, pr
     Raises DataUnavailable where a source cannot be had, DataError where it is damaged, unsafe or too small.
     """
     source, notes = spec.source, tuple[str, ...]()
-    place, stand_in = _place(source, data_dir), describe(source).stand_in
+    place, stand_in = lies_at(source, data_dir), describe(source).stand_in
     try:
         _fetch_if_missing(source, place, progress)
     except DataUnavailable as reason:
@@ -155,15 +164,6 @@ def _row(source: str) -> tuple[Description, str]:
 
 def _reader(source: str) -> Reader:
     return cast("Reader", import_module(f"engine.data.{_row(source)[1]}"))
-
-
-def _place(source: str, data_dir: Path | None) -> Path:
-    """Where the source's files are looked for, as an absolute path."""
-    if source.startswith(_FOLDER):
-        given = Path(source.removeprefix(_FOLDER).strip())
-    else:
-        given = Path(data_dir or os.environ.get("CONVTUI_DATA") or Path(platformdirs.user_cache_dir("convtui")) / "datasets")
-    return Path(os.path.abspath(given.expanduser()))  # noqa: PTH100 - links are left as they are named
 
 
 def _recorded(source: str, place: Path) -> str:

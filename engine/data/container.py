@@ -48,9 +48,10 @@ def opened(path: Path) -> Iterator[Container]:
     Within a directory, links to files are read, links to folders are not followed (they may lead in circles) and are
     counted in the notes. A zip with an entry that is a link, climbs out or is encrypted is refused as a whole.
     """
-    if path.is_dir():
+    # These say no, where pathlib raises, for a path that is too long or leads through a folder that may not be entered.
+    if os.path.isdir(path):  # noqa: PTH112
         yield _directory(path)
-    elif path.is_file():
+    elif os.path.isfile(path):  # noqa: PTH113
         try:
             archive = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError) as error:

@@ -10,6 +10,8 @@ import os
 import time
 import warnings
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +28,7 @@ from engine.errors import DataError
 if TYPE_CHECKING:
     from engine.data.raw import Array
 
-__all__ = ["fingerprint", "on_disk", "read"]
+__all__ = ["Listing", "fingerprint", "listing", "on_disk", "read"]
 
 TEST_SHARE = 0.2
 SECONDS_BETWEEN_PROGRESS = 0.05
@@ -46,8 +48,44 @@ class _Layout:
 
 
 def on_disk(place: Path) -> bool:
-    """Whether there is anything at `place`."""
-    return place.exists()
+    """Whether there is anything at `place`; a path that cannot be, as one that is too long, has nothing."""
+    return os.path.exists(place)  # noqa: PTH110 - pathlib raises there
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Which file is which class's, before any is decoded."""
+
+    classes: tuple[str, ...]
+    names: tuple[str, ...]
+    """Of every file, as below `place`."""
+    labels: Array
+    """int64 [N], likewise."""
+    for_test: Array
+    """bool [N], as far as all files can be read."""
+    notes: tuple[str, ...]
+    decode: Callable[[int, int], Array]
+    """The image of the file of this number, at this size: uint8 [3, size, size]. Raises UnreadableImage, UnreadableFile."""
+
+
+@contextmanager
+def listing(place: Path) -> Iterator[Listing]:
+    """The files of `place` without reading them. Raises as `read` does, for all that is seen without decoding."""
+    with opened(place) as container:
+        layout = _layout(place, container)
+        files = [*layout.train, *(layout.test or ())]
+        labels = np.array([label for _, label in files], np.int64)
+        for_test = _for_test(layout, labels, np.ones(len(files), np.bool_))
+        for name, chosen in ((_TRAIN, ~for_test), (_TEST, for_test)):
+            _refuse_empty_classes(place, name, layout.classes, labels[chosen], [])
+        yield Listing(
+            layout.classes,
+            tuple("/".join(name) for name, _ in files),
+            labels,
+            for_test,
+            (*container.notes, *layout.notes),
+            lambda number, size: decode(container.read(files[number][0]), size),
+        )
 
 
 def read(place: Path, size: int, progress: Progress | None = None) -> RawDataset:
@@ -58,18 +96,14 @@ def read(place: Path, size: int, progress: Progress | None = None) -> RawDataset
     """
     with opened(place) as container:
         layout = _layout(place, container)
-        listing = [*layout.train, *(layout.test or ())]
-        _refuse_what_does_not_fit(place, len(listing), size)
-        images, read_well, skipped = _decode_all(container, [name for name, _ in listing], size, progress)
-    labels = np.array([label for _, label in listing], np.int64)
-    if layout.test is None:
-        for_test = np.zeros(len(listing), np.bool_)
-        for_test[read_well] = share_of_each_class(labels[read_well], TEST_SHARE)
-    else:
-        for_test = np.arange(len(listing)) >= len(layout.train)
+        files = [*layout.train, *(layout.test or ())]
+        _refuse_what_does_not_fit(place, len(files), size)
+        images, read_well, skipped = _decode_all(container, [name for name, _ in files], size, progress)
+    labels = np.array([label for _, label in files], np.int64)
+    for_test = _for_test(layout, labels, read_well)
     notes = [*container.notes, *layout.notes]
     if skipped:
-        notes.append(f"{len(skipped):,} of {len(listing):,} files in {shown(place)} skipped: {listed(skipped)}")
+        notes.append(f"{len(skipped):,} of {len(files):,} files in {shown(place)} skipped: {listed(skipped)}")
     for name, chosen in ((_TRAIN, read_well & ~for_test), (_TEST, read_well & for_test)):
         _refuse_empty_classes(place, name, layout.classes, labels[chosen], skipped)
     train, test = (RawSplit(_chosen(images, part), labels[part]) for part in (read_well & ~for_test, read_well & for_test))
@@ -128,6 +162,15 @@ def _files(container: Container, parent: _Name, classes: tuple[str, ...]) -> tup
     depth, number = len(parent), {name: label for label, name in enumerate(classes)}
     below = [name for name in container.files if len(name) > depth + 1 and name[:depth] == parent]
     return tuple((name, number[printable(name[depth])]) for name in sorted(below, key=lambda name: (printable(name[depth]), name)))
+
+
+def _for_test(layout: _Layout, labels: Array, usable: Array) -> Array:
+    """Which files are for testing, bool [N]: those said to be, else a share of each class's usable ones."""
+    if layout.test is not None:
+        return np.arange(len(labels)) >= len(layout.train)
+    for_test = np.zeros(len(labels), np.bool_)
+    for_test[usable] = share_of_each_class(labels[usable], TEST_SHARE)
+    return for_test
 
 
 # ------------------------------------------------------------------------------------------------------------ decoding

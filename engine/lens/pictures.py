@@ -8,6 +8,7 @@ import numpy as np
 import torch.nn.functional as F
 from torch import Tensor
 
+from engine.data.split import Split
 from engine.lens.choosing import Chosen
 from engine.lens.results import Pixels, Ramp, Sheet, Target, Tile
 from engine.lens.subject import Subject
@@ -42,6 +43,19 @@ def image_tiles(subject: Subject, chosen: Chosen) -> list[Tile]:
 def image_sheet(subject: Subject, title: str, chosen: Chosen, notes: Sequence[str] = ()) -> Sheet:
     """The images as they are, 0 to 255."""
     return Sheet(title, image_tiles(subject, chosen), ramp_of_images(subject), 0, 255, notes=notes)
+
+
+def class_sheet(images: Split, labels: Sequence[int], each: int) -> Sheet:
+    """The first `each` images of each of the classes `labels`, as they are, 0 to 255: a block a class, a tile where it is one."""
+    shape = images.images.shape[1:]
+    tiles: list[Tile] = []
+    for label in labels:
+        of_class = images.images[images.labels == label][:each]
+        caption = images.classes[label] if each == 1 else ""
+        found = [Tile(pixels(image), caption, Target(label=label)) for image in of_class]
+        tiles += found + [Tile(nothing(shape[0], (shape[1], shape[2])), caption)] * (each - len(found))
+    captions = () if each == 1 else tuple(images.classes[label] for label in labels)
+    return Sheet("", tiles, "rgb" if shape[0] == 3 else "grey", 0, 255, block=(1, each), captions=captions)
 
 
 def cut(image: Tensor, place: tuple[int, int, int, int], fill: float) -> Tensor:

@@ -8,9 +8,8 @@ from engine.errors import UsageError
 from engine.presets import own_presets, preset
 from engine.spec import changed, hyperparameters, make, read, written
 from tui.widgets.draft import Draft
-from tui.widgets.form import items
+from tui.widgets.items import items
 from tui.widgets.own_preset import file_of, save
-from tui.widgets.trials import Overfit, Range
 
 BASE = preset("lenet5").spec
 
@@ -139,22 +138,3 @@ def test_every_shipped_preset_and_the_defaults_can_be_kept() -> None:
 def test_a_name_that_leads_elsewhere_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="a preset's name"):
         file_of(name)
-
-
-def test_the_range_test_names_the_rate_of_the_steepest_fall() -> None:
-    rates = tuple(10 ** (-5 + 0.05 * step) for step in range(100))
-    losses = (*[2.3] * 60, *(2.3 - 0.1 * step for step in range(10)), *[1.4] * 20, *(1.5 + step for step in range(10)))
-    steepest = Range("digits", rates, losses).steepest
-    assert steepest is not None
-    assert rates[60] <= steepest <= rates[70]
-
-
-def test_a_loss_that_only_trembles_has_no_steepest_fall() -> None:
-    rates = tuple(10 ** (-5 + 0.05 * step) for step in range(100))
-    assert Range("digits", rates, tuple(2.3 + 0.01 * (step % 3) for step in range(100))).steepest is None
-    assert Range("digits", (), ()).steepest is None
-
-
-def test_a_batch_is_learnt_once_hardly_any_loss_is_left() -> None:
-    assert Overfit("digits", 32, (2.3, 0.4, 0.01)).learnt
-    assert not Overfit("digits", 32, (2.3, 2.2)).learnt

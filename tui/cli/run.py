@@ -8,9 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from engine.errors import SpecError
 from tui.cli.options import DEFAULT_STORE, AsJson, DataDir, StorePath, existing_store, open_store
-from tui.cli.text import size
 
 Detach = Annotated[bool, typer.Option("--detach", help="train in the background, also after this terminal is gone")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="say nothing but what goes wrong")]
@@ -51,10 +49,10 @@ def run(
     spec, named = changed(chosen.spec, changes), "data.source" in changes
 
     # torch, and all that needs it, once the settings are known to make sense.
-    from engine.data.catalog import describe
-    from engine.device import check_precision, choose, keep_freed_memory, memory
-    from engine.models import check
+    from engine.data.preview import count
+    from engine.device import choose, keep_freed_memory
     from engine.store import checked_name
+    from engine.training.fitting import check_fits
     from tui.cli.background import start_detached
     from tui.cli.signals import handled
     from tui.cli.train import face_for, load_dataset, train
@@ -65,14 +63,7 @@ def run(
         if store_path.exists():
             existing_store(store_path).close()
         chosen_device = choose(device)
-        check_precision(chosen_device, spec.training.precision)
-        summary = check(spec, classes=describe(spec.data.source).classes or 10)
-        needed, there = summary.least_bytes(spec.data.batch_size), memory(chosen_device)
-        if needed > there:
-            raise SpecError(
-                f"this net needs at least {size(needed)} at data.batch_size = {spec.data.batch_size}, {chosen_device} has "
-                f"{size(there)}: make the batch, data.size or the blocks smaller"
-            )
+        check_fits(spec, chosen_device, classes=count(spec.data, data_dir).classes)
         dataset = load_dataset(spec, data_dir, face_for(0, as_json=as_json, quiet=quiet), named=named)
         spec = changed(spec, {"data.source": dataset.source})
         with open_store(store_path) as store:

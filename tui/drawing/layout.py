@@ -129,7 +129,7 @@ def plan(
     for layout in legible:
         if layout.rows * layout.down <= room:
             return layout
-    if legible and (shades or legible[-1].rows <= room):
+    if legible and ((shades and not limited) or legible[-1].rows <= room):
         return legible[-1]
     return possible[-1]
 

@@ -32,16 +32,20 @@ def sheet_rows(
     large: bool = False,
     colours: Colours = "full",
     more: str = "",
+    scale: bool = True,
 ) -> list[Row]:
     """A sheet and those that belong beside it, in rows of at most `width` columns.
 
     At most `rows` of them, as long as that leaves one row of blocks; how many were left out is then said in the last row,
     followed by `more`: how to see the rest. `room` is how many rows people see at once; with `large` they are all for these sheets.
+    Without `scale` it is not said what colours mean, for images that everyone knows how to read.
     """
     if not all(sheet.tiles for sheet in sheets):
         return [*head(sheets, width, beside=True), *wrapped("there is nothing to show", width)]
-    layout = planned(sheets, width, room if rows is None else rows, limited=rows is not None, large=large, colours=colours)
-    above, below = head(sheets, width, layout.whole), foot(sheets, width, colours, layout.whole)
+    layout = planned(
+        sheets, width, room if rows is None else rows, limited=rows is not None, large=large, colours=colours, scale=scale
+    )
+    above, below = head(sheets, width, layout.whole), foot(sheets if scale else [], width, colours, layout.whole)
     if layout.reduction > 1:
         below += wrapped(f"larger than the terminal: one pixel in {layout.reduction} is shown, across and down", width, DIM)
     down = layout.down
@@ -57,10 +61,17 @@ def sheet_rows(
 
 
 def planned(
-    sheets: Sequence[Sheet], width: int, rows: int, *, limited: bool = False, large: bool = False, colours: Colours = "full"
+    sheets: Sequence[Sheet],
+    width: int,
+    rows: int,
+    *,
+    limited: bool = False,
+    large: bool = False,
+    colours: Colours = "full",
+    scale: bool = True,
 ) -> Layout:
     """Where `sheet_rows` puts the tiles, where titles and scales shall be seen with them in so many rows."""
-    taken = len(head(sheets, width, beside=True)) + len(foot(sheets, width, colours, beside=True)) + 1
+    taken = len(head(sheets, width, beside=True)) + len(foot(sheets if scale else [], width, colours, beside=True)) + 1
     return plan(sheets, width, max(1, rows - taken), limited=limited, large=large, shades=colours == "none")
 
 
@@ -149,8 +160,8 @@ def _cut(sheet: Sheet, shown: int, total: int, more: str, width: int) -> list[Ro
 
 def _sides(sheets: Sequence[Sheet], beside: bool) -> Sequence[str]:
     """What to call sheets that lie in one panel."""
-    if len(sheets) == 1:
-        return [""]
+    if len(sheets) <= 1:
+        return [""] * len(sheets)
     if len(sheets) == 2:
         return ["left", "right"] if beside else ["above", "below"]
     return [str(number) for number in range(1, len(sheets) + 1)]

@@ -1,27 +1,26 @@
-"""New: choose a preset, change it, see the net, try it, start it."""
+"""New: choose a preset, change it, see the net and its images, try it, start it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar
 
-from rich.text import Text
 from textual import on, work
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
+from textual.events import Resize
 from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
-from textual.worker import get_current_worker
 
-from tui.cli.text import clean, size
-from tui.screens.page import Page
+from tui.cli.text import clean
+from tui.screens.new_actions import NewActions
 
 if TYPE_CHECKING:
-    from engine.presets import Preset
     from engine.spec import RunSpec
     from tui.screens.trying import Trying
+    from tui.widgets.data_panel import DataPanel
     from tui.widgets.form import Form
     from tui.widgets.net_panel import Facts, NetPanel
 
@@ -29,23 +28,32 @@ PREFERRED = "lenet5"
 """The preset that the page begins with."""
 SETTLE_SECONDS = 0.08
 """Between the last change and looking at the net: somebody may be typing."""
+TIMED_AFTER_SECONDS = 0.6
+"""Between looking at the net and timing it."""
+LARGE_BYTES = 1e9
+"""A net that needs more than this to be trained is not timed unasked: each step would take long."""
 
 
-class NewPage(Page):
-    """The form at the left, the net that it describes at the right."""
+class NewPage(NewActions):
+    """The form at the left; beside it the net that it describes, or its images, or both where there is room."""
 
     NAME = "new"
     CSS_PATH = "new.tcss"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide"), (160, "-broad")]  # noqa: RUF012 - as Textual declares it
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (44, "-tall")]  # noqa: RUF012
+    # Those not in the footer are in the help and the palette: it has room for what everyone needs, on 80 columns.
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s,ctrl+s", "start", "Start", key_display="s"),
         Binding("p", "presets", "Preset"),
-        Binding("v", "net", "Net"),
-        Binding("t", "trial('speed')", "Time"),
+        Binding("v", "view", "View"),
+        Binding("t", "trial('speed')", "Time a few steps", show=False),
         Binding("b", "trial('overfit')", "Overfit"),
         Binding("r", "trial('range')", "Rates"),
         Binding("d", "devices", "Device", show=False),
         Binding("w", "save", "Keep"),
+        Binding("e", "examples", "Other examples", show=False),
+        Binding("full_stop", "classes(1)", "Next classes", show=False),
+        Binding("comma", "classes(-1)", "Previous classes", show=False),
     ]
 
     class Known(Message):
@@ -56,25 +64,10 @@ class NewPage(Page):
             self.number = number
             self.facts = facts
 
-    class Started(Message):
-        """A run is in the store, and will be trained."""
-
-        def __init__(self, run_id: int) -> None:
-            super().__init__()
-            self.run_id = run_id
-
-    class Refused(Message):
-        """What was asked cannot be; in one line."""
-
-        def __init__(self, why: str) -> None:
-            super().__init__()
-            self.why = why
-
     def __init__(self) -> None:
         super().__init__()
         self._asked = 0
-        self._looked_at: RunSpec | None = None
-        self._starting = False
+        self._looked_at: tuple[RunSpec, str, bool] | None = None
         self._composed = False
 
     # -------------------------------------------------------------------------------------------------------- shape
@@ -83,12 +76,13 @@ class NewPage(Page):
         # Here: the first frame of the application does without the form and what it needs.
         from engine.spec import make
         from tui.screens.trying import Trying
+        from tui.widgets.data_panel import DataPanel
         from tui.widgets.draft import Draft
-        from tui.widgets.field_row import Item
         from tui.widgets.form import Form
+        from tui.widgets.items import Item
         from tui.widgets.net_panel import NetPanel
 
-        known = self._presets()
+        known = self.presets()
         first = known.get(PREFERRED) or next(iter(known.values()), None)
         base = first.spec if first else make({})
         own = (
@@ -97,12 +91,13 @@ class NewPage(Page):
             Item("note", "note", "", "text", help="why you train it, kept with the run"),
             Item("device", "device", "", "menu", help="where to train; auto is the freest GPU, else the CPU"),
         )
-        self._trying: Trying = Trying()
         with Horizontal(id="columns"):
             yield Form(Draft(first.name if first else "", base, base), own)
-            yield NetPanel()
+            with Vertical(id="beside"):
+                yield NetPanel()
+                yield DataPanel()
         yield Static(id="status")
-        yield self._trying
+        yield Trying()
 
     @property
     def form(self) -> Form:
@@ -116,10 +111,22 @@ class NewPage(Page):
 
         return self.query_one(NetPanel)
 
+    @property
+    def images(self) -> DataPanel:
+        from tui.widgets.data_panel import DataPanel
+
+        return self.query_one(DataPanel)
+
+    @property
+    def trying(self) -> Trying:
+        from tui.screens.trying import Trying
+
+        return self.query_one(Trying)
+
     def on_mount(self) -> None:
         """Begin with a clone's settings, or the preferred preset."""
         self._composed = True
-        self._show()
+        self.show_draft()
         self._clone()
 
     def on_screen_resume(self) -> None:
@@ -135,20 +142,29 @@ class NewPage(Page):
             return
         spec, name = self.convtui.draft
         self.convtui.draft = None
-        known = self._presets()
+        known = self.presets()
         draft = self.form.draft
         before = draft.now()
         draft.choose(name, known[name].spec if name in known else spec, spec)
         draft.remember(before)
-        self._show()
+        self.show_draft()
 
-    def _show(self) -> None:
+    def show_draft(self) -> None:
         """Everything that follows from the draft."""
         form = self.form
         form.texts |= {"preset": form.draft.preset or "none", "device": self.convtui.session.device}
         form.show()
+        self._follow()
+
+    def on_form_changed(self) -> None:
+        """The settings are others."""
+        self._follow()
+
+    def _follow(self) -> None:
+        """Show what follows from the settings as they are."""
         self._status()
         self._look()
+        self._look_at_images()
 
     def _status(self) -> None:
         draft = self.form.draft
@@ -159,58 +175,91 @@ class NewPage(Page):
         told = (
             (f" · {wrong} cannot be: mend {'it' if wrong == 1 else 'them'} before starting", "$text-error") if wrong else ("", "")
         )
-        known = self._presets().get(draft.preset)
+        known = self.presets().get(draft.preset)
         summary = f"   {'report ' + known.report + ': ' if known.report else ''}{known.summary}" if known else ""
         content = Content.assemble((words, "bold" if count else ""), told, (clean(summary) if not wrong else "", "dim"))
         self.query_one("#status", Static).update(content)
-
-    def _presets(self) -> dict[str, Preset]:
-        from engine.errors import SpecError
-        from engine.presets import presets
-
-        return {name: preset for name, preset in presets().items() if not isinstance(preset, SpecError)}
 
     # ----------------------------------------------------------------------------------------------------- the net
 
     def _look(self) -> None:
         """Ask for the facts of the settings as they are, once they have settled."""
-        spec = self.form.draft.spec
-        if spec is self._looked_at:
+        draft = self.form.draft
+        wanted = draft.spec, self.convtui.session.device, draft.named
+        if wanted == self._looked_at:
             return
-        self._looked_at = spec
+        self._looked_at = wanted
         self._asked += 1
         number = self._asked
-        self.set_timer(SETTLE_SECONDS, lambda: self._find_out(number, spec) if number == self._asked else None)
+        self.trying.forget()
+        self.set_timer(SETTLE_SECONDS, lambda: self._find_out(number, draft.spec, draft.named) if number == self._asked else None)
 
     @work(thread=True, group="net", exclusive=True)
-    def _find_out(self, number: int, spec: RunSpec) -> None:
+    def _find_out(self, number: int, spec: RunSpec, named: bool) -> None:
         from tui.widgets.net_panel import facts
 
         if number == self._asked:
-            self.post_message(self.Known(number, facts(spec, self.convtui.session.data_dir)))
+            self.post_message(self.Known(number, facts(spec, self.convtui.session.data_dir, named=named)))
 
     @on(Known)
     def _known(self, event: Known) -> None:
         if event.number == self._asked:
             self.panel.show(event.facts)
+            self.set_timer(TIMED_AFTER_SECONDS, lambda: self._time(event.facts) if event.number == self._asked else None)
 
-    def on_form_changed(self) -> None:
-        """The settings are others."""
-        self._trying.forget()
-        self._status()
-        self._look()
+    def _time(self, known: Facts) -> None:
+        spec = self.form.draft.spec
+        if isinstance(known.net, str) or known.data_wrong:
+            return
+        if known.net.least_bytes(spec.data.batch_size) > LARGE_BYTES:
+            self.panel.say_speed("a large net: t times a few steps of it")
+        else:
+            self.trying.time_unasked(spec)
 
-    def action_net(self) -> None:
-        """Where there is no room for both: the net in place of the form, and back."""
-        self.toggle_class("-net")
-        if not self.has_class("-net") and self.form.row is not None:
+    # ------------------------------------------------------------------------------------------- what stands beside it
+
+    def _look_at_images(self) -> None:
+        """Have those read that are on show."""
+        if self.images.display:
+            self.images.look(self.form.draft.spec.data, self.convtui.session.data_dir)
+
+    def on_resize(self, _event: Resize) -> None:
+        """Images may have room that had none."""
+        self.call_after_refresh(self._look_at_images)
+
+    def action_view(self) -> None:
+        """The next of net and images; where there is no room beside it, in place of the form."""
+        views = ("", "-net", "-images") if self.has_class("-narrow") else ("", "-images")
+        now = next((number for number, name in enumerate(views) if name and self.has_class(name)), 0)
+        self._show_beside(views[(now + 1) % len(views)])
+
+    def show_net(self) -> None:
+        """In place of images or, where there is room for one thing only, of the form."""
+        if not self.panel.region.area:
+            self._show_beside("-net")
+
+    def _show_beside(self, name: str) -> None:
+        self.remove_class("-net", "-images")
+        if name:
+            self.add_class(name)
+        if self.form.display and self.form.row is not None:
             self.form.go_to(self.form.row)
+        self.refresh_bindings()
+        self._look_at_images()
+
+    def action_examples(self) -> None:
+        """Other images of the same classes."""
+        self.images.others(self.convtui.session.data_dir)
+
+    def action_classes(self, pages: int) -> None:
+        """The images of the classes that had no room."""
+        self.images.turn(pages)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """The net has a key only where it is not on show anyway."""
-        return action != "net" or self.has_class("-narrow")
-
-    # ----------------------------------------------------------------------------------------------------- menus
+        """Keys are there for what is on show, or could be."""
+        if action in ("examples", "classes"):
+            return self._composed and self.images.display
+        return action != "view" or not (self.has_class("-broad") and self.has_class("-tall"))
 
     def on_form_wanted(self, event: Form.Wanted) -> None:
         """Enter on a row of this page's own."""
@@ -218,129 +267,3 @@ class NewPage(Page):
             self.action_presets()
         else:
             self.action_devices()
-
-    def action_presets(self) -> None:
-        """Choose what to start from."""
-        from engine.presets import own_presets
-        from tui.widgets.menu import Menu
-
-        known = self._presets()
-        widest = max((len(name) for name in known), default=0)
-        options = [
-            (
-                name,
-                Text.assemble(
-                    f"{name:<{widest}}  ",
-                    (f"{'own' if preset.file.parent == own_presets() else preset.report or '—':<5}", "dim"),
-                    f"{preset.spec.data.source[:12]:<12}  ",
-                    (clean(preset.summary), "dim"),
-                    no_wrap=True,
-                    overflow="ellipsis",
-                ),
-            )
-            for name, preset in known.items()
-        ]
-
-        def chosen(name: str | None) -> None:
-            if name is not None:
-                draft = self.form.draft
-                before = draft.now()
-                draft.choose(name, known[name].spec)
-                draft.remember(before)
-                self._trying.forget()
-                self._show()
-
-        self.app.push_screen(Menu(options, self.form.draft.preset, "preset · report · data"), chosen)
-
-    @work(thread=True, group="devices", exclusive=True)
-    def action_devices(self) -> None:
-        """Find out which devices there are, then ask."""
-        from engine.device import devices
-
-        options: list[tuple[str, Text | str]] = [("auto", Text("auto     the freest GPU, else the CPU"))]
-        for device in devices():
-            load = "" if device.load is None else f", {100 * device.load:.0f} % busy"
-            words = f"{device.name:<8} {clean(device.title)}, {size(device.free)} of {size(device.memory)} free{load}"
-            options.append((device.name, Text(words)))
-        if not get_current_worker().is_cancelled:
-            self.app.call_from_thread(self._choose_device, options)
-
-    def _choose_device(self, options: list[tuple[str, Text | str]]) -> None:
-        from tui.widgets.menu import Menu
-
-        def chosen(name: str | None) -> None:
-            if name is not None:
-                self.convtui.session.device = name
-                self._trying.forget()
-                self._show()
-
-        self.app.push_screen(Menu(options, self.convtui.session.device, "device"), chosen)
-
-    # ------------------------------------------------------------------------------------------------- trials, preset
-
-    def action_trial(self, kind: str) -> None:
-        """Try the settings, or end the trial that goes on."""
-        if self._usable():
-            self._trying.toggle(kind, self.form.draft.spec)
-
-    def action_save(self) -> None:
-        """Keep the settings as a preset of one's own."""
-        if self._usable():
-            from tui.screens.keeping import keep_preset
-
-            keep_preset(self, self.form.draft, self._show)
-
-    def _usable(self) -> bool:
-        """Whether every field is right; says so where not."""
-        wrong = self.form.draft.wrong
-        if not wrong:
-            return True
-        path, what = next(iter(wrong.items()))
-        self.notify(what.why, severity="error", markup=False)
-        self.form.go_to(self.form.of(path))
-        return False
-
-    # ----------------------------------------------------------------------------------------------------- start
-
-    def action_start(self) -> None:
-        """Train it, after those already queued here."""
-        if self._starting or not self._usable():
-            return
-        if not self.convtui.session.is_open:
-            self.notify("the store is still being opened", timeout=2)
-            return
-        form = self.form
-        self._trying.end()
-        self._starting = True
-        name = form.texts["name"].strip() or form.draft.preset or "run"
-        # A source that somebody chose is never replaced by its stand-in.
-        named = "data.source" in form.draft.changes()
-        self._start(form.draft.spec, name, form.draft.preset, form.texts["note"].strip(), named)
-
-    @work(thread=True, group="start")
-    def _start(self, spec: RunSpec, name: str, preset: str, note: str, named: bool) -> None:
-        from engine.errors import ConvtuiError
-        from tui.screens.trying import check_fits
-
-        try:
-            # torch's global generators are a run's own: a trial must have let go of them.
-            self._trying.wait()
-            check_fits(spec, self.convtui.session.device)
-            run = self.convtui.session.start(spec, name=name, preset=preset, note=note, named=named)
-        except ConvtuiError as error:
-            self.post_message(self.Refused(str(error)))
-            return
-        assert run.id is not None
-        self.post_message(self.Started(run.id))
-
-    @on(Refused)
-    def _refused(self, event: Refused) -> None:
-        self._starting = False
-        self.notify(event.why, severity="error", markup=False)
-
-    @on(Started)
-    def _started(self, event: Started) -> None:
-        self._starting = False
-        self.form.texts |= {"name": "", "note": ""}
-        self.form.show()
-        self.convtui.open_live(event.run_id)

@@ -93,6 +93,11 @@ class Draft:
         found = difference(self.base, self.spec)
         return found | {path: (self.before(path), wrong.text) for path, wrong in self.wrong.items()}
 
+    @property
+    def named(self) -> bool:
+        """Whether the person chose the source: it is then never replaced by its stand-in."""
+        return self.base.data.source != self.spec.data.source
+
     # ---------------------------------------------------------------------------------------------------------- undo
 
     def now(self) -> Before:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from textual.app import RenderResult
 from textual.content import Content
@@ -13,34 +12,12 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from tui.cli.text import clean
+from tui.widgets.items import Item
 
 LABEL = 22
 """Columns of the label, with the mark before it."""
 WIDEST = 66
 """Columns of a value and what it was: further apart they would not be read together."""
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """What a row is for."""
-
-    key: str
-    """The hyperparameter's path, or a name of the page's own."""
-    label: str
-    group: str
-    kind: Literal["choice", "text", "menu"]
-    """How it is changed: one of `choices`, written, or in a way that the page knows."""
-    choices: tuple[str, ...] = ()
-    help: str = ""
-    bounds: str = ""
-    unit: str = ""
-    blocks: bool = False
-    """Whether each part of its value, as commas have it, has a line of its own."""
-
-    def matches(self, words: str) -> bool:
-        """Whether every word is in its name, help or choices."""
-        text = f"{self.key} {self.label} {self.help} {' '.join(self.choices)}".lower()
-        return all(word in text for word in words.lower().split())
 
 
 @dataclass(frozen=True, slots=True)

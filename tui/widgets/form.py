@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import groupby
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -17,39 +17,25 @@ from textual.widgets import Input, Static
 
 from tui.cli.text import clean
 from tui.widgets.draft import Before, Draft
-from tui.widgets.field_row import LABEL, FieldRow, Item, Shown
+from tui.widgets.field_row import LABEL, FieldRow, Shown
+from tui.widgets.items import Item, items
 from tui.widgets.menu import Menu
-
-if TYPE_CHECKING:
-    from engine.spec import Hyperparameter
-
-
-def items() -> Iterator[Item]:
-    """A row for every hyperparameter."""
-    from engine.spec import hyperparameters
-
-    for parameter in hyperparameters():
-        yield _item(parameter)
-
-
-def _item(parameter: Hyperparameter) -> Item:
-    group, _, name = parameter.path.rpartition(".")
-    choices = parameter.choices or (("false", "true") if parameter.kind is bool else ())
-    return Item(
-        key=parameter.path,
-        label=name.replace("_", " "),
-        group=group,
-        kind="choice" if choices else "text",
-        choices=choices,
-        help=parameter.help,
-        bounds=parameter.bounds,
-        unit=parameter.unit,
-        blocks=parameter.kind is tuple,
-    )
 
 
 class Rows(VerticalScroll, can_focus=True, inherit_bindings=False):
     """Has the focus while nothing is written, and scrolls to the row at hand; the keys are the form's."""
+
+    def find(self, words: str) -> None:
+        """Show only the rows that have these words, and the headings of groups that have such rows."""
+        heading: Static | None = None
+        for child in self.children:
+            if isinstance(child, FieldRow):
+                child.display = child.item.matches(words)
+                if heading is not None and child.display:
+                    heading.display = True
+            elif isinstance(child, Static):
+                heading = child
+                heading.display = False
 
 
 class Form(Vertical):
@@ -69,8 +55,8 @@ class Form(Vertical):
         Binding("space", "change", show=False),
         Binding("right,l", "step(1)", "Next", show=False),
         Binding("left,h", "step(-1)", "Previous", show=False),
-        Binding("backspace,delete", "reset", "Reset"),
-        Binding("u", "undo", "Undo"),
+        Binding("backspace,delete", "reset", "Reset", show=False),
+        Binding("u", "undo", "Undo", show=False),
         Binding("slash,f", "find", "Find", key_display="/"),
         Binding("down,j", "move(1)", show=False),
         Binding("up,k", "move(-1)", show=False),
@@ -164,7 +150,8 @@ class Form(Vertical):
             return
         item = row.item
         limits = item.bounds.replace("<=", "≤") or ("" if "." not in item.key else ", ".join(item.choices))
-        tail = "   ".join(part for part in (limits, item.unit) if part)
+        back = f"⌫ back to {clean(row.shown.was)}, u undo" if row.shown.was is not None else ""
+        tail = "   ".join(part for part in (limits, item.unit, back) if part)
         if row.shown.why:
             # The judge's words may be long: the help steps aside for them.
             words = Content.assemble((clean(row.shown.why), "$text-error"))
@@ -254,7 +241,7 @@ class Form(Vertical):
         event.stop()
         row = event.input.parent
         if not isinstance(row, FieldRow):
-            self._filter(event.value)
+            self.query_one(Rows).find(event.value)
         elif row.editor is event.input and event.value != row.shown.text:
             if row.item.key in self.texts:
                 self.texts[row.item.key] = event.value
@@ -291,7 +278,7 @@ class Form(Vertical):
         elif self.has_class("-finding"):
             self.remove_class("-finding")
             self.query_one("#find", Input).value = ""
-            self._filter("")
+            self.query_one(Rows).find("")
             self.go_to(row or self.rows[0])
 
     @on(FieldRow.Pressed)
@@ -311,14 +298,3 @@ class Form(Vertical):
         """Show only the rows that have the words to be written."""
         self.add_class("-finding")
         self.query_one("#find", Input).focus()
-
-    def _filter(self, words: str) -> None:
-        heading: Static | None = None
-        for child in self.query_one(Rows).children:
-            if isinstance(child, FieldRow):
-                child.display = child.item.matches(words)
-                if heading is not None and child.display:
-                    heading.display = True
-            elif isinstance(child, Static):
-                heading = child
-                heading.display = False

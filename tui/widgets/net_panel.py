@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from engine.data.catalog import Description
+    from engine.data.preview import Counts
     from engine.lens.results import Curves
     from engine.models import Summary
     from engine.spec import RunSpec
@@ -26,8 +27,11 @@ CHART_ROWS = 7
 CHART_ROWS_IF_TALL = 14
 TALL = 44
 """Rows of the panel from which the chart is drawn larger."""
-ROWS_BESIDE = 8
+ROWS_BESIDE = 9
 """Rows kept for what stands between the table and the chart."""
+CHART_COLUMNS = 64
+NUMBERS_COLUMNS, APART = 52, 3
+"""Of the table and what stands below it, where the chart stands beside them; and between the two."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -42,38 +46,37 @@ class Facts:
     batch_size: int
 
 
-def facts(spec: RunSpec, data_dir: Path | None) -> Facts:
-    """Find out; brings torch with it, so for a thread."""
+def facts(spec: RunSpec, data_dir: Path | None, *, named: bool = False) -> Facts:
+    """Find out; brings torch with it, so for a thread. A source that the person `named` has no stand-in."""
     from engine.data.catalog import describe, on_disk
+    from engine.data.preview import count
     from engine.errors import ConvtuiError
+    from engine.lens.nonlinearity import nonlinearity
     from engine.models import check
-    from tui.widgets.trials import activation_curves, images_per_epoch
 
+    net: Summary | str
     classes, wrong = 10, False
     try:
-        described = describe(spec.data.source)
-        classes = described.classes or 10
-        data = _data_words(described, there=on_disk(spec.data.source, data_dir), used=images_per_epoch(spec))
+        counts = count(spec.data, data_dir)
+        data = _data_words(describe(spec.data.source), counts, there=on_disk(spec.data.source, data_dir), named=named)
+        classes = counts.classes
     except ConvtuiError as error:
         data, wrong = str(error), True
-    net: Summary | str
     try:
         net = check(spec, classes=classes)
     except ConvtuiError as error:
         net = str(error)
-    return Facts(net, data, wrong, activation_curves(spec.model), spec.data.batch_size)
+    return Facts(net, data, wrong, nonlinearity(spec.model), spec.data.batch_size)
 
 
-def _data_words(described: Description, *, there: bool, used: int | None) -> str:
+def _data_words(described: Description, counts: Counts, *, there: bool, named: bool) -> str:
+    """Where the images are and how many there are, in two lines."""
+    place = "on disk" if there else "not on disk, downloaded at the start"
     if described.stand_in is None:
-        place = "built in" if described.images else "on disk" if there else "not found"
-    else:
-        place = "on disk" if there else f"not on disk: downloaded at the start, else {described.stand_in} stands in"
-    if described.images is None:
-        return f"{described.name}: {place}\nclasses and images are counted when they are read"
-    train, test = described.images
-    counted = f"{train:,} + {test:,} images" if used in (None, train) else f"{used:,} of {train:,} + {test:,} images"
-    return f"{described.name}: {place}\n{counted}, {described.classes} classes"
+        place = "built in" if described.images else "on disk"
+    elif not there and not named:
+        place += f", else {described.stand_in} stands in"
+    return f"{described.name}: {place}\n{counts.train:,} training + {counts.test:,} test images, {counts.classes} classes"
 
 
 def net_table(summary: Summary) -> Table:
@@ -96,7 +99,7 @@ def net_table(summary: Summary) -> Table:
 
 def _totals(net: Summary, batch_size: int) -> str:
     counted = f"{net.parameters:,} parameters, {net.neurons:,} neurons"
-    return f"{counted}\n{size(net.least_bytes(batch_size))} of memory at least, at {batch_size} a batch"
+    return f"{counted}\nmemory {size(net.least_bytes(batch_size))} at least, in batches of {batch_size:,}"
 
 
 def _shape(shape: tuple[int, ...]) -> str:
@@ -104,31 +107,42 @@ def _shape(shape: tuple[int, ...]) -> str:
 
 
 class NetPanel(Vertical):
-    """Shows facts and what trials found."""
+    """Shows facts and what trials found: numbers above a chart, or beside it where the page shows all at once."""
 
-    DEFAULT_CSS = """
-    NetPanel {
+    DEFAULT_CSS = f"""
+    NetPanel {{
         padding: 0 1;
-        & > VerticalScroll { height: auto; min-height: 5; scrollbar-size-vertical: 1; }
-        & #net { height: auto; width: 1fr; }
-        & #net.-wrong, & #data.-wrong { color: $text-error; }
-        & > #data { height: auto; margin-top: 1; }
-        & > #memory, & > #trial { height: auto; }
-        & > #chart { height: auto; margin-top: 1; }
-    }
+        & > #numbers {{ height: auto; }}
+        & VerticalScroll {{ height: auto; min-height: 5; scrollbar-size-vertical: 1; }}
+        & #net {{ height: auto; width: 1fr; }}
+        & #net.-wrong, & #data.-wrong {{ color: $text-error; }}
+        & #totals {{ height: auto; margin-top: 1; }}
+        & #data, & #speed, & #trial {{ height: auto; }}
+        & #data {{ margin-top: 1; }}
+        & > #chart {{ height: auto; margin-top: 1; text-wrap: nowrap; }}
+        &.-beside {{
+            layout: horizontal;
+            & > #numbers {{ width: {NUMBERS_COLUMNS}; margin-right: {APART}; }}
+            & #data {{ display: none; }}
+            & > #chart {{ width: 1fr; margin-top: 0; }}
+        }}
+    }}
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._curves: Curves | None = None
+        self._drawn: tuple[object, ...] = ()
         self.facts: Facts | None = None
 
     def compose(self) -> ComposeResult:
-        with VerticalScroll(can_focus=False):
-            yield Static("reading the net", id="net", markup=False)
-        yield Static(id="data", markup=False)
-        yield Static(id="memory", markup=False)
-        yield Static(id="trial", markup=False)
+        with Vertical(id="numbers"):
+            with VerticalScroll(can_focus=False):
+                yield Static("reading the net", id="net", markup=False)
+            yield Static(id="totals", markup=False)
+            yield Static(id="speed", markup=False)
+            yield Static(id="trial", markup=False)
+            yield Static(id="data", markup=False)
         yield Static(id="chart", markup=False)
 
     def show(self, known: Facts) -> None:
@@ -141,27 +155,45 @@ class NetPanel(Vertical):
         data = self.query_one("#data", Static)
         data.set_class(known.data_wrong, "-wrong")
         data.update("\n".join(clean(line) for line in known.data.splitlines()))
-        self.query_one("#memory", Static).update("" if isinstance(known.net, str) else _totals(known.net, known.batch_size))
+        self.query_one("#totals", Static).update("" if isinstance(known.net, str) else _totals(known.net, known.batch_size))
         self.draw(known.activation)
 
     def say(self, words: str) -> None:
         """What a trial found, or how far it is."""
-        self.query_one("#trial", Static).update(words)
+        self._tell("#trial", words)
+
+    def say_speed(self, words: str) -> None:
+        """How fast these settings train."""
+        self._tell("#speed", words)
+
+    def _tell(self, selector: str, words: str) -> None:
+        line = self.query_one(selector, Static)
+        line.update(words)
+        # Without words it takes no room.
+        line.display = bool(words)
 
     def draw(self, curves: Curves) -> None:
-        """Put a chart at the foot."""
+        """Draw a chart."""
         from tui.drawing import colours_of, segments
         from tui.drawing.curves import curves_rows
 
         self._curves = curves
+        beside = self.screen.has_class("-broad") and self.screen.has_class("-tall")
+        self.set_class(beside, "-beside")
+        colours = "none" if self.app.no_color else colours_of(self.app.console)
+        width, height = self.size
+        if self._drawn == (drawing := (curves, beside, colours, width, height)):
+            return
+        self._drawn = drawing
         chart = self.query_one("#chart", Static)
-        height = self.size.height
         # The table goes before the chart where there is little room.
-        chart.display = height >= 24
-        chart_rows = CHART_ROWS_IF_TALL if height >= TALL else CHART_ROWS
-        self.query_one(VerticalScroll).styles.max_height = max(5, height - ROWS_BESIDE - (chart_rows + 4) * chart.display)
-        colours = colours_of(self.app.console)
-        rows = curves_rows(curves, max(20, min(64, self.size.width - 2)), rows=chart_rows + 4)
+        chart.display = beside or height >= 24
+        chart_rows = CHART_ROWS_IF_TALL if beside or height >= TALL else CHART_ROWS
+        below = (chart_rows + 4) * chart.display
+        room = self.screen.size.height // 3 if beside else height - ROWS_BESIDE - below
+        self.query_one(VerticalScroll).styles.max_height = max(5, room)
+        columns = width - (NUMBERS_COLUMNS + APART if beside else 0)
+        rows = curves_rows(curves, max(20, min(CHART_COLUMNS, columns)), rows=chart_rows + 4)
         lines = [Text.assemble(*((part.text, part.style or "") for part in segments(row, colours))) for row in rows]
         chart.update(Text("\n").join(lines))
 

@@ -1,0 +1,181 @@
+"""What a run would be trained on, seen before it: how many images of each class, and a few of them as the net will get them.
+
+Quick enough to follow somebody who changes settings: sets with a size of their own are read in that, once, and only what is
+looked at is brought to another; of a folder only those files are decoded. Nothing is downloaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.data import folder
+from engine.data.catalog import describe, lies_at, load, on_disk
+from engine.data.container import UnreadableFile
+from engine.data.decoded import Decoded
+from engine.data.names import listed
+from engine.data.picture import UnreadableImage
+from engine.data.prepare import coloured, greyed, resized
+from engine.data.raw import Progress
+from engine.data.selection import selected
+from engine.data.split import Dataset, Split
+from engine.errors import DataUnavailable
+from engine.spec import DataSpec
+
+if TYPE_CHECKING:
+    from engine.data.raw import Array
+
+MOST_EXAMPLES = 120
+"""Of all classes together; of a set with more classes than that, the first ones are shown."""
+MOST_TRIED = 20
+"""Files of one class beyond those wanted that are tried where some cannot be read."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Preview:
+    """What is known of a run's images without preparing them all."""
+
+    source: str
+    classes: tuple[str, ...]
+    train: tuple[int, ...]
+    """Images of each class, in the order of `classes`; likewise the next two."""
+    validation: tuple[int, ...]
+    """Empty where none are held out."""
+    test: tuple[int, ...]
+    examples: Split
+    """Training images, class after class, in the run's colour and size; none of a class whose files cannot be read."""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def looked_at(self) -> int:
+        """The first so many classes are those that there are examples of."""
+        return min(len(self.classes), MOST_EXAMPLES)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How much there is of a run's images."""
+
+    classes: int
+    train: int
+    test: int
+
+
+def count(data: DataSpec, data_dir: Path | None = None) -> Counts:
+    """How many classes and images a run has, as far as that is known before any is read; of a folder, by its files' names.
+
+    Raises DataUnavailable for a folder that is not there, DataError for one that a run would refuse for its layout; whether other
+    sources are on disk is not looked at.
+    """
+    told = describe(data.source)
+    if told.classes and told.images:
+        train, test = (
+            min(whole, each * told.classes) if each else whole
+            for whole, each in zip(told.images, (data.train_per_class, data.test_per_class), strict=True)
+        )
+        return Counts(told.classes, train - round(train * data.validation_fraction), test)
+    place = lies_at(data.source, data_dir)
+    # A change to the files below would be seen by listing them only, which is what takes long.
+    return _counted(data, place, place.stat().st_mtime_ns if folder.on_disk(place) else 0)
+
+
+@lru_cache(maxsize=8)
+def _counted(data: DataSpec, place: Path, _changed: int) -> Counts:
+    with folder.listing(place) as listing:
+        dataset = _chosen(listing, data)
+    return Counts(len(listing.classes), len(dataset.train), len(dataset.test))
+
+
+def preview(
+    data: DataSpec, data_dir: Path | None = None, *, each: int = 1, number: int = 0, progress: Progress | None = None
+) -> Preview:
+    """Counts, and up to `each` training images of each class; every `number` (from 0) gives the next ones, round and round.
+
+    Raises DataUnavailable where the source is not on disk, with how to have it, and DataError as `load` does; files of a folder
+    count as images here as long as nobody has tried to decode them.
+    """
+    source = data.source
+    if describe(source).stand_in and not on_disk(source, data_dir):
+        raise DataUnavailable(
+            f"{source} is not on disk: 'convtui data get {source}' fetches it, --data-dir or CONVTUI_DATA says where it lies"
+        )
+    if describe(source).size is None:
+        return _of_folder(data, lies_at(source, data_dir), each, number)
+    own = describe(source)
+    as_it_is = data.model_copy(update={"colour": "grey" if own.channels == 1 else "rgb", "size": own.size})
+    dataset = load(as_it_is, data_dir, progress=progress)
+    wanted = _each(dataset.train, each)
+    chosen = [index for of_class in _turns(dataset.train, number * wanted, wanted) for index in of_class]
+    found = dataset.train.select(torch.tensor(chosen, dtype=torch.int64))
+    return _preview(dataset, Split(prepared(found.images, data), found.labels, found.classes), dataset.notes)
+
+
+def prepared(images: Tensor, data: DataSpec) -> Tensor:
+    """uint8 [N, C, H, W] -> uint8 [N, 1 or 3, size, size]: all that is done to training images before they are standardised."""
+    images = resized(images, data.size)
+    if data.colour == "grey":
+        return images if images.shape[1] == 1 else greyed(images)
+    return images if images.shape[1] == 3 else coloured(images)
+
+
+def _of_folder(data: DataSpec, place: Path, each: int, number: int) -> Preview:
+    with folder.listing(place) as listing:
+        dataset = _chosen(listing, data)
+        wanted = _each(dataset.train, each)
+        images: list[Array] = []
+        labels: list[int] = []
+        skipped: list[str] = []
+        for label, indices in enumerate(_turns(dataset.train, number * wanted, wanted + MOST_TRIED)):
+            good = list(islice(_readable(listing, dataset.train.images[indices].flatten().tolist(), data.size, skipped), wanted))
+            images += good
+            labels += [label] * len(good)
+    pixels = torch.from_numpy(np.stack(images) if images else np.zeros((0, 3, data.size, data.size), np.uint8))
+    notes = [f"{len(skipped):,} of the files tried cannot be read: {listed(skipped, 2)}"] if skipped else []
+    examples = Split(prepared(pixels, data), torch.tensor(labels, dtype=torch.int64), listing.classes)
+    return _preview(dataset, examples, (*listing.notes, *notes))
+
+
+def _chosen(listing: folder.Listing, data: DataSpec) -> Dataset:
+    """A run's own choice of images, made of the files' numbers in place of their pixels: int64 [N, 1, 1, 1]."""
+    numbers = torch.arange(len(listing.labels)).reshape(-1, 1, 1, 1)
+    train, test = (
+        Split(numbers[chosen], torch.from_numpy(listing.labels[chosen]), listing.classes)
+        for chosen in (~listing.for_test, listing.for_test)
+    )
+    nothing = torch.zeros((len(train), 1), dtype=torch.int64)
+    return selected(data, Decoded(train, test, nothing, nothing, listing.notes), data.source)
+
+
+def _readable(listing: folder.Listing, files: Sequence[int], size: int, skipped: list[str]) -> Iterator[Array]:
+    """Images [3, size, size] of those of the files that can be read; a line to `skipped` for each that cannot."""
+    for file in files:
+        try:
+            yield listing.decode(file, size)
+        except (UnreadableImage, UnreadableFile) as reason:
+            skipped.append(f"{listing.names[file]} ({reason})")
+
+
+def _each(train: Split, each: int) -> int:
+    return max(1, min(each, MOST_EXAMPLES // len(train.classes)))
+
+
+def _turns(train: Split, first: int, count: int) -> Iterator[list[int]]:
+    """Of each class the indices of `count` images from the `first` on, beginning anew after its last; none twice."""
+    labels = train.labels.numpy()
+    for label in range(min(len(train.classes), MOST_EXAMPLES)):
+        members = np.flatnonzero(labels == label)
+        yield [int(members[(first + turn) % len(members)]) for turn in range(min(count, len(members)))]
+
+
+def _preview(dataset: Dataset, examples: Split, notes: tuple[str, ...]) -> Preview:
+    validation = () if dataset.validation is None else tuple(dataset.validation.class_counts())
+    counts = tuple(dataset.train.class_counts()), validation, tuple(dataset.test.class_counts())
+    return Preview(dataset.source, dataset.train.classes, *counts, examples, notes)

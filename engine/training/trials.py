@@ -1,0 +1,206 @@
+"""What can be learnt of settings before a run: how fast they train, whether they can learn at all, at which rate.
+
+Trials are pulled as a training is: each is an iterator, whoever pulls it is in charge, and no longer wanting the next step is how
+it is ended. They keep nothing. Between two steps torch's global generators and thread count are the caller's own; but those are
+the process's, so no trial may go on beside a training of the same process.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from engine.data.batches import Standardise, epoch_order
+from engine.data.catalog import Progress, describe, load, on_disk
+from engine.data.preview import Counts
+from engine.data.split import Dataset
+from engine.device import check_precision, keep_freed_memory
+from engine.models import build
+from engine.spec import RunSpec, changed
+from engine.training import generators
+from engine.training.measures import Pending
+from engine.training.step import EagerStep, make_optimiser
+
+WARM_UP_STEPS = 2
+TIMED_STEPS = 5
+TIMED_SECONDS = 1.0
+
+OVERFIT_STEPS = 100
+LEARNT = 0.05
+"""A batch of which no more than this is left of the loss is learnt by heart."""
+
+RANGE_STEPS = 100
+LOWEST_RATE, HIGHEST_RATE = 1e-5, 1.0
+SMOOTH = 0.8
+"""Share of the loss before in the smoothed one."""
+WORSE = 2.0
+"""The range test ends where the loss is this many times its least."""
+FALL = 0.05
+"""Share of the first loss that a fall must have, to be one."""
+WINDOW = 8
+"""Steps over which a fall is measured."""
+
+
+# ------------------------------------------------------------------------------------------------------------ how fast
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """How long training takes, evaluation left out."""
+
+    device: str
+    step_seconds: float
+    steps_per_epoch: int
+    total_steps: int
+
+
+def speed(spec: RunSpec, device: torch.device, counts: Counts) -> Iterator[Speed]:
+    """An estimate after each of a few real steps on random images of so many classes, each better than the one before.
+
+    It is the median of the steps so far, the first `WARM_UP_STEPS` left out once there are others. Ends after `TIMED_STEPS` that
+    took `TIMED_SECONDS`. Raises SpecError, DeviceError before the first one.
+    """
+    channels, classes = 1 if spec.data.colour == "grey" else 3, counts.classes
+    bench = _Bench(spec, device, channels, classes)
+    standardise = Standardise.none(channels).to(device)
+    generator = torch.Generator().manual_seed(0)
+    size, batch = spec.data.size, spec.data.batch_size
+    images = torch.randint(0, 256, (batch, channels, size, size), generator=generator, dtype=torch.uint8).to(device)
+    labels = torch.randint(0, classes, (batch,), generator=generator).to(device)
+    steps = math.ceil(counts.train / batch)
+    total = spec.training.steps or steps * spec.training.epochs
+    taken: list[float] = []
+    while len(taken) < WARM_UP_STEPS + TIMED_STEPS or sum(taken[WARM_UP_STEPS:]) < TIMED_SECONDS:
+        began = time.perf_counter()
+        bench.train(standardise(images), labels, spec.optimiser.learning_rate)
+        taken.append(time.perf_counter() - began)
+        yield Speed(str(device), statistics.median(taken[WARM_UP_STEPS:] or taken), steps, total)
+
+
+# ------------------------------------------------------------------------------------------------- whether it can learn
+
+
+def overfit(spec: RunSpec, dataset: Dataset, device: torch.device) -> Iterator[float]:
+    """Losses of training on the first batch over and over: one before each update, so the first is the untrained net's.
+
+    A net and loss that are put together rightly learn a single batch by heart (Karpathy 2019, "A recipe for training neural
+    networks", 2: overfit a single batch). Ends when hardly anything is left of the loss, when it is no finite number, or after
+    `OVERFIT_STEPS` updates.
+    """
+    images, labels = next(_batches(spec, dataset, device))
+    bench = _Bench(spec, device, images.shape[1], len(dataset.train.classes))
+    for _ in range(OVERFIT_STEPS + 1):
+        loss = bench.train(images, labels, spec.optimiser.learning_rate)
+        yield loss
+        if loss <= LEARNT / 5 or not math.isfinite(loss):
+            return
+
+
+def learnt(losses: Sequence[float]) -> bool:
+    """Whether these losses of `overfit` end with the batch learnt by heart."""
+    return bool(losses) and losses[-1] <= LEARNT
+
+
+# --------------------------------------------------------------------------------------------------------- at which rate
+
+
+@dataclass(frozen=True, slots=True)
+class RatePoint:
+    """One step of the range test."""
+
+    rate: float
+    loss: float
+    """Smoothed over the steps before."""
+
+
+def rate_range(spec: RunSpec, dataset: Dataset, device: torch.device) -> Iterator[RatePoint]:
+    """The learning-rate range test: the rate rises from step to step, each on a batch of its own.
+
+    Smith 2017, "Cyclical learning rates for training neural networks", 3.3. From `LOWEST_RATE` to `HIGHEST_RATE` it rises by an
+    equal factor, as in fastai, and not by an equal amount, so that every power of ten has as many steps. Losses are an
+    exponential moving mean, its start put right as Adam's is (Kingma and Ba 2015, section 3). Ends at the highest rate,
+    or where the loss is no finite number or `WORSE` times its least.
+    """
+    bench = _Bench(spec, device, dataset.train.images.shape[1], len(dataset.train.classes))
+    mean, least = 0.0, math.inf
+    for number, (images, labels) in enumerate(itertools.islice(_batches(spec, dataset, device), RANGE_STEPS)):
+        rate = LOWEST_RATE * (HIGHEST_RATE / LOWEST_RATE) ** (number / (RANGE_STEPS - 1))
+        loss = bench.train(images, labels, rate)
+        if not math.isfinite(loss):
+            return
+        mean = SMOOTH * mean + (1 - SMOOTH) * loss
+        point = RatePoint(rate, mean / (1 - SMOOTH ** (number + 1)))
+        yield point
+        least = min(least, point.loss)
+        if point.loss > WORSE * least:
+            return
+
+
+def steepest(points: Sequence[RatePoint]) -> float | None:
+    """The rate at which the smoothed loss falls quickest; None where it does not fall by more than its noise."""
+    losses = [point.loss for point in points]
+    least = min(losses, default=0.0)
+    if not losses or least > (1 - FALL) * losses[0]:
+        return None
+    last = losses.index(least)
+    at = min(range(min(WINDOW, last), last + 1), key=lambda index: losses[index] - losses[max(0, index - WINDOW)])
+    # The middle of the steps that the fall was measured over.
+    return points[max(0, at - WINDOW // 2)].rate
+
+
+# -------------------------------------------------------------------------------------------------------- what all need
+
+
+def images_at_hand(spec: RunSpec, data_dir: Path | None = None, progress: Progress | None = None) -> Dataset:
+    """The run's images; those of the stand-in where they are not on disk: a trial downloads nothing. Raises DataError."""
+    stand_in = describe(spec.data.source).stand_in
+    if stand_in and not on_disk(spec.data.source, data_dir):
+        spec = changed(spec, {"data.source": stand_in, "data.train_per_class": 0, "data.test_per_class": 0})
+    return load(spec.data, data_dir, progress=progress)
+
+
+class _Bench:
+    """A net, its optimiser, and random generators apart from torch's own."""
+
+    def __init__(self, spec: RunSpec, device: torch.device, channels: int, classes: int) -> None:
+        check_precision(device, spec.training.precision)
+        keep_freed_memory()
+        net = build(spec.model, channels=channels, size=spec.data.size, classes=classes, seed=spec.training.seed)
+        net = net.to(device).to(memory_format=torch.channels_last)
+        self._step = EagerStep(spec, net, make_optimiser(spec.optimiser, net.parameters()), device)
+        self._random = generators.seeded(device, spec.training.seed)
+        self._threads = spec.training.threads or torch.get_num_threads()
+        self._device = device
+
+    def train(self, images: Tensor, labels: Tensor, rate: float) -> float:
+        """One update on images float32 [N, C, H, W] with labels int64 [N]; waits for the device. Gives the loss before it."""
+        theirs, threads, pending = generators.states(self._device), torch.get_num_threads(), Pending()
+        generators.put(self._device, self._random)
+        torch.set_num_threads(self._threads)
+        try:
+            self._step(images, labels, rate, pending)
+            return float(pending.losses[0])
+        finally:
+            self._random = generators.states(self._device)
+            generators.put(self._device, theirs)
+            torch.set_num_threads(threads)
+
+
+def _batches(spec: RunSpec, dataset: Dataset, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+    """Batches as the training of `spec` would have them, epoch after epoch: images float32 [N, C, H, W], labels int64 [N]."""
+    channels = dataset.train.images.shape[1]
+    standardise = Standardise(dataset.mean, dataset.std) if spec.data.standardise else Standardise.none(channels)
+    standardise = standardise.to(device)
+    for epoch in itertools.count(1):
+        order = epoch_order(len(dataset.train), how=spec.data.order, seed=spec.training.seed, epoch=epoch)
+        for start in range(0, len(order), spec.data.batch_size):
+            batch = dataset.train.select(order[start : start + spec.data.batch_size]).to(device)
+            yield standardise(batch.images), batch.labels
