@@ -106,6 +106,7 @@ class ConvtuiApp(App[int]):
             self.notify(f"the theme cannot be kept: {error.strerror}", severity="warning")
 
     def _opened(self) -> None:
+        self.about = f"{self.session.path} · {self.session.device}"
         self._look_at_store()
         self.set_interval(LOOKED_AT_SECONDS, self._look_at_store)
 

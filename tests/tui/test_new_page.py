@@ -683,7 +683,7 @@ def test_picture(
     app = ConvtuiApp(session)
 
     async def before(pilot: Pilot[Any]) -> None:
-        await until(lambda: session.is_open, pilot)
+        await until(lambda: "runs" in app.about, pilot)
         if theme != "no-colour":
             app.theme = theme
         app.open_new(spec, "lenet5")
