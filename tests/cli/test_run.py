@@ -221,7 +221,7 @@ def test_an_error_nobody_foresaw_is_one_line_and_its_story_in_a_named_file(
     def broken(*_arguments: object) -> None:
         raise RuntimeError("the moon\nis wrong")
 
-    monkeypatch.setattr("engine.training.step.EagerStep.__call__", broken)
+    monkeypatch.setattr("engine.training.step.Step.__call__", broken)
     printed = convtui("run", *SMALL, "--epochs", "1", "--json")
     assert printed.code == 1
     assert printed.lines[-1]["event"] == "failed"

@@ -33,7 +33,7 @@ from engine.spec import ConvBlock, RunSpec, changed, difference, hyperparameters
         ({"model.conv_blocks": "32 5x4"}, "model.conv_blocks.0 = 32 5x4 is not a block: write FILTERS KxK"),
         ({"model.dense_blocks": "ten"}, "model.dense_blocks.0 = ten is not a block: write UNITS"),
         ({"training.patience": 3}, "training.patience = 3 stops on the validation loss, but data.validation_fraction = 0"),
-        ({"optimiser.momentum": 0.9}, "optimiser.momentum = 0.9 means something to sgd only"),
+        ({"optimiser.momentum": 0.9}, "optimiser.momentum = 0.9 means something to sgd, nesterov and rmsprop only"),
         ({"optimiser.warmup_epochs": 2.0}, "optimiser.warmup_epochs = 2 belongs to the cosine schedule"),
     ],
 )

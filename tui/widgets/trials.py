@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from engine.data.split import Dataset
     from engine.lens.results import Curves
     from engine.spec import ModelSpec, RunSpec
-    from engine.training.step import EagerStep
+    from engine.training.step import Step
 
 Cancelled = Callable[[], bool]
 
@@ -203,22 +203,24 @@ def images_for(spec: RunSpec, data_dir: Path | None) -> Dataset:
     return load(spec.data, data_dir)
 
 
-def _step(spec: RunSpec, device: torch.device, channels: int, classes: int) -> EagerStep:
+def _step(spec: RunSpec, device: torch.device, channels: int, classes: int) -> Step:
     import torch
 
     from engine.device import check_precision
     from engine.models import build
-    from engine.training.step import EagerStep, make_optimiser
+    from engine.training.by_hand import make_step
+    from engine.training.step import make_optimiser
 
     check_precision(device, spec.training.precision)
     if spec.training.threads:
         torch.set_num_threads(spec.training.threads)
     net = build(spec.model, channels=channels, size=spec.data.size, classes=classes, seed=spec.training.seed)
     net = net.to(device).to(memory_format=torch.channels_last)
-    return EagerStep(spec, net, make_optimiser(spec.optimiser, net.parameters()), device)
+    shape = (channels, spec.data.size, spec.data.size)
+    return make_step(spec, net, make_optimiser(spec.optimiser, net.parameters()), device, shape)
 
 
-def _loss(step: EagerStep, images: Any, labels: Any, rate: float) -> float:
+def _loss(step: Step, images: Any, labels: Any, rate: float) -> float:
     """One step; waits for the device."""
     from engine.training.measures import Pending
 
