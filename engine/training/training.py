@@ -248,10 +248,10 @@ class Training:
         size = self.spec.data.batch_size
         # Small batches are prepared several at a time, for the price of one: most of it is not the arithmetic.
         several = size * max(1, TOGETHER // size)
-        for indices in order[self.state.position * size :].split(several):
+        for indices in torch.split(order[self.state.position * size :], several):
             images = self._standardise(self._train.images.index_select(0, indices))
             labels = self._train.labels.index_select(0, indices)
-            yield from zip(images.split(size), labels.split(size), strict=True)
+            yield from zip(torch.split(images, size), torch.split(labels, size), strict=True)
 
     def _say_progress(self, seconds: float) -> Iterator[Event]:
         """Settle the steps since the last time and say how they went."""
