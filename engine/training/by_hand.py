@@ -9,23 +9,21 @@ net's own parameters, so that checkpoints, evaluation and views see nothing of a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from engine.models import summarise
 from engine.spec import RunSpec, TrainingSpec
 from engine.training.losses import mean_squared_error
 from engine.training.measures import Pending
+from engine.training.nonlinearities import Array, Nonlinearity, nonlinearity
 from engine.training.step import EagerStep, Step
 
-Array = NDArray[Any]
 LARGEST = 2**18
 """Numbers in a convolution's windows: with more of them, copying them costs more than autograd does."""
 
@@ -156,7 +154,9 @@ def by_hand(net: nn.Module, shape: tuple[int, ...], *, descend: bool) -> dict[st
             case nn.Linear():
                 made = Dense(layer, targets, first=not trained)
             case _:
-                made = Activation(layer, shape)
+                does = nonlinearity(layer)
+                assert does is not None, "`is_known` has not been asked"
+                made = Activation(does, shape)
         layers[name], shape = made, made.shape
     return layers
 
@@ -174,7 +174,7 @@ def _is_known(layer: nn.Module) -> bool:
         case nn.Linear():
             return layer.bias is not None
         case _:
-            return type(layer) in ACTIVATIONS or type(layer) is nn.Flatten
+            return isinstance(layer, nn.Flatten) or nonlinearity(layer) is not None
 
 
 class Convolution:
@@ -287,41 +287,20 @@ class Dense:
         return deltas
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A nonlinearity f: its value, and its derivative, which of all of them the value tells."""
-
-    value: Callable[[Any, Array], Array]
-    """The module and v -> f(v)."""
-    derivative: Callable[[Any, Array], Array]
-    """The module and f(v) -> f'(v)."""
-
-
-ACTIVATIONS: dict[type[nn.Module], Rule] = {
-    nn.ReLU: Rule(lambda _, v: np.maximum(v, 0), lambda _, y: y > 0),
-    nn.LeakyReLU: Rule(
-        lambda module, v: np.maximum(v, np.float32(module.negative_slope) * v),
-        lambda module, y: np.where(y > 0, np.float32(1), np.float32(module.negative_slope)),
-    ),
-    nn.Tanh: Rule(lambda _, v: torch.tanh(torch.from_numpy(v)).numpy(), lambda _, y: 1 - y * y),
-    nn.Sigmoid: Rule(lambda _, v: torch.sigmoid(torch.from_numpy(v)).numpy(), lambda _, y: y * (1 - y)),
-}
-
-
 class Activation:
-    """y = f(v), value by value."""
+    """y = f(slope v), value by value."""
 
-    def __init__(self, layer: nn.Module, shape: tuple[int, ...]) -> None:
-        self.layer, self.rule = layer, ACTIVATIONS[type(layer)]
+    def __init__(self, does: Nonlinearity, shape: tuple[int, ...]) -> None:
+        self.does = does
         self.shape = shape
         self.values: Array = np.empty(shape, np.float32)
 
     def forward(self, values: Array) -> Array:
-        self.values = self.rule.value(self.layer, values)
+        self.values = self.does.value(values)
         return self.values
 
     def backward(self, deltas: Array, _keep: float, _add: float) -> Array:
-        return np.multiply(deltas, self.rule.derivative(self.layer, self.values))
+        return np.multiply(deltas, self.does.derivative(self.values))
 
 
 def _rows(kernels: Tensor) -> Tensor:

@@ -30,6 +30,7 @@ from torch import Tensor, nn
 
 from engine.spec import TrainingSpec
 from engine.training.measures import Pending
+from engine.training.nonlinearities import nonlinearity
 
 EDGE = 0.01
 """How near to an end of its range an output is saturated."""
@@ -103,9 +104,10 @@ class EvaluationMeasures:
         """Within the block the net's activations are looked at."""
         handles = []
         for name, layer in net.named_modules():
-            if "saturated" in self._chosen and isinstance(layer, nn.Tanh | nn.Sigmoid):
-                handles.append(layer.register_forward_hook(self._note_saturated(name)))
-            if "dead" in self._chosen and isinstance(layer, nn.ReLU):
+            does = nonlinearity(layer)
+            if "saturated" in self._chosen and does is not None and does.ends is not None:
+                handles.append(layer.register_forward_hook(self._note_saturated(name, *does.ends)))
+            if "dead" in self._chosen and does is not None and does.is_flat_below_zero:
                 handles.append(layer.register_forward_hook(self._note_alive(name)))
         try:
             yield
@@ -142,12 +144,11 @@ class EvaluationMeasures:
         table: list[list[int]] = self._confusion.reshape(classes, classes).tolist()
         return table
 
-    def _note_saturated(self, layer: str) -> Callable[[nn.Module, Any, Tensor], None]:
+    def _note_saturated(self, layer: str, low: float, high: float) -> Callable[[nn.Module, Any, Tensor], None]:
         name = f"saturated/{layer}"
 
-        def hook(module: nn.Module, _inputs: Any, output: Tensor) -> None:
-            low = -1 if isinstance(module, nn.Tanh) else 0
-            count = ((output < low + EDGE) | (output > 1 - EDGE)).sum()
+        def hook(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
+            count = ((output < low + EDGE) | (output > high - EDGE)).sum()
             self._saturated.setdefault(name, []).append(count)
             self._outputs[name] = self._outputs.get(name, 0) + output.numel()
 
