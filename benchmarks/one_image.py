@@ -1,4 +1,4 @@
-"""Images/s of report 004's net trained image by image: a tutorial's loop, ours by autograd, by hand, and by hand in the application.
+"""Report 004's net trained image by image: a tutorial's loop, ours by autograd, by hand, and by hand in the application.
 
     python -m benchmarks.one_image [--rounds 6] [--steps 6000]
 

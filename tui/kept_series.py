@@ -22,6 +22,11 @@ OF_STEPS = ("batch_loss", "batch_accuracy", "learning_rate", "seconds", "images_
 """The series that may have a point a step; of those of layers, `gradient_norm/conv1` as it is, what stands before the layer."""
 
 
+def is_of_steps(name: str) -> bool:
+    """Whether a series may have a point a step, rather than one an epoch or fewer."""
+    return name.partition("/")[0] in OF_STEPS
+
+
 class KeptSeries:
     """One series. Points lie in buckets of equally many steps, of a single one where the run is short."""
 
@@ -34,7 +39,7 @@ class KeptSeries:
         from engine.store.series import Cursor
 
         assert run.id is not None
-        of_steps = name.partition("/")[0] in OF_STEPS
+        of_steps = is_of_steps(name)
         many = of_steps and run.step - (self._cursor.step if self._cursor else 0) > MANY
         if self._cursor is None or many:
             # Which attempt is the newest has to be known before its points are read: another may begin meanwhile.
