@@ -43,6 +43,7 @@ format: setup
 
 benchmark: setup
 	$(BIN)/python -m benchmarks.training
+	$(BIN)/python -m benchmarks.one_image
 	$(BIN)/python -m benchmarks.recording
 	$(BIN)/python -m benchmarks.startup
 	$(BIN)/python -m benchmarks.lens

@@ -30,6 +30,8 @@ class State:
 
     step: int = 0
     """Updates done."""
+    step_path: str = "eager"
+    """How steps are computed; the same path gives the same numbers."""
     scored_step: int = 0
     """The step at which the weights were last evaluated, or an epoch ended without that being due."""
     epoch: int = 0
@@ -42,6 +44,8 @@ class State:
     """Of the epoch in hand: images predicted right."""
     seen: int = 0
     """Of the epoch in hand: images trained on."""
+    sums: dict[str, float] = field(default_factory=dict)
+    """Of the epoch in hand: sums over its images of what else is measured of each of them."""
     step_seconds: float = 0.0
     """Of the epoch in hand: seconds spent in its steps."""
     images: int = 0
@@ -64,7 +68,7 @@ class State:
     def begin_epoch(self, done: int) -> None:
         """`done` epochs are behind; the next begins with empty sums."""
         self.epoch, self.position = done, 0
-        self.loss_sum, self.correct, self.seen, self.step_seconds = 0.0, 0, 0, 0.0
+        self.loss_sum, self.correct, self.seen, self.sums, self.step_seconds = 0.0, 0, 0, {}, 0.0
 
 
 @dataclass(frozen=True, slots=True)

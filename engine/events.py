@@ -29,6 +29,8 @@ class Started:
     device: str
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """What is needed to repeat the numbers: versions, threads, step path, precision."""
+    total_images: int = 0
+    """Images shown in `total_steps`, each as often as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Progress:
     first_step: int
     """The step that the first entry of every series in `values` belongs to; the others follow one by one."""
     values: Mapping[str, tuple[float, ...]]
-    """Per-step series: `batch_loss`, `batch_accuracy`, `learning_rate`."""
+    """Per-step series: `batch_loss`, `batch_accuracy`, `learning_rate`, and those that were chosen, as `gradient_norm/conv1`."""
     images: int
     """Images trained on since this process began."""
     seconds: float
@@ -69,7 +71,7 @@ class Evaluating:
 class EpochEnded:
     """An epoch, or the last part of one, is done. `values` has `train_loss`, `train_accuracy` (both running over the
     epoch's batches, in training mode) and, where an evaluation was due, `test_loss`, `test_accuracy`,
-    `validation_loss`, `validation_accuracy`."""
+    `validation_loss`, `validation_accuracy`; and what else was chosen, as `conv_deltas/conv1` or `dead/act1`."""
 
     step: int
     epoch: int
@@ -79,6 +81,8 @@ class EpochEnded:
     """Over the epoch's training steps, evaluation left out."""
     best: bool
     """True where this epoch's weights are the best so far."""
+    confusion: tuple[tuple[int, ...], ...] | None = None
+    """Counts of test images by true class (row) and predicted class (column), where that was chosen and evaluated."""
 
 
 @dataclass(frozen=True, slots=True)

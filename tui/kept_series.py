@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
-from collections.abc import Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tui.charting import Line, smooth
@@ -18,8 +18,13 @@ MOST = 1000
 MANY = 20_000
 """Steps from which on the store puts points into buckets rather than handing them all over."""
 _FAR = 2**62
-AN_EPOCH = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "validation_loss", "validation_accuracy", "rate_factor")
-"""The series that have a point an epoch, or fewer."""
+OF_STEPS = ("batch_loss", "batch_accuracy", "learning_rate", "seconds", "images_per_second", "gradient_norm", "update_ratio")
+"""The series that may have a point a step; of those of layers, `gradient_norm/conv1` as it is, what stands before the layer."""
+
+
+def is_of_steps(name: str) -> bool:
+    """Whether a series may have a point a step, rather than one an epoch or fewer."""
+    return name.partition("/")[0] in OF_STEPS
 
 
 class KeptSeries:
@@ -34,13 +39,14 @@ class KeptSeries:
         from engine.store.series import Cursor
 
         assert run.id is not None
-        many = name not in AN_EPOCH and run.step - (self._cursor.step if self._cursor else 0) > MANY
+        of_steps = is_of_steps(name)
+        many = of_steps and run.step - (self._cursor.step if self._cursor else 0) > MANY
         if self._cursor is None or many:
             # Which attempt is the newest has to be known before its points are read: another may begin meanwhile.
             newest = store.series(run.id, name, Cursor(_FAR, _FAR)).cursor.attempt
             self.buckets = store.downsampled(run.id, name, MOST) if many else []
             self._cursor = Cursor(newest, self.buckets[-1].last_step if self.buckets else -1)
-        width = 1 if name in AN_EPOCH else max(1, -(-run.total_steps // MOST))
+        width = max(1, -(-run.total_steps // MOST)) if of_steps else 1
         while True:
             new = store.series(run.id, name, self._cursor)
             first = new.from_step
@@ -51,7 +57,7 @@ class KeptSeries:
             # A bucket reached into what is to be read again: its first half has to be read again too.
             self._cursor = Cursor(new.cursor.attempt, first - 1)
         self._cursor = new.cursor
-        self._add(zip(new.steps, new.values, strict=True), width)
+        self._add(new.steps, new.values, width)
 
     def line(self, name: str, look: int, x_of: XAxis, window: float = 0.0, factor: float = 1.0) -> Line:
         """As a line of a chart: every bucket's extremes, or its mean, smoothed over `window` steps; values times `factor`."""
@@ -77,15 +83,20 @@ class KeptSeries:
             before = bad
         return found
 
-    def _add(self, points: Iterable[tuple[int, float]], width: int) -> None:
-        from engine.store.series import Bucket
-
-        for step, value in points:
-            told = not math.isnan(value)
-            self.buckets.append(Bucket(step, step, value, value, value, int(told), int(not told)))
-            if width > 1 and len(self.buckets) > 1 and self.buckets[-1].last_step - self.buckets[-2].first_step < width:
-                last = self.buckets.pop()
-                self.buckets[-1] = _joined(self.buckets[-1], last)
+    def _add(self, steps: Sequence[int], values: Sequence[float], width: int) -> None:
+        """Whole buckets at a time: a small net makes ten thousand points a second."""
+        place = 0
+        while place < len(steps):
+            last = self.buckets[-1] if self.buckets else None
+            joins = last is not None and steps[place] - last.first_step < width
+            first = last.first_step if last is not None and joins else steps[place]
+            end = bisect_left(steps, first + width, place)
+            bucket = _bucket(steps[place], steps[end - 1], values[place:end])
+            if last is not None and joins:
+                self.buckets[-1] = _joined(last, bucket)
+            else:
+                self.buckets.append(bucket)
+            place = end
 
 
 class XAxis:
@@ -117,6 +128,16 @@ class XAxis:
         first, last = self._steps[after - 1], self._steps[after]
         share = min(1.0, (step - first) / (last - first)) if last > first else 1.0
         return self._times[after - 1] + share * (self._times[after] - self._times[after - 1])
+
+
+def _bucket(first: int, last: int, values: Sequence[float]) -> Bucket:
+    from engine.store.series import Bucket
+
+    numbers = [value for value in values if not math.isnan(value)]
+    if not numbers:
+        return Bucket(first, last, math.nan, math.nan, math.nan, 0, len(values))
+    mean = sum(numbers) / len(numbers)
+    return Bucket(first, last, min(numbers), max(numbers), mean, len(numbers), len(values) - len(numbers))
 
 
 def _joined(one: Bucket, other: Bucket) -> Bucket:

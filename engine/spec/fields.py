@@ -19,7 +19,7 @@ class Hyperparameter:
     path: str
     """`part.name`, as in `model.activation`; a name alone where there is one group only."""
     kind: type
-    """bool, int, float, str or tuple (blocks)."""
+    """bool, int, float, str or tuple (blocks, or names)."""
     default: Any
     help: str
     unit: str
@@ -85,9 +85,11 @@ def nearest(wrong: str, right: Iterable[str]) -> str:
 
 
 def _choices(annotation: Any) -> tuple[str, ...]:
-    """The values of a Literal, also of one that may be None."""
+    """The values of a Literal, also of one that may be None; not of one of which there may be several."""
     if get_origin(annotation) is Literal:
         return tuple(get_args(annotation))
+    if get_origin(annotation) is tuple:
+        return ()
     return next((_choices(part) for part in get_args(annotation) if get_origin(part) is Literal), ())
 
 

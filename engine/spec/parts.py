@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     BaseModel,
@@ -122,6 +122,26 @@ ConvBlocks = Annotated[tuple[Annotated[ConvBlock, BeforeValidator(_conv_from_not
 DenseBlocks = Annotated[tuple[Annotated[DenseBlock, BeforeValidator(_dense_from_notation)], ...], BeforeValidator(_several)]
 
 
+# ------------------------------------------------------------------------------------------------------- measures
+
+Measure = Literal[
+    "mean_squared_error", "conv_deltas", "gradient_norm", "update_ratio", "saturated", "dead", "class_accuracy", "confusion"
+]
+"""What a run can measure besides losses, accuracies, learning rate and images/s; engine/training/measures.py defines each."""
+MEASURES: tuple[str, ...] = get_args(Measure)
+
+
+def _names(value: Any) -> Any:
+    """Accept names written in one line, parted by commas; each counts once."""
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, list | tuple):
+        return value
+    return tuple(dict.fromkeys(part.strip() if isinstance(part, str) else part for part in parts if part != ""))
+
+
+Measures = Annotated[tuple[Measure, ...], BeforeValidator(_names)]
+
+
 # ------------------------------------------------------------------------------------------------ the four parts
 
 
@@ -154,12 +174,18 @@ class DataSpec(Part):
 class OptimiserSpec(Part):
     """How weights are updated and how the learning rate moves."""
 
-    name: Literal["sgd", "adam", "adamw"] = hyper("adam", "update rule")
+    name: Literal["sgd", "nesterov", "rmsprop", "adam", "adamw"] = hyper("adam", "update rule; nesterov is sgd that looks ahead")
     learning_rate: float = hyper(1e-3, "size of a step, before the schedule", gt=0, le=10)
-    momentum: float = hyper(0.0, "share of the last update kept; sgd only", ge=0, lt=1)
+    momentum: float = hyper(0.0, "share of the last update kept; sgd, rmsprop, and nesterov, which needs it (0.9, say)", ge=0, lt=1)
     weight_decay: float = hyper(0.0, "pull of the weights towards zero (decoupled in adamw)", ge=0, le=1)
-    schedule: Literal["constant", "exponential", "cosine"] = hyper("constant", "how the learning rate changes with time")
-    decay: float = hyper(0.95, "factor an epoch of the exponential schedule, applied smoothly at every step", gt=0, le=1)
+    clip_norm: float = hyper(0.0, "norm of the whole gradient above which it is scaled down to it; 0 is none", ge=0, le=1e6)
+    schedule: Literal["constant", "exponential", "step", "cosine", "one_cycle"] = hyper(
+        "constant", "how the learning rate changes with time"
+    )
+    decay: float = hyper(
+        0.95, "factor of the exponential schedule an epoch, smoothly; of the step schedule at each fall", gt=0, le=1
+    )
+    step_epochs: float = hyper(10.0, "time between two falls of the step schedule", "epochs", gt=0, le=100_000)
     warmup_epochs: float = hyper(0.0, "straight rise from zero before the cosine schedule", "epochs", ge=0, le=1000)
 
 
@@ -168,7 +194,11 @@ class TrainingSpec(Part):
 
     epochs: int = hyper(10, "passes over the training images", "epochs", ge=1, le=100_000)
     steps: int | None = hyper(None, "budget in updates, in place of epochs", "steps", ge=1, le=1_000_000_000)
-    loss: Literal["cross_entropy"] = hyper("cross_entropy", "what is minimised")
+    loss: Literal["cross_entropy", "sum_squares"] = hyper(
+        "cross_entropy", "what is minimised; sum_squares is half the sum of squares per image, against one-hot targets"
+    )
+    label_smoothing: float = hyper(0.0, "share of the target given to all classes alike, in training only", ge=0, lt=1)
+    measures: Measures = hyper((), f"what is measured besides, parted by commas: {', '.join(MEASURES)}", max_length=len(MEASURES))
     patience: int = hyper(0, "epochs without a lower validation loss before stopping early; 0 is never", "epochs", ge=0, le=10_000)
     evaluate_every: int = hyper(1, "epochs between evaluations; the last one is always evaluated", "epochs", ge=1, le=10_000)
     snapshot_every: int = hyper(0, "epochs between snapshots of the weights; 0 keeps none", "epochs", ge=0, le=10_000)
@@ -189,6 +219,11 @@ class RunSpec(Part):
     optimiser: OptimiserSpec = Field(default_factory=OptimiserSpec)
     training: TrainingSpec = Field(default_factory=TrainingSpec)
 
+    def images_in(self, steps: int, images_per_epoch: int) -> int:
+        """How many images the first `steps` steps show, each counted as often as it is; an epoch's last batch may be short."""
+        epochs, rest = divmod(steps, -(-images_per_epoch // self.data.batch_size))
+        return epochs * images_per_epoch + rest * self.data.batch_size
+
     @model_validator(mode="after")
     def _agree(self) -> RunSpec:
         if self.training.patience and not self.data.validation_fraction:
@@ -196,10 +231,15 @@ class RunSpec(Part):
                 f"training.patience = {self.training.patience} stops on the validation loss, but data.validation_fraction = 0 "
                 "holds no image out: set data.validation_fraction (0.1, say) or training.patience = 0"
             )
-        if self.optimiser.momentum and self.optimiser.name != "sgd":
+        if self.optimiser.momentum and self.optimiser.name in ("adam", "adamw"):
             raise ValueError(
-                f"optimiser.momentum = {self.optimiser.momentum:g} means something to sgd only, but optimiser.name = "
-                f"{self.optimiser.name}: set optimiser.name = sgd or optimiser.momentum = 0"
+                f"optimiser.momentum = {self.optimiser.momentum:g} means something to sgd, nesterov and rmsprop only, but "
+                f"optimiser.name = {self.optimiser.name}: set optimiser.name = sgd or optimiser.momentum = 0"
+            )
+        if self.optimiser.name == "nesterov" and not self.optimiser.momentum:
+            raise ValueError(
+                "optimiser.name = nesterov looks ahead along its momentum, but optimiser.momentum = 0: "
+                "set optimiser.momentum (0.9, say) or optimiser.name = sgd"
             )
         if self.optimiser.warmup_epochs and self.optimiser.schedule != "cosine":
             raise ValueError(

@@ -29,6 +29,7 @@ INSERT_METRIC = "INSERT OR IGNORE INTO metric (run_id, name, step, attempt, valu
 _INSERT_MESSAGE = "INSERT INTO message (run_id, step, created, severity, text) VALUES (?, ?, ?, ?, ?)"
 _INSERT_CHECKPOINT = """INSERT INTO checkpoint (run_id, attempt, step, epoch, kind, file, bytes, created, test_accuracy)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_INSERT_CONFUSION = "INSERT OR IGNORE INTO confusion (run_id, step, attempt, counts) VALUES (?, ?, ?, ?)"
 _BEGIN_ATTEMPT = "UPDATE attempt SET step = ? WHERE run_id = ? AND attempt = ?"
 _OF_RUN = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "validation_loss", "validation_accuracy")
 """The values of an epoch that are columns of `run` too."""
@@ -109,6 +110,9 @@ class Gathered:
     def _epoch_ended(self, event: EpochEnded) -> None:
         self._where_it_stands(event)
         self._add_metrics(event.step, event.values)
+        if event.confusion is not None:
+            counts = json.dumps(event.confusion, separators=(",", ":"))
+            self.rows.append((_INSERT_CONFUSION, (self._run_id, event.step, self._attempt, counts)))
         test_accuracy = event.values.get("test_accuracy")
         self._test_accuracy = (event.step, test_accuracy)
         if event.best:

@@ -6,10 +6,13 @@ point (an epoch's end, say, and the evaluation repeated by the one that went on 
 
 from __future__ import annotations
 
+import json
+import math
 from array import array
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 from sqlalchemy import Connection
@@ -156,6 +159,31 @@ def read_many(connection: Connection, run_ids: Sequence[int], name: str) -> dict
                 kept[run_id][step] = _number(value)  # of one step the newest attempt comes last
         found.update({run_id: [Point(step, value) for step, value in points.items()] for run_id, points in kept.items()})
     return found
+
+
+def read_confusions(connection: Connection, run_id: int) -> dict[int, list[list[int]]]:
+    """Step -> counts of test images by true class (row) and predicted class, as the newest attempt has them."""
+    begun = _begun(connection, run_id)
+    query = "SELECT step, attempt, counts FROM confusion WHERE run_id = :run_id ORDER BY step, attempt"
+    return {
+        step: json.loads(counts)
+        for step, attempt, counts in rows(connection, query, {"run_id": run_id})
+        if all(step <= later_step for later, later_step in begun if later > attempt)
+    }
+
+
+def read_stability(connection: Connection, run_id: int) -> float | None:
+    """How restless training was: the standard deviation of the loss's change from each step to the next, over the last half of
+    the steps. None where there are not two changes, or one of them is no finite number."""
+    last = last_points(connection, run_id, ["batch_loss"]).get("batch_loss")
+    if last is None:
+        return None
+    values = read_series(connection, run_id, "batch_loss", Cursor(_NO_LIMIT, last.step // 2)).values
+    changes = [after - before for before, after in pairwise(values)]
+    if len(changes) < 2 or not math.isfinite(sum(changes)):
+        return None
+    mean = math.fsum(changes) / len(changes)
+    return math.sqrt(math.fsum((change - mean) ** 2 for change in changes) / len(changes))
 
 
 def _number(value: float | None) -> float:

@@ -299,6 +299,16 @@ class Store:
         with self.reading() as session:
             return series.read_many(session.connection(), run_ids, name)
 
+    def confusions(self, run_id: int) -> dict[int, list[list[int]]]:
+        """Step -> counts of test images by true class (row) and predicted class, where the run was told to keep them."""
+        with self.reading() as session:
+            return series.read_confusions(session.connection(), run_id)
+
+    def stability(self, run_id: int) -> float | None:
+        """The standard deviation of the training loss's change from step to step, over the last half of the run's steps."""
+        with self.reading() as session:
+            return series.read_stability(session.connection(), run_id)
+
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """One consistent view of the store, for queries that have no method here."""

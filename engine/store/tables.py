@@ -116,6 +116,18 @@ class Metric(StoreTable, table=True):
     value: float | None = None
 
 
+class Confusion(StoreTable, table=True):
+    """What a run's net took the test images for, at one evaluation. Append-only, as metrics are."""
+
+    __table_args__: ClassVar[Any] = {"sqlite_with_rowid": False}
+
+    run_id: int = Field(foreign_key="run.id", ondelete="CASCADE", primary_key=True)
+    step: int = Field(primary_key=True)
+    attempt: int = Field(primary_key=True)
+    counts: str = Field(sa_type=Text)
+    """JSON: a row a true class, a column a predicted class."""
+
+
 class Checkpoint(StoreTable, table=True):
     """One file that is complete on disk, in the run's folder. Rows of files that were cleared away are deleted."""
 

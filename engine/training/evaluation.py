@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from engine.data.batches import Standardise
 from engine.data.split import Split
 from engine.models import at_rest
+from engine.spec import TrainingSpec
+from engine.training.layers import EvaluationMeasures
+from engine.training.losses import loss, mean_squared_error
 
 BATCH = 256
 """Images at once: larger batches fall out of a processor's cache and are slower, smaller ones leave a GPU idle."""
@@ -24,24 +27,40 @@ class Score:
     loss: float
     accuracy: float
     images: int
+    mean_squared_error: float | None = None
+    """Where the spec asks for it."""
 
 
-def evaluate(net: nn.Module, split: Split, standardise: Standardise, precision: str = "float32") -> Iterator[int | Score]:
+def evaluate(
+    net: nn.Module, split: Split, standardise: Standardise, spec: TrainingSpec, measures: EvaluationMeasures | None = None
+) -> Iterator[int | Score]:
     """Score the net in inference mode: yields how many images are done after each batch, and last a Score.
+
+    The loss is the spec's, without label smoothing: that is for training. `measures` are shown every batch.
 
     The mean loss weighs every image the same, a short last batch too. Training flags are put back, also when the caller
     stops half-way. `net` and `split` are on one device; the numbers do not depend on torch's generators.
     """
     device = split.images.device
-    losses, correct = [], []
+    spec = spec.model_copy(update={"label_smoothing": 0.0})
+    losses, correct, squares = [], [], []
     with at_rest(net):
         for start in range(0, len(split), BATCH):
             labels = split.labels[start : start + BATCH]
-            with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-                logits = net(standardise(split.images[start : start + BATCH])).float()
-                losses.append(F.cross_entropy(logits, labels, reduction="sum"))
-                correct.append((logits.argmax(1) == labels).sum())
+            with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=spec.precision == "bfloat16"):
+                images = standardise(split.images[start : start + BATCH])
+                # For this one pass: between two batches the puller may have passes of its own.
+                with measures.watching(net) if measures else nullcontext():
+                    outputs = net(images).float()
+                losses.append(loss(spec, outputs, labels, reduction="sum"))
+                predicted = outputs.argmax(1)
+                correct.append((predicted == labels).sum())
+                if "mean_squared_error" in spec.measures:
+                    squares.append(mean_squared_error(spec, outputs, labels) * len(labels))
+                if measures:
+                    measures.judge(predicted, labels)
             yield min(start + BATCH, len(split))
     # Summed in double precision, as Python does; fetched once.
-    loss, right = sum(torch.stack(losses).tolist()), sum(torch.stack(correct).tolist())
-    yield Score(loss / len(split), right / len(split), len(split))
+    total, right = sum(torch.stack(losses).tolist()), sum(torch.stack(correct).tolist())
+    squared = sum(torch.stack(squares).tolist()) / len(split) if squares else None
+    yield Score(total / len(split), right / len(split), len(split), squared)

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from engine.checkpoint import State
+
+Scalar = Tensor | float
+"""A tensor [] on the device, or a number where it is known anyway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,19 +33,23 @@ class Settled:
 
     first_step: int
     series: dict[str, tuple[float, ...]]
-    """`batch_loss`, `batch_accuracy` and `learning_rate`, a number a step each."""
+    """`batch_loss`, `batch_accuracy`, `learning_rate` and what else was chosen, a number a step each."""
     images: int
     not_finite: NotFinite | None
 
 
 @dataclass(slots=True)
 class Pending:
-    """Measures that still lie on the device: one scalar tensor a step each, fetched together."""
+    """Measures that may still lie on the device: one scalar a step each, fetched together."""
 
-    losses: list[Tensor] = field(default_factory=list)
-    correct: list[Tensor] = field(default_factory=list)
-    weight_sums: list[Tensor] = field(default_factory=list)
+    losses: list[Scalar] = field(default_factory=list)
+    correct: list[Scalar] = field(default_factory=list)
+    weight_sums: list[Scalar] = field(default_factory=list)
     """Sum of all weights after each step: not finite as soon as one weight is not, and a tenth of a norm's cost."""
+    series: defaultdict[str, list[Scalar]] = field(default_factory=lambda: defaultdict(list))
+    """What is told of every step besides."""
+    means: defaultdict[str, list[Scalar]] = field(default_factory=lambda: defaultdict(list))
+    """What is told of every epoch besides: means over the images of each step."""
     rates: list[float] = field(default_factory=list)
     counts: list[int] = field(default_factory=list)
 
@@ -52,18 +62,24 @@ class Pending:
         first = state.step - steps + 1
         if not steps:
             return Settled(first, {}, 0, None)
-        measures = torch.stack([torch.stack(self.losses), torch.stack(self.correct), torch.stack(self.weight_sums)])
-        losses, correct, weight_sums = measures.tolist()
+        wanted = [self.losses, self.correct, self.weight_sums, *self.series.values(), *self.means.values()]
+        losses, correct, weight_sums, *rest = _fetched(wanted)
         images = sum(self.counts)
-        state.loss_sum += sum(loss * count for loss, count in zip(losses, self.counts, strict=True))
+        # One by one, so that an epoch's sums do not depend on when events came.
+        for loss, count in zip(losses, self.counts, strict=True):
+            state.loss_sum += loss * count
         state.correct += round(sum(correct))
         state.seen += images
         state.images += images
+        for name, values in zip(self.means, rest[len(self.series) :], strict=True):
+            for value, count in zip(values, self.counts, strict=True):
+                state.sums[name] = state.sums.get(name, 0.0) + value * count
         series = {
             "batch_loss": tuple(losses),
             "batch_accuracy": tuple(right / count for right, count in zip(correct, self.counts, strict=True)),
             "learning_rate": tuple(self.rates),
         }
+        series |= {name: tuple(values) for name, values in zip(self.series, rest, strict=False)}
         not_finite = None
         for index, (loss, weight) in enumerate(zip(losses, weight_sums, strict=True)):
             if not (math.isfinite(loss) and math.isfinite(weight)):
@@ -71,3 +87,10 @@ class Pending:
                 not_finite = NotFinite(first + index, self.rates[index], what)
                 break
         return Settled(first, series, images, not_finite)
+
+
+def _fetched(lists: Sequence[list[Scalar]]) -> list[list[float]]:
+    """All of them as numbers; each list has tensors only, or numbers only."""
+    tensors = [torch.stack(cast("list[Tensor]", each)) for each in lists if isinstance(each[0], Tensor)]
+    rows = iter(torch.stack(tensors).tolist() if tensors else ())
+    return [next(rows) if isinstance(each[0], Tensor) else cast("list[float]", each) for each in lists]

@@ -27,14 +27,19 @@ from engine.errors import DataError
 from engine.events import Event
 from engine.spec import RunSpec
 from engine.training import generators
+from engine.training.by_hand import make_step
 from engine.training.evaluation import Score, evaluate
+from engine.training.layers import EvaluationMeasures
 from engine.training.measures import NotFinite, Pending, Settled
 from engine.training.saving import Saver
 from engine.training.schedule import learning_rate
-from engine.training.step import EagerStep, make_optimiser
+from engine.training.step import make_optimiser
 
 EVENT_SECONDS = 0.1
 """An event comes at least this often, or every step where a step takes longer."""
+
+TOGETHER = 64
+"""Images prepared at once where batches are smaller."""
 
 
 class Training:
@@ -80,7 +85,7 @@ class Training:
 
         self.steps_per_epoch = math.ceil(len(self._train) / spec.data.batch_size)
         self.total_steps = spec.training.steps or spec.training.epochs * self.steps_per_epoch
-        self.state = State()
+        self.state = State(step_path="")
         self._best: dict[str, Tensor] = {}
         self._pending = Pending()
         self._not_finite: NotFinite | None = None
@@ -94,8 +99,10 @@ class Training:
         if resume_from is not None:
             self._resume(resume_from, optimiser)
         self._images_before = self.state.images
-        self._step = EagerStep(spec, self.net, optimiser, self.device)
-        self._threads = threads or spec.training.threads or torch.get_num_threads()
+        shape = (channels, spec.data.size, spec.data.size)
+        self._step = make_step(spec, self.net, optimiser, self.device, shape, self.state.step_path)
+        self.state.step_path = self._step.path
+        self._threads = threads or spec.training.threads or self._step.threads or torch.get_num_threads()
 
         self._stopping = False
         self._factors: list[float] = []
@@ -181,6 +188,7 @@ class Training:
             step=self.state.step,
             epoch=self.state.epoch,
             total_steps=self.total_steps,
+            total_images=self.spec.images_in(self.total_steps, len(self._train)),
             steps_per_epoch=self.steps_per_epoch,
             images_per_epoch=len(self._train),
             parameters=sum(parameter.numel() for parameter in self.net.parameters()),
@@ -216,11 +224,12 @@ class Training:
         order = epoch_order(len(self._train), how=spec.data.order, seed=spec.training.seed, epoch=state.epoch + 1)
         order = order.to(self.device)
         began, said = time.monotonic(), time.monotonic()
+        batches = self._batches(order)
         while state.position < self.steps_per_epoch and state.step < self.total_steps:
-            yield from self._apply_rate_changes()
-            at = order[state.position * spec.data.batch_size : (state.position + 1) * spec.data.batch_size]
-            images = self._standardise(self._train.images.index_select(0, at))
-            self._step(images, self._train.labels.index_select(0, at), self._rate(), self._pending)
+            if self._factors:
+                yield from self._apply_rate_changes()
+            images, labels = next(batches)
+            self._step(images, labels, self._rate(), self._pending)
             state.step += 1
             state.position += 1
             now = time.monotonic()
@@ -233,6 +242,16 @@ class Training:
         if len(self._pending):
             yield from self._say_progress(time.monotonic() - said)
         yield from self._end_epoch()
+
+    def _batches(self, order: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Images and labels of the epoch's batches, from the position in hand on."""
+        size = self.spec.data.batch_size
+        # Small batches are prepared several at a time, for the price of one: most of it is not the arithmetic.
+        several = size * max(1, TOGETHER // size)
+        for indices in torch.split(order[self.state.position * size :], several):
+            images = self._standardise(self._train.images.index_select(0, indices))
+            labels = self._train.labels.index_select(0, indices)
+            yield from zip(torch.split(images, size), torch.split(labels, size), strict=True)
 
     def _say_progress(self, seconds: float) -> Iterator[Event]:
         """Settle the steps since the last time and say how they went."""
@@ -250,6 +269,7 @@ class Training:
 
     def _settle(self) -> Settled:
         pending, self._pending = self._pending, Pending()
+        self._step.look(pending)
         settled = pending.settle(self.state)
         # Kept before anything is said: whatever the puller does next, these weights are never saved.
         self._not_finite = self._not_finite or settled.not_finite
@@ -271,12 +291,15 @@ class Training:
         """Evaluate where it is due, note whether these weights are the best, and begin the next epoch."""
         state, training = self.state, self.spec.training
         values = {"train_loss": state.loss_sum / state.seen, "train_accuracy": state.correct / state.seen}
+        values |= {name: total / state.seen for name, total in state.sums.items()}
         epoch = state.epoch + 1
+        measures = EvaluationMeasures(training, self._test.classes)
         evaluated = epoch % training.evaluate_every == 0 or state.step >= self.total_steps
         if evaluated:
             if self._validation is not None:
                 yield from self._evaluate("validation", self._validation, values)
-            yield from self._evaluate("test", self._test, values)
+            yield from self._evaluate("test", self._test, values, measures)
+            values |= measures.values
         best = evaluated and self._is_best(values, epoch)
         state.values = values
         state.images_per_second = state.seen / state.step_seconds if state.step_seconds > 0 else 0.0
@@ -292,17 +315,22 @@ class Training:
             seconds=self._seconds(),
             images_per_second=state.images_per_second,
             best=best,
+            confusion=measures.confusion,
         )
         if best:
             yield from self._save_weights("best")
         if training.snapshot_every and (epoch % training.snapshot_every == 0 or self._is_over()):
             yield from self._save_weights("snapshot")
 
-    def _evaluate(self, name: Any, split: Split, values: dict[str, float]) -> Iterator[Event]:
+    def _evaluate(
+        self, name: Any, split: Split, values: dict[str, float], measures: EvaluationMeasures | None = None
+    ) -> Iterator[Event]:
         said = time.monotonic()
-        for done in evaluate(self.net, split, self._standardise, self.spec.training.precision):
+        for done in evaluate(self.net, split, self._standardise, self.spec.training, measures):
             if isinstance(done, Score):
                 values[f"{name}_loss"], values[f"{name}_accuracy"] = done.loss, done.accuracy
+                if done.mean_squared_error is not None:
+                    values[f"{name}_mean_squared_error"] = done.mean_squared_error
             elif time.monotonic() - said >= EVENT_SECONDS or self._stopping:
                 yield events.Evaluating(self.state.step, self.state.epoch + 1, name, done, len(split), self._seconds())
                 said = time.monotonic()

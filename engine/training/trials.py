@@ -27,7 +27,8 @@ from engine.models import build
 from engine.spec import RunSpec, changed
 from engine.training import generators
 from engine.training.measures import Pending
-from engine.training.step import EagerStep, make_optimiser
+from engine.training.by_hand import make_step
+from engine.training.step import make_optimiser
 
 WARM_UP_STEPS = 2
 TIMED_STEPS = 5
@@ -175,9 +176,10 @@ class _Bench:
         keep_freed_memory()
         net = build(spec.model, channels=channels, size=spec.data.size, classes=classes, seed=spec.training.seed)
         net = net.to(device).to(memory_format=torch.channels_last)
-        self._step = EagerStep(spec, net, make_optimiser(spec.optimiser, net.parameters()), device)
+        shape = (channels, spec.data.size, spec.data.size)
+        self._step = make_step(spec, net, make_optimiser(spec.optimiser, net.parameters()), device, shape)
         self._random = generators.seeded(device, spec.training.seed)
-        self._threads = spec.training.threads or torch.get_num_threads()
+        self._threads = spec.training.threads or self._step.threads or torch.get_num_threads()
         self._device = device
 
     def train(self, images: Tensor, labels: Tensor, rate: float) -> float:

@@ -221,7 +221,7 @@ def test_an_error_nobody_foresaw_is_one_line_and_its_story_in_a_named_file(
     def broken(*_arguments: object) -> None:
         raise RuntimeError("the moon\nis wrong")
 
-    monkeypatch.setattr("engine.training.step.EagerStep.__call__", broken)
+    monkeypatch.setattr("engine.training.step.Step.__call__", broken)
     printed = convtui("run", *SMALL, "--epochs", "1", "--json")
     assert printed.code == 1
     assert printed.lines[-1]["event"] == "failed"
@@ -268,3 +268,23 @@ def test_a_precision_that_the_device_has_not_is_told(monkeypatch: pytest.MonkeyP
     with pytest.raises(DeviceError, match=r"training\.precision = float32"):
         check_precision(torch.device("cuda"), "bfloat16")
     check_precision(torch.device("cuda"), "float32")
+
+
+def test_what_was_chosen_is_measured_shown_and_exported(convtui: Convtui) -> None:
+    chosen = "training.measures=gradient_norm, dead, class_accuracy, confusion, mean_squared_error"
+    printed = convtui("run", *SMALL, "--epochs", "2", "--set", chosen, "--json")
+    assert printed.code == 0
+    started = printed.lines[0]
+    assert started["total_images"] > started["total_steps"]
+    run = convtui("runs", "export", "last", "--json").lines[0]
+    assert {"gradient_norm/conv1", "dead/act1", "test_mean_squared_error"} <= run["metrics"].keys()
+    assert len(run["metrics"]["gradient_norm/conv1"]["steps"]) == run["step"]
+    assert run["confusion"]["steps"] == run["metrics"]["test_accuracy"]["steps"]
+    last = run["confusion"]["counts"][-1]
+    assert sum(last[place][place] for place in range(len(last))) / sum(map(sum, last)) == pytest.approx(run["test_accuracy"])
+    shown = convtui("runs", "show", "last").out
+    assert f"{run['metrics']['gradient_norm/conv1']['values'][-1]:.3g}" in shown
+    assert "images shown" in shown
+    told = convtui("runs", "show", "last", "--json").lines[0]
+    assert told["stability"] > 0
+    assert told["measures"]["dead/act1"] == run["metrics"]["dead/act1"]["values"][-1]

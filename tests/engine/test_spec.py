@@ -33,7 +33,7 @@ from engine.spec import ConvBlock, RunSpec, changed, difference, hyperparameters
         ({"model.conv_blocks": "32 5x4"}, "model.conv_blocks.0 = 32 5x4 is not a block: write FILTERS KxK"),
         ({"model.dense_blocks": "ten"}, "model.dense_blocks.0 = ten is not a block: write UNITS"),
         ({"training.patience": 3}, "training.patience = 3 stops on the validation loss, but data.validation_fraction = 0"),
-        ({"optimiser.momentum": 0.9}, "optimiser.momentum = 0.9 means something to sgd only"),
+        ({"optimiser.momentum": 0.9}, "optimiser.momentum = 0.9 means something to sgd, nesterov and rmsprop only"),
         ({"optimiser.warmup_epochs": 2.0}, "optimiser.warmup_epochs = 2 belongs to the cosine schedule"),
     ],
 )
@@ -120,3 +120,25 @@ def test_every_hyperparameter_has_help_and_every_number_has_bounds() -> None:
 def test_a_spec_survives_json_to_the_last_bit() -> None:
     spec = changed(RunSpec(), {"optimiser.learning_rate": 0.1 + 0.2, "model.conv_blocks": "8 3x3 pool 2"})
     assert RunSpec.model_validate_json(spec.model_dump_json()) == spec
+
+
+def test_measures_are_written_in_one_line_each_once_and_a_wrong_one_is_named() -> None:
+    spec = changed(RunSpec(), {"training.measures": "gradient_norm,  dead , gradient_norm"})
+    assert spec.training.measures == ("gradient_norm", "dead")
+    assert written(spec.training.measures) == "gradient_norm, dead"
+    assert changed(spec, {"training.measures": "none"}).training.measures == ()
+    with pytest.raises(SpecError, match=r"training\.measures\.1 = ded is not one of .*\(did you mean dead\?\)"):
+        changed(spec, {"training.measures": "gradient_norm, ded"})
+
+
+def test_nesterov_without_momentum_is_refused_with_what_to_do() -> None:
+    with pytest.raises(SpecError, match=r"set optimiser\.momentum \(0\.9, say\)"):
+        changed(RunSpec(), {"optimiser.name": "nesterov"})
+
+
+def test_images_shown_count_an_epochs_short_last_batch_as_it_is() -> None:
+    spec = changed(RunSpec(), {"data.batch_size": 32})
+    assert spec.images_in(7, 200) == 200  # six batches of 32 and one of 8
+    assert spec.images_in(8, 200) == 232
+    assert spec.images_in(15, 200) == 432
+    assert spec.images_in(0, 200) == 0

@@ -23,6 +23,7 @@ from tui.app import ConvtuiApp
 from tui.kept_series import MANY, MOST, KeptSeries, XAxis
 from tui.screens.asking import Writing
 from tui.screens.live import LivePage
+from tui.screens.live_reading import Options, Reader
 from tui.screens.live_words import progress_bar, seconds_left, standing
 from tui.session import Session
 from tui.widgets import device_line
@@ -458,6 +459,28 @@ def test_a_new_attempt_takes_the_place_of_what_was_given_up(store: Store) -> Non
     kept.read(store, store.run(4), "batch_loss")
     assert [bucket.last_step for bucket in kept.buckets] == list(range(1, 63))
     assert [bucket.mean for bucket in kept.buckets[-2:]] == [7.0, 8.0]
+
+
+def test_what_was_chosen_to_be_measured_has_charts_of_its_own(store: Store) -> None:
+    run = add_run(store, "watched", done=1)
+    store.queue(run.id or 0)
+    store.claim(run.id or 0)
+    with Recorder(store, run.id or 0) as recorder:
+        recorder.record(events.Started(20, 1, 200, 20, 2560, 1, "cifar10", "cpu"))
+        norms = {"gradient_norm/conv1": (0.5, 0.25), "gradient_norm/output": (2.0, 4.0)}
+        recorder.record(events.Progress(22, 2, 2, 21, norms, 256, 7.0, 1.0))
+        ends = {"train_mean_squared_error": 0.01, "test_mean_squared_error": 0.02, "dead/act1": 0.25, "class_accuracy/cat": 0.5}
+        recorder.record(events.EpochEnded(40, 2, ends, 12.0, 1.0, best=False))
+        seen = (reader := Reader()).look(store, run.id)
+        assert seen is not None
+        assert {"gradient norm", "mean squared error", "dead", "class accuracy"} < set(seen.groups)
+        plots = {group: reader.plot(store, seen.run, group, Options("step", smoothing="off")) for group in seen.groups}
+    assert {line.name: list(line.ys)[-1] for line in plots["gradient norm"].lines} == {"conv1": 0.25, "output": 4.0}
+    assert {line.name: list(line.ys) for line in plots["mean squared error"].lines} == {"train": [0.01], "test": [0.02]}
+    (dead,) = plots["dead"].lines
+    assert (dead.name, list(dead.ys), plots["dead"].form) == ("act1", [25.0], "percent")
+    looks = [line.look for line in plots["gradient norm"].lines]
+    assert len(set(looks)) == len(looks)
 
 
 # ------------------------------------------------------------------------------------------------------------- words

@@ -204,13 +204,13 @@ def test_choices_by_menu(tmp_path: Path) -> None:
     async def steps(app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
         await to(page, "optimiser.name", pilot)
         await pilot.press("enter")
-        assert app.screen.query_one(OptionList).highlighted == 1
+        assert app.screen.query_one(OptionList).highlighted == 3
         await pilot.press("k", "enter")
         await pilot.pause()
-        assert page.form.draft.spec.optimiser.name == "sgd"
+        assert page.form.draft.spec.optimiser.name == "rmsprop"
         await pilot.press("enter", "j", "escape")
         await pilot.pause()
-        assert page.form.draft.spec.optimiser.name == "sgd"
+        assert page.form.draft.spec.optimiser.name == "rmsprop"
 
     on_page(tmp_path, steps)
 

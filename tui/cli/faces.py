@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.console import Console
@@ -129,7 +129,8 @@ class PlainFace(QuietFace):
         match event:
             case events.Started():
                 self.total_epochs = -(-event.total_steps // event.steps_per_epoch)
-                self.write(introduction(event))
+                for text in introduction(event):
+                    self.write(text)
             case events.EpochEnded():
                 self.write(epoch_line(event, self.total_epochs, pace=self.wide))
             case events.RateChanged():
@@ -259,6 +260,7 @@ class JsonFace(QuietFace):
                     step=event.step,
                     epoch=event.epoch,
                     total_steps=event.total_steps,
+                    total_images=event.total_images,
                     steps_per_epoch=event.steps_per_epoch,
                     parameters=event.parameters,
                     dataset=event.dataset,
@@ -306,10 +308,11 @@ def farewell(run: Run, ending: events.Ending) -> str:
             return f"run {run.id} diverged: {run.reason}; {smaller}"
 
 
-def introduction(event: events.Started) -> str:
-    """What is about to be trained, in one line."""
-    verb = f"goes on from step {event.step:,}" if event.step else f"{event.total_steps:,} steps"
-    return f"{event.parameters:,} parameters on {event.dataset}, {event.images_per_epoch:,} images · {event.device} · {verb}"
+def introduction(event: events.Started) -> Iterator[str]:
+    """What is about to be trained, and for how long."""
+    yield f"{event.parameters:,} parameters on {event.dataset}, {event.images_per_epoch:,} images · {event.device}"
+    budget = f"{event.total_steps:,} steps = {event.total_images:,} images shown"
+    yield f"goes on from step {event.step:,} of {budget}" if event.step else budget
 
 
 def epoch_line(event: events.EpochEnded, total: int, *, pace: bool = True) -> str:

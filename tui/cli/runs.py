@@ -86,11 +86,14 @@ def show_run(reference: RunName, as_json: AsJson = False, store_path: StorePath 
             name: [value for _, value in store.epoch_series([run.id], name).get(run.id, [])]
             for name in ("test_accuracy", "test_loss")
         }
+        measured = {name: point.value for name, point in store.last_metrics(run.id).items() if _is_chosen(name)}
+        stability = store.stability(run.id)
         folder = store.folder(run.id)
     from tui.cli.tables import labelled
 
     if as_json:
         values = _values(run) | {"spec": json.loads(run.spec), "provenance": run.repeatable}
+        values |= {"measures": measured, "stability": stability}
         values["checkpoints"] = [
             {"kind": c.kind, "step": c.step, "epoch": c.epoch, "file": str(folder / c.file), "bytes": c.bytes} for c in checkpoints
         ]
@@ -103,6 +106,10 @@ def show_run(reference: RunName, as_json: AsJson = False, store_path: StorePath 
     if curves["test_loss"]:
         accuracy, loss = (sparkline(curves[name], 30) for name in ("test_accuracy", "test_loss"))
         print(labelled("curves", f"test accuracy {accuracy}  test loss {loss}"))
+    if stability is not None:
+        print(labelled("stability", f"the loss changes by {number(stability)} from step to step, over the last half"))
+    for index, text in enumerate(_grouped(measured)):
+        print(labelled("" if index else "measured", text))
     _print_settings(run)
     for checkpoint in checkpoints:
         where = f"epoch {checkpoint.epoch}, step {checkpoint.step:,}"
@@ -126,15 +133,16 @@ def export(
         run = store.find(reference)
         assert run.id is not None
         series = {name: store.series(run.id, name) for name in store.metric_names(run.id)}
+        confusions = store.confusions(run.id)
     form = "json" if as_json else form
     if out is None:
-        _export(run, series, form, sys.stdout)
+        _export(run, series, confusions, form, sys.stdout)
         return
     from engine.files import written_whole
 
     try:
         with written_whole(out) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-            _export(run, series, form, file)
+            _export(run, series, confusions, form, file)
     except OSError as error:
         raise UsageError(f"--out {out} cannot be written: {error.strerror or error}") from None
 
@@ -202,7 +210,10 @@ def _outline(run: Run) -> list[tuple[str, str | None]]:
     held_out = run.validation_loss is not None
     return [
         ("run", f"{run.id} {run.name}"),
-        ("status", f"{run.status}, epoch {run.epoch}/{epochs(run)}, step {run.step:,}/{run.total_steps:,}"),
+        (
+            "status",
+            f"{run.status}, epoch {run.epoch}/{epochs(run)}, step {run.step:,}/{run.total_steps:,}, {run.images:,} images shown",
+        ),
         ("why", run.reason),
         ("data", run.dataset),
         ("test", _score(run.test_accuracy, run.test_loss)),
@@ -219,6 +230,20 @@ def _outline(run: Run) -> list[tuple[str, str | None]]:
 
 def _score(accuracy: float | None, loss: float | None) -> str:
     return f"accuracy {percent(accuracy)}, loss {number(loss)}"
+
+
+def _is_chosen(name: str) -> bool:
+    """Whether a series is there because the run was told to measure it."""
+    return "/" in name or name.endswith("mean_squared_error")
+
+
+def _grouped(values: dict[str, float]) -> list[str]:
+    """What was measured last, a line a measure, with its values by layer, class or split."""
+    found: dict[str, list[str]] = {}
+    for name, value in values.items():
+        measure, _, of = name.partition("/") if "/" in name else ("mean_squared_error", "", name.partition("_")[0])
+        found.setdefault(measure.replace("_", " "), []).append(f"{clean(of)} {value:.3g}")
+    return [f"{measure}: {', '.join(texts)}" for measure, texts in found.items()]
 
 
 def _tail(text: str, width: int) -> str:
@@ -246,10 +271,11 @@ def _print_settings(run: Run) -> None:
         print(labelled("command", clean(command)))
 
 
-def _export(run: Run, series: dict[str, Any], form: str, file: TextIO) -> None:
+def _export(run: Run, series: dict[str, Any], confusions: dict[int, list[list[int]]], form: str, file: TextIO) -> None:
     if form == "json":
         metrics = {name: {"steps": list(s.steps), "values": list(s.values)} for name, s in series.items()}
-        file.write(line(_values(run) | {"spec": json.loads(run.spec), "metrics": metrics}) + "\n")
+        matrices = {"steps": list(confusions), "counts": list(confusions.values())}
+        file.write(line(_values(run) | {"spec": json.loads(run.spec), "metrics": metrics, "confusion": matrices}) + "\n")
         return
     columns = {name: dict(zip(s.steps, s.values, strict=True)) for name, s in series.items()}
     writer = csv.writer(file)

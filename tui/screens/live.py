@@ -90,6 +90,8 @@ class LivePage(Steering):
         self.said: list[Entry] = []
         """What was asked of the run here, and what came of it."""
         self._reader = Reader()
+        self._told = Text()
+        """The messages as they stand on the screen."""
         self._looking = self._again = False
         self._ticks = 0
         self._timer: Timer | None = None
@@ -224,7 +226,8 @@ class LivePage(Steering):
         self._show_entries()
         here = seen.run.status in LIVE and seen.here
         self.query_one(DeviceLine).follow(seen.run.device, seen.run.pid if here else None)
-        self.refresh_bindings()
+        if before is None:
+            self.refresh_bindings()  # makes the whole footer anew: not at every look
 
     def _show_standing(self, width: int) -> None:
         if self.run is not None:
@@ -253,6 +256,9 @@ class LivePage(Steering):
         text = Text("\n").join(
             Text.assemble((clock(entry.created), "dim"), "  ", (entry.text, colours.get(entry.severity, ""))) for entry in entries
         )
+        if text == self._told:
+            return
+        self._told = text
         panel = self.query_one("#entries", VerticalScroll)
         panel.set_class(bool(entries), "some")
         panel.query_one(Static).update(text)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tui.charting import Form, Line, Mark, Plot
 from tui.cli.text import clean, percent, size
-from tui.kept_series import KeptSeries, XAxis
+from tui.kept_series import KeptSeries, XAxis, is_of_steps
 from tui.screens.run_words import BETWEEN, settings_words
 
 if TYPE_CHECKING:
@@ -23,7 +23,16 @@ PAIRED = ("loss", "accuracy")
 """Series that belong in one chart: `batch_loss`, `train_loss`, ..."""
 _LOOKS = {"batch": 3, "train": 0, "validation": 2, "test": 1}
 """In the order in which they are drawn, and so which is on top."""
-_FORMS: dict[str, Form] = {"accuracy": "percent", "learning rate": "small", "images/s": "count"}
+_FORMS: dict[str, Form] = {
+    "accuracy": "percent",
+    "class accuracy": "percent",
+    "saturated": "percent",
+    "dead": "percent",
+    "learning rate": "small",
+    "gradient norm": "small",
+    "update ratio": "small",
+    "images/s": "count",
+}
 _TITLES = {"learning_rate": "learning rate", "images_per_second": "images/s"}
 _NO_CHART = ("seconds", "best_epoch", "rate_factor")
 MOST_ENTRIES = 200
@@ -84,8 +93,7 @@ class Reader:
         self._members = {name: [] for name in PAIRED}
         for name in store.metric_names(run.id):
             if name not in _NO_CHART:
-                kind = name.rpartition("_")[2] if name.rpartition("_")[0] in _LOOKS else ""
-                self._members.setdefault(kind or _TITLES.get(name, name.replace("_", " ")), []).append(name)
+                self._members.setdefault(_group(name), []).append(name)
         self._read_entries(store, run.id)
         return Seen(run, _about(store, run), tuple(self._members), tuple(self._entries), run.host == hostname())
 
@@ -93,7 +101,8 @@ class Reader:
         """One chart of the run last looked at. Raises StoreError."""
         x_of = XAxis(options.axis, run, self._read(store, run, "seconds") if options.axis == "time" else None)
         names = sorted(self._members.get(group, ()), key=lambda name: list(_LOOKS).index(_source(name)) if _source(name) else 0)
-        lines = [self._line(store, run, name, x_of, options) for name in names]
+        looks = [_LOOKS.get(_source(name), place) for place, name in enumerate(names)]
+        lines = [self._line(store, run, name, look, x_of, options) for name, look in zip(names, looks, strict=True)]
         marks = self._marks(store, run, x_of, best=group in PAIRED)
         return Plot(
             title=group,
@@ -108,14 +117,13 @@ class Reader:
             empty=f"no {group} above zero" if options.log and lines else "no epoch yet" if not run.epoch else f"no {group} yet",
         )
 
-    def _line(self, store: Store, run: Run, name: str, x_of: XAxis, options: Options) -> Line:
+    def _line(self, store: Store, run: Run, name: str, look: int, x_of: XAxis, options: Options) -> Line:
         series = self._read(store, run, name)
-        source = _source(name)
-        an_epoch = source in ("train", "validation", "test")
+        an_epoch = not is_of_steps(name)
         smoothed = options.smoothing if not an_epoch and name != "learning_rate" else "off"
         window = max(LEAST_WINDOW[smoothed], WINDOWS[smoothed] * run.total_steps)
-        factor = 100.0 if name.endswith("_accuracy") else 1.0
-        line = series.line(source or "", _LOOKS.get(source, 0), x_of, window, factor)
+        factor = 100.0 if _FORMS.get(_group(name)) == "percent" else 1.0
+        line = series.line(_source(name) or name.partition("/")[2], look, x_of, window, factor)
         return Line(line.name, line.xs, line.ys, line.look, each=an_epoch)
 
     def _marks(self, store: Store, run: Run, x_of: XAxis, *, best: bool) -> list[Mark]:
@@ -151,9 +159,17 @@ class Reader:
 
 
 def _source(name: str) -> str:
-    """`train` of `train_loss`; nothing where the series stands for itself."""
-    source, _, kind = name.rpartition("_")
-    return source if source in _LOOKS and kind in PAIRED else ""
+    """`train` of `train_loss`; nothing where the series is of no split."""
+    source = name.partition("_")[0]
+    return source if source in _LOOKS else ""
+
+
+def _group(name: str) -> str:
+    """The chart that a series belongs in: `loss` of `train_loss`, `gradient norm` of `gradient_norm/conv1`."""
+    if name in _TITLES:
+        return _TITLES[name]
+    what = name.partition("_")[2] if _source(name) else name.partition("/")[0]
+    return what.replace("_", " ")
 
 
 def _about(store: Store, run: Run) -> str:

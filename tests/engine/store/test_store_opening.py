@@ -19,7 +19,7 @@ from engine.store.tables import StoreTable
 NEXT_REVISION = """
 import sqlalchemy as sa
 from alembic import op
-revision, down_revision, branch_labels, depends_on = "0002", "0001", None, None
+revision, down_revision, branch_labels, depends_on = "0998", "{head}", None, None
 def upgrade():
     with op.batch_alter_table("run", recreate="always") as batch:
         batch.add_column(sa.Column("mood", sa.String()))
@@ -48,7 +48,7 @@ def newer_migrations(tmp_path: Path, more: str = "") -> Path:
     (folder / "env.py").write_text((MIGRATIONS / "env.py").read_text())
     for file in (MIGRATIONS / "versions").glob("v*.py"):
         (folder / "versions" / file.name).write_text(file.read_text())
-    (folder / "versions" / "v0002_mood.py").write_text(NEXT_REVISION.format(more=more))
+    (folder / "versions" / "v0998_mood.py").write_text(NEXT_REVISION.format(head=HEAD, more=more))
     return folder
 
 
@@ -90,8 +90,8 @@ def test_an_older_store_is_migrated_with_all_its_rows(tmp_path: Path, hands) -> 
     with Store.open(path) as store:
         run_id = hands.new_run(store, "old")
         hands.attempt(store, run_id, 0, (3.0, 2.0, 1.0))
-    prepare(path, create=False, head="0002", migrations=newer_migrations(tmp_path))
-    assert raw(path, "SELECT version_num FROM convtui_version") == [("0002",)]
+    prepare(path, create=False, head="0998", migrations=newer_migrations(tmp_path))
+    assert raw(path, "SELECT version_num FROM convtui_version") == [("0998",)]
     assert raw(path, "SELECT name, mood FROM run") == [("old", None)]
     # The table that was rebuilt is referred to by the metrics: they must not go with the old one.
     assert raw(path, "SELECT step, value FROM metric WHERE name = 'batch_loss'") == [(1, 3.0), (2, 2.0), (3, 1.0)]
@@ -104,8 +104,8 @@ def test_a_migration_that_fails_leaves_the_store_as_it_was(tmp_path: Path, hands
         hands.attempt(store, hands.new_run(store), 0, (3.0, 2.0))
     before = path.read_bytes()
     migrations = newer_migrations(tmp_path, fault)
-    with pytest.raises(StoreError, match=r"0002|syntax error") as caught:
-        prepare(path, create=False, head="0002", migrations=migrations)
+    with pytest.raises(StoreError, match=r"0998|syntax error") as caught:
+        prepare(path, create=False, head="0998", migrations=migrations)
     assert "\n" not in str(caught.value)
     assert path.read_bytes() == before
     with Store.open(path) as store:
@@ -279,4 +279,6 @@ def test_the_version_that_the_program_knows_is_the_newest_migration() -> None:
     from alembic.script import ScriptDirectory
 
     assert ScriptDirectory(str(MIGRATIONS)).get_heads() == [HEAD]
-    assert set(StoreTable.metadata.tables) == {"run", "attempt", "metric", "checkpoint", "message", "request", "convtui_version"}
+    assert set(StoreTable.metadata.tables) == {
+        "run", "attempt", "metric", "confusion", "checkpoint", "message", "request", "convtui_version",
+    }  # fmt: skip

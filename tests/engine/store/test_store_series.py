@@ -211,3 +211,28 @@ def test_a_reader_who_has_all_gets_nothing(store: Store, hands, losses: tuple[fl
     again = store.series(run_id, "batch_loss", cursor)
     assert list(again.steps) == []
     assert again.cursor == cursor
+
+
+def test_confusion_matrices_are_those_of_the_attempt_that_counts(store: Store, hands) -> None:
+    run_id = hands.new_run(store)
+    old, new = ((5, 1), (2, 4)), ((6, 0), (1, 5))
+    for begin, table in ((0, old), (100, new)):
+        store.claim(run_id)
+        with Recorder(store, run_id) as recorder:
+            recorder.record(hands.started(begin))
+            for step in (100, 200, 300)[: 3 if table is old else 2]:
+                recorder.record(EpochEnded(step, step // 100, {}, 1.0, 1.0, best=False, confusion=table))
+            recorder.record(EpochEnded(350, 4, {}, 1.0, 1.0, best=False))
+    assert store.confusions(run_id) == {100: [[6, 0], [1, 5]], 200: [[6, 0], [1, 5]]}
+    store.delete(run_id)
+    assert store.confusions(run_id) == {}
+
+
+def test_stability_is_the_deviation_of_the_losss_change_over_the_last_half(store: Store, hands) -> None:
+    run_id = hands.new_run(store)
+    assert store.stability(run_id) is None
+    hands.attempt(store, run_id, 0, (9.0, 1.0, 7.0, 2.0, 2.0, 4.0, 5.0, 2.0))
+    # Steps 5 to 8: 2, 4, 5, 2, so that it changes by 2, 1 and -3, of mean 0.
+    assert store.stability(run_id) == pytest.approx(math.sqrt((4 + 1 + 9) / 3))
+    hands.attempt(store, run_id, 8, (math.nan, 1.0))
+    assert store.stability(run_id) is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+import torch
 
 from engine.spec import make
 from engine.training.schedule import learning_rate
@@ -37,3 +38,28 @@ def test_warm_up_rises_in_a_straight_line_and_never_starts_at_zero() -> None:
     assert rate(9, **warm) == pytest.approx(0.05)
     assert rate(20, **warm) == pytest.approx(0.1)
     assert rate(60, **warm) == pytest.approx(0.05)
+
+
+def test_step_falls_by_its_factor_every_so_many_epochs_and_stays_between() -> None:
+    falling = {"schedule": "step", "decay": 0.1, "step_epochs": 3.0}
+    assert [rate(step, **falling) for step in (0, 29, 30, 59, 60)] == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.001])
+
+
+@pytest.mark.parametrize("steps", [10, 100])
+def test_one_cycle_is_torchs(steps: int) -> None:
+    optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 0.1)
+    theirs = torch.optim.lr_scheduler.OneCycleLR(optimiser, 0.1, total_steps=steps)
+    spec = make({"optimiser": {"learning_rate": 0.1, "schedule": "one_cycle"}}).optimiser
+    for step in range(steps):
+        ours = learning_rate(spec, step, steps_per_epoch=10, total_steps=steps)
+        assert ours == pytest.approx(theirs.get_last_lr()[0], rel=1e-9), step
+        optimiser.step()
+        theirs.step()
+
+
+@pytest.mark.parametrize("schedule", ["constant", "exponential", "step", "cosine", "one_cycle"])
+@pytest.mark.parametrize("steps", [1, 2, 3, 7])
+def test_every_schedule_gives_rates_however_short_the_run(schedule: str, steps: int) -> None:
+    spec = make({"optimiser": {"schedule": schedule, "learning_rate": 0.1}}).optimiser
+    rates = [learning_rate(spec, step, steps_per_epoch=10, total_steps=steps) for step in range(steps + 1)]
+    assert all(0 <= each <= 0.1 for each in rates)

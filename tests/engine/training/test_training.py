@@ -20,6 +20,7 @@ from engine.events import Event
 from engine.models import build
 from engine.spec import RunSpec, changed, make
 from engine.training import Training, training
+from engine.training.step import Step
 from tests.conftest import toy_dataset
 
 SMALL = make(
@@ -286,7 +287,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch, validation: list[float], test: lis
     """Evaluations that find these losses, epoch by epoch, then those of the restored weights."""
     told = {"validation": iter(validation), "test": iter(test)}
 
-    def evaluate(self: Training, name: str, split: object, values: dict[str, float]) -> Iterator[Event]:
+    def evaluate(self: Training, name: str, split: object, values: dict[str, float], *_measures: object) -> Iterator[Event]:
         values[f"{name}_loss"], values[f"{name}_accuracy"] = next(told[name]), 0.5
         yield from ()
 
@@ -435,14 +436,14 @@ def test_a_consumer_that_raises_loses_nothing(tmp_path: Path) -> None:
 
 def test_an_error_within_a_step_saves_nothing_half_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pulled = Training(SMALL, toy_dataset(), folder=tmp_path)
-    step = pulled._step.__class__.__call__
+    step = Step.__call__
 
     def broken(self: object, *arguments: object) -> None:
         step(self, *arguments)  # type: ignore[arg-type]
         if pulled.step == 3:
             raise MemoryError
 
-    monkeypatch.setattr(pulled._step.__class__, "__call__", broken)
+    monkeypatch.setattr(Step, "__call__", broken)
     with pytest.raises(MemoryError):
         pull(pulled)
     assert not list(tmp_path.iterdir())

@@ -1,0 +1,79 @@
+"""A net's nonlinearities as numbers: value, derivative, the ends of their range. Every f here may be made steeper: f(slope x)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+Array = NDArray[Any]
+
+
+class Nonlinearity(NamedTuple):
+    """What a layer computes: f(slope x), value by value."""
+
+    name: str
+    """As in the spec: relu, leaky_relu, tanh or sigmoid."""
+    slope: float = 1.0
+    leak: float = 0.0
+    """What f(x) is below zero, over x; leaky_relu only."""
+
+    def value(self, values: Array) -> Array:
+        """f(slope x)."""
+        return RULES[self.name].value(values if self.slope == 1 else np.float32(self.slope) * values, self.leak)
+
+    def derivative(self, results: Array) -> Array:
+        """d f(slope x) / dx, from f(slope x), which tells it for all of them."""
+        derivative = RULES[self.name].derivative(results, self.leak)
+        return derivative if self.slope == 1 else np.float32(self.slope) * derivative
+
+    @property
+    def ends(self) -> tuple[float, float] | None:
+        """Those of its range; None where it goes on for ever."""
+        return RULES[self.name].ends
+
+    @property
+    def is_flat_below_zero(self) -> bool:
+        """Whether no gradient comes back from below zero."""
+        return self.name in ("relu", "leaky_relu") and self.leak == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A nonlinearity f, of float32 arrays."""
+
+    value: Callable[[Array, float], Array]
+    """x and leak -> f(x)."""
+    derivative: Callable[[Array, float], Array]
+    """f(x) and leak -> f'(x)."""
+    ends: tuple[float, float] | None = None
+
+
+RULES = {
+    "relu": Rule(lambda x, _: np.maximum(x, 0), lambda y, _: y > 0),
+    "leaky_relu": Rule(
+        lambda x, leak: np.maximum(x, np.float32(leak) * x), lambda y, leak: np.where(y > 0, np.float32(1), np.float32(leak))
+    ),
+    "tanh": Rule(lambda x, _: torch.tanh(torch.from_numpy(x)).numpy(), lambda y, _: 1 - y * y, (-1, 1)),
+    "sigmoid": Rule(lambda x, _: torch.sigmoid(torch.from_numpy(x)).numpy(), lambda y, _: y * (1 - y), (0, 1)),
+}
+
+
+def nonlinearity(layer: nn.Module) -> Nonlinearity | None:
+    """What `layer` computes; None where it is no nonlinearity that is known here."""
+    match layer:
+        case nn.ReLU():
+            return Nonlinearity("relu")
+        case nn.LeakyReLU():
+            return Nonlinearity("leaky_relu", leak=layer.negative_slope)
+        case nn.Tanh():
+            return Nonlinearity("tanh")
+        case nn.Sigmoid():
+            return Nonlinearity("sigmoid")
+        case _:
+            return None
