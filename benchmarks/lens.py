@@ -26,6 +26,7 @@ from engine.lens import windows
 from engine.lens.search import strongest
 from engine.lens.subject import Subject
 from engine.presets import preset
+from engine.spec import TrainingSpec
 from engine.training.evaluation import evaluate
 
 import torch  # isort: skip
@@ -49,7 +50,7 @@ def main() -> None:
     def search() -> None:
         strongest(subject, images, calls, TOP)
 
-    paired("search of every map", search, "one evaluation", lambda: list(evaluate(net, split, standardise)), rounds)
+    paired("search of every map", search, "one evaluation", lambda: list(evaluate(net, split, standardise, TrainingSpec())), rounds)
 
     conv2 = subject.tape.layer("conv2").index
     found = strongest(subject, images, [conv2], TOP)[conv2]

@@ -44,7 +44,7 @@ class Description:
     """What is used when nobody named this set and it cannot be had; None for sets that need no network."""
 
 
-# One row a source, and the module in engine/data that is its `decoded.Reader`; a `FetchedReader` where there is a stand-in.
+# What each is, and where in engine/data its `decoded.Reader` lies; a `FetchedReader` where there is a stand-in.
 _SOURCES: tuple[tuple[Description, str], ...] = (
     (
         Description(
@@ -60,15 +60,43 @@ _SOURCES: tuple[tuple[Description, str], ...] = (
     ),
     (
         Description("mnist", "handwritten digits", 10, 28, 1, (60_000, 10_000), "LeCun, Cortes, Burges; downloaded", "digits"),
-        "mnist",
+        "mnist.MNIST",
+    ),
+    (
+        Description(
+            "fashion-mnist", "clothes, shoes and bags, in the form of mnist", 10, 28, 1, (60_000, 10_000),
+            "Xiao, Rasul, Vollgraf 2017; downloaded", "digits",
+        ),
+        "mnist.FASHION",
+    ),
+    (
+        Description(
+            "kmnist", "handwritten Japanese syllables, in the form of mnist", 10, 28, 1, (60_000, 10_000),
+            "Clanuwat and others 2018; downloaded", "digits",
+        ),
+        "mnist.KUZUSHIJI",
     ),
     (
         Description(
             "cifar10", "photographs of ten kinds of thing", 10, 32, 3, (50_000, 10_000), "Krizhevsky 2009; downloaded", "shapes"
         ),
-        "cifar",
+        "cifar.CIFAR10",
     ),
-)
+    (
+        Description(
+            "cifar100", "photographs of a hundred kinds of thing", 100, 32, 3, (50_000, 10_000), "Krizhevsky 2009; downloaded",
+            "shapes",
+        ),
+        "cifar.CIFAR100",
+    ),
+    (
+        Description(
+            "svhn", "house numbers photographed in the street", 10, 32, 3, (73_257, 26_032), "Netzer and others 2011; downloaded",
+            "shapes",
+        ),
+        "svhn",
+    ),
+)  # fmt: skip
 _FOLDER = "folder:"
 
 
@@ -102,7 +130,8 @@ def get(source: str, data_dir: Path | None = None, progress: Progress | None = N
 
 
 def load(spec: DataSpec, data_dir: Path | None = None, *, named: bool = True, progress: Progress | None = None) -> Dataset:
-    """The images of `spec`, resident, in its colour and size; images that are not square are squeezed to squares.
+    """The images of `spec`, resident, of its classes, in its colour and size; images that are not square are squeezed to squares,
+    unless they are cropped.
 
     Held-out validation images are taken from the training images (after `train_per_class`), a fixed share of each class;
     each class keeps at least one of both where it has two. `named` is false where nobody asked for this very source: when
@@ -130,6 +159,7 @@ def load(spec: DataSpec, data_dir: Path | None = None, *, named: bool = True, pr
         channels=describe(source).channels,
         colour=spec.colour,
         size=spec.size,
+        crop=spec.fit == "crop",
         progress=progress,
     )
     return selected(spec, whole, _recorded(source, place), notes, standing_in=source != spec.source)
@@ -154,7 +184,9 @@ def _row(source: str) -> tuple[Description, str]:
 
 
 def _reader(source: str) -> Reader:
-    return cast("Reader", import_module(f"engine.data.{_row(source)[1]}"))
+    module, _, name = _row(source)[1].partition(".")
+    found = import_module(f"engine.data.{module}")
+    return cast("Reader", getattr(found, name) if name else found)
 
 
 def _place(source: str, data_dir: Path | None) -> Path:

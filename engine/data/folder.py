@@ -50,8 +50,10 @@ def on_disk(place: Path) -> bool:
     return place.exists()
 
 
-def read(place: Path, size: int, progress: Progress | None = None) -> RawDataset:
-    """All images [N, 3, size, size], classes by name, images by path. Files that cannot be used are skipped and counted.
+def read(place: Path, size: int, progress: Progress | None = None, *, crop: bool = False) -> RawDataset:
+    """All images [N, 3, size, size], resized or, with `crop`, cut to their middle; classes by name, images by path.
+
+    Files that cannot be used are skipped and counted.
 
     Raises DataError for an unsafe archive, no images, a single class, a class left empty, splits whose classes differ, or
     more images than memory holds; DataUnavailable where `place` does not exist.
@@ -60,7 +62,7 @@ def read(place: Path, size: int, progress: Progress | None = None) -> RawDataset
         layout = _layout(place, container)
         listing = [*layout.train, *(layout.test or ())]
         _refuse_what_does_not_fit(place, len(listing), size)
-        images, read_well, skipped = _decode_all(container, [name for name, _ in listing], size, progress)
+        images, read_well, skipped = _decode_all(container, [name for name, _ in listing], size, progress, crop=crop)
     labels = np.array([label for _, label in listing], np.int64)
     if layout.test is None:
         for_test = np.zeros(len(listing), np.bool_)
@@ -133,7 +135,9 @@ def _files(container: Container, parent: _Name, classes: tuple[str, ...]) -> tup
 # ------------------------------------------------------------------------------------------------------------ decoding
 
 
-def _decode_all(container: Container, names: list[_Name], size: int, progress: Progress | None) -> tuple[Array, Array, list[str]]:
+def _decode_all(
+    container: Container, names: list[_Name], size: int, progress: Progress | None, *, crop: bool
+) -> tuple[Array, Array, list[str]]:
     """Images [N, 3, size, size], which of them are good [N], and a line for each that is not."""
     images = np.empty((len(names), 3, size, size), np.uint8)
     good = np.ones(len(names), np.bool_)
@@ -148,7 +152,7 @@ def _decode_all(container: Container, names: list[_Name], size: int, progress: P
                 told = time.monotonic()
                 progress("decoding images", index, len(names))
             try:
-                images[index] = decode(container.read(name), size)
+                images[index] = decode(container.read(name), size, crop=crop)
             except (UnreadableImage, UnreadableFile) as reason:
                 good[index] = False
                 skipped.append(f"{'/'.join(name)} ({reason})")

@@ -132,9 +132,9 @@ def _no_truth(value: Any) -> Any:
 
 def _name(value: Any) -> Any:
     """Classes of digits may be written as numbers."""
-    return (
-        str(value) if isinstance(value, int) and not isinstance(value, bool) else value.strip() if isinstance(value, str) else value
-    )
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value.strip() if isinstance(value, str) else value
 
 
 ConvBlocks = Annotated[tuple[Annotated[ConvBlock, BeforeValidator(_conv_from_notation)], ...], BeforeValidator(_several)]

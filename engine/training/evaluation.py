@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from engine.data.batches import Standardise
 from engine.data.split import Split
 from engine.models import at_rest
+from engine.spec import TrainingSpec
+from engine.training.losses import loss
 
 BATCH = 256
 """Images at once: larger batches fall out of a processor's cache and are slower, smaller ones leave a GPU idle."""
@@ -26,7 +27,7 @@ class Score:
     images: int
 
 
-def evaluate(net: nn.Module, split: Split, standardise: Standardise, precision: str = "float32") -> Iterator[int | Score]:
+def evaluate(net: nn.Module, split: Split, standardise: Standardise, spec: TrainingSpec) -> Iterator[int | Score]:
     """Score the net in inference mode: yields how many images are done after each batch, and last a Score.
 
     The mean loss weighs every image the same, a short last batch too. Training flags are put back, also when the caller
@@ -37,11 +38,11 @@ def evaluate(net: nn.Module, split: Split, standardise: Standardise, precision: 
     with at_rest(net):
         for start in range(0, len(split), BATCH):
             labels = split.labels[start : start + BATCH]
-            with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+            with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=spec.precision == "bfloat16"):
                 logits = net(standardise(split.images[start : start + BATCH])).float()
-                losses.append(F.cross_entropy(logits, labels, reduction="sum"))
+                losses.append(loss(spec, logits, labels) * len(labels))
                 correct.append((logits.argmax(1) == labels).sum())
             yield min(start + BATCH, len(split))
     # Summed in double precision, as Python does; fetched once.
-    loss, right = sum(torch.stack(losses).tolist()), sum(torch.stack(correct).tolist())
-    yield Score(loss / len(split), right / len(split), len(split))
+    total, right = sum(torch.stack(losses).tolist()), sum(torch.stack(correct).tolist())
+    yield Score(total / len(split), right / len(split), len(split))

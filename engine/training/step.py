@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.spec import OptimiserSpec, RunSpec
+from engine.training.losses import loss
 from engine.training.measures import Pending
 
 
@@ -44,6 +44,7 @@ class EagerStep:
 
     def __init__(self, spec: RunSpec, net: nn.Module, optimiser: torch.optim.Optimizer, device: torch.device) -> None:
         self.net = net
+        self.training = spec.training
         self.optimiser = optimiser
         self.parameters = [parameter for parameter in net.parameters() if parameter.requires_grad]
         self.mixed = (
@@ -56,12 +57,12 @@ class EagerStep:
             group["lr"] = rate
         with self.mixed:
             logits = self.net(images)
-            loss = F.cross_entropy(logits, labels)
+            error = loss(self.training, logits, labels)
         self.optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
+        torch.autograd.backward(error)
         self.optimiser.step()
         with torch.no_grad():
-            pending.losses.append(loss.detach().float())
+            pending.losses.append(error.detach().float())
             pending.correct.append((logits.argmax(1) == labels).sum().float())
             pending.weight_sums.append(torch.stack([parameter.sum() for parameter in self.parameters]).sum().float())
         pending.rates.append(rate)

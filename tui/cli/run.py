@@ -19,7 +19,7 @@ DeviceName = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda
 
 def run(
     preset: Annotated[str, typer.Option(help="which settings to start from: 'convtui presets' lists them")] = "lenet5",
-    data: Annotated[str | None, typer.Option(help="shapes, digits, mnist, cifar10 or folder:PATH")] = None,
+    data: Annotated[str | None, typer.Option(help="a name of 'convtui data list', or folder:PATH")] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="PART.NAME=VALUE", help="any hyperparameter: 'convtui presets --fields' lists them"),

@@ -233,7 +233,8 @@ def _batches(spec: RunSpec, dataset: Dataset, device: torch.device) -> Iterator[
     channels = dataset.train.images.shape[1]
     standardise = Standardise(dataset.mean, dataset.std) if spec.data.standardise else Standardise.none(channels)
     for epoch in itertools.count(1):
-        order = epoch_order(len(dataset.train), how=spec.data.order, seed=spec.training.seed, epoch=epoch)
+        labels = dataset.train.labels
+        order = epoch_order(len(labels), how=spec.data.order, seed=spec.training.seed, epoch=epoch, labels=labels)
         for start in range(0, len(order), spec.data.batch_size):
             batch = dataset.train.select(order[start : start + spec.data.batch_size]).to(device)
             yield standardise.to(device)(batch.images), batch.labels

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from torchvision.datasets import CIFAR10
 
-from engine.data import cifar
+from engine.data.cifar import CIFAR10 as cifar
 from engine.errors import DataError, DataUnavailable
 
 NAMES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]

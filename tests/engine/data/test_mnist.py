@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.data import mnist
+from engine.data.mnist import MNIST as mnist
 from engine.errors import DataError, DataUnavailable
 from tests.engine.data.making import idx, tiny_mnist
 
@@ -61,7 +61,7 @@ def test_a_file_of_another_kind_is_named(tmp_path: Path) -> None:
     ("name", "content", "complaint"),
     [
         ("train-labels-idx1", idx(np.zeros(39)), "40 images but 39 labels"),
-        ("train-labels-idx1", idx(np.full(40, 11)), "label 11 is not a digit"),
+        ("train-labels-idx1", idx(np.full(40, 11)), "label 11 is none of ten classes"),
         ("train-labels-idx1", idx(np.zeros(40)) + b"more", "goes on after its last value"),
         ("train-images-idx3", bytes.fromhex("00000803" + "ffffffff" * 3), "claims to hold"),
         ("t10k-images-idx3", idx(np.zeros((20, 14, 14))), "differ in size"),
