@@ -171,7 +171,7 @@ class Tape:
         if following.shape[:1] != self.calls[index].shape[:1]:
             return (index,)  # maps of several layers go through it together, or of none
         before = following.sources[0]
-        while self.calls[before].kind == "gain" and self.calls[before].module == following.module:
+        while self.calls[before].kind == "gain" and self.calls[before].module == following.module in self.leaves():
             before = self.calls[before].sources[0]
         return (before, following.index)
 

@@ -53,7 +53,9 @@ def facts(spec: RunSpec, data_dir: Path | None) -> Facts:
     try:
         described = describe(spec.data.source)
         classes = described.classes or 10
-        data = _data_words(described, there=on_disk(spec.data.source, data_dir), used=images_per_epoch(spec))
+        data = _data_words(
+            described, there=on_disk(spec.data.source, data_dir), used=images_per_epoch(spec), chosen=len(spec.data.classes)
+        )
     except ConvtuiError as error:
         data, wrong = str(error), True
     net: Summary | str
@@ -64,7 +66,7 @@ def facts(spec: RunSpec, data_dir: Path | None) -> Facts:
     return Facts(net, data, wrong, activation_curves(spec.model), spec.data.batch_size)
 
 
-def _data_words(described: Description, *, there: bool, used: int | None) -> str:
+def _data_words(described: Description, *, there: bool, used: int | None, chosen: int) -> str:
     if described.stand_in is None:
         place = "built in" if described.images else "on disk" if there else "not found"
     else:
@@ -73,7 +75,8 @@ def _data_words(described: Description, *, there: bool, used: int | None) -> str
         return f"{described.name}: {place}\nclasses and images are counted when they are read"
     train, test = described.images
     counted = f"{train:,} + {test:,} images" if used in (None, train) else f"{used:,} of {train:,} + {test:,} images"
-    return f"{described.name}: {place}\n{counted}, {described.classes} classes"
+    classes = f"{chosen} of {described.classes}" if chosen else f"{described.classes}"
+    return f"{described.name}: {place}\n{counted}, {classes} classes"
 
 
 def net_table(summary: Summary) -> Table:

@@ -101,15 +101,17 @@ def activation_curves(model: ModelSpec) -> Curves:
 
 
 def images_per_epoch(spec: RunSpec) -> int | None:
-    """How many images a pass has, as far as the dataset's description tells. Raises DataError."""
+    """How many images a pass has; None where the dataset's description does not tell. Raises DataError."""
     from engine.data.catalog import describe
 
     told = describe(spec.data.source)
     if told.images is None:
         return None
-    whole = told.images[0]
-    if spec.data.train_per_class and told.classes:
-        whole = min(whole, spec.data.train_per_class * told.classes)
+    whole, classes = told.images[0], len(spec.data.classes) or told.classes
+    if spec.data.train_per_class and classes:
+        whole = min(whole, spec.data.train_per_class * classes)
+    elif spec.data.classes:
+        return None
     return whole - round(whole * spec.data.validation_fraction)
 
 
@@ -119,7 +121,8 @@ def speed(spec: RunSpec, device: torch.device, cancelled: Cancelled) -> Speed | 
 
     from engine.data.catalog import describe
 
-    channels, classes = 1 if spec.data.colour == "grey" else 3, describe(spec.data.source).classes or 10
+    channels = 1 if spec.data.colour == "grey" else 3
+    classes = len(spec.data.classes) or describe(spec.data.source).classes or 10
     step = _step(spec, device, channels, classes)
     generator = torch.Generator().manual_seed(0)
     size, batch = spec.data.size, spec.data.batch_size

@@ -72,7 +72,7 @@ def _stages(subject: Subject, options: ActivationsOptions) -> dict[str, int]:
         index = tape.layer(options.layer).index
         if len(tape.calls[index].shape) not in (1, 3) and tape.calls[index].kind != "cell":
             raise NotApplicable(
-                f"the output of {options.layer} has shape {tape.calls[index].shape}: only maps, units and states of cells can be shown"
+                f"the output of {options.layer} has shape {tape.calls[index].shape}: only maps, units and cells can be shown"
             )
         return {options.layer: tape.stages(index)[0 if options.before else -1]}
     if options.map is not None:

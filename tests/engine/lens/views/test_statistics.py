@@ -238,7 +238,7 @@ def test_the_net_is_left_as_it_was_and_progress_is_told() -> None:
 def test_what_there_is_not_is_named() -> None:
     with pytest.raises(NotApplicable, match=r"no layer 'conv3'.*conv2"):
         look(subject_of(sequential(nn.ReLU)), layer="conv3")
-    with pytest.raises(NotApplicable, match=r"no convolutional or dense module: name another layer .*: 0, 1"):
+    with pytest.raises(NotApplicable, match=r"no convolutional, dense or recurrent module: name another layer .*: 0, 1"):
         look(subject_of(nn.Sequential(nn.ReLU(), nn.AdaptiveAvgPool2d(1))))
     with pytest.raises(UsageError, match="bins"):
         look(subject_of(dense()), bins=1)
