@@ -36,7 +36,7 @@ class Sloped(nn.Module):
 
     def __init__(self, name: str, slope: float, leak: float) -> None:
         super().__init__()
-        self.name, self.slope, self.leak = name, slope, leak
+        self.name, self.slope, self.leak = name, slope, leak if name == "leaky_relu" else 0.0
 
     def forward(self, values: Tensor) -> Tensor:
         """Any shape, kept."""

@@ -229,6 +229,11 @@ class DataSpec(Part):
     contrast: float = hyper(0.0, "in training, multiply each image's contrast by 1 - this to 1 + this", ge=0, le=1)
     cutout: int = hyper(0, "in training, blot out a square of this side in each image; 0 is none", "pixels", ge=0, le=512)
 
+    @property
+    def augmented(self) -> bool:
+        """Whether training images are distorted, and so random numbers drawn for each batch."""
+        return bool(self.flip or self.shift or self.brightness or self.contrast or self.cutout)
+
     @model_validator(mode="after")
     def _fit_together(self) -> DataSpec:
         if len(set(self.classes)) < len(self.classes):

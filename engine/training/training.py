@@ -237,7 +237,10 @@ class Training:
         while state.position < self.steps_per_epoch and state.step < self.total_steps:
             yield from self._apply_rate_changes()
             at = order[state.position * spec.data.batch_size : (state.position + 1) * spec.data.batch_size]
-            images = augment(self._train.images.index_select(0, at), spec.data, self._mean)
+            images = self._train.images.index_select(0, at)
+            if spec.data.augmented:
+                # Never ahead of its step: a checkpoint's generators must not be further than its weights.
+                images = augment(images, spec.data, self._mean)
             self._step(self._standardise(images), self._train.labels.index_select(0, at), self._rate(), self._pending)
             state.step += 1
             state.position += 1
