@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -148,6 +148,11 @@ def load(spec: DataSpec, data_dir: Path | None = None, *, named: bool = True, pr
         notes = (f"{source} is neither on disk nor to be had ({reason}): {stand_in}, which is built in, is used instead",)
         source = stand_in
 
+    relaxed: dict[str, str] = {}
+    if source != spec.source and spec.fit == "crop" and (describe(source).size or 0) < spec.size:
+        notes = (*notes, f"data.fit = crop, but the images of {source} are smaller than {spec.size} pixels: they are resized")
+        relaxed = {"data.fit": "resize"}
+
     # Only now: these need torch.
     from engine.data.decoded import decoded
     from engine.data.selection import selected
@@ -159,10 +164,11 @@ def load(spec: DataSpec, data_dir: Path | None = None, *, named: bool = True, pr
         channels=describe(source).channels,
         colour=spec.colour,
         size=spec.size,
-        crop=spec.fit == "crop",
+        crop=spec.fit == "crop" and not relaxed,
         progress=progress,
     )
-    return selected(spec, whole, _recorded(source, place), notes, standing_in=source != spec.source)
+    found = selected(spec, whole, _recorded(source, place), notes, standing_in=source != spec.source)
+    return replace(found, relaxed={**found.relaxed, **relaxed})
 
 
 # ----------------------------------------------------------------------------------------------- from names to sources

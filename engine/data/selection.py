@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -21,11 +23,13 @@ def selected(spec: DataSpec, whole: Decoded, source: str, notes: tuple[str, ...]
     `standing_in` gives what it has.
     """
     said = list(notes)
+    relaxed: dict[str, Any] = {}
     unknown = [name for name in spec.classes if name not in whole.train.classes]
     if unknown and not standing_in:
         raise DataError(_no_class(source, unknown[0], whole.train.classes))
     if unknown:
         said.append(f"data.classes = {', '.join(spec.classes)}, but {source} has other classes: all of them are used")
+        relaxed["data.classes"] = ()
     elif spec.classes:
         whole = _of_classes(whole, spec.classes)
     train, sums, squares, test = whole.train, whole.sums, whole.squares, whole.test
@@ -36,10 +40,11 @@ def selected(spec: DataSpec, whole: Decoded, source: str, notes: tuple[str, ...]
                 f"data.{field} = {count:,}, but {shown(source)} has only {lacking}: set it to that or less, or to 0 for all"
             )
         if lacking:
-            said.append(f"data.{field} = {count:,}, but {source} has fewer of some classes: those are used whole")
-    if (first := _first(train, spec.train_per_class)) is not None:
+            said.append(f"data.{field} = {count:,}, but {source} has only {lacking}: all of its images are used")
+            relaxed[f"data.{field}"] = 0
+    if (first := _first(train, relaxed.get("data.train_per_class", spec.train_per_class))) is not None:
         train, sums, squares = train.select(first), sums[first], squares[first]
-    if (first := _first(test, spec.test_per_class)) is not None:
+    if (first := _first(test, relaxed.get("data.test_per_class", spec.test_per_class))) is not None:
         test = test.select(first)
     validation = None
     if spec.validation_fraction:
@@ -47,7 +52,7 @@ def selected(spec: DataSpec, whole: Decoded, source: str, notes: tuple[str, ...]
         validation = train.select(held)
         train, sums, squares = train.select(kept), sums[kept], squares[kept]
     mean, std = mean_and_std(sums, squares, spec.size * spec.size)
-    return Dataset(source, train, validation, test, mean, std, (*said, *whole.notes))
+    return Dataset(source, train, validation, test, mean, std, (*said, *whole.notes), relaxed)
 
 
 def _held_out(train: Split, share: float, source: str) -> tuple[Tensor, Tensor]:

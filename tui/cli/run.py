@@ -74,7 +74,7 @@ def run(
                 f"{size(there)}: make the batch, data.size or the blocks smaller"
             )
         dataset = load_dataset(spec, data_dir, face_for(0, as_json=as_json, quiet=quiet), named=named)
-        spec = changed(spec, {"data.source": dataset.source})
+        spec = changed(spec, {"data.source": dataset.source} | dict(dataset.relaxed))
         with open_store(store_path) as store:
             signals.hold()
             provenance = {"command": sys.argv}

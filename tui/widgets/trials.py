@@ -202,7 +202,8 @@ def images_for(spec: RunSpec, data_dir: Path | None) -> Dataset:
 
     stand_in = describe(spec.data.source).stand_in
     if stand_in and not on_disk(spec.data.source, data_dir):
-        spec = changed(spec, {"data.source": stand_in, "data.train_per_class": 0, "data.test_per_class": 0})
+        all_of_it = {"data.train_per_class": 0, "data.test_per_class": 0, "data.classes": (), "data.fit": "resize"}
+        spec = changed(spec, {"data.source": stand_in} | all_of_it)
     return load(spec.data, data_dir)
 
 

@@ -15,7 +15,7 @@ from torchvision.datasets import CIFAR10, CIFAR100, KMNIST, MNIST, SVHN, Fashion
 
 from engine.data import catalog
 from engine.errors import DataError, DataUnavailable
-from engine.spec import DataSpec
+from engine.spec import DataSpec, RunSpec, changed
 from tests.engine.data.making import encoded, plain, tiny_mnist, tree
 
 
@@ -169,6 +169,7 @@ def test_a_stand_in_without_these_classes_is_used_whole_and_says_so(tmp_path: Pa
     assert found.source == "digits"
     assert len(found.train.classes) == 10
     assert found.notes[1] == "data.classes = ki, tsu, but digits has other classes: all of them are used"
+    assert found.relaxed == {"data.classes": ()}
     same = catalog.load(DataSpec(source="mnist", colour="grey", size=28, classes=("1", "3")), tmp_path, named=False)
     assert (same.source, same.train.classes) == ("digits", ("1", "3"))
 
@@ -268,6 +269,21 @@ def test_a_source_that_nobody_named_has_a_stand_in(tmp_path: Path, source: str, 
     # It goes on with what the stand-in has, and says that this is less.
     assert dataset.notes[1].startswith("data.train_per_class = 3,000, but")
     assert all("\n" not in note for note in dataset.notes)
+
+
+def test_what_a_stand_in_could_not_keep_is_told_so_that_its_images_are_found_again(tmp_path: Path) -> None:
+    asked = DataSpec(
+        source="mnist", colour="grey", size=28, fit="crop", train_per_class=100, test_per_class=100, classes=("1", "3")
+    )
+    found = catalog.load(asked, tmp_path, named=False)
+    assert found.relaxed == {"data.test_per_class": 0, "data.fit": "resize"}
+    assert len(found.notes) == 3
+    recorded = changed(RunSpec(data=asked), {"data.source": found.source} | dict(found.relaxed)).data
+    again = catalog.load(recorded, tmp_path)
+    assert again.notes == ()
+    assert torch.equal(again.train.images, found.train.images)
+    assert torch.equal(again.test.labels, found.test.labels)
+    assert torch.equal(again.mean, found.mean)
 
 
 def test_damaged_files_are_not_covered_up_by_a_stand_in(mnist: Path) -> None:
