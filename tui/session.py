@@ -200,7 +200,7 @@ class Session:
         dataset = load(spec.data, self.data_dir, named=job.named, progress=loading)
         for note in dataset.notes:
             self._say(note)
-        spec = changed(spec, {"data.source": dataset.source})
+        spec = changed(spec, {"data.source": dataset.source} | dict(dataset.relaxed))
         claimed = self.store.claim(job.run, queued=True)
         self.store.set_spec(job.run, spec)
         threads = int(run.repeatable.get("threads", 0)) if job.resume else 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -44,7 +44,7 @@ class Description:
     """What is used when nobody named this set and it cannot be had; None for sets that need no network."""
 
 
-# One row a source, and the module in engine/data that is its `decoded.Reader`; a `FetchedReader` where there is a stand-in.
+# What each is, and where in engine/data its `decoded.Reader` lies; a `FetchedReader` where there is a stand-in.
 _SOURCES: tuple[tuple[Description, str], ...] = (
     (
         Description(
@@ -60,15 +60,43 @@ _SOURCES: tuple[tuple[Description, str], ...] = (
     ),
     (
         Description("mnist", "handwritten digits", 10, 28, 1, (60_000, 10_000), "LeCun, Cortes, Burges; downloaded", "digits"),
-        "mnist",
+        "mnist.MNIST",
+    ),
+    (
+        Description(
+            "fashion-mnist", "clothes, shoes and bags, in the form of mnist", 10, 28, 1, (60_000, 10_000),
+            "Xiao, Rasul, Vollgraf 2017; downloaded", "digits",
+        ),
+        "mnist.FASHION",
+    ),
+    (
+        Description(
+            "kmnist", "handwritten Japanese syllables, in the form of mnist", 10, 28, 1, (60_000, 10_000),
+            "Clanuwat and others 2018; downloaded", "digits",
+        ),
+        "mnist.KUZUSHIJI",
     ),
     (
         Description(
             "cifar10", "photographs of ten kinds of thing", 10, 32, 3, (50_000, 10_000), "Krizhevsky 2009; downloaded", "shapes"
         ),
-        "cifar",
+        "cifar.CIFAR10",
     ),
-)
+    (
+        Description(
+            "cifar100", "photographs of a hundred kinds of thing", 100, 32, 3, (50_000, 10_000), "Krizhevsky 2009; downloaded",
+            "shapes",
+        ),
+        "cifar.CIFAR100",
+    ),
+    (
+        Description(
+            "svhn", "house numbers photographed in the street", 10, 32, 3, (73_257, 26_032), "Netzer and others 2011; downloaded",
+            "shapes",
+        ),
+        "svhn",
+    ),
+)  # fmt: skip
 _FOLDER = "folder:"
 
 
@@ -111,7 +139,8 @@ def get(source: str, data_dir: Path | None = None, progress: Progress | None = N
 
 
 def load(spec: DataSpec, data_dir: Path | None = None, *, named: bool = True, progress: Progress | None = None) -> Dataset:
-    """The images of `spec`, resident, in its colour and size; images that are not square are squeezed to squares.
+    """The images of `spec`, resident, of its classes, in its colour and size; images that are not square are squeezed to squares,
+    unless they are cropped.
 
     Held-out validation images are taken from the training images (after `train_per_class`), a fixed share of each class;
     each class keeps at least one of both where it has two. `named` is false where nobody asked for this very source: when
@@ -128,6 +157,11 @@ def load(spec: DataSpec, data_dir: Path | None = None, *, named: bool = True, pr
         notes = (f"{source} is neither on disk nor to be had ({reason}): {stand_in}, which is built in, is used instead",)
         source = stand_in
 
+    relaxed: dict[str, str] = {}
+    if source != spec.source and spec.fit == "crop" and (describe(source).size or 0) < spec.size:
+        notes = (*notes, f"data.fit = crop, but the images of {source} are smaller than {spec.size} pixels: they are resized")
+        relaxed = {"data.fit": "resize"}
+
     # Only now: these need torch.
     from engine.data.decoded import decoded
     from engine.data.selection import selected
@@ -139,9 +173,11 @@ def load(spec: DataSpec, data_dir: Path | None = None, *, named: bool = True, pr
         channels=describe(source).channels,
         colour=spec.colour,
         size=spec.size,
+        crop=spec.fit == "crop" and not relaxed,
         progress=progress,
     )
-    return selected(spec, whole, _recorded(source, place), notes, standing_in=source != spec.source)
+    found = selected(spec, whole, _recorded(source, place), notes, standing_in=source != spec.source)
+    return replace(found, relaxed={**found.relaxed, **relaxed})
 
 
 # ----------------------------------------------------------------------------------------------- from names to sources
@@ -163,7 +199,9 @@ def _row(source: str) -> tuple[Description, str]:
 
 
 def _reader(source: str) -> Reader:
-    return cast("Reader", import_module(f"engine.data.{_row(source)[1]}"))
+    module, _, name = _row(source)[1].partition(".")
+    found = import_module(f"engine.data.{module}")
+    return cast("Reader", getattr(found, name) if name else found)
 
 
 def _recorded(source: str, place: Path) -> str:

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from engine.data import cache
-from engine.data.prepare import coloured, greyed, resized, resized_masks, sums_and_squares
+from engine.data.names import shown
+from engine.data.prepare import coloured, cropped, greyed, resized, resized_masks, sums_and_squares
 from engine.data.raw import Progress, RawDataset, RawSplit
 from engine.data.split import Split
+from engine.errors import DataError
 
 
 class Reader(Protocol):
@@ -27,8 +30,11 @@ class Reader(Protocol):
         """A text that changes when the files do. Raises DataUnavailable."""
         ...
 
-    def read(self, place: Path, size: int, progress: Progress | None = None) -> RawDataset:
-        """The images in the source's own colour; `size` is for sources that have no size of their own. Raises DataError."""
+    def read(self, place: Path, size: int, progress: Progress | None = None, *, crop: bool = False) -> RawDataset:
+        """The images in the source's own colour; `size` and `crop` are for sources that have no size of their own.
+
+        Raises DataError.
+        """
         ...
 
 
@@ -55,24 +61,50 @@ class Decoded:
     notes: tuple[str, ...]
 
 
-def decoded(reader: Reader, name: str, place: Path, *, channels: int, colour: str, size: int, progress: Progress | None) -> Decoded:
-    """The images of a source whose own pictures have `channels`, in `colour` at `size` x `size`. Raises DataError.
+def decoded(
+    reader: Reader, name: str, place: Path, *, channels: int, colour: str, size: int, crop: bool = False, progress: Progress | None
+) -> Decoded:
+    """The images of a source whose own pictures have `channels`, in `colour`, resized or cropped to `size` x `size`.
+
+    Raises DataError.
 
     The other colour is made from the source's own colour at this size, which is kept as well: reading is what takes long.
     """
-    key = cache.Key(f"{name} {place}", f"{name} {reader.fingerprint(place)}", f"{colour}{size}")
+    key = cache.Key(f"{name} {place}", f"{name} {reader.fingerprint(place)}", f"{colour}{size}{'-middle' if crop else ''}")
     kept = cache.load(key)
     if kept and (found := _unpacked(*kept, 1 if colour == "grey" else 3, size)):
         return found
     own_colour = "grey" if channels == 1 else "rgb"
     if colour == own_colour:
-        made = _resized(reader.read(place, size, progress), size, progress)
+        raw = reader.read(place, size, progress, crop=crop)
+        made = _resized(_middle(raw, name, size) if crop else raw, size, progress)
     else:
-        own = decoded(reader, name, place, channels=channels, colour=own_colour, size=size, progress=progress)
+        own = decoded(reader, name, place, channels=channels, colour=own_colour, size=size, crop=crop, progress=progress)
         made = _recoloured(own, greyed if colour == "grey" else coloured)
     trouble = cache.save(key, *_packed(made))
     # Trouble is told once, and not kept with the images.
     return made if not trouble or trouble in made.notes else _with_note(made, trouble)
+
+
+def refuse_to_crop(name: str, width: int, height: int, size: int) -> None:
+    """Raises DataError where images are smaller than what is to be cut out of them."""
+    if min(height, width) < size:
+        raise DataError(
+            f"data.fit = crop, but the images of {shown(name)} are {width} x {height}: set data.size to {min(height, width)} or "
+            "less, or data.fit = resize"
+        )
+
+
+def _middle(raw: RawDataset, name: str, size: int) -> RawDataset:
+    """The images cut to `size` x `size`, those that are of that size as they are."""
+    height, width = raw.train.images.shape[2:]
+    refuse_to_crop(name, width, height, size)
+
+    def cut(part: RawSplit) -> RawSplit:
+        masks = None if part.masks is None else cropped(part.masks, size)
+        return RawSplit(np.ascontiguousarray(cropped(part.images, size)), part.labels, masks)
+
+    return RawDataset(cut(raw.train), cut(raw.test), raw.classes, raw.notes)
 
 
 def _resized(raw: RawDataset, size: int, progress: Progress | None) -> Decoded:

@@ -23,7 +23,7 @@ def fingerprint(place: Path) -> str:
     return f"digits of scikit-learn {version('scikit-learn')}"
 
 
-def read(place: Path, size: int, progress: Progress | None = None) -> RawDataset:
+def read(place: Path, size: int, progress: Progress | None = None, *, crop: bool = False) -> RawDataset:
     """Images [N, 1, 8, 8], values 0..16 scaled to 0..255; a fixed fifth of each class is the test split."""
     from sklearn.datasets import load_digits
 

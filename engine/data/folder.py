@@ -64,8 +64,9 @@ class Listing:
     for_test: Array
     """bool [N], as far as all files can be read."""
     notes: tuple[str, ...]
-    decode: Callable[[int, int], Array]
-    """The image of the file of this number, at this size: uint8 [3, size, size]. Raises UnreadableImage, UnreadableFile."""
+    decode: Callable[[int, int, bool], Array]
+    """The image of the file of this number, resized to this size or cut to its middle: uint8 [3, size, size]. Raises
+    UnreadableImage, UnreadableFile."""
 
 
 @contextmanager
@@ -84,12 +85,14 @@ def listing(place: Path) -> Iterator[Listing]:
             labels,
             for_test,
             (*container.notes, *layout.notes),
-            lambda number, size: decode(container.read(files[number][0]), size),
+            lambda number, size, crop: decode(container.read(files[number][0]), size, crop=crop),
         )
 
 
-def read(place: Path, size: int, progress: Progress | None = None) -> RawDataset:
-    """All images [N, 3, size, size], classes by name, images by path. Files that cannot be used are skipped and counted.
+def read(place: Path, size: int, progress: Progress | None = None, *, crop: bool = False) -> RawDataset:
+    """All images [N, 3, size, size], resized or, with `crop`, cut to their middle; classes by name, images by path.
+
+    Files that cannot be used are skipped and counted.
 
     Raises DataError for an unsafe archive, no images, a single class, a class left empty, splits whose classes differ, or
     more images than memory holds; DataUnavailable where `place` does not exist.
@@ -98,7 +101,7 @@ def read(place: Path, size: int, progress: Progress | None = None) -> RawDataset
         layout = _layout(place, container)
         files = [*layout.train, *(layout.test or ())]
         _refuse_what_does_not_fit(place, len(files), size)
-        images, read_well, skipped = _decode_all(container, [name for name, _ in files], size, progress)
+        images, read_well, skipped = _decode_all(container, [name for name, _ in files], size, progress, crop=crop)
     labels = np.array([label for _, label in files], np.int64)
     for_test = _for_test(layout, labels, read_well)
     notes = [*container.notes, *layout.notes]
@@ -176,7 +179,9 @@ def _for_test(layout: _Layout, labels: Array, usable: Array) -> Array:
 # ------------------------------------------------------------------------------------------------------------ decoding
 
 
-def _decode_all(container: Container, names: list[_Name], size: int, progress: Progress | None) -> tuple[Array, Array, list[str]]:
+def _decode_all(
+    container: Container, names: list[_Name], size: int, progress: Progress | None, *, crop: bool
+) -> tuple[Array, Array, list[str]]:
     """Images [N, 3, size, size], which of them are good [N], and a line for each that is not."""
     images = np.empty((len(names), 3, size, size), np.uint8)
     good = np.ones(len(names), np.bool_)
@@ -191,7 +196,7 @@ def _decode_all(container: Container, names: list[_Name], size: int, progress: P
                 told = time.monotonic()
                 progress("decoding images", index, len(names))
             try:
-                images[index] = decode(container.read(name), size)
+                images[index] = decode(container.read(name), size, crop=crop)
             except (UnreadableImage, UnreadableFile) as reason:
                 good[index] = False
                 skipped.append(f"{'/'.join(name)} ({reason})")

@@ -1,9 +1,10 @@
-"""`mnist`: the 60,000 + 10,000 handwritten digits in their original idx files, gzipped or not, read where they lie."""
+"""`mnist`, `fashion-mnist`, `kmnist`: 60,000 + 10,000 grey images in their original idx files, gzipped or not, where they lie."""
 
 from __future__ import annotations
 
 import gzip
 import zlib
+from dataclasses import dataclass
 from io import BufferedIOBase
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,66 +19,86 @@ from engine.errors import DataError, DataUnavailable
 if TYPE_CHECKING:
     from engine.data.raw import Array
 
-WANTED = "MNIST/raw/{train,t10k}-{images-idx3,labels-idx1}-ubyte, each plain or .gz"
-
 _FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
-_BELOW = Path("MNIST") / "raw"
 _IMAGES_MAGIC, _LABELS_MAGIC = 0x00000803, 0x00000801
 _MOST_BYTES = 1 << 30
 
 
-def on_disk(place: Path) -> bool:
-    """Whether all four files lie in `place`/MNIST/raw or in `place` itself."""
-    return all(_find(place, name) for name in _FILES)
+@dataclass(frozen=True)
+class IdxFiles:
+    """One of the sets that have the format of MNIST, and its file names: a `decoded.FetchedReader`."""
+
+    title: str
+    below: Path
+    """Where the files lie in a data directory, as torchvision has it."""
+    fetched_by: str
+    """The class of torchvision that knows addresses and checksums; it is not used to read."""
+    classes: tuple[str, ...]
+    loose: bool = False
+    """Whether files in the data directory itself are taken too: of one set only, as they all have the same names."""
+
+    @property
+    def WANTED(self) -> str:  # noqa: N802 - a constant where a module is the reader
+        """For people."""
+        return f"{self.below}/{{train,t10k}}-{{images-idx3,labels-idx1}}-ubyte, each plain or .gz"
+
+    def on_disk(self, place: Path) -> bool:
+        """Whether all four files are there."""
+        return all(self._find(place, name) for name in _FILES)
+
+    def fingerprint(self, place: Path) -> str:
+        """Changes when a file does. Raises DataUnavailable where one is missing."""
+        return "\n".join(f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in self._found(place))
+
+    def read(self, place: Path, size: int, progress: Progress | None = None, *, crop: bool = False) -> RawDataset:
+        """Images [N, 1, 28, 28] in the original order. Raises DataError naming a damaged file, DataUnavailable for none."""
+        arrays: list[Array] = []
+        for number, path in enumerate(self._found(place)):
+            if progress:
+                progress(f"reading {self.title}", number, len(_FILES))
+            arrays.append(_read_idx(path, _LABELS_MAGIC if "labels" in path.name else _IMAGES_MAGIC))
+        train_images, train_labels, test_images, test_labels = arrays
+        where = f"{self.title} files in {shown(place)}"
+        train, test = _split(where, train_images, train_labels), _split(where, test_images, test_labels)
+        if train.images.shape[1:] != test.images.shape[1:]:
+            raise DataError(f"{where}: training and test images differ in size: get them anew")
+        return RawDataset(train, test, self.classes)
+
+    def download(self, place: Path, progress: Progress | None = None) -> None:
+        """Fetch the files that are missing, each checked against its md5. Raises DataUnavailable."""
+        from torchvision import datasets
+
+        known = getattr(datasets, self.fetched_by)
+        for name, md5 in known.resources:
+            if not self._find(place, name.removesuffix(".gz")):
+                fetch([mirror + name for mirror in known.mirrors], place / self.below / name, md5, progress)
+
+    def _find(self, place: Path, name: str) -> Path | None:
+        """The file below `place`, gzipped or not."""
+        folders = (place / self.below, place) if self.loose else (place / self.below,)
+        places = (folder / file for folder in folders for file in (name, f"{name}.gz"))
+        return next((path for path in places if path.is_file()), None)
+
+    def _found(self, place: Path) -> list[Path]:
+        found = [(name, self._find(place, name)) for name in _FILES]
+        missing = [name for name, path in found if path is None]
+        if missing:
+            raise DataUnavailable(f"{', '.join(missing)} not in {shown(place / self.below)}")
+        return [path for _, path in found if path is not None]
 
 
-def fingerprint(place: Path) -> str:
-    """Changes when a file does. Raises DataUnavailable where one is missing."""
-    return "\n".join(f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in _found(place))
+_FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
+_KUZUSHIJI = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
+MNIST = IdxFiles("MNIST", Path("MNIST/raw"), "MNIST", tuple(str(digit) for digit in range(10)), loose=True)
+FASHION = IdxFiles("Fashion-MNIST", Path("FashionMNIST/raw"), "FashionMNIST", _FASHION)
+KUZUSHIJI = IdxFiles("KMNIST", Path("KMNIST/raw"), "KMNIST", _KUZUSHIJI)
 
 
-def read(place: Path, size: int, progress: Progress | None = None) -> RawDataset:
-    """Images [N, 1, 28, 28] in the original order. Raises DataError naming a damaged file, DataUnavailable for a missing one."""
-    arrays: list[Array] = []
-    for number, path in enumerate(_found(place)):
-        if progress:
-            progress("reading MNIST", number, len(_FILES))
-        arrays.append(_read_idx(path, _LABELS_MAGIC if "labels" in path.name else _IMAGES_MAGIC))
-    train_images, train_labels, test_images, test_labels = arrays
-    train, test = _split(place, train_images, train_labels), _split(place, test_images, test_labels)
-    if train.images.shape[1:] != test.images.shape[1:]:
-        raise DataError(f"MNIST files in {shown(place)}: training and test images differ in size: get them anew")
-    return RawDataset(train, test, tuple(str(digit) for digit in range(10)))
-
-
-def download(place: Path, progress: Progress | None = None) -> None:
-    """Fetch the files that are missing into `place`/MNIST/raw, each checked against its md5. Raises DataUnavailable."""
-    # torchvision knows the addresses and checksums; it is not used to read.
-    from torchvision.datasets import MNIST
-
-    for name, md5 in MNIST.resources:
-        if not _find(place, name.removesuffix(".gz")):
-            fetch([mirror + name for mirror in MNIST.mirrors], place / _BELOW / name, md5, progress)
-
-
-def _find(place: Path, name: str) -> Path | None:
-    candidates = [folder / (name + end) for folder in (place / _BELOW, place) for end in ("", ".gz")]
-    return next((path for path in candidates if path.is_file()), None)
-
-
-def _found(place: Path) -> list[Path]:
-    found = [(name, _find(place, name)) for name in _FILES]
-    missing = [name for name, path in found if path is None]
-    if missing:
-        raise DataUnavailable(f"{', '.join(missing)} not in {shown(place / _BELOW)}")
-    return [path for _, path in found if path is not None]
-
-
-def _split(place: Path, images: Array, labels: Array) -> RawSplit:
+def _split(where: str, images: Array, labels: Array) -> RawSplit:
     if len(images) != len(labels):
-        raise DataError(f"MNIST files in {shown(place)}: {len(images):,} images but {len(labels):,} labels: get them anew")
+        raise DataError(f"{where}: {len(images):,} images but {len(labels):,} labels: get them anew")
     if labels.max(initial=0) > 9:
-        raise DataError(f"MNIST files in {shown(place)}: label {labels.max()} is not a digit: get them anew")
+        raise DataError(f"{where}: label {labels.max()} is none of ten classes: get them anew")
     return RawSplit(images[:, None], labels.astype(np.int64))
 
 

@@ -24,11 +24,12 @@ class UnreadableImage(Exception):
     """Why an image cannot be used, in a few words."""
 
 
-def decode(content: bytes, size: int) -> Array:
+def decode(content: bytes, size: int, *, crop: bool = False) -> Array:
     """The image in `content` as uint8 [3, size, size]. Raises UnreadableImage.
 
     It is turned as its EXIF orientation says; what is transparent is laid on white; 16 bits become 8; of an animation
-    the first frame counts. Another size is resized (bilinear, antialiased), another aspect ratio is squeezed, not cropped.
+    the first frame counts. Another size is resized (bilinear, antialiased), another aspect ratio is squeezed; or with `crop` the
+    middle size x size pixels are cut out, of images that have so many.
     """
     if not content:
         raise UnreadableImage("empty")
@@ -38,6 +39,8 @@ def decode(content: bytes, size: int) -> Array:
                 raise UnreadableImage(f"huge: {image.width:,} x {image.height:,} pixels")
             ImageOps.exif_transpose(image, in_place=True)
             picture = _in_eight_bits(image)
+            if crop:
+                picture = _middle(picture, size)
             if picture.size != (size, size):
                 picture = picture.resize((size, size), Image.Resampling.BILINEAR)
             return np.asarray(picture).transpose(2, 0, 1)
@@ -50,6 +53,13 @@ def decode(content: bytes, size: int) -> Array:
     # Pillow's readers of damaged files raise nearly anything; each such file is reported with its name by the caller.
     except Exception as error:
         raise UnreadableImage(f"corrupt: {str(error) or type(error).__name__}") from None
+
+
+def _middle(picture: Image.Image, size: int) -> Image.Image:
+    if min(picture.size) < size:
+        raise UnreadableImage(f"{picture.width} x {picture.height} pixels, too few to cut {size} x {size} out of")
+    left, top = (picture.width - size) // 2, (picture.height - size) // 2
+    return picture.crop((left, top, left + size, top + size))
 
 
 @cache

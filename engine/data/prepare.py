@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from math import sqrt
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from engine.data.split import Split
+
+if TYPE_CHECKING:
+    from engine.data.raw import Array
+
+    Pixels = TypeVar("Pixels", Array, Tensor)
 
 _CHUNK = 2000
 # numpy keeps to one thread and to the processor's cache here; the same in torch took up to 50 times as long on a busy machine.
@@ -36,6 +44,22 @@ def resized(images: Tensor, size: int) -> Tensor:
     return _in_chunks(
         lambda part: _interpolated(part, size).round_().clamp_(0, 255).to(torch.uint8), images, (images.shape[1], size, size)
     )
+
+
+def cropped(images: Pixels, size: int) -> Pixels:
+    """[N, ..., H, W] -> [N, ..., size, size], the middle, as a view; images must be as large. An odd pixel goes below and right."""
+    top, left = (images.shape[-2] - size) // 2, (images.shape[-1] - size) // 2
+    return images[..., top : top + size, left : left + size]
+
+
+def class_means(split: Split) -> Tensor:
+    """uint8 [K, C, H, W]: the mean image of each class, rounded; black for a class without images."""
+    means = torch.zeros((len(split.classes), *split.images.shape[1:]), dtype=torch.uint8)
+    for label in range(len(means)):
+        of_class = split.images[split.labels == label]
+        if len(of_class):
+            means[label] = of_class.sum(0).double().div_(len(of_class)).round_().to(torch.uint8)
+    return means
 
 
 def resized_masks(masks: Tensor, size: int) -> Tensor:

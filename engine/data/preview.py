@@ -18,12 +18,13 @@ import torch
 from torch import Tensor
 
 from engine.data import folder
+from engine.data.augment import augment
 from engine.data.catalog import describe, lies_at, load, on_disk
 from engine.data.container import UnreadableFile
-from engine.data.decoded import Decoded
+from engine.data.decoded import Decoded, refuse_to_crop
 from engine.data.names import listed
 from engine.data.picture import UnreadableImage
-from engine.data.prepare import coloured, greyed, resized
+from engine.data.prepare import coloured, cropped, greyed, resized
 from engine.data.raw import Progress
 from engine.data.selection import selected
 from engine.data.split import Dataset, Split
@@ -70,18 +71,20 @@ class Counts:
 
 
 def count(data: DataSpec, data_dir: Path | None = None) -> Counts:
-    """How many classes and images a run has, as far as that is known before any is read; of a folder, by its files' names.
+    """How many classes and images a run has, as far as that is known before any is read; of a folder, by its files' names. Of
+    some of a set's classes all are taken to be equally large.
 
     Raises DataUnavailable for a folder that is not there, DataError for one that a run would refuse for its layout; whether other
     sources are on disk is not looked at.
     """
     told = describe(data.source)
     if told.classes and told.images:
+        classes = len(data.classes) or told.classes
         train, test = (
-            min(whole, each * told.classes) if each else whole
+            min(whole, each * classes) if each else whole * classes // told.classes
             for whole, each in zip(told.images, (data.train_per_class, data.test_per_class), strict=True)
         )
-        return Counts(told.classes, train - round(train * data.validation_fraction), test)
+        return Counts(classes, train - round(train * data.validation_fraction), test)
     place = lies_at(data.source, data_dir)
     # A change to the files below would be seen by listing them only, which is what takes long.
     return _counted(data, place, place.stat().st_mtime_ns if folder.on_disk(place) else 0)
@@ -107,23 +110,33 @@ def preview(
         raise DataUnavailable(
             f"{source} is not on disk: 'convtui data get {source}' fetches it, --data-dir or CONVTUI_DATA says where it lies"
         )
-    if describe(source).size is None:
-        return _of_folder(data, lies_at(source, data_dir), each, number)
     own = describe(source)
-    as_it_is = data.model_copy(update={"colour": "grey" if own.channels == 1 else "rgb", "size": own.size})
+    if own.size is None:
+        return _of_folder(data, lies_at(source, data_dir), each, number)
+    if data.fit == "crop":
+        refuse_to_crop(source, own.size, own.size, data.size)
+    as_it_is = data.model_copy(update={"colour": "grey" if own.channels == 1 else "rgb", "size": own.size, "fit": "resize"})
     dataset = load(as_it_is, data_dir, progress=progress)
     wanted = _each(dataset.train, each)
     chosen = [index for of_class in _turns(dataset.train, number * wanted, wanted) for index in of_class]
     found = dataset.train.select(torch.tensor(chosen, dtype=torch.int64))
-    return _preview(dataset, Split(prepared(found.images, data), found.labels, found.classes), dataset.notes)
+    return _preview(dataset, Split(prepared(found.images, data, number), found.labels, found.classes), dataset.notes)
 
 
-def prepared(images: Tensor, data: DataSpec) -> Tensor:
-    """uint8 [N, C, H, W] -> uint8 [N, 1 or 3, size, size]: all that is done to training images before they are standardised."""
-    images = resized(images, data.size)
-    if data.colour == "grey":
-        return images if images.shape[1] == 1 else greyed(images)
-    return images if images.shape[1] == 3 else coloured(images)
+def prepared(images: Tensor, data: DataSpec, number: int = 0) -> Tensor:
+    """uint8 [N, C, H, W] -> uint8 [N, 1 or 3, size, size]: all that is done to training images before they are standardised.
+
+    `number` is the seed of their distortions; what is cut out has these images' mean colour, in a run that of all its images.
+    """
+    images = cropped(images, data.size) if data.fit == "crop" else resized(images, data.size)
+    if data.colour == "grey" and images.shape[1] == 3:
+        images = greyed(images)
+    elif data.colour == "rgb" and images.shape[1] == 1:
+        images = coloured(images)
+    # A generator of its own: torch's belongs to whoever trains.
+    if not data.augmented or not len(images):
+        return images
+    return augment(images, data, images.float().mean((0, 2, 3)) / 255, torch.Generator().manual_seed(number))
 
 
 def _of_folder(data: DataSpec, place: Path, each: int, number: int) -> Preview:
@@ -134,12 +147,12 @@ def _of_folder(data: DataSpec, place: Path, each: int, number: int) -> Preview:
         labels: list[int] = []
         skipped: list[str] = []
         for label, indices in enumerate(_turns(dataset.train, number * wanted, wanted + MOST_TRIED)):
-            good = list(islice(_readable(listing, dataset.train.images[indices].flatten().tolist(), data.size, skipped), wanted))
+            good = list(islice(_readable(listing, dataset.train.images[indices].flatten().tolist(), data, skipped), wanted))
             images += good
             labels += [label] * len(good)
     pixels = torch.from_numpy(np.stack(images) if images else np.zeros((0, 3, data.size, data.size), np.uint8))
     notes = [f"{len(skipped):,} of the files tried cannot be read: {listed(skipped, 2)}"] if skipped else []
-    examples = Split(prepared(pixels, data), torch.tensor(labels, dtype=torch.int64), listing.classes)
+    examples = Split(prepared(pixels, data, number), torch.tensor(labels, dtype=torch.int64), listing.classes)
     return _preview(dataset, examples, (*listing.notes, *notes))
 
 
@@ -154,11 +167,11 @@ def _chosen(listing: folder.Listing, data: DataSpec) -> Dataset:
     return selected(data, Decoded(train, test, nothing, nothing, listing.notes), data.source)
 
 
-def _readable(listing: folder.Listing, files: Sequence[int], size: int, skipped: list[str]) -> Iterator[Array]:
+def _readable(listing: folder.Listing, files: Sequence[int], data: DataSpec, skipped: list[str]) -> Iterator[Array]:
     """Images [3, size, size] of those of the files that can be read; a line to `skipped` for each that cannot."""
     for file in files:
         try:
-            yield listing.decode(file, size)
+            yield listing.decode(file, data.size, data.fit == "crop")
         except (UnreadableImage, UnreadableFile) as reason:
             skipped.append(f"{listing.names[file]} ({reason})")
 

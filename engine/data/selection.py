@@ -2,48 +2,87 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from engine.data.decoded import Decoded
-from engine.data.names import shown
+from engine.data.names import listed, shown
 from engine.data.prepare import mean_and_std
 from engine.data.split import Dataset, Split
 from engine.data.stratify import first_of_each_class, share_of_each_class
 from engine.errors import DataError
-from engine.spec import DataSpec
+from engine.spec import DataSpec, nearest
 
 
 def selected(spec: DataSpec, whole: Decoded, source: str, notes: tuple[str, ...] = (), *, standing_in: bool = False) -> Dataset:
     """The images that `spec` asks for. Held-out ones are taken from the training images that `train_per_class` leaves.
 
-    Raises DataError where a class has fewer images than are asked for; a set that is only `standing_in` gives what it has.
+    Raises DataError for a class that there is not, and where a class has fewer images than are asked for; a set that is only
+    `standing_in` gives what it has.
     """
-    train, sums, squares, test = whole.train, whole.sums, whole.squares, whole.test
     said = list(notes)
+    relaxed: dict[str, Any] = {}
+    unknown = [name for name in spec.classes if name not in whole.train.classes]
+    if unknown and not standing_in:
+        raise DataError(_no_class(source, unknown[0], whole.train.classes))
+    if unknown:
+        said.append(f"data.classes = {', '.join(spec.classes)}, but {source} has other classes: all of them are used")
+        relaxed["data.classes"] = ()
+    elif spec.classes:
+        whole = _of_classes(whole, spec.classes)
+    train, sums, squares, test = whole.train, whole.sums, whole.squares, whole.test
     for field, part, count in (("train_per_class", train, spec.train_per_class), ("test_per_class", test, spec.test_per_class)):
-        if (lacking := _lacking(part, count)) and standing_in:
-            said.append(f"data.{field} = {count:,}, but {source} has fewer of some classes: those are used whole")
-        elif lacking:
+        lacking = _lacking(part, count)
+        if lacking and not standing_in:
             raise DataError(
                 f"data.{field} = {count:,}, but {shown(source)} has only {lacking}: set it to that or less, or to 0 for all"
             )
-    if (first := _first(train, spec.train_per_class)) is not None:
+        if lacking:
+            said.append(f"data.{field} = {count:,}, but {source} has only {lacking}: all of its images are used")
+            relaxed[f"data.{field}"] = 0
+    if (first := _first(train, relaxed.get("data.train_per_class", spec.train_per_class))) is not None:
         train, sums, squares = train.select(first), sums[first], squares[first]
-    if (first := _first(test, spec.test_per_class)) is not None:
+    if (first := _first(test, relaxed.get("data.test_per_class", spec.test_per_class))) is not None:
         test = test.select(first)
     validation = None
     if spec.validation_fraction:
-        held_out = torch.from_numpy(share_of_each_class(train.labels.numpy(), spec.validation_fraction))
-        if not held_out.any():
-            raise DataError(
-                f"{shown(source)}: one training image a class leaves none to hold out: set data.validation_fraction = 0"
-            )
-        kept, held = (torch.nonzero(chosen).flatten() for chosen in (~held_out, held_out))
+        kept, held = _held_out(train, spec.validation_fraction, source)
         validation = train.select(held)
         train, sums, squares = train.select(kept), sums[kept], squares[kept]
     mean, std = mean_and_std(sums, squares, spec.size * spec.size)
-    return Dataset(source, train, validation, test, mean, std, (*said, *whole.notes))
+    return Dataset(source, train, validation, test, mean, std, (*said, *whole.notes), relaxed)
+
+
+def _held_out(train: Split, share: float, source: str) -> tuple[Tensor, Tensor]:
+    """Indices of the images to train on and of those to validate on."""
+    held = torch.from_numpy(share_of_each_class(train.labels.numpy(), share))
+    if not held.any():
+        raise DataError(f"{shown(source)}: one training image a class leaves none to hold out: set data.validation_fraction = 0")
+    kept, held = (torch.nonzero(chosen).flatten() for chosen in (~held, held))
+    return kept, held
+
+
+def _of_classes(whole: Decoded, names: tuple[str, ...]) -> Decoded:
+    """Only the images of these classes, which are numbered in this order; images keep theirs."""
+    places = [whole.train.classes.index(name) for name in names]
+    numbers = torch.full((len(whole.train.classes),), -1)
+    numbers[places] = torch.arange(len(names))
+
+    def part(of: Split) -> tuple[Split, Tensor]:
+        labels = numbers[of.labels]
+        chosen = torch.nonzero(labels >= 0).flatten()
+        kept = of.select(chosen)
+        return Split(kept.images, labels[chosen], names, kept.masks), chosen
+
+    train, chosen = part(whole.train)
+    return Decoded(train, part(whole.test)[0], whole.sums[chosen], whole.squares[chosen], whole.notes)
+
+
+def _no_class(source: str, name: str, classes: tuple[str, ...]) -> str:
+    near = nearest(name, classes)
+    return f"data.classes names {shown(name)}, but {shown(source)} has no such class{near}: it has {listed(list(classes), 10)}"
 
 
 def _lacking(part: Split, count: int) -> str:

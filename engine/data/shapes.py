@@ -184,7 +184,7 @@ def fingerprint(place: Path) -> str:
     return f"shapes {VERSION}"
 
 
-def read(place: Path, size: int, progress: Progress | None = None) -> RawDataset:
+def read(place: Path, size: int, progress: Progress | None = None, *, crop: bool = False) -> RawDataset:
     """10,000 training and 2,000 test images [N, 3, 32, 32] with masks."""
     train = draw(TRAIN_IMAGES, seed=1, progress=progress)
     return RawDataset(train, draw(TEST_IMAGES, seed=2, progress=progress), CLASSES)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -52,3 +54,6 @@ class Dataset:
     """float32 [C], likewise; 1 where a channel is constant."""
     notes: tuple[str, ...] = ()
     """One plain line each for people: a stand-in was used, files were skipped."""
+    relaxed: Mapping[str, Any] = field(default_factory=dict)
+    """Settings by path that were not kept, and what was used: a source that stands in for another may have less. A run is
+    recorded with these."""

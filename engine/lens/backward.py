@@ -25,8 +25,8 @@ from engine.models.rest import at_rest
 Rule = Literal["deconvnet", "guided", "saliency"]
 
 _GO_BACK: dict[Rule, frozenset[Kind]] = {
-    "deconvnet": frozenset({"conv", "dense", "scale", "rectify", "max_pool", "same", "reshape", "sum", "join"}),
-    "guided": frozenset({"conv", "dense", "scale", "rectify", "max_pool", "average", "same", "reshape", "sum", "join"}),
+    "deconvnet": frozenset({"conv", "dense", "scale", "gain", "rectify", "max_pool", "same", "reshape", "sum", "join"}),
+    "guided": frozenset({"conv", "dense", "scale", "gain", "rectify", "max_pool", "average", "same", "reshape", "sum", "join"}),
 }
 _BATCH = 64
 """Images in one backward pass."""

@@ -50,7 +50,7 @@ def _after(tape: Tape, call: Call, fields: dict[int, Field | None]) -> Field | N
             return _wider(before[0], call)
         case "average" if "kernel_size" in call.settings:
             return _wider(before[0], call)
-        case "scale" | "rectify" | "pointwise" | "same":
+        case "scale" | "gain" | "rectify" | "pointwise" | "same":
             return before[0]
         case "sum" | "join":
             sizes = {shape[1:] for shape in shapes}

@@ -152,10 +152,12 @@ class Subject:
     def probabilities(self, images: Tensor) -> Tensor:
         """float64 [N, classes] of uint8 images [N, C, H, W], by softmax of the net's output, unless it ends in one; on the CPU.
 
-        For nets that give classes.
+        Outputs that were trained to be near 1 and 0, by sum of squares, are taken as shares. For nets that give classes.
         """
         output = self.tape.calls[self.tape.output]
-        shares = {"softmax": Tensor.double, "log_softmax": Tensor.exp}.get(output.function, partial(torch.softmax, dim=1))
+        squares = self.spec is not None and self.spec.training.loss == "sum_squares"
+        usual = _as_shares if squares else partial(torch.softmax, dim=1)
+        shares = {"softmax": Tensor.double, "log_softmax": Tensor.exp}.get(output.function, usual)
         rows = [shares(outputs[output.index].double()).cpu() for _, outputs in self.passes(images, [output.index])]
         return torch.cat(rows) if rows else torch.zeros((0, len(self.classes)), dtype=torch.float64)
 
@@ -174,3 +176,10 @@ class Subject:
         told = ", ".join(f"{self.classes[label]} {100 * shares[label]:.0f} %" for label in best)
         true = "" if prediction.label is None else self.classes[prediction.label]
         return f"{true} → {told}" if true and told else true or told
+
+
+def _as_shares(outputs: Tensor) -> Tensor:
+    """What is above zero, as shares of its sum; the softmax of those rows where nothing is."""
+    positive = outputs.clamp(min=0)
+    total = positive.sum(1, keepdim=True)
+    return torch.where(total > 0, positive / total, outputs.softmax(1))

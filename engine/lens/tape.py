@@ -19,14 +19,20 @@ from engine.errors import NotApplicable
 from engine.models.rest import at_rest
 from engine.spec import nearest
 
-Kind = Literal["conv", "dense", "scale", "rectify", "max_pool", "average", "pointwise", "same", "reshape", "sum", "join", "other"]
-"""`scale`: batch norm at rest. `rectify`: ReLU or leaky ReLU. `pointwise`: any other function of one value, tanh say. `same`:
-nothing at rest, as dropout. `reshape`: values moved, zeros added. `sum`: of tensors or with a constant. `join`:
-concatenation. `other`: nothing is known of it."""
+Kind = Literal[
+    "conv", "dense", "cell", "scale", "gain", "rectify", "max_pool", "average", "pointwise", "same", "reshape", "sum", "join",
+    "other",
+]  # fmt: skip
+"""`cell`: a recurrent layer that reads forward and has the batch first; what counts as its output is its states after each step,
+[units, steps] for one image. `scale`: batch norm at rest. `gain`: multiplied by a number. `rectify`: ReLU or leaky ReLU.
+`pointwise`: any other function of one value, tanh say. `same`: nothing at rest, as dropout. `reshape`: values moved, zeros
+added. `sum`: of tensors or with a constant. `join`: concatenation. `other`: nothing is known of it."""
 
 _FUNCTIONS: Mapping[Kind, str] = {
     "conv": "conv2d",
     "dense": "linear",
+    "cell": "rnn_tanh rnn_relu lstm gru",
+    "gain": "mul __mul__ __rmul__",
     "scale": "batch_norm",
     "rectify": "relu leaky_relu",
     "max_pool": "max_pool2d",
@@ -41,6 +47,8 @@ _FUNCTIONS: Mapping[Kind, str] = {
 _KINDS: Mapping[str, Kind] = {name: kind for kind, names in _FUNCTIONS.items() for name in names.split()}
 _CONVOLUTION = (("bias", None), ("stride", 1), ("padding", 0), ("dilation", 1), ("groups", 1))
 _POOLING = (("kernel_size", 0), ("stride", None), ("padding", 0), ("dilation", 1), ("ceil_mode", False))
+_CELL = ("input", "state", "weights", "bias", "layers", "dropout", "training", "both_ways", "batch_first")
+"""Of a recurrent layer's function, all by place."""
 _AVERAGING = (("kernel_size", 0), ("stride", None), ("padding", 0), ("ceil_mode", False))
 
 INPUT = -1
@@ -137,7 +145,7 @@ class Tape:
                 continue
             if call.kind in ("rectify", "pointwise"):
                 return call
-            if call.kind in ("scale", "same", "sum", "max_pool", "average", "reshape", "join"):
+            if call.kind in ("scale", "gain", "same", "sum", "max_pool", "average", "reshape", "join"):
                 reached.add(call.index)
         return None
 
@@ -154,20 +162,23 @@ class Tape:
     def stages(self, index: int) -> tuple[int, ...]:
         """The calls that give a layer's values before its activation (after batch norm) and after it.
 
-        For the output of call `index`; one and the same where it is itself an activation, or none follows.
+        For the output of call `index`; one and the same where it is itself an activation, or none follows. An activation's slope
+        is part of it.
         """
         following = self.nonlinearity(index)
         if self.calls[index].kind in ("rectify", "pointwise") or following is None or len(following.sources) != 1:
             return (index,)
         if following.shape[:1] != self.calls[index].shape[:1]:
             return (index,)  # maps of several layers go through it together, or of none
-        return (following.sources[0], following.index)
+        before = following.sources[0]
+        while self.calls[before].kind == "gain" and self.calls[before].module == following.module in self.leaves():
+            before = self.calls[before].sources[0]
+        return (before, following.index)
 
     def expect(self, index: int, function: Callable[..., Any], output: Any) -> None:
         """Raise NotApplicable where another pass takes another way than the one that was noted."""
         known = self.calls[index] if index < len(self.calls) else None
-        shape = tuple(output.shape[1:]) if isinstance(output, Tensor) else ()
-        if known is None or known.function != _name(function) or known.shape != shape:
+        if known is None or known.function != _name(function) or known.shape != _shape(output, known.kind):
             raise NotApplicable("the net computes otherwise for these images than for others: which layer is which cannot be told")
 
     def run(self, images: Tensor, wanted: Iterable[int]) -> dict[int, Tensor]:
@@ -295,7 +306,8 @@ class _Noting(Following):
                     self.calls.append(_hidden(index, type(_module).__name__, name, sources, output))
                     self._know(output, index)
             self._inside.pop()
-            number = self.number(output)
+            # A recurrent layer gives its states, and then the last of them besides.
+            number = self.number(output[0] if isinstance(_module, nn.RNNBase) else output)
             if number is not None and name:
                 self.layers.setdefault(name, number)
 
@@ -305,15 +317,16 @@ class _Noting(Following):
         self, index: int, function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], sources: list[int], output: Any
     ) -> None:
         name = _name(function)
-        single = isinstance(output, Tensor)
-        kind: Kind = _KINDS.get(name, "other") if single and not self._stale else "other"
+        kind: Kind = _KINDS.get(name, "other") if not self._stale else "other"
+        if not isinstance(output, Tensor) and kind != "cell":
+            kind = "other"
         if "dropout" in name and _is_on(args, kwargs):
             kind = "other"
         settings: dict[str, Any] = {}
-        if kind in ("conv", "dense", "scale", "rectify", "max_pool") or name == "avg_pool2d":
+        if kind in ("conv", "dense", "cell", "scale", "gain", "rectify", "max_pool") or name == "avg_pool2d":
             kind, settings = _understood(kind, name, args, kwargs)
         in_place = any(output is tensor for tensor in _tensors((*args, *kwargs.values()))) and kind != "same"
-        shape = tuple(output.shape[1:]) if single else ()
+        shape = _shape(output, kind)
         self.calls.append(Call(index, name, kind, self._inside[-1], tuple(dict.fromkeys(sources)), shape, in_place, settings))
 
 
@@ -333,11 +346,24 @@ class _Keeping(Following):
     ) -> None:
         self._tape.expect(index, function, output)
         if index in self._wanted:
-            self.kept[index] = output.clone() if index in self._overwritten else output
+            wanted = _states(output) if self._tape.calls[index].kind == "cell" else output
+            self.kept[index] = wanted.clone() if index in self._overwritten else wanted
 
 
 _DATA: Any = vars(torch._C.TensorBase)["data"].__get__
 """What reading `tensor.data` calls: the same memory, whose changes are not counted."""
+
+
+def _states(output: Sequence[Tensor]) -> Tensor:
+    """[N, units, steps] of what a recurrent layer returns."""
+    return output[0].transpose(1, 2)
+
+
+def _shape(output: Any, kind: Kind) -> tuple[int, ...]:
+    """Of one image's output; () where it is no single tensor."""
+    if kind == "cell":
+        return tuple(_states(output).shape[1:])
+    return tuple(output.shape[1:]) if isinstance(output, Tensor) else ()
 
 
 def _name(function: Callable[..., Any]) -> str:
@@ -388,6 +414,16 @@ def _understood(kind: Kind, name: str, args: Sequence[Any], kwargs: Mapping[str,
                 "stride": _pair(found["stride"]),
                 "dilation": dilation,
             }
+        case "cell":
+            given = dict(zip(_CELL, args, strict=False))
+            # Of packed sequences, which have no such arguments, and of those read both ways nothing is known.
+            known = len(args) == len(_CELL) and given["batch_first"] and not given["both_ways"] and given["input"].ndim == 3
+            # Weights of the inputs, of the states, then biases, layer by layer.
+            weights = [weight for weight in given["weights"] if weight.ndim == 2] if known else []
+            return (kind, {"weights": weights, "weight": weights[0], "layers": given["layers"]}) if known else ("other", {})
+        case "gain":
+            numbers = [value for value in (*args, *kwargs.values()) if isinstance(value, int | float)]
+            return (kind, {"factor": float(numbers[0])}) if len(numbers) == 1 else ("other", {})
         case "dense":
             return kind, {"weight": args[1] if len(args) > 1 else kwargs["weight"]}
         case "scale":

@@ -1,7 +1,8 @@
 """RunSpec -> nn.Module with named layers."""
 
-from engine.models.convnet import build, check
+from engine.models.building import build, check
+from engine.models.initialisation import seed_filters
 from engine.models.rest import at_rest
 from engine.models.summary import Layer, Summary, summarise
 
-__all__ = ["Layer", "Summary", "at_rest", "build", "check", "summarise"]
+__all__ = ["Layer", "Summary", "at_rest", "build", "check", "seed_filters", "summarise"]

@@ -2,27 +2,66 @@
 
 from __future__ import annotations
 
-from torch import nn
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from engine.spec import ModelSpec
 
 
-def initialise(net: nn.Module, how: str) -> None:
-    """Draw the weights of every convolution and dense layer of `net` in place, from torch's global generator.
+def initialise(net: nn.Module, spec: ModelSpec) -> None:
+    """Draw the weights of every convolution, dense layer and recurrent cell of `net` in place, from torch's global generator.
 
-    `default` leaves PyTorch's own (uniform within fan_in^-1/2, biases too). The others set biases to zero and draw weights
+    `default` leaves PyTorch's own (uniform within fan_in^-1/2, of a cell hidden^-1/2; biases too). The others set biases to
+    zero and draw weights, in a cell those of each gate by themselves:
     xavier: uniform, variance 2 / (fan_in + fan_out) (Glorot and Bengio 2010, eq. 16);
     he: normal, variance 2 / fan_in (He et al. 2015, eq. 10);
-    lecun: normal, variance 1 / fan_in (LeCun et al. 1998, "Efficient BackProp", eq. 16).
+    lecun: normal, variance 1 / fan_in (LeCun et al. 1998, "Efficient BackProp", eq. 16);
+    gaussian: normal, of the spec's standard deviation.
     """
-    if how == "default":
+    if spec.init == "default":
         return
     for layer in net.modules():
-        if not isinstance(layer, nn.Conv2d | nn.Linear):
-            continue
-        if how == "xavier":
-            nn.init.xavier_uniform_(layer.weight)
-        elif how == "he":
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-        else:
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="linear")
-        if layer.bias is not None:
-            nn.init.zeros_(layer.bias)
+        for weight in _weights(layer):
+            match spec.init:
+                case "xavier":
+                    nn.init.xavier_uniform_(weight)
+                case "he":
+                    nn.init.kaiming_normal_(weight, nonlinearity="relu")
+                case "lecun":
+                    nn.init.kaiming_normal_(weight, nonlinearity="linear")
+                case "gaussian":
+                    nn.init.normal_(weight, std=spec.init_std)
+        for name, parameter in layer.named_parameters(recurse=False):
+            if isinstance(layer, nn.Conv2d | nn.Linear | nn.RNNBase) and name.startswith("bias"):
+                nn.init.zeros_(parameter)
+
+
+def _weights(layer: nn.Module) -> Iterator[Tensor]:
+    """What is drawn at once: a layer's weights, or the matrix of each gate."""
+    if isinstance(layer, nn.Conv2d | nn.Linear):
+        yield layer.weight
+    elif isinstance(layer, nn.RNNBase):
+        for name, matrix in layer.named_parameters(recurse=False):
+            if name.startswith("weight"):
+                yield from torch.split(matrix, layer.hidden_size)
+
+
+def seed_filters(net: nn.Module, pictures: Tensor) -> None:
+    """Put `pictures` [K, C, H, W] (standardised) into the first K filters of `conv1`, in place; further filters stay as drawn.
+
+    A picture is resized to the kernel (bilinear, antialiased), its mean is taken off, and it is scaled to the standard
+    deviation of the weights that it replaces: the layer's responses begin as large as they would have. Constant pictures
+    leave their filter as it is.
+    """
+    conv = net.get_submodule("conv1")
+    assert isinstance(conv, nn.Conv2d)
+    weight = conv.weight
+    fitted = F.interpolate(pictures.to(weight), size=weight.shape[2:], mode="bilinear", antialias=True, align_corners=False)
+    with torch.no_grad():
+        for drawn, picture in zip(weight, fitted, strict=False):
+            spread = picture.std()
+            if spread > 0:
+                drawn.copy_((picture - picture.mean()) * (drawn.std() / spread))

@@ -24,7 +24,7 @@ class Layer:
     weights: int
     biases: int
     neurons: int
-    """Outputs of convolutional, dense and output layers; zero for every other kind."""
+    """Outputs of convolutional, dense and output layers, hidden units of recurrent ones; zero for every other kind."""
 
     @property
     def parameters(self) -> int:
@@ -61,12 +61,15 @@ def summarise(net: nn.Module, input: Sequence[int]) -> Summary:
     layers: list[Layer] = []
 
     def note(name: str, layer: nn.Module) -> Any:
-        def hook(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
-            shape = tuple(output.shape[1:])
+        def hook(_module: nn.Module, _inputs: Any, output: Tensor | tuple[Tensor, Any]) -> None:
+            # A recurrent layer gives its states, and then the last of them besides.
+            shape = tuple((output if isinstance(output, Tensor) else output[0]).shape[1:])
             weights = sum(p.numel() for key, p in layer.named_parameters(recurse=False) if not key.startswith("bias"))
             biases = sum(p.numel() for key, p in layer.named_parameters(recurse=False) if key.startswith("bias"))
-            counted = isinstance(layer, nn.Conv2d | nn.Linear)
-            layers.append(Layer(name, type(layer).__name__, shape, weights, biases, torch.Size(shape).numel() if counted else 0))
+            neurons = torch.Size(shape).numel() if isinstance(layer, nn.Conv2d | nn.Linear) else 0
+            if isinstance(layer, nn.RNNBase):
+                neurons = layer.hidden_size * layer.num_layers
+            layers.append(Layer(name, type(layer).__name__, shape, weights, biases, neurons))
 
         return hook
 

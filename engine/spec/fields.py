@@ -105,7 +105,11 @@ def _kind(info: FieldInfo) -> type:
 
 
 def _bounds(info: FieldInfo) -> str:
-    limits = {name: getattr(rule, name) for rule in info.metadata for name in ("gt", "ge", "lt", "le") if hasattr(rule, name)}
+    """Of a list, those of each of its parts."""
+    rules = [*info.metadata]
+    for part in get_args(info.annotation):
+        rules += [rule for told in getattr(part, "__metadata__", ()) if isinstance(told, FieldInfo) for rule in told.metadata]
+    limits = {name: getattr(rule, name) for rule in rules for name in ("gt", "ge", "lt", "le") if hasattr(rule, name)}
     low = f"{limits['gt']:g} < " if "gt" in limits else f"{limits['ge']:g} <= " if "ge" in limits else ""
     high = f" < {limits['lt']:g}" if "lt" in limits else f" <= {limits['le']:g}" if "le" in limits else ""
     return f"{low}x{high}" if low or high else ""

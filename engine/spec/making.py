@@ -59,9 +59,14 @@ def _put(values: dict[str, Any], path: str, value: Any) -> None:
     if isinstance(place, list) and name.isdigit() and int(name) < len(place):
         place[int(name)] = value
     elif isinstance(place, dict) and name in place and not isinstance(place[name], dict):
-        place[name] = None if value == "none" and path == "training.steps" else () if value == "none" else value
+        place[name] = _nothing(path, place[name]) if value == "none" else value
     else:
         raise SpecError(_unknown(path))
+
+
+def _nothing(path: str, before: Any) -> Any:
+    """What `none` means in place of `before`: a list without anything, no budget, or else a choice of that name."""
+    return None if path == "training.steps" else () if isinstance(before, list | tuple) else "none"
 
 
 def _unknown(path: str) -> str:
@@ -92,7 +97,8 @@ def _explain_one(problem: dict[str, Any]) -> str:
             return f"{shown} is out of bounds: it must be {sign} {limit:g}{hint}"
         case "value_error":
             text = str(limits["error"])
-            return f"{shown} {text}" if path else text
+            # What a group says of its fields together names them itself.
+            return text if not path or isinstance(value, dict) else f"{shown} {text}"
         case "finite_number":
             return f"{shown} is not a finite number"
         case kind if kind.endswith(("_type", "_parsing", "_from_float")):

@@ -20,7 +20,7 @@ WANTED = {
     "float": "a number",
     "bool": "true or false",
     "string": "text",
-    "tuple": "a list of blocks",
+    "tuple": "a list, parted by commas",
     "model": "a group of hyperparameters",
 }
 """What a value must be, by the first word of pydantic's name for the error."""
@@ -55,14 +55,14 @@ _CONV_NOTATION = re.compile(
         (?:\s+pool\s+(?P<pool>\d+)(?:/(?P<pool_stride>\d+))?)?\s*$""",
     re.VERBOSE,
 )
-_DENSE_NOTATION = re.compile(r"^\s*(?P<units>\d+)(?:\s+dropout\s+(?P<dropout>[\d.]+(?:e-?\d+)?))?\s*$")
+_DENSE_NOTATION = re.compile(r"^\s*(?P<units>\d+)(?:\s+(?P<batch_norm>bn))?(?:\s+dropout\s+(?P<dropout>[\d.]+(?:e-?\d+)?))?\s*$")
 
 
 class ConvBlock(Part):
     """Convolution, batch norm if wanted, activation, max-pool if wanted. Written `32 5x5 stride 1 pad 2 bn pool 3/2`."""
 
     filters: int = hyper(32, "number of filters, and so of feature maps", ge=1, le=4096)
-    kernel: int = hyper(5, "side of the square kernel", "pixels", ge=1, le=256)
+    kernel: int = hyper(5, "side of the square kernel", "pixels", ge=1, le=512)
     stride: int = hyper(1, "step of the kernel", "pixels", ge=1, le=16)
     padding: int = hyper(0, "zeros added at each border before the convolution", "pixels", ge=0, le=128)
     batch_norm: bool = hyper(False, "batch normalisation between convolution and activation")
@@ -81,13 +81,17 @@ class ConvBlock(Part):
 
 
 class DenseBlock(Part):
-    """Dense layer, activation, dropout if wanted. Written `1024 dropout 0.5`."""
+    """Dense layer, batch norm if wanted, activation, dropout if wanted. Written `1024 bn dropout 0.5`."""
 
     units: int = hyper(128, "number of units", ge=1, le=65536)
+    batch_norm: bool = hyper(False, "batch normalisation between dense layer and activation")
     dropout: float = hyper(0.0, "share of units set to zero in each training step", ge=0, lt=1)
 
     def __str__(self) -> str:
-        return f"{self.units} dropout {self.dropout!r}" if self.dropout else f"{self.units}"
+        words = [f"{self.units}"]
+        words += ["bn"] if self.batch_norm else []
+        words += [f"dropout {self.dropout!r}"] if self.dropout else []
+        return " ".join(words)
 
 
 def _conv_from_notation(value: Any) -> Any:
@@ -107,19 +111,37 @@ def _dense_from_notation(value: Any) -> Any:
         return value
     found = _DENSE_NOTATION.match(value)
     if not found:
-        raise ValueError("is not a block: write UNITS [dropout SHARE], as in '1024 dropout 0.5'")
-    return {name: text for name, text in found.groupdict().items() if text is not None}
+        raise ValueError("is not a block: write UNITS [bn] [dropout SHARE], as in '1024 dropout 0.5'")
+    given = {name: text for name, text in found.groupdict().items() if text is not None}
+    return {name: True if name == "batch_norm" else text for name, text in given.items()}
 
 
 def _several(value: Any) -> Any:
-    """Accept blocks written in one line, parted by commas; an empty line is no block."""
+    """Accept what is written in one line, parted by commas, and a number alone; an empty line is none."""
     if isinstance(value, str):
         return tuple(part for part in value.split(",") if part.strip())
-    return (value,) if isinstance(value, int) and not isinstance(value, bool) else value
+    return (value,) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def _no_truth(value: Any) -> Any:
+    """True and false are no numbers."""
+    if isinstance(value, bool):
+        raise ValueError(f"is not {WANTED['float']}")
+    return value
+
+
+def _name(value: Any) -> Any:
+    """Classes of digits may be written as numbers."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value.strip() if isinstance(value, str) else value
 
 
 ConvBlocks = Annotated[tuple[Annotated[ConvBlock, BeforeValidator(_conv_from_notation)], ...], BeforeValidator(_several)]
 DenseBlocks = Annotated[tuple[Annotated[DenseBlock, BeforeValidator(_dense_from_notation)], ...], BeforeValidator(_several)]
+Slopes = Annotated[tuple[Annotated[float, BeforeValidator(_no_truth), Field(gt=0, le=100)], ...], BeforeValidator(_several)]
+Leaks = Annotated[tuple[Annotated[float, BeforeValidator(_no_truth), Field(ge=0, lt=1)], ...], BeforeValidator(_several)]
+Names = Annotated[tuple[Annotated[str, BeforeValidator(_name), Field(min_length=1)], ...], BeforeValidator(_several)]
 
 
 # ------------------------------------------------------------------------------------------------------- measures
@@ -146,29 +168,103 @@ Measures = Annotated[tuple[Measure, ...], BeforeValidator(_names)]
 
 
 class ModelSpec(Part):
-    """The net: convolutional blocks, then dense blocks, then a dense output of one unit a class."""
+    """The net: convolutional blocks or recurrent cells, then dense blocks, then a dense output of one unit a class."""
 
     conv_blocks: ConvBlocks = hyper(
         (), "FILTERS KxK [stride S] [pad P] [bn] [pool P[/S]], ..., as in 32 5x5 pad 2 pool 2", max_length=32
     )
-    dense_blocks: DenseBlocks = hyper((), "UNITS [dropout SHARE], ..., as in 1024 dropout 0.5", max_length=16)
+    cell: Literal["none", "rnn", "lstm", "gru"] = hyper(
+        "none", "recurrent cell (tanh inside) that reads the image row by row, in place of convolutions; its last state goes on"
+    )
+    hidden: int = hyper(128, "hidden units of each recurrent layer; with a cell only", "units", ge=1, le=8192)
+    layers: int = hyper(1, "recurrent layers, one reading the states of the other; with a cell only", "layers", ge=1, le=16)
+    dense_blocks: DenseBlocks = hyper((), "UNITS [bn] [dropout SHARE], ..., as in 1024 dropout 0.5", max_length=16)
     activation: Literal["relu", "leaky_relu", "tanh", "sigmoid"] = hyper("relu", "nonlinearity after every hidden layer")
-    leak: float = hyper(0.01, "slope of leaky_relu below zero", ge=0, lt=1)
-    init: Literal["default", "xavier", "he", "lecun"] = hyper("default", "how weights are drawn; default is PyTorch's own")
+    output_activation: Literal["none", "relu", "leaky_relu", "tanh", "sigmoid"] = hyper(
+        "none", "nonlinearity after the output; with the loss sum_squares only"
+    )
+    slope: Slopes = hyper((1.0,), "s in f(s x), for tanh and sigmoid their steepness: one for all, or one each, the output's last")
+    leak: Leaks = hyper((0.01,), "slope of leaky_relu below zero: one for all, or one each, the output's last")
+    init: Literal["default", "xavier", "he", "lecun", "gaussian"] = hyper(
+        "default", "how weights are drawn; default is PyTorch's own, lecun a gaussian of fan_in^-1/2"
+    )
+    init_std: float = hyper(0.1, "standard deviation of the weights; gaussian only", gt=0, le=100)
+    first_filters: Literal["drawn", "class_means"] = hyper(
+        "drawn", "filters of conv1 before training: drawn like all others, or the mean image of each class"
+    )
+
+    @property
+    def activations(self) -> tuple[str, ...]:
+        """The nonlinearities in the order of the net, the output's, if it has one, last."""
+        hidden = (self.activation,) * (len(self.conv_blocks) + len(self.dense_blocks))
+        return hidden if self.output_activation == "none" else (*hidden, self.output_activation)
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> ModelSpec:
+        if self.cell != "none" and self.conv_blocks:
+            raise ValueError(
+                f"model.cell = {self.cell} reads the image itself, and model.conv_blocks would too: set model.conv_blocks = none "
+                "or model.cell = none"
+            )
+        if self.first_filters == "class_means" and not self.conv_blocks:
+            raise ValueError(
+                "model.first_filters = class_means is about conv1, but model.conv_blocks = none: add a block, or set "
+                "model.first_filters = drawn"
+            )
+        there = len(self.activations)
+        for name, values in (("slope", self.slope), ("leak", self.leak)):
+            if not values or len(values) not in (1, there):
+                raise ValueError(
+                    f"model.{name} = {', '.join(map(str, values)) or 'none'} has {len(values)} values, but the net has {there} "
+                    f"activations: give one for all{f', or {there}' if there > 1 else ''}"
+                )
+        return self
 
 
 class DataSpec(Part):
     """The images, how they are prepared and in which order they come."""
 
-    source: str = hyper("shapes", "shapes, digits, mnist, cifar10 or folder:PATH", min_length=1)
+    source: str = hyper(
+        "shapes",
+        "shapes, digits, mnist, fashion-mnist, kmnist, cifar10, cifar100, svhn or folder:PATH",
+        min_length=1,
+    )
+    classes: Names = hyper((), "only these classes, by name and in this order, as in 1, 3; none named is all", max_length=1000)
     colour: Literal["grey", "rgb"] = hyper("rgb", "grey is ITU-R 601 luma, one channel; rgb has three")
-    size: int = hyper(32, "side of the square images; others are resized to it", "pixels", ge=4, le=512)
+    size: int = hyper(32, "side of the square images; others are made to fit", "pixels", ge=4, le=512)
+    fit: Literal["resize", "crop"] = hyper("resize", "images of another size are resized, or cut to their middle")
     train_per_class: int = hyper(0, "training images of each class, the first ones; 0 is all", "images", ge=0)
     test_per_class: int = hyper(0, "test images of each class, the first ones; 0 is all", "images", ge=0)
     standardise: bool = hyper(True, "subtract the training split's mean and divide by its standard deviation, per channel")
-    order: Literal["shuffle", "fixed"] = hyper("shuffle", "a new order each epoch, or always the dataset's own")
+    order: Literal["shuffle", "fixed", "by_class"] = hyper(
+        "shuffle", "a new order each epoch, always the dataset's own, or all images of a class after the other"
+    )
     batch_size: int = hyper(128, "images in one step", "images", ge=1, le=65536)
     validation_fraction: float = hyper(0.0, "share of the training images held out for validation", ge=0, le=0.5)
+    flip: bool = hyper(False, "in training, mirror every other image left to right, at random")
+    shift: int = hyper(
+        0, "in training, move each image by up to so much in each direction; mirrored at its border", "pixels", ge=0, le=64
+    )
+    brightness: float = hyper(0.0, "in training, lighten or darken each image by up to this share of white", ge=0, le=1)
+    contrast: float = hyper(0.0, "in training, multiply each image's contrast by 1 - this to 1 + this", ge=0, le=1)
+    cutout: int = hyper(0, "in training, blot out a square of this side in each image; 0 is none", "pixels", ge=0, le=512)
+
+    @property
+    def augmented(self) -> bool:
+        """Whether training images are distorted, and so random numbers drawn for each batch."""
+        return bool(self.flip or self.shift or self.brightness or self.contrast or self.cutout)
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> DataSpec:
+        if len(set(self.classes)) < len(self.classes):
+            raise ValueError(f"data.classes = {', '.join(self.classes)} names a class twice: name each once")
+        if len(self.classes) == 1:
+            raise ValueError(f"data.classes = {self.classes[0]} is one class, and a net tells two or more apart: name another")
+        if self.shift >= self.size:
+            raise ValueError(
+                f"data.shift = {self.shift} moves images of {self.size} pixels out of sight: set data.shift < {self.size}"
+            )
+        return self
 
 
 class OptimiserSpec(Part):
@@ -230,6 +326,11 @@ class RunSpec(Part):
             raise ValueError(
                 f"training.patience = {self.training.patience} stops on the validation loss, but data.validation_fraction = 0 "
                 "holds no image out: set data.validation_fraction (0.1, say) or training.patience = 0"
+            )
+        if self.model.output_activation != "none" and self.training.loss == "cross_entropy":
+            raise ValueError(
+                f"model.output_activation = {self.model.output_activation}, but training.loss = cross_entropy has a softmax of its "
+                "own after the output: set model.output_activation = none or training.loss = sum_squares"
             )
         if self.optimiser.momentum and self.optimiser.name in ("adam", "adamw"):
             raise ValueError(

@@ -11,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from engine.models.activations import Sloped
+
 Array = NDArray[Any]
 
 
@@ -67,6 +69,8 @@ RULES = {
 def nonlinearity(layer: nn.Module) -> Nonlinearity | None:
     """What `layer` computes; None where it is no nonlinearity that is known here."""
     match layer:
+        case Sloped():
+            return Nonlinearity(layer.name, layer.slope, layer.leak)
         case nn.ReLU():
             return Nonlinearity("relu")
         case nn.LeakyReLU():

@@ -53,6 +53,7 @@ class Step(ABC):
     def __init__(self, spec: RunSpec, net: nn.Module, optimiser: torch.optim.Optimizer, device: torch.device) -> None:
         self.spec = spec
         self.net = net
+        self.training = spec.training
         self.optimiser = optimiser
         self.parameters = [parameter for parameter in net.parameters() if parameter.requires_grad]
         self.measures = StepMeasures(spec.training, net)

@@ -20,10 +20,12 @@ from torch import Tensor
 from engine import __version__, events, models
 from engine import checkpoint as checkpoints
 from engine.checkpoint import Identity, State
+from engine.data.augment import augment
 from engine.data.batches import Standardise, epoch_order
+from engine.data.prepare import class_means
 from engine.data.split import Dataset, Split
 from engine.device import check_precision, keep_freed_memory
-from engine.errors import DataError
+from engine.errors import DataError, SpecError
 from engine.events import Event
 from engine.spec import RunSpec
 from engine.training import generators
@@ -79,6 +81,7 @@ class Training:
         standardise = Standardise(dataset.mean, dataset.std) if spec.data.standardise else Standardise.none(channels)
         self.identity = Identity(spec, channels, dataset.train.classes, dataset.source, standardise)
         self._standardise = standardise.to(self.device)
+        self._mean = dataset.mean.to(self.device)
         self._train = dataset.train.to(self.device)
         self._test = dataset.test.to(self.device)
         self._validation = dataset.validation.to(self.device) if dataset.validation is not None else None
@@ -93,7 +96,10 @@ class Training:
         net = models.build(
             spec.model, channels=channels, size=spec.data.size, classes=len(dataset.train.classes), seed=spec.training.seed
         )
+        if spec.model.first_filters == "class_means":
+            models.seed_filters(net, standardise(class_means(dataset.train)))
         self.net = net.to(self.device).to(memory_format=torch.channels_last)
+        self._refuse_lone_images(channels)
         optimiser = make_optimiser(spec.optimiser, self.net.parameters())
         self._random = generators.seeded(self.device, spec.training.seed)
         if resume_from is not None:
@@ -111,6 +117,18 @@ class Training:
         self._saver = Saver(folder, self.identity, every_seconds=spec.training.checkpoint_seconds, saved_step=saved_step)
         self._clock = 0.0
         self._pull = self._events()
+
+    def _refuse_lone_images(self, channels: int) -> None:
+        """Batch norm knows no spread of a single value: of one image, after a dense layer or on maps of one place."""
+        if (len(self._train) - 1) % self.spec.data.batch_size:
+            return
+        size = self.spec.data.size
+        for layer in models.summarise(self.net, (channels, size, size)).layers:
+            if layer.kind.startswith("BatchNorm") and math.prod(layer.output[1:]) == 1:
+                raise SpecError(
+                    f"data.batch_size = {self.spec.data.batch_size} leaves a batch of one of the {len(self._train):,} images, over "
+                    f"which the batch norm {layer.name} cannot be computed: choose another batch size, or leave bn out there"
+                )
 
     # -------------------------------------------------------------------------------------------- faces to the puller
 
@@ -221,8 +239,8 @@ class Training:
         """Train what is left of the epoch in hand, then evaluate."""
         state, spec = self.state, self.spec
         self.net.train()
-        order = epoch_order(len(self._train), how=spec.data.order, seed=spec.training.seed, epoch=state.epoch + 1)
-        order = order.to(self.device)
+        how, labels = spec.data.order, self._train.labels
+        order = epoch_order(len(labels), how=how, seed=spec.training.seed, epoch=state.epoch + 1, labels=labels).to(self.device)
         began, said = time.monotonic(), time.monotonic()
         batches = self._batches(order)
         while state.position < self.steps_per_epoch and state.step < self.total_steps:
@@ -249,9 +267,14 @@ class Training:
         # Small batches are prepared several at a time, for the price of one: most of it is not the arithmetic.
         several = size * max(1, TOGETHER // size)
         for indices in torch.split(order[self.state.position * size :], several):
-            images = self._standardise(self._train.images.index_select(0, indices))
-            labels = self._train.labels.index_select(0, indices)
-            yield from zip(torch.split(images, size), torch.split(labels, size), strict=True)
+            images = self._train.images.index_select(0, indices)
+            labels = torch.split(self._train.labels.index_select(0, indices), size)
+            if self.spec.data.augmented:
+                # One batch at a time, as it is asked for: a checkpoint's generators must not be further than its weights.
+                drawn = (self._standardise(augment(batch, self.spec.data, self._mean)) for batch in torch.split(images, size))
+            else:
+                drawn = iter(torch.split(self._standardise(images), size))
+            yield from zip(drawn, labels, strict=True)
 
     def _say_progress(self, seconds: float) -> Iterator[Event]:
         """Settle the steps since the last time and say how they went."""

@@ -26,8 +26,8 @@ from engine.device import check_precision, keep_freed_memory
 from engine.models import build
 from engine.spec import RunSpec, changed
 from engine.training import generators
-from engine.training.measures import Pending
 from engine.training.by_hand import make_step
+from engine.training.measures import Pending
 from engine.training.step import make_optimiser
 
 WARM_UP_STEPS = 2
@@ -164,7 +164,8 @@ def images_at_hand(spec: RunSpec, data_dir: Path | None = None, progress: Progre
     """The run's images; those of the stand-in where they are not on disk: a trial downloads nothing. Raises DataError."""
     stand_in = describe(spec.data.source).stand_in
     if stand_in and not on_disk(spec.data.source, data_dir):
-        spec = changed(spec, {"data.source": stand_in, "data.train_per_class": 0, "data.test_per_class": 0})
+        all_of_it = {"data.train_per_class": 0, "data.test_per_class": 0, "data.classes": (), "data.fit": "resize"}
+        spec = changed(spec, {"data.source": stand_in} | all_of_it)
     return load(spec.data, data_dir, progress=progress)
 
 
@@ -197,12 +198,14 @@ class _Bench:
 
 
 def _batches(spec: RunSpec, dataset: Dataset, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches as the training of `spec` would have them, epoch after epoch: images float32 [N, C, H, W], labels int64 [N]."""
+    """Batches as the training of `spec` would have them, undistorted, epoch after epoch: images float32 [N, C, H, W], labels
+    int64 [N]."""
     channels = dataset.train.images.shape[1]
     standardise = Standardise(dataset.mean, dataset.std) if spec.data.standardise else Standardise.none(channels)
     standardise = standardise.to(device)
     for epoch in itertools.count(1):
-        order = epoch_order(len(dataset.train), how=spec.data.order, seed=spec.training.seed, epoch=epoch)
+        labels = dataset.train.labels
+        order = epoch_order(len(labels), how=spec.data.order, seed=spec.training.seed, epoch=epoch, labels=labels)
         for start in range(0, len(order), spec.data.batch_size):
             batch = dataset.train.select(order[start : start + spec.data.batch_size]).to(device)
             yield standardise(batch.images), batch.labels

@@ -33,6 +33,47 @@ def test_presets_are_listed_with_what_they_cost(convtui: Convtui) -> None:
     assert convtui("presets", "lenet").code == 2
 
 
+def test_report_003s_table_is_told_by_presets_and_by_look_summary(convtui: Convtui) -> None:
+    """Its weights a layer, biases, outputs and totals, as it prints them."""
+    (net,) = convtui("presets", "cs7015", "--json").lines
+    by_name = {layer["name"]: layer for layer in net["layers"]}
+    printed = {
+        "conv1": (64 * 3 * 3 * 3, 64, [64, 32, 32]),
+        "conv2": (128 * 3 * 3 * 64, 128, [128, 16, 16]),
+        "conv3": (256 * 3 * 3 * 128, 256, [256, 8, 8]),
+        "conv4": (256 * 3 * 3 * 256, 256, [256, 8, 8]),
+        "dense1": (1024 * 4 * 4 * 256, 1024, [1024]),
+        "dense2": (1024 * 1024, 1024, [1024]),
+        "output": (1024 * 10, 10, [10]),
+    }
+    told = {name: (by_name[name]["weights"], by_name[name]["biases"], by_name[name]["output"]) for name in printed}
+    assert told == printed
+    assert [by_name[f"pool{number}"]["output"] for number in (1, 2, 3)] == [[64, 16, 16], [128, 8, 8], [256, 4, 4]]
+    assert (net["parameters"], net["neurons"], net["report"]) == (6_216_074, 133_130, "003")
+
+    few = ("data.train_per_class=3", "data.test_per_class=1", "data.batch_size=2", "training.threads=1")
+    settings = [word for setting in few for word in ("--set", setting)]
+    assert convtui("run", "--preset", "cs7015", "--data", "digits", "--steps", "1", *settings, "--quiet").code == 0
+    assert convtui("look", "summary", "last", "--out", "layers.json").code == 0
+    layers, shares = json.loads(Path("layers.json").read_text())["results"]
+    rows = {row[0]: dict(zip(layers["columns"], row, strict=True)) for row in layers["rows"]}
+    assert {name: (rows[name]["weights"], rows[name]["biases"]) for name in printed} == {
+        name: (weights, biases) for name, (weights, biases, _) in printed.items()
+    }
+    assert (rows["total"]["parameters"], rows["total"]["neurons"]) == (6_216_074, 133_130)
+    of_kind = {row[0]: dict(zip(shares["columns"], row, strict=True)) for row in shares["rows"]}
+    assert (of_kind["convolutional"]["parameters"], of_kind["dense"]["parameters"]) == (960_896, 5_255_178)
+    assert (of_kind["convolutional"]["neurons"], of_kind["dense"]["neurons"]) == (131_072, 2_058)
+
+
+def test_short_names_of_systems_are_presets(convtui: Convtui) -> None:
+    told = {line["name"]: line["report"] for line in convtui("presets", "--json").lines}
+    assert {name: told[name] for name in ("lenet5", "rnn", "lstm", "gru", "cs7015")} == {
+        "lenet5": "002", "rnn": "002", "lstm": "002", "gru": "002", "cs7015": "003",
+    }  # fmt: skip
+    assert set(told.values()) == {"", "000", "001", "002", "003", "004"}
+
+
 def test_every_hyperparameter_is_listed_with_its_bounds(convtui: Convtui) -> None:
     found = {line["path"]: line for line in convtui("presets", "--fields", "--json").lines}
     assert found["optimiser.learning_rate"]["bounds"] == "0 < x <= 10"

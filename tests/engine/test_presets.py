@@ -20,6 +20,40 @@ def test_lenet5_is_report_002s_net() -> None:
     assert (spec.optimiser.name, spec.optimiser.learning_rate, spec.training.epochs) == ("adam", 1e-4, 10)
 
 
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        # Report 003's own figures: convolutions and dense layers; batch norm adds a scale and a shift a map.
+        ("cs7015", 960_896 + 5_255_178),
+        ("cs7015-he", 6_216_074),
+        ("cs7015-bn", 6_216_074 + 2 * (64 + 128 + 256 + 256)),
+        # 28x28 pooled twice are 7x7.
+        ("lenet5-28", 832 + 51_264 + 7 * 7 * 64 * 1024 + 1024 + 10_250),
+        ("lenet5-28-decay", 832 + 51_264 + 7 * 7 * 64 * 1024 + 1024 + 10_250),
+        # Gates (of torch's two biases each) by units by row and state, twice; a dense output.
+        ("rnn", 30 * (28 + 30 + 2) + 30 * (30 + 30 + 2) + 310),
+        ("gru", 3 * 30 * (28 + 30 + 2) + 3 * 30 * (30 + 30 + 2) + 310),
+        ("lstm", 4 * 30 * (28 + 30 + 2) + 4 * 30 * (30 + 30 + 2) + 310),
+        ("gru-128", 3 * 128 * (28 + 128 + 2) + 1290),
+        ("lstm-64", 4 * 64 * (28 + 64 + 2) + 650),
+        ("two-filters", 2 * 785 + 2 * 3),
+        ("sixteen-a", 16 * 50 + 22 * 22 * 16 * 10 + 10),
+        ("sixteen-b", 16 * 50 + 22 * 22 * 16 * 128 + 128 + 1290),
+    ],
+)
+def test_the_reports_nets_by_hand(name: str, parameters: int) -> None:
+    assert check(preset(name).spec).parameters == parameters
+
+
+def test_report_004s_slopes_leaks_and_ends() -> None:
+    slopes = {name: preset(name).spec.model.slope for name in ("sixteen-a-sigmoid", "sixteen-b-sigmoid", "sixteen-b-tanh")}
+    assert slopes == {"sixteen-a-sigmoid": (0.7, 0.05), "sixteen-b-sigmoid": (0.7, 0.7, 0.05), "sixteen-b-tanh": (0.5,)}
+    for spec in (preset(name).spec for name in presets() if name.startswith(("two-", "sixteen-"))):
+        assert spec.model.output_activation == spec.model.activation
+        assert (spec.training.loss, spec.data.batch_size, spec.training.epochs) == ("sum_squares", 1, 200)
+        assert (spec.data.train_per_class, spec.data.test_per_class) == (100, 100)
+
+
 @pytest.mark.parametrize("name", sorted(presets()))
 def test_every_preset_says_what_it_is_and_can_be_built(name: str) -> None:
     assert preset(name).summary

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import SpecError
-from engine.spec import ConvBlock, RunSpec, changed, difference, hyperparameters, make, parse_setting, read, written
+from engine.spec import ConvBlock, DenseBlock, RunSpec, changed, difference, hyperparameters, make, parse_setting, read, written
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,12 @@ from engine.spec import ConvBlock, RunSpec, changed, difference, hyperparameters
         ({"model.conv_blocks.7.filters": 3}, "there is no hyperparameter 'model.conv_blocks.7.filters'"),
         ({"model.conv_blocks": "32 5x4"}, "model.conv_blocks.0 = 32 5x4 is not a block: write FILTERS KxK"),
         ({"model.dense_blocks": "ten"}, "model.dense_blocks.0 = ten is not a block: write UNITS"),
+        ({"model.leak": True}, "model.leak = true is not a list"),
+        ({"model.first_filters": "class_means", "model.conv_blocks": "none"}, "model.first_filters = class_means is about conv1"),
+        ({"data.classes": "1, 3, 1"}, "data.classes = 1, 3, 1 names a class twice"),
+        ({"data.classes": "3"}, "data.classes = 3 is one class"),
+        ({"data.size": 8, "data.shift": 8}, "data.shift = 8 moves images of 8 pixels out of sight"),
+        ({"model.cell": "gru"}, "model.cell = gru reads the image itself"),
         ({"training.patience": 3}, "training.patience = 3 stops on the validation loss, but data.validation_fraction = 0"),
         ({"optimiser.momentum": 0.9}, "optimiser.momentum = 0.9 means something to sgd, nesterov and rmsprop only"),
         ({"optimiser.warmup_epochs": 2.0}, "optimiser.warmup_epochs = 2 belongs to the cosine schedule"),
@@ -77,7 +83,7 @@ def test_a_setting_without_a_value_is_refused() -> None:
 blocks = st.builds(
     ConvBlock,
     filters=st.integers(1, 4096),
-    kernel=st.integers(1, 256),
+    kernel=st.integers(1, 512),
     stride=st.integers(1, 16),
     padding=st.integers(0, 128),
     batch_norm=st.booleans(),
@@ -90,6 +96,30 @@ blocks = st.builds(
 def test_the_notation_of_blocks_reads_back_as_what_was_written(drawn: list[ConvBlock]) -> None:
     spec = make({"model": {"conv_blocks": drawn}})
     assert changed(RunSpec(), {"model.conv_blocks": written(spec.model.conv_blocks)}) == spec
+
+
+dense_blocks = st.builds(DenseBlock, units=st.integers(1, 65536), batch_norm=st.booleans(), dropout=st.floats(0, 0.99))
+
+
+@given(st.lists(dense_blocks, max_size=4))
+def test_so_does_that_of_dense_ones(drawn: list[DenseBlock]) -> None:
+    spec = make({"model": {"dense_blocks": drawn}})
+    assert changed(RunSpec(), {"model.dense_blocks": written(spec.model.dense_blocks)}) == spec
+
+
+def test_none_is_nothing_of_a_list_and_a_choice_where_there_is_one() -> None:
+    spec = make({"model": {"cell": "gru"}, "data": {"classes": [1, 3]}, "training": {"steps": 5}})
+    cleared = changed(spec, {"model.cell": "none", "data.classes": "none", "training.steps": "none"})
+    assert cleared == RunSpec()
+    assert spec.data.classes == ("1", "3")
+
+
+def test_what_the_first_version_kept_of_a_run_means_what_it_did() -> None:
+    kept = {"model": {"dense_blocks": [{"units": 8, "dropout": 0.5}], "activation": "leaky_relu", "leak": 0.1, "init": "he"}}
+    spec = make(kept | {"data": {"source": "mnist", "order": "fixed"}})
+    model, data = spec.model, spec.data
+    assert (model.leak, model.slope, model.output_activation, model.cell) == ((0.1,), (1.0,), "none", "none")
+    assert (data.classes, data.fit, data.flip, data.shift, data.cutout) == ((), "resize", False, 0, 0)
 
 
 def test_overlapping_pools_have_a_notation() -> None:

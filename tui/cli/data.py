@@ -11,7 +11,7 @@ from tui.cli.text import clean
 
 app = typer.Typer(help="List, get or look at datasets.", no_args_is_help=True)
 
-Source = Annotated[str, typer.Argument(help="shapes, digits, mnist, cifar10 or folder:PATH")]
+Source = Annotated[str, typer.Argument(help="a name of 'convtui data list', or folder:PATH")]
 
 
 @app.command("list")

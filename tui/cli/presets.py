@@ -46,13 +46,24 @@ def _all(as_json: bool) -> None:
             table.add_row(preset.name, preset.report or "—", preset.spec.data.source, preset.summary)
         show(table)
         return
-    from engine.models import check
-
     for preset in known().values():
         if isinstance(preset, SpecError):
             print(f"convtui: {clean(preset)}", file=sys.stderr)
             continue
-        print(line(_values(preset, check(preset.spec))))
+        print(line(_values(preset, _summary(preset))))
+
+
+def _summary(preset: Preset) -> Summary:
+    """The net as it is for the preset's images; for ten classes where those are not known."""
+    from engine.data.catalog import describe
+    from engine.errors import DataError
+    from engine.models import check
+
+    try:
+        classes = describe(preset.spec.data.source).classes
+    except DataError:
+        classes = None
+    return check(preset.spec, classes=classes or 10)
 
 
 def _values(preset: Preset, summary: Summary) -> dict[str, Any]:
@@ -71,13 +82,12 @@ def _values(preset: Preset, summary: Summary) -> dict[str, Any]:
 def _one(name: str, as_json: bool) -> None:
     from rich.table import Table
 
-    from engine.models import check
     from engine.presets import preset as find
     from engine.spec import hyperparameters, read, written
     from tui.cli.tables import show
 
     preset = find(name)
-    summary = check(preset.spec)
+    summary = _summary(preset)
     if as_json:
         layers = [
             {"name": layer.name, "output": layer.output, "weights": layer.weights, "biases": layer.biases, "neurons": layer.neurons}
@@ -139,7 +149,7 @@ def _fields(as_json: bool) -> None:
         allowed = (
             ", ".join(field.choices)
             or field.bounds
-            or {"bool": "true, false"}.get(field.kind.__name__, "blocks" if field.kind is tuple else "text")
+            or {"bool": "true, false"}.get(field.kind.__name__, "parts, with commas between" if field.kind is tuple else "text")
         )
         table.add_row(field.path, written(field.default), f"{allowed} {field.unit}".strip(), field.help)
     show(table)

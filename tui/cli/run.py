@@ -17,7 +17,7 @@ DeviceName = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda
 
 def run(
     preset: Annotated[str, typer.Option(help="which settings to start from: 'convtui presets' lists them")] = "lenet5",
-    data: Annotated[str | None, typer.Option(help="shapes, digits, mnist, cifar10 or folder:PATH")] = None,
+    data: Annotated[str | None, typer.Option(help="a name of 'convtui data list', or folder:PATH")] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="PART.NAME=VALUE", help="any hyperparameter: 'convtui presets --fields' lists them"),
@@ -65,7 +65,7 @@ def run(
         chosen_device = choose(device)
         check_fits(spec, chosen_device, classes=count(spec.data, data_dir).classes)
         dataset = load_dataset(spec, data_dir, face_for(0, as_json=as_json, quiet=quiet), named=named)
-        spec = changed(spec, {"data.source": dataset.source})
+        spec = changed(spec, {"data.source": dataset.source} | dict(dataset.relaxed))
         with open_store(store_path) as store:
             signals.hold()
             provenance = {"command": sys.argv}

@@ -45,9 +45,12 @@ def _net(spec: RunSpec) -> str:
         alike = len({rest for _, _, rest in blocks}) == 1
         together = f"{'·'.join(filters for filters, _, _ in blocks)} {blocks[0][2]}"
         words.append(f"conv {together if alike else ', '.join(map(''.join, blocks))}")
+    if spec.model.cell != "none":
+        words.append(f"{spec.model.cell} {'·'.join([str(spec.model.hidden)] * spec.model.layers)}")
     if spec.model.dense_blocks:
         words.append(f"dense {', '.join(map(str, spec.model.dense_blocks))}")
-    return f"{' → '.join(words)}{BETWEEN}{spec.model.activation}"
+    activation = f"{BETWEEN}{spec.model.activation}" if spec.model.activations else ""
+    return f"{' → '.join(words)}{activation}"
 
 
 def _training(spec: RunSpec, run: Run) -> tuple[str, ...]:

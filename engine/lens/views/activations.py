@@ -22,7 +22,7 @@ from engine.spec import hyper
 class ActivationsOptions(OfLayer, OfOneImage):
     """Of which images, at which layer."""
 
-    layer: str | None = hyper(None, "name of the layer; every convolutional and dense one if not said")
+    layer: str | None = hyper(None, "name of the layer; every convolutional, dense and recurrent one if not said")
     map: int | None = hyper(None, "one feature map of the layer; all if not said", ge=0)
     before: bool = hyper(False, "before the activation instead of after it")
     label: str | None = hyper(None, "instead of one image, the mean over the first images of this class")
@@ -33,7 +33,10 @@ class ActivationsOptions(OfLayer, OfOneImage):
 
 @register("activations", "the feature maps of an image, or their mean over images of a class", ActivationsOptions)
 def activations(subject: Subject, options: ActivationsOptions) -> list[Result]:
-    """The images, then a sheet of maps a layer; the units of a dense layer in rows, as one tile; a table of what classes get."""
+    """The images, then a sheet of maps a layer; the units of a dense layer in rows, as one tile; a table of what classes get.
+
+    Of a recurrent layer one tile too: its states after each row of the image, from top to bottom, a column a unit.
+    """
     stages = _stages(subject, options)
     chosen, what = _images(subject, options)
     sums: dict[int, Tensor] = {}
@@ -53,6 +56,10 @@ def activations(subject: Subject, options: ActivationsOptions) -> list[Result]:
         if mean.ndim == 3:
             tiles = [Tile(mean[m], f"map {m}", Target(name, m, image=chosen.numbers[0])) for m in shown]
             notes = [f"{sum(not mean[m].any() for m in shown)} of {len(shown)} maps are zero everywhere"]
+        elif call.kind == "cell":
+            states = mean[shown].T
+            tiles = [Tile(states, name, Target(name, options.map, image=chosen.numbers[0]))]
+            notes = [f"{states.shape[1]} hidden units across, their states after each of {states.shape[0]} rows of the image down"]
         else:
             tiles = [Tile(_in_rows(mean), name, Target(name, image=chosen.numbers[0]))]
             notes = [f"{mean.size} units in rows; {int((mean == 0).sum())} are zero"]
@@ -79,14 +86,15 @@ def _stages(subject: Subject, options: ActivationsOptions) -> dict[str, int]:
     tape = subject.tape
     if options.layer is not None:
         index = tape.layer(options.layer).index
-        if len(tape.calls[index].shape) not in (1, 3):
+        if len(tape.calls[index].shape) not in (1, 3) and tape.calls[index].kind != "cell":
             raise NotApplicable(
-                f"the output of {options.layer} has shape {tape.calls[index].shape}: only maps and rows of units can be shown"
+                f"the output of {options.layer} has shape {tape.calls[index].shape}: only maps, units and cells can be shown"
             )
         return {options.layer: tape.stages(index)[0 if options.before else -1]}
     if options.map is not None:
         raise UsageError("a map is one of a layer: say which layer (--layer)")
-    shown = {name: call for name, call in tape.of_kind("conv", "dense").items() if len(call.shape) in (1, 3)}
+    weighted = tape.of_kind("conv", "dense", "cell").items()
+    shown = {name: call for name, call in weighted if call.kind == "cell" or len(call.shape) in (1, 3)}
     return {name: tape.stages(call.index)[0 if options.before else -1] for name, call in shown.items()}
 
 

@@ -28,7 +28,7 @@ _PIECE = 2**20
 class StatisticsOptions(OfImages):
     """Which layers, over which images."""
 
-    layer: str | None = hyper(None, "name of a layer, to see its maps one by one; every convolutional and dense one if not said")
+    layer: str | None = hyper(None, "name of a layer, to see its maps one by one; all that have weights if not said")
     bins: int = hyper(40, "bins of a histogram", ge=2, le=1000)
     count: int = hyper(0, "how many images of the split, the first ones; 0 is all", "images", ge=0)
 
@@ -65,13 +65,13 @@ def statistics(subject: Subject, options: StatisticsOptions) -> list[Result]:
 
 
 def _layers(subject: Subject, name: str | None) -> dict[str, Stages]:
-    """Layer -> its stages; of every convolutional and dense module, or the one that is named."""
+    """Layer -> its stages; of every convolutional, dense and recurrent module, or the one that is named."""
     tape = subject.tape
-    calls = tape.of_kind("conv", "dense") if name is None else {name: tape.layer(name)}
+    calls = tape.of_kind("conv", "dense", "cell") if name is None else {name: tape.layer(name)}
     if not calls:
         others = ", ".join(leaf for leaf in tape.leaves() if tape.layers[leaf] >= 0)
         serves = f"name another layer (--layer): {others}" if others else "'confusion' and 'summary' serve it"
-        raise NotApplicable(f"the net has no convolutional or dense module: {serves}")
+        raise NotApplicable(f"the net has no convolutional, dense or recurrent module: {serves}")
     layers: dict[str, Stages] = {}
     for layer, call in calls.items():
         stages = tape.stages(call.index)
@@ -159,7 +159,7 @@ def _moments(subject: Subject, images: Tensor, calls: Iterable[int]) -> dict[int
 
 
 def _by_map(output: Tensor) -> Tensor:
-    """[N, M, ...] -> [N, M, places]; [N] -> [N, 1, 1]."""
+    """[N, M, ...] -> [N, M, places], of a cell [N, units, steps]; [N] -> [N, 1, 1]."""
     return output.reshape(len(output), output.shape[1] if output.ndim > 1 else 1, -1)
 
 
@@ -172,7 +172,7 @@ def _pieces(output: Tensor) -> Iterator[Tensor]:
 
 def _of_maps(subject: Subject, name: str, stages: Stages, moments: Mapping[int, _Moments], where: str) -> Table:
     """A row a map and stage."""
-    places = len(subject.tape.calls[next(iter(stages.values()))].shape) > 1
+    places = len(subject.tape.calls[next(iter(stages.values()))].shape) == 3
     one, many = ("map", "maps") if places else ("unit", "units")
     rows: list[list[Cell]] = []
     targets, notes = [], []

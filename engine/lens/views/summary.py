@@ -17,7 +17,8 @@ from engine.lens.results import Cell, Result, Table, Target
 from engine.lens.subject import Subject
 from engine.lens.tape import INPUT, Call, Tape
 
-_GROUPS = {"conv": "convolutional", "dense": "dense", "scale": "batch norm"}
+_GROUPS = {"conv": "convolutional", "cell": "recurrent", "dense": "dense", "scale": "batch norm"}
+_COMPUTING = ("conv", "dense", "cell")
 
 
 class SummaryOptions(Options):
@@ -28,9 +29,10 @@ class SummaryOptions(Options):
 def summary(subject: Subject, options: SummaryOptions) -> list[Result]:
     """A table of the layers with totals, and one of each kind of layer's share of them.
 
-    Neurons are the outputs of convolutional and dense layers. Multiply-adds, for one image: a convolution's weights times the
-    places of its output, a dense layer's weights; additions of biases, batch norm, activations and pools are not counted. A
-    layer used several times has its parameters once, and the neurons and multiply-adds of all its uses.
+    Neurons are the outputs of convolutional and dense layers, and the hidden units of recurrent ones. Multiply-adds, for one
+    image: a convolution's weights times the places of its output, a dense layer's weights, a recurrent one's weights times its
+    steps; additions of biases, batch norm, activations, gates and pools are not counted. A layer used several times has its
+    parameters once, and the neurons and multiply-adds of all its uses.
     """
     layers = _layers(subject)
     shape = "×".join(map(str, subject.shape))
@@ -65,7 +67,7 @@ class _Layer:
     field: str | None
     """As in `14×14` (height by width in pixels), or `whole image`; None where nothing is known."""
     multiply_adds: int | None
-    """None where they are not known, as then neither are the neurons: of recurrent layers, and of modules never called."""
+    """None where they are not known, as then neither are the neurons: as of modules never called."""
     uses: int
     """Its convolutions or dense products in one forward pass."""
     called: bool
@@ -98,7 +100,7 @@ def _layers(subject: Subject) -> list[_Layer]:
     first = {name: tape.layers[name] for name in tape.leaves()}
     computing: dict[str, list[Call]] = defaultdict(list)
     for call in tape.calls:
-        if call.kind in ("conv", "dense"):
+        if call.kind in _COMPUTING:
             # A function that is given a module's weight is that module's, as in conv2d(x, self.conv1.weight).
             name = call.module if call.module in first else owner.get(id(call.settings["weight"]), call.module)
             computing[name].append(call)
@@ -139,7 +141,7 @@ def _layer(
         output="" if first is None else "×".join(map(str, tape.input if first == INPUT else tape.calls[first].shape)),
         weights=sum(weight.numel() for weight in weights),
         biases=sum(parameter.numel() for key, parameter in owned if "bias" in key),
-        neurons=None if unknown else sum(sizes[call.index] for call in computing),
+        neurons=None if unknown else sum(_neurons(call, sizes[call.index]) for call in computing),
         field=None if first is None else _field(tape, first),
         multiply_adds=None if unknown else sum(_multiply_adds(call, sizes[call.index]) for call in computing),
         uses=len(computing),
@@ -147,8 +149,16 @@ def _layer(
     )
 
 
+def _neurons(call: Call, size: int) -> int:
+    """Each of the `size` outputs; of a cell each unit, however many steps it makes."""
+    return call.shape[0] * int(call.settings["layers"]) if call.kind == "cell" else size
+
+
 def _multiply_adds(call: Call, size: int) -> int:
-    """Each of the `size` outputs takes the weights of one filter or unit."""
+    """Each of the `size` outputs takes the weights of one filter or unit; each step of a cell takes all of its weights."""
+    if call.kind == "cell":
+        weights: Sequence[Tensor] = call.settings["weights"]
+        return call.shape[1] * sum(each.numel() for each in weights)
     weight: Tensor = call.settings["weight"]
     return size * (weight.numel() // len(weight))
 
@@ -171,7 +181,7 @@ def _takes_in_everything(call: Call) -> bool:
 
 
 def _notes(layers: Sequence[_Layer], shape: str) -> list[str]:
-    notes = [f"for one image of {shape}; multiply-adds are of convolutions and dense layers, without biases"]
+    notes = [f"for one image of {shape}; multiply-adds are of convolutions, dense layers and cells, without biases"]
     again = [f"{layer.shown} ({layer.uses})" for layer in layers if layer.uses > 1]
     if again:
         notes.append(f"used several times, parameters counted once, shape and field of the first use: {listed(again)}")

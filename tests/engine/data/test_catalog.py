@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torchvision.datasets import CIFAR10, MNIST
+from PIL import Image
+from torchvision.datasets import CIFAR10, CIFAR100, KMNIST, MNIST, SVHN, FashionMNIST
 
 from engine.data import catalog
 from engine.errors import DataError, DataUnavailable
-from engine.spec import DataSpec
-from tests.engine.data.making import tiny_mnist, tree
+from engine.spec import DataSpec, RunSpec, changed
+from tests.engine.data.making import encoded, plain, tiny_mnist, tree
 
 
 @pytest.fixture(autouse=True)
@@ -24,8 +25,11 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         nowhere = f"http://127.0.0.1:{taken.getsockname()[1]}/"
-    monkeypatch.setattr(MNIST, "mirrors", [nowhere, nowhere])
-    monkeypatch.setattr(CIFAR10, "url", nowhere)
+    for source in (MNIST, FashionMNIST, KMNIST):
+        monkeypatch.setattr(source, "mirrors", [nowhere, nowhere])
+    for source in (CIFAR10, CIFAR100):
+        monkeypatch.setattr(source, "url", nowhere)
+    monkeypatch.setattr(SVHN, "split_list", {name: [nowhere, *rest] for name, (_, *rest) in SVHN.split_list.items()})
 
 
 @pytest.fixture
@@ -45,7 +49,9 @@ def test_listing_loads_neither_torch_nor_what_needs_it() -> None:
 
 
 def test_the_sets_are_described_as_they_are(mnist: Path) -> None:
-    assert [one.name for one in catalog.descriptions()] == ["shapes", "digits", "mnist", "cifar10"]
+    assert [one.name for one in catalog.descriptions()] == [
+        *("shapes", "digits", "mnist", "fashion-mnist", "kmnist", "cifar10", "cifar100", "svhn")
+    ]
     for name in ("shapes", "digits"):
         described = catalog.describe(name)
         spec = DataSpec(source=name, colour="grey" if described.channels == 1 else "rgb", size=described.size or 0)
@@ -55,8 +61,10 @@ def test_the_sets_are_described_as_they_are(mnist: Path) -> None:
         assert dataset.source == name
         assert dataset.notes == ()
         assert catalog.on_disk(name)
-    assert catalog.describe("cifar10").stand_in == "shapes"
-    assert catalog.describe("mnist").stand_in == "digits"
+    for name in ("cifar10", "cifar100", "svhn"):
+        assert catalog.describe(name).stand_in == "shapes"
+    for name in ("mnist", "fashion-mnist", "kmnist"):
+        assert catalog.describe(name).stand_in == "digits"
     folder = catalog.describe("folder:/some/where")
     assert (folder.classes, folder.size, folder.stand_in) == (None, None, None)
 
@@ -130,6 +138,72 @@ def test_more_than_there_are_is_refused(mnist: Path, field: str) -> None:
         catalog.load(DataSpec(source="mnist", colour="grey", size=28, **{field: 5}), mnist)
 
 
+def test_only_the_classes_named_are_taken_in_their_order(mnist: Path) -> None:
+    spec = DataSpec(source="mnist", colour="grey", size=28, classes=("3", "1"), train_per_class=3)
+    dataset = catalog.load(spec, mnist)
+    assert dataset.train.classes == dataset.test.classes == ("3", "1")
+    assert dataset.train.images[:, 0, 0, 0].tolist() == [1, 3, 11, 13, 21, 23]
+    assert dataset.train.labels.tolist() == [1, 0, 1, 0, 1, 0]
+    assert dataset.test.images[:, 0, 0, 0].tolist() == [1, 3, 11, 13]
+    assert dataset.test.labels.tolist() == [1, 0, 1, 0]
+    # Of these images only.
+    assert dataset.mean.item() == pytest.approx(12 / 255)
+
+
+def test_masks_stay_with_the_images_of_the_classes_chosen() -> None:
+    whole = catalog.load(DataSpec(source="shapes", size=32))
+    part = catalog.load(DataSpec(source="shapes", size=32, classes=("ring", "disc")))
+    assert whole.train.masks is not None
+    assert part.train.masks is not None
+    rings = whole.train.labels == whole.train.classes.index("ring")
+    assert torch.equal(part.train.masks[part.train.labels == 0], whole.train.masks[rings])
+
+
+def test_a_class_that_there_is_not_is_answered_with_what_there_is(mnist: Path) -> None:
+    with pytest.raises(DataError, match=r"data.classes names 11, but mnist has no such class \(did you mean 1\?\): it has 0, 1, 2"):
+        catalog.load(DataSpec(source="mnist", classes=("1", "11")), mnist)
+
+
+def test_a_stand_in_without_these_classes_is_used_whole_and_says_so(tmp_path: Path) -> None:
+    found = catalog.load(DataSpec(source="kmnist", colour="grey", size=28, classes=("ki", "tsu")), tmp_path, named=False)
+    assert found.source == "digits"
+    assert len(found.train.classes) == 10
+    assert found.notes[1] == "data.classes = ki, tsu, but digits has other classes: all of them are used"
+    assert found.relaxed == {"data.classes": ()}
+    same = catalog.load(DataSpec(source="mnist", colour="grey", size=28, classes=("1", "3")), tmp_path, named=False)
+    assert (same.source, same.train.classes) == ("digits", ("1", "3"))
+
+
+@pytest.mark.parametrize("colour", ["grey", "rgb"])
+def test_cropped_images_are_the_middle_of_the_whole_ones(colour: str) -> None:
+    whole = catalog.load(DataSpec(source="shapes", colour=colour, size=32))  # type: ignore[arg-type]
+    middle = catalog.load(DataSpec(source="shapes", colour=colour, size=28, fit="crop"))  # type: ignore[arg-type]
+    assert torch.equal(middle.train.images, whole.train.images[:, :, 2:30, 2:30])
+    assert torch.equal(middle.test.images, whole.test.images[:, :, 2:30, 2:30])
+    assert middle.test.masks is not None
+    assert whole.test.masks is not None
+    assert torch.equal(middle.test.masks, whole.test.masks[:, 2:30, 2:30])
+    squeezed = catalog.load(DataSpec(source="shapes", colour=colour, size=28))  # type: ignore[arg-type]
+    assert not torch.equal(squeezed.train.images, middle.train.images)
+
+
+def test_pictures_of_a_folder_are_cropped_as_they_lie(tmp_path: Path) -> None:
+    pixels = np.arange(10 * 9 * 3, dtype=np.uint8).reshape(10, 9, 3)
+    for name in ("cat", "dog"):
+        for number in range(3):
+            (tmp_path / name).mkdir(exist_ok=True)
+            (tmp_path / name / f"{number}.png").write_bytes(encoded(Image.fromarray(pixels)))
+    (tmp_path / "dog" / "small.png").write_bytes(plain((1, 2, 3), side=5))
+    dataset = catalog.load(DataSpec(source=f"folder:{tmp_path}", size=6, fit="crop"))
+    assert np.array_equal(dataset.train.images[0].permute(1, 2, 0).numpy(), pixels[2:8, 1:7])
+    assert "5 x 5 pixels, too few to cut 6 x 6 out of" in dataset.notes[0]
+
+
+def test_images_smaller_than_the_crop_are_refused() -> None:
+    with pytest.raises(DataError, match=r"data.fit = crop, but the images of digits are 8 x 8: set data.size to 8 or less"):
+        catalog.load(DataSpec(source="digits", colour="grey", size=28, fit="crop"))
+
+
 def test_held_out_images_are_a_fixed_share_of_each_class(mnist: Path) -> None:
     spec = DataSpec(source="mnist", colour="grey", size=28, validation_fraction=0.25)
     dataset, again = catalog.load(spec, mnist), catalog.load(spec.model_copy(update={"order": "fixed"}), mnist)
@@ -172,7 +246,7 @@ def test_a_missing_folder_is_never_replaced(tmp_path: Path, named: bool) -> None
         catalog.load(DataSpec(source=f"folder:{tmp_path / 'nowhere'}"), named=named)
 
 
-@pytest.mark.parametrize("source", ["mnist", "cifar10"])
+@pytest.mark.parametrize("source", ["mnist", "fashion-mnist", "kmnist", "cifar10", "cifar100", "svhn"])
 def test_a_source_that_was_named_is_never_replaced(tmp_path: Path, source: str) -> None:
     for ask in (lambda: catalog.load(DataSpec(source=source), tmp_path), lambda: catalog.get(source, tmp_path)):
         with pytest.raises(DataUnavailable) as caught:
@@ -195,6 +269,21 @@ def test_a_source_that_nobody_named_has_a_stand_in(tmp_path: Path, source: str, 
     # It goes on with what the stand-in has, and says that this is less.
     assert dataset.notes[1].startswith("data.train_per_class = 3,000, but")
     assert all("\n" not in note for note in dataset.notes)
+
+
+def test_what_a_stand_in_could_not_keep_is_told_so_that_its_images_are_found_again(tmp_path: Path) -> None:
+    asked = DataSpec(
+        source="mnist", colour="grey", size=28, fit="crop", train_per_class=100, test_per_class=100, classes=("1", "3")
+    )
+    found = catalog.load(asked, tmp_path, named=False)
+    assert found.relaxed == {"data.test_per_class": 0, "data.fit": "resize"}
+    assert len(found.notes) == 3
+    recorded = changed(RunSpec(data=asked), {"data.source": found.source} | dict(found.relaxed)).data
+    again = catalog.load(recorded, tmp_path)
+    assert again.notes == ()
+    assert torch.equal(again.train.images, found.train.images)
+    assert torch.equal(again.test.labels, found.test.labels)
+    assert torch.equal(again.mean, found.mean)
 
 
 def test_damaged_files_are_not_covered_up_by_a_stand_in(mnist: Path) -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from torchvision.datasets import CIFAR10
+from torchvision.datasets import CIFAR10, CIFAR100
 
-from engine.data import cifar
+from engine.data.cifar import CIFAR10 as cifar
+from engine.data.cifar import CIFAR100 as cifar100
 from engine.errors import DataError, DataUnavailable
 
 NAMES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
@@ -94,3 +95,31 @@ def test_nothing_on_disk_is_unavailable(tmp_path: Path) -> None:
     assert not cifar.on_disk(tmp_path)
     with pytest.raises(DataUnavailable, match="neither cifar-10-batches-py nor"):
         cifar.fingerprint(tmp_path)
+
+
+def test_the_hundred_classes_are_read_likewise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "cifar-100-python"
+    folder.mkdir()
+    contents = {
+        "train": {"data": np.full((30, 3072), 7, np.uint8), "fine_labels": list(range(70, 100)), "coarse_labels": [0] * 30},
+        "test": {"data": np.full((5, 3072), 9, np.uint8), "fine_labels": list(range(5)), "coarse_labels": [0] * 5},
+        "meta": {"fine_label_names": [f"kind {number:03}" for number in range(100)]},
+    }
+    md5 = {}
+    for name, content in contents.items():
+        (folder / name).write_bytes(pickle.dumps(content))
+        md5[name] = hashlib.md5((folder / name).read_bytes()).hexdigest()
+    monkeypatch.setattr(CIFAR100, "train_list", [["train", md5["train"]]])
+    monkeypatch.setattr(CIFAR100, "test_list", [["test", md5["test"]]])
+    monkeypatch.setattr(CIFAR100, "meta", CIFAR100.meta | {"md5": md5["meta"]})
+    assert cifar100.on_disk(tmp_path)
+    assert not cifar.on_disk(tmp_path)
+    raw = cifar100.read(tmp_path, 32)
+    assert (raw.train.images.shape, raw.train.labels.tolist()) == ((30, 3, 32, 32), list(range(70, 100)))
+    assert (raw.test.images == 9).all()
+    assert raw.classes[99] == "kind 099"
+    trap = tmp_path / "sprung"
+    (folder / "test").write_bytes(pickle.dumps(Trap(trap)))
+    with pytest.raises(DataError, match=r"not the original CIFAR-100, by checksum.*'convtui data get cifar100'"):
+        cifar100.read(tmp_path, 32)
+    assert not trap.exists()

@@ -32,7 +32,7 @@ class Source:
     def fingerprint(self, place: Path) -> str:
         return self.version
 
-    def read(self, place: Path, size: int, progress: Progress | None = None) -> RawDataset:
+    def read(self, place: Path, size: int, progress: Progress | None = None, *, crop: bool = False) -> RawDataset:
         self.reads += 1
         splits = []
         for count, seed in ((30, 0), (13, 1)):

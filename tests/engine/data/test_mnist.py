@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from torchvision import datasets
 
-from engine.data import mnist
+from engine.data.mnist import FASHION, KUZUSHIJI, IdxFiles
+from engine.data.mnist import MNIST as mnist
 from engine.errors import DataError, DataUnavailable
 from tests.engine.data.making import idx, tiny_mnist
 
@@ -27,6 +29,26 @@ def test_files_are_read_where_they_lie(tmp_path: Path, below: str, compress: boo
     assert (raw.train.images[7] == 7).all()
     assert raw.test.labels.tolist() == [number % 10 for number in range(20)]
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(("source", "below"), [(FASHION, "FashionMNIST/raw"), (KUZUSHIJI, "KMNIST/raw")])
+def test_sets_in_the_same_form_have_folders_of_their_own(tmp_path: Path, source: IdxFiles, below: str) -> None:
+    # The digits' files have the same names: lying loose they are the digits, and never these.
+    tiny_mnist(tmp_path)
+    tiny_mnist(tmp_path / "MNIST" / "raw")
+    assert not source.on_disk(tmp_path)
+    with pytest.raises(DataUnavailable, match=f"train-images-idx3-ubyte.* not in .*{below}"):
+        source.read(tmp_path, 28)
+    tiny_mnist(tmp_path / below, compress=True)
+    assert source.on_disk(tmp_path)
+    raw = source.read(tmp_path, 28)
+    assert raw.train.images.shape == (40, 1, 28, 28)
+    assert len(set(raw.classes)) == 10
+
+
+def test_classes_are_torchvisions() -> None:
+    assert list(FASHION.classes) == datasets.FashionMNIST.classes
+    assert list(KUZUSHIJI.classes) == datasets.KMNIST.classes
 
 
 @pytest.mark.skipif(not (SHARED / "MNIST").is_dir(), reason="../shared/data with the MNIST files is not here")
@@ -61,7 +83,7 @@ def test_a_file_of_another_kind_is_named(tmp_path: Path) -> None:
     ("name", "content", "complaint"),
     [
         ("train-labels-idx1", idx(np.zeros(39)), "40 images but 39 labels"),
-        ("train-labels-idx1", idx(np.full(40, 11)), "label 11 is not a digit"),
+        ("train-labels-idx1", idx(np.full(40, 11)), "label 11 is none of ten classes"),
         ("train-labels-idx1", idx(np.zeros(40)) + b"more", "goes on after its last value"),
         ("train-images-idx3", bytes.fromhex("00000803" + "ffffffff" * 3), "claims to hold"),
         ("t10k-images-idx3", idx(np.zeros((20, 14, 14))), "differ in size"),

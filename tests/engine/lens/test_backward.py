@@ -17,8 +17,10 @@ from torch import Tensor, nn
 from engine.errors import NotApplicable
 from engine.lens import windows
 from engine.lens.backward import Rule, backward, check, unit_seed
-from engine.lens.field import receptive_field
+from engine.lens.field import Field, receptive_field
 from engine.lens.tape import Tape
+from engine.models import build
+from engine.spec import make
 from tests.engine.lens.nets import STYLES, Drawn, Styles, drawn_nets
 
 CAPTUM = {"deconvnet": NeuronDeconvolution, "guided": NeuronGuidedBackprop, "saliency": NeuronGradient}
@@ -277,3 +279,24 @@ def test_a_recurrent_net_has_a_gradient_and_no_deconvnet(make: Callable[[], nn.M
     out = net(leaf)
     (expected,) = torch.autograd.grad(out[0, 0] + out[1, 1], leaf)
     assert_close(found, expected)
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("activation", ["relu", "leaky_relu"])
+def test_slopes_are_as_if_the_weights_before_them_were_larger(rule: Rule, activation: str) -> None:
+    spec = make({"model": {"conv_blocks": "4 3x3 pool 2, 5 3x3", "activation": activation, "leak": 0.1, "slope": [2.0, 3.0]}}).model
+    steep = build(spec, channels=1, size=12, classes=3).double().eval()
+    plain = build(spec.model_copy(update={"slope": (1.0,)}), channels=1, size=12, classes=3).double().eval()
+    with torch.no_grad():
+        for name, slope in (("conv1", 2.0), ("conv2", 3.0)):
+            for parameter in plain.get_submodule(name).parameters():
+                parameter.mul_(slope)
+    images = torch.randn((3, 1, 12, 12), dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    units = (torch.tensor([0, 2, 4]), torch.tensor([0, 1, 2]), torch.tensor([2, 1, 0]))
+    found = []
+    for net in (steep, plain):
+        tape = Tape(net, images[0])
+        found.append(backward(tape, images, tape.layer("act2").index, rule, unit_seed(units)))
+        assert receptive_field(tape, tape.layer("act2").index) == Field((8, 8), (2, 2), (0, 0))
+    torch.testing.assert_close(found[0], found[1], rtol=1e-12, atol=0)
+    assert found[0].any()

@@ -94,7 +94,7 @@ def test_what_nobody_knows_is_told_apart_from_what_is_known() -> None:
             return F.pad(turned * 2, (1, 1)) + torch.ones(1)
 
     tape = Tape(Odd(), image())
-    assert [call.kind for call in tape.calls] == ["other", "other", "other", "reshape", "sum"]
+    assert [call.kind for call in tape.calls] == ["other", "other", "gain", "reshape", "sum"]
 
 
 def test_batch_norm_that_looks_at_the_batch_is_not_taken_for_a_scale() -> None:

@@ -12,6 +12,8 @@ from torch import nn
 from engine.errors import NotApplicable, UsageError
 from engine.lens.registry import view
 from engine.lens.results import Sheet, Table
+from engine.models import build
+from engine.spec import make
 from tests.engine.lens.nets import Styles
 from tests.engine.lens.subjects import noise_images, small_net, subject_of
 
@@ -115,3 +117,24 @@ def test_many_units_are_laid_in_rows() -> None:
 def test_what_there_is_not_is_told(options: dict[str, object], error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
         sheets(small_net(), **options)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_states_of_cells_are_a_tile_with_a_line_for_each_row_of_the_image(cell: str) -> None:
+    net = build(make({"model": {"cell": cell, "hidden": 5, "layers": 2}}).model, channels=1, size=12, classes=3)
+    images = noise_images(9)
+    _, first, second, output = sheets(net, image="4")
+    with torch.no_grad():
+        values = ((images[4:5].float() / 255 - 0.5) / 0.25)[:, 0]
+        for sheet, name in ((first, "cell1"), (second, "cell2")):
+            values = net.get_submodule(name)(values)[0]
+            (tile,) = sheet.tiles
+            assert tile.pixels.shape == (12, 5)
+            np.testing.assert_allclose(tile.pixels, values[0].numpy(), rtol=1e-5, atol=1e-7)
+            assert tile.target is not None
+            assert tile.target.layer == name
+            assert f"{name} ({'rnn_tanh' if cell == 'rnn' else cell} 5 x 12)" in sheet.title
+            assert sheet.notes == ["5 hidden units across, their states after each of 12 rows of the image down"]
+    assert output.tiles[0].pixels.shape == (1, 3)
+    (alone,) = sheets(net, image="4", layer="cell2", map=3)[1:]
+    np.testing.assert_array_equal(alone.tiles[0].pixels[:, 0], second.tiles[0].pixels[:, 3])

@@ -11,6 +11,8 @@ from engine.errors import NotApplicable, UsageError
 from engine.lens.registry import view
 from engine.lens.results import Curves, Result, Table, Target
 from engine.lens.subject import Subject
+from engine.models import build
+from engine.spec import make
 from tests.conftest import toy_dataset
 from tests.engine.lens.views.making import NETS, Values, by_hand, dense, linear, sequential, subject_of
 
@@ -238,7 +240,37 @@ def test_the_net_is_left_as_it_was_and_progress_is_told() -> None:
 def test_what_there_is_not_is_named() -> None:
     with pytest.raises(NotApplicable, match=r"no layer 'conv3'.*conv2"):
         look(subject_of(sequential(nn.ReLU)), layer="conv3")
-    with pytest.raises(NotApplicable, match=r"no convolutional or dense module: name another layer .*: 0, 1"):
+    with pytest.raises(NotApplicable, match=r"no convolutional, dense or recurrent module: name another layer .*: 0, 1"):
         look(subject_of(nn.Sequential(nn.ReLU(), nn.AdaptiveAvgPool2d(1))))
     with pytest.raises(UsageError, match="bins"):
         look(subject_of(dense()), bins=1)
+
+
+def test_states_of_cells_are_counted_unit_by_unit_over_all_rows() -> None:
+    net = build(make({"model": {"cell": "gru", "hidden": 4}}).model, channels=1, size=8, classes=3).double()
+    subject = subject_of(net)
+    seen = subject.seen(subject.images.test.images)
+    with torch.no_grad():
+        states = net.get_submodule("cell1")(seen[:, 0])[0].numpy()
+    layers, of_units = tables(look(subject, layer="cell1"))
+    assert [line[:2] for line in layers.rows] == [["cell1", "output"]]
+    assert layers.rows[0][2:] == pytest.approx(figures(states), rel=1e-9)
+    assert of_units.columns[0] == "unit"
+    for number, line in enumerate(of_units.rows):
+        assert line[:2] == [number, "output"]
+        assert line[2:] == pytest.approx(figures(states[:, :, number]), rel=1e-9)
+
+
+@pytest.mark.parametrize("name", ["tanh", "leaky_relu"])
+def test_a_slope_belongs_to_the_activation(name: str) -> None:
+    spec = make({"model": {"dense_blocks": "5", "activation": name, "slope": 0.3}}).model
+    net = build(spec, channels=1, size=8, classes=3).double()
+    subject = subject_of(net)
+    with torch.no_grad():
+        before = net[:2](subject.seen(subject.images.test.images))
+        after = net[:3](subject.seen(subject.images.test.images))
+    rows = tables(look(subject, layer="dense1"))[0].rows
+    assert rows[0][1] == "before"
+    assert rows[0][2:] == pytest.approx(figures(before.numpy()), rel=1e-9)
+    assert rows[1][1] == "after"
+    assert rows[1][2:] == pytest.approx(figures(after.numpy()), rel=1e-9)

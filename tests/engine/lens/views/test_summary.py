@@ -14,6 +14,7 @@ from engine.lens.registry import view
 from engine.lens.results import Cell, Table, Target
 from engine.lens.subject import Subject
 from engine.models import build, summarise
+from engine.presets import preset
 from engine.spec import make
 from tests.conftest import toy_dataset
 from tests.engine.lens.views.making import NETS, Written, subject_of
@@ -47,8 +48,7 @@ def convnet(blocks: Sequence[str], dense: Sequence[str], *, channels: int, size:
 
 
 def test_report_003s_table() -> None:
-    blocks = ["64 3x3 pad 1 pool 2", "128 3x3 pad 1 pool 2", "256 3x3 pad 1", "256 3x3 pad 1 pool 2"]
-    layers, shares = tables(convnet(blocks, ["1024", "1024"], channels=3, size=32), (3, 32, 32))
+    layers, shares = tables(build(preset("cs7015").spec.model, channels=3, size=32, classes=10), (3, 32, 32))
     assert list(layers.columns) == COLUMNS
     assert column(layers, "output") | {"total": ""} == {
         "conv1": "64×32×32", "act1": "64×32×32", "pool1": "64×16×16", "conv2": "128×16×16", "act2": "128×16×16",
@@ -176,21 +176,52 @@ def test_groups_strides_holes_and_rectangles() -> None:
     assert row(layers, "2")[7] == "whole image"
 
 
+@pytest.mark.parametrize(("cell", "gates"), [("rnn", 1), ("lstm", 4), ("gru", 3)])
+def test_a_recurrent_net_is_counted_row_by_row(cell: str, gates: int) -> None:
+    spec = make({"model": {"cell": cell, "hidden": 5, "layers": 2, "dense_blocks": "6"}}).model
+    layers, shares = tables(build(spec, channels=3, size=8, classes=3), (3, 8, 8))
+    assert column(layers, "output") | {"total": ""} == {
+        "rows": "8×24", "cell1": "5×8", "cell2": "5×8", "last": "5", "dense1": "6", "act1": "6", "output": "3", "total": "",
+    }  # fmt: skip
+    # Each gate weighs a row's 24 values, or the 5 states below, and its own 5 states, once for each of 8 rows; torch has two
+    # biases a gate and unit.
+    first, second = gates * 5 * (24 + 5), gates * 5 * (5 + 5)
+    assert row(layers, "cell1")[3:] == [first, gates * 10, first + gates * 10, 5, None, 8 * first]
+    assert row(layers, "cell2")[3:] == [second, gates * 10, second + gates * 10, 5, None, 8 * second]
+    assert column(layers, "neurons")["total"] == 5 + 5 + 6 + 3
+    assert column(layers, "multiply-adds")["total"] == 8 * (first + second) + 30 + 18
+    assert column(shares, "neurons") == {"recurrent": 10, "dense": 9, "total": 19}
+
+
+def test_torchs_own_cells_of_any_net_are_known() -> None:
+    class Recurrent(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.rows, self.output = nn.LSTM(8, 5, num_layers=2, batch_first=True), nn.Linear(5, 3)
+
+        def forward(self, images: Tensor) -> Tensor:
+            return self.output(self.rows(images[:, 0])[0][:, -1])  # type: ignore[no-any-return]
+
+    layers, _ = tables(Recurrent())
+    weights = 4 * 5 * (8 + 5) + 4 * 5 * (5 + 5)
+    assert row(layers, "rows") == ["rows", "LSTM", "5×8", weights, 80, weights + 80, 10, None, 8 * weights]
+
+
 def test_what_is_not_known_is_said_and_not_guessed() -> None:
     class Recurrent(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.rows, self.output = nn.LSTM(8, 5, batch_first=True), nn.Linear(5, 3)
+            self.rows, self.output = nn.LSTM(8, 5, batch_first=True, bidirectional=True), nn.Linear(10, 3)
 
         def forward(self, images: Tensor) -> Tensor:
             return self.output(self.rows(images[:, 0])[0][:, -1])  # type: ignore[no-any-return]
 
     layers, shares = tables(Recurrent())
     assert [line[0] for line in layers.rows] == ["rows", "output", "total"]
-    assert row(layers, "rows")[3:] == [4 * 5 * (8 + 5), 2 * 4 * 5, 300, None, None, None]
-    assert row(layers, "output")[6:] == [3, None, 15]
+    assert row(layers, "rows")[3:] == [2 * 4 * 5 * (8 + 5), 2 * 2 * 4 * 5, 600, None, None, None]
+    assert row(layers, "output")[6:] == [3, None, 30]
     assert "multiply-adds and neurons not known: rows (LSTM)" in layers.notes
-    assert column(shares, "parameters") == {"LSTM": 300, "dense": 18, "total": 318}
+    assert column(shares, "parameters") == {"LSTM": 600, "dense": 33, "total": 633}
 
 
 def test_windows_put_into_the_batch_are_counted_too() -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from engine.errors import SpecError
-from engine.models import build, check, summarise
+from engine.models import build, check, seed_filters, summarise
 from engine.spec import ModelSpec, RunSpec, make
 
 
@@ -66,11 +66,12 @@ def test_a_net_without_any_hidden_layer_is_a_linear_classifier() -> None:
         ("xavier", math.sqrt(2 / (2500 + 3000))),
         ("he", math.sqrt(2 / 2500)),
         ("lecun", 1 / math.sqrt(2500)),
+        ("gaussian", 0.25),
         ("default", 1 / math.sqrt(3 * 2500)),
     ],
 )
 def test_weights_have_the_spread_that_their_paper_says(init: str, expected: float) -> None:
-    net = build(model(dense_blocks=[3000], init=init), channels=1, size=50, classes=2)
+    net = build(model(dense_blocks=[3000], init=init, init_std=0.25), channels=1, size=50, classes=2)
     dense = net.get_submodule("dense1")
     assert isinstance(dense, nn.Linear)
     assert dense.weight.std().item() == pytest.approx(expected, rel=0.01)
@@ -103,6 +104,89 @@ def test_weights_depend_on_the_seed_alone_and_leave_torchs_generator_alone() -> 
 def test_activations_are_their_formulas(name: str, expected: list[float]) -> None:
     net = build(model(dense_blocks=[3], activation=name, leak=0.1), channels=1, size=4, classes=2)
     assert net.get_submodule("act1")(torch.tensor([-1.0, 0.0, 2.0])).tolist() == pytest.approx(expected)
+
+
+SIGMOID_B = [
+    [1 / (1 + math.exp(0.7)), 0.5, 1 / (1 + math.exp(-1.4))],
+    [1 / (1 + math.exp(0.7)), 0.5, 1 / (1 + math.exp(-1.4))],
+    [1 / (1 + math.exp(0.05)), 0.5, 1 / (1 + math.exp(-0.1))],
+]
+
+
+@pytest.mark.parametrize(
+    ("how", "expected"),
+    [
+        ({"activation": "tanh", "slope": 0.5}, [[math.tanh(-0.5), 0.0, math.tanh(1)]] * 3),
+        ({"activation": "sigmoid", "slope": "0.7, 0.7, 0.05"}, SIGMOID_B),
+        ({"activation": "leaky_relu", "leak": [0.1, 0.2, 0.3]}, [[-0.1, 0.0, 2.0], [-0.2, 0.0, 2.0], [-0.3, 0.0, 2.0]]),
+        # max(leak s x, s x)
+        ({"activation": "leaky_relu", "leak": 0.5, "slope": 3}, [[-1.5, 0.0, 6.0]] * 3),
+        ({"activation": "relu", "slope": [1, 2, 3]}, [[0.0, 0.0, 2.0], [0.0, 0.0, 4.0], [0.0, 0.0, 6.0]]),
+    ],
+)
+def test_slopes_and_leaks_are_one_for_all_or_one_each_the_outputs_last(how: dict[str, object], expected: list[list[float]]) -> None:
+    spec = make(
+        {
+            "model": {"conv_blocks": "2 3x3", "dense_blocks": [4], "output_activation": how["activation"]} | how,
+            "training": {"loss": "sum_squares"},
+        }
+    )
+    net = build(spec.model, channels=1, size=6, classes=2)
+    assert list(net._modules)[-2:] == ["output", "act3"]
+    for number, values in enumerate(expected, 1):
+        assert net.get_submodule(f"act{number}")(torch.tensor([-1.0, 0.0, 2.0])).tolist() == pytest.approx(values)
+
+
+def test_the_outputs_activation_may_be_another_and_is_refused_where_the_loss_has_a_softmax() -> None:
+    asked = {"dense_blocks": [4], "activation": "relu", "output_activation": "sigmoid"}
+    net = build(make({"model": asked, "training": {"loss": "sum_squares"}}).model, channels=1, size=6, classes=2)
+    images = torch.rand(5, 1, 6, 6)
+    assert torch.equal(net(images), net[:-1](images).sigmoid())
+    with pytest.raises(SpecError, match=r"model.output_activation = sigmoid, but training.loss = cross_entropy has a softmax"):
+        make({"model": asked})
+
+
+@pytest.mark.parametrize("slope", ["0.7, 0.5", "1, 2, 3, 4", []])
+def test_a_wrong_number_of_slopes_is_told_with_the_right_one(slope: object) -> None:
+    with pytest.raises(SpecError, match=r"model.slope = .* but the net has 3 activations: give one for all, or 3$"):
+        model(conv_blocks="2 3x3, 2 3x3", dense_blocks=[4], slope=slope)
+
+
+def test_dense_layers_may_have_batch_norm() -> None:
+    net = build(model(dense_blocks=["6 bn dropout 0.5", "5"]), channels=1, size=4, classes=3)
+    assert list(net._modules) == ["flatten", "dense1", "bn1", "act1", "dropout1", "dense2", "act2", "output"]
+    assert summarise(net, (1, 4, 4)).parameters == 16 * 6 + 6 + 12 + 6 * 5 + 5 + 5 * 3 + 3
+
+
+def test_filters_may_be_as_large_as_the_image() -> None:
+    summary = check(make({"model": {"conv_blocks": "2 28x28"}, "data": {"size": 28, "colour": "grey", "classes": "1, 3"}}))
+    assert [layer.output for layer in summary.layers] == [(2, 1, 1), (2, 1, 1), (2,), (2,)]
+    assert summary.parameters == 2 * 784 + 2 + 2 * 2 + 2
+
+
+def test_seeded_filters_are_the_pictures_centred_and_as_strong_as_what_was_drawn() -> None:
+    net = build(model(conv_blocks="4 6x6"), channels=2, size=6, classes=3)
+    before = net.conv1.weight.clone()  # type: ignore[union-attr, operator]
+    pictures = torch.rand(3, 2, 6, 6)
+    pictures[1] = 0.5
+    seed_filters(net, pictures)
+    after = net.conv1.weight.detach()  # type: ignore[union-attr]
+    for number in (0, 2):
+        assert torch.corrcoef(torch.stack([after[number].flatten(), pictures[number].flatten()]))[0, 1].item() == pytest.approx(1)  # type: ignore[index]
+        assert after[number].mean().item() == pytest.approx(0, abs=1e-7)  # type: ignore[index, union-attr]
+        assert after[number].std().item() == pytest.approx(before[number].std().item())  # type: ignore[index, union-attr]
+    # A constant picture says nothing, and there are more filters than pictures.
+    assert torch.equal(after[[1, 3]], before[[1, 3]])  # type: ignore[index]
+
+
+def test_pictures_are_made_to_fit_smaller_filters() -> None:
+    net = build(model(conv_blocks="1 2x2"), channels=1, size=4, classes=2)
+    picture = torch.zeros(1, 1, 4, 4)
+    picture[..., :2] = 1
+    seed_filters(net, picture)
+    left, right = net.conv1.weight[0, 0].T  # type: ignore[union-attr, index]
+    assert (left > 0).all()
+    assert torch.allclose(left, -right)
 
 
 def test_the_default_spec_can_be_built() -> None:

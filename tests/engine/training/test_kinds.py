@@ -1,0 +1,168 @@
+"""Every kind of net and of training image: trained, stopped anywhere, resumed, and the same to the last bit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from engine import events
+from engine.data.augment import augment
+from engine.data.batches import Standardise, epoch_order
+from engine.data.prepare import class_means
+from engine.data.split import Dataset, Split
+from engine.errors import SpecError
+from engine.events import Event
+from engine.models import build
+from engine.spec import RunSpec, changed, make
+from engine.training import Training, training
+from tests.conftest import toy_dataset
+from tests.engine.shrinking import PRESETS, shrunk
+
+CONV = make(
+    {
+        "model": {"conv_blocks": "4 3x3 pad 1 pool 2", "dense_blocks": "8 bn dropout 0.3"},
+        "data": {"size": 8, "colour": "grey", "batch_size": 32},
+        "optimiser": {"learning_rate": 0.01},
+        "training": {"epochs": 2, "checkpoint_seconds": 86400},
+    }
+)
+DISTORTED = {"data.flip": True, "data.shift": 2, "data.brightness": 0.2, "data.contrast": 0.2, "data.cutout": 3}
+KINDS: dict[str, RunSpec] = {
+    "augmented": changed(CONV, DISTORTED),
+    "by class": changed(CONV, {"data.order": "by_class"}),
+    "class means": changed(CONV, {"model.first_filters": "class_means"}),
+    "sloped": changed(CONV, {"model.activation": "tanh", "model.slope": "0.7, 0.05"}),
+} | {
+    cell: changed(CONV, {"model.conv_blocks": "none", "model.cell": cell, "model.hidden": 8, "model.layers": 2} | DISTORTED)
+    for cell in ("rnn", "lstm", "gru")
+}
+
+
+@pytest.fixture(autouse=True)
+def _an_event_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "EVENT_SECONDS", 0.0)
+
+
+def pull(training: Training, stop_at: int | None = None) -> list[Event]:
+    said = []
+    with training:
+        for event in training:
+            said.append(event)
+            if stop_at is not None and training.step >= stop_at:
+                training.stop()
+    return said
+
+
+def losses(said: list[Event]) -> list[float]:
+    return [loss for event in said if isinstance(event, events.Progress) for loss in event.values["batch_loss"]]
+
+
+def weights(training: Training) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in training.net.state_dict().items()}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_stopped_at_any_step_and_resumed_is_the_same_to_the_last_bit(kind: str, tmp_path: Path) -> None:
+    spec, dataset = KINDS[kind], toy_dataset(train=100, test=20)
+    whole = Training(spec, dataset)
+    told = losses(pull(whole))
+    assert len(told) == 8
+    for stop_at in range(1, 8):
+        folder = tmp_path / str(stop_at)
+        first = losses(pull(Training(spec, dataset, folder=folder), stop_at))
+        (checkpoint,) = folder.glob("checkpoint-*.safetensors")
+        resumed = Training(spec, dataset, resume_from=checkpoint)
+        assert first + losses(pull(resumed)) == told
+        assert all(torch.equal(tensor, weights(whole)[name]) for name, tensor in weights(resumed).items())
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_cells_learn(cell: str) -> None:
+    spec = changed(KINDS[cell], dict.fromkeys(DISTORTED, 0) | {"data.flip": False, "training.epochs": 8})
+    said = pull(Training(spec, toy_dataset()))
+    assert isinstance(said[-1], events.Finished)
+    assert said[-1].values["test_accuracy"] > 0.9
+
+
+def test_augmentation_is_for_training_images_alone_and_draws_as_the_training_does() -> None:
+    spec = changed(KINDS["augmented"], {"model.dense_blocks": "none", "optimiser.name": "sgd", "training.epochs": 1})
+    dataset = toy_dataset()
+    ours = Training(spec, dataset)
+    said = pull(ours)
+    net = build(spec.model, channels=1, size=8, classes=3, seed=0)
+    optimiser = torch.optim.SGD(net.parameters(), 0.01)
+    standardise = Standardise(dataset.mean, dataset.std)
+    torch.manual_seed(0)
+    expected = []
+    for batch in epoch_order(200, how="shuffle", seed=0, epoch=1).split(32):
+        seen = standardise(augment(dataset.train.images[batch], spec.data, dataset.mean))
+        loss = torch.nn.functional.cross_entropy(net(seen), dataset.train.labels[batch])
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        expected.append(loss.item())
+    assert losses(said) == pytest.approx(expected, rel=1e-4)
+    with torch.no_grad():
+        undistorted = torch.nn.functional.cross_entropy(net(standardise(dataset.test.images)), dataset.test.labels)
+    assert isinstance(said[-1], events.Finished)
+    assert said[-1].values["test_loss"] == pytest.approx(undistorted.item(), rel=1e-4)
+
+
+def test_by_class_is_one_class_after_the_other_each_in_its_own_order() -> None:
+    labels = torch.tensor([2, 0, 1, 0, 2, 1])
+    for epoch in (1, 2):
+        assert epoch_order(6, how="by_class", seed=3, epoch=epoch, labels=labels).tolist() == [1, 3, 2, 5, 0, 4]
+
+
+def test_filters_may_begin_as_the_mean_images_of_the_training_split() -> None:
+    dataset = toy_dataset()
+    spec = changed(CONV, {"model.conv_blocks": "4 8x8", "model.first_filters": "class_means"})
+    filters = Training(spec, dataset).net.conv1.weight.detach()  # type: ignore[union-attr]
+    drawn = Training(changed(spec, {"model.first_filters": "drawn"}), dataset).net.conv1.weight  # type: ignore[union-attr]
+    for label in range(3):
+        mean = dataset.train.images[dataset.train.labels == label].double().mean(0).flatten()
+        alike = torch.corrcoef(torch.stack([mean, filters[label].double().flatten()]))[0, 1]  # type: ignore[index]
+        assert alike.item() > 0.999  # means are rounded to 256 steps
+    assert torch.equal(filters[3], drawn[3])  # type: ignore[index]
+
+
+def test_the_mean_image_of_each_class() -> None:
+    images = torch.tensor([10, 20, 31, 200], dtype=torch.uint8)[:, None, None, None].expand(4, 1, 2, 2)
+    split = Split(images, torch.tensor([0, 0, 0, 2]), ("a", "b", "c"))
+    assert class_means(split)[:, 0, 1, 1].tolist() == [20, 0, 200]
+
+
+@pytest.mark.parametrize("batch_size", [1, 100, 20])
+def test_batch_norm_over_a_single_value_is_refused_before_training(batch_size: int) -> None:
+    spec = changed(CONV, {"data.batch_size": batch_size})
+    with pytest.raises(SpecError, match=rf"data.batch_size = {batch_size} leaves a batch of one of the 101 images.*batch norm bn1"):
+        Training(spec, toy_dataset(train=101))
+    # On maps of several places it can be computed; and so it can where the last batch has two images.
+    for fine in ({"model.conv_blocks": "4 3x3 bn", "model.dense_blocks": "8"}, {"data.batch_size": 99}):
+        assert Training(changed(spec, fine), toy_dataset(train=101)).steps_per_epoch > 1
+
+
+def images_for(spec: RunSpec) -> Dataset:
+    """Some noise in the form that the spec asks for, of as many classes as it names, or ten."""
+    size, channels = spec.data.size, 1 if spec.data.colour == "grey" else 3
+    classes = spec.data.classes or tuple("0123456789")
+    count = 3 * spec.data.batch_size if spec.data.batch_size < 30 else 40
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (count, channels, size, size), generator=generator, dtype=torch.uint8)
+    split = Split(images, torch.arange(count) % len(classes), classes)
+    held_out = split if spec.data.validation_fraction else None
+    return Dataset("noise", split, held_out, split, torch.full((channels,), 0.5), torch.full((channels,), 0.29))
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_trains(name: str) -> None:
+    spec = changed(
+        shrunk(PRESETS[name].spec), {"training.steps": 3, "data.batch_size": min(PRESETS[name].spec.data.batch_size, 16)}
+    )
+    said = pull(Training(spec, images_for(spec)))
+    assert isinstance(said[-1], events.Finished)
+    assert said[-1].step == 3
+    assert len(losses(said)) == 3
