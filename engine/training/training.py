@@ -271,7 +271,9 @@ class Training:
             labels = torch.split(self._train.labels.index_select(0, indices), size)
             if self.spec.data.augmented:
                 # One batch at a time, as it is asked for: a checkpoint's generators must not be further than its weights.
-                drawn = (self._standardise(augment(batch, self.spec.data, self._mean)) for batch in torch.split(images, size))
+                drawn: Iterator[Tensor] = (
+                    self._standardise(augment(batch, self.spec.data, self._mean)) for batch in torch.split(images, size)
+                )
             else:
                 drawn = iter(torch.split(self._standardise(images), size))
             yield from zip(drawn, labels, strict=True)
