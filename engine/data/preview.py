@@ -73,7 +73,8 @@ def count(data: DataSpec, data_dir: Path | None = None) -> Counts:
     """How many classes and images a run has, as far as that is known before any is read; of a folder, by its files' names.
 
     Raises DataUnavailable for a folder that is not there, DataError for one that a run would refuse for its layout; whether other
-    sources are on disk is not looked at.
+    sources are on disk is not looked at. Validation images are taken from each class by itself when they are read, so that of a set
+    that is known by its description a few more or less may be left for training.
     """
     told = describe(data.source)
     if told.classes and told.images:
