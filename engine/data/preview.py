@@ -75,7 +75,8 @@ def count(data: DataSpec, data_dir: Path | None = None) -> Counts:
     some of a set's classes all are taken to be equally large.
 
     Raises DataUnavailable for a folder that is not there, DataError for one that a run would refuse for its layout; whether other
-    sources are on disk is not looked at.
+    sources are on disk is not looked at. Validation images are taken from each class by itself when they are read, so that of a set
+    that is known by its description a few more or less may be left for training.
     """
     told = describe(data.source)
     if told.classes and told.images:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.containers import VerticalScroll
 from textual.pilot import Pilot
 from textual.widgets import Input, OptionList, Static
 
@@ -501,6 +502,24 @@ def test_a_narrow_screen_shows_net_and_images_on_a_key(tmp_path: Path) -> None:
     on_page(tmp_path, steps, size=(80, 24), draft=(TINY, "demo"))
 
 
+def test_a_deep_nets_table_is_scrolled_by_keys(tmp_path: Path) -> None:
+    async def steps(_app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
+        page.form.put("model.conv_blocks", ", ".join(["4 3x3 pad 1 bn"] * 20))
+        spec = page.form.draft.spec
+        await until(lambda: page.panel.facts and page.panel.facts.net == check(spec), pilot)
+        table = page.panel.query_one(VerticalScroll)
+        await until(lambda: table.max_scroll_y > 0, pilot)
+        assert page.query_one("#chart").region.bottom <= page.query_one("#status").region.y
+        await pilot.press("]")
+        assert table.scroll_offset.y == table.size.height - 2
+        await pilot.press(*"]]]]]]]]")
+        assert table.scroll_offset.y == table.max_scroll_y
+        await pilot.press(*"[[[[[[[[[")
+        assert table.scroll_offset.y == 0
+
+    on_page(tmp_path, steps, draft=(TINY, "demo"))
+
+
 # ------------------------------------------------------------------------------------------------------------- images
 
 
@@ -695,6 +714,7 @@ def test_picture(
         if view in ("images", "both"):
             await seen(page, pilot)
         await pilot.app.workers.wait_for_complete()
+        app.about = "./store.db · 0 runs · cpu"  # as the page Runs says, if it had the time to
         page.panel.say_speed("cpu: 11.3 ms a step, 0:01 an epoch, 0:12 in all, evaluation not counted")
         await pilot.pause()
 

@@ -54,6 +54,8 @@ class NewPage(NewActions):
         Binding("e", "examples", "Other examples", show=False),
         Binding("full_stop", "classes(1)", "Next classes", show=False),
         Binding("comma", "classes(-1)", "Previous classes", show=False),
+        Binding("right_square_bracket", "layers(1)", "Further layers", show=False),
+        Binding("left_square_bracket", "layers(-1)", "Layers before", show=False),
     ]
 
     class Known(Message):
@@ -254,6 +256,10 @@ class NewPage(NewActions):
     def action_classes(self, pages: int) -> None:
         """The images of the classes that had no room."""
         self.images.turn(pages)
+
+    def action_layers(self, pages: int) -> None:
+        """The layers that the table had no room for."""
+        self.panel.scroll_layers(pages)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys are there for what is on show, or could be."""

@@ -46,8 +46,10 @@ def data_page(known: Preview, title: str, size: tuple[int, int], first: int, col
     head = [Row([Words(0, shortened(title, width), BOLD)]), *wrapped(counted, width)]
     notes = [Row([Words(0, shortened(clean(note), width), DIM)]) for note in (*known.notes[:2], advice) if note]
     there = known.looked_at
-    for balance in _balances(known, width, height):
-        room = height - len(head) - len(balance) - len(notes) - 1
+    balances = _balances(known, width, height)
+    # Notes go before images do.
+    for balance, said in [*((balance, notes) for balance in balances), (balances[-1], [])]:
+        room = height - len(head) - len(balance) - len(said) - 1
         each = _each(known, there, width, room, colours)
         across, down = _fitting(_sheet(known, range(there), each), width, room, colours)
         if down:
@@ -61,7 +63,7 @@ def data_page(known: Preview, title: str, size: tuple[int, int], first: int, col
         "other examples: e",
     ]
     foot = Row([Words(0, shortened(" · ".join(told), width), DIM)])
-    return Page([*head, *balance, *notes, *tiles[:room], foot], first, count)
+    return Page([*head, *balance, *said, *tiles[:room], foot], first, count)
 
 
 def _which(first: int, count: int) -> str:

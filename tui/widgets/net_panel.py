@@ -18,17 +18,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from engine.data.catalog import Description
-    from engine.data.preview import Counts
     from engine.lens.results import Curves
     from engine.models import Summary
     from engine.spec import RunSpec
 
-CHART_ROWS = 7
-CHART_ROWS_IF_TALL = 14
-TALL = 44
-"""Rows of the panel from which the chart is drawn larger."""
-ROWS_BESIDE = 9
-"""Rows kept for what stands between the table and the chart."""
+CHART_ROWS = (5, 14)
+"""At least and at most; below 24 rows of the panel there is no chart."""
+AROUND_CHART = 5
+"""Rows of a chart's legend, axis and its name, and the one above it."""
 CHART_COLUMNS = 64
 NUMBERS_COLUMNS, APART = 52, 3
 """Of the table and what stands below it, where the chart stands beside them; and between the two."""
@@ -58,7 +55,9 @@ def facts(spec: RunSpec, data_dir: Path | None, *, named: bool = False) -> Facts
     classes, wrong = 10, False
     try:
         counts = count(spec.data, data_dir)
-        data = _data_words(describe(spec.data.source), counts, there=on_disk(spec.data.source, data_dir), named=named)
+        there, about = on_disk(spec.data.source, data_dir), "about " if spec.data.validation_fraction else ""
+        data = f"{_place(describe(spec.data.source), there=there, named=named)}\n{about}{counts.train:,} training + "
+        data += f"{counts.test:,} test images, {counts.classes} classes"
         classes = counts.classes
     except ConvtuiError as error:
         data, wrong = str(error), True
@@ -69,14 +68,13 @@ def facts(spec: RunSpec, data_dir: Path | None, *, named: bool = False) -> Facts
     return Facts(net, data, wrong, nonlinearity(spec.model), spec.data.batch_size)
 
 
-def _data_words(described: Description, counts: Counts, *, there: bool, named: bool) -> str:
-    """Where the images are and how many there are, in two lines."""
-    place = "on disk" if there else "not on disk, downloaded at the start"
+def _place(described: Description, *, there: bool, named: bool) -> str:
+    """Where the images are."""
     if described.stand_in is None:
-        place = "built in" if described.images else "on disk"
-    elif not there and not named:
-        place += f", else {described.stand_in} stands in"
-    return f"{described.name}: {place}\n{counts.train:,} training + {counts.test:,} test images, {counts.classes} classes"
+        return f"{described.name}: {'built in' if described.images else 'on disk'}"
+    if there:
+        return f"{described.name}: on disk"
+    return f"{described.name}: not on disk, downloaded at the start{'' if named else f', else {described.stand_in} stands in'}"
 
 
 def net_table(summary: Summary) -> Table:
@@ -123,7 +121,6 @@ class NetPanel(Vertical):
         &.-beside {{
             layout: horizontal;
             & > #numbers {{ width: {NUMBERS_COLUMNS}; margin-right: {APART}; }}
-            & #data {{ display: none; }}
             & > #chart {{ width: 1fr; margin-top: 0; }}
         }}
     }}
@@ -133,6 +130,7 @@ class NetPanel(Vertical):
         super().__init__()
         self._curves: Curves | None = None
         self._drawn: tuple[object, ...] = ()
+        self._words = dict.fromkeys(("#totals", "#speed", "#trial", "#data"), "")
         self.facts: Facts | None = None
 
     def compose(self) -> ComposeResult:
@@ -152,52 +150,74 @@ class NetPanel(Vertical):
         wrong = isinstance(known.net, str)
         net.set_class(wrong, "-wrong")
         net.update(clean(known.net) if isinstance(known.net, str) else net_table(known.net))
-        data = self.query_one("#data", Static)
-        data.set_class(known.data_wrong, "-wrong")
-        data.update("\n".join(clean(line) for line in known.data.splitlines()))
-        self.query_one("#totals", Static).update("" if isinstance(known.net, str) else _totals(known.net, known.batch_size))
-        self.draw(known.activation)
+        self.query_one("#data").set_class(known.data_wrong, "-wrong")
+        self._words |= {
+            "#data": "\n".join(clean(line) for line in known.data.splitlines()),
+            "#totals": "" if isinstance(known.net, str) else _totals(known.net, known.batch_size),
+        }
+        self._curves = known.activation
+        self._arrange()
 
     def say(self, words: str) -> None:
         """What a trial found, or how far it is."""
-        self._tell("#trial", words)
+        self._words["#trial"] = words
+        self._arrange()
 
     def say_speed(self, words: str) -> None:
         """How fast these settings train."""
-        self._tell("#speed", words)
-
-    def _tell(self, selector: str, words: str) -> None:
-        line = self.query_one(selector, Static)
-        line.update(words)
-        # Without words it takes no room.
-        line.display = bool(words)
+        self._words["#speed"] = words
+        self._arrange()
 
     def draw(self, curves: Curves) -> None:
-        """Draw a chart."""
+        """Draw another chart, until there are other settings."""
+        self._curves = curves
+        self._arrange()
+
+    def scroll_layers(self, pages: int) -> None:
+        """Show further layers of a deep net."""
+        table = self.query_one(VerticalScroll)
+        table.scroll_relative(y=pages * max(1, table.size.height - 2), animate=False)
+
+    def on_resize(self, _event: Resize) -> None:
+        """All fits the panel."""
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """Give words what they need; of the rest the table what it can use, and the chart what is left, but not too little."""
+        from tui.drawing.rows import wrapped
+
+        beside = self.screen.has_class("-broad") and self.screen.has_class("-tall")
+        self.set_class(beside, "-beside")
+        width, height = self.size
+        taken = 0
+        for selector, words in self._words.items():
+            line = self.query_one(selector, Static)
+            line.update(words)
+            # Without words it takes no room; images that are on show say themselves what they are.
+            line.display = bool(words) and not (beside and selector == "#data")
+            taken += sum(len(wrapped(part, width)) for part in words.splitlines())
+        taken += 2  # above the totals and the data
+        least, most = CHART_ROWS
+        self.query_one("#chart").display = with_chart = beside or height >= 24
+        if beside:
+            table, rows = self.screen.size.height // 3, most
+        else:
+            wanted = 1 if self.facts is None or isinstance(self.facts.net, str) else len(self.facts.net.layers) + 2
+            table = height - taken - with_chart * (least + AROUND_CHART)
+            rows = max(least, min(most, height - taken - wanted - AROUND_CHART))
+        self.query_one(VerticalScroll).styles.max_height = max(5, table)
+        if with_chart and self._curves is not None:
+            self._draw(self._curves, width - (NUMBERS_COLUMNS + APART if beside else 0), rows)
+
+    def _draw(self, curves: Curves, width: int, rows: int) -> None:
         from tui.drawing import colours_of, segments
         from tui.drawing.curves import curves_rows
 
-        self._curves = curves
-        beside = self.screen.has_class("-broad") and self.screen.has_class("-tall")
-        self.set_class(beside, "-beside")
         colours = "none" if self.app.no_color else colours_of(self.app.console)
-        width, height = self.size
-        if self._drawn == (drawing := (curves, beside, colours, width, height)):
+        columns = max(20, min(CHART_COLUMNS, width))
+        if self._drawn == (wanted := (curves, columns, rows, colours)):
             return
-        self._drawn = drawing
-        chart = self.query_one("#chart", Static)
-        # The table goes before the chart where there is little room.
-        chart.display = beside or height >= 24
-        chart_rows = CHART_ROWS_IF_TALL if beside or height >= TALL else CHART_ROWS
-        below = (chart_rows + 4) * chart.display
-        room = self.screen.size.height // 3 if beside else height - ROWS_BESIDE - below
-        self.query_one(VerticalScroll).styles.max_height = max(5, room)
-        columns = width - (NUMBERS_COLUMNS + APART if beside else 0)
-        rows = curves_rows(curves, max(20, min(CHART_COLUMNS, columns)), rows=chart_rows + 4)
-        lines = [Text.assemble(*((part.text, part.style or "") for part in segments(row, colours))) for row in rows]
-        chart.update(Text("\n").join(lines))
-
-    def on_resize(self, _event: Resize) -> None:
-        """The chart fits the panel."""
-        if self._curves is not None:
-            self.draw(self._curves)
+        self._drawn = wanted
+        lines = curves_rows(curves, columns, rows=rows + 4)
+        texts = [Text.assemble(*((part.text, part.style or "") for part in segments(row, colours))) for row in lines]
+        self.query_one("#chart", Static).update(Text("\n").join(texts))
