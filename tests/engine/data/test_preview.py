@@ -88,7 +88,7 @@ def test_of_a_folder_only_what_is_looked_at_is_decoded(tmp_path: Path, monkeypat
 
     read = []
     decode = folder.decode
-    monkeypatch.setattr(folder, "decode", lambda content, size: read.append(size) or decode(content, size))
+    monkeypatch.setattr(folder, "decode", lambda content, size, **how: read.append(size) or decode(content, size, **how))
     place = tree(tmp_path / "set", {"a": 100, "b": 100})
     preview(data(source=f"folder:{place}", size=16), each=3)
     assert read == [16] * 6
@@ -133,7 +133,7 @@ def test_nothing_is_downloaded_and_how_to_have_it_is_said(tmp_path: Path, monkey
     def refused(*_: object) -> None:
         raise AssertionError("a preview went to the network")
 
-    monkeypatch.setattr("engine.data.cifar.download", refused)
+    monkeypatch.setattr("engine.data.cifar.Pickles.download", refused)
     with pytest.raises(DataUnavailable, match=r"cifar10 is not on disk: 'convtui data get cifar10' fetches it, --data-dir"):
         preview(data(source="cifar10"), tmp_path)
 

@@ -175,7 +175,7 @@ def test_what_is_not_on_disk_is_stood_in_for_and_not_downloaded(tmp_path: Path, 
     def refused(*_: object) -> None:
         raise AssertionError("a trial went to the network")
 
-    monkeypatch.setattr("engine.data.mnist.download", refused)
+    monkeypatch.setattr("engine.data.mnist.IdxFiles.download", refused)
     settings = spec(data__source="mnist", data__train_per_class=2000)
     assert trials.images_at_hand(settings, tmp_path).source == "digits"
     with pytest.raises(DataError, match="there is no"):

@@ -123,7 +123,10 @@ def test_what_there_is_not_is_told(options: dict[str, object], error: type[Excep
 def test_states_of_cells_are_a_tile_with_a_line_for_each_row_of_the_image(cell: str) -> None:
     net = build(make({"model": {"cell": cell, "hidden": 5, "layers": 2}}).model, channels=1, size=12, classes=3)
     images = noise_images(9)
-    _, first, second, output = sheets(net, image="4")
+    look = view("activations")
+    _, first, second, output = look(subject_of(net, images), look.make({"image": "4"}))
+    assert isinstance(first, Sheet)
+    assert isinstance(second, Sheet)
     with torch.no_grad():
         values = ((images[4:5].float() / 255 - 0.5) / 0.25)[:, 0]
         for sheet, name in ((first, "cell1"), (second, "cell2")):
@@ -135,6 +138,7 @@ def test_states_of_cells_are_a_tile_with_a_line_for_each_row_of_the_image(cell: 
             assert tile.target.layer == name
             assert f"{name} ({'rnn_tanh' if cell == 'rnn' else cell} 5 x 12)" in sheet.title
             assert sheet.notes == ["5 hidden units across, their states after each of 12 rows of the image down"]
-    assert output.tiles[0].pixels.shape == (1, 3)
+    assert isinstance(output, Table)
+    assert len(output.rows) == 3
     (alone,) = sheets(net, image="4", layer="cell2", map=3)[1:]
     np.testing.assert_array_equal(alone.tiles[0].pixels[:, 0], second.tiles[0].pixels[:, 3])
