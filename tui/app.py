@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import os
 import signal
 import threading
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 LOOKED_AT_SECONDS = 0.5
 """Between two looks whether the store has changed."""
+IDLE_SECONDS = 0.3
+"""After which the first page is there and the processor has nothing to do."""
 
 
 class ConvtuiApp(App[int]):
@@ -109,6 +112,12 @@ class ConvtuiApp(App[int]):
         self.about = f"{self.session.path} · {self.session.device}"
         self._look_at_store()
         self.set_interval(LOOKED_AT_SECONDS, self._look_at_store)
+        self.set_timer(IDLE_SECONDS, self._import_ahead)
+
+    @work(thread=True, group="ahead")
+    def _import_ahead(self) -> None:
+        """What the first chart would else wait for."""
+        importlib.import_module("plotext")
 
     def _look_at_store(self) -> None:
         """A few microseconds where nothing has changed."""

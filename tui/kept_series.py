@@ -17,6 +17,8 @@ MOST = 1000
 """Buckets of a series: twice as many as the widest chart has columns, and more."""
 MANY = 20_000
 """Steps from which on the store puts points into buckets rather than handing them all over."""
+SKETCHED = (250, 4)
+"""Buckets of a sketch, and points that are read of each."""
 _FAR = 2**62
 OF_STEPS = ("batch_loss", "batch_accuracy", "learning_rate", "seconds", "images_per_second", "gradient_norm", "update_ratio")
 """The series that may have a point a step; of those of layers, `gradient_norm/conv1` as it is, what stands before the layer."""
@@ -34,13 +36,19 @@ class KeptSeries:
         self.buckets: list[Bucket] = []
         self._cursor: Cursor | None = None
 
-    def read(self, store: Store, run: Run, name: str) -> None:
-        """Bring it up to what the store has; cheap where that is little more than before. For a thread. Raises StoreError."""
+    def read(self, store: Store, run: Run, name: str, *, sketch: bool = False) -> None:
+        """Bring it up to what the store has; cheap where that is little more than before. For a thread. Raises StoreError.
+
+        A long series that is new here is read in part only where a `sketch` will do; the next time it is read whole.
+        """
         from engine.store.series import Cursor
 
         assert run.id is not None
         of_steps = is_of_steps(name)
         many = of_steps and run.step - (self._cursor.step if self._cursor else 0) > MANY
+        if sketch and many and self._cursor is None:
+            self.buckets = store.downsampled(run.id, name, SKETCHED[0], each=SKETCHED[1])
+            return
         if self._cursor is None or many:
             # Which attempt is the newest has to be known before its points are read: another may begin meanwhile.
             newest = store.series(run.id, name, Cursor(_FAR, _FAR)).cursor.attempt

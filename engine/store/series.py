@@ -98,10 +98,17 @@ def read_series(connection: Connection, run_id: int, name: str, after: Cursor | 
 
 
 def downsample(
-    connection: Connection, run_id: int, name: str, buckets: int, low_step: int | None = None, high_step: int | None = None
+    connection: Connection,
+    run_id: int,
+    name: str,
+    buckets: int,
+    low_step: int | None = None,
+    high_step: int | None = None,
+    *,
+    each: int = -1,
 ) -> list[Bucket]:
     """At most `buckets` buckets of equally many steps each, those without a point left out, over `low_step` to `high_step`
-    (ends included; by default the whole series)."""
+    (ends included; by default the whole series). With `each`, of only so many points of a bucket, its first ones."""
     spans = _spans(connection, run_id, name, _begun(connection, run_id))
     ends = [_ends(connection, run_id, name, span) for span in spans]
     known = [step for pair in ends if pair is not None for step in pair]
@@ -111,7 +118,7 @@ def downsample(
     high = min(max(known), high_step if high_step is not None else _NO_LIMIT)
     width = max(1, -(-(high - low + 1) // buckets))
     edges = ((first, min(first + width - 1, high)) for first in range(low, high + 1, width))
-    found = (_bucket(connection, run_id, name, spans, first, last) for first, last in edges)
+    found = (_bucket(connection, run_id, name, spans, first, last, each) for first, last in edges)
     return [bucket for bucket in found if bucket is not None]
 
 
@@ -218,10 +225,14 @@ def _ends(connection: Connection, run_id: int, name: str, span: Span) -> tuple[i
     return (first[0][0], last[0][0]) if first else None
 
 
-def _bucket(connection: Connection, run_id: int, name: str, spans: Sequence[Span], low: int, high: int) -> Bucket | None:
+def _bucket(
+    connection: Connection, run_id: int, name: str, spans: Sequence[Span], low: int, high: int, each: int = -1
+) -> Bucket | None:
     """The bucket of these steps; None where there is no point in them."""
     # One query a bucket: a range of the sorted key each, where GROUP BY would sort all points first.
-    query = f"SELECT min(step), max(step), min(value), max(value), sum(value), count(value), count(*) {_OF_SERIES}"
+    query = f"SELECT min(step), max(step), min(value), max(value), sum(value), count(value), count(*) "
+    # Without a limit SQLite has no need of a table between the two.
+    query += _OF_SERIES if each < 0 else f"FROM (SELECT step, value {_OF_SERIES} ORDER BY step LIMIT {each:d})"  # noqa: S608
     parts = []
     for attempt, span_low, span_high in spans:
         given = {"run_id": run_id, "name": name, "attempt": attempt, "low": max(low, span_low), "high": min(high, span_high)}

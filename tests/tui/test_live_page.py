@@ -20,7 +20,7 @@ from engine.store import Message, Recorder, Request, Store
 from tests.tui.looks import Look, in_every_look
 from tests.tui.stores import LENET, add_run, fill
 from tui.app import ConvtuiApp
-from tui.kept_series import MANY, MOST, KeptSeries, XAxis
+from tui.kept_series import MANY, MOST, SKETCHED, KeptSeries, XAxis
 from tui.screens.asking import Writing
 from tui.screens.live import LivePage
 from tui.screens.live_reading import Options, Reader
@@ -433,6 +433,13 @@ def test_a_long_series_is_kept_in_few_buckets_that_lose_no_extreme(store: Store)
         recorder.record(events.Progress(half, 1, half, 1, {"batch_loss": tuple(losses[:half])}, 1, 1.0, 1.0))
         recorder.flush()
         kept = KeptSeries()
+        kept.read(store, store.run(run.id), "batch_loss", sketch=True)
+        assert 200 < len(kept.buckets) <= SKETCHED[0]
+        assert sum(bucket.count for bucket in kept.buckets) <= SKETCHED[0] * SKETCHED[1]
+        for bucket in kept.buckets:
+            seen = losses[bucket.first_step - 1 : bucket.last_step]
+            assert min(seen) == bucket.minimum
+            assert max(seen) == bucket.maximum
         kept.read(store, store.run(run.id), "batch_loss")
         assert len(kept.buckets) <= MOST + 1
         for first in range(half, steps, 1000):

@@ -35,6 +35,8 @@ NARROW, LOW = 100, 30
 VAST = (180, 48)
 """From here on there is room for four charts."""
 LOOKED_AT_SECONDS = 0.5
+SKETCH_SECONDS = 0.1
+"""For which a sketch of a long run has the screen to itself."""
 SHOWN = ("loss", "accuracy", "learning rate", "images/s")
 """What the charts show at first."""
 
@@ -79,6 +81,8 @@ class LivePage(Steering):
         plot: Plot | None = None
         trouble: str = ""
         last: bool = False
+        sketched: bool = False
+        """Whether the charts are only sketches yet."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -170,21 +174,25 @@ class LivePage(Steering):
     @work(thread=True, group="look")
     def _look(self, run_id: int | None, wanted: list[tuple[int, str]], options: Options, asked: list[Asked]) -> None:
         # Messages are posted, not called: a thread that waits for the screen would keep the application from leaving.
-        trouble = ""
+        trouble, sketched = "", False
         try:
             store = self.convtui.session.store
             seen = self._reader.look(store, run_id)
+            plots: list[tuple[int, Plot]] = []
+            if seen is not None:
+                sketched = self._reader.is_new_and_long(seen.run)
+                # All is read before any is shown: a thread that reads and one that draws keep each other waiting.
+                plots = [(place, self._reader.plot(store, seen.run, group, options, sketch=sketched)) for place, group in wanted]
             self.post_message(self._Looked(run_id, seen))
-            for place, group in wanted if seen is not None else ():
-                assert seen is not None
-                self.post_message(self._Looked(run_id, chart=place, plot=self._reader.plot(store, seen.run, group, options)))
+            for place, plot in plots:
+                self.post_message(self._Looked(run_id, chart=place, plot=plot))
             self.ask_whether_taken(store, asked)
         except RunNotFound as error:
             self.post_message(self._Looked(run_id, trouble=str(error)))
         except ConvtuiError as error:
             trouble = str(error)
         finally:
-            self.post_message(self._Looked(run_id, trouble=trouble, last=True))
+            self.post_message(self._Looked(run_id, trouble=trouble, last=True, sketched=sketched))
 
     def on_live_page__looked(self, looked: _Looked) -> None:
         """Show it, unless another run is wanted by now."""
@@ -194,6 +202,8 @@ class LivePage(Steering):
                 self.trouble(looked.trouble)
             if self._again:
                 self.look()
+            elif looked.sketched:
+                self.set_timer(SKETCH_SECONDS, self.look)  # not at once: reading it all would keep the sketch from being drawn
         elif looked.run != self.convtui.run_id:
             return
         elif looked.chart is not None:

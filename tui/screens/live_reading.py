@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tui.charting import Form, Line, Mark, Plot
 from tui.cli.text import clean, percent, size
-from tui.kept_series import KeptSeries, XAxis, is_of_steps
+from tui.kept_series import MANY, KeptSeries, XAxis, is_of_steps
 from tui.screens.run_words import BETWEEN, settings_words
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ class Reader:
         self._members: dict[str, list[str]] = {}
         self._entries: list[Entry] = []
         self._message = self._checkpoint = 0
+        self._sketching = False
 
     def look(self, store: Store, run_id: int | None) -> Seen | None:
         """The run of this id, or the newest one; None where there is none at all. Raises StoreError, RunNotFound."""
@@ -97,8 +98,13 @@ class Reader:
         self._read_entries(store, run.id)
         return Seen(run, _about(store, run), tuple(self._members), tuple(self._entries), run.host == hostname())
 
-    def plot(self, store: Store, run: Run, group: str, options: Options) -> Plot:
-        """One chart of the run last looked at. Raises StoreError."""
+    def is_new_and_long(self, run: Run) -> bool:
+        """Whether reading this run's series would take longer than a person wants to wait for a chart."""
+        return run.step > MANY and not self._series
+
+    def plot(self, store: Store, run: Run, group: str, options: Options, *, sketch: bool = False) -> Plot:
+        """One chart of the run last looked at; as a `sketch` of a few points of its series. Raises StoreError."""
+        self._sketching = sketch
         x_of = XAxis(options.axis, run, self._read(store, run, "seconds") if options.axis == "time" else None)
         names = sorted(self._members.get(group, ()), key=lambda name: list(_LOOKS).index(_source(name)) if _source(name) else 0)
         looks = [_LOOKS.get(_source(name), place) for place, name in enumerate(names)]
@@ -140,7 +146,7 @@ class Reader:
 
     def _read(self, store: Store, run: Run, name: str) -> KeptSeries:
         series = self._series.setdefault(name, KeptSeries())
-        series.read(store, run, name)
+        series.read(store, run, name, sketch=self._sketching)
         return series
 
     def _read_entries(self, store: Store, run_id: int) -> None:
