@@ -175,7 +175,7 @@ def trained(folder: Path, name: str, watched: bool) -> tuple[float, list[float]]
             chance = random.Random(0)
             keys = list(NEVER_ON_SCREEN)
             while keys and store.run(run.id).status == "running":
-                terminal.read(chance.uniform(0.05, 0.25))
+                terminal.read(chance.uniform(0.2, 0.6))
                 key, place, began = keys.pop(), len(terminal.written), time.perf_counter()
                 terminal.child.send(key)
                 latencies.append(terminal.seconds_until(key, place, began))
