@@ -93,6 +93,8 @@ class LivePage(Steering):
         """What each chart shows."""
         self.said: list[Entry] = []
         """What was asked of the run here, and what came of it."""
+        self._about = Text()
+        """What the line about the run says."""
         self._reader = Reader()
         self._told = Text()
         """The messages as they stand on the screen."""
@@ -241,7 +243,8 @@ class LivePage(Steering):
 
     def _show_standing(self, width: int) -> None:
         if self.run is not None:
-            self.query_one("#standing", Static).update(standing(self.run, width - 2))
+            # One row, whatever it says: nothing else has to be laid out anew, which would cost more than all charts.
+            self.query_one("#standing", Static).update(standing(self.run, width - 2), layout=False)
 
     def _show_about(self) -> None:
         """What is wrong, or what is being done before the first step, or what is trained and how."""
@@ -258,7 +261,10 @@ class LivePage(Steering):
         for words in (f"note: {clean(run.note)}" if run.note else "", "" if said else self.seen.about):
             said.append(f"{BETWEEN if said and words else ''}{words}")
         # What is wrong is told in full; settings may be cut.
-        about.update(said if wrong else _at_both_ends(said, f"smoothing {self.options.smoothing}", self.size.width - 2))
+        text = said if wrong else _at_both_ends(said, f"smoothing {self.options.smoothing}", self.size.width - 2)
+        if text != self._about:
+            self._about = text
+            about.update(text)
 
     def _show_entries(self) -> None:
         entries = sorted([*(self.seen.entries if self.seen else ()), *self.said], key=lambda entry: entry.created)

@@ -85,7 +85,7 @@ class DeviceLine(Static):
         usage = measured.usage
         self.set_class(usage is not None, "told")
         if usage is not None:
-            self.update(self.line(usage))
+            self.update(self.line(usage), layout=False)
 
     def line(self, usage: Usage) -> Text:
         """`cuda:0 ▂▃▅▇▇▇ 78 % busy · 0.4 of 139.8 GB`."""
