@@ -153,17 +153,6 @@ def keep_freed_memory() -> None:
         libc.mallopt(trim_threshold, (1 << 31) - 1)
 
 
-def flush_denormals() -> bool:
-    """Have the thread that asks, and those that it begins, take numbers below 1.2e-38 for zero; False where a processor cannot.
-
-    Processors compute with such numbers a hundred times as slowly: a net whose weights decay towards zero took eight times as
-    long a step. Its losses were the same to the last digit.
-    """
-    import torch
-
-    return bool(torch.set_flush_denormal(True))
-
-
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

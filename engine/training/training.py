@@ -24,7 +24,7 @@ from engine.data.augment import augment
 from engine.data.batches import Standardise, epoch_order
 from engine.data.prepare import class_means
 from engine.data.split import Dataset, Split
-from engine.device import check_precision, flush_denormals, keep_freed_memory
+from engine.device import check_precision, keep_freed_memory
 from engine.errors import DataError, SpecError
 from engine.events import Event
 from engine.spec import RunSpec
@@ -76,7 +76,6 @@ class Training:
         self.farewell: list[Event] = []
         check_precision(self.device, spec.training.precision)
         keep_freed_memory()
-        flush_denormals()
 
         channels = dataset.train.images.shape[1]
         standardise = Standardise(dataset.mean, dataset.std) if spec.data.standardise else Standardise.none(channels)

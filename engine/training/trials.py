@@ -22,7 +22,7 @@ from engine.data.batches import Standardise, epoch_order
 from engine.data.catalog import Progress, describe, load, on_disk
 from engine.data.preview import Counts
 from engine.data.split import Dataset
-from engine.device import check_precision, flush_denormals, keep_freed_memory
+from engine.device import check_precision, keep_freed_memory
 from engine.models import build
 from engine.spec import RunSpec, changed
 from engine.training import generators
@@ -175,7 +175,6 @@ class _Bench:
     def __init__(self, spec: RunSpec, device: torch.device, channels: int, classes: int) -> None:
         check_precision(device, spec.training.precision)
         keep_freed_memory()
-        flush_denormals()
         net = build(spec.model, channels=channels, size=spec.data.size, classes=classes, seed=spec.training.seed)
         net = net.to(device).to(memory_format=torch.channels_last)
         shape = (channels, spec.data.size, spec.data.size)
