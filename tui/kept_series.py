@@ -47,7 +47,7 @@ class KeptSeries:
         of_steps = is_of_steps(name)
         many = of_steps and run.step - (self._cursor.step if self._cursor else 0) > MANY
         if sketch and many and self._cursor is None:
-            self.buckets = store.downsampled(run.id, name, SKETCHED[0], each=SKETCHED[1])
+            self.buckets = self.buckets or store.downsampled(run.id, name, SKETCHED[0], each=SKETCHED[1])
             return
         if self._cursor is None or many:
             # Which attempt is the newest has to be known before its points are read: another may begin meanwhile.

@@ -106,12 +106,11 @@ def preview(
     Raises DataUnavailable where the source is not on disk, with how to have it, and DataError as `load` does; files of a folder
     count as images here as long as nobody has tried to decode them.
     """
-    source = data.source
-    if describe(source).stand_in and not on_disk(source, data_dir):
+    source, own = data.source, describe(data.source)
+    if own.stand_in and not on_disk(source, data_dir):
         raise DataUnavailable(
             f"{source} is not on disk: 'convtui data get {source}' fetches it, --data-dir or CONVTUI_DATA says where it lies"
         )
-    own = describe(source)
     if own.size is None:
         return _of_folder(data, lies_at(source, data_dir), each, number)
     if data.fit == "crop":
@@ -134,9 +133,9 @@ def prepared(images: Tensor, data: DataSpec, number: int = 0) -> Tensor:
         images = greyed(images)
     elif data.colour == "rgb" and images.shape[1] == 1:
         images = coloured(images)
-    # A generator of its own: torch's belongs to whoever trains.
     if not data.augmented or not len(images):
         return images
+    # A generator of its own: torch's belongs to whoever trains.
     return augment(images, data, images.float().mean((0, 2, 3)) / 255, torch.Generator().manual_seed(number))
 
 

@@ -1,6 +1,9 @@
-"""torch's global random generators, which dropout draws from: kept apart for each training."""
+"""torch's global random generators, which dropout draws from: kept apart for each training and each trial."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -23,3 +26,27 @@ def seeded(device: torch.device, seed: int) -> dict[str, Tensor]:
     """The states that generators seeded with `seed` begin with; torch's own are left as they are."""
     found = {"cpu": torch.Generator().manual_seed(seed).get_state()}
     return found | ({"cuda": torch.Generator(device).manual_seed(seed).get_state()} if device.type == "cuda" else {})
+
+
+class Own:
+    """Random generators of one's own: torch's global ones while one is at work, and put away in between."""
+
+    def __init__(self, device: torch.device, seed: int) -> None:
+        self._device = device
+        self.states = seeded(device, seed)
+        """As they were when they were last put away."""
+
+    @contextmanager
+    def at_work(self, threads: int) -> Iterator[None]:
+        """Put them in place, and so many threads; give the caller's back afterwards."""
+        theirs, their_threads = states(self._device), torch.get_num_threads()
+        put(self._device, self.states)
+        if threads != their_threads:
+            torch.set_num_threads(threads)
+        try:
+            yield
+        finally:
+            self.states = states(self._device)
+            put(self._device, theirs)
+            if threads != their_threads:
+                torch.set_num_threads(their_threads)

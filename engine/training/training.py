@@ -101,7 +101,7 @@ class Training:
         self.net = net.to(self.device).to(memory_format=torch.channels_last)
         self._refuse_lone_images(channels)
         optimiser = make_optimiser(spec.optimiser, self.net.parameters())
-        self._random = generators.seeded(self.device, spec.training.seed)
+        self._own = generators.Own(self.device, spec.training.seed)
         if resume_from is not None:
             self._resume(resume_from, optimiser)
         self._images_before = self.state.images
@@ -440,7 +440,7 @@ class Training:
         checkpoints.restore_optimiser(optimiser, found.optimiser)
         self.state = found.state
         self._best = {name: tensor.to(self.device) for name, tensor in found.best.items()}
-        self._random |= {name: state for name, state in found.generators.items() if name in self._random}
+        self._own.states |= {name: state for name, state in found.generators.items() if name in self._own.states}
         if self.state.early and self.state.step < self.total_steps:
             # Asked to go on past an early stop: patience starts anew.
             self.state.early, self.state.patience_from = False, self.state.epoch
@@ -454,16 +454,9 @@ class Training:
     @contextmanager
     def _at_work(self) -> Iterator[None]:
         """Put this training's generators and thread count in place, and give the caller's back afterwards."""
-        theirs, threads = generators.states(self.device), torch.get_num_threads()
-        generators.put(self.device, self._random)
-        if threads != self._threads:
-            torch.set_num_threads(self._threads)
-        self._clock = time.monotonic()
-        try:
-            yield
-        finally:
-            self.state.seconds = self._seconds()
-            self._random = generators.states(self.device)
-            generators.put(self.device, theirs)
-            if threads != self._threads:
-                torch.set_num_threads(threads)
+        with self._own.at_work(self._threads):
+            self._clock = time.monotonic()
+            try:
+                yield
+            finally:
+                self.state.seconds = self._seconds()

@@ -179,22 +179,15 @@ class _Bench:
         net = net.to(device).to(memory_format=torch.channels_last)
         shape = (channels, spec.data.size, spec.data.size)
         self._step = make_step(spec, net, make_optimiser(spec.optimiser, net.parameters()), device, shape)
-        self._random = generators.seeded(device, spec.training.seed)
+        self._own = generators.Own(device, spec.training.seed)
         self._threads = spec.training.threads or self._step.threads or torch.get_num_threads()
-        self._device = device
 
     def train(self, images: Tensor, labels: Tensor, rate: float) -> float:
         """One update on images float32 [N, C, H, W] with labels int64 [N]; waits for the device. Gives the loss before it."""
-        theirs, threads, pending = generators.states(self._device), torch.get_num_threads(), Pending()
-        generators.put(self._device, self._random)
-        torch.set_num_threads(self._threads)
-        try:
+        pending = Pending()
+        with self._own.at_work(self._threads):
             self._step(images, labels, rate, pending)
             return float(pending.losses[0])
-        finally:
-            self._random = generators.states(self._device)
-            generators.put(self._device, theirs)
-            torch.set_num_threads(threads)
 
 
 def _batches(spec: RunSpec, dataset: Dataset, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:

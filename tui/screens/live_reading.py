@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tui.charting import Form, Line, Mark, Plot
@@ -80,7 +81,6 @@ class Reader:
         self._members: dict[str, list[str]] = {}
         self._entries: list[Entry] = []
         self._message = self._checkpoint = 0
-        self._sketching = False
 
     def look(self, store: Store, run_id: int | None) -> Seen | None:
         """The run of this id, or the newest one; None where there is none at all. Raises StoreError, RunNotFound."""
@@ -104,12 +104,12 @@ class Reader:
 
     def plot(self, store: Store, run: Run, group: str, options: Options, *, sketch: bool = False) -> Plot:
         """One chart of the run last looked at; as a `sketch` of a few points of its series. Raises StoreError."""
-        self._sketching = sketch
-        x_of = XAxis(options.axis, run, self._read(store, run, "seconds") if options.axis == "time" else None)
+        read = partial(self._read, store, run, sketch=sketch)
+        x_of = XAxis(options.axis, run, read("seconds") if options.axis == "time" else None)
         names = sorted(self._members.get(group, ()), key=lambda name: list(_LOOKS).index(_source(name)) if _source(name) else 0)
         looks = [_LOOKS.get(_source(name), place) for place, name in enumerate(names)]
-        lines = [self._line(store, run, name, look, x_of, options) for name, look in zip(names, looks, strict=True)]
-        marks = self._marks(store, run, x_of, best=group in PAIRED)
+        lines = [_line(read(name), run, name, look, x_of, options) for name, look in zip(names, looks, strict=True)]
+        marks = _marks(read("rate_factor"), read("batch_loss"), run, x_of, best=group in PAIRED)
         return Plot(
             title=group,
             lines=lines,
@@ -123,30 +123,9 @@ class Reader:
             empty=f"no {group} above zero" if options.log and lines else "no epoch yet" if not run.epoch else f"no {group} yet",
         )
 
-    def _line(self, store: Store, run: Run, name: str, look: int, x_of: XAxis, options: Options) -> Line:
-        series = self._read(store, run, name)
-        an_epoch = not is_of_steps(name)
-        smoothed = options.smoothing if not an_epoch and name != "learning_rate" else "off"
-        window = max(LEAST_WINDOW[smoothed], WINDOWS[smoothed] * run.total_steps)
-        factor = 100.0 if _FORMS.get(_group(name)) == "percent" else 1.0
-        line = series.line(_source(name) or name.partition("/")[2], look, x_of, window, factor)
-        return Line(line.name, line.xs, line.ys, line.look, each=an_epoch)
-
-    def _marks(self, store: Store, run: Run, x_of: XAxis, *, best: bool) -> list[Mark]:
-        marks, factor = [], 1.0
-        if best and run.best_epoch:
-            marks.append(Mark(x_of(min(run.best_epoch * run.steps_per_epoch, run.step)), "★", "best"))
-        for bucket in self._read(store, run, "rate_factor").buckets:
-            marks.append(Mark(x_of(bucket.first_step), "↑" if bucket.mean > factor else "↓", "rate"))
-            factor = bucket.mean
-        troubles = self._read(store, run, "batch_loss").troubles()
-        if run.status == "diverged" and not troubles:
-            troubles = [run.step]
-        return marks + [Mark(x_of(step), "✗", "trouble") for step in troubles]
-
-    def _read(self, store: Store, run: Run, name: str) -> KeptSeries:
+    def _read(self, store: Store, run: Run, name: str, *, sketch: bool) -> KeptSeries:
         series = self._series.setdefault(name, KeptSeries())
-        series.read(store, run, name, sketch=self._sketching)
+        series.read(store, run, name, sketch=sketch)
         return series
 
     def _read_entries(self, store: Store, run_id: int) -> None:
@@ -176,6 +155,28 @@ def _group(name: str) -> str:
         return _TITLES[name]
     what = name.partition("_")[2] if _source(name) else name.partition("/")[0]
     return what.replace("_", " ")
+
+
+def _line(series: KeptSeries, run: Run, name: str, look: int, x_of: XAxis, options: Options) -> Line:
+    an_epoch = not is_of_steps(name)
+    smoothed = options.smoothing if not an_epoch and name != "learning_rate" else "off"
+    window = max(LEAST_WINDOW[smoothed], WINDOWS[smoothed] * run.total_steps)
+    factor = 100.0 if _FORMS.get(_group(name)) == "percent" else 1.0
+    line = series.line(_source(name) or name.partition("/")[2], look, x_of, window, factor)
+    return Line(line.name, line.xs, line.ys, line.look, each=an_epoch)
+
+
+def _marks(rates: KeptSeries, losses: KeptSeries, run: Run, x_of: XAxis, *, best: bool) -> list[Mark]:
+    marks, factor = [], 1.0
+    if best and run.best_epoch:
+        marks.append(Mark(x_of(min(run.best_epoch * run.steps_per_epoch, run.step)), "★", "best"))
+    for bucket in rates.buckets:
+        marks.append(Mark(x_of(bucket.first_step), "↑" if bucket.mean > factor else "↓", "rate"))
+        factor = bucket.mean
+    troubles = losses.troubles()
+    if run.status == "diverged" and not troubles:
+        troubles = [run.step]
+    return marks + [Mark(x_of(step), "✗", "trouble") for step in troubles]
 
 
 def _about(store: Store, run: Run) -> str:

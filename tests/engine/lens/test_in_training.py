@@ -49,7 +49,7 @@ def trained(look: Callable[[Training], object]) -> tuple[list[Any], dict[str, to
                 losses.append(event.values)
             look(pulled)
         net = {name: tensor.clone() for name, tensor in pulled.net.state_dict().items()}
-        return losses, net | pulled._random
+        return losses, net | pulled._own.states
 
 
 def test_losses_weights_and_generators_are_the_same_with_and_without_looking(kept: tuple[Store, Run]) -> None:

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from engine import events
 from engine.checkpoint import load
-from engine.events import Event
 from engine.models import build
 from engine.spec import RunSpec, changed, make
 from engine.training import Training, training
@@ -22,6 +21,7 @@ from engine.training.nonlinearities import RULES, Nonlinearity
 from engine.training.step import EagerStep, make_optimiser
 from tests.conftest import toy_dataset
 from tests.engine.training.finite import derivative
+from tests.engine.training.pulling import losses, pull
 
 CPU = torch.device("cpu")
 ALONE = make(
@@ -179,20 +179,6 @@ def test_what_is_not_known_by_hand_goes_by_autograd(settings: dict[str, object])
 @pytest.fixture(autouse=True)
 def _an_event_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "EVENT_SECONDS", 0.0)
-
-
-def pull(pulled: Training, stop_at: int | None = None) -> list[Event]:
-    said = []
-    with pulled:
-        for event in pulled:
-            said.append(event)
-            if stop_at is not None and pulled.step >= stop_at:
-                pulled.stop()
-    return said
-
-
-def losses(said: list[Event]) -> list[float]:
-    return [value for event in said if isinstance(event, events.Progress) for value in event.values["batch_loss"]]
 
 
 def test_a_training_goes_as_it_goes_by_autograd_and_says_which_way_it_went(monkeypatch: pytest.MonkeyPatch) -> None:

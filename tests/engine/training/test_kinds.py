@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
 
 from engine import events
 from engine.data.augment import augment
@@ -14,12 +13,12 @@ from engine.data.batches import Standardise, epoch_order
 from engine.data.prepare import class_means
 from engine.data.split import Dataset, Split
 from engine.errors import SpecError
-from engine.events import Event
 from engine.models import build
 from engine.spec import RunSpec, changed, make
 from engine.training import Training, training
 from tests.conftest import toy_dataset
 from tests.engine.shrinking import PRESETS, shrunk
+from tests.engine.training.pulling import losses, pull, weights
 
 CONV = make(
     {
@@ -44,24 +43,6 @@ KINDS: dict[str, RunSpec] = {
 @pytest.fixture(autouse=True)
 def _an_event_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "EVENT_SECONDS", 0.0)
-
-
-def pull(training: Training, stop_at: int | None = None) -> list[Event]:
-    said = []
-    with training:
-        for event in training:
-            said.append(event)
-            if stop_at is not None and training.step >= stop_at:
-                training.stop()
-    return said
-
-
-def losses(said: list[Event]) -> list[float]:
-    return [loss for event in said if isinstance(event, events.Progress) for loss in event.values["batch_loss"]]
-
-
-def weights(training: Training) -> dict[str, Tensor]:
-    return {name: tensor.clone() for name, tensor in training.net.state_dict().items()}
 
 
 @pytest.mark.parametrize("kind", KINDS)

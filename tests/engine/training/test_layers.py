@@ -22,6 +22,7 @@ from engine.training.layers import EvaluationMeasures
 from engine.training.measures import Pending
 from engine.training.step import EagerStep, Step, make_optimiser
 from tests.conftest import toy_dataset
+from tests.engine.training.pulling import pull
 
 CPU = torch.device("cpu")
 TINY = make(
@@ -170,16 +171,6 @@ WATCHED = changed(
         "training.checkpoint_seconds": 86400,
     },
 )
-
-
-def pull(pulled: Training, stop_at: int | None = None) -> list[Event]:
-    said = []
-    with pulled:
-        for event in pulled:
-            said.append(event)
-            if stop_at is not None and pulled.step >= stop_at:
-                pulled.stop()
-    return said
 
 
 def test_a_training_says_every_measure_that_was_chosen() -> None:

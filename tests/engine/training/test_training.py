@@ -22,6 +22,7 @@ from engine.spec import RunSpec, changed, make
 from engine.training import Training, training
 from engine.training.step import Step
 from tests.conftest import toy_dataset
+from tests.engine.training.pulling import losses, pull, weights
 
 SMALL = make(
     {
@@ -47,24 +48,6 @@ EARLY = changed(
 @pytest.fixture(autouse=True)
 def _an_event_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "EVENT_SECONDS", 0.0)
-
-
-def pull(training: Training, stop_at: int | None = None) -> list[Event]:
-    said = []
-    with training:
-        for event in training:
-            said.append(event)
-            if stop_at is not None and training.step >= stop_at:
-                training.stop()
-    return said
-
-
-def losses(said: list[Event]) -> list[float]:
-    return [loss for event in said if isinstance(event, events.Progress) for loss in event.values["batch_loss"]]
-
-
-def weights(training: Training) -> dict[str, Tensor]:
-    return {name: tensor.clone() for name, tensor in training.net.state_dict().items()}
 
 
 def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
