@@ -67,8 +67,10 @@ class Session:
 
     def open(self) -> None:
         """Open the store, making it where there is none, and start the thread; slow, for a thread. Raises StoreError."""
+        from engine.device import keep_freed_memory
         from engine.store import Store
 
+        keep_freed_memory()
         self._store = Store.open(self.path)
         self._thread.start()
 
@@ -182,14 +184,13 @@ class Session:
     def _train(self, job: _Job) -> None:
         from engine import events
         from engine.data.catalog import load
-        from engine.device import choose, keep_freed_memory
+        from engine.device import choose
         from engine.spec import changed
         from engine.training.recorded import recorded
 
         run = self.store.run(job.run)
         if run.status != "queued":
             return  # somebody took it out of the queue
-        keep_freed_memory()
         device = choose(self.device)
         spec = run.settings
 

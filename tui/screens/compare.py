@@ -97,8 +97,9 @@ class ComparePage(Page):
 
     def store_changed(self) -> None:
         """Read the marked runs again."""
-        self.set_class(not self.convtui.marked, "empty")
-        self.refresh_bindings()
+        if self.has_class("empty") == bool(self.convtui.marked):
+            self.set_class(not self.convtui.marked, "empty")
+            self.refresh_bindings()  # makes the whole footer anew: not at every look
         if self._reading:
             self._again = True
         elif self.convtui.marked:

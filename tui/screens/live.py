@@ -35,6 +35,8 @@ NARROW, LOW = 100, 30
 VAST = (180, 48)
 """From here on there is room for four charts."""
 LOOKED_AT_SECONDS = 0.5
+CHARTED_SECONDS = 0.9
+"""Between two drawings of the charts that nobody asked for: they cost a training on the same processor more than all else here."""
 SKETCH_SECONDS = 0.1
 """For which a sketch of a long run has the screen to itself."""
 SHOWN = ("loss", "accuracy", "learning rate", "images/s")
@@ -99,6 +101,10 @@ class LivePage(Steering):
         self._told = Text()
         """The messages as they stand on the screen."""
         self._looking = self._again = False
+        self._charted = 0.0
+        """When the charts were last wanted, on the monotonic clock."""
+        self._behind = False
+        """Whether the store has changed since."""
         self._ticks = 0
         self._timer: Timer | None = None
 
@@ -154,23 +160,35 @@ class LivePage(Steering):
     # ---------------------------------------------------------------------------------------------------- looking
 
     def store_changed(self) -> None:
-        self.look()
+        """Words at once, charts when it is time for them."""
+        self._behind = True
+        self.look(charts=self._is_time() or self.run is None or self.run.id != self.convtui.run_id)
+
+    def _is_time(self) -> bool:
+        return time.monotonic() - self._charted >= CHARTED_SECONDS
 
     def _tick(self) -> None:
         """A process that is gone changes nothing in the store, and neither does one that reads its images."""
         self._ticks += 1
         self._show_about()
-        if self._ticks % 4 == 0 and self.run is not None and self.run.status in LIVE:
+        if self._behind and self._is_time():
             self.look()
+        elif self._ticks % 4 == 0 and self.run is not None and self.run.status in LIVE:
+            self.look(charts=False)
 
-    def look(self) -> None:
-        """Look at the run anew, in a thread; while one looks already, once more after it."""
+    def look(self, *, charts: bool = True) -> None:
+        """Look at the run anew, in a thread, and at its charts too; while one looks already, once more after it."""
         if not self.convtui.session.is_open:
             return
         self._again = self._looking
+        if charts:
+            self._behind, self._charted = True, 0.0
         if not self._looking:
             self._looking = True
-            wanted = [(place, self.groups[place]) for place in range(len(self.charts))]
+            wanted: list[tuple[int, str]] = []
+            if charts:
+                self._behind, self._charted = False, time.monotonic()
+                wanted = [(place, self.groups[place]) for place in range(len(self.charts))]
             self._look(self.convtui.run_id, wanted, self.options, list(self.asked))
 
     @work(thread=True, group="look")
@@ -203,7 +221,7 @@ class LivePage(Steering):
             if looked.trouble:
                 self.trouble(looked.trouble)
             if self._again:
-                self.look()
+                self.look(charts=self._behind and self._is_time())
             elif looked.sketched:
                 self.set_timer(SKETCH_SECONDS, self.look)  # not at once: reading it all would keep the sketch from being drawn
         elif looked.run != self.convtui.run_id:

@@ -164,12 +164,13 @@ class RunsPage(RunActions):
 
     @on(Read)
     def _show_read(self, event: Read) -> None:
+        if bool(event.lines) != bool(self.all_lines):
+            self.refresh_bindings()  # makes the whole footer anew: not at every reading
         self.all_lines = event.lines
         session = self.convtui.session
         self.convtui.about = f"{_short(session.path)} · {_counted(len(self.all_lines))} · {session.device}"
         self.set_class(not self.all_lines, "empty")
         self.show_lines()
-        self.refresh_bindings()
         if self._ended("read"):
             self.store_changed()
 
@@ -190,9 +191,10 @@ class RunsPage(RunActions):
     def _count(self) -> None:
         shown, every = len(self.table.lines), len(self.all_lines) - len(self.hidden)
         marked = f"{len(self.convtui.marked)} marked · " if self.convtui.marked else ""
-        count = self.query_one("#count", Static)
+        count, text = self.query_one("#count", Static), Text(f"{marked}{shown:,} of {every:,}")
         count.set_class(False, "wrong")
-        count.update(Text(f"{marked}{shown:,} of {every:,}"))
+        if count.content != text:
+            count.update(text)
 
     # ------------------------------------------------------------------------------------------------- what is in sight
 
@@ -228,12 +230,12 @@ class RunsPage(RunActions):
         line = self.table.line
         if line is None:
             nothing = "no run is like that; escape clears the filter" if self._wanted is not None else ""
-            self.query_one("#told", Static).update(Text(nothing, style="dim"))
+            self.query_one("#told", Static).update(Text(nothing, style="dim"), layout=False)
             return
         known = self._words.get(line.id)
         session = self.convtui.session
         doing = session.activity if session.training == line.id else ""
-        self.query_one("#told", Static).update(told(line, known and known[1], max(20, self.size.width - 2), doing))
+        self.query_one("#told", Static).update(told(line, known and known[1], max(20, self.size.width - 2), doing), layout=False)
         if self._settling is not None:
             self._settling.stop()
         if known is None or known[0] != line.epoch:

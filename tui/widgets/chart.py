@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events, work
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
@@ -65,6 +65,9 @@ class Chart(Widget):
         self.drawing = Drawing()
         """As on the screen now."""
         self._shown: Plot | None = None
+        self._strips: list[Strip] = []
+        self._strips_size = Size()
+        """For which `_strips` were made; none is, once something else has changed."""
         self._wanted: tuple[Plot, tuple[int, int]] | None = None
         self._busy = False
 
@@ -116,27 +119,32 @@ class Chart(Widget):
 
     # ---------------------------------------------------------------------------------------------------- showing
 
+    def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
+        """Whatever it is that changed, the rows are to be made anew."""
+        self._strips_size = Size()
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
+
     def render_line(self, y: int) -> Strip:
         """One row: of the legend, or of the drawing."""
-        base = self.rich_style
-        width = self.size.width
+        if self._strips_size != self.size:
+            # All at once: what a style is costs more to find out than a row to make.
+            self._strips, self._strips_size = self._rows(), self.size
+        return self._strips[y] if y < len(self._strips) else Strip.blank(self.size.width, self.rich_style)
+
+    def _rows(self) -> list[Strip]:
         if self._shown is None:
-            return Strip.blank(width, base)
-        legend = self._legend(self._shown)
-        if y < len(legend):
-            return _strip(legend[y], width, base)
+            return []
+        base, (width, height) = self.rich_style, self.size
+        strips = [_strip(words, width, base) for words in self._legend(self._shown)]
         if not self.drawing.rows:
-            return self._say(y - len(legend), self.size.height - len(legend), base)
-        row = y - len(legend)
-        if row >= len(self.drawing.rows):
-            return Strip.blank(width, base)
-        strip = _strip([(text, self._style(paint)) for text, paint in self.drawing.rows[row]], width, base)
-        if self.crosshair is not None and row < len(self.drawing.rows) - 2:
+            return strips + [self._say(row, height - len(strips), base) for row in range(height - len(strips))]
+        styles = {paint: self._style(paint) for row in self.drawing.rows for _, paint in row}
+        of_drawing = [_strip([(text, styles[paint]) for text, paint in row], width, base) for row in self.drawing.rows]
+        if self.crosshair is not None:
             column = self.drawing.left + self.drawing.column_of(self.crosshair)
-            before, cell, after = strip.divide([column, column + 1, width])
-            over = [Segment(cell.text if cell.text.strip() else "│", base + self._component("crosshair"))]
-            strip = Strip.join([before, Strip(over), after])
-        return strip
+            over = base + self._component("crosshair")
+            of_drawing = [*(_crossed(strip, column, over) for strip in of_drawing[:-2]), *of_drawing[-2:]]
+        return strips + of_drawing
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """Where nothing else says so."""
@@ -194,3 +202,9 @@ class Chart(Widget):
 def _strip(words: _Words, width: int, base: Style) -> Strip:
     strip = Strip([Segment(text, style) for text, style in words if text])
     return strip.adjust_cell_length(width).apply_style(base) if strip.cell_length != width else strip.apply_style(base)
+
+
+def _crossed(strip: Strip, column: int, style: Style) -> Strip:
+    """A row with the crosshair on it, behind what is drawn there."""
+    before, cell, after = strip.divide([column, column + 1, strip.cell_length])
+    return Strip.join([before, Strip([Segment(cell.text if cell.text.strip() else "│", style)]), after])
