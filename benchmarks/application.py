@@ -176,6 +176,7 @@ def trained(folder: Path, name: str, watched: bool) -> tuple[float, list[float]]
             keys = list(NEVER_ON_SCREEN)
             while keys and store.run(run.id).status == "running":
                 terminal.read(chance.uniform(0.2, 0.6))
+                terminal.forget()
                 key, place, began = keys.pop(), len(terminal.written), time.perf_counter()
                 terminal.child.send(key)
                 latencies.append(terminal.seconds_until(key, place, began))
@@ -302,7 +303,7 @@ def soak(folder: Path, rounds: int) -> None:
                     recorder.record(events.EpochEnded(steps[-1], epoch, values, 0.5 * update, 2600.0, best=False))
                 recorder.flush()
                 terminal.read(0.05)
-                terminal.written = terminal.written[-10_000:]
+                terminal.forget()
                 if update % 720 == 719:
                     memory = process.memory_info().rss / 2**20
                     print(f"  {update + 1:5} updates: {memory:6.0f} MB resident", flush=True)

@@ -43,7 +43,8 @@ class ConvtuiApp(App[int]):
     """Runs, New, Live, Look and Compare, each a mode with one page. Screens read the store themselves."""
 
     TITLE = "convtui"
-    CSS_PATH = "app.tcss"
+    # Those of the pages too: else everything is parsed anew when one of them is first opened.
+    CSS_PATH: ClassVar[Any] = ["app.tcss", *(f"screens/{page.CSS_PATH}" for page in PAGES.values())]
     COMMANDS: ClassVar[Any] = App.COMMANDS | {Keys}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("1", "page('runs')", "Runs", show=False),

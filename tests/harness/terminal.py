@@ -99,6 +99,10 @@ class Terminal:
                 continue
         return time.perf_counter() - since
 
+    def forget(self) -> None:
+        """Keep the end of what was written: a text that grows costs a reader more than reading."""
+        self.written = ENTERED + self.written[-10_000:]
+
     def ended(self) -> int:
         """Wait for its end; its exit code."""
         self.until(lambda: not self.child.isalive(), "the program to end")

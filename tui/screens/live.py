@@ -234,9 +234,11 @@ class LivePage(Steering):
     # ---------------------------------------------------------------------------------------------------- showing
 
     def _show(self, seen: Seen | None, trouble: str) -> None:
-        before = self.run
+        before, had_run = self.run, self._has_run()
         self.seen = seen
         self.set_class(seen is None, "nothing")
+        if self._has_run() != had_run:
+            self.refresh_bindings()  # makes the whole footer anew: not at every look
         if seen is None:
             why = trouble or "No run yet.\n\nPress 2 to choose a net and train it."
             self.query_one("#nothing", Static).update(Text(why, justify="center"))
@@ -256,8 +258,6 @@ class LivePage(Steering):
         self._show_entries()
         here = seen.run.status in LIVE and seen.here
         self.query_one(DeviceLine).follow(seen.run.device, seen.run.pid if here else None)
-        if before is None:
-            self.refresh_bindings()  # makes the whole footer anew: not at every look
 
     def _show_standing(self, width: int) -> None:
         if self.run is not None:
@@ -307,8 +307,11 @@ class LivePage(Steering):
     # ---------------------------------------------------------------------------------------------------- charts
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Keys that have no run to work on are grey."""
-        return None if self.run is None and action in _OF_A_RUN else True
+        """Keys that have no run to work on are grey; one that is being opened counts, as the footer is slow to change its mind."""
+        return None if action in _OF_A_RUN and not self._has_run() else True
+
+    def _has_run(self) -> bool:
+        return self.run is not None or (self.convtui.run_id is not None and not self.has_class("nothing"))
 
     def action_look(self) -> None:
         """Open its net up."""
