@@ -417,3 +417,28 @@ def test_looks_as_it_did(store: Store, snap_compare: Any, monkeypatch: pytest.Mo
     app = app_of()
     assert snap_compare(app, terminal_size=look.size, run_before=read)
     app.session.close()
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)], ids=["80x24", "120x36"])
+@pytest.mark.parametrize(("key", "dialogue"), [("d", "Asking"), ("R", "Writing"), ("q", "Leaving"), ("question_mark", "")])
+def test_what_it_asks_looks_as_it_did(
+    store: Store, snap_compare: Any, monkeypatch: pytest.MonkeyPatch, key: str, dialogue: str, size: tuple[int, int]
+) -> None:
+    if dialogue == "Leaving":
+        monkeypatch.setattr(Session, "in_hand", [6, 7])
+
+    async def ask(pilot: Pilot[int]) -> None:
+        await until(pilot, lambda: bool(table(pilot).curves))
+        await pilot.press("j", "j")
+        await until(pilot, lambda: "dense 1024" in words(pilot, "#told"))
+        await pilot.press(key)
+        await until(
+            pilot, lambda: type(pilot.app.screen).__name__ == dialogue if dialogue else bool(pilot.app.screen.query("HelpPanel"))
+        )
+        for line in pilot.app.screen.query(Input):
+            line.cursor_blink = False
+        await pilot.pause(0.3)
+
+    app = app_of()
+    assert snap_compare(app, terminal_size=size, run_before=ask)
+    app.session.close()
