@@ -67,7 +67,8 @@ class Row:
         said = [self.scaled] if self.scaled else []
         if self.diverged:
             said.append(f"{self.diverged} of {len(self.runs)} runs diverged")
-        said += [f"{path} = {theirs}, not {own}" for path, (own, theirs) in self.differing.items()]
+        apart = (item for item in self.differing.items() if not (self.scaled and item[0] in _BUDGET))
+        said += [f"{path} = {theirs}, not {own}" for path, (own, theirs) in apart]
         counts = Counter(run.status for run in self.others if run.status not in ("finished", "diverged"))
         return [*said, *(f"{count} {status}" for status, count in sorted(counts.items()))]
 
@@ -83,6 +84,15 @@ class Results:
     unknown: tuple[Run, ...]
     """Runs that say they belong to the study, for settings that it does not have (any more)."""
 
+    @property
+    def remarks(self) -> list[tuple[list[str], list[str]]]:
+        """(settings, what to know about the runs of each of them): what several have in common is said once."""
+        said: dict[tuple[str, ...], list[str]] = {}
+        for name, row in self.rows.items():
+            if row.remarks:
+                said.setdefault(tuple(row.remarks), []).append(name)
+        return [(names, list(remarks)) for remarks, names in said.items()]
+
 
 def results(store: Store, study: Study) -> Results:
     """What the runs of `store` come to. Raises StoreError."""
@@ -91,7 +101,8 @@ def results(store: Store, study: Study) -> Results:
         name: _row(store, study, setting, [run for run in runs if run.setting == name]) for name, setting in study.settings.items()
     }
     counted = {name: row.runs for name, row in rows.items()}
-    claims = tuple(judge(store, claim, counted) for claim in study.claims)
+    scaled = [name for name, row in rows.items() if row.scaled]
+    claims = tuple(judge(store, claim, counted, scaled) for claim in study.claims)
     return Results(study, rows, claims, tuple(run for run in runs if run.setting not in study.settings))
 
 
