@@ -166,10 +166,9 @@ def _seedless(run: Run) -> RunSpec | None:
 def _rank(group: Sequence[Run], setting: Setting) -> tuple[float, bool, int]:
     """Runs of one spec and several seeds: those count that come nearest to the study's own budget, then those that differ from the
     study in their source only, then the newest."""
-    scale = max(_scale(run, setting.spec) for run in group)
-    nearness = min(scale, 1 / scale) if scale else 0.0
+    scale = _scale(group[0], setting.spec)
     apart = set(difference(setting.spec, group[0].settings)) - {"training.seed", "data.source", *_BUDGET}
-    return round(nearness, 6), not apart, max(run.id or 0 for run in group)
+    return round(min(scale, 1 / scale), 6), not apart, max(run.id or 0 for run in group)
 
 
 def _one_a_seed(group: Sequence[Run]) -> list[Run]:
@@ -179,7 +178,9 @@ def _one_a_seed(group: Sequence[Run]) -> list[Run]:
 
 
 def _scale(run: Run, own: RunSpec) -> float:
-    """The run's budget as a share of the study's, both in epochs."""
+    """The run's budget as a share of the study's, both in steps where both are said in steps, else in epochs."""
+    if run.settings.training.steps is not None and own.training.steps is not None:
+        return run.settings.training.steps / own.training.steps
     return _epochs(run.settings, run.images_per_epoch) / _epochs(own, run.images_per_epoch)
 
 

@@ -60,7 +60,7 @@ seeds = 1
 says = "four filters tell most digits"
 measure = "test_accuracy"
 settings = ["four"]
-low = 0.5
+low = 0.3
 """
 
 
@@ -273,10 +273,15 @@ def test_a_net_that_cannot_be_built_is_refused_before_anything_is_trained(convtu
     assert not list(tmp_path.glob("store*"))
 
 
-def test_a_layer_that_is_not_there_is_refused_before_anything_is_trained(convtui: Convtui, study: str, tmp_path: Path) -> None:
-    Path(study).write_text(STUDY.replace('"conv1:after"', '"conv2:after"'))
+@pytest.mark.parametrize(
+    ("statistic", "said"), [("conv2:after", "did you mean conv1?"), ("conv1:output", "no values 'output': it has before, after")]
+)
+def test_a_layer_or_stage_that_is_not_there_is_refused_before_anything_is_trained(
+    statistic: str, said: str, convtui: Convtui, study: str, tmp_path: Path
+) -> None:
+    Path(study).write_text(STUDY.replace('"conv1:after"', f'"{statistic}"'))
     printed = convtui("study", "run", study)
-    assert (printed.code, "did you mean conv1?" in printed.err) == (2, True)
+    assert (printed.code, said in printed.err) == (2, True)
     assert not list(tmp_path.glob("store*"))
 
 

@@ -172,7 +172,7 @@ def _print(found: Results) -> None:
     heads = ("setting", "runs", "measure", "published", "measured", "difference")
     right = {"runs", "published", "measured", "difference"}
     print()
-    print("\n".join(aligned(heads, rows, right=right, drop=("runs", "published"), columns=width())))
+    print("\n".join(aligned(heads, rows, right=right, drop=("runs", "difference"), columns=width())))
     for names, remarks in found.remarks:
         print(clean(f"{', '.join(names)}: {'; '.join(remarks)}"))
     print()
