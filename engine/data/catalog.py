@@ -98,6 +98,7 @@ _SOURCES: tuple[tuple[Description, str], ...] = (
     ),
 )  # fmt: skip
 _FOLDER = "folder:"
+_OTHERS = "or name other images: --data folder:PATH (a directory or .zip), --data shapes"
 
 
 def descriptions() -> tuple[Description, ...]:
@@ -129,16 +130,16 @@ def as_recorded(source: str) -> str:
     return f"{_FOLDER}{lies_at(source, None)}" if source.startswith(_FOLDER) else source
 
 
-def get(source: str, data_dir: Path | None = None, progress: Progress | None = None) -> str:
+def get(source: str, data_dir: Path | None = None, progress: Progress | None = None, *, instead: str = _OTHERS) -> str:
     """Download `source` where it is missing, read it through, and return the folder that it lies in ("" when built in).
 
-    Raises DataUnavailable when it cannot be had, DataError when what is there is damaged.
+    Raises DataUnavailable when it cannot be had, which ends with what else may be done, DataError when what is there is damaged.
     """
     description, place = describe(source), lies_at(source, data_dir)
     try:
         _fetch_if_missing(source, place, progress)
     except DataUnavailable as reason:
-        raise _unavailable(source, place, reason) from None
+        raise _unavailable(source, place, reason, instead) from None
     _reader(source).read(place, description.size or 32, progress)
     return str(place) if description.stand_in or source.startswith(_FOLDER) else ""
 
@@ -216,9 +217,9 @@ def _fetch_if_missing(source: str, place: Path, progress: Progress | None) -> No
     cast("FetchedReader", _reader(source)).download(place, progress)
 
 
-def _unavailable(source: str, place: Path, reason: DataUnavailable) -> DataUnavailable:
+def _unavailable(source: str, place: Path, reason: DataUnavailable, instead: str = _OTHERS) -> DataUnavailable:
     wanted = cast("FetchedReader", _reader(source)).WANTED
     return DataUnavailable(
         f"{source} is not on disk (looked in {shown(place)} for {wanted}) and cannot be downloaded ({reason}): say where it lies "
-        "with --data-dir or CONVTUI_DATA, or name other images: --data folder:PATH (a directory or .zip), --data shapes"
+        f"with --data-dir or CONVTUI_DATA, {instead}"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -52,8 +52,9 @@ class Judged:
     """What to know about them: one seed only, runs that diverged, settings without a run."""
 
 
-def judge(store: Store, claim: Claim, runs: Mapping[str, Sequence[Run]]) -> Judged:
-    """`runs` are, by setting, those that count: finished or diverged, one a seed."""
+def judge(store: Store, claim: Claim, runs: Mapping[str, Sequence[Run]], scaled: Collection[str] = ()) -> Judged:
+    """`runs` are, by setting, those that count: finished or diverged, one a seed; `scaled` the settings whose runs had less than
+    the study's own budget, which is told."""
     named = list(dict.fromkeys(name for group in (*claim.groups, claim.settings) for name in group))
     target = _target(store, claim, runs)
     samples = {}
@@ -61,7 +62,7 @@ def judge(store: Store, claim: Claim, runs: Mapping[str, Sequence[Run]]) -> Judg
         found = [_value(store, run, claim, measures.final_loss(store, run) if name == claim.of else target) for run in runs[name]]
         samples[name] = Sample(name, tuple(value for value in found if value is not None))
     verdict = _all(_verdicts(claim, samples))
-    return Judged(claim, verdict, _in_words(claim, samples, target), tuple(_remarks(claim, samples, runs)))
+    return Judged(claim, verdict, _in_words(claim, samples, target), tuple(_remarks(claim, samples, runs, scaled)))
 
 
 def _target(store: Store, claim: Claim, runs: Mapping[str, Sequence[Run]]) -> float | None:
@@ -134,7 +135,11 @@ def _in_words(claim: Claim, samples: Mapping[str, Sample], target: float | None)
     return " · ".join([*told, *asked])
 
 
-def _remarks(claim: Claim, samples: Mapping[str, Sample], runs: Mapping[str, Sequence[Run]]) -> Iterator[str]:
+def _remarks(
+    claim: Claim, samples: Mapping[str, Sample], runs: Mapping[str, Sequence[Run]], scaled: Collection[str]
+) -> Iterator[str]:
+    if short := [name for name in dict.fromkeys([*samples, *([claim.of] if claim.of else [])]) if name in scaled]:
+        yield f"scaled down: {', '.join(short)}"
     without = [name for name in samples if not runs[name]]
     if claim.of and not runs[claim.of]:
         without.append(claim.of)

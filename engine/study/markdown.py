@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from engine.study import writing
-from engine.study.results import Results, Row
+from engine.study.results import Results
 
 
 def page(found: Results, *, level: int = 1) -> str:
@@ -14,8 +14,8 @@ def page(found: Results, *, level: int = 1) -> str:
     report = f" (report {study.report})" if study.report else ""
     parts = [f"{'#' * level} {study.name}: {study.title}{report}", study.question]
     parts.append("\n".join(_table(found)))
-    if notes := [line for row in found.rows.values() for line in _remarks(row)]:
-        parts.append("\n".join(notes))
+    if found.remarks:
+        parts.append("\n".join(f"- {', '.join(names)}: {_plain('; '.join(said))}" for names, said in found.remarks))
     if found.claims:
         parts.append(f"{'#' * (level + 1)} Claims")
         parts.append("\n".join(_claims(found)))
@@ -46,12 +46,6 @@ def _table(found: Results) -> Iterator[str]:
                     source,
                 )
             )
-
-
-def _remarks(row: Row) -> Iterator[str]:
-    if remarks := row.remarks:
-        mark = "\\* " if row.scaled else ""
-        yield f"- {mark}{row.setting.name}: {_plain('; '.join(remarks))}"
 
 
 def _claims(found: Results) -> Iterator[str]:

@@ -67,7 +67,8 @@ class Row:
         said = [self.scaled] if self.scaled else []
         if self.diverged:
             said.append(f"{self.diverged} of {len(self.runs)} runs diverged")
-        said += [f"{path} = {theirs}, not {own}" for path, (own, theirs) in self.differing.items()]
+        apart = (item for item in self.differing.items() if not (self.scaled and item[0] in _BUDGET))
+        said += [f"{path} = {theirs}, not {own}" for path, (own, theirs) in apart]
         counts = Counter(run.status for run in self.others if run.status not in ("finished", "diverged"))
         return [*said, *(f"{count} {status}" for status, count in sorted(counts.items()))]
 
@@ -83,6 +84,15 @@ class Results:
     unknown: tuple[Run, ...]
     """Runs that say they belong to the study, for settings that it does not have (any more)."""
 
+    @property
+    def remarks(self) -> list[tuple[list[str], list[str]]]:
+        """(settings, what to know about the runs of each of them): what several have in common is said once."""
+        said: dict[tuple[str, ...], list[str]] = {}
+        for name, row in self.rows.items():
+            if row.remarks:
+                said.setdefault(tuple(row.remarks), []).append(name)
+        return [(names, list(remarks)) for remarks, names in said.items()]
+
 
 def results(store: Store, study: Study) -> Results:
     """What the runs of `store` come to. Raises StoreError."""
@@ -91,7 +101,8 @@ def results(store: Store, study: Study) -> Results:
         name: _row(store, study, setting, [run for run in runs if run.setting == name]) for name, setting in study.settings.items()
     }
     counted = {name: row.runs for name, row in rows.items()}
-    claims = tuple(judge(store, claim, counted) for claim in study.claims)
+    scaled = [name for name, row in rows.items() if row.scaled]
+    claims = tuple(judge(store, claim, counted, scaled) for claim in study.claims)
     return Results(study, rows, claims, tuple(run for run in runs if run.setting not in study.settings))
 
 
@@ -155,10 +166,9 @@ def _seedless(run: Run) -> RunSpec | None:
 def _rank(group: Sequence[Run], setting: Setting) -> tuple[float, bool, int]:
     """Runs of one spec and several seeds: those count that come nearest to the study's own budget, then those that differ from the
     study in their source only, then the newest."""
-    scale = max(_scale(run, setting.spec) for run in group)
-    nearness = min(scale, 1 / scale) if scale else 0.0
+    scale = _scale(group[0], setting.spec)
     apart = set(difference(setting.spec, group[0].settings)) - {"training.seed", "data.source", *_BUDGET}
-    return round(nearness, 6), not apart, max(run.id or 0 for run in group)
+    return round(min(scale, 1 / scale), 6), not apart, max(run.id or 0 for run in group)
 
 
 def _one_a_seed(group: Sequence[Run]) -> list[Run]:
@@ -168,7 +178,9 @@ def _one_a_seed(group: Sequence[Run]) -> list[Run]:
 
 
 def _scale(run: Run, own: RunSpec) -> float:
-    """The run's budget as a share of the study's, both in epochs."""
+    """The run's budget as a share of the study's, both in steps where both are said in steps, else in epochs."""
+    if run.settings.training.steps is not None and own.training.steps is not None:
+        return run.settings.training.steps / own.training.steps
     return _epochs(run.settings, run.images_per_epoch) / _epochs(own, run.images_per_epoch)
 
 

@@ -13,7 +13,7 @@ from engine.data import catalog
 from engine.data.batches import Standardise
 from engine.data.preview import count
 from engine.data.split import Dataset
-from engine.errors import DataUnavailable, SpecError, UsageError
+from engine.errors import SpecError, UsageError
 from engine.lens.opening import of_run
 from engine.lens.subject import Subject
 from engine.lens.views.statistics import call_of, figures_of
@@ -45,16 +45,9 @@ def check(wanted: Sequence[Wanted], device: torch.device, data_dir: Path | None,
     A study is never run on stand-ins. Raises DataUnavailable, which says how to name another place, DataError, SpecError.
     """
     for source in dict.fromkeys(one.spec.data.source for one in wanted):
-        try:
-            if not catalog.on_disk(source, data_dir):
-                catalog.get(source, data_dir, progress)
-        except DataUnavailable as error:
-            if source.startswith("folder:"):
-                raise
-            raise DataUnavailable(
-                f"{error}; a study is never run on other images than it names: --data {source}=folder:PATH says where these are, "
-                "--only leaves their settings out"
-            ) from None
+        if not catalog.on_disk(source, data_dir):
+            instead = f"or with --data {source}=folder:PATH (a directory or .zip); a study is never run on other images"
+            catalog.get(source, data_dir, progress, instead=instead)
     seen = set()
     for one in wanted:
         if one.setting not in seen:

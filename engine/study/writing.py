@@ -50,10 +50,12 @@ def difference(measure: str, value: float | None) -> str:
 def _plain(measure: str, value: float) -> str:
     """Without its unit."""
     kind = names.form(measure)
+    if value < 0:
+        return f"−{_plain(measure, -value)}"
     if not math.isfinite(value):
-        return "never" if kind == "count" else "∞" if value > 0 else "−∞"
+        return "never" if kind == "count" else "∞"
     if kind == "fraction":
         return f"{100 * value:.2f}"
-    if kind == "count" or abs(value) >= 1000:
+    if kind == "count" or value >= 1000:
         return f"{value:,.0f}"
     return f"{value:.1f}" if kind == "seconds" else f"{value:.3g}"

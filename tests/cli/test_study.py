@@ -12,7 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from engine.spec import RunSpec
 from engine.store import Store
+from engine.study import own_studies
+from engine.training import Training
 from tests.cli.conftest import Convtui
 from tests.harness.children import wait_until
 
@@ -57,7 +60,16 @@ seeds = 1
 says = "four filters tell most digits"
 measure = "test_accuracy"
 settings = ["four"]
-low = 0.5
+low = 0.3
+"""
+
+
+THIRD = """
+[[setting]]
+name = "long"
+preset = "lenet5"
+set = { "training.steps" = 600, "training.checkpoint_seconds" = 0.05, "data.batch_size" = 4 }
+
 """
 
 
@@ -177,15 +189,6 @@ def test_killed_in_the_third_run_the_third_goes_on_and_nothing_runs_twice(convtu
         assert steps == list(range(1, store.run(3).total_steps + 1))
 
 
-THIRD = """
-[[setting]]
-name = "long"
-preset = "lenet5"
-set = { "training.steps" = 600, "training.checkpoint_seconds" = 0.05, "data.batch_size" = 4 }
-
-"""
-
-
 def test_two_processes_on_one_store_share_the_runs(convtui: Convtui, study: str, tmp_path: Path) -> None:
     processes = [start(tmp_path, study, "--only", "four,eight", "--seeds", "3") for _ in range(2)]
     outputs = [process.communicate(timeout=240)[0] for process in processes]
@@ -270,8 +273,119 @@ def test_a_net_that_cannot_be_built_is_refused_before_anything_is_trained(convtu
     assert not list(tmp_path.glob("store*"))
 
 
-def test_a_layer_that_is_not_there_is_refused_before_anything_is_trained(convtui: Convtui, study: str, tmp_path: Path) -> None:
-    Path(study).write_text(STUDY.replace('"conv1:after"', '"conv2:after"'))
+@pytest.mark.parametrize(
+    ("statistic", "said"), [("conv2:after", "did you mean conv1?"), ("conv1:output", "no values 'output': it has before, after")]
+)
+def test_a_layer_or_stage_that_is_not_there_is_refused_before_anything_is_trained(
+    statistic: str, said: str, convtui: Convtui, study: str, tmp_path: Path
+) -> None:
+    Path(study).write_text(STUDY.replace('"conv1:after"', f'"{statistic}"'))
     printed = convtui("study", "run", study)
-    assert (printed.code, "did you mean conv1?" in printed.err) == (2, True)
+    assert (printed.code, said in printed.err) == (2, True)
     assert not list(tmp_path.glob("store*"))
+
+
+def test_a_failed_run_is_told_the_others_go_on_and_it_is_made_anew_the_next_time(
+    convtui: Convtui, study: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Failing(Training):
+        def __init__(self, spec: RunSpec, *arguments: object, **more: object) -> None:
+            if spec.model.conv_blocks[0].filters == 4:
+                raise RuntimeError("a fuse blew")
+            super().__init__(spec, *arguments, **more)  # type: ignore[arg-type]
+
+    only = ("--only", "four,eight", "--seeds", "1")
+    with monkeypatch.context() as patched:
+        patched.setattr("engine.training.recorded.Training", Failing)
+        printed = convtui("study", "run", study, *only)
+    assert printed.code == 1
+    assert "a fuse blew" in printed.err
+    assert [(name, status) for _, name, status, _ in kept(tmp_path)] == [("small/four", "failed"), ("small/eight", "finished")]
+    again = convtui("study", "run", study, *only)
+    assert again.code == 0
+    assert "[1/2] four, seed 0: run 3 begins anew: the one before it failed" in again.out
+    assert "[2/2] eight, seed 0: run 2 is finished" in again.out
+    assert "study small: 2 finished of 2 runs" in again.out
+
+
+def test_a_signal_ends_the_study_with_the_run_saved_and_none_begun_after_it(study: str, tmp_path: Path) -> None:
+    Path(study).write_text(STUDY.replace("[[setting]]", THIRD + "[[setting]]", 1))
+    process = start(tmp_path, study, "--only", "long,four", "--seeds", "1")
+    try:
+        wait_until(partial(in_its_midst, tmp_path / "store.db", 1, process), "the run", seconds=120)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 143
+    assert [(name, status) for _, name, status, _ in kept(tmp_path)] == [("small/long", "stopped")]
+
+
+def test_a_run_in_somebodys_hands_is_left_alone(convtui: Convtui, study: str, tmp_path: Path) -> None:
+    only = ("--only", "four", "--seeds", "1")
+    convtui("study", "run", study, *only, "--quiet")
+    with Store.open(tmp_path / "store.db") as store:
+        store._change(1, status="paused")
+        printed = convtui("study", "run", study, *only)
+        assert (printed.code, len(store.runs())) == (0, 1)
+    assert "run 1 is paused, in somebody's hands: left alone" in printed.out
+
+
+def test_show_tells_published_measured_difference_and_verdicts(convtui: Convtui, study: str, tmp_path: Path) -> None:
+    convtui("study", "run", study, "--quiet")
+    with Store.open(tmp_path / "store.db") as store:
+        four = [store.run(number).test_accuracy or 0 for number in (1, 4)]
+    printed = convtui("study", "show", study)
+    assert printed.code == 0
+    rows = {line.split()[0]: line for line in reversed(printed.out.splitlines()) if line}
+    mean = 100 * sum(four) / 2
+    assert f"{mean:.2f} % ({100 * min(four):.2f} to {100 * max(four):.2f})" in rows["four"]
+    assert f"{mean - 85:.2f} pp".lstrip("-") in rows["four"]
+    assert "about 90.00 %" in rows["eight"]
+    assert "hot: 1 of 1 runs diverged" in printed.out
+    assert "holds: four filters tell most digits" in printed.out
+    (told,) = convtui("study", "show", study, "--json").lines
+    figure = told["settings"][0]["measures"]["test_accuracy"]
+    assert figure["values"] == four
+    assert figure["difference"] == pytest.approx(sum(four) / 2 - 0.85)
+    assert told["claims"][0]["verdict"] == "holds"
+    page = convtui("study", "show", study, "--md").out
+    assert page.startswith("# small: Small nets on digits (report 000)\n")
+    assert "| four filters tell most digits | **holds** |" in page
+
+
+def test_list_has_ones_own_studies_with_how_much_of_them_is_done(convtui: Convtui, study: str, tmp_path: Path) -> None:
+    convtui("study", "run", study, "--only", "four", "--seeds", "1", "--quiet")
+    folder = own_studies()
+    folder.mkdir(parents=True)
+    Path(study).rename(folder / "small.toml")
+    (folder / "broken.toml").write_text("title = ")
+    printed = convtui("study", "list", "--json")
+    told = {line["name"]: line for line in printed.lines}
+    assert told["small"] == {
+        "name": "small", "summary": "Small nets on digits", "report": "000", "settings": 3, "wanted": 5, "finished": 1,
+    }  # fmt: skip
+    assert "broken.toml" in printed.err
+    assert "1/5" in convtui("study", "list").out
+    assert convtui("study", "show", "small").code == 0
+    assert "did you mean small?" in convtui("study", "show", "smal").err
+
+
+def test_what_a_file_says_reaches_the_terminal_without_its_escapes(convtui: Convtui, study: str) -> None:
+    text = STUDY.replace('title = "Small', 'title = "\\u001b[31mSmall').replace('says = "four', 'says = "\\u001b]0;x\\u0007four')
+    Path(study).write_text(text)
+    convtui("study", "run", study, "--only", "four", "--seeds", "1", "--scale", "0.3", "--quiet")
+    for form in ((), ("--md",)):
+        printed = convtui("study", "show", study, *form)
+        assert (printed.code, "Small nets" in printed.out, "\x1b" in printed.out) == (0, True, False)
+
+
+def test_images_that_only_reading_finds_wanting_end_their_setting_and_not_the_study(
+    convtui: Convtui, study: str, tmp_path: Path
+) -> None:
+    wrong = '[[setting]]\nname = "wrong"\npreset = "lenet5"\nset = { "data.classes" = ["ten", "1"] }\n\n'
+    Path(study).write_text(STUDY.replace('[[setting]]\nname = "eight"', f'{wrong}[[setting]]\nname = "eight"'))
+    printed = convtui("study", "run", study, "--only", "four,wrong,eight", "--seeds", "1")
+    assert printed.code == 1
+    assert "setting wrong: data.classes names ten" in printed.err
+    assert [(name, status) for _, name, status, _ in kept(tmp_path)] == [("small/four", "finished"), ("small/eight", "finished")]

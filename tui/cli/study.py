@@ -172,10 +172,9 @@ def _print(found: Results) -> None:
     heads = ("setting", "runs", "measure", "published", "measured", "difference")
     right = {"runs", "published", "measured", "difference"}
     print()
-    print("\n".join(aligned(heads, rows, right=right, drop=("runs", "published"), columns=width())))
-    for row in found.rows.values():
-        if row.remarks:
-            print(clean(f"{row.setting.name}: {'; '.join(row.remarks)}"))
+    print("\n".join(aligned(heads, rows, right=right, drop=("runs", "difference"), columns=width())))
+    for names, remarks in found.remarks:
+        print(clean(f"{', '.join(names)}: {'; '.join(remarks)}"))
     print()
     for judged in found.claims:
         print(clean(f"{judged.verdict}: {judged.claim.says}"))
@@ -219,7 +218,11 @@ class _Runner:
 
         for number, one in enumerate(wanted, 1):
             (found,) = standing(self.store, [one])
-            dataset = self._dataset(one) if found.is_open else None
+            try:
+                dataset = self._dataset(one) if found.is_open else None
+            except ConvtuiError as error:
+                self._complain(error, f"setting {one.setting}: ")
+                continue
             self.signals.hold()
             if dataset is not None:
                 # Whatever it was a moment ago: here several processes that want it are told apart.
@@ -286,7 +289,7 @@ class _Runner:
         elif not self.quiet:
             how = {
                 "done": f"is {run.status}",
-                "busy": f"is {run.status}, in somebody's hands: left alone",
+                "busy": f"is {run.status}, in somebody's hands: left alone ('convtui stop {run.id}' ends that)",
                 "unfinished": f"goes on from step {run.step:,}" if run.step else "begins",
                 "failed": "begins anew: the one before it failed",
                 "missing": "begins",

@@ -138,6 +138,6 @@ def test_the_page_has_the_figures_the_verdicts_and_the_notes(store: Store, study
     assert "| a \\* | test_accuracy | 90.00 % | 86.00 % (84.00 to 88.00) | −4.00 pp | 2 of 3 | report 007, 1 |" in lines
     assert "|  | test_loss | 1.5 to 2 | 1 | −0.5 |  |  |" in lines
     assert "| b | best_accuracy | — | 50.00 % | — | 1 of 3 |  |" in lines
-    assert "- \\* a: scaled 0.1: 1 of 10 epochs; training.epochs = 1, not 10" in lines
-    assert "| a beats b | **holds** | a 86.00 % (84.00 to 88.00) · b 50.00 %; one seed: b |  |" in lines
+    assert "- a: scaled 0.1: 1 of 10 epochs" in lines
+    assert "| a beats b | **holds** | a 86.00 % (84.00 to 88.00) · b 50.00 %; scaled down: a; one seed: b |  |" in lines
     assert "- Read as it stands." in lines
