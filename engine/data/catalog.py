@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from engine.data.decoded import FetchedReader, Reader
     from engine.data.split import Dataset
 
-__all__ = ["Description", "Progress", "describe", "descriptions", "get", "lies_at", "load", "on_disk"]
+__all__ = ["Description", "Progress", "as_recorded", "describe", "descriptions", "get", "lies_at", "load", "on_disk"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +98,7 @@ _SOURCES: tuple[tuple[Description, str], ...] = (
     ),
 )  # fmt: skip
 _FOLDER = "folder:"
+_OTHERS = "or name other images: --data folder:PATH (a directory or .zip), --data shapes"
 
 
 def descriptions() -> tuple[Description, ...]:
@@ -124,16 +125,21 @@ def lies_at(source: str, data_dir: Path | None) -> Path:
     return Path(os.path.abspath(given.expanduser()))  # noqa: PTH100 - links are left as they are named
 
 
-def get(source: str, data_dir: Path | None = None, progress: Progress | None = None) -> str:
+def as_recorded(source: str) -> str:
+    """The source as a run records it: from any working directory it names the same images."""
+    return f"{_FOLDER}{lies_at(source, None)}" if source.startswith(_FOLDER) else source
+
+
+def get(source: str, data_dir: Path | None = None, progress: Progress | None = None, *, instead: str = _OTHERS) -> str:
     """Download `source` where it is missing, read it through, and return the folder that it lies in ("" when built in).
 
-    Raises DataUnavailable when it cannot be had, DataError when what is there is damaged.
+    Raises DataUnavailable when it cannot be had, which ends with what else may be done, DataError when what is there is damaged.
     """
     description, place = describe(source), lies_at(source, data_dir)
     try:
         _fetch_if_missing(source, place, progress)
     except DataUnavailable as reason:
-        raise _unavailable(source, place, reason) from None
+        raise _unavailable(source, place, reason, instead) from None
     _reader(source).read(place, description.size or 32, progress)
     return str(place) if description.stand_in or source.startswith(_FOLDER) else ""
 
@@ -176,7 +182,7 @@ def load(spec: DataSpec, data_dir: Path | None = None, *, named: bool = True, pr
         crop=spec.fit == "crop" and not relaxed,
         progress=progress,
     )
-    found = selected(spec, whole, _recorded(source, place), notes, standing_in=source != spec.source)
+    found = selected(spec, whole, as_recorded(source), notes, standing_in=source != spec.source)
     return replace(found, relaxed={**found.relaxed, **relaxed})
 
 
@@ -204,11 +210,6 @@ def _reader(source: str) -> Reader:
     return cast("Reader", getattr(found, name) if name else found)
 
 
-def _recorded(source: str, place: Path) -> str:
-    """The source as a run records it: from anywhere it names the same images."""
-    return f"{_FOLDER}{place}" if source.startswith(_FOLDER) else source
-
-
 def _fetch_if_missing(source: str, place: Path, progress: Progress | None) -> None:
     """Raises DataUnavailable with the bare reason."""
     if describe(source).stand_in is None or _reader(source).on_disk(place):
@@ -216,9 +217,9 @@ def _fetch_if_missing(source: str, place: Path, progress: Progress | None) -> No
     cast("FetchedReader", _reader(source)).download(place, progress)
 
 
-def _unavailable(source: str, place: Path, reason: DataUnavailable) -> DataUnavailable:
+def _unavailable(source: str, place: Path, reason: DataUnavailable, instead: str = _OTHERS) -> DataUnavailable:
     wanted = cast("FetchedReader", _reader(source)).WANTED
     return DataUnavailable(
         f"{source} is not on disk (looked in {shown(place)} for {wanted}) and cannot be downloaded ({reason}): say where it lies "
-        "with --data-dir or CONVTUI_DATA, or name other images: --data folder:PATH (a directory or .zip), --data shapes"
+        f"with --data-dir or CONVTUI_DATA, {instead}"
     )

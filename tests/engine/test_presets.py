@@ -51,7 +51,13 @@ def test_report_004s_slopes_leaks_and_ends() -> None:
     for spec in (preset(name).spec for name in presets() if name.startswith(("two-", "sixteen-"))):
         assert spec.model.output_activation == spec.model.activation
         assert (spec.training.loss, spec.data.batch_size, spec.training.epochs) == ("sum_squares", 1, 200)
-        assert (spec.data.train_per_class, spec.data.test_per_class) == (100, 100)
+    for name in (name for name in presets() if name.startswith("sixteen-")):
+        assert (preset(name).spec.data.train_per_class, preset(name).spec.data.test_per_class) == (100, 100)
+        assert preset(name).spec.data.standardise
+    for name in (name for name in presets() if name.startswith("two-")):
+        # 100 images in all, whose accuracies are whole per cents; normalised from the third part on only.
+        assert (preset(name).spec.data.train_per_class, preset(name).spec.data.test_per_class) == (50, 50)
+        assert not preset(name).spec.data.standardise
 
 
 @pytest.mark.parametrize("name", sorted(presets()))
