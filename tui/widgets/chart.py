@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -114,6 +115,17 @@ class Chart(Widget):
         if self.drawing.rows and event.x >= self.drawing.left:
             self.post_message(self.Pointed(self, self.drawing.x_of(event.x - self.drawing.left)))
 
+    def moved(self, x: float, columns: int) -> float:
+        """So many columns on from `x`; where every point is an event of its own, on to the next of those."""
+        low, high = self.drawing.x_range
+        there = min(high, max(low, x + columns * (high - low) / max(1, self.drawing.columns - 1)))
+        lines = self._shown.lines if self._shown is not None else ()
+        if not all(line.each for line in lines):
+            return there
+        points = sorted({point for line in lines for point in line.xs})
+        place = bisect_left(points, there) if columns > 0 else bisect_right(points, there) - 1
+        return points[min(max(0, place), len(points) - 1)] if points else there
+
     # ---------------------------------------------------------------------------------------------------- showing
 
     def render_line(self, y: int) -> Strip:
@@ -176,7 +188,7 @@ class Chart(Widget):
                 room += 2
             rows[-1] += entry
             room += length
-        return rows[:3]
+        return rows[: max(3, self.size.height // 3)]
 
     def _component(self, name: str) -> Style:
         return self.get_component_rich_style(f"chart--{name}", partial=True)

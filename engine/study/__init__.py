@@ -1,0 +1,1 @@
+"""Many runs seen together: what is measured of each, and how they differ."""
