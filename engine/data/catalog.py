@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from engine.data.decoded import FetchedReader, Reader
     from engine.data.split import Dataset
 
-__all__ = ["Description", "Progress", "describe", "descriptions", "get", "lies_at", "load", "on_disk"]
+__all__ = ["Description", "Progress", "as_recorded", "describe", "descriptions", "get", "lies_at", "load", "on_disk"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +124,11 @@ def lies_at(source: str, data_dir: Path | None) -> Path:
     return Path(os.path.abspath(given.expanduser()))  # noqa: PTH100 - links are left as they are named
 
 
+def as_recorded(source: str) -> str:
+    """The source as a run records it: from any working directory it names the same images."""
+    return f"{_FOLDER}{lies_at(source, None)}" if source.startswith(_FOLDER) else source
+
+
 def get(source: str, data_dir: Path | None = None, progress: Progress | None = None) -> str:
     """Download `source` where it is missing, read it through, and return the folder that it lies in ("" when built in).
 
@@ -176,7 +181,7 @@ def load(spec: DataSpec, data_dir: Path | None = None, *, named: bool = True, pr
         crop=spec.fit == "crop" and not relaxed,
         progress=progress,
     )
-    found = selected(spec, whole, _recorded(source, place), notes, standing_in=source != spec.source)
+    found = selected(spec, whole, as_recorded(source), notes, standing_in=source != spec.source)
     return replace(found, relaxed={**found.relaxed, **relaxed})
 
 
@@ -202,11 +207,6 @@ def _reader(source: str) -> Reader:
     module, _, name = _row(source)[1].partition(".")
     found = import_module(f"engine.data.{module}")
     return cast("Reader", getattr(found, name) if name else found)
-
-
-def _recorded(source: str, place: Path) -> str:
-    """The source as a run records it: from anywhere it names the same images."""
-    return f"{_FOLDER}{place}" if source.startswith(_FOLDER) else source
 
 
 def _fetch_if_missing(source: str, place: Path, progress: Progress | None) -> None:

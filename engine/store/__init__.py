@@ -1,6 +1,7 @@
 """Runs in SQLite: what was trained, how it went, where its checkpoints are, and what somebody wants of it."""
 
 from engine.store.drive import Pullable, drive
+from engine.store.matching import Match, Standing, match
 from engine.store.recorder import Recorder
 from engine.store.series import Bucket, Cursor, Point, Series
 from engine.store.store import Store, checked_name
@@ -11,6 +12,7 @@ __all__ = [
     "Bucket",
     "Checkpoint",
     "Cursor",
+    "Match",
     "Message",
     "Metric",
     "Point",
@@ -20,8 +22,10 @@ __all__ = [
     "RequestKind",
     "Run",
     "Series",
+    "Standing",
     "Status",
     "Store",
     "checked_name",
     "drive",
+    "match",
 ]

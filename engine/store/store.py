@@ -22,6 +22,8 @@ from engine.errors import RunBusy, RunNotFound, StoreError, UsageError
 from engine.events import CheckpointKind
 from engine.spec import RunSpec
 from engine.store import finding, series
+from engine.store.gathering import INSERT_METRIC
+from engine.store.matching import Match, match
 from engine.store.opening import prepare
 from engine.store.processes import is_alive, this_process
 from engine.store.series import Bucket, Cursor, Point, Series
@@ -98,6 +100,8 @@ class Store:
         note: str = "",
         provenance: Mapping[str, Any] | None = None,
         status: Status = "queued",
+        study: str = "",
+        setting: str = "",
     ) -> Run:
         """A new run, which nobody has in hand yet: `claim` comes next. Raises UsageError for a name that cannot be."""
         run = Run(
@@ -114,21 +118,30 @@ class Store:
             provenance=json.dumps(dict(provenance or {}), default=str),
             status=status,
             created=time.time(),
+            study=study,
+            setting=setting,
         )
         with self._writing("adding a run") as session:
             session.add(run)
         return run
 
     def runs(
-        self, *, ids: Sequence[int] | None = None, status: Iterable[Status] | None = None, limit: int | None = None
+        self,
+        *,
+        ids: Sequence[int] | None = None,
+        status: Iterable[Status] | None = None,
+        study: str | None = None,
+        limit: int | None = None,
     ) -> list[Run]:
-        """Runs, newest first: all, or those of `ids`, or those whose status is one of `status`; at most `limit`.
+        """Runs, newest first: all, or those of `ids`, of `study`, or whose status is one of `status`; at most `limit`.
 
         A running or paused run whose process is gone reads `crashed`. Nothing is written.
         """
         query = select(Run).order_by(col(Run.id).desc())
         if ids is not None:
             query = query.where(col(Run.id).in_(ids))
+        if study is not None:
+            query = query.where(Run.study == study)
         if status is not None:
             wanted = set(status)
             query = query.where(col(Run.status).in_(wanted | (set(LIVE) if "crashed" in wanted else set())))
@@ -209,19 +222,53 @@ class Store:
         notes the step of the attempt when training starts.
         Raises RunNotFound, and RunBusy when it is in a living process's hands, this one's included.
         """
-        me, now = this_process(), time.time()
         with self._writing("claiming a run") as session:
             run = _get_idle(session, run_id, self._resolve)
             if queued and run.status != "queued":
                 raise RunBusy(f"run {run_id} ({run.name}) is {run.status}: somebody took it out of the queue")
-            run.status, run.host, run.pid, run.process_started, run.heartbeat = "running", me.host, me.pid, me.started, now
-            run.attempt += 1
-            run.started = run.started if run.started is not None else now
-            run.ended = run.reason = None
-            begun = 0 if run.attempt == 1 else None
-            session.add(Attempt(run_id=run_id, attempt=run.attempt, step=begun, created=now, host=me.host, pid=me.pid))
-            session.execute(update(Request).where(col(Request.run_id) == run_id, col(Request.taken).is_(None)).values(taken=now))
+            _take_in_hand(session, run)
         return run
+
+    def find_or_create(
+        self,
+        study: str,
+        setting: str,
+        spec: RunSpec,
+        *,
+        name: str,
+        preset: str,
+        provenance: Mapping[str, Any] | None = None,
+        hold: Literal["claim", "queue"] = "claim",
+    ) -> Match:
+        """See to it that the study's run of this setting and spec is in hand or done: in one transaction it is found or made, and
+        claimed by this process (or queued, for a `claim` to come). Of several processes that want it exactly one gets it.
+
+        What comes back says how it stood: `done` and `busy` leave it alone; `unfinished` is to be resumed; `failed` and `missing`
+        come with a new run, to be trained from its start. Raises UsageError for a name that cannot be.
+        """
+        new = Run(
+            name=checked_name(name),
+            preset=preset,
+            spec=spec.model_dump_json(),
+            dataset=spec.data.source,
+            provenance=json.dumps(dict(provenance or {}), default=str),
+            created=time.time(),
+            study=study,
+            setting=setting,
+        )
+        of_setting = select(Run).where(Run.study == study, Run.setting == setting)
+        with self._writing("looking for a study's run") as session:
+            found = match([self._resolve(run) for run in session.exec(of_setting)], spec)
+            if not found.is_open:
+                return found
+            run = found.run if found.run is not None and found.standing == "unfinished" else new
+            session.add(run)
+            session.flush()  # gives a new run its id
+            if hold == "claim":
+                _take_in_hand(session, run)
+            else:
+                run.status, run.ended, run.reason = "queued", None, None
+        return Match(found.standing, run)
 
     def request(self, run_id: int, kind: RequestKind, value: float | None = None) -> Request:
         """Ask the process that has the run in hand to stop, pause, continue, save a checkpoint, or multiply its learning
@@ -309,6 +356,13 @@ class Store:
         with self.reading() as session:
             return series.read_stability(session.connection(), run_id)
 
+    def add_metrics(self, run_id: int, values: Mapping[str, float]) -> None:
+        """Keep numbers that were found out after the run's last step as points of that step. Raises RunNotFound."""
+        with self._writing("adding metrics") as session:
+            run = _get(session, run_id)
+            for name, value in values.items():
+                session.connection().exec_driver_sql(INSERT_METRIC, (run_id, name, run.step, run.attempt, value))
+
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """One consistent view of the store, for queries that have no method here."""
@@ -339,6 +393,19 @@ def _get(session: Session, run_id: int) -> Run:
     if run is None:
         raise RunNotFound(f"there is no run {run_id} in this store: 'convtui runs list' shows them")
     return run
+
+
+def _take_in_hand(session: Session, run: Run) -> None:
+    """A new attempt at `run`, by this process; requests that nobody took are void."""
+    assert run.id is not None
+    me, now = this_process(), time.time()
+    run.status, run.host, run.pid, run.process_started, run.heartbeat = "running", me.host, me.pid, me.started, now
+    run.attempt += 1
+    run.started = run.started if run.started is not None else now
+    run.ended = run.reason = None
+    begun = 0 if run.attempt == 1 else None
+    session.add(Attempt(run_id=run.id, attempt=run.attempt, step=begun, created=now, host=me.host, pid=me.pid))
+    session.execute(update(Request).where(col(Request.run_id) == run.id, col(Request.taken).is_(None)).values(taken=now))
 
 
 def _get_idle(session: Session, run_id: int, resolve: Callable[[Run], Run]) -> Run:

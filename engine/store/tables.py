@@ -79,6 +79,10 @@ class Run(StoreTable, table=True):
     """Why it failed or diverged."""
     provenance: str = Field(default="{}", sa_type=Text)
     """JSON: versions, device, threads, step path, precision, command line, host; `repeatable` reads it."""
+    study: str = Field(default="", index=True, sa_column_kwargs={"server_default": ""})
+    """The study that it was made for; empty where there is none."""
+    setting: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    """Its row of that study. Which seed, scale and data it has is told by the spec."""
 
     @property
     def settings(self) -> RunSpec:

@@ -8,7 +8,7 @@ import sys
 import typer
 
 from engine.errors import ConvtuiError
-from tui.cli import application, control, data, doctor, look, predict, presets, resume, run, runs, views
+from tui.cli import application, control, data, doctor, look, predict, presets, resume, run, runs, study, views
 from tui.cli.text import clean
 from tui.log import log
 
@@ -27,6 +27,7 @@ app.command()(control.stop)
 app.command()(control.pause)
 app.command()(control.lr)
 app.add_typer(runs.app, name="runs")
+app.add_typer(study.app, name="study")
 app.command()(look.look)
 app.command()(predict.predict)
 app.command()(views.views)

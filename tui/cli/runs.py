@@ -28,7 +28,7 @@ app.command()(compare)
 COLUMNS = (
     "id", "name", "preset", "dataset", "status", "epoch", "step", "total_steps", "train_loss", "test_loss", "train_accuracy",
     "test_accuracy", "best_accuracy", "best_epoch", "seconds", "images_per_second", "learning_rate", "parameters", "device",
-    "host", "created", "started", "ended", "note", "reason",
+    "host", "created", "started", "ended", "note", "reason", "study", "setting",
 )  # fmt: skip
 
 
@@ -217,6 +217,7 @@ def _outline(run: Run) -> list[tuple[str, str | None]]:
             f"{run.status}, epoch {run.epoch}/{epochs(run)}, step {run.step:,}/{run.total_steps:,}, {run.images:,} images shown",
         ),
         ("why", run.reason),
+        ("study", f"{run.study}, setting {run.setting}" if run.study else None),
         ("data", run.dataset),
         ("test", _score(run.test_accuracy, run.test_loss)),
         ("validation", _score(run.validation_accuracy, run.validation_loss) if held_out else None),

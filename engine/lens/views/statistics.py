@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from engine.errors import NotApplicable
+from engine.errors import NotApplicable, UsageError
 from engine.lens.choosing import OfImages
 from engine.lens.registry import register
 from engine.lens.results import Cell, Curves, Result, Table, Target
@@ -62,6 +62,25 @@ def statistics(subject: Subject, options: StatisticsOptions) -> list[Result]:
     if options.layer is not None:
         results.append(_of_maps(subject, options.layer, layers[options.layer], moments, where))
     return results
+
+
+def figures_of(subject: Subject, layer: str, stage: str) -> dict[str, float]:
+    """min, max, mean, variance, std and share of zeros of one layer's values over all test images, `before` or `after` its
+    activation, or its `output` where neither is meant; not-a-number where no value is finite.
+
+    Raises UsageError for a layer or a stage that there is not.
+    """
+    call = call_of(subject, layer, stage)
+    whole = _moments(subject, subject.split("test").images, [call])[call].joined(0)
+    return {name: float("nan") if cell is None else float(cell) for name, cell in zip(_FIGURES, whole.cells(), strict=True)}
+
+
+def call_of(subject: Subject, layer: str, stage: str) -> int:
+    """The call on the tape that gives a layer's values at a stage. Raises UsageError for a layer or a stage that there is not."""
+    stages = _layers(subject, layer)[layer]
+    if stage not in stages:
+        raise UsageError(f"layer {layer} has no values {stage!r}: it has {', '.join(stages)}")
+    return stages[stage]
 
 
 def _layers(subject: Subject, name: str | None) -> dict[str, Stages]:

@@ -34,7 +34,7 @@ def raw(path: Path, sql: str, *values: object) -> list[tuple]:
 
 def schema(path: Path) -> dict[str, str]:
     found = raw(path, "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")
-    return {name: " ".join(sql.split()).replace(" ,", ",") for name, sql in found}
+    return {name: " ".join(sql.split()).replace(" ,", ",").replace(" )", ")") for name, sql in found}
 
 
 def fingerprint(folder: Path) -> dict[str, str]:
@@ -95,6 +95,21 @@ def test_an_older_store_is_migrated_with_all_its_rows(tmp_path: Path, hands) -> 
     assert raw(path, "SELECT name, mood FROM run") == [("old", None)]
     # The table that was rebuilt is referred to by the metrics: they must not go with the old one.
     assert raw(path, "SELECT step, value FROM metric WHERE name = 'batch_loss'") == [(1, 3.0), (2, 2.0), (3, 1.0)]
+
+
+def test_a_store_of_the_first_release_is_brought_up_to_date_and_its_runs_belong_to_no_study(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    migrate(path, "0001")
+    columns = "name, preset, status, spec, dataset, device, host, attempt, attempt_step, epoch, step, total_steps, steps_per_epoch"
+    more = "images_per_epoch, images, seconds, rate_factor, created, note, provenance"
+    values = "'old', 'demo', 'finished', '{}', 'shapes', 'cpu', 'here', 1, 0, 2, 9, 9, 5, 600, 1200, 3.5, 1, 1.0, '', '{}'"
+    raw(path, f"INSERT INTO run ({columns}, {more}) VALUES ({values})")
+    with Store.open(path) as store:
+        run = store.run(1)
+        assert (run.name, run.step, run.study, run.setting) == ("old", 9, "", "")
+        assert store.runs(study="s") == []
+    Store.open(tmp_path / "new.db").close()
+    assert schema(path) == schema(tmp_path / "new.db")
 
 
 @pytest.mark.parametrize("fault", ["op.execute('no such statement')", "op.execute('DELETE FROM run')"])

@@ -1,0 +1,71 @@
+"""Results of a study as a page of Markdown, for a write-up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from engine.study import writing
+from engine.study.results import Results, Row
+
+
+def page(found: Results, *, level: int = 1) -> str:
+    """Title, question, the table of published, measured and difference, what differs, and the claims; headings from `level` on."""
+    study = found.study
+    report = f" (report {study.report})" if study.report else ""
+    parts = [f"{'#' * level} {study.name}: {study.title}{report}", study.question]
+    parts.append("\n".join(_table(found)))
+    if notes := [line for row in found.rows.values() for line in _remarks(row)]:
+        parts.append("\n".join(notes))
+    if found.claims:
+        parts.append(f"{'#' * (level + 1)} Claims")
+        parts.append("\n".join(_claims(found)))
+    if study.notes:
+        parts.append(f"{'#' * (level + 1)} How the report was read")
+        parts.append("\n".join(f"- {note}" for note in study.notes))
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(found: Results) -> Iterator[str]:
+    yield _row(("setting", "measure", "published", "measured", "difference", "runs", "source"))
+    yield "|---|---|--:|--:|--:|--:|---|"
+    for row in found.rows.values():
+        for index, (measure, figure) in enumerate(row.figures.items()):
+            of_setting = ("", "", "")
+            if index == 0:
+                marked = " \\*" if row.scaled else ""
+                of_setting = (f"{row.setting.name}{marked}", f"{len(row.runs)} of {row.setting.seeds}", row.setting.source)
+            name, runs, source = of_setting
+            yield _row(
+                (
+                    name,
+                    measure,
+                    writing.published(measure, figure.published),
+                    writing.spread(measure, figure.values),
+                    writing.difference(measure, figure.difference),
+                    runs,
+                    source,
+                )
+            )
+
+
+def _remarks(row: Row) -> Iterator[str]:
+    if remarks := row.remarks:
+        mark = "\\* " if row.scaled else ""
+        yield f"- {mark}{row.setting.name}: {_plain('; '.join(remarks))}"
+
+
+def _claims(found: Results) -> Iterator[str]:
+    yield _row(("claim", "verdict", "figures", "source"))
+    yield "|---|---|---|---|"
+    for judged in found.claims:
+        figures = "; ".join(text for text in (judged.figures, *judged.remarks) if text)
+        yield _row((judged.claim.says, f"**{judged.verdict}**", figures, judged.claim.source))
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(map(_plain, cells))} |"
+
+
+def _plain(text: str) -> str:
+    """In one line, and no end of a cell."""
+    return " ".join(text.split()).replace("|", "\\|")

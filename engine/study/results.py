@@ -1,0 +1,244 @@
+"""A study beside what its runs came to: rows of published, measured and difference, and what that says of its claims."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from engine.errors import SpecError
+from engine.spec import RunSpec, changed, difference
+from engine.store import Run, Store
+from engine.study import measures
+from engine.study.claims import Judged, judge
+from engine.study.definition import Published, Setting, Study
+
+MAIN_MEASURE = "test_accuracy"
+"""What is shown of a setting of which nothing was published and nothing is claimed."""
+_BUDGET = ("training.epochs", "training.steps")
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measure of one setting."""
+
+    measure: str
+    published: Published | None
+    values: tuple[float, ...]
+    """One a seed, in the order of the seeds; may be infinite where a run diverged or never got there."""
+
+    @property
+    def mean(self) -> float | None:
+        """Over the seeds; None where nothing was measured."""
+        return sum(self.values) / len(self.values) if self.values else None
+
+    @property
+    def difference(self) -> float | None:
+        """The mean minus what was published; of a published range, beyond its nearer end."""
+        return None if self.published is None or self.mean is None else self.published.difference(self.mean)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One setting and its runs."""
+
+    setting: Setting
+    figures: Mapping[str, Figure]
+    """Measure -> figure, published ones first."""
+    runs: tuple[Run, ...]
+    """Those that count, one a seed: finished or diverged."""
+    others: tuple[Run, ...]
+    """Those of the setting that do not count, newest first: in training, stopped, failed, of another scale or an older file."""
+    scale: float
+    """Share of the study's own budget that `runs` had; 1 where there are none."""
+    scaled: str
+    """That in words, where it is less than the whole: `scaled 0.1: 1 of 10 epochs`."""
+    differing: Mapping[str, tuple[str, str]]
+    """Hyperparameter -> (the study's, the runs'), for all that differ but the seed."""
+
+    @property
+    def diverged(self) -> int:
+        """How many of its runs did."""
+        return sum(run.status == "diverged" for run in self.runs)
+
+    @property
+    def remarks(self) -> list[str]:
+        """What to know about its runs before the figures are believed, in words."""
+        said = [self.scaled] if self.scaled else []
+        if self.diverged:
+            said.append(f"{self.diverged} of {len(self.runs)} runs diverged")
+        said += [f"{path} = {theirs}, not {own}" for path, (own, theirs) in self.differing.items()]
+        counts = Counter(run.status for run in self.others if run.status not in ("finished", "diverged"))
+        return [*said, *(f"{count} {status}" for status, count in sorted(counts.items()))]
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """All that a store has to say to a study."""
+
+    study: Study
+    rows: Mapping[str, Row]
+    """By setting, in the file's order."""
+    claims: tuple[Judged, ...]
+    unknown: tuple[Run, ...]
+    """Runs that say they belong to the study, for settings that it does not have (any more)."""
+
+
+def results(store: Store, study: Study) -> Results:
+    """What the runs of `store` come to. Raises StoreError."""
+    runs = store.runs(study=study.name)
+    rows = {
+        name: _row(store, study, setting, [run for run in runs if run.setting == name]) for name, setting in study.settings.items()
+    }
+    counted = {name: row.runs for name, row in rows.items()}
+    claims = tuple(judge(store, claim, counted) for claim in study.claims)
+    return Results(study, rows, claims, tuple(run for run in runs if run.setting not in study.settings))
+
+
+def finished(store: Store, study: Study) -> int:
+    """How many of the runs that the study wants, at its own scale and on images from anywhere, have come to their end."""
+    runs = store.runs(study=study.name, status=("finished", "diverged"))
+    seeds = {
+        name: {setting.spec.training.seed + number for number in range(setting.seeds)} for name, setting in study.settings.items()
+    }
+    found = set()
+    for run in runs:
+        spec = _seedless(run)
+        setting = study.settings.get(run.setting)
+        if spec is not None and setting is not None and not set(difference(setting.spec, spec)) - {"training.seed", "data.source"}:
+            found.add((run.setting, run.settings.training.seed))
+    return sum(seed in seeds[name] for name, seed in found)
+
+
+def _row(store: Store, study: Study, setting: Setting, runs: Sequence[Run]) -> Row:
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        if run.status in ("finished", "diverged") and (spec := _seedless(run)) is not None:
+            groups.setdefault(spec.model_dump_json(), []).append(run)
+    counted = _one_a_seed(max(groups.values(), key=lambda group: _rank(group, setting), default=[]))
+    ids = {run.id for run in counted}
+    wanted = [*setting.published, *(name for name in _claimed(study, setting.name) if name not in setting.published)]
+    figures = {}
+    for measure in wanted or [MAIN_MEASURE]:
+        found = [measures.value(store, run, measure) for run in counted]
+        values = tuple(number for number in found if number is not None)
+        figures[measure] = Figure(measure, setting.published.get(measure), values)
+    spec = _seedless(counted[0]) if counted else None
+    own = changed(setting.spec, {"training.seed": 0})
+    differing = difference(own, spec) if spec is not None else {}
+    scale = _scale(counted[0], setting.spec) if counted else 1.0
+    return Row(
+        setting,
+        figures,
+        tuple(counted),
+        tuple(run for run in runs if run.id not in ids),
+        scale,
+        _in_words(scale, counted[0], setting.spec) if counted else "",
+        differing,
+    )
+
+
+def _claimed(study: Study, setting: str) -> list[str]:
+    """The measures that claims are about and that can be told of a run by itself, of those that name the setting."""
+    named = [claim for claim in study.claims if any(setting in group for group in (*claim.groups, claim.settings))]
+    return list(dict.fromkeys(claim.measure for claim in named if claim.measure != "steps_to_loss"))
+
+
+def _seedless(run: Run) -> RunSpec | None:
+    """The run's settings without its seed; None where they are another program's."""
+    try:
+        return changed(run.settings, {"training.seed": 0})
+    except SpecError:
+        return None
+
+
+def _rank(group: Sequence[Run], setting: Setting) -> tuple[float, bool, int]:
+    """Runs of one spec and several seeds: those count that come nearest to the study's own budget, then those that differ from the
+    study in their source only, then the newest."""
+    scale = max(_scale(run, setting.spec) for run in group)
+    nearness = min(scale, 1 / scale) if scale else 0.0
+    apart = set(difference(setting.spec, group[0].settings)) - {"training.seed", "data.source", *_BUDGET}
+    return round(nearness, 6), not apart, max(run.id or 0 for run in group)
+
+
+def _one_a_seed(group: Sequence[Run]) -> list[Run]:
+    """The newest of each seed, in the order of the seeds."""
+    newest = {run.settings.training.seed: run for run in sorted(group, key=lambda run: run.id or 0)}
+    return [newest[seed] for seed in sorted(newest)]
+
+
+def _scale(run: Run, own: RunSpec) -> float:
+    """The run's budget as a share of the study's, both in epochs."""
+    return _epochs(run.settings, run.images_per_epoch) / _epochs(own, run.images_per_epoch)
+
+
+def _epochs(spec: RunSpec, images: int) -> float:
+    if spec.training.steps is None:
+        return spec.training.epochs
+    return spec.training.steps / max(1, -(-images // spec.data.batch_size))
+
+
+def _in_words(scale: float, run: Run, own: RunSpec) -> str:
+    if scale >= 0.9995:
+        return ""
+    spec = run.settings
+    if own.training.steps is None and spec.training.steps is None:
+        return f"scaled {scale:.2g}: {spec.training.epochs} of {own.training.epochs} epochs"
+    done = spec.training.steps or spec.training.epochs * run.steps_per_epoch
+    whole = own.training.steps or own.training.epochs * run.steps_per_epoch
+    return f"scaled {scale:.2g}: {done:,} of {whole:,} steps"
+
+
+# ------------------------------------------------------------------------------------------------------------- as JSON
+
+
+def as_json(found: Results) -> dict[str, object]:
+    """Everything, in plain values. Numbers that are infinite stay so: whoever writes them knows how."""
+    study = found.study
+    return {
+        "name": study.name,
+        "title": study.title,
+        "question": study.question,
+        "report": study.report,
+        "notes": list(study.notes),
+        "file": str(study.file),
+        "settings": [_row_as_json(row) for row in found.rows.values()],
+        "claims": [
+            {
+                "says": judged.claim.says,
+                "measure": judged.claim.measure,
+                "verdict": judged.verdict,
+                "figures": judged.figures,
+                "remarks": list(judged.remarks),
+                "source": judged.claim.source,
+            }
+            for judged in found.claims
+        ],
+    }
+
+
+def _row_as_json(row: Row) -> dict[str, object]:
+    return {
+        "name": row.setting.name,
+        "preset": row.setting.preset,
+        "source": row.setting.source,
+        "seeds": row.setting.seeds,
+        "runs": [{"id": run.id, "seed": run.settings.training.seed, "status": run.status} for run in row.runs],
+        "others": [{"id": run.id, "status": run.status} for run in row.others],
+        "diverged": row.diverged,
+        "scale": row.scale,
+        "scaled": row.scaled,
+        "remarks": row.remarks,
+        "differing": {path: {"study": own, "runs": theirs} for path, (own, theirs) in row.differing.items()},
+        "measures": {name: _figure_as_json(figure) for name, figure in row.figures.items()},
+    }
+
+
+def _figure_as_json(figure: Figure) -> dict[str, object]:
+    published = figure.published
+    return {
+        "published": None if published is None else {"low": published.low, "high": published.high, "about": published.about},
+        "values": list(figure.values),
+        "mean": figure.mean,
+        "difference": figure.difference,
+    }

@@ -1,0 +1,122 @@
+"""What is to be done about the runs that a study wants, for whoever does it: one after another, by any number of processes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from engine import models
+from engine.data import catalog
+from engine.data.batches import Standardise
+from engine.data.preview import count
+from engine.data.split import Dataset
+from engine.errors import DataUnavailable, SpecError, UsageError
+from engine.lens.opening import of_run
+from engine.lens.subject import Subject
+from engine.lens.views.statistics import call_of, figures_of
+from engine.store import Match, Store, match
+from engine.study import names
+from engine.study.plan import Wanted
+from engine.training.fitting import check_fits
+
+
+def standing(store: Store, wanted: Sequence[Wanted]) -> list[Match]:
+    """How each of them stands in the store now. Nothing is written; `take` looks again."""
+    runs = {name: store.runs(study=name) for name in {one.study for one in wanted}}
+    return [match((run for run in runs[one.study] if run.setting == one.setting), one.spec) for one in wanted]
+
+
+def to_do(store: Store, wanted: Sequence[Wanted]) -> list[Wanted]:
+    """Those of them that are to be trained, or of which statistics are still to be kept."""
+    return [
+        one
+        for one, found in zip(wanted, standing(store, wanted), strict=True)
+        if found.is_open or lacks_statistics(store, one, found)
+    ]
+
+
+def check(wanted: Sequence[Wanted], device: torch.device, data_dir: Path | None, progress: catalog.Progress | None = None) -> None:
+    """Before anything is started: that the images of these runs are there, downloading what is to be had, and that the nets can be
+    trained on `device`.
+
+    A study is never run on stand-ins. Raises DataUnavailable, which says how to name another place, DataError, SpecError.
+    """
+    for source in dict.fromkeys(one.spec.data.source for one in wanted):
+        try:
+            if not catalog.on_disk(source, data_dir):
+                catalog.get(source, data_dir, progress)
+        except DataUnavailable as error:
+            if source.startswith("folder:"):
+                raise
+            raise DataUnavailable(
+                f"{error}; a study is never run on other images than it names: --data {source}=folder:PATH says where these are, "
+                "--only leaves their settings out"
+            ) from None
+    seen = set()
+    for one in wanted:
+        if one.setting not in seen:
+            seen.add(one.setting)
+            classes = count(one.spec.data, data_dir).classes
+            try:
+                check_fits(one.spec, device, classes=classes)
+                _check_statistics(one, classes)
+            except UsageError as error:
+                raise SpecError(f"setting {one.setting}: {error}") from None
+
+
+def _check_statistics(wanted: Wanted, classes: int) -> None:
+    """Raise UsageError for a layer or stage that the net has not: better now than when it is trained."""
+    if not wanted.statistics:
+        return
+    spec = wanted.spec
+    channels = 1 if spec.data.colour == "grey" else 3
+    with torch.device("meta"):
+        net = models.build(spec.model, channels=channels, size=spec.data.size, classes=classes, seed=None)
+    shape = (channels, spec.data.size, spec.data.size)
+    names_of_classes = tuple(map(str, range(classes)))
+    subject = Subject(net.to_empty(device="cpu").eval(), shape, names_of_classes, Standardise.none(channels), _no_images, spec)
+    for layer, stage in wanted.statistics:
+        call_of(subject, layer, stage)
+
+
+def _no_images() -> Dataset:
+    raise AssertionError("which layers there are is told by the net alone")
+
+
+def take(
+    store: Store, wanted: Wanted, *, provenance: Mapping[str, Any] | None = None, hold: Literal["claim", "queue"] = "claim"
+) -> Match:
+    """Take one of them in hand, made if it is missing, or queue it; leave it alone if it is done or in somebody's hands.
+
+    What comes back says how it stood and which run it is: `unfinished` is to be resumed, `failed` and `missing` to be trained from
+    its start. Exactly one of several processes gets a run.
+    """
+    return store.find_or_create(
+        wanted.study, wanted.setting, wanted.spec, name=wanted.name, preset=wanted.preset, provenance=provenance, hold=hold
+    )
+
+
+def lacks_statistics(store: Store, wanted: Wanted, found: Match) -> bool:
+    """Whether the run has come to its end, and figures of layers that the study wants are not kept with it yet."""
+    if not wanted.statistics or found.run is None or found.run.id is None:
+        return False
+    if store.run(found.run.id).status != "finished":
+        return False
+    kept = store.metric_names(found.run.id)
+    return any(names.statistic(*stage, names.FIGURES[0]) not in kept for stage in wanted.statistics)
+
+
+def keep_statistics(store: Store, wanted: Wanted, run_id: int, device: torch.device, data_dir: Path | None) -> None:
+    """Compute the figures of layers that the study wants over the run's test images, and keep them as metrics of its last step.
+
+    Raises UsageError for a layer or stage that the net has not, and what reading weights or images raises.
+    """
+    subject = of_run(store, store.run(run_id), device=device, data_dir=data_dir)
+    values: dict[str, float] = {}
+    for layer, stage in wanted.statistics:
+        found = figures_of(subject, layer, stage)
+        values |= {names.statistic(layer, stage, figure): found[figure] for figure in names.FIGURES}
+    store.add_metrics(run_id, values)

@@ -1,0 +1,59 @@
+"""How figures of a study are written for people, in one place: percent for fractions, points for their differences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from engine.study import names
+from engine.study.definition import Published
+
+NOTHING = "—"
+
+
+def shown(measure: str, value: float | None) -> str:
+    """One value: `94.17 %`, `0.169`, `1,200`, `never`; nothing is a dash."""
+    if value is None:
+        return NOTHING
+    return _plain(measure, value) + {"fraction": " %", "seconds": " s"}.get(names.form(measure), "")
+
+
+def spread(measure: str, values: Sequence[float]) -> str:
+    """The mean of several values and their range: `94.17 % (93.80 to 94.51)`; of values alike that alone."""
+    if not values:
+        return NOTHING
+    mean = shown(measure, sum(values) / len(values))
+    low, high = (_plain(measure, end) for end in (min(values), max(values)))
+    return mean if low == high else f"{mean} ({low} to {high})"
+
+
+def published(measure: str, figure: Published | None) -> str:
+    """`94.17 %`, `about 98.00 %`, `90.00 to 94.00 %`."""
+    if figure is None:
+        return NOTHING
+    if figure.low != figure.high:
+        return f"{_plain(measure, figure.low)} to {shown(measure, figure.high)}"
+    return f"about {shown(measure, figure.low)}" if figure.about else shown(measure, figure.low)
+
+
+def difference(measure: str, value: float | None) -> str:
+    """With its sign; of fractions in percentage points: `+0.52 pp`."""
+    if value is None:
+        return NOTHING
+    if not math.isfinite(value):
+        return _plain(measure, value)
+    sign = "+" if value > 0 else "−" if value < 0 else "±"
+    unit = {"fraction": " pp", "seconds": " s"}.get(names.form(measure), "")
+    return f"{sign}{_plain(measure, abs(value))}{unit}"
+
+
+def _plain(measure: str, value: float) -> str:
+    """Without its unit."""
+    kind = names.form(measure)
+    if not math.isfinite(value):
+        return "never" if kind == "count" else "∞" if value > 0 else "−∞"
+    if kind == "fraction":
+        return f"{100 * value:.2f}"
+    if kind == "count" or abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if kind == "seconds" else f"{value:.3g}"

@@ -1,0 +1,277 @@
+"""`convtui study`: runs are made once, whoever is killed and however many run it; results stand beside what was published."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from engine.store import Store
+from tests.cli.conftest import Convtui
+from tests.harness.children import wait_until
+
+ROOT = Path(__file__).parents[2]
+
+STUDY = """
+title = "Small nets on digits"
+question = "How many filters?"
+report = "000"
+seeds = 2
+
+[set]
+"data.source" = "digits"
+"data.size" = 8
+"data.colour" = "grey"
+"data.train_per_class" = 40
+"model.conv_blocks" = "4 3x3 pad 1 pool 2"
+"model.dense_blocks" = "16"
+"optimiser.learning_rate" = 0.01
+"training.epochs" = 4
+"training.threads" = 1
+
+[[setting]]
+name = "four"
+preset = "lenet5"
+published = { test_accuracy = 0.85 }
+statistics = ["conv1:after"]
+
+[[setting]]
+name = "eight"
+preset = "lenet5"
+set = { "model.conv_blocks" = "8 3x3 pad 1 pool 2" }
+published = { test_accuracy = { about = 0.9 } }
+
+[[setting]]
+name = "hot"
+preset = "lenet5"
+set = { "optimiser.name" = "sgd", "optimiser.learning_rate" = 10.0, "training.epochs" = 20, "training.loss" = "sum_squares" }
+seeds = 1
+
+[[claim]]
+says = "four filters tell most digits"
+measure = "test_accuracy"
+settings = ["four"]
+low = 0.5
+"""
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> str:
+    file = tmp_path / "small.toml"
+    file.write_text(STUDY)
+    return str(file)
+
+
+def kept(tmp_path: Path) -> list[tuple[int, str, str, int]]:
+    """(id, name, status, attempts) of every run in the store."""
+    with Store.open(tmp_path / "store.db", create=False) as store:
+        return sorted((run.id or 0, run.name, run.status, run.attempt) for run in store.runs())
+
+
+def test_a_study_runs_every_setting_with_its_first_seed_then_with_the_second_and_nothing_twice(
+    convtui: Convtui, study: str, tmp_path: Path
+) -> None:
+    printed = convtui("study", "run", study, "--json")
+    assert printed.code == 0
+    settings = [line for line in printed.lines if line["event"] == "setting"]
+    assert [(line["setting"], line["seed"], line["standing"]) for line in settings] == [
+        ("four", 0, "missing"),
+        ("eight", 0, "missing"),
+        ("hot", 0, "missing"),
+        ("four", 1, "missing"),
+        ("eight", 1, "missing"),
+    ]
+    assert printed.lines[-1] == {"event": "study", "study": "small", "wanted": 5, "finished": 4, "diverged": 1}
+    before = kept(tmp_path)
+    assert [(name, status) for _, name, status, _ in before] == [
+        ("small/four#0", "finished"),
+        ("small/eight#0", "finished"),
+        ("small/hot", "diverged"),
+        ("small/four#1", "finished"),
+        ("small/eight#1", "finished"),
+    ]
+
+    again = convtui("study", "run", study, "--json")
+    assert [line["standing"] for line in again.lines if line["event"] == "setting"] == ["done"] * 5
+    assert kept(tmp_path) == before
+    with Store.open(tmp_path / "store.db") as store:
+        assert {run.study for run in store.runs()} == {"small"}
+        assert [store.run(number).settings.training.seed for number in (1, 4)] == [0, 1]
+
+
+def test_statistics_of_layers_are_kept_with_the_run_as_the_view_shows_them(convtui: Convtui, study: str, tmp_path: Path) -> None:
+    assert convtui("study", "run", study, "--only", "four", "--seeds", "1", "--quiet").code == 0
+    table = convtui("look", "statistics", "last", "--json").lines[0]["results"][0]
+    (row,) = [dict(zip(table["columns"], row, strict=True)) for row in table["rows"] if row[:2] == ["conv1", "after"]]
+    with Store.open(tmp_path / "store.db") as store:
+        last = store.last_metrics(1)
+        assert {figure: last[f"statistics.conv1.after.{figure}"].value for figure in ("max", "min", "mean", "variance", "std")} == {
+            figure: row[figure] for figure in ("max", "min", "mean", "variance", "std")
+        }
+        assert last["statistics.conv1.after.max"].step == store.run(1).step
+
+
+def test_statistics_that_a_killed_program_did_not_come_to_are_made_up_for(convtui: Convtui, study: str, tmp_path: Path) -> None:
+    convtui("study", "run", study, "--only", "four", "--seeds", "1", "--quiet")
+    with Store.open(tmp_path / "store.db") as store:
+        values = store.last_metrics(1)
+        with store._writing("forgetting statistics") as session:
+            session.connection().exec_driver_sql("DELETE FROM metric WHERE name LIKE 'statistics%'")
+    assert convtui("study", "run", study, "--only", "four", "--seeds", "1", "--quiet").code == 0
+    with Store.open(tmp_path / "store.db") as store:
+        assert store.last_metrics(1) == values
+        assert len(store.runs()) == 1
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-P", "-m", "tui.cli", "study", "run", *arguments]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def in_its_midst(path: Path, run_id: int, process: subprocess.Popen[str]) -> bool:
+    assert process.poll() is None, f"it ended by itself: {process.stdout.read() if process.stdout else ''}"
+    if not path.exists():
+        return False
+    with Store.open(path, create=False) as store:
+        runs = {run.id: run for run in store.runs()}
+        return run_id in runs and bool(store.checkpoints(run_id, "checkpoint")) and runs[run_id].step > 20
+
+
+def test_killed_in_the_third_run_the_third_goes_on_and_nothing_runs_twice(convtui: Convtui, study: str, tmp_path: Path) -> None:
+    text = STUDY.replace("seeds = 2", "seeds = 1").replace("[[claim]]", THIRD + "[[claim]]")
+    Path(study).write_text(text)
+    only = ("--only", "four,eight,long")
+    process = start(tmp_path, study, *only)
+    try:
+        wait_until(partial(in_its_midst, tmp_path / "store.db", 3, process), "the third run", seconds=120)
+        process.send_signal(signal.SIGKILL)
+    finally:
+        process.kill()
+        process.communicate()
+    killed = kept(tmp_path)
+    assert [(name, status, attempt) for _, name, status, attempt in killed] == [
+        ("small/four", "finished", 1),
+        ("small/eight", "finished", 1),
+        ("small/long", "crashed", 1),
+    ]
+
+    printed = convtui("study", "run", study, *only, "--json")
+    assert printed.code == 0
+    assert [line["standing"] for line in printed.lines if line["event"] == "setting"] == ["done", "done", "unfinished"]
+    (started,) = [line for line in printed.lines if line["event"] == "started"]
+    assert started["step"] > 0, "it went on from its checkpoint, not from its start"
+    assert [(name, status, attempt) for _, name, status, attempt in kept(tmp_path)] == [
+        ("small/four", "finished", 1),
+        ("small/eight", "finished", 1),
+        ("small/long", "finished", 2),
+    ]
+    with Store.open(tmp_path / "store.db") as store:
+        steps = list(store.series(3, "batch_loss").steps)
+        assert steps == list(range(1, store.run(3).total_steps + 1))
+
+
+THIRD = """
+[[setting]]
+name = "long"
+preset = "lenet5"
+set = { "training.steps" = 600, "training.checkpoint_seconds" = 0.05, "data.batch_size" = 4 }
+
+"""
+
+
+def test_two_processes_on_one_store_share_the_runs(convtui: Convtui, study: str, tmp_path: Path) -> None:
+    processes = [start(tmp_path, study, "--only", "four,eight", "--seeds", "3") for _ in range(2)]
+    outputs = [process.communicate(timeout=240)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    runs = kept(tmp_path)
+    assert sorted(name for _, name, _, _ in runs) == sorted(
+        f"small/{name}#{seed}" for name in ("four", "eight") for seed in range(3)
+    )
+    assert {(status, attempt) for _, _, status, attempt in runs} == {("finished", 1)}
+    printed = convtui("study", "run", study, "--only", "four,eight", "--seeds", "3", "--json")
+    assert [line["standing"] for line in printed.lines if line["event"] == "setting"] == ["done"] * 6
+
+
+def test_a_tenth_of_the_budget_is_another_run_and_shown_as_such_until_the_whole_is_there(convtui: Convtui, study: str) -> None:
+    # 40 images of each of 10 classes in batches of 128 are 4 steps an epoch; a tenth of 4 epochs is 1.6 of them.
+    assert convtui("study", "run", study, "--only", "four", "--seeds", "1", "--scale", "0.1", "--quiet").code == 0
+    (shown,) = convtui("study", "show", study, "--json").lines
+    four = shown["settings"][0]
+    assert four["scaled"] == "scaled 0.12: 2 of 16 steps"
+    assert four["differing"] == {"training.epochs": {"study": "4", "runs": "1"}, "training.steps": {"study": "none", "runs": "2"}}
+    assert convtui("study", "run", study, "--only", "four", "--seeds", "1", "--quiet").code == 0
+    four = convtui("study", "show", study, "--json").lines[0]["settings"][0]
+    assert (four["scaled"], four["differing"], [run["id"] for run in four["runs"]]) == ("", {}, [2])
+
+
+def test_data_of_another_place_are_another_run(convtui: Convtui, study: str, tmp_path: Path) -> None:
+    from PIL import Image
+
+    for index in range(24):
+        folder = tmp_path / "mine" / ("train" if index < 16 else "test") / ("dark", "light")[index % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (8, 8), 40 + 150 * (index % 2) + index).save(folder / f"{index}.png")
+    Path(study).write_text(STUDY.replace('"data.train_per_class" = 40\n', ""))
+    options = ("--only", "four", "--seeds", "1", "--quiet")
+    assert convtui("study", "run", study, *options, "--data", "digits=folder:mine").code == 0
+    with Store.open(tmp_path / "store.db") as store:
+        assert store.run(1).settings.data.source == f"folder:{tmp_path / 'mine'}"
+    convtui("study", "run", study, *options, "--data", f"digits=folder:{tmp_path / 'mine'}")
+    assert len(kept(tmp_path)) == 1, "the same place by another name"
+    differing = convtui("study", "show", study, "--json").lines[0]["settings"][0]["differing"]
+    assert differing == {"data.source": {"study": "digits", "runs": f"folder:{tmp_path / 'mine'}"}}
+
+
+def test_a_study_is_never_run_on_stand_ins(convtui: Convtui, study: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_arguments: object, **_more: object) -> None:
+        raise OSError(101, "Network is unreachable")
+
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    Path(study).write_text(STUDY.replace('"data.source" = "digits"', '"data.source" = "cifar10"'))
+    printed = convtui("study", "run", study)
+    assert printed.code == 2
+    assert "--data cifar10=" in printed.err
+    assert len(printed.err.splitlines()) == 1
+    assert not list(tmp_path.glob("store*")), "nothing was started"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--only", "fuor"], "did you mean four?"),
+        (["--data", "cifar10=shapes"], "wants no 'cifar10'"),
+        (["--data", "digits"], "write NAME=SOURCE"),
+        (["--data", "digits=digit"], "did you mean digits?"),
+        (["--data", "digits=folder:nowhere"], "nowhere"),
+        (["--scale", "0"], "--scale 0 must be above 0"),
+        (["--device", "cuda:9"], "there is no such device"),
+    ],
+)
+def test_a_wrong_command_starts_nothing(arguments: list[str], said: str, convtui: Convtui, study: str, tmp_path: Path) -> None:
+    printed = convtui("study", "run", study, *arguments)
+    assert printed.code == 2
+    assert said in printed.err
+    assert not list(tmp_path.glob("store*"))
+
+
+def test_a_net_that_cannot_be_built_is_refused_before_anything_is_trained(convtui: Convtui, study: str, tmp_path: Path) -> None:
+    Path(study).write_text(STUDY.replace('"8 3x3 pad 1 pool 2"', '"8 99x99"'))
+    printed = convtui("study", "run", study)
+    assert printed.code == 2
+    assert "setting eight: " in printed.err
+    assert not list(tmp_path.glob("store*"))
+
+
+def test_a_layer_that_is_not_there_is_refused_before_anything_is_trained(convtui: Convtui, study: str, tmp_path: Path) -> None:
+    Path(study).write_text(STUDY.replace('"conv1:after"', '"conv2:after"'))
+    printed = convtui("study", "run", study)
+    assert (printed.code, "did you mean conv1?" in printed.err) == (2, True)
+    assert not list(tmp_path.glob("store*"))
