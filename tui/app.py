@@ -40,7 +40,7 @@ IDLE_SECONDS = 0.3
 
 
 class ConvtuiApp(App[int]):
-    """Runs, New, Live, Look and Compare, each a mode with one page. Screens read the store themselves."""
+    """Runs, New, Live, Look, Compare and Studies, each a mode with one page. Screens read the store themselves."""
 
     TITLE = "convtui"
     CSS_PATH = "app.tcss"
@@ -51,6 +51,7 @@ class ConvtuiApp(App[int]):
         Binding("3", "page('live')", "Live", show=False),
         Binding("4", "page('look')", "Look", show=False),
         Binding("5", "page('compare')", "Compare", show=False),
+        Binding("6", "page('studies')", "Studies", show=False),
         Binding("question_mark", "show_help_panel", "Keys", key_display="?"),
         Binding("q,ctrl+q", "leave", "Quit", key_display="q"),
         Binding("ctrl+z", "suspend_process", "Suspend", show=False),

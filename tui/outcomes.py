@@ -26,8 +26,6 @@ class Column:
     """Of which a difference to another run can be told; empty where it cannot."""
     more: Callable[[float], str] = str
     """A difference in words, without its sign."""
-    better: int = 0
-    """1 where more is better, -1 where less is."""
 
 
 def _count(value: float | None) -> str:
@@ -43,16 +41,16 @@ COLUMNS = (
     Column("run", lambda run: f"{run.run} {clean(run.name)}"),
     Column("status", lambda run: clean(run.status)),
     Column("epoch", lambda run: f"{run.epoch}/{run.epochs}" if run.epochs else NOTHING),
-    Column("test acc", lambda run: percent(run.test_accuracy), "test_accuracy", _points, 1),
-    Column("best", lambda run: percent(run.best_accuracy), "best_accuracy", _points, 1),
+    Column("test acc", lambda run: percent(run.test_accuracy), "test_accuracy", _points),
+    Column("best", lambda run: percent(run.best_accuracy), "best_accuracy", _points),
     Column("at", lambda run: f"ep {run.best_epoch}" if run.best_epoch else NOTHING),
-    Column("loss", lambda run: figure(run.test_loss), "test_loss", figure, -1),
-    Column("train acc", lambda run: percent(run.train_accuracy), "train_accuracy", _points, 1),
-    Column("train loss", lambda run: figure(run.train_loss), "train_loss", figure, -1),
-    Column("time", lambda run: duration(run.seconds), "seconds", duration, -1),
-    Column("images/s", lambda run: _count(run.images_per_second), "images_per_second", _count, 1),
-    Column("to 90 %", lambda run: _count(run.steps_to_90), "steps_to_90", _count, -1),
-    Column("stability", lambda run: figure(run.stability), "stability", figure, -1),
+    Column("loss", lambda run: figure(run.test_loss), "test_loss", figure),
+    Column("train acc", lambda run: percent(run.train_accuracy), "train_accuracy", _points),
+    Column("train loss", lambda run: figure(run.train_loss), "train_loss", figure),
+    Column("time", lambda run: duration(run.seconds), "seconds", duration),
+    Column("images/s", lambda run: _count(run.images_per_second), "images_per_second", _count),
+    Column("to 90 %", lambda run: _count(run.steps_to_90), "steps_to_90", _count),
+    Column("stability", lambda run: figure(run.stability), "stability", figure),
 )
 DROPPED = ("train loss", "train acc", "at", "images/s", "stability", "status", "to 90 %", "time", "epoch")
 """Columns left out where there is no room, the first ones first."""
@@ -86,7 +84,9 @@ def _difference(column: Column, value: float | None) -> Cell:
         return Cell(NOTHING)
     if value == 0:
         return Cell(EQUAL)
-    better = column.better if value > 0 else -column.better
+    from engine.study.names import more_is_better
+
+    better = 1 if more_is_better(column.measure) == (value > 0) else -1
     return Cell(f"{'+' if value > 0 else '−'}{column.more(abs(value))}", better)
 
 

@@ -109,6 +109,34 @@ def test_handing_on_leaves_the_training_to_a_process_of_its_own(session: Session
     assert session.store.run(run_id).attempt == 2
 
 
+def test_what_is_handed_on_goes_on_one_after_the_other(session: Session) -> None:
+    first, second = started(session, LONG), started(session, SPEC)
+    until(lambda: session.store.run(first).step > 0)
+    own = session.store.run(first).pid
+    assert session.hand_on() == [first, second]
+    until(lambda: session.store.run(first).pid != own and status(session, first) == "running")
+    assert status(session, second) == "queued"
+    session.store.request(first, "stop")
+    until(lambda: status(session, second) == "finished")
+    assert status(session, first) == "stopped"
+    assert (session.store.folder(second) / "output.log").exists()
+
+
+def test_a_run_taken_out_of_the_queue_never_begins_and_can_be_queued_again(session: Session) -> None:
+    training, waiting, last = started(session, LONG), started(session, SPEC), started(session, SPEC)
+    until(lambda: session.store.run(training).step > 0)
+    assert session.in_hand == [training, waiting, last]
+    assert session.take_out([waiting, training]) == [waiting], "what trains is not in the queue"
+    assert session.in_hand == [training, last]
+    assert session.store.run(waiting).reason == "taken out of the queue before its turn came"
+    session.resume(waiting)
+    assert session.in_hand == [training, last, waiting]
+    session.store.request(training, "stop")
+    until(lambda: status(session, waiting) == "finished")
+    assert [session.store.run(run_id).attempt for run_id in (last, waiting)] == [1, 1]
+    until(lambda: not session.in_hand)
+
+
 def test_a_session_that_never_opened_can_be_closed(tmp_path: Path) -> None:
     Session(tmp_path / "store.db").close()
     assert not (tmp_path / "store.db").exists()

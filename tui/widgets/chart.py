@@ -171,7 +171,7 @@ class Chart(Widget):
         if plot.remark:
             entries.append([(clean(plot.remark), self._style("best"))])
         of_title = len(entries)
-        for line in plot.lines:
+        for line in sorted(plot.lines, key=lambda line: not line.thick):
             value = (line.ys[-1] if line.ys else None) if x is None else line.at(x)
             words = [line.marker, clean(line.name), value_text(value, plot.form)]
             entries.append([(" ".join(word for word in words if word), self._style(line.colour))])
@@ -188,7 +188,10 @@ class Chart(Widget):
                 room += 2
             rows[-1] += entry
             room += length
-        return rows[: max(3, self.size.height // 3)]
+        most = max(3, self.size.height // 3)
+        if len(rows) > most:
+            rows[most - 1].append(("  …", self._style("axis")))
+        return rows[:most]
 
     def _component(self, name: str) -> Style:
         return self.get_component_rich_style(f"chart--{name}", partial=True)

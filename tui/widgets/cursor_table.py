@@ -18,7 +18,7 @@ class CursorTable(ScrollView, can_focus=True, inherit_bindings=False):
     COMPONENT_CLASSES: ClassVar[set[str]] = {"cursor-table--cursor", "cursor-table--header", "cursor-table--mark"}
     DEFAULT_CSS = """
     CursorTable { height: 1fr; overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1; }
-    CursorTable .cursor-table--header { color: $text-muted; text-style: bold; }
+    CursorTable .cursor-table--header { color: $foreground; text-style: bold; }
     CursorTable .cursor-table--cursor { background: $primary 25%; }
     CursorTable:focus .cursor-table--cursor { background: $primary 40%; }
     CursorTable .cursor-table--mark { color: $accent; text-style: bold; }

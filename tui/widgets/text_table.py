@@ -112,13 +112,13 @@ class TextTable(CursorTable):
 
 
 def fitting(heads: Sequence[Head], widths: Sequence[int], room: int, dropped: Sequence[str]) -> list[tuple[int, int]]:
-    """Which columns fit into `room` cells, by their place, and how wide they are: texts are cut before a column goes."""
+    """Which columns fit into `room` cells, by their place, and their widths: texts are cut, from the right, before any goes."""
     shown = list(range(len(heads)))
     for name in ("", *dropped):
         shown = [place for place in shown if heads[place].name != name]
         excess = sum(widths[place] + GAPS[0] for place in shown) - GAPS[0] - room
         cut = {}
-        for place in shown:
+        for place in reversed(shown):
             least = heads[place].least
             cut[place] = min(max(0, excess), max(0, widths[place] - least)) if least else 0
             excess -= cut[place]
