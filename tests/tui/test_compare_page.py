@@ -20,6 +20,7 @@ from tui.cli.compare import compare
 from tui.screens import comparing
 from tui.screens.compare import ComparePage
 from tui.session import Session
+from tui.themes import LIGHT
 from tui.widgets.chart import Chart
 
 
@@ -290,6 +291,16 @@ def test_names_cannot_write_on_the_terminal(store: Store) -> None:
         await pilot.press("y")
         assert "\x1b" not in pilot.app.clipboard
         assert "red\\[/bold]\\|" in pilot.app.clipboard
+
+    used(steps, [1, 2])
+
+
+def test_another_theme_has_its_own_colours_at_once(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: ComparePage) -> None:
+        await until(pilot, lambda: bool(page.table.rows))
+        dark = page.table.rows[0].sign[1].color
+        pilot.app.theme = LIGHT.name
+        await until(pilot, lambda: page.table.rows[0].sign[1].color != dark)
 
     used(steps, [1, 2])
 

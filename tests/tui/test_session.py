@@ -9,6 +9,7 @@ import pytest
 
 from engine.errors import RunBusy
 from engine.spec import RunSpec, changed, make
+from engine.study import plan, study
 from tests.harness.children import wait_until
 from tui.session import Session
 
@@ -135,6 +136,39 @@ def test_a_run_taken_out_of_the_queue_never_begins_and_can_be_queued_again(sessi
     until(lambda: status(session, waiting) == "finished")
     assert [session.store.run(run_id).attempt for run_id in (last, waiting)] == [1, 1]
     until(lambda: not session.in_hand)
+
+
+STUDY = """
+title = "Seeds"
+question = "How much do two seeds differ?"
+[set]
+"data.source" = "digits"
+"data.colour" = "grey"
+"data.size" = 8
+"model.conv_blocks" = "4 3x3 pad 1 pool 2"
+"training.epochs" = 1
+[[setting]]
+name = "only"
+preset = "demo"
+seeds = 2
+statistics = ["conv1:after"]
+"""
+
+
+def test_what_a_study_wants_is_made_once_and_its_statistics_are_kept(session: Session, tmp_path: Path) -> None:
+    (tmp_path / "seeds.toml").write_text(STUDY)
+    wanted = plan(study(str(tmp_path / "seeds.toml")), images=lambda _: 1437)
+    assert [session.queue(one).standing for one in wanted] == ["missing", "missing"]
+    assert "done" not in [session.queue(one).standing for one in wanted], "they are in hand by now"
+    until(lambda: not session.in_hand)
+    runs = session.store.runs(study="seeds")
+    assert sorted((run.status, run.settings.training.seed) for run in runs) == [("finished", 0), ("finished", 1)]
+    for run in runs:
+        kept = session.store.last_metrics(run.id or 0)
+        assert kept["statistics.conv1.after.min"].value >= 0, "after a rectifier nothing is below zero"
+        assert kept["statistics.conv1.after.max"].value > kept["statistics.conv1.after.mean"].value
+    assert [session.queue(one).standing for one in wanted] == ["done", "done"]
+    assert not session.in_hand
 
 
 def test_a_session_that_never_opened_can_be_closed(tmp_path: Path) -> None:

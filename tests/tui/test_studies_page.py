@@ -23,6 +23,7 @@ from tui.screens.queueing import Queueing
 from tui.screens.studies import StudiesPage
 from tui.screens.studying import Asked, Reader
 from tui.session import Session
+from tui.themes import LIGHT
 
 MINE = """
 title = "Activations on digits"
@@ -451,6 +452,15 @@ def test_without_a_study_it_says_where_one_goes(store: Store) -> None:
         await pilot.press("s", "S", "x", "enter", "y", "j", "escape")
 
     used(steps, there=False)
+
+
+def test_another_theme_has_its_own_colours_at_once(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
+        dark = page.table.rows[2].sign[1].color
+        pilot.app.theme = LIGHT.name
+        await until(pilot, lambda: page.table.rows[2].sign[1].color != dark)
+
+    used(steps)
 
 
 @in_every_look

@@ -114,6 +114,10 @@ class ComparePage(Crossing, TakingAway):
         """The outcomes."""
         return self.query_one(TextTable)
 
+    def on_mount(self) -> None:
+        """Colours of texts are the theme's."""
+        self.app.theme_changed_signal.subscribe(self, lambda _: self._show())
+
     def on_resize(self, event: Resize) -> None:
         """Four charts where there is room, else two."""
         width, height = event.size

@@ -85,9 +85,14 @@ class Queueing(ModalScreen[None]):
         """All lines together."""
         if not self._busy:
             self._busy = True
-            self.query_one("#wrong", Static).update(Text("looking whether they can be trained", style="dim"))
+            self.say("looking whether they can be trained")
             values = {question.key: self.query_one(f"#input-{question.key}", Input).value.strip() for question in self._questions}
             self._owner.post_message(self.Answered(self, values))
+
+    def say(self, what: str) -> None:
+        """What is being done."""
+        if self.is_attached:
+            self.query_one("#wrong", Static).update(Text(what, style="dim"))
 
     def refuse(self, why: str) -> None:
         """Say why it cannot be; the form stays."""

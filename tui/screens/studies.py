@@ -82,6 +82,7 @@ class StudiesPage(Crossing, TakingAway, StudyQueue):
         """Whether the chart shows all settings, or the runs of one."""
         self.log_loss = False
         self._wanted: str | None = None
+        self._said: dict[str, Text] = {}
         self._reader = Reader()
         self._reading = self._again = self._files = False
 
@@ -102,6 +103,7 @@ class StudiesPage(Crossing, TakingAway, StudyQueue):
     def on_mount(self) -> None:
         """A narrow page begins with the list, and with the claims of a study."""
         self.add_class("listed", "claimed")
+        self.app.theme_changed_signal.subscribe(self, lambda _: self._repaint())
 
     def on_resize(self, event: Resize) -> None:
         """What has no room takes turns."""
@@ -170,34 +172,45 @@ class StudiesPage(Crossing, TakingAway, StudyQueue):
     # ---------------------------------------------------------------------------------------------------- showing
 
     def _show(self, seen: Seen) -> None:
-        other = self.seen is None or self.seen.study != seen.study
+        before = self.seen
+        other = before is None or before.study != seen.study
         self.seen, self._wanted = seen, seen.study
         self.set_class(not seen.known, "empty")
         if not seen.known:
             self._show_none()
             return
+        names = [known.name for known in seen.known]
+        if before is None or names != [known.name for known in before.known]:
+            self.names.cursor = names.index(seen.study or names[0])
         self.names.show(LIST_HEADS, list_rows(seen.known), LIST_DROPPED)
         found = seen.results
         self.set_class(found is None, "broken")
         if found is None:
             broken = next(known for known in seen.known if known.name == seen.study)
-            self.query_one("#title", Static).update(Text(broken.name, style="bold"))
-            self.query_one("#trouble", Static).update(Text(broken.trouble))
+            self._tell("#title", Text(broken.name, style="bold"))
+            self._tell("#trouble", Text(broken.trouble))
             self.places = []
         else:
             self.set_class(not found.claims and not found.study.notes, "unclaimed")
-            self.query_one("#title", Static).update(title_words(found))
+            self._tell("#title", title_words(found))
             self.places, rows = table_rows(found, seen.in_hand, self.table)
             if other:
                 self.table.cursor = 0
                 self.query_one("#claims").scroll_home(animate=False)
             self.table.show(HEADS, rows, DROPPED)
-            self.query_one("#claims", VerticalScroll).query_one(Static).update(claim_words(found, self.table))
+            if before is None or before.results is None or found.claims is not before.results.claims:
+                self.query_one("#claims", VerticalScroll).query_one(Static).update(claim_words(found, self.table))
             self.query_one(Chart).plot = seen.plot
             self._show_about()
         if other:
             self.cross(None)
             self.refresh_bindings()
+
+    def _repaint(self) -> None:
+        """Colours of texts are the theme's."""
+        seen, self.seen = self.seen, None
+        if seen is not None:
+            self._show(seen)
 
     def _show_none(self) -> None:
         from engine.study import own_studies
@@ -205,11 +218,17 @@ class StudiesPage(Crossing, TakingAway, StudyQueue):
         words = (
             f"There is no study.\n\nOne is a TOML file in {own_studies()}:\nsettings to train, what was published of them, claims."
         )
-        self.query_one("#none", Static).update(Text(words))
+        self._tell("#none", Text(words))
 
     def _show_about(self) -> None:
         if self.seen is not None and self.seen.results is not None and self.place is not None:
-            self.query_one("#about", Static).update(row_words(self.seen.results, self.place, self.seen.in_hand))
+            self._tell("#about", row_words(self.seen.results, self.place, self.seen.in_hand))
+
+    def _tell(self, where: str, words: Text) -> None:
+        """Only what is new: it lays the page out anew, and runs in training are looked at twice a second."""
+        if self._said.get(where) != words:
+            self._said[where] = words
+            self.query_one(where, Static).update(words)
 
     # ------------------------------------------------------------------------------------------------------- keys
 

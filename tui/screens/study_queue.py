@@ -108,11 +108,20 @@ class StudyQueue(Page):
         from engine.device import choose
         from engine.study.running import check, to_do
 
-        session = self.convtui.session
+        session, percents = self.convtui.session, {0}
+
+        def progress(what: str, done: int, total: int) -> None:
+            percent = 100 * done // max(1, total)
+            if percent not in percents:
+                percents.add(percent)
+                self.convtui.call_later(shown.say, f"{clean(what)}: {percent} %")
+
         try:
             wanted = self._planned(form, values)
             missing = to_do(session.store, wanted)
-            check(missing, choose(session.device), session.data_dir)
+            check(missing, choose(session.device), session.data_dir, progress)
+            if not shown.is_attached:
+                return  # the person has left the form meanwhile
             standings = Counter(session.queue(one).standing for one in missing)
         except ConvtuiError as error:
             self.convtui.call_later(shown.refuse, clean(error))

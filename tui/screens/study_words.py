@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from engine.study.results import Row as OfSetting
     from tui.screens.studying import Known
 
-LIST_HEADS = (Head("study"), Head("what it is", least=10), Head("done", right=True))
+LIST_HEADS = (Head("study"), Head("what it is", least=24), Head("done", right=True))
 LIST_DROPPED = ("what it is",)
 HEADS = (
     Head("setting", least=10),

@@ -63,6 +63,9 @@ class TextTable(CursorTable):
 
     def show(self, heads: Sequence[Head], rows: Sequence[Row], dropped: Sequence[str]) -> None:
         """Take these rows; `dropped` names columns that may be left out, the first ones first. The cursor stays in its place."""
+        if (heads, rows, dropped) == (self.heads, self.rows, self._dropped):
+            self.refresh()
+            return
         self.heads, self.rows, self._dropped = heads, rows, dropped
         self.cursor = min(self.cursor, max(0, len(rows) - 1))
         self._arrange()
