@@ -40,7 +40,7 @@ IDLE_SECONDS = 0.3
 
 
 class ConvtuiApp(App[int]):
-    """Runs, New, Live, Look and Compare, each a mode with one page. Screens read the store themselves."""
+    """Runs, New, Live, Look, Compare and Studies, each a mode with one page. Screens read the store themselves."""
 
     TITLE = "convtui"
     # Those of the pages too: else everything is parsed anew when one of them is first opened.
@@ -52,6 +52,7 @@ class ConvtuiApp(App[int]):
         Binding("3", "page('live')", "Live", show=False),
         Binding("4", "page('look')", "Look", show=False),
         Binding("5", "page('compare')", "Compare", show=False),
+        Binding("6", "page('studies')", "Studies", show=False),
         Binding("question_mark", "show_help_panel", "Keys", key_display="?"),
         Binding("q,ctrl+q", "leave", "Quit", key_display="q"),
         Binding("ctrl+z", "suspend_process", "Suspend", show=False),

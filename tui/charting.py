@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, Literal
 
@@ -52,6 +52,8 @@ class Line:
     """Which colour and which marker, counted from 0; they go round."""
     each: bool = False
     """Few points, each an event of its own, as the end of an epoch: all are marked, as far as there is room."""
+    thick: bool = False
+    """Drawn broadly and above the others: the one that they are compared with."""
 
     @property
     def colour(self) -> Colour:
@@ -62,9 +64,11 @@ class Line:
         return MARKERS[self.look % len(MARKERS)]
 
     def at(self, x: float) -> float | None:
-        """The value of the last point up to `x`; None before the first."""
+        """The value of the last point up to `x`; None before the first and, of points that are events, once the next is overdue."""
         place = bisect_right(self.xs, x)
-        return self.ys[place - 1] if place else None
+        if not place or (self.each and place == len(self.xs) and x >= 2 * self.xs[-1] - (self.xs[-2] if place > 1 else 0.0)):
+            return None
+        return self.ys[place - 1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,10 +181,12 @@ def draw(plot: Plot, width: int, height: int) -> Drawing:
     for mark in marks:
         canvas.draw_vertical_line(mark.x, color=_NAMES[mark.role])
     thinned = [decimate(line.xs, line.ys, columns, x_range) for line in lines]
-    for line, points in zip(lines, thinned, strict=True):
+    upwards = sorted(zip(lines, thinned, strict=True), key=lambda drawn: drawn[0].thick)
+    for line, points in upwards:
         for stretch in _stretches(points):
-            canvas.draw(*map(list, zip(*stretch, strict=True)), lines=True, marker="braille", color=line.colour)
-    for line, points in zip(lines, thinned, strict=True):
+            dots = "hd" if line.thick else "braille"
+            canvas.draw(*map(list, zip(*stretch, strict=True)), lines=True, marker=dots, color=line.colour)
+    for line, points in upwards:
         if stamped := list(_stamped(line, points, columns, x_range)):
             canvas.draw(*map(list, zip(*stamped, strict=True)), lines=False, marker=line.marker, color=line.colour)
     everything = [point for points in thinned for point in points]
@@ -267,7 +273,7 @@ def _column(x: float, x_range: tuple[float, float], columns: int) -> int:
 
 def _logarithmic(line: Line) -> Line:
     ys = [math.log10(y) if y > 0 and math.isfinite(y) else math.nan for y in line.ys]
-    return Line(line.name, line.xs, ys, line.look, line.each)
+    return replace(line, ys=ys)
 
 
 def _stretches(points: Sequence[tuple[float, float]]) -> Iterator[list[tuple[float, float]]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -19,7 +19,8 @@ from tui.between_pulls import BetweenPulls
 
 if TYPE_CHECKING:
     from engine.spec import RunSpec
-    from engine.store import Run, Store
+    from engine.store import Match, Run, Store
+    from engine.study import Wanted
     from engine.training import Training
 
 
@@ -32,11 +33,13 @@ class Told:
     """As Textual's notifications have it: information, warning or error."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Job:
     run: int
     resume: bool
     named: bool
+    wanted: Wanted | None = None
+    """What a study wants of the run."""
 
 
 class Session:
@@ -57,7 +60,7 @@ class Session:
         """Held by whoever draws from torch's global generators: a training, or a trial of settings, which gives way to it."""
         self._store: Store | None = None
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
-        self._waiting: list[int] = []
+        self._waiting: list[_Job] = []
         self._training: Training | None = None
         self._run: int | None = None
         self._closing = False
@@ -93,7 +96,7 @@ class Session:
     def in_hand(self) -> list[int]:
         """The runs that this process trains or has queued, in their order."""
         with self._lock:
-            return ([self._run] if self._run is not None else []) + list(self._waiting)
+            return ([self._run] if self._run is not None else []) + [job.run for job in self._waiting]
 
     # -------------------------------------------------------------------------------------------------- what is asked
 
@@ -112,22 +115,45 @@ class Session:
         self.store.queue(run_id)
         self._queue(_Job(run_id, resume=True, named=True))
 
+    def queue(self, wanted: Wanted) -> Match:
+        """A run that a study wants, made if it is missing, trained after those already queued; what is done or in somebody's hands
+        is left alone. Gives how it stood. Raises StoreError."""
+        from engine.study.running import lacks_statistics, take
+
+        found = take(self.store, wanted, hold="queue")
+        if found.is_open or lacks_statistics(self.store, wanted, found):
+            assert found.run is not None
+            assert found.run.id is not None
+            self._queue(_Job(found.run.id, resume=found.standing == "unfinished", named=True, wanted=wanted))
+        return found
+
+    def take_out(self, run_ids: Sequence[int]) -> list[int]:
+        """Take those of these runs that still wait, for this process or another, out of the queue. Gives their ids."""
+        out = [run_id for run_id in run_ids if self.store.give_up(run_id, "stopped", "taken out of the queue before its turn came")]
+        with self._lock:
+            self._waiting = [job for job in self._waiting if job.run not in out]
+        return out
+
     def hand_on(self) -> list[int]:
-        """Let the runs in hand go on in processes of their own, which live on without this one. Gives their ids."""
+        """Let the runs in hand go on, one after another, in a process that lives on without this one. Gives their ids."""
         from tui.cli.background import start_detached
 
-        ids = self.in_hand
+        training, ids = self._run, self.in_hand
         self.stop()
+        going_on = []
         for run_id in ids:
             run = self.store.run(run_id)
-            if run.status in ("stopped", "queued"):
-                if run.status == "stopped":
-                    self.store.queue(run_id)
-                with self._lock:
-                    self._waiting = [waiting for waiting in self._waiting if waiting != run_id]
-                start_detached(
-                    self.store, run_id, device=run.device or self.device, data_dir=self.data_dir, as_json=False, quiet=True
-                )
+            if run.status == "stopped" and run_id == training:
+                self.store.queue(run_id)
+                going_on.append(run)
+            elif run.status == "queued":
+                going_on.append(run)
+        with self._lock:
+            self._waiting = []
+        if going_on:
+            device = going_on[0].device or self.device
+            runs = [run.id or 0 for run in going_on]
+            start_detached(self.store, runs, device=device, data_dir=self.data_dir, as_json=False, quiet=True)
         return ids
 
     def stop(self) -> None:
@@ -148,15 +174,15 @@ class Session:
             waiting, self._waiting = self._waiting, []
             closing, self._closed = not self._closed, True
         if closing and self._store is not None:
-            for run_id in waiting:
-                self._store.give_up(run_id, "stopped", "the application was left before its turn came")
+            for job in waiting:
+                self._store.give_up(job.run, "stopped", "the application was left before its turn came")
             self._store.close()
 
     # ------------------------------------------------------------------------------------------------------ the thread
 
     def _queue(self, job: _Job) -> None:
         with self._lock:
-            self._waiting.append(job.run)
+            self._waiting.append(job)
         self._jobs.put(job)
 
     def _work(self) -> None:
@@ -164,10 +190,13 @@ class Session:
             with self._lock:
                 if self._closing:
                     return  # what waits stays queued, for whoever closes the session to decide
-                self._waiting.remove(job.run)
+                if job not in self._waiting:
+                    continue  # it was taken out
+                self._waiting.remove(job)
                 self._run = job.run
             try:
                 self._train(job)
+                self._keep_statistics(job)
             except ConvtuiError as error:
                 self._say(f"run {job.run}: {error}", "error")
                 self._store_gives_up(job.run, str(error))
@@ -224,6 +253,18 @@ class Session:
                 if isinstance(event, events.Ending):
                     severity = "warning" if isinstance(event, events.Diverged) else "information"
                     self._say(_ending(job.run, claimed.name, event), severity)
+
+    def _keep_statistics(self, job: _Job) -> None:
+        """Figures of layers that a study wants of a run that is over."""
+        if job.wanted is None or not job.wanted.statistics or self._closing:
+            return
+        from engine.device import choose
+        from engine.study.running import keep_statistics, lacks_statistics, standing
+
+        (found,) = standing(self.store, [job.wanted])
+        if lacks_statistics(self.store, job.wanted, found):
+            self.activity = "statistics of its layers"
+            keep_statistics(self.store, job.wanted, job.run, choose(self.device), self.data_dir)
 
     def _store_gives_up(self, run_id: int, reason: str) -> None:
         self._guarded(lambda: self.store.give_up(run_id, "failed", reason))

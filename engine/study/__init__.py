@@ -2,6 +2,7 @@
 
 `file` reads a study (a `definition`), `plan` says which runs it wants, `running` sees to it that each is made once, `results` reads
 them off the store, `measures` and `claims` say what they come to, `markdown` writes it down. The store is the only state.
+`comparing` lays any runs beside each other, of a study or not.
 """
 
 from engine.study.definition import Claim, Published, Setting, Study

@@ -35,6 +35,8 @@ def add_run(
     ending: str = "finished",
     steps_per_epoch: int = 20,
     note: str = "",
+    study: str = "",
+    setting: str = "",
 ) -> Run:
     """A run that has done `done` of `epochs` epochs; `ending` is finished, stopped, diverged, failed or running."""
     total = epochs * steps_per_epoch
@@ -47,6 +49,8 @@ def add_run(
         total_steps=total,
         parameters=4_257_674,
         note=note,
+        study=study,
+        setting=setting,
     )
     assert run.id is not None
     store.claim(run.id)

@@ -179,6 +179,24 @@ def test_many_drawings_leave_nothing_behind() -> None:
     assert after - before < 50
 
 
+def test_a_thick_line_is_drawn_above_the_others_and_broadly() -> None:
+    lines = [Line("baseline", [0.0, 9.0], [0.0, 9.0], 0, thick=True), Line("other", [0.0, 9.0], [0.0, 9.0], 1)]
+    drawing = draw(Plot("loss", lines), 60, 14)
+    cells = [(cell, paint) for row in drawing.rows for part, paint in row for cell in part]
+    blocks = [paint for cell, paint in cells if cell in "▞▚▘▝▖▗▀▄▌▐▙▛▜▟█"]
+    dots = [paint for cell, paint in cells if "\u2800" < cell <= "\u28ff"]
+    assert set(blocks) == {COLOURS[0]}
+    # Of the line below it, which goes the same way, only a dot beside it here and there is seen.
+    assert len(dots) < len(blocks) / 4
+
+
+def test_a_series_of_events_has_no_value_once_the_next_is_overdue() -> None:
+    epochs = Line("a run", [1.0, 2.0, 3.0], [0.1, 0.2, 0.3], each=True)
+    assert [epochs.at(x) for x in (0.5, 1.0, 2.9, 3.9, 4.0, 9.0)] == [None, 0.1, 0.2, 0.3, None, None]
+    assert Line("one epoch", [1.0], [0.1], each=True).at(2.0) is None
+    assert Line("steps", [1.0, 2.0], [0.1, 0.2]).at(9.0) == 0.2
+
+
 # ----------------------------------------------------------------------------------------------------------- ticks
 
 

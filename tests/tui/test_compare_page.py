@@ -1,4 +1,4 @@
-"""The page Compare: curves, outcomes and the settings that differ, of real runs."""
+"""The page Compare, key by key: curves, outcomes and the settings that differ, of real runs."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from engine.store import Store
 from tests.tui.looks import Look, in_every_look
 from tests.tui.stores import LENET, add_run
 from tui.app import ConvtuiApp
+from tui.cli.compare import compare
 from tui.screens import comparing
 from tui.screens.compare import ComparePage
 from tui.session import Session
+from tui.themes import LIGHT
 from tui.widgets.chart import Chart
 
 
@@ -67,22 +69,31 @@ def charts(page: ComparePage) -> list[Chart]:
     return [chart for chart in page.query(Chart) if chart.display]
 
 
+def table(page: ComparePage) -> list[list[str]]:
+    """The outcomes as they stand on the screen, cell by cell: of the header and of each row."""
+    shown = page.table
+    heads = [shown.heads[place].name for place, _ in shown.shown]
+    return [heads, *([row.cells[place][0] for place, _ in shown.shown] for row in shown.rows)]
+
+
+def column(page: ComparePage, head: str) -> list[str]:
+    rows = table(page)
+    return [row[rows[0].index(head)] for row in rows[1:]]
+
+
+def screen(pilot: Pilot[Any]) -> str:
+    app = pilot.app
+    return "\n".join("".join(segment.text for segment in strip) for strip in app.screen._compositor.render_strips(app.size))
+
+
 def test_reads_runs_in_the_order_of_their_marks(store: Store) -> None:
-    compared = comparing.compare(store, [3, 1, 99])
-    assert compared.names == ["3 tanh", "1 baseline"]
-    assert [row[0] for row in compared.settings] == ["model.activation", "data.batch_size"]
-    assert compared.settings[0] == ("model.activation", "tanh", "relu")
+    compared = comparing.Reader().read(store, [3, 1, 99])
+    assert [outcome.name for outcome in compared.comparison.outcomes] == ["tanh", "baseline"]
+    assert compared.comparison.settings[0] == ("model.activation", ("tanh", "relu"))
     accuracy = compared.plots["test_accuracy"].lines
     assert list(accuracy[0].xs) == [float(epoch) for epoch in range(1, 11)]
     assert accuracy[0].ys[-1] == pytest.approx(100 * (store.run(3).test_accuracy or 0))
     assert len({(line.colour, line.marker) for line in accuracy}) == 2
-
-
-def test_same_settings_are_said_to_be_the_same(store: Store) -> None:
-    add_run(store, "again")
-    compared = comparing.compare(store, [1, 4])
-    assert compared.settings == []
-    assert compared.remarks == ["these runs have the same settings"]
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 36), (200, 60)])
@@ -90,15 +101,26 @@ def test_shows_curves_outcomes_and_what_differs(store: Store, size: tuple[int, i
     async def steps(pilot: Pilot[int], page: ComparePage) -> None:
         await until(pilot, lambda: all(chart.drawing.rows for chart in charts(page)))
         assert len(charts(page)) == (4 if size == (200, 60) else 2)
-        outcomes = words(page, "#outcomes").splitlines()
-        assert [line.split()[:3] for line in outcomes[1:]] == [["○", "1", "baseline"], ["△", "2", "hot"], ["□", "3", "tanh"]]
-        assert "64.9 %" in outcomes[1]
-        assert all(len(line.rstrip()) <= size[0] for line in outcomes)
+        assert column(page, "run") == ["1 baseline", "2 hot", "3 tanh"]
+        assert column(page, "test acc")[0] == "64.9 %"
+        assert [row.sign[0] for row in page.table.rows] == ["○", "△", "□"]
+        wanted = {"best", "loss", "time", "to 90 %"} | ({"images/s", "stability"} if size[0] > 80 else set())
+        assert wanted <= set(table(page)[0])
+        assert all(len(line.rstrip()) <= size[0] for line in screen(pilot).splitlines())
         settings = words(page, "#settings")
         assert "optimiser.learning_rate  0.0001  0.5" in settings
         assert "seed" not in settings
 
     used(steps, [1, 2, 3], size)
+
+
+def test_steps_to_90_percent_and_stability_of_a_known_run(store: Store) -> None:
+    # The curve is 0.65 - 0.55 exp(-0.6 epoch): 90 % of its last point, 0.584, are passed in epoch 4 (0.600), step 80.
+    async def steps(pilot: Pilot[int], page: ComparePage) -> None:
+        assert column(page, "to 90 %") == ["80"]
+        assert float(column(page, "stability")[0]) == pytest.approx(store.stability(1) or 0.0, abs=5e-4)
+
+    used(steps, [1])
 
 
 def test_keys_change_what_the_charts_show(store: Store) -> None:
@@ -109,22 +131,142 @@ def test_keys_change_what_the_charts_show(store: Store) -> None:
         await until(pilot, lambda: titles() == ["test loss", "test accuracy"])
         await pilot.press("t")
         assert titles() == ["train loss", "train accuracy"]
-        await pilot.press("t", "y")
+        await pilot.press("t", "L")
         assert titles() == ["test loss", "test accuracy"]
         assert [chart.plot.log for chart in charts(page) if chart.plot is not None] == [True, False]
-        await pilot.press("y")
+        await pilot.press("L")
         assert [chart.plot.log for chart in charts(page) if chart.plot is not None] == [False, False]
-        await pilot.press("j", "k", "h", "l", "G", "g", "escape")
+        await pilot.press("escape")
         await until(pilot, lambda: pilot.app.current_mode == "runs")
 
     used(steps, [1, 3])
 
 
+def test_the_crosshair_tells_every_runs_value_at_the_same_epoch(store: Store) -> None:
+    accuracies = {run: [100 * point.value for point in store.epoch_series([run], "test_accuracy")[run]] for run in (1, 2, 3)}
+
+    async def steps(pilot: Pilot[int], page: ComparePage) -> None:
+        def at() -> set[float | None]:
+            return {chart.crosshair for chart in page.query(Chart)}
+
+        await until(pilot, lambda: all(chart.drawing.rows for chart in charts(page)))
+        await pilot.press("c")
+        assert at() == {10.0}
+        await pilot.press("left")
+        assert at() == {9.0}, "it goes from epoch to epoch"
+        await pilot.press("shift+left", "shift+left", "shift+left", "shift+left", "shift+left", "shift+left", "shift+left")
+        assert at() == {1.0}
+        await pilot.press("right")
+        assert at() == {2.0}
+        shown = screen(pilot)
+        assert shown.count("at epoch 2.00") == 2
+        for run, marker in zip((1, 2, 3), "○△□", strict=True):
+            assert f"{marker} {run} {accuracies[run][1]:.1f} %" in shown
+        await pilot.press("right")
+        assert "△ 2 —" in screen(pilot), "a run that ended before has no value there"
+        await pilot.press("escape")
+        assert at() == {None}
+        assert pilot.app.current_mode == "compare"
+        await pilot.press("right", "c")
+        assert at() == {None}
+
+    used(steps, [1, 2, 3])
+
+
+def test_a_pinned_run_is_what_the_others_are_told_against(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: ComparePage) -> None:
+        await until(pilot, lambda: bool(page.table.rows))
+        await pilot.press("j", "j", "b")
+        assert column(page, "run, against 3") == ["1 baseline", "2 hot", "3 tanh"]
+        best = [100 * (store.run(run).best_accuracy or 0) for run in (1, 2, 3)]
+        assert column(page, "best") == [f"−{best[2] - best[0]:.1f} pp", f"−{best[2] - best[1]:.1f} pp", f"{best[2]:.1f} %"]
+        assert column(page, "images/s") == ["=", "=", "2,600"]
+        assert column(page, "time")[1:] == ["−0:48", "1:00"]
+        await until(pilot, lambda: [line.thick for line in charts(page)[0].plot.lines] == [False, False, True])
+        await pilot.press("k", "b")
+        assert "run, against 2" in table(page)[0]
+        await pilot.press("b")
+        assert "run" in table(page)[0]
+        assert not any(line.thick for line in charts(page)[0].plot.lines)
+
+    used(steps, [1, 2, 3])
+
+
+def test_a_pinned_run_that_is_no_longer_marked_is_no_baseline(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: ComparePage) -> None:
+        await until(pilot, lambda: bool(page.table.rows))
+        await pilot.press("b")
+        page.convtui.open_compare([2, 3])
+        await until(pilot, lambda: column(page, table(page)[0][0]) == ["2 hot", "3 tanh"])
+        assert "run" in table(page)[0]
+
+    used(steps, [1, 3])
+
+
+def test_y_copies_what_the_command_prints(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    copied: list[str] = []
+
+    async def steps(pilot: Pilot[int], page: ComparePage) -> None:
+        await until(pilot, lambda: bool(page.table.rows))
+        await pilot.press("b", "y")
+        copied.append(pilot.app.clipboard)
+        await until(pilot, lambda: bool(pilot.app._notifications))
+        told = [notification.message for notification in pilot.app._notifications]
+        assert any("convtui runs compare 1 3 --baseline=1 --md --store store.db" in message for message in told)
+
+    used(steps, [1, 3])
+    compare(["1", "3"], baseline="1", as_markdown=True, store_path=Path("store.db"))
+    assert copied == [capsys.readouterr().out]
+    assert "run, against 1" in copied[0]
+
+
+def test_p_saves_it_and_replaces_nothing(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: ComparePage) -> None:
+        await until(pilot, lambda: bool(page.table.rows))
+        await pilot.press("p")
+        await until(pilot, lambda: Path("compare-1-3.md").exists())
+        await pilot.press("p")
+        await until(pilot, lambda: Path("compare-1-3-1.md").exists())
+        assert Path("compare-1-3.md").read_text() == Path("compare-1-3-1.md").read_text()
+        assert Path("compare-1-3.md").read_text().startswith("| run | status |")
+
+    used(steps, [1, 3])
+
+
+def test_enter_opens_the_run_at_the_cursor(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: ComparePage) -> None:
+        await until(pilot, lambda: bool(page.table.rows))
+        await pilot.press("j", "enter")
+        await until(pilot, lambda: pilot.app.current_mode == "live")
+        assert page.convtui.run_id == 3
+
+    used(steps, [1, 3])
+
+
+def test_many_runs_and_settings_share_the_room(store: Store) -> None:
+    for seed in range(12):
+        changes = {"training.seed": seed, "data.batch_size": 16 + seed, "training.epochs": 10 + seed}
+        add_run(store, f"run with a long name {seed}", spec=changed(LENET, changes))
+
+    async def steps(pilot: Pilot[int], page: ComparePage) -> None:
+        await until(pilot, lambda: len(page.table.rows) == 15)
+        await pilot.pause()
+        assert charts(page)[0].size.height >= 8
+        assert page.table.size.height >= 3
+        assert page.query_one("#settings").region.height >= 2
+        await pilot.press("G")
+        assert "run with a long name 11"[:13] in screen(pilot)
+        await pilot.press("tab", "j", "l", "G", "g", "h", "k", "left")
+        assert page.crossed, "the arrows are the crosshair's"
+
+    used(steps, list(range(1, 16)), (80, 24))
+
+
 def test_follows_runs_in_training(store: Store) -> None:
     async def steps(pilot: Pilot[int], page: ComparePage) -> None:
-        assert "tanh" in words(page, "#outcomes")
+        await until(pilot, lambda: "3 tanh" in column(page, "run"))
         store.rename(3, "renamed")
-        await until(pilot, lambda: "renamed" in words(page, "#outcomes"))
+        await until(pilot, lambda: "3 renamed" in column(page, "run"))
 
     used(steps, [1, 3])
 
@@ -134,17 +276,33 @@ def test_without_marks_it_says_how_to_mark(store: Store) -> None:
         await until(pilot, lambda: page.query_one("#unmarked").display)
         assert "space marks a run" in words(page, "#unmarked")
         assert not page.query_one("#charts").display
-        await pilot.press("t", "y")
+        await pilot.press("t", "L", "y", "p", "b", "c", "left", "enter")
+        assert pilot.app.current_mode == "compare"
 
     used(steps, [])
 
 
 def test_names_cannot_write_on_the_terminal(store: Store) -> None:
-    store.rename(1, "evil\x1b[31m[bold]red[/bold]")
-    compared = comparing.compare(store, [1, 2])
-    text = comparing.outcomes_text(compared, ["red", "blue"], 120)
-    assert "\x1b" not in text.plain
-    assert "[bold]red[/bold]" in text.plain
+    store.rename(1, "evil\x1b[31m[bold]red[/bold]|")
+
+    async def steps(pilot: Pilot[int], page: ComparePage) -> None:
+        await until(pilot, lambda: bool(page.table.rows))
+        assert column(page, "run")[0] == "1 evil[31m[bold]red[/bold]|"
+        await pilot.press("y")
+        assert "\x1b" not in pilot.app.clipboard
+        assert "red\\[/bold]\\|" in pilot.app.clipboard
+
+    used(steps, [1, 2])
+
+
+def test_another_theme_has_its_own_colours_at_once(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: ComparePage) -> None:
+        await until(pilot, lambda: bool(page.table.rows))
+        dark = page.table.rows[0].sign[1].color
+        pilot.app.theme = LIGHT.name
+        await until(pilot, lambda: page.table.rows[0].sign[1].color != dark)
+
+    used(steps, [1, 2])
 
 
 @in_every_look

@@ -245,7 +245,7 @@ def test_axes_smoothing_and_series_change(store: Store) -> None:
         await until(pilot, lambda: plots()[0].x_name == "step" and plots()[0].x_range == (0.0, 140.0))
         await pilot.press("x")
         await until(pilot, lambda: plots()[0].x_name == "time" and plots()[0].x_range == (0.0, 42.0))
-        await pilot.press("y")
+        await pilot.press("L")
         await until(pilot, lambda: plots()[0].log and says(pilot, "loss, log"))
 
         await pilot.press("v")
@@ -269,6 +269,10 @@ def test_the_crosshair_tells_values(store: Store) -> None:
         assert says(pilot, "loss at step 0")
         assert says(pilot, "train —")
         await pilot.press("left", "escape", "left")
+        assert says(pilot, "loss at step 140")
+        await pilot.press("c")
+        assert not says(pilot, "at step")
+        await pilot.press("c")
         assert says(pilot, "loss at step 140")
         await pilot.press("shift+left", "shift+left")
         x = page.charts[0].crosshair
@@ -384,7 +388,7 @@ def test_without_a_run_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.Mo
 
     async def steps(pilot: Pilot[int], page: LivePage) -> None:
         await until(pilot, lambda: says(pilot, "No run yet."))
-        await pilot.press("space", "s", "k", "plus", "y", "x", "m", "v", "left", "r", "l", "e")
+        await pilot.press("space", "s", "k", "plus", "L", "x", "m", "v", "left", "r", "l", "e")
 
     used(steps, None, charts=False)
 

@@ -287,6 +287,25 @@ def test_start_trains_exactly_these_settings_and_shows_the_run(tmp_path: Path) -
     on_page(tmp_path, steps, draft=(TINY, "demo"))
 
 
+def test_started_while_another_trains_it_waits_for_its_turn(tmp_path: Path) -> None:
+    async def steps(app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
+        session, store = app.session, app.session.store
+        first = session.start(changed(TINY, {"training.epochs": 5000}), name="long").id or 0
+        await until(lambda: store.run(first).step > 0, pilot)
+        await pilot.press("s")
+        await until(lambda: app.run_id is not None, pilot)
+        second = app.run_id or 0
+        assert session.in_hand == [first, second]
+        assert store.run(second).status == "queued"
+        await until(
+            lambda: app.current_mode == "live" and "waits for its turn" in str(app.screen.query_one("#about").render()), pilot
+        )
+        store.request(first, "stop")
+        await until(lambda: store.run(second).status == "finished", pilot)
+
+    on_page(tmp_path, steps, draft=(TINY, "demo"))
+
+
 def test_start_refuses_a_net_that_cannot_be_built(tmp_path: Path) -> None:
     async def steps(app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
         page.form.put("model.conv_blocks", "4 90x90")

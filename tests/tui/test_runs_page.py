@@ -13,7 +13,7 @@ from textual.widgets import Input, Static
 
 from engine.store import Store
 from tests.tui.looks import Look, in_every_look
-from tests.tui.stores import add_run, fill
+from tests.tui.stores import LENET, add_run, fill
 from tui.app import ConvtuiApp
 from tui.screens import run_lines
 from tui.screens.asking import Asking, Writing
@@ -388,6 +388,24 @@ def test_deletes_at_the_end_what_was_not_brought_back(store: Store) -> None:
 
     used(steps)
     assert [run.id for run in store.runs()] == [6, 4, 3, 2, 1]
+
+
+def test_a_queued_run_is_shown_and_taken_out_of_the_queue(store: Store) -> None:
+    waiting = store.create_run(name="waiting", preset="lenet5", spec=LENET, dataset="cifar10")
+    assert waiting.id is not None
+
+    async def steps(pilot: Pilot[int]) -> None:
+        await until(pilot, lambda: "○ queued" in screen_text(pilot))
+        await pilot.press("d")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Asking))
+        assert "Take this run out of the queue?" in screen_text(pilot)
+        await pilot.press("n")
+        assert store.run(waiting.id or 0).status == "queued"
+        await pilot.press("d", "y")
+        await until(pilot, lambda: store.run(waiting.id or 0).status == "stopped")
+        await until(pilot, lambda: "■ stopped" in screen_text(pilot).splitlines()[3])
+
+    used(steps)
 
 
 def test_deletes_marked_runs_together(store: Store) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from engine.errors import RunBusy
 from engine.spec import RunSpec, changed, make
+from engine.study import plan, study
 from tests.harness.children import wait_until
 from tui.session import Session
 
@@ -107,6 +108,67 @@ def test_handing_on_leaves_the_training_to_a_process_of_its_own(session: Session
     session.store.request(run_id, "stop")
     until(lambda: status(session, run_id) == "stopped")
     assert session.store.run(run_id).attempt == 2
+
+
+def test_what_is_handed_on_goes_on_one_after_the_other(session: Session) -> None:
+    first, second = started(session, LONG), started(session, SPEC)
+    until(lambda: session.store.run(first).step > 0)
+    own = session.store.run(first).pid
+    assert session.hand_on() == [first, second]
+    until(lambda: session.store.run(first).pid != own and status(session, first) == "running")
+    assert status(session, second) == "queued"
+    session.store.request(first, "stop")
+    until(lambda: status(session, second) == "finished")
+    assert status(session, first) == "stopped"
+    assert (session.store.folder(second) / "output.log").exists()
+
+
+def test_a_run_taken_out_of_the_queue_never_begins_and_can_be_queued_again(session: Session) -> None:
+    training, waiting, last = started(session, LONG), started(session, SPEC), started(session, SPEC)
+    until(lambda: session.store.run(training).step > 0)
+    assert session.in_hand == [training, waiting, last]
+    assert session.take_out([waiting, training]) == [waiting], "what trains is not in the queue"
+    assert session.in_hand == [training, last]
+    assert session.store.run(waiting).reason == "taken out of the queue before its turn came"
+    session.resume(waiting)
+    assert session.in_hand == [training, last, waiting]
+    session.store.request(training, "stop")
+    until(lambda: status(session, waiting) == "finished")
+    assert [session.store.run(run_id).attempt for run_id in (last, waiting)] == [1, 1]
+    until(lambda: not session.in_hand)
+
+
+STUDY = """
+title = "Seeds"
+question = "How much do two seeds differ?"
+[set]
+"data.source" = "digits"
+"data.colour" = "grey"
+"data.size" = 8
+"model.conv_blocks" = "4 3x3 pad 1 pool 2"
+"training.epochs" = 1
+[[setting]]
+name = "only"
+preset = "demo"
+seeds = 2
+statistics = ["conv1:after"]
+"""
+
+
+def test_what_a_study_wants_is_made_once_and_its_statistics_are_kept(session: Session, tmp_path: Path) -> None:
+    (tmp_path / "seeds.toml").write_text(STUDY)
+    wanted = plan(study(str(tmp_path / "seeds.toml")), images=lambda _: 1437)
+    assert [session.queue(one).standing for one in wanted] == ["missing", "missing"]
+    assert "done" not in [session.queue(one).standing for one in wanted], "they are in hand by now"
+    until(lambda: not session.in_hand)
+    runs = session.store.runs(study="seeds")
+    assert sorted((run.status, run.settings.training.seed) for run in runs) == [("finished", 0), ("finished", 1)]
+    for run in runs:
+        kept = session.store.last_metrics(run.id or 0)
+        assert kept["statistics.conv1.after.min"].value >= 0, "after a rectifier nothing is below zero"
+        assert kept["statistics.conv1.after.max"].value > kept["statistics.conv1.after.mean"].value
+    assert [session.queue(one).standing for one in wanted] == ["done", "done"]
+    assert not session.in_hand
 
 
 def test_a_session_that_never_opened_can_be_closed(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def resume(
                 if detach:
                     store.queue(row.id)
                     store.set_spec(row.id, spec)
-                    start_detached(store, row.id, device=str(chosen_device), data_dir=data_dir, as_json=as_json, quiet=quiet)
+                    start_detached(store, [row.id], device=str(chosen_device), data_dir=data_dir, as_json=as_json, quiet=quiet)
                     return
                 dataset = load_dataset(spec, data_dir, face_for(row.id, as_json=as_json, quiet=quiet), named=True)
                 signals.hold()

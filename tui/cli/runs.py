@@ -1,4 +1,4 @@
-"""`convtui runs`: list, show, watch, export, rename, note, delete."""
+"""`convtui runs`: list, show, watch, compare, export, rename, note, delete."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
 import typer
 
 from engine.errors import SpecError, UsageError
+from tui.cli.compare import compare
 from tui.cli.options import DEFAULT_STORE, AsJson, RunName, StorePath, existing_store, line
 from tui.cli.text import clean, duration, number, percent, size, sparkline, when
 from tui.cli.watch import epochs, watch
@@ -20,8 +21,9 @@ from tui.cli.watch import epochs, watch
 if TYPE_CHECKING:
     from engine.store import Run
 
-app = typer.Typer(help="List, show, watch, export, rename, note or delete runs.", no_args_is_help=True)
+app = typer.Typer(help="List, show, watch, compare, export, rename, note or delete runs.", no_args_is_help=True)
 app.command()(watch)
+app.command()(compare)
 
 COLUMNS = (
     "id", "name", "preset", "dataset", "status", "epoch", "step", "total_steps", "train_loss", "test_loss", "train_accuracy",

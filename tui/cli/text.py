@@ -7,12 +7,23 @@ import time
 import unicodedata
 from collections.abc import Mapping
 
+from rich.cells import cell_len
+
 
 def clean(text: object) -> str:
     """`text` in one line without control characters: names of files, classes and runs may hold terminal escapes."""
     return "".join(
         " " if c in "\n\r\t" else c for c in str(text) if c in "\n\r\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs")
     )
+
+
+def fitted(text: str, width: int) -> str:
+    """`text` in at most `width` cells, its end left out."""
+    if (len(text) if text.isascii() else cell_len(text)) <= width:
+        return text
+    while text and cell_len(text) > width - 1:
+        text = text[:-1]
+    return f"{text}…"
 
 
 def percent(fraction: float | None) -> str:
@@ -23,6 +34,13 @@ def percent(fraction: float | None) -> str:
 def number(value: float | None, digits: int = 3) -> str:
     """A loss; nothing is a dash, not-a-number says so."""
     return "—" if value is None else f"{value:.{digits}f}" if math.isfinite(value) else str(value)
+
+
+def figure(value: float | None) -> str:
+    """A loss or the like with three digits that tell something: 0.914, 0.0184, 1.84e-05; nothing is a dash."""
+    if value is None or value == 0 or not math.isfinite(value) or abs(value) >= 0.1:
+        return number(value)
+    return f"{value:#.3g}"
 
 
 def epoch_scores(epoch: int, total: int, values: Mapping[str, float | None]) -> str:

@@ -1,16 +1,16 @@
-"""Compare: the marked runs over each other, the settings in which they differ, and what came of it."""
+"""Compare: the marked runs over each other, what came of each, and the settings in which they differ."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
+from rich.style import Style
 from rich.text import Text
 from textual import on, work
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Container, ScrollableContainer
+from textual.containers import Container, ScrollableContainer, Vertical
 from textual.events import Resize
 from textual.message import Message
 from textual.widget import Widget
@@ -18,12 +18,17 @@ from textual.widgets import Static
 
 from engine.errors import ConvtuiError
 from tui.cli.text import clean
-from tui.screens.comparing import METRICS, Compared, compare, outcomes_text, settings_text
-from tui.screens.page import Page
+from tui.outcomes import DROPPED, FLUSH_RIGHT, baseline_of, cells, heads, markdown
+from tui.screens.comparing import METRICS, Compared, Reader, settings_text
+from tui.screens.crossing import Crossing
+from tui.screens.run_lines import COLOURS
+from tui.screens.taking_away import TakingAway
 from tui.widgets.chart import Chart
+from tui.widgets.text_table import Head, Row, TextTable
 
 ROOMY = (150, 50)
 """Columns and rows from which there is room for four charts."""
+SHORTEST_NAME = 16
 UNMARKED = (
     ("No runs are marked.\n\n", "bold"),
     ("On the page Runs (", ""),
@@ -34,35 +39,39 @@ UNMARKED = (
     ("c", "bold reverse"),
     (" lays the marked ones over each other.", ""),
 )
+_NEEDS_RUNS = ("split", "log", "pin", "copy", "save", "open", "cross", "crosshair")
 
 
-class Tables(ScrollableContainer, can_focus=True):
-    """The tables below the charts, as wide as they are."""
+class Settings(ScrollableContainer, can_focus=True, inherit_bindings=False):
+    """The settings that differ, as wide as they are. The arrows to the left and right are the crosshair's."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j", "scroll_down", show=False),
-        Binding("k", "scroll_up", show=False),
-        Binding("h", "scroll_left", show=False),
-        Binding("l", "scroll_right", show=False),
-        Binding("g", "scroll_home", show=False),
-        Binding("G", "scroll_end", show=False),
+        Binding("down,j", "scroll_down", "Settings down", show=False),
+        Binding("up,k", "scroll_up", "Settings up", show=False),
+        Binding("h", "scroll_left", "Settings to the left", show=False),
+        Binding("l", "scroll_right", "Settings to the right", show=False),
+        Binding("g,home", "scroll_home", "First setting", show=False),
+        Binding("G,end", "scroll_end", "Last setting", show=False),
+        Binding("pagedown", "page_down", "Settings a page down", show=False),
+        Binding("pageup", "page_up", "Settings a page up", show=False),
     ]
 
-    def compose(self) -> ComposeResult:
-        yield Static("", id="outcomes", markup=False)
-        yield Static("", id="settings", markup=False)
 
-
-class ComparePage(Page):
+class ComparePage(Crossing, TakingAway):
     """Charts on top, tables below."""
 
     NAME = "compare"
     CSS_PATH = "compare.tcss"
-    AUTO_FOCUS = "Tables"
+    AUTO_FOCUS = "TextTable"
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "open", "Open", key_display="⏎"),
+        Binding("b", "pin", "Baseline"),
+        Binding("c", "cross", "Crosshair"),
         Binding("t", "split", "Test/train"),
-        Binding("y", "log", "Log loss"),
-        Binding("escape", "app.page('runs')", "Runs", key_display="esc"),
+        Binding("L", "log", "Log", key_display="L"),
+        Binding("y", "copy", "Copy"),
+        Binding("p", "save", "Save"),
+        Binding("escape", "back", "Crosshair away, else to the runs", key_display="esc", show=False),
     ]
 
     class Read(Message):
@@ -76,9 +85,12 @@ class ComparePage(Page):
         super().__init__()
         self.compared: Compared | None = None
         """What is shown."""
+        self.pinned: int | None = None
+        """The run to which the others are told as differences."""
         self.train = False
         """Whether the two charts show the training images' curves, where there is no room for four."""
         self.log_loss = False
+        self._reader = Reader()
         self._reading = False
         self._again = False
 
@@ -86,14 +98,33 @@ class ComparePage(Page):
         with Container(id="charts"):
             for place, (metric, _, _) in enumerate(METRICS):
                 yield Chart(id=metric.replace("_", "-"), classes="more" if place > 1 else "")
-        yield Tables(id="tables")
+        with Vertical(id="tables"):
+            yield TextTable(id="outcomes")
+            with Settings():
+                yield Static("", id="settings", markup=False)
         yield Static(Text.assemble(*UNMARKED), id="unmarked")
+
+    @property
+    def charts(self) -> Sequence[Chart]:
+        charts = list(self.query(Chart))
+        return charts if self.has_class("four") else charts[:2]
+
+    @property
+    def table(self) -> TextTable:
+        """The outcomes."""
+        return self.query_one(TextTable)
+
+    def on_mount(self) -> None:
+        """Colours of texts are the theme's."""
+        self.app.theme_changed_signal.subscribe(self, lambda _: self._show())
 
     def on_resize(self, event: Resize) -> None:
         """Four charts where there is room, else two."""
         width, height = event.size
         self.set_class(width >= ROOMY[0] and height >= ROOMY[1], "four")
         self._show()
+
+    # ---------------------------------------------------------------------------------------------------- reading
 
     def store_changed(self) -> None:
         """Read the marked runs again."""
@@ -110,7 +141,7 @@ class ComparePage(Page):
     def _read(self, run_ids: list[int]) -> None:
         compared = None
         try:
-            compared = compare(self.convtui.session.store, run_ids)
+            compared = self._reader.read(self.convtui.session.store, run_ids)
         except ConvtuiError as error:
             self.convtui.call_later(self._trouble, str(error))
         self.post_message(self.Read(compared))
@@ -128,25 +159,72 @@ class ComparePage(Page):
             self._again = False
             self.store_changed()
 
+    # ---------------------------------------------------------------------------------------------------- showing
+
     def _show(self) -> None:
         compared = self.compared
         if compared is None or not self.is_mounted:
             return
-        self.set_class(not compared.names, "empty")
+        self.set_class(not compared.comparison.outcomes, "empty")
         # Where there is room for two, the two are the first ones, and show either split.
         four = self.has_class("four")
         for place, (metric, _, _) in enumerate(METRICS):
             shown = METRICS[place + 2][0] if self.train and not four and place < 2 else metric
             plot = compared.plots[shown]
-            self.query_one(f"#{metric.replace('_', '-')}", Chart).plot = replace(plot, log=self.log_loss and plot.form == "number")
-        lines = next(iter(compared.plots.values())).lines
-        styles = [f"rgb({','.join(map(str, self._visible(line.colour)))})" for line in lines]
-        self.query_one("#outcomes", Static).update(outcomes_text(compared, styles, self.size.width - 3))
-        self.query_one("#settings", Static).update(settings_text(compared, styles))
+            lines = [replace(line, thick=line.name == str(self.pinned)) for line in plot.lines]
+            log = self.log_loss and plot.form == "number"
+            self.query_one(f"#{metric.replace('_', '-')}", Chart).plot = replace(plot, lines=lines, log=log)
+        styles = [Style(color=self._visible(line.colour)) for line in compared.lines]
+        self._show_outcomes(compared, styles)
+        settings = settings_text(compared, styles)
+        self.query_one("#settings", Static).update(settings)
+        self._share_room(len(compared.comparison.outcomes) + 1, len(settings.plain.splitlines()))
 
-    def _visible(self, colour: tuple[int, int, int]) -> tuple[int, ...]:
+    def _show_outcomes(self, compared: Compared, styles: Sequence[Style]) -> None:
+        baseline = baseline_of(compared.comparison, self.pinned)
+        named = heads(baseline)
+        rows = []
+        for outcome, line, style in zip(compared.comparison.outcomes, compared.lines, styles, strict=True):
+            told = cells(outcome, baseline)
+            plain = Style(bold=True) if outcome is baseline else Style.null()
+            of_cells = [plain + self.table.verdict(cell.verdict) for cell in told]
+            of_cells[:2] = [plain + style, plain + Style(color=COLOURS.get(outcome.status))]
+            rows.append(Row([(cell.text, each) for cell, each in zip(told, of_cells, strict=True)], (line.marker, style)))
+        columns = [Head(name, name in FLUSH_RIGHT, 0 if place else SHORTEST_NAME) for place, name in enumerate(named)]
+        self.table.show(columns, rows, DROPPED)
+
+    def _share_room(self, outcomes: int, settings: int) -> None:
+        """The tables get what they need, at most half of the page; of that the settings at most half where both need more."""
+        room = max(6, (self.size.height - 2) // 2 - 1)
+        of_outcomes = min(outcomes, max(3, room - min(settings + 1, room // 2)))
+        self.table.styles.height = of_outcomes
+        panel = self.query_one(Settings)
+        panel.display = bool(settings)
+        panel.styles.height = min(settings, max(2, room - of_outcomes - 1))
+
+    def _visible(self, colour: tuple[int, int, int]) -> str:
         """The colour as the charts have it: darker on a light screen."""
-        return colour if self.app.current_theme.dark else tuple(round(0.75 * part) for part in colour)
+        parts = colour if self.app.current_theme.dark else tuple(round(0.75 * part) for part in colour)
+        return f"rgb({','.join(map(str, parts))})"
+
+    # ------------------------------------------------------------------------------------------------------- keys
+
+    @property
+    def run_id(self) -> int | None:
+        """The run at the cursor."""
+        outcomes = self.compared.comparison.outcomes if self.compared is not None else ()
+        return outcomes[self.table.cursor].run if self.table.cursor < len(outcomes) else None
+
+    @on(TextTable.Chosen)
+    def action_open(self) -> None:
+        """The charts of the run at the cursor."""
+        if self.run_id is not None:
+            self.convtui.open_live(self.run_id)
+
+    def action_pin(self) -> None:
+        """Tell the others as differences to the run at the cursor; a second time as they are."""
+        self.pinned = None if self.pinned == self.run_id else self.run_id
+        self._show()
 
     def action_split(self) -> None:
         """From the test images' curves to the training images', and back."""
@@ -158,8 +236,32 @@ class ComparePage(Page):
         self.log_loss = not self.log_loss
         self._show()
 
+    def action_back(self) -> None:
+        """Take the crosshair away; where there is none, to the runs."""
+        if self.crossed:
+            self.cross(None)
+        else:
+            self.convtui.action_page("runs")
+
+    def action_copy(self) -> None:
+        """Put the tables on the clipboard."""
+        if self.compared is not None:
+            runs = [str(outcome.run) for outcome in self.compared.comparison.outcomes]
+            baseline = baseline_of(self.compared.comparison, self.pinned)
+            against = [f"--baseline={baseline.run}"] if baseline else []
+            what = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
+            self.copy(markdown(self.compared.comparison, baseline), what, ["convtui", "runs", "compare", *runs, *against, "--md"])
+
+    def action_save(self) -> None:
+        """Write the tables into a file of the working directory."""
+        if self.compared is not None:
+            comparison = self.compared.comparison
+            runs = [str(outcome.run) for outcome in comparison.outcomes]
+            more = [f"and-{len(runs) - 6}"] if len(runs) > 6 else []
+            self.save(markdown(comparison, baseline_of(comparison, self.pinned)), "-".join(["compare", *runs[:6], *more]))
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Without runs there is nothing to show otherwise."""
         if action == "split" and self.has_class("four"):
             return False
-        return not (action in ("split", "log") and not self.convtui.marked)
+        return not (action in _NEEDS_RUNS and not self.convtui.marked)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
-from textual import events, on, work
+from textual import events, work
 from textual.binding import Binding, BindingType
 from textual.containers import Container, VerticalScroll
 from textual.message import Message
@@ -19,6 +19,7 @@ from textual.widgets import Static
 from engine.errors import ConvtuiError, RunNotFound
 from tui.charting import Plot
 from tui.cli.text import clean
+from tui.screens.crossing import Crossing
 from tui.screens.live_reading import AXES, SMOOTHINGS, Entry, Options, Reader, Seen
 from tui.screens.live_steering import Asked, Steering
 from tui.screens.live_words import clock, standing
@@ -42,10 +43,24 @@ SKETCH_SECONDS = 0.1
 SHOWN = ("loss", "accuracy", "learning rate", "images/s")
 """What the charts show at first."""
 
-_OF_A_RUN = ("pause", "stop", "checkpoint", "rate", "resume", "note", "look", "series", "log", "axis", "smoothing", "crosshair")
+_OF_A_RUN = (
+    "pause",
+    "stop",
+    "checkpoint",
+    "rate",
+    "resume",
+    "note",
+    "look",
+    "series",
+    "log",
+    "axis",
+    "smoothing",
+    "cross",
+    "crosshair",
+)
 
 
-class LivePage(Steering):
+class LivePage(Crossing, Steering):
     """A run's charts, its messages, and the keys that steer it. All it knows comes from the store, all it asks goes there."""
 
     NAME = "live"
@@ -58,16 +73,12 @@ class LivePage(Steering):
             "plus,equals_sign", "rate(2.0)", "Learning rate doubled", group=Binding.Group("Rate", compact=True), key_display="+"
         ),
         Binding("minus", "rate(0.5)", "Learning rate halved", group=Binding.Group("Rate", compact=True), key_display="−"),
-        Binding("y", "log", "Log"),
+        Binding("L", "log", "Log", key_display="L"),
         Binding("x", "axis", "Axis"),
         Binding("m", "smoothing", "Smooth"),
-        Binding("v", "series(-1)", "Series"),
-        Binding("V", "series(0)", "Series of the first chart", show=False),
-        Binding("left", "crosshair(-1)", "Crosshair to the left", show=False),
-        Binding("right", "crosshair(1)", "Crosshair to the right", show=False),
-        Binding("shift+left", "crosshair(-10)", "Crosshair far to the left", show=False),
-        Binding("shift+right", "crosshair(10)", "Crosshair far to the right", show=False),
-        Binding("escape", "crosshair(0)", "Crosshair away", show=False),
+        Binding("v", "series(-1)", "Chart"),
+        Binding("V", "series(0)", "Another series in the first chart", show=False),
+        Binding("escape", "uncross", "Crosshair away", show=False),
         Binding("r", "resume", "Resume"),
         Binding("l", "look", "Look"),
         Binding("e", "note", "Note"),
@@ -245,8 +256,7 @@ class LivePage(Steering):
             return
         if before is None or before.id != seen.run.id:
             self.said = []
-            for chart in self.query(Chart):
-                chart.crosshair = None
+            self.cross(None)
         elif before.status != seen.run.status:
             self.status_changed()
         missing = [group for group in seen.groups if group not in self.groups]
@@ -324,8 +334,7 @@ class LivePage(Steering):
 
     def action_axis(self) -> None:
         """Epochs, steps or time to the right."""
-        for chart in self.query(Chart):
-            chart.crosshair = None
+        self.cross(None)
         self._draw_with(replace(self.options, axis=_after(self.options.axis, AXES)))
 
     def action_smoothing(self) -> None:
@@ -347,26 +356,9 @@ class LivePage(Steering):
                 self.groups[place] = _after(self.groups[place], free)
                 self.look()
 
-    def action_crosshair(self, columns: int) -> None:
-        """Move the crosshair by so many columns; by none, take it away."""
-        first = next((chart for chart in self.charts if chart.drawing.rows), None)
-        if first is None:
-            return
-        here = first.crosshair
-        if columns and here is None:
-            here = first.drawing.x_range[0 if columns > 0 else 1]
-        elif columns and here is not None:
-            low, high = first.drawing.x_range
-            here = min(high, max(low, here + columns * (high - low) / max(1, first.drawing.columns - 1)))
-        self._cross(here if columns else None)
-
-    @on(Chart.Pointed)
-    def _pointed(self, pointed: Chart.Pointed) -> None:
-        self._cross(pointed.x)
-
-    def _cross(self, x: float | None) -> None:
-        for chart in self.query(Chart):
-            chart.crosshair = x
+    def action_uncross(self) -> None:
+        """Take the crosshair away."""
+        self.cross(None)
 
 
 def _at_both_ends(left: Text, right: str, width: int) -> Text:

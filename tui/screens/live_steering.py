@@ -107,7 +107,7 @@ class Steering(Page):
         text = f"{ASKED[kind]}{'' if value is None else f' ×{value:g}'}"
         try:
             store = self.convtui.session.store
-            if kind == "stop" and store.give_up(run.id, "stopped"):
+            if kind == "stop" and self.convtui.session.take_out([run.id]):
                 self.app.call_later(self.say, "taken out of the queue: it never began")
                 return
             request = store.request(run.id, kind, value)

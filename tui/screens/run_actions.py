@@ -191,13 +191,34 @@ class RunActions(Page):
     # ------------------------------------------------------------------------------------------------------------- deleting
 
     def action_delete(self) -> None:
-        """Ask, naming what goes."""
+        """Ask, naming what goes. A run that waits in the queue is taken out of it first."""
         lines = self.chosen
+        if lines and all(line.status == "queued" for line in lines):
+            self._ask_to_take_out(lines)
+            return
         busy = next((line for line in lines if line.status in IN_HAND), None)
         if busy is not None:
             self.trouble(f"run {busy.id} {busy.name} is {busy.status}: stop it first (enter, then s), then delete it")
         elif lines:
             self._weigh(lines)
+
+    def _ask_to_take_out(self, lines: list[Line]) -> None:
+        ids = [line.id for line in lines]
+        question = Text(
+            "Take this run out of the queue?\n\n" if len(ids) == 1 else f"Take these {len(ids)} runs out of the queue?\n\n"
+        )
+        question.append("\n".join(f"{line.id} {line.name}" for line in lines[:NAMED]), style="bold")
+        question.append(f"\nand {len(ids) - NAMED} more" if len(ids) > NAMED else "")
+
+        def take_out(_: Store) -> str:
+            out = self.convtui.session.take_out(ids)
+            return f"{_runs(len(out))} taken out of the queue" if out else "they have begun already"
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.act(take_out)
+
+        self.app.push_screen(Asking(question, "Take out", "Leave"), answered)
 
     @work(thread=True, group="act")
     def _weigh(self, lines: list[Line]) -> None:
@@ -282,6 +303,10 @@ def _more_than(epochs: int) -> Callable[[str], None]:
             raise UsageError(f"a whole number above {epochs}, please: it has done {epochs} epochs already")
 
     return check
+
+
+def _runs(count: int) -> str:
+    return "1 run" if count == 1 else f"{count} runs"
 
 
 def _files(count: int, of_bytes: int) -> str:

@@ -8,9 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from rich.cells import cell_len
-
-from tui.cli.text import clean, duration, number, percent, when
+from tui.cli.text import clean, duration, fitted, number, percent, when
 
 if TYPE_CHECKING:
     from engine.store import Store
@@ -149,15 +147,6 @@ def data_name(source: str) -> str:
     """A dataset's name; of a folder or .zip the last part of its path."""
     text = clean(source)
     return text.removeprefix("folder:").rstrip("/").rpartition("/")[2].removesuffix(".zip") if text.startswith("folder:") else text
-
-
-def fitted(text: str, width: int) -> str:
-    """`text` in at most `width` cells, its end left out."""
-    if (len(text) if text.isascii() else cell_len(text)) <= width:
-        return text
-    while text and cell_len(text) > width - 1:
-        text = text[:-1]
-    return f"{text}…"
 
 
 def _line(values: tuple[Any, ...]) -> Line:

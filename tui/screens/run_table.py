@@ -1,4 +1,4 @@
-"""The table of runs. Draws the rows in sight and no others, so ten thousand runs scroll and filter like ten."""
+"""The table of runs: ten thousand scroll and filter like ten."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.binding import Binding, BindingType
 from textual.geometry import Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from tui.cli.text import sparkline
-from tui.screens.run_lines import COLOURS, COLUMNS, DROPPED, SHORTEST_NAME, Column, Line, fitted, moment
+from tui.cli.text import fitted, sparkline
+from tui.screens.run_lines import COLOURS, COLUMNS, DROPPED, SHORTEST_NAME, Column, Line, moment
+from tui.widgets.cursor_table import CursorTable
 
 CURVE_WIDTHS = (7, 16)
 """Of a sparkline: at least, and at most where there is room."""
@@ -29,52 +28,16 @@ _STATUS_STYLES = {status: Style(color=colour) for status, colour in COLOURS.item
 _BOLD, _DIM = Style(bold=True), Style(dim=True)
 
 
-class RunTable(ScrollView, can_focus=True):
-    """Lines under a header, with a cursor and marks."""
+class RunTable(CursorTable):
+    """Runs, with marks, sorted by any column."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"run-table--{name}" for name in ("cursor", "header", "mark", "curve")}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"run-table--curve"}
     DEFAULT_CSS = """
-    RunTable { height: 1fr; overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1; }
-    RunTable .run-table--header { color: $text-muted; text-style: bold; }
-    RunTable .run-table--cursor { background: $primary 25%; }
-    RunTable:focus .run-table--cursor { background: $primary 40%; }
     RunTable .run-table--curve { color: $secondary; }
-    RunTable .run-table--mark { color: $accent; text-style: bold; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "move(1)", "Next", show=False),
-        Binding("up,k", "move(-1)", "Previous", show=False),
-        Binding("g,home", "move_to(0)", "First", show=False),
-        Binding("G,end", "move_to(-1)", "Last", show=False),
-        Binding("pagedown", "move_page(1)", "Page down", show=False),
-        Binding("pageup", "move_page(-1)", "Page up", show=False),
-    ]
 
-    class Moved(Message):
-        """The cursor is on another run, or that run has changed."""
-
-        def __init__(self, table: RunTable) -> None:
-            super().__init__()
-            self.table = table
-
-        @property
-        def control(self) -> RunTable:
-            """Where it happened."""
-            return self.table
-
-        def can_replace(self, message: Message) -> bool:
-            """Only the last of several matters."""
-            return isinstance(message, RunTable.Moved)
-
-    class Seen(Moved):
+    class Seen(CursorTable.Moved):
         """Other rows are in sight."""
-
-        def can_replace(self, message: Message) -> bool:
-            """Only the last of several matters."""
-            return isinstance(message, RunTable.Seen)
-
-    class Chosen(Moved):
-        """The run under the cursor was clicked twice."""
 
     class Sorted(Message):
         """A column's head was clicked."""
@@ -86,7 +49,6 @@ class RunTable(ScrollView, can_focus=True):
     def __init__(self, marked: Collection[int] = ()) -> None:
         super().__init__()
         self.lines: list[Line] = []
-        self.cursor = 0
         self.marked = marked
         """Ids of the marked runs; whoever changes them calls `refresh`."""
         self.curves: dict[int, tuple[int, list[float]]] = {}
@@ -100,6 +62,10 @@ class RunTable(ScrollView, can_focus=True):
         self.gap = GAPS[0]
 
     # ------------------------------------------------------------------------------------------------------ what is shown
+
+    @property
+    def count(self) -> int:
+        return len(self.lines)
 
     @property
     def line(self) -> Line | None:
@@ -121,7 +87,7 @@ class RunTable(ScrollView, can_focus=True):
             self.cursor = min(self.cursor, max(0, len(lines) - 1)) if place is None else place
         self._arrange()
         self.scroll_to(y=max(0, self.cursor - offset), animate=False, immediate=True)
-        self._keep_in_sight()
+        self.keep_in_sight()
         self.refresh()
         self.post_message(self.Seen(self))
         if self.line is not before:
@@ -173,7 +139,7 @@ class RunTable(ScrollView, can_focus=True):
     def on_resize(self) -> None:
         """Other columns may fit."""
         self._arrange()
-        self._keep_in_sight()
+        self.keep_in_sight()
         self.post_message(self.Seen(self))
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
@@ -181,80 +147,29 @@ class RunTable(ScrollView, can_focus=True):
         super().watch_scroll_y(old_value, new_value)
         self.post_message(self.Seen(self))
 
-    # ---------------------------------------------------------------------------------------------------------- the cursor
-
-    def move_to(self, place: int) -> None:
-        """Put the cursor on a row."""
-        place = max(0, min(place, len(self.lines) - 1))
-        if self.lines and place != self.cursor:
-            self.cursor = place
-            self._keep_in_sight()
-            self.refresh()
-            self.post_message(self.Moved(self))
-
-    def action_move(self, rows: int) -> None:
-        """So many rows down."""
-        self.move_to(self.cursor + rows)
-
-    def action_move_to(self, place: int) -> None:
-        """The first row, or the last."""
-        self.move_to(len(self.lines) - 1 if place < 0 else place)
-
-    def action_move_page(self, pages: int) -> None:
-        """So many screens down."""
-        self.move_to(self.cursor + pages * max(1, self.size.height - 2))
-
-    def _keep_in_sight(self) -> None:
-        rows, first = max(1, self.size.height - 1), self.scroll_offset.y
-        if self.cursor < first:
-            self.scroll_to(y=self.cursor, animate=False, immediate=True)
-        elif self.cursor >= first + rows:
-            self.scroll_to(y=self.cursor - rows + 1, animate=False, immediate=True)
-
     def on_click(self, event: events.Click) -> None:
-        """A row is gone to, and opened by a second click; a head sorts."""
-        if event.y > 0:
-            self.move_to(event.y - 1 + self.scroll_offset.y)
-            if event.chain == 2 and self.line is not None:
-                self.post_message(self.Chosen(self))
-            return
+        """A click on a head sorts; on a row it is the table's own matter."""
         left = MARGIN
-        for column, width in self.columns:
+        for column, width in self.columns if event.y == 0 else ():
             if left <= event.x < left + width and column.value is not None:
                 self.post_message(self.Sorted(column))
             left += width + self.gap
 
     # ------------------------------------------------------------------------------------------------------------- drawing
 
-    def render_line(self, y: int) -> Strip:
-        """The header, or a row in sight."""
-        place = y - 1 + self.scroll_offset.y
-        if y == 0:
-            strip = self._head()
-        elif place < len(self.lines):
-            strip = self._row(place)
-        else:
-            return Strip.blank(self.size.width, self.rich_style)
-        return strip.adjust_cell_length(self.size.width).apply_style(self.rich_style)
-
-    def _head(self) -> Strip:
+    def head(self) -> Strip:
         sorted_by, falling = self.sorting
-        style = self.get_component_rich_style("run-table--header", partial=True)
+        style = self.get_component_rich_style("cursor-table--header", partial=True)
         texts = [f"{column.name} {'▼' if falling else '▲'}" if column is sorted_by else column.name for column, _ in self.columns]
         return Strip([Segment(" " * MARGIN), *self._cells(texts, [style] * len(texts))])
 
-    def _row(self, place: int) -> Strip:
+    def row(self, place: int) -> Strip:
         line, here = self.lines[place], place == self.cursor
-        mark = self.get_component_rich_style("run-table--mark", partial=True)
+        mark = self.get_component_rich_style("cursor-table--mark", partial=True)
         texts = [self._text(line, column.name, width) for column, width in self.columns]
         styles = [self._style(line, column.name, text) for (column, _), text in zip(self.columns, texts, strict=True)]
         margin = [Segment("▌" if here else " ", mark), Segment("✓ " if line.id in self.marked else "  ", mark)]
-        strip = Strip([*margin, *self._cells(texts, styles)])
-        if not here:
-            return strip
-        cursor = self.get_component_rich_style("run-table--cursor")
-        # The background only: a status keeps its colour under the cursor.
-        return strip.adjust_cell_length(self.size.width).apply_style(Style(bgcolor=cursor.bgcolor))
+        return Strip([*margin, *self._cells(texts, styles)])
 
     def _text(self, line: Line, column: str, width: int) -> str:
         if column == "curve":

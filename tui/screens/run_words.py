@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from tui.cli.text import clean
-from tui.screens.run_lines import COLOURS, Line, fitted
+from tui.cli.text import clean, fitted
+from tui.screens.run_lines import COLOURS, Line
 
 if TYPE_CHECKING:
     from engine.spec import RunSpec

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -117,6 +118,17 @@ class Chart(Widget):
         if self.drawing.rows and event.x >= self.drawing.left:
             self.post_message(self.Pointed(self, self.drawing.x_of(event.x - self.drawing.left)))
 
+    def moved(self, x: float, columns: int) -> float:
+        """So many columns on from `x`; where every point is an event of its own, on to the next of those."""
+        low, high = self.drawing.x_range
+        there = min(high, max(low, x + columns * (high - low) / max(1, self.drawing.columns - 1)))
+        lines = self._shown.lines if self._shown is not None else ()
+        if not all(line.each for line in lines):
+            return there
+        points = sorted({point for line in lines for point in line.xs})
+        place = bisect_left(points, there) if columns > 0 else bisect_right(points, there) - 1
+        return points[min(max(0, place), len(points) - 1)] if points else there
+
     # ---------------------------------------------------------------------------------------------------- showing
 
     def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
@@ -167,7 +179,7 @@ class Chart(Widget):
         if plot.remark:
             entries.append([(clean(plot.remark), self._style("best"))])
         of_title = len(entries)
-        for line in plot.lines:
+        for line in sorted(plot.lines, key=lambda line: not line.thick):
             value = (line.ys[-1] if line.ys else None) if x is None else line.at(x)
             words = [line.marker, clean(line.name), value_text(value, plot.form)]
             entries.append([(" ".join(word for word in words if word), self._style(line.colour))])
@@ -184,7 +196,10 @@ class Chart(Widget):
                 room += 2
             rows[-1] += entry
             room += length
-        return rows[:3]
+        most = max(3, self.size.height // 3)
+        if len(rows) > most:
+            rows[most - 1].append(("  …", self._style("axis")))
+        return rows[:most]
 
     def _component(self, name: str) -> Style:
         return self.get_component_rich_style(f"chart--{name}", partial=True)

@@ -9,11 +9,11 @@ from textual.widget import Widget
 
 from tui.cli.text import clean
 
-PAGES = ("runs", "new", "live", "look", "compare")
+PAGES = ("runs", "new", "live", "look", "compare", "studies")
 
 
 class TopBar(Widget):
-    """`convtui  Runs  New  Live  Look  Compare        ./store.db · 214 runs · cuda:0`."""
+    """`convtui  Runs  New  Live  Look  Compare  Studies        ./store.db · 214 runs · cuda:0`."""
 
     DEFAULT_CSS = """
     TopBar { dock: top; height: 1; background: $panel; color: $foreground; }

@@ -1,0 +1,107 @@
+"""Outcomes and differences of runs whose numbers are known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+from sqlmodel import col
+
+from engine import events
+from engine.spec import RunSpec, changed
+from engine.store import Recorder, Run, Store
+from engine.study.comparing import Comparing, difference_to
+
+LOSSES = (4.0, 3.0, 2.0, 1.5, 1.0, 1.25)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(tmp_path / "store.db") as store:
+        yield store
+
+
+def add(store: Store, accuracies: tuple[float, ...], *, spec: RunSpec | None = None, ended: bool = True) -> Run:
+    """A run of two steps an epoch whose losses are LOSSES; its test loss is one minus its accuracy."""
+    run = store.create_run(name="known", preset="lenet5", spec=spec or RunSpec(), dataset="toy")
+    assert run.id is not None
+    store.claim(run.id)
+    recorder = Recorder(store, run.id)
+    recorder.record(events.Started(0, 0, 6, 2, 8, 100, "toy", "cpu"))
+    scores: dict[str, float] = {}
+    for epoch, accuracy in enumerate(accuracies, 1):
+        losses = LOSSES[2 * epoch - 2 : 2 * epoch]
+        values = {"batch_loss": losses, "batch_accuracy": (0.5, 0.5), "learning_rate": (0.1, 0.1)}
+        recorder.record(events.Progress(2 * epoch, epoch, 2, 2 * epoch - 1, values, 8 * epoch, float(epoch), 8.0))
+        scores = {"train_loss": losses[-1], "train_accuracy": 0.5, "test_loss": 1 - accuracy, "test_accuracy": accuracy}
+        recorder.record(events.EpochEnded(2 * epoch, epoch, scores, float(epoch), 8.0, best=accuracy == max(accuracies[:epoch])))
+    if ended:
+        recorder.record(events.Finished(6, 3, scores, 3.0, 8.0, False, 2))
+        recorder.close()
+    else:
+        recorder.flush()
+    return store.run(run.id)
+
+
+def test_an_outcome_is_what_the_run_recorded(store: Store) -> None:
+    (outcome,) = Comparing().compare(store, [add(store, (0.5, 0.75, 0.7))]).outcomes
+    assert (outcome.run, outcome.name, outcome.status, outcome.epoch, outcome.epochs) == (1, "known", "finished", 3, 3)
+    assert (outcome.test_accuracy, outcome.best_accuracy, outcome.best_epoch) == (0.7, 0.75, 2)
+    assert (outcome.train_loss, outcome.seconds, outcome.images_per_second) == (1.25, 3.0, 8.0)
+    # 90 % of 0.75 are 0.675, first reached by 0.75 at the end of epoch 2, which is step 4.
+    assert outcome.steps_to_90 == 4
+    # The last half are the steps 4 to 6: 1.5, 1.0, 1.25; changes -0.5 and +0.25, their mean -0.125, each 0.375 away from it.
+    assert outcome.stability == pytest.approx(0.375)
+
+
+def test_differences_are_the_run_less_the_baseline(store: Store) -> None:
+    runs = [add(store, (0.5, 0.75, 0.5)), add(store, (0.25, 0.625, 0.625))]
+    baseline, other = Comparing().compare(store, runs).outcomes
+    differences = difference_to(baseline, other)
+    assert differences["test_accuracy"] == 0.125
+    assert differences["test_loss"] == -0.125
+    assert differences["best_accuracy"] == -0.125
+    assert differences["steps_to_90"] == 0
+    assert all(value == 0 for value in difference_to(baseline, baseline).values())
+
+
+def test_a_run_without_numbers_differs_in_none(store: Store) -> None:
+    store.create_run(name="waits", preset="lenet5", spec=RunSpec(), dataset="toy")
+    waiting, done = Comparing().compare(store, [store.run(1), add(store, (0.5, 0.5, 0.5))]).outcomes
+    assert (waiting.epochs, waiting.seconds, waiting.steps_to_90, waiting.stability) == (0, None, None, None)
+    assert set(difference_to(done, waiting).values()) == {None}
+
+
+def test_settings_that_differ_in_the_order_of_the_form(store: Store) -> None:
+    other = changed(RunSpec(), {"optimiser.learning_rate": 0.5, "model.activation": "tanh"})
+    runs = [add(store, (0.5,)), add(store, (0.5,), spec=other)]
+    comparison = Comparing().compare(store, runs)
+    assert comparison.settings[0] == ("model.activation", (RunSpec().model.activation, "tanh"))
+    assert comparison.settings[1] == ("optimiser.learning_rate", (str(RunSpec().optimiser.learning_rate), "0.5"))
+    assert comparison.remarks == ()
+    assert Comparing().compare(store, [runs[0], runs[0]]).remarks == ("these runs have the same settings",)
+
+
+def test_settings_of_another_program_are_said_and_the_rest_is_compared(store: Store) -> None:
+    runs = [add(store, (0.5,)), add(store, (0.5,)), add(store, (0.5,), spec=changed(RunSpec(), {"training.seed": 7}))]
+    with store._writing("in a test") as session:
+        session.execute(update(Run).where(col(Run.id) == 2).values(spec='{"model": {"unheard": 1}}'))
+    comparison = Comparing().compare(store, [store.run(run.id or 0) for run in runs])
+    assert comparison.settings == (("training.seed", ("0", "?", "7")),)
+    assert "run 2" in comparison.remarks[0]
+
+
+def test_stability_of_a_run_in_training_is_not_read_at_every_look(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    real = store.stability
+    monkeypatch.setattr(store, "stability", lambda run_id: asked.append(run_id) or real(run_id))
+    run, comparing = add(store, (0.5, 0.6, 0.6), ended=False), Comparing()
+    assert run.status == "running"
+    first = comparing.compare(store, [run]).outcomes[0].stability
+    assert first == pytest.approx(0.375)
+    assert comparing.compare(store, [run]).outcomes[0].stability == first
+    run.step = 7  # more than a tenth more than 6
+    comparing.compare(store, [run])
+    assert asked == [1, 1]

@@ -1,0 +1,483 @@
+"""The page Studies, key by key: a study of digits, whose runs are partly there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input, Static
+
+from engine.spec import changed
+from engine.store import Store
+from engine.study import file, own_studies, study
+from engine.study.markdown import page as markdown
+from engine.study.results import results
+from tests.tui.looks import Look, in_every_look
+from tests.tui.stores import add_run
+from tui.app import ConvtuiApp
+from tui.screens.queueing import Queueing
+from tui.screens.studies import StudiesPage
+from tui.screens.studying import Asked, Reader
+from tui.session import Session
+from tui.themes import LIGHT
+
+MINE = """
+title = "Activations on digits"
+question = "Which activation learns digits best, and does it need a hot start?"
+report = "004"
+seeds = 2
+notes = ["The report does not say how the images were scaled: to 8 by 8."]
+
+[set]
+"data.source" = "digits"
+"data.colour" = "grey"
+"data.size" = 8
+"model.conv_blocks" = "4 3x3 pad 1 pool 2"
+"model.dense_blocks" = "8"
+"training.epochs" = 10
+"training.threads" = 1
+
+[[grid]]
+name = "{model.activation}"
+preset = "lenet5"
+over = { "model.activation" = ["relu", "tanh", "sigmoid"] }
+source = "report 004, table 2"
+[grid.published]
+relu = { test_accuracy = 0.66, test_loss = 0.9 }
+tanh = { test_accuracy = { low = 0.7, high = 0.8 } }
+
+[[setting]]
+name = "hot"
+preset = "lenet5"
+set = { "optimiser.learning_rate" = 0.5 }
+seeds = 1
+source = "report 004, 3"
+published = { test_accuracy = { about = 0.1 } }
+
+[[claim]]
+says = "tanh beats relu"
+measure = "test_accuracy"
+order = ["tanh", "relu"]
+
+[[claim]]
+says = "relu reaches nine tenths"
+measure = "test_accuracy"
+settings = ["relu"]
+low = 0.9
+
+[[claim]]
+says = "sigmoid is stuck at chance"
+measure = "test_accuracy"
+settings = ["sigmoid"]
+high = 0.2
+"""
+OTHER = """
+title = "A second study"
+question = "Does the list hold two?"
+
+[[setting]]
+name = "only"
+preset = "demo"
+"""
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """relu is done with both seeds, tanh with one at a tenth of its budget, one of sigmoid is in training, hot diverged."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(file, "assets", lambda: tmp_path / "nothing-shipped")
+    own_studies().mkdir(parents=True)
+    (own_studies() / "mine.toml").write_text(MINE)
+    (own_studies() / "other.toml").write_text(OTHER)
+    settings = study("mine").settings
+    with Store.open(Path("store.db")) as store:
+
+        def add(setting: str, **given: Any) -> None:
+            changes = {"training.seed": given.pop("seed", 0)} | given.pop("set", {})
+            spec = changed(settings[setting].spec, changes)
+            add_run(store, f"mine/{setting}", spec=spec, study="mine", setting=setting, **given)
+
+        add("relu")
+        add("relu", seed=1, accuracy=0.69)
+        add("tanh", set={"training.epochs": 1}, epochs=1, done=1, accuracy=0.75)
+        add("sigmoid", done=3, ending="running", accuracy=0.2)
+        add("hot", done=1, ending="diverged", accuracy=0.1)
+        yield store
+
+
+async def until(pilot: Pilot[Any], condition: Callable[[], bool]) -> None:
+    for _ in range(750):
+        if condition():
+            return
+        await pilot.pause(0.02)
+    raise AssertionError(f"waited in vain; on screen:\n{screen(pilot)}")
+
+
+def screen(pilot: Pilot[Any]) -> str:
+    app = pilot.app
+    return "\n".join("".join(segment.text for segment in strip) for strip in app.screen._compositor.render_strips(app.size))
+
+
+def words(page: StudiesPage, selector: str) -> str:
+    return str(page.query_one(selector, Static).render())
+
+
+def notified(pilot: Pilot[Any], told: str) -> bool:
+    return any(told in notification.message for notification in pilot.app._notifications)
+
+
+def cells(page: StudiesPage, head: str) -> list[str]:
+    place = [each.name for each in page.table.heads].index(head)
+    return [row.cells[place][0] for row in page.table.rows]
+
+
+Steps = Callable[[Pilot[int], StudiesPage], Awaitable[None]]
+
+
+def used(steps: Steps, *, size: tuple[int, int] = (130, 40), there: bool = True) -> None:
+    """Open the page, wait until it has read, use it."""
+    app = ConvtuiApp(Session(Path("store.db"), device="cpu"))
+
+    async def use() -> None:
+        async with app.run_test(size=size) as pilot:
+            await until(pilot, lambda: "opening" not in app.about)
+            await pilot.press("6")
+            await until(pilot, lambda: isinstance(app.screen, StudiesPage))
+            page = app.screen
+            assert isinstance(page, StudiesPage)
+            await until(pilot, lambda: page.seen is not None and not page._reading)
+            if there:
+                await until(pilot, lambda: bool(page.table.rows))
+            await steps(pilot, page)
+        app.session.close()
+
+    try:
+        asyncio.run(use())
+    finally:
+        app.session.close()
+
+
+# ------------------------------------------------------------------------------------------------------------ what it shows
+
+
+def test_studies_with_how_many_of_their_runs_are_done(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
+        # relu 2 of 2, tanh 0 of 2 at the study's own scale, sigmoid 0 of 2, hot 1 of 1.
+        assert [[text for text, _ in row.cells] for row in page.names.rows] == [
+            ["mine", "Activations on digits", "3/7"],
+            ["other", "A second study", "0/1"],
+        ]
+
+    used(steps)
+
+
+def test_published_measured_and_difference_stand_side_by_side(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
+        assert cells(page, "setting") == ["relu", "", "tanh", "sigmoid", "hot"]
+        assert cells(page, "runs") == ["2/2", "", "1/2", "0/2 ●", "1/1"]
+        assert cells(page, "measure") == ["test accuracy", "test loss", "test accuracy", "test accuracy", "test accuracy"]
+        assert cells(page, "published") == ["66.00 %", "0.9", "70.00 to 80.00 %", "—", "about 10.00 %"]
+        first, second = (store.run(run).test_accuracy or 0 for run in (1, 2))
+        assert cells(page, "measured")[0] == f"{50 * (first + second):.2f} %"
+        assert cells(page, "difference")[0] == f"+{50 * (first + second) - 66:.2f} pp"
+        assert cells(page, "range")[0] == f"{100 * first:.2f} % to {100 * second:.2f} %"
+        assert cells(page, "measured")[3] == "—"
+        # What differs from the study is marked: one epoch in place of ten.
+        assert [row.sign[0] for row in page.table.rows] == [" ", " ", "≠", " ", " "]
+        assert cells(page, "note")[2] == "scaled 0.1"
+
+    used(steps)
+
+
+def test_claims_stand_below_with_their_verdicts(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
+        page.query_one("#claims").focus()
+        shown = screen(pilot)
+        assert "✗ does not" in next(line for line in shown.splitlines() if "nine tenths" in line)
+        assert "· not decided" in next(line for line in shown.splitlines() if "stuck at chance" in line)
+        await pilot.press("end")
+        await until(pilot, lambda: "how the images were scaled" in screen(pilot))
+
+    used(steps, size=(160, 50))
+
+
+def test_the_line_below_the_table_tells_what_differs_and_what_goes_on(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
+        await pilot.press("enter", "j", "j")
+        await until(pilot, lambda: "training.epochs" in words(page, "#about"))
+        assert "report 004, table 2" in words(page, "#about")
+        await pilot.press("j")
+        await until(pilot, lambda: "1 running" in words(page, "#about"))
+
+    used(steps)
+
+
+def test_it_fills_while_runs_finish(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
+        spec = changed(study("mine").settings["sigmoid"].spec, {"training.seed": 1})
+        add_run(store, "mine/sigmoid", spec=spec, study="mine", setting="sigmoid", accuracy=0.5)
+        await until(pilot, lambda: cells(page, "runs")[3] == "1/2 ●")
+        assert cells(page, "measured")[3] == f"{100 * (store.run(6).test_accuracy or 0):.2f} %"
+        assert page.names.rows[0].cells[2][0] == "4/7"
+
+    used(steps)
+
+
+def test_what_has_ended_is_not_read_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("engine.study.results.results", lambda store, study: asked.append(study.name) or results(store, study))
+    reader = Reader()
+    first = reader.read(store, Asked("mine"))
+    store.set_note(4, "still running")
+    assert reader.read(store, Asked("mine")).in_hand == {"sigmoid": {"running": 1}}
+    assert asked == ["mine"]
+    assert first.results is not None
+    store.rename(1, "renamed")
+    again = reader.read(store, Asked("mine")).results
+    assert again is not None
+    assert again.rows["relu"].runs[0].name == "renamed"
+    assert again.rows["relu"].figures == first.results.rows["relu"].figures
+
+
+def test_curves_are_means_over_seeds_or_the_runs_of_one_setting(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
+        chart = page.charts[0]
+        await until(pilot, lambda: bool(chart.drawing.rows))
+        assert chart.plot is not None
+        assert [line.name for line in chart.plot.lines] == ["relu", "tanh", "sigmoid", "hot"]
+        assert [line.thick for line in chart.plot.lines] == [True, False, False, False]
+        one, other = (store.epoch_series([run], "test_accuracy")[run] for run in (1, 2))
+        assert list(chart.plot.lines[0].ys) == pytest.approx([50 * (a.value + b.value) for a, b in zip(one, other, strict=True)])
+        await pilot.press("enter", "a")
+        await until(pilot, lambda: chart.plot is not None and [line.name for line in chart.plot.lines] == ["1", "2"])
+        await pilot.press("j")
+        await until(pilot, lambda: chart.plot is not None and chart.plot.title == "test loss of relu")
+        await pilot.press("L")
+        await until(pilot, lambda: chart.plot is not None and chart.plot.log)
+
+    used(steps)
+
+
+def test_the_crosshair_is_the_one_of_the_other_pages(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
+        await until(pilot, lambda: bool(page.charts[0].drawing.rows))
+        await pilot.press("left")
+        assert page.charts[0].crosshair == 10.0
+        await pilot.press("left")
+        assert page.charts[0].crosshair == 9.0
+        assert "at epoch 9.00" in screen(pilot)
+        await pilot.press("escape")
+        assert page.charts[0].crosshair is None
+        assert pilot.app.current_mode == "studies"
+
+    used(steps)
+
+
+# ------------------------------------------------------------------------------------------------------------------ choosing
+
+
+def test_the_newest_choice_is_shown(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
+        await pilot.press("j", "k", "j")
+        await until(pilot, lambda: cells(page, "setting") == ["only"])
+        assert "A second study" in words(page, "#title")
+        await until(pilot, lambda: "s queues its runs" in words(page, "#about"))
+        await pilot.press("k")
+        await until(pilot, lambda: cells(page, "setting")[0] == "relu")
+
+    used(steps)
+
+
+def test_a_narrow_page_has_list_and_study_take_turns(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
+        assert page.names.region.width
+        assert not page.table.region.width
+        await pilot.press("enter")
+        await pilot.pause()
+        assert page.table.region.width
+        assert not page.names.region.width
+        assert page.query_one("#claims").region.height
+        assert not page.charts[0].region.height
+        await pilot.press("v")
+        await until(pilot, lambda: bool(page.charts[0].region.height))
+        assert all(len(line.rstrip()) <= 80 for line in screen(pilot).splitlines())
+        await pilot.press("escape")
+        assert page.names.has_focus
+        await pilot.press("escape")
+        await until(pilot, lambda: pilot.app.current_mode == "runs")
+
+    used(steps, size=(80, 24))
+
+
+@pytest.mark.parametrize(("keys", "mode"), [(["enter"], "live"), (["l"], "look")])
+def test_a_settings_newest_run_is_opened(store: Store, keys: list[str], mode: str) -> None:
+    async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
+        await pilot.press("enter", *keys)
+        await until(pilot, lambda: pilot.app.current_mode == mode)
+        assert page.convtui.run_id == 2
+
+    used(steps)
+
+
+def test_a_settings_runs_are_compared(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
+        await pilot.press("enter", "c")
+        await until(pilot, lambda: pilot.app.current_mode == "compare")
+        assert page.convtui.marked == [1, 2]
+
+    used(steps)
+
+
+def test_a_setting_without_runs_opens_nothing(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
+        await pilot.press("j")
+        await until(pilot, lambda: cells(page, "setting") == ["only"])
+        await pilot.press("enter", "enter", "c", "l")
+        assert notified(pilot, "only has no run yet")
+        assert pilot.app.current_mode == "studies"
+
+    used(steps)
+
+
+def test_y_copies_the_page_of_markdown_and_p_saves_it(store: Store) -> None:
+    expected = markdown(results(store, study("mine")))
+
+    async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
+        await pilot.press("y", "p")
+        assert pilot.app.clipboard == expected
+        await until(pilot, lambda: Path("study-mine.md").exists())
+        assert Path("study-mine.md").read_text() == expected
+        assert notified(pilot, "convtui study show mine --md --store store.db")
+
+    used(steps)
+
+
+# ----------------------------------------------------------------------------------------------------------------- queueing
+
+
+def statuses(store: Store, setting: str, name: str = "mine") -> list[str]:
+    return [run.status for run in store.runs(study=name) if run.setting == setting]
+
+
+async def fill(pilot: Pilot[Any], values: dict[str, str]) -> None:
+    form = pilot.app.screen
+    assert isinstance(form, Queueing)
+    for key, value in values.items():
+        form.query_one(f"#input-{key}", Input).value = value
+    await pilot.press("enter")
+
+
+def test_missing_runs_of_a_setting_are_queued_and_trained(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
+        await pilot.press("enter", "j", "j", "s")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Queueing))
+        assert "missing runs of tanh" in screen(pilot)
+        await fill(pilot, {"scale": "0.1"})
+        await until(pilot, lambda: notified(pilot, "1 run queued, 1 done or in somebody's hands already"))
+        await until(pilot, lambda: statuses(store, "tanh") == ["finished", "finished"])
+        await until(pilot, lambda: cells(page, "runs")[2] == "2/2")
+        newest = store.runs(study="mine")[0]
+        assert (newest.settings.training.seed, newest.settings.training.epochs, newest.name) == (1, 1, "mine/tanh#1")
+
+    used(steps)
+
+
+def test_a_form_says_what_cannot_be_and_stays(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
+        await pilot.press("S")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Queueing))
+        assert "all 4 settings" in screen(pilot)
+        for values, told in (
+            ({"scale": "much"}, "'much' must be a number"),
+            ({"scale": "1", "seeds": "none"}, "whole number"),
+            ({"seeds": "", "data-0": "folder:/nowhere"}, "/nowhere"),
+        ):
+            await fill(pilot, values)
+            await until(pilot, lambda told=told: told in screen(pilot))  # type: ignore[misc]
+        await pilot.press("escape")
+        await until(pilot, lambda: pilot.app.screen is page)
+
+    used(steps)
+    assert len(store.runs()) == 5, "nothing was started"
+
+
+def test_queued_runs_are_taken_out_again(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
+        session = page.convtui.session
+        with session.generators:  # nothing is trained meanwhile
+            await pilot.press("enter", "s")
+            await until(pilot, lambda: isinstance(pilot.app.screen, Queueing))
+            await fill(pilot, {"seeds": "5"})
+            await until(pilot, lambda: notified(pilot, "3 runs queued"))
+            await until(pilot, lambda: len(session.in_hand) == 3 and session.training is not None)
+            await until(pilot, lambda: cells(page, "runs")[0] == "2/2 ● ○2")
+            await pilot.press("x")
+            await until(pilot, lambda: cells(page, "runs")[0] == "2/2 ●")
+            assert len(session.in_hand) == 1
+            await pilot.press("x")
+            await until(pilot, lambda: notified(pilot, "no run of relu waits in the queue"))
+            store.request(session.in_hand[0], "stop")
+        await until(pilot, lambda: not session.in_hand)
+
+    used(steps)
+
+
+# ------------------------------------------------------------------------------------------------------------------- trouble
+
+
+def test_a_file_that_cannot_be_read_says_why_and_is_read_again(store: Store) -> None:
+    (own_studies() / "bad.toml").write_text(MINE.replace("training.epochs", "training.epoch"))
+
+    async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
+        assert page.names.rows[0].cells[2][0] == "✗"
+        await until(pilot, lambda: "training.epochs" in words(page, "#trouble"))
+        await pilot.press("s", "y", "enter", "a")
+        (own_studies() / "bad.toml").write_text(MINE)
+        await pilot.press("R")
+        await until(pilot, lambda: bool(page.table.rows))
+
+    used(steps, there=False)
+
+
+def test_without_a_study_it_says_where_one_goes(store: Store) -> None:
+    for path in own_studies().iterdir():
+        path.unlink()
+
+    async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
+        await until(pilot, lambda: "There is no study" in screen(pilot))
+        await pilot.press("s", "S", "x", "enter", "y", "j", "escape")
+
+    used(steps, there=False)
+
+
+def test_another_theme_has_its_own_colours_at_once(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
+        dark = page.table.rows[2].sign[1].color
+        pilot.app.theme = LIGHT.name
+        await until(pilot, lambda: page.table.rows[2].sign[1].color != dark)
+
+    used(steps)
+
+
+@in_every_look
+def test_looks_as_it_did(store: Store, snap_compare: Any, monkeypatch: pytest.MonkeyPatch, look: Look) -> None:
+    look.put_on(monkeypatch)
+    app = ConvtuiApp(Session(Path("store.db"), device="cpu"))
+
+    async def read(pilot: Pilot[int]) -> None:
+        await until(pilot, lambda: "runs" in app.about)
+        await pilot.press("6")
+        await until(pilot, lambda: isinstance(app.screen, StudiesPage) and bool(app.screen.table.rows))
+        page = app.screen
+        assert isinstance(page, StudiesPage)
+        await pilot.press("enter", "j", "j")
+        await until(pilot, lambda: page.seen is not None and "training.epochs" in words(page, "#about") and not page._reading)
+        chart = page.charts[0]
+        await until(pilot, lambda: not chart.region.height or bool(chart.drawing.rows))
+
+    assert snap_compare(app, terminal_size=look.size, run_before=read)
+    app.session.close()

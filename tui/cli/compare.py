@@ -1,0 +1,61 @@
+"""`convtui runs compare`: runs beside each other, as the page Compare has them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from engine.errors import UsageError
+from tui.cli.options import DEFAULT_STORE, AsJson, StorePath, existing_store, line
+from tui.cli.text import clean, fitted
+
+if TYPE_CHECKING:
+    from engine.study.comparing import Comparison, Outcome
+
+NAME_WIDTH = 40
+VALUE_WIDTH = 60
+
+
+def compare(
+    references: Annotated[list[str], typer.Argument(metavar="RUN...", help="ids, names, unique prefixes, 'last' or 'best'")],
+    baseline: Annotated[str | None, typer.Option(metavar="RUN", help="tell the others as differences to this run")] = None,
+    as_json: AsJson = False,
+    as_markdown: Annotated[bool, typer.Option("--md", help="as tables of Markdown, for a report")] = False,
+    store_path: StorePath = DEFAULT_STORE,
+) -> None:
+    """Compare runs: what came of each, and the settings in which they differ."""
+    from engine.study.comparing import Comparing, difference_to
+    from tui.outcomes import baseline_of, markdown
+
+    if as_json and as_markdown:
+        raise UsageError("--json and --md are two ways to write the same: choose one")
+    with existing_store(store_path) as store:
+        runs = {run.id: run for run in map(store.find, references)}
+        pinned = None if baseline is None else store.find(baseline)
+        runs |= {} if pinned is None else {pinned.id: pinned}
+        comparison = Comparing().compare(store, list(runs.values()))
+    to = None if pinned is None else baseline_of(comparison, pinned.id)
+    if as_markdown:
+        print(markdown(comparison, to), end="")
+    elif as_json:
+        for place, outcome in enumerate(comparison.outcomes):
+            values = asdict(outcome) | {"settings": {path: told[place] for path, told in comparison.settings}}
+            print(line(values | ({} if to is None else {"baseline": to.run, "difference": difference_to(to, outcome)})))
+    else:
+        print("\n".join(_lines(comparison, to)))
+
+
+def _lines(comparison: Comparison, baseline: Outcome | None) -> list[str]:
+    from tui.cli.tables import aligned, width
+    from tui.outcomes import DROPPED, FLUSH_RIGHT, LEGEND, cells, heads
+
+    rows = [[fitted(cell.text, NAME_WIDTH) for cell in cells(outcome, baseline)] for outcome in comparison.outcomes]
+    lines = aligned(heads(baseline), rows, right=FLUSH_RIGHT, drop=DROPPED, columns=width())
+    lines += ["", LEGEND]
+    if comparison.settings:
+        runs = [str(outcome.run) for outcome in comparison.outcomes]
+        settings = [[path, *(fitted(clean(value), VALUE_WIDTH) for value in values)] for path, values in comparison.settings]
+        lines += ["", *aligned(["differs", *runs], settings, right=(), drop=runs[::-1], columns=width())]
+    return [*lines, *map(clean, comparison.remarks)]

@@ -1,0 +1,105 @@
+"""What is asked before runs of a study are queued: their scale, their seeds, where their images are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.message import Message
+from textual.screen import ModalScreen
+from textual.widget import Widget
+from textual.widgets import Input, Static
+
+LABEL = 18
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One line of the form."""
+
+    key: str
+    label: str
+    value: str
+    help: str
+
+
+class Queueing(ModalScreen[None]):
+    """A small form. It stays until what it asks for could be done, or the person thinks better of it."""
+
+    DEFAULT_CSS = f"""
+    Queueing {{ align: center middle; }}
+    Queueing > Vertical {{
+        width: 76; max-width: 95%; height: auto; max-height: 95%; padding: 1 2; background: $surface; border: round $primary;
+    }}
+    Queueing Horizontal {{ height: 1; }}
+    Queueing .label {{ width: {LABEL}; }}
+    Queueing .help {{ color: $text-muted; height: auto; margin: 0 0 0 {LABEL}; }}
+    Queueing Input, Queueing Input:focus {{ width: 1fr; border: none; height: 1; padding: 0; background: $panel; }}
+    Queueing #about {{ height: auto; margin-bottom: 1; }}
+    Queueing #wrong {{ color: $text-error; height: auto; }}
+    Queueing #keys {{ color: $text-muted; margin-top: 1; }}
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", "Leave"),
+        Binding("down", "app.focus_next", "Next", show=False),
+        Binding("up", "app.focus_previous", "Previous", show=False),
+    ]
+
+    class Answered(Message):
+        """Enter was pressed: do it, then dismiss the form, or `refuse` it."""
+
+        def __init__(self, form: Queueing, values: Mapping[str, str]) -> None:
+            super().__init__()
+            self.form = form
+            self.values = values
+
+    def __init__(self, about: Text, questions: Sequence[Question], owner: Widget) -> None:
+        """`owner` is told of answers."""
+        super().__init__()
+        self._about = about
+        self._questions = questions
+        self._owner = owner
+        self._busy = False
+
+    def compose(self) -> ComposeResult:
+        with Vertical():
+            yield Static(self._about, id="about")
+            for question in self._questions:
+                with Horizontal():
+                    yield Static(Text(question.label), classes="label")
+                    yield Input(question.value, id=f"input-{question.key}", select_on_focus=False)
+                yield Static(Text(question.help), classes="help")
+            yield Static("", id="wrong", markup=False)
+            yield Static("enter queues them · up and down change the line · escape leaves it", id="keys")
+
+    def on_input_changed(self) -> None:
+        """What was wrong may not be so any more."""
+        self.query_one("#wrong", Static).update("")
+
+    def on_input_submitted(self) -> None:
+        """All lines together."""
+        if not self._busy:
+            self._busy = True
+            self.say("looking whether they can be trained")
+            values = {question.key: self.query_one(f"#input-{question.key}", Input).value.strip() for question in self._questions}
+            self._owner.post_message(self.Answered(self, values))
+
+    def say(self, what: str) -> None:
+        """What is being done."""
+        if self.is_attached:
+            self.query_one("#wrong", Static).update(Text(what, style="dim"))
+
+    def refuse(self, why: str) -> None:
+        """Say why it cannot be; the form stays."""
+        self._busy = False
+        if self.is_attached:
+            self.query_one("#wrong", Static).update(Text(why))
+
+    def action_leave(self) -> None:
+        """Queue nothing."""
+        self.dismiss(None)

@@ -1,0 +1,132 @@
+"""A study in words: rows of its table, what there is to say of one, its claims."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.style import Style
+from rich.table import Table
+from rich.text import Text
+
+from tui.cli.text import clean
+from tui.screens.run_lines import SYMBOLS
+from tui.screens.run_words import BETWEEN
+from tui.widgets.text_table import Head, Row, TextTable
+
+if TYPE_CHECKING:
+    from engine.study.results import Results
+    from engine.study.results import Row as OfSetting
+    from tui.screens.studying import Known
+
+LIST_HEADS = (Head("study"), Head("what it is", least=24), Head("done", right=True))
+LIST_DROPPED = ("what it is",)
+HEADS = (
+    Head("setting", least=10),
+    Head("runs"),
+    Head("measure", least=14),
+    Head("published", right=True),
+    Head("measured", right=True),
+    Head("range", right=True),
+    Head("difference", right=True),
+    Head("note"),
+)
+DROPPED = ("range", "note", "runs", "difference")
+VERDICTS = {"holds": ("✓ holds", 1), "does not hold": ("✗ does not", -1), "not decided": ("· not decided", 0)}
+DIFFERS = "≠"
+_DIM, _BOLD = Style(dim=True), Style(bold=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which setting and measure a row of the table is about."""
+
+    setting: str
+    measure: str
+
+
+def list_rows(known: Sequence[Known]) -> list[Row]:
+    """One row a study."""
+    rows = []
+    for study in known:
+        done = "✗" if study.trouble else f"{study.done}/{study.wanted}"
+        style = _DIM if study.done < study.wanted else Style.null()
+        rows.append(Row([(clean(study.name), _BOLD), (study.title, _DIM), (done, style)]))
+    return rows
+
+
+def table_rows(found: Results, in_hand: Mapping[str, Mapping[str, int]], table: TextTable) -> tuple[list[Place], list[Row]]:
+    """One row a measure of each setting, whose name stands in front of the first; a sign where its runs are not as it has them."""
+    from engine.study import writing
+
+    places, rows = [], []
+    for name, row in found.rows.items():
+        for index, (measure, figure) in enumerate(row.figures.items()):
+            places.append(Place(name, measure))
+            first = index == 0
+            note = f"scaled {row.scale:.2g}" if row.scaled else "differs" if row.differing else ""
+            cells = [
+                (clean(name) if first else "", _BOLD),
+                (_runs(row, in_hand.get(name, {})) if first else "", Style.null() if row.runs else _DIM),
+                (clean(measure).replace("_", " "), Style.null()),
+                (writing.published(measure, figure.published), Style.null() if figure.published else _DIM),
+                (writing.shown(measure, figure.mean), _BOLD if figure.values else _DIM),
+                (_range(measure, figure.values), _DIM),
+                (writing.difference(measure, figure.difference), Style.null() if figure.difference is not None else _DIM),
+                (note if first else "", table.verdict(-1)),
+            ]
+            rows.append(Row(cells, (DIFFERS if note and first else " ", table.verdict(-1))))
+    return places, rows
+
+
+def _range(measure: str, values: Sequence[float]) -> str:
+    from engine.study.writing import shown
+
+    low, high = (shown(measure, end(values)) if values else "" for end in (min, max))
+    return "" if low == high else f"{low} to {high}"
+
+
+def _runs(row: OfSetting, in_hand: Mapping[str, int]) -> str:
+    """`2/3 ● ○2`: how many count of how many, and those in somebody's hands."""
+    waiting = ((SYMBOLS[status], in_hand.get(status, 0)) for status in ("running", "paused", "queued"))
+    return " ".join(
+        [f"{len(row.runs)}/{row.setting.seeds}", *(f"{sign}{count if count > 1 else ''}" for sign, count in waiting if count)]
+    )
+
+
+def title_words(found: Results) -> Text:
+    """Its title and its question."""
+    study = found.study
+    title = Text(clean(f"{study.name}: {study.title}"), style="bold")
+    if study.report and not study.name.startswith(study.report):
+        title.append(f"{BETWEEN}report {clean(study.report)}", style="not bold dim")
+    return Text("\n").join([title, Text(clean(study.question))])
+
+
+def row_words(found: Results, place: Place, in_hand: Mapping[str, Mapping[str, int]]) -> Text:
+    """What there is to say of the row at the cursor: what differs, what goes on, where the published figure stands."""
+    row = found.rows[place.setting]
+    parts = [Text(clean(place.setting), style="bold")]
+    if not row.runs and not in_hand.get(place.setting):
+        parts.append(Text("nothing has been measured yet: s queues its runs, S those of all settings"))
+    parts += [Text(clean(remark)) for remark in row.remarks]
+    parts += [Text(clean(row.setting.source))] if row.setting.source else []
+    return Text(BETWEEN).join(parts)
+
+
+def claim_words(found: Results, table: TextTable) -> RenderableType:
+    """The claims with their verdicts and figures, then how the report was read."""
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(no_wrap=True)
+    grid.add_column()
+    for judged in found.claims:
+        verdict, better = VERDICTS[judged.verdict]
+        told = Text(clean(judged.claim.says))
+        figures = BETWEEN.join(clean(text) for text in (judged.figures, *judged.remarks) if text)
+        if figures:
+            told.append(f"\n{figures}", style="dim")
+        grid.add_row(Text(verdict, style=_BOLD + table.verdict(better) if better else _DIM), told)
+    notes = [Text(f"{clean(note)}", style="dim") for note in found.study.notes]
+    return Group(grid, *([Text("\nhow it was read", style="bold dim"), *notes] if notes else []))
