@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from engine.errors import SpecError
 from engine.spec import RunSpec, changed, difference
 from engine.store import Run, Store
-from engine.study import measures
+from engine.study import measures, writing
 from engine.study.claims import Judged, judge
 from engine.study.definition import Published, Setting, Study
 
@@ -68,7 +68,7 @@ class Row:
         if self.diverged:
             said.append(f"{self.diverged} of {len(self.runs)} runs diverged")
         apart = (item for item in self.differing.items() if not (self.scaled and item[0] in _BUDGET))
-        said += [f"{path} = {theirs}, not {own}" for path, (own, theirs) in apart]
+        said += [f"{path} = {writing.setting(theirs)}, not {writing.setting(own)}" for path, (own, theirs) in apart]
         counts = Counter(run.status for run in self.others if run.status not in ("finished", "diverged"))
         return [*said, *(f"{count} {status}" for status, count in sorted(counts.items()))]
 

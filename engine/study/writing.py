@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import PurePath
 
 from engine.study import names
 from engine.study.definition import Published
@@ -59,3 +60,9 @@ def _plain(measure: str, value: float) -> str:
     if kind == "count" or value >= 1000:
         return f"{value:,.0f}"
     return f"{value:.1f}" if kind == "seconds" else f"{value:.3g}"
+
+
+def setting(value: str) -> str:
+    """A hyperparameter's value for a write-up: of a source of one's own the name, for where it lies concerns this machine alone."""
+    kind, _, path = value.partition(":")
+    return f"{kind}:{PurePath(path).name}" if kind == "folder" and path else value

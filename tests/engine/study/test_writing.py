@@ -7,7 +7,7 @@ import math
 import pytest
 
 from engine.study.definition import Published
-from engine.study.writing import difference, published, shown, spread
+from engine.study.writing import difference, published, setting, shown, spread
 
 
 @pytest.mark.parametrize(
@@ -51,3 +51,9 @@ def test_differences_have_a_sign_and_accuracies_are_told_in_percentage_points() 
     assert difference("seconds", -12.04) == "−12.0 s"
     assert difference("test_loss", math.inf) == "∞"
     assert difference("test_loss", None) == "—"
+
+
+def test_of_a_source_of_ones_own_the_name_is_told() -> None:
+    assert setting("folder:/home/somebody/images/cifar10-jpeg.zip") == "folder:cifar10-jpeg.zip"
+    assert setting("mnist") == "mnist"
+    assert setting("0.001") == "0.001"
