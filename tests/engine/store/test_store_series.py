@@ -133,6 +133,38 @@ def test_sparklines_of_many_runs(store: Store, hands) -> None:
     assert len(store.epoch_series([*range(1000, 3000), *ids], "test_accuracy")) == 2
 
 
+def test_the_last_value_of_a_series_in_many_runs_is_that_of_the_attempt_that_counts(store: Store, hands) -> None:
+    ids = [hands.new_run(store) for _ in range(5)]
+    hands.attempt(store, ids[0], 0, (0.25, 0.5))
+    hands.attempt(store, ids[1], 0, (4.0, 3.0, 2.0, 1.0))
+    hands.attempt(store, ids[1], 1, (7.0,))  # steps 3 and 4 were given up
+    hands.attempt(store, ids[2], 0, (1.0, math.nan))
+    hands.attempt(store, ids[3], 0, (5.0,))
+    store.claim(ids[3])  # an attempt that never began hides nothing
+    found = store.last_values([*ids, 10_000, *range(20_000, 21_000)], "batch_loss")
+    assert math.isnan(found.pop(ids[2]))
+    assert found == {ids[0]: 0.5, ids[1]: 7.0, ids[3]: 5.0}
+    assert store.last_values(ids, "no such series") == {}
+    assert store.last_values([], "batch_loss") == {}
+    assert found[ids[1]] == store.last_metrics(ids[1])["batch_loss"].value
+    # In the last half of no run there are two changes yet.
+    assert store.last_values(ids, "stability") == {}
+    hands.attempt(store, ids[0], 2, (1.0, 3.0, 2.0, 6.0))  # steps 4, 5, 6: 3, 2, 6
+    assert store.last_values(ids, "stability") == {ids[0]: pytest.approx(2.5)}
+
+
+def test_the_series_of_several_runs_are_named_once(store: Store, hands) -> None:
+    ids = [hands.new_run(store) for _ in range(2)]
+    for run_id, name in zip(ids, ("conv_deltas/conv1", "dead/act1"), strict=True):
+        store.claim(run_id)
+        with Recorder(store, run_id) as recorder:
+            recorder.record(hands.started())
+            recorder.record(EpochEnded(100, 1, {name: 0.5, "test_loss": 1.0}, 1.0, 1.0, best=False))
+    assert store.metric_names(*ids) == ["conv_deltas/conv1", "dead/act1", "test_loss"]
+    assert store.metric_names(ids[1]) == ["dead/act1", "test_loss"]
+    assert store.metric_names() == []
+
+
 # (the step at which it begins, its values, whether it repeats the value of that very step)
 attempts = st.lists(
     st.tuples(st.integers(0, 12), st.lists(numbers, max_size=8), st.booleans()),
