@@ -64,7 +64,7 @@ class RunMeasures(RunActions):
 
     def action_measures(self) -> None:
         """Choose a measure that becomes a column, or is one no more."""
-        self._list_measures([line.id for line in self.table.in_sight])
+        self._list_measures([line.id for line in self.table.lines])
 
     @work(thread=True, group="measures")
     def _list_measures(self, run_ids: list[int]) -> None:
@@ -78,7 +78,7 @@ class RunMeasures(RunActions):
     def _choose_measure(self, recorded: list[str]) -> None:
         names = names_to_choose(recorded, self.measures)
         if not names:
-            self.trouble("the runs in sight have measured nothing yet")
+            self.trouble("these runs have measured nothing yet")
             return
         options = [(name, f"{'✓' if name in self.measures else ' '} {clean(name)}") for name in names]
         current = next(reversed(self.measures), names[0])
