@@ -79,12 +79,10 @@ class Span(NamedTuple):
 
 def read_series(connection: Connection, run_id: int, name: str, after: Cursor | None = None) -> Series:
     """The whole series, or what a reader lacks who holds `after`."""
-    begun = _begun(connection, run_id)
-    from_step = 0
-    if after is not None:
-        from_step = min([after.step + 1, *(step for attempt, step in begun if attempt > after.attempt)])
+    begun = attempts_of(connection, run_id)
+    from_step = first_new_step(begun, after)
     steps, values = array("q"), array("d")
-    for attempt, low, high in reversed(_spans(connection, run_id, name, begun)):
+    for attempt, low, high in reversed(spans_of(connection, run_id, name, begun)):
         given = {"run_id": run_id, "name": name, "attempt": attempt, "low": max(low, from_step), "high": high}
         found = rows(connection, f"SELECT step, value {_OF_SERIES} ORDER BY step", given)
         steps.extend(row[0] for row in found)
@@ -107,7 +105,7 @@ def downsample(
 ) -> list[Bucket]:
     """At most `buckets` buckets of equally many steps each, those without a point left out, over `low_step` to `high_step`
     (ends included; by default the whole series). With `each`, of only so many points of a bucket, its first ones."""
-    spans = _spans(connection, run_id, name, _begun(connection, run_id))
+    spans = spans_of(connection, run_id, name, attempts_of(connection, run_id))
     ends = [_ends(connection, run_id, name, span) for span in spans]
     known = [step for pair in ends if pair is not None for step in pair]
     if not known or buckets < 1:
@@ -122,10 +120,10 @@ def downsample(
 
 def last_points(connection: Connection, run_id: int, names: Sequence[str], up_to: int = NO_LIMIT) -> dict[str, Point]:
     """The last point of each of these series that has one, at step `up_to` at the latest."""
-    begun = _begun(connection, run_id)
+    begun = attempts_of(connection, run_id)
     found: dict[str, Point] = {}
     for name in names:
-        for attempt, low, high in _spans(connection, run_id, name, begun):
+        for attempt, low, high in spans_of(connection, run_id, name, begun):
             given = {"run_id": run_id, "name": name, "attempt": attempt, "low": low, "high": min(high, up_to)}
             if last := rows(connection, f"SELECT step, value {_OF_SERIES} ORDER BY step DESC LIMIT 1", given):
                 found[name] = Point(last[0][0], _number(last[0][1]))
@@ -186,7 +184,7 @@ def read_many(connection: Connection, run_ids: Sequence[int], name: str) -> dict
 
 def read_confusions(connection: Connection, run_id: int) -> dict[int, list[list[int]]]:
     """Step -> counts of test images by true class (row) and predicted class, as the newest attempt has them."""
-    begun = _begun(connection, run_id)
+    begun = attempts_of(connection, run_id)
     query = "SELECT step, attempt, counts FROM confusion WHERE run_id = :run_id ORDER BY step, attempt"
     return {
         step: json.loads(counts)
@@ -206,13 +204,20 @@ def _number(value: float | None) -> float:
     return float("nan") if value is None else value
 
 
-def _begun(connection: Connection, run_id: int) -> list[tuple[int, int]]:
+def first_new_step(begun: list[tuple[int, int]], after: Cursor | None) -> int:
+    """From which step on a reader who holds `after` has to read."""
+    if after is None:
+        return 0
+    return min([after.step + 1, *(step for attempt, step in begun if attempt > after.attempt)])
+
+
+def attempts_of(connection: Connection, run_id: int) -> list[tuple[int, int]]:
     """(attempt, the step at which it began), oldest first."""
     query = "SELECT attempt, step FROM attempt WHERE run_id = :run_id AND step IS NOT NULL ORDER BY attempt"
     return [(attempt, step) for attempt, step in rows(connection, query, {"run_id": run_id})]
 
 
-def _spans(connection: Connection, run_id: int, name: str, begun: list[tuple[int, int]]) -> list[Span]:
+def spans_of(connection: Connection, run_id: int, name: str, begun: list[tuple[int, int]]) -> list[Span]:
     """Which steps of which attempt count, newest first, no step twice."""
     spans: list[Span] = []
     high, taken = NO_LIMIT, False  # the highest step still to be given, and whether a newer attempt has a point just there

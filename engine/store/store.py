@@ -321,6 +321,11 @@ class Store:
         with self.reading() as session:
             return stability.read_stability(session.connection(), run_id)
 
+    def loss_changes(self, run_id: int, width: int, after: Cursor | None = None) -> Series:
+        """The same of every `width` steps, at the last of them; followed as `series` is."""
+        with self.reading() as session:
+            return stability.read_loss_changes(session.connection(), run_id, width, after)
+
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """One consistent view of the store, for queries that have no method here."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tui import measures
 from tui.charting import Line, Mark, Plot
 from tui.cli.text import clean, percent, size
-from tui.kept_series import MANY, KeptSeries, XAxis, is_of_steps
+from tui.kept_series import MANY, KeptChanges, KeptSeries, XAxis, is_of_steps
 from tui.screens.run_words import BETWEEN, settings_words
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ WINDOWS = {"off": 0.0, "light": 0.005, "strong": 0.04}
 LEAST_WINDOW = {"off": 0.0, "light": 4.0, "strong": 16.0}
 PAIRED = ("loss", "accuracy")
 """Series that belong in one chart: `batch_loss`, `train_loss`, ..."""
+LOSS_CHANGE = "loss change"
+"""The chart of what `stability` tells of the last half of a run in one number; made of the series `batch_loss`."""
 _LOOKS = {"batch": 3, "train": 0, "validation": 2, "test": 1}
 """In the order in which they are drawn, and so which is on top."""
 MOST_ENTRIES = 200
@@ -84,6 +86,8 @@ class Reader:
         for name in store.metric_names(run.id):
             if name not in measures.NO_CHART:
                 self._members.setdefault(measures.group(name), []).append(name)
+        if "batch_loss" in self._members["loss"]:
+            self._members[LOSS_CHANGE] = [LOSS_CHANGE]
         self._read_entries(store, run.id)
         return Seen(run, _about(store, run), tuple(self._members), tuple(self._entries), run.host == hostname())
 
@@ -109,12 +113,12 @@ class Reader:
             form=measures.form_of(group),
             log=options.log,
             marks=marks,
-            remark=_remark(run, group, marks),
+            remark=_remark(run, group, marks, self._series.get(group)),
             empty=f"no {group} above zero" if options.log and lines else "no epoch yet" if not run.epoch else f"no {group} yet",
         )
 
     def _read(self, store: Store, run: Run, name: str, *, sketch: bool) -> KeptSeries:
-        series = self._series.setdefault(name, KeptSeries())
+        series = self._series.setdefault(name, KeptChanges() if name == LOSS_CHANGE else KeptSeries())
         series.read(store, run, name, sketch=sketch)
         return series
 
@@ -134,12 +138,12 @@ class Reader:
 
 
 def _line(series: KeptSeries, run: Run, name: str, look: int, x_of: XAxis, options: Options) -> Line:
-    an_epoch = not is_of_steps(name)
-    smoothed = options.smoothing if not an_epoch and name != "learning_rate" else "off"
+    of_steps = is_of_steps(name)
+    smoothed = options.smoothing if of_steps and name != "learning_rate" else "off"
     window = max(LEAST_WINDOW[smoothed], WINDOWS[smoothed] * run.total_steps)
     factor = 100.0 if measures.is_share(name) else 1.0
     line = series.line(measures.source(name) or name.partition("/")[2], look, x_of, window, factor)
-    return Line(line.name, line.xs, line.ys, line.look, each=an_epoch)
+    return Line(line.name, line.xs, line.ys, line.look, each=not of_steps and name != LOSS_CHANGE)
 
 
 def _marks(rates: KeptSeries, losses: KeptSeries, run: Run, x_of: XAxis, *, best: bool) -> list[Mark]:
@@ -162,8 +166,10 @@ def _about(store: Store, run: Run) -> str:
     return BETWEEN.join(dict.fromkeys(word for word in words if word))
 
 
-def _remark(run: Run, group: str, marks: Sequence[Mark]) -> str:
+def _remark(run: Run, group: str, marks: Sequence[Mark], series: KeptSeries | None) -> str:
     words = []
+    if isinstance(series, KeptChanges):
+        words.append(f"standard deviation over {series.width:,} steps each")
     if run.best_epoch and group in PAIRED:
         score = f" {percent(run.best_accuracy)}" if group == "accuracy" and run.best_accuracy is not None else ""
         words.append(f"★ best{score} ep {run.best_epoch}")

@@ -2,6 +2,7 @@
 
 import math
 import sqlite3
+import statistics
 import struct
 from contextlib import closing
 from pathlib import Path
@@ -268,3 +269,53 @@ def test_stability_is_the_deviation_of_the_losss_change_over_the_last_half(store
     assert store.stability(run_id) == pytest.approx(math.sqrt((4 + 1 + 9) / 3))
     hands.attempt(store, run_id, 8, (math.nan, 1.0))
     assert store.stability(run_id) is None
+
+
+def test_the_loss_change_of_a_stretch_is_the_deviation_of_its_changes(store: Store, hands) -> None:
+    run_id = hands.new_run(store)
+    assert list(store.loss_changes(run_id, 4).steps) == []
+    hands.attempt(store, run_id, 0, (9.0, 1.0, 7.0, 2.0, 2.0, 4.0, 5.0, 2.0, 2.0, 3.0, math.nan, 1.0, 1.0, math.inf, 2.0, 2.0, 5.0))
+    found = store.loss_changes(run_id, 4)
+    assert list(found.steps) == [4, 8, 12, 16]
+    # Into steps 2, 3, 4: -8, 6, -5, of mean -7/3. Into 5 to 8: 0, 2, 1, -3, of mean 0. Step 17 has one change alone.
+    assert found.values[0] == pytest.approx(math.sqrt((64 + 36 + 25) / 3 - 49 / 9))
+    assert found.values[1] == pytest.approx(math.sqrt(14 / 4))
+    assert [math.isnan(value) for value in found.values] == [False, False, True, True]
+
+
+def test_a_loss_that_sinks_evenly_does_not_change(store: Store, hands) -> None:
+    run_id = hands.new_run(store)
+    hands.attempt(store, run_id, 0, tuple(5 - step / 16 for step in range(20)))
+    assert list(store.loss_changes(run_id, 10).values) == [0.0, 0.0]
+    assert store.stability(run_id) == 0.0
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    attempts=st.lists(st.tuples(st.integers(0, 25), st.lists(st.floats(-9, 9), max_size=9)), min_size=1, max_size=5),
+    width=st.integers(2, 9),
+)
+def test_who_follows_the_loss_change_sees_what_the_losses_that_count_say(hands, attempts, width: int) -> None:
+    losses: dict[int, float] = {}
+    followed: dict[int, float] = {}
+    cursor = None
+    with TemporaryDirectory() as folder, Store.open(Path(folder) / "store.db") as store:
+        run_id = hands.new_run(store)
+        for begin, values in attempts:
+            begin = min(begin, max(losses, default=0))
+            hands.attempt(store, run_id, begin, tuple(values) or (1.0,))
+            losses = {step: loss for step, loss in losses.items() if step <= begin}
+            losses |= {begin + place: loss for place, loss in enumerate(values or (1.0,), start=1)}
+            new = store.loss_changes(run_id, width, cursor)
+            cursor = new.cursor
+            followed = {step: value for step, value in followed.items() if step < new.from_step}
+            followed |= dict(zip(new.steps, new.values, strict=True))
+            changes: dict[int, list[float]] = {}
+            for step in range(2, max(losses) + 1):
+                changes.setdefault((step - 1) // width, []).append(losses[step] - losses[step - 1])
+            wanted = {
+                min((stretch + 1) * width, max(losses)): statistics.pstdev(each)
+                for stretch, each in changes.items()
+                if len(each) > 1
+            }
+            assert followed == {step: pytest.approx(value, abs=1e-6) for step, value in wanted.items()}
