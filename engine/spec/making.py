@@ -66,7 +66,7 @@ def _put(values: dict[str, Any], path: str, value: Any) -> None:
 
 def _nothing(path: str, before: Any) -> Any:
     """What `none` means in place of `before`: a list without anything, no budget, or else a choice of that name."""
-    return None if path == "training.steps" else () if isinstance(before, list | tuple) else "none"
+    return None if path in ("training.steps", "training.images") else () if isinstance(before, list | tuple) else "none"
 
 
 def _unknown(path: str) -> str:

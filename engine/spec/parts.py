@@ -290,6 +290,9 @@ class TrainingSpec(Part):
 
     epochs: int = hyper(10, "passes over the training images", "epochs", ge=1, le=100_000)
     steps: int | None = hyper(None, "budget in updates, in place of epochs", "steps", ge=1, le=1_000_000_000)
+    images: int | None = hyper(
+        None, "budget in images shown, each counted as often as it is, in place of epochs", "images", ge=1, le=1_000_000_000_000
+    )
     loss: Literal["cross_entropy", "sum_squares"] = hyper(
         "cross_entropy", "what is minimised; sum_squares is half the sum of squares per image, against one-hot targets"
     )
@@ -303,6 +306,14 @@ class TrainingSpec(Part):
     precision: Literal["float32", "bfloat16"] = hyper("float32", "bfloat16 is mixed precision, for GPUs that have it")
     threads: int = hyper(0, "processor threads; 0 is one a core", "threads", ge=0, le=1024)
 
+    @model_validator(mode="after")
+    def _one_budget(self) -> TrainingSpec:
+        if self.steps is not None and self.images is not None:
+            raise ValueError(
+                f"training.steps = {self.steps} and training.images = {self.images} are two budgets: set one of them to none"
+            )
+        return self
+
 
 class RunSpec(Part):
     """A run's full settings.
@@ -314,6 +325,14 @@ class RunSpec(Part):
     data: DataSpec = Field(default_factory=DataSpec)
     optimiser: OptimiserSpec = Field(default_factory=OptimiserSpec)
     training: TrainingSpec = Field(default_factory=TrainingSpec)
+
+    def total_steps(self, images_per_epoch: int) -> int:
+        """The budget in steps. One in images ends with the step that shows the last of them, with its whole batch."""
+        per_epoch, training = -(-images_per_epoch // self.data.batch_size), self.training
+        if training.images is not None:
+            epochs, rest = divmod(training.images, images_per_epoch)
+            return epochs * per_epoch + -(-rest // self.data.batch_size)
+        return training.epochs * per_epoch if training.steps is None else training.steps
 
     def images_in(self, steps: int, images_per_epoch: int) -> int:
         """How many images the first `steps` steps show, each counted as often as it is; an epoch's last batch may be short."""
