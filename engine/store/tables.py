@@ -78,7 +78,7 @@ class Run(StoreTable, table=True):
     reason: str | None = Field(default=None, sa_type=Text)
     """Why it failed or diverged."""
     provenance: str = Field(default="{}", sa_type=Text)
-    """JSON: versions, device, threads, step path, precision, command line, host; `repeatable` reads it."""
+    """JSON: versions, device, threads, step path, precision, classes, command line; `repeatable` reads it."""
 
     @property
     def settings(self) -> RunSpec:

@@ -196,6 +196,7 @@ class Training:
             "threads": self._threads,
             "step_path": self._step.path,
             "precision": self.spec.training.precision,
+            "classes": list(self.identity.classes),
             "command": sys.argv,
         }
 

@@ -292,12 +292,14 @@ def test_what_was_chosen_is_measured_shown_and_exported(convtui: Convtui) -> Non
     run = convtui("runs", "export", "last", "--json").lines[0]
     assert {"gradient_norm/conv1", "dead/act1", "test_mean_squared_error"} <= run["metrics"].keys()
     assert len(run["metrics"]["gradient_norm/conv1"]["steps"]) == run["step"]
+    assert run["confusion"]["classes"] == [str(digit) for digit in range(10)]
     assert run["confusion"]["steps"] == run["metrics"]["test_accuracy"]["steps"]
     last = run["confusion"]["counts"][-1]
     assert sum(last[place][place] for place in range(len(last))) / sum(map(sum, last)) == pytest.approx(run["test_accuracy"])
     shown = convtui("runs", "show", "last").out
     assert f"{run['metrics']['gradient_norm/conv1']['values'][-1]:.3g}" in shown
     assert "images shown" in shown
+    assert "classes     0, 1, 2, 3, 4, 5, 6, 7, 8, 9" in shown
     told = convtui("runs", "show", "last", "--json").lines[0]
     assert told["stability"] > 0
     assert told["measures"]["dead/act1"] == run["metrics"]["dead/act1"]["values"][-1]

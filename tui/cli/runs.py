@@ -295,6 +295,8 @@ def _print_settings(run: Run) -> None:
     if provenance:
         earlier = provenance.pop("earlier", [])
         newest = provenance.pop("command", [])
+        if classes := provenance.pop("classes", []):
+            print(labelled("classes", clean(", ".join(map(str, classes)))))
         command = shlex.join(map(str, earlier[0].get("command", newest) if earlier else newest))
         print(labelled("made with", clean(", ".join(f"{name} {value}" for name, value in provenance.items()))))
         print(labelled("command", clean(command)))
@@ -303,7 +305,8 @@ def _print_settings(run: Run) -> None:
 def _export(run: Run, series: dict[str, Any], confusions: dict[int, list[list[int]]], form: str, file: TextIO) -> None:
     if form == "json":
         metrics = {name: {"steps": list(s.steps), "values": list(s.values)} for name, s in series.items()}
-        matrices = {"steps": list(confusions), "counts": list(confusions.values())}
+        classes = run.repeatable.get("classes")  # of rows and columns; a run of before they were kept has none
+        matrices = {"classes": classes, "steps": list(confusions), "counts": list(confusions.values())}
         file.write(line(_values(run) | {"spec": json.loads(run.spec), "metrics": metrics, "confusion": matrices}) + "\n")
         return
     columns = {name: dict(zip(s.steps, s.values, strict=True)) for name, s in series.items()}
