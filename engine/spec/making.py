@@ -10,8 +10,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from engine.errors import SpecError
+from engine.spec.base import WANTED
 from engine.spec.fields import hyperparameters, nearest, written
-from engine.spec.parts import WANTED, RunSpec
+from engine.spec.parts import RunSpec
 
 
 def make(values: Mapping[str, Any]) -> RunSpec:
