@@ -19,6 +19,8 @@ MANY = 20_000
 """Steps from which on the store puts points into buckets rather than handing them all over."""
 SKETCHED = (250, 4)
 """Buckets of a sketch, and points that are read of each."""
+STRETCHES, LEAST_STRETCH = 100, 10
+"""Over how many stretches of a run the loss's change is told, and of how many steps at least."""
 _FAR = 2**62
 OF_STEPS = ("batch_loss", "batch_accuracy", "learning_rate", "seconds", "images_per_second", "gradient_norm", "update_ratio")
 """The series that may have a point a step; of those of layers, `gradient_norm/conv1` as it is, what stands before the layer."""
@@ -105,6 +107,32 @@ class KeptSeries:
             else:
                 self.buckets.append(bucket)
             place = end
+
+
+class KeptChanges(KeptSeries):
+    """How much the loss changes from step to step: the standard deviation over each of so many stretches of the run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.width = 0
+        """Steps of a stretch."""
+
+    def read(self, store: Store, run: Run, name: str, *, sketch: bool = False) -> None:
+        """As of any series; there is no sketch of it: what changes between two steps is not seen in a few of them."""
+        from engine.store.series import Bucket
+
+        assert run.id is not None
+        width = max(LEAST_STRETCH, -(-run.total_steps // STRETCHES))
+        if width != self.width:
+            self.width, self.buckets, self._cursor = width, [], None
+        if sketch:
+            return
+        new = store.loss_changes(run.id, width, self._cursor)
+        self._cursor = new.cursor
+        self.buckets = [bucket for bucket in self.buckets if bucket.last_step < new.from_step]
+        for step, value in zip(new.steps, new.values, strict=True):
+            bad = math.isnan(value)
+            self.buckets.append(Bucket(step, step, value, value, value, 0 if bad else 1, int(bad)))
 
 
 class XAxis:

@@ -11,8 +11,8 @@ channel; biases are left out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal
 
 import torch
@@ -90,10 +90,10 @@ def backward(tape: Tape, images: Tensor, index: int, rule: Rule, seed: Callable[
             with torch.inference_mode(False), torch.enable_grad():
                 batch = images[first : first + _BATCH].detach().clone().requires_grad_()
                 ruled = _Ruled(tape, index, rule)
-                ruled.through(tape.net, batch)
-                output = ruled.output
-                assert output is not None
-                with _going_back(tape.net):
+                with _without_cudnn(tape.net):
+                    ruled.through(tape.net, batch)
+                    output = ruled.output
+                    assert output is not None
                     try:
                         (pixels,) = torch.autograd.grad(output, batch, seed(output.detach(), first))
                     except RuntimeError as error:
@@ -155,14 +155,7 @@ class _Ruled(Following):
         self.output = output
 
 
-@contextmanager
-def _going_back(net: nn.Module) -> Iterator[None]:
-    """cuDNN refuses to go back through a recurrent layer at rest."""
-    if not any(isinstance(module, nn.RNNBase) for module in net.modules()):
-        yield
-        return
-    was, torch.backends.cudnn.enabled = torch.backends.cudnn.enabled, False
-    try:
-        yield
-    finally:
-        torch.backends.cudnn.enabled = was
+def _without_cudnn(net: nn.Module) -> AbstractContextManager[None]:
+    """cuDNN refuses to go back through a recurrent layer at rest, and it is the way forward that decides who goes back."""
+    recurrent = any(isinstance(module, nn.RNNBase) for module in net.modules())
+    return torch.backends.cudnn.flags(enabled=False) if recurrent else nullcontext()

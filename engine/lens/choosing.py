@@ -188,17 +188,18 @@ def surest(predictions: Sequence[Prediction], places: Iterable[int]) -> list[int
 
 
 def from_files(subject: Subject, paths: Sequence[Path]) -> Chosen:
-    """A person's own pictures, squeezed to the size and in the colour that the net takes, as images of folders are.
+    """A person's own pictures, brought to the size and colour that the net takes as the run's own images are (`data.fit`).
 
     Raises UsageError naming those that cannot be read, if there are any.
     """
     channels, height, width = subject.shape
     if height != width:
         raise NotApplicable(f"the net takes images of {height}x{width}: pictures from files are made square only")
+    crop = subject.spec is not None and subject.spec.data.fit == "crop"
     decoded, trouble = [], []
     for path in paths:
         try:
-            decoded.append(torch.tensor(decode(path.expanduser().read_bytes(), height)))
+            decoded.append(torch.tensor(decode(path.expanduser().read_bytes(), height, crop=crop)))
         except RuntimeError:
             trouble.append(f"{shown(path)} (there is no such home)")
         except OSError as error:

@@ -4,9 +4,11 @@ The one source of truth. The command line's options, the form on screen, validat
 of two runs are all read off these classes; nothing about a hyperparameter is written down a second time.
 """
 
+from engine.spec.base import Part, hyper
+from engine.spec.blocks import ConvBlock, DenseBlock
 from engine.spec.fields import Hyperparameter, difference, fields_of, hyperparameters, nearest, read, written
 from engine.spec.making import changed, explained, make, parse_setting
-from engine.spec.parts import ConvBlock, DataSpec, DenseBlock, ModelSpec, OptimiserSpec, Part, RunSpec, TrainingSpec, hyper
+from engine.spec.parts import DataSpec, ModelSpec, OptimiserSpec, RunSpec, TrainingSpec
 
 __all__ = [
     "ConvBlock",

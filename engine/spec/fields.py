@@ -9,7 +9,8 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from engine.spec.parts import Part, RunSpec
+from engine.spec.base import Part
+from engine.spec.parts import RunSpec
 
 
 @dataclass(frozen=True, slots=True)

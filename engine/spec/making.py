@@ -10,8 +10,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from engine.errors import SpecError
+from engine.spec.base import WANTED
 from engine.spec.fields import hyperparameters, nearest, written
-from engine.spec.parts import WANTED, RunSpec
+from engine.spec.parts import RunSpec
 
 
 def make(values: Mapping[str, Any]) -> RunSpec:
@@ -66,7 +67,7 @@ def _put(values: dict[str, Any], path: str, value: Any) -> None:
 
 def _nothing(path: str, before: Any) -> Any:
     """What `none` means in place of `before`: a list without anything, no budget, or else a choice of that name."""
-    return None if path == "training.steps" else () if isinstance(before, list | tuple) else "none"
+    return None if path in ("training.steps", "training.images") else () if isinstance(before, list | tuple) else "none"
 
 
 def _unknown(path: str) -> str:

@@ -2,125 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, model_validator
 
-WANTED = {
-    "int": "a whole number",
-    "float": "a number",
-    "bool": "true or false",
-    "string": "text",
-    "tuple": "a list, parted by commas",
-    "model": "a group of hyperparameters",
-}
-"""What a value must be, by the first word of pydantic's name for the error."""
-
-
-class Part(BaseModel):
-    """A frozen group of hyperparameters; unknown names are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _true_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
-        kind = cls.model_fields[info.field_name or ""].annotation
-        if isinstance(value, bool) and kind in (int, float, int | None):
-            raise ValueError(f"is not {WANTED['float' if kind is float else 'int']}")
-        return value
-
-
-def hyper(default: Any, help: str, unit: str = "", **bounds: Any) -> Any:
-    """A hyperparameter: its default, one line of help, its unit and its bounds (`ge`, `gt`, `le`, `lt`)."""
-    return Field(default=default, description=help, json_schema_extra={"unit": unit}, **bounds)
-
-
-# ---------------------------------------------------------------------------------------------- blocks of the net
-
-_CONV_NOTATION = re.compile(
-    r"""^\s*(?P<filters>\d+)\s+(?P<kernel>\d+)(?:[x×](?P<kernel_too>\d+))?
-        (?:\s+stride\s+(?P<stride>\d+))?
-        (?:\s+pad\s+(?P<padding>\d+))?
-        (?:\s+(?P<batch_norm>bn))?
-        (?:\s+pool\s+(?P<pool>\d+)(?:/(?P<pool_stride>\d+))?)?\s*$""",
-    re.VERBOSE,
-)
-_DENSE_NOTATION = re.compile(r"^\s*(?P<units>\d+)(?:\s+(?P<batch_norm>bn))?(?:\s+dropout\s+(?P<dropout>[\d.]+(?:e-?\d+)?))?\s*$")
-
-
-class ConvBlock(Part):
-    """Convolution, batch norm if wanted, activation, max-pool if wanted. Written `32 5x5 stride 1 pad 2 bn pool 3/2`."""
-
-    filters: int = hyper(32, "number of filters, and so of feature maps", ge=1, le=4096)
-    kernel: int = hyper(5, "side of the square kernel", "pixels", ge=1, le=512)
-    stride: int = hyper(1, "step of the kernel", "pixels", ge=1, le=16)
-    padding: int = hyper(0, "zeros added at each border before the convolution", "pixels", ge=0, le=128)
-    batch_norm: bool = hyper(False, "batch normalisation between convolution and activation")
-    pool: int = hyper(0, "side of the max-pool after the activation; 0 is none", "pixels", ge=0, le=16)
-    pool_stride: int = hyper(0, "step of the max-pool; 0 is its side", "pixels", ge=0, le=16)
-
-    def __str__(self) -> str:
-        words = [f"{self.filters} {self.kernel}x{self.kernel}"]
-        words += [f"stride {self.stride}"] if self.stride != 1 else []
-        words += [f"pad {self.padding}"] if self.padding else []
-        words += ["bn"] if self.batch_norm else []
-        if self.pool:
-            step = self.pool_stride or self.pool
-            words.append(f"pool {self.pool}" if step == self.pool else f"pool {self.pool}/{step}")
-        return " ".join(words)
-
-
-class DenseBlock(Part):
-    """Dense layer, batch norm if wanted, activation, dropout if wanted. Written `1024 bn dropout 0.5`."""
-
-    units: int = hyper(128, "number of units", ge=1, le=65536)
-    batch_norm: bool = hyper(False, "batch normalisation between dense layer and activation")
-    dropout: float = hyper(0.0, "share of units set to zero in each training step", ge=0, lt=1)
-
-    def __str__(self) -> str:
-        words = [f"{self.units}"]
-        words += ["bn"] if self.batch_norm else []
-        words += [f"dropout {self.dropout!r}"] if self.dropout else []
-        return " ".join(words)
-
-
-def _conv_from_notation(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    found = _CONV_NOTATION.match(value)
-    if not found or found["kernel_too"] not in (None, found["kernel"]):
-        raise ValueError("is not a block: write FILTERS KxK [stride S] [pad P] [bn] [pool P[/S]], as in '32 5x5 pad 2 pool 2'")
-    given = {name: text for name, text in found.groupdict().items() if text is not None and name != "kernel_too"}
-    return {name: True if name == "batch_norm" else int(text) for name, text in given.items()}
-
-
-def _dense_from_notation(value: Any) -> Any:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return {"units": value}
-    if not isinstance(value, str):
-        return value
-    found = _DENSE_NOTATION.match(value)
-    if not found:
-        raise ValueError("is not a block: write UNITS [bn] [dropout SHARE], as in '1024 dropout 0.5'")
-    given = {name: text for name, text in found.groupdict().items() if text is not None}
-    return {name: True if name == "batch_norm" else text for name, text in given.items()}
-
-
-def _several(value: Any) -> Any:
-    """Accept what is written in one line, parted by commas, and a number alone; an empty line is none."""
-    if isinstance(value, str):
-        return tuple(part for part in value.split(",") if part.strip())
-    return (value,) if isinstance(value, int | float) and not isinstance(value, bool) else value
+from engine.spec.base import WANTED, Part, hyper, several
+from engine.spec.blocks import ConvBlocks, DenseBlocks
 
 
 def _no_truth(value: Any) -> Any:
@@ -137,11 +24,9 @@ def _name(value: Any) -> Any:
     return value.strip() if isinstance(value, str) else value
 
 
-ConvBlocks = Annotated[tuple[Annotated[ConvBlock, BeforeValidator(_conv_from_notation)], ...], BeforeValidator(_several)]
-DenseBlocks = Annotated[tuple[Annotated[DenseBlock, BeforeValidator(_dense_from_notation)], ...], BeforeValidator(_several)]
-Slopes = Annotated[tuple[Annotated[float, BeforeValidator(_no_truth), Field(gt=0, le=100)], ...], BeforeValidator(_several)]
-Leaks = Annotated[tuple[Annotated[float, BeforeValidator(_no_truth), Field(ge=0, lt=1)], ...], BeforeValidator(_several)]
-Names = Annotated[tuple[Annotated[str, BeforeValidator(_name), Field(min_length=1)], ...], BeforeValidator(_several)]
+Slopes = Annotated[tuple[Annotated[float, BeforeValidator(_no_truth), Field(gt=0, le=100)], ...], BeforeValidator(several)]
+Leaks = Annotated[tuple[Annotated[float, BeforeValidator(_no_truth), Field(ge=0, lt=1)], ...], BeforeValidator(several)]
+Names = Annotated[tuple[Annotated[str, BeforeValidator(_name), Field(min_length=1)], ...], BeforeValidator(several)]
 
 
 # ------------------------------------------------------------------------------------------------------- measures
@@ -290,6 +175,9 @@ class TrainingSpec(Part):
 
     epochs: int = hyper(10, "passes over the training images", "epochs", ge=1, le=100_000)
     steps: int | None = hyper(None, "budget in updates, in place of epochs", "steps", ge=1, le=1_000_000_000)
+    images: int | None = hyper(
+        None, "budget in images shown, each counted as often as it is, in place of epochs", "images", ge=1, le=1_000_000_000_000
+    )
     loss: Literal["cross_entropy", "sum_squares"] = hyper(
         "cross_entropy", "what is minimised; sum_squares is half the sum of squares per image, against one-hot targets"
     )
@@ -303,6 +191,14 @@ class TrainingSpec(Part):
     precision: Literal["float32", "bfloat16"] = hyper("float32", "bfloat16 is mixed precision, for GPUs that have it")
     threads: int = hyper(0, "processor threads; 0 is one a core", "threads", ge=0, le=1024)
 
+    @model_validator(mode="after")
+    def _one_budget(self) -> TrainingSpec:
+        if self.steps is not None and self.images is not None:
+            raise ValueError(
+                f"training.steps = {self.steps} and training.images = {self.images} are two budgets: set one of them to none"
+            )
+        return self
+
 
 class RunSpec(Part):
     """A run's full settings.
@@ -314,6 +210,14 @@ class RunSpec(Part):
     data: DataSpec = Field(default_factory=DataSpec)
     optimiser: OptimiserSpec = Field(default_factory=OptimiserSpec)
     training: TrainingSpec = Field(default_factory=TrainingSpec)
+
+    def total_steps(self, images_per_epoch: int) -> int:
+        """The budget in steps. One in images ends with the step that shows the last of them, with its whole batch."""
+        per_epoch, training = -(-images_per_epoch // self.data.batch_size), self.training
+        if training.images is not None:
+            epochs, rest = divmod(training.images, images_per_epoch)
+            return epochs * per_epoch + -(-rest // self.data.batch_size)
+        return training.epochs * per_epoch if training.steps is None else training.steps
 
     def images_in(self, steps: int, images_per_epoch: int) -> int:
         """How many images the first `steps` steps show, each counted as often as it is; an epoch's last batch may be short."""

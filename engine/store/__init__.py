@@ -4,10 +4,12 @@ from engine.store.drive import Pullable, drive
 from engine.store.matching import Match, Standing, match
 from engine.store.recorder import Recorder
 from engine.store.series import Bucket, Cursor, Point, Series
+from engine.store.stability import STABILITY
 from engine.store.store import Store, checked_name
 from engine.store.tables import Attempt, Checkpoint, Message, Metric, Request, RequestKind, Run, Status
 
 __all__ = [
+    "STABILITY",
     "Attempt",
     "Bucket",
     "Checkpoint",

@@ -7,19 +7,17 @@ point (an epoch's end, say, and the evaluation repeated by the one that went on 
 from __future__ import annotations
 
 import json
-import math
 from array import array
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import NamedTuple
 
 from sqlalchemy import Connection
 
 from engine.store.sqlite import rows
 
-_NO_LIMIT = 2**62
+NO_LIMIT = 2**62
 _MOST_IDS = 500
 """In one query; SQLite allows some thousands of values."""
 _OF_SERIES = "FROM metric WHERE run_id = :run_id AND name = :name AND attempt = :attempt AND step BETWEEN :low AND :high"
@@ -81,12 +79,10 @@ class Span(NamedTuple):
 
 def read_series(connection: Connection, run_id: int, name: str, after: Cursor | None = None) -> Series:
     """The whole series, or what a reader lacks who holds `after`."""
-    begun = _begun(connection, run_id)
-    from_step = 0
-    if after is not None:
-        from_step = min([after.step + 1, *(step for attempt, step in begun if attempt > after.attempt)])
+    begun = attempts_of(connection, run_id)
+    from_step = first_new_step(begun, after)
     steps, values = array("q"), array("d")
-    for attempt, low, high in reversed(_spans(connection, run_id, name, begun)):
+    for attempt, low, high in reversed(spans_of(connection, run_id, name, begun)):
         given = {"run_id": run_id, "name": name, "attempt": attempt, "low": max(low, from_step), "high": high}
         found = rows(connection, f"SELECT step, value {_OF_SERIES} ORDER BY step", given)
         steps.extend(row[0] for row in found)
@@ -109,25 +105,25 @@ def downsample(
 ) -> list[Bucket]:
     """At most `buckets` buckets of equally many steps each, those without a point left out, over `low_step` to `high_step`
     (ends included; by default the whole series). With `each`, of only so many points of a bucket, its first ones."""
-    spans = _spans(connection, run_id, name, _begun(connection, run_id))
+    spans = spans_of(connection, run_id, name, attempts_of(connection, run_id))
     ends = [_ends(connection, run_id, name, span) for span in spans]
     known = [step for pair in ends if pair is not None for step in pair]
     if not known or buckets < 1:
         return []
     low = max(min(known), low_step if low_step is not None else 0)
-    high = min(max(known), high_step if high_step is not None else _NO_LIMIT)
+    high = min(max(known), high_step if high_step is not None else NO_LIMIT)
     width = max(1, -(-(high - low + 1) // buckets))
     edges = ((first, min(first + width - 1, high)) for first in range(low, high + 1, width))
     found = (_bucket(connection, run_id, name, spans, first, last, each) for first, last in edges)
     return [bucket for bucket in found if bucket is not None]
 
 
-def last_points(connection: Connection, run_id: int, names: Sequence[str], up_to: int = _NO_LIMIT) -> dict[str, Point]:
+def last_points(connection: Connection, run_id: int, names: Sequence[str], up_to: int = NO_LIMIT) -> dict[str, Point]:
     """The last point of each of these series that has one, at step `up_to` at the latest."""
-    begun = _begun(connection, run_id)
+    begun = attempts_of(connection, run_id)
     found: dict[str, Point] = {}
     for name in names:
-        for attempt, low, high in _spans(connection, run_id, name, begun):
+        for attempt, low, high in spans_of(connection, run_id, name, begun):
             given = {"run_id": run_id, "name": name, "attempt": attempt, "low": low, "high": min(high, up_to)}
             if last := rows(connection, f"SELECT step, value {_OF_SERIES} ORDER BY step DESC LIMIT 1", given):
                 found[name] = Point(last[0][0], _number(last[0][1]))
@@ -135,26 +131,44 @@ def last_points(connection: Connection, run_id: int, names: Sequence[str], up_to
     return found
 
 
-def names_of(connection: Connection, run_id: int) -> list[str]:
-    """The names of a run's series, sorted."""
-    # One look-up a name, from each to the next: DISTINCT would walk over every row.
+def names_of(connection: Connection, run_ids: Sequence[int]) -> list[str]:
+    """The names of all series of these runs, sorted."""
+    # One look-up a name of a run, from each to the next: DISTINCT alone would walk over every row.
     query = """
-        WITH RECURSIVE found(name) AS (
-            SELECT min(name) FROM metric WHERE run_id = :run_id
+        WITH RECURSIVE found(run_id, name) AS (
+            SELECT id, (SELECT min(name) FROM metric WHERE run_id = run.id) FROM run WHERE {chosen}
             UNION ALL
-            SELECT (SELECT min(name) FROM metric WHERE run_id = :run_id AND name > found.name) FROM found WHERE name IS NOT NULL
+            SELECT run_id, (SELECT min(name) FROM metric WHERE run_id = found.run_id AND name > found.name)
+            FROM found WHERE name IS NOT NULL
         )
-        SELECT name FROM found WHERE name IS NOT NULL"""
-    return [name for (name,) in rows(connection, query, {"run_id": run_id})]
+        SELECT DISTINCT name FROM found WHERE name IS NOT NULL"""
+    names: set[str] = set()
+    for chosen, given in _chosen("id", run_ids):
+        names.update(name for (name,) in rows(connection, query.format(chosen=chosen), given))
+    return sorted(names)
+
+
+def last_values(connection: Connection, run_ids: Sequence[int], name: str) -> dict[int, float]:
+    """The last value of one series of many runs, a look-up a run; runs without a point are left out."""
+    # NaN is stored as NULL, which is also what a look-up that finds nothing says: as text the two differ.
+    query = """
+        SELECT id, (
+            SELECT coalesce(value, 'nan') FROM metric WHERE run_id = run.id AND name = :name AND NOT EXISTS (
+                SELECT 1 FROM attempt AS later
+                WHERE later.run_id = run.id AND later.attempt > metric.attempt AND later.step < metric.step
+            ) ORDER BY step DESC, attempt DESC LIMIT 1
+        ) FROM run WHERE {chosen}"""
+    found: dict[int, float] = {}
+    for chosen, given in _chosen("id", run_ids):
+        pairs = rows(connection, query.format(chosen=chosen), given | {"name": name})
+        found.update({run_id: float(value) for run_id, value in pairs if value is not None})
+    return found
 
 
 def read_many(connection: Connection, run_ids: Sequence[int], name: str) -> dict[int, list[Point]]:
     """One short series (a value an epoch, say) of many runs; runs without a point are left out."""
     found: dict[int, list[Point]] = {}
-    for start in range(0, len(run_ids), _MOST_IDS):
-        some = run_ids[start : start + _MOST_IDS]
-        given: dict[str, object] = {f"id{place}": run_id for place, run_id in enumerate(some)}
-        chosen = f"run_id IN ({', '.join(f':{key}' for key in given)})"
+    for chosen, given in _chosen("run_id", run_ids):
         begun: dict[int, list[tuple[int, int]]] = defaultdict(list)
         several = f"SELECT run_id, attempt, step FROM attempt WHERE step IS NOT NULL AND {chosen} ORDER BY run_id, attempt"  # noqa: S608
         for run_id, attempt, step in rows(connection, several, given):
@@ -170,7 +184,7 @@ def read_many(connection: Connection, run_ids: Sequence[int], name: str) -> dict
 
 def read_confusions(connection: Connection, run_id: int) -> dict[int, list[list[int]]]:
     """Step -> counts of test images by true class (row) and predicted class, as the newest attempt has them."""
-    begun = _begun(connection, run_id)
+    begun = attempts_of(connection, run_id)
     query = "SELECT step, attempt, counts FROM confusion WHERE run_id = :run_id ORDER BY step, attempt"
     return {
         step: json.loads(counts)
@@ -179,34 +193,34 @@ def read_confusions(connection: Connection, run_id: int) -> dict[int, list[list[
     }
 
 
-def read_stability(connection: Connection, run_id: int) -> float | None:
-    """How restless training was: the standard deviation of the loss's change from each step to the next, over the last half of
-    the steps. None where there are not two changes, or one of them is no finite number."""
-    last = last_points(connection, run_id, ["batch_loss"]).get("batch_loss")
-    if last is None:
-        return None
-    values = read_series(connection, run_id, "batch_loss", Cursor(_NO_LIMIT, last.step // 2)).values
-    changes = [after - before for before, after in pairwise(values)]
-    if len(changes) < 2 or not math.isfinite(sum(changes)):
-        return None
-    mean = math.fsum(changes) / len(changes)
-    return math.sqrt(math.fsum((change - mean) ** 2 for change in changes) / len(changes))
+def _chosen(column: str, run_ids: Sequence[int]) -> Iterator[tuple[str, dict[str, object]]]:
+    """Conditions that choose these runs, as many at a time as one query takes, with what they are given."""
+    for start in range(0, len(run_ids), _MOST_IDS):
+        given: dict[str, object] = {f"id{place}": run_id for place, run_id in enumerate(run_ids[start : start + _MOST_IDS])}
+        yield f"{column} IN ({', '.join(f':{key}' for key in given)})", given
 
 
 def _number(value: float | None) -> float:
     return float("nan") if value is None else value
 
 
-def _begun(connection: Connection, run_id: int) -> list[tuple[int, int]]:
+def first_new_step(begun: list[tuple[int, int]], after: Cursor | None) -> int:
+    """From which step on a reader who holds `after` has to read."""
+    if after is None:
+        return 0
+    return min([after.step + 1, *(step for attempt, step in begun if attempt > after.attempt)])
+
+
+def attempts_of(connection: Connection, run_id: int) -> list[tuple[int, int]]:
     """(attempt, the step at which it began), oldest first."""
     query = "SELECT attempt, step FROM attempt WHERE run_id = :run_id AND step IS NOT NULL ORDER BY attempt"
     return [(attempt, step) for attempt, step in rows(connection, query, {"run_id": run_id})]
 
 
-def _spans(connection: Connection, run_id: int, name: str, begun: list[tuple[int, int]]) -> list[Span]:
+def spans_of(connection: Connection, run_id: int, name: str, begun: list[tuple[int, int]]) -> list[Span]:
     """Which steps of which attempt count, newest first, no step twice."""
     spans: list[Span] = []
-    high, taken = _NO_LIMIT, False  # the highest step still to be given, and whether a newer attempt has a point just there
+    high, taken = NO_LIMIT, False  # the highest step still to be given, and whether a newer attempt has a point just there
     for attempt, low in reversed(begun):
         if low > high:
             continue  # what it did was given up for an earlier checkpoint

@@ -21,7 +21,7 @@ from sqlmodel import Session, col, select
 from engine.errors import RunBusy, RunNotFound, StoreError, UsageError
 from engine.events import CheckpointKind
 from engine.spec import RunSpec
-from engine.store import finding, series
+from engine.store import finding, series, stability
 from engine.store.gathering import INSERT_METRIC
 from engine.store.matching import Match, match
 from engine.store.opening import prepare
@@ -330,21 +330,33 @@ class Store:
         with self.reading() as session:
             return series.downsample(session.connection(), run_id, name, buckets, low_step, high_step, each=each)
 
-    def metric_names(self, run_id: int) -> list[str]:
-        """The names of the run's series, sorted."""
+    def metric_names(self, *run_ids: int) -> list[str]:
+        """The names of the series of these runs, each once, sorted."""
         with self.reading() as session:
-            return series.names_of(session.connection(), run_id)
+            return series.names_of(session.connection(), run_ids)
 
     def last_metrics(self, run_id: int) -> dict[str, Point]:
         """The last point of every series of the run."""
         with self.reading() as session:
             connection = session.connection()
-            return series.last_points(connection, run_id, series.names_of(connection, run_id))
+            return series.last_points(connection, run_id, series.names_of(connection, [run_id]))
 
     def epoch_series(self, run_ids: Sequence[int], name: str) -> dict[int, list[Point]]:
         """One short series of many runs, as for sparklines; runs that have no point are left out."""
         with self.reading() as session:
             return series.read_many(session.connection(), run_ids, name)
+
+    def last_values(self, run_ids: Sequence[int], name: str) -> dict[int, float]:
+        """The last value of one series of each of these runs; runs that have no point are left out.
+
+        `stability` is no series: it is computed, from half of a run's losses, so it is not for thousands of runs.
+        """
+        with self.reading() as session:
+            connection = session.connection()
+            if name == stability.STABILITY:
+                known = {run_id: stability.read_stability(connection, run_id) for run_id in run_ids}
+                return {run_id: value for run_id, value in known.items() if value is not None}
+            return series.last_values(connection, run_ids, name)
 
     def confusions(self, run_id: int) -> dict[int, list[list[int]]]:
         """Step -> counts of test images by true class (row) and predicted class, where the run was told to keep them."""
@@ -354,7 +366,12 @@ class Store:
     def stability(self, run_id: int) -> float | None:
         """The standard deviation of the training loss's change from step to step, over the last half of the run's steps."""
         with self.reading() as session:
-            return series.read_stability(session.connection(), run_id)
+            return stability.read_stability(session.connection(), run_id)
+
+    def loss_changes(self, run_id: int, width: int, after: Cursor | None = None) -> Series:
+        """The same of every `width` steps, at the last of them; followed as `series` is."""
+        with self.reading() as session:
+            return stability.read_loss_changes(session.connection(), run_id, width, after)
 
     def add_metrics(self, run_id: int, values: Mapping[str, float]) -> None:
         """Keep numbers that were found out after the run's last step as points of that step. Raises RunNotFound."""

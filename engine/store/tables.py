@@ -78,7 +78,7 @@ class Run(StoreTable, table=True):
     reason: str | None = Field(default=None, sa_type=Text)
     """Why it failed or diverged."""
     provenance: str = Field(default="{}", sa_type=Text)
-    """JSON: versions, device, threads, step path, precision, command line, host; `repeatable` reads it."""
+    """JSON: versions, device, threads, step path, precision, classes, command line, host; `repeatable` reads it."""
     study: str = Field(default="", index=True, sa_column_kwargs={"server_default": ""})
     """The study that it was made for; empty where there is none."""
     setting: str = Field(default="", sa_column_kwargs={"server_default": ""})

@@ -87,7 +87,7 @@ class Training:
         self._validation = dataset.validation.to(self.device) if dataset.validation is not None else None
 
         self.steps_per_epoch = math.ceil(len(self._train) / spec.data.batch_size)
-        self.total_steps = spec.training.steps or spec.training.epochs * self.steps_per_epoch
+        self.total_steps = spec.total_steps(len(self._train))
         self.state = State(step_path="")
         self._best: dict[str, Tensor] = {}
         self._pending = Pending()
@@ -196,6 +196,7 @@ class Training:
             "threads": self._threads,
             "step_path": self._step.path,
             "precision": self.spec.training.precision,
+            "classes": list(self.identity.classes),
             "command": sys.argv,
         }
 

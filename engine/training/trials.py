@@ -77,7 +77,7 @@ def speed(spec: RunSpec, device: torch.device, counts: Counts) -> Iterator[Speed
     images = torch.randint(0, 256, (batch, channels, size, size), generator=generator, dtype=torch.uint8).to(device)
     labels = torch.randint(0, classes, (batch,), generator=generator).to(device)
     steps = math.ceil(counts.train / batch)
-    total = spec.training.steps or steps * spec.training.epochs
+    total = spec.total_steps(counts.train)
     taken: list[float] = []
     while len(taken) < WARM_UP_STEPS + TIMED_STEPS or sum(taken[WARM_UP_STEPS:]) < TIMED_SECONDS:
         began = time.perf_counter()

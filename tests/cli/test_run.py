@@ -174,6 +174,19 @@ def test_epochs_asked_for_are_not_cut_short_by_a_presets_steps(convtui: Convtui)
     assert convtui("run", *SMALL, "--steps", "5", "--json").lines[-1]["step"] == 5
 
 
+def test_a_budget_in_images_takes_the_place_of_another_and_can_be_made_larger(convtui: Convtui) -> None:
+    first = convtui("run", *SMALL, "--set", "training.steps=3", "--set", "data.batch_size=32", "--images", "70", "--json")
+    assert (first.code, first.lines[0]["total_images"], first.lines[-1]["step"]) == (0, 96, 3)
+    settings = convtui("runs", "show", "last", "--json").lines[0]["spec"]["training"]
+    assert (settings["images"], settings["steps"]) == (70, None)
+    refused = convtui("resume", "last", "--images", "96")
+    assert (refused.code, "has done 3 steps already" in refused.err) == (2, True)
+    assert convtui("resume", "last", "--images", "100", "--json").lines[-1]["step"] == 4
+    assert convtui("resume", "last", "--steps", "6", "--json").lines[-1]["step"] == 6
+    both = convtui("run", *SMALL, "--steps", "5", "--images", "100")
+    assert (both.code, "are two budgets: set one of them to none" in both.err) == (2, True)
+
+
 def test_a_resumed_run_computes_with_as_many_threads_as_it_began_with(convtui: Convtui) -> None:
     settings = SMALL[:-1]  # without its thread count
     settings = settings[:-1]
@@ -279,12 +292,14 @@ def test_what_was_chosen_is_measured_shown_and_exported(convtui: Convtui) -> Non
     run = convtui("runs", "export", "last", "--json").lines[0]
     assert {"gradient_norm/conv1", "dead/act1", "test_mean_squared_error"} <= run["metrics"].keys()
     assert len(run["metrics"]["gradient_norm/conv1"]["steps"]) == run["step"]
+    assert run["confusion"]["classes"] == [str(digit) for digit in range(10)]
     assert run["confusion"]["steps"] == run["metrics"]["test_accuracy"]["steps"]
     last = run["confusion"]["counts"][-1]
     assert sum(last[place][place] for place in range(len(last))) / sum(map(sum, last)) == pytest.approx(run["test_accuracy"])
     shown = convtui("runs", "show", "last").out
     assert f"{run['metrics']['gradient_norm/conv1']['values'][-1]:.3g}" in shown
     assert "images shown" in shown
+    assert "classes     0, 1, 2, 3, 4, 5, 6, 7, 8, 9" in shown
     told = convtui("runs", "show", "last", "--json").lines[0]
     assert told["stability"] > 0
     assert told["measures"]["dead/act1"] == run["metrics"]["dead/act1"]["values"][-1]

@@ -33,7 +33,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
                 values = {"batch_loss": (2.5, math.nan), "batch_accuracy": (0.25, 0.5), "learning_rate": (0.1, 0.1)}
                 recorder.record(events.Progress(2, 1, 2, 1, values, 8, 1.5, 5.0))
                 scores = {"train_loss": 2.0, "train_accuracy": 0.4, "test_loss": 1.0, "test_accuracy": accuracy}
-                recorder.record(events.EpochEnded(2, 1, scores, 2.0, 5.0, best=True))
+                measured = {"conv_deltas/conv1": 0.125, "conv_deltas/conv2": math.nan} if name == "first" else {}
+                recorder.record(events.EpochEnded(2, 1, scores | measured, 2.0, 5.0, best=True))
                 recorder.record(events.Message(2, EVIL, "warning"))
                 recorder.record(events.Stopped(2, 1, scores, 2.0, 5.0))
         yield store
@@ -46,6 +47,24 @@ def test_list_shows_the_newest_first_in_columns(store: Store, convtui: Convtui) 
     assert "75.0 %" in newest
     assert oldest.split()[:5] == ["1", "first", "toy", "stopped", "1/2"]
     assert len(convtui("runs", "list", "--limit", "1").out.splitlines()) == 2
+
+
+def test_measures_are_columns(store: Store, convtui: Convtui) -> None:
+    header, newest, oldest = convtui("runs", "list", "--column", "conv_deltas", "--column", "train_accuracy").out.splitlines()
+    place = header.split().index("conv_deltas/conv1")
+    assert header.split()[place:][:3] == ["conv_deltas/conv1", "conv_deltas/conv2", "train_accuracy"]
+    end = header.index("conv_deltas/conv1") + len("conv_deltas/conv1")
+    assert (oldest[:end].split()[-1], newest[:end].split()[-1]) == ("0.125", "—")
+    assert oldest[end:].split()[:3] == ["nan", "40.0", "%"]
+    chosen = ("--column", "conv_deltas/conv1", "--column", "stability")
+    last, first = convtui("runs", "list", *chosen, "--json").lines
+    assert last["measures"] == {"conv_deltas/conv1": None, "stability": None}
+    assert first["measures"] == {"conv_deltas/conv1": 0.125, "stability": None}
+    assert "measures" not in convtui("runs", "list", "--json").lines[0]
+    refused = convtui("runs", "list", "--column", "conv_delta")
+    assert refused.code == 2
+    assert "--column conv_delta: none of these runs has measured it; there are" in refused.err
+    assert "conv_deltas, " in refused.err
 
 
 @pytest.mark.parametrize("command", [["runs", "list"], ["runs", "show", "2"], ["runs", "rename", "2", EVIL]])

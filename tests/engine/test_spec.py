@@ -172,3 +172,25 @@ def test_images_shown_count_an_epochs_short_last_batch_as_it_is() -> None:
     assert spec.images_in(8, 200) == 232
     assert spec.images_in(15, 200) == 432
     assert spec.images_in(0, 200) == 0
+
+
+@pytest.mark.parametrize(
+    ("images", "steps"),
+    [(1, 1), (32, 1), (33, 2), (192, 6), (193, 7), (200, 7), (201, 8), (232, 8), (233, 9), (400, 14)],
+)
+def test_a_budget_in_images_ends_with_the_step_that_shows_the_last_of_them(images: int, steps: int) -> None:
+    spec = changed(RunSpec(), {"data.batch_size": 32, "training.images": images})
+    assert spec.total_steps(200) == steps  # an epoch of 200 images is six batches of 32 and one of 8
+    assert spec.images_in(steps - 1, 200) < images <= spec.images_in(steps, 200)
+
+
+def test_one_budget_takes_the_place_of_epochs_and_two_are_refused() -> None:
+    spec = changed(RunSpec(), {"data.batch_size": 32, "training.epochs": 3})
+    assert spec.total_steps(200) == 21
+    assert changed(spec, {"training.steps": 5}).total_steps(200) == 5
+    with pytest.raises(SpecError, match=r"^training\.steps = 5 and training\.images = 100 are two budgets: set one"):
+        changed(spec, {"training.steps": 5, "training.images": 100})
+    with pytest.raises(SpecError, match=r"training\.images = 0 is out of bounds"):
+        changed(spec, {"training.images": 0})
+    assert changed(spec, {"training.images": 100}).training.images == 100
+    assert changed(changed(spec, {"training.images": 100}), {"training.images": "none"}) == spec

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 from engine import events
@@ -37,8 +38,10 @@ def add_run(
     note: str = "",
     study: str = "",
     setting: str = "",
+    measured: Mapping[str, float] | None = None,
 ) -> Run:
-    """A run that has done `done` of `epochs` epochs; `ending` is finished, stopped, diverged, failed or running."""
+    """A run that has done `done` of `epochs` epochs; `ending` is finished, stopped, diverged, failed or running. `measured` is
+    what its last epoch says besides."""
     total = epochs * steps_per_epoch
     run = store.create_run(
         name=name,
@@ -74,6 +77,7 @@ def add_run(
         first, step = step + 1, step + steps_per_epoch
         recorder.record(events.Progress(step, epoch + 1, steps_per_epoch, first, per_step, step * 128, 6.0 * (epoch + 1), 2600.0))
         values = {metric: points[epoch] for metric, points in curves.items()}
+        values |= (measured or {}) if epoch == done - 1 else {}
         recorder.record(events.EpochEnded(step, epoch + 1, values, 6.0 * (epoch + 1), 2600.0, best=True))
     seconds = 6.0 * max(done, 1)
     match ending:

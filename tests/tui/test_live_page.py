@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import math
 import os
+import statistics
 from collections.abc import Awaitable, Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from engine.store import Message, Recorder, Request, Store
 from tests.tui.looks import Look, in_every_look
 from tests.tui.stores import LENET, add_run, fill
 from tui.app import ConvtuiApp
-from tui.kept_series import MANY, MOST, SKETCHED, KeptSeries, XAxis
+from tui.kept_series import MANY, MOST, SKETCHED, KeptChanges, KeptSeries, XAxis
 from tui.screens.asking import Writing
 from tui.screens.live import LivePage
 from tui.screens.live_reading import Options, Reader
@@ -254,6 +256,8 @@ def test_axes_smoothing_and_series_change(store: Store) -> None:
         await until(pilot, lambda: plots()[1].title == "learning rate" and says(pilot, "1e-4"))
         await pilot.press("V")
         await until(pilot, lambda: plots()[0].title == "accuracy")
+        await pilot.press("v")
+        await until(pilot, lambda: plots()[1].title == "loss change")
         await pilot.press("v")
         await until(pilot, lambda: plots()[1].title == "loss")
 
@@ -492,6 +496,46 @@ def test_what_was_chosen_to_be_measured_has_charts_of_its_own(store: Store) -> N
     assert (dead.name, list(dead.ys), plots["dead"].form) == ("act1", [25.0], "percent")
     looks = [line.look for line in plots["gradient norm"].lines]
     assert len(set(looks)) == len(looks)
+
+
+def test_the_loss_change_is_a_chart_that_v_leads_to(store: Store) -> None:
+    run = add_run(store, "short", epochs=2, done=2)
+    losses = list(store.series(run.id or 0, "batch_loss").values)
+    changes = [after - before for before, after in pairwise(losses)]
+
+    async def steps(pilot: Pilot[int], page: LivePage) -> None:
+        for _ in range(len(page.seen.groups if page.seen else ())):
+            if page.groups[1] == "loss change":
+                break
+            await pilot.press("v")
+        await until(pilot, lambda: says(pilot, "loss change") and says(pilot, "standard deviation over 10 steps each"))
+        plot = page.charts[1].plot
+        assert plot is not None
+        (line,) = plot.lines
+        # 40 steps: changes into 2 to 10, 11 to 20, 21 to 30, 31 to 40.
+        wanted = [statistics.pstdev(changes[first:last]) for first, last in ((0, 9), (9, 19), (19, 29), (29, 39))]
+        assert list(line.ys) == pytest.approx(wanted)
+        assert list(line.xs) == [0.5, 1.0, 1.5, 2.0]
+
+    used(steps, run.id)
+
+
+def test_the_loss_change_follows_a_run_and_breaks_where_the_loss_is_no_number(store: Store) -> None:
+    kept, run = KeptChanges(), store.run(NOW)
+    kept.read(store, run, "loss change", sketch=True)
+    assert kept.buckets == []
+    kept.read(store, run, "loss change")
+    assert [bucket.last_step for bucket in kept.buckets] == list(range(10, 141, 10))
+    with Recorder(store, NOW) as recorder:
+        recorder.record(events.Progress(143, 8, 2, 141, {"batch_loss": (math.nan, 0.5, 0.25)}, 256, 43.0, 2600.0))
+        kept.read(store, store.run(NOW), "loss change")
+        assert [bucket.last_step for bucket in kept.buckets][-2:] == [140, 143]
+        recorder.record(events.Progress(152, 8, 9, 144, {"batch_loss": (0.25, 0.75) * 4 + (0.25,)}, 256, 43.0, 2600.0))
+        recorder.flush()
+    kept.read(store, store.run(NOW), "loss change")
+    assert [bucket.last_step for bucket in kept.buckets][-3:] == [140, 150, 152]
+    assert [bool(bucket.count) for bucket in kept.buckets][-3:] == [True, False, True]
+    assert kept.buckets[-1].mean == pytest.approx(0.5)  # 0.75 to 0.25 and back again
 
 
 # ------------------------------------------------------------------------------------------------------------- words

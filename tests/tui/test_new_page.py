@@ -636,6 +636,9 @@ def test_a_folders_own_classes_are_what_the_net_tells_apart(tmp_path: Path) -> N
         spec = page.form.draft.spec
         await until(lambda: page.panel.facts and page.panel.facts.net == check(spec, classes=3), pilot)
         assert "48 training + 12 test images, 3 classes" in said(page, "#data")
+        assert "48 images shown in 1 step, 1 an epoch" in said(page, "#totals")
+        page.form.put("training.images", "100")
+        await until(lambda: "144 images shown in 3 steps" in said(page, "#totals"), pilot)
         await pilot.press("v")
         await seen(page, pilot)
         assert "owl" in drawn(page)

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Input, Static
+from textual.widgets import Input, OptionList, Static
 
-from engine.store import Store
+from engine import events
+from engine.store import Recorder, Store
 from tests.tui.looks import Look, in_every_look
 from tests.tui.stores import LENET, add_run, fill
 from tui.app import ConvtuiApp
 from tui.screens import run_lines
 from tui.screens.asking import Asking, Writing
 from tui.screens.filtering import BadFilter, wanted
+from tui.screens.measured import Measured
 from tui.screens.run_table import RunTable
 from tui.screens.runs import RunsPage
 from tui.session import Session
+from tui.widgets.menu import Menu
 
 Steps = Callable[[Pilot[int]], Awaitable[None]]
 
@@ -277,6 +281,115 @@ def test_filters_while_typing(store: Store) -> None:
         assert pilot.app.marked == []  # type: ignore[attr-defined]
 
     used(steps)
+
+
+# ------------------------------------------------------------------------------------------------------------------- measures
+
+DELTAS, DEAD = "conv_deltas/conv1", "dead/act1"
+
+
+async def choose(pilot: Pilot[Any], name: str) -> None:
+    """Choose a measure from the menu."""
+    await pilot.press("m")
+    await until(pilot, lambda: isinstance(pilot.app.screen, Menu))
+    menu = pilot.app.screen.query_one(OptionList)
+    names = [str(menu.get_option_at_index(place).prompt)[2:] for place in range(menu.option_count)]
+    menu.highlighted = names.index(name)
+    await pilot.press("enter")
+    await until(pilot, lambda: isinstance(pilot.app.screen, RunsPage))
+
+
+def column(pilot: Pilot[Any], head: str) -> list[str]:
+    """What stands under a head, for every run in sight."""
+    found = [each for each, _ in table(pilot).columns if each.name == head]
+    return [table(pilot)._text(line, found[0], 12) for line in table(pilot).in_sight] if found else []
+
+
+@pytest.fixture
+def measured(store: Store) -> Store:
+    """Three more runs, 7, 8 and 9; two of them have measured something."""
+    add_run(store, "seven", measured={DELTAS: 0.125, DEAD: 0.5})
+    add_run(store, "eight", measured={DELTAS: 0.75, DEAD: 0.25, "class_accuracy/fire truck": 0.875})
+    add_run(store, "nine", measured={DELTAS: math.nan})
+    return store
+
+
+def test_a_measure_becomes_a_column_and_is_one_no_more(measured: Store) -> None:
+    async def steps(pilot: Pilot[int]) -> None:
+        await choose(pilot, DELTAS)
+        await until(pilot, lambda: column(pilot, DELTAS) == ["nan", "0.750", "0.125", *["—"] * 6])
+        await choose(pilot, DEAD)
+        await until(pilot, lambda: column(pilot, DEAD) == ["—", "25.0 %", "50.0 %", *["—"] * 6])
+        await until(pilot, lambda: "dead/act1" in screen_text(pilot) and "50.0 %" in screen_text(pilot))
+        with Recorder(measured, measured.claim(7).id or 0) as recorder:
+            recorder.record(events.Started(200, 10, 400, 20, 2560, 1, "cifar10", "cpu", {}))
+            recorder.record(events.EpochEnded(220, 11, {DELTAS: 0.25}, 70.0, 2600.0, best=False))
+            await until(pilot, lambda: column(pilot, DELTAS)[2] == "0.250")
+        await choose(pilot, DELTAS)
+        await until(pilot, lambda: "conv_deltas" not in screen_text(pilot))
+        assert column(pilot, DEAD)[1] == "25.0 %"
+
+    used(steps, (160, 36))
+
+
+def test_sorts_and_filters_by_a_measure_also_the_runs_out_of_sight(measured: Store) -> None:
+    for number in range(10, 18):
+        add_run(measured, f"more {number}", done=1)
+    without = [*range(17, 8, -1), *range(6, 0, -1)]
+
+    async def steps(pilot: Pilot[int]) -> None:
+        await until(pilot, lambda: len(ids(pilot)) == 17)
+        assert not {line.id for line in table(pilot).in_sight} & {7}
+        await pilot.press("j", "j", "j", "j", "j", "j", "j", "j", "j")
+        await choose(pilot, DELTAS)
+        await choose(pilot, DEAD)
+        page(pilot).sort_by(next(each for each in table(pilot).measures if each.name == DELTAS))
+        await until(pilot, lambda: ids(pilot) == [8, 7, *without])
+        await pilot.press("S", "G")
+        await until(pilot, lambda: ids(pilot)[:2] == [7, 8])
+        for text, found in (
+            ("conv_deltas/conv1>0.1", [7, 8]),
+            ("conv_deltas>0.5", [8]),
+            ("dead<30%", [8]),
+            ("dead>40 eight", []),
+            ("dead>=50", [7]),
+        ):
+            page(pilot).query_one("#sought", Input).value = text
+            await until(pilot, lambda found=found: ids(pilot) == found)  # type: ignore[misc]
+        await choose(pilot, DELTAS)
+        assert table(pilot).sorting[0].name == "id", "the column by which they were sorted is gone"
+        page(pilot).query_one("#sought", Input).value = "conv_deltas>0.5"
+        await until(pilot, lambda: "conv_deltas is no number of a run" in words(pilot, "#count"))
+
+    used(steps, (120, 18))
+
+
+def test_stability_is_a_column_that_nothing_is_sorted_by(measured: Store) -> None:
+    async def steps(pilot: Pilot[int]) -> None:
+        await choose(pilot, "stability")
+        of_seven = measured.stability(7)
+        assert of_seven is not None
+        await until(pilot, lambda: column(pilot, "stability")[2] == f"{of_seven:.3f}")
+        assert column(pilot, "stability")[4] == "—", "a run without a step"
+        assert table(pilot).measures[0].value is None
+
+    used(steps, (160, 36))
+
+
+@pytest.mark.parametrize(
+    ("text", "found"), [('class_accuracy/"fire truck">80', [8]), ("dead>0.3", [7]), ('"dead>0.3"', []), ("dead=25% nine", [])]
+)
+def test_filters_by_measures_that_are_columns(measured: Store, text: str, found: list[int]) -> None:
+    lines = run_lines.Reader().read(measured)
+    columns = [Measured(name) for name in (DEAD, "class_accuracy/fire truck")]
+    for each in columns:
+        each.take(lines, measured.last_values([line.id for line in lines], each.name))
+    assert [line.id for line in lines if wanted(text, columns)(line)] == found
+
+
+def test_a_measure_of_several_layers_has_to_be_told_in_full() -> None:
+    with pytest.raises(BadFilter, match="dead is several columns: dead/act1, dead/act2"):
+        wanted("dead>0.3", [Measured("dead/act1"), Measured("dead/act2")])
 
 
 # -------------------------------------------------------------------------------------------------------------------- actions

@@ -13,13 +13,16 @@ from tui.cli.options import DEFAULT_STORE, AsJson, DataDir, RunName, StorePath, 
 from tui.cli.run import DeviceName
 from tui.cli.text import clean
 
-SQUEEZED = "pictures are squeezed to a square, as training images are: cut them to one first to keep their proportions"
+FITTED = {
+    "resize": "pictures are squeezed to a square, as training images are: cut them to one first to keep their proportions",
+    "crop": "of pictures the middle is cut out, as of training images: make them about as large first to have all of it seen",
+}
 
 
 def predict(
     reference: RunName,
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="pictures of any size, squeezed to the square that the net takes")
+        list[Path], typer.Argument(metavar="FILE...", help="pictures, fitted to the square that the net takes as its images were")
     ],
     epoch: Epoch = "last",
     device: DeviceName = "auto",
@@ -53,4 +56,5 @@ def predict(
     names = [(ordinal, f"{ordinal} probability") for ordinal in ("first", "second", "third")[:most]]
     columns = ["file", *(name for pair in names for name in pair)]
     table = Table("what the net takes them for", columns, rows, shares=[name for _, name in names])
-    show([image_sheet(subject, f"as the net sees them · {subject.title}", chosen, [SQUEEZED]), table])
+    fit = subject.spec.data.fit if subject.spec is not None else "resize"
+    show([image_sheet(subject, f"as the net sees them · {subject.title}", chosen, [FITTED[fit]]), table])

@@ -19,6 +19,7 @@ def resume(
     reference: RunName,
     epochs: Annotated[str | None, typer.Option(metavar="N", help="a new total of epochs")] = None,
     steps: Annotated[str | None, typer.Option(metavar="N", help="a new total of steps")] = None,
+    images: Annotated[str | None, typer.Option(metavar="N", help="a new total of images shown")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, ...; if not given, what it was trained on before")] = None,
     detach: Detach = False,
     as_json: AsJson = False,
@@ -32,13 +33,13 @@ def resume(
         row = store.find(reference)
         assert row.id is not None
         if row.status == "paused":
-            if epochs or steps:
+            if epochs or steps or images:
                 raise RunBusy(f"run {row.id} is paused: its budget can be changed once it is stopped ('convtui stop {row.id}')")
             from tui.cli.control import ask
 
             ask(store, row.id, "continue", until={"running"})
             return
-        spec = _spec(row, epochs, steps)
+        spec = _spec(row, budget(epochs, steps, images))
 
         from engine.device import choose, keep_freed_memory
         from tui.cli.background import start_detached
@@ -69,17 +70,15 @@ def resume(
     raise typer.Exit(code)
 
 
-def _spec(row: Run, epochs: str | None, steps: str | None) -> RunSpec:
+def _spec(row: Run, asked: dict[str, str | None]) -> RunSpec:
     """The run's spec with its new total, if there is something left to do."""
     from engine.spec import changed
 
     if row.status == "running":
         raise RunBusy(f"run {row.id} is running (process {row.pid} on {row.host}): there is nothing to resume")
-    asked = epochs is not None or steps is not None
-    spec = changed(row.settings, changes_of([], budget(epochs, steps))) if asked else row.settings
-    total = spec.training.steps or spec.training.epochs * row.steps_per_epoch
+    spec = changed(row.settings, changes_of([], asked)) if asked else row.settings
     if row.status == "finished" and not asked:
         raise RunBusy(f"run {row.id} is finished, after {row.epoch} epochs: --epochs {2 * max(1, row.epoch)} trains it longer")
-    if asked and row.step and total <= row.step:
+    if asked and row.step and (total := spec.total_steps(row.images_per_epoch)) <= row.step:
         raise RunBusy(f"run {row.id} has done {row.step:,} steps already: give a total beyond them, not {total:,}")
     return spec

@@ -24,6 +24,7 @@ def run(
     ] = None,
     epochs: Annotated[str | None, typer.Option(metavar="N", help="passes over the training images")] = None,
     steps: Annotated[str | None, typer.Option(metavar="N", help="budget in updates, in place of epochs")] = None,
+    images: Annotated[str | None, typer.Option(metavar="N", help="budget in images shown, in place of epochs")] = None,
     lr: Annotated[str | None, typer.Option(metavar="RATE", help="learning rate")] = None,
     batch_size: Annotated[str | None, typer.Option(metavar="N", help="images in one step")] = None,
     seed: Annotated[str | None, typer.Option(metavar="N", help="seed of weights, order and dropout")] = None,
@@ -45,7 +46,7 @@ def run(
 
     chosen = find_preset(preset)
     shortcuts = {"data.source": data, "optimiser.learning_rate": lr, "data.batch_size": batch_size, "training.seed": seed}
-    changes = changes_of(settings or [], shortcuts | budget(epochs, steps))
+    changes = changes_of(settings or [], shortcuts | budget(epochs, steps, images))
     spec, named = changed(chosen.spec, changes), "data.source" in changes
 
     # torch, and all that needs it, once the settings are known to make sense.
@@ -88,6 +89,8 @@ def changes_of(settings: list[str], shortcuts: Mapping[str, str | None]) -> dict
     return dict(parse_setting(text) for text in [*settings, *(f"{path}={value}" for path, value in given.items())])
 
 
-def budget(epochs: str | None, steps: str | None) -> dict[str, str | None]:
-    """The settings that `--epochs` and `--steps` mean: epochs asked for are not cut short by a preset's steps."""
-    return {"training.epochs": epochs, "training.steps": "none" if epochs is not None and steps is None else steps}
+def budget(epochs: str | None, steps: str | None, images: str | None) -> dict[str, str | None]:
+    """The settings that `--epochs`, `--steps` and `--images` mean: what is asked for is not cut short by a preset's budget."""
+    if epochs is steps is images is None:
+        return {}
+    return {"training.epochs": epochs, "training.steps": steps or "none", "training.images": images or "none"}

@@ -7,6 +7,7 @@ import json
 import math
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
 
@@ -17,9 +18,10 @@ from tui.cli.compare import compare
 from tui.cli.options import DEFAULT_STORE, AsJson, RunName, StorePath, existing_store, line
 from tui.cli.text import clean, duration, number, percent, size, sparkline, when
 from tui.cli.watch import epochs, watch
+from tui.measures import STABILITY, measure_text
 
 if TYPE_CHECKING:
-    from engine.store import Run
+    from engine.store import Run, Store
 
 app = typer.Typer(help="List, show, watch, compare, export, rename, note or delete runs.", no_args_is_help=True)
 app.command()(watch)
@@ -35,19 +37,26 @@ COLUMNS = (
 @app.command("list")
 def list_runs(
     limit: Annotated[int, typer.Option(help="how many, the newest; 0 is all", min=0)] = 50,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="a measure's last value as a column: dead/act1, or dead for all layers"),
+    ] = None,
     as_json: AsJson = False,
     store_path: StorePath = DEFAULT_STORE,
 ) -> None:
     """List runs, the newest first."""
     found: list[Run] = []
+    measured: dict[str, dict[int, float]] = {}
     if store_path.exists():
         with existing_store(store_path) as store:
             found = store.runs(limit=limit or None)
-            ids = [] if as_json else [run.id for run in found if run.id is not None]
-            curves = store.epoch_series(ids, "test_accuracy")
+            ids = [run.id for run in found if run.id is not None]
+            curves = {} if as_json else store.epoch_series(ids, "test_accuracy")
+            measured = {name: store.last_values(ids, name) for name in _chosen(store, ids, column or ())}
     if as_json:
         for run in found:
-            print(line(_values(run)))
+            values = {name: of_runs.get(run.id or 0) for name, of_runs in measured.items()}
+            print(line(_values(run) | ({"measures": values} if column else {})))
         return
     if not found:
         print(f"no runs yet in {store_path}: 'convtui run --preset demo' trains one in seconds")
@@ -64,6 +73,7 @@ def list_runs(
             percent(run.test_accuracy),
             percent(run.best_accuracy),
             number(run.test_loss),
+            *(measure_text(name, of_runs.get(run.id or 0)) for name, of_runs in measured.items()),
             sparkline([value for _, value in curves.get(run.id or 0, [])]),
             duration(run.seconds),
             run.device,
@@ -71,9 +81,10 @@ def list_runs(
         )
         for run in found
     ]
-    names = ("id", "name", "data", "status", "epoch", "test acc", "best", "loss", "curve", "time", "device", "when")
-    right = {"id", "epoch", "test acc", "best", "loss", "time"}
-    drop = ("device", "when", "curve", "time", "loss", "best", "data", "epoch")
+    heads = [clean(name) for name in measured]
+    names = ("id", "name", "data", "status", "epoch", "test acc", "best", "loss", *heads, "curve", "time", "device", "when")
+    right = {"id", "epoch", "test acc", "best", "loss", "time", *heads}
+    drop = ("device", "when", "curve", "time", "loss", "best", "data", "epoch", *reversed(heads))
     print("\n".join(aligned(names, rows, right=right, drop=drop, columns=width())))
 
 
@@ -235,6 +246,24 @@ def _score(accuracy: float | None, loss: float | None) -> str:
     return f"accuracy {percent(accuracy)}, loss {number(loss)}"
 
 
+def _chosen(store: Store, run_ids: list[int], wanted: Sequence[str]) -> list[str]:
+    """The measures that are meant: each by its name, or all of its layers or classes by what stands before the stroke.
+
+    Raises UsageError for one that none of the runs has.
+    """
+    if not (wanted and run_ids):
+        return []
+    recorded = [*store.metric_names(*run_ids), STABILITY]
+    chosen: dict[str, None] = {}
+    for name in wanted:
+        meant = [each for each in recorded if name == each] or [each for each in recorded if name == each.partition("/")[0]]
+        if not meant:
+            known = ", ".join(map(clean, dict.fromkeys(each.partition("/")[0] for each in recorded)))
+            raise UsageError(f"--column {clean(name)}: none of these runs has measured it; there are {known}")
+        chosen |= dict.fromkeys(meant)
+    return list(chosen)
+
+
 def _is_chosen(name: str) -> bool:
     """Whether a series is there because the run was told to measure it."""
     return "/" in name or name.endswith("mean_squared_error")
@@ -269,6 +298,8 @@ def _print_settings(run: Run) -> None:
     if provenance:
         earlier = provenance.pop("earlier", [])
         newest = provenance.pop("command", [])
+        if classes := provenance.pop("classes", []):
+            print(labelled("classes", clean(", ".join(map(str, classes)))))
         command = shlex.join(map(str, earlier[0].get("command", newest) if earlier else newest))
         print(labelled("made with", clean(", ".join(f"{name} {value}" for name, value in provenance.items()))))
         print(labelled("command", clean(command)))
@@ -277,7 +308,8 @@ def _print_settings(run: Run) -> None:
 def _export(run: Run, series: dict[str, Any], confusions: dict[int, list[list[int]]], form: str, file: TextIO) -> None:
     if form == "json":
         metrics = {name: {"steps": list(s.steps), "values": list(s.values)} for name, s in series.items()}
-        matrices = {"steps": list(confusions), "counts": list(confusions.values())}
+        classes = run.repeatable.get("classes")  # of rows and columns; a run of before they were kept has none
+        matrices = {"classes": classes, "steps": list(confusions), "counts": list(confusions.values())}
         file.write(line(_values(run) | {"spec": json.loads(run.spec), "metrics": metrics, "confusion": matrices}) + "\n")
         return
     columns = {name: dict(zip(s.steps, s.values, strict=True)) for name, s in series.items()}

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
+from tui.measures import is_share
+from tui.screens.measured import Measured
 from tui.screens.run_lines import Line
 
-Wanted = Callable[[Line], bool]
+Condition = Callable[[Line], bool]
 
 STATUSES = ("queued", "running", "paused", "finished", "stopped", "diverged", "failed", "crashed")
 _TEXTS: dict[str, Callable[[Line], str]] = {
@@ -33,23 +36,56 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     ">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt, "=": operator.eq,
 }  # fmt: skip
 _PART = re.compile(r'(?:[^\s"]|"[^"]*(?:"|$))+')
-_COMPARED = re.compile(r"([a-z]+)(>=|<=|>|<|=)(.*)", re.IGNORECASE)
+_COMPARED = re.compile(r"(.+?)(>=|<=|>|<|=)(.*)")
+_NAMED = re.compile(r"[a-zA-Z][\w/]*")
+"""What is meant to name a number, whether there is one or not."""
 
 
 class BadFilter(ValueError):
     """What is wrong with a filter, in words."""
 
 
-def wanted(text: str) -> Wanted:
-    """What `text` asks for. Raises BadFilter."""
-    conditions = [_condition(part) for part in _PART.findall(text)]
-    return lambda line: all(condition(line) for condition in conditions)
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a filter asks for; says of a run whether it is like that."""
+
+    conditions: tuple[Condition, ...]
+    measures: tuple[Measured, ...]
+    """Those whose values it asks for, of every run."""
+
+    def __call__(self, line: Line) -> bool:
+        return all(condition(line) for condition in self.conditions)
 
 
-def _condition(part: str) -> Wanted:
-    compared = _COMPARED.fullmatch(part)
-    if compared and not part.startswith('"'):
-        return _number(compared[1].lower(), compared[2], compared[3])
+def wanted(text: str, measures: Iterable[Measured] = ()) -> Wanted:
+    """What `text` asks for; of measures, by those that are columns. Raises BadFilter."""
+    conditions, asked = [], []
+    for part in _PART.findall(text):
+        compared = None if part.startswith('"') else _COMPARED.fullmatch(part)
+        measured = _measured(compared[1].replace('"', ""), measures) if compared else None
+        if compared and measured is not None:
+            asked.append(measured)
+            conditions.append(_number(measured.name, measured.value, compared[2], compared[3], share=is_share(measured.name)))
+        elif compared and _NAMED.fullmatch(compared[1]):
+            key = compared[1].lower()
+            if key not in _NUMBERS:
+                raise BadFilter(f"{key} is no number of a run; {', '.join(_NUMBERS)} are, and measures that are columns (m)")
+            conditions.append(_number(key, _NUMBERS[key], compared[2], compared[3], share=key in ("acc", "best")))
+        else:
+            conditions.append(_words(part))
+    return Wanted(tuple(conditions), tuple(asked))
+
+
+def _measured(key: str, measures: Iterable[Measured]) -> Measured | None:
+    """The measure of that name; where it is of layers or classes and one of them is a column, without that part too."""
+    found = [each for each in measures if key in (each.name, each.name.partition("/")[0])]
+    exact = [each for each in found if each.name == key]
+    if not exact and len(found) > 1:
+        raise BadFilter(f"{key} is several columns: {', '.join(each.name for each in found)}")
+    return next(iter(exact or found), None)
+
+
+def _words(part: str) -> Condition:
     key, colon, rest = part.partition(":")
     rest = rest.replace('"', "").lower()
     if colon and key.isalpha():
@@ -58,7 +94,7 @@ def _condition(part: str) -> Wanted:
     return lambda line: sought in line.searched
 
 
-def _text(key: str, sought: str) -> Wanted:
+def _text(key: str, sought: str) -> Condition:
     if key not in _TEXTS:
         raise BadFilter(f"there is no {key}: to filter by; {', '.join(_TEXTS)} there are")
     if key == "status" and not any(status.startswith(sought) for status in STATUSES):
@@ -69,17 +105,15 @@ def _text(key: str, sought: str) -> Wanted:
     return lambda line: sought in of(line).lower()
 
 
-def _number(key: str, sign: str, text: str) -> Wanted:
-    if key not in _NUMBERS:
-        raise BadFilter(f"{key} is no number of a run; {', '.join(_NUMBERS)} are")
+def _number(key: str, of: Callable[[Line], float | None], sign: str, text: str, *, share: bool) -> Condition:
     try:
         value = float(text.removesuffix("%"))
     except ValueError:
-        raise BadFilter(f"{key}{sign} needs a number, as in {key}{sign}{'0.9' if key in ('acc', 'best') else '1'}") from None
-    # On the screen accuracies are percents, in the store fractions: a person may write either.
-    if text.endswith("%") or (key in ("acc", "best") and value > 1):
+        raise BadFilter(f"{key}{sign} needs a number, as in {key}{sign}{'0.9' if share else '1'}") from None
+    # On the screen shares are percents, in the store fractions: a person may write either.
+    if text.endswith("%") or (share and value > 1):
         value /= 100
-    of, compare = _NUMBERS[key], _COMPARISONS[sign]
+    compare = _COMPARISONS[sign]
 
     def holds(line: Line) -> bool:
         number = of(line)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tui.charting import Form, Line, Mark, Plot
+from tui import measures
+from tui.charting import Line, Mark, Plot
 from tui.cli.text import clean, percent, size
-from tui.kept_series import MANY, KeptSeries, XAxis, is_of_steps
+from tui.kept_series import MANY, KeptChanges, KeptSeries, XAxis, is_of_steps
 from tui.screens.run_words import BETWEEN, settings_words
 
 if TYPE_CHECKING:
@@ -22,20 +23,10 @@ WINDOWS = {"off": 0.0, "light": 0.005, "strong": 0.04}
 LEAST_WINDOW = {"off": 0.0, "light": 4.0, "strong": 16.0}
 PAIRED = ("loss", "accuracy")
 """Series that belong in one chart: `batch_loss`, `train_loss`, ..."""
+LOSS_CHANGE = "loss change"
+"""The chart of what `stability` tells of the last half of a run in one number; made of the series `batch_loss`."""
 _LOOKS = {"batch": 3, "train": 0, "validation": 2, "test": 1}
 """In the order in which they are drawn, and so which is on top."""
-_FORMS: dict[str, Form] = {
-    "accuracy": "percent",
-    "class accuracy": "percent",
-    "saturated": "percent",
-    "dead": "percent",
-    "learning rate": "small",
-    "gradient norm": "small",
-    "update ratio": "small",
-    "images/s": "count",
-}
-_TITLES = {"learning_rate": "learning rate", "images_per_second": "images/s"}
-_NO_CHART = ("seconds", "best_epoch", "rate_factor")
 MOST_ENTRIES = 200
 
 
@@ -93,8 +84,10 @@ class Reader:
             self._run_id, self._series, self._entries, self._message, self._checkpoint = run.id, {}, [], 0, 0
         self._members = {name: [] for name in PAIRED}
         for name in store.metric_names(run.id):
-            if name not in _NO_CHART:
-                self._members.setdefault(_group(name), []).append(name)
+            if name not in measures.NO_CHART:
+                self._members.setdefault(measures.group(name), []).append(name)
+        if "batch_loss" in self._members["loss"]:
+            self._members[LOSS_CHANGE] = [LOSS_CHANGE]
         self._read_entries(store, run.id)
         return Seen(run, _about(store, run), tuple(self._members), tuple(self._entries), run.host == hostname())
 
@@ -106,8 +99,9 @@ class Reader:
         """One chart of the run last looked at; as a `sketch` of a few points of its series. Raises StoreError."""
         read = partial(self._read, store, run, sketch=sketch)
         x_of = XAxis(options.axis, run, read("seconds") if options.axis == "time" else None)
-        names = sorted(self._members.get(group, ()), key=lambda name: list(_LOOKS).index(_source(name)) if _source(name) else 0)
-        looks = [_LOOKS.get(_source(name), place) for place, name in enumerate(names)]
+        order = {"": 0} | {source: place for place, source in enumerate(_LOOKS)}
+        names = sorted(self._members.get(group, ()), key=lambda name: order[measures.source(name)])
+        looks = [_LOOKS.get(measures.source(name), place) for place, name in enumerate(names)]
         lines = [_line(read(name), run, name, look, x_of, options) for name, look in zip(names, looks, strict=True)]
         marks = _marks(read("rate_factor"), read("batch_loss"), run, x_of, best=group in PAIRED)
         return Plot(
@@ -116,15 +110,15 @@ class Reader:
             x_name=options.axis,
             x_range=(0.0, x_of(run.step)) if run.step else None,
             seconds=options.axis == "time",
-            form=_FORMS.get(group, "number"),
+            form=measures.form_of(group),
             log=options.log,
             marks=marks,
-            remark=_remark(run, group, marks),
+            remark=_remark(run, group, marks, self._series.get(group)),
             empty=f"no {group} above zero" if options.log and lines else "no epoch yet" if not run.epoch else f"no {group} yet",
         )
 
     def _read(self, store: Store, run: Run, name: str, *, sketch: bool) -> KeptSeries:
-        series = self._series.setdefault(name, KeptSeries())
+        series = self._series.setdefault(name, KeptChanges() if name == LOSS_CHANGE else KeptSeries())
         series.read(store, run, name, sketch=sketch)
         return series
 
@@ -143,27 +137,13 @@ class Reader:
             self._entries = sorted([*self._entries, *new], key=lambda entry: entry.created)[-MOST_ENTRIES:]
 
 
-def _source(name: str) -> str:
-    """`train` of `train_loss`; nothing where the series is of no split."""
-    source = name.partition("_")[0]
-    return source if source in _LOOKS else ""
-
-
-def _group(name: str) -> str:
-    """The chart that a series belongs in: `loss` of `train_loss`, `gradient norm` of `gradient_norm/conv1`."""
-    if name in _TITLES:
-        return _TITLES[name]
-    what = name.partition("_")[2] if _source(name) else name.partition("/")[0]
-    return what.replace("_", " ")
-
-
 def _line(series: KeptSeries, run: Run, name: str, look: int, x_of: XAxis, options: Options) -> Line:
-    an_epoch = not is_of_steps(name)
-    smoothed = options.smoothing if not an_epoch and name != "learning_rate" else "off"
+    of_steps = is_of_steps(name)
+    smoothed = options.smoothing if of_steps and name != "learning_rate" else "off"
     window = max(LEAST_WINDOW[smoothed], WINDOWS[smoothed] * run.total_steps)
-    factor = 100.0 if _FORMS.get(_group(name)) == "percent" else 1.0
-    line = series.line(_source(name) or name.partition("/")[2], look, x_of, window, factor)
-    return Line(line.name, line.xs, line.ys, line.look, each=an_epoch)
+    factor = 100.0 if measures.is_share(name) else 1.0
+    line = series.line(measures.source(name) or name.partition("/")[2], look, x_of, window, factor)
+    return Line(line.name, line.xs, line.ys, line.look, each=not of_steps and name != LOSS_CHANGE)
 
 
 def _marks(rates: KeptSeries, losses: KeptSeries, run: Run, x_of: XAxis, *, best: bool) -> list[Mark]:
@@ -186,8 +166,10 @@ def _about(store: Store, run: Run) -> str:
     return BETWEEN.join(dict.fromkeys(word for word in words if word))
 
 
-def _remark(run: Run, group: str, marks: Sequence[Mark]) -> str:
+def _remark(run: Run, group: str, marks: Sequence[Mark], series: KeptSeries | None) -> str:
     words = []
+    if isinstance(series, KeptChanges):
+        words.append(f"standard deviation over {series.width:,} steps each")
     if run.best_epoch and group in PAIRED:
         score = f" {percent(run.best_accuracy)}" if group == "accuracy" and run.best_accuracy is not None else ""
         words.append(f"★ best{score} ep {run.best_epoch}")

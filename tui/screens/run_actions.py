@@ -182,7 +182,9 @@ class RunActions(Page):
         def go_on(store: Store) -> str:
             from engine.spec import changed
 
-            spec = changed(store.run(line.id).settings, {"training.epochs": int(total), "training.steps": None})
+            spec = changed(
+                store.run(line.id).settings, {"training.epochs": int(total), "training.steps": None, "training.images": None}
+            )
             store.set_spec(line.id, spec)
             return self._resume(store, line)
 

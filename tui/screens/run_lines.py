@@ -73,6 +73,10 @@ class Column:
     right: bool = False
     falling: bool = False
     """Whether one wants the greatest on top."""
+    text: Callable[[Line], str] | None = None
+    """What is written in it, where that is not in `Line.cells`."""
+    width: int = 0
+    """Of what is written in it, where that is not known before it is in sight."""
 
 
 COLUMNS = (

@@ -22,6 +22,8 @@ CURVE_WIDTHS = (7, 16)
 """Of a sparkline: at least, and at most where there is room."""
 GAPS = (2, 4)
 """Between columns: at least, and at most where there is room."""
+MEASURES_AT = next(place for place, column in enumerate(COLUMNS) if column.name == "curve")
+"""Where measures stand among the other columns: behind the losses and accuracies."""
 MARGIN = 3
 """Columns at the left: the cursor's bar, the mark, a gap."""
 _STATUS_STYLES = {status: Style(color=colour) for status, colour in COLOURS.items()}
@@ -57,6 +59,8 @@ class RunTable(CursorTable):
         """By which column the lines are sorted, and whether falling; for the arrow in the header."""
         self.shown_by: tuple[Column, bool] | None = None
         """The sorting by which the lines on screen are shown."""
+        self.measures: list[Column] = []
+        """Columns that a person has added; whoever changes them calls `fit_columns`."""
         self.columns: list[tuple[Column, int]] = []
         """Those that have room, with their widths."""
         self.gap = GAPS[0]
@@ -85,7 +89,7 @@ class RunTable(CursorTable):
         if before is not None:
             place = self._place(before.id)
             self.cursor = min(self.cursor, max(0, len(lines) - 1)) if place is None else place
-        self._arrange()
+        self.fit_columns()
         self.scroll_to(y=max(0, self.cursor - offset), animate=False, immediate=True)
         self.keep_in_sight()
         self.refresh()
@@ -100,17 +104,18 @@ class RunTable(CursorTable):
             return place if place < len(self.lines) and self.lines[place].id == run_id else None
         return next((place for place, line in enumerate(self.lines) if line.id == run_id), None)
 
-    def _arrange(self) -> None:
+    def fit_columns(self) -> None:
         """Which columns fit, and how wide they are."""
-        widths = {column.name: self._natural_width(column) for column in COLUMNS}
-        shown = [column for column in COLUMNS if widths[column.name]]
+        columns = [*COLUMNS[:MEASURES_AT], *self.measures, *COLUMNS[MEASURES_AT:]]
+        widths = {column.name: self._natural_width(column) for column in columns}
+        shown = [column for column in columns if widths[column.name]]
         room = self.scrollable_content_region.width - MARGIN - 1
 
         def excess() -> int:
             return sum(widths[column.name] + GAPS[0] for column in shown) - GAPS[0] - room
 
         natural = widths["name"]
-        for name in ("", *DROPPED):
+        for name in ("", *DROPPED, *(column.name for column in reversed(self.measures))):
             shown = [column for column in shown if column.name != name]
             widths["name"] = min(natural, max(min(natural, SHORTEST_NAME), natural - max(0, excess())))
             if excess() <= 0:
@@ -126,8 +131,8 @@ class RunTable(CursorTable):
     def _natural_width(self, column: Column) -> int:
         """Of what stands in it; 0 where nothing does."""
         head = len(column.name) + (2 if column is self.sorting[0] else 0)
-        if not self.lines:
-            return head
+        if column.width or not self.lines:
+            return max(head, column.width)
         if column.name == "curve":
             return max(head, CURVE_WIDTHS[0])
         if column.name == "when":
@@ -138,7 +143,7 @@ class RunTable(CursorTable):
 
     def on_resize(self) -> None:
         """Other columns may fit."""
-        self._arrange()
+        self.fit_columns()
         self.keep_in_sight()
         self.post_message(self.Seen(self))
 
@@ -166,15 +171,17 @@ class RunTable(CursorTable):
     def row(self, place: int) -> Strip:
         line, here = self.lines[place], place == self.cursor
         mark = self.get_component_rich_style("cursor-table--mark", partial=True)
-        texts = [self._text(line, column.name, width) for column, width in self.columns]
+        texts = [self._text(line, column, width) for column, width in self.columns]
         styles = [self._style(line, column.name, text) for (column, _), text in zip(self.columns, texts, strict=True)]
         margin = [Segment("▌" if here else " ", mark), Segment("✓ " if line.id in self.marked else "  ", mark)]
         return Strip([*margin, *self._cells(texts, styles)])
 
-    def _text(self, line: Line, column: str, width: int) -> str:
-        if column == "curve":
+    def _text(self, line: Line, column: Column, width: int) -> str:
+        if column.text is not None:
+            return column.text(line)
+        if column.name == "curve":
             return sparkline(self.curves[line.id][1], width) if line.id in self.curves else ""
-        return moment(line) if column == "when" else line.cells[column]
+        return moment(line) if column.name == "when" else line.cells[column.name]
 
     def _style(self, line: Line, column: str, text: str) -> Style:
         if column == "status":

@@ -60,7 +60,7 @@ def _training(spec: RunSpec, run: Run) -> tuple[str, ...]:
     words = [f"{optimiser.name} {optimiser.learning_rate:g}"]
     words += [optimiser.schedule] if optimiser.schedule != "constant" else []
     words.append(f"batch {spec.data.batch_size}")
-    words.append(f"{spec.training.steps:,} steps" if spec.training.steps else f"{spec.training.epochs} epochs")
+    words.append(_budget(spec))
     words += [f"{run.parameters:,} parameters"] if run.parameters else []
     words += [f"best epoch {run.best_epoch}"] if run.best_epoch else []
     words += [clean(run.device)] if run.device else []
@@ -68,6 +68,13 @@ def _training(spec: RunSpec, run: Run) -> tuple[str, ...]:
     words += [f"on {clean(run.host)}"] if run.host not in ("", hostname()) else []
     words.append(f"seed {spec.training.seed}")
     return tuple(words)
+
+
+def _budget(spec: RunSpec) -> str:
+    training = spec.training
+    if training.images is not None:
+        return f"{training.images:,} images shown"
+    return f"{training.epochs} epochs" if training.steps is None else f"{training.steps:,} steps"
 
 
 def told(line: Line, settings: Settings | None, width: int, doing: str = "") -> Text:

@@ -17,9 +17,9 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from engine.errors import ConvtuiError
-from tui.screens.filtering import BadFilter, Wanted, wanted
-from tui.screens.run_actions import RunActions
+from tui.screens.filtering import BadFilter, wanted
 from tui.screens.run_lines import COLUMNS, Column, Line, Reader, ordered
+from tui.screens.run_measures import RunMeasures
 from tui.screens.run_table import RunTable
 from tui.screens.run_words import Settings, settings_words, told
 
@@ -36,7 +36,7 @@ GREETING = (
     ("\nIt appears here by itself.", "dim"),
 )
 _NEEDS_A_RUN = frozenset(
-    ("open", "look", "compare", "mark", "resume", "clone", "rename", "note", "export", "delete", "sort", "filter")
+    ("open", "look", "compare", "mark", "resume", "clone", "rename", "note", "export", "delete", "sort", "filter", "measures")
 )
 
 
@@ -46,7 +46,7 @@ class Sought(Input):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("down", "screen.to_table", show=False)]
 
 
-class RunsPage(RunActions):
+class RunsPage(RunMeasures):
     """The table of runs, a filter over it, and the run under the cursor in words."""
 
     NAME = "runs"
@@ -66,6 +66,7 @@ class RunsPage(RunActions):
         Binding("R", "rename", "Rename", show=False),
         Binding("e", "note", "Note", show=False),
         Binding("x", "export", "Export", show=False),
+        Binding("m", "measures", "Measures as columns", show=False),
         Binding("s", "sort", "Sort", show=False),
         Binding("S", "reverse", "Reverse", show=False),
         Binding("escape", "clear", "Clear filter and marks", show=False),
@@ -95,13 +96,8 @@ class RunsPage(RunActions):
 
     def __init__(self) -> None:
         super().__init__()
-        self.all_lines: list[Line] = []
-        """Every run of the store, the newest first, whatever is filtered or deleted."""
-        self._wanted: Wanted | None = None
         self._reader = Reader()
         self._words: dict[int, tuple[int, Settings]] = {}
-        self._busy: set[str] = set()
-        self._again: set[str] = set()
         self._settling: Timer | None = None
 
     def body(self) -> Iterable[Widget]:
@@ -131,27 +127,12 @@ class RunsPage(RunActions):
 
     def store_changed(self) -> None:
         """Read the runs again."""
-        if self._begins("read"):
+        if self.begins("read"):
             self._read()
 
     def _look_at_processes(self) -> None:
         if self.is_current and self.convtui.session.is_open and any(line.is_live for line in self.all_lines):
             self.store_changed()
-
-    def _begins(self, what: str) -> bool:
-        """Whether to start this work now; while it is under way it is only noted that it is wanted again."""
-        if what in self._busy:
-            self._again.add(what)
-            return False
-        self._busy.add(what)
-        return True
-
-    def _ended(self, what: str) -> bool:
-        """Whether this work was wanted again meanwhile."""
-        self._busy.discard(what)
-        wanted_again = what in self._again
-        self._again.discard(what)
-        return wanted_again
 
     @work(thread=True, group="read")
     def _read(self) -> None:
@@ -171,12 +152,12 @@ class RunsPage(RunActions):
         self.convtui.about = f"{_short(session.path)} · {_counted(len(self.all_lines))} · {session.device}"
         self.set_class(not self.all_lines, "empty")
         self.show_lines()
-        if self._ended("read"):
+        if self.ended("read"):
             self.store_changed()
 
     def show_lines(self) -> None:
         """Show the runs that are wanted, in their order."""
-        wanted_line, hidden = self._wanted, self.hidden
+        wanted_line, hidden = self.wanted, self.hidden
         lines = [line for line in self.all_lines if line.id not in hidden and (wanted_line is None or wanted_line(line))]
         column, falling = self.table.sorting
         if (column, falling) != (COLUMNS[0], True):
@@ -185,6 +166,7 @@ class RunsPage(RunActions):
         if self.table.shown_by != (column, falling) or list(map(id, lines)) != list(map(id, self.table.lines)):
             self.table.show(lines)
         self._count()
+        self.want_measures()
         if not lines:
             self._tell_line()
 
@@ -204,7 +186,7 @@ class RunsPage(RunActions):
             return
         curves = self.table.curves
         missing = {line.id: line.epoch for line in self.table.in_sight if line.epoch and curves.get(line.id, (0,))[0] != line.epoch}
-        if missing and self._begins("curves"):
+        if missing and self.begins("curves"):
             self._read_curves(missing)
 
     @work(thread=True, group="curves")
@@ -221,7 +203,7 @@ class RunsPage(RunActions):
     def _show_curves(self, event: Drawn) -> None:
         self.table.curves.update(event.curves)
         self.table.refresh()
-        self._ended("curves")
+        self.ended("curves")
         self._want_curves()
 
     @on(RunTable.Moved)
@@ -229,7 +211,7 @@ class RunsPage(RunActions):
         """The run under the cursor in words; its settings as soon as the cursor rests."""
         line = self.table.line
         if line is None:
-            nothing = "no run is like that; escape clears the filter" if self._wanted is not None else ""
+            nothing = "no run is like that; escape clears the filter" if self.wanted is not None else ""
             self.query_one("#told", Static).update(Text(nothing, style="dim"), layout=False)
             return
         known = self._words.get(line.id)
@@ -258,9 +240,11 @@ class RunsPage(RunActions):
     # -------------------------------------------------------------------------------------------------- filter and order
 
     @on(Input.Changed, "#sought")
-    def _filter_by(self, event: Input.Changed) -> None:
+    def filter_anew(self) -> None:
+        """Show the runs that the filter line asks for."""
+        text = self.query_one(Sought).value
         try:
-            self._wanted = wanted(event.value) if event.value.strip() else None
+            self.wanted = wanted(text, self.measures.values()) if text.strip() else None
         except BadFilter as error:
             count = self.query_one("#count", Static)
             count.update(Text(str(error)))
@@ -298,7 +282,7 @@ class RunsPage(RunActions):
         columns = [column for column, _ in self.table.columns if column.value is not None]
         here = self.table.sorting[0]
         place = columns.index(here) if here in columns else -1
-        self._sort(columns[(place + 1) % len(columns)])
+        self.sort_by(columns[(place + 1) % len(columns)])
 
     def action_reverse(self) -> None:
         """The same column the other way round."""
@@ -311,9 +295,10 @@ class RunsPage(RunActions):
         if event.column is self.table.sorting[0]:
             self.action_reverse()
         else:
-            self._sort(event.column)
+            self.sort_by(event.column)
 
-    def _sort(self, column: Column) -> None:
+    def sort_by(self, column: Column) -> None:
+        """By this column, the way round that one wants of it."""
         self.table.sorting = (column, column.falling)
         self.show_lines()
 

@@ -41,6 +41,8 @@ class Facts:
     data_wrong: bool
     activation: Curves
     batch_size: int
+    budget: str
+    """Of the run, in steps and in images; empty where the images are not known."""
 
 
 def facts(spec: RunSpec, data_dir: Path | None, *, named: bool = False) -> Facts:
@@ -52,12 +54,13 @@ def facts(spec: RunSpec, data_dir: Path | None, *, named: bool = False) -> Facts
     from engine.models import check
 
     net: Summary | str
-    classes, wrong = 10, False
+    classes, wrong, budget = 10, False, ""
     try:
         counts = count(spec.data, data_dir)
         there, about = on_disk(spec.data.source, data_dir), "about " if spec.data.validation_fraction else ""
         data = f"{_place(describe(spec.data.source), there=there, named=named)}\n{about}{counts.train:,} training + "
         data += f"{counts.test:,} test images, {counts.classes} classes"
+        budget = f"{about}{_budget(spec, counts.train)}"
         classes = counts.classes
     except ConvtuiError as error:
         data, wrong = str(error), True
@@ -65,7 +68,13 @@ def facts(spec: RunSpec, data_dir: Path | None, *, named: bool = False) -> Facts
         net = check(spec, classes=classes)
     except ConvtuiError as error:
         net = str(error)
-    return Facts(net, data, wrong, nonlinearity(spec.model), spec.data.batch_size)
+    return Facts(net, data, wrong, nonlinearity(spec.model), spec.data.batch_size, budget)
+
+
+def _budget(spec: RunSpec, images: int) -> str:
+    """`500,000 images shown in 3,910 steps, 391 an epoch`."""
+    steps, an_epoch = spec.total_steps(images), -(-images // spec.data.batch_size)
+    return f"{spec.images_in(steps, images):,} images shown in {steps:,} {'step' if steps == 1 else 'steps'}, {an_epoch:,} an epoch"
 
 
 def _place(described: Description, *, there: bool, named: bool) -> str:
@@ -95,9 +104,10 @@ def net_table(summary: Summary) -> Table:
     return table
 
 
-def _totals(net: Summary, batch_size: int) -> str:
+def _totals(net: Summary, known: Facts) -> str:
     counted = f"{net.parameters:,} parameters, {net.neurons:,} neurons"
-    return f"{counted}\nmemory {size(net.least_bytes(batch_size))} at least, in batches of {batch_size:,}"
+    memory = f"memory {size(net.least_bytes(known.batch_size))} at least, in batches of {known.batch_size:,}"
+    return "\n".join(line for line in (counted, memory, known.budget) if line)
 
 
 def _shape(shape: tuple[int, ...]) -> str:
@@ -153,7 +163,7 @@ class NetPanel(Vertical):
         self.query_one("#data").set_class(known.data_wrong, "-wrong")
         self._words |= {
             "#data": "\n".join(clean(line) for line in known.data.splitlines()),
-            "#totals": "" if isinstance(known.net, str) else _totals(known.net, known.batch_size),
+            "#totals": "" if isinstance(known.net, str) else _totals(known.net, known),
         }
         self._curves = known.activation
         self._arrange()

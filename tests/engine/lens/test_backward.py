@@ -271,10 +271,14 @@ def test_a_recurrent_net_has_a_gradient_and_no_deconvnet(make: Callable[[], nn.M
             return self.output(states[:, -1])  # type: ignore[no-any-return]
 
     net, images = Rows(), torch.randn(2, 1, 8, 8)
+    allowed: list[bool] = []
     tape = Tape(net, images[0])
+    # Who went forward by cuDNN can only go back by it, and it refuses to at rest.
+    net.cell.register_forward_hook(lambda *_: allowed.append(torch.backends.cudnn.enabled))
     with pytest.raises(NotApplicable, match=r"cell \((lstm|gru)\) has no known way back"):
         check(tape, tape.calls[-1].index, "deconvnet")
     found = backward(tape, images, tape.calls[-1].index, "saliency", unit_seed((torch.tensor([0, 1]),)))
+    assert (allowed, torch.backends.cudnn.enabled) == ([False], True)
     leaf = images.clone().requires_grad_()
     out = net(leaf)
     (expected,) = torch.autograd.grad(out[0, 0] + out[1, 1], leaf)

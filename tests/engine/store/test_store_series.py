@@ -2,6 +2,7 @@
 
 import math
 import sqlite3
+import statistics
 import struct
 from contextlib import closing
 from pathlib import Path
@@ -133,6 +134,38 @@ def test_sparklines_of_many_runs(store: Store, hands) -> None:
     assert len(store.epoch_series([*range(1000, 3000), *ids], "test_accuracy")) == 2
 
 
+def test_the_last_value_of_a_series_in_many_runs_is_that_of_the_attempt_that_counts(store: Store, hands) -> None:
+    ids = [hands.new_run(store) for _ in range(5)]
+    hands.attempt(store, ids[0], 0, (0.25, 0.5))
+    hands.attempt(store, ids[1], 0, (4.0, 3.0, 2.0, 1.0))
+    hands.attempt(store, ids[1], 1, (7.0,))  # steps 3 and 4 were given up
+    hands.attempt(store, ids[2], 0, (1.0, math.nan))
+    hands.attempt(store, ids[3], 0, (5.0,))
+    store.claim(ids[3])  # an attempt that never began hides nothing
+    found = store.last_values([*ids, 10_000, *range(20_000, 21_000)], "batch_loss")
+    assert math.isnan(found.pop(ids[2]))
+    assert found == {ids[0]: 0.5, ids[1]: 7.0, ids[3]: 5.0}
+    assert store.last_values(ids, "no such series") == {}
+    assert store.last_values([], "batch_loss") == {}
+    assert found[ids[1]] == store.last_metrics(ids[1])["batch_loss"].value
+    # In the last half of no run there are two changes yet.
+    assert store.last_values(ids, "stability") == {}
+    hands.attempt(store, ids[0], 2, (1.0, 3.0, 2.0, 6.0))  # steps 4, 5, 6: 3, 2, 6
+    assert store.last_values(ids, "stability") == {ids[0]: pytest.approx(2.5)}
+
+
+def test_the_series_of_several_runs_are_named_once(store: Store, hands) -> None:
+    ids = [hands.new_run(store) for _ in range(2)]
+    for run_id, name in zip(ids, ("conv_deltas/conv1", "dead/act1"), strict=True):
+        store.claim(run_id)
+        with Recorder(store, run_id) as recorder:
+            recorder.record(hands.started())
+            recorder.record(EpochEnded(100, 1, {name: 0.5, "test_loss": 1.0}, 1.0, 1.0, best=False))
+    assert store.metric_names(*ids) == ["conv_deltas/conv1", "dead/act1", "test_loss"]
+    assert store.metric_names(ids[1]) == ["dead/act1", "test_loss"]
+    assert store.metric_names() == []
+
+
 # (the step at which it begins, its values, whether it repeats the value of that very step)
 attempts = st.lists(
     st.tuples(st.integers(0, 12), st.lists(numbers, max_size=8), st.booleans()),
@@ -236,3 +269,53 @@ def test_stability_is_the_deviation_of_the_losss_change_over_the_last_half(store
     assert store.stability(run_id) == pytest.approx(math.sqrt((4 + 1 + 9) / 3))
     hands.attempt(store, run_id, 8, (math.nan, 1.0))
     assert store.stability(run_id) is None
+
+
+def test_the_loss_change_of_a_stretch_is_the_deviation_of_its_changes(store: Store, hands) -> None:
+    run_id = hands.new_run(store)
+    assert list(store.loss_changes(run_id, 4).steps) == []
+    hands.attempt(store, run_id, 0, (9.0, 1.0, 7.0, 2.0, 2.0, 4.0, 5.0, 2.0, 2.0, 3.0, math.nan, 1.0, 1.0, math.inf, 2.0, 2.0, 5.0))
+    found = store.loss_changes(run_id, 4)
+    assert list(found.steps) == [4, 8, 12, 16]
+    # Into steps 2, 3, 4: -8, 6, -5, of mean -7/3. Into 5 to 8: 0, 2, 1, -3, of mean 0. Step 17 has one change alone.
+    assert found.values[0] == pytest.approx(math.sqrt((64 + 36 + 25) / 3 - 49 / 9))
+    assert found.values[1] == pytest.approx(math.sqrt(14 / 4))
+    assert [math.isnan(value) for value in found.values] == [False, False, True, True]
+
+
+def test_a_loss_that_sinks_evenly_does_not_change(store: Store, hands) -> None:
+    run_id = hands.new_run(store)
+    hands.attempt(store, run_id, 0, tuple(5 - step / 16 for step in range(20)))
+    assert list(store.loss_changes(run_id, 10).values) == [0.0, 0.0]
+    assert store.stability(run_id) == 0.0
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    attempts=st.lists(st.tuples(st.integers(0, 25), st.lists(st.floats(-9, 9), max_size=9)), min_size=1, max_size=5),
+    width=st.integers(2, 9),
+)
+def test_who_follows_the_loss_change_sees_what_the_losses_that_count_say(hands, attempts, width: int) -> None:
+    losses: dict[int, float] = {}
+    followed: dict[int, float] = {}
+    cursor = None
+    with TemporaryDirectory() as folder, Store.open(Path(folder) / "store.db") as store:
+        run_id = hands.new_run(store)
+        for begin, values in attempts:
+            begin = min(begin, max(losses, default=0))
+            hands.attempt(store, run_id, begin, tuple(values) or (1.0,))
+            losses = {step: loss for step, loss in losses.items() if step <= begin}
+            losses |= {begin + place: loss for place, loss in enumerate(values or (1.0,), start=1)}
+            new = store.loss_changes(run_id, width, cursor)
+            cursor = new.cursor
+            followed = {step: value for step, value in followed.items() if step < new.from_step}
+            followed |= dict(zip(new.steps, new.values, strict=True))
+            changes: dict[int, list[float]] = {}
+            for step in range(2, max(losses) + 1):
+                changes.setdefault((step - 1) // width, []).append(losses[step] - losses[step - 1])
+            wanted = {
+                min((stretch + 1) * width, max(losses)): statistics.pstdev(each)
+                for stretch, each in changes.items()
+                if len(each) > 1
+            }
+            assert followed == {step: pytest.approx(value, abs=1e-6) for step, value in wanted.items()}

@@ -225,6 +225,30 @@ def test_a_finished_run_goes_on_to_a_larger_total_as_if_it_had_been_asked_for_at
     assert same(weights(onward), weights(whole))
 
 
+def test_a_budget_in_images_is_one_in_steps_the_last_short_batch_and_the_schedule_included(tmp_path: Path) -> None:
+    # 200 images in batches of 32: seven steps an epoch, the last one of 8 images.
+    of_images = changed(SMALL, {"training.images": 225, "optimiser.schedule": "cosine"})
+    training = Training(of_images, toy_dataset(), folder=tmp_path)
+    said = pull(training)
+    assert isinstance(said[0], events.Started)
+    assert (said[0].total_steps, said[0].total_images) == (8, 232)
+    assert [event.images for event in said if isinstance(event, events.Progress)][-2:] == [200, 232]
+    of_steps = Training(changed(SMALL, {"training.steps": 8, "optimiser.schedule": "cosine"}), toy_dataset())
+    pull(of_steps)
+    assert same(weights(training), weights(of_steps))
+
+
+def test_more_images_go_on_within_the_epoch_and_end_as_if_never_stopped(tmp_path: Path) -> None:
+    whole = Training(changed(SMALL, {"training.images": 400}), toy_dataset())
+    pull(whole)
+    pull(Training(changed(SMALL, {"training.images": 96}), toy_dataset(), folder=tmp_path))
+    onward = Training(changed(SMALL, {"training.images": 400}), toy_dataset(), resume_from=checkpoint_in(tmp_path))
+    said = pull(onward)
+    assert isinstance(said[0], events.Started)
+    assert (said[0].step, said[0].total_steps, onward.step) == (3, 14, 14)
+    assert same(weights(onward), weights(whole))
+
+
 def test_the_learning_rate_can_be_changed_by_hand_and_a_resume_remembers(tmp_path: Path) -> None:
     first = []
     with Training(SMALL, toy_dataset(), folder=tmp_path) as pulled:

@@ -1,0 +1,43 @@
+"""What every group of hyperparameters is made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+WANTED = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "string": "text",
+    "tuple": "a list, parted by commas",
+    "model": "a group of hyperparameters",
+}
+"""What a value must be, by the first word of pydantic's name for the error."""
+
+
+class Part(BaseModel):
+    """A frozen group of hyperparameters; unknown names are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _true_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        kind = cls.model_fields[info.field_name or ""].annotation
+        if isinstance(value, bool) and kind in (int, float, int | None):
+            raise ValueError(f"is not {WANTED['float' if kind is float else 'int']}")
+        return value
+
+
+def hyper(default: Any, help: str, unit: str = "", **bounds: Any) -> Any:
+    """A hyperparameter: its default, one line of help, its unit and its bounds (`ge`, `gt`, `le`, `lt`)."""
+    return Field(default=default, description=help, json_schema_extra={"unit": unit}, **bounds)
+
+
+def several(value: Any) -> Any:
+    """Accept what is written in one line, parted by commas, and a number alone; an empty line is none."""
+    if isinstance(value, str):
+        return tuple(part for part in value.split(",") if part.strip())
+    return (value,) if isinstance(value, int | float) and not isinstance(value, bool) else value
