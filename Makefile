@@ -1,5 +1,5 @@
 # Two commands from a bare machine: `make demo` trains a net and shows what it learnt, `make test` runs every check.
-.PHONY: setup demo test lint format benchmark pictures clean
+.PHONY: setup demo test lint format benchmark pictures reproductions clean
 .DEFAULT_GOAL := setup
 
 # The newest Python that torch has wheels for everywhere; any from 3.11 on will do.
@@ -60,6 +60,14 @@ pictures: setup
 	$(BIN)/convtui run --preset demo --store .pictures/screens.db --name "demo, tanh" --set model.activation=tanh --quiet
 	$(BIN)/convtui run --preset demo --store .pictures/screens.db --name demo --quiet
 	$(BIN)/python docs/screens.py .pictures/screens.db assets/pictures
+
+# What a store's runs of the studies came to: make reproductions STORE=store.db
+STORE ?= store.db
+reproductions: setup
+	@{ cat docs/reproductions.head; \
+	for study in $$($(BIN)/convtui study list --json | sed 's/.*"name": *"\([^"]*\)".*/\1/'); do \
+		echo; $(BIN)/convtui study show $$study --md --store $(STORE) | sed 's/^#/##/'; \
+	done; } > docs/reproductions.md
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

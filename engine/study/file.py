@@ -226,12 +226,14 @@ class _Reader:
             path = min((path for path in changes if path in told), key=lambda path: (told.index(path), -len(path)), default="")
             where = next(((*place, key, path) for key, values in own.items() if path in values), ("set", path))
             self._fail(where if path else place, told)
-        if "training.epochs" in changes and spec.training.steps is not None and "training.steps" not in changes:
+        own_budget = "training.images" if spec.training.images is not None else "training.steps"
+        counts = spec.training.steps if spec.training.images is None else spec.training.images
+        if "training.epochs" in changes and counts is not None and own_budget not in changes:
             where = next(((*place, key, "training.epochs") for key, values in own.items() if "training.epochs" in values), place)
             self._fail(
                 where,
-                f"training.epochs says nothing here: preset {name} has training.steps = {spec.training.steps}, which counts; "
-                'set "training.steps" too, to "none" for epochs',
+                f"training.epochs says nothing here: preset {name} has {own_budget} = {counts}, which counts; "
+                f'set "{own_budget}" too, to "none" for epochs',
             )
         return spec
 

@@ -56,11 +56,12 @@ def plan(
 
 
 def scaled(spec: RunSpec, scale: float, images: Callable[[DataSpec], int]) -> RunSpec:
-    """`spec` with its budget times `scale`: whole epochs, rounded, where that is one or more; else steps, one or more."""
+    """`spec` with its budget times `scale`: of epochs whole ones, rounded, where that is one or more, else steps; one at least."""
     if scale == 1:
         return spec
-    if spec.training.steps is not None:
-        return changed(spec, {"training.steps": max(1, round(spec.training.steps * scale))})
+    for unit, budget in (("steps", spec.training.steps), ("images", spec.training.images)):
+        if budget is not None:
+            return changed(spec, {f"training.{unit}": max(1, round(budget * scale))})
     epochs = spec.training.epochs * scale
     if epochs >= 1:
         return changed(spec, {"training.epochs": round(epochs)})

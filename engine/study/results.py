@@ -15,7 +15,7 @@ from engine.study.definition import Published, Setting, Study
 
 MAIN_MEASURE = "test_accuracy"
 """What is shown of a setting of which nothing was published and nothing is claimed."""
-_BUDGET = ("training.epochs", "training.steps")
+_BUDGET = ("training.epochs", "training.steps", "training.images")
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,20 +185,18 @@ def _scale(run: Run, own: RunSpec) -> float:
 
 
 def _epochs(spec: RunSpec, images: int) -> float:
-    if spec.training.steps is None:
-        return spec.training.epochs
-    return spec.training.steps / max(1, -(-images // spec.data.batch_size))
+    images = max(1, images)
+    return spec.total_steps(images) / -(-images // spec.data.batch_size)
 
 
 def _in_words(scale: float, run: Run, own: RunSpec) -> str:
     if scale >= 0.9995:
         return ""
-    spec = run.settings
-    if own.training.steps is None and spec.training.steps is None:
-        return f"scaled {scale:.2g}: {spec.training.epochs} of {own.training.epochs} epochs"
-    done = spec.training.steps or spec.training.epochs * run.steps_per_epoch
-    whole = own.training.steps or own.training.epochs * run.steps_per_epoch
-    return f"scaled {scale:.2g}: {done:,} of {whole:,} steps"
+    unit, (done, whole) = "steps", (spec.total_steps(max(1, run.images_per_epoch)) for spec in (run.settings, own))
+    budgets = [spec.training for spec in (run.settings, own)]
+    if all(budget.steps is None and budget.images is None for budget in budgets):
+        unit, (done, whole) = "epochs", (budget.epochs for budget in budgets)
+    return f"scaled {scale:.2g}: {done:,} of {whole:,} {unit}"
 
 
 # ------------------------------------------------------------------------------------------------------------- as JSON

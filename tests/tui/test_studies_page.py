@@ -208,7 +208,7 @@ def test_claims_stand_below_with_their_verdicts(store: Store) -> None:
 def test_the_line_below_the_table_tells_what_differs_and_what_goes_on(store: Store) -> None:
     async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
         await pilot.press("enter", "j", "j")
-        await until(pilot, lambda: "training.epochs" in words(page, "#about"))
+        await until(pilot, lambda: "scaled 0.1: 1 of 10 epochs" in words(page, "#about"))
         assert "report 004, table 2" in words(page, "#about")
         await pilot.press("j")
         await until(pilot, lambda: "1 running" in words(page, "#about"))

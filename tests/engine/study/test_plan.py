@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from engine.errors import DataError, UsageError
-from engine.spec import DataSpec, difference
+from engine.spec import DataSpec, RunSpec, changed, difference
 from engine.study import Study, plan
 from engine.study.file import read
+from engine.study.plan import scaled
 
 TEXT = """
 title = "t"
@@ -74,6 +75,11 @@ def test_only_seeds_and_patterns(study: Study) -> None:
 def test_a_scale_is_a_factor_on_the_budget(study: Study, scale: float, budgets: list[tuple[int, int | None]]) -> None:
     wanted = plan(study, scale=scale, seeds=1, images=thousand)
     assert [(one.spec.training.epochs, one.spec.training.steps) for one in wanted] == budgets
+
+
+def test_a_budget_in_images_is_scaled_in_images() -> None:
+    spec = changed(RunSpec(), {"training.images": 300_000})
+    assert difference(spec, scaled(spec, 0.1, thousand)) == {"training.images": ("300000", "30000")}
 
 
 def test_a_source_is_replaced_where_it_is_wanted_by_a_place_that_is_the_same_from_anywhere(

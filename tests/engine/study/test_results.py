@@ -67,6 +67,12 @@ def test_a_row_has_the_mean_over_seeds_beside_what_was_published(store: Store, s
     assert results(store, study).claims[0].verdict == "not decided"
 
 
+def test_a_budget_in_images_is_compared_as_the_steps_that_it_makes(store: Store, study: Study) -> None:
+    run = add_run(store, spec=of(study, training__images=1), epochs=accuracies(0.3))
+    whole = 10 * run.steps_per_epoch
+    assert row(store, study).scaled == f"scaled {1 / whole:.2g}: 1 of {whole} steps"
+
+
 def test_the_largest_scale_counts_and_a_smaller_one_is_marked(store: Store, study: Study) -> None:
     small = add_run(store, spec=of(study, training__epochs=1), epochs=accuracies(0.3))
     found = row(store, study)
