@@ -475,7 +475,9 @@ def test_looks_as_it_did(store: Store, snap_compare: Any, monkeypatch: pytest.Mo
         page = app.screen
         assert isinstance(page, StudiesPage)
         await pilot.press("enter", "j", "j")
-        await until(pilot, lambda: page.seen is not None and "training.epochs" in words(page, "#about") and not page._reading)
+        await until(
+            pilot, lambda: page.seen is not None and "scaled 0.1: 1 of 10 epochs" in words(page, "#about") and not page._reading
+        )
         chart = page.charts[0]
         await until(pilot, lambda: not chart.region.height or bool(chart.drawing.rows))
 
