@@ -21,13 +21,13 @@ from textual.theme import Theme
 
 from engine.errors import ConvtuiError
 from tui import settings
-from tui.cli.text import clean
 from tui.commands import Keys
 from tui.driver import lasting
 from tui.log import log
 from tui.screens import PAGES
 from tui.screens.page import Page
 from tui.session import Session
+from tui.text import clean
 from tui.themes import DARK, LIGHT
 
 if TYPE_CHECKING:

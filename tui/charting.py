@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, Literal
 
-from tui.cli.text import duration
+from tui.text import duration
 
 Colour = tuple[int, int, int]
 Form = Literal["number", "percent", "count", "small"]
@@ -35,6 +35,7 @@ BETWEEN_MARKERS = 14
 NEAR_ZERO = 0.25
 """Share of the greatest value up to which the least one is close enough to zero for the axis to begin there."""
 LEAST_WIDTH, LEAST_HEIGHT = 16, 4
+_LEAST = 1e-300
 
 # plotext knows colours by name or as (red, green, blue); the names that stand for a role.
 _ROLES: dict[str, Role] = {"gray": "axis", "green+": "best", "cyan": "rate", "red+": "trouble"}
@@ -260,9 +261,9 @@ def _multiples(low: float, high: float, step: float) -> list[float]:
 
 
 def _span(values: Sequence[float]) -> tuple[float, float]:
-    """From the least to the greatest, with some width."""
-    low, high = float(min(values)), float(max(values))
-    least = 1e-9 * max(abs(low), abs(high))
+    """From the least to the greatest, with some width; what is too small to be divided further is taken for zero."""
+    low, high = (value if abs(value) > _LEAST else 0.0 for value in (float(min(values)), float(max(values))))
+    least = max(1e-9 * max(abs(low), abs(high)), _LEAST)
     return (low, high) if high - low > least else (low - (abs(low) or 1) / 2, high + (abs(high) or 1) / 2)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tui.cli.text import clean, duration, figure, percent
+from tui.text import clean, duration, figure, percent
 
 if TYPE_CHECKING:
     from engine.study.comparing import Comparison, Outcome

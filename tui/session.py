@@ -281,7 +281,7 @@ class Session:
 
 def _ending(run_id: int, name: str, ending: object) -> str:
     from engine import events
-    from tui.cli.text import duration, percent
+    from tui.text import duration, percent
 
     match ending:
         case events.Diverged():

@@ -10,7 +10,7 @@ from rich.console import Console
 from engine import events
 from tui.cli.faces import BarFace, SafeFace
 from tui.cli.tables import aligned
-from tui.cli.text import clean, duration, number, percent, size, sparkline
+from tui.text import clean, duration, number, percent, size, sparkline
 
 
 def drawn(width: int) -> str:

@@ -127,7 +127,10 @@ def test_nothing_to_draw_is_no_frame() -> None:
     assert not draw(Plot("loss", [line([1.0, 2.0])]), 8, 15).rows
 
 
-@pytest.mark.parametrize("ys", [[1.0], [0.0, 0.0], [5.0] * 40, [-1.0, 1.0], [1e-9, 2e-9], [1e12, -1e12], [1.0, NAN, 2.0]])
+ODD = [[1.0], [0.0, 0.0], [5.0] * 40, [-1.0, 1.0], [1e-9, 2e-9], [1e12, -1e12], [1.0, NAN, 2.0], [5e-324], [0.0, 5e-324]]
+
+
+@pytest.mark.parametrize("ys", ODD)
 @pytest.mark.parametrize("log", [False, True])
 def test_odd_values_are_drawn(ys: list[float], log: bool) -> None:
     assert bool(draw(Plot("loss", [line(ys)], log=log), 60, 15).rows) is (not log or max(ys) > 0)

@@ -9,8 +9,8 @@ import typer
 
 from engine.errors import ConvtuiError
 from tui.cli import application, control, data, doctor, look, predict, presets, resume, run, runs, study, views
-from tui.cli.text import clean
 from tui.log import log
+from tui.text import clean
 
 app = typer.Typer(
     name="convtui",

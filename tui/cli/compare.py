@@ -9,7 +9,7 @@ import typer
 
 from engine.errors import UsageError
 from tui.cli.options import DEFAULT_STORE, AsJson, StorePath, existing_store, line
-from tui.cli.text import clean, fitted
+from tui.text import clean, fitted
 
 if TYPE_CHECKING:
     from engine.study.comparing import Comparison, Outcome

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tui.cli.options import AsJson, DataDir, line
-from tui.cli.text import clean
+from tui.text import clean
 
 app = typer.Typer(help="List, get or look at datasets.", no_args_is_help=True)
 

@@ -15,7 +15,7 @@ import typer
 
 from engine.errors import ConvtuiError
 from tui.cli.options import DEFAULT_STORE, AsJson, DataDir, StorePath, line
-from tui.cli.text import clean, percent, size
+from tui.text import clean, percent, size
 
 NETWORK_FILE_SYSTEMS = {
     "nfs",

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from engine import events
 from engine.events import Event
 from tui.cli.options import last_line, line
-from tui.cli.text import clean, duration, epoch_scores, number, percent
+from tui.text import clean, duration, epoch_scores, number, percent
 
 if TYPE_CHECKING:
     from engine.store import Run

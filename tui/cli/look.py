@@ -13,7 +13,7 @@ import typer
 from engine.errors import UsageError
 from tui.cli.options import DEFAULT_STORE, AsJson, DataDir, RunName, StorePath, existing_store, line
 from tui.cli.run import DeviceName
-from tui.cli.text import clean
+from tui.text import clean
 
 if TYPE_CHECKING:
     from engine.lens.registry import View

@@ -11,7 +11,7 @@ from engine.errors import NotApplicable
 from tui.cli.look import Epoch, opened, show, waiting
 from tui.cli.options import DEFAULT_STORE, AsJson, DataDir, RunName, StorePath, existing_store, line
 from tui.cli.run import DeviceName
-from tui.cli.text import clean
+from tui.text import clean
 
 FITTED = {
     "resize": "pictures are squeezed to a square, as training images are: cut them to one first to keep their proportions",

@@ -9,7 +9,7 @@ import typer
 
 from engine.errors import SpecError
 from tui.cli.options import AsJson, line
-from tui.cli.text import clean
+from tui.text import clean
 
 if TYPE_CHECKING:
     from engine.models import Summary

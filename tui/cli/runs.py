@@ -16,9 +16,8 @@ import typer
 from engine.errors import SpecError, UsageError
 from tui.cli.compare import compare
 from tui.cli.options import DEFAULT_STORE, AsJson, RunName, StorePath, existing_store, line
-from tui.cli.text import clean, duration, number, percent, size, sparkline, when
 from tui.cli.watch import epochs, watch
-from tui.measures import STABILITY, measure_text
+from tui.text import clean, duration, number, percent, size, sparkline, when
 
 if TYPE_CHECKING:
     from engine.store import Run, Store
@@ -62,6 +61,7 @@ def list_runs(
         print(f"no runs yet in {store_path}: 'convtui run --preset demo' trains one in seconds")
         return
     from tui.cli.tables import aligned, width
+    from tui.measures import measure_text
 
     rows = [
         (
@@ -253,6 +253,8 @@ def _chosen(store: Store, run_ids: list[int], wanted: Sequence[str]) -> list[str
     """
     if not (wanted and run_ids):
         return []
+    from tui.measures import STABILITY
+
     recorded = [*store.metric_names(*run_ids), STABILITY]
     chosen: dict[str, None] = {}
     for name in wanted:

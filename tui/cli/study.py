@@ -14,8 +14,7 @@ import typer
 from engine.errors import ConvtuiError, RunBusy, StoreError, UsageError
 from tui.cli.options import DEFAULT_STORE, AsJson, DataDir, StorePath, existing_store, line, open_store
 from tui.cli.run import DeviceName, Quiet
-from tui.cli.text import clean
-from tui.log import log
+from tui.text import clean
 
 if TYPE_CHECKING:
     import torch
@@ -269,6 +268,8 @@ class _Runner:
         self.failed += failed
         print(f"convtui: {clean(f'{what}{error}')}", file=sys.stderr, flush=True)
         if error.__cause__ is not None:
+            from tui.log import log
+
             print(f"convtui: the full story is in {log(error)}", file=sys.stderr, flush=True)
 
     def _dataset(self, wanted: Wanted) -> Dataset:

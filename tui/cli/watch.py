@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tui.cli.options import DEFAULT_STORE, ENDED, AsJson, RunName, StorePath, existing_store, last_line, line
-from tui.cli.text import clean, epoch_scores, percent
+from tui.text import clean, epoch_scores, percent
 
 if TYPE_CHECKING:
     from engine.store import Run, Store

@@ -12,8 +12,8 @@ from rich.cells import cell_len
 from rich.style import Style
 
 from engine.lens.results import Curves
-from tui.cli.text import clean
 from tui.drawing.rows import BOLD, DIM, Row, Words, shortened, wrapped
+from tui.text import clean
 
 # Okabe and Ito 2008, "Color universal design": told apart by the colour-blind too.
 COLOURS = [Style(color=code) for code in ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")]

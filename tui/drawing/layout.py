@@ -10,8 +10,8 @@ from itertools import accumulate
 from rich.cells import cell_len
 
 from engine.lens.results import Sheet
-from tui.cli.text import clean
 from tui.drawing.rows import shortened, wrapped
+from tui.text import clean
 
 LEGIBLE = 8
 """Columns that a tile should have at least, and ..."""

@@ -12,8 +12,8 @@ from rich.style import Style
 
 from engine.lens.colour import ramp
 from engine.lens.results import Table
-from tui.cli.text import clean, percent
 from tui.drawing.rows import BOLD, DIM, GLYPHS, PLAIN, Colours, Row, Words, luma, shortened, wrapped
+from tui.text import clean, percent
 
 NAME = 8
 """Columns that names of rows should have at least."""

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
 
-from tui.cli.text import clean
+from tui.text import clean
 
 Colours = Literal["full", "few", "none"]
 """What pictures may use: true colour; the 256 of a terminal; or characters of different weight in place of colours."""

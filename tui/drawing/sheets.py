@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from engine.lens.colour import coloured, ramp
 from engine.lens.results import Sheet
-from tui.cli.text import clean
 from tui.drawing.layout import Layout, even, plan
 from tui.drawing.rows import BARE, BOLD, DIM, Colours, Row, Words, luma, packed, shortened, wrapped
+from tui.text import clean
 
 Halves = NDArray[np.int32]
 """Colours of half cells as a Row holds them."""

@@ -9,8 +9,8 @@ from itertools import starmap
 from rich.cells import cell_len
 
 from engine.lens.results import Cell, Table
-from tui.cli.text import clean, percent
 from tui.drawing.rows import BOLD, DIM, Row, Words, shortened, wrapped
+from tui.text import clean, percent
 
 GAP = 2
 

@@ -17,12 +17,12 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from engine.errors import ConvtuiError
-from tui.cli.text import clean
 from tui.outcomes import DROPPED, FLUSH_RIGHT, baseline_of, cells, heads, markdown
 from tui.screens.comparing import METRICS, Compared, Reader, settings_text
 from tui.screens.crossing import Crossing
 from tui.screens.run_lines import COLOURS
 from tui.screens.taking_away import TakingAway
+from tui.text import clean
 from tui.widgets.chart import Chart
 from tui.widgets.text_table import Head, Row, TextTable
 

@@ -12,7 +12,7 @@ from rich.style import Style
 from rich.text import Text
 
 from tui.charting import Form, Line, Plot
-from tui.cli.text import clean, fitted
+from tui.text import clean, fitted
 
 if TYPE_CHECKING:
     from engine.store import Store

@@ -18,13 +18,13 @@ from textual.widgets import Static
 
 from engine.errors import ConvtuiError, RunNotFound
 from tui.charting import Plot
-from tui.cli.text import clean
 from tui.screens.crossing import Crossing
 from tui.screens.live_reading import AXES, SMOOTHINGS, Entry, Options, Reader, Seen
 from tui.screens.live_steering import Asked, Steering
 from tui.screens.live_words import clock, standing
 from tui.screens.run_lines import LIVE
 from tui.screens.run_words import BETWEEN
+from tui.text import clean
 from tui.widgets.chart import Chart
 from tui.widgets.device_line import DeviceLine
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from tui import measures
 from tui.charting import Line, Mark, Plot
-from tui.cli.text import clean, percent, size
 from tui.kept_series import MANY, KeptChanges, KeptSeries, XAxis, is_of_steps
 from tui.screens.run_words import BETWEEN, settings_words
+from tui.text import clean, percent, size
 
 if TYPE_CHECKING:
     from engine.store import Run, Store

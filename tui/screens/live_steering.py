@@ -11,10 +11,10 @@ from textual import work
 from textual.message import Message
 
 from engine.errors import ConvtuiError, RunBusy
-from tui.cli.text import clean
 from tui.screens.asking import Writing
 from tui.screens.live_reading import Entry
 from tui.screens.page import Page
+from tui.text import clean
 
 if TYPE_CHECKING:
     from engine.store import RequestKind, Run, Store

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from tui.cli.text import clean, duration, percent, when
 from tui.screens.run_lines import COLOURS, LIVE, SYMBOLS
+from tui.text import clean, duration, percent, when
 
 if TYPE_CHECKING:
     from engine.store import Run

@@ -10,10 +10,10 @@ from textual.message import Message
 from textual.widgets import Static
 
 from engine.errors import ConvtuiError
-from tui.cli.text import clean
 from tui.looking import About, Asked, Images, Looking, NoImages, Opened, Progress, Refused, Seen, Told, Wanted, in_words
 from tui.screens.look_keeping import Keeping
 from tui.screens.look_words import heading, image_of, way
+from tui.text import clean
 from tui.widgets.image_strip import ImageStrip
 from tui.widgets.layers import Layers
 from tui.widgets.sheet_view import SheetView

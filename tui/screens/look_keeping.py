@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from textual import work
 
 from engine.errors import ConvtuiError
-from tui.cli.text import clean
 from tui.looking import Asked, Seen, command, file_name
 from tui.screens.look_panes import Panes
+from tui.text import clean
 
 if TYPE_CHECKING:
     from engine.lens.results import Result

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from tui.cli.text import clean
 from tui.looking import About, Asked
+from tui.text import clean
 from tui.widgets.view_options import words
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
-from tui.cli.text import clean
 from tui.screens.new_actions import NewActions
+from tui.text import clean
 
 if TYPE_CHECKING:
     from engine.spec import RunSpec

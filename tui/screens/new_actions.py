@@ -9,8 +9,8 @@ from textual import on, work
 from textual.message import Message
 from textual.worker import get_current_worker
 
-from tui.cli.text import clean, size
 from tui.screens.page import Page
+from tui.text import clean, size
 
 if TYPE_CHECKING:
     from engine.presets import Preset

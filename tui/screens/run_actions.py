@@ -11,11 +11,11 @@ from rich.text import Text
 from textual import work
 
 from engine.errors import ConvtuiError, RunBusy, UsageError
-from tui.cli.text import clean, size
 from tui.screens.asking import Asking, Writing
 from tui.screens.page import Page
 from tui.screens.run_lines import Line
 from tui.screens.run_table import RunTable
+from tui.text import clean, size
 
 if TYPE_CHECKING:
     from engine.store import Store

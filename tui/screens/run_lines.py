@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from tui.cli.text import clean, duration, fitted, number, percent, when
+from tui.text import clean, duration, fitted, number, percent, when
 
 if TYPE_CHECKING:
     from engine.store import Store

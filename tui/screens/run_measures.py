@@ -6,12 +6,12 @@ from textual import on, work
 from textual.message import Message
 
 from engine.errors import ConvtuiError
-from tui.cli.text import clean
 from tui.screens.filtering import Wanted
 from tui.screens.measured import Measured, names_to_choose
 from tui.screens.run_actions import RunActions
 from tui.screens.run_lines import COLUMNS, Column, Line
 from tui.screens.run_table import RunTable
+from tui.text import clean
 from tui.widgets.menu import Menu
 
 

@@ -14,8 +14,8 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.strip import Strip
 
-from tui.cli.text import fitted, sparkline
 from tui.screens.run_lines import COLOURS, COLUMNS, DROPPED, SHORTEST_NAME, Column, Line, moment
+from tui.text import fitted, sparkline
 from tui.widgets.cursor_table import CursorTable
 
 CURVE_WIDTHS = (7, 16)

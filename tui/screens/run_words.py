@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from tui.cli.text import clean, fitted
 from tui.screens.run_lines import COLOURS, Line
+from tui.text import clean, fitted
 
 if TYPE_CHECKING:
     from engine.spec import RunSpec

@@ -15,7 +15,6 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from engine.errors import ConvtuiError
-from tui.cli.text import clean
 from tui.screens.crossing import Crossing
 from tui.screens.study_queue import StudyQueue
 from tui.screens.study_words import (
@@ -32,6 +31,7 @@ from tui.screens.study_words import (
 )
 from tui.screens.studying import Asked, Reader, Seen
 from tui.screens.taking_away import TakingAway
+from tui.text import clean
 from tui.widgets.chart import Chart
 from tui.widgets.text_table import TextTable
 

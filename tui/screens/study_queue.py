@@ -11,9 +11,9 @@ from rich.text import Text
 from textual import on, work
 
 from engine.errors import ConvtuiError, UsageError
-from tui.cli.text import clean
 from tui.screens.page import Page
 from tui.screens.queueing import Question, Queueing
+from tui.text import clean
 
 if TYPE_CHECKING:
     from engine.spec import DataSpec

@@ -11,9 +11,9 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from tui.cli.text import clean
 from tui.screens.run_lines import SYMBOLS
 from tui.screens.run_words import BETWEEN
+from tui.text import clean
 from tui.widgets.text_table import Head, Row, TextTable
 
 if TYPE_CHECKING:

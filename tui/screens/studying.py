@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tui.charting import Form, Line, Plot
-from tui.cli.text import clean
+from tui.text import clean
 
 if TYPE_CHECKING:
     from engine.errors import SpecError

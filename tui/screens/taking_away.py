@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from textual import work
 
-from tui.cli.text import clean
 from tui.screens.page import Page
+from tui.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.worker import Worker, get_current_worker
 
-from tui.cli.text import duration, number
+from tui.text import duration, number
 
 if TYPE_CHECKING:
     import torch

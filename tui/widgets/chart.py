@@ -17,7 +17,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tui.charting import Colour, Drawing, Plot, Role, draw, value_text
-from tui.cli.text import clean, duration
+from tui.text import clean, duration
 
 ROOMY = 12
 """Rows from which on the series stand below the title."""

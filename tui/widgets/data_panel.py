@@ -13,7 +13,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 from textual.worker import Worker, get_current_worker
 
-from tui.cli.text import clean
+from tui.text import clean
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tui.cli.text import clean
 from tui.drawing.layout import plan
 from tui.drawing.rows import BOLD, DIM, Colours, Row, Words, shortened, wrapped
 from tui.drawing.sheets import sheet_rows
+from tui.text import clean
 
 if TYPE_CHECKING:
     from engine.data.preview import Preview

@@ -12,7 +12,7 @@ from textual.message import Message
 from textual.widgets import Static
 
 from engine.errors import DeviceError
-from tui.cli.text import size
+from tui.text import size
 
 if TYPE_CHECKING:
     from engine.device import Meter, Usage

@@ -11,7 +11,7 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input
 
-from tui.cli.text import clean
+from tui.text import clean
 from tui.widgets.items import Item
 
 LABEL = 22

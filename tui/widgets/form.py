@@ -15,7 +15,7 @@ from textual.events import DescendantFocus
 from textual.message import Message
 from textual.widgets import Input, Static
 
-from tui.cli.text import clean
+from tui.text import clean
 from tui.widgets.draft import Before, Draft
 from tui.widgets.field_row import LABEL, FieldRow, Shown
 from tui.widgets.items import Item, items

@@ -12,7 +12,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.cli.text import clean
+from tui.text import clean
 
 if TYPE_CHECKING:
     import numpy as np

@@ -11,7 +11,7 @@ from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from tui.cli.text import clean
+from tui.text import clean
 
 if TYPE_CHECKING:
     from tui.looking import Layer

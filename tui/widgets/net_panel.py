@@ -12,7 +12,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.events import Resize
 from textual.widgets import Static
 
-from tui.cli.text import clean, size
+from tui.text import clean, size
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from tui.cli.text import clean, percent
+from tui.text import clean, percent
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,7 +12,7 @@ from rich.style import Style
 from textual.geometry import Size
 from textual.strip import Strip
 
-from tui.cli.text import fitted
+from tui.text import fitted
 from tui.widgets.cursor_table import CursorTable
 
 GAPS = (2, 4)

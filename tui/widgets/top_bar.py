@@ -7,7 +7,7 @@ from textual.app import RenderResult
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from tui.cli.text import clean
+from tui.text import clean
 
 PAGES = ("runs", "new", "live", "look", "compare", "studies")
 

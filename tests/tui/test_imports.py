@@ -1,0 +1,16 @@
+"""No circles: whatever module is imported first, it can be."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    "module", ["tui.text", "tui.log", "tui.charting", "tui.measures", "tui.outcomes", "tui.session", "engine.study"]
+)
+def test_it_can_be_imported_first(module: str) -> None:
+    done = subprocess.run([sys.executable, "-c", f"import {module}"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
