@@ -211,17 +211,21 @@ class RunSpec(Part):
     optimiser: OptimiserSpec = Field(default_factory=OptimiserSpec)
     training: TrainingSpec = Field(default_factory=TrainingSpec)
 
+    def steps_per_epoch(self, images: int) -> int:
+        """Of an epoch of so many images; the last step's batch may be short."""
+        return -(-images // self.data.batch_size)
+
     def total_steps(self, images_per_epoch: int) -> int:
         """The budget in steps. One in images ends with the step that shows the last of them, with its whole batch."""
-        per_epoch, training = -(-images_per_epoch // self.data.batch_size), self.training
+        per_epoch, training = self.steps_per_epoch(images_per_epoch), self.training
         if training.images is not None:
             epochs, rest = divmod(training.images, images_per_epoch)
-            return epochs * per_epoch + -(-rest // self.data.batch_size)
+            return epochs * per_epoch + self.steps_per_epoch(rest)
         return training.epochs * per_epoch if training.steps is None else training.steps
 
     def images_in(self, steps: int, images_per_epoch: int) -> int:
         """How many images the first `steps` steps show, each counted as often as it is; an epoch's last batch may be short."""
-        epochs, rest = divmod(steps, -(-images_per_epoch // self.data.batch_size))
+        epochs, rest = divmod(steps, self.steps_per_epoch(images_per_epoch))
         return epochs * images_per_epoch + rest * self.data.batch_size
 
     @model_validator(mode="after")

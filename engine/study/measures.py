@@ -111,8 +111,7 @@ def _last(store: Store, run: Run, name: str) -> float | None:
     assert run.id is not None
     recorded = store.metric_names(run.id)
     layers = [each for each in recorded if each.startswith(f"{name}/")]
-    found = store.last_metrics(run.id).get(name if name in recorded or len(layers) != 1 else layers[0])
-    return None if found is None else found.value
+    return store.last_values([run.id], name if name in recorded or len(layers) != 1 else layers[0]).get(run.id)
 
 
 def _is_recorded(run: Run, measure: str) -> bool:

@@ -65,7 +65,7 @@ def scaled(spec: RunSpec, scale: float, images: Callable[[DataSpec], int]) -> Ru
     epochs = spec.training.epochs * scale
     if epochs >= 1:
         return changed(spec, {"training.epochs": round(epochs)})
-    steps = -(-images(spec.data) // spec.data.batch_size)
+    steps = spec.steps_per_epoch(images(spec.data))
     return changed(spec, {"training.epochs": 1, "training.steps": max(1, round(epochs * steps))})
 
 

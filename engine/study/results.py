@@ -186,7 +186,7 @@ def _scale(run: Run, own: RunSpec) -> float:
 
 def _epochs(spec: RunSpec, images: int) -> float:
     images = max(1, images)
-    return spec.total_steps(images) / -(-images // spec.data.batch_size)
+    return spec.total_steps(images) / spec.steps_per_epoch(images)
 
 
 def _in_words(scale: float, run: Run, own: RunSpec) -> str:

@@ -73,7 +73,7 @@ def facts(spec: RunSpec, data_dir: Path | None, *, named: bool = False) -> Facts
 
 def _budget(spec: RunSpec, images: int) -> str:
     """`500,000 images shown in 3,910 steps, 391 an epoch`."""
-    steps, an_epoch = spec.total_steps(images), -(-images // spec.data.batch_size)
+    steps, an_epoch = spec.total_steps(images), spec.steps_per_epoch(images)
     return f"{spec.images_in(steps, images):,} images shown in {steps:,} {'step' if steps == 1 else 'steps'}, {an_epoch:,} an epoch"
 
 
