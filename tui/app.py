@@ -60,7 +60,8 @@ class ConvtuiApp(App[int]):
     about: reactive[str] = reactive("")
     """The store and the device, for the top bar."""
 
-    MODES: ClassVar[dict[str, Any]] = dict(PAGES)
+    SCREENS: ClassVar[dict[str, Any]] = dict(PAGES)
+    MODES: ClassVar[dict[str, Any]] = {name: name for name in PAGES}
 
     def __init__(self, session: Session) -> None:
         super().__init__()
@@ -114,12 +115,17 @@ class ConvtuiApp(App[int]):
         self.about = f"{self.session.path} · {self.session.device}"
         self._look_at_store()
         self.set_interval(LOOKED_AT_SECONDS, self._look_at_store)
-        self.set_timer(IDLE_SECONDS, self._import_ahead)
+        self.set_timer(IDLE_SECONDS, self._prepare_charts)
 
-    @work(thread=True, group="ahead")
-    def _import_ahead(self) -> None:
-        """What the first chart would else wait for."""
-        importlib.import_module("plotext")
+    async def _prepare_charts(self) -> None:
+        """What the first charts would else wait for: their page's widgets and styles, plotext."""
+        if not self.is_screen_installed("live"):
+            return  # the application is being left
+        # As the first switch to the page does it; Textual has no public word for doing it ahead.
+        page, mounted = self._get_screen("live")
+        await mounted
+        page._css_update_count = self._css_update_count  # its styles are new: the switch need not parse all of them twice
+        self.run_worker(lambda: importlib.import_module("plotext"), thread=True, group="ahead")
 
     def _look_at_store(self) -> None:
         """A few microseconds where nothing has changed."""

@@ -135,7 +135,8 @@ def test_a_detached_run_goes_on_without_us(convtui: Convtui, tmp_path: Path) -> 
         assert store.run(1).status == "finished"
         assert store.run(1).pid != os.getpid()
         assert store.run(1).repeatable["earlier"][0]["command"][1] == "run"
-        assert "run 1 finished" in (store.folder(1) / "output.log").read_text()
+        log = store.folder(1) / "output.log"
+        wait_until(lambda: "run 1 finished" in log.read_text(), "its last words, which follow what the store says")
 
 
 def test_a_detached_run_is_in_a_session_of_its_own_and_deaf_to_what_lies_around(convtui: Convtui, tmp_path: Path) -> None:

@@ -132,8 +132,8 @@ class LivePage(Crossing, Steering):
             yield Static(markup=False)
 
     def on_mount(self) -> None:
-        """Some things happen without a change in the store."""
-        self._timer = self.set_interval(LOOKED_AT_SECONDS, self._tick)
+        """Some things happen without a change in the store; none of them before the page is first shown."""
+        self._timer = self.set_interval(LOOKED_AT_SECONDS, self._tick, pause=True)
 
     def on_screen_suspend(self) -> None:
         """What is not on the screen does not look."""
@@ -249,7 +249,7 @@ class LivePage(Crossing, Steering):
         self.seen = seen
         self.set_class(seen is None, "nothing")
         if self._has_run() != had_run:
-            self.refresh_bindings()  # makes the whole footer anew: not at every look
+            self.refresh_bindings()
         if seen is None:
             why = trouble or "No run yet.\n\nPress 2 to choose a net and train it."
             self.query_one("#nothing", Static).update(Text(why, justify="center"))
@@ -317,11 +317,11 @@ class LivePage(Crossing, Steering):
     # ---------------------------------------------------------------------------------------------------- charts
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Keys that have no run to work on are grey; one that is being opened counts, as the footer is slow to change its mind."""
+        """Keys that have no run to work on are grey, once it is known that there is none."""
         return None if action in _OF_A_RUN and not self._has_run() else True
 
     def _has_run(self) -> bool:
-        return self.run is not None or (self.convtui.run_id is not None and not self.has_class("nothing"))
+        return not self.has_class("nothing")
 
     def action_look(self) -> None:
         """Open its net up."""

@@ -9,8 +9,9 @@ from textual.app import ComposeResult
 from textual.events import Resize
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
+from tui.widgets.key_bar import KeyBar
 from tui.widgets.top_bar import TopBar
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Page(Screen[None]):
     def compose(self) -> ComposeResult:
         yield TopBar(self.NAME)
         yield from self.body()
-        yield Footer(show_command_palette=False)
+        yield KeyBar()
         yield Static(id="too-small")
 
     def on_mount(self) -> None:
@@ -46,13 +47,13 @@ class Page(Screen[None]):
         self.call_after_refresh(self._look_first)
 
     def _look_first(self) -> None:
-        if self.convtui.session.is_open:
+        if self.convtui.session.is_open and self.is_current:
             self.store_changed()
 
     def on_resize(self, event: Resize) -> None:
         """Below a certain size nothing can be read: say that instead."""
         width, height = event.size
-        self.query_one(Footer).compact = width < ROOMY
+        self.query_one(KeyBar).compact = width < ROOMY
         self.set_class(width < LEAST[0] or height < LEAST[1], "too-small")
         self.query_one("#too-small", Static).update(f"{width}x{height} is too small: convtui needs {LEAST[0]}x{LEAST[1]}")
 
