@@ -21,6 +21,7 @@ from textual.theme import Theme
 
 from engine.errors import ConvtuiError
 from tui import settings
+from tui.collecting import Permanent
 from tui.commands import Keys
 from tui.driver import lasting
 from tui.log import log
@@ -73,6 +74,7 @@ class ConvtuiApp(App[int]):
         self.draft: tuple[RunSpec, str] | None = None
         """Settings and preset that the page New begins with, put there by a clone."""
         self._version = -1
+        self._permanent = Permanent()
         self._leaving = False
         self._failed: str | None = None
 
@@ -129,6 +131,8 @@ class ConvtuiApp(App[int]):
 
     def _look_at_store(self) -> None:
         """A few microseconds where nothing has changed."""
+        if not self.is_headless:  # tests make hundreds of applications in a process, and none of them is to stay
+            self._permanent.look()
         if self._has_terminal and not os.isatty(0):
             self._close(hand_on=True, code=128 + signal.SIGHUP)  # it vanished without a word, as under nohup
             return

@@ -1,0 +1,41 @@
+"""What modules bring is taken out of the collector's sight, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+PROGRAM = """
+import gc, json, sys, types
+from tui.collecting import FEW, Permanent
+permanent, told = Permanent(), []
+def look():
+    permanent.look()
+    told.append(gc.get_freeze_count())
+def more(count, name):
+    for number in range(count):
+        sys.modules[f"{name}{number}"] = types.ModuleType(name)
+look()                   # the first look knows of no other
+look()                   # nothing has come since
+more(FEW + 1, "many"); look()   # they may still be coming
+look()
+more(FEW, "few"); look(); look()
+class Cycle: pass
+one = Cycle(); one.self = one; one.told = told.append
+import weakref
+seen = weakref.ref(one); del one
+gc.collect()
+print(json.dumps([told, seen() is None]))
+"""
+
+
+def test_modules_are_frozen_once_all_are_there_and_garbage_is_still_found() -> None:
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
+    (first, second, coming, there, few, still), found = json.loads(done.stdout)
+    assert first == 0
+    assert second > 1000
+    assert coming == second
+    assert there > second
+    assert few == still == there
+    assert found
