@@ -1,6 +1,6 @@
 """The application on a real pseudo-terminal: how soon it shows, how soon a key is seen, what a training loses beside it.
 
-    python -m benchmarks.application [start] [large] [keys] [others] [soak]
+    python -m benchmarks.application [start] [large] [keys] [others] [soak] [held]
 
 Without a word all of them. What is written is read as a person would: a time ends when the text in question was written.
 """
@@ -8,6 +8,8 @@ Without a word all of them. What is written is read as a person would: a time en
 from __future__ import annotations
 
 import argparse
+import asyncio
+import gc
 import random
 import statistics
 import subprocess
@@ -22,6 +24,7 @@ import psutil
 
 from benchmarks.arms import machine
 from benchmarks.startup import filled
+from engine.spec import RunSpec
 from engine.store import Store
 from tests.harness.terminal import ENTERED, Terminal
 
@@ -191,7 +194,7 @@ def trained(folder: Path, name: str, watched: bool) -> tuple[float, list[float]]
         return store.find(name).images_per_second or 0.0, latencies
 
 
-def _watched_spec() -> object:
+def _watched_spec() -> RunSpec:
     from engine.presets import preset
     from engine.spec import changed
 
@@ -270,48 +273,106 @@ def _wait(condition: Callable[[], bool], terminals: Sequence[Terminal]) -> None:
 # --------------------------------------------------------------------------------------------------------------- soak
 
 
-def soak(folder: Path, rounds: int) -> None:
-    """Memory over an hour's equivalent of updates: 7,200 changes of the store, as fast as the charts take them."""
-    from engine import events
-    from engine.store import Recorder
-    from tests.tui.stores import LENET
+UPDATES = 7200
+"""An hour's, two a second."""
+STEPS_EACH = 100
+"""Steps that an update tells of."""
 
-    path = folder / "store.db"
-    with Store.open(path) as store:
-        run = store.create_run(name="soaked", preset="lenet5", spec=LENET, dataset="cifar10", total_steps=720_000)
+
+class Fed:
+    """A run in a store that somebody else seems to train."""
+
+    def __init__(self, path: Path, updates: int) -> None:
+        from engine import events
+        from engine.store import Recorder
+        from tests.tui.stores import LENET
+
+        steps = updates * STEPS_EACH
+        self.store = Store.open(path)
+        run = self.store.create_run(name="soaked", preset="lenet5", spec=LENET, dataset="cifar10", total_steps=steps)
         assert run.id is not None
-        store.claim(run.id)
+        self.run_id = run.id
+        self.store.claim(self.run_id)
+        self.recorder = Recorder(self.store, self.run_id)
+        self.recorder.record(events.Started(0, 0, steps, 10 * STEPS_EACH, 128_000, 4_257_674, "cifar10", "cpu", {}))
+
+    def update(self, number: int) -> None:
+        """Every tenth ends an epoch."""
+        from engine import events
+
+        steps = range(STEPS_EACH * number + 1, STEPS_EACH * (number + 1) + 1)
+        series = {
+            "batch_loss": tuple(1 + 1 / step for step in steps),
+            "batch_accuracy": tuple(1 - 1 / step for step in steps),
+            "learning_rate": (1e-3,) * STEPS_EACH,
+        }
+        epoch, part = divmod(number + 1, 10)
+        position, shown, seconds = STEPS_EACH * part, steps[-1] * 128, 0.5 * number
+        self.recorder.record(events.Progress(steps[-1], epoch + 1, position, steps[0], series, shown, seconds, 2600.0))
+        if not part:
+            values = {"train_loss": 1.0, "train_accuracy": 0.5, "test_loss": 1.0, "test_accuracy": 0.5}
+            self.recorder.record(events.EpochEnded(steps[-1], epoch, values, seconds, 2600.0, best=False))
+        self.recorder.flush()
+
+    def close(self) -> None:
+        self.recorder.close()
+        self.store.give_up(self.run_id, "stopped")
+        self.store.close()
+
+
+def soak(folder: Path, rounds: int) -> None:
+    """Memory over an hour's equivalent of updates, as fast as the charts take them: what the system gave the program, ..."""
+    with closing(Fed(folder / "store.db", UPDATES)) as fed:
         terminal = Terminal(folder)
         terminal.see("soaked")
         terminal.press("\r")
         process = psutil.Process(terminal.child.pid)
-        with closing(Recorder(store, run.id)) as recorder:
-            recorder.record(events.Started(0, 0, 720_000, 1000, 128_000, 4_257_674, "cifar10", "cpu", {}))
-            for update in range(7200):
-                steps = range(100 * update + 1, 100 * update + 101)
-                series = {
-                    "batch_loss": tuple(1 + 1 / step for step in steps),
-                    "batch_accuracy": tuple(1 - 1 / step for step in steps),
-                    "learning_rate": (1e-3,) * 100,
-                }
-                epoch, position = divmod(update + 1, 10)
-                recorder.record(
-                    events.Progress(steps[-1], epoch + 1, 100 * position, steps[0], series, steps[-1] * 128, 0.5 * update, 2600.0)
-                )
-                if not position:
-                    values = {"train_loss": 1.0, "train_accuracy": 0.5, "test_loss": 1.0, "test_accuracy": 0.5}
-                    recorder.record(events.EpochEnded(steps[-1], epoch, values, 0.5 * update, 2600.0, best=False))
-                recorder.flush()
-                terminal.read(0.05)
-                terminal.forget()
-                if update % 720 == 719:
-                    memory = process.memory_info().rss / 2**20
-                    print(f"  {update + 1:5} updates: {memory:6.0f} MB resident", flush=True)
-        store.give_up(run.id, "stopped")
+        for number in range(UPDATES):
+            fed.update(number)
+            terminal.read(0.05)
+            terminal.forget()
+            if number % (UPDATES // 10) == UPDATES // 10 - 1:
+                print(f"  {number + 1:5} updates: {process.memory_info().rss / 2**20:6.0f} MB resident", flush=True)
         quit_(terminal)
 
 
-PARTS: dict[str, Callable[[Path, int], None]] = {"start": start, "large": large, "keys": keys, "others": others, "soak": soak}
+def held(folder: Path, rounds: int) -> None:
+    """... and what the program holds of it, asked of the interpreter, in an application without a terminal."""
+    with closing(Fed(folder / "store.db", UPDATES)) as fed:
+        asyncio.run(_held(folder / "store.db", fed))
+
+
+async def _held(path: Path, fed: Fed) -> None:
+    from tui.app import ConvtuiApp
+    from tui.screens.live import LivePage
+    from tui.session import Session
+
+    app = ConvtuiApp(Session(path, device="cpu"))
+    async with app.run_test(size=(120, 36)) as pilot:
+        while not app.session.is_open:
+            await pilot.pause(0.05)
+        app.open_live(fed.run_id)
+        for number in range(UPDATES // 2):
+            fed.update(number)
+            last = STEPS_EACH * (number + 1)
+            while not (isinstance(app.screen, LivePage) and app.screen.run is not None and app.screen.run.step == last):
+                await pilot.pause(0.01)
+            app.screen.look()  # its charts too
+            if number % (UPDATES // 20) == UPDATES // 20 - 1:
+                gc.collect()
+                print(f"  {number + 1:5} updates: {sys.getallocatedblocks():9,} blocks held", flush=True)
+        app.exit()
+    app.session.close()
+
+
+PARTS: dict[str, Callable[[Path, int], None]] = {
+    "start": start,
+    "large": large,
+    "keys": keys,
+    "others": others,
+    "soak": soak,
+    "held": held,
+}
 
 
 if __name__ == "__main__":
