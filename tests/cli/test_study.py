@@ -41,6 +41,7 @@ seeds = 2
 [[setting]]
 name = "four"
 preset = "lenet5"
+source = "report 000, 1"
 published = { test_accuracy = 0.85 }
 statistics = ["conv1:after"]
 
@@ -48,6 +49,7 @@ statistics = ["conv1:after"]
 name = "eight"
 preset = "lenet5"
 set = { "model.conv_blocks" = "8 3x3 pad 1 pool 2" }
+source = "report 000, 2"
 published = { test_accuracy = { about = 0.9 } }
 
 [[setting]]
