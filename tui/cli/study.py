@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -33,33 +36,30 @@ StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="a name of 'conv
 
 @app.command("list")
 def list_studies(as_json: AsJson = False, store_path: StorePath = DEFAULT_STORE) -> None:
-    """List studies, shipped and your own, and how much of each is done."""
+    """List studies, shipped and your own, and how many of the runs of each are done: at its own budget, or scaled."""
     from engine.errors import SpecError
     from engine.study import own_studies, studies
-    from engine.study.results import finished
+    from engine.study.results import progress
 
-    known = studies()
-    done: dict[str, int] = {}
-    if store_path.exists():
-        with existing_store(store_path) as store:
-            done = {name: finished(store, study) for name, study in known.items() if not isinstance(study, SpecError)}
     rows = []
-    for name, study in known.items():
-        if isinstance(study, SpecError):
-            print(f"convtui: {clean(study)}", file=sys.stderr)
-            continue
-        wanted = sum(setting.seeds for setting in study.settings.values())
-        if as_json:
-            told = {"name": name, "summary": study.title, "report": study.report, "settings": len(study.settings)}
-            print(line(told | {"wanted": wanted, "finished": done.get(name, 0)}))
-        else:
-            counts = (str(len(study.settings)), f"{done.get(name, 0)}/{wanted}")
-            rows.append((clean(name), clean(study.report) or "—", *counts, clean(study.title)))
+    with _looked_into(store_path) as store:
+        for name, study in studies().items():
+            if isinstance(study, SpecError):
+                print(f"convtui: {clean(study)}", file=sys.stderr)
+                continue
+            done = progress(store, study)
+            if as_json:
+                told = {"name": name, "summary": study.title, "report": study.report, "settings": len(study.settings)}
+                print(line(told | {"wanted": done.wanted, "finished": done.finished, "scaled": done.scaled}))
+            else:
+                counts = (str(len(study.settings)), f"{done.finished}/{done.wanted}", str(done.scaled or "—"))
+                rows.append((clean(name), clean(study.report) or "—", *counts, clean(study.title)))
     if rows:
         from tui.cli.tables import aligned, width
 
-        heads = ("study", "report", "settings", "done", "what it is")
-        print("\n".join(aligned(heads, rows, right={"settings", "done"}, drop=("what it is", "settings"), columns=width())))
+        heads = ("study", "report", "settings", "done", "scaled", "what it is")
+        right, drop = {"settings", "done", "scaled"}, ("what it is", "settings")
+        print("\n".join(aligned(heads, rows, right=right, drop=drop, columns=width())))
     elif not as_json:
         print(f"no studies: write one into {clean(own_studies())}; docs/studies.md says how")
 
@@ -117,7 +117,7 @@ def run(
         finally:
             face.close()
         with open_store(store_path) as store:
-            runner = _Runner(store, chosen_device, data_dir, signals, as_json=as_json, quiet=quiet)
+            runner = _Runner(store, reference, chosen_device, data_dir, signals, as_json=as_json, quiet=quiet)
             code = runner.run(wanted)
     raise typer.Exit(code)
 
@@ -135,7 +135,9 @@ def show(
     from engine.study.results import results
 
     found_study = find_study(reference)
-    with existing_store(store_path) as store:
+    if not store_path.exists():
+        print(f"convtui: there is no store at {clean(store_path)} yet: nothing has been measured", file=sys.stderr)
+    with _looked_into(store_path) as store:
         found = results(store, found_study)
     if as_json:
         print(line(in_json(found)))
@@ -149,11 +151,11 @@ def show(
 
 def _print(found: Results) -> None:
     from engine.study import writing
-    from tui.cli.tables import aligned, width
+    from tui.cli.tables import aligned, width, wrapped
 
     study = found.study
-    print(clean(f"{study.name}: {study.title}"))
-    print(clean(study.question))
+    print(wrapped(clean(f"{study.name}: {study.title}")))
+    print(wrapped(clean(study.question)))
     rows = []
     for row in found.rows.values():
         for index, (measure, figure) in enumerate(row.figures.items()):
@@ -164,28 +166,43 @@ def _print(found: Results) -> None:
                     f"{len(row.runs)}/{row.setting.seeds}" if first else "",
                     clean(measure),
                     writing.published(measure, figure.published),
-                    writing.spread(measure, figure.values),
+                    writing.shown(measure, figure.mean),
+                    writing.span(measure, figure.values),
                     writing.difference(measure, figure.difference),
                 )
             )
-    heads = ("setting", "runs", "measure", "published", "measured", "difference")
-    right = {"runs", "published", "measured", "difference"}
+    heads = ("setting", "runs", "measure", "published", "measured", "range", "difference")
+    right = {"runs", "published", "measured", "range", "difference"}
     print()
-    print("\n".join(aligned(heads, rows, right=right, drop=("runs", "difference"), columns=width())))
+    print("\n".join(aligned(heads, rows, right=right, drop=("range", "runs", "difference"), columns=width())))
     for names, remarks in found.remarks:
-        print(clean(f"{', '.join(names)}: {'; '.join(remarks)}"))
+        print(wrapped(clean(f"{', '.join(names)}: {'; '.join(remarks)}")))
     print()
     for judged in found.claims:
-        print(clean(f"{judged.verdict}: {judged.claim.says}"))
+        print(wrapped(clean(f"{judged.verdict}: {judged.claim.says}")))
         if judged.figures:
-            print(clean(f"    {judged.figures}"))
+            print(wrapped(clean(judged.figures), "    "))
         if judged.remarks:
-            print(clean(f"    {'; '.join(judged.remarks)}"))
+            print(wrapped(clean("; ".join(judged.remarks)), "    "))
+
+
+@contextmanager
+def _looked_into(path: Path) -> Iterator[Store]:
+    """The store at `path`; where there is none yet an empty one elsewhere, for a look makes none."""
+    if path.exists():
+        with existing_store(path) as store:
+            yield store
+    else:
+        with TemporaryDirectory() as folder, open_store(Path(folder) / "empty.db") as store:
+            yield store
 
 
 def _split(given: Sequence[str] | None) -> list[str]:
-    """`--only a,b --only c` -> a, b, c."""
-    return [name.strip() for text in given or () for name in text.split(",") if name.strip()]
+    """`--only a,b --only c` -> a, b, c. Raises UsageError where it names nothing: that is not everything."""
+    named = [name.strip() for text in given or () for name in text.split(",") if name.strip()]
+    if given and not named:
+        raise UsageError("--only names no setting: write a name or a pattern, as in --only 'gru-*'")
+    return named
 
 
 def _sources(given: Sequence[str] | None) -> dict[str, str]:
@@ -203,6 +220,8 @@ class _Runner:
     """Makes the runs one after another, saying how each stands."""
 
     store: Store
+    reference: str
+    """How the person called the study."""
     device: torch.device
     data_dir: Path | None
     signals: Signals
@@ -306,4 +325,6 @@ class _Runner:
             print(line({"event": "study", "study": name, "wanted": len(wanted)} | counts), flush=True)
         elif not self.quiet:
             told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
-            print(f"study {name}: {told} of {len(wanted)} runs · convtui study show {name}", flush=True)
+            print(
+                f"study {name}: {told} of {len(wanted)} runs · convtui study show {clean(shlex.quote(self.reference))}", flush=True
+            )

@@ -142,7 +142,7 @@ def test_the_page_has_the_figures_the_verdicts_and_the_notes(store: Store, study
     lines = written.splitlines()
     assert lines[0] == "# mine: Two | nets (report 007)"
     assert "| a \\* | test_accuracy | 90.00 % | 86.00 % (84.00 to 88.00) | −4.00 pp | 2 of 3 | report 007, 1 |" in lines
-    assert "|  | test_loss | 1.5 to 2 | 1 | −0.5 |  |  |" in lines
+    assert "|  | test_loss | 1.50 to 2.00 | 1.00 | −0.500 |  |  |" in lines
     assert "| b | best_accuracy | — | 50.00 % | — | 1 of 3 |  |" in lines
     assert "- a: scaled 0.1: 1 of 10 epochs" in lines
     assert "| a beats b | **holds** | a 86.00 % (84.00 to 88.00) · b 50.00 %; scaled down: a; one seed: b |  |" in lines
