@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 LIST_HEADS = (Head("study"), Head("what it is", least=24), Head("done", right=True))
 LIST_DROPPED = ("what it is",)
 HEADS = (
-    Head("setting", least=10),
+    Head("setting", least=15),
     Head("runs"),
     Head("measure", least=14),
     Head("published", right=True),
