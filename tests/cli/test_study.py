@@ -176,17 +176,24 @@ def test_killed_in_the_third_run_the_third_goes_on_and_nothing_runs_twice(convtu
         ("small/long", "crashed", 1),
     ]
 
-    printed = convtui("study", "run", study, *only, "--json")
+    with Store.open(tmp_path / "store.db") as store:
+        saved = store.newest_checkpoint(3)
+    assert saved is not None
+    printed = convtui("study", "run", study, *only)
     assert printed.code == 0
-    assert [line["standing"] for line in printed.lines if line["event"] == "setting"] == ["done", "done", "unfinished"]
-    (started,) = [line for line in printed.lines if line["event"] == "started"]
-    assert started["step"] > 0, "it went on from its checkpoint, not from its start"
+    told = [line.partition("] ")[2] for line in printed.out.splitlines() if line.startswith("[")]
+    assert told == [
+        "four, seed 0: run 1 is finished",
+        "eight, seed 0: run 2 is finished",
+        f"long, seed 0: run 3 goes on from step {saved.step}",
+    ]
     assert [(name, status, attempt) for _, name, status, attempt in kept(tmp_path)] == [
         ("small/four", "finished", 1),
         ("small/eight", "finished", 1),
         ("small/long", "finished", 2),
     ]
     with Store.open(tmp_path / "store.db") as store:
+        assert store.run(3).attempt_step == saved.step, "it went on from its checkpoint, not from its start"
         steps = list(store.series(3, "batch_loss").steps)
         assert steps == list(range(1, store.run(3).total_steps + 1))
 

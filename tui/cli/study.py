@@ -307,10 +307,11 @@ class _Runner:
             told = {"setting": wanted.setting, "seed": wanted.seed, "run": run.id, "standing": standing, "status": run.status}
             print(line({"event": "setting", "study": wanted.study} | told), flush=True)
         elif not self.quiet:
+            saved = self.store.newest_checkpoint(run.id or 0) if standing == "unfinished" else None
             how = {
                 "done": f"is {run.status}",
                 "busy": f"is {run.status}, in somebody's hands: left alone ('convtui stop {run.id}' ends that)",
-                "unfinished": f"goes on from step {run.step:,}" if run.step else "begins",
+                "unfinished": f"goes on from step {saved.step:,}" if saved is not None else "begins",
                 "failed": "begins anew: the one before it failed",
                 "missing": "begins",
             }[standing]
