@@ -136,7 +136,7 @@ def test_steps_to_the_final_loss_of_another_setting(store: Store) -> None:
     bound = claim("steps_to_loss", settings=("fast",), of="slow", high=130)
     assert verdict(judge(store, bound, {"slow": slow, "fast": fast})) == "holds"
     open_ = judge(store, bound, {"slow": [], "fast": fast})
-    assert (open_.verdict, open_.remarks[0]) == ("not decided", "no finished run: slow")
+    assert (open_.verdict, open_.remarks) == ("not decided", ("no finished run: slow",))
     never = claim("steps_to_loss", settings=("slow",), of="fast", high=130)
     judged = judge(store, never, {"slow": slow, "fast": fast})
     assert (judged.verdict, judged.figures) == ("does not hold", "slow never · the final loss of fast is 0 · claimed: at most 130")

@@ -10,6 +10,7 @@ import platformdirs
 import pytest
 
 from engine.errors import SpecError, UsageError
+from engine.models import check
 from engine.presets import preset
 from engine.spec import difference
 from engine.study import Published, Study, studies, study
@@ -86,6 +87,17 @@ def test_settings_are_presets_changed_as_written_and_grids_are_written_out(tmp_p
     assert order.groups == (("relu-0.01-fixed", "relu-0.01-shuffle"), ("relu-0.1-fixed",))
     assert order.highest_first
     assert (bound.settings, bound.low, bound.high, bound.of) == (("rnn-30",), None, 100, "relu-0.1-fixed")
+
+
+def test_the_documents_example_is_a_study(tmp_path: Path) -> None:
+    document = (Path(__file__).parents[3] / "docs" / "studies.md").read_text()
+    (example,) = re.findall(r"```toml\n(.*?)```", document, re.DOTALL)
+    found = made(tmp_path, example)
+    assert {name: setting.seeds for name, setting in found.settings.items()} == {
+        "rnn-30": 5, "gru-20": 3, "gru-30": 3, "lstm-20": 3, "lstm-30": 3,
+    }  # fmt: skip
+    assert [len(setting.published) for setting in found.settings.values()] == [3, 0, 1, 0, 1]
+    assert [check(setting.spec).parameters > 0 for setting in found.settings.values()] == [True] * 5
 
 
 def test_the_difference_to_a_range_is_to_its_nearer_end() -> None:

@@ -15,10 +15,10 @@ from engine.study.results import Row, results
 from tests.engine.study.conftest import accuracies, add_run
 
 TEXT = """
-title = "Two | nets"
+title = "Two\\n| nets"
 question = "Which?"
 report = "007"
-notes = ["Read as it stands."]
+notes = ["Read\\nas it stands."]
 seeds = 3
 [[setting]]
 name = "a"
