@@ -91,6 +91,9 @@ class Results:
         for name, row in self.rows.items():
             if row.remarks:
                 said.setdefault(tuple(row.remarks), []).append(name)
+        if self.unknown:
+            lost = f"{len(self.unknown)} runs" if len(self.unknown) > 1 else "1 run"
+            said[(f"{lost} of what the file has no more",)] = sorted({run.setting for run in self.unknown})
         return [(names, list(remarks)) for remarks, names in said.items()]
 
 
@@ -225,6 +228,7 @@ def as_json(found: Results) -> dict[str, object]:
         "notes": list(study.notes),
         "file": str(study.file),
         "settings": [_row_as_json(row) for row in found.rows.values()],
+        "unknown": [{"id": run.id, "setting": run.setting, "status": run.status} for run in found.unknown],
         "claims": [
             {
                 "says": judged.claim.says,

@@ -11,7 +11,7 @@ from engine.store import Run, Store
 from engine.study import Study
 from engine.study.file import read
 from engine.study.markdown import page
-from engine.study.results import Row, results
+from engine.study.results import Row, as_json, results
 from tests.engine.study.conftest import accuracies, add_run
 
 TEXT = """
@@ -111,7 +111,10 @@ def test_only_runs_of_the_study_and_setting_that_have_an_end_count(store: Store,
     assert (found.runs, found.figures["test_accuracy"].mean, found.figures["test_accuracy"].difference) == ((), None, None)
     assert ids(found.others) == [stopped.id, failed.id]
     assert found.remarks == ["1 failed", "1 stopped"]
-    assert ids(results(store, study).unknown) == [gone.id]
+    lost = results(store, study)
+    assert ids(lost.unknown) == [gone.id]
+    assert lost.remarks[-1] == (["dropped"], ["1 run of what the file has no more"])
+    assert as_json(lost)["unknown"] == [{"id": gone.id, "setting": "dropped", "status": "finished"}]
 
 
 def test_a_diverged_run_is_a_result_and_marked(store: Store, study: Study) -> None:
