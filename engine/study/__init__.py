@@ -1,12 +1,12 @@
 """Many runs from one file: what they are for, what was published, what was measured, and which claims hold.
 
-`file` reads a study (a `definition`), `plan` says which runs it wants, `running` sees to it that each is made once, `results` reads
-them off the store, `measures` and `claims` say what they come to, `markdown` writes it down. The store is the only state.
-`comparing` lays any runs beside each other, of a study or not.
+`finding` knows which studies there are, `file` reads one (`tables`: what may stand in it; `definition`: what it comes to), `plan`
+says which runs it wants, `running` sees to it that each is made once, `results` reads them off the store, `measures` and `claims`
+say what they come to, `markdown` writes it down. The store is the only state. `comparing` lays any runs beside each other.
 """
 
 from engine.study.definition import Claim, Published, Setting, Study
-from engine.study.file import own_studies, studies, study
+from engine.study.finding import own_studies, studies, study
 from engine.study.plan import Wanted, plan
 
 __all__ = ["Claim", "Published", "Setting", "Study", "Wanted", "own_studies", "plan", "studies", "study"]

@@ -145,7 +145,8 @@ def _remarks(
         without.append(claim.of)
     if without:
         yield f"no finished run: {', '.join(dict.fromkeys(without))}"
-    if unmeasured := [name for name, sample in samples.items() if runs[name] and not sample.values]:
+    aimless = bool(claim.of) and not runs[claim.of]  # nothing can be measured, and why is said
+    if unmeasured := [name for name, sample in samples.items() if runs[name] and not sample.values and not aimless]:
         yield f"no {claim.measure}: {', '.join(unmeasured)}"
     if single := [name for name, sample in samples.items() if len(sample.values) == 1]:
         yield "one seed" if len(single) == len(samples) else f"one seed: {', '.join(single)}"

@@ -12,7 +12,7 @@ def page(found: Results, *, level: int = 1) -> str:
     """Title, question, the table of published, measured and difference, what differs, and the claims; headings from `level` on."""
     study = found.study
     report = f" (report {study.report})" if study.report else ""
-    parts = [f"{'#' * level} {study.name}: {study.title}{report}", study.question]
+    parts = [f"{'#' * level} {_line(f'{study.name}: {study.title}{report}')}", _line(study.question)]
     parts.append("\n".join(_table(found)))
     if found.remarks:
         parts.append("\n".join(f"- {', '.join(names)}: {_plain('; '.join(said))}" for names, said in found.remarks))
@@ -21,7 +21,7 @@ def page(found: Results, *, level: int = 1) -> str:
         parts.append("\n".join(_claims(found)))
     if study.notes:
         parts.append(f"{'#' * (level + 1)} How the report was read")
-        parts.append("\n".join(f"- {note}" for note in study.notes))
+        parts.append("\n".join(f"- {_line(note)}" for note in study.notes))
     return "\n\n".join(parts) + "\n"
 
 
@@ -62,4 +62,8 @@ def _row(cells: Sequence[str]) -> str:
 
 def _plain(text: str) -> str:
     """In one line, and no end of a cell."""
-    return " ".join(text.split()).replace("|", "\\|")
+    return _line(text).replace("|", "\\|")
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())

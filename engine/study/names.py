@@ -34,17 +34,30 @@ _FIXED: dict[str, tuple[Form, bool | None]] = {
     "early_rise": ("loss", None),
 }
 FIXED = tuple(_FIXED)
+# The same of series; `class_accuracy/3` is one of `class_accuracy`.
+_SERIES: dict[str, tuple[Form, bool | None]] = {
+    "batch_loss": ("loss", False),
+    "batch_accuracy": ("fraction", True),
+    "class_accuracy": ("fraction", True),
+    "saturated": ("fraction", None),
+    "dead": ("fraction", None),
+    "best_epoch": ("count", None),
+}
 _ALWAYS_RECORDED = ("batch_loss", "batch_accuracy", "learning_rate", "rate_factor", "best_epoch")
 
 
 def form(measure: str) -> Form:
     """How its values are written."""
-    return _FIXED.get(measure, ("number", None))[0]
+    return _known(measure)[0]
 
 
 def more_is_better(measure: str) -> bool | None:
     """None where nobody can say."""
-    return _FIXED.get(measure, ("number", None))[1]
+    return _known(measure)[1]
+
+
+def _known(measure: str) -> tuple[Form, bool | None]:
+    return _FIXED.get(measure) or _SERIES.get(measure.partition("/")[0], ("number", None))
 
 
 def statistic(layer: str, stage: str, figure: str) -> str:

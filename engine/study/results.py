@@ -91,6 +91,9 @@ class Results:
         for name, row in self.rows.items():
             if row.remarks:
                 said.setdefault(tuple(row.remarks), []).append(name)
+        if self.unknown:
+            lost = f"{len(self.unknown)} runs" if len(self.unknown) > 1 else "1 run"
+            said[(f"{lost} of what the file has no more",)] = sorted({run.setting for run in self.unknown})
         return [(names, list(remarks)) for remarks, names in said.items()]
 
 
@@ -106,19 +109,31 @@ def results(store: Store, study: Study) -> Results:
     return Results(study, rows, claims, tuple(run for run in runs if run.setting not in study.settings))
 
 
-def finished(store: Store, study: Study) -> int:
-    """How many of the runs that the study wants, at its own scale and on images from anywhere, have come to their end."""
-    runs = store.runs(study=study.name, status=("finished", "diverged"))
-    seeds = {
-        name: {setting.spec.training.seed + number for number in range(setting.seeds)} for name, setting in study.settings.items()
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How many of the runs that a study wants have come to their end, on images from anywhere."""
+
+    wanted: int
+    finished: int
+    """At the study's own budget."""
+    scaled: int
+    """Of the others, those that have come to the end of another budget."""
+
+
+def progress(store: Store, study: Study) -> Progress:
+    """How far a study is. Raises StoreError."""
+    wanted = {
+        (name, setting.spec.training.seed + number) for name, setting in study.settings.items() for number in range(setting.seeds)
     }
-    found = set()
-    for run in runs:
-        spec = _seedless(run)
-        setting = study.settings.get(run.setting)
-        if spec is not None and setting is not None and not set(difference(setting.spec, spec)) - {"training.seed", "data.source"}:
-            found.add((run.setting, run.settings.training.seed))
-    return sum(seed in seeds[name] for name, seed in found)
+    finished: set[tuple[str, int]] = set()
+    scaled: set[tuple[str, int]] = set()
+    for run in store.runs(study=study.name, status=("finished", "diverged")):
+        spec, setting = _seedless(run), study.settings.get(run.setting)
+        if spec is not None and setting is not None:
+            apart = set(difference(setting.spec, spec)) - {"training.seed", "data.source"}
+            if not apart - set(_BUDGET):
+                (scaled if apart else finished).add((run.setting, run.settings.training.seed))
+    return Progress(len(wanted), len(finished & wanted), len(scaled & wanted - finished))
 
 
 def _row(store: Store, study: Study, setting: Setting, runs: Sequence[Run]) -> Row:
@@ -213,6 +228,7 @@ def as_json(found: Results) -> dict[str, object]:
         "notes": list(study.notes),
         "file": str(study.file),
         "settings": [_row_as_json(row) for row in found.rows.values()],
+        "unknown": [{"id": run.id, "setting": run.setting, "status": run.status} for run in found.unknown],
         "claims": [
             {
                 "says": judged.claim.says,

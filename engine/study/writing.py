@@ -28,6 +28,12 @@ def spread(measure: str, values: Sequence[float]) -> str:
     return mean if low == high else f"{mean} ({low} to {high})"
 
 
+def span(measure: str, values: Sequence[float]) -> str:
+    """From the least of several values to the greatest: `93.80 to 94.51 %`; nothing where they are written alike."""
+    low, high = (shown(measure, end(values)) if values else "" for end in (min, max))
+    return "" if low == high else f"{_plain(measure, min(values))} to {high}"
+
+
 def published(measure: str, figure: Published | None) -> str:
     """`94.17 %`, `about 98.00 %`, `90.00 to 94.00 %`."""
     if figure is None:
@@ -57,9 +63,11 @@ def _plain(measure: str, value: float) -> str:
         return "never" if kind == "count" else "∞"
     if kind == "fraction":
         return f"{100 * value:.2f}"
-    if kind == "count" or value >= 1000:
+    if kind == "count" or value >= 999.5 or not value:
         return f"{value:,.0f}"
-    return f"{value:.1f}" if kind == "seconds" else f"{value:.3g}"
+    if kind == "seconds" and value >= 1:
+        return f"{value:.1f}"
+    return f"{value:#.3g}".removesuffix(".")  # 1.00 and not 1: three figures, which stand under each other
 
 
 def setting(value: str) -> str:

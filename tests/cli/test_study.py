@@ -41,6 +41,7 @@ seeds = 2
 [[setting]]
 name = "four"
 preset = "lenet5"
+source = "report 000, 1"
 published = { test_accuracy = 0.85 }
 statistics = ["conv1:after"]
 
@@ -48,6 +49,7 @@ statistics = ["conv1:after"]
 name = "eight"
 preset = "lenet5"
 set = { "model.conv_blocks" = "8 3x3 pad 1 pool 2" }
+source = "report 000, 2"
 published = { test_accuracy = { about = 0.9 } }
 
 [[setting]]
@@ -174,17 +176,24 @@ def test_killed_in_the_third_run_the_third_goes_on_and_nothing_runs_twice(convtu
         ("small/long", "crashed", 1),
     ]
 
-    printed = convtui("study", "run", study, *only, "--json")
+    with Store.open(tmp_path / "store.db") as store:
+        saved = store.newest_checkpoint(3)
+    assert saved is not None
+    printed = convtui("study", "run", study, *only)
     assert printed.code == 0
-    assert [line["standing"] for line in printed.lines if line["event"] == "setting"] == ["done", "done", "unfinished"]
-    (started,) = [line for line in printed.lines if line["event"] == "started"]
-    assert started["step"] > 0, "it went on from its checkpoint, not from its start"
+    told = [line.partition("] ")[2] for line in printed.out.splitlines() if line.startswith("[")]
+    assert told == [
+        "four, seed 0: run 1 is finished",
+        "eight, seed 0: run 2 is finished",
+        f"long, seed 0: run 3 goes on from step {saved.step}",
+    ]
     assert [(name, status, attempt) for _, name, status, attempt in kept(tmp_path)] == [
         ("small/four", "finished", 1),
         ("small/eight", "finished", 1),
         ("small/long", "finished", 2),
     ]
     with Store.open(tmp_path / "store.db") as store:
+        assert store.run(3).attempt_step == saved.step, "it went on from its checkpoint, not from its start"
         steps = list(store.series(3, "batch_loss").steps)
         assert steps == list(range(1, store.run(3).total_steps + 1))
 
@@ -339,7 +348,8 @@ def test_show_tells_published_measured_difference_and_verdicts(convtui: Convtui,
     assert printed.code == 0
     rows = {line.split()[0]: line for line in reversed(printed.out.splitlines()) if line}
     mean = 100 * sum(four) / 2
-    assert f"{mean:.2f} % ({100 * min(four):.2f} to {100 * max(four):.2f})" in rows["four"]
+    assert f"  {mean:.2f} %  " in rows["four"]
+    assert f"{100 * min(four):.2f} to {100 * max(four):.2f} %" in rows["four"]
     assert f"{mean - 85:.2f} pp".lstrip("-") in rows["four"]
     assert "about 90.00 %" in rows["eight"]
     assert "hot: 1 of 1 runs diverged" in printed.out
@@ -350,6 +360,7 @@ def test_show_tells_published_measured_difference_and_verdicts(convtui: Convtui,
     assert figure["difference"] == pytest.approx(sum(four) / 2 - 0.85)
     assert told["claims"][0]["verdict"] == "holds"
     page = convtui("study", "show", study, "--md").out
+    assert f"| {mean:.2f} % ({100 * min(four):.2f} to {100 * max(four):.2f}) |" in page
     assert page.startswith("# small: Small nets on digits (report 000)\n")
     assert "| four filters tell most digits | **holds** |" in page
 
@@ -363,12 +374,42 @@ def test_list_has_ones_own_studies_with_how_much_of_them_is_done(convtui: Convtu
     printed = convtui("study", "list", "--json")
     told = {line["name"]: line for line in printed.lines}
     assert told["small"] == {
-        "name": "small", "summary": "Small nets on digits", "report": "000", "settings": 3, "wanted": 5, "finished": 1,
+        "name": "small", "summary": "Small nets on digits", "report": "000", "settings": 3, "wanted": 5, "finished": 1, "scaled": 0,
     }  # fmt: skip
     assert "broken.toml" in printed.err
     assert "1/5" in convtui("study", "list").out
+    convtui("study", "run", "small", "--scale", "0.25", "--only", "four,hot", "--quiet")
+    told = {line["name"]: line for line in convtui("study", "list", "--json").lines}["small"]
+    # Of four's two runs the second has one of its epochs, and so have the runs of hot; the first is whole.
+    assert (told["finished"], told["scaled"]) == (1, 2)
     assert convtui("study", "show", "small").code == 0
     assert "did you mean small?" in convtui("study", "show", "smal").err
+
+
+def test_without_a_store_what_was_published_is_shown_and_no_store_is_made(convtui: Convtui, study: str, tmp_path: Path) -> None:
+    printed = convtui("study", "show", study)
+    assert printed.code == 0
+    assert "85.00 %" in next(line for line in printed.out.splitlines() if line.startswith("four"))
+    assert "not decided: four filters tell most digits" in printed.out
+    assert "there is no store at store.db yet: nothing has been measured" in printed.err
+    (told,) = convtui("study", "show", study, "--json").lines
+    assert [setting["runs"] for setting in told["settings"]] == [[], [], []]
+    assert "| four | test_accuracy | 85.00 % | — | — | 0 of 2 | report 000, 1 |" in convtui("study", "show", study, "--md").out
+    assert convtui("study", "list").code == 0
+    assert not (tmp_path / "store.db").exists()
+
+
+def test_only_that_names_nothing_is_not_everything(convtui: Convtui, study: str, tmp_path: Path) -> None:
+    printed = convtui("study", "run", study, "--only", " , ")
+    assert (printed.code, "--only names no setting" in printed.err) == (2, True)
+    assert not (tmp_path / "store.db").exists()
+
+
+def test_the_last_line_names_the_study_as_it_was_called(convtui: Convtui, study: str) -> None:
+    printed = convtui("study", "run", study, "--only", "four", "--seeds", "1")
+    last = printed.out.splitlines()[-1]
+    assert last == f"study small: 1 finished of 1 runs · convtui study show {study}"
+    assert convtui(*last.partition("convtui ")[2].split()).code == 0
 
 
 def test_what_a_file_says_reaches_the_terminal_without_its_escapes(convtui: Convtui, study: str) -> None:

@@ -98,6 +98,39 @@ CONFUSION = """
       2   2   5   7  20   1   1  31   0 479
 """
 
+# Claims of the reports: the study, what it measures, and the order from first to last, or the setting with its bounds.
+ORDERS = [
+    ("000", "test_accuracy", "bn > plain"),
+    ("000", "steps_to_loss", "bn < plain"),
+    ("003", "steps_to_loss", "bn < plain"),
+    ("001", "test_accuracy", "adam-1e-3 > sgd-1e-3"),
+    ("002", "test_accuracy", "adam > sgd"),
+    ("001", "test_accuracy", "adam-1e-3 > adam-1e-4 > adam-1e-6"),
+    ("000", "test_accuracy", "gru-128-100k lstm-128-100k > rnn-128-300k rnn-256-300k"),
+    ("002", "test_accuracy", "gru-20 gru-30 lstm-20 lstm-30 > rnn-30 rnn-20"),
+    ("000", "stability", "lstm-256-100k gru-256-100k < rnn-256-100k"),
+    ("000", "test_accuracy", "gru-256-100k > gru-256-200k"),
+    (
+        "000", "test_accuracy",
+        "cnn > rnn-128-300k rnn-256-300k gru-128-100k lstm-128-100k gru-256-100k gru-256-200k lstm-256-100k",
+    ),
+    ("002", "test_accuracy", "cnn > rnn-30 gru-20 gru-30 lstm-20 lstm-30"),
+    ("004-two-filters", "test_accuracy", "relu-0.01 > tanh > sigmoid"),
+    ("004-sixteen", "test_accuracy", "a-relu > a-tanh > a-sigmoid"),
+    ("004-sixteen", "test_accuracy", "b-relu > b-tanh > b-sigmoid"),
+    ("003", "spikes", "bn-0.1 > bn-0.01 > bn"),
+    ("003", "early_rise", "bn > plain"),
+]  # fmt: skip
+BOUNDS = [
+    ("000", "steps_to_loss", "bn", None, 2500),
+    ("000", "test_accuracy", "gru-128-1e-4-100k lstm-128-1e-4-100k", 0.90, 0.94),
+    ("000", "test_accuracy", "gru-128-1e-3-100k lstm-128-1e-3-100k", 0.97, 0.99),
+    ("003", "early_rise", "bn", 0.5, None),
+    ("003", "early_rise", "plain", None, 0.1),
+    ("004-sixteen", "diverged", "a-relu-0.005", 0.5, None),
+    ("004-sixteen", "diverged", "b-relu-0.005", None, 0.0),
+]
+
 FIRST_LAYER = {"max": 0.7514117, "min": 0.0, "mean": 0.0357248, "variance": 0.003353536, "std": 0.057909723}
 SECOND_LAYER = {"max": 0.8053479, "min": -0.8971613, "mean": -0.089508004, "variance": 0.02076852, "std": 0.14411287}
 
@@ -163,6 +196,19 @@ def test_report_004s_tables_in_all_four_columns(name: str) -> None:
         columns = {setting: [figures[column] for figures in lines] for setting, lines in typed.items()}
         expected = {setting: pytest.approx((min(values), max(values)), rel=1e-9) for setting, values in columns.items()}
         assert published(one, measure) == expected
+
+
+def test_what_the_reports_claim_is_claimed() -> None:
+    orders, bounds = set(), set()
+    for name in SHIPPED:
+        for claim in shipped(name).claims:
+            sign = " > " if claim.highest_first else " < "
+            if claim.groups:
+                orders.add((name, claim.measure, sign.join(" ".join(group) for group in claim.groups)))
+            else:
+                bounds.add((name, claim.measure, " ".join(claim.settings), claim.low, claim.high))
+    assert [order for order in ORDERS if order not in orders] == []
+    assert [bound for bound in BOUNDS if bound not in bounds] == []
 
 
 def test_report_000s_times() -> None:

@@ -13,7 +13,7 @@ from textual.widgets import Input, Static
 
 from engine.spec import changed
 from engine.store import Store
-from engine.study import file, own_studies, study
+from engine.study import finding, own_studies, study
 from engine.study.markdown import page as markdown
 from engine.study.results import results
 from tests.tui.looks import Look, in_every_look
@@ -89,7 +89,7 @@ preset = "demo"
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """relu is done with both seeds, tanh with one at a tenth of its budget, one of sigmoid is in training, hot diverged."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(file, "assets", lambda: tmp_path / "nothing-shipped")
+    monkeypatch.setattr(finding, "assets", lambda: tmp_path / "nothing-shipped")
     own_studies().mkdir(parents=True)
     (own_studies() / "mine.toml").write_text(MINE)
     (own_studies() / "other.toml").write_text(OTHER)
@@ -166,9 +166,9 @@ def used(steps: Steps, *, size: tuple[int, int] = (130, 40), there: bool = True)
 
 def test_studies_with_how_many_of_their_runs_are_done(store: Store) -> None:
     async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
-        # relu 2 of 2, tanh 0 of 2 at the study's own scale, sigmoid 0 of 2, hot 1 of 1.
+        # relu 2 of 2, tanh 0 of 2 at the study's own scale but 1 at another, sigmoid 0 of 2, hot 1 of 1.
         assert [[text for text, _ in row.cells] for row in page.names.rows] == [
-            ["mine", "Activations on digits", "3/7"],
+            ["mine", "Activations on digits", "3/7 ≠1"],
             ["other", "A second study", "0/1"],
         ]
 
@@ -180,11 +180,11 @@ def test_published_measured_and_difference_stand_side_by_side(store: Store) -> N
         assert cells(page, "setting") == ["relu", "", "tanh", "sigmoid", "hot"]
         assert cells(page, "runs") == ["2/2", "", "1/2", "0/2 ●", "1/1"]
         assert cells(page, "measure") == ["test accuracy", "test loss", "test accuracy", "test accuracy", "test accuracy"]
-        assert cells(page, "published") == ["66.00 %", "0.9", "70.00 to 80.00 %", "—", "about 10.00 %"]
+        assert cells(page, "published") == ["66.00 %", "0.900", "70.00 to 80.00 %", "—", "about 10.00 %"]
         first, second = (store.run(run).test_accuracy or 0 for run in (1, 2))
         assert cells(page, "measured")[0] == f"{50 * (first + second):.2f} %"
         assert cells(page, "difference")[0] == f"+{50 * (first + second) - 66:.2f} pp"
-        assert cells(page, "range")[0] == f"{100 * first:.2f} % to {100 * second:.2f} %"
+        assert cells(page, "range")[0] == f"{100 * first:.2f} to {100 * second:.2f} %"
         assert cells(page, "measured")[3] == "—"
         # What differs from the study is marked: one epoch in place of ten.
         assert [row.sign[0] for row in page.table.rows] == [" ", " ", "≠", " ", " "]
@@ -222,7 +222,7 @@ def test_it_fills_while_runs_finish(store: Store) -> None:
         add_run(store, "mine/sigmoid", spec=spec, study="mine", setting="sigmoid", accuracy=0.5)
         await until(pilot, lambda: cells(page, "runs")[3] == "1/2 ●")
         assert cells(page, "measured")[3] == f"{100 * (store.run(6).test_accuracy or 0):.2f} %"
-        assert page.names.rows[0].cells[2][0] == "4/7"
+        assert page.names.rows[0].cells[2][0] == "4/7 ≠1"
 
     used(steps)
 

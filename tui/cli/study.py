@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.errors import ConvtuiError, RunBusy, StoreError, UsageError
+from engine.errors import UsageError
 from tui.cli.options import DEFAULT_STORE, AsJson, DataDir, StorePath, existing_store, line, open_store
 from tui.cli.run import DeviceName, Quiet
 from tui.text import clean
 
 if TYPE_CHECKING:
-    import torch
-
-    from engine.data.split import Dataset
     from engine.spec import DataSpec
-    from engine.store import Match, Run, Standing, Store
-    from engine.study import Wanted
+    from engine.store import Store
     from engine.study.results import Results
-    from tui.cli.signals import Signals
 
 app = typer.Typer(help="List, run or show studies: many runs from one file, beside what was published.", no_args_is_help=True)
 
@@ -33,33 +28,30 @@ StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="a name of 'conv
 
 @app.command("list")
 def list_studies(as_json: AsJson = False, store_path: StorePath = DEFAULT_STORE) -> None:
-    """List studies, shipped and your own, and how much of each is done."""
+    """List studies, shipped and your own, and how many of the runs of each are done: at its own budget, or scaled."""
     from engine.errors import SpecError
     from engine.study import own_studies, studies
-    from engine.study.results import finished
+    from engine.study.results import progress
 
-    known = studies()
-    done: dict[str, int] = {}
-    if store_path.exists():
-        with existing_store(store_path) as store:
-            done = {name: finished(store, study) for name, study in known.items() if not isinstance(study, SpecError)}
     rows = []
-    for name, study in known.items():
-        if isinstance(study, SpecError):
-            print(f"convtui: {clean(study)}", file=sys.stderr)
-            continue
-        wanted = sum(setting.seeds for setting in study.settings.values())
-        if as_json:
-            told = {"name": name, "summary": study.title, "report": study.report, "settings": len(study.settings)}
-            print(line(told | {"wanted": wanted, "finished": done.get(name, 0)}))
-        else:
-            counts = (str(len(study.settings)), f"{done.get(name, 0)}/{wanted}")
-            rows.append((clean(name), clean(study.report) or "—", *counts, clean(study.title)))
+    with _looked_into(store_path) as store:
+        for name, study in studies().items():
+            if isinstance(study, SpecError):
+                print(f"convtui: {clean(study)}", file=sys.stderr)
+                continue
+            done = progress(store, study)
+            if as_json:
+                told = {"name": name, "summary": study.title, "report": study.report, "settings": len(study.settings)}
+                print(line(told | {"wanted": done.wanted, "finished": done.finished, "scaled": done.scaled}))
+            else:
+                counts = (str(len(study.settings)), f"{done.finished}/{done.wanted}", str(done.scaled or "—"))
+                rows.append((clean(name), clean(study.report) or "—", *counts, clean(study.title)))
     if rows:
         from tui.cli.tables import aligned, width
 
-        heads = ("study", "report", "settings", "done", "what it is")
-        print("\n".join(aligned(heads, rows, right={"settings", "done"}, drop=("what it is", "settings"), columns=width())))
+        heads = ("study", "report", "settings", "done", "scaled", "what it is")
+        right, drop = {"settings", "done", "scaled"}, ("what it is", "settings")
+        print("\n".join(aligned(heads, rows, right=right, drop=drop, columns=width())))
     elif not as_json:
         print(f"no studies: write one into {clean(own_studies())}; docs/studies.md says how")
 
@@ -98,6 +90,7 @@ def run(
     from engine.device import choose, keep_freed_memory
     from engine.study.running import check, to_do
     from tui.cli.signals import handled
+    from tui.cli.study_runner import Runner
     from tui.cli.train import face_for
 
     def images(of: DataSpec) -> int:
@@ -117,7 +110,7 @@ def run(
         finally:
             face.close()
         with open_store(store_path) as store:
-            runner = _Runner(store, chosen_device, data_dir, signals, as_json=as_json, quiet=quiet)
+            runner = Runner(store, reference, chosen_device, data_dir, signals, as_json=as_json, quiet=quiet)
             code = runner.run(wanted)
     raise typer.Exit(code)
 
@@ -135,7 +128,9 @@ def show(
     from engine.study.results import results
 
     found_study = find_study(reference)
-    with existing_store(store_path) as store:
+    if not store_path.exists():
+        print(f"convtui: there is no store at {clean(store_path)} yet: nothing has been measured", file=sys.stderr)
+    with _looked_into(store_path) as store:
         found = results(store, found_study)
     if as_json:
         print(line(in_json(found)))
@@ -149,11 +144,11 @@ def show(
 
 def _print(found: Results) -> None:
     from engine.study import writing
-    from tui.cli.tables import aligned, width
+    from tui.cli.tables import aligned, width, wrapped
 
     study = found.study
-    print(clean(f"{study.name}: {study.title}"))
-    print(clean(study.question))
+    print(wrapped(clean(f"{study.name}: {study.title}")))
+    print(wrapped(clean(study.question)))
     rows = []
     for row in found.rows.values():
         for index, (measure, figure) in enumerate(row.figures.items()):
@@ -164,28 +159,43 @@ def _print(found: Results) -> None:
                     f"{len(row.runs)}/{row.setting.seeds}" if first else "",
                     clean(measure),
                     writing.published(measure, figure.published),
-                    writing.spread(measure, figure.values),
+                    writing.shown(measure, figure.mean),
+                    writing.span(measure, figure.values),
                     writing.difference(measure, figure.difference),
                 )
             )
-    heads = ("setting", "runs", "measure", "published", "measured", "difference")
-    right = {"runs", "published", "measured", "difference"}
+    heads = ("setting", "runs", "measure", "published", "measured", "range", "difference")
+    right = {"runs", "published", "measured", "range", "difference"}
     print()
-    print("\n".join(aligned(heads, rows, right=right, drop=("runs", "difference"), columns=width())))
+    print("\n".join(aligned(heads, rows, right=right, drop=("range", "runs", "difference"), columns=width())))
     for names, remarks in found.remarks:
-        print(clean(f"{', '.join(names)}: {'; '.join(remarks)}"))
+        print(wrapped(clean(f"{', '.join(names)}: {'; '.join(remarks)}")))
     print()
     for judged in found.claims:
-        print(clean(f"{judged.verdict}: {judged.claim.says}"))
+        print(wrapped(clean(f"{judged.verdict}: {judged.claim.says}")))
         if judged.figures:
-            print(clean(f"    {judged.figures}"))
+            print(wrapped(clean(judged.figures), "    "))
         if judged.remarks:
-            print(clean(f"    {'; '.join(judged.remarks)}"))
+            print(wrapped(clean("; ".join(judged.remarks)), "    "))
+
+
+@contextmanager
+def _looked_into(path: Path) -> Iterator[Store]:
+    """The store at `path`; where there is none yet an empty one elsewhere, for a look makes none."""
+    if path.exists():
+        with existing_store(path) as store:
+            yield store
+    else:
+        with TemporaryDirectory() as folder, open_store(Path(folder) / "empty.db") as store:
+            yield store
 
 
 def _split(given: Sequence[str] | None) -> list[str]:
-    """`--only a,b --only c` -> a, b, c."""
-    return [name.strip() for text in given or () for name in text.split(",") if name.strip()]
+    """`--only a,b --only c` -> a, b, c. Raises UsageError where it names nothing: that is not everything."""
+    named = [name.strip() for text in given or () for name in text.split(",") if name.strip()]
+    if given and not named:
+        raise UsageError("--only names no setting: write a name or a pattern, as in --only 'gru-*'")
+    return named
 
 
 def _sources(given: Sequence[str] | None) -> dict[str, str]:
@@ -196,114 +206,3 @@ def _sources(given: Sequence[str] | None) -> dict[str, str]:
             raise UsageError(f"--data {text}: write NAME=SOURCE, as in --data cifar10=folder:PATH")
         sources[name.strip()] = source.strip()
     return sources
-
-
-@dataclass
-class _Runner:
-    """Makes the runs one after another, saying how each stands."""
-
-    store: Store
-    device: torch.device
-    data_dir: Path | None
-    signals: Signals
-    as_json: bool
-    quiet: bool
-    failed: int = 0
-    _loaded: tuple[DataSpec, Dataset] | None = None
-
-    def run(self, wanted: Sequence[Wanted]) -> int:
-        """All of them; the exit code."""
-        from engine.study.running import standing, take
-
-        for number, one in enumerate(wanted, 1):
-            (found,) = standing(self.store, [one])
-            try:
-                dataset = self._dataset(one) if found.is_open else None
-            except ConvtuiError as error:
-                self._complain(error, f"setting {one.setting}: ")
-                continue
-            self.signals.hold()
-            if dataset is not None:
-                # Whatever it was a moment ago: here several processes that want it are told apart.
-                found = take(self.store, one, provenance={"command": sys.argv})
-            assert found.run is not None
-            self._say(one, found.standing, found.run, f"[{number}/{len(wanted)}]")
-            if dataset is not None and found.is_open:
-                self._train(one, found.run, dataset, resume=found.standing == "unfinished")
-            self.signals.on_signal = None
-            if self.signals.received is not None:
-                return 128 + self.signals.received
-            self._keep_statistics(one, found)
-        self._sum_up(wanted)
-        return 1 if self.failed else 0
-
-    def _train(self, wanted: Wanted, run: Run, dataset: Dataset, *, resume: bool) -> None:
-        from tui.cli.train import face_for, train
-
-        assert run.id is not None
-        threads = int(run.repeatable.get("threads", 0)) if resume else 0
-        face = face_for(run.id, as_json=self.as_json, quiet=self.quiet)
-        try:
-            train(self.store, run, wanted.spec, dataset, self.device, face, self.signals, threads=threads, resume=resume)
-        except StoreError:
-            raise
-        except ConvtuiError as error:
-            # Kept with the run: the others are not to suffer from it. One that was taken over goes on elsewhere.
-            self._complain(error, failed=not isinstance(error, RunBusy))
-
-    def _keep_statistics(self, wanted: Wanted, found: Match) -> None:
-        from engine.study.running import keep_statistics, lacks_statistics
-
-        if lacks_statistics(self.store, wanted, found):
-            assert found.run is not None
-            assert found.run.id is not None
-            try:
-                keep_statistics(self.store, wanted, found.run.id, self.device, self.data_dir)
-            except StoreError:
-                raise
-            except ConvtuiError as error:
-                self._complain(error, f"run {found.run.id}: its statistics could not be computed: ")
-
-    def _complain(self, error: ConvtuiError, what: str = "", *, failed: bool = True) -> None:
-        self.failed += failed
-        print(f"convtui: {clean(f'{what}{error}')}", file=sys.stderr, flush=True)
-        if error.__cause__ is not None:
-            from tui.log import log
-
-            print(f"convtui: the full story is in {log(error)}", file=sys.stderr, flush=True)
-
-    def _dataset(self, wanted: Wanted) -> Dataset:
-        """The images, kept for the next run where that wants the same."""
-        from tui.cli.train import face_for, load_dataset
-
-        if self._loaded is None or self._loaded[0] != wanted.spec.data:
-            self._loaded = None  # not two sets at once
-            face = face_for(0, as_json=self.as_json, quiet=self.quiet)
-            self._loaded = wanted.spec.data, load_dataset(wanted.spec, self.data_dir, face, named=True)
-        return self._loaded[1]
-
-    def _say(self, wanted: Wanted, standing: Standing, run: Run, place: str) -> None:
-        """Which run comes next, and how it stood."""
-        if self.as_json:
-            told = {"setting": wanted.setting, "seed": wanted.seed, "run": run.id, "standing": standing, "status": run.status}
-            print(line({"event": "setting", "study": wanted.study} | told), flush=True)
-        elif not self.quiet:
-            how = {
-                "done": f"is {run.status}",
-                "busy": f"is {run.status}, in somebody's hands: left alone ('convtui stop {run.id}' ends that)",
-                "unfinished": f"goes on from step {run.step:,}" if run.step else "begins",
-                "failed": "begins anew: the one before it failed",
-                "missing": "begins",
-            }[standing]
-            print(f"{place} {clean(wanted.setting)}, seed {wanted.seed}: run {run.id} {how}", flush=True)
-
-    def _sum_up(self, wanted: Sequence[Wanted]) -> None:
-        from engine.study.running import standing
-
-        counts = Counter(found.run.status for found in standing(self.store, wanted) if found.run is not None)
-        name = wanted[0].study
-        if self.as_json:
-            print(line({"event": "study", "study": name, "wanted": len(wanted)} | counts), flush=True)
-        elif not self.quiet:
-            told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
-            print(f"study {name}: {told} of {len(wanted)} runs · convtui study show {name}", flush=True)

@@ -52,6 +52,20 @@ def aligned(
     return lines
 
 
+def wrapped(text: str, indent: str = "") -> str:
+    """`text` behind `indent`, in a terminal wrapped between words and indented further; in a pipe it stays one line."""
+    if not sys.stdout.isatty():
+        return indent + text
+    return textwrap.fill(
+        text,
+        max(40, width()),
+        initial_indent=indent,
+        subsequent_indent=f"{indent}    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
 def labelled(label: str, text: str) -> str:
     """`text` behind its label, wrapped between words under itself."""
     lines = textwrap.wrap(

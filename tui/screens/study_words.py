@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 LIST_HEADS = (Head("study"), Head("what it is", least=24), Head("done", right=True))
 LIST_DROPPED = ("what it is",)
 HEADS = (
-    Head("setting", least=10),
+    Head("setting", least=15),
     Head("runs"),
     Head("measure", least=14),
     Head("published", right=True),
@@ -48,10 +48,10 @@ class Place:
 
 
 def list_rows(known: Sequence[Known]) -> list[Row]:
-    """One row a study."""
+    """One row a study: `3/7 ≠1` is done of wanted, and one more that is done with another budget."""
     rows = []
     for study in known:
-        done = "✗" if study.trouble else f"{study.done}/{study.wanted}"
+        done = "✗" if study.trouble else f"{study.done}/{study.wanted}" + (f" {DIFFERS}{study.scaled}" if study.scaled else "")
         style = _DIM if study.done < study.wanted else Style.null()
         rows.append(Row([(clean(study.name), _BOLD), (study.title, _DIM), (done, style)]))
     return rows
@@ -73,19 +73,12 @@ def table_rows(found: Results, in_hand: Mapping[str, Mapping[str, int]], table: 
                 (clean(measure).replace("_", " "), Style.null()),
                 (writing.published(measure, figure.published), Style.null() if figure.published else _DIM),
                 (writing.shown(measure, figure.mean), _BOLD if figure.values else _DIM),
-                (_range(measure, figure.values), _DIM),
+                (writing.span(measure, figure.values), _DIM),
                 (writing.difference(measure, figure.difference), Style.null() if figure.difference is not None else _DIM),
                 (note if first else "", table.verdict(-1)),
             ]
             rows.append(Row(cells, (DIFFERS if note and first else " ", table.verdict(-1))))
     return places, rows
-
-
-def _range(measure: str, values: Sequence[float]) -> str:
-    from engine.study.writing import shown
-
-    low, high = (shown(measure, end(values)) if values else "" for end in (min, max))
-    return "" if low == high else f"{low} to {high}"
 
 
 def _runs(row: OfSetting, in_hand: Mapping[str, int]) -> str:

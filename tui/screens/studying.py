@@ -49,9 +49,11 @@ class Known:
 
     name: str
     title: str
-    done: int
-    """Of its runs, at the study's own scale."""
-    wanted: int
+    done: int = 0
+    """Of its runs, at the study's own budget."""
+    scaled: int = 0
+    """Of the others, those that are done with another budget."""
+    wanted: int = 0
     trouble: str = ""
     """Why its file cannot be read."""
 
@@ -75,7 +77,7 @@ class Reader:
     def __init__(self) -> None:
         self._studies: dict[str, Study | SpecError] = {}
         self._ended: dict[str, object] = {}
-        self._finished: dict[str, int] = {}
+        self._known: dict[str, Known] = {}
         self._results: dict[str, Results] = {}
 
     def read_files(self) -> None:
@@ -91,7 +93,7 @@ class Reader:
         runs = {name: store.runs(study=name) for name in self._studies}
         for name, of_study in runs.items():
             self._notice(store, name, of_study)
-        known = tuple(_known(name, study, self._finished.get(name, 0)) for name, study in self._studies.items())
+        known = tuple(self._known[name] for name in self._studies)
         chosen = asked.study if asked.study in self._studies else next(iter(self._studies), None)
         found = self._of(store, chosen, runs[chosen]) if chosen is not None else None
         if found is None or chosen is None:
@@ -104,13 +106,9 @@ class Reader:
 
     def _notice(self, store: Store, name: str, runs: Sequence[Run]) -> None:
         """What has ended does not change: only where another run has is there something to work out."""
-        from engine.errors import SpecError
-        from engine.study.results import finished
-
-        study = self._studies[name]
         ended = tuple((run.id, run.status, run.attempt, run.step) for run in runs if run.status not in IN_HAND)
-        if self._ended.get(name) != ended and not isinstance(study, SpecError):
-            self._ended[name], self._finished[name] = ended, finished(store, study)
+        if self._ended.get(name) != ended:
+            self._ended[name], self._known[name] = ended, _known(store, name, self._studies[name])
             self._results.pop(name, None)
 
     def _of(self, store: Store, name: str, runs: Sequence[Run]) -> Results | None:
@@ -133,12 +131,14 @@ def _with(row: Row, runs: Iterable[Run], now: Mapping[int | None, Run]) -> Row:
     return replace(row, runs=tuple(now.get(run.id, run) for run in row.runs), others=others)
 
 
-def _known(name: str, study: Study | SpecError, done: int) -> Known:
+def _known(store: Store, name: str, study: Study | SpecError) -> Known:
     from engine.errors import SpecError
+    from engine.study.results import progress
 
     if isinstance(study, SpecError):
-        return Known(name, "cannot be read", 0, 0, clean(study))
-    return Known(name, clean(study.title), done, sum(setting.seeds for setting in study.settings.values()))
+        return Known(name, "cannot be read", trouble=clean(study))
+    done = progress(store, study)
+    return Known(name, clean(study.title), done.finished, done.scaled, done.wanted)
 
 
 # ---------------------------------------------------------------------------------------------------------- curves

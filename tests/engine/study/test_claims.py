@@ -131,12 +131,12 @@ def test_steps_to_the_final_loss_of_another_setting(store: Store) -> None:
     # The slow ones end at 1 and 2, in the mean at 1.5; the fast one's mean of a hundred steps is 2 - 2k/100 at step 100 + k.
     order = claim("steps_to_loss", groups=(("fast",), ("slow",)), of="slow", highest_first=False)
     judged = judge(store, order, {"slow": slow, "fast": fast})
-    assert judged.figures == "fast 125 · slow 150 (100 to 200) · the final loss of slow is 1.5"
+    assert judged.figures == "fast 125 · slow 150 (100 to 200) · the final loss of slow is 1.50"
     assert judged.verdict == "not decided", "the slow ones' steps are 50 apart from their mean"
     bound = claim("steps_to_loss", settings=("fast",), of="slow", high=130)
     assert verdict(judge(store, bound, {"slow": slow, "fast": fast})) == "holds"
     open_ = judge(store, bound, {"slow": [], "fast": fast})
-    assert (open_.verdict, open_.remarks[0]) == ("not decided", "no finished run: slow")
+    assert (open_.verdict, open_.remarks) == ("not decided", ("no finished run: slow",))
     never = claim("steps_to_loss", settings=("slow",), of="fast", high=130)
     judged = judge(store, never, {"slow": slow, "fast": fast})
     assert (judged.verdict, judged.figures) == ("does not hold", "slow never · the final loss of fast is 0 · claimed: at most 130")

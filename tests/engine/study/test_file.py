@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 
 import platformdirs
 import pytest
 
 from engine.errors import SpecError, UsageError
+from engine.models import check
 from engine.presets import preset
 from engine.spec import difference
 from engine.study import Published, Study, studies, study
@@ -36,6 +39,7 @@ preset = "two-filters"
 set = { "training.measures" = ["conv_deltas"] }
 over = { "optimiser.learning_rate" = [0.1, 0.01], "data.order" = ["shuffle", "fixed"] }
 statistics = ["conv1:after"]
+source = "report 004, rates"
 
 [grid.published]
 "relu-0.1-fixed" = { test_loss = 0.169, "statistics.conv1.after.max" = 0.75, "conv_deltas/conv1" = 3.0 }
@@ -85,6 +89,17 @@ def test_settings_are_presets_changed_as_written_and_grids_are_written_out(tmp_p
     assert (bound.settings, bound.low, bound.high, bound.of) == (("rnn-30",), None, 100, "relu-0.1-fixed")
 
 
+def test_the_documents_example_is_a_study(tmp_path: Path) -> None:
+    document = (Path(__file__).parents[3] / "docs" / "studies.md").read_text()
+    (example,) = re.findall(r"```toml\n(.*?)```", document, re.DOTALL)
+    found = made(tmp_path, example)
+    assert {name: setting.seeds for name, setting in found.settings.items()} == {
+        "rnn-30": 5, "gru-20": 3, "gru-30": 3, "lstm-20": 3, "lstm-30": 3,
+    }  # fmt: skip
+    assert [len(setting.published) for setting in found.settings.values()] == [3, 0, 1, 0, 1]
+    assert [check(setting.spec).parameters > 0 for setting in found.settings.values()] == [True] * 5
+
+
 def test_the_difference_to_a_range_is_to_its_nearer_end() -> None:
     figure = Published(0.1, 0.2)
     assert [round(figure.difference(value), 9) for value in (0.05, 0.1, 0.15, 0.2, 0.3)] == [-0.05, 0, 0, 0, 0.1]
@@ -130,7 +145,25 @@ WRONG = [
     ('of = "relu-0.1-fixed"', 'of = "relu"', 'of = "relu"', "there is no setting 'relu'"),
     ('of = "relu-0.1-fixed"\n', "", 'measure = "steps_to_loss"', "steps_to_loss needs 'of'"),
     ('measure = "steps_to_loss"', 'measure = "seconds"', "of =", "'of' belongs to the measure steps_to_loss"),
-    ("high = 100", "high = inf", "high = inf", "high = inf"),
+    ("high = 100", "high = inf", "high = inf", "high = inf: must be a finite number"),
+    ('"relu-0.01-shuffle"], "relu-0.1-fixed"]', '"relu-0.1-fixed"], "relu-0.1-fixed"]', "order =", "fixed stands on both sides"),
+    ('title = "Which rate?"', 'title = ""', "title =", "title = '': must have a word to say"),
+    ('title = "Which rate?"', "title = 7", "title =", "title = 7: must be text, in quotation marks"),
+    ("seeds = 3", "seeds = 3.5", "seeds = 3.5", "seeds = 3.5: must be a whole number"),
+    ("seeds = 1\n", "seeds = 1001\n", "seeds = 1001", "setting.seeds = 1001: must be from 1 to 1,000"),
+    (ORDER, 'order = "relu-0.01-fixed > relu-0.1-fixed"', "order =", "must be a list, in [ ]"),
+    ("[[setting]]", "[setting]", "[setting]", "two brackets: write [[setting]]"),
+    ('"training.epochs" = 7', "training.epochs = 7", "training.epochs = 7", 'needs quotation marks: "training.epochs" = ...'),
+    ('"training.epochs" = 8', "training.epochs = 8", "training.epochs = 8", 'needs quotation marks: "training.epochs" = ...'),
+    ('"training.epochs" = 7', '"data.source" = "mnits"', "mnits", "there is no dataset mnits (did you mean mnist?)"),
+    ('source = "report 002, RNN 7"\n', "", "published =", "what was published needs its source beside it"),
+    ('source = "report 004, rates"\n', "", '"relu-0.1-fixed" = {', "what was published needs its source beside it"),
+    ('"relu-0.1-fixed" = { test_loss = 0.169,', 'test_loss = 0.169 #', "0.169 #", 'by setting: "NAME" = { test_loss'),
+    ("[0.1, 0.01]", str(list(range(1, 502))), "over =", "1,002 settings are too many: a grid may have 1,000"),
+    ('measure = "steps_to_loss"', 'measure = "test_accuracy"', "of =", "'of' belongs to the measure steps_to_loss"),
+    ("seeds = 3", "seeds 3", "seeds 3", "column 7: this is no TOML: expected '=' after a key"),
+    ("seeds = 3", "seeds = 3\nseeds = 4", "seeds = 4", "each key can stand there once"),
+    ('"Is 0.01 better than 0.1?"', "Is 0.01 better", "question", "texts need quotation marks"),
 ]  # fmt: skip
 
 
@@ -144,7 +177,7 @@ def test_what_is_wrong_is_said_with_its_line_and_what_is_right(right: str, wrong
         made(tmp_path, text)
     message = str(caught.value)
     assert said in message
-    assert message.startswith(f"study {tmp_path / 'mine.toml'}, line {line}: ")
+    assert re.match(rf"study {re.escape(str(tmp_path / 'mine.toml'))}, line {line}(, column \d+)?: ", message)
     assert "\n" not in message
 
 
@@ -156,8 +189,39 @@ def test_epochs_that_a_presets_steps_would_override_are_refused(tmp_path: Path) 
 
 
 def test_toml_that_is_none_is_said_with_its_line(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=r"mine.toml: .*line 2"):
+    with pytest.raises(SpecError, match=r"mine.toml, line 2, column 12: this is no TOML: invalid value"):
         made(tmp_path, 'title = "x"\nquestion = \n')
+    with pytest.raises(SpecError, match=r"mine.toml, line 2: this is no TOML: it ends before a bracket"):
+        made(tmp_path, 'title = "x"\nnotes = [\n\n')
+
+
+def test_a_file_of_another_encoding_is_said_with_its_line_and_one_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_bytes(GOOD.replace("Is 0.01", "\xef").encode("latin-1"))
+    with pytest.raises(SpecError, match=r"mine.toml, line 2: byte 0xef is no UTF-8: save the file as UTF-8"):
+        read(tmp_path / "mine.toml")
+    (tmp_path / "mine.toml").write_bytes(b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").encode())
+    assert read(tmp_path / "mine.toml").title == "Which rate?"
+
+
+@pytest.mark.parametrize("values", ["[" * 5000 + "]" * 5000, "9" * 5000], ids=["nested", "digits"])
+def test_what_toml_cannot_hold_is_refused(values: str, tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"mine.toml: this is no study: "):
+        made(tmp_path, f"title = {values}\n")
+
+
+def test_what_cannot_be_opened_says_what_else_to_name(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"is a directory: name a \.toml file in it"):
+        read(tmp_path)
+    with pytest.raises(SpecError, match=r"nowhere\.toml is not there: 'convtui study list'"):
+        study(str(tmp_path / "nowhere.toml"))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
+def test_a_file_that_may_not_be_read_is_said(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(GOOD)
+    (tmp_path / "mine.toml").chmod(0)
+    with pytest.raises(SpecError, match=r"cannot be read: Permission denied: its permissions must let you"):
+        read(tmp_path / "mine.toml")
 
 
 def test_a_file_without_settings_is_refused(tmp_path: Path) -> None:
@@ -182,11 +246,13 @@ def test_ones_own_studies_are_found_by_name_and_win_and_a_bad_one_keeps_no_other
         study("rate")
 
 
-def test_a_study_can_be_named_by_its_file(tmp_path: Path) -> None:
+def test_a_study_can_be_named_by_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "here.toml").write_text(GOOD)
     assert study(str(tmp_path / "here.toml")).name == "here"
-    with pytest.raises(SpecError, match="cannot be read: No such file"):
-        study(str(tmp_path / "nowhere.toml"))
+    monkeypatch.chdir(tmp_path)
+    assert study("here.toml").name == "here"
+    with pytest.raises(UsageError, match=r"no study 'here', but a file of that name: write here\.toml"):
+        study("here")
 
 
 @pytest.mark.parametrize("name", sorted(studies()))

@@ -11,14 +11,14 @@ from engine.store import Run, Store
 from engine.study import Study
 from engine.study.file import read
 from engine.study.markdown import page
-from engine.study.results import Row, results
+from engine.study.results import Row, as_json, results
 from tests.engine.study.conftest import accuracies, add_run
 
 TEXT = """
-title = "Two | nets"
+title = "Two\\n| nets"
 question = "Which?"
 report = "007"
-notes = ["Read as it stands."]
+notes = ["Read\\nas it stands."]
 seeds = 3
 [[setting]]
 name = "a"
@@ -111,7 +111,10 @@ def test_only_runs_of_the_study_and_setting_that_have_an_end_count(store: Store,
     assert (found.runs, found.figures["test_accuracy"].mean, found.figures["test_accuracy"].difference) == ((), None, None)
     assert ids(found.others) == [stopped.id, failed.id]
     assert found.remarks == ["1 failed", "1 stopped"]
-    assert ids(results(store, study).unknown) == [gone.id]
+    lost = results(store, study)
+    assert ids(lost.unknown) == [gone.id]
+    assert lost.remarks[-1] == (["dropped"], ["1 run of what the file has no more"])
+    assert as_json(lost)["unknown"] == [{"id": gone.id, "setting": "dropped", "status": "finished"}]
 
 
 def test_a_diverged_run_is_a_result_and_marked(store: Store, study: Study) -> None:
@@ -142,7 +145,7 @@ def test_the_page_has_the_figures_the_verdicts_and_the_notes(store: Store, study
     lines = written.splitlines()
     assert lines[0] == "# mine: Two | nets (report 007)"
     assert "| a \\* | test_accuracy | 90.00 % | 86.00 % (84.00 to 88.00) | −4.00 pp | 2 of 3 | report 007, 1 |" in lines
-    assert "|  | test_loss | 1.5 to 2 | 1 | −0.5 |  |  |" in lines
+    assert "|  | test_loss | 1.50 to 2.00 | 1.00 | −0.500 |  |  |" in lines
     assert "| b | best_accuracy | — | 50.00 % | — | 1 of 3 |  |" in lines
     assert "- a: scaled 0.1: 1 of 10 epochs" in lines
     assert "| a beats b | **holds** | a 86.00 % (84.00 to 88.00) · b 50.00 %; scaled down: a; one seed: b |  |" in lines

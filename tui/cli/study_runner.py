@@ -1,0 +1,140 @@
+"""Makes the runs of a study one after another, as `convtui study run` wants them, and says how each stands."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.errors import ConvtuiError, RunBusy, StoreError
+from tui.cli.options import line
+from tui.text import clean
+
+if TYPE_CHECKING:
+    import torch
+
+    from engine.data.split import Dataset
+    from engine.spec import DataSpec
+    from engine.store import Match, Run, Standing, Store
+    from engine.study import Wanted
+    from tui.cli.signals import Signals
+
+
+@dataclass
+class Runner:
+    """Makes the runs one after another, saying how each stands."""
+
+    store: Store
+    reference: str
+    """How the person called the study."""
+    device: torch.device
+    data_dir: Path | None
+    signals: Signals
+    as_json: bool
+    quiet: bool
+    failed: int = 0
+    _loaded: tuple[DataSpec, Dataset] | None = None
+
+    def run(self, wanted: Sequence[Wanted]) -> int:
+        """All of them; the exit code."""
+        from engine.study.running import standing, take
+
+        for number, one in enumerate(wanted, 1):
+            (found,) = standing(self.store, [one])
+            try:
+                dataset = self._dataset(one) if found.is_open else None
+            except ConvtuiError as error:
+                self._complain(error, f"setting {one.setting}: ")
+                continue
+            self.signals.hold()
+            if dataset is not None:
+                # Whatever it was a moment ago: here several processes that want it are told apart.
+                found = take(self.store, one, provenance={"command": sys.argv})
+            assert found.run is not None
+            self._say(one, found.standing, found.run, f"[{number}/{len(wanted)}]")
+            if dataset is not None and found.is_open:
+                self._train(one, found.run, dataset, resume=found.standing == "unfinished")
+            self.signals.on_signal = None
+            if self.signals.received is not None:
+                return 128 + self.signals.received
+            self._keep_statistics(one, found)
+        self._sum_up(wanted)
+        return 1 if self.failed else 0
+
+    def _train(self, wanted: Wanted, run: Run, dataset: Dataset, *, resume: bool) -> None:
+        from tui.cli.train import face_for, train
+
+        assert run.id is not None
+        threads = int(run.repeatable.get("threads", 0)) if resume else 0
+        face = face_for(run.id, as_json=self.as_json, quiet=self.quiet)
+        try:
+            train(self.store, run, wanted.spec, dataset, self.device, face, self.signals, threads=threads, resume=resume)
+        except StoreError:
+            raise
+        except ConvtuiError as error:
+            # Kept with the run: the others are not to suffer from it. One that was taken over goes on elsewhere.
+            self._complain(error, failed=not isinstance(error, RunBusy))
+
+    def _keep_statistics(self, wanted: Wanted, found: Match) -> None:
+        from engine.study.running import keep_statistics, lacks_statistics
+
+        if lacks_statistics(self.store, wanted, found):
+            assert found.run is not None
+            assert found.run.id is not None
+            try:
+                keep_statistics(self.store, wanted, found.run.id, self.device, self.data_dir)
+            except StoreError:
+                raise
+            except ConvtuiError as error:
+                self._complain(error, f"run {found.run.id}: its statistics could not be computed: ")
+
+    def _complain(self, error: ConvtuiError, what: str = "", *, failed: bool = True) -> None:
+        self.failed += failed
+        print(f"convtui: {clean(f'{what}{error}')}", file=sys.stderr, flush=True)
+        if error.__cause__ is not None:
+            from tui.log import log
+
+            print(f"convtui: the full story is in {log(error)}", file=sys.stderr, flush=True)
+
+    def _dataset(self, wanted: Wanted) -> Dataset:
+        """The images, kept for the next run where that wants the same."""
+        from tui.cli.train import face_for, load_dataset
+
+        if self._loaded is None or self._loaded[0] != wanted.spec.data:
+            self._loaded = None  # not two sets at once
+            face = face_for(0, as_json=self.as_json, quiet=self.quiet)
+            self._loaded = wanted.spec.data, load_dataset(wanted.spec, self.data_dir, face, named=True)
+        return self._loaded[1]
+
+    def _say(self, wanted: Wanted, standing: Standing, run: Run, place: str) -> None:
+        """Which run comes next, and how it stood."""
+        if self.as_json:
+            told = {"setting": wanted.setting, "seed": wanted.seed, "run": run.id, "standing": standing, "status": run.status}
+            print(line({"event": "setting", "study": wanted.study} | told), flush=True)
+        elif not self.quiet:
+            saved = self.store.newest_checkpoint(run.id or 0) if standing == "unfinished" else None
+            how = {
+                "done": f"is {run.status}",
+                "busy": f"is {run.status}, in somebody's hands: left alone ('convtui stop {run.id}' ends that)",
+                "unfinished": f"goes on from step {saved.step:,}" if saved is not None else "begins",
+                "failed": "begins anew: the one before it failed",
+                "missing": "begins",
+            }[standing]
+            print(f"{place} {clean(wanted.setting)}, seed {wanted.seed}: run {run.id} {how}", flush=True)
+
+    def _sum_up(self, wanted: Sequence[Wanted]) -> None:
+        from engine.study.running import standing
+
+        counts = Counter(found.run.status for found in standing(self.store, wanted) if found.run is not None)
+        name = wanted[0].study
+        if self.as_json:
+            print(line({"event": "study", "study": name, "wanted": len(wanted)} | counts), flush=True)
+        elif not self.quiet:
+            told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+            print(
+                f"study {name}: {told} of {len(wanted)} runs · convtui study show {clean(shlex.quote(self.reference))}", flush=True
+            )
