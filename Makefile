@@ -65,7 +65,7 @@ pictures: setup
 STORE ?= store.db
 reproductions: setup
 	@{ cat docs/reproductions.head; \
-	for study in $$($(BIN)/convtui study list --json | sed 's/.*"name": *"\([^"]*\)".*/\1/'); do \
+	for study in $$($(BIN)/convtui study list --json | sed -n 's/.*"name": *"\([^"]*\)".*"report": *"[^"].*/\1/p'); do \
 		echo; $(BIN)/convtui study show $$study --md --store $(STORE) | sed 's/^#/##/'; \
 	done; } > docs/reproductions.md
 
