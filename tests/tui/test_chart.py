@@ -51,7 +51,7 @@ def test_a_column_of_nothing_finite_is_a_gap() -> None:
     assert [math.isnan(y) for _, y in kept] == [False, True, True]
 
 
-values = st.one_of(st.floats(-1e6, 1e6), st.just(NAN), st.just(math.inf))
+values = st.one_of(st.floats(-1e6, 1e6), st.floats(), st.just(NAN), st.just(math.inf))
 
 
 @given(st.lists(values, min_size=1, max_size=300), st.integers(2, 40))
@@ -128,6 +128,7 @@ def test_nothing_to_draw_is_no_frame() -> None:
 
 
 ODD = [[1.0], [0.0, 0.0], [5.0] * 40, [-1.0, 1.0], [1e-9, 2e-9], [1e12, -1e12], [1.0, NAN, 2.0], [5e-324], [0.0, 5e-324]]
+ODD += [[1.7e308], [1.7e308, -1.7e308], [2.3, 1.7e308], [1.7e308, math.inf, 1e-308]]
 
 
 @pytest.mark.parametrize("ys", ODD)
@@ -214,6 +215,13 @@ def test_a_series_of_events_has_no_value_once_the_next_is_overdue() -> None:
 )
 def test_ticks_are_round(low: float, high: float, labels: list[str]) -> None:
     assert [label for _, label in ticks(low, high, 3)] == labels
+
+
+@given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6), st.integers(1, 12))
+def test_two_ticks_at_least_tell_the_scale(low: float, span: float, count: int) -> None:
+    told = ticks(low, low + span, count)
+    assert len(told) > 1
+    assert len({label for _, label in told}) == len(told) or span < 1e-5 * abs(low)
 
 
 def test_ticks_of_time_and_of_exponents() -> None:
