@@ -27,7 +27,7 @@ from engine.lens.subject import Cancelled, Prediction, Subject
 from engine.spec import RunSpec, changed, hyper, make
 from engine.store import Store
 from engine.training.recorded import recorded
-from tests.tui.test_sheet_view import piloted
+from tests.harness.screen import piloted, until
 from tui.cli import main
 from tui.looking import About, Asked, Images, Layer, Looking, Refused, Seen, Told, Wanted, command, follow, in_words
 from tui.screens.look import LookPage
@@ -119,17 +119,6 @@ class Alone(App[None]):
 
     def line(self, name: str) -> str:
         return str(self.page.query_one(f"#{name}", Static).render())
-
-
-async def until(pilot: Pilot[None], met: Callable[[], object]) -> None:
-    for _ in range(1000):
-        if met():
-            await pilot.pause()
-            return
-        await pilot.pause(0.01)
-    app = pilot.app
-    assert isinstance(app, Alone)
-    raise AssertionError(f"never came: {app.page._asked}, {app.page.picture._message}, {app.told}")
 
 
 async def settled(pilot: Pilot[None], **wanted: str) -> Alone:

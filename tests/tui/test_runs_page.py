@@ -14,6 +14,7 @@ from textual.widgets import Input, OptionList, Static
 
 from engine import events
 from engine.store import Recorder, Store
+from tests.harness.screen import screen_text, until
 from tests.tui.looks import Look, in_every_look
 from tests.tui.stores import LENET, add_run, fill
 from tui.app import ConvtuiApp
@@ -56,15 +57,6 @@ def used(steps: Steps, size: tuple[int, int] = (120, 36)) -> ConvtuiApp:
     return app
 
 
-async def until(pilot: Pilot[Any], condition: Callable[[], bool]) -> None:
-    """Wait until what the page reads in a thread is there."""
-    for _ in range(500):
-        if condition():
-            return
-        await pilot.pause(0.02)
-    raise AssertionError(f"waited in vain; on screen:\n{screen_text(pilot)}")
-
-
 def page(pilot: Pilot[Any]) -> RunsPage:
     assert isinstance(pilot.app.screen, RunsPage)
     return pilot.app.screen
@@ -82,14 +74,6 @@ def here(pilot: Pilot[Any]) -> int:
     line = table(pilot).line
     assert line is not None
     return line.id
-
-
-def screen_text(pilot: Pilot[Any]) -> str:
-    screen = pilot.app.screen
-    width, height = pilot.app.size
-    strips = screen._compositor.render_strips(pilot.app.size)
-    assert len(strips) <= height
-    return "\n".join("".join(segment.text for segment in strip)[:width] for strip in strips)
 
 
 def words(pilot: Pilot[Any], selector: str) -> str:
