@@ -171,11 +171,7 @@ def draw(plot: Plot, width: int, height: int) -> Drawing:
     up = (log_ticks if plot.log else ticks)(*y_range, height // 5 + 1)
     left = max(len(label) for _, label in up) + 1
     columns = width - left
-    across = time_ticks(*x_range, columns // 12) if plot.seconds else ticks(*x_range, columns // 12)
-    # Ticks make room for the axis's name at their end.
-    room = columns - len(plot.x_name) - 2
-    across = [(x, label) for x, label in across if _column(x, x_range, columns) + (len(label) + 1) // 2 < room] or across[:1]
-
+    across = _ticks_across(plot, x_range, columns)
     canvas = _canvas(width, height, x_range, y_range)
     canvas.set_xticks(*map(list, zip(*across, strict=True)))
     canvas.set_yticks([y for y, _ in up], [f"{label:>{left - 1}}" for _, label in up])
@@ -199,6 +195,17 @@ def draw(plot: Plot, width: int, height: int) -> Drawing:
     canvas.build_plot()
     canvas.matrix.add_horizontal_string(width - 1, 0, plot.x_name, _NAMES["axis"], alignment="right", check_space=True)
     return Drawing(_rows(canvas.matrix), left, columns, x_range)
+
+
+def _ticks_across(plot: Plot, x_range: tuple[float, float], columns: int) -> list[tuple[float, str]]:
+    """Those that leave room for the axis's name at their end; finer ones where only one would remain."""
+    room = columns - len(plot.x_name) - 2
+    for count in (columns // 12, columns // 8):
+        told = (time_ticks if plot.seconds else ticks)(*x_range, count)
+        kept = [(x, label) for x, label in told if _column(x, x_range, columns) + (len(label) + 1) // 2 < room]
+        if len(kept) > 1:
+            break
+    return kept or told[:1]
 
 
 def value_text(value: float | None, form: Form) -> str:

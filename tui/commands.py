@@ -14,9 +14,12 @@ class Keys(Provider):
     """What the keys of this screen do, to be found by typing."""
 
     def _actions(self) -> Iterator[tuple[str, str, str]]:
-        """Title, help and action."""
+        """Title, help and action; what the bar at the bottom offers first, what moves a cursor last."""
         seen = set()
-        for active in self.screen.active_bindings.values():
+        offered = sorted(
+            self.screen.active_bindings.values(), key=lambda active: (not active.binding.show, active.node is not self.screen)
+        )
+        for active in offered:
             binding = active.binding
             if not binding.description or not active.enabled or binding.action in seen or binding.action.startswith("page("):
                 continue

@@ -121,6 +121,14 @@ def test_ticks_are_legible_and_the_axis_is_named() -> None:
     assert any(row.startswith("1.0┤") for row in rows)
 
 
+@pytest.mark.parametrize("columns", [36, 39, 44])
+def test_the_axiss_name_leaves_two_ticks_at_least(columns: int) -> None:
+    epochs = Line("test", [1.0, 2.0, 3.0, 4.0], [20.0, 60.0, 80.0, 90.0], each=True)
+    below = text(draw(Plot("accuracy", [epochs], "epoch"), columns, 8))[-1].split()
+    assert len(below) > 2
+    assert below[-1] == "epoch"
+
+
 def test_nothing_to_draw_is_no_frame() -> None:
     assert not draw(Plot("loss", []), 60, 15).rows
     assert not draw(Plot("loss", [line([NAN, math.inf])]), 60, 15).rows

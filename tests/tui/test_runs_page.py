@@ -110,6 +110,19 @@ def test_shows_every_run_and_whole_columns(store: Store, size: tuple[int, int]) 
     used(steps, size)
 
 
+def test_the_palette_begins_with_what_the_page_does(store: Store) -> None:
+    async def steps(pilot: Pilot[int]) -> None:
+        await pilot.press("ctrl+p")
+        await until(pilot, lambda: "Filter" in screen_text(pilot) and "key N" in screen_text(pilot))
+        commands = pilot.app.screen.query_one(OptionList)
+        told = [str(commands.get_option_at_index(place).prompt).partition("\n")[0] for place in range(commands.option_count)]
+        assert told[:4] == ["Open", "Look", "Compare", "Mark"]
+        assert told.index("Delete") < told.index("Next")
+        await pilot.press("escape")
+
+    used(steps)
+
+
 def test_moves_by_arrows_and_letters(store: Store) -> None:
     async def steps(pilot: Pilot[int]) -> None:
         for keys, run in (("jj", 4), ("k", 5), ("G", 1), ("g", 6)):
