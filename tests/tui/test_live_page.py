@@ -28,6 +28,7 @@ from tui.screens.asking import Writing
 from tui.screens.live import LivePage
 from tui.screens.live_reading import Options, Reader
 from tui.screens.live_words import progress_bar, seconds_left, standing
+from tui.screens.page import LEAST
 from tui.session import Session
 from tui.widgets import device_line
 from tui.widgets.chart import Chart
@@ -210,6 +211,15 @@ def test_a_run_that_goes_on_again_elsewhere_cannot_be_resumed_and_says_why(store
         await until(pilot, lambda: notified(pilot, "is running in process"))
 
     used(steps)
+
+
+def test_the_smallest_screen_has_charts(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: LivePage) -> None:
+        assert all(chart.drawing.rows for chart in page.charts)
+        assert not says(pilot, "no loss yet")
+        assert not says(pilot, "no room")
+
+    used(steps, BASELINE, size=LEAST)
 
 
 def test_a_note_is_written(store: Store) -> None:

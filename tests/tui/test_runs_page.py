@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Input, OptionList, Static
+from textual.widgets import HelpPanel, Input, OptionList, Static
 
 from engine import events
 from engine.store import Recorder, Store
@@ -117,8 +117,31 @@ def test_the_palette_begins_with_what_the_page_does(store: Store) -> None:
         commands = pilot.app.screen.query_one(OptionList)
         told = [str(commands.get_option_at_index(place).prompt).partition("\n")[0] for place in range(commands.option_count)]
         assert told[:4] == ["Open", "Look", "Compare", "Mark"]
-        assert told.index("Delete") < told.index("Next")
+        assert told.index("Delete") < told.index("Next") < told.index("Theme")
+        assert told.count("Quit") == told.count("Keys") == 1
+
+    used(steps)
+
+
+def test_quit_in_the_palette_asks_too(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Session, "in_hand", property(lambda self: [6]))
+
+    async def steps(pilot: Pilot[int]) -> None:
+        await pilot.press("ctrl+p", *"quit")
+        await until(pilot, lambda: "key q" in screen_text(pilot))
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: "Go on without me" in screen_text(pilot))
         await pilot.press("escape")
+
+    used(steps)
+
+
+def test_a_second_question_mark_puts_the_keys_away(store: Store) -> None:
+    async def steps(pilot: Pilot[int]) -> None:
+        await pilot.press("question_mark")
+        await until(pilot, lambda: page(pilot).query(HelpPanel))
+        await pilot.press("question_mark")
+        await until(pilot, lambda: not page(pilot).query(HelpPanel))
 
     used(steps)
 
