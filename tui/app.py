@@ -18,6 +18,7 @@ from textual.binding import Binding, BindingType
 from textual.driver import Driver
 from textual.reactive import reactive
 from textual.theme import Theme
+from textual.widgets import HelpPanel
 
 from engine.errors import ConvtuiError
 from tui import settings
@@ -46,7 +47,7 @@ class ConvtuiApp(App[int]):
     TITLE = "convtui"
     # Those of the pages too: else everything is parsed anew when one of them is first opened.
     CSS_PATH: ClassVar[Any] = ["app.tcss", *(f"screens/{page.CSS_PATH}" for page in PAGES.values())]
-    COMMANDS: ClassVar[Any] = App.COMMANDS | {Keys}
+    COMMANDS: ClassVar[Any] = {Keys}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("1", "page('runs')", "Runs", show=False),
         Binding("2", "page('new')", "New", show=False),
@@ -54,7 +55,7 @@ class ConvtuiApp(App[int]):
         Binding("4", "page('look')", "Look", show=False),
         Binding("5", "page('compare')", "Compare", show=False),
         Binding("6", "page('studies')", "Studies", show=False),
-        Binding("question_mark", "show_help_panel", "Keys", key_display="?"),
+        Binding("question_mark", "keys", "Keys", key_display="?"),
         Binding("q,ctrl+q", "leave", "Quit", key_display="q"),
         Binding("ctrl+z", "suspend_process", "Suspend", show=False),
     ]
@@ -186,6 +187,13 @@ class ConvtuiApp(App[int]):
         """Choose a net and train it; beginning with these settings if there are any."""
         self.draft = None if spec is None else (spec, preset)
         self.action_page("new")
+
+    def action_keys(self) -> None:
+        """Show all keys of the page, or put them away."""
+        if self.screen.query(HelpPanel):
+            self.action_hide_help_panel()
+        else:
+            self.action_show_help_panel()
 
     # --------------------------------------------------------------------------------------------------------- leave
 

@@ -35,7 +35,8 @@ BETWEEN_MARKERS = 14
 NEAR_ZERO = 0.25
 """Share of the greatest value up to which the least one is close enough to zero for the axis to begin there."""
 LEAST_WIDTH, LEAST_HEIGHT = 16, 4
-_LEAST = 1e-300
+_LEAST, _MOST = 1e-300, 1e300
+"""Beyond these a span could not be divided, or would overflow."""
 
 # plotext knows colours by name or as (red, green, blue); the names that stand for a role.
 _ROLES: dict[str, Role] = {"gray": "axis", "green+": "best", "cyan": "rate", "red+": "trouble"}
@@ -156,8 +157,8 @@ def decimate(xs: Sequence[float], ys: Sequence[float], columns: int, x_range: tu
 
 
 def draw(plot: Plot, width: int, height: int) -> Drawing:
-    """`plot` in `width` columns and `height` rows; takes some milliseconds, for a thread."""
-    lines = [_logarithmic(line) if plot.log else line for line in plot.lines]
+    """`plot` in `width` columns and `height` rows; takes some milliseconds, for a thread. What is beyond 1e300 is drawn there."""
+    lines = [_logarithmic(_bounded(line)) if plot.log else _bounded(line) for line in plot.lines]
     finite = [[(x, y) for x, y in zip(line.xs, line.ys, strict=True) if math.isfinite(y)] for line in lines]
     if not any(finite) or width < LEAST_WIDTH or height < LEAST_HEIGHT:
         return Drawing()
@@ -170,11 +171,7 @@ def draw(plot: Plot, width: int, height: int) -> Drawing:
     up = (log_ticks if plot.log else ticks)(*y_range, height // 5 + 1)
     left = max(len(label) for _, label in up) + 1
     columns = width - left
-    across = time_ticks(*x_range, columns // 12) if plot.seconds else ticks(*x_range, columns // 12)
-    # Ticks make room for the axis's name at their end.
-    room = columns - len(plot.x_name) - 2
-    across = [(x, label) for x, label in across if _column(x, x_range, columns) + (len(label) + 1) // 2 < room] or across[:1]
-
+    across = _ticks_across(plot, x_range, columns)
     canvas = _canvas(width, height, x_range, y_range)
     canvas.set_xticks(*map(list, zip(*across, strict=True)))
     canvas.set_yticks([y for y, _ in up], [f"{label:>{left - 1}}" for _, label in up])
@@ -200,6 +197,17 @@ def draw(plot: Plot, width: int, height: int) -> Drawing:
     return Drawing(_rows(canvas.matrix), left, columns, x_range)
 
 
+def _ticks_across(plot: Plot, x_range: tuple[float, float], columns: int) -> list[tuple[float, str]]:
+    """Those that leave room for the axis's name at their end; finer ones where only one would remain."""
+    room = columns - len(plot.x_name) - 2
+    for count in (columns // 12, columns // 8):
+        told = (time_ticks if plot.seconds else ticks)(*x_range, count)
+        kept = [(x, label) for x, label in told if _column(x, x_range, columns) + (len(label) + 1) // 2 < room]
+        if len(kept) > 1:
+            break
+    return kept or told[:1]
+
+
 def value_text(value: float | None, form: Form) -> str:
     """A value of a series for people."""
     if value is None:
@@ -220,7 +228,10 @@ def ticks(low: float, high: float, count: int) -> list[tuple[float, str]]:
     """About `count` round numbers from low to high: multiples of 1, 2 or 5 by a power of ten, all written alike."""
     rough = (high - low) / max(2, count)
     power = 10.0 ** math.floor(math.log10(rough))
-    step = next(times * power for times in (1, 2, 5, 10) if times * power >= 0.75 * rough)
+    steps = [times * power for times in (1, 2, 5, 10)]
+    wanted = next(step for step in steps if step >= 0.75 * rough)
+    # One tick alone would tell no scale.
+    step = next(step for step in reversed(steps) if step <= wanted and len(_multiples(low, high, step)) > 1)
     values = _multiples(low, high, step)
     if max(abs(low), abs(high)) < 1e-2 or max(abs(low), abs(high)) >= 1e6:
         return [(value, _short(value)) for value in values]
@@ -230,6 +241,7 @@ def ticks(low: float, high: float, count: int) -> list[tuple[float, str]]:
 
 def log_ticks(low: float, high: float, count: int) -> list[tuple[float, str]]:
     """Round numbers for an axis from 10^low to 10^high, where they stand on it (as exponents), and how they are written."""
+    high = min(high, math.log10(_MOST))
     powers = range(math.floor(low), math.ceil(high) + 1)
     whole = [float(power) for power in powers if low <= power <= high]
     finer = [power + math.log10(times) for power in powers for times in (1, 2, 5) if low <= power + math.log10(times) <= high]
@@ -275,6 +287,12 @@ def _column(x: float, x_range: tuple[float, float], columns: int) -> int:
 def _logarithmic(line: Line) -> Line:
     ys = [math.log10(y) if y > 0 and math.isfinite(y) else math.nan for y in line.ys]
     return replace(line, ys=ys)
+
+
+def _bounded(line: Line) -> Line:
+    if all(-_MOST <= y <= _MOST or not math.isfinite(y) for y in line.ys):
+        return line
+    return replace(line, ys=[min(max(y, -_MOST), _MOST) if math.isfinite(y) else y for y in line.ys])
 
 
 def _stretches(points: Sequence[tuple[float, float]]) -> Iterator[list[tuple[float, float]]]:

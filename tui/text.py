@@ -26,6 +26,18 @@ def fitted(text: str, width: int) -> str:
     return f"{text}…"
 
 
+def fitted_name(text: str, width: int) -> str:
+    """`text` in at most `width` cells, most of its end kept: runs of one study begin alike, and end in what tells them apart."""
+    if (len(text) if text.isascii() else cell_len(text)) <= width:
+        return text
+    start = end = text
+    while start and cell_len(start) > (width - 1) // 3:
+        start = start[:-1]
+    while end and cell_len(end) > width - 1 - cell_len(start):
+        end = end[1:]
+    return f"{start}…{end}"
+
+
 def percent(fraction: float | None) -> str:
     """0.639 -> `63.9 %`; nothing and not-a-number are a dash."""
     return "—" if fraction is None or math.isnan(fraction) else f"{100 * fraction:.1f} %"

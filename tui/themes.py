@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from textual.theme import Theme
 
+
+def _tracks(colour: str) -> dict[str, str]:
+    """A scrollbar's track all but goes with what is behind it: Textual's own is black where the screen is dark."""
+    return {f"scrollbar-{part}": colour for part in ("background", "background-hover", "background-active", "corner-color")}
+
+
 DARK = Theme(
     name="convtui-dark",
     primary="#56b4e9",
@@ -17,6 +23,7 @@ DARK = Theme(
     warning="#e69f00",
     error="#e8743b",
     dark=True,
+    variables=_tracks("#171b1e"),
 )
 LIGHT = Theme(
     name="convtui-light",
@@ -31,5 +38,6 @@ LIGHT = Theme(
     warning="#9a6200",
     error="#b8430b",
     dark=False,
+    variables=_tracks("#f1f2ef"),
 )
 """Red and green never stand alone: failures are orange, and every status is a word too."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import re
 
+import pytest
 from rich.console import Console
 
 from engine import events
 from tui.cli.faces import BarFace, SafeFace
 from tui.cli.tables import aligned
-from tui.text import clean, duration, number, percent, size, sparkline
+from tui.text import clean, duration, fitted_name, number, percent, size, sparkline
 
 
 def drawn(width: int) -> str:
@@ -90,3 +91,17 @@ def test_values_are_written_for_people() -> None:
 
 def test_control_characters_never_reach_a_terminal() -> None:
     assert clean("a\x1b[31mb\x07\nc\u202ed") == "a[31mb cd"
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "fits"),
+    [
+        ("activations-and-rates/relu-adam-1e-4#1", 40, "activations-and-rates/relu-adam-1e-4#1"),
+        ("activations-and-rates/relu-adam-1e-4#1", 18, "activ…-adam-1e-4#1"),
+        ("卷积网络/激活函数", 10, "卷…活函数"),
+        ("ab", 1, "…"),
+        ("ab", 0, "…"),
+    ],
+)
+def test_a_name_that_is_cut_keeps_its_end(name: str, width: int, fits: str) -> None:
+    assert fitted_name(name, width) == fits

@@ -51,7 +51,7 @@ def test_a_column_of_nothing_finite_is_a_gap() -> None:
     assert [math.isnan(y) for _, y in kept] == [False, True, True]
 
 
-values = st.one_of(st.floats(-1e6, 1e6), st.just(NAN), st.just(math.inf))
+values = st.one_of(st.floats(-1e6, 1e6), st.floats(), st.just(NAN), st.just(math.inf))
 
 
 @given(st.lists(values, min_size=1, max_size=300), st.integers(2, 40))
@@ -121,6 +121,14 @@ def test_ticks_are_legible_and_the_axis_is_named() -> None:
     assert any(row.startswith("1.0┤") for row in rows)
 
 
+@pytest.mark.parametrize("columns", [36, 39, 44])
+def test_the_axiss_name_leaves_two_ticks_at_least(columns: int) -> None:
+    epochs = Line("test", [1.0, 2.0, 3.0, 4.0], [20.0, 60.0, 80.0, 90.0], each=True)
+    below = text(draw(Plot("accuracy", [epochs], "epoch"), columns, 8))[-1].split()
+    assert len(below) > 2
+    assert below[-1] == "epoch"
+
+
 def test_nothing_to_draw_is_no_frame() -> None:
     assert not draw(Plot("loss", []), 60, 15).rows
     assert not draw(Plot("loss", [line([NAN, math.inf])]), 60, 15).rows
@@ -128,6 +136,7 @@ def test_nothing_to_draw_is_no_frame() -> None:
 
 
 ODD = [[1.0], [0.0, 0.0], [5.0] * 40, [-1.0, 1.0], [1e-9, 2e-9], [1e12, -1e12], [1.0, NAN, 2.0], [5e-324], [0.0, 5e-324]]
+ODD += [[1.7e308], [1.7e308, -1.7e308], [2.3, 1.7e308], [1.7e308, math.inf, 1e-308]]
 
 
 @pytest.mark.parametrize("ys", ODD)
@@ -214,6 +223,13 @@ def test_a_series_of_events_has_no_value_once_the_next_is_overdue() -> None:
 )
 def test_ticks_are_round(low: float, high: float, labels: list[str]) -> None:
     assert [label for _, label in ticks(low, high, 3)] == labels
+
+
+@given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6), st.integers(1, 12))
+def test_two_ticks_at_least_tell_the_scale(low: float, span: float, count: int) -> None:
+    told = ticks(low, low + span, count)
+    assert len(told) > 1
+    assert len({label for _, label in told}) == len(told) or span < 1e-5 * abs(low)
 
 
 def test_ticks_of_time_and_of_exponents() -> None:

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Static
+from textual.widgets import OptionList, Static
 
 from engine.spec import changed
 from engine.store import Store
+from tests.harness.screen import screen_text, until
 from tests.tui.looks import Look, in_every_look
 from tests.tui.stores import LENET, add_run
 from tui.app import ConvtuiApp
@@ -33,14 +34,6 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
         add_run(store, "hot", spec=changed(LENET, {"optimiser.learning_rate": 0.5}), done=2, ending="diverged", accuracy=0.3)
         add_run(store, "tanh", spec=changed(LENET, {"model.activation": "tanh", "data.batch_size": 64}), accuracy=0.75)
         yield store
-
-
-async def until(pilot: Pilot[Any], condition: Callable[[], bool]) -> None:
-    for _ in range(500):
-        if condition():
-            return
-        await pilot.pause(0.02)
-    raise AssertionError("waited in vain")
 
 
 def used(steps: Callable[[Pilot[int], ComparePage], Awaitable[None]], marked: list[int], size: tuple[int, int] = (120, 36)) -> None:
@@ -81,11 +74,6 @@ def column(page: ComparePage, head: str) -> list[str]:
     return [row[rows[0].index(head)] for row in rows[1:]]
 
 
-def screen(pilot: Pilot[Any]) -> str:
-    app = pilot.app
-    return "\n".join("".join(segment.text for segment in strip) for strip in app.screen._compositor.render_strips(app.size))
-
-
 def test_reads_runs_in_the_order_of_their_marks(store: Store) -> None:
     compared = comparing.Reader().read(store, [3, 1, 99])
     assert [outcome.name for outcome in compared.comparison.outcomes] == ["tanh", "baseline"]
@@ -106,7 +94,7 @@ def test_shows_curves_outcomes_and_what_differs(store: Store, size: tuple[int, i
         assert [row.sign[0] for row in page.table.rows] == ["○", "△", "□"]
         wanted = {"best", "loss", "time", "to 90 %"} | ({"images/s", "stability"} if size[0] > 80 else set())
         assert wanted <= set(table(page)[0])
-        assert all(len(line.rstrip()) <= size[0] for line in screen(pilot).splitlines())
+        assert all(len(line.rstrip()) <= size[0] for line in screen_text(pilot).splitlines())
         settings = words(page, "#settings")
         assert "optimiser.learning_rate  0.0001  0.5" in settings
         assert "seed" not in settings
@@ -142,6 +130,30 @@ def test_keys_change_what_the_charts_show(store: Store) -> None:
     used(steps, [1, 3])
 
 
+@pytest.mark.parametrize("size", [(120, 36), (200, 60)])
+def test_v_chooses_what_the_last_chart_shows(store: Store, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[int], page: ComparePage) -> None:
+        last = charts(page)[-1]
+        await pilot.press("v")
+        await until(pilot, lambda: "what the last chart shows" in screen_text(pilot))
+        assert "best_epoch" not in screen_text(pilot)
+        options = pilot.app.screen.query_one(OptionList)
+        names = [str(options.get_option_at_index(place).prompt) for place in range(options.option_count)]
+        options.highlighted = names.index("learning_rate")
+        await pilot.press("enter")
+        await until(pilot, lambda: last.plot is not None and last.plot.title == "learning rate")
+        assert last.plot is not None
+        assert [line.ys[-1] for line in last.plot.lines] == [1e-4, 0.5]
+        assert [line.name for line in last.plot.lines] == ["1", "2"]
+        assert charts(page)[0].plot.title == "test loss"  # type: ignore[union-attr]
+        await pilot.press("L")
+        assert last.plot.log
+        await pilot.press("v", "g", "home", "enter")
+        await until(pilot, lambda: last.plot is not None and last.plot.title.endswith("accuracy"))
+
+    used(steps, [1, 2], size)
+
+
 def test_the_crosshair_tells_every_runs_value_at_the_same_epoch(store: Store) -> None:
     accuracies = {run: [100 * point.value for point in store.epoch_series([run], "test_accuracy")[run]] for run in (1, 2, 3)}
 
@@ -158,12 +170,12 @@ def test_the_crosshair_tells_every_runs_value_at_the_same_epoch(store: Store) ->
         assert at() == {1.0}
         await pilot.press("right")
         assert at() == {2.0}
-        shown = screen(pilot)
+        shown = screen_text(pilot)
         assert shown.count("at epoch 2.00") == 2
         for run, marker in zip((1, 2, 3), "○△□", strict=True):
             assert f"{marker} {run} {accuracies[run][1]:.1f} %" in shown
         await pilot.press("right")
-        assert "△ 2 —" in screen(pilot), "a run that ended before has no value there"
+        assert "△ 2 —" in screen_text(pilot), "a run that ended before has no value there"
         await pilot.press("escape")
         assert at() == {None}
         assert pilot.app.current_mode == "compare"
@@ -255,7 +267,7 @@ def test_many_runs_and_settings_share_the_room(store: Store) -> None:
         assert page.table.size.height >= 3
         assert page.query_one("#settings").region.height >= 2
         await pilot.press("G")
-        assert "run with a long name 11"[:13] in screen(pilot)
+        assert "name 11" in screen_text(pilot)
         await pilot.press("tab", "j", "l", "G", "g", "h", "k", "left")
         assert page.crossed, "the arrows are the crosshair's"
 

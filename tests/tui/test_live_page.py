@@ -19,6 +19,7 @@ from textual.widgets import Static
 
 from engine import device, events
 from engine.store import Message, Recorder, Request, Store
+from tests.harness.screen import screen_text, until
 from tests.tui.looks import Look, in_every_look
 from tests.tui.stores import LENET, add_run, fill
 from tui.app import ConvtuiApp
@@ -27,6 +28,7 @@ from tui.screens.asking import Writing
 from tui.screens.live import LivePage
 from tui.screens.live_reading import Options, Reader
 from tui.screens.live_words import progress_bar, seconds_left, standing
+from tui.screens.page import LEAST
 from tui.session import Session
 from tui.widgets import device_line
 from tui.widgets.chart import Chart
@@ -44,23 +46,8 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
         yield store
 
 
-async def until(pilot: Pilot[Any], condition: Callable[[], bool]) -> None:
-    """Wait until what the page reads and draws in threads is there."""
-    for _ in range(500):
-        if condition():
-            return
-        await pilot.pause(0.02)
-    raise AssertionError("waited in vain; on screen:\n" + "\n".join(screen_text(pilot)))
-
-
-def screen_text(pilot: Pilot[Any]) -> list[str]:
-    """What is on the screen, row by row."""
-    app = pilot.app
-    return ["".join(segment.text for segment in strip) for strip in app.screen._compositor.render_strips(app.size)]
-
-
 def says(pilot: Pilot[Any], words: str) -> bool:
-    return words in "\n".join(screen_text(pilot))
+    return words in screen_text(pilot)
 
 
 def notified(pilot: Pilot[Any], words: str) -> bool:
@@ -157,9 +144,36 @@ def test_a_second_space_takes_back_a_pause_that_is_not_seen_yet(store: Store) ->
 
 
 @pytest.mark.parametrize("key", ["space", "s", "k", "plus", "minus"])
-def test_nobody_has_a_finished_run_in_hand(store: Store, key: str) -> None:
+def test_a_finished_run_is_not_steered(store: Store, key: str) -> None:
     async def steps(pilot: Pilot[int], page: LivePage) -> None:
+        await until(pilot, lambda: says(pilot, "r Resume"))
+        assert not any(says(pilot, word) for word in ("Pause", "Stop", "k Save", "Rate"))
         await pilot.press(key)
+        assert not says(pilot, "asked")
+
+    used(steps, BASELINE)
+    assert requests(store, BASELINE) == []
+
+
+def test_keys_follow_what_becomes_of_a_run(store: Store) -> None:
+    recorder = Recorder(store, NOW)
+
+    async def steps(pilot: Pilot[int], page: LivePage) -> None:
+        assert "r Resume" not in screen_text(pilot)
+        recorder.record(events.Paused(140))
+        await until(pilot, lambda: says(pilot, "␣ Pause") and says(pilot, "r Resume"))
+        recorder.record(events.Stopped(140, 7, {}, 7.0, 400.0))
+        await until(pilot, lambda: not says(pilot, "␣ Pause") and says(pilot, "r Resume"))
+
+    used(steps)
+    recorder.close()
+
+
+@pytest.mark.parametrize("action", ["pause", "stop", "checkpoint", "rate(2.0)"])
+def test_nobody_has_a_run_in_hand_that_has_just_ended(store: Store, action: str) -> None:
+    async def steps(pilot: Pilot[int], page: LivePage) -> None:
+        name, _, factor = action.partition("(")
+        getattr(page, f"action_{name}")(*map(float, filter(None, [factor.rstrip(")")])))
         await until(pilot, lambda: says(pilot, "nobody has this run in hand"))
         await until(pilot, lambda: notified(pilot, "only a running or paused one"))
 
@@ -191,12 +205,21 @@ def test_resume_gives_the_run_to_this_process(store: Store, monkeypatch: pytest.
     assert resumed == [4]
 
 
-def test_a_running_run_cannot_be_resumed_and_says_why(store: Store) -> None:
+def test_a_run_that_goes_on_again_elsewhere_cannot_be_resumed_and_says_why(store: Store) -> None:
     async def steps(pilot: Pilot[int], page: LivePage) -> None:
-        await pilot.press("r")
+        page.action_resume()
         await until(pilot, lambda: notified(pilot, "is running in process"))
 
     used(steps)
+
+
+def test_the_smallest_screen_has_charts(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: LivePage) -> None:
+        assert all(chart.drawing.rows for chart in page.charts)
+        assert not says(pilot, "no loss yet")
+        assert not says(pilot, "no room")
+
+    used(steps, BASELINE, size=LEAST)
 
 
 def test_a_note_is_written(store: Store) -> None:
@@ -311,7 +334,7 @@ def test_charts_are_side_by_side_or_above_each_other_or_four(store: Store) -> No
         one, other = (chart.region for chart in page.charts)
         assert one.x == other.x
         assert abs(one.height - other.height) <= 1
-        assert all(len(row.rstrip()) <= 80 for row in screen_text(pilot))
+        assert all(len(row.rstrip()) <= 80 for row in screen_text(pilot).splitlines())
 
     async def four(pilot: Pilot[int], page: LivePage) -> None:
         await until(pilot, lambda: [chart.plot.title for chart in page.charts if chart.plot] == page.groups)
@@ -382,7 +405,7 @@ def test_another_run_takes_the_page(store: Store) -> None:
 def test_a_run_that_failed_before_its_first_epoch(store: Store) -> None:
     async def steps(pilot: Pilot[int], page: LivePage) -> None:
         await until(pilot, lambda: says(pilot, "no epoch yet") and says(pilot, "make data.batch_size smaller"))
-        assert not any("┤" in row for row in screen_text(pilot))
+        assert not any("┤" in row for row in screen_text(pilot).splitlines())
 
     used(steps, LARGE, charts=False)
 

@@ -27,7 +27,7 @@ from engine.lens.subject import Cancelled, Prediction, Subject
 from engine.spec import RunSpec, changed, hyper, make
 from engine.store import Store
 from engine.training.recorded import recorded
-from tests.tui.test_sheet_view import piloted
+from tests.harness.screen import piloted, screen_text, until
 from tui.cli import main
 from tui.looking import About, Asked, Images, Layer, Looking, Refused, Seen, Told, Wanted, command, follow, in_words
 from tui.screens.look import LookPage
@@ -121,17 +121,6 @@ class Alone(App[None]):
         return str(self.page.query_one(f"#{name}", Static).render())
 
 
-async def until(pilot: Pilot[None], met: Callable[[], object]) -> None:
-    for _ in range(1000):
-        if met():
-            await pilot.pause()
-            return
-        await pilot.pause(0.01)
-    app = pilot.app
-    assert isinstance(app, Alone)
-    raise AssertionError(f"never came: {app.page._asked}, {app.page.picture._message}, {app.told}")
-
-
 async def settled(pilot: Pilot[None], **wanted: str) -> Alone:
     """The page once the answer is there, to these options or this view."""
     app = pilot.app
@@ -164,6 +153,10 @@ async def test_it_opens_the_newest_run_with_its_filters(stored: Path, subject: S
     async with Alone(stored).run_test(size=(120, 36)) as pilot:
         app = await settled(pilot, view="filters")
         assert as_json(app.results) == seen(subject, "filters")
+        title, _, rest = app.results[0].title.partition(" · ")
+        assert rest == subject.title
+        assert title in screen_text(pilot)
+        assert rest not in screen_text(pilot), "the page says above which run it is"
         assert app.line("about").startswith("run 2 conv · epoch ◂ 2 of 2")
         (sheet,) = app.results
         view = app.page.picture

@@ -16,8 +16,8 @@ from engine.lens import registry
 from engine.spec import changed
 from engine.store import Store
 from engine.training.recorded import recorded
+from tests.harness.screen import piloted
 from tests.tui.test_look_page import Alone, settled, spec, strip_text, train, until
-from tests.tui.test_sheet_view import piloted
 from tui.widgets.views import Views
 
 

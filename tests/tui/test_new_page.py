@@ -17,6 +17,7 @@ from textual.widgets import Input, OptionList, Static
 from engine.models import check
 from engine.presets import own_presets, preset
 from engine.spec import changed
+from tests.harness.screen import until
 from tui.app import ConvtuiApp
 from tui.screens.new import NewPage
 from tui.session import Session
@@ -49,21 +50,13 @@ def _untimed(monkeypatch: pytest.MonkeyPatch) -> None:
 Steps = Callable[[ConvtuiApp, NewPage, Pilot[Any]], Awaitable[None]]
 
 
-async def until(true: Callable[[], object], pilot: Pilot[Any]) -> None:
-    for _ in range(600):
-        if true():
-            return
-        await pilot.pause(0.05)
-    raise AssertionError("waited for nothing")
-
-
 async def shown(pilot: Pilot[Any]) -> NewPage:
     """The page, once it knows all that it finds out by itself."""
     app = pilot.app
-    await until(lambda: isinstance(app.screen, NewPage), pilot)
+    await until(pilot, lambda: isinstance(app.screen, NewPage))
     page = app.screen
     assert isinstance(page, NewPage)
-    await until(lambda: page.query(NetPanel) and page.panel.facts is not None, pilot)
+    await until(pilot, lambda: page.query(NetPanel) and page.panel.facts is not None)
     return page
 
 
@@ -75,7 +68,7 @@ def on_page(path: Path, steps: Steps, size: tuple[int, int] = (120, 36), draft: 
         app = ConvtuiApp(session)
         try:
             async with app.run_test(size=size) as pilot:
-                await until(lambda: session.is_open, pilot)
+                await until(pilot, lambda: session.is_open)
                 app.open_new(*(draft or ()))
                 await steps(app, await shown(pilot), pilot)
                 if wait:
@@ -235,7 +228,7 @@ def test_the_net_table_is_what_the_engine_says(tmp_path: Path) -> None:
         page.form.put("model.conv_blocks", "8 3x3 bn pool 2, 4 3x3")
         page.form.put("data.source", "digits")
         spec = page.form.draft.spec
-        await until(lambda: page.panel.facts and page.panel.facts.net == check(spec), pilot)
+        await until(pilot, lambda: page.panel.facts and page.panel.facts.net == check(spec))
         from rich.console import Console
 
         from tui.widgets.net_panel import net_table
@@ -253,9 +246,9 @@ def test_the_net_table_is_what_the_engine_says(tmp_path: Path) -> None:
         assert f"{summary.parameters:,} parameters, {summary.neurons:,} neurons" in said(page, "#totals")
         assert "digits: built in" in said(page, "#data")
         page.form.put("model.conv_blocks", "8 90x90")
-        await until(lambda: "does not fit" in said(page, "#net"), pilot)
+        await until(pilot, lambda: "does not fit" in said(page, "#net"))
         page.form.put("data.source", "cifar11")
-        await until(lambda: "did you mean cifar10?" in said(page, "#data"), pilot)
+        await until(pilot, lambda: "did you mean cifar10?" in said(page, "#data"))
 
     on_page(tmp_path, steps)
 
@@ -274,10 +267,10 @@ def test_start_trains_exactly_these_settings_and_shows_the_run(tmp_path: Path) -
     async def steps(app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
         await to(page, "name", pilot)
         await pilot.press("enter", *"first try", "enter", "s")
-        await until(lambda: app.run_id is not None, pilot)
+        await until(pilot, lambda: app.run_id is not None)
         assert app.run_id is not None
         store = app.session.store
-        await until(lambda: store.run(app.run_id or 0).status == "finished", pilot)
+        await until(pilot, lambda: store.run(app.run_id or 0).status == "finished")
         run = store.run(app.run_id)
         assert run.settings == TINY
         assert (run.name, run.preset, run.dataset) == ("first try", "demo", "digits")
@@ -291,17 +284,17 @@ def test_started_while_another_trains_it_waits_for_its_turn(tmp_path: Path) -> N
     async def steps(app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
         session, store = app.session, app.session.store
         first = session.start(changed(TINY, {"training.epochs": 5000}), name="long").id or 0
-        await until(lambda: store.run(first).step > 0, pilot)
+        await until(pilot, lambda: store.run(first).step > 0)
         await pilot.press("s")
-        await until(lambda: app.run_id is not None, pilot)
+        await until(pilot, lambda: app.run_id is not None)
         second = app.run_id or 0
         assert session.in_hand == [first, second]
         assert store.run(second).status == "queued"
         await until(
-            lambda: app.current_mode == "live" and "waits for its turn" in str(app.screen.query_one("#about").render()), pilot
+            pilot, lambda: app.current_mode == "live" and "waits for its turn" in str(app.screen.query_one("#about").render())
         )
         store.request(first, "stop")
-        await until(lambda: store.run(second).status == "finished", pilot)
+        await until(pilot, lambda: store.run(second).status == "finished")
 
     on_page(tmp_path, steps, draft=(TINY, "demo"))
 
@@ -310,7 +303,7 @@ def test_start_refuses_a_net_that_cannot_be_built(tmp_path: Path) -> None:
     async def steps(app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
         page.form.put("model.conv_blocks", "4 90x90")
         await pilot.press("s")
-        await until(lambda: any("does not fit" in notice.message for notice in app._notifications), pilot)
+        await until(pilot, lambda: any("does not fit" in notice.message for notice in app._notifications))
         assert not app.session.store.runs()
         assert app.current_mode == "new"
 
@@ -324,7 +317,7 @@ def test_a_clone_begins_with_its_settings_as_changes_from_its_preset(tmp_path: P
         assert app.draft is None
         assert page.form.of("data.source").shown.was == "shapes"
         app.open_new(preset("lenet5").spec, "no longer there")
-        await until(lambda: page.form.draft.spec == preset("lenet5").spec, pilot)
+        await until(pilot, lambda: page.form.draft.spec == preset("lenet5").spec)
         assert not page.form.draft.changes()
 
     on_page(tmp_path, steps, draft=(TINY, "demo"))
@@ -339,8 +332,8 @@ def test_trials(tmp_path: Path, key: str, line: str, words: str, monkeypatch: py
     async def steps(_app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
         page.form.put("data.batch_size", "25")
         await pilot.press(key)
-        await until(lambda: words in said(page, line), pilot)
-        await until(lambda: not page.trying.asked, pilot)
+        await until(pilot, lambda: words in said(page, line))
+        await until(pilot, lambda: not page.trying.asked)
         page.form.put("data.size", "9")
         await pilot.pause()
         assert said(page, line) == ""
@@ -355,12 +348,12 @@ def test_a_trial_is_ended_by_its_key_and_by_quitting(tmp_path: Path, monkeypatch
 
     async def steps(app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
         await pilot.press("b")
-        await until(lambda: "overfit a batch: step" in said(page, "#trial"), pilot)
+        await until(pilot, lambda: "overfit a batch: step" in said(page, "#trial"))
         await pilot.press("b")
         assert said(page, "#trial") == "the trial was ended"
-        await until(lambda: not app.session.generators.locked(), pilot)
+        await until(pilot, lambda: not app.session.generators.locked())
         await pilot.press("b")
-        await until(lambda: "overfit a batch: step" in said(page, "#trial"), pilot)
+        await until(pilot, lambda: "overfit a batch: step" in said(page, "#trial"))
         await pilot.press("1", "q")  # from another page, without a word to the trial
 
     on_page(tmp_path, steps, draft=(TINY, "demo"))
@@ -373,9 +366,9 @@ def test_what_a_trial_says_is_brought_to_sight(tmp_path: Path, size: tuple[int, 
         await pilot.pause()
         assert page.images.region.area
         await pilot.press("b")
-        await until(lambda: page.query_one("#trial").region.area, pilot)
+        await until(pilot, lambda: page.query_one("#trial").region.area)
         assert not page.images.region.area
-        await until(lambda: "digits: loss" in said(page, "#trial"), pilot)
+        await until(pilot, lambda: "digits: loss" in said(page, "#trial"))
 
     on_page(tmp_path, steps, size=size, draft=(TINY, "demo"))
 
@@ -390,11 +383,11 @@ def test_a_trial_is_ended_while_it_reads_images(tmp_path: Path, monkeypatch: pyt
 
     async def steps(app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
         await pilot.press("r")
-        await until(lambda: "decoding images: " in said(page, "#trial"), pilot)
+        await until(pilot, lambda: "decoding images: " in said(page, "#trial"))
         page.form.put("data.size", "9")
-        await until(lambda: not app.session.generators.locked(), pilot)
+        await until(pilot, lambda: not app.session.generators.locked())
         await pilot.press("r")
-        await until(lambda: "decoding images: " in said(page, "#trial"), pilot)
+        await until(pilot, lambda: "decoding images: " in said(page, "#trial"))
         await pilot.press("q")
 
     on_page(tmp_path, steps, draft=(TINY, "demo"), wait=False)
@@ -406,10 +399,10 @@ def test_a_trial_gives_way_to_a_run_and_none_begins_beside_it(tmp_path: Path, mo
 
     async def steps(app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
         await pilot.press("b")
-        await until(lambda: "overfit a batch: step" in said(page, "#trial"), pilot)
+        await until(pilot, lambda: "overfit a batch: step" in said(page, "#trial"))
         run = app.session.start(changed(TINY, {"training.epochs": 100_000}), name="long")
-        await until(lambda: app.session.store.run(run.id or 0).step > 0, pilot)
-        await until(lambda: said(page, "#trial") == "the trial was ended", pilot)
+        await until(pilot, lambda: app.session.store.run(run.id or 0).step > 0)
+        await until(pilot, lambda: said(page, "#trial") == "the trial was ended")
         for key in "tbr":
             await pilot.press(key)
             assert "a run is in training here" in said(page, "#trial")
@@ -425,18 +418,18 @@ def test_settings_are_timed_unasked_once_they_have_settled(tmp_path: Path, monke
     monkeypatch.setattr("engine.training.trials.TIMED_SECONDS", 0.0)
 
     async def steps(_app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
-        await until(lambda: "ms a step" in said(page, "#speed"), pilot)
+        await until(pilot, lambda: "ms a step" in said(page, "#speed"))
         for count in range(4, 40):
             page.form.put("model.conv_blocks", f"{count} 3x3")
             await pilot.pause(0.01)
         assert said(page, "#speed") == ""
-        await until(lambda: "ms a step" in said(page, "#speed"), pilot)
+        await until(pilot, lambda: "ms a step" in said(page, "#speed"))
         assert page.panel.facts is not None
         assert page.panel.facts.net == check(page.form.draft.spec)
         page.form.put("model.dense_blocks", "65536, 65536")
-        await until(lambda: "a large net: t times a few steps of it" in said(page, "#speed"), pilot)
+        await until(pilot, lambda: "a large net: t times a few steps of it" in said(page, "#speed"))
         page.form.put("model.conv_blocks", "4 90x90")
-        await until(lambda: "does not fit" in said(page, "#net"), pilot)
+        await until(pilot, lambda: "does not fit" in said(page, "#net"))
         await pilot.pause(0.1)
         assert said(page, "#speed") == ""
 
@@ -448,9 +441,9 @@ def test_a_net_too_large_for_the_machine_is_neither_tried_nor_started(tmp_path: 
         page.form.put("data.size", "512")
         page.form.put("model.conv_blocks", "4096 3x3, 4096 3x3")
         await pilot.press("t")
-        await until(lambda: "this net needs at least" in said(page, "#speed"), pilot)
+        await until(pilot, lambda: "this net needs at least" in said(page, "#speed"))
         await pilot.press("s")
-        await until(lambda: any("this net needs at least" in notice.message for notice in app._notifications), pilot)
+        await until(pilot, lambda: any("this net needs at least" in notice.message for notice in app._notifications))
         assert not app.session.store.runs()
 
     on_page(tmp_path, steps, draft=(TINY, "demo"))
@@ -486,7 +479,7 @@ def test_keeping_a_preset_asks_before_it_replaces_one(tmp_path: Path) -> None:
 def test_choosing_a_device(tmp_path: Path) -> None:
     async def steps(app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
         await pilot.press("d")
-        await until(lambda: app.screen is not page, pilot)
+        await until(pilot, lambda: app.screen is not page)
         await pilot.press("home", "enter")
         await pilot.pause()
         assert app.session.device == "auto"
@@ -525,9 +518,9 @@ def test_a_deep_nets_table_is_scrolled_by_keys(tmp_path: Path) -> None:
     async def steps(_app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
         page.form.put("model.conv_blocks", ", ".join(["4 3x3 pad 1 bn"] * 20))
         spec = page.form.draft.spec
-        await until(lambda: page.panel.facts and page.panel.facts.net == check(spec), pilot)
+        await until(pilot, lambda: page.panel.facts and page.panel.facts.net == check(spec))
         table = page.panel.query_one(VerticalScroll)
-        await until(lambda: table.max_scroll_y > 0, pilot)
+        await until(pilot, lambda: table.max_scroll_y > 0)
         assert page.query_one("#chart").region.bottom <= page.query_one("#status").region.y
         await pilot.press("]")
         assert table.scroll_offset.y == table.size.height - 2
@@ -543,7 +536,7 @@ def test_a_deep_nets_table_is_scrolled_by_keys(tmp_path: Path) -> None:
 
 
 async def seen(page: NewPage, pilot: Pilot[Any]) -> None:
-    await until(lambda: page.images.known is not None, pilot)
+    await until(pilot, lambda: page.images.known is not None)
     await pilot.app.workers.wait_for_complete()
     await pilot.pause()
 
@@ -570,7 +563,7 @@ def test_images_follow_the_settings(tmp_path: Path) -> None:
         for size in ("1", "12", "16"):
             page.form.put("data.size", size)
         page.form.put("data.colour", "rgb")
-        await until(lambda: page.images.known and page.images.known.examples.images.shape[1:] == (3, 16, 16), pilot)
+        await until(pilot, lambda: page.images.known and page.images.known.examples.images.shape[1:] == (3, 16, 16))
 
     on_page(tmp_path, steps, draft=(TINY, "demo"))
 
@@ -591,7 +584,7 @@ def test_other_examples_and_other_classes(tmp_path: Path) -> None:
         await pilot.press("comma")
         assert "classes 7 to 8 of 10" in drawn(page)
         await pilot.press("e")
-        await until(lambda: page.images.known is not first, pilot)
+        await until(pilot, lambda: page.images.known is not first)
         assert page.images.known is not None
         assert not (page.images.known.examples.images == first.examples.images).all()
         assert "classes 7 to 8 of 10" in drawn(page)
@@ -614,11 +607,11 @@ def test_images_that_cannot_be_had_say_why(tmp_path: Path, source: str, words: s
     async def steps(app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
         page.form.put("data.source", source.format(tmp_path))
         await pilot.press("v")
-        await until(lambda: words in drawn(page).replace("\n", " "), pilot)
+        await until(pilot, lambda: words in drawn(page).replace("\n", " "))
         if source != "cifar10":
-            await until(lambda: page.panel.facts and page.panel.facts.data_wrong, pilot)
+            await until(pilot, lambda: page.panel.facts and page.panel.facts.data_wrong)
             await pilot.press("s")
-            await until(lambda: any(words in notice.message for notice in app._notifications), pilot)
+            await until(pilot, lambda: any(words in notice.message for notice in app._notifications))
             assert not app.session.store.runs()
         page.form.put("data.source", "digits")
         await seen(page, pilot)
@@ -634,11 +627,11 @@ def test_a_folders_own_classes_are_what_the_net_tells_apart(tmp_path: Path) -> N
     async def steps(_app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
         page.form.put("data.source", f"folder:{place}")
         spec = page.form.draft.spec
-        await until(lambda: page.panel.facts and page.panel.facts.net == check(spec, classes=3), pilot)
+        await until(pilot, lambda: page.panel.facts and page.panel.facts.net == check(spec, classes=3))
         assert "48 training + 12 test images, 3 classes" in said(page, "#data")
         assert "48 images shown in 1 step, 1 an epoch" in said(page, "#totals")
         page.form.put("training.images", "100")
-        await until(lambda: "144 images shown in 3 steps" in said(page, "#totals"), pilot)
+        await until(pilot, lambda: "144 images shown in 3 steps" in said(page, "#totals"))
         await pilot.press("v")
         await seen(page, pilot)
         assert "owl" in drawn(page)
@@ -659,7 +652,7 @@ def test_reading_images_ends_when_the_application_does(tmp_path: Path, monkeypat
 
     async def steps(_app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
         await pilot.press("v")
-        await until(lambda: "reading: " in drawn(page), pilot)
+        await until(pilot, lambda: "reading: " in drawn(page))
         page.form.put("data.size", "12")
         await pilot.press("1", "q")
 
@@ -724,12 +717,12 @@ def test_picture(
     app = ConvtuiApp(session)
 
     async def before(pilot: Pilot[Any]) -> None:
-        await until(lambda: "runs" in app.about, pilot)
+        await until(pilot, lambda: "runs" in app.about)
         if theme != "no-colour":
             app.theme = theme
         app.open_new(spec, "lenet5")
         page = await shown(pilot)
-        await until(lambda: page.panel.facts and "tanh" in page.panel.facts.activation.series, pilot)
+        await until(pilot, lambda: page.panel.facts and "tanh" in page.panel.facts.activation.series)
         page.form.put("data.size", "2x")
         await to(page, "data.size", pilot)
         await pilot.press(*{"net": "v" if size[0] < 100 else "", "images": "vv" if size[0] < 100 else "v"}.get(view, ""))

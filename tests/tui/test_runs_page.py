@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Input, OptionList, Static
+from textual.widgets import HelpPanel, Input, OptionList, Static
 
 from engine import events
 from engine.store import Recorder, Store
+from tests.harness.screen import screen_text, until
 from tests.tui.looks import Look, in_every_look
 from tests.tui.stores import LENET, add_run, fill
 from tui.app import ConvtuiApp
@@ -56,15 +57,6 @@ def used(steps: Steps, size: tuple[int, int] = (120, 36)) -> ConvtuiApp:
     return app
 
 
-async def until(pilot: Pilot[Any], condition: Callable[[], bool]) -> None:
-    """Wait until what the page reads in a thread is there."""
-    for _ in range(500):
-        if condition():
-            return
-        await pilot.pause(0.02)
-    raise AssertionError(f"waited in vain; on screen:\n{screen_text(pilot)}")
-
-
 def page(pilot: Pilot[Any]) -> RunsPage:
     assert isinstance(pilot.app.screen, RunsPage)
     return pilot.app.screen
@@ -82,14 +74,6 @@ def here(pilot: Pilot[Any]) -> int:
     line = table(pilot).line
     assert line is not None
     return line.id
-
-
-def screen_text(pilot: Pilot[Any]) -> str:
-    screen = pilot.app.screen
-    width, height = pilot.app.size
-    strips = screen._compositor.render_strips(pilot.app.size)
-    assert len(strips) <= height
-    return "\n".join("".join(segment.text for segment in strip)[:width] for strip in strips)
 
 
 def words(pilot: Pilot[Any], selector: str) -> str:
@@ -124,6 +108,42 @@ def test_shows_every_run_and_whole_columns(store: Store, size: tuple[int, int]) 
         assert ids(pilot) == [6, 5, 4, 3, 2, 1]
 
     used(steps, size)
+
+
+def test_the_palette_begins_with_what_the_page_does(store: Store) -> None:
+    async def steps(pilot: Pilot[int]) -> None:
+        await pilot.press("ctrl+p")
+        await until(pilot, lambda: "Filter" in screen_text(pilot) and "key N" in screen_text(pilot))
+        commands = pilot.app.screen.query_one(OptionList)
+        told = [str(commands.get_option_at_index(place).prompt).partition("\n")[0] for place in range(commands.option_count)]
+        assert told[:4] == ["Open", "Look", "Compare", "Mark"]
+        assert told.index("Delete") < told.index("Next") < told.index("Theme")
+        assert told.count("Quit") == told.count("Keys") == 1
+
+    used(steps)
+
+
+def test_quit_in_the_palette_asks_too(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Session, "in_hand", property(lambda self: [6]))
+
+    async def steps(pilot: Pilot[int]) -> None:
+        await pilot.press("ctrl+p", *"quit")
+        await until(pilot, lambda: "key q" in screen_text(pilot))
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: "Go on without me" in screen_text(pilot))
+        await pilot.press("escape")
+
+    used(steps)
+
+
+def test_a_second_question_mark_puts_the_keys_away(store: Store) -> None:
+    async def steps(pilot: Pilot[int]) -> None:
+        await pilot.press("question_mark")
+        await until(pilot, lambda: page(pilot).query(HelpPanel))
+        await pilot.press("question_mark")
+        await until(pilot, lambda: not page(pilot).query(HelpPanel))
+
+    used(steps)
 
 
 def test_moves_by_arrows_and_letters(store: Store) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import functools
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -13,20 +10,10 @@ from textual.app import App, ComposeResult
 
 from engine.lens.colour import coloured
 from engine.lens.results import Curves, Result, Sheet, Table, Target, Tile, make_sheet
+from tests.harness.screen import piloted
 from tui.drawing import groups, result_rows, segments
 from tui.drawing.items import Item, drawn, nearest
 from tui.widgets.sheet_view import SheetView
-
-
-def piloted(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """A test that is a coroutine, run in a loop of its own."""
-
-    @functools.wraps(test)
-    def run(*arguments: Any, **keywords: Any) -> None:
-        asyncio.run(test(*arguments, **keywords))
-
-    return run
-
 
 RNG = np.random.default_rng(4)
 

@@ -16,6 +16,7 @@ from engine.store import Store
 from engine.study import finding, own_studies, study
 from engine.study.markdown import page as markdown
 from engine.study.results import results
+from tests.harness.screen import screen_text, until
 from tests.tui.looks import Look, in_every_look
 from tests.tui.stores import add_run
 from tui.app import ConvtuiApp
@@ -109,19 +110,6 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
         yield store
 
 
-async def until(pilot: Pilot[Any], condition: Callable[[], bool]) -> None:
-    for _ in range(750):
-        if condition():
-            return
-        await pilot.pause(0.02)
-    raise AssertionError(f"waited in vain; on screen:\n{screen(pilot)}")
-
-
-def screen(pilot: Pilot[Any]) -> str:
-    app = pilot.app
-    return "\n".join("".join(segment.text for segment in strip) for strip in app.screen._compositor.render_strips(app.size))
-
-
 def words(page: StudiesPage, selector: str) -> str:
     return str(page.query_one(selector, Static).render())
 
@@ -196,11 +184,11 @@ def test_published_measured_and_difference_stand_side_by_side(store: Store) -> N
 def test_claims_stand_below_with_their_verdicts(store: Store) -> None:
     async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
         page.query_one("#claims").focus()
-        shown = screen(pilot)
+        shown = screen_text(pilot)
         assert "✗ does not" in next(line for line in shown.splitlines() if "nine tenths" in line)
         assert "· not decided" in next(line for line in shown.splitlines() if "stuck at chance" in line)
         await pilot.press("end")
-        await until(pilot, lambda: "how the images were scaled" in screen(pilot))
+        await until(pilot, lambda: "how the images were scaled" in screen_text(pilot))
 
     used(steps, size=(160, 50))
 
@@ -269,7 +257,7 @@ def test_the_crosshair_is_the_one_of_the_other_pages(store: Store) -> None:
         assert page.charts[0].crosshair == 10.0
         await pilot.press("left")
         assert page.charts[0].crosshair == 9.0
-        assert "at epoch 9.00" in screen(pilot)
+        assert "at epoch 9.00" in screen_text(pilot)
         await pilot.press("escape")
         assert page.charts[0].crosshair is None
         assert pilot.app.current_mode == "studies"
@@ -304,7 +292,7 @@ def test_a_narrow_page_has_list_and_study_take_turns(store: Store) -> None:
         assert not page.charts[0].region.height
         await pilot.press("v")
         await until(pilot, lambda: bool(page.charts[0].region.height))
-        assert all(len(line.rstrip()) <= 80 for line in screen(pilot).splitlines())
+        assert all(len(line.rstrip()) <= 80 for line in screen_text(pilot).splitlines())
         await pilot.press("escape")
         assert page.names.has_focus
         await pilot.press("escape")
@@ -375,7 +363,7 @@ def test_missing_runs_of_a_setting_are_queued_and_trained(store: Store) -> None:
     async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
         await pilot.press("enter", "j", "j", "s")
         await until(pilot, lambda: isinstance(pilot.app.screen, Queueing))
-        assert "missing runs of tanh" in screen(pilot)
+        assert "missing runs of tanh" in screen_text(pilot)
         await fill(pilot, {"scale": "0.1"})
         await until(pilot, lambda: notified(pilot, "1 run queued, 1 done or in somebody's hands already"))
         await until(pilot, lambda: statuses(store, "tanh") == ["finished", "finished"])
@@ -390,14 +378,14 @@ def test_a_form_says_what_cannot_be_and_stays(store: Store) -> None:
     async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
         await pilot.press("S")
         await until(pilot, lambda: isinstance(pilot.app.screen, Queueing))
-        assert "all 4 settings" in screen(pilot)
+        assert "all 4 settings" in screen_text(pilot)
         for values, told in (
             ({"scale": "much"}, "'much' must be a number"),
             ({"scale": "1", "seeds": "none"}, "whole number"),
             ({"seeds": "", "data-0": "folder:/nowhere"}, "/nowhere"),
         ):
             await fill(pilot, values)
-            await until(pilot, lambda told=told: told in screen(pilot))  # type: ignore[misc]
+            await until(pilot, lambda told=told: told in screen_text(pilot))  # type: ignore[misc]
         await pilot.press("escape")
         await until(pilot, lambda: pilot.app.screen is page)
 
@@ -448,7 +436,7 @@ def test_without_a_study_it_says_where_one_goes(store: Store) -> None:
         path.unlink()
 
     async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
-        await until(pilot, lambda: "There is no study" in screen(pilot))
+        await until(pilot, lambda: "There is no study" in screen_text(pilot))
         await pilot.press("s", "S", "x", "enter", "y", "j", "escape")
 
     used(steps, there=False)

@@ -9,7 +9,7 @@ import typer
 
 from engine.errors import UsageError
 from tui.cli.options import DEFAULT_STORE, AsJson, StorePath, existing_store, line
-from tui.text import clean, fitted
+from tui.text import clean, fitted, fitted_name
 
 if TYPE_CHECKING:
     from engine.study.comparing import Comparison, Outcome
@@ -51,7 +51,7 @@ def _lines(comparison: Comparison, baseline: Outcome | None) -> list[str]:
     from tui.cli.tables import aligned, width
     from tui.outcomes import DROPPED, FLUSH_RIGHT, LEGEND, cells, heads
 
-    rows = [[fitted(cell.text, NAME_WIDTH) for cell in cells(outcome, baseline)] for outcome in comparison.outcomes]
+    rows = [[fitted_name(cell.text, NAME_WIDTH) for cell in cells(outcome, baseline)] for outcome in comparison.outcomes]
     lines = aligned(heads(baseline), rows, right=FLUSH_RIGHT, drop=DROPPED, columns=width())
     lines += ["", LEGEND]
     if comparison.settings:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import cycle, groupby
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from rich.cells import cell_len
 from rich.style import Style
 
@@ -25,6 +25,7 @@ WIDTH = 100
 BETWEEN_MARKERS = 12
 NEAR_ZERO = 0.2
 """Share of the greatest value up to which the least one is close enough to zero to begin the axis there."""
+_LEAST, _MOST = 1e-300, 1e300
 # The dots of a braille character: bits by row and column.
 _DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
 
@@ -34,11 +35,11 @@ Points = NDArray[np.float64]
 def curves_rows(curves: Curves, width: int, *, rows: int | None = None) -> list[Row]:
     """A chart in rows of at most `width` columns, and in `rows` of them where that leaves it three high.
 
-    Values that are not finite are gaps.
+    Values that are not finite are gaps; what is beyond 1e300 is drawn there.
     """
     head = wrapped(curves.title, width, BOLD) + [row for note in curves.notes for row in wrapped(note, width, DIM)]
-    x = np.asarray(curves.x, np.float64)
-    series = [np.asarray(values, np.float64) for values in curves.series.values()]
+    x = _bounded(curves.x)
+    series = [_bounded(values) for values in curves.series.values()]
     told = [np.isfinite(x) & np.isfinite(values) for values in series]
     if not any(each.any() for each in told):
         return [*head, *wrapped("there is nothing to draw: no value is a finite number", width)]
@@ -126,10 +127,18 @@ def _x_axis(name: str, across: tuple[float, float], margin: int, columns: int) -
     return rows
 
 
+def _bounded(values: ArrayLike) -> Points:
+    """As numbers whose span can be reckoned with: none greater than 1e300, none but zero less than 1e-300."""
+    numbers = np.asarray(values, np.float64)
+    numbers = np.where(np.isfinite(numbers), numbers.clip(-_MOST, _MOST), np.nan)
+    return np.where(np.abs(numbers) < _LEAST, 0.0, numbers)
+
+
 def _span(values: Points) -> tuple[float, float]:
     """From the least to the greatest, with some width."""
     low, high = float(values.min()), float(values.max())
-    return (low, high) if high > low else (low - (abs(low) or 1) / 2, high + (abs(high) or 1) / 2)
+    enough = max(1e-9 * max(abs(low), abs(high)), _LEAST)
+    return (low, high) if high - low > enough else (low - (abs(low) or 1) / 2, high + (abs(high) or 1) / 2)
 
 
 def _ticks(low: float, high: float, count: int) -> list[tuple[float, str]]:

@@ -111,6 +111,8 @@ class Seen:
     results: Sequence[Result]
     step: int | None = None
     """Updates that the weights had behind them; None where they are from the disk."""
+    of: str = ""
+    """What the results' titles call the net and its weights, at their end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,9 +171,9 @@ class Looking:
         self._say(Opened(asked, net.about))
         chosen = view(asked.view)
         options = chosen.make(dict(asked.options))
-        results, step = net.answer((asked.view, asked.options), lambda subject: chosen(subject, options))
+        (results, of), step = net.answer((asked.view, asked.options), lambda subject: (chosen(subject, options), subject.title))
         self._nets.trim(net)
-        self._say(Seen(asked, results, step))
+        self._say(Seen(asked, results, step, of))
 
     def _show(self, wanted: Wanted) -> None:
         try:

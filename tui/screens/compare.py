@@ -24,6 +24,7 @@ from tui.screens.run_lines import COLOURS
 from tui.screens.taking_away import TakingAway
 from tui.text import clean
 from tui.widgets.chart import Chart
+from tui.widgets.menu import Menu
 from tui.widgets.text_table import Head, Row, TextTable
 
 ROOMY = (150, 50)
@@ -39,7 +40,7 @@ UNMARKED = (
     ("c", "bold reverse"),
     (" lays the marked ones over each other.", ""),
 )
-_NEEDS_RUNS = ("split", "log", "pin", "copy", "save", "open", "cross", "crosshair")
+_NEEDS_RUNS = ("split", "measure", "log", "pin", "copy", "save", "open", "cross", "crosshair")
 
 
 class Settings(ScrollableContainer, can_focus=True, inherit_bindings=False):
@@ -68,6 +69,7 @@ class ComparePage(Crossing, TakingAway):
         Binding("b", "pin", "Baseline"),
         Binding("c", "cross", "Crosshair"),
         Binding("t", "split", "Test/train"),
+        Binding("v", "measure", "Chart"),
         Binding("L", "log", "Log", key_display="L"),
         Binding("y", "copy", "Copy"),
         Binding("p", "save", "Save"),
@@ -89,7 +91,9 @@ class ComparePage(Crossing, TakingAway):
         """The run to which the others are told as differences."""
         self.train = False
         """Whether the two charts show the training images' curves, where there is no room for four."""
-        self.log_loss = False
+        self.measure = ""
+        """What the last chart shows in place of an accuracy, as in `gradient_norm/conv1`."""
+        self.logarithmic = False
         self._reader = Reader()
         self._reading = False
         self._again = False
@@ -135,13 +139,13 @@ class ComparePage(Crossing, TakingAway):
             self._again = True
         elif self.convtui.marked:
             self._reading = True
-            self._read(list(self.convtui.marked))
+            self._read(list(self.convtui.marked), self.measure)
 
     @work(thread=True, group="read")
-    def _read(self, run_ids: list[int]) -> None:
+    def _read(self, run_ids: list[int], measure: str) -> None:
         compared = None
         try:
-            compared = self._reader.read(self.convtui.session.store, run_ids)
+            compared = self._reader.read(self.convtui.session.store, run_ids, measure)
         except ConvtuiError as error:
             self.convtui.call_later(self._trouble, str(error))
         self.post_message(self.Read(compared))
@@ -170,9 +174,11 @@ class ComparePage(Crossing, TakingAway):
         four = self.has_class("four")
         for place, (metric, _, _) in enumerate(METRICS):
             shown = METRICS[place + 2][0] if self.train and not four and place < 2 else metric
+            if place == (3 if four else 1) and self.measure in compared.plots:
+                shown = self.measure
             plot = compared.plots[shown]
             lines = [replace(line, thick=line.name == str(self.pinned)) for line in plot.lines]
-            log = self.log_loss and plot.form == "number"
+            log = self.logarithmic and plot.form != "percent"
             self.query_one(f"#{metric.replace('_', '-')}", Chart).plot = replace(plot, lines=lines, log=log)
         styles = [Style(color=self._visible(line.colour)) for line in compared.lines]
         self._show_outcomes(compared, styles)
@@ -190,7 +196,7 @@ class ComparePage(Crossing, TakingAway):
             of_cells = [plain + self.table.verdict(cell.verdict) for cell in told]
             of_cells[:2] = [plain + style, plain + Style(color=COLOURS.get(outcome.status))]
             rows.append(Row([(cell.text, each) for cell, each in zip(told, of_cells, strict=True)], (line.marker, style)))
-        columns = [Head(name, name in FLUSH_RIGHT, 0 if place else SHORTEST_NAME) for place, name in enumerate(named)]
+        columns = [Head(name, name in FLUSH_RIGHT, 0 if place else SHORTEST_NAME, not place) for place, name in enumerate(named)]
         self.table.show(columns, rows, DROPPED)
 
     def _share_room(self, outcomes: int, settings: int) -> None:
@@ -232,9 +238,24 @@ class ComparePage(Crossing, TakingAway):
         self._show()
 
     def action_log(self) -> None:
-        """Losses on a logarithmic axis, and back."""
-        self.log_loss = not self.log_loss
+        """All but shares on a logarithmic axis, and back."""
+        self.logarithmic = not self.logarithmic
         self._show()
+
+    def action_measure(self) -> None:
+        """Choose what the last chart shows."""
+        if self.compared is None:
+            return
+        usual = METRICS[3 if self.has_class("four") else 1][0]
+        options = [(name, clean(name)) for name in dict.fromkeys([usual, *self.compared.names])]
+
+        def chosen(name: str | None) -> None:
+            if name is not None:
+                self.measure = "" if name == usual else name
+                self._show()  # if it is known already
+                self.store_changed()
+
+        self.app.push_screen(Menu(options, self.measure or usual, "what the last chart shows"), chosen)
 
     def action_back(self) -> None:
         """Take the crosshair away; where there is none, to the runs."""

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
 
+from tui import measures
 from tui.charting import Form, Line, Plot
+from tui.kept_series import KeptSeries, XAxis
+from tui.screens.live_reading import Options, line_of
 from tui.text import clean, fitted
 
 if TYPE_CHECKING:
-    from engine.store import Store
+    from engine.store import Run, Store
     from engine.study.comparing import Comparing, Comparison
 
 VALUE_WIDTH = 60
@@ -33,7 +36,9 @@ class Compared:
 
     comparison: Comparison
     plots: dict[str, Plot]
-    """Metric -> its curves, one a run, as comparison.outcomes has them."""
+    """Metric -> its curves, one a run, as comparison.outcomes has them: those of METRICS, and the one asked for besides."""
+    names: Sequence[str]
+    """Of all series that any of the runs has, as far as they are for a chart."""
 
     @property
     def lines(self) -> Sequence[Line]:
@@ -46,9 +51,11 @@ class Reader:
 
     def __init__(self) -> None:
         self._comparing: Comparing | None = None
+        self._series: dict[tuple[int, str], KeptSeries] = {}
+        """Of the measure that was asked for last."""
 
-    def read(self, store: Store, run_ids: Sequence[int]) -> Compared:
-        """These runs, those that are still there. Raises StoreError."""
+    def read(self, store: Store, run_ids: Sequence[int], measure: str = "") -> Compared:
+        """These runs, those that are still there, and curves of one `measure` more. Raises StoreError."""
         from engine.study.comparing import Comparing
 
         self._comparing = self._comparing or Comparing()
@@ -65,7 +72,21 @@ class Reader:
                 scale = 100 if form == "percent" else 1
                 lines.append(Line(str(run.id), epochs, [scale * point.value for point in points], look, each=True))
             plots[metric] = Plot(title, lines, "epoch", form=form, empty="no epoch is over yet")
-        return Compared(comparison, plots)
+        if measure and measure not in plots:
+            plots[measure] = self._plot(store, runs, measure)
+        names = store.metric_names(*(run.id or 0 for run in runs))
+        return Compared(comparison, plots, [name for name in names if name not in measures.NO_CHART])
+
+    def _plot(self, store: Store, runs: Sequence[Run], measure: str) -> Plot:
+        wanted = [(run.id or 0, measure) for run in runs]
+        self._series = {key: self._series.get(key) or KeptSeries() for key in wanted}
+        lines = []
+        for look, (run, key) in enumerate(zip(runs, wanted, strict=True)):
+            self._series[key].read(store, run, measure)
+            line = line_of(self._series[key], run, measure, look, XAxis("epoch", run, None), Options())
+            lines.append(replace(line, name=str(run.id)))
+        title = clean(measure).replace("_", " ")
+        return Plot(title, lines, "epoch", form=measures.form_of(measures.group(measure)), empty=f"no {title} in these runs")
 
 
 def settings_text(compared: Compared, styles: Sequence[Style]) -> Text:

@@ -13,10 +13,9 @@ from tui.widgets.chart import Chart
 
 
 class Crossing(Page):
-    """A page with charts that are read together."""
+    """A page with charts that are read together. Which key puts the crosshair there, and takes it away, is the page's own."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("c", "cross", "Crosshair", show=False),
         Binding("left", "crosshair(-1)", "Crosshair to the left", show=False),
         Binding("right", "crosshair(1)", "Crosshair to the right", show=False),
         Binding("shift+left", "crosshair(-10)", "Crosshair far to the left", show=False),

@@ -60,13 +60,16 @@ _OF_A_RUN = (
 )
 
 
+_STEERING = ("pause", "stop", "checkpoint", "rate")
+
+
 class LivePage(Crossing, Steering):
     """A run's charts, its messages, and the keys that steer it. All it knows comes from the store, all it asks goes there."""
 
     NAME = "live"
     CSS_PATH = "live.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "pause", "Pause"),
+        Binding("space", "pause", "Pause", key_display="␣"),
         Binding("s", "stop", "Stop"),
         Binding("k", "checkpoint", "Save"),
         Binding(
@@ -78,6 +81,7 @@ class LivePage(Crossing, Steering):
         Binding("m", "smoothing", "Smooth"),
         Binding("v", "series(-1)", "Chart"),
         Binding("V", "series(0)", "Another series in the first chart", show=False),
+        Binding("c", "cross", "Crosshair", show=False),
         Binding("escape", "uncross", "Crosshair away", show=False),
         Binding("r", "resume", "Resume"),
         Binding("l", "look", "Look"),
@@ -245,10 +249,10 @@ class LivePage(Crossing, Steering):
     # ---------------------------------------------------------------------------------------------------- showing
 
     def _show(self, seen: Seen | None, trouble: str) -> None:
-        before, had_run = self.run, self._has_run()
+        before = self.run
         self.seen = seen
         self.set_class(seen is None, "nothing")
-        if self._has_run() != had_run:
+        if (before and before.status) != (seen and seen.run.status):
             self.refresh_bindings()
         if seen is None:
             why = trouble or "No run yet.\n\nPress 2 to choose a net and train it."
@@ -317,8 +321,14 @@ class LivePage(Crossing, Steering):
     # ---------------------------------------------------------------------------------------------------- charts
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Keys that have no run to work on are grey, once it is known that there is none."""
-        return None if action in _OF_A_RUN and not self._has_run() else True
+        """Keys that have no run to work on are grey, once it is known that there is none; those that steer, or let go on, are
+        there for a run of which that can be asked."""
+        if action in _OF_A_RUN and not self._has_run():
+            return None
+        status = self.run.status if self.run is not None else "running"
+        if action == "resume":
+            return status != "running"
+        return action not in _STEERING or status in (*LIVE, "queued")
 
     def _has_run(self) -> bool:
         return not self.has_class("nothing")

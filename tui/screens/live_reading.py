@@ -102,7 +102,7 @@ class Reader:
         order = {"": 0} | {source: place for place, source in enumerate(_LOOKS)}
         names = sorted(self._members.get(group, ()), key=lambda name: order[measures.source(name)])
         looks = [_LOOKS.get(measures.source(name), place) for place, name in enumerate(names)]
-        lines = [_line(read(name), run, name, look, x_of, options) for name, look in zip(names, looks, strict=True)]
+        lines = [line_of(read(name), run, name, look, x_of, options) for name, look in zip(names, looks, strict=True)]
         marks = _marks(read("rate_factor"), read("batch_loss"), run, x_of, best=group in PAIRED)
         return Plot(
             title=group,
@@ -137,7 +137,8 @@ class Reader:
             self._entries = sorted([*self._entries, *new], key=lambda entry: entry.created)[-MOST_ENTRIES:]
 
 
-def _line(series: KeptSeries, run: Run, name: str, look: int, x_of: XAxis, options: Options) -> Line:
+def line_of(series: KeptSeries, run: Run, name: str, look: int, x_of: XAxis, options: Options) -> Line:
+    """A series of this name as a line of a chart: smoothed where it has a point a step, shares as percents."""
     of_steps = is_of_steps(name)
     smoothed = options.smoothing if of_steps and name != "learning_rate" else "off"
     window = max(LEAST_WINDOW[smoothed], WINDOWS[smoothed] * run.total_steps)

@@ -176,7 +176,7 @@ class Asking(Keeping):
             case Seen():
                 self._seen = told
                 self.picture.remove_class("outdated")
-                self.picture.show(told.results, self._cursor)
+                self.picture.show(told.results, self._cursor, told.of)
                 image = image_of(told.results)
                 self.strip.put(self.strip.cursor if image is None or image == self.strip.chosen else image, image)
                 if told.step is not None and told.step > (self._since or 0):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from tui.text import clean, duration, fitted, number, percent, when
+from tui.text import clean, duration, fitted, fitted_name, number, percent, when
 
 if TYPE_CHECKING:
     from engine.store import Store
@@ -181,7 +181,7 @@ def _line(values: tuple[Any, ...]) -> Line:
     )
     cells = {
         "id": str(line.id),
-        "name": fitted(line.name, LONGEST["name"]),
+        "name": fitted_name(line.name, LONGEST["name"]),
         "preset": fitted(line.preset, LONGEST["preset"]),
         "data": fitted(data_name(line.data), LONGEST["data"]),
         "status": f"{SYMBOLS.get(line.status, ' ')} {line.status}",

@@ -15,7 +15,7 @@ from textual.message import Message
 from textual.strip import Strip
 
 from tui.screens.run_lines import COLOURS, COLUMNS, DROPPED, SHORTEST_NAME, Column, Line, moment
-from tui.text import fitted, sparkline
+from tui.text import fitted, fitted_name, sparkline
 from tui.widgets.cursor_table import CursorTable
 
 CURVE_WIDTHS = (7, 16)
@@ -195,7 +195,7 @@ class RunTable(CursorTable):
     def _cells(self, texts: Sequence[str], styles: Sequence[Style]) -> list[Segment]:
         segments = []
         for (column, width), text, style in zip(self.columns, texts, styles, strict=True):
-            text = fitted(text, width)
+            text = (fitted_name if column.name == "name" else fitted)(text, width)
             gap = " " * (width - cell_len(text))
             segments.append(Segment(gap + text if column.right else text + gap, style))
             segments.append(Segment(" " * self.gap))

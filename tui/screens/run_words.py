@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from tui.screens.run_lines import COLOURS, Line
-from tui.text import clean, fitted
+from tui.text import clean, fitted_name
 
 if TYPE_CHECKING:
     from engine.spec import RunSpec
@@ -80,7 +80,7 @@ def _budget(spec: RunSpec) -> str:
 def told(line: Line, settings: Settings | None, width: int, doing: str = "") -> Text:
     """Three lines of at most `width`; `settings` are None until they are read. `doing` is what a run in training here is
     at, before its first step."""
-    text = Text(fitted(f"{line.id} {line.name}", width // 2), style="bold")
+    text = Text(fitted_name(f"{line.id} {line.name}", width // 2), style="bold")
     first = Text(f"{BETWEEN}{settings.net}" if settings else "", style="not bold")
     text.append_text(first)
     text.truncate(width, overflow="ellipsis")

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from engine.study.results import Row as OfSetting
     from tui.screens.studying import Known
 
-LIST_HEADS = (Head("study"), Head("what it is", least=24), Head("done", right=True))
+LIST_HEADS = (Head("study", least=12, names=True), Head("what it is", least=24), Head("done", right=True))
 LIST_DROPPED = ("what it is",)
 HEADS = (
-    Head("setting", least=15),
+    Head("setting", least=15, names=True),
     Head("runs"),
     Head("measure", least=14),
     Head("published", right=True),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import ClassVar, Self
@@ -16,7 +17,7 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.charting import Colour, Drawing, Plot, Role, draw, value_text
+from tui.charting import LEAST_HEIGHT, Colour, Drawing, Plot, Role, draw, value_text
 from tui.text import clean, duration
 
 ROOMY = 12
@@ -163,7 +164,9 @@ class Chart(Widget):
         return 12
 
     def _say(self, row: int, rows: int, base: Style) -> Strip:
-        text = clean(self._shown.empty)[: self.size.width] if self._shown is not None else ""
+        plot = self._shown
+        there = plot and any(math.isfinite(y) and (y > 0 or not plot.log) for line in plot.lines for y in line.ys)
+        text = ("no room for a chart here" if there else clean(plot.empty) if plot else "")[: self.size.width]
         if row != max(0, rows // 2 - 1):
             return Strip.blank(self.size.width, base)
         before = (self.size.width - cell_len(text)) // 2
@@ -196,7 +199,7 @@ class Chart(Widget):
                 room += 2
             rows[-1] += entry
             room += length
-        most = max(3, self.size.height // 3)
+        most = max(1, min(max(3, self.size.height // 3), self.size.height - LEAST_HEIGHT))
         if len(rows) > most:
             rows[most - 1].append(("  …", self._style("axis")))
         return rows[:most]

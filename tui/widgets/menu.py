@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from rich.cells import cell_len
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -51,9 +52,9 @@ class Menu(ModalScreen[str | None]):
         menu = OptionList(*(Option(words) for words in options))
         menu.border_title = self._title
         menu.styles.height = len(self._options) + 2
+        menu.styles.min_width = max(24, cell_len(self._title) + 6)
         if self._beside:
-            width = max(24, *(words.cell_len for words in options)) + 6
-            menu.styles.width = width
+            menu.styles.width = max(24, *(words.cell_len for words in options)) + 6
             menu.styles.offset = (self._beside.x, self._beside.y)
         yield menu
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.segment import Segment
@@ -79,12 +80,13 @@ class SheetView(ScrollView, can_focus=True):
         self._drawn_for: tuple[int, int] | None = None
         self._strips: dict[int, Strip] = {}
         self._message, self._is_error = "", False
+        self._said = ""
 
     # ----------------------------------------------------------------------------------------------- what is shown
 
-    def show(self, results: Sequence[Result], cursor: int = 0) -> None:
-        """Draw these, with the cursor on the item of this number."""
-        self.results, self.cursor = results, cursor
+    def show(self, results: Sequence[Result], cursor: int = 0, said: str = "") -> None:
+        """Draw these, with the cursor on the item of this number; `said` is what their titles end in and the page says already."""
+        self.results, self.cursor, self._said = results, cursor, said
         self._message = ""
         self._draw()
         self.scroll_to(0, 0, animate=False)
@@ -154,7 +156,9 @@ class SheetView(ScrollView, can_focus=True):
             if self._message:
                 self._drawing = Drawing(wrapped(self._message, min(width, 90)), [])
             elif self.results:
-                self._drawing = drawn(self.results, width, size.height, self.colours)
+                ending = f" · {self._said}"
+                results = [replace(result, title=result.title.removesuffix(ending)) for result in self.results]
+                self._drawing = drawn(results, width, size.height, self.colours)
         self.virtual_size = Size(size.width, len(self._drawing.rows) if self._drawing is not None else 0)
         self.refresh()
 

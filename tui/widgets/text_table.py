@@ -12,7 +12,7 @@ from rich.style import Style
 from textual.geometry import Size
 from textual.strip import Strip
 
-from tui.text import fitted
+from tui.text import fitted, fitted_name
 from tui.widgets.cursor_table import CursorTable
 
 GAPS = (2, 4)
@@ -29,6 +29,8 @@ class Head:
     right: bool = False
     least: int = 0
     """To so many cells its texts may be cut before a column is left out; 0: never cut."""
+    names: bool = False
+    """Whether they are names, whose ends are kept where they are cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +109,10 @@ class TextTable(CursorTable):
         segments = []
         for place, width in self.shown:
             text, style = cells[place]
-            text = fitted(text, width)
+            head = self.heads[place]
+            text = (fitted_name if head.names else fitted)(text, width)
             gap = " " * (width - cell_len(text))
-            segments.append(Segment(gap + text if self.heads[place].right else text + gap, style))
+            segments.append(Segment(gap + text if head.right else text + gap, style))
             segments.append(Segment(" " * self._gap))
         return segments[:-1]
 

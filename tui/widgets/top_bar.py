@@ -7,7 +7,7 @@ from textual.app import RenderResult
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from tui.text import clean
+from tui.text import clean, fitted
 
 PAGES = ("runs", "new", "live", "look", "compare", "studies")
 
@@ -30,9 +30,10 @@ class TopBar(Widget):
         left = Text(" convtui ", style="bold")
         for page in PAGES:
             left.append(f" {page.title()} ", style="bold reverse" if page == self._page else "")
-        right = Text(f"{clean(self.about)} ", style="dim", overflow="ellipsis", no_wrap=True)
         room = self.size.width - left.cell_len
-        right.truncate(max(0, room), overflow="ellipsis")
+        # Its beginning is left out: the device is at its end.
+        about = fitted(clean(self.about)[::-1], max(0, room - 2))[::-1]
+        right = Text(f"{about} ", style="dim")
         return Text.assemble(left, " " * max(0, room - right.cell_len), right, no_wrap=True, end="")
 
     def on_mount(self) -> None:

@@ -81,9 +81,15 @@ def test_nothing_to_draw_is_said(values: list[float]) -> None:
     assert "nothing to draw" in plain(printed([chart(range(len(values)), loss=values)]))[-1]
 
 
-@pytest.mark.parametrize("values", [[5.0], [0.0, 0.0], [1e-12, 2e-12], [1e300, -1e300], [np.nan, 7.0]])
+@pytest.mark.parametrize("values", [[5.0], [0.0, 0.0], [1e-12, 2e-12], [np.nan, 7.0], [5e-324], [0.0, 5e-324]])
 def test_any_range_can_be_drawn(values: list[float]) -> None:
     assert dots(plain(printed([chart(range(len(values)), loss=values)])))
+
+
+@pytest.mark.parametrize("values", [[1.7e308], [1.7e308, -1.7e308], [1.7e308, 2.3], [np.inf, 1.7e308]])
+@pytest.mark.parametrize("x", [1.0, 1.7e308])
+def test_numbers_that_nearly_overflow_can_be_drawn(values: list[float], x: float) -> None:
+    assert dots(plain(printed([chart([-x, x][: len(values)], loss=values)])))
 
 
 def test_series_differ_in_colour_and_in_marker() -> None:

@@ -1,0 +1,39 @@
+"""An application in a test, as a person sees it: what stands on its screen, and waiting until something does."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from textual.pilot import Pilot
+
+LOOKED_AT_SECONDS = 0.02
+LOOKS = 1500
+
+
+def piloted(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """A test that is a coroutine, run in a loop of its own."""
+
+    @functools.wraps(test)
+    def run(*arguments: Any, **keywords: Any) -> None:
+        asyncio.run(test(*arguments, **keywords))
+
+    return run
+
+
+async def until(pilot: Pilot[Any], condition: Callable[[], object]) -> None:
+    """Wait until what threads read, compute and draw is there, and the screen has taken it in."""
+    for _ in range(LOOKS):
+        if condition():
+            await pilot.pause()
+            return
+        await pilot.pause(LOOKED_AT_SECONDS)
+    raise AssertionError(f"waited in vain; on screen:\n{screen_text(pilot)}")
+
+
+def screen_text(pilot: Pilot[Any]) -> str:
+    """What is on the screen, row by row."""
+    app = pilot.app
+    return "\n".join("".join(segment.text for segment in strip) for strip in app.screen._compositor.render_strips(app.size))

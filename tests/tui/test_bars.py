@@ -1,0 +1,104 @@
+"""The bars at the top and at the bottom: what is always there, however little room there is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+import pytest
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.pilot import Pilot
+from textual.screen import Screen
+from textual.widget import Widget
+
+from tests.harness.screen import piloted, screen_text, until
+from tui.widgets.key_bar import KeyBar
+from tui.widgets.top_bar import TopBar
+
+RATE = Binding.Group("Rate", compact=True)
+
+
+class Barred(Screen[None]):
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("a", "bell", "Alpha"),
+        Binding("plus", "more", "Doubled", group=RATE, key_display="+"),
+        Binding("minus", "less", "Halved", group=RATE, key_display="−"),
+        Binding("b", "beta", "Beta"),
+        Binding("hash", "gamma", "Gamma", key_display="#"),
+    ]
+    can = True
+
+    def compose(self) -> Iterable[Widget]:
+        yield TopBar("runs")
+        bar = KeyBar()
+        bar.compact = True
+        yield bar
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return action != "bell" or self.can
+
+    def action_bell(self) -> None: ...
+    def action_more(self) -> None: ...
+    def action_less(self) -> None: ...
+    def action_beta(self) -> None: ...
+    def action_gamma(self) -> None: ...
+
+
+class Bars(App[None]):
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("q", "quit", "Quit"),
+        Binding("question_mark", "show_help_panel", "Keys", key_display="?"),
+        Binding("ctrl+q", "quit", "Quit", show=False),
+    ]
+    about = "/home/somebody/experiments/store.db · 1,214 runs · cuda:3"
+
+    def on_mount(self) -> None:
+        self.push_screen(Barred())
+
+
+def bottom(pilot: Pilot[Any]) -> str:
+    return screen_text(pilot).splitlines()[-1].rstrip()
+
+
+@pytest.mark.parametrize(
+    ("width", "keys"),
+    [
+        (45, "a Alpha +− Rate b Beta # Gamma q Quit ? Keys"),
+        (44, "a Alpha +− Rate b Beta # Gamma q Quit ? Keys"),
+        (43, "a Alpha +− Rate b Beta q Quit ? Keys"),
+        (29, "a Alpha +− Rate q Quit ? Keys"),
+        (28, "a Alpha q Quit ? Keys"),
+        (14, "q Quit ? Keys"),
+    ],
+)
+@piloted
+async def test_whole_keys_as_many_as_fit_and_always_the_last_two(width: int, keys: str) -> None:
+    async with Bars().run_test(size=(width, 10)) as pilot:
+        await until(pilot, lambda: bottom(pilot) == keys)
+        await pilot.resize_terminal(80, 10)
+        await until(pilot, lambda: "# Gamma" in bottom(pilot))
+        await pilot.resize_terminal(width, 10)
+        await until(pilot, lambda: bottom(pilot) == keys)
+
+
+@piloted
+async def test_a_key_that_goes_makes_room_for_another() -> None:
+    app = Bars()
+    async with app.run_test(size=(43, 10)) as pilot:
+        await until(pilot, lambda: "# Gamma" not in bottom(pilot) and "b Beta" in bottom(pilot))
+        assert isinstance(app.screen, Barred)
+        app.screen.can = False
+        app.screen.refresh_bindings()
+        await until(pilot, lambda: bottom(pilot) == "+− Rate b Beta # Gamma q Quit ? Keys")
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120])
+@piloted
+async def test_the_device_is_told_in_any_width(width: int) -> None:
+    async with Bars().run_test(size=(width, 10)) as pilot:
+        await until(pilot, lambda: screen_text(pilot).splitlines()[0].endswith("cuda:3 "))
+        top = screen_text(pilot).splitlines()[0]
+        assert len(top) == width
+        assert (Bars.about in top) is (width == 120)
