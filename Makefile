@@ -56,8 +56,7 @@ pictures: setup
 	$(BIN)/convtui look filters last --store .pictures/store.db --out assets/pictures/filters.png
 	$(BIN)/convtui look deconvnet last --layer conv2 --opt maps=12 --store .pictures/store.db --out assets/pictures/deconvnet.png
 	$(BIN)/convtui look guided last --image 3 --store .pictures/store.db --out assets/pictures/guided.png
-	$(BIN)/convtui run --preset demo --store .pictures/screens.db --name "demo, sgd" --lr 0.5 --set optimiser.name=sgd --set optimiser.weight_decay=0 --quiet
-	$(BIN)/convtui run --preset demo --store .pictures/screens.db --name "demo, tanh" --set model.activation=tanh --quiet
+	$(BIN)/convtui study run demo --store .pictures/screens.db --quiet
 	$(BIN)/convtui run --preset demo --store .pictures/screens.db --name demo --quiet
 	$(BIN)/python docs/screens.py .pictures/screens.db assets/pictures
 

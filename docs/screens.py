@@ -1,6 +1,6 @@
 """The README's screenshots, taken of the application itself: python docs/screens.py STORE FOLDER.
 
-STORE has some finished runs, the last of them one whose net has convolutions. Written are FOLDER/screen-*.svg.
+STORE has the runs of the study demo, and after them one whose net has convolutions. Written are FOLDER/screen-*.svg.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from tui.app import ConvtuiApp
 from tui.screens.compare import ComparePage
 from tui.screens.live import LivePage
 from tui.screens.look import LookPage
+from tui.screens.studies import StudiesPage
 from tui.session import Session
 from tui.widgets.chart import Chart
 
@@ -69,6 +70,11 @@ async def take(store: Path, folder: Path) -> None:
         app.open_compare([run.id for run in app.session.store.runs() if run.id is not None][:3])
         await until(pilot, lambda: isinstance(app.screen, ComparePage) and charts_drawn(app), "the comparison")
         save("compare")
+        await pilot.press("6")
+        await until(pilot, lambda: isinstance(app.screen, StudiesPage) and "demo" in text(app), "the list of studies")
+        await pilot.press("end", "enter")
+        await until(pilot, lambda: "holds" in text(app) and charts_drawn(app), "the study's table")
+        save("studies")
     app.session.close()
 
 
