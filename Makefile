@@ -58,7 +58,7 @@ pictures: setup
 	$(BIN)/convtui look guided last --image 3 --store .pictures/store.db --out assets/pictures/guided.png
 	$(BIN)/convtui study run demo --store .pictures/screens.db --quiet
 	$(BIN)/convtui run --preset demo --store .pictures/screens.db --name demo --quiet
-	$(BIN)/python docs/screens.py .pictures/screens.db assets/pictures
+	$(BIN)/python -m docs.screens .pictures/screens.db assets/pictures
 
 # What a store's runs of the studies came to: make reproductions STORE=store.db
 STORE ?= store.db

@@ -1,4 +1,4 @@
-"""The README's screenshots, taken of the application itself: python docs/screens.py STORE FOLDER.
+"""The README's screenshots, taken of the application itself: python -m docs.screens STORE FOLDER.
 
 STORE has the runs of the study demo, and after them one whose net has convolutions. Written are FOLDER/screen-*.svg.
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from textual.pilot import Pilot
 
+from tests.harness.screen import screen_text
 from tui.app import ConvtuiApp
 from tui.screens.compare import ComparePage
 from tui.screens.live import LivePage
@@ -34,11 +35,6 @@ async def until(pilot: Pilot[int], condition: Callable[[], bool], what: str) -> 
     raise SystemExit(f"docs/screens.py: {what} did not appear within {PATIENCE_SECONDS:.0f} s")
 
 
-def text(app: ConvtuiApp) -> str:
-    """What is on the screen."""
-    return "\n".join("".join(segment.text for segment in strip) for strip in app.screen._compositor.render_strips(app.size))
-
-
 def charts_drawn(app: ConvtuiApp) -> bool:
     """Whether the page's charts are there."""
     return all(chart.drawing.rows for chart in app.screen.query(Chart) if chart.display and chart.size.area)
@@ -54,26 +50,28 @@ async def take(store: Path, folder: Path) -> None:
     async with app.run_test(size=SIZE) as pilot:
         await until(pilot, lambda: "runs" in app.about, "the runs")
         await pilot.press("j")
-        await until(pilot, lambda: "parameters" in text(app), "a run's settings")
+        await until(pilot, lambda: "parameters" in screen_text(pilot), "a run's settings")
         save("runs")
         await pilot.press("2")
-        await until(pilot, lambda: "s an epoch" in text(app) or "ms a step" in text(app), "the time an epoch takes")
+        await until(
+            pilot, lambda: "s an epoch" in screen_text(pilot) or "ms a step" in screen_text(pilot), "the time an epoch takes"
+        )
         save("new")
         newest = max(run.id or 0 for run in app.session.store.runs())
         app.open_live(newest)
         await until(pilot, lambda: isinstance(app.screen, LivePage) and charts_drawn(app), "the charts")
         save("live")
         app.open_look(newest)
-        await until(pilot, lambda: isinstance(app.screen, LookPage) and "filter 0" in text(app), "the filters")
+        await until(pilot, lambda: isinstance(app.screen, LookPage) and "filter 0" in screen_text(pilot), "the filters")
         await pilot.press("4")
         save("look")
         app.open_compare([run.id for run in app.session.store.runs() if run.id is not None][:3])
         await until(pilot, lambda: isinstance(app.screen, ComparePage) and charts_drawn(app), "the comparison")
         save("compare")
         await pilot.press("6")
-        await until(pilot, lambda: isinstance(app.screen, StudiesPage) and "demo" in text(app), "the list of studies")
+        await until(pilot, lambda: isinstance(app.screen, StudiesPage) and "demo" in screen_text(pilot), "the list of studies")
         await pilot.press("end", "enter")
-        await until(pilot, lambda: "holds" in text(app) and charts_drawn(app), "the study's table")
+        await until(pilot, lambda: "holds" in screen_text(pilot) and charts_drawn(app), "the study's table")
         save("studies")
     app.session.close()
 

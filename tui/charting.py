@@ -35,7 +35,7 @@ BETWEEN_MARKERS = 14
 NEAR_ZERO = 0.25
 """Share of the greatest value up to which the least one is close enough to zero for the axis to begin there."""
 LEAST_WIDTH, LEAST_HEIGHT = 16, 4
-_LEAST, _MOST = 1e-300, 1e300
+LEAST_VALUE, GREATEST_VALUE = 1e-300, 1e300
 """Beyond these a span could not be divided, or would overflow."""
 
 # plotext knows colours by name or as (red, green, blue); the names that stand for a role.
@@ -241,7 +241,7 @@ def ticks(low: float, high: float, count: int) -> list[tuple[float, str]]:
 
 def log_ticks(low: float, high: float, count: int) -> list[tuple[float, str]]:
     """Round numbers for an axis from 10^low to 10^high, where they stand on it (as exponents), and how they are written."""
-    high = min(high, math.log10(_MOST))
+    high = min(high, math.log10(GREATEST_VALUE))
     powers = range(math.floor(low), math.ceil(high) + 1)
     whole = [float(power) for power in powers if low <= power <= high]
     finer = [power + math.log10(times) for power in powers for times in (1, 2, 5) if low <= power + math.log10(times) <= high]
@@ -274,8 +274,8 @@ def _multiples(low: float, high: float, step: float) -> list[float]:
 
 def _span(values: Sequence[float]) -> tuple[float, float]:
     """From the least to the greatest, with some width; what is too small to be divided further is taken for zero."""
-    low, high = (value if abs(value) > _LEAST else 0.0 for value in (float(min(values)), float(max(values))))
-    least = max(1e-9 * max(abs(low), abs(high)), _LEAST)
+    low, high = (value if abs(value) > LEAST_VALUE else 0.0 for value in (float(min(values)), float(max(values))))
+    least = max(1e-9 * max(abs(low), abs(high)), LEAST_VALUE)
     return (low, high) if high - low > least else (low - (abs(low) or 1) / 2, high + (abs(high) or 1) / 2)
 
 
@@ -290,9 +290,9 @@ def _logarithmic(line: Line) -> Line:
 
 
 def _bounded(line: Line) -> Line:
-    if all(-_MOST <= y <= _MOST or not math.isfinite(y) for y in line.ys):
+    if all(-GREATEST_VALUE <= y <= GREATEST_VALUE or not math.isfinite(y) for y in line.ys):
         return line
-    return replace(line, ys=[min(max(y, -_MOST), _MOST) if math.isfinite(y) else y for y in line.ys])
+    return replace(line, ys=[min(max(y, -GREATEST_VALUE), GREATEST_VALUE) if math.isfinite(y) else y for y in line.ys])
 
 
 def _stretches(points: Sequence[tuple[float, float]]) -> Iterator[list[tuple[float, float]]]:

@@ -12,6 +12,7 @@ from rich.cells import cell_len
 from rich.style import Style
 
 from engine.lens.results import Curves
+from tui.charting import GREATEST_VALUE, LEAST_VALUE
 from tui.drawing.rows import BOLD, DIM, Row, Words, shortened, wrapped
 from tui.text import clean
 
@@ -25,7 +26,6 @@ WIDTH = 100
 BETWEEN_MARKERS = 12
 NEAR_ZERO = 0.2
 """Share of the greatest value up to which the least one is close enough to zero to begin the axis there."""
-_LEAST, _MOST = 1e-300, 1e300
 # The dots of a braille character: bits by row and column.
 _DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
 
@@ -130,14 +130,14 @@ def _x_axis(name: str, across: tuple[float, float], margin: int, columns: int) -
 def _bounded(values: ArrayLike) -> Points:
     """As numbers whose span can be reckoned with: none greater than 1e300, none but zero less than 1e-300."""
     numbers = np.asarray(values, np.float64)
-    numbers = np.where(np.isfinite(numbers), numbers.clip(-_MOST, _MOST), np.nan)
-    return np.where(np.abs(numbers) < _LEAST, 0.0, numbers)
+    numbers = np.where(np.isfinite(numbers), numbers.clip(-GREATEST_VALUE, GREATEST_VALUE), np.nan)
+    return np.where(np.abs(numbers) < LEAST_VALUE, 0.0, numbers)
 
 
 def _span(values: Points) -> tuple[float, float]:
     """From the least to the greatest, with some width."""
     low, high = float(values.min()), float(values.max())
-    enough = max(1e-9 * max(abs(low), abs(high)), _LEAST)
+    enough = max(1e-9 * max(abs(low), abs(high)), LEAST_VALUE)
     return (low, high) if high - low > enough else (low - (abs(low) or 1) / 2, high + (abs(high) or 1) / 2)
 
 
