@@ -55,8 +55,9 @@ class ConvtuiApp(App[int]):
         Binding("4", "page('look')", "Look", show=False),
         Binding("5", "page('compare')", "Compare", show=False),
         Binding("6", "page('studies')", "Studies", show=False),
+        Binding("q", "leave", "Quit"),
         Binding("question_mark", "keys", "Keys", key_display="?"),
-        Binding("q,ctrl+q", "leave", "Quit", key_display="q"),
+        Binding("ctrl+q", "leave", "Quit", show=False),  # also where letters are written
         Binding("ctrl+z", "suspend_process", "Suspend", show=False),
     ]
     about: reactive[str] = reactive("")

@@ -303,6 +303,24 @@ def test_filters_while_typing(store: Store) -> None:
     used(steps)
 
 
+def test_where_letters_are_written_no_letter_is_told_as_a_key(store: Store) -> None:
+    def told(pilot: Pilot[int]) -> str:
+        return screen_text(pilot).splitlines()[-1].strip()
+
+    async def steps(pilot: Pilot[int]) -> None:
+        await until(pilot, lambda: told(pilot).endswith("q Quit  ? Keys"))
+        await pilot.press("slash")
+        await until(pilot, lambda: told(pilot) == "⏎ To the runs  esc Clear")
+        await pilot.press("escape")
+        await until(pilot, lambda: told(pilot).endswith("q Quit  ? Keys"))
+        await pilot.press("2")
+        await until(pilot, lambda: "s Start" in told(pilot))
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: told(pilot) == "⏎ Keep  esc Leave it  ^s Start")
+
+    used(steps)
+
+
 # ------------------------------------------------------------------------------------------------------------------- measures
 
 DELTAS, DEAD = "conv_deltas/conv1", "dead/act1"

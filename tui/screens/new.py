@@ -43,7 +43,7 @@ class NewPage(NewActions):
     VERTICAL_BREAKPOINTS = [(0, "-low"), (44, "-tall")]  # noqa: RUF012
     # Those not in the footer are in the help and the palette: it has room for what everyone needs, on 80 columns.
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("s,ctrl+s", "start", "Start", key_display="s"),
+        Binding("s,ctrl+s", "start", "Start"),
         Binding("p", "presets", "Preset"),
         Binding("v", "view", "View"),
         Binding("t", "trial('speed')", "Time a few steps", show=False),

@@ -43,7 +43,10 @@ _NEEDS_A_RUN = frozenset(
 class Sought(Input):
     """The filter line."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("down", "screen.to_table", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter,down", "screen.to_table", "To the runs", key_display="⏎"),
+        Binding("escape", "screen.clear", "Clear", key_display="esc"),
+    ]
 
 
 class RunsPage(RunMeasures):
@@ -252,7 +255,6 @@ class RunsPage(RunMeasures):
             return
         self.show_lines()
 
-    @on(Input.Submitted, "#sought")
     def action_to_table(self) -> None:
         """From the filter line to the table."""
         self.table.focus()
@@ -310,6 +312,8 @@ class RunsPage(RunMeasures):
         """What there is nothing for is not offered."""
         if action == "undo":
             return bool(self.hidden)
+        if action == "filter" and isinstance(self.focused, Sought):
+            return False
         return not (action in _NEEDS_A_RUN and not self.all_lines)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from textual.app import RenderResult
+from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.events import Click
 from textual.message import Message
@@ -31,6 +33,12 @@ class Shown:
     """Why the text cannot be; empty where it can."""
     ghost: str = ""
     """What holds where the text is empty."""
+
+
+class Editor(Input):
+    """Where a value is written."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "submit", "Keep", key_display="⏎")]
 
 
 class FieldRow(Widget):
@@ -105,7 +113,7 @@ class FieldRow(Widget):
     def edit(self) -> None:
         """Put an input in place of the value."""
         if self.editor is None:
-            editor = Input(self.shown.text, compact=True)
+            editor = Editor(self.shown.text, compact=True)
             self.mount(editor)
             self.styles.height = 1
             editor.focus()

@@ -64,7 +64,7 @@ class Form(Vertical):
         Binding("pageup", "move(-10)", show=False),
         Binding("home,g", "move(-1000)", show=False),
         Binding("end,G", "move(1000)", show=False),
-        Binding("escape", "escape", show=False),
+        Binding("escape", "escape", "Leave it", key_display="esc"),
     ]
 
     class Changed(Message):
@@ -264,6 +264,13 @@ class Form(Vertical):
             self.draft.remember(self._before[0])
             self._before = None
         row.leave()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """While somebody writes, a slash is a letter; only then, or while they search, is there something to leave."""
+        writing = isinstance(self.screen.focused, Input)
+        if action == "escape":
+            return writing or self.has_class("-finding")
+        return not (writing and action == "find")
 
     def action_escape(self) -> None:
         """Give up an edit; else end the search."""
