@@ -301,6 +301,51 @@ def test_a_narrow_page_has_list_and_study_take_turns(store: Store) -> None:
     used(steps, size=(80, 24))
 
 
+MANY = """
+title = "Twenty rates, of which so much can be said that it takes two lines of a narrow page to say so"
+question = "Which?"
+notes = ["This is the last line."]
+[[grid]]
+name = "rate-{optimiser.learning_rate}"
+preset = "lenet5"
+over = { "optimiser.learning_rate" = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1] }
+statistics = ["conv1:after"]
+source = "report 001"
+[grid.published]
+"rate-0.1" = { "statistics.conv1.after.max" = 0.75, "statistics.conv1.after.min" = 0, "statistics.conv1.after.std" = 0.06 }
+[[claim]]
+says = "the smaller the better"
+measure = "test_accuracy"
+order = ["rate-0.1", "rate-0.2", "rate-0.3", "rate-0.4", "rate-0.5", "rate-0.6", "rate-0.7", "rate-0.8", "rate-0.9"]
+"""
+
+
+@pytest.mark.parametrize("size", [(80, 24), (80, 22), (110, 30), (130, 40)])
+def test_of_a_long_study_the_last_line_of_claims_is_to_be_reached(store: Store, size: tuple[int, int]) -> None:
+    (own_studies() / "mine.toml").write_text(MANY)
+
+    async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
+        await pilot.press("enter")
+        claims = page.query_one("#claims")
+        claims.focus()
+        await pilot.press("end")
+        await until(pilot, lambda: "This is the last line." in screen_text(pilot))
+        assert page.table.region.height >= 4
+        assert claims.region.bottom < size[1]
+
+    used(steps, size=size)
+
+
+def test_measures_that_begin_alike_are_told_apart_by_their_ends(store: Store) -> None:
+    (own_studies() / "mine.toml").write_text(MANY)
+
+    async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
+        await pilot.press("enter")
+        await until(pilot, lambda: all(f"after.{figure}" in screen_text(pilot) for figure in ("max", "min", "std")))
+
+    used(steps, size=(80, 24))
+
+
 @pytest.mark.parametrize(("keys", "mode"), [(["enter"], "live"), (["l"], "look")])
 def test_a_settings_newest_run_is_opened(store: Store, keys: list[str], mode: str) -> None:
     async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
