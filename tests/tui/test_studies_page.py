@@ -468,10 +468,22 @@ def test_a_file_that_cannot_be_read_says_why_and_is_read_again(store: Store) -> 
     async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
         assert page.names.rows[0].cells[2][0] == "✗"
         await until(pilot, lambda: "training.epochs" in words(page, "#trouble"))
+        assert words(page, "#trouble").endswith("R reads the files again")
         await pilot.press("s", "y", "enter", "a")
         (own_studies() / "bad.toml").write_text(MINE)
         await pilot.press("R")
         await until(pilot, lambda: bool(page.table.rows))
+
+    used(steps, there=False)
+
+
+def test_a_files_name_reaches_the_terminal_without_its_escapes(store: Store) -> None:
+    (own_studies() / "a\x1b[31mred.toml").write_text(MINE)
+
+    async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
+        await until(pilot, lambda: "rename the file" in words(page, "#trouble"))
+        assert words(page, "#title") == "a[31mred"
+        assert "\x1b" not in screen_text(pilot)
 
     used(steps, there=False)
 

@@ -192,8 +192,8 @@ class StudiesPage(Crossing, TakingAway, StudyQueue):
         self.set_class(found is None, "broken")
         if found is None:
             broken = next(known for known in seen.known if known.name == seen.study)
-            self._tell("#title", Text(broken.name, style="bold"))
-            self._tell("#trouble", Text(broken.trouble))
+            self._tell("#title", Text(clean(broken.name), style="bold"))
+            self._tell("#trouble", Text(f"{broken.trouble}\n\nR reads the files again"))
             self.places = []
         else:
             self.set_class(not found.claims and not found.study.notes, "unclaimed")
