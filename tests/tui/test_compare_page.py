@@ -294,6 +294,23 @@ def test_without_marks_it_says_how_to_mark(store: Store) -> None:
     used(steps, [])
 
 
+def test_runs_that_are_deleted_elsewhere_are_marked_no_longer(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: ComparePage) -> None:
+        await until(pilot, lambda: bool(page.table.rows))
+        await pilot.press("b")
+        store.delete(1)
+        await until(pilot, lambda: [row.cells[0][0] for row in page.table.rows] == ["3 tanh"])
+        assert column(page, "run") == ["3 tanh"]  # against none: the baseline is gone
+        assert page.convtui.marked == [3]
+        store.delete(3)
+        await until(pilot, lambda: page.query_one("#unmarked").display)
+        page.store_changed()
+        await until(pilot, lambda: "Baseline" not in screen_text(pilot))
+        assert page.query_one("#unmarked").display
+
+    used(steps, [1, 3])
+
+
 def test_names_cannot_write_on_the_terminal(store: Store) -> None:
     store.rename(1, "evil\x1b[31m[bold]red[/bold]|")
 
