@@ -419,6 +419,18 @@ def test_missing_runs_of_a_setting_are_queued_and_trained(store: Store) -> None:
     used(steps)
 
 
+def test_what_is_typed_takes_the_place_of_what_stands_in_the_form(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
+        await pilot.press("S")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Queueing))
+        await pilot.press(*"0.1", "down", "3", "down", "up", "up", "end", "5")
+        values = {line.id: line.value for line in pilot.app.screen.query(Input)}
+        assert (values["input-scale"], values["input-seeds"]) == ("0.15", "3")
+        await pilot.press("escape")
+
+    used(steps)
+
+
 def test_a_form_says_what_cannot_be_and_stays(store: Store) -> None:
     async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
         await pilot.press("S")
