@@ -86,6 +86,8 @@ def _difference(column: Column, value: float | None) -> Cell:
         return Cell(EQUAL)
     from engine.study.names import more_is_better
 
+    if column.more(abs(value)) == column.more(0.0):
+        return Cell(f"±{column.more(0.0)}")  # too little to be told, or to be called better
     better = 1 if more_is_better(column.measure) == (value > 0) else -1
     return Cell(f"{'+' if value > 0 else '−'}{column.more(abs(value))}", better)
 

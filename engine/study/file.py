@@ -227,7 +227,7 @@ class _Reader:
             self._check_setting((*place, named), name, settings)
         if orders and (len(groups) < 2 or not all(groups)):
             self._fail((*place, named), "an order needs two settings or more: better ones first")
-        for first, second in itertools.pairwise(groups if orders else ()):
+        for first, second in itertools.combinations(groups if orders else (), 2):
             for name in set(first) & set(second):
                 self._fail((*place, named), f"{name} stands on both sides: a setting cannot be held against itself", name)
         there = {name: (settings[name].spec, settings[name].statistics) for name in itertools.chain(*groups)}
@@ -279,7 +279,8 @@ class _Reader:
 
     def _check_fraction(self, place: Place, measure: str, low: float, high: float) -> None:
         if names.form(measure) == "fraction" and (low < 0 or high > 1):
-            self._fail(place, f"{measure} is a fraction from 0 to 1: write {high / 100:g} for {high:g} %")
+            wrong = f", and {low:g} is below" if low < 0 else f": write {high / 100:g} for {high:g} %"
+            self._fail(place, f"{measure} is a fraction from 0 to 1{wrong}")
 
     def _refuse(self, error: ValidationError) -> NoReturn:
         """The first of what does not fit the tables, in the order of the file."""

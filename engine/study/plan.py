@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from engine.data.catalog import as_recorded, describe
+from engine.data.names import listed
 from engine.errors import UsageError
 from engine.spec import DataSpec, RunSpec, changed, nearest
 from engine.study.definition import Setting, Study
+
+MOST_NAMED = 20
+"""Settings that a message lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,9 @@ def _chosen(study: Study, only: Sequence[str]) -> list[Setting]:
     for pattern in only:
         if not any(fnmatchcase(name, pattern) for name in study.settings):
             near = nearest(pattern, study.settings)
-            raise UsageError(f"study {study.name} has no setting {pattern!r}{near}: it has {', '.join(study.settings)}")
+            raise UsageError(
+                f"study {study.name} has no setting {pattern!r}{near}: it has {listed(list(study.settings), MOST_NAMED)}"
+            )
     return [one for name, one in study.settings.items() if not only or any(fnmatchcase(name, pattern) for pattern in only)]
 
 

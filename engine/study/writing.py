@@ -49,9 +49,10 @@ def difference(measure: str, value: float | None) -> str:
         return NOTHING
     if not math.isfinite(value):
         return _plain(measure, value)
-    sign = "+" if value > 0 else "−" if value < 0 else "±"
+    told = _plain(measure, abs(value))
+    sign = "±" if told == _plain(measure, 0.0) else "+" if value > 0 else "−"
     unit = {"fraction": " pp", "seconds": " s"}.get(names.form(measure), "")
-    return f"{sign}{_plain(measure, abs(value))}{unit}"
+    return f"{sign}{told}{unit}"
 
 
 def _plain(measure: str, value: float) -> str:
@@ -65,7 +66,7 @@ def _plain(measure: str, value: float) -> str:
         return f"{100 * value:.2f}"
     if kind == "count" or value >= 999.5 or not value:
         return f"{value:,.0f}"
-    if kind == "seconds" and value >= 1:
+    if kind == "seconds" and 1 <= value < 99.95:
         return f"{value:.1f}"
     return f"{value:#.3g}".removesuffix(".")  # 1.00 and not 1: three figures, which stand under each other
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from engine.spec import changed
 from engine.store import Store
+from engine.study.comparing import Comparing
 from tests.cli.conftest import Convtui
 from tests.tui.stores import LENET, add_run
+from tui.outcomes import Cell, cells, heads
 
 
 @pytest.fixture
@@ -53,6 +56,15 @@ def test_a_baseline_is_compared_too_and_told_in_values(store: Store, convtui: Co
     # 0.75 and 0.65 less what the tenth point of the curve lacks: exp(-6) of the way from 0.1.
     assert "| 3 tanh | finished | 10/10 | +10.0 pp |" in printed
     assert "| 1 base\\|line | finished | 10/10 | 64.9 % |" in printed
+
+
+def test_a_difference_too_small_to_be_told_is_neither_better_nor_worse(store: Store) -> None:
+    (base,) = Comparing().compare(store, [store.run(1)]).outcomes
+    other = replace(base, run=9, test_accuracy=(base.test_accuracy or 0) - 0.0003, seconds=(base.seconds or 0) - 0.2)
+    told = dict(zip(heads(), cells(other, base), strict=True))
+    assert told["test acc"] == Cell("±0.0 pp")
+    assert told["time"] == Cell("±0:00")
+    assert told["best"] == Cell("=")
 
 
 def test_what_cannot_be_is_exit_code_2(store: Store, convtui: Convtui) -> None:

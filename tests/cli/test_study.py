@@ -399,6 +399,12 @@ def test_without_a_store_what_was_published_is_shown_and_no_store_is_made(convtu
     assert not (tmp_path / "store.db").exists()
 
 
+def test_json_and_markdown_at_once_are_refused(convtui: Convtui, study: str) -> None:
+    printed = convtui("study", "show", study, "--json", "--md")
+    assert (printed.code, printed.out) == (2, "")
+    assert "choose one" in printed.err
+
+
 def test_only_that_names_nothing_is_not_everything(convtui: Convtui, study: str, tmp_path: Path) -> None:
     printed = convtui("study", "run", study, "--only", " , ")
     assert (printed.code, "--only names no setting" in printed.err) == (2, True)

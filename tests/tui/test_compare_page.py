@@ -274,6 +274,20 @@ def test_many_runs_and_settings_share_the_room(store: Store) -> None:
     used(steps, list(range(1, 16)), (80, 24))
 
 
+def test_a_legend_that_leaves_runs_out_says_so_however_wide_it_is(store: Store) -> None:
+    for number in range(20):
+        add_run(store, f"run-{number}", accuracy=0.3)
+
+    async def steps(pilot: Pilot[int], page: ComparePage) -> None:
+        await until(pilot, lambda: bool(page.table.rows))
+        for width in range(80, 104, 2):
+            await pilot.resize_terminal(width, 24)
+            await until(pilot, lambda: all(chart.drawing.rows for chart in charts(page)))
+            assert [chart.render_line(2).text.rstrip()[-1] for chart in charts(page)] == ["…", "…"], width
+
+    used(steps, list(range(1, 24)), size=(80, 24))
+
+
 def test_follows_runs_in_training(store: Store) -> None:
     async def steps(pilot: Pilot[int], page: ComparePage) -> None:
         await until(pilot, lambda: "3 tanh" in column(page, "run"))
@@ -292,6 +306,23 @@ def test_without_marks_it_says_how_to_mark(store: Store) -> None:
         assert pilot.app.current_mode == "compare"
 
     used(steps, [])
+
+
+def test_runs_that_are_deleted_elsewhere_are_marked_no_longer(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: ComparePage) -> None:
+        await until(pilot, lambda: bool(page.table.rows))
+        await pilot.press("b")
+        store.delete(1)
+        await until(pilot, lambda: [row.cells[0][0] for row in page.table.rows] == ["3 tanh"])
+        assert column(page, "run") == ["3 tanh"]  # against none: the baseline is gone
+        assert page.convtui.marked == [3]
+        store.delete(3)
+        await until(pilot, lambda: page.query_one("#unmarked").display)
+        page.store_changed()
+        await until(pilot, lambda: "Baseline" not in screen_text(pilot))
+        assert page.query_one("#unmarked").display
+
+    used(steps, [1, 3])
 
 
 def test_names_cannot_write_on_the_terminal(store: Store) -> None:

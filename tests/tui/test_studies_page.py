@@ -301,6 +301,51 @@ def test_a_narrow_page_has_list_and_study_take_turns(store: Store) -> None:
     used(steps, size=(80, 24))
 
 
+MANY = """
+title = "Twenty rates, of which so much can be said that it takes two lines of a narrow page to say so"
+question = "Which?"
+notes = ["This is the last line."]
+[[grid]]
+name = "rate-{optimiser.learning_rate}"
+preset = "lenet5"
+over = { "optimiser.learning_rate" = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1] }
+statistics = ["conv1:after"]
+source = "report 001"
+[grid.published]
+"rate-0.1" = { "statistics.conv1.after.max" = 0.75, "statistics.conv1.after.min" = 0, "statistics.conv1.after.std" = 0.06 }
+[[claim]]
+says = "the smaller the better"
+measure = "test_accuracy"
+order = ["rate-0.1", "rate-0.2", "rate-0.3", "rate-0.4", "rate-0.5", "rate-0.6", "rate-0.7", "rate-0.8", "rate-0.9"]
+"""
+
+
+@pytest.mark.parametrize("size", [(80, 24), (80, 22), (110, 30), (130, 40)])
+def test_of_a_long_study_the_last_line_of_claims_is_to_be_reached(store: Store, size: tuple[int, int]) -> None:
+    (own_studies() / "mine.toml").write_text(MANY)
+
+    async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
+        await pilot.press("enter")
+        claims = page.query_one("#claims")
+        claims.focus()
+        await pilot.press("end")
+        await until(pilot, lambda: "This is the last line." in screen_text(pilot))
+        assert page.table.region.height >= 4
+        assert claims.region.bottom < size[1]
+
+    used(steps, size=size)
+
+
+def test_measures_that_begin_alike_are_told_apart_by_their_ends(store: Store) -> None:
+    (own_studies() / "mine.toml").write_text(MANY)
+
+    async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
+        await pilot.press("enter")
+        await until(pilot, lambda: all(f"after.{figure}" in screen_text(pilot) for figure in ("max", "min", "std")))
+
+    used(steps, size=(80, 24))
+
+
 @pytest.mark.parametrize(("keys", "mode"), [(["enter"], "live"), (["l"], "look")])
 def test_a_settings_newest_run_is_opened(store: Store, keys: list[str], mode: str) -> None:
     async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
@@ -374,6 +419,18 @@ def test_missing_runs_of_a_setting_are_queued_and_trained(store: Store) -> None:
     used(steps)
 
 
+def test_what_is_typed_takes_the_place_of_what_stands_in_the_form(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
+        await pilot.press("S")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Queueing))
+        await pilot.press(*"0.1", "down", "3", "down", "up", "up", "end", "5")
+        values = {line.id: line.value for line in pilot.app.screen.query(Input)}
+        assert (values["input-scale"], values["input-seeds"]) == ("0.15", "3")
+        await pilot.press("escape")
+
+    used(steps)
+
+
 def test_a_form_says_what_cannot_be_and_stays(store: Store) -> None:
     async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
         await pilot.press("S")
@@ -423,10 +480,22 @@ def test_a_file_that_cannot_be_read_says_why_and_is_read_again(store: Store) -> 
     async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
         assert page.names.rows[0].cells[2][0] == "✗"
         await until(pilot, lambda: "training.epochs" in words(page, "#trouble"))
+        assert words(page, "#trouble").endswith("R reads the files again")
         await pilot.press("s", "y", "enter", "a")
         (own_studies() / "bad.toml").write_text(MINE)
         await pilot.press("R")
         await until(pilot, lambda: bool(page.table.rows))
+
+    used(steps, there=False)
+
+
+def test_a_files_name_reaches_the_terminal_without_its_escapes(store: Store) -> None:
+    (own_studies() / "a\x1b[31mred.toml").write_text(MINE)
+
+    async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
+        await until(pilot, lambda: "rename the file" in words(page, "#trouble"))
+        assert words(page, "#title") == "a[31mred"
+        assert "\x1b" not in screen_text(pilot)
 
     used(steps, there=False)
 

@@ -127,6 +127,8 @@ def show(
     from engine.study.results import as_json as in_json
     from engine.study.results import results
 
+    if as_json and markdown:
+        raise UsageError("--json and --md are two ways to write the same: choose one")
     found_study = find_study(reference)
     if not store_path.exists():
         print(f"convtui: there is no store at {clean(store_path)} yet: nothing has been measured", file=sys.stderr)

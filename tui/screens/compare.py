@@ -79,8 +79,9 @@ class ComparePage(Crossing, TakingAway):
     class Read(Message):
         """The runs, from the thread that reads them."""
 
-        def __init__(self, compared: Compared | None) -> None:
+        def __init__(self, asked: Sequence[int], compared: Compared | None) -> None:
             super().__init__()
+            self.asked = asked
             self.compared = compared
 
     def __init__(self) -> None:
@@ -148,7 +149,7 @@ class ComparePage(Crossing, TakingAway):
             compared = self._reader.read(self.convtui.session.store, run_ids, measure)
         except ConvtuiError as error:
             self.convtui.call_later(self._trouble, str(error))
-        self.post_message(self.Read(compared))
+        self.post_message(self.Read(run_ids, compared))
 
     def _trouble(self, text: str) -> None:
         self.notify(clean(text), severity="warning", markup=False, timeout=8)
@@ -156,9 +157,14 @@ class ComparePage(Crossing, TakingAway):
     @on(Read)
     def _take(self, event: Read) -> None:
         self._reading = False
-        if event.compared is not None and event.compared != self.compared:
-            self.compared = event.compared
-            self._show()
+        if event.compared is not None:
+            gone = set(event.asked) - {outcome.run for outcome in event.compared.comparison.outcomes}
+            if gone:  # deleted elsewhere
+                self.convtui.marked = [run_id for run_id in self.convtui.marked if run_id not in gone]
+                self._again = True
+            if event.compared != self.compared:
+                self.compared = event.compared
+                self._show()
         if self._again:
             self._again = False
             self.store_changed()
@@ -169,7 +175,6 @@ class ComparePage(Crossing, TakingAway):
         compared = self.compared
         if compared is None or not self.is_mounted:
             return
-        self.set_class(not compared.comparison.outcomes, "empty")
         # Where there is room for two, the two are the first ones, and show either split.
         four = self.has_class("four")
         for place, (metric, _, _) in enumerate(METRICS):

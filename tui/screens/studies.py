@@ -37,6 +37,8 @@ from tui.widgets.text_table import TextTable
 
 NARROW = 104
 """Columns below which the list and a study take turns, and so do claims and curves."""
+BESIDES = 16
+"""Rows of the page that are not its table's at least: bars, title, the line below the table, claims and curves."""
 QUEUE = Binding.Group("Queue", compact=True)
 _NEEDS_A_STUDY = ("open", "compare", "look", "queue", "take_out", "every", "view", "log", "copy", "save", "cross", "crosshair")
 
@@ -107,7 +109,10 @@ class StudiesPage(Crossing, TakingAway, StudyQueue):
 
     def on_resize(self, event: Resize) -> None:
         """What has no room takes turns."""
-        self.set_class(event.size.width < NARROW, "narrow")
+        width, height = event.size
+        self.set_class(width < NARROW, "narrow")
+        # Half of the page at most, and where that is short what claims and curves leave: their last lines are to be reached.
+        self.table.styles.max_height = max(4, min(height // 2, height - BESIDES))
         self.refresh_bindings()
 
     def on_screen_resume(self) -> None:
@@ -187,8 +192,8 @@ class StudiesPage(Crossing, TakingAway, StudyQueue):
         self.set_class(found is None, "broken")
         if found is None:
             broken = next(known for known in seen.known if known.name == seen.study)
-            self._tell("#title", Text(broken.name, style="bold"))
-            self._tell("#trouble", Text(broken.trouble))
+            self._tell("#title", Text(clean(broken.name), style="bold"))
+            self._tell("#trouble", Text(f"{broken.trouble}\n\nR reads the files again"))
             self.places = []
         else:
             self.set_class(not found.claims and not found.study.notes, "unclaimed")

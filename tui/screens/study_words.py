@@ -26,7 +26,7 @@ LIST_DROPPED = ("what it is",)
 HEADS = (
     Head("setting", least=15, names=True),
     Head("runs"),
-    Head("measure", least=14),
+    Head("measure", least=14, names=True),
     Head("published", right=True),
     Head("measured", right=True),
     Head("range", right=True),

@@ -60,6 +60,13 @@ def test_only_seeds_and_patterns(study: Study) -> None:
         plan(study, only=["one", "thre"], images=thousand)
 
 
+def test_of_many_settings_a_message_lists_the_first(tmp_path: Path) -> None:
+    rows = "".join(f'[[setting]]\nname = "s{number}"\npreset = "lenet5"\n' for number in range(500))
+    (tmp_path / "s.toml").write_text(f'title = "t"\nquestion = "q"\n{rows}')
+    with pytest.raises(UsageError, match=r"no setting 'x': it has s0, s1, .*, s19 and 480 more$"):
+        plan(read(tmp_path / "s.toml"), only=["x"], images=thousand)
+
+
 @pytest.mark.parametrize(
     ("scale", "budgets"),
     [

@@ -48,7 +48,8 @@ def test_several_values_are_their_mean_and_range() -> None:
 
 def test_what_was_published_is_a_number_roughly_one_or_a_range() -> None:
     assert published("test_accuracy", Published(0.98, 0.98, about=True)) == "about 98.00 %"
-    assert published("seconds", Published(600, 720)) == "600.0 to 720.0 s"
+    assert published("seconds", Published(600, 720)) == "600 to 720 s"
+    assert published("seconds", Published(180, 180, about=True)) == "about 180 s"
     assert published("test_loss", Published(0.169, 0.169)) == "0.169"
     assert published("test_loss", None) == "—"
 
@@ -57,6 +58,9 @@ def test_differences_have_a_sign_and_accuracies_are_told_in_percentage_points() 
     assert difference("test_accuracy", 0.0052) == "+0.52 pp"
     assert difference("test_accuracy", -0.01) == "−1.00 pp"
     assert difference("test_loss", 0.0) == "±0"
+    assert difference("test_accuracy", -0.00004) == difference("test_accuracy", 0.0) == "±0.00 pp"
+    assert difference("steps_to_90", 0.4) == "±0"
+    assert difference("test_loss", -1e-9) == "−1.00e-09"
     assert difference("seconds", -12.04) == "−12.0 s"
     assert difference("test_loss", math.inf) == "∞"
     assert difference("test_loss", None) == "—"
