@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -198,6 +199,16 @@ def test_losses_are_fetched_once_an_event_not_once_a_step(monkeypatch: pytest.Mo
     said = pull(Training(SMALL, toy_dataset()))
     progress = [event for event in said if isinstance(event, events.Progress)]
     assert [len(event.values["batch_loss"]) for event in progress] == [7, 7, 7]
+
+
+def test_the_speed_counts_the_wait_for_a_device_that_is_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GPU is asked for steps in no time; that it takes 2 s for the 200 images of an epoch shows when the losses are fetched."""
+    clock = [0.0]
+    monkeypatch.setattr(training, "EVENT_SECONDS", 3600.0)
+    monkeypatch.setattr(training, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr(Step, "look", lambda step, pending: clock.__setitem__(0, clock[0] + 2.0))
+    said = pull(Training(SMALL, toy_dataset()))
+    assert [event.images_per_second for event in said if isinstance(event, events.Progress | events.EpochEnded)] == [100.0] * 6
 
 
 # ------------------------------------------------------------------------------------------------ budgets and schedules
