@@ -89,11 +89,14 @@ def test_a_training_is_the_plain_loop_that_anyone_would_write() -> None:
     assert finished.values["test_accuracy"] == (logits.argmax(1) == dataset.test.labels).sum().item() / 60
 
 
-def test_the_epochs_own_loss_weighs_every_image_the_same() -> None:
-    said = pull(Training(changed(SMALL, {"training.epochs": 1}), toy_dataset()))
+def test_the_epochs_own_loss_and_accuracy_weigh_every_image_the_same() -> None:
+    said = pull(Training(changed(SMALL, {"training.epochs": 2}), toy_dataset()))
     counts = [32] * 6 + [8]
-    (epoch,) = [event for event in said if isinstance(event, events.EpochEnded)]
-    assert epoch.values["train_loss"] == pytest.approx(sum(x * n for x, n in zip(losses(said), counts, strict=True)) / 200)
+    for number, epoch in enumerate(event for event in said if isinstance(event, events.EpochEnded)):
+        for of_epoch, of_steps in (("train_loss", "batch_loss"), ("train_accuracy", "batch_accuracy")):
+            values = [value for event in said if isinstance(event, events.Progress) for value in event.values[of_steps]]
+            of_images = sum(x * n for x, n in zip(values[7 * number : 7 * number + 7], counts, strict=True))
+            assert epoch.values[of_epoch] == pytest.approx(of_images / 200)
 
 
 def test_the_same_spec_and_seed_give_the_same_numbers_to_the_last_bit() -> None:
