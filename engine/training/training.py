@@ -197,6 +197,7 @@ class Training:
             epoch=self.state.epoch,
             total_steps=self.total_steps,
             total_images=self.spec.images_in(self.total_steps, len(self._train)),
+            images=self._images_before,
             steps_per_epoch=self.steps_per_epoch,
             images_per_epoch=len(self._train),
             parameters=sum(parameter.numel() for parameter in self.net.parameters()),

@@ -99,6 +99,16 @@ def test_the_epochs_own_loss_and_accuracy_weigh_every_image_the_same() -> None:
             assert epoch.values[of_epoch] == pytest.approx(of_images / 200)
 
 
+def test_label_smoothing_is_for_training_alone() -> None:
+    dataset = toy_dataset()
+    training = Training(changed(SMALL, {"training.epochs": 1, "training.label_smoothing": 0.3}), dataset)
+    finished = pull(training)[-1]
+    assert isinstance(finished, events.Finished)
+    with torch.no_grad():
+        logits = training.net.eval()((dataset.test.images.float() / 255 - dataset.mean) / dataset.std)
+    assert finished.values["test_loss"] == pytest.approx(F.cross_entropy(logits, dataset.test.labels).item(), rel=1e-4)
+
+
 def test_the_same_spec_and_seed_give_the_same_numbers_to_the_last_bit() -> None:
     first, second = Training(SMALL, toy_dataset()), Training(SMALL, toy_dataset())
     assert losses(pull(first)) == losses(pull(second))
