@@ -425,6 +425,17 @@ def test_divergence_names_its_step_and_rate_and_keeps_the_last_good_checkpoint(t
     assert all(tensor.isfinite().all() for tensor in good.net.values())
 
 
+def test_divergence_within_an_event_names_its_own_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All seven steps of the epoch are looked at together; the update of the first one blows the weights up."""
+    monkeypatch.setattr(training, "EVENT_SECONDS", 3600.0)
+    spec = changed(SMALL, {"optimiser.name": "sgd", "optimiser.schedule": "cosine", "training.epochs": 1})
+    with Training(spec, toy_dataset()) as pulled:
+        pulled.scale_learning_rate(1e30)
+        (last,) = (event for event in pulled if isinstance(event, events.Diverged))
+    assert last.step == 2
+    assert last.learning_rate == pytest.approx(1e28 * (1 + math.cos(math.pi / 7)) / 2)
+
+
 def test_weights_that_are_no_numbers_are_seen_also_where_the_loss_is_one(tmp_path: Path) -> None:
     spec = changed(SMALL, {"model.activation": "tanh", "model.conv_blocks": "4 3x3", "training.steps": 4, "optimiser.name": "sgd"})
     with Training(spec, toy_dataset()) as pulled:
