@@ -352,6 +352,17 @@ def test_the_best_weights_are_restored_whether_or_not_it_stopped_early(
     assert same(load(tmp_path / "best-00002.safetensors").net, at_best)
 
 
+def test_what_ended_with_its_best_weights_goes_on_from_its_last(tmp_path: Path) -> None:
+    dataset = toy_dataset(train=150, validation=50, misleading=True)
+    whole = pull(Training(EARLY, dataset))
+    best = whole[-1].best_epoch  # type: ignore[union-attr]
+    short = pull(Training(changed(EARLY, {"training.epochs": best + 1}), dataset, folder=tmp_path))
+    assert isinstance(short[-1], events.Finished)
+    assert short[-1].best_epoch == best
+    onward = pull(Training(EARLY, dataset, resume_from=checkpoint_in(tmp_path)))
+    assert losses(short) + losses(onward) == losses(whole)
+
+
 def test_an_early_stop_that_is_asked_to_go_on_has_its_whole_patience_again(tmp_path: Path) -> None:
     dataset = toy_dataset(train=150, validation=50, misleading=True)
     first = pull(Training(EARLY, dataset, folder=tmp_path))[-1]
