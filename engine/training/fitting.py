@@ -12,11 +12,12 @@ from engine.models import Summary, check
 from engine.spec import RunSpec
 
 
-def check_fits(spec: RunSpec, device: torch.device, *, classes: int) -> None:
+def check_fits(spec: RunSpec, device: torch.device, *, classes: int, images: int | None = None) -> None:
     """Raise where `spec` cannot be trained on `device` to tell `classes` apart; builds the net on paper only, loads no image.
 
     DeviceError for a precision that the device lacks, SpecError for a net whose layers do not fit each other, or that needs more
-    memory (`Summary.least_bytes`) than the device has in all.
+    memory (`Summary.least_bytes`) than the device has in all, or, where it is known how many training `images` there are, as
+    `refuse_lone_images` does.
     """
     summary = check(spec, classes=classes)
     check_precision(device, spec.training.precision)
@@ -26,6 +27,8 @@ def check_fits(spec: RunSpec, device: torch.device, *, classes: int) -> None:
             f"this net needs at least {needed / 1e9:,.1f} GB at data.batch_size = {spec.data.batch_size}, {device} has "
             f"{there / 1e9:,.1f} GB: make the batch, data.size or the blocks smaller"
         )
+    if images is not None:
+        refuse_lone_images(spec, summary, images)
 
 
 def refuse_lone_images(spec: RunSpec, net: Summary, images: int) -> None:
