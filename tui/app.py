@@ -223,6 +223,8 @@ class ConvtuiApp(App[int]):
                 self.session.close()
             except ConvtuiError as error:
                 self.call_from_thread(self.exit, error.exit_code, error.exit_code, f"convtui: {error}")
+            except Exception as error:  # whatever it is, nobody is kept in the application for it
+                self.call_from_thread(self.exit, 1, 1, _unforeseen(error))
             else:
                 self.call_from_thread(self.exit, code, code, self._failed)
 
@@ -235,7 +237,7 @@ class ConvtuiApp(App[int]):
         if self.is_headless:
             super()._handle_exception(error)  # a test, which is to fail
             return
-        self._failed = f"convtui: {type(error).__name__}: {clean(error)}; the full story is in {log(error)}"
+        self._failed = _unforeseen(error)
         self._close(hand_on=False, code=1)
 
     def _listen(self) -> None:
@@ -249,6 +251,11 @@ class ConvtuiApp(App[int]):
             if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
                 with contextlib.suppress(NotImplementedError):  # there are no such handlers on Windows
                     loop.add_signal_handler(number, partial(self._close, hand_on=hand_on, code=128 + number))
+
+
+def _unforeseen(error: Exception) -> str:
+    """One line for people; the traceback goes into the log file."""
+    return f"convtui: {type(error).__name__}: {clean(error)}; the full story is in {log(error)}"
 
 
 def run(store: Path, *, device: str, data_dir: Path | None, mouse: bool) -> int:
