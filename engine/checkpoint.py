@@ -183,8 +183,8 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, moments: dict[int, dict[
         for key, value in named.items():
             if value.shape == parameter.shape and value.ndim:
                 optimiser.state[parameter][key] = torch.empty_like(parameter).copy_(value)
-            else:
-                optimiser.state[parameter][key] = value.to(parameter.device) if parameter.is_cuda else value
+            else:  # a count of steps is wanted beside its parameter by fused kernels, on the CPU by all others
+                optimiser.state[parameter][key] = value.to(parameter.device) if optimiser.defaults.get("fused") else value
 
 
 def _group(tensors: dict[str, Any], prefix: str) -> dict[str, Tensor]:

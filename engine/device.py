@@ -127,8 +127,17 @@ def check_precision(device: torch.device, precision: str) -> None:
     """Raise DeviceError where the device cannot compute in this precision."""
     import torch
 
-    if precision == "bfloat16" and device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
+    if precision != "bfloat16" or device.type != "cuda":
+        return
+    with torch.cuda.device(device):  # torch tells of the current GPU, and they may be of several kinds
+        there = torch.cuda.is_bf16_supported(including_emulation=False)
+    if not there:
         raise DeviceError(f"training.precision = bfloat16: {device} cannot compute in it; set training.precision = float32")
+
+
+def in_double(values: torch.Tensor) -> torch.Tensor:
+    """`values` in float64: where they are, or on the CPU if their device has no such numbers (Apple's GPU)."""
+    return (values.cpu() if values.device.type == "mps" else values).double()
 
 
 def memory(device: torch.device) -> int:

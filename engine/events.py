@@ -31,6 +31,8 @@ class Started:
     """What is needed to repeat the numbers: versions, threads, step path, precision."""
     total_images: int = 0
     """Images shown in `total_steps`, each as often as it is."""
+    images: int = 0
+    """Images trained on in the `step` updates already done."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,9 +110,14 @@ class Session:
         self._queue(_Job(run.id, resume=False, named=named))
         return run
 
-    def resume(self, run_id: int) -> None:
-        """Let a run of this store go on, in this process. Raises RunBusy where it is in somebody's hands."""
+    def resume(self, run_id: int, spec: RunSpec | None = None) -> None:
+        """Let a run of this store go on, in this process, with `spec` in place of its settings where there is one: a greater total.
+
+        Raises RunBusy where it is in somebody's hands; then its settings stay.
+        """
         self.store.queue(run_id)
+        if spec is not None:
+            self.store.set_spec(run_id, spec)
         self._queue(_Job(run_id, resume=True, named=True))
 
     def queue(self, wanted: Wanted) -> Match:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from engine.data.batches import Standardise
 from engine.data.split import Dataset, Split
+from engine.device import in_double
 from engine.errors import NotApplicable, UsageError
 from engine.lens.tape import Tape
 from engine.models.rest import at_rest
@@ -158,7 +159,7 @@ class Subject:
         squares = self.spec is not None and self.spec.training.loss == "sum_squares"
         usual = _as_shares if squares else partial(torch.softmax, dim=1)
         shares = {"softmax": Tensor.double, "log_softmax": Tensor.exp}.get(output.function, usual)
-        rows = [shares(outputs[output.index].double()).cpu() for _, outputs in self.passes(images, [output.index])]
+        rows = [shares(in_double(outputs[output.index])).cpu() for _, outputs in self.passes(images, [output.index])]
         return torch.cat(rows) if rows else torch.zeros((0, len(self.classes)), dtype=torch.float64)
 
     def label(self, name: str) -> int:

@@ -34,7 +34,7 @@ Names = Annotated[tuple[Annotated[str, BeforeValidator(_name), Field(min_length=
 Measure = Literal[
     "mean_squared_error", "conv_deltas", "gradient_norm", "update_ratio", "saturated", "dead", "class_accuracy", "confusion"
 ]
-"""What a run can measure besides losses, accuracies, learning rate and images/s; engine/training/measures.py defines each."""
+"""What a run can measure besides losses, accuracies, learning rate and images/s; engine/training/layers.py defines each."""
 MEASURES: tuple[str, ...] = get_args(Measure)
 
 

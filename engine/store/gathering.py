@@ -67,8 +67,7 @@ class Gathered:
         self.metrics += [(self._run_id, name, step, self._attempt, value) for name, value in values.items()]
 
     def _started(self, event: Started) -> None:
-        whole_epochs = event.step / max(1, event.steps_per_epoch)
-        self._images_before = round(whole_epochs * event.images_per_epoch)
+        self._images_before = event.images
         self.rows.append((_BEGIN_ATTEMPT, (event.step, self._run_id, self._attempt)))
         self.columns |= {
             "status": "running",

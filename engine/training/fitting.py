@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from engine.device import check_precision, memory
 from engine.errors import SpecError
-from engine.models import check
+from engine.models import Summary, check
 from engine.spec import RunSpec
 
 
-def check_fits(spec: RunSpec, device: torch.device, *, classes: int) -> None:
+def check_fits(spec: RunSpec, device: torch.device, *, classes: int, images: int | None = None) -> None:
     """Raise where `spec` cannot be trained on `device` to tell `classes` apart; builds the net on paper only, loads no image.
 
     DeviceError for a precision that the device lacks, SpecError for a net whose layers do not fit each other, or that needs more
-    memory (`Summary.least_bytes`) than the device has in all.
+    memory (`Summary.least_bytes`) than the device has in all, or, where it is known how many training `images` there are, as
+    `refuse_lone_images` does.
     """
     summary = check(spec, classes=classes)
     check_precision(device, spec.training.precision)
@@ -24,3 +27,20 @@ def check_fits(spec: RunSpec, device: torch.device, *, classes: int) -> None:
             f"this net needs at least {needed / 1e9:,.1f} GB at data.batch_size = {spec.data.batch_size}, {device} has "
             f"{there / 1e9:,.1f} GB: make the batch, data.size or the blocks smaller"
         )
+    if images is not None:
+        refuse_lone_images(spec, summary, images)
+
+
+def refuse_lone_images(spec: RunSpec, net: Summary, images: int) -> None:
+    """Raise SpecError where an epoch of so many training images has a batch of one that a batch norm of `net` cannot be given.
+
+    It knows no spread of a single value: of one image, after a dense layer or on maps of one place.
+    """
+    if (images - 1) % spec.data.batch_size:
+        return
+    for layer in net.layers:
+        if layer.kind.startswith("BatchNorm") and math.prod(layer.output[1:]) == 1:
+            raise SpecError(
+                f"data.batch_size = {spec.data.batch_size} leaves a batch of one of the {images:,} images, over which the batch "
+                f"norm {layer.name} cannot be computed: choose another batch size, or leave bn out there"
+            )

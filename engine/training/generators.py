@@ -10,22 +10,30 @@ from torch import Tensor
 
 
 def states(device: torch.device) -> dict[str, Tensor]:
-    """The states of the generators that a net on `device` draws from."""
+    """The states of the generators that a net on `device` draws from, by the kind of device."""
     found = {"cpu": torch.get_rng_state()}
-    return found | ({"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {})
+    match device.type:
+        case "cuda":
+            found["cuda"] = torch.cuda.get_rng_state(device)
+        case "mps":
+            found["mps"] = torch.mps.get_rng_state()
+    return found
 
 
 def put(device: torch.device, wanted: dict[str, Tensor]) -> None:
     """Set the generators to these states."""
     torch.set_rng_state(wanted["cpu"])
-    if device.type == "cuda" and "cuda" in wanted:
-        torch.cuda.set_rng_state(wanted["cuda"], device)
+    match device.type:
+        case "cuda":
+            torch.cuda.set_rng_state(wanted["cuda"], device)
+        case "mps":
+            torch.mps.set_rng_state(wanted["mps"])
 
 
 def seeded(device: torch.device, seed: int) -> dict[str, Tensor]:
     """The states that generators seeded with `seed` begin with; torch's own are left as they are."""
-    found = {"cpu": torch.Generator().manual_seed(seed).get_state()}
-    return found | ({"cuda": torch.Generator(device).manual_seed(seed).get_state()} if device.type == "cuda" else {})
+    kinds = {"cpu": torch.device("cpu"), device.type: device}
+    return {kind: torch.Generator(of).manual_seed(seed).get_state() for kind, of in kinds.items()}
 
 
 class Own:

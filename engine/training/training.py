@@ -25,12 +25,13 @@ from engine.data.batches import Standardise, epoch_order
 from engine.data.prepare import class_means
 from engine.data.split import Dataset, Split
 from engine.device import check_precision, keep_freed_memory
-from engine.errors import DataError, SpecError
+from engine.errors import DataError
 from engine.events import Event
 from engine.spec import RunSpec
 from engine.training import generators
 from engine.training.by_hand import make_step
 from engine.training.evaluation import Score, evaluate
+from engine.training.fitting import refuse_lone_images
 from engine.training.layers import EvaluationMeasures
 from engine.training.measures import NotFinite, Pending, Settled
 from engine.training.saving import Saver
@@ -99,13 +100,13 @@ class Training:
         if spec.model.first_filters == "class_means":
             models.seed_filters(net, standardise(class_means(dataset.train)))
         self.net = net.to(self.device).to(memory_format=torch.channels_last)
-        self._refuse_lone_images(channels)
+        shape = (channels, spec.data.size, spec.data.size)
+        refuse_lone_images(spec, models.summarise(self.net, shape), len(self._train))
         optimiser = make_optimiser(spec.optimiser, self.net.parameters())
         self._own = generators.Own(self.device, spec.training.seed)
         if resume_from is not None:
             self._resume(resume_from, optimiser)
         self._images_before = self.state.images
-        shape = (channels, spec.data.size, spec.data.size)
         self._step = make_step(spec, self.net, optimiser, self.device, shape, self.state.step_path)
         self.state.step_path = self._step.path
         self._threads = threads or spec.training.threads or self._step.threads or torch.get_num_threads()
@@ -117,18 +118,6 @@ class Training:
         self._saver = Saver(folder, self.identity, every_seconds=spec.training.checkpoint_seconds, saved_step=saved_step)
         self._clock = 0.0
         self._pull = self._events()
-
-    def _refuse_lone_images(self, channels: int) -> None:
-        """Batch norm knows no spread of a single value: of one image, after a dense layer or on maps of one place."""
-        if (len(self._train) - 1) % self.spec.data.batch_size:
-            return
-        size = self.spec.data.size
-        for layer in models.summarise(self.net, (channels, size, size)).layers:
-            if layer.kind.startswith("BatchNorm") and math.prod(layer.output[1:]) == 1:
-                raise SpecError(
-                    f"data.batch_size = {self.spec.data.batch_size} leaves a batch of one of the {len(self._train):,} images, over "
-                    f"which the batch norm {layer.name} cannot be computed: choose another batch size, or leave bn out there"
-                )
 
     # -------------------------------------------------------------------------------------------- faces to the puller
 
@@ -208,6 +197,7 @@ class Training:
             epoch=self.state.epoch,
             total_steps=self.total_steps,
             total_images=self.spec.images_in(self.total_steps, len(self._train)),
+            images=self._images_before,
             steps_per_epoch=self.steps_per_epoch,
             images_per_epoch=len(self._train),
             parameters=sum(parameter.numel() for parameter in self.net.parameters()),
@@ -242,7 +232,7 @@ class Training:
         self.net.train()
         how, labels = spec.data.order, self._train.labels
         order = epoch_order(len(labels), how=how, seed=spec.training.seed, epoch=state.epoch + 1, labels=labels).to(self.device)
-        began, said = time.monotonic(), time.monotonic()
+        began = time.monotonic()
         batches = self._batches(order)
         while state.position < self.steps_per_epoch and state.step < self.total_steps:
             if self._factors:
@@ -251,15 +241,12 @@ class Training:
             self._step(images, labels, self._rate(), self._pending)
             state.step += 1
             state.position += 1
-            now = time.monotonic()
-            if now - said >= EVENT_SECONDS or self._stopping or self._saver.wanted:
-                state.step_seconds += now - began
-                yield from self._say_progress(now - said)
+            if time.monotonic() - began >= EVENT_SECONDS or self._stopping or self._saver.wanted:
+                yield self._progress(began)
                 yield from self._save_if_due()
-                began = said = time.monotonic()
-        state.step_seconds += time.monotonic() - began
+                began = time.monotonic()
         if len(self._pending):
-            yield from self._say_progress(time.monotonic() - said)
+            yield self._progress(began)
         yield from self._end_epoch()
 
     def _batches(self, order: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
@@ -279,10 +266,12 @@ class Training:
                 drawn = iter(torch.split(self._standardise(images), size))
             yield from zip(drawn, labels, strict=True)
 
-    def _say_progress(self, seconds: float) -> Iterator[Event]:
-        """Settle the steps since the last time and say how they went."""
+    def _progress(self, began: float) -> events.Progress:
+        """Settle the steps since `began`, on the monotonic clock, and say how they went."""
         settled = self._settle()
-        yield events.Progress(
+        seconds = time.monotonic() - began  # only now: a GPU may be far behind with what it was asked
+        self.state.step_seconds += seconds
+        return events.Progress(
             step=self.state.step,
             epoch=self.state.epoch + 1,
             position=self.state.position,

@@ -23,10 +23,11 @@ from engine.data.catalog import Progress, describe, load, on_disk
 from engine.data.preview import Counts
 from engine.data.split import Dataset
 from engine.device import check_precision, keep_freed_memory
-from engine.models import build
+from engine.models import build, summarise
 from engine.spec import RunSpec, changed
 from engine.training import generators
 from engine.training.by_hand import make_step
+from engine.training.fitting import refuse_lone_images
 from engine.training.measures import Pending
 from engine.training.step import make_optimiser
 
@@ -70,7 +71,7 @@ def speed(spec: RunSpec, device: torch.device, counts: Counts) -> Iterator[Speed
     took `TIMED_SECONDS`. Raises SpecError, DeviceError before the first one.
     """
     channels, classes = 1 if spec.data.colour == "grey" else 3, counts.classes
-    bench = _Bench(spec, device, channels, classes)
+    bench = _Bench(spec, device, channels, classes, spec.data.batch_size)  # whole batches; how many there are is a guess at times
     standardise = Standardise.none(channels).to(device)
     generator = torch.Generator().manual_seed(0)
     size, batch = spec.data.size, spec.data.batch_size
@@ -97,7 +98,7 @@ def overfit(spec: RunSpec, dataset: Dataset, device: torch.device) -> Iterator[f
     `OVERFIT_STEPS` updates.
     """
     images, labels = next(_batches(spec, dataset, device))
-    bench = _Bench(spec, device, images.shape[1], len(dataset.train.classes))
+    bench = _Bench(spec, device, images.shape[1], len(dataset.train.classes), len(dataset.train))
     for _ in range(OVERFIT_STEPS + 1):
         loss = bench.train(images, labels, spec.optimiser.learning_rate)
         yield loss
@@ -130,7 +131,7 @@ def rate_range(spec: RunSpec, dataset: Dataset, device: torch.device) -> Iterato
     exponential moving mean, its start put right as Adam's is (Kingma and Ba 2015, section 3). Ends at the highest rate,
     or where the loss is no finite number or `WORSE` times its least.
     """
-    bench = _Bench(spec, device, dataset.train.images.shape[1], len(dataset.train.classes))
+    bench = _Bench(spec, device, dataset.train.images.shape[1], len(dataset.train.classes), len(dataset.train))
     mean, least = 0.0, math.inf
     for number, (images, labels) in enumerate(itertools.islice(_batches(spec, dataset, device), RANGE_STEPS)):
         rate = LOWEST_RATE * (HIGHEST_RATE / LOWEST_RATE) ** (number / (RANGE_STEPS - 1))
@@ -172,12 +173,14 @@ def images_at_hand(spec: RunSpec, data_dir: Path | None = None, progress: Progre
 class _Bench:
     """A net, its optimiser, and random generators apart from torch's own."""
 
-    def __init__(self, spec: RunSpec, device: torch.device, channels: int, classes: int) -> None:
+    def __init__(self, spec: RunSpec, device: torch.device, channels: int, classes: int, images: int) -> None:
+        """Refuses what a training on so many `images` would refuse."""
         check_precision(device, spec.training.precision)
         keep_freed_memory()
         net = build(spec.model, channels=channels, size=spec.data.size, classes=classes, seed=spec.training.seed)
         net = net.to(device).to(memory_format=torch.channels_last)
         shape = (channels, spec.data.size, spec.data.size)
+        refuse_lone_images(spec, summarise(net, shape), images)
         self._step = make_step(spec, net, make_optimiser(spec.optimiser, net.parameters()), device, shape)
         self._own = generators.Own(device, spec.training.seed)
         self._threads = spec.training.threads or self._step.threads or torch.get_num_threads()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine.checkpoint import load
+from engine.checkpoint import load, save
 from engine.store import Store
 from tests.cli.conftest import SMALL, Convtui
 
@@ -135,3 +135,18 @@ def test_predict_says_what_a_persons_own_pictures_are(trained: Convtui, tmp_path
     assert "not an image" in refused.err
     assert "gone.png" in refused.err
     assert "\x1b" not in refused.err
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_predict_says_that_a_net_has_nothing_to_say(trained: Convtui, tmp_path: Path, form: tuple[str, ...]) -> None:
+    """Weights so large that the output overflows, as in the last steps before a run diverges."""
+    with Store.open(tmp_path / "store.db") as store:
+        row = store.newest_checkpoint(1)
+        assert row is not None
+        path = store.folder(1) / row.file
+    kept = load(path)
+    save(path, kept.identity, kept.state, {name: tensor * 1e30 for name, tensor in kept.net.items()})
+    Image.new("RGB", (8, 8), (90, 90, 90)).save(tmp_path / "grey.png")
+    silent = trained("predict", "last", "grey.png", *form)
+    assert (silent.code, silent.out) == (2, "")
+    assert "output for grey.png is not a number" in silent.err

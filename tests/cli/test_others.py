@@ -86,7 +86,8 @@ def test_data_is_listed_and_shown(convtui: Convtui) -> None:
     assert found["cifar10"]["on_disk"] is False
     shown = convtui("data", "show", "digits", "--json").lines[0]
     assert sum(row["train"] + row["test"] for row in shown["classes"]) == 1797
-    assert "1,438 training and 359 test images" in convtui("data", "show", "digits").out
+    assert "1,438 training and 359 test images, 1×8×8 · comes with scikit-learn" in convtui("data", "show", "digits").out
+    assert found["cifar10"]["origin"] == "Krizhevsky 2009; downloaded"
     assert convtui("data", "show", "digit").code == 2
 
 

@@ -87,6 +87,7 @@ def test_quiet_is_quiet(convtui: Convtui) -> None:
         (["--device", "cuda:9"], "there is no such device"),
         (["--set", "model.conv_blocks=4 99x99"], "does not fit"),
         (["--set", "data.size=512", "--set", "model.conv_blocks=4096 3x3, 4096 3x3"], "needs at least"),
+        (["--set", "model.dense_blocks=8 bn", "--batch-size", "479"], "leaves a batch of one of the 1,438 images"),
         (["--set", "activation"], "write PART.NAME=VALUE"),
         (["--epochs", "many"], "training.epochs = many is not a whole number"),
     ],

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from engine.checkpoint import load
+from engine.checkpoint import load, restore_optimiser
 from engine.errors import CheckpointError
 from engine.spec import changed
 from engine.training import Training
@@ -68,3 +68,19 @@ def test_a_write_that_fails_leaves_the_older_file_and_no_scrap(saved: Path, monk
         pull(training)
     assert saved.read_bytes() == before
     assert [path.name for path in saved.parent.iterdir() if path.suffix == ".partial"] == []
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_a_step_count_goes_where_torchs_own_restoring_puts_it(fused: bool) -> None:
+    """Beside the parameter for fused kernels, which refuse it elsewhere, on the CPU for all others."""
+    parameter = torch.nn.Parameter(torch.zeros(3, device="meta"))
+    ours, torchs = torch.optim.Adam([parameter]), torch.optim.Adam([parameter])
+    for optimiser in (ours, torchs):
+        # It refuses to be made so for a device that has no kernels: what is asked for is where things are put.
+        optimiser.defaults["fused"] = optimiser.param_groups[0]["fused"] = fused
+    moments = {"step": torch.tensor(7.0), "exp_avg": torch.ones(3), "exp_avg_sq": torch.ones(3)}
+    restore_optimiser(ours, {0: moments})
+    torchs.load_state_dict({"state": {0: moments}, "param_groups": torchs.state_dict()["param_groups"]})
+    assert {key: value.device for key, value in ours.state[parameter].items()} == {
+        key: value.device for key, value in torchs.state[parameter].items()
+    }

@@ -6,11 +6,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import psutil
 import pytest
+import torch
 
-from engine.device import Meter, Usage, choose, devices
+from engine.device import Meter, Usage, check_precision, choose, devices, in_double
 from engine.errors import DeviceError
 
 DRIVER = """#!/bin/sh
@@ -73,3 +75,37 @@ def test_the_processor_is_always_there_and_an_unknown_device_is_named() -> None:
     assert choose("cpu").type == "cpu"
     with pytest.raises(DeviceError, match="--device cuda:99"):
         choose("cuda:99")
+
+
+def test_a_precision_is_asked_of_the_gpu_that_is_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two GPUs, of which the second, that is not the current one, lacks bfloat16; torch asks the current one."""
+    current = [torch.device("cuda:0")]
+
+    class Within:
+        def __init__(self, device: torch.device) -> None:
+            self.device = device
+
+        def __enter__(self) -> None:
+            current.append(self.device)
+
+        def __exit__(self, *_: object) -> None:
+            current.pop()
+
+    monkeypatch.setattr(torch.cuda, "device", Within)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: current[-1].index == 0)
+    check_precision(torch.device("cuda:0"), "bfloat16")
+    check_precision(torch.device("cuda:1"), "float32")
+    with pytest.raises(DeviceError, match="cuda:1 cannot compute in it"):
+        check_precision(torch.device("cuda:1"), "bfloat16")
+
+
+def test_a_device_without_double_precision_has_it_done_on_the_processor() -> None:
+    """As Apple's GPU says it: such a tensor is refused there, and its bytes can be had by `cpu()` only."""
+    on_gpu = Mock()
+    on_gpu.device = torch.device("mps")
+    on_gpu.double.side_effect = TypeError("Cannot convert a MPS Tensor to float64 dtype")
+    on_gpu.cpu.return_value = torch.tensor([0.1])
+    for values in (on_gpu, torch.tensor([0.1])):
+        doubled = in_double(values)
+        assert doubled.dtype == torch.float64
+        assert doubled.item() == torch.tensor(0.1).item()

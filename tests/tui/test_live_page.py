@@ -24,6 +24,7 @@ from tests.tui.looks import Look, in_every_look
 from tests.tui.stores import LENET, add_run, fill
 from tui.app import ConvtuiApp
 from tui.kept_series import MANY, MOST, SKETCHED, KeptChanges, KeptSeries, XAxis
+from tui.screens import live
 from tui.screens.asking import Writing
 from tui.screens.live import LivePage
 from tui.screens.live_reading import Options, Reader
@@ -343,6 +344,24 @@ def test_charts_are_side_by_side_or_above_each_other_or_four(store: Store) -> No
     used(side)
     used(above, size=(80, 24))
     used(four, size=(200, 60))
+
+
+@pytest.mark.parametrize("run_id", [NOW, None])
+def test_what_the_store_says_between_two_drawings_is_told_without_charts(
+    store: Store, run_id: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a run that was chosen, and of the newest one, which is shown where none was."""
+
+    async def steps(pilot: Pilot[int], page: LivePage) -> None:
+        monkeypatch.setattr(live, "CHARTED_SECONDS", 3600.0)
+        plots = [chart.plot for chart in page.charts]
+        recorder.record(events.RateChanged(100, 0.5, 5e-5))  # which charts would mark
+        store.set_note(NOW, "why it was trained")
+        await until(pilot, lambda: says(pilot, "why it was trained") and not page._looking)
+        assert all(chart.plot is plot for chart, plot in zip(page.charts, plots, strict=True))
+
+    with Recorder(store, NOW) as recorder:
+        used(steps, run_id)
 
 
 def test_best_epoch_and_divergence_are_marked(store: Store) -> None:

@@ -17,7 +17,7 @@ from textual.widgets import Input, OptionList, Static
 from engine.models import check
 from engine.presets import own_presets, preset
 from engine.spec import changed
-from tests.harness.screen import until
+from tests.harness.screen import screen_text, until
 from tui.app import ConvtuiApp
 from tui.screens.new import NewPage
 from tui.session import Session
@@ -458,6 +458,9 @@ def test_keeping_a_preset_asks_before_it_replaces_one(tmp_path: Path) -> None:
             await pilot.pause()
 
         page.form.put("data.size", "28")
+        await pilot.press("w", "/", "enter")
+        await until(pilot, lambda: "a preset's name is made of letters" in screen_text(pilot))
+        await pilot.press("escape")
         await keep()
         assert preset("mine").spec == page.form.draft.spec
         assert page.form.draft.preset == "mine"

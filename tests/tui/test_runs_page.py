@@ -502,7 +502,7 @@ def test_exports(store: Store) -> None:
 
 def test_resumes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     resumed: list[int] = []
-    monkeypatch.setattr(Session, "resume", lambda self, run_id: resumed.append(run_id))
+    monkeypatch.setattr(Session, "_queue", lambda self, job: resumed.append(job.run))
 
     async def steps(pilot: Pilot[int]) -> None:
         await pilot.press("r")
@@ -514,6 +514,17 @@ def test_resumes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
         await pilot.press("0", "enter")
         await until(pilot, lambda: resumed == [4, 1])
         assert store.run(1).settings.training.epochs == 50
+
+    used(steps)
+
+
+def test_a_run_that_another_process_resumed_first_keeps_its_settings(store: Store) -> None:
+    async def steps(pilot: Pilot[int]) -> None:
+        await pilot.press("G", "r", "ctrl+u", "5", "0")
+        store.claim(1)
+        await pilot.press("enter")
+        await until(pilot, lambda: any("nothing to resume" in note.message for note in pilot.app._notifications))
+        assert store.run(1).settings.training.epochs == LENET.training.epochs
 
     used(steps)
 

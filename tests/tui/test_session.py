@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from engine.errors import RunBusy
 from engine.spec import RunSpec, changed, make
 from engine.study import plan, study
 from tests.harness.children import wait_until
+from tui.app import ConvtuiApp
 from tui.session import Session
 
 SPEC = make(
@@ -174,3 +176,24 @@ def test_what_a_study_wants_is_made_once_and_its_statistics_are_kept(session: Se
 def test_a_session_that_never_opened_can_be_closed(tmp_path: Path) -> None:
     Session(tmp_path / "store.db").close()
     assert not (tmp_path / "store.db").exists()
+
+
+def test_the_application_is_left_also_where_nothing_can_be_handed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a machine without a shell: one line says so, and the exit code is that of a failure."""
+
+    def no_shell(_session: Session) -> list[int]:
+        raise FileNotFoundError(2, "No such file or directory", "/bin/sh")
+
+    monkeypatch.setattr(Session, "hand_on", no_shell)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    app = ConvtuiApp(Session(tmp_path / "store.db", device="cpu"))
+
+    async def use() -> None:
+        async with app.run_test(), asyncio.timeout(20):
+            app._close(hand_on=True)
+            while app.return_code is None:
+                await asyncio.sleep(0.02)
+
+    asyncio.run(use())
+    app.session.close()
+    assert app.return_code == 1

@@ -27,6 +27,7 @@ def list_data(as_json: AsJson = False, data_dir: DataDir = None) -> None:
                     {
                         "name": description.name,
                         "title": description.title,
+                        "origin": description.origin,
                         "classes": description.classes,
                         "size": description.size,
                         "channels": description.channels,
@@ -87,7 +88,8 @@ def show_data(source: Source, as_json: AsJson = False, data_dir: DataDir = None)
     from tui.cli.tables import show
 
     shape = "×".join(map(str, dataset.train.images.shape[1:]))
-    print(clean(f"{dataset.source}: {len(dataset.train):,} training and {len(dataset.test):,} test images, {shape}"))
+    images = f"{len(dataset.train):,} training and {len(dataset.test):,} test images, {shape}"
+    print(clean(f"{dataset.source}: {images} · {described.origin}"))
     print(f"mean {' '.join(f'{value:.4f}' for value in mean)}, standard deviation {' '.join(f'{value:.4f}' for value in std)}\n")
     table = Table("class", box=None, header_style="bold", pad_edge=False)
     table.add_column("train", justify="right")

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from engine.data.names import listed
 from engine.errors import NotApplicable
 from tui.cli.look import Epoch, opened, show, waiting
 from tui.cli.options import DEFAULT_STORE, AsJson, DataDir, RunName, StorePath, existing_store, line
@@ -39,6 +40,11 @@ def predict(
         if (reason := gives_classes(subject)) is not None:
             raise NotApplicable(f"run {run.id} cannot predict: {reason}")
         chosen = from_files(subject, files)
+    silent = [name for name, told in zip(chosen.names, chosen.predictions, strict=True) if told.predicted is None]
+    if silent:
+        raise NotApplicable(
+            f"the net's output for {listed(silent)} is not a number: it was diverging; an earlier epoch (--epoch N) may serve"
+        )
     if as_json:
         for path, prediction in zip(files, chosen.predictions, strict=True):
             assert prediction.predicted is not None

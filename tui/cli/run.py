@@ -67,6 +67,7 @@ def run(
         check_fits(spec, chosen_device, classes=count(spec.data, data_dir).classes)
         dataset = load_dataset(spec, data_dir, face_for(0, as_json=as_json, quiet=quiet), named=named)
         spec = changed(spec, {"data.source": dataset.source} | dict(dataset.relaxed))
+        check_fits(spec, chosen_device, classes=len(dataset.train.classes), images=len(dataset.train))
         with open_store(store_path) as store:
             signals.hold()
             provenance = {"command": sys.argv}

@@ -303,7 +303,8 @@ def _print_settings(run: Run) -> None:
         if classes := provenance.pop("classes", []):
             print(labelled("classes", clean(", ".join(map(str, classes)))))
         command = shlex.join(map(str, earlier[0].get("command", newest) if earlier else newest))
-        print(labelled("made with", clean(", ".join(f"{name} {value}" for name, value in provenance.items()))))
+        if provenance:  # of a run that never began only the command is known
+            print(labelled("made with", clean(", ".join(f"{name} {value}" for name, value in provenance.items()))))
         print(labelled("command", clean(command)))
 
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from rich.text import Text
 from textual.screen import Screen
 
 from engine.errors import UsageError
+from tui.screens.asking import Writing
 
 if TYPE_CHECKING:
     from tui.widgets.draft import Draft
 
 
-def keep_preset(screen: Screen[Any], draft: Draft, kept: Callable[[], None], said: str = "") -> None:
+def keep_preset(screen: Screen[Any], draft: Draft, kept: Callable[[], None]) -> None:
     """Ask and save; `kept` is called when it is done, with the draft now standing on the new preset."""
     from engine.presets import presets
-    from tui.widgets.menu import Ask, Menu
+    from tui.widgets.menu import Menu
     from tui.widgets.own_preset import file_of, save
 
     def write(name: str) -> None:
@@ -32,14 +34,11 @@ def keep_preset(screen: Screen[Any], draft: Draft, kept: Callable[[], None], sai
         screen.notify(f"kept as {name}: {file_of(name)}", markup=False)
         kept()
 
-    def answered(answer: str | None) -> None:
-        if not answer:
+    def answered(text: str | None) -> None:
+        if text is None:
             return
-        try:
-            there = file_of(answer).exists()
-        except UsageError as error:
-            keep_preset(screen, draft, kept, str(error))
-            return
+        answer = text.strip()
+        there = file_of(answer).exists()
         if not there and answer not in presets():
             write(answer)
             return
@@ -50,4 +49,4 @@ def keep_preset(screen: Screen[Any], draft: Draft, kept: Callable[[], None], sai
         )
 
     name = f"{draft.preset}-own" if draft.preset else "own"
-    screen.app.push_screen(Ask("What to call the preset:", name, said=said), answered)
+    screen.app.push_screen(Writing(Text("What to call the preset:"), name, lambda text: file_of(text.strip())), answered)

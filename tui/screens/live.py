@@ -177,7 +177,7 @@ class LivePage(Crossing, Steering):
     def store_changed(self) -> None:
         """Words at once, charts when it is time for them."""
         self._behind = True
-        self.look(charts=self._is_time() or self.run is None or self.run.id != self.convtui.run_id)
+        self.look(charts=self._is_time() or self.run is None or self.convtui.run_id not in (None, self.run.id))
 
     def _is_time(self) -> bool:
         return time.monotonic() - self._charted >= CHARTED_SECONDS

@@ -18,6 +18,7 @@ from tui.screens.run_table import RunTable
 from tui.text import clean, size
 
 if TYPE_CHECKING:
+    from engine.spec import RunSpec
     from engine.store import Store
 
 NAMED = 6
@@ -165,14 +166,14 @@ class RunActions(Page):
             return
         self.act(lambda store: self._resume(store, line))
 
-    def _resume(self, store: Store, line: Line) -> str:
+    def _resume(self, store: Store, line: Line, spec: RunSpec | None = None) -> str:
         run = store.run(line.id)
         if run.status == "paused":
             store.request(line.id, "continue")
             return f"run {line.id} is asked to go on"
         if run.status == "running":
             raise RunBusy(f"run {line.id} is running: there is nothing to resume")
-        self.convtui.session.resume(line.id)
+        self.convtui.session.resume(line.id, spec)
         return f"run {line.id} {line.name} goes on here"
 
     def _train_to(self, line: Line, total: str | None) -> None:
@@ -185,8 +186,7 @@ class RunActions(Page):
             spec = changed(
                 store.run(line.id).settings, {"training.epochs": int(total), "training.steps": None, "training.images": None}
             )
-            store.set_spec(line.id, spec)
-            return self._resume(store, line)
+            return self._resume(store, line, spec)
 
         self.act(go_on)
 

@@ -201,7 +201,10 @@ class Chart(Widget):
             room += length
         most = max(1, min(max(3, self.size.height // 3), self.size.height - LEAST_HEIGHT))
         if len(rows) > most:
-            rows[most - 1].append(("  …", self._style("axis")))
+            last = rows[most - 1]
+            while len(last) > 1 and sum(cell_len(text) for text, _ in last) + 3 > self.size.width:
+                del last[-2:]  # an entry and the gap before it: that there are more must be seen
+            last.append(("  …", self._style("axis")))
         return rows[:most]
 
     def _component(self, name: str) -> Style:

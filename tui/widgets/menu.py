@@ -1,4 +1,4 @@
-"""Small screens over a page that ask for one thing: which of these, or what to call it."""
+"""A small screen over a page that asks which of several."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from rich.cells import cell_len
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.geometry import Region
 from textual.screen import ModalScreen
-from textual.widgets import Input, OptionList, Static
+from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 
@@ -77,38 +76,3 @@ class Menu(ModalScreen[str | None]):
 
     def action_up(self) -> None:
         self.query_one(OptionList).action_cursor_up()
-
-
-class Ask(ModalScreen[str | None]):
-    """Asks for a line of text; gives it, or None."""
-
-    DEFAULT_CSS = """
-    Ask {
-        align: center middle;
-        & > Vertical { width: 64; max-width: 95%; height: auto; padding: 1 2; background: $surface; border: round $primary; }
-        & Static { height: auto; }
-        & #said { color: $text-error; }
-    }
-    """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Leave it")]
-
-    def __init__(self, question: str, text: str, *, said: str = "") -> None:
-        super().__init__()
-        self._question = question
-        self._text = text
-        self._said = said
-
-    def compose(self) -> ComposeResult:
-        with Vertical():
-            yield Static(self._question, markup=False)
-            yield Input(self._text, compact=True)
-            yield Static(self._said, id="said", markup=False)
-
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        """That."""
-        event.stop()
-        self.dismiss(event.value.strip())
-
-    def action_leave(self) -> None:
-        """Nothing."""
-        self.dismiss(None)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engine.device import in_double
 from engine.errors import NotApplicable, UsageError
 from engine.lens import choosing
 from engine.lens.choosing import Chosen, OfLayer, OfOneImage
@@ -42,7 +43,7 @@ def activations(subject: Subject, options: ActivationsOptions) -> list[Result]:
     sums: dict[int, Tensor] = {}
     for _, outputs in subject.passes(chosen.images, stages.values()):
         for index, output in outputs.items():
-            total = output.double().sum(0).cpu()
+            total = in_double(output).sum(0).cpu()
             sums[index] = sums[index] + total if index in sums else total
     results: list[Result] = [image_sheet(subject, f"{what} · {subject.title}", chosen)]
     for name, index in stages.items():

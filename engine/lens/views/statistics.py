@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from engine.device import in_double
 from engine.errors import NotApplicable, UsageError
 from engine.lens.choosing import OfImages
 from engine.lens.registry import register
@@ -124,7 +125,7 @@ class _Moments(NamedTuple):
     @classmethod
     def of(cls, output: Tensor) -> _Moments:
         """Of [N, M, ...], each map over all images and places."""
-        values = _by_map(output).double()
+        values = in_double(_by_map(output))
         total = values.sum((0, 2))
         # A sum is finite only if all of its values are: cheaper than to ask each.
         finite = None if total.isfinite().all() else values.isfinite()
@@ -221,7 +222,7 @@ def _histograms(
         for name, (low, high) in shown.items():
             for stage, index in layers[name].items():
                 # What is not finite falls into no bin.
-                parts = [torch.histc(piece.double(), bins, low, high) for piece in _pieces(outputs[index])]
+                parts = [torch.histc(in_double(piece), bins, low, high) for piece in _pieces(outputs[index])]
                 counts[name, stage] = counts.get((name, stage), 0) + torch.stack(parts).sum(0).cpu().numpy()
     curves = []
     for name, (low, high) in shown.items():

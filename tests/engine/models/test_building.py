@@ -92,6 +92,17 @@ def test_weights_depend_on_the_seed_alone_and_leave_torchs_generator_alone() -> 
     assert not torch.equal(first.conv1.weight, third.conv1.weight)  # type: ignore[union-attr, arg-type]
 
 
+def test_a_net_is_drawn_without_a_look_at_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their generators belong to whoever trains there; torch.manual_seed would seed them all."""
+
+    def seeded(seed: int) -> None:
+        raise AssertionError(f"a GPU was seeded with {seed}")
+
+    for gpus, name in ((torch.cuda, "manual_seed_all"), (torch.mps, "manual_seed")):
+        monkeypatch.setattr(gpus, name, seeded)
+    build(model(conv_blocks=["4 3x3"]), channels=1, size=8, classes=2, seed=5)
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [

@@ -32,7 +32,7 @@ class Hands:
 
     @staticmethod
     def started(step: int = 0, epoch: int = 0) -> Started:
-        return Started(step, epoch, 1000, 100, 12_800, 4_257_674, "shapes", "cpu", {"torch": "2.9"})
+        return Started(step, epoch, 1000, 100, 12_800, 4_257_674, "shapes", "cpu", {"torch": "2.9"}, images=128 * step)
 
     @staticmethod
     def progress(first_step: int, losses: tuple[float, ...]) -> Progress:

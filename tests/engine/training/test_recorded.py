@@ -65,8 +65,9 @@ def test_a_consumer_that_leaves_early_leaves_a_stopped_run_that_goes_on(store: S
     newest = store.newest_checkpoint(row.id)
     assert newest is not None
     assert newest.step == 10
+    assert store.run(row.id).images == 296  # an epoch of 200 and three batches of 32
     train(store, store.claim(row.id), resume=True)
-    assert store.run(row.id).status == "finished"
+    assert (store.run(row.id).status, store.run(row.id).images) == ("finished", 600)
     other = claimed(store)
     train(store, other)
     assert other.id is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -88,11 +89,24 @@ def test_a_training_is_the_plain_loop_that_anyone_would_write() -> None:
     assert finished.values["test_accuracy"] == (logits.argmax(1) == dataset.test.labels).sum().item() / 60
 
 
-def test_the_epochs_own_loss_weighs_every_image_the_same() -> None:
-    said = pull(Training(changed(SMALL, {"training.epochs": 1}), toy_dataset()))
+def test_the_epochs_own_loss_and_accuracy_weigh_every_image_the_same() -> None:
+    said = pull(Training(changed(SMALL, {"training.epochs": 2}), toy_dataset()))
     counts = [32] * 6 + [8]
-    (epoch,) = [event for event in said if isinstance(event, events.EpochEnded)]
-    assert epoch.values["train_loss"] == pytest.approx(sum(x * n for x, n in zip(losses(said), counts, strict=True)) / 200)
+    for number, epoch in enumerate(event for event in said if isinstance(event, events.EpochEnded)):
+        for of_epoch, of_steps in (("train_loss", "batch_loss"), ("train_accuracy", "batch_accuracy")):
+            values = [value for event in said if isinstance(event, events.Progress) for value in event.values[of_steps]]
+            of_images = sum(x * n for x, n in zip(values[7 * number : 7 * number + 7], counts, strict=True))
+            assert epoch.values[of_epoch] == pytest.approx(of_images / 200)
+
+
+def test_label_smoothing_is_for_training_alone() -> None:
+    dataset = toy_dataset()
+    training = Training(changed(SMALL, {"training.epochs": 1, "training.label_smoothing": 0.3}), dataset)
+    finished = pull(training)[-1]
+    assert isinstance(finished, events.Finished)
+    with torch.no_grad():
+        logits = training.net.eval()((dataset.test.images.float() / 255 - dataset.mean) / dataset.std)
+    assert finished.values["test_loss"] == pytest.approx(F.cross_entropy(logits, dataset.test.labels).item(), rel=1e-4)
 
 
 def test_the_same_spec_and_seed_give_the_same_numbers_to_the_last_bit() -> None:
@@ -198,6 +212,16 @@ def test_losses_are_fetched_once_an_event_not_once_a_step(monkeypatch: pytest.Mo
     said = pull(Training(SMALL, toy_dataset()))
     progress = [event for event in said if isinstance(event, events.Progress)]
     assert [len(event.values["batch_loss"]) for event in progress] == [7, 7, 7]
+
+
+def test_the_speed_counts_the_wait_for_a_device_that_is_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GPU is asked for steps in no time; that it takes 2 s for the 200 images of an epoch shows when the losses are fetched."""
+    clock = [0.0]
+    monkeypatch.setattr(training, "EVENT_SECONDS", 3600.0)
+    monkeypatch.setattr(training, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr(Step, "look", lambda step, pending: clock.__setitem__(0, clock[0] + 2.0))
+    said = pull(Training(SMALL, toy_dataset()))
+    assert [event.images_per_second for event in said if isinstance(event, events.Progress | events.EpochEnded)] == [100.0] * 6
 
 
 # ------------------------------------------------------------------------------------------------ budgets and schedules
@@ -328,6 +352,17 @@ def test_the_best_weights_are_restored_whether_or_not_it_stopped_early(
     assert same(load(tmp_path / "best-00002.safetensors").net, at_best)
 
 
+def test_what_ended_with_its_best_weights_goes_on_from_its_last(tmp_path: Path) -> None:
+    dataset = toy_dataset(train=150, validation=50, misleading=True)
+    whole = pull(Training(EARLY, dataset))
+    best = whole[-1].best_epoch  # type: ignore[union-attr]
+    short = pull(Training(changed(EARLY, {"training.epochs": best + 1}), dataset, folder=tmp_path))
+    assert isinstance(short[-1], events.Finished)
+    assert short[-1].best_epoch == best
+    onward = pull(Training(EARLY, dataset, resume_from=checkpoint_in(tmp_path)))
+    assert losses(short) + losses(onward) == losses(whole)
+
+
 def test_an_early_stop_that_is_asked_to_go_on_has_its_whole_patience_again(tmp_path: Path) -> None:
     dataset = toy_dataset(train=150, validation=50, misleading=True)
     first = pull(Training(EARLY, dataset, folder=tmp_path))[-1]
@@ -399,6 +434,17 @@ def test_divergence_names_its_step_and_rate_and_keeps_the_last_good_checkpoint(t
     assert [event.step for event in saved] == [1, 2, 3, 4]
     good = load(tmp_path / saved[-1].file)
     assert all(tensor.isfinite().all() for tensor in good.net.values())
+
+
+def test_divergence_within_an_event_names_its_own_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All seven steps of the epoch are looked at together; the update of the first one blows the weights up."""
+    monkeypatch.setattr(training, "EVENT_SECONDS", 3600.0)
+    spec = changed(SMALL, {"optimiser.name": "sgd", "optimiser.schedule": "cosine", "training.epochs": 1})
+    with Training(spec, toy_dataset()) as pulled:
+        pulled.scale_learning_rate(1e30)
+        (last,) = (event for event in pulled if isinstance(event, events.Diverged))
+    assert last.step == 2
+    assert last.learning_rate == pytest.approx(1e28 * (1 + math.cos(math.pi / 7)) / 2)
 
 
 def test_weights_that_are_no_numbers_are_seen_also_where_the_loss_is_one(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from engine.data.preview import Counts
-from engine.errors import DataError
+from engine.errors import DataError, SpecError
 from engine.models import build
 from engine.spec import RunSpec, changed, make
 from engine.training import trials
@@ -153,6 +153,18 @@ def test_a_loss_that_only_trembles_has_no_steepest_fall() -> None:
 
 
 # -------------------------------------------------------------------------------------------------------- being a guest
+
+
+def test_batch_norm_over_one_image_is_refused_as_a_training_refuses_it() -> None:
+    alone = spec(model__dense_blocks="16 bn", data__batch_size=1)
+    with pytest.raises(SpecError, match=r"data.batch_size = 1 leaves a batch of one"):
+        next(trials.speed(alone, CPU, Counts(10, 1438, 359)))
+    # The fifth batch of the range test is a single image.
+    last_alone, images = changed(alone, {"data.batch_size": 50}), toy_dataset(train=201)
+    for trial in (trials.overfit, trials.rate_range):
+        with pytest.raises(SpecError, match="of the 201 images, over which the batch norm bn1"):
+            next(iter(trial(last_alone, images, CPU)))
+    assert next(trials.speed(last_alone, CPU, Counts(10, 201, 9))).steps_per_epoch == 5
 
 
 def test_a_trial_draws_from_generators_of_its_own_and_keeps_to_its_own_threads() -> None:
