@@ -127,11 +127,8 @@ def check_precision(device: torch.device, precision: str) -> None:
     """Raise DeviceError where the device cannot compute in this precision."""
     import torch
 
-    if precision != "bfloat16" or device.type != "cuda":
-        return
-    with torch.cuda.device(device):  # torch tells of the current GPU, and they may be of several kinds
-        there = torch.cuda.is_bf16_supported(including_emulation=False)
-    if not there:
+    # Not torch.cuda.is_bf16_supported, which is of the current GPU: there may be several kinds. Since Ampere, 8.0, they have it.
+    if precision == "bfloat16" and device.type == "cuda" and torch.cuda.get_device_capability(device) < (8, 0):
         raise DeviceError(f"training.precision = bfloat16: {device} cannot compute in it; set training.precision = float32")
 
 

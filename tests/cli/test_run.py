@@ -278,7 +278,7 @@ def test_a_signal_that_comes_before_there_is_a_training_still_ends_it_saved(
 
 
 def test_a_precision_that_the_device_has_not_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: False)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (7, 5))
     with pytest.raises(DeviceError, match=r"training\.precision = float32"):
         check_precision(torch.device("cuda"), "bfloat16")
     check_precision(torch.device("cuda"), "float32")

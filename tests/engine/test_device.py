@@ -78,21 +78,8 @@ def test_the_processor_is_always_there_and_an_unknown_device_is_named() -> None:
 
 
 def test_a_precision_is_asked_of_the_gpu_that_is_meant(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of two GPUs, of which the second, that is not the current one, lacks bfloat16; torch asks the current one."""
-    current = [torch.device("cuda:0")]
-
-    class Within:
-        def __init__(self, device: torch.device) -> None:
-            self.device = device
-
-        def __enter__(self) -> None:
-            current.append(self.device)
-
-        def __exit__(self, *_: object) -> None:
-            current.pop()
-
-    monkeypatch.setattr(torch.cuda, "device", Within)
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: current[-1].index == 0)
+    """Of two GPUs, the current one an A100, the other a T4, which has no bfloat16."""
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: {0: (8, 0), 1: (7, 5)}[device.index])
     check_precision(torch.device("cuda:0"), "bfloat16")
     check_precision(torch.device("cuda:1"), "float32")
     with pytest.raises(DeviceError, match="cuda:1 cannot compute in it"):
