@@ -234,9 +234,10 @@ def ticks(low: float, high: float, count: int) -> list[tuple[float, str]]:
     step = next(step for step in reversed(steps) if step <= wanted and len(_multiples(low, high, step)) > 1)
     values = _multiples(low, high, step)
     if max(abs(low), abs(high)) < 1e-2 or max(abs(low), abs(high)) >= 1e6:
-        return [(value, _short(value)) for value in values]
-    digits = max(0, -math.floor(math.log10(step) + 1e-9))
-    return [(value, f"{value + 0.0:,.{digits}f}") for value in values]
+        # As many digits as tell one from the next.
+        digits = max(3, _exponent(max(abs(low), abs(high))) - _exponent(step) + 1)
+        return [(value, _short(value, digits)) for value in values]
+    return [(value, f"{value + 0.0:,.{max(0, -_exponent(step))}f}") for value in values]
 
 
 def log_ticks(low: float, high: float, count: int) -> list[tuple[float, str]]:
@@ -259,11 +260,15 @@ def time_ticks(low: float, high: float, count: int) -> list[tuple[float, str]]:
     return [(value, duration(value)) for value in _multiples(low, high, step)]
 
 
-def _short(value: float) -> str:
+def _exponent(value: float) -> int:
+    return math.floor(math.log10(value) + 1e-9)
+
+
+def _short(value: float, digits: int = 3) -> str:
     """0.0001 -> `1e-4`, 250.0 -> `250`."""
     if value == 0 or 1e-3 <= abs(value) < 1e6:
-        return f"{value:.6g}" if abs(value) >= 1000 else f"{value:.3g}"
-    mantissa, exponent = f"{value:.2e}".split("e")
+        return f"{value:.{max(digits, 6)}g}" if abs(value) >= 1000 else f"{value:.{digits}g}"
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
     return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
 
 
