@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 
@@ -28,17 +29,18 @@ def check_fits(spec: RunSpec, device: torch.device, *, classes: int, images: int
             f"{there / 1e9:,.1f} GB: make the batch, data.size or the blocks smaller"
         )
     if images is not None:
-        refuse_lone_images(spec, summary, images)
+        refuse_lone_images(spec, lambda: summary, images)
 
 
-def refuse_lone_images(spec: RunSpec, net: Summary, images: int) -> None:
-    """Raise SpecError where an epoch of so many training images has a batch of one that a batch norm of `net` cannot be given.
+def refuse_lone_images(spec: RunSpec, summary: Callable[[], Summary], images: int) -> None:
+    """Raise SpecError where an epoch of so many training images has a batch of one that a batch norm cannot be given.
 
-    It knows no spread of a single value: of one image, after a dense layer or on maps of one place.
+    It knows no spread of a single value: of one image, after a dense layer or on maps of one place. `summary` gives the net's, and
+    is called only where there is such a batch: it may cost a forward pass.
     """
     if (images - 1) % spec.data.batch_size:
         return
-    for layer in net.layers:
+    for layer in summary().layers:
         if layer.kind.startswith("BatchNorm") and math.prod(layer.output[1:]) == 1:
             raise SpecError(
                 f"data.batch_size = {spec.data.batch_size} leaves a batch of one of the {images:,} images, over which the batch "

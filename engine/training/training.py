@@ -101,7 +101,7 @@ class Training:
             models.seed_filters(net, standardise(class_means(dataset.train)))
         self.net = net.to(self.device).to(memory_format=torch.channels_last)
         shape = (channels, spec.data.size, spec.data.size)
-        refuse_lone_images(spec, models.summarise(self.net, shape), len(self._train))
+        refuse_lone_images(spec, lambda: models.summarise(self.net, shape), len(self._train))
         optimiser = make_optimiser(spec.optimiser, self.net.parameters())
         self._own = generators.Own(self.device, spec.training.seed)
         if resume_from is not None:

@@ -180,7 +180,7 @@ class _Bench:
         net = build(spec.model, channels=channels, size=spec.data.size, classes=classes, seed=spec.training.seed)
         net = net.to(device).to(memory_format=torch.channels_last)
         shape = (channels, spec.data.size, spec.data.size)
-        refuse_lone_images(spec, summarise(net, shape), images)
+        refuse_lone_images(spec, lambda: summarise(net, shape), images)
         self._step = make_step(spec, net, make_optimiser(spec.optimiser, net.parameters()), device, shape)
         self._own = generators.Own(device, spec.training.seed)
         self._threads = spec.training.threads or self._step.threads or torch.get_num_threads()
