@@ -1,27 +1,32 @@
 """What is written to disk of a training: everything it needs to go on, or the weights alone.
 
-A file is safetensors (no code in it), whole or absent. Tensors are named `net.*`, `optimiser.INDEX.KEY`, `best.*`,
-`generator.*`; numbers and the spec are JSON in the header, where a float keeps every bit.
+A file is safetensors (no code in it), whole or absent, and its checksum is verified when it is read. Tensors are named `net.*`,
+`optimiser.INDEX.KEY`, `best.*`, `generator.*`; numbers and the spec are JSON in the header, where a float keeps every bit.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from pydantic import TypeAdapter
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from engine import tensors as files
 from engine.data.batches import Standardise
 from engine.errors import CheckpointError, ConvtuiError
 from engine.files import written_whole
 from engine.spec import RunSpec, make
 
-FORMAT = "convtui 1"
+FORMAT = "convtui 2"
+"""With a checksum."""
+UNCHECKED = "convtui 1"
+"""What files are of that were written before there were checksums."""
 
 
 @dataclass(slots=True)
@@ -131,39 +136,39 @@ def save(
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(path) as temporary:
-            save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, temporary, header)
+            files.write(temporary, tensors, header)
         return path.stat().st_size
-    except (OSError, SafetensorError) as error:
+    except OSError as error:
         raise CheckpointError(f"checkpoint {path} could not be written: {error}; free some disk space or move the store") from None
 
 
 def load(path: Path) -> Checkpoint:
     """Read a file back, on the CPU. Raises CheckpointError where it is missing, damaged or of another format."""
     try:
-        with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-        if header.get("format") != FORMAT:
+        header, tensors, checked = files.read(path)
+        if header.get("format") not in (FORMAT, UNCHECKED):
             raise CheckpointError(f"checkpoint {path} is not of this program's format ({FORMAT}); it cannot be read")
-        standardise = Standardise(torch.tensor(json.loads(header["mean"])), torch.tensor(json.loads(header["std"])))
+        if header["format"] == FORMAT and not checked:
+            raise ValueError("its checksum is missing")
+        standardise = Standardise(_numbers(header["mean"]), _numbers(header["std"]))
         identity = Identity(
             make(json.loads(header["spec"])),
             int(header["channels"]),
-            tuple(json.loads(header["classes"])),
+            TypeAdapter(tuple[str, ...]).validate_python(json.loads(header["classes"])),
             header["dataset"],
             standardise,
         )
-        state = State(**json.loads(header["state"]))
+        state = _state().validate_python(json.loads(header["state"]))
+        optimiser: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in _group(tensors, "optimiser.").items():
+            index, _, key = name.partition(".")
+            optimiser.setdefault(int(index), {})[key] = tensor
     except FileNotFoundError:
         raise CheckpointError(f"checkpoint {path} is gone; the run may have others: 'convtui runs show RUN' lists them") from None
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"checkpoint {path} is damaged: {error}") from None
+        raise CheckpointError(f"checkpoint {path} is damaged: {' '.join(str(error).split())}") from None
     except ConvtuiError as error:
         raise CheckpointError(f"checkpoint {path}: {error}") from None
-    optimiser: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in _group(tensors, "optimiser.").items():
-        index, _, key = name.partition(".")
-        optimiser.setdefault(int(index), {})[key] = tensor
     return Checkpoint(identity, state, _group(tensors, "net."), optimiser, _group(tensors, "best."), _group(tensors, "generator."))
 
 
@@ -185,6 +190,16 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, moments: dict[int, dict[
                 optimiser.state[parameter][key] = torch.empty_like(parameter).copy_(value)
             else:  # a count of steps is wanted beside its parameter by fused kernels, on the CPU by all others
                 optimiser.state[parameter][key] = value.to(parameter.device) if optimiser.defaults.get("fused") else value
+
+
+@cache
+def _state() -> TypeAdapter[State]:
+    return TypeAdapter(State)
+
+
+def _numbers(text: str) -> Tensor:
+    """float32 [C]."""
+    return torch.tensor(TypeAdapter(list[float]).validate_python(json.loads(text)))
 
 
 def _group(tensors: dict[str, Any], prefix: str) -> dict[str, Tensor]:

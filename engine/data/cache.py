@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
+from engine import tensors as files
 from engine.data.names import shown
 from engine.files import written_whole
 
@@ -63,8 +63,8 @@ def save(key: Key, tensors: Mapping[str, Tensor], notes: dict[str, object]) -> s
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(target) as temporary:
-            save_file(dict(tensors), temporary, metadata={"about": json.dumps(about)})
-    except (OSError, SafetensorError) as error:
+            files.write(temporary, tensors, {"about": json.dumps(about)})
+    except OSError as error:
         return (
             f"decoded images could not be kept in {shown(folder())} ({shown(error)}): they will be decoded again at the next start"
         )

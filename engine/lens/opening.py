@@ -33,21 +33,13 @@ def of_run(
     """The run's net as it was at `epoch`: a number, `best`, or `last`, the newest weights there are.
 
     Images are loaded when they are first asked for, and told of through `loading`. Raises UsageError for an epoch of which
-    nothing is kept, CheckpointError for a file that cannot be read, and later DataError where the images are other ones than
+    nothing is kept, CheckpointError where no file of them can be read, and later DataError where the images are other ones than
     the run was trained on.
     """
     assert run.id is not None
     kept = store.checkpoints(run.id)
-    row = _chosen(run, kept, epoch)
-    path = store.folder(run.id) / row.file
-    checkpoint = load(path)
-    identity = checkpoint.identity
+    row, (net, identity), notes = _first_sound(store.folder(run.id), _meant(run, kept, epoch))
     size = identity.spec.data.size
-    with torch.device("meta"):
-        # No weights are drawn: a training in another thread may be drawing from the same generator.
-        net = models.build(identity.spec.model, channels=identity.channels, size=size, classes=len(identity.classes), seed=None)
-    net.to_empty(device="cpu")
-    restore_net(net, checkpoint.net, path)
     net = net.to(device or torch.device("cpu")).to(memory_format=torch.channels_last).eval()
 
     def dataset() -> Dataset:
@@ -76,6 +68,7 @@ def of_run(
         spec=identity.spec,
         title=f"run {run.id} ({run.name}), epoch {row.epoch}{beyond}",
         epoch=row.epoch,
+        notes=notes,
         snapshots=_snapshots(store.folder(run.id), kept),
         progress=progress,
         cancelled=cancelled,
@@ -123,8 +116,8 @@ def _same_images(identity: Identity, found: Dataset) -> bool:
     return identity.has_images_of(replace(identity, standardise=now))
 
 
-def _chosen(run: Run, kept: list[Checkpoint], epoch: str) -> Checkpoint:
-    """The file that `epoch` means; of several of one epoch the newest."""
+def _meant(run: Run, kept: list[Checkpoint], epoch: str) -> list[Checkpoint]:
+    """The files that `epoch` means, the best choice first; the others are there for the day when it is damaged."""
     if not kept:
         how = (
             "it is in its first epoch, try again soon"
@@ -133,18 +126,46 @@ def _chosen(run: Run, kept: list[Checkpoint], epoch: str) -> Checkpoint:
         )
         raise CheckpointError(f"run {run.id} ({run.name}) has no weights on disk yet: {how}")
     if epoch == "last":
-        return kept[0]
+        return kept
+    best = [row for row in kept if row.kind == "best"][:1] if epoch == "best" else []
     if epoch == "best":
-        best = [row for row in kept if row.kind == "best"]
-        if best:
-            return best[0]
         epoch = "" if run.best_epoch is None else str(run.best_epoch)
-    there = [row for row in kept if str(row.epoch) == epoch]
+    there = best + sorted((row for row in kept if str(row.epoch) == epoch and row not in best), key=_how_true)
     if not there:
         asked = f"--epoch {epoch}" if epoch else "--epoch best"
         epochs = ", ".join(str(number) for number in sorted({row.epoch for row in kept}))
         raise UsageError(f"{asked}: run {run.id} keeps weights of epoch {epochs} only; training.snapshot_every keeps more")
-    return min(there, key=_how_true)
+    return there
+
+
+def _first_sound(folder: Path, rows: list[Checkpoint]) -> tuple[Checkpoint, tuple[nn.Module, Identity], list[str]]:
+    """The first of these files that can be read, its net, and what is to be said where it is not the first of all.
+
+    Raises the first one's CheckpointError where none can be read.
+    """
+    troubles: list[CheckpointError] = []
+    for row in rows:
+        try:
+            found = _net(folder / row.file)
+        except CheckpointError as error:
+            troubles.append(error)
+        else:
+            return row, found, [f"weights of epoch {row.epoch} are used instead: {trouble}" for trouble in troubles]
+    raise troubles[0]
+
+
+def _net(path: Path) -> tuple[nn.Module, Identity]:
+    """The net of a file, on the CPU, with its weights. Raises CheckpointError."""
+    checkpoint = load(path)
+    identity = checkpoint.identity
+    with torch.device("meta"):
+        # No weights are drawn: a training in another thread may be drawing from the same generator.
+        net = models.build(
+            identity.spec.model, channels=identity.channels, size=identity.spec.data.size, classes=len(identity.classes), seed=None
+        )
+    net.to_empty(device="cpu")
+    restore_net(net, checkpoint.net, path)
+    return net, identity
 
 
 def _how_true(row: Checkpoint) -> tuple[bool, int, int]:

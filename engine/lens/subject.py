@@ -74,6 +74,8 @@ class Subject:
     title: str = ""
     """Which run and epoch, for titles."""
     epoch: int | None = None
+    notes: Sequence[str] = ()
+    """What there is to say about the weights, a line each: that newer ones are damaged."""
     snapshots: Sequence[Snapshot] = ()
     progress: Callable[[int, int], None] = lambda done, total: None
     """Told how many of how many images are done."""

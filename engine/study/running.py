@@ -13,7 +13,7 @@ from engine.data import catalog
 from engine.data.batches import Standardise
 from engine.data.preview import count
 from engine.data.split import Dataset
-from engine.errors import SpecError, UsageError
+from engine.errors import CheckpointError, SpecError, UsageError
 from engine.lens.opening import of_run
 from engine.lens.subject import Subject
 from engine.lens.views.statistics import call_of, figures_of
@@ -105,9 +105,12 @@ def lacks_statistics(store: Store, wanted: Wanted, found: Match) -> bool:
 def keep_statistics(store: Store, wanted: Wanted, run_id: int, device: torch.device, data_dir: Path | None) -> None:
     """Compute the figures of layers that the study wants over the run's test images, and keep them as metrics of its last step.
 
-    Raises UsageError for a layer or stage that the net has not, and what reading weights or images raises.
+    Raises UsageError for a layer or stage that the net has not, CheckpointError where its last weights are damaged, and what
+    reading images raises.
     """
     subject = of_run(store, store.run(run_id), device=device, data_dir=data_dir)
+    if subject.notes:
+        raise CheckpointError(f"no statistics are kept of run {run_id}: {subject.notes[0]}")
     values: dict[str, float] = {}
     for layer, stage in wanted.statistics:
         found = figures_of(subject, layer, stage)

@@ -118,6 +118,21 @@ def test_views_are_listed_with_their_options(convtui: Convtui) -> None:
     assert convtui("views", "nothing").code == 2
 
 
+def test_damaged_weights_are_passed_over_with_a_warning(trained: Convtui, tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8), (90, 90, 90)).save(tmp_path / "grey.png")
+    with Store.open(tmp_path / "store.db") as store:
+        for row in store.checkpoints(1):
+            if row.epoch:
+                path = store.folder(1) / row.file
+                path.write_bytes(path.read_bytes()[:-1] + b"\xff")
+    for command in (("look", "filters", "last", "--json"), ("predict", "last", "grey.png", "--json")):
+        printed = trained(*command)
+        assert printed.code == 0
+        assert printed.err
+        for told in printed.err.splitlines():
+            assert told.startswith("warning: weights of epoch 0 are used instead: checkpoint ")
+
+
 def test_predict_says_what_a_persons_own_pictures_are(trained: Convtui, tmp_path: Path) -> None:
     for name, grey in (("dark.png", 10), ("light.jpg", 240)):
         Image.new("RGB", (40, 30), (grey, grey, grey)).save(tmp_path / name)

@@ -136,7 +136,10 @@ def opened(store: Store, run: Run, *, epoch: str, device: str, data_dir: Path | 
 
     keep_freed_memory()
     place = choose(device)
-    return of_run(store, run, epoch=epoch, device=place, data_dir=data_dir, loading=told.loading, progress=told.images)
+    subject = of_run(store, run, epoch=epoch, device=place, data_dir=data_dir, loading=told.loading, progress=told.images)
+    for note in subject.notes:
+        print(f"warning: {clean(note)}", file=sys.stderr)
+    return subject
 
 
 def show(

@@ -83,6 +83,8 @@ class About:
     views: Mapping[str, View]
     unfit: Mapping[str, str | None]
     """View -> why it does not apply."""
+    notes: Sequence[str] = ()
+    """What there is to say about the weights, a line each."""
     in_training: bool = False
     """Whether the net is the one that this process trains: each answer is then about the step at which it was found."""
 

@@ -222,6 +222,7 @@ def _about(run: Run, subject: Subject) -> About:
         total=spec.training.epochs if spec is not None else run.epoch,
         epoch=subject.epoch,
         epochs=[snapshot.epoch for snapshot in subject.snapshots],
+        notes=subject.notes,
         layers=layers,
         classes=subject.classes,
         views=views(),

@@ -105,8 +105,8 @@ class Asking(Keeping):
     def _find_newer(self) -> str:
         """Which weights there are beside those being looked at, and how to see them: they are never put in their place."""
         about, asked = self._about, self._asked
-        if about is None or asked is None or asked.epoch != "last" or about.epoch is None:
-            return ""
+        if about is None or asked is None or asked.epoch != "last" or about.epoch is None or about.notes:
+            return ""  # newer ones that are damaged are no news
         in_training = self.convtui.session.training == about.run
         if about.in_training:
             return "R shows it now" if in_training else "training has ended, R shows the last weights"

@@ -24,7 +24,7 @@ def heading(about: About, asked: Asked, step: int | None, newer: str) -> str:
     before = any(number < int(epoch) for number in about.epochs)
     after = any(number > int(epoch) for number in about.epochs)
     when = f"epoch {'◂ ' if before else ''}{epoch}{' ▸' if after else ''} of {about.total}"
-    return " · ".join(filter(None, (name, when, newer)))
+    return " · ".join(filter(None, (name, when, newer, *map(clean, about.notes))))
 
 
 def named(asked: Asked) -> str:

@@ -183,11 +183,11 @@ def test_without_a_place_to_write_it_goes_on_and_says_so(fault: str, tmp_path: P
         monkeypatch.setenv("CONVTUI_CACHE", str(tmp_path / "file" / "cache"))
     else:
 
-        def full(tensors: object, path: Path, **_: Any) -> None:
+        def full(path: Path, *_: Any) -> None:
             path.write_bytes(b"half")
             raise OSError(errno.ENOSPC, "No space left on device")
 
-        monkeypatch.setattr(cache, "save_file", full)
+        monkeypatch.setattr("engine.tensors.write", full)
     source = Source()
     made = get(source, "grey")
     assert made.train.images.shape == (30, 1, 9, 9)

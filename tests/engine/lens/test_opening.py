@@ -91,6 +91,22 @@ def test_an_epoch_of_which_nothing_is_kept_and_a_run_without_weights(store: Stor
         of_run(store, run)
 
 
+def test_damaged_weights_are_passed_over_and_said(store: Store) -> None:
+    run = trained(store)
+    assert run.id is not None
+    assert list(of_run(store, run).notes) == []
+    newest, *rest = store.checkpoints(run.id)
+    for row in (newest, *(row for row in rest if row.epoch == newest.epoch)):
+        path = store.folder(run.id) / row.file
+        path.write_bytes(path.read_bytes()[:-1] + b"\xff")
+    subject = of_run(store, run)
+    assert subject.epoch == max(row.epoch for row in rest if row.epoch != newest.epoch)
+    assert f"weights of epoch {subject.epoch} are used instead" in subject.notes[0]
+    assert newest.file in subject.notes[0]
+    with pytest.raises(CheckpointError, match="damaged"):  # an epoch that was asked for by its number is not replaced by another
+        of_run(store, run, epoch=str(newest.epoch))
+
+
 def folder_of_pictures(path: Path, classes: tuple[str, ...]) -> None:
     for number, name in enumerate(classes):
         for count in range(4):
