@@ -7,6 +7,7 @@ A file is safetensors (no code in it), whole or absent, and its checksum is veri
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 
 from engine import tensors as files
 from engine.data.batches import Standardise
+from engine.data.digest import differing
 from engine.errors import CheckpointError, ConvtuiError
 from engine.files import written_whole
 from engine.spec import RunSpec, make
@@ -86,13 +88,22 @@ class Identity:
     dataset: str
     standardise: Standardise
 
-    def has_images_of(self, other: Identity) -> bool:
-        """Whether both were trained on the same images, as far as classes, channels and exact mean and deviation tell."""
-        return (
+    digests: Mapping[str, str] = field(default_factory=dict)
+    """Split -> what its images are, in short; empty in files of before they were kept."""
+
+    def other_images(self, other: Identity) -> str:
+        """Which of its images are not those of `other`, in words: `test images`; empty where they are the same.
+
+        Where one of both has no digests, as far as classes, channels and exact mean and deviation of the training images tell.
+        """
+        if self.digests and other.digests:
+            return differing(self.digests, other.digests)
+        same = (
             (self.channels, self.classes) == (other.channels, other.classes)
             and torch.equal(self.standardise.mean, other.standardise.mean)
             and torch.equal(self.standardise.std, other.standardise.std)
         )
+        return "" if same else "images"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -132,6 +143,7 @@ def save(
         "dataset": identity.dataset,
         "mean": json.dumps(identity.standardise.mean.tolist()),
         "std": json.dumps(identity.standardise.std.tolist()),
+        "digests": json.dumps(dict(identity.digests)),
     }
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -157,6 +169,7 @@ def load(path: Path) -> Checkpoint:
             TypeAdapter(tuple[str, ...]).validate_python(json.loads(header["classes"])),
             header["dataset"],
             standardise,
+            TypeAdapter(dict[str, str]).validate_python(json.loads(header.get("digests", "{}"))),
         )
         state = _state().validate_python(json.loads(header["state"]))
         optimiser: dict[int, dict[str, Tensor]] = {}

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from engine.data.digest import digest
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,3 +60,9 @@ class Dataset:
     relaxed: Mapping[str, Any] = field(default_factory=dict)
     """Settings by path that were not kept, and what was used: a source that stands in for another may have less. A run is
     recorded with these."""
+
+    @cached_property
+    def digests(self) -> dict[str, str]:
+        """Split -> what its images are, in short (`engine.data.digest`); a run is known by them to have seen the same images."""
+        splits = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: digest(part.images, part.labels, part.classes) for name, part in splits.items() if part is not None}

@@ -50,9 +50,9 @@ def of_run(
                 f"{found.source} holds other classes or colours now than when run {run.id} was trained on it: bring the images "
                 "back as they were, or look at a run that was trained on these"
             )
-        if not _same_images(identity, found):
+        if others := _other_images(identity, found):
             raise DataError(
-                f"{found.source} holds other images now than when run {run.id} was trained on it: bring them back as they were, "
+                f"{found.source} holds other {others} now than when run {run.id} was trained on it: bring them back as they were, "
                 "or look at a run that was trained on these"
             )
         return found
@@ -108,12 +108,10 @@ def of_net(
     )
 
 
-def _same_images(identity: Identity, found: Dataset) -> bool:
-    """As far as their mean and deviation tell, where the run kept them."""
-    if not identity.spec.data.standardise:
-        return True
-    now = Standardise(found.mean, found.std)
-    return identity.has_images_of(replace(identity, standardise=now))
+def _other_images(identity: Identity, found: Dataset) -> str:
+    """Which of the run's images are others now, in words."""
+    standardise = Standardise(found.mean, found.std) if identity.spec.data.standardise else identity.standardise
+    return identity.other_images(replace(identity, standardise=standardise, digests=found.digests))
 
 
 def _meant(run: Run, kept: list[Checkpoint], epoch: str) -> list[Checkpoint]:

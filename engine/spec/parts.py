@@ -135,6 +135,12 @@ class DataSpec(Part):
     cutout: int = hyper(0, "in training, blot out a square of this side in each image; 0 is none", "pixels", ge=0, le=512)
 
     @property
+    def selection(self) -> tuple[Any, ...]:
+        """What decides which images there are and what they look like: with the same one, runs see the same images."""
+        shown = (self.source, self.classes, self.colour, self.size, self.fit)
+        return (*shown, self.train_per_class, self.test_per_class, self.validation_fraction)
+
+    @property
     def augmented(self) -> bool:
         """Whether training images are distorted, and so random numbers drawn for each batch."""
         return bool(self.flip or self.shift or self.brightness or self.contrast or self.cutout)

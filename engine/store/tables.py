@@ -94,6 +94,12 @@ class Run(StoreTable, table=True):
         """The provenance, read."""
         return dict(json.loads(self.provenance))
 
+    @property
+    def digests(self) -> dict[str, str]:
+        """Split -> what its images are, in short (`engine.data.digest`); empty where the run is older, or never began."""
+        found = self.repeatable.get("images")
+        return dict(found) if isinstance(found, dict) else {}
+
 
 class Attempt(StoreTable, table=True):
     """One process's go at a run."""

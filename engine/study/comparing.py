@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from engine.data.digest import differing
 from engine.errors import SpecError
 from engine.spec import RunSpec, difference, hyperparameters, read, written
 from engine.store import Run, Store
@@ -125,4 +127,14 @@ def _differing(runs: Sequence[Run]) -> tuple[tuple[tuple[str, tuple[str, ...]], 
     )
     if len(known) > 1 and not rows:
         remarks.append("these runs have the same settings")
-    return rows, tuple(remarks)
+    return rows, (*remarks, *_other_images(runs, specs))
+
+
+def _other_images(runs: Sequence[Run], specs: Sequence[RunSpec | None]) -> Iterator[str]:
+    """Of each run that saw other images than the first whose settings mean the same ones, which of them."""
+    first: dict[tuple[Any, ...], Run] = {}
+    for run, spec in zip(runs, specs, strict=True):
+        if spec is not None and run.digests:
+            one = first.setdefault(spec.data.selection, run)
+            if others := differing(one.digests, run.digests):
+                yield f"run {run.id} saw other {others} than run {one.id}, though their settings name the same ones"

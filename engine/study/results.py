@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from engine.data.digest import differing
 from engine.errors import SpecError
 from engine.spec import RunSpec, changed, difference
 from engine.store import Run, Store
@@ -55,6 +56,8 @@ class Row:
     """That in words, where it is less than the whole: `scaled 0.1: 1 of 10 epochs`."""
     differing: Mapping[str, tuple[str, str]]
     """Hyperparameter -> (the study's, the runs'), for all that differ but the seed."""
+    other_images: tuple[Run, ...] = ()
+    """Those of `others` that are left out because they saw other images than `runs`."""
 
     @property
     def diverged(self) -> int:
@@ -69,6 +72,9 @@ class Row:
             said.append(f"{self.diverged} of {len(self.runs)} runs diverged")
         apart = (item for item in self.differing.items() if not (self.scaled and item[0] in _BUDGET))
         said += [f"{path} = {writing.setting(theirs)}, not {writing.setting(own)}" for path, (own, theirs) in apart]
+        if self.other_images:
+            numbers = ", ".join(str(number) for number in sorted(run.id or 0 for run in self.other_images))
+            said.append(f"left out, since they saw other images: runs {numbers}")
         counts = Counter(run.status for run in self.others if run.status not in ("finished", "diverged"))
         return [*said, *(f"{count} {status}" for status, count in sorted(counts.items()))]
 
@@ -141,7 +147,9 @@ def _row(store: Store, study: Study, setting: Setting, runs: Sequence[Run]) -> R
     for run in runs:
         if run.status in ("finished", "diverged") and (spec := _seedless(run)) is not None:
             groups.setdefault(spec.model_dump_json(), []).append(run)
-    counted = _one_a_seed(max(groups.values(), key=lambda group: _rank(group, setting), default=[]))
+    alike = max(groups.values(), key=lambda group: _rank(group, setting), default=[])
+    same = _of_the_same_images(alike)
+    counted = _one_a_seed(same)
     ids = {run.id for run in counted}
     wanted = [*setting.published, *(name for name in _claimed(study, setting.name) if name not in setting.published)]
     figures = {}
@@ -151,7 +159,7 @@ def _row(store: Store, study: Study, setting: Setting, runs: Sequence[Run]) -> R
         figures[measure] = Figure(measure, setting.published.get(measure), values)
     spec = _seedless(counted[0]) if counted else None
     own = changed(setting.spec, {"training.seed": 0})
-    differing = difference(own, spec) if spec is not None else {}
+    differing_settings = difference(own, spec) if spec is not None else {}
     scale = _scale(counted[0], setting.spec) if counted else 1.0
     return Row(
         setting,
@@ -160,8 +168,15 @@ def _row(store: Store, study: Study, setting: Setting, runs: Sequence[Run]) -> R
         tuple(run for run in runs if run.id not in ids),
         scale,
         _in_words(scale, counted[0], setting.spec) if counted else "",
-        differing,
+        differing_settings,
+        tuple(run for run in alike if run not in same),
     )
+
+
+def _of_the_same_images(runs: Sequence[Run]) -> list[Run]:
+    """Those that saw the images of the newest of which that is known; an older program did not note them, and its runs count."""
+    newest = max((run for run in runs if run.digests), key=lambda run: run.id or 0, default=None)
+    return [run for run in runs if newest is None or not differing(newest.digests, run.digests)]
 
 
 def _claimed(study: Study, setting: str) -> list[str]:

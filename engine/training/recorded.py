@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from engine.data.digest import differing
 from engine.data.split import Dataset
-from engine.errors import CheckpointError, ConvtuiError
+from engine.errors import CheckpointError, ConvtuiError, DataError, SpecError
 from engine.events import Event, Message
 from engine.files import clear_scraps
 from engine.spec import RunSpec
@@ -33,7 +35,8 @@ def recorded(
 ) -> Iterator[tuple[Training, Iterator[Event]]]:
     """The training of `run`, already claimed by this process, and its events, each in the store before it is handed on.
 
-    With `resume` it goes on from the run's newest checkpoint, or from its start where there is none. However the block is
+    With `resume` it goes on from the run's newest checkpoint, or from its start where there is none. A run of a study is refused
+    (DataError) where another of its runs saw other images though its settings mean the same ones. However the block is
     left, the run ends with a status: an error makes it `failed`, a consumer that leaves early makes it `stopped`, saved.
     `sleep` is how seconds of a pause are spent.
     """
@@ -48,6 +51,7 @@ def recorded(
         warnings = [f"{trouble}; gone on from an older one" for trouble in damaged]
         if resume and not kept and run.step:
             warnings.append("there is no checkpoint of this run yet: it begins again from its start")
+        _refuse_to_mix(store, run, spec, dataset)
         with training:
             pulled = drive(recorder, training, should_stop=lambda: training is not None and training.stopping, sleep=sleep)
             yield training, _warned(recorder, training.step, warnings, pulled)
@@ -59,6 +63,25 @@ def recorded(
         _say_goodbye(recorder, training)
     finally:
         recorder.close()
+
+
+def _refuse_to_mix(store: Store, run: Run, spec: RunSpec, dataset: Dataset) -> None:
+    """Raise DataError where another run of the same study saw other images though the settings mean the same ones."""
+    for other in store.runs(study=run.study) if run.study else ():
+        others = differing(other.digests, dataset.digests) if other.id != run.id else ""
+        if others and _selection(other) == spec.data.selection:
+            raise DataError(
+                f"{dataset.source} holds other {others} now than when run {other.id} of study {run.study} was trained on it: bring "
+                "them back as they were, or delete the study's runs that were trained on others"
+            )
+
+
+def _selection(run: Run) -> tuple[Any, ...] | None:
+    """None where the run's settings are another program's."""
+    try:
+        return run.settings.data.selection
+    except SpecError:
+        return None
 
 
 def _warned(recorder: Recorder, step: int, warnings: list[str], pulled: Iterator[Event]) -> Iterator[Event]:

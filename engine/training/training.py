@@ -80,7 +80,7 @@ class Training:
 
         channels = dataset.train.images.shape[1]
         standardise = Standardise(dataset.mean, dataset.std) if spec.data.standardise else Standardise.none(channels)
-        self.identity = Identity(spec, channels, dataset.train.classes, dataset.source, standardise)
+        self.identity = Identity(spec, channels, dataset.train.classes, dataset.source, standardise, dataset.digests)
         self._standardise = standardise.to(self.device)
         self._mean = dataset.mean.to(self.device)
         self._train = dataset.train.to(self.device)
@@ -186,6 +186,7 @@ class Training:
             "step_path": self._step.path,
             "precision": self.spec.training.precision,
             "classes": list(self.identity.classes),
+            "images": dict(self.identity.digests),
             "command": sys.argv,
         }
 
@@ -421,10 +422,10 @@ class Training:
 
     def _resume(self, path: Path, optimiser: torch.optim.Optimizer) -> None:
         found = checkpoints.load(path)
-        if not found.identity.has_images_of(self.identity):
+        if others := found.identity.other_images(self.identity):
             raise DataError(
-                f"{self.identity.dataset} does not hold the images that this run was trained on ({found.identity.dataset}, "
-                f"{len(found.identity.classes)} classes): give back the ones it had, or start a new run with 'convtui run'"
+                f"{self.identity.dataset} holds other {others} now than when this run was trained on it: bring them back as they "
+                "were, or start a new run with 'convtui run'"
             )
         checkpoints.restore_net(self.net, found.net, path)
         checkpoints.restore_optimiser(optimiser, found.optimiser)

@@ -302,6 +302,8 @@ def _print_settings(run: Run) -> None:
         newest = provenance.pop("command", [])
         if classes := provenance.pop("classes", []):
             print(labelled("classes", clean(", ".join(map(str, classes)))))
+        if images := provenance.pop("images", {}):
+            print(labelled("images", clean(", ".join(f"{split} {digest}" for split, digest in images.items()))))
         command = shlex.join(map(str, earlier[0].get("command", newest) if earlier else newest))
         if provenance:  # of a run that never began only the command is known
             print(labelled("made with", clean(", ".join(f"{name} {value}" for name, value in provenance.items()))))

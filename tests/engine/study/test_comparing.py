@@ -23,13 +23,20 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield store
 
 
-def add(store: Store, accuracies: tuple[float, ...], *, spec: RunSpec | None = None, ended: bool = True) -> Run:
-    """A run of two steps an epoch whose losses are LOSSES; its test loss is one minus its accuracy."""
+def add(
+    store: Store,
+    accuracies: tuple[float, ...],
+    *,
+    spec: RunSpec | None = None,
+    ended: bool = True,
+    images: dict[str, str] | None = None,
+) -> Run:
+    """A run of two steps an epoch whose losses are LOSSES; its test loss is one minus its accuracy; `images` are digests."""
     run = store.create_run(name="known", preset="lenet5", spec=spec or RunSpec(), dataset="toy")
     assert run.id is not None
     store.claim(run.id)
     recorder = Recorder(store, run.id)
-    recorder.record(events.Started(0, 0, 6, 2, 8, 100, "toy", "cpu"))
+    recorder.record(events.Started(0, 0, 6, 2, 8, 100, "toy", "cpu", {"images": images} if images else {}))
     scores: dict[str, float] = {}
     for epoch, accuracy in enumerate(accuracies, 1):
         losses = LOSSES[2 * epoch - 2 : 2 * epoch]
@@ -82,6 +89,19 @@ def test_settings_that_differ_in_the_order_of_the_form(store: Store) -> None:
     assert comparison.settings[1] == ("optimiser.learning_rate", (str(RunSpec().optimiser.learning_rate), "0.5"))
     assert comparison.remarks == ()
     assert Comparing().compare(store, [runs[0], runs[0]]).remarks == ("these runs have the same settings",)
+
+
+def test_runs_that_saw_other_images_under_the_same_settings_are_said(store: Store) -> None:
+    other = changed(RunSpec(), {"data.size": 16})
+    runs = [
+        add(store, (0.5,)),  # of before digests were kept
+        add(store, (0.5,), images={"train": "a", "test": "b"}),
+        add(store, (0.5,), images={"train": "a", "test": "c"}),
+        add(store, (0.5,), images={"train": "d", "test": "e"}, spec=other),
+    ]
+    assert Comparing().compare(store, runs).remarks == (
+        "run 3 saw other test images than run 2, though their settings name the same ones",
+    )
 
 
 def test_settings_of_another_program_are_said_and_the_rest_is_compared(store: Store) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
+from sqlmodel import col
 
 from engine.spec import RunSpec, changed
 from engine.store import Run, Store
@@ -150,3 +153,19 @@ def test_the_page_has_the_figures_the_verdicts_and_the_notes(store: Store, study
     assert "- a: scaled 0.1: 1 of 10 epochs" in lines
     assert "| a beats b | **holds** | a 86.00 % (84.00 to 88.00) · b 50.00 %; scaled down: a; one seed: b |  |" in lines
     assert "- Read as it stands." in lines
+
+
+def test_a_row_never_mixes_runs_that_saw_different_images(store: Store, study: Study) -> None:
+    def add(seed: int, test: str) -> Run:
+        run = add_run(store, spec=of(study), seed=seed, epochs=accuracies(0.5 + seed / 10))
+        with store._writing("in a test") as session:
+            images = json.dumps({"images": {"train": "a", "test": test}} if test else {})
+            session.execute(update(Run).where(col(Run.id) == run.id).values(provenance=images))
+        return run
+
+    older, first, second = add(0, ""), add(1, "b"), add(2, "b")
+    assert ids(row(store, study).runs) == [older.id, first.id, second.id]
+    newest = add(1, "c")
+    found = row(store, study)
+    assert ids(found.runs) == [older.id, newest.id]
+    assert found.remarks == [f"left out, since they saw other images: runs {first.id}, {second.id}"]

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from engine import events
-from engine.errors import CheckpointError
+from engine.data.split import Dataset
+from engine.errors import CheckpointError, DataError
 from engine.spec import changed
 from engine.store import Recorder, Run, Store
 from engine.training import training
@@ -182,3 +183,27 @@ def test_a_diverged_run_says_where(store: Store) -> None:
     kept = store.run(row.id)
     assert kept.status == "diverged"
     assert f"step {last.step}, learning rate 10" in (kept.reason or "")
+
+
+def test_a_study_is_not_trained_on_other_images_halfway_through(store: Store) -> None:
+    def go(seed: int, dataset: Dataset, **changes: object) -> Run:
+        spec = changed(
+            SMALL, {"training.seed": seed, "training.epochs": 1} | {f"data.{name}": value for name, value in changes.items()}
+        )
+        found = store.find_or_create("mine", f"row {seed}", spec, name="toy", preset="")
+        assert found.run is not None
+        assert found.run.id is not None
+        with recorded(store, found.run, spec, dataset, CPU) as (_, pulled):
+            for _ in pulled:
+                pass
+        return store.run(found.run.id)
+
+    first = go(0, toy_dataset())
+    assert first.digests == toy_dataset().digests
+    assert go(1, toy_dataset()).status == "finished"
+    with pytest.raises(
+        DataError, match=r"toy holds other training and test images now than when run 2 of study mine was trained on it"
+    ):
+        go(2, toy_dataset(seed=1))
+    assert store.run(3).status == "failed"
+    assert go(3, toy_dataset(seed=1), test_per_class=5).status == "finished", "other settings mean other images"

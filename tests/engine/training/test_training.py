@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from engine import events
-from engine.checkpoint import load
+from engine.checkpoint import load, save
 from engine.data.batches import Standardise, epoch_order
 from engine.data.split import Dataset
 from engine.errors import CheckpointError, DataError
@@ -380,10 +381,31 @@ def test_a_validation_loss_that_is_no_number_is_never_the_best(monkeypatch: pyte
     assert finished.best_epoch == 3
 
 
-def test_what_was_not_the_runs_images_is_refused(tmp_path: Path) -> None:
+def other_test_labels(dataset: Dataset) -> Dataset:
+    test = dataset.test
+    return replace(dataset, test=replace(test, labels=(test.labels + 1) % 3))
+
+
+@pytest.mark.parametrize("standardise", [True, False])
+def test_what_was_not_the_runs_images_is_refused(standardise: bool, tmp_path: Path) -> None:
+    spec = changed(SMALL, {"data.standardise": standardise})
+    pull(Training(spec, toy_dataset(), folder=tmp_path))
+    kept = checkpoint_in(tmp_path)
+    Training(spec, toy_dataset(), resume_from=kept)
+    with pytest.raises(DataError, match="toy holds other training and test images now than when this run was trained on it"):
+        Training(spec, toy_dataset(seed=1), resume_from=kept)
+    with pytest.raises(DataError, match="holds other test images now"):
+        Training(spec, other_test_labels(toy_dataset()), resume_from=kept)
+
+
+def test_images_of_a_run_without_digests_are_told_by_mean_and_deviation(tmp_path: Path) -> None:
     pull(Training(SMALL, toy_dataset(), folder=tmp_path))
-    with pytest.raises(DataError, match="does not hold the images"):
-        Training(SMALL, toy_dataset(seed=1), resume_from=checkpoint_in(tmp_path))
+    kept = load(checkpoint_in(tmp_path))
+    older = tmp_path / "older.safetensors"
+    save(older, replace(kept.identity, digests={}), kept.state, kept.net, generators=kept.generators)
+    Training(SMALL, other_test_labels(toy_dataset()), resume_from=older)
+    with pytest.raises(DataError, match="toy holds other images now"):
+        Training(SMALL, toy_dataset(seed=1), resume_from=older)
 
 
 # --------------------------------------------------------------------------------------------------------- divergence
