@@ -134,7 +134,7 @@ class Chosen:
     """Places in the split; None for a file."""
 
     def captions(self, subject: Subject) -> list[str]:
-        """Name, true class, predicted class and its probability of each."""
+        """Name, true class, predicted class and its score of each."""
         return [f"{name} {subject.says(told)}" for name, told in zip(self.names, self.predictions, strict=True)]
 
 

@@ -33,8 +33,10 @@ def judged(subject: Subject, split: Split, name: SplitName) -> tuple[list[Predic
 
 
 def sheet_of(subject: Subject, title: str, split: Split, places: Sequence[int], count: int, notes: Sequence[str]) -> Sheet:
-    """The first `count` of the images at `places`, captioned with their likeliest classes and the probabilities."""
+    """The first `count` of the images at `places`, captioned with their likeliest classes and the scores."""
     chosen = numbered(subject, split, list(places[:count]))
+    if subject.scores_are == "output":
+        notes = [*notes, "the surest are those with the largest margin between the predicted class's output and the true class's"]
     if len(places) > count:
         notes = [*notes, f"the first {count:,} are shown; --opt count=N shows more"]
     sheet = image_sheet(subject, title, chosen, notes)

@@ -42,7 +42,7 @@ def image_tiles(subject: Subject, chosen: Chosen) -> list[Tile]:
 
 def image_sheet(subject: Subject, title: str, chosen: Chosen, notes: Sequence[str] = ()) -> Sheet:
     """The images as they are, 0 to 255."""
-    return Sheet(title, image_tiles(subject, chosen), ramp_of_images(subject), 0, 255, notes=notes)
+    return Sheet(title, image_tiles(subject, chosen), ramp_of_images(subject), 0, 255, notes=[*notes, *subject.about_scores])
 
 
 def class_sheet(images: Split, labels: Sequence[int], each: int) -> Sheet:

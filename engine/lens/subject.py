@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +20,8 @@ from engine.models.rest import at_rest
 from engine.spec import RunSpec, nearest
 
 SplitName = Literal["train", "validation", "test"]
+Scores = Literal["probability", "output"]
+"""What a net says about a class: its probability, or, where nothing makes it one, the net's output as it is."""
 
 BATCH = 256
 """Images at once, unless the subject says otherwise."""
@@ -45,13 +47,36 @@ class Prediction:
     """The true class; None where nobody knows."""
     predicted: int | None
     """None where the net's output is no classes'."""
-    probabilities: tuple[float, ...]
-    """Of every class, adding up to 1; empty where there is no prediction."""
+    scores: tuple[float, ...]
+    """Of every class; empty where there is no prediction."""
+    kind: Scores = "probability"
+    """What the scores are. Probabilities add up to 1."""
 
     @property
     def confidence(self) -> float:
-        """The probability of the predicted class; 0 where there is none."""
-        return 0.0 if self.predicted is None else self.probabilities[self.predicted]
+        """How sure the net is, to sort by; 0 where there is no prediction.
+
+        The probability of the predicted class. Outputs have no common scale, so of these it is the margin: by how much that of the
+        predicted class exceeds that of the true class, or the next highest where the prediction is right or nobody knows.
+        """
+        if self.predicted is None:
+            return 0.0
+        best = self.scores[self.predicted]
+        if self.kind == "probability":
+            return best
+        if self.is_wrong and self.label is not None:
+            return best - self.scores[self.label]
+        return best - max((score for label, score in enumerate(self.scores) if label != self.predicted), default=0.0)
+
+    @property
+    def best(self) -> list[int]:
+        """Classes, the highest score first; of equals the earlier."""
+        return sorted(range(len(self.scores)), key=lambda label: -self.scores[label])
+
+    def score(self, label: int) -> str:
+        """The score of a class for people: `67 %`, or an output as it is, `0.0207`."""
+        value = self.scores[label]
+        return f"{100 * value:.0f} %" if self.kind == "probability" else f"{value:.3g}"
 
     @property
     def is_wrong(self) -> bool:
@@ -144,25 +169,36 @@ class Subject:
         known = [None] * len(images) if labels is None else labels.tolist()
         if not self.gives_classes:
             return [Prediction(label, None, ()) for label in known]
-        rows = self.probabilities(images)
+        rows = self.scores(images)
         # What is not a number says nothing.
         best = [int(row.argmax()) if bool(row.isfinite().all()) else None for row in rows]
         return [
-            Prediction(label, predicted, () if predicted is None else tuple(row.tolist()))
+            Prediction(label, predicted, () if predicted is None else tuple(row.tolist()), self.scores_are)
             for label, predicted, row in zip(known, best, rows, strict=True)
         ]
 
-    def probabilities(self, images: Tensor) -> Tensor:
-        """float64 [N, classes] of uint8 images [N, C, H, W], by softmax of the net's output, unless it ends in one; on the CPU.
+    @property
+    def scores_are(self) -> Scores:
+        """Probabilities where the net ends in a softmax or its loss has one; else, and where the loss is not known, outputs."""
+        if self.tape.calls[self.tape.output].function in ("softmax", "log_softmax"):
+            return "probability"
+        return "probability" if self.spec is not None and self.spec.training.outputs_are == "logits" else "output"
 
-        Outputs that were trained to be near 1 and 0, by sum of squares, are taken as shares. For nets that give classes.
-        """
+    @property
+    def about_scores(self) -> Sequence[str]:
+        """A note for people where the numbers behind classes are not probabilities."""
+        if not self.gives_classes or self.scores_are == "probability":
+            return ()
+        return ("numbers behind classes are the net's outputs; its loss does not make them probabilities",)
+
+    def scores(self, images: Tensor) -> Tensor:
+        """float64 [N, classes] of uint8 images [N, C, H, W], as `scores_are`, on the CPU. For nets that give classes."""
         output = self.tape.calls[self.tape.output]
-        squares = self.spec is not None and self.spec.training.loss == "sum_squares"
-        usual = _as_shares if squares else partial(torch.softmax, dim=1)
-        shares = {"softmax": Tensor.double, "log_softmax": Tensor.exp}.get(output.function, usual)
-        rows = [shares(in_double(outputs[output.index])).cpu() for _, outputs in self.passes(images, [output.index])]
-        return torch.cat(rows) if rows else torch.zeros((0, len(self.classes)), dtype=torch.float64)
+        rows = [in_double(outputs[output.index]).cpu() for _, outputs in self.passes(images, [output.index])]
+        found = torch.cat(rows) if rows else torch.zeros((0, len(self.classes)), dtype=torch.float64)
+        if self.scores_are == "output" or output.function == "softmax":
+            return found
+        return found.exp() if output.function == "log_softmax" else found.softmax(1)
 
     def label(self, name: str) -> int:
         """The class that a person means by its name or number. Raises UsageError, with a near one."""
@@ -173,16 +209,15 @@ class Subject:
         raise UsageError(f"there is no class {name!r}{nearest(name, self.classes)}: there are {', '.join(self.classes)}")
 
     def says(self, prediction: Prediction, most: int = 1) -> str:
-        """A prediction in a few words: the true class, then the predicted ones with their probabilities."""
-        shares = prediction.probabilities
-        best = sorted(range(len(shares)), key=lambda label: -shares[label])[:most]
-        told = ", ".join(f"{self.classes[label]} {100 * shares[label]:.0f} %" for label in best)
-        true = "" if prediction.label is None else self.classes[prediction.label]
-        return f"{true} → {told}" if true and told else true or told
+        """A prediction in a few words: `7 (12 %) → 0 (67 %), 3 (9 %)`, the true class and then the `most` likeliest ones.
 
-
-def _as_shares(outputs: Tensor) -> Tensor:
-    """What is above zero, as shares of its sum; the softmax of those rows where nothing is."""
-    positive = outputs.clamp(min=0)
-    total = positive.sum(1, keepdim=True)
-    return torch.where(total > 0, positive / total, outputs.softmax(1))
+        Scores are in brackets, since classes may be numbers too. The true class has its own at once, which is thus not what a
+        short line cuts off, and is not repeated behind the arrow unless it is what was predicted.
+        """
+        true, wrong = prediction.label, prediction.is_wrong
+        named = [label for label in prediction.best[:most] if not (wrong and label == true)]
+        told = ", ".join(f"{self.classes[label]} ({prediction.score(label)})" for label in named)
+        if true is None:
+            return told
+        own = f"{self.classes[true]} ({prediction.score(true)})" if wrong else self.classes[true]
+        return f"{own} → {told}" if told else own

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, assert_never, get_args
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -196,6 +196,17 @@ class TrainingSpec(Part):
     seed: int = hyper(0, "seed of the weights, of the order of images and of dropout", ge=0, lt=2**63)
     precision: Literal["float32", "bfloat16"] = hyper("float32", "bfloat16 is mixed precision, for GPUs that have it")
     threads: int = hyper(0, "processor threads; 0 is one a core", "threads", ge=0, le=1024)
+
+    @property
+    def outputs_are(self) -> Literal["logits", "values"]:
+        """What the loss makes of a net's outputs: logits, whose softmax is the probability of each class, or values near the
+        one-hot targets, which are not probabilities."""
+        match self.loss:
+            case "cross_entropy":
+                return "logits"
+            case "sum_squares":
+                return "values"
+        assert_never(self.loss)
 
     @model_validator(mode="after")
     def _one_budget(self) -> TrainingSpec:

@@ -32,5 +32,5 @@ def mean_squared_error(spec: TrainingSpec, outputs: Tensor, labels: Tensor) -> T
     """(d_k - p_k)^2, float32 [], averaged over images and classes: d one-hot and not smoothed, p the outputs as the spec's loss
     reads them, which is their softmax under cross_entropy (Brier 1950's score over the number of classes)."""
     outputs = outputs.detach().float()
-    answers = torch.softmax(outputs, 1) if spec.loss == "cross_entropy" else outputs
+    answers = torch.softmax(outputs, 1) if spec.outputs_are == "logits" else outputs
     return (answers - targets(labels, outputs.shape[1])).square().mean()

@@ -152,6 +152,22 @@ def test_predict_says_what_a_persons_own_pictures_are(trained: Convtui, tmp_path
     assert "\x1b" not in refused.err
 
 
+def test_predict_gives_the_outputs_of_a_net_of_squares_as_they_are(convtui: Convtui, tmp_path: Path) -> None:
+    squares = ("--set", "training.loss=sum_squares", "--set", "training.steps=3")
+    assert convtui("run", "--preset", "demo", *SMALL, *squares, "--quiet").code == 0
+    Image.new("RGB", (8, 8), (90, 90, 90)).save(tmp_path / "grey.png")
+    (told,) = convtui("predict", "last", "grey.png", "--json").lines
+    assert set(told) == {"file", "predicted", "outputs"}
+    table = json.loads(convtui("look", "activations", "last", "--image", "grey.png", "--layer", "output", "--json").out)["results"][
+        -1
+    ]
+    assert [told["outputs"][name] for name, _ in table["rows"]] == pytest.approx([output for _, output in table["rows"]], abs=1e-6)
+    drawn = convtui("predict", "last", "grey.png").out
+    assert "first output" in drawn
+    assert "does not make them probabilities" in drawn
+    assert not {"%", "probability"} & set(drawn.split())
+
+
 @pytest.mark.parametrize("form", [(), ("--json",)])
 def test_predict_says_that_a_net_has_nothing_to_say(trained: Convtui, tmp_path: Path, form: tuple[str, ...]) -> None:
     """Weights so large that the output overflows, as in the last steps before a run diverges."""

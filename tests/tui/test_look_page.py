@@ -6,6 +6,7 @@ import json
 import shlex
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -428,11 +429,13 @@ async def test_images_below_say_what_they_are_and_what_they_are_taken_for(stored
         split = subject.split("test")
         told = subject.predictions(split.images, split.labels)
         assert first.split() == [word for number in shown for word in (f"#{number}", subject.classes[told[number].label or 0])]
-        marks = [("✓" if not each.is_wrong else f"✗ {subject.classes[each.predicted or 0]}") for each in told[: shown.stop]]
-        assert (
-            second.split()
-            == " ".join(f"{mark} {100 * each.confidence:.0f} %" for mark, each in zip(marks, told, strict=False)).split()
-        )
+        words = [
+            f"✗ {subject.classes[each.predicted or 0]} ({100 * each.confidence:.0f} %)"
+            if each.is_wrong
+            else f"✓ {100 * each.confidence:.0f} %"
+            for each in told[: shown.stop]
+        ]
+        assert second.split() == " ".join(words).split()
         strip = app.page.strip
         # What is painted is the image itself: eight pixels, each a half cell.
         (segment,) = strip.render_line(1).crop(1, 2)
@@ -541,6 +544,19 @@ async def test_the_confusion_leads_to_the_images_of_a_cell(stored: Path, subject
         empty = next(column for column in range(10) if not table.rows[row][1 + column])
         await pilot.press(*["left"] * (column + 1), *["right"] * (empty + 1), "enter")
         assert app.told[-1] == "this leads no further"
+
+
+@piloted
+async def test_outputs_of_a_net_of_squares_are_not_shown_as_percents(stored: Path) -> None:
+    async with Alone(stored, 2).run_test(size=(120, 36)) as pilot:
+        app = await with_images(pilot)
+        images = fixed_images()
+        outputs = [replace(told, kind="output") for told in images.predictions]
+        app.page.strip.renew()
+        app.page.strip.show(replace(images, predictions=outputs), "epoch 2")
+        heading, _, second = strip_text(app)
+        assert heading.endswith("epoch 2 · outputs, not probabilities")
+        assert second.split()[:5] == ["✗", "dog", "(0.64)", "✓", "0.64"]
 
 
 def fixed_images() -> Images:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,10 +14,15 @@ from tui.cli.options import DEFAULT_STORE, AsJson, DataDir, RunName, StorePath, 
 from tui.cli.run import DeviceName
 from tui.text import clean
 
+if TYPE_CHECKING:
+    from engine.lens.subject import Scores
+
 FITTED = {
     "resize": "pictures are squeezed to a square, as training images are: cut them to one first to keep their proportions",
     "crop": "of pictures the middle is cut out, as of training images: make them about as large first to have all of it seen",
 }
+
+PLURAL: dict[Scores, str] = {"probability": "probabilities", "output": "outputs"}
 
 
 def predict(
@@ -31,7 +36,8 @@ def predict(
     store_path: StorePath = DEFAULT_STORE,
     data_dir: DataDir = None,
 ) -> None:
-    """Classify pictures: each as the net sees it, with its most probable classes."""
+    """Classify pictures: each as the net sees it, with its likeliest classes and their probabilities, or the outputs of a net whose
+    loss does not make them probabilities."""
     with existing_store(store_path) as store, waiting() as told:
         run = store.find(reference)
         subject = opened(store, run, epoch=epoch, device=device, data_dir=data_dir, told=told)
@@ -48,8 +54,8 @@ def predict(
     if as_json:
         for path, prediction in zip(files, chosen.predictions, strict=True):
             assert prediction.predicted is not None
-            probabilities = dict(zip(subject.classes, prediction.probabilities, strict=True))
-            print(line({"file": clean(path), "predicted": subject.classes[prediction.predicted], "probabilities": probabilities}))
+            scores = dict(zip(subject.classes, prediction.scores, strict=True))
+            print(line({"file": clean(path), "predicted": subject.classes[prediction.predicted], PLURAL[prediction.kind]: scores}))
         return
     from engine.lens.pictures import image_sheet
     from engine.lens.results import Table
@@ -57,10 +63,12 @@ def predict(
     rows: list[list[str | float]] = []
     most = min(3, len(subject.classes))
     for name, prediction in zip(chosen.names, chosen.predictions, strict=True):
-        best = sorted(range(len(subject.classes)), key=lambda label: -prediction.probabilities[label])[:most]
-        rows.append([name, *(value for label in best for value in (subject.classes[label], prediction.probabilities[label]))])
-    names = [(ordinal, f"{ordinal} probability") for ordinal in ("first", "second", "third")[:most]]
+        best = prediction.best[:most]
+        rows.append([name, *(value for label in best for value in (subject.classes[label], prediction.scores[label]))])
+    kind = subject.scores_are
+    names = [(ordinal, f"{ordinal} {kind}") for ordinal in ("first", "second", "third")[:most]]
     columns = ["file", *(name for pair in names for name in pair)]
-    table = Table("what the net takes them for", columns, rows, shares=[name for _, name in names])
+    shares = [name for _, name in names if kind == "probability"]
+    table = Table("what the net takes them for", columns, rows, shares=shares)
     fit = subject.spec.data.fit if subject.spec is not None else "resize"
     show([image_sheet(subject, f"as the net sees them · {subject.title}", chosen, [FITTED[fit]]), table])

@@ -182,7 +182,9 @@ class ImageStrip(Widget, can_focus=True):
         shown = self.shown
         of = "" if self._total is None else f" {shown.start:,} to {shown.stop - 1:,} of {self._total:,}"
         doing = self._reason or ("" if all(number in self._known for number in shown) else "loading …")
-        told = " · ".join(filter(None, (f"{self._what}{of}", clean(self._weights), clean(doing))))
+        kinds = {told.kind for _, told in self._known.values() if told.scores}
+        numbers = "outputs, not probabilities" if "output" in kinds else ""
+        told = " · ".join(filter(None, (f"{self._what}{of}", clean(self._weights), numbers, clean(doing))))
         heading = Strip([Segment(" " * MARGIN), Segment(told, self._styled("heading"))])
         if self._reason:
             return [heading]
@@ -209,14 +211,14 @@ class ImageStrip(Widget, can_focus=True):
         first = (f"#{number} {true}", style)
         if told.predicted is None:
             return Thumbnail(picture, [first, ("no number", self._styled("wrong"))])
-        share = f"{100 * told.confidence:.0f} %"
+        share = told.score(told.predicted)
         if told.label == told.predicted:
             return Thumbnail(picture, [first, (f"✓ {share}", self._styled("right"))])
         from tui.drawing.rows import shortened
 
         mark, kind = ("✗", "wrong") if told.is_wrong else ("?", "heading")
-        name = shortened(clean(self._named[told.predicted]), max(self.side, WORDS) - len(share) - 3)
-        return Thumbnail(picture, [first, (f"{mark} {name} {share}", self._styled(kind))])
+        name = shortened(clean(self._named[told.predicted]), max(self.side, WORDS) - len(share) - 5)
+        return Thumbnail(picture, [first, (f"{mark} {name} ({share})", self._styled(kind))])
 
     def _styled(self, name: str) -> Style:
         return self.get_component_rich_style(f"image-strip--{name}", partial=True)

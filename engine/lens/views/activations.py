@@ -71,9 +71,10 @@ def activations(subject: Subject, options: ActivationsOptions) -> list[Result]:
 
 
 def _of_classes(subject: Subject, title: str, name: str, mean: Pixels, chosen: Chosen, shown: Sequence[int]) -> Table:
-    """A row a class; with its probability where it is one image's."""
+    """A row a class; with its probability where it is one image's and the net gives any."""
     columns: tuple[str, ...] = ("class", "output")
-    shares = chosen.predictions[0].probabilities if len(chosen.predictions) == 1 else ()
+    probable = len(chosen.predictions) == 1 and subject.scores_are == "probability"
+    shares = chosen.predictions[0].scores if probable else ()
     rows: list[list[Cell]] = [[subject.classes[unit], float(mean[unit])] for unit in shown]
     if shares:
         columns += ("probability",)

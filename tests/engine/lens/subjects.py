@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from engine.data.batches import Standardise
 from engine.data.split import Dataset, Split
 from engine.lens.subject import Subject
+from engine.spec import RunSpec
 
 CLASSES = ("left", "middle", "right")
 
@@ -25,7 +26,7 @@ def subject_of(net: nn.Module, images: Tensor, *, classes: tuple[str, ...] = CLA
     dataset = Dataset("noise", split, None, split, torch.full((channels,), 0.5), torch.full((channels,), 0.25))
     standardise = Standardise(dataset.mean, dataset.std)
     shape = (channels, images.shape[2], images.shape[3])
-    return Subject(net.eval(), shape, classes, standardise, lambda: dataset, title="a test", batch=batch)
+    return Subject(net.eval(), shape, classes, standardise, lambda: dataset, RunSpec(), title="a test", batch=batch)
 
 
 def small_net(*, channels: int = 1, size: int = 12, act: type[nn.Module] = nn.ReLU, seed: int = 0) -> nn.Sequential:

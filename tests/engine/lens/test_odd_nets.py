@@ -87,7 +87,7 @@ def test_what_the_net_returns_counts_and_not_what_it_computed_last() -> None:
         with torch.no_grad():
             scores = plain(subject.seen(images))
         assert isinstance(scores, Tensor)
-        np.testing.assert_allclose(subject.probabilities(images), scores.softmax(1), rtol=1e-5)
+        np.testing.assert_allclose(subject.scores(images), scores.softmax(1), rtol=1e-5)
 
 
 def test_a_net_that_computes_otherwise_for_other_images_is_refused() -> None:

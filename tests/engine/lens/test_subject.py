@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from engine.errors import UsageError
 from engine.lens.choosing import from_files
+from engine.lens.subject import Prediction
 from engine.spec import RunSpec, changed, make
 from tests.engine.lens.subjects import noise_images, small_net, subject_of
 
@@ -28,22 +29,58 @@ class Says(nn.Module):
         return images.flatten(1)[:, :3] * 0 + self.outputs
 
 
+def with_loss(loss: str | None) -> RunSpec | None:
+    """None is a net of which nobody knows how it was trained."""
+    return None if loss is None else changed(RunSpec(), {"training.loss": loss})
+
+
 @pytest.mark.parametrize(
     ("loss", "outputs", "expected"),
     [
         ("cross_entropy", (0.0, math.log(2), math.log(5)), [1 / 8, 2 / 8, 5 / 8]),
-        # Trained to be near one and zero: shares, not exponents.
+        # Trained to be near one and zero: the outputs themselves.
         ("sum_squares", (0.1, 0.9, 0.0), [0.1, 0.9, 0.0]),
-        ("sum_squares", (0.3, 0.9, -0.2), [0.25, 0.75, 0.0]),
-        ("sum_squares", (-math.log(2), 0.0, -math.log(2)), [0.25, 0.5, 0.25]),
+        ("sum_squares", (-0.01, 0.0207, -0.01), [-0.01, 0.0207, -0.01]),
+        (None, (0.3, 0.9, -0.2), [0.3, 0.9, -0.2]),
     ],
 )
-def test_probabilities_are_of_the_loss(loss: str, outputs: tuple[float, ...], expected: list[float]) -> None:
-    spec = changed(RunSpec(), {"training.loss": loss})
-    subject = dataclasses.replace(subject_of(Says(*outputs), noise_images(2)), spec=spec)
-    for row in subject.probabilities(noise_images(2)):
+def test_scores_are_probabilities_where_the_loss_makes_them_so_and_else_outputs(
+    loss: str | None, outputs: tuple[float, ...], expected: list[float]
+) -> None:
+    subject = dataclasses.replace(subject_of(Says(*outputs), noise_images(2)), spec=with_loss(loss))
+    for row in subject.scores(noise_images(2)):
         assert row.tolist() == pytest.approx(expected, abs=1e-6)
-    assert subject.predictions(noise_images(1))[0].predicted == outputs.index(max(outputs))
+    told = subject.predictions(noise_images(1))[0]
+    assert told.predicted == outputs.index(max(outputs))
+    assert told.kind == subject.scores_are == ("probability" if loss == "cross_entropy" else "output")
+    assert bool(subject.about_scores) == (loss != "cross_entropy")
+
+
+@pytest.mark.parametrize(
+    ("loss", "words"),
+    [("cross_entropy", "7 (12 %) → 0 (67 %), 3 (21 %)"), ("sum_squares", "7 (-1.74) → 0 (-0.0202), 3 (-1.2)")],
+)
+def test_a_caption_has_scores_in_brackets_and_the_true_class_s_before_the_others(loss: str, words: str) -> None:
+    # exp(-0.0202), exp(-1.74) and exp(-1.2) are 0.980, 0.176 and 0.301, of their sum 67, 12 and 21 %.
+    outputs = (-0.0202, -1.74, -1.2)
+    subject = dataclasses.replace(subject_of(Says(*outputs), noise_images(2), classes=("0", "7", "3")), spec=with_loss(loss))
+    told = subject.predictions(noise_images(1), torch.tensor([1]))[0]
+    assert subject.says(told, 3) == words
+
+
+def test_a_right_or_unlabelled_prediction_is_said_once() -> None:
+    subject = subject_of(Says(0.0, 0.0, math.log(8)), noise_images(2))
+    right, unknown = (subject.predictions(noise_images(1), labels)[0] for labels in (torch.tensor([2]), None))
+    assert (subject.says(right), subject.says(unknown)) == ("right → right (80 %)", "right (80 %)")
+
+
+@pytest.mark.parametrize(
+    ("label", "margin"),
+    [(0, 0.0207 + 0.05), (1, 0.0207 + 0.01), (None, 0.0207 + 0.01)],  # wrong: to the true class; else to the runner-up
+)
+def test_outputs_are_ordered_by_their_margin(label: int | None, margin: float) -> None:
+    assert Prediction(label, 1, (-0.05, 0.0207, -0.01), "output").confidence == pytest.approx(margin)
+    assert Prediction(label, 1, (0.2, 0.7, 0.1)).confidence == 0.7
 
 
 def test_what_is_no_number_stays_none_under_any_loss() -> None:

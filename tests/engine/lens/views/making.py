@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from engine.data.batches import Standardise
 from engine.data.split import Dataset
 from engine.lens.subject import Subject
+from engine.spec import RunSpec
 from tests.conftest import toy_dataset
 
 Values = NDArray[np.float64]
@@ -28,6 +29,7 @@ def subject_of(net: nn.Module, dataset: Dataset | None = None, *, batch: int = 2
         classes=found.train.classes,
         standardise=Standardise(found.mean, found.std),
         dataset=lambda: found,
+        spec=RunSpec(),
         title="toy",
         batch=batch,
     )

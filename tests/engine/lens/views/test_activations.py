@@ -13,7 +13,7 @@ from engine.errors import NotApplicable, UsageError
 from engine.lens.registry import view
 from engine.lens.results import Sheet, Table
 from engine.models import build
-from engine.spec import make
+from engine.spec import RunSpec, changed, make
 from tests.engine.lens.nets import Styles
 from tests.engine.lens.subjects import noise_images, small_net, subject_of
 
@@ -37,7 +37,7 @@ def test_every_layer_after_its_activation_of_one_image() -> None:
     picture, conv1, conv2, output = look(subject_of(net, images), look.make({"image": "4"}))
     assert isinstance(picture, Sheet)
     np.testing.assert_array_equal(picture.tiles[0].pixels, images[4, 0].numpy())
-    assert picture.tiles[0].caption.startswith("#4 middle → ")
+    assert picture.tiles[0].caption.startswith("#4 middle (")
     for sheet, layer in ((conv1, "act1"), (conv2, "act2")):
         expected = computed(net, layer, images[4:5])[0]
         assert isinstance(sheet, Sheet)
@@ -53,6 +53,18 @@ def test_every_layer_after_its_activation_of_one_image() -> None:
     assert [row[0] for row in output.rows] == ["left", "middle", "right"]
     np.testing.assert_allclose([row[1:] for row in output.rows], np.stack([logits, shares], 1), atol=1e-6)
     assert [target and target.map for target in output.targets] == [0, 1, 2]
+
+
+def test_a_net_whose_loss_gives_no_probabilities_has_outputs_alone() -> None:
+    net, images = small_net(), noise_images(9)
+    subject = subject_of(net, images)
+    subject.spec = changed(RunSpec(), {"training.loss": "sum_squares"})
+    look = view("activations")
+    picture, *_, output = look(subject, look.make({"image": "4"}))
+    assert isinstance(output, Table)
+    assert (output.columns, output.shares) == (("class", "output"), ())
+    np.testing.assert_allclose([row[1] for row in output.rows], computed(net, "output", images[4:5])[0], atol=1e-6)
+    assert "numbers behind classes are the net's outputs; its loss does not make them probabilities" in picture.notes
 
 
 def test_before_the_activation_values_are_signed_and_zero_is_in_the_middle() -> None:

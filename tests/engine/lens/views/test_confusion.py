@@ -108,8 +108,9 @@ def test_every_cell_row_and_column_is_a_sheet_of_its_images_surest_first(name: s
             for tile, n in zip(found.tiles, expected, strict=True):
                 assert np.array_equal(tile.pixels, subject.images.test.images[n, 0].numpy())
             first, best = expected[0], np.argsort(-share[expected[0]])
-            told = ", ".join(f"{subject.classes[c]} {100 * share[first][c]:.0f} %" for c in best)
-            assert found.tiles[0].caption == f"#{first} {subject.classes[true[first]]} → {told}"
+            shown = {c: f"{subject.classes[c]} ({100 * share[first][c]:.0f} %)" for c in best}
+            own = shown.pop(true[first]) if true[first] != predicted[first] else subject.classes[true[first]]
+            assert found.tiles[0].caption == f"#{first} {own} → {', '.join(shown.values())}"
             assert (found.low, found.high) == (0, 255)
 
 

@@ -101,7 +101,8 @@ def test_captions_say_what_an_image_is_and_what_it_is_taken_for() -> None:
     for tile in patches.tiles:
         *_, image = full(tile)
         best = int(shares[image].argmax())
-        told = f"#{image} {subject.classes[image % 3]} → {subject.classes[best]} {100 * shares[image, best]:.0f} %"
+        own = f" ({100 * shares[image, image % 3]:.0f} %)" if best != image % 3 else ""
+        told = f"#{image} {subject.classes[image % 3]}{own} → {subject.classes[best]} ({100 * shares[image, best]:.0f} %)"
         assert tile.caption.startswith(told)
         assert tile.target is not None
         assert (tile.target.label, tile.target.predicted) == (image % 3, best)

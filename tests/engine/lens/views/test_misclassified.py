@@ -11,6 +11,7 @@ from engine.errors import NotApplicable
 from engine.lens.registry import view
 from engine.lens.results import Sheet, Target
 from engine.lens.subject import Subject
+from engine.spec import RunSpec, changed
 from tests.conftest import toy_dataset
 from tests.engine.lens.views.making import NETS, Diverged, knowing, linear, sequential, subject_of
 
@@ -50,7 +51,28 @@ def test_the_wrong_ones_surest_first(name: str, split: str) -> None:
 def test_captions_name_the_three_likeliest_classes() -> None:
     subject = subject_of(linear(torch.zeros(3, 64), torch.tensor([0.0, 2.0, 1.0])))
     # By hand: exp(0), exp(2), exp(1) of 11.107 are 9, 67 and 24 %.
-    assert look(subject).tiles[0].caption == f"#{wrong_by_hand(subject)[0][0]} right → middle 67 %, right 24 %, left 9 %"
+    assert look(subject).tiles[0].caption == f"#{wrong_by_hand(subject)[0][0]} right (24 %) → middle (67 %), left (9 %)"
+
+
+def test_mistakes_of_a_net_of_squares_are_ordered_by_the_margin_of_its_outputs() -> None:
+    subject = subject_of(NETS["tanh"]())
+    subject.spec = changed(RunSpec(), {"training.loss": "sum_squares"})
+    images = subject.images.test
+    with torch.no_grad():
+        output = subject.net(subject.seen(images.images))
+    guess = output.argmax(1)
+    margin = output.amax(1) - output.gather(1, images.labels[:, None])[:, 0]
+    wrong = (guess != images.labels).nonzero().flatten().tolist()
+    expected = sorted(wrong, key=lambda n: -float(margin[n]))
+    found = look(subject, count=1000)
+    assert [tile.target and tile.target.image for tile in found.tiles] == expected
+    assert expected != [n for n, _, _ in wrong_by_hand(subject)], "the softmax would put them in another order"
+    first = expected[0]
+    true = f"{subject.classes[images.labels[first]]} ({output[first, images.labels[first]]:.3g})"
+    predicted = f"{subject.classes[guess[first]]} ({output[first, guess[first]]:.3g})"
+    assert found.tiles[0].caption.startswith(f"#{first} {true} → {predicted}")
+    assert "the surest are those with the largest margin between the predicted class's output and the true class's" in found.notes
+    assert any("does not make them probabilities" in note for note in found.notes)
 
 
 def test_count_limits_what_is_shown_and_not_what_is_counted() -> None:
