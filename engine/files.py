@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+STORE_MARK = ".convtui-store"
+"""A file of this name marks the folder in which a store keeps its runs' files: it is not a person's own."""
+
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:

@@ -38,7 +38,10 @@ def of_run(
     """
     assert run.id is not None
     kept = store.checkpoints(run.id)
-    row, (net, identity), notes = _first_sound(store.folder(run.id), _meant(run, kept, epoch))
+    rows = _meant(run, kept, epoch)
+    if not any((store.folder(run.id) / row.file).exists() for row in rows) and (why := store.lacks_files()):
+        raise CheckpointError(f"run {run.id} ({run.name}) cannot be opened: {why}")
+    row, (net, identity), notes = _first_sound(store.folder(run.id), rows)
     size = identity.spec.data.size
     net = net.to(device or torch.device("cpu")).to(memory_format=torch.channels_last).eval()
 

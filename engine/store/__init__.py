@@ -5,7 +5,7 @@ from engine.store.matching import Match, Standing, match
 from engine.store.recorder import Recorder
 from engine.store.series import Bucket, Cursor, Point, Series
 from engine.store.stability import STABILITY
-from engine.store.store import Store, checked_name
+from engine.store.store import Store, checked_name, require_trained
 from engine.store.tables import Attempt, Checkpoint, Message, Metric, Request, RequestKind, Run, Status
 
 __all__ = [
@@ -30,4 +30,5 @@ __all__ = [
     "checked_name",
     "drive",
     "match",
+    "require_trained",
 ]

@@ -15,11 +15,17 @@ from engine.errors import StoreError, StoreTooNew
 from engine.store.sqlite import ensure_wal, explained, looking_only, make_engine
 from engine.store.tables import VERSION_TABLE, StoreTable
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest migration in `migrations/versions`. Versions are four digits and grow."""
 _SMALLEST = 100
 """Bytes of SQLite's header; it takes a file of one byte for an empty database, and would write over it."""
 MIGRATIONS = Path(__file__).with_name("migrations")
+
+
+class ReadOnlyStore(StoreError):
+    """What was asked would write to a store that can only be read."""
+
+    exit_code = 2
 
 
 def prepare(path: Path, *, create: bool, head: str = HEAD, migrations: Path = MIGRATIONS) -> None:
@@ -35,6 +41,13 @@ def prepare(path: Path, *, create: bool, head: str = HEAD, migrations: Path = MI
             f"store {path} was written by a newer convtui (store version {version}, this one knows {head}): "
             "update convtui, or choose another with --store"
         )
+    if path.exists() and not is_writable(path):
+        if version != head:
+            raise StoreError(
+                f"store {path} is of an older version ({version}, this convtui has {head}), and only a store that can be written "
+                "can be migrated: copy it to a folder of your own"
+            )
+        return
     with explained(path, "opening it"):
         if version is not None and version < head:
             migrate(path, head, migrations)
@@ -43,7 +56,18 @@ def prepare(path: Path, *, create: bool, head: str = HEAD, migrations: Path = MI
             _make(path, head)
 
 
+def is_writable(path: Path) -> bool:
+    """Whether an existing store can be written: SQLite needs to make files beside it, too."""
+    return os.access(path, os.W_OK) and os.access(path.resolve().parent, os.W_OK)
+
+
 def _check_place(path: Path, *, create: bool) -> None:
+    try:
+        path.exists()
+    except OSError as error:  # a name that is too long, a loop of links
+        raise StoreError(
+            f"store {str(path)[:80]}: this cannot be a file ({error.strerror}): choose another with --store"
+        ) from error
     if path.is_dir():
         raise StoreError(f"store {path} is a folder: name a file in it, as in --store {path / 'store.db'}")
     if not path.exists():
@@ -55,11 +79,12 @@ def _check_place(path: Path, *, create: bool) -> None:
             raise StoreError(
                 f"store {path}: its folder cannot be made ({error.strerror}): choose another place with --store"
             ) from error
-    for place in (path, path.parent):
-        if place.exists() and not os.access(place, os.R_OK | os.W_OK):
-            raise StoreError(
-                f"store {path}: {place} cannot be written by you: change its rights, or choose another place with --store"
-            )
+    needed = (path, os.R_OK) if path.exists() else (path.parent, os.R_OK | os.W_OK)
+    if not os.access(*needed):
+        does = "read" if path.exists() else "written"
+        raise StoreError(
+            f"store {path}: {needed[0]} cannot be {does} by you: change its rights, or choose another place with --store"
+        )
 
 
 def _version(path: Path) -> str | None:

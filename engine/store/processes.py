@@ -33,7 +33,15 @@ def hostname() -> str:
 
 def this_process() -> Process:
     """The process that asks."""
-    return Process(hostname(), os.getpid(), psutil.Process().create_time())
+    return process_of(os.getpid())
+
+
+def process_of(pid: int) -> Process:
+    """A process of this host; one that is gone already is as good as one that never was."""
+    try:
+        return Process(hostname(), pid, psutil.Process(pid).create_time())
+    except psutil.NoSuchProcess:
+        return Process(hostname(), pid, 0.0)
 
 
 def is_alive(host: str, pid: int | None, started: float | None, heartbeat: float | None, now: float) -> bool:

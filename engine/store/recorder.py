@@ -123,6 +123,7 @@ class Recorder:
         self._flushed = now
 
     def _write(self, *, last: bool) -> None:
+        self._store.check()
         if last:
             self._line.wait_for_others(BUSY_SECONDS)
         with self._line.transaction() as connection:

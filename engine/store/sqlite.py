@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
 
 from engine.errors import StoreError
 
@@ -20,9 +21,43 @@ BUSY_SECONDS = 10.0
 _WAL_SECONDS = 2.0
 
 
-def make_engine(path: Path, *, foreign_keys: bool = True) -> Engine:
-    """An engine on the file; `engine.execution_options(write=True)` is the one for transactions that write."""
-    engine = create_engine(URL.create("sqlite", database=str(path)), connect_args={"timeout": BUSY_SECONDS})
+class SameFile:
+    """The file that a store was opened from. Once it is gone, SQLite would go on reading and writing what nobody sees."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._is = self._stat()
+
+    def check(self) -> None:
+        """Raise StoreError where the file was removed or replaced."""
+        now = self._stat()
+        if now != self._is:
+            was = "removed" if now is None else "replaced by another file"
+            raise StoreError(f"store {self._path} was {was} while it was in use: put it back, then start convtui again")
+
+    def state(self) -> int:
+        """A number that changes when the file or the log beside it has changed; for those that cannot use SQLite's own."""
+        log = self._path.with_name(f"{self._path.name}-wal")
+        found = [(stat.st_mtime_ns, stat.st_size) for file in (self._path, log) if file.exists() for stat in [file.stat()]]
+        return hash(tuple(found))
+
+    def _stat(self) -> tuple[int, int] | None:
+        try:
+            stat = self._path.stat()
+        except FileNotFoundError:
+            return None
+        return stat.st_dev, stat.st_ino
+
+
+def make_engine(path: Path, *, foreign_keys: bool = True, read_only: bool = False) -> Engine:
+    """An engine on the file; `engine.execution_options(write=True)` is the one for transactions that write.
+
+    With `read_only` each use of it opens the file anew: whether there is a log beside it may change.
+    """
+    if read_only:
+        engine = create_engine("sqlite://", creator=lambda: _read_only(path), poolclass=NullPool)
+    else:
+        engine = create_engine(URL.create("sqlite", database=str(path)), connect_args={"timeout": BUSY_SECONDS})
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _record: object) -> None:
@@ -70,13 +105,17 @@ def _journal_mode(connection: sqlite3.Connection) -> str:
 @contextmanager
 def looking_only(path: Path) -> Iterator[sqlite3.Connection]:
     """A connection that changes nothing, neither in the file nor beside it."""
+    with closing(_read_only(path)) as connection:
+        yield connection
+
+
+def _read_only(path: Path) -> sqlite3.Connection:
     wal = path.with_name(path.name + "-wal")
     journal = path.with_name(path.name + "-journal")
     # Without a log beside it the file is all there is, and `immutable` keeps SQLite from laying one.
     alone = not (wal.exists() and wal.stat().st_size) and not journal.exists()
     address = f"file:{quote(str(path))}?mode=ro{'&immutable=1' if alone else ''}"
-    with closing(sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
-        yield connection
+    return sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
 
 
 def rows(connection: Connection, sql: str, values: Mapping[str, Any]) -> list[Any]:

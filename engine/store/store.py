@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -18,17 +18,18 @@ from sqlalchemy import update
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import Session, col, select
 
-from engine.errors import RunBusy, RunNotFound, StoreError, UsageError
+from engine.errors import RunBusy, RunNotFound, UsageError
 from engine.events import CheckpointKind
 from engine.spec import RunSpec
 from engine.store import finding, series, stability
+from engine.store.folder import Folder, Place, is_settled, settle
 from engine.store.gathering import INSERT_METRIC
 from engine.store.matching import Match, match
-from engine.store.opening import prepare
-from engine.store.processes import is_alive, this_process
+from engine.store.opening import ReadOnlyStore, is_writable, prepare
+from engine.store.processes import Process, is_alive, process_of, this_process
 from engine.store.series import Bucket, Cursor, Point, Series
-from engine.store.sqlite import KeptConnection, explained, make_engine
-from engine.store.tables import LIVE, Attempt, Checkpoint, Message, Request, RequestKind, Run, Status
+from engine.store.sqlite import KeptConnection, SameFile, explained, make_engine
+from engine.store.tables import HELD, LIVE, Attempt, Checkpoint, Identity, Message, Request, RequestKind, Run, Status
 
 _WANTED = {"stop": "stopped", "pause": "paused", "continue": "continued", "rate": "given another learning rate"}
 
@@ -43,15 +44,20 @@ class Store:
     def __init__(self, path: Path) -> None:
         """For `open`, which sees to it that `path` is a store."""
         self.path = path
-        self._engine = make_engine(path)
+        self.read_only = not is_writable(path)
+        """True where the file, or its folder, cannot be written: all can be read, and whatever writes raises StoreError."""
+        self._file = SameFile(path)
+        self._engine = make_engine(path, read_only=self.read_only)
         self._watching: KeptConnection | None = None
         self._lock = threading.Lock()
+        self._folder = self._settle()
 
     @classmethod
     def open(cls, path: Path, *, create: bool = True) -> Store:
         """The store at `path`: made when it is not there (if `create`), migrated when it is older than the program.
 
-        Raises StoreTooNew for a newer one and StoreError for anything that is no store; both leave it untouched.
+        One that cannot be written is opened for reading. Raises StoreTooNew for a newer one and StoreError for anything that is not
+        a store; both leave it untouched.
         """
         path = Path(path).absolute()
         prepare(path, create=create)
@@ -73,15 +79,39 @@ class Store:
 
     def folder(self, run_id: int) -> Path:
         """Where the run's files are: `./store.db` has `./store/7`. It need not exist."""
-        beside = self.path.with_suffix("")
-        return (beside if beside != self.path else self.path.with_name(self.path.name + "-files")) / str(run_id)
+        return self._folder.path / str(run_id)
+
+    def make_folder(self) -> None:
+        """See to it that the folder for all runs' files is there. Raises FolderTaken where something else is in its place,
+        ReadOnlyStore."""
+        self.require_writable()
+        self._folder.make()
+
+    def lacks_files(self) -> str:
+        """Why files of runs may be missing here, in one line; empty where nothing is known that explains it."""
+        return self._folder.lacks()
 
     def data_version(self) -> int:
         """A number that changes whenever anything in the store has changed: a few microseconds, for those who watch."""
         with self._lock, explained(self.path, "watching it"):
+            self.check()
+            if self.read_only:
+                return self._file.state()  # without a lock, SQLite notices no change
             if self._watching is None:
                 self._watching = KeptConnection(self.path)
             return self._watching.data_version()
+
+    def check(self) -> None:
+        """Raise StoreError where the file was removed or replaced since it was opened. Takes microseconds."""
+        self._file.check()
+
+    def require_writable(self) -> None:
+        """Raise StoreError where the store can only be read."""
+        if self.read_only:
+            raise ReadOnlyStore(
+                f"store {self.path} can only be read here: change the rights of the file and its folder, or choose another with "
+                "--store"
+            )
 
     # ------------------------------------------------------------------------------------------------------ runs
 
@@ -102,8 +132,9 @@ class Store:
         status: Status = "queued",
         study: str = "",
         setting: str = "",
+        kind: str = "training",
     ) -> Run:
-        """A new run, which nobody has in hand yet: `claim` comes next. Raises UsageError for a name that cannot be."""
+        """A new run, which this process is about to `claim`. Raises UsageError for a name that cannot be."""
         run = Run(
             name=checked_name(name),
             preset=preset,
@@ -120,7 +151,9 @@ class Store:
             created=time.time(),
             study=study,
             setting=setting,
+            kind=kind,
         )
+        _held_by(run, this_process())
         with self._writing("adding a run") as session:
             session.add(run)
         return run
@@ -135,7 +168,7 @@ class Store:
     ) -> list[Run]:
         """Runs, newest first: all, or those of `ids`, of `study`, or whose status is one of `status`; at most `limit`.
 
-        A running or paused run whose process is gone reads `crashed`. Nothing is written.
+        A queued, running or paused run whose process is gone reads `crashed`. Nothing is written.
         """
         query = select(Run).order_by(col(Run.id).desc())
         if ids is not None:
@@ -144,7 +177,7 @@ class Store:
             query = query.where(Run.study == study)
         if status is not None:
             wanted = set(status)
-            query = query.where(col(Run.status).in_(wanted | (set(LIVE) if "crashed" in wanted else set())))
+            query = query.where(col(Run.status).in_(wanted | (set(HELD) if "crashed" in wanted else set())))
         with self.reading() as session:
             found = list(session.exec(query.limit(limit) if status is None else query))
         for run in found:
@@ -178,33 +211,41 @@ class Store:
         self._change(run_id, spec=spec.model_dump_json())
 
     def delete(self, run_id: int) -> None:
-        """Remove the run: its rows, then its folder. Raises RunNotFound, and RunBusy while a process has it in hand."""
+        """Remove the run: its files, then its rows. Raises RunNotFound, and RunBusy while a process trains it.
+
+        Files go first: on a full disk there is no room for the change of the rows before, and after a kill in between the run is
+        still there to be deleted again.
+        """
         with self._writing("deleting a run") as session:
             run = self._resolve(_get(session, run_id))
             if run.status in LIVE:
                 raise RunBusy(f"run {run_id} ({run.name}) is {run.status}: 'convtui stop {run_id}' first, then delete it")
+            self._folder.remove(run_id)
             session.execute(sql_delete(Run).where(col(Run.id) == run_id))
-        folder = self.folder(run_id)
-        try:
-            if folder.exists():
-                shutil.rmtree(folder)
-        except OSError as error:
-            raise StoreError(
-                f"run {run_id} is deleted, but not its files in {folder} ({error.strerror}): remove them by hand"
-            ) from error
 
     # --------------------------------------------------------------------------------------- who has a run in hand
 
     def queue(self, run_id: int) -> None:
-        """Say that a process will take the run in hand soon.
+        """Say that this process will train the run soon, or hand it over to one that will (`hand_over`).
 
-        Raises RunNotFound, RunBusy as `claim` does, and where it waits already.
+        A queued run whose process is gone is taken over. Raises what `claim` raises, and RunBusy where the run waits for a living
+        process.
         """
+        self.make_folder()
         with self._writing("queueing a run") as session:
             run = _get_idle(session, run_id, self._resolve)
             if run.status == "queued":
                 raise RunBusy(f"run {run_id} ({run.name}) waits in the queue already: 'convtui stop {run_id}' takes it out")
-            run.status, run.ended, run.reason = "queued", None, None
+            _queue(run)
+
+    def hand_over(self, run_ids: Sequence[int], pid: int) -> None:
+        """Say that queued runs wait for the process `pid` of this host, in place of the one that queued them."""
+        process = process_of(pid)
+        with self._writing("handing runs over") as session:
+            for run_id in run_ids:
+                run = _get(session, run_id)
+                if run.status == "queued":
+                    _held_by(run, process)
 
     def give_up(self, run_id: int, status: Literal["stopped", "failed"], reason: str | None = None) -> bool:
         """End a run that waits for a process: it never begins. False where it is not queued (any more)."""
@@ -220,8 +261,10 @@ class Store:
 
         With `queued`, only while it still waits in the queue. Requests that nobody took are void from here on. The Recorder
         notes the step of the attempt when training starts.
-        Raises RunNotFound, and RunBusy when it is in a living process's hands, this one's included.
+        Raises RunNotFound, RunBusy when it is in a living process's hands, this one's included, UsageError where convtui did not
+        train it, and FolderTaken where its files would be among others.
         """
+        self.make_folder()
         with self._writing("claiming a run") as session:
             run = _get_idle(session, run_id, self._resolve)
             if queued and run.status != "queued":
@@ -257,6 +300,7 @@ class Store:
             setting=setting,
         )
         of_setting = select(Run).where(Run.study == study, Run.setting == setting)
+        self.make_folder()
         with self._writing("looking for a study's run") as session:
             found = match([self._resolve(run) for run in session.exec(of_setting)], spec)
             if not found.is_open:
@@ -267,7 +311,7 @@ class Store:
             if hold == "claim":
                 _take_in_hand(session, run)
             else:
-                run.status, run.ended, run.reason = "queued", None, None
+                _queue(run)
         return Match(found.standing, run)
 
     def request(self, run_id: int, kind: RequestKind, value: float | None = None) -> Request:
@@ -383,21 +427,40 @@ class Store:
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """One consistent view of the store, for queries that have no method here."""
+        self.check()
         with explained(self.path, "reading it"), Session(self._engine, autoflush=False) as session:
             yield session
 
     @contextmanager
     def _writing(self, doing: str) -> Iterator[Session]:
         """A transaction: committed at the end, or nothing of it."""
+        self.require_writable()
+        self.check()
         writer = self._engine.execution_options(write=True)
         with explained(self.path, doing), Session(writer, expire_on_commit=False) as session, session.begin():
             yield session
 
     def _resolve(self, run: Run) -> Run:
         """`run`, with its status as it really is; the change is not one that would be written."""
-        if run.status in LIVE and not is_alive(run.host, run.pid, run.process_started, run.heartbeat, time.time()):
+        if run.status in HELD and not is_alive(run.host, run.pid, run.process_started, run.heartbeat, time.time()):
+            if run.status == "queued":
+                set_committed_value(run, "reason", "the process that it waited for ended before its turn came")
             set_committed_value(run, "status", "crashed")
         return run
+
+    def _settle(self) -> Folder:
+        """Find the folder of the runs' files, or choose one. Raises FolderTaken, StoreError."""
+        database = self.path.resolve()
+        with self.reading() as session:
+            place = _place(session)
+        if not self.read_only and not is_settled(database, place):
+            with self._writing("choosing a folder for its runs") as session:
+                known = _place(session)
+                place = settle(database, known, {run_id for run_id in session.exec(select(Run.id)) if run_id is not None})
+                if place != known:
+                    session.execute(sql_delete(Identity))
+                    session.add(Identity(**asdict(place)))
+        return Folder(database, place)
 
     def _change(self, run_id: int, **values: Any) -> None:
         with self._writing("changing a run") as session:
@@ -412,11 +475,26 @@ def _get(session: Session, run_id: int) -> Run:
     return run
 
 
+def _place(session: Session) -> Place | None:
+    row = session.exec(select(Identity)).first()
+    return None if row is None else Place(row.identity, row.folder, row.copied_from)
+
+
+def _queue(run: Run) -> None:
+    run.status, run.ended, run.reason = "queued", None, None
+    _held_by(run, this_process())
+
+
+def _held_by(run: Run, process: Process) -> None:
+    run.host, run.pid, run.process_started, run.heartbeat = process.host, process.pid, process.started, time.time()
+
+
 def _take_in_hand(session: Session, run: Run) -> None:
     """A new attempt at `run`, by this process; requests that nobody took are void."""
     assert run.id is not None
     me, now = this_process(), time.time()
-    run.status, run.host, run.pid, run.process_started, run.heartbeat = "running", me.host, me.pid, me.started, now
+    run.status = "running"
+    _held_by(run, me)
     run.attempt += 1
     run.started = run.started if run.started is not None else now
     run.ended = run.reason = None
@@ -432,7 +510,17 @@ def _get_idle(session: Session, run_id: int, resolve: Callable[[Run], Run]) -> R
             f"run {run_id} ({run.name}) is {run.status} in process {run.pid} on {run.host}: "
             f"'convtui runs watch {run_id}' follows it, 'convtui stop {run_id}' ends it"
         )
+    require_trained(run)
     return run
+
+
+def require_trained(run: Run) -> None:
+    """Raise UsageError for a run that convtui only has the numbers of: training it would train some other net."""
+    if run.kind != "training" or run.spec in ("", "{}"):
+        raise UsageError(
+            f"run {run.id} ({run.name}) was not trained by convtui, so there is nothing to go on from: "
+            f"'convtui runs show {run.id}' shows what is known of it"
+        )
 
 
 def checked_name(name: str) -> str:

@@ -16,7 +16,9 @@ from engine.spec import RunSpec, make
 Status = Literal["queued", "running", "paused", "finished", "stopped", "diverged", "failed", "crashed"]
 RequestKind = Literal["stop", "pause", "continue", "rate", "checkpoint"]
 LIVE: tuple[Status, ...] = ("running", "paused")
-"""The statuses of a run that some process has in hand. `crashed` is never stored: it is how these read without a process."""
+"""The statuses of a run that some process trains."""
+HELD: tuple[Status, ...] = (*LIVE, "queued")
+"""Those, and of a run that waits for one. `crashed` is never stored: it is how these read when their process is gone."""
 
 
 class StoreTable(SQLModel):
@@ -83,6 +85,8 @@ class Run(StoreTable, table=True):
     """The study that it was made for; empty where there is none."""
     setting: str = Field(default="", sa_column_kwargs={"server_default": ""})
     """Its row of that study. Which seed, scale and data it has is told by the spec."""
+    kind: str = Field(default="training", sa_column_kwargs={"server_default": "training"})
+    """`training`: convtui trained it, and can go on. Anything else only has its numbers here."""
 
     @property
     def settings(self) -> RunSpec:
@@ -99,6 +103,18 @@ class Run(StoreTable, table=True):
         """Split -> what its images are, in short (`engine.data.digest`); empty where the run is older, or never began."""
         found = self.repeatable.get("images")
         return dict(found) if isinstance(found, dict) else {}
+
+
+class Identity(StoreTable, table=True):
+    """What the store says of itself: one row."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    identity: str
+    """Hexadecimal digits that no other store has; the mark in its folder has them too."""
+    folder: str
+    """The name of the folder beside the database."""
+    copied_from: str = ""
+    """See `folder.Place`."""
 
 
 class Attempt(StoreTable, table=True):

@@ -47,6 +47,8 @@ def recorded(
     try:
         clear_scraps(folder)
         kept = [folder / checkpoint.file for checkpoint in store.checkpoints(run.id, "checkpoint")] if resume else []
+        if kept and not any(file.exists() for file in kept) and (why := store.lacks_files()):
+            raise CheckpointError(f"run {run.id} cannot go on: {why}")
         training, damaged = _newest_sound(kept, partial(Training, spec, dataset, device=device, folder=folder, threads=threads))
         warnings = [f"{trouble}; gone on from an older one" for trouble in damaged]
         if resume and not kept and run.step:

@@ -43,3 +43,14 @@ def test_a_hang_up_that_was_ignored_from_the_start_stays_ignored() -> None:
             assert signals.received is None
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_an_interrupt_is_heard_by_a_background_command_of_a_script_too() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with handled() as signals:
+            signals.hold()
+            os.kill(os.getpid(), signal.SIGINT)
+            assert signals.received == signal.SIGINT
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 _ONE_AFTER_ANOTHER = """runs=$1 folder=$2; shift 2
-(for run in $runs; do mkdir -p "$folder/$run" && "$@" "$run" >>"$folder/$run/output.log" 2>&1; done) &"""
+(for run in $runs; do mkdir -p "$folder/$run" && "$@" "$run" >>"$folder/$run/output.log" 2>&1; done) >/dev/null & echo $!"""
 
 
 def start_detached(store: Store, run_ids: Sequence[int], *, device: str, data_dir: Path | None, as_json: bool, quiet: bool) -> None:
@@ -38,8 +38,15 @@ def start_detached(store: Store, run_ids: Sequence[int], *, device: str, data_di
         command += ["--data-dir", str(data_dir.resolve())]
     # Through a shell that leaves at once: the runs are then nobody's children, and no zombies when they end before we do.
     in_background = ["/bin/sh", "-c", _ONE_AFTER_ANOTHER, "sh", " ".join(map(str, run_ids)), str(folder.resolve()), *command]
-    none = subprocess.DEVNULL
-    subprocess.run(in_background, stdin=none, stdout=none, stderr=none, start_new_session=True, check=True)
+    started = subprocess.run(
+        in_background,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        check=True,
+    )
+    store.hand_over(run_ids, int(started.stdout))
     for run_id in run_ids:
         log = store.folder(run_id) / "output.log"
         if as_json:

@@ -29,9 +29,27 @@ _LAST_LINE = (
 
 def existing_store(path: Path) -> Store:
     """The store at `path`, which must be there already: a look makes none. Raises RunNotFound, UsageError."""
-    if not path.exists():
+    if not _exists(path):
         raise RunNotFound(f"there is no store at {path} yet: 'convtui run' makes one, --store names another")
     return open_store(path, create=False)
+
+
+def check_store(path: Path) -> None:
+    """Raise UsageError where runs could not be kept at `path`, before anything is started. Makes nothing."""
+    if not _exists(path):
+        return
+    with open_store(path, create=False) as store:
+        try:
+            store.make_folder()
+        except StoreError as error:
+            raise UsageError(str(error)) from None
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:  # a name that is too long, a loop of links
+        raise UsageError(f"--store {str(path)[:80]}: this cannot be a file ({error.strerror})") from None
 
 
 def open_store(path: Path, *, create: bool = True) -> Store:

@@ -29,6 +29,8 @@ def resume(
     data_dir: DataDir = None,
 ) -> None:
     """Let a run go on: a paused one where it is, any other from its last checkpoint."""
+    from engine.store import require_trained
+
     with existing_store(store_path) as store:
         row = store.find(reference)
         assert row.id is not None
@@ -39,6 +41,8 @@ def resume(
 
             ask(store, row.id, "continue", until={"running"})
             return
+        require_trained(row)
+        store.make_folder()
         spec = _spec(row, budget(epochs, steps, images))
 
         from engine.device import choose, keep_freed_memory

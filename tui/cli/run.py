@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tui.cli.options import DEFAULT_STORE, AsJson, DataDir, StorePath, existing_store, open_store
+from tui.cli.options import DEFAULT_STORE, AsJson, DataDir, StorePath, check_store, open_store
 
 Detach = Annotated[bool, typer.Option("--detach", help="train in the background, also after this terminal is gone")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="say nothing but what goes wrong")]
@@ -61,8 +61,7 @@ def run(
     keep_freed_memory()
     with handled() as signals:
         run_name = checked_name(chosen.name if name is None else name)
-        if store_path.exists():
-            existing_store(store_path).close()
+        check_store(store_path)
         chosen_device = choose(device)
         check_fits(spec, chosen_device, classes=count(spec.data, data_dir).classes)
         dataset = load_dataset(spec, data_dir, face_for(0, as_json=as_json, quiet=quiet), named=named)

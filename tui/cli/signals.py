@@ -31,13 +31,14 @@ class Signals:
 def handled() -> Iterator[Signals]:
     """Catch SIGINT, SIGTERM and SIGHUP while the block runs. A second one leaves at once, with the last checkpoint.
 
-    A hang-up that was ignored from the start (nohup) stays ignored.
+    A hang-up that was ignored from the start (nohup) stays ignored. An interrupt does not: shells have every background command of a
+    script ignore it, and who sends one to a training means it.
     """
     signals = Signals()
     numbers = [number for name in ("SIGINT", "SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)) is not None]
     before = {number: signal.getsignal(number) for number in numbers}
     for number in numbers:
-        if before[number] is not signal.SIG_IGN:
+        if not (number == getattr(signal, "SIGHUP", None) and before[number] is signal.SIG_IGN):
             signal.signal(number, signals)
     try:
         yield signals

@@ -38,7 +38,8 @@ def schema(path: Path) -> dict[str, str]:
 
 
 def fingerprint(folder: Path) -> dict[str, str]:
-    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in folder.iterdir()}
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    return {str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
 def newer_migrations(tmp_path: Path, more: str = "") -> Path:
@@ -295,5 +296,5 @@ def test_the_version_that_the_program_knows_is_the_newest_migration() -> None:
 
     assert ScriptDirectory(str(MIGRATIONS)).get_heads() == [HEAD]
     assert set(StoreTable.metadata.tables) == {
-        "run", "attempt", "metric", "confusion", "checkpoint", "message", "request", "convtui_version",
+        "run", "identity", "attempt", "metric", "confusion", "checkpoint", "message", "request", "convtui_version",
     }  # fmt: skip

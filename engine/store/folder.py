@@ -1,0 +1,196 @@
+"""The folder beside a store that holds its runs' files: which one it is, and how it is known to be ours.
+
+Its mark, a file called STORE_MARK, names the store's identity, which the database keeps too, and the database's file. Nothing in a
+folder without that mark is ever written or deleted.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sqlite3
+import uuid
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.errors import StoreError
+from engine.files import STORE_MARK, written_whole
+from engine.store.sqlite import looking_only
+
+_OUR_FILES = re.compile(r"(checkpoint|best|snapshot)-\d+\.safetensors|output\.log|\..*\.partial")
+_LONGEST_MARK = 10_000
+
+
+class FolderTaken(StoreError):
+    """What stands where the store's files would be belongs to somebody else; it is left untouched."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a store says of itself."""
+
+    identity: str
+    folder: str
+    """The folder's name; it stands beside the database."""
+    copied_from: str = ""
+    """Of a store that began as a copy of another beside it: that one's folder, which has the weights of the runs copied."""
+
+
+class Folder:
+    """The folder of one store. It need not exist."""
+
+    def __init__(self, database: Path, place: Place | None) -> None:
+        """`database`: the store's file, with links resolved. `place` is None for one that was never opened for writing."""
+        self._place = place or Place("", _names(database)[0])
+        self.path = database.with_name(self._place.folder)
+        self._mark = {"store": self._place.identity, "database": database.name}
+
+    def make(self) -> None:
+        """See to it that the folder is there, and ours. Raises FolderTaken, StoreError."""
+        try:
+            self.path.mkdir(exist_ok=True)
+            if not self.is_ours():
+                if any(self.path.iterdir()):
+                    raise _taken(self.path)
+                self.mark()
+        except FileExistsError:
+            raise _taken(self.path) from None
+        except OSError as error:
+            raise StoreError(
+                f"{self.path}, the folder for checkpoints, cannot be made ({error.strerror}): choose another place with --store"
+            ) from error
+
+    def lacks(self) -> str:
+        """Why files of runs may be missing here, in one line; empty where nothing is known that explains it."""
+        if self._place.copied_from:
+            return (
+                f"this store was copied from another, whose weights are in {self.path.with_name(self._place.copied_from)}: "
+                f"copy its folders into {self.path}"
+            )
+        return "" if self.path.is_dir() else f"{self.path}, the folder of its weights, is not beside the store: put it there"
+
+    def mark(self) -> None:
+        """Put the mark into the folder, making it where it is not there. Raises OSError."""
+        self.path.mkdir(exist_ok=True)
+        with written_whole(self.path / STORE_MARK) as temporary:
+            temporary.write_text(json.dumps(self._mark), encoding="utf-8")
+
+    def is_ours(self) -> bool:
+        """Whether the folder is there and has this store's mark."""
+        return _read_mark(self.path).get("store") == self._mark["store"]
+
+    def remove(self, run_id: int) -> None:
+        """Delete a run's files; a folder that is not ours is left alone. Raises StoreError."""
+        folder = self.path / str(run_id)
+        if not folder.is_dir() or folder.is_symlink() or not self.is_ours():
+            return
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            raise StoreError(
+                f"run {run_id}: its files in {folder} cannot be deleted ({error.strerror}): change their rights"
+            ) from error
+
+
+def is_settled(database: Path, known: Place | None) -> bool:
+    """Whether `settle` would change nothing."""
+    if known is None:
+        return False
+    marks = {name: _read_mark(database.with_name(name)) for name in dict.fromkeys((known.folder, *_names(database)))}
+    ours = {name: mark for name, mark in marks.items() if mark.get("store") == known.identity}
+    return not ours or ours.get(known.folder, {}).get("database") == database.name
+
+
+def settle(database: Path, known: Place | None, run_ids: Collection[int]) -> Place:
+    """Where the files of the store `database` are to be: `known` is what it says of itself, `run_ids` its runs.
+
+    A store from before there were marks keeps its folder where that holds nothing but files of its runs. A store that was renamed,
+    with its folder or without, keeps it too. A copy that stands beside its original gets an identity and a folder of its own. Marks
+    are written as needed. Raises FolderTaken where no name for a folder is free, StoreError.
+    """
+    try:
+        return _settle(database, known, run_ids)
+    except OSError as error:
+        raise StoreError(
+            f"store {database}: the folder for its runs cannot be made or marked ({error.strerror}): check the rights and the "
+            "room on the disk, or choose another place with --store"
+        ) from error
+
+
+def _settle(database: Path, known: Place | None, run_ids: Collection[int]) -> Place:
+    if known is None:
+        place = Place(uuid.uuid4().hex, _free(database, run_ids))
+        Folder(database, place).mark()
+        return place
+    for name in dict.fromkeys((known.folder, *_names(database))):
+        mark = _read_mark(database.with_name(name))
+        if mark.get("store") != known.identity:
+            continue
+        owner = database.with_name(str(mark.get("database", database.name)))
+        if owner.name != database.name and _identity(owner) == known.identity:
+            place = Place(uuid.uuid4().hex, _free(database, ()), copied_from=name)
+        else:
+            place = Place(known.identity, name, known.copied_from)
+        if owner.name != database.name:
+            Folder(database, place).mark()
+        return place
+    return known  # its folder is not there: it will be made when it is needed
+
+
+def _names(database: Path) -> tuple[str, str]:
+    """The names that its folder may have: the usual one, `store` for `store.db`, and one that no other store can want."""
+    apart = f"{database.name}-files"
+    return (database.stem if database.suffix else apart), apart
+
+
+def _free(database: Path, run_ids: Collection[int]) -> str:
+    for name in _names(database):
+        if _may_be(database.with_name(name), run_ids):
+            return name
+    raise _taken(database.with_name(name))
+
+
+def _may_be(folder: Path, run_ids: Collection[int]) -> bool:
+    """Whether `folder` is not there yet, or holds files of these runs and nothing else."""
+    if not folder.is_dir() or folder.is_symlink():
+        return not folder.exists() and not folder.is_symlink()
+    return all(
+        child.name.isdecimal()
+        and int(child.name) in run_ids
+        and child.is_dir()
+        and all(_OUR_FILES.fullmatch(file.name) for file in child.iterdir())
+        for child in folder.iterdir()
+    )
+
+
+def _read_mark(folder: Path) -> dict[str, Any]:
+    """What the folder's mark says; nothing where there is none, or it is damaged."""
+    try:
+        found = json.loads((folder / STORE_MARK).read_bytes()[:_LONGEST_MARK])
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _identity(database: Path) -> str | None:
+    """The identity of the store in this file; None where it is no store, or from before there were identities."""
+    if not database.is_file():
+        return None
+    try:
+        with looking_only(database) as connection:
+            (found,) = connection.execute("SELECT identity FROM identity").fetchone()
+    except (sqlite3.Error, TypeError, ValueError):
+        return None
+    return str(found)
+
+
+def _taken(folder: Path) -> FolderTaken:
+    return FolderTaken(
+        f"{folder} is where checkpoints would be kept, but it is not this store's: move it away, or choose another store with "
+        "--store"
+    )

@@ -1,0 +1,250 @@
+"""The folder of a store's files: never another's, never a person's own, and never lost."""
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from engine.errors import StoreError, UsageError
+from engine.files import STORE_MARK
+from engine.spec import RunSpec
+from engine.store import Store
+from engine.store.folder import FolderTaken
+
+
+def weights(store: Store, run_id: int) -> Path:
+    """A file in the run's folder, as a training leaves one."""
+    store.make_folder()
+    file = store.folder(run_id) / "checkpoint-000000001.safetensors"
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(b"weights")
+    return file
+
+
+def test_a_folder_of_images_beside_the_store_is_left_alone(tmp_path: Path, hands) -> None:
+    image = tmp_path / "digits" / "1" / "0.png"
+    image.parent.mkdir(parents=True)
+    image.write_bytes(b"image")
+    with Store.open(tmp_path / "digits.db") as store:
+        run_id = hands.new_run(store)
+        assert weights(store, run_id).is_relative_to(tmp_path / "digits.db-files")
+        store.delete(run_id)
+        assert not store.folder(run_id).exists()
+    assert image.read_bytes() == b"image"
+    assert not (tmp_path / "digits" / STORE_MARK).exists()
+
+
+def test_two_stores_whose_names_differ_in_their_suffix_share_no_folder(tmp_path: Path, hands) -> None:
+    with Store.open(tmp_path / "s.db") as one, Store.open(tmp_path / "s.sqlite") as other:
+        assert one.folder(1) != other.folder(1)
+        kept = weights(one, hands.new_run(one))
+        weights(other, hands.new_run(other))
+        other.delete(1)
+        assert kept.exists()
+
+
+def test_a_copy_gets_a_folder_of_its_own_and_says_where_its_weights_are(tmp_path: Path, hands) -> None:
+    with Store.open(tmp_path / "runs.db") as store:
+        kept = weights(store, hands.new_run(store))
+    shutil.copy(tmp_path / "runs.db", tmp_path / "runs.old")
+    with Store.open(tmp_path / "runs.old") as copy:
+        assert copy.run(1).name == "first"
+        assert copy.folder(1) == tmp_path / "runs.old-files" / "1"
+        assert str(tmp_path / "runs") in copy.lacks_files()
+        copy.delete(1)
+    assert kept.exists()
+    with Store.open(tmp_path / "runs.db") as store:
+        assert store.folder(1) == kept.parent
+        assert not store.lacks_files()
+    with closing(sqlite3.connect(tmp_path / "runs.db")) as one, closing(sqlite3.connect(tmp_path / "runs.old")) as other:
+        query = "SELECT identity FROM identity"
+        assert one.execute(query).fetchone() != other.execute(query).fetchone()
+
+
+@pytest.mark.parametrize("with_folder", [True, False])
+def test_a_renamed_store_keeps_its_folder(tmp_path: Path, hands, with_folder: bool) -> None:
+    with Store.open(tmp_path / "store.db") as store:
+        weights(store, hands.new_run(store))
+    (tmp_path / "store.db").rename(tmp_path / "mine.db")
+    if with_folder:
+        (tmp_path / "store").rename(tmp_path / "mine")
+    Store.open(tmp_path / "store.db").close()  # another store of the old name is none of its business
+    with Store.open(tmp_path / "mine.db") as store:
+        assert (store.folder(1) / "checkpoint-000000001.safetensors").exists()
+        assert store.folder(1) == tmp_path / ("mine" if with_folder else "store") / "1"
+        store.delete(1)
+        assert not store.folder(1).exists()
+
+
+def test_a_copy_whose_original_is_gone_takes_its_place(tmp_path: Path, hands) -> None:
+    with Store.open(tmp_path / "store.db") as store:
+        kept = weights(store, hands.new_run(store))
+    shutil.copy(tmp_path / "store.db", tmp_path / "backup.db")
+    (tmp_path / "store.db").unlink()
+    with Store.open(tmp_path / "backup.db") as store:
+        assert store.folder(1) == kept.parent
+
+
+def test_what_took_the_folders_place_is_refused_before_a_run_begins(tmp_path: Path, hands) -> None:
+    with Store.open(tmp_path / "store.db") as store:
+        run_id = hands.new_run(store)
+        shutil.rmtree(tmp_path / "store")
+        (tmp_path / "store").write_text("a person's own")
+        for start in (store.claim, store.queue):
+            with pytest.raises(FolderTaken, match="choose another store with --store") as caught:
+                start(run_id)
+            assert caught.value.exit_code == 2
+        (tmp_path / "store").unlink()
+        (tmp_path / "store" / "1").mkdir(parents=True)
+        (tmp_path / "store" / "1" / "letter.txt").write_text("a person's own")
+        with pytest.raises(FolderTaken):
+            store.claim(run_id)
+        store.delete(run_id)
+    assert (tmp_path / "store" / "1" / "letter.txt").exists()
+
+
+def before_there_were_marks(tmp_path: Path, hands) -> None:
+    """A store of version 0003, with weights of a run."""
+    with Store.open(tmp_path / "store.db") as store:
+        weights(store, hands.new_run(store))
+    (tmp_path / "store" / STORE_MARK).unlink()
+    with closing(sqlite3.connect(tmp_path / "store.db")) as connection, connection:
+        connection.execute("DROP TABLE identity")
+        connection.execute("ALTER TABLE run DROP COLUMN kind")
+        connection.execute("UPDATE convtui_version SET version_num = '0003'")
+
+
+def test_an_older_stores_folder_is_marked_where_it_holds_nothing_else(tmp_path: Path, hands) -> None:
+    before_there_were_marks(tmp_path, hands)
+    with Store.open(tmp_path / "store.db") as store:
+        assert (store.folder(1) / "checkpoint-000000001.safetensors").exists()
+        assert (tmp_path / "store" / STORE_MARK).exists()
+        store.delete(1)
+    assert not (tmp_path / "store" / "1").exists()
+
+
+def test_an_older_stores_folder_with_a_persons_files_is_not_taken(tmp_path: Path, hands) -> None:
+    before_there_were_marks(tmp_path, hands)
+    (tmp_path / "store" / "1" / "0.png").write_bytes(b"image")
+    with Store.open(tmp_path / "store.db") as store:
+        store.delete(1)
+    assert (tmp_path / "store" / "1" / "0.png").exists()
+
+
+def test_a_store_reached_by_a_link_has_its_folder_beside_the_file(tmp_path: Path, hands) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "store.db").symlink_to(tmp_path / "disk" / "runs.db")
+    with Store.open(tmp_path / "store.db") as store:
+        assert store.folder(1) == tmp_path / "disk" / "runs" / "1"
+
+
+# ------------------------------------------------------------------------------------------------ who trains, and what
+
+
+WAITING = """
+import sys, pathlib
+from engine.spec import RunSpec
+from engine.store import Store
+store = Store.open(pathlib.Path(sys.argv[1]))
+store.create_run(name="new", preset="demo", spec=RunSpec(), dataset="shapes")
+store.queue(1)
+print("queued", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_run_that_waits_for_a_process_that_is_gone_reads_crashed_and_can_be_taken_over(
+    store: Store, hands, child: Callable
+) -> None:
+    run_id = hands.new_run(store)
+    hands.attempt(store, run_id, 0, (1.0,))
+    process = child(WAITING, store.path)
+    assert process.stdout.readline() == "queued\n"
+    assert [run.status for run in store.runs()] == ["queued", "queued"]
+    process.kill()
+    process.wait()
+    assert [run.status for run in store.runs(status=["crashed"])] == ["crashed", "crashed"]
+    assert "ended before its turn" in (store.run(run_id).reason or "")
+    store.queue(run_id)
+    assert store.run(run_id).status == "queued"
+    assert store.run(run_id).reason is None
+    assert store.claim(2).attempt == 1
+
+
+def test_queued_runs_can_be_handed_over_to_another_process(store: Store, hands, child: Callable) -> None:
+    run_id = hands.new_run(store)
+    process = child("import sys; sys.stdin.read()")
+    store.hand_over([run_id], process.pid)
+    assert store.run(run_id).status == "queued"
+    process.kill()
+    process.wait()
+    assert store.run(run_id).status == "crashed"
+
+
+@pytest.mark.parametrize("how", ["kind", "spec"])
+def test_a_run_that_convtui_did_not_train_is_not_gone_on_with(store: Store, hands, how: str) -> None:
+    run_id = hands.new_run(store, kind="logged" if how == "kind" else "training")
+    if how == "spec":
+        with closing(sqlite3.connect(store.path)) as connection, connection:
+            connection.execute("UPDATE run SET spec = '{}'")
+    for start in (store.claim, store.queue):
+        with pytest.raises(UsageError, match="was not trained by convtui"):
+            start(run_id)
+    assert store.run(run_id).attempt == 0
+
+
+# ---------------------------------------------------------------------------------------- read-only, removed, replaced
+
+
+def test_a_store_that_cannot_be_written_is_read(tmp_path: Path, hands, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "store.db"
+    with Store.open(path) as store:
+        run_id = hands.new_run(store)
+        hands.attempt(store, run_id, 0, (2.0, 1.0))
+    before = sorted(file.name for file in tmp_path.iterdir())
+    monkeypatch.setattr("engine.store.opening.is_writable", lambda _path: False)
+    monkeypatch.setattr("engine.store.store.is_writable", lambda _path: False)
+    with Store.open(path, create=False) as store:
+        assert store.read_only
+        assert list(store.series(run_id, "batch_loss").values) == [2.0, 1.0]
+        unchanged = store.data_version()
+        assert store.data_version() == unchanged
+        for write in (lambda: store.rename(run_id, "other"), lambda: store.claim(run_id), lambda: store.delete(run_id)):
+            with pytest.raises(StoreError, match="can only be read here") as caught:
+                write()
+            assert caught.value.exit_code == 2
+    assert sorted(file.name for file in tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("how", ["removed", "replaced"])
+def test_a_store_that_is_gone_is_said_and_not_written(tmp_path: Path, hands, how: str) -> None:
+    path = tmp_path / "store.db"
+    with Store.open(path) as store:
+        run_id = hands.new_run(store)
+        store.data_version()
+        path.rename(tmp_path / "away.db")
+        if how == "replaced":
+            Store.open(path).close()
+        for use in (store.runs, lambda: store.rename(run_id, "other"), store.data_version):
+            with pytest.raises(StoreError, match=how):
+                use()
+    assert path.exists() == (how == "replaced")
+
+
+def test_a_recorder_says_that_its_store_is_gone(tmp_path: Path, hands) -> None:
+    from engine.store import Recorder
+
+    with Store.open(tmp_path / "store.db") as store:
+        run = store.create_run(name="first", preset="demo", spec=RunSpec(), dataset="shapes")
+        assert run.id is not None
+        store.claim(run.id)
+        recorder = Recorder(store, run.id)
+        recorder.record(hands.started())
+        (tmp_path / "store.db").unlink()
+        with pytest.raises(StoreError, match="removed while it was in use"):
+            recorder.record(hands.started())
+        with pytest.raises(StoreError, match="removed"):
+            recorder.close()
