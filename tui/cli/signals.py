@@ -31,8 +31,8 @@ class Signals:
 def handled() -> Iterator[Signals]:
     """Catch SIGINT, SIGTERM and SIGHUP while the block runs. A second one leaves at once, with the last checkpoint.
 
-    A hang-up that was ignored from the start (nohup) stays ignored. An interrupt does not: shells have every background command of a
-    script ignore it, and who sends one to a training means it.
+    A hang-up that was ignored from the start (nohup) stays ignored. An interrupt does not: shells have every background command of
+    a script ignore it, and who sends one to a training means it.
     """
     signals = Signals()
     numbers = [number for name in ("SIGINT", "SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)) is not None]
