@@ -8,6 +8,8 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from tests.tolerance import rounding
+
 
 @dataclass(frozen=True)
 class Drawn:
@@ -84,6 +86,28 @@ def drawn_nets(draw: st.DrawFn, *, norms: bool = True, leaky: bool = True) -> Dr
             after = (after - pool) // step + 1
         side = after
     return Drawn(channels, size, tuple(layers), draw(st.integers(0, 10_000)), draw(st.booleans()))
+
+
+def decided(net: nn.Sequential, images: Tensor) -> bool:
+    """True where no ReLU and no pool chooses between values that are closer than rounding, to each other or to zero.
+
+    Otherwise two ways of computing the same may choose differently, and what goes back through the net is another thing.
+    """
+    with torch.no_grad():
+        values = images
+        for module in net:
+            close = rounding(50, values.dtype) * float(values.abs().max())
+            if isinstance(module, nn.ReLU | nn.LeakyReLU) and (values.abs() <= close).any():
+                return False
+            if isinstance(module, nn.MaxPool2d):
+                windows = values.unfold(2, module.kernel_size, module.stride).unfold(3, module.kernel_size, module.stride)
+                best = windows.flatten(4).topk(2).values
+                gap = best[..., 0] - best[..., 1]
+                # Units that are off are exactly alike for whoever computes them: the first one of a window is taken.
+                if ((gap > 0) & (gap <= close)).any():
+                    return False
+            values = module(values)
+    return True
 
 
 class Styles(nn.Module):

@@ -10,7 +10,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from captum.attr import NeuronDeconvolution, NeuronGradient, NeuronGuidedBackprop
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -21,7 +21,8 @@ from engine.lens.field import Field, receptive_field
 from engine.lens.tape import Tape
 from engine.models import build
 from engine.spec import make
-from tests.engine.lens.nets import STYLES, Drawn, Styles, drawn_nets
+from tests.engine.lens.nets import STYLES, Drawn, Styles, decided, drawn_nets
+from tests.tolerance import assert_close, rounding
 
 CAPTUM = {"deconvnet": NeuronDeconvolution, "guided": NeuronGuidedBackprop, "saliency": NeuronGradient}
 RULES: tuple[Rule, ...] = ("deconvnet", "guided", "saliency")
@@ -98,42 +99,45 @@ def on_images(tape: Tape, index: int, cut: Tensor, units: list[tuple[int, int, i
     return placed
 
 
-def assert_close(found: Tensor, expected: Tensor) -> None:
-    """To 1e-5 of the maximum."""
-    assert found.shape == expected.shape
-    assert (found - expected).abs().max() <= 1e-5 * expected.abs().max() + 1e-30
+OPERATIONS = 1000
+"""Forward and back through at most four layers, whose sums have up to 200 terms each."""
 
 
 @settings(deadline=None, max_examples=60)
 @given(drawn_nets(), st.sampled_from(RULES))
 def test_both_ways_equal_the_net_written_out(drawn: Drawn, rule: Rule) -> None:
     net, images = drawn.net(), drawn.images()
+    assume(decided(net, images))
     units = drawn_units(net, images, drawn.seed)
     expected = torch.stack([by_hand(net, image, unit, rule) for image, unit in zip(images, units, strict=True)])
     tape = Tape(net, images[0])
     index, places = tape.calls[-1].index, torch.tensor(units).T
-    assert_close(backward(tape, images, index, rule, unit_seed(tuple(places))), expected)
+    assert_close(backward(tape, images, index, rule, unit_seed(tuple(places))), expected, OPERATIONS)
     assert windows.chain(tape, index) is not None
     cut = windows.project(tape, index, rule, images, *places)
     assert cut.dtype == drawn.dtype
-    assert_close(on_images(tape, index, cut, units), expected)
+    assert_close(on_images(tape, index, cut, units), expected, OPERATIONS)
 
 
 @settings(deadline=None, max_examples=40)
 @given(drawn_nets(leaky=False), st.sampled_from(RULES))
 def test_both_ways_equal_captum(drawn: Drawn, rule: Rule) -> None:
     net, images = drawn.net(), drawn.images()
+    assume(decided(net, images))
     units = drawn_units(net, images, drawn.seed)
     # captum seeds a layer's output, and needs a net that goes on after it.
     expected = by_captum(nn.Sequential(net, nn.Flatten()), net, rule, images, units)
     tape = Tape(net, images[0])
     index, places = tape.calls[-1].index, torch.tensor(units).T
-    assert_close(backward(tape, images, index, rule, unit_seed(tuple(places))), expected)
-    assert_close(on_images(tape, index, windows.project(tape, index, rule, images, *places), units), expected)
+    assert_close(backward(tape, images, index, rule, unit_seed(tuple(places))), expected, OPERATIONS)
+    assert_close(on_images(tape, index, windows.project(tape, index, rule, images, *places), units), expected, OPERATIONS)
 
 
 def trained_lenet(channels: int) -> nn.Sequential:
-    """A small LeNet after some steps on stripes: its activations are not those of a random net."""
+    """A small LeNet after some steps on stripes: its activations are not those of a random net.
+
+    In double precision, in which no ReLU and no pool is decided by rounding.
+    """
     torch.manual_seed(1)
     net = nn.Sequential(
         nn.Conv2d(channels, 8, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
@@ -149,19 +153,19 @@ def trained_lenet(channels: int) -> nn.Sequential:
         optimiser.zero_grad()
         F.cross_entropy(net(images), labels).backward()
         optimiser.step()
-    return net.eval()
+    return net.double().eval()
 
 
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("channels", [1, 3])
 def test_each_layer_of_a_trained_net_equals_captum(channels: int, rule: Rule) -> None:
-    net, images = trained_lenet(channels), torch.randn(6, channels, 16, 16)
+    net, images = trained_lenet(channels), torch.randn(6, channels, 16, 16, dtype=torch.float64)
     tape = Tape(net, images[0])
     for name in ("0", "2", "3", "4", "5", "7", "9"):
         call = tape.layer(name)
         units = [tuple(int(side * part) for side, part in zip(call.shape, (0.1, 0.5, 0.9), strict=False)) for _ in images]
         expected = by_captum(net, net.get_submodule(name), rule, images, units)
-        assert_close(backward(tape, images, call.index, rule, unit_seed(tuple(torch.tensor(units).T))), expected)
+        assert_close(backward(tape, images, call.index, rule, unit_seed(tuple(torch.tensor(units).T))), expected, OPERATIONS)
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -174,9 +178,9 @@ def test_how_a_relu_is_written_changes_nothing(style: str, rule: Rule) -> None:
         tape = Tape(Styles(each), images[0])
         index = tape.calls[-1].index
         found.append(backward(tape, images, index, rule, unit_seed(units)))
-        assert_close(found[-1], found[0])
+        assert_close(found[-1], found[0], OPERATIONS)
         (part,) = {windows.project(tape, index, rule, images, *units).abs().sum().item()}
-        assert part == pytest.approx(found[0].abs().sum().item(), rel=1e-5)
+        assert part == pytest.approx(found[0].abs().sum().item(), rel=rounding(OPERATIONS))
     assert found[0].any()
 
 
@@ -201,13 +205,13 @@ def test_weights_hooks_flags_and_images_are_left_alone(rule: Rule) -> None:
 @pytest.mark.parametrize("size", [1, 7, 64, 256])
 def test_the_result_does_not_depend_on_who_is_in_the_batch(size: int) -> None:
     net = trained_lenet(1)
-    images = torch.randn(9, 1, 16, 16, generator=torch.Generator().manual_seed(2))
+    images = torch.randn(9, 1, 16, 16, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     tape = Tape(net, images[0])
     seed = unit_seed((torch.arange(9) % 2,))
     whole = backward(tape, images, 9, "guided", seed)
     for first in range(0, 9, size):
         part = backward(tape, images[first : first + size], 9, "guided", unit_seed((torch.arange(9)[first : first + size] % 2,)))
-        assert_close(part, whole[first : first + size])
+        assert_close(part, whole[first : first + size], OPERATIONS)
 
 
 def test_a_place_that_wins_in_two_overlapping_windows_gets_both() -> None:
@@ -282,7 +286,7 @@ def test_a_recurrent_net_has_a_gradient_and_no_deconvnet(make: Callable[[], nn.M
     leaf = images.clone().requires_grad_()
     out = net(leaf)
     (expected,) = torch.autograd.grad(out[0, 0] + out[1, 1], leaf)
-    assert_close(found, expected)
+    assert_close(found, expected, OPERATIONS)
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -302,5 +306,5 @@ def test_slopes_are_as_if_the_weights_before_them_were_larger(rule: Rule, activa
         tape = Tape(net, images[0])
         found.append(backward(tape, images, tape.layer("act2").index, rule, unit_seed(units)))
         assert receptive_field(tape, tape.layer("act2").index) == Field((8, 8), (2, 2), (0, 0))
-    torch.testing.assert_close(found[0], found[1], rtol=1e-12, atol=0)
+    assert_close(found[0], found[1], OPERATIONS)
     assert found[0].any()

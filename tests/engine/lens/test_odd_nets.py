@@ -17,6 +17,7 @@ from engine.lens.registry import view
 from engine.lens.results import Sheet
 from engine.lens.tape import Tape
 from tests.engine.lens.subjects import noise_images, subject_of
+from tests.tolerance import assert_close
 
 
 class Net(nn.Module):
@@ -57,13 +58,13 @@ def test_a_relu_that_the_tape_cannot_place_is_refused(between: Callable[[Tensor]
 
 
 def test_a_relu_called_with_a_keyword_is_one() -> None:
-    images = torch.randn(2, 1, 12, 12)
+    images = torch.randn(2, 1, 12, 12, generator=torch.Generator().manual_seed(0))
     unit = tuple(torch.tensor([1, 2]) for _ in range(3))
     found = []
     for between in (lambda values: torch.relu_(input=values), torch.relu):
         tape = Tape(Net(between), images[0])
         found.append(backward(tape, images, tape.layer("conv2").index, "deconvnet", unit_seed(unit)))
-    torch.testing.assert_close(found[0], found[1])
+    assert_close(found[0], found[1], 100)
     assert found[0].any()
 
 
@@ -87,7 +88,7 @@ def test_what_the_net_returns_counts_and_not_what_it_computed_last() -> None:
         with torch.no_grad():
             scores = plain(subject.seen(images))
         assert isinstance(scores, Tensor)
-        np.testing.assert_allclose(subject.scores(images), scores.softmax(1), rtol=1e-5)
+        assert_close(subject.scores(images), scores.softmax(1), 500)
 
 
 def test_a_net_that_computes_otherwise_for_other_images_is_refused() -> None:

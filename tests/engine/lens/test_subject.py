@@ -16,6 +16,7 @@ from engine.lens.choosing import from_files
 from engine.lens.subject import Prediction
 from engine.spec import RunSpec, changed, make
 from tests.engine.lens.subjects import noise_images, small_net, subject_of
+from tests.tolerance import rounding
 
 
 class Says(nn.Module):
@@ -49,7 +50,7 @@ def test_scores_are_probabilities_where_the_loss_makes_them_so_and_else_outputs(
 ) -> None:
     subject = dataclasses.replace(subject_of(Says(*outputs), noise_images(2)), spec=with_loss(loss))
     for row in subject.scores(noise_images(2)):
-        assert row.tolist() == pytest.approx(expected, abs=1e-6)
+        assert row.tolist() == pytest.approx(expected, abs=rounding(16))
     told = subject.predictions(noise_images(1))[0]
     assert told.predicted == outputs.index(max(outputs))
     assert told.kind == subject.scores_are == ("probability" if loss == "cross_entropy" else "output")

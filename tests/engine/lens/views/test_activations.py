@@ -16,6 +16,10 @@ from engine.models import build
 from engine.spec import RunSpec, changed, make
 from tests.engine.lens.nets import Styles
 from tests.engine.lens.subjects import noise_images, small_net, subject_of
+from tests.tolerance import assert_close
+
+OPERATIONS = 300
+"""Two convolutions and a dense layer, or twelve rows through two cells: sums of at most 54 terms."""
 
 
 def sheets(net: nn.Module, **options: object) -> Sequence[Sheet]:
@@ -43,15 +47,15 @@ def test_every_layer_after_its_activation_of_one_image() -> None:
         assert isinstance(sheet, Sheet)
         assert sheet.ramp == "even"
         for number, tile in enumerate(sheet.tiles):
-            np.testing.assert_allclose(tile.pixels, expected[number], atol=1e-6)
+            assert_close(tile.pixels, expected[number], OPERATIONS, magnitude=expected.max())
             assert tile.target is not None
             assert (tile.target.map, tile.target.image) == (number, 4)
-        assert sheet.high == pytest.approx(expected.max())
+        assert_close(sheet.high, expected.max(), OPERATIONS)
     assert isinstance(output, Table)
     logits = computed(net, "output", images[4:5])[0]
     shares = np.exp(logits.astype(np.float64)) / np.exp(logits.astype(np.float64)).sum()
     assert [row[0] for row in output.rows] == ["left", "middle", "right"]
-    np.testing.assert_allclose([row[1:] for row in output.rows], np.stack([logits, shares], 1), atol=1e-6)
+    assert_close([row[1:] for row in output.rows], np.stack([logits, shares], 1), OPERATIONS, dtype=np.float32)
     assert [target and target.map for target in output.targets] == [0, 1, 2]
 
 
@@ -71,7 +75,7 @@ def test_before_the_activation_values_are_signed_and_zero_is_in_the_middle() -> 
     net, images = small_net(), noise_images(9)
     _, sheet = sheets(net, layer="conv2", before="true")
     expected = computed(net, "conv2", images[:1])[0]
-    np.testing.assert_allclose(np.stack([tile.pixels for tile in sheet.tiles]), expected, atol=1e-6)
+    assert_close(np.stack([tile.pixels for tile in sheet.tiles]), expected, OPERATIONS)
     assert (sheet.ramp, sheet.low) == ("diverging", -sheet.high)
     _, grey = sheets(net, layer="conv2", before="true", grey="true", map="2")
     assert (grey.ramp, len(grey.tiles), grey.low) == ("grey", 1, -grey.high)
@@ -86,7 +90,7 @@ def test_mean_over_the_first_images_of_a_class_beside_them(batch: int) -> None:
     assert isinstance(maps, Sheet)
     assert [tile.target.image for tile in pictures.tiles if tile.target] == [2, 5, 8, 11]
     expected = computed(net, "act1", images[[2, 5, 8, 11]]).astype(np.float64).mean(0)
-    np.testing.assert_allclose(np.stack([tile.pixels for tile in maps.tiles]), expected, rtol=1e-5, atol=1e-6)
+    assert_close(np.stack([tile.pixels for tile in maps.tiles]), expected, OPERATIONS, dtype=np.float32)
 
 
 def test_an_in_place_relu_does_not_overwrite_what_is_shown_before_it() -> None:
@@ -145,7 +149,7 @@ def test_states_of_cells_are_a_tile_with_a_line_for_each_row_of_the_image(cell: 
             values = net.get_submodule(name)(values)[0]
             (tile,) = sheet.tiles
             assert tile.pixels.shape == (12, 5)
-            np.testing.assert_allclose(tile.pixels, values[0].numpy(), rtol=1e-5, atol=1e-7)
+            assert_close(tile.pixels, values[0], OPERATIONS)
             assert tile.target is not None
             assert tile.target.layer == name
             assert f"{name} ({'rnn_tanh' if cell == 'rnn' else cell} 5 x 12)" in sheet.title
