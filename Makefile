@@ -1,5 +1,5 @@
 # Two commands from a bare machine: `make demo` trains a net and shows what it learnt, `make test` runs every check.
-.PHONY: setup demo test lint format benchmark pictures reproductions clean
+.PHONY: setup demo test test-all test-instruction-sets lint format benchmark pictures reproductions clean
 .DEFAULT_GOAL := setup
 
 # The newest Python that torch has wheels for everywhere; any from 3.11 on will do.
@@ -30,6 +30,18 @@ demo: setup
 
 test: setup lint
 	$(BIN)/pytest $(PYTEST_ARGS)
+
+# Also what takes long, and what needs a quiet machine.
+test-all: setup lint
+	$(BIN)/pytest -m 'not apart' $(PYTEST_ARGS)
+	$(BIN)/pytest -n 0 -m apart
+
+# What computes, as this processor rounds and as older ones do: torch, oneDNN and OpenBLAS take each their own word for it.
+COMPUTING ?= tests/engine tests/tui/drawing
+test-instruction-sets: setup
+	$(BIN)/pytest $(COMPUTING) $(PYTEST_ARGS)
+	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 OPENBLAS_CORETYPE=Haswell $(BIN)/pytest $(COMPUTING) $(PYTEST_ARGS)
+	ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 OPENBLAS_CORETYPE=Nehalem $(BIN)/pytest $(COMPUTING) $(PYTEST_ARGS)
 
 lint: setup
 	$(BIN)/ruff check .

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import platform
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
@@ -158,6 +160,18 @@ def keep_freed_memory() -> None:
         libc.mallopt(mmap_threshold, 1 << 30)
         libc.mallopt(trim_threshold, (1 << 31) - 1)
         libc.mallopt(arenas, 1)  # other threads' heaps are of 64 MB at most: what does not fit is faulted in anew all the same
+
+
+def processor() -> str:
+    """What rounds here: the processor's name, where the system tells it, and the instructions that torch chose for it."""
+    import torch
+
+    named = ""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            lines = Path("/proc/cpuinfo").read_text().splitlines()
+            named = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    return f"{named or platform.processor() or platform.machine()}, {torch.backends.cpu.get_cpu_capability()}"
 
 
 def _cores() -> int:

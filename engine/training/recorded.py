@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -53,6 +53,7 @@ def recorded(
         warnings = [f"{trouble}; gone on from an older one" for trouble in damaged]
         if resume and not kept and run.step:
             warnings.append("there is no checkpoint of this run yet: it begins again from its start")
+        warnings += _rounded_otherwise(run.repeatable, training.provenance()) if kept else []
         _refuse_to_mix(store, run, spec, dataset)
         with training:
             pulled = drive(recorder, training, should_stop=lambda: training is not None and training.stopping, sleep=sleep)
@@ -65,6 +66,19 @@ def recorded(
         _say_goodbye(recorder, training)
     finally:
         recorder.close()
+
+
+_ROUNDING = ("torch", "processor", "device", "threads", "step_path")
+"""Of a run's provenance, what decides how its numbers are rounded."""
+
+
+def _rounded_otherwise(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """A warning where a run goes on with something that rounds otherwise than what it was trained with before."""
+    others = [name for name in _ROUNDING if name in before and before[name] != now[name]]
+    if not others:
+        return []
+    changes = ", ".join(f"{name.replace('_', ' ')} {now[name]} (before: {before[name]})" for name in others)
+    return [f"resumed with {changes}: the numbers may differ in their last digits from those of a run that was not interrupted"]
 
 
 def _refuse_to_mix(store: Store, run: Run, spec: RunSpec, dataset: Dataset) -> None:

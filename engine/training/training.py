@@ -24,7 +24,7 @@ from engine.data.augment import augment
 from engine.data.batches import Standardise, epoch_order
 from engine.data.prepare import class_means
 from engine.data.split import Dataset, Split
-from engine.device import check_precision, keep_freed_memory
+from engine.device import check_precision, keep_freed_memory, processor
 from engine.errors import DataError
 from engine.events import Event
 from engine.spec import RunSpec
@@ -181,6 +181,7 @@ class Training:
             "torch": torch.__version__,
             "torchvision": version("torchvision"),
             "platform": platform.platform(),
+            "processor": processor(),
             "device": str(self.device),
             "threads": self._threads,
             "step_path": self._step.path,

@@ -162,9 +162,8 @@ def test_predict_gives_the_outputs_of_a_net_of_squares_as_they_are(convtui: Conv
     table = json.loads(convtui("look", "activations", "last", "--image", "grey.png", "--layer", "output", "--json").out)["results"][
         -1
     ]
-    assert [told["outputs"][name] for name, _ in table["rows"]] == pytest.approx(
-        [output for _, output in table["rows"]], abs=rounding(200)
-    )
+    outputs = [output for _, output in table["rows"]]
+    assert [told["outputs"][name] for name, _ in table["rows"]] == pytest.approx(outputs, abs=rounding(200))
     drawn = convtui("predict", "last", "grey.png").out
     assert "first output" in drawn
     assert "does not make them probabilities" in drawn

@@ -13,7 +13,7 @@ from engine.data.split import Dataset
 from engine.errors import CheckpointError, DataError
 from engine.spec import changed
 from engine.store import Recorder, Run, Store
-from engine.training import training
+from engine.training import Training, training
 from engine.training.recorded import recorded
 from tests.conftest import toy_dataset
 from tests.engine.training.test_training import SMALL
@@ -73,6 +73,34 @@ def test_a_consumer_that_leaves_early_leaves_a_stopped_run_that_goes_on(store: S
     train(store, other)
     assert other.id is not None
     assert list(store.series(row.id, "batch_loss").values) == list(store.series(other.id, "batch_loss").values)
+
+
+@pytest.mark.parametrize(
+    ("changed_to", "words"),
+    [
+        ({}, []),
+        (
+            {"torch": "1.2.3"},
+            [f"resumed with torch {torch.__version__} (before: 1.2.3): the numbers may differ in their last"],
+        ),
+        (
+            {"processor": "abacus", "threads": 7},
+            ["resumed with processor ", "(before: abacus), threads 1 (before: 7):"],
+        ),
+        ({"program": "0.0.1"}, []),
+    ],
+)
+def test_a_resume_says_what_rounds_otherwise_than_before(store: Store, changed_to: dict[str, object], words: list[str]) -> None:
+    row = claimed(store)
+    with pytest.MonkeyPatch.context() as patch:
+        as_it_is = Training.provenance
+        patch.setattr(Training, "provenance", lambda made: as_it_is(made) | changed_to)
+        train(store, row, leave_at=10)
+    assert row.id is not None
+    with recorded(store, store.claim(row.id), SMALL, toy_dataset(), CPU, resume=True) as (_, pulled):
+        told = [event.text for event in pulled if isinstance(event, events.Message)]
+    assert len(told) == bool(words)
+    assert all(each in told[0] for each in words)
 
 
 @pytest.mark.parametrize(
