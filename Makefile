@@ -1,5 +1,5 @@
 # Two commands from a bare machine: `make demo` trains a net and shows what it learnt, `make test` runs every check.
-.PHONY: setup demo test test-all test-instruction-sets lint format benchmark pictures reproductions clean
+.PHONY: setup demo test test-all test-instruction-sets lint format benchmark soak pictures reproductions clean
 .DEFAULT_GOAL := setup
 
 # The newest Python that torch has wheels for everywhere; any from 3.11 on will do.
@@ -60,6 +60,11 @@ benchmark: setup
 	$(BIN)/python -m benchmarks.startup
 	$(BIN)/python -m benchmarks.lens
 	$(BIN)/python -m benchmarks.application
+
+# The fault harness: kills, full disks, locks, damage and fuzzing. An hour of it writes docs/promises.md; MINUTES=2 is for a try.
+MINUTES ?= 60
+soak: setup
+	$(BIN)/python -m tests.soak $(if $(SECONDS),--seconds $(SECONDS),--minutes $(MINUTES)) $(SOAK_ARGS)
 
 # The README's pictures, from nothing.
 pictures: setup
