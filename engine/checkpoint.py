@@ -63,6 +63,9 @@ class State:
     """Product of all changes of the learning rate by hand."""
     best_score: float | None = None
     best_epoch: int | None = None
+    best_step: int | None = None
+    best_values: dict[str, float] = field(default_factory=dict)
+    """What was measured at the end of the best epoch, as `values`; empty in files of before it was kept."""
     patience_from: int = 0
     """The epoch from which patience is counted where no later one is the best: that of the last early stop, or 0."""
     early: bool = False

@@ -63,7 +63,7 @@ class Evaluating:
 
     step: int
     epoch: int
-    split: Literal["test", "validation"]
+    split: Literal["train", "test", "validation"]
     done: int
     total: int
     seconds: float
@@ -134,7 +134,8 @@ class Continued:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The budget is used up, or early stopping ended it; `values` are those of the weights that the run ends with."""
+    """The budget is used up, or early stopping ended it; `values` are those of the weights that the run ends with: with patience,
+    those of its best epoch, as they were measured then."""
 
     step: int
     epoch: int
@@ -143,6 +144,10 @@ class Finished:
     images_per_second: float
     early: bool = False
     best_epoch: int | None = None
+    end_step: int | None = None
+    """The step of the weights that the run ends with, where it is not the last."""
+    final: Mapping[str, float] = field(default_factory=dict)
+    """What was measured of those weights at the end only: `final_train_loss`, `final_train_accuracy`, where that was chosen."""
 
 
 @dataclass(frozen=True, slots=True)

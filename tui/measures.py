@@ -6,12 +6,13 @@ from tui.charting import Form, value_text
 
 SOURCES = ("train", "validation", "test", "batch")
 """What stands before the name of a series that there is for several of them: `train_loss`, `test_loss`, ..."""
-NO_CHART = ("seconds", "best_epoch", "rate_factor")
+NO_CHART = ("seconds", "best_epoch", "rate_factor", "final_train_loss", "final_train_accuracy", "final_train_mean_squared_error")
 STABILITY = "stability"
 """Of a whole run; the store works it out of half the run's losses when it is asked for, so nothing is sorted by it."""
 _FORMS: dict[str, Form] = {
     "accuracy": "percent",
     "class accuracy": "percent",
+    "final train accuracy": "percent",
     "saturated": "percent",
     "dead": "percent",
     "learning rate": "small",

@@ -55,7 +55,10 @@ COLUMNS = (
 DROPPED = ("train loss", "train acc", "at", "images/s", "stability", "status", "to 90 %", "time", "epoch")
 """Columns left out where there is no room, the first ones first."""
 FLUSH_RIGHT = tuple(column.head for column in COLUMNS if column.head not in ("run", "status"))
-LEGEND = "to 90 %: steps until 90 % of the best test accuracy. stability: how much the training loss changes from step to step."
+LEGEND = (
+    "to 90 %: steps until 90 % of the best test accuracy. stability: how much the training loss changes from step to step. "
+    "train: means over the epoch's steps, while the weights moved."
+)
 
 
 @dataclass(frozen=True, slots=True)

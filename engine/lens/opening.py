@@ -30,7 +30,8 @@ def of_run(
     progress: Callable[[int, int], None] = lambda done, total: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Subject:
-    """The run's net as it was at `epoch`: a number, `best`, or `last`, the newest weights there are.
+    """The run's net as it was at `epoch`: a number, `best`, or `last`, the weights that its figures are of: the newest there are,
+    but of a run that ended by going back to its best epoch those.
 
     Images are loaded when they are first asked for, and told of through `loading`. Raises UsageError for an epoch of which
     nothing is kept, CheckpointError where no file of them can be read, and later DataError where the images are other ones than
@@ -127,7 +128,7 @@ def _meant(run: Run, kept: list[Checkpoint], epoch: str) -> list[Checkpoint]:
         )
         raise CheckpointError(f"run {run.id} ({run.name}) has no weights on disk yet: {how}")
     if epoch == "last":
-        return kept
+        return sorted(kept, key=lambda row: row.step != run.end_step)
     best = [row for row in kept if row.kind == "best"][:1] if epoch == "best" else []
     if epoch == "best":
         epoch = "" if run.best_epoch is None else str(run.best_epoch)

@@ -191,6 +191,7 @@ class TrainingSpec(Part):
     measures: Measures = hyper((), f"what is measured besides, parted by commas: {', '.join(MEASURES)}", max_length=len(MEASURES))
     patience: int = hyper(0, "epochs without a lower validation loss before stopping early; 0 is never", "epochs", ge=0, le=10_000)
     evaluate_every: int = hyper(1, "epochs between evaluations; the last one is always evaluated", "epochs", ge=1, le=10_000)
+    evaluate_train: bool = hyper(False, "score the training images too at the run's end, with the weights that it ends with")
     snapshot_every: int = hyper(0, "epochs between snapshots of the weights; 0 keeps none", "epochs", ge=0, le=10_000)
     checkpoint_seconds: float = hyper(30.0, "time between resumable checkpoints", "seconds", ge=0, le=86_400)
     seed: int = hyper(0, "seed of the weights, of the order of images and of dropout", ge=0, lt=2**63)

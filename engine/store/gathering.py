@@ -73,6 +73,7 @@ class Gathered:
             "status": "running",
             "attempt_step": event.step,
             "step": event.step,
+            "end_step": None,
             "epoch": event.epoch,
             "total_steps": event.total_steps,
             "steps_per_epoch": event.steps_per_epoch,
@@ -139,7 +140,8 @@ class Gathered:
 
     def _finished(self, event: Finished) -> None:
         self._where_it_stands(event)
-        self.columns |= {"status": "finished", "ended": time.time()}
+        self._add_metrics(event.step, event.final)
+        self.columns |= {"status": "finished", "ended": time.time(), "end_step": event.end_step}
         if event.best_epoch is not None:
             self.columns["best_epoch"] = event.best_epoch
 

@@ -15,7 +15,7 @@ from engine.errors import StoreError, StoreTooNew
 from engine.store.sqlite import ensure_wal, explained, looking_only, make_engine
 from engine.store.tables import VERSION_TABLE, StoreTable
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest migration in `migrations/versions`. Versions are four digits and grow."""
 _SMALLEST = 100
 """Bytes of SQLite's header; it takes a file of one byte for an empty database, and would write over it."""

@@ -131,6 +131,19 @@ def last_points(connection: Connection, run_id: int, names: Sequence[str], up_to
     return found
 
 
+def final_points(connection: Connection, run_id: int) -> dict[str, Point]:
+    """The last point of every series; of a run that ended with the weights of an earlier step the one at that step, where there is
+    one."""
+    names = names_of(connection, [run_id])
+    found = last_points(connection, run_id, names)
+    ((end_step,),) = rows(connection, "SELECT end_step FROM run WHERE id = :run_id", {"run_id": run_id}) or [(None,)]
+    if end_step is not None:
+        of_weights = [name for name in names if name not in AT_ITS_END]
+        earlier = last_points(connection, run_id, of_weights, end_step)
+        found |= {name: point for name, point in earlier.items() if point.step == end_step}
+    return found
+
+
 def names_of(connection: Connection, run_ids: Sequence[int]) -> list[str]:
     """The names of all series of these runs, sorted."""
     # One look-up a name of a run, from each to the next: DISTINCT alone would walk over every row.
@@ -148,19 +161,33 @@ def names_of(connection: Connection, run_ids: Sequence[int]) -> list[str]:
     return sorted(names)
 
 
+AT_ITS_END = (
+    "seconds", "images_per_second", "learning_rate", "rate_factor",
+    "final_train_loss", "final_train_accuracy", "final_train_mean_squared_error",
+)  # fmt: skip
+"""Series whose last value is that of the run's end, whichever weights it ended with."""
+
+
 def last_values(connection: Connection, run_ids: Sequence[int], name: str) -> dict[int, float]:
-    """The last value of one series of many runs, a look-up a run; runs without a point are left out."""
+    """The last value of one series of many runs, a look-up a run; runs without a point are left out.
+
+    Of a run that ended with the weights of an earlier step it is the value at that step, where there is one.
+    """
     # NaN is stored as NULL, which is also what a look-up that finds nothing says: as text the two differ.
     query = """
-        SELECT id, (
+        SELECT id, coalesce((
+            SELECT coalesce(value, 'nan') FROM metric WHERE run_id = run.id AND name = :name AND step = run.end_step AND :weights
+            ORDER BY attempt DESC LIMIT 1
+        ), (
             SELECT coalesce(value, 'nan') FROM metric WHERE run_id = run.id AND name = :name AND NOT EXISTS (
                 SELECT 1 FROM attempt AS later
                 WHERE later.run_id = run.id AND later.attempt > metric.attempt AND later.step < metric.step
             ) ORDER BY step DESC, attempt DESC LIMIT 1
-        ) FROM run WHERE {chosen}"""
+        )) FROM run WHERE {chosen}"""
+    given_name = {"name": name, "weights": name not in AT_ITS_END}
     found: dict[int, float] = {}
     for chosen, given in _chosen("id", run_ids):
-        pairs = rows(connection, query.format(chosen=chosen), given | {"name": name})
+        pairs = rows(connection, query.format(chosen=chosen), given | given_name)
         found.update({run_id: float(value) for run_id, value in pairs if value is not None})
     return found
 

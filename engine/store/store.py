@@ -380,10 +380,9 @@ class Store:
             return series.names_of(session.connection(), run_ids)
 
     def last_metrics(self, run_id: int) -> dict[str, Point]:
-        """The last point of every series of the run."""
+        """The last point of every series of the run; where it ended with the weights of an earlier step, the point at that step."""
         with self.reading() as session:
-            connection = session.connection()
-            return series.last_points(connection, run_id, series.names_of(connection, [run_id]))
+            return series.final_points(session.connection(), run_id)
 
     def epoch_series(self, run_ids: Sequence[int], name: str) -> dict[int, list[Point]]:
         """One short series of many runs, as for sparklines; runs that have no point are left out."""
@@ -391,7 +390,8 @@ class Store:
             return series.read_many(session.connection(), run_ids, name)
 
     def last_values(self, run_ids: Sequence[int], name: str) -> dict[int, float]:
-        """The last value of one series of each of these runs; runs that have no point are left out.
+        """The last value of one series of each of these runs; runs that have no point are left out. Of a run that ended with the
+        weights of an earlier step it is the value at that step.
 
         `stability` is no series: it is computed, from half of a run's losses, so it is not for thousands of runs.
         """

@@ -87,6 +87,9 @@ class Run(StoreTable, table=True):
     """Its row of that study. Which seed, scale and data it has is told by the spec."""
     kind: str = Field(default="training", sa_column_kwargs={"server_default": "training"})
     """`training`: convtui trained it, and can go on. Anything else only has its numbers here."""
+    end_step: int | None = None
+    """The step of the weights that a finished run ended with, and that its figures are of, where it is not its last: early stopping
+    goes back to its best epoch."""
 
     @property
     def settings(self) -> RunSpec:

@@ -23,6 +23,8 @@ _FIXED: dict[str, tuple[Form, bool | None]] = {
     "best_accuracy": ("fraction", True),
     "test_loss": ("loss", False),
     "train_loss": ("loss", False),
+    "final_train_accuracy": ("fraction", True),
+    "final_train_loss": ("loss", False),
     "validation_loss": ("loss", False),
     "seconds": ("seconds", False),
     "images_per_second": ("number", True),
@@ -71,6 +73,8 @@ def unknown(measure: str, spec: RunSpec, statistics: Sequence[tuple[str, str]]) 
     Besides those of this file's list, every series that a run records is a measure: its last value.
     """
     kept = [statistic(layer, stage, figure) for layer, stage in statistics for figure in FIGURES]
+    if measure.startswith("final_train_") and measure in _FIXED and not spec.training.evaluate_train:
+        return f'{measure} is not measured: set "training.evaluate_train" = true'
     if measure in _FIXED or measure in _ALWAYS_RECORDED or measure in kept:
         return None
     if measure.startswith("statistics."):

@@ -317,7 +317,8 @@ class Training:
                 yield from self._evaluate("validation", self._validation, values)
             yield from self._evaluate("test", self._test, values, measures)
             values |= measures.values
-        best = evaluated and self._is_best(values, epoch)
+        if best := evaluated and self._is_best(values):
+            state.best_epoch, state.best_step, state.best_values = epoch, state.step, values
         state.values = values
         state.images_per_second = state.seen / state.step_seconds if state.step_seconds > 0 else 0.0
         state.scored_step = state.step
@@ -352,13 +353,14 @@ class Training:
                 yield events.Evaluating(self.state.step, self.state.epoch + 1, name, done, len(split), self._seconds())
                 said = time.monotonic()
 
-    def _is_best(self, values: dict[str, float], epoch: int) -> bool:
-        """Whether the evaluation just done is the best yet: by validation loss, or test accuracy where none is held out."""
+    def _is_best(self, values: dict[str, float]) -> bool:
+        """Whether the evaluation just done is the best yet: by validation loss, or test accuracy where none is held out. If so, its
+        score is kept, and, where patience will want them, its weights."""
         state = self.state
         score = -values["validation_loss"] if self._validation is not None else values["test_accuracy"]
         if math.isnan(score) or (state.best_score is not None and score <= state.best_score):
             return False
-        state.best_score, state.best_epoch = score, epoch
+        state.best_score = score
         if self.spec.training.patience:
             self._best = {name: tensor.detach().clone() for name, tensor in self.net.state_dict().items()}
         return True
@@ -376,21 +378,24 @@ class Training:
         yield from self._save_checkpoint(must=True)
         self._ended = True
         state = self.state
-        values = dict(state.values)
+        values, end_step = state.values, None
         if self._best:
             # The checkpoint above keeps the last weights, so that a longer budget goes on from there.
             self.net.load_state_dict(self._best)
-            if self._validation is not None:
-                yield from self._evaluate("validation", self._validation, values)
-            yield from self._evaluate("test", self._test, values)
+            values, end_step = state.best_values, state.best_step
+        scores: dict[str, float] = {}
+        if self.spec.training.evaluate_train:
+            yield from self._evaluate("train", self._train, scores)
         yield events.Finished(
             step=state.step,
             epoch=state.epoch,
-            values=values,
+            values=dict(values),
             seconds=self._seconds(),
             images_per_second=state.images_per_second,
             early=state.early,
             best_epoch=state.best_epoch,
+            end_step=None if end_step == state.step else end_step,
+            final={f"final_{name}": value for name, value in scores.items()},
         )
 
     # --------------------------------------------------------------------------------------------- rates and saving
@@ -431,7 +436,8 @@ class Training:
         checkpoints.restore_net(self.net, found.net, path)
         checkpoints.restore_optimiser(optimiser, found.optimiser)
         self.state = found.state
-        self._best = {name: tensor.to(self.device) for name, tensor in found.best.items()}
+        if found.state.best_values:  # without them, in older files, nothing could be said of those weights
+            self._best = {name: tensor.to(self.device) for name, tensor in found.best.items()}
         self._own.states |= {name: state for name, state in found.generators.items() if name in self._own.states}
         if self.state.early and self.state.step < self.total_steps:
             # Asked to go on past an early stop: patience starts anew.

@@ -48,12 +48,12 @@ def compare(
 
 
 def _lines(comparison: Comparison, baseline: Outcome | None) -> list[str]:
-    from tui.cli.tables import aligned, width
+    from tui.cli.tables import aligned, width, wrapped
     from tui.outcomes import DROPPED, FLUSH_RIGHT, LEGEND, cells, heads
 
     rows = [[fitted_name(cell.text, NAME_WIDTH) for cell in cells(outcome, baseline)] for outcome in comparison.outcomes]
     lines = aligned(heads(baseline), rows, right=FLUSH_RIGHT, drop=DROPPED, columns=width())
-    lines += ["", LEGEND]
+    lines += ["", wrapped(LEGEND)]
     if comparison.settings:
         runs = [str(outcome.run) for outcome in comparison.outcomes]
         settings = [[path, *(fitted(clean(value), VALUE_WIDTH) for value in values)] for path, values in comparison.settings]

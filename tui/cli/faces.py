@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from engine.store import Run
 
 
+EVALUATING = {"train": "scoring the training images", "validation": "validating", "test": "testing"}
 WIDE = 110
 """Columns from which there is room for a bar beside the numbers."""
 
@@ -190,7 +191,7 @@ class BarFace(PlainFace):
             case events.Progress():
                 self._progress(event)
             case events.Evaluating():
-                self._describe("testing" if event.split == "test" else "validating")
+                self._describe(EVALUATING[event.split])
 
     def write(self, text: str) -> None:
         """A line above the bar."""
@@ -299,8 +300,9 @@ def farewell(run: Run, ending: events.Ending) -> str:
     outcome = f"test accuracy {percent(run.test_accuracy)}, loss {number(run.test_loss)}, after {duration(run.seconds)}"
     match ending:
         case events.Finished():
-            early = f", early: best was epoch {ending.best_epoch}" if ending.early else ""
-            return f"run {run.id} finished{early}: {outcome} · convtui runs show {run.id}"
+            early = " early" if ending.early else ""
+            weights = f" with the weights of its best epoch, {ending.best_epoch}" if ending.end_step is not None else ""
+            return f"run {run.id} finished{early}{weights}: {outcome} · convtui runs show {run.id}"
         case events.Stopped():
             return f"run {run.id} stopped at step {run.step:,}, saved: {outcome} · convtui resume {run.id}"
         case events.Diverged():

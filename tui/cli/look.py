@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SCREENS = 2
 """Heights of the terminal that one result is drawn over at most."""
-Epoch = Annotated[str, typer.Option(help="weights of which epoch: a number, best, or last")]
+Epoch = Annotated[str, typer.Option(help="weights of which epoch: a number, best, or last, those that the run's figures are of")]
 
 
 def look(

@@ -28,8 +28,8 @@ app.command()(compare)
 
 COLUMNS = (
     "id", "name", "preset", "dataset", "status", "epoch", "step", "total_steps", "train_loss", "test_loss", "train_accuracy",
-    "test_accuracy", "best_accuracy", "best_epoch", "seconds", "images_per_second", "learning_rate", "parameters", "device",
-    "host", "created", "started", "ended", "note", "reason", "study", "setting",
+    "test_accuracy", "best_accuracy", "best_epoch", "end_step", "seconds", "images_per_second", "learning_rate", "parameters",
+    "device", "host", "created", "started", "ended", "note", "reason", "study", "setting",
 )  # fmt: skip
 
 
@@ -113,7 +113,8 @@ def show_run(reference: RunName, as_json: AsJson = False, store_path: StorePath 
         values["messages"] = [{"step": m.step, "severity": m.severity, "text": m.text} for m in messages]
         print(line(values))
         return
-    for name, text in _outline(run):
+    final = {name: measured.pop(name) for name in list(measured) if name.startswith("final_")}
+    for name, text in _outline(run, final):
         if text:
             print(labelled(name, clean(text)))
     if curves["test_loss"]:
@@ -218,8 +219,8 @@ def _values(run: Run) -> dict[str, Any]:
     return {name: getattr(run, name) for name in COLUMNS}
 
 
-def _outline(run: Run) -> list[tuple[str, str | None]]:
-    """What there is to say of a run before its settings; lines without a text are left out."""
+def _outline(run: Run, final: dict[str, float]) -> list[tuple[str, str | None]]:
+    """What there is to say of a run before its settings; lines without a text are left out. `final` are its `final_...` series."""
     held_out = run.validation_loss is not None
     return [
         ("run", f"{run.id} {run.name}"),
@@ -232,8 +233,13 @@ def _outline(run: Run) -> list[tuple[str, str | None]]:
         ("data", run.dataset),
         ("test", _score(run.test_accuracy, run.test_loss)),
         ("validation", _score(run.validation_accuracy, run.validation_loss) if held_out else None),
-        ("train", _score(run.train_accuracy, run.train_loss)),
+        ("train", f"{_score(run.train_accuracy, run.train_loss)}: means over the epoch's steps, while the weights moved"),
+        ("train, end", _score(final.get("final_train_accuracy"), final.get("final_train_loss")) if final else None),
         ("best", None if run.best_epoch is None else f"test accuracy {percent(run.best_accuracy)}, epoch {run.best_epoch}"),
+        (
+            "weights",
+            None if run.end_step is None else f"these figures are of epoch {run.best_epoch}, to which it went back at its end",
+        ),
         ("time", f"{duration(run.seconds)}, {run.images_per_second or 0:,.0f} images/s"),
         ("where", f"{run.device} of {run.host}, since {when(run.started)}" if run.started else None),
         ("rate", f"{run.learning_rate:g}, {run.rate_factor:g} times the schedule's, by hand" if run.rate_factor != 1 else None),
@@ -268,7 +274,7 @@ def _chosen(store: Store, run_ids: list[int], wanted: Sequence[str]) -> list[str
 
 def _is_chosen(name: str) -> bool:
     """Whether a series is there because the run was told to measure it."""
-    return "/" in name or name.endswith("mean_squared_error")
+    return "/" in name or name.endswith("mean_squared_error") or name.startswith("final_")
 
 
 def _grouped(values: dict[str, float]) -> list[str]:

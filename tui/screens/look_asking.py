@@ -113,7 +113,10 @@ class Asking(Keeping):
         if in_training:
             return "in training here, R shows it now"
         try:
-            kept = self.convtui.session.store.checkpoints(about.run)
+            store = self.convtui.session.store
+            kept = store.checkpoints(about.run)
+            if store.run(about.run).end_step is not None:
+                return ""  # it went back to these weights
         except ConvtuiError:
             return ""
         return f"R shows epoch {kept[0].epoch}, newer" if kept and kept[0].epoch > about.epoch else ""

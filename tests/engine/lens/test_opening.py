@@ -22,6 +22,7 @@ from engine.store import Run, Store
 from engine.training import Training
 from engine.training.recorded import recorded
 from tests.conftest import toy_dataset
+from tests.engine.training.test_training import EARLY
 from tests.tolerance import rounding
 
 SPEC = make(
@@ -90,6 +91,23 @@ def test_an_epoch_of_which_nothing_is_kept_and_a_run_without_weights(store: Stor
         file.write_bytes(b"nothing")
     with pytest.raises(CheckpointError, match="damaged"):
         of_run(store, run)
+
+
+def test_the_last_weights_of_an_early_stop_are_those_that_its_figures_are_of(store: Store) -> None:
+    dataset = toy_dataset(train=150, validation=50, misleading=True)
+    row = store.create_run(name="toy", preset="", spec=EARLY, dataset="toy")
+    assert row.id is not None
+    with recorded(store, store.claim(row.id), EARLY, dataset, torch.device("cpu")) as (_, pulled):
+        for _ in pulled:
+            pass
+    run = store.run(row.id)
+    assert run.best_epoch is not None
+    assert run.best_epoch < run.epoch
+    last = of_run(store, run)
+    assert (last.epoch, f"epoch {run.best_epoch}" in last.title) == (run.best_epoch, True)
+    told = last.predictions(dataset.test.images, dataset.test.labels)
+    assert sum(prediction.predicted == prediction.label for prediction in told) / len(told) == pytest.approx(run.test_accuracy)
+    assert of_run(store, run, epoch=str(run.epoch)).epoch == run.epoch, "the last epoch's are kept, to go on from"
 
 
 def test_damaged_weights_are_passed_over_and_said(store: Store) -> None:

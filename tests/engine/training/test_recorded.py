@@ -16,7 +16,7 @@ from engine.store import Recorder, Run, Store
 from engine.training import Training, training
 from engine.training.recorded import recorded
 from tests.conftest import toy_dataset
-from tests.engine.training.test_training import SMALL
+from tests.engine.training.test_training import EARLY, SMALL
 
 CPU = torch.device("cpu")
 
@@ -211,6 +211,35 @@ def test_a_diverged_run_says_where(store: Store) -> None:
     kept = store.run(row.id)
     assert kept.status == "diverged"
     assert f"step {last.step}, learning rate 10" in (kept.reason or "")
+
+
+def test_after_an_early_stop_every_figure_in_the_store_is_of_the_best_weights(store: Store) -> None:
+    spec = changed(EARLY, {"training.measures": "class_accuracy", "training.evaluate_train": True})
+    dataset = toy_dataset(train=150, validation=50, misleading=True)
+    row = store.create_run(name="toy", preset="", spec=spec, dataset="toy")
+    assert row.id is not None
+    with recorded(store, store.claim(row.id), spec, dataset, CPU) as (_, pulled):
+        said = list(pulled)
+    (best,) = (event for event in said if isinstance(event, events.EpochEnded) and event.epoch == store.run(row.id).best_epoch)
+    run = store.run(row.id)
+    assert (run.status, run.end_step) == ("finished", best.step)
+    assert run.step > best.step
+    for name in ("train_loss", "train_accuracy", "validation_loss", "test_loss", "test_accuracy"):
+        assert getattr(run, name) == best.values[name]
+    final = store.last_metrics(row.id)
+    for name, value in best.values.items():
+        assert (final[name].step, final[name].value) == (best.step, value)
+        assert store.last_values([row.id], name) == {row.id: value}
+    assert final["final_train_accuracy"].step == run.step
+    assert final["seconds"].value == pytest.approx(run.seconds, abs=1), "of the whole run"
+    assert final["seconds"].step == run.step
+    assert store.last_values([row.id], "seconds")[row.id] == final["seconds"].value
+    longer = changed(spec, {"training.epochs": 60})
+    with recorded(store, store.claim(row.id), longer, dataset, CPU, resume=True) as (training, pulled):
+        next(pulled)
+        assert training.step == run.step, "it goes on from its last weights"
+        assert store.run(row.id).end_step is None
+        assert store.last_metrics(row.id)["test_loss"].step == run.step
 
 
 def test_a_study_is_not_trained_on_other_images_halfway_through(store: Store) -> None:

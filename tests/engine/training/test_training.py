@@ -16,10 +16,10 @@ from torch import Tensor
 from engine import events
 from engine.checkpoint import load, save
 from engine.data.batches import Standardise, epoch_order
-from engine.data.split import Dataset
+from engine.data.split import Dataset, Split
 from engine.errors import CheckpointError, DataError
 from engine.events import Event
-from engine.models import build
+from engine.models import at_rest, build
 from engine.spec import RunSpec, changed, make
 from engine.training import Training, training
 from engine.training.step import Step
@@ -321,7 +321,7 @@ def test_evaluations_and_snapshots_come_when_they_were_asked_for(tmp_path: Path)
 
 
 def scripted(monkeypatch: pytest.MonkeyPatch, validation: list[float], test: list[float]) -> None:
-    """Evaluations that find these losses, epoch by epoch, then those of the restored weights."""
+    """Evaluations that find these losses, epoch by epoch."""
     told = {"validation": iter(validation), "test": iter(test)}
 
     def evaluate(self: Training, name: str, split: object, values: dict[str, float], *_measures: object) -> Iterator[Event]:
@@ -344,7 +344,7 @@ def test_early_stopping_waits_for_the_validation_loss_and_never_looks_at_the_tes
 def test_the_best_weights_are_restored_whether_or_not_it_stopped_early(
     patience: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    scripted(monkeypatch, validation=[3, 1, *[2] * 29], test=[*[1.0] * (4 if patience == 2 else 30), 42.0])
+    scripted(monkeypatch, validation=[3, 1, *[2] * 28], test=[1.0, 42.0, *[1.0] * 28])
     pulled = Training(changed(EARLY, {"training.patience": patience}), toy_dataset(validation=40), folder=tmp_path)
     at_best: dict[str, Tensor] = {}
     with pulled:
@@ -354,8 +354,56 @@ def test_the_best_weights_are_restored_whether_or_not_it_stopped_early(
             last = event
     assert same(weights(pulled), at_best)
     assert isinstance(last, events.Finished)
-    assert last.values["test_loss"] == 42.0  # that of the restored weights
+    assert last.values["test_loss"] == 42.0, "that of the restored weights"
+    assert last.end_step == 2 * pulled.steps_per_epoch
     assert same(load(tmp_path / "best-00002.safetensors").net, at_best)
+
+
+def test_every_figure_of_an_early_stop_is_of_its_best_weights(tmp_path: Path) -> None:
+    """Each is worked out once more from the weights that the run ended with; a running mean is the best epoch's."""
+    spec = changed(EARLY, {"training.measures": "class_accuracy, mean_squared_error", "training.evaluate_train": True})
+    dataset = toy_dataset(train=150, validation=50, misleading=True)
+    pulled = Training(spec, dataset, folder=tmp_path)
+    said = pull(pulled)
+    end = said[-1]
+    assert isinstance(end, events.Finished)
+    assert end.early
+    (at_best,) = (event for event in said if isinstance(event, events.EpochEnded) and event.epoch == end.best_epoch)
+    assert end.values == at_best.values
+    assert end.end_step == at_best.step < end.step
+    assert dataset.validation is not None
+    for split, figures in ((dataset.test, end.values), (dataset.validation, end.values), (dataset.train, end.final)):
+        name = {id(dataset.test): "test", id(dataset.validation): "validation", id(dataset.train): "final_train"}[id(split)]
+        loss, right = scored(pulled, split)
+        assert figures[f"{name}_loss"] == pytest.approx(loss, rel=1e-4)
+        assert figures[f"{name}_accuracy"] == pytest.approx(right.float().mean().item())
+    _, right = scored(pulled, dataset.test)
+    for label, of_class in enumerate(dataset.test.classes):
+        expected = right[dataset.test.labels == label].float().mean().item()
+        assert end.values[f"class_accuracy/{of_class}"] == pytest.approx(expected)
+    assert set(end.final) == {"final_train_loss", "final_train_accuracy", "final_train_mean_squared_error"}
+
+
+def scored(pulled: Training, split: Split) -> tuple[float, Tensor]:
+    """Mean cross-entropy of the net as it is now, and which images it gets right."""
+    with at_rest(pulled.net), torch.no_grad():
+        outputs = pulled.net(pulled.identity.standardise(split.images))
+    return F.cross_entropy(outputs, split.labels).item(), outputs.argmax(1) == split.labels
+
+
+def test_a_resume_from_a_file_without_the_best_epochs_figures_ends_with_its_last_weights(tmp_path: Path) -> None:
+    """As an older program wrote it: nothing could be said of the weights that it kept."""
+    dataset = toy_dataset(train=150, validation=50, misleading=True)
+    pull(Training(EARLY, dataset, folder=tmp_path))
+    kept = load(checkpoint_in(tmp_path))
+    older = tmp_path / "older.safetensors"
+    state = replace(kept.state, best_values={}, best_step=None)
+    save(older, kept.identity, state, kept.net, best=kept.best, generators=kept.generators)
+    resumed = Training(changed(EARLY, {"training.steps": kept.state.step}), dataset, resume_from=older)
+    end = pull(resumed)[-1]
+    assert isinstance(end, events.Finished)
+    assert (end.end_step, end.values) == (None, kept.state.values)
+    assert same(weights(resumed), kept.net)
 
 
 def test_what_ended_with_its_best_weights_goes_on_from_its_last(tmp_path: Path) -> None:
