@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, Literal
 
+from engine.axis import share_axis
 from tui.text import duration
 
 Colour = tuple[int, int, int]
@@ -165,9 +166,7 @@ def draw(plot: Plot, width: int, height: int) -> Drawing:
     x_range = plot.x_range or _span([x for points in finite for x, _ in points])
     x_range = _span(x_range)
     within = [y for points in finite for x, y in points if x_range[0] <= x <= x_range[1]]
-    y_range = _span(within or [y for points in finite for _, y in points])
-    if not plot.log and 0 < y_range[0] <= NEAR_ZERO * y_range[1]:
-        y_range = (0.0, y_range[1])
+    y_range = _y_range(plot, within or [y for points in finite for _, y in points])
     up = (log_ticks if plot.log else ticks)(*y_range, height // 5 + 1)
     left = max(len(label) for _, label in up) + 1
     columns = width - left
@@ -195,6 +194,15 @@ def draw(plot: Plot, width: int, height: int) -> Drawing:
     canvas.build_plot()
     canvas.matrix.add_horizontal_string(width - 1, 0, plot.x_name, _NAMES["axis"], alignment="right", check_space=True)
     return Drawing(_rows(canvas.matrix), left, columns, x_range)
+
+
+def _y_range(plot: Plot, values: Sequence[float]) -> tuple[float, float]:
+    low, high = _span(values)
+    if plot.log:
+        return low, high
+    if plot.form == "percent":
+        low, high = share_axis(low, high, (min(values), max(values)), whole=100.0)
+    return (0.0 if 0 < low <= NEAR_ZERO * high else low), high
 
 
 def _ticks_across(plot: Plot, x_range: tuple[float, float], columns: int) -> list[tuple[float, str]]:

@@ -102,6 +102,8 @@ class Curves:
     targets: Sequence[Target | None] = ()
     """One a point of `x`, or none at all."""
     notes: Sequence[str] = ()
+    shares: bool = False
+    """Whether the values are shares of a whole: their axis then lies within 0 and 1."""
 
 
 @dataclass(frozen=True, eq=False)

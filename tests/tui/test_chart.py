@@ -241,6 +241,21 @@ def test_ticks_of_time_and_of_exponents() -> None:
     assert [label for _, label in log_ticks(math.log10(1.0), math.log10(5.0), 4)] == ["1", "2", "5"]
 
 
+def numbers_upwards(drawing: Drawing) -> list[float]:
+    return [float(number) for row in text(drawing)[:-2] if (number := row[: drawing.left].strip("┤│ "))]
+
+
+@pytest.mark.parametrize("percents", [[100.0], [100.0, 100.0], [0.0, 0.0], [52.0, 97.0, 100.0], [99.2, 99.9], [100.0000000001]])
+@pytest.mark.parametrize("height", [8, 12, 30])
+def test_an_axis_of_shares_stays_between_0_and_100_percent(percents: list[float], height: int) -> None:
+    labels = numbers_upwards(draw(Plot("accuracy", [line(percents)], form="percent"), 60, height))
+    assert 0 <= min(labels) < max(labels) <= 100
+
+
+def test_a_percentage_beyond_100_that_was_recorded_is_drawn() -> None:
+    assert max(numbers_upwards(draw(Plot("accuracy", [line([50.0, 250.0])], form="percent"), 60, 12))) >= 200
+
+
 def test_values_in_words() -> None:
     assert value_text(None, "number") == "—"
     assert value_text(NAN, "percent") == "nan"

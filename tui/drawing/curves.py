@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from rich.cells import cell_len
 from rich.style import Style
 
+from engine.axis import share_axis
 from engine.lens.results import Curves
 from tui.charting import GREATEST_VALUE, LEAST_VALUE
 from tui.drawing.rows import BOLD, DIM, Row, Words, shortened, wrapped
@@ -46,7 +47,10 @@ def curves_rows(curves: Curves, width: int, *, rows: int | None = None) -> list[
     legend = _legend(curves, width)
     height = HEIGHT if rows is None else max(3, min(HEIGHT, rows - len(head) - len(legend) - 3))
     across = _span(np.concatenate([x[each] for each in told]))
-    up = _span(np.concatenate([values[each] for values, each in zip(series, told, strict=True)]))
+    drawn = np.concatenate([values[each] for values, each in zip(series, told, strict=True)])
+    up = _span(drawn)
+    if curves.shares:
+        up = share_axis(*up, (float(drawn.min()), float(drawn.max())))
     if 0 < up[0] <= NEAR_ZERO * up[1]:
         up = (0.0, up[1])
     y_ticks = {round((up[1] - value) / (up[1] - up[0]) * (height - 1)): label for value, label in _ticks(*up, height // 3 + 1)}

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from engine.axis import share_axis
 from engine.lens.printing.lettering import (
     FAINT,
     GROUND,
@@ -50,7 +51,7 @@ _FINE = 3
 def chart(curves: Curves) -> Image.Image:
     width, height = 720, 340
     x_low, x_high, x_ticks = _axis([curves.x], 0.015)
-    y_low, y_high, y_ticks = _axis(list(curves.series.values()), 0.05)
+    y_low, y_high, y_ticks = _axis(list(curves.series.values()), 0.05, shares=curves.shares)
 
     def across(x: NDArray[np.float64]) -> NDArray[np.float64]:
         return (x - x_low) / (x_high - x_low) * width
@@ -95,11 +96,13 @@ def chart(curves: Curves) -> Image.Image:
     return stacked([stacked(heads, 4), image], 12)
 
 
-def _axis(arrays: Sequence[NDArray[np.float64]], padding: float) -> tuple[float, float, list[tuple[float, str]]]:
+def _axis(
+    arrays: Sequence[NDArray[np.float64]], padding: float, *, shares: bool = False
+) -> tuple[float, float, list[tuple[float, str]]]:
     """Low and high end, and ticks at round numbers with their names; a share of the span is put at both ends."""
     values = np.concatenate([*(np.asarray(array, np.float64) for array in arrays), np.zeros(0)])
     values = values[np.isfinite(values)]
-    low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
+    low, high = ends = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
     if high - low <= 1e-9 * max(abs(low), abs(high)):
         low, high = low - (abs(low) / 10 or 0.5), high + (abs(high) / 10 or 0.5)
     rough = (high - low) / 6
@@ -108,6 +111,8 @@ def _axis(arrays: Sequence[NDArray[np.float64]], padding: float) -> tuple[float,
     if values.size and (values == np.round(values)).all():
         step = max(1.0, step)
     low, high = low - padding * (high - low), high + padding * (high - low)
+    if shares:
+        low, high = share_axis(low, high, ends)
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
     small_or_large = step < 1e-4 or max(abs(low), abs(high)) >= 1e7
     ticks = []

@@ -231,7 +231,8 @@ def _histograms(
         title = f"histogram of the values of {name} over {where}"
         notes = [f"{bins} bins from {low:.3g} to {high:.3g}; each value is at its bin's middle"]
         middles = (edges[:-1] + edges[1:]) / 2
-        curves.append(Curves(title, "value", middles, series, "share of values", [Target(layer=name)] * bins, notes))
+        targets = [Target(layer=name)] * bins
+        curves.append(Curves(title, "value", middles, series, "share of values", targets, notes, shares=True))
     return curves
 
 

@@ -335,6 +335,13 @@ def test_a_curve_runs_through_its_points_and_leaves_gaps(tmp_path: Path) -> None
     assert line[:, round(low + 0.5 * (high - low))].any()
 
 
+@pytest.mark.parametrize("values", [[0.999, 0.999], [0.001, 0.001], [1.0, 1.0], [0.78, 1.0], [0.0, 1.0]])
+def test_an_axis_of_shares_stays_between_0_and_1(words: list[str], values: list[float]) -> None:
+    picture([Curves("", "", np.array([np.nan, np.nan]), {"a": np.array(values)}, shares=True)])
+    numbers = [float(word) for word in words if word and word != "a"]
+    assert 0 <= min(numbers) < max(numbers) <= 1
+
+
 def test_axes_have_round_numbers_and_series_their_names(words: list[str]) -> None:
     picture([Curves("t", "epoch", np.arange(1.0, 11), {"train": np.linspace(0.13, 2.31, 10), "test": np.full(10, NAN)}, "loss")])
     assert {"0.5", "1.0", "1.5", "2.0", "2", "4", "6", "8", "10", "train", "test", "epoch", "loss", "t"} <= set(words)

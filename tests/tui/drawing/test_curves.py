@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,13 @@ def test_an_axis_that_comes_near_zero_begins_there(least: float, begins: bool) -
     lines = plain(printed([chart(range(3), shares=[least, 1, least])]))
     ticks = [float(line.split("┤")[0]) for line in lines if "┤" in line]
     assert (min(ticks) == 0) is begins
+
+
+@pytest.mark.parametrize("values", [[1, 1, 1], [0, 0, 0], [0.3, 1, 0.98], [0, 0.2, 1]])
+def test_an_axis_of_shares_stays_between_0_and_1(values: list[float]) -> None:
+    lines = plain(printed([replace(chart(range(3), a=values), shares=True)], width=80))
+    ticks = [float(line.split("┤")[0]) for line in lines if "┤" in line]
+    assert 0 <= min(ticks) < max(ticks) <= 1
 
 
 def test_what_is_not_a_number_is_a_gap() -> None:
