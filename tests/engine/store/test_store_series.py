@@ -9,11 +9,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.events import EpochEnded
 from engine.store import Recorder, Store
+from tests.tolerance import rounding
 
 numbers = st.floats(width=64)
 
@@ -296,6 +298,8 @@ def test_a_loss_that_sinks_evenly_does_not_change(store: Store, hands) -> None:
     width=st.integers(2, 9),
 )
 def test_who_follows_the_loss_change_sees_what_the_losses_that_count_say(hands, attempts, width: int) -> None:
+    # A deviation of zero is the root of what rounding leaves of squares of up to 18.
+    near = 18 * math.sqrt(rounding(50, torch.float64))
     losses: dict[int, float] = {}
     followed: dict[int, float] = {}
     cursor = None
@@ -318,4 +322,4 @@ def test_who_follows_the_loss_change_sees_what_the_losses_that_count_say(hands, 
                 for stretch, each in changes.items()
                 if len(each) > 1
             }
-            assert followed == {step: pytest.approx(value, abs=1e-6) for step, value in wanted.items()}
+            assert followed == {step: pytest.approx(value, abs=near) for step, value in wanted.items()}

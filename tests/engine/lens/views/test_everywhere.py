@@ -134,7 +134,7 @@ def test_batch_norm_leaky_relu_overlapping_pools_and_float64(look: View) -> None
         assert_sound(result)
 
 
-@pytest.mark.parametrize("name", ["resnet18", "vgg11", "squeezenet1_1"])
+@pytest.mark.parametrize("name", ["resnet18", pytest.param("vgg11", marks=pytest.mark.long), "squeezenet1_1"])
 def test_nets_of_torchvision_where_their_layers_allow(name: str) -> None:
     torch.manual_seed(0)
     net = torchvision.models.get_model(name, weights=None, num_classes=10)
