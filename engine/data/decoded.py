@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +15,7 @@ from engine.data import cache
 from engine.data.names import shown
 from engine.data.prepare import coloured, cropped, greyed, resized, resized_masks, sums_and_squares
 from engine.data.raw import Progress, RawDataset, RawSplit
+from engine.data.repeated import repeated
 from engine.data.split import Split
 from engine.errors import DataError
 
@@ -51,7 +52,7 @@ class FetchedReader(Reader, Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """Both splits whole, and per training image what mean and standard deviation are made from."""
+    """All splits whole, and per training image what mean and standard deviation are made from."""
 
     train: Split
     test: Split
@@ -59,6 +60,16 @@ class Decoded:
     squares: Tensor
     """Each int64 [N, C], see `prepare.sums_and_squares`."""
     notes: tuple[str, ...]
+    validation: Split | None = None
+    """Only where the source has one of its own."""
+    white: int | None = None
+    """As `RawDataset.white`."""
+
+    @property
+    def splits(self) -> dict[str, Split]:
+        """Those there are, by name."""
+        found = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: part for name, part in found.items() if part is not None}
 
 
 def decoded(
@@ -83,7 +94,7 @@ def decoded(
         made = _recoloured(own, greyed if colour == "grey" else coloured)
     trouble = cache.save(key, *_packed(made))
     # Trouble is told once, and not kept with the images.
-    return made if not trouble or trouble in made.notes else _with_note(made, trouble)
+    return made if not trouble or trouble in made.notes else replace(made, notes=(*made.notes, trouble))
 
 
 def refuse_to_crop(name: str, width: int, height: int, size: int) -> None:
@@ -104,7 +115,8 @@ def _middle(raw: RawDataset, name: str, size: int) -> RawDataset:
         masks = None if part.masks is None else cropped(part.masks, size)
         return RawSplit(np.ascontiguousarray(cropped(part.images, size)), part.labels, masks)
 
-    return RawDataset(cut(raw.train), cut(raw.test), raw.classes, raw.notes)
+    validation = None if raw.validation is None else cut(raw.validation)
+    return replace(raw, train=cut(raw.train), test=cut(raw.test), validation=validation)
 
 
 def _resized(raw: RawDataset, size: int, progress: Progress | None) -> Decoded:
@@ -113,7 +125,10 @@ def _resized(raw: RawDataset, size: int, progress: Progress | None) -> Decoded:
     train = _split(raw.train, raw.classes, size)
     if progress:
         progress("preparing images", 1, 2)
-    return Decoded(train, _split(raw.test, raw.classes, size), *sums_and_squares(train.images), raw.notes)
+    test = _split(raw.test, raw.classes, size)
+    validation = None if raw.validation is None else _split(raw.validation, raw.classes, size)
+    notes = (*raw.notes, *repeated(raw))
+    return Decoded(train, test, *sums_and_squares(train.images), notes, validation, raw.white)
 
 
 def _split(raw: RawSplit, classes: tuple[str, ...], size: int) -> Split:
@@ -124,12 +139,10 @@ def _split(raw: RawSplit, classes: tuple[str, ...], size: int) -> Split:
 
 
 def _recoloured(own: Decoded, change: Callable[[Tensor], Tensor]) -> Decoded:
-    train, test = (Split(change(part.images), part.labels, part.classes, part.masks) for part in (own.train, own.test))
-    return Decoded(train, test, *sums_and_squares(train.images), own.notes)
-
-
-def _with_note(made: Decoded, note: str) -> Decoded:
-    return Decoded(made.train, made.test, made.sums, made.squares, (*made.notes, note))
+    parts = {name: replace(part, images=change(part.images)) for name, part in own.splits.items()}
+    sums, squares = sums_and_squares(parts["train"].images)
+    validation = parts.get("validation")
+    return replace(own, train=parts["train"], test=parts["test"], validation=validation, sums=sums, squares=squares)
 
 
 # --------------------------------------------------------------------------------------- as the cache keeps it, and back
@@ -137,26 +150,26 @@ def _with_note(made: Decoded, note: str) -> Decoded:
 
 def _packed(made: Decoded) -> tuple[dict[str, Tensor], dict[str, object]]:
     tensors = {"sums": made.sums, "squares": made.squares}
-    for name, part in (("train", made.train), ("test", made.test)):
+    for name, part in made.splits.items():
         tensors |= {f"{name}.images": part.images, f"{name}.labels": part.labels}
         tensors |= {} if part.masks is None else {f"{name}.masks": part.masks}
-    return tensors, {"classes": made.train.classes, "notes": made.notes}
+    return tensors, {"classes": made.train.classes, "notes": made.notes, "white": made.white}
 
 
 def _unpacked(tensors: Mapping[str, Tensor], about: Mapping[str, object], channels: int, size: int) -> Decoded | None:
     """What `_packed` packed, or None where the file holds something else."""
-    classes, notes = about.get("classes"), about.get("notes")
-    if not isinstance(classes, list) or not isinstance(notes, list):
+    classes, notes, white = about.get("classes"), about.get("notes"), about.get("white")
+    if not isinstance(classes, list) or not isinstance(notes, list) or not isinstance(white, int | None):
         return None
-    splits = []
-    for name in ("train", "test"):
+    splits = {}
+    for name in ("train", "test", *(("validation",) if "validation.images" in tensors else ())):
         images, labels = tensors.get(f"{name}.images"), tensors.get(f"{name}.labels")
         if images is None or labels is None or images.dtype != torch.uint8 or labels.dtype != torch.int64:
             return None
         if images.shape != (len(labels), channels, size, size) or not bool(((labels >= 0) & (labels < len(classes))).all()):
             return None
-        splits.append(Split(images, labels, tuple(classes), tensors.get(f"{name}.masks")))
+        splits[name] = Split(images, labels, tuple(classes), tensors.get(f"{name}.masks"))
     sums, squares = tensors.get("sums"), tensors.get("squares")
-    if sums is None or squares is None or sums.shape != (len(splits[0]), channels) or squares.shape != sums.shape:
+    if sums is None or squares is None or sums.shape != (len(splits["train"]), channels) or squares.shape != sums.shape:
         return None
-    return Decoded(splits[0], splits[1], sums, squares, tuple(notes))
+    return Decoded(splits["train"], splits["test"], sums, squares, tuple(notes), splits.get("validation"), white)

@@ -3,47 +3,66 @@
 from __future__ import annotations
 
 import io
+import logging
+import warnings
 from functools import cache
-from typing import TYPE_CHECKING
+from pathlib import PurePath
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from engine.data.names import shown
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from engine.data.raw import Array
 
 MOST_PIXELS = 50_000_000
 """Images of more are not decoded."""
+WHITE = 65_535
+"""The value that is white in a grey picture of 16 or 32 bits, unless the pictures that it belongs to are of fewer bits."""
 
 _WHITE = (255, 255, 255, 255)
 _DIRECT = ("RGB", "L", "1", "P", "CMYK", "YCbCr", "HSV", "RGBX")
 _SIXTEEN_BITS = ("I", "I;16", "I;16L", "I;16B", "I;16N")
+_BITS = (1, 2, 4, 8, 10, 12, 14, 16)
+
+# Else what Pillow logs of odd files is printed on stderr, over a screen or a progress bar.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 class UnreadableImage(Exception):
     """Why an image cannot be used, in a few words."""
 
 
-def decode(content: bytes, size: int, *, crop: bool = False) -> Array:
-    """The image in `content` as uint8 [3, size, size]. Raises UnreadableImage.
+class Picture(NamedTuple):
+    """What `decode` makes of a file."""
 
-    It is turned as its EXIF orientation says; what is transparent is laid on white; 16 bits become 8; of an animation
-    the first frame counts. Another size is resized (bilinear, antialiased), another aspect ratio is squeezed; or with `crop` the
-    middle size x size pixels are cut out, of images that have so many.
+    pixels: Array
+    """uint8 [3, size, size]."""
+    brightest: int | None = None
+    """The largest value of a grey picture of 16 or 32 bits, 0 to 65,535; None for others. Pictures that belong together have one
+    white: see `white_of`."""
+    vanished: bool = False
+    """Whether it has parts that are transparent, and on white nothing is seen of the rest."""
+
+
+def decode(content: bytes, size: int, *, crop: bool = False, white: int = WHITE) -> Picture:
+    """The image in `content`, size x size. Raises UnreadableImage.
+
+    It is turned as its EXIF orientation says; what is transparent is laid on white; 16 bits become 8, of which `white` is 255; of
+    an animation the first frame counts. Another size is resized (bilinear, antialiased), another aspect ratio is squeezed; or with
+    `crop` the middle size x size pixels are cut out, of images that have so many.
     """
     if not content:
         raise UnreadableImage("empty")
     try:
-        with Image.open(io.BytesIO(content), formats=_formats()) as image:
-            if image.width * image.height > MOST_PIXELS:
-                raise UnreadableImage(f"huge: {image.width:,} x {image.height:,} pixels")
-            ImageOps.exif_transpose(image, in_place=True)
-            picture = _in_eight_bits(image)
-            if crop:
-                picture = _middle(picture, size)
-            if picture.size != (size, size):
-                picture = picture.resize((size, size), Image.Resampling.BILINEAR)
-            return np.asarray(picture).transpose(2, 0, 1)
+        # Pillow warns of much that is harmless, and of what is refused here; none of it may reach the terminal.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _decoded(content, size, crop=crop, white=white)
     except UnreadableImage:
         raise
     except Image.DecompressionBombError:
@@ -52,7 +71,41 @@ def decode(content: bytes, size: int, *, crop: bool = False) -> Array:
         raise UnreadableImage("not an image") from None
     # Pillow's readers of damaged files raise nearly anything; each such file is reported with its name by the caller.
     except Exception as error:
-        raise UnreadableImage(f"corrupt: {str(error) or type(error).__name__}") from None
+        raise UnreadableImage(f"corrupt: {shown(error) or type(error).__name__}") from None
+
+
+def white_of(brightest: int) -> int:
+    """The value that is white where the brightest of all grey pictures of 16 or 32 bits is this: the largest one of the fewest bits
+    (1, 2, 4, 8, 10, 12, 14 or 16) that hold it. Cameras of 12 bits write files of 16."""
+    return next((1 << bits) - 1 for bits in _BITS if brightest < 1 << bits)
+
+
+def decode_alone(content: bytes, size: int, *, crop: bool = False, white: Callable[[], int | None] = lambda: None) -> Array:
+    """`decode` of a picture that is looked at by itself: uint8 [3, size, size]. Where it has 16 or 32 bits, `white` is asked for
+    the value that is white in the pictures that it belongs with; None is its own."""
+    picture = decode(content, size, crop=crop)
+    if picture.brightest is None:
+        return picture.pixels
+    return decode(content, size, crop=crop, white=white() or white_of(picture.brightest)).pixels
+
+
+def named_as_image(name: str) -> bool:
+    """Whether a file's name ends as images' names do."""
+    _formats()
+    return PurePath(name).suffix.lower() in Image.EXTENSION
+
+
+def _decoded(content: bytes, size: int, *, crop: bool, white: int) -> Picture:
+    with Image.open(io.BytesIO(content), formats=_formats()) as image:
+        if image.width * image.height > MOST_PIXELS:
+            raise UnreadableImage(f"huge: {image.width:,} x {image.height:,} pixels")
+        ImageOps.exif_transpose(image, in_place=True)
+        picture, brightest, vanished = _in_eight_bits(image, white)
+        if crop:
+            picture = _middle(picture, size)
+        if picture.size != (size, size):
+            picture = picture.resize((size, size), Image.Resampling.BILINEAR)
+        return Picture(np.asarray(picture).transpose(2, 0, 1), brightest, vanished)
 
 
 def _middle(picture: Image.Image, size: int) -> Image.Image:
@@ -69,18 +122,21 @@ def _formats() -> tuple[str, ...]:
     return ("JPEG", "PNG", *sorted(set(Image.OPEN) - {"EPS", "JPEG", "PNG"}))
 
 
-def _in_eight_bits(image: Image.Image) -> Image.Image:
-    """The image as RGB."""
+def _in_eight_bits(image: Image.Image, white: int) -> tuple[Image.Image, int | None, bool]:
+    """The image as RGB, and what `Picture` tells beside."""
     if image.mode == "RGB" and "transparency" not in image.info:
-        return image
+        return image, None, False
     if image.mode in _SIXTEEN_BITS:
         values = np.asarray(image).astype(np.int64)
-        if values.min() < 0 or values.max() > 65535:
+        if values.min() < 0 or values.max() > WHITE:
             raise UnreadableImage(f"odd mode: {image.mode} with values from {values.min()} to {values.max()}")
-        return Image.fromarray(((values + 128) // 257).astype(np.uint8)).convert("RGB")
+        eight = ((values * 255 + white // 2) // white).clip(max=255).astype(np.uint8)
+        return Image.fromarray(eight).convert("RGB"), int(values.max()), False
     if image.has_transparency_data:
         coloured = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", coloured.size, _WHITE), coloured).convert("RGB")
+        laid = Image.alpha_composite(Image.new("RGBA", coloured.size, _WHITE), coloured).convert("RGB")
+        seen_through = coloured.getchannel("A").getextrema() != (255, 255)
+        return laid, None, seen_through and laid.getextrema() == ((255, 255),) * 3
     if image.mode in _DIRECT:
-        return image.convert("RGB")
+        return image.convert("RGB"), None, False
     raise UnreadableImage(f"odd mode: {image.mode}")

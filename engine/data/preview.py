@@ -159,12 +159,13 @@ def _of_folder(data: DataSpec, place: Path, each: int, number: int) -> Preview:
 def _chosen(listing: folder.Listing, data: DataSpec) -> Dataset:
     """A run's own choice of images, made of the files' numbers in place of their pixels: int64 [N, 1, 1, 1]."""
     numbers = torch.arange(len(listing.labels)).reshape(-1, 1, 1, 1)
-    train, test = (
-        Split(numbers[chosen], torch.from_numpy(listing.labels[chosen]), listing.classes)
-        for chosen in (~listing.for_test, listing.for_test)
-    )
-    nothing = torch.zeros((len(train), 1), dtype=torch.int64)
-    return selected(data, Decoded(train, test, nothing, nothing, listing.notes), data.source)
+    splits = {
+        name: Split(numbers[chosen], torch.from_numpy(listing.labels[chosen]), listing.classes)
+        for name, chosen in listing.splits.items()
+    }
+    nothing = torch.zeros((len(splits["train"]), 1), dtype=torch.int64)
+    whole = Decoded(splits["train"], splits["test"], nothing, nothing, listing.notes, splits.get("validation"))
+    return selected(data, whole, data.source)
 
 
 def _readable(listing: folder.Listing, files: Sequence[int], data: DataSpec, skipped: list[str]) -> Iterator[Array]:

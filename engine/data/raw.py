@@ -26,9 +26,13 @@ class RawSplit:
 
 @dataclass(frozen=True, eq=False)
 class RawDataset:
-    """Both splits as the source has them. `notes` are lines for people, as on files that were skipped."""
+    """The splits as the source has them. `notes` are lines for people, as on files that were skipped."""
 
     train: RawSplit
     test: RawSplit
     classes: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    validation: RawSplit | None = None
+    """Only where the source has one of its own."""
+    white: int | None = None
+    """The value that is white in grey pictures of 16 or 32 bits; None where there are none."""

@@ -17,7 +17,8 @@ from engine.spec import DataSpec, nearest
 
 
 def selected(spec: DataSpec, whole: Decoded, source: str, notes: tuple[str, ...] = (), *, standing_in: bool = False) -> Dataset:
-    """The images that `spec` asks for. Held-out ones are taken from the training images that `train_per_class` leaves.
+    """The images that `spec` asks for. Held-out ones are taken from the training images that `train_per_class` leaves, unless the
+    source has validation images of its own, which are used whole.
 
     Raises DataError for a class that there is not, and where a class has fewer images than are asked for; a set that is only
     `standing_in` gives what it has.
@@ -46,13 +47,20 @@ def selected(spec: DataSpec, whole: Decoded, source: str, notes: tuple[str, ...]
         train, sums, squares = train.select(first), sums[first], squares[first]
     if (first := _first(test, relaxed.get("data.test_per_class", spec.test_per_class))) is not None:
         test = test.select(first)
-    validation = None
-    if spec.validation_fraction:
+    validation = whole.validation
+    if validation is None and spec.validation_fraction:
         kept, held = _held_out(train, spec.validation_fraction, source)
         validation = train.select(held)
         train, sums, squares = train.select(kept), sums[kept], squares[kept]
     mean, std = mean_and_std(sums, squares, spec.size * spec.size)
-    return Dataset(source, train, validation, test, mean, std, (*said, *whole.notes), relaxed)
+    return Dataset(
+        source, train, validation, test, mean, std, (*said, *_own_validation(spec, whole), *whole.notes), relaxed, whole.white
+    )
+
+
+def _own_validation(spec: DataSpec, whole: Decoded) -> list[str]:
+    unused = whole.validation is not None and spec.validation_fraction
+    return ["data.validation_fraction is not applied: there are validation images of their own"] if unused else []
 
 
 def _held_out(train: Split, share: float, source: str) -> tuple[Tensor, Tensor]:
@@ -77,7 +85,8 @@ def _of_classes(whole: Decoded, names: tuple[str, ...]) -> Decoded:
         return Split(kept.images, labels[chosen], names, kept.masks), chosen
 
     train, chosen = part(whole.train)
-    return Decoded(train, part(whole.test)[0], whole.sums[chosen], whole.squares[chosen], whole.notes)
+    validation = None if whole.validation is None else part(whole.validation)[0]
+    return Decoded(train, part(whole.test)[0], whole.sums[chosen], whole.squares[chosen], whole.notes, validation, whole.white)
 
 
 def _no_class(source: str, name: str, classes: tuple[str, ...]) -> str:

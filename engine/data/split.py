@@ -61,6 +61,9 @@ class Dataset:
     """Settings by path that were not kept, and what was used: a source that stands in for another may have less. A run is
     recorded with these."""
 
+    white: int | None = None
+    """The value that is white in grey pictures of 16 or 32 bits; None where it was made from none."""
+
     @cached_property
     def digests(self) -> dict[str, str]:
         """Split -> what its images are, in short (`engine.data.digest`); a run is known by them to have seen the same images."""

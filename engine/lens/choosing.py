@@ -10,8 +10,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from engine.data.container import UnreadableFile, read_file
 from engine.data.names import listed, shown
-from engine.data.picture import UnreadableImage, decode
+from engine.data.picture import UnreadableImage, decode_alone
 from engine.data.prepare import greyed
 from engine.data.split import Split
 from engine.errors import NotApplicable, UsageError
@@ -199,12 +200,11 @@ def from_files(subject: Subject, paths: Sequence[Path]) -> Chosen:
     decoded, trouble = [], []
     for path in paths:
         try:
-            decoded.append(torch.tensor(decode(path.expanduser().read_bytes(), height, crop=crop)))
+            content = read_file(path.expanduser())
+            decoded.append(torch.tensor(decode_alone(content, height, crop=crop, white=lambda: subject.images.white)))
         except RuntimeError:
             trouble.append(f"{shown(path)} (there is no such home)")
-        except OSError as error:
-            trouble.append(f"{shown(path)} ({error.strerror})")
-        except UnreadableImage as error:
+        except (UnreadableFile, UnreadableImage) as error:
             trouble.append(f"{shown(path)} ({error})")
     if trouble:
         raise UsageError(f"no picture can be read from {listed(trouble)}")

@@ -67,7 +67,7 @@ def get(source: Source, data_dir: DataDir = None) -> None:
 
 @app.command("show")
 def show_data(source: Source, as_json: AsJson = False, data_dir: DataDir = None) -> None:
-    """How many images of each class a dataset has, how large they are, and their mean and standard deviation."""
+    """How a dataset is read: images of each class and split, their size, mean and standard deviation, and what is odd about it."""
     from engine.data.catalog import describe
     from engine.spec import make
     from tui.cli.train import face_for, load_dataset
@@ -75,25 +75,28 @@ def show_data(source: Source, as_json: AsJson = False, data_dir: DataDir = None)
     described = describe(source)
     spec = make({"data": {"source": source, "colour": "grey" if described.channels == 1 else "rgb", "size": described.size or 32}})
     dataset = load_dataset(spec, data_dir, face_for(0, as_json=as_json, quiet=True), named=True)
-    rows = list(zip(dataset.train.classes, dataset.train.class_counts(), dataset.test.class_counts(), strict=True))
+    splits = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
+    counts = {name: part.class_counts() for name, part in splits.items() if part is not None}
+    rows = list(zip(dataset.train.classes, *counts.values(), strict=True))
     mean, std = dataset.mean.tolist(), dataset.std.tolist()
     if as_json:
-        classes = [{"name": name, "train": train, "test": test} for name, train, test in rows]
-        print(
-            line({"source": dataset.source, "shape": dataset.train.images.shape[1:], "mean": mean, "std": std, "classes": classes})
-        )
+        classes = [dict(zip(("name", *counts), row, strict=True)) for row in rows]
+        about = {"source": dataset.source, "shape": dataset.train.images.shape[1:], "mean": mean, "std": std}
+        print(line({**about, "classes": classes, "notes": dataset.notes}))
         return
     from rich.table import Table
 
     from tui.cli.tables import show
 
     shape = "×".join(map(str, dataset.train.images.shape[1:]))
-    images = f"{len(dataset.train):,} training and {len(dataset.test):,} test images, {shape}"
+    words = {"train": "training", "validation": "validation", "test": "test"}
+    totals = [f"{sum(of_classes):,} {words[name]}" for name, of_classes in counts.items()]
+    images = f"{', '.join(totals[:-1])} and {totals[-1]} images, {shape}"
     print(clean(f"{dataset.source}: {images} · {described.origin}"))
     print(f"mean {' '.join(f'{value:.4f}' for value in mean)}, standard deviation {' '.join(f'{value:.4f}' for value in std)}\n")
     table = Table("class", box=None, header_style="bold", pad_edge=False)
-    table.add_column("train", justify="right")
-    table.add_column("test", justify="right")
-    for name, train, test in rows:
-        table.add_row(clean(name), f"{train:,}", f"{test:,}")
+    for name in counts:
+        table.add_column(name, justify="right")
+    for of_class, *numbers in rows:
+        table.add_row(clean(of_class), *(f"{number:,}" for number in numbers))
     show(table)

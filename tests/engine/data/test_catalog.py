@@ -15,7 +15,7 @@ from torchvision.datasets import CIFAR10, CIFAR100, KMNIST, MNIST, SVHN, Fashion
 
 from engine.data import catalog
 from engine.errors import DataError, DataUnavailable
-from engine.spec import DataSpec, RunSpec, changed
+from engine.spec import DataSpec, RunSpec, changed, make
 from tests.engine.data.making import encoded, plain, tiny_mnist, tree
 
 
@@ -308,3 +308,31 @@ def test_names_from_files_are_made_printable_and_short() -> None:
     assert printable("e\u0301") == "\u00e9"
     assert len(shown("x" * 500)) < 210
     assert listed(["a", "b", "c"], most=2) == "a, b and 1 more"
+
+
+@pytest.mark.parametrize("colour", ["rgb", "grey"])
+def test_a_folder_s_own_validation_images_are_used_at_every_start(tmp_path: Path, colour: str) -> None:
+    root = tree(
+        tmp_path / "set", {f"{part}/{name}": 2 + number for number, part in enumerate(("train", "val", "test")) for name in "abc"}
+    )
+    spec = make(
+        {"data": {"source": f"folder:{root}", "colour": colour, "size": 8, "classes": "c, a", "validation_fraction": 0.5}}
+    ).data
+    for _ in range(2):
+        found = catalog.load(spec)
+        assert found.validation is not None
+        assert found.train.class_counts() == [2, 2]
+        assert found.validation.class_counts() == [3, 3]
+        assert found.test.class_counts() == [4, 4]
+        assert found.validation.images[0].unique().tolist() != found.validation.images[3].unique().tolist()
+        assert any("data.validation_fraction is not applied" in note for note in found.notes)
+    assert catalog.load(spec.model_copy(update={"validation_fraction": 0.0})).validation is not None
+
+
+def test_the_white_of_16_bits_is_known_at_every_start(tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        for number in range(3):
+            (tmp_path / name / f"{number}.png").write_bytes(encoded(Image.fromarray(np.full((8, 8), 4000 - number, np.uint16))))
+    spec = make({"data": {"source": f"folder:{tmp_path}", "size": 8}}).data
+    assert [catalog.load(spec).white, catalog.load(spec).white] == [4095, 4095]

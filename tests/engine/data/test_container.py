@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import stat
+import warnings
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from engine.data import container
-from engine.data.container import UnreadableFile, fingerprint, opened
+from engine.data.container import UnreadableFile, fingerprint, opened, read_file
 from engine.errors import DataError, DataUnavailable
+from engine.files import STORE_MARK
 from tests.engine.data.making import zipped
 
 UNTIDY = {
@@ -41,7 +44,9 @@ def test_hidden_and_system_files_are_left_out(tmp_path: Path, kind: str) -> None
         assert found.read(("dog", "2.png")) == b"two"
 
 
-@pytest.mark.parametrize("name", ["../out.png", "cat/../../out.png", "/etc/out.png", "cat\\out.png", "C:out.png", "C:/out.png"])
+@pytest.mark.parametrize(
+    "name", ["../out.png", "cat/../../out.png", "/etc/out.png", "..\\out.png", "\\out.png", "C:out.png", "C:\\out.png"]
+)
 def test_an_entry_that_climbs_out_is_refused(tmp_path: Path, name: str) -> None:
     path = zipped(tmp_path / "bad.zip", {"cat/1.png": b"x", name: b"x"})
     with pytest.raises(DataError, match="leads out of the archive"), opened(path):
@@ -133,19 +138,157 @@ def test_what_is_not_there_is_unavailable(tmp_path: Path) -> None:
         pytest.fail("it was opened")
 
 
-def test_links_to_files_are_read_and_links_to_folders_are_not(tmp_path: Path) -> None:
+def test_links_are_followed_and_what_leads_round_or_nowhere_is_skipped_and_counted(tmp_path: Path) -> None:
     root = tmp_path / "images"
     (root / "cat").mkdir(parents=True)
+    (tmp_path / "dogs").mkdir()
+    (tmp_path / "dogs" / "1.png").write_bytes(b"dog")
+    (tmp_path / "dogs" / "back").symlink_to(root)
     (tmp_path / "real.png").write_bytes(b"real")
+    (root / "dog").symlink_to(tmp_path / "dogs")
     (root / "cat" / "1.png").symlink_to(tmp_path / "real.png")
     (root / "cat" / "broken.png").symlink_to(tmp_path / "gone.png")
-    (root / "round").symlink_to(root)
+    (root / "cat" / "self.png").symlink_to("self.png")
     os.mkfifo(root / "cat" / "pipe.png")
+    (root / "round").symlink_to(root)
     with opened(root) as found:
-        assert found.files == (("cat", "1.png"),)
-        assert found.folders == {("cat",)}
+        assert found.files == (("cat", "1.png"), ("dog", "1.png"))
+        assert found.folders == {("cat",), ("dog",)}
         assert found.read(("cat", "1.png")) == b"real"
-        assert found.notes == (f"1 links to folders in {root} were not followed",)
+        assert found.read(("dog", "1.png")) == b"dog"
+        assert sorted(found.notes) == [
+            f"{root}: 2 links to a folder around them were not followed",
+            f"{root}: 3 broken links, pipes or devices were skipped",
+        ]
+    assert fingerprint(root)
+
+
+def test_folders_that_all_link_to_each_other_end_somewhere(tmp_path: Path) -> None:
+    root = tmp_path / "images"
+    names = "abcd"
+    for name in names:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.png").write_bytes(b"one")
+        for other in names:
+            (tmp_path / name / other).symlink_to(tmp_path / other)
+    root.mkdir()
+    (root / "a").symlink_to(tmp_path / "a")
+    with opened(root) as found:
+        # a, a/b, a/b/c, a/b/c/d and so on: 1 + 3 + 3 x 2 + 3 x 2 x 1.
+        assert len(found.files) == 16
+
+
+@pytest.mark.parametrize("kind", ["directory", "zip"])
+def test_what_is_nested_too_deep_is_skipped_and_counted(tmp_path: Path, kind: str) -> None:
+    if kind == "zip":
+        path = zipped(tmp_path / "deep.zip", {"cat/1.png": b"one", "dog/" * 1500 + "2.png": b"two"})
+    else:
+        path = tmp_path / "deep"
+        (path / "cat").mkdir(parents=True)
+        (path / "cat" / "1.png").write_bytes(b"one")
+        (path / ("dog/" * 60)).mkdir(parents=True)
+    with opened(path) as found:
+        assert found.files == (("cat", "1.png"),)
+        assert max(map(len, found.folders)) <= container.MOST_DEPTH
+        (note,) = found.notes
+        assert "deep" in note
+        assert " 1 " in note
+
+
+def test_more_entries_than_the_bound_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(container, "MOST_ENTRIES", 5)
+    root = tmp_path / "many"
+    root.mkdir()
+    for number in range(6):
+        (root / f"{number}.png").write_bytes(b"x")
+    path = zipped(tmp_path / "many.zip", {f"{number}.png": b"x" for number in range(6)})
+    for place in (root, path):
+        with pytest.raises(DataError, match="holds more than 5 files"), opened(place):
+            pytest.fail("it was opened")
+
+
+@pytest.mark.parametrize("kind", ["directory", "zip"])
+def test_what_file_servers_recycle_bins_and_stores_keep_is_left_out(tmp_path: Path, kind: str) -> None:
+    files = {
+        "cat/1.png": b"one",
+        "dog/2.png": b"two",
+        "runs.db": b"",
+        "runs.db-wal": b"",
+        "runs/.convtui-store": b"",
+        "runs/7/x.png": b"",
+    }
+    for name in (
+        "@eaDir",
+        "#recycle",
+        "$RECYCLE.BIN",
+        ".Trash-1000",
+        "lost+found",
+        ".ipynb_checkpoints",
+        "System Volume Information",
+    ):
+        files |= {f"{name}/x.png": b"", f"cat/{name}/1.png": b""}
+    path = tmp_path / "images"
+    if kind == "zip":
+        zipped(path, files)
+    else:
+        for name, content in files.items():
+            (path / name).parent.mkdir(parents=True, exist_ok=True)
+            (path / name).write_bytes(content)
+    with opened(path) as found:
+        assert found.files == (("cat", "1.png"), ("dog", "2.png"))
+        assert found.folders == {("cat",), ("dog",)}
+
+
+def test_a_store_s_files_do_not_change_a_directory_s_fingerprint(tmp_path: Path) -> None:
+    (tmp_path / "cat").mkdir()
+    before = fingerprint(tmp_path)
+    (tmp_path / "store.db").write_bytes(b"a run")
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / STORE_MARK).write_bytes(b"")
+    assert fingerprint(tmp_path) == before
+
+
+def test_backslashes_in_a_zip_lie_between_folders(tmp_path: Path) -> None:
+    path = tmp_path / "windows.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("set\\cat\\", "set\\cat\\1.png", "set\\dog\\"):
+            entry = zipfile.ZipInfo("x")
+            entry.filename = entry.orig_filename = name
+            archive.writestr(entry, b"one")
+    with opened(path) as found:
+        assert found.files == (("set", "cat", "1.png"),)
+        assert found.folders == {("set",), ("set", "cat"), ("set", "dog")}
+        assert found.read(("set", "cat", "1.png")) == b"one"
+
+
+def test_entries_of_one_name_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "twice.zip"
+    with zipfile.ZipFile(path, "w") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for content in (b"first", b"second"):
+            archive.writestr("cat/1.png", content)
+    with opened(path) as found:
+        assert found.read(("cat", "1.png")) == b"second"
+        assert "1 entries have the name of another" in found.notes[0]
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+def test_what_is_no_plain_file_is_not_read(tmp_path: Path, kind: str) -> None:
+    path = {"pipe": tmp_path / "pipe", "device": Path("/dev/zero"), "folder": tmp_path}[kind]
+    if kind == "pipe":
+        os.mkfifo(path)
+    with pytest.raises(UnreadableFile, match="not a file"):
+        read_file(path)
+
+
+@pytest.mark.parametrize("look", [fingerprint, lambda path: opened(path).__enter__()])
+def test_a_pipe_or_device_is_no_set(tmp_path: Path, look: Callable[[Path], object]) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(DataError, match=r"neither a directory nor a \.zip"):
+            look(path)
+    with pytest.raises(DataUnavailable):
+        look(tmp_path / ("long" * 100))
 
 
 @pytest.mark.parametrize("change", ["content", "time", "added", "renamed", "empty class"])

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from engine.data import folder
 from engine.errors import DataError
-from tests.engine.data.making import giant, plain, tree, zipped
+from tests.engine.data.making import encoded, giant, plain, tree, zipped
 
 
 def as_zip(root: Path, below: str = "") -> Path:
@@ -101,7 +102,14 @@ def test_images_of_several_sizes_are_brought_to_one(tmp_path: Path) -> None:
         ({"only": 4}, r"one class only \(only\)"),
         ({"train/only": 4, "test/only": 4}, r"one class only \(only\)"),
         ({"train/a": 2, "train/b": 2, "test/a": 2, "test/c": 2}, "test lacks b and train lacks c"),
-        ({"train/a": 2, "train/b": 2, "val/a": 2, "val/b": 2}, "has train/ beside val but no test/"),
+        ({"train/a": 2, "train/b": 2, "val/a": 2, "val/c": 2}, "val lacks b and train lacks c"),
+        ({"train": 4}, "train holds 4 images but no class folders: sort them into"),
+        ({"train/train": 4}, "train/train holds 4 images but no class folders"),
+        ({"train": 4, "test": 2}, "train holds 4 images but no class folders"),
+        ({"train": 4, "test/a": 2, "test/b": 2}, "train holds 4 images but no class folders"),
+        ({"train/a": 2, "train/b": 2, "extra/a": 2}, r"has train/ with folders in it beside extra: .* name the other one test/"),
+        ({"test/a": 2, "test/b": 2, "extra/a": 2}, r"has test/ with folders in it beside extra: .* name the other one train/"),
+        ({"train/a": 2, "Train/a": 2, "test/a": 2}, "Train, train may each be a split"),
         ({"a": 4, "b": 4, "empty": 0}, "no image left for train in empty"),
         ({"a": 4, "b": 1}, "no image left for test in b"),
         ({"train/a": 2, "train/b": 2, "test/a": 2, "test/b": 0}, "no image left for test in b"),
@@ -120,6 +128,112 @@ def test_a_class_left_empty_by_bad_images_says_which(tmp_path: Path) -> None:
         path.write_bytes(b"damaged")
     with pytest.raises(DataError, match=r"no image left for train in b \(2 files skipped: b/000.png \(not an image\)"):
         folder.read(root, 8)
+
+
+@pytest.mark.parametrize("kind", ["directory", "zip"])
+@pytest.mark.parametrize(
+    ("train", "test", "said"),
+    [
+        ("Train", "Test", "training images from Train/, test images from Test/"),
+        ("TRAINING", "testing", "training images from TRAINING/, test images from testing/"),
+        ("train/train", "test/test", "training images from train/train/, test images from test/test/"),
+        ("seg_train/seg_train", "seg_test/seg_test", "training images from seg_train/seg_train/"),
+        ("Training Set", "Test Set", "test images from Test Set/"),
+        ("train", "val", "test images from val/, as there is no test/"),
+        ("train", "valid", "test images from valid/, as there is no test/"),
+        ("train2017", "val2017", "training images from train2017/, test images from val2017/, as there is no test/"),
+    ],
+)
+def test_splits_have_many_names(tmp_path: Path, kind: str, train: str, test: str, said: str) -> None:
+    root = tree(tmp_path / "set", {f"{train}/a": 3, f"{train}/b": 2, f"{test}/a": 1, f"{test}/b": 2})
+    raw = folder.read(root if kind == "directory" else as_zip(root, "around/"), 8)
+    assert raw.classes == ("a", "b")
+    assert identities(raw.train.images) == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1)]
+    assert identities(raw.test.images) == [(2, 0), (3, 0), (3, 1)]
+    assert raw.validation is None
+    (note,) = raw.notes
+    assert said in note
+
+
+@pytest.mark.parametrize("name", ["val", "valid", "validation"])
+def test_validation_images_of_their_own_are_the_validation_images(tmp_path: Path, name: str) -> None:
+    root = tree(tmp_path / "set", {f"{part}/{label}": 2 for part in ("train", name, "test") for label in "ab"})
+    raw = folder.read(root, 8)
+    assert raw.validation is not None
+    assert identities(raw.validation.images) == [(2, 0), (2, 1), (3, 0), (3, 1)]
+    assert identities(raw.test.images) == [(4, 0), (4, 1), (5, 0), (5, 1)]
+    assert raw.validation.labels.tolist() == [0, 0, 1, 1]
+    (note,) = raw.notes
+    assert f"validation images from {name}/" in note
+
+
+@pytest.mark.parametrize("counts", [{"bus": 5, "car": 5, "train": 5}, {"bus": 5, "test": 5, "train": 5}])
+def test_train_and_test_may_be_classes_among_others(tmp_path: Path, counts: dict[str, int]) -> None:
+    raw = folder.read(tree(tmp_path / "set", counts), 8)
+    assert raw.classes == tuple(counts)
+    assert (len(raw.train.labels), len(raw.test.labels)) == (12, 3)
+    (note,) = raw.notes
+    assert "read as a class, as images lie straight in it" in note
+
+
+def test_a_test_split_without_classes_is_not_used_and_told(tmp_path: Path) -> None:
+    root = tree(tmp_path / "set", {"train/a": 5, "train/b": 5, "test": 3})
+    raw = folder.read(root, 8)
+    assert (len(raw.train.labels), len(raw.test.labels)) == (8, 2)
+    assert "test/ has no class folders: its images are not used" in raw.notes[0]
+
+
+def test_images_outside_the_class_folders_are_counted(tmp_path: Path) -> None:
+    root = tree(tmp_path / "set", {"train/a": 2, "train/b": 2, "test/a": 2, "test/b": 2})
+    for name in ("top.png", "train/stray.JPG", "train/readme.txt"):
+        (root / name).write_bytes(b"")
+    (note,) = folder.read(root, 8).notes
+    assert "2 images outside the class folders are not used" in note
+
+
+def test_linked_classes_are_read(tmp_path: Path) -> None:
+    tree(tmp_path / "real", {"a": 5, "b": 5})
+    (tmp_path / "set").mkdir()
+    for name in "ab":
+        (tmp_path / "set" / name).symlink_to(tmp_path / "real" / name)
+    raw = folder.read(tmp_path / "set", 8)
+    assert (raw.classes, len(raw.train.labels), raw.notes) == (("a", "b"), 8, ())
+
+
+def grey16(value: int, background: int) -> bytes:
+    pixels = np.full((8, 8), background, np.uint16)
+    pixels[:4] = value
+    return encoded(Image.fromarray(pixels))
+
+
+@pytest.mark.parametrize(
+    ("values", "white"), [((1, 0), 1), ((200, 40), 255), ((4000, 2000), 4095), ((900, 300), 1023), ((60_000, 300), 65_535)]
+)
+def test_sixteen_bits_have_one_white_by_the_brightest_of_all(tmp_path: Path, values: tuple[int, int], white: int) -> None:
+    for name, value in zip("ab", values, strict=True):
+        (tmp_path / name).mkdir()
+        for number in range(3):
+            (tmp_path / name / f"{number}.png").write_bytes(grey16(value, 0))
+    raw = folder.read(tmp_path, 8)
+    assert raw.white == white
+    for image, label in zip(raw.train.images, raw.train.labels.tolist(), strict=True):
+        assert image[0, 0, 0] == round(values[label] * 255 / white)
+    assert [f"have no value above {white:,}" in note for note in raw.notes] == ([True] if white < 65_535 else [])
+
+
+def test_white_on_transparent_and_black_on_black_are_told(tmp_path: Path) -> None:
+    drawn = Image.new("RGBA", (8, 8), (255, 255, 255, 0))
+    drawn.putpixel((3, 3), (255, 255, 255, 255))
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        for number in range(3):
+            (tmp_path / name / f"{number}.png").write_bytes(encoded(drawn))
+    (note,) = folder.read(tmp_path, 8).notes
+    assert "6 images are white on transparent" in note
+    for path in tmp_path.rglob("*.png"):
+        path.write_bytes(plain(3, "L"))
+    (note,) = folder.read(tmp_path, 8).notes
+    assert "nearly black: their largest value is 3 of 255" in note
 
 
 def test_other_folders_beside_train_and_test_are_told(tmp_path: Path) -> None:

@@ -87,8 +87,8 @@ def test_of_a_folder_only_what_is_looked_at_is_decoded(tmp_path: Path, monkeypat
     from engine.data import folder
 
     read = []
-    decode = folder.decode
-    monkeypatch.setattr(folder, "decode", lambda content, size, **how: read.append(size) or decode(content, size, **how))
+    decode = folder.decode_alone
+    monkeypatch.setattr(folder, "decode_alone", lambda content, size, **how: read.append(size) or decode(content, size, **how))
     place = tree(tmp_path / "set", {"a": 100, "b": 100})
     preview(data(source=f"folder:{place}", size=16), each=3)
     assert read == [16] * 6
