@@ -54,7 +54,7 @@ def _stretches(connection: Connection, run_id: int, spans: Sequence[Span], low: 
         ),
         change AS (SELECT step, value - lag(value) OVER (ORDER BY step) AS by FROM point)
         SELECT max(step), count(*), count(by), avg(by), sum(by * by)
-        FROM change WHERE step > (SELECT min(step) FROM point) GROUP BY (step - 1 - :low) / :width"""  # noqa: S608
+        FROM change WHERE step > (SELECT min(step) FROM point) GROUP BY (step - 1 - :low) / :width"""  # noqa: S608 - of numbers alone
     found = []
     given = {"run_id": run_id, "name": _OF, "low": low, "width": width}
     for last, steps, count, mean, squares in rows(connection, query, given):

@@ -145,6 +145,7 @@ async def test_colours_on_screen_are_those_of_the_sheet() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
         view = app.picture
+        assert len(view.items) == 3
         for item in view.items:
             strip = view.render_line(item.top).crop(item.left + 1, item.left + 2)
             (segment,) = strip
@@ -246,3 +247,4 @@ async def test_hardly_any_room(size: tuple[int, int]) -> None:
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         await pilot.press("down", "right", "end", "home")
+        assert app.picture.cursor == 0

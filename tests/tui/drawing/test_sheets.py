@@ -276,6 +276,7 @@ def test_segments_are_what_is_printed(colours: Any) -> None:
     (group,) = groups(shown)
     text = printed(shown, colours=system, width=120)
     rows = result_rows(group, 120, colours=colours)
+    assert 10 < len(rows) <= len(cells(text))
     for row, wanted in zip(rows, cells(text), strict=False):
         found = [(character, segment.style) for segment in segments(row, colours) for character in segment.text]
         assert len(found) == len(wanted)

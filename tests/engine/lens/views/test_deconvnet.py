@@ -77,6 +77,7 @@ def test_top_nine_are_each_projected_alone_and_cut_beside_their_patches(channels
 def test_views_are_the_same_for_every_batch_size(name: str) -> None:
     images = noise_images(40)
     found = [look_at(subject_of(small_net(), images, batch=batch), name) for batch in (1, 7, 256)]
+    assert all(sheet.tiles for sheet in found[0])
     for others in found[1:]:
         for sheet, other in zip(found[0], others, strict=True):
             assert [tile.target for tile in other.tiles] == [tile.target for tile in sheet.tiles]
@@ -136,6 +137,7 @@ def test_an_image_alone_gives_the_most_excited_unit_of_each_map() -> None:
     _, sheet = look_at(subject, layer="conv1", image="2")
     call = subject.tape.layer("conv1").index
     maps = subject.tape.run(subject.seen(images[2:3]), [call])[call][0].detach()
+    assert len(sheet.tiles) == 4
     for number, tile in enumerate(sheet.tiles):
         assert full(tile)[2:4] == divmod(int(maps[number].argmax()), 12)
         # conv1 is linear: its projection is its filter, wherever it lies.
