@@ -3,8 +3,8 @@
     python -m tests.soak [--minutes 60] [--seed N] [--fail-fast]     everything, for so long
     python -m tests.soak --only KIND [--seed N] [--trial I]          one kind again, or one trial of it
 
-Faults of the real program and fuzzing go on beside each other, so that two processors are busy. Ends with 1 where a promise did
-not hold. A soak of an hour or more writes docs/promises.md.
+Faults of the real program and fuzzing run side by side, to use two processors. The exit code is 1 where a promise was
+broken. A soak of an hour or more writes docs/promises.md.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from tests.soak.trial import Fault, Kind, Outcome, tried
 
 HOUR = 3600.0
 GRACE_SECONDS = 600.0
-"""For the fuzzing to end after its time: one case takes seconds at most."""
+"""How long fuzzing may overrun: one case takes seconds at most."""
 LONGEST_FAULT = 1_500
-"""Letters of what is printed of a fault."""
+"""Characters printed of a fault."""
 PAGE = Path(__file__).parents[2] / "docs" / "promises.md"
 
 
@@ -99,7 +99,7 @@ def _beside(command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def _fuzzed(process: subprocess.Popen[bytes], report: Path, command: str) -> list[Outcome]:
-    """What the process that fuzzes found; that it died or hangs is a fault too."""
+    """What the fuzzing process found. That it died or hangs is a fault too."""
     try:
         code = process.wait(GRACE_SECONDS)
     except subprocess.TimeoutExpired:
@@ -107,7 +107,7 @@ def _fuzzed(process: subprocess.Popen[bytes], report: Path, command: str) -> lis
     if report.exists():
         return [Outcome.of_json(values) for values in json.loads(report.read_text())]
     died = "it hangs" if code is None else f"it ended with {code}"
-    return [Outcome("fuzz", faults=[Fault("fuzz", f"the process that fuzzes came to no end: {died}", f"python {command}")])]
+    return [Outcome("fuzz", faults=[Fault("fuzz", f"the fuzzing process did not finish: {died}", f"python {command}")])]
 
 
 def _staged(kinds: Sequence[Kind], site: Site, chosen: argparse.Namespace, seconds: float) -> list[Outcome]:
@@ -123,7 +123,7 @@ def _staged(kinds: Sequence[Kind], site: Site, chosen: argparse.Namespace, secon
 
 def _tell(outcome: Outcome) -> None:
     figures = ", ".join(f"{name} {number:,}" for name, number in outcome.figures.items() if number)
-    told = f"not tried: {outcome.skipped}" if outcome.skipped else figures
+    told = f"not tested: {outcome.skipped}" if outcome.skipped else figures
     print(f"{time.strftime('%H:%M:%S')} {outcome.kind}, {outcome.seconds:.0f} s: {told}; {len(outcome.faults)} faults", flush=True)
     said: set[str] = set()
     for fault in outcome.faults:

@@ -12,13 +12,13 @@ from tests.soak.trial import Trial
 
 
 def flipped(data: bytes, draw: random.Random) -> bytes:
-    """One bit is another one."""
+    """One bit is wrong."""
     place = draw.randrange(len(data))
     return data[:place] + bytes([data[place] ^ (1 << draw.randrange(8))]) + data[place + 1 :]
 
 
 def cut(data: bytes, draw: random.Random) -> bytes:
-    """The end is missing."""
+    """Truncated."""
     return data[: draw.randrange(len(data))]
 
 
@@ -30,7 +30,7 @@ def zeroed(data: bytes, draw: random.Random) -> bytes:
 
 
 def overwritten(data: bytes, draw: random.Random) -> bytes:
-    """A few bytes are somebody else's."""
+    """A few bytes are random."""
     begin = draw.randrange(len(data))
     return data[:begin] + draw.randbytes(min(draw.randint(1, 64), len(data) - begin)) + data[begin + 64 :]
 
@@ -64,7 +64,7 @@ def _damage(trial: Trial, file: Path) -> None:
         file.unlink()
         return
     damaged = trial.draw.choice(DAMAGE)(data, trial.draw)
-    # What hits bytes that were alike already is no damage.
+    # Zeros over zeros change nothing: flip a bit instead.
     file.write_bytes(damaged if damaged != data else flipped(data, trial.draw))
 
 

@@ -1,4 +1,4 @@
-"""A disk that is full, for a while."""
+"""A full disk."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SIZE = "6m"
 
 
 def full_disk(trial: Trial) -> None:
-    """The disk is full while a training goes on, and has room again later: what was committed is there, and a resume ends right."""
+    """The disk fills up during a training and is freed later: what was committed is there, and a resume finishes correctly."""
     if os.name != "posix" or os.geteuid():
         raise Skipped("a small disk can be mounted by root only")
     with _small_disk(trial.folder / "disk") as place:
@@ -62,7 +62,7 @@ def _small_disk(place: Path) -> Iterator[Path]:
 
 
 def _fill(ballast: Path) -> None:
-    """Write until nothing goes any more."""
+    """Write until not one more byte fits."""
     with ballast.open("wb", buffering=0) as file:
         for size in (1 << 16, 1 << 10, 1):
             try:

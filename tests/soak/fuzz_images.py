@@ -60,7 +60,7 @@ def _own_cache(trial: Trial) -> None:
 
 
 def _make(place: Path, name: str, content: bytes, data: st.DataObject) -> None:
-    """Something of this name below `place`, and nowhere else: a file, or what is none. Names that cannot be are left out."""
+    """A file, link or pipe of this name below `place`, and nowhere else. Impossible names are skipped."""
     path = place / name
     if Path(name).is_absolute() or ".." in Path(name).parts:
         return

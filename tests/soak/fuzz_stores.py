@@ -31,7 +31,7 @@ LOOKS = (
     ("study", "show", "demo"),
     ("look", "filters", "1", "--device", "cpu"),
 )  # fmt: skip
-"""What a person does with a store that somebody sent."""
+"""What people do with a store that they were sent."""
 
 
 def columns(trial: Trial) -> None:

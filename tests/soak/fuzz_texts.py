@@ -1,4 +1,4 @@
-"""Presets, studies and settings from strangers: texts that are no TOML, TOML that means nothing, real files with edits."""
+"""Presets, studies and settings from strangers: invalid TOML, TOML without meaning, real files with edits."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ START_SECONDS = 6.0
 
 
 def training(trial: Trial) -> None:
-    """A run killed again and again, and brought to its end by whoever is not killed any more."""
+    """A run that is killed again and again, then finished."""
     program = Program(trial.folder)
     saved = 0
     for _ in range(MOST_KILLS):
@@ -36,12 +36,12 @@ def training(trial: Trial) -> None:
 
 
 def _next(trial: Trial, program: Program) -> tuple[str, ...]:
-    """The command that goes on: an early kill leaves no run."""
+    """The command that continues: a kill early on may leave no run."""
     return ("resume", "1", "--json") if 1 in committed(program.store) else trial.site.training
 
 
 def _kill_training(trial: Trial, program: Program, saved: int) -> int:
-    """Let a process go on and kill it; step `saved` was saved by those before. Returns the step that this one saved."""
+    """Continue and kill; earlier processes had saved step `saved`. Returns the last step that this one saved."""
     with program.started(*_next(trial, program)) as process:
         aim = _moment_of_training(trial.draw, process, program)
         known = committed(program.store)
@@ -112,7 +112,7 @@ SETTINGS
 
 
 def study(trial: Trial) -> None:
-    """A study whose process is killed again and again: in the end each run is there once, with an undisturbed run's numbers."""
+    """A study that is killed again and again, then finished: each run exists once, with the numbers of an undisturbed study."""
     program = Program(trial.folder)
     file = trial.folder / "three.toml"
     file.write_text(_study_text(trial.site.images))
@@ -126,7 +126,7 @@ def study(trial: Trial) -> None:
 
 
 def _kill_study(trial: Trial, program: Program, command: tuple[str, ...]) -> bool:
-    """Let a process go on and kill it; False where it came to its end."""
+    """Continue and kill; False where the study finished first."""
     with program.started(*command) as process:
         process.until(lambda: process.printed('"started"'))
         time.sleep(trial.draw.uniform(0, 1.2))
@@ -146,7 +146,7 @@ def _kill_study(trial: Trial, program: Program, command: tuple[str, ...]) -> boo
 
 
 def _study_text(source: str) -> str:
-    """The study with the trials' net; a value that is no number is a text in TOML."""
+    """The study, with the net of all trials."""
     settings = dict(text.split("=", 1) for text in NET if "=" in text) | {
         "training.epochs": "30",
         "training.checkpoint_seconds": "0.1",

@@ -1,4 +1,4 @@
-"""Every kind of fault there is, in two lanes that go on beside each other."""
+"""Every kind of fault, in two lanes that run side by side."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from tests.soak import (
     kills_of_commands,
     locks,
     terminals,
+    workers,
 )
 from tests.soak.trial import Kind
 
 PROGRAM = (
-    Kind("kills.training", kills.training, 0.40),
+    Kind("kills.training", kills.training, 0.37),
     Kind("kills.study", kills.study, 0.10),
     Kind("kills.exporting", kills_of_commands.exporting, 0.07),
     Kind("kills.deleting", kills_of_commands.deleting, 0.05),
@@ -29,7 +30,8 @@ PROGRAM = (
     Kind("disk", disk.full_disk, 0.06),
     Kind("crowd.two_trainers", crowd.two_trainers, 0.04),
     Kind("crowd.writers_and_readers", crowd.writers_and_readers, 0.03),
-    Kind("terminals", terminals.vanishing, 0.04),
+    Kind("terminals", terminals.vanishing, 0.03),
+    Kind("workers", workers.failing, 0.04),
 )
 """Faults of the real program, one after the other."""
 FUZZ = (

@@ -1,4 +1,4 @@
-"""A store that another program keeps locked: a database browser with an edit that it has not written yet."""
+"""A store that another program keeps locked: a database browser with an uncommitted edit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOCK_SECONDS = 30.0
 
 
 def at_the_end(trial: Trial) -> None:
-    """The lock is held while a training ends: it waits, and ends as if nothing had been."""
+    """The lock is held while a training ends: it waits, and finishes as if undisturbed."""
     program = Program(trial.folder)
     with program.started(*trial.site.training) as process:
         process.until(lambda: process.printed('"epoch"'))
@@ -29,7 +29,7 @@ def at_the_end(trial: Trial) -> None:
 
 
 def in_mid_training(trial: Trial) -> None:
-    """The lock is held while a training goes on: not a step of it is lost."""
+    """The lock is held in the middle of a training: it continues, and no step is lost."""
     program = Program(trial.folder)
     with program.started(*trial.site.training, "--epochs", "100000") as process:
         process.until(lambda: process.printed('"epoch"'))

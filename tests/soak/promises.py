@@ -1,4 +1,4 @@
-"""What convtui promises, how that was last put to the test, and which tests hold it: the table in docs/promises.md."""
+"""What convtui promises, how that was last tested, and which tests check it: docs/promises.md."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tests.soak.trial import Outcome
 
 @dataclass(frozen=True)
 class Promise:
-    """One thing that a person can rely on."""
+    """Something that people can rely on."""
 
     says: str
     kinds: tuple[str, ...]
-    """Whose trials put it to the test: names of kinds, or how several begin."""
+    """The kinds of fault that test it: names, or prefixes of names."""
     tests: tuple[str, ...]
-    """`file::test`, below tests/: who holds it in `make test`."""
+    """`file::test`, below tests/: what checks it in `make test`."""
 
 
 PROMISES = (
@@ -75,12 +75,12 @@ PROMISES = (
         ),
     ),
     Promise(
-        "A full disk ends a training in one line at worst; what was committed is there, and with room again it goes on.",
+        "A full disk ends a training with one line at worst; what was committed is kept, and with free space it can be resumed.",
         ("disk",),
         ("engine/store/test_store_recorder.py::test_a_full_disk_is_said_in_one_line_and_what_was_committed_stays",),
     ),
     Promise(
-        "A store that another program keeps locked delays a training and costs it nothing.",
+        "A store that another program keeps locked delays a training, and nothing is lost.",
         ("locks.",),
         ("engine/store/test_store_recorder.py::test_a_store_that_another_process_writes_to_delays_but_loses_nothing",),
     ),
@@ -95,12 +95,17 @@ PROMISES = (
         ("engine/store/test_store_series.py::test_readers_who_follow_see_what_a_new_reader_sees",),
     ),
     Promise(
-        "A terminal that vanishes ends no training: another process goes on with it, or it is saved.",
+        "A terminal that vanishes does not end a training: another process continues it, or it is saved.",
         ("terminals",),
         (
             "tui/test_pty.py::test_where_the_terminal_vanishes_the_training_goes_on_in_another_process",
             "tui/test_session.py::test_handing_on_leaves_the_training_to_a_process_of_its_own",
         ),
+    ),
+    Promise(
+        "An error in a part of the application that displays something does not end a training.",
+        ("workers",),
+        ("tui/test_session.py::test_a_run_that_cannot_be_trained_says_why_and_the_next_one_is",),
     ),
     Promise(
         "A stranger's store is shown or refused in one line; it prints no escape, and nothing outside of its folder is touched.",
@@ -112,7 +117,7 @@ PROMISES = (
         ),
     ),
     Promise(
-        "A stranger's checkpoint is read as what it says or refused in one line.",
+        "A stranger's checkpoint is read or refused in one line.",
         ("fuzz.strange_content",),
         (
             "engine/test_checkpoint.py::test_a_file_of_another_kind_is_refused",
@@ -157,11 +162,11 @@ def _head(found: dict[str, Outcome], seed: int, seconds: float) -> list[str]:
     return [
         "# Promises",
         "",
-        "Written by `make soak`, never by hand. Each promise was put to the test by faults staged at random moments, with the real",
-        "program, and by fuzzing; the tests named here hold it in `make test`.",
+        "Written by `make soak`, not by hand. Each promise was tested by causing faults at random moments in the real program,",
+        "and by fuzzing; the tests named beside it check it in `make test`.",
         "",
         f"{seconds / 60:.0f} minutes with seed {seed}, {time.strftime('%Y-%m-%d')}: {total['kills']:,} kills -9, "
-        f"{total['metric rows compared']:,} metric rows compared with an undisturbed run's, {total['rows lost']:,} lost, "
+        f"{total['metric rows compared']:,} metric rows compared with those of an undisturbed run, {total['rows lost']:,} lost, "
         f"{total['rows doubled']:,} doubled, {total['runs that ended bit-identical']:,} runs that ended bit-identical, "
         f"{total['fuzzed cases']:,} fuzzed cases; {faults:,} faults.",
         "",
@@ -171,13 +176,13 @@ def _head(found: dict[str, Outcome], seed: int, seconds: float) -> list[str]:
 
 
 def _promises(found: dict[str, Outcome]) -> list[str]:
-    lines = ["| promise | put to the test by | faults | held in `make test` by |", "| --- | --- | --- | --- |"]
+    lines = ["| promise | tested by | faults | checked in `make test` by |", "| --- | --- | --- | --- |"]
     for promise in PROMISES:
         outcomes = of_promise(promise, list(found.values()))
         tried = ", ".join(f"`{outcome.kind}`" for outcome in outcomes if not outcome.skipped)
         faults = sum(len(outcome.faults) for outcome in outcomes)
         tests = "<br>".join(f"`tests/{test}`" for test in promise.tests)
-        lines.append(f"| {promise.says} | {tried or 'nothing'} | {faults if tried else 'not tried'} | {tests} |")
+        lines.append(f"| {promise.says} | {tried or '—'} | {faults if tried else 'not tested'} | {tests} |")
     return lines
 
 
@@ -185,7 +190,7 @@ def _kinds(found: dict[str, Outcome]) -> list[str]:
     lines = ["| kind of fault | figures | faults | minutes |", "| --- | --- | --- | --- |"]
     for outcome in found.values():
         figures = ", ".join(f"{name} {number:,}" for name, number in outcome.figures.items())
-        told = f"not tried: {outcome.skipped}" if outcome.skipped else figures
+        told = f"not tested: {outcome.skipped}" if outcome.skipped else figures
         lines.append(f"| `{outcome.kind}` | {told} | {len(outcome.faults)} | {outcome.seconds / 60:.1f} |")
     return lines
 

@@ -11,7 +11,7 @@ from tests.soak.site import Ended, Program, weights
 from tests.soak.trial import Trial
 
 TORN = ".*.partial"
-"""Files that somebody was writing when the power to do so ended."""
+"""Files that were being written when their process was killed."""
 
 
 def check_rows(trial: Trial, rows: Rows, reference: Rows) -> None:
@@ -46,11 +46,13 @@ def _metrics_of(line: dict[str, Any]) -> dict[str, float]:
 
 
 def check_at_rest(trial: Trial, path: Path) -> None:
-    """No process is left: no run says that one has it in hand, and every series has each of its steps once."""
+    """With all processes gone, no run reads as being trained or waiting, and every series has each step once."""
     with Store.open(path, create=False) as store:
         for run in store.runs():
             assert run.id is not None
-            trial.check(run.status not in ("running", "paused", "queued"), f"run {run.id} reads {run.status}, and nobody has it")
+            trial.check(
+                run.status not in ("running", "paused", "queued"), f"run {run.id} reads {run.status}, and no process trains it"
+            )
             steps = list(store.series(run.id, "batch_loss").steps)
             doubled = len(steps) - len(set(steps))
             trial.count("rows doubled", doubled)

@@ -1,4 +1,4 @@
-"""The application on a terminal that vanishes while a training goes on in it."""
+"""The application on a terminal that vanishes during a training."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.soak.trial import Trial
 
 
 def vanishing(trial: Trial) -> None:
-    """The terminal is closed, or the program hung up: another process goes on with the run, or it is saved; no step is lost."""
+    """The terminal is closed, or the program gets SIGHUP: another process continues the run, or it is saved; no step is lost."""
     program = trial.site.begun()
     terminal = Terminal(program.folder)
     application = terminal.child.pid
@@ -36,7 +36,7 @@ def vanishing(trial: Trial) -> None:
     finally:
         terminal.child.close(force=True)
     trial.count("terminals that vanished")
-    trial.count("runs that went on in another process", run.pid != application)
+    trial.count("runs that another process continued", run.pid != application)
     _go_on(trial, program, run)
     check_finished(trial, program)
 

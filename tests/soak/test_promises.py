@@ -1,4 +1,4 @@
-"""Every promise is held by tests that exist."""
+"""Every promise is checked by tests that exist."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_the_page_of_promises_has_every_promise_and_names_tests_that_are_there()
     assert [name for name in NAMED.findall(written) if not is_there(*name)] == []
 
 
-def test_every_promise_is_put_to_the_test_and_every_kind_of_fault_is_about_one() -> None:
+def test_every_promise_is_tested_by_some_kind_of_fault_and_every_kind_of_fault_tests_one() -> None:
     kinds = [kind.name for lane in LANES.values() for kind in lane]
     assert [promise.says for promise in PROMISES if not any(kind.startswith(promise.kinds) for kind in kinds)] == []
     assert [kind for kind in kinds if not any(kind.startswith(promise.kinds) for promise in PROMISES)] == []
@@ -47,7 +47,7 @@ def test_a_fault_shows_in_the_table() -> None:
     assert "| `disk` |  | 0 |" in page([outcome], seed=1, seconds=3600)
     outcome.skipped = "a small disk can be mounted by root only"
     row = next(line for line in page([outcome], seed=1, seconds=3600).splitlines() if line.startswith("| A full disk"))
-    assert "not tried" in row
+    assert "not tested" in row
 
 
 def test_an_outcome_comes_whole_from_another_process() -> None:

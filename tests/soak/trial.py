@@ -67,7 +67,7 @@ class Trial:
     """Counts the trials of this kind from 0."""
     figures: Counter[str]
     until: float
-    """On the monotonic clock: what can go on for ever ends here."""
+    """On the monotonic clock: a trial that repeats something stops repeating it then."""
     shrink: bool = False
     """Whether an example that fails is made smaller: worth its minutes when one fault is looked at."""
 
@@ -120,7 +120,7 @@ def _try_once(kind: Kind, site: Site, seed: int, number: int, outcome: Outcome, 
         except Skipped as reason:
             outcome.skipped = str(reason)
         except Exception as error:
-            # Whatever goes wrong in a trial is what the soak is there to find; it goes on with the next one.
+            # Finding whatever goes wrong is the purpose; the next trial follows.
             what = str(error) if isinstance(error, Broken) else "".join(traceback.format_exception(error))
             reproduce = f"python -m tests.soak --only {kind.name} --seed {seed} --trial {number}"
             outcome.faults.append(Fault(kind.name, what, reproduce))
