@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 import platformdirs
 
-from engine.data.names import shown
+from engine.data.names import listed, shown
 from engine.data.raw import Progress
 from engine.errors import DataError, DataUnavailable
 from engine.spec import DataSpec, nearest
@@ -117,12 +117,29 @@ def on_disk(source: str, data_dir: Path | None = None) -> bool:
 
 
 def lies_at(source: str, data_dir: Path | None) -> Path:
-    """Where the source's files are looked for, as an absolute path; of `folder:PATH` it is the path."""
-    if source.startswith(_FOLDER):
-        given = Path(source.removeprefix(_FOLDER).strip())
-    else:
-        given = Path(data_dir or os.environ.get("CONVTUI_DATA") or Path(platformdirs.user_cache_dir("convtui")) / "datasets")
-    return Path(os.path.abspath(given.expanduser()))  # noqa: PTH100 - links are left as they are named
+    """Where the source's files are looked for, as an absolute path; of `folder:PATH` it is the path.
+
+    Raises DataError where that is not valid UTF-8: no run could be recorded with it.
+    """
+    if not source.startswith(_FOLDER):
+        return _absolute(
+            Path(data_dir or os.environ.get("CONVTUI_DATA") or Path(platformdirs.user_cache_dir("convtui")) / "datasets")
+        )
+    place = _absolute(Path(source.removeprefix(_FOLDER).strip()))
+    try:
+        str(place).encode()
+    except UnicodeEncodeError:
+        raise DataError(
+            f"the path {shown(place)} is not valid UTF-8: rename the folder, or give a link to it as folder:LINK"
+        ) from None
+    return place
+
+
+def _absolute(given: Path) -> Path:
+    try:
+        return Path(os.path.abspath(given.expanduser()))  # noqa: PTH100 - links are left as they are named
+    except RuntimeError:
+        raise DataError(f"{shown(given)}: there is no such home directory") from None
 
 
 def as_recorded(source: str) -> str:
@@ -150,7 +167,7 @@ def load(spec: DataSpec, data_dir: Path | None = None, *, named: bool = True, pr
 
     Held-out validation images are taken from the training images (after `train_per_class`), a fixed share of each class;
     each class keeps at least one of both where it has two. `named` is false where nobody asked for this very source: when
-    it cannot be had, its stand-in takes its place, which the notes say.
+    it cannot be had, its stand-in takes its place, which the notes say; but not where a place that somebody named holds it in part.
     Raises DataUnavailable where a source cannot be had, DataError where it is damaged, unsafe or too small.
     """
     source, notes = spec.source, tuple[str, ...]()
@@ -158,7 +175,7 @@ def load(spec: DataSpec, data_dir: Path | None = None, *, named: bool = True, pr
     try:
         _fetch_if_missing(source, place, progress)
     except DataUnavailable as reason:
-        if named or stand_in is None:
+        if named or stand_in is None or (_place_is_named(data_dir) and _missing(source, place)):
             raise _unavailable(source, place, reason) from None
         notes = (f"{source} is neither on disk nor to be had ({reason}): {stand_in}, which is built in, is used instead",)
         source = stand_in
@@ -217,8 +234,21 @@ def _fetch_if_missing(source: str, place: Path, progress: Progress | None) -> No
     cast("FetchedReader", _reader(source)).download(place, progress)
 
 
+def _place_is_named(data_dir: Path | None) -> bool:
+    return bool(data_dir or os.environ.get("CONVTUI_DATA"))
+
+
+def _missing(source: str, place: Path) -> list[str]:
+    return cast("FetchedReader", _reader(source)).missing(place)
+
+
 def _unavailable(source: str, place: Path, reason: DataUnavailable, instead: str = _OTHERS) -> DataUnavailable:
     wanted = cast("FetchedReader", _reader(source)).WANTED
+    if lacking := _missing(source, place):
+        return DataUnavailable(
+            f"{source} in {shown(place)} lacks {listed(lacking)}, and cannot be downloaded ({reason}): put there what is missing, "
+            f"{instead}"
+        )
     return DataUnavailable(
         f"{source} is not on disk (looked in {shown(place)} for {wanted}) and cannot be downloaded ({reason}): say where it lies "
         f"with --data-dir or CONVTUI_DATA, {instead}"

@@ -41,6 +41,11 @@ class Pickles:
         """Whether the unpacked folder or the archive lies in `place`."""
         return bool(self._found(place))
 
+    def missing(self, place: Path) -> list[str]:
+        """Of an unpacked folder that is there in part, the files that are not."""
+        names = [name for name in self.files if not (place / self.folder / name).is_file()]
+        return names if len(names) < len(self.files) else []
+
     def fingerprint(self, place: Path) -> str:
         """Changes when a file does. Raises DataUnavailable where there is none."""
         found = self._found(place)

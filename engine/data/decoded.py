@@ -45,6 +45,10 @@ class FetchedReader(Reader, Protocol):
     WANTED: str
     """The files that are looked for below `place`, for people."""
 
+    def missing(self, place: Path) -> list[str]:
+        """Of a set that is there in part, the files that are not; none of one that is whole, or not there at all."""
+        ...
+
     def download(self, place: Path, progress: Progress | None = None) -> None:
         """Fetch what is missing. Raises DataUnavailable with the bare reason."""
         ...

@@ -46,6 +46,11 @@ class IdxFiles:
         """Whether all four files are there."""
         return all(self._find(place, name) for name in _FILES)
 
+    def missing(self, place: Path) -> list[str]:
+        """Of a set that is there in part, the files that are not."""
+        missing = [name for name in _FILES if not self._find(place, name)]
+        return missing if len(missing) < len(_FILES) else []
+
     def fingerprint(self, place: Path) -> str:
         """Changes when a file does. Raises DataUnavailable where one is missing."""
         return "\n".join(f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in self._found(place))
@@ -74,16 +79,19 @@ class IdxFiles:
                 fetch([mirror + name for mirror in known.mirrors], place / self.below / name, md5, progress)
 
     def _find(self, place: Path, name: str) -> Path | None:
-        """The file below `place`, gzipped or not."""
+        """The file below `place`, gzipped or not, by its own name or by those that Kaggle gives it."""
         folders = (place / self.below, place) if self.loose else (place / self.below,)
-        places = (folder / file for folder in folders for file in (name, f"{name}.gz"))
+        files = [name, name.replace("-idx", ".idx")]
+        files += [f"{folder}/{file}" for folder in files for file in files]
+        places = (folder / f"{file}{end}" for folder in folders for file in files for end in ("", ".gz"))
         return next((path for path in places if path.is_file()), None)
 
     def _found(self, place: Path) -> list[Path]:
         found = [(name, self._find(place, name)) for name in _FILES]
         missing = [name for name, path in found if path is None]
         if missing:
-            raise DataUnavailable(f"{', '.join(missing)} not in {shown(place / self.below)}")
+            there = next((path.parent for _, path in found if path is not None), place / self.below)
+            raise DataUnavailable(f"{', '.join(missing)} not in {shown(there)}")
         return [path for _, path in found if path is not None]
 
 

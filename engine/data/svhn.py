@@ -26,6 +26,12 @@ def on_disk(place: Path) -> bool:
     return all(_find(place, name) for name in _FILES.values())
 
 
+def missing(place: Path) -> list[str]:
+    """Of a set that is there in part, the file that is not."""
+    names = [name for name in _FILES.values() if not _find(place, name)]
+    return names if len(names) < len(_FILES) else []
+
+
 def fingerprint(place: Path) -> str:
     """Changes when a file does. Raises DataUnavailable where one is missing."""
     return "\n".join(f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in _found(place))

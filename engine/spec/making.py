@@ -100,6 +100,8 @@ def _explain_one(problem: dict[str, Any]) -> str:
             text = str(limits["error"])
             # What a group says of its fields together names them itself.
             return text if not path or isinstance(value, dict) else f"{shown} {text}"
+        case "string_unicode":
+            return f"{shown} is not valid UTF-8: rename it"
         case "finite_number":
             return f"{shown} is not a finite number"
         case kind if kind.endswith(("_type", "_parsing", "_from_float")):

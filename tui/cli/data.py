@@ -68,11 +68,12 @@ def get(source: Source, data_dir: DataDir = None) -> None:
 @app.command("show")
 def show_data(source: Source, as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """How a dataset is read: images of each class and split, their size, mean and standard deviation, and what is odd about it."""
-    from engine.data.catalog import describe
+    from engine.data.catalog import describe, lies_at
     from engine.spec import make
     from tui.cli.train import face_for, load_dataset
 
     described = describe(source)
+    lies_at(source, data_dir)
     spec = make({"data": {"source": source, "colour": "grey" if described.channels == 1 else "rgb", "size": described.size or 32}})
     dataset = load_dataset(spec, data_dir, face_for(0, as_json=as_json, quiet=True), named=True)
     splits = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}

@@ -286,6 +286,35 @@ def test_what_a_stand_in_could_not_keep_is_told_so_that_its_images_are_found_aga
     assert torch.equal(again.mean, found.mean)
 
 
+@pytest.mark.parametrize("by", ["option", "environment"])
+@pytest.mark.parametrize(
+    ("source", "there", "lacking"),
+    [
+        ("mnist", "MNIST/raw/train-images-idx3-ubyte", "lacks train-labels-idx1-ubyte, t10k-images"),
+        ("cifar10", "cifar-10-batches-py/data_batch_2", "lacks data_batch_1, data_batch_3"),
+        ("svhn", "train_32x32.mat", "lacks test_32x32.mat"),
+    ],
+)
+def test_a_set_in_part_in_a_place_that_somebody_named_has_no_stand_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str, source: str, there: str, lacking: str
+) -> None:
+    (tmp_path / there).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / there).write_bytes(b"")
+    if by == "environment":
+        monkeypatch.setenv("CONVTUI_DATA", str(tmp_path))
+    with pytest.raises(DataUnavailable, match=lacking):
+        catalog.load(make({"data": {"source": source}}).data, tmp_path if by == "option" else None, named=False)
+
+
+def test_a_path_that_is_not_utf_8_is_refused_and_names_within_it_are_not(tmp_path: Path) -> None:
+    root = tree(tmp_path / "set", {"caf\udce9": 3, "b": 3})
+    found = catalog.load(make({"data": {"source": f"folder:{root}", "size": 8}}).data)
+    assert found.train.classes == ("b", "caf\ufffd")
+    assert found.digests
+    with pytest.raises(DataError, match="is not valid UTF-8: rename the folder"):
+        catalog.as_recorded("folder:caf\udce9")
+
+
 def test_damaged_files_are_not_covered_up_by_a_stand_in(mnist: Path) -> None:
     path = mnist / "MNIST" / "raw" / "train-images-idx3-ubyte.gz"
     path.write_bytes(path.read_bytes()[:-20])

@@ -46,6 +46,26 @@ def test_sets_in_the_same_form_have_folders_of_their_own(tmp_path: Path, source:
     assert len(set(raw.classes)) == 10
 
 
+@pytest.mark.parametrize("compress", [False, True])
+@pytest.mark.parametrize("name", ["{dotted}", "{plain}/{plain}", "{plain}/{dotted}"])
+def test_files_are_found_under_kaggle_s_names(tmp_path: Path, name: str, compress: bool) -> None:
+    for path in tiny_mnist(tmp_path, compress=compress).values():
+        plain = path.name.removesuffix(".gz")
+        new = tmp_path / "new" / (name.format(plain=plain, dotted=plain.replace("-idx", ".idx")) + ".gz" * compress)
+        new.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(new)
+    assert mnist.on_disk(tmp_path / "new")
+    assert (mnist.read(tmp_path / "new", 28).train.images[7] == 7).all()
+
+
+def test_of_a_set_in_part_it_is_known_what_is_missing(tmp_path: Path) -> None:
+    assert mnist.missing(tmp_path) == []
+    files = tiny_mnist(tmp_path)
+    assert mnist.missing(tmp_path) == []
+    files["t10k-labels-idx1"].unlink()
+    assert mnist.missing(tmp_path) == ["t10k-labels-idx1-ubyte"]
+
+
 def test_classes_are_torchvisions() -> None:
     assert list(FASHION.classes) == datasets.FashionMNIST.classes
     assert list(KUZUSHIJI.classes) == datasets.KMNIST.classes
