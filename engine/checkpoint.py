@@ -24,6 +24,7 @@ from engine.data.digest import differing
 from engine.errors import CheckpointError, ConvtuiError
 from engine.files import written_whole
 from engine.spec import RunSpec, make
+from engine.spec.choices import StepPath
 
 FORMAT = "convtui 2"
 """With a checksum."""
@@ -37,7 +38,7 @@ class State:
 
     step: int = 0
     """Updates done."""
-    step_path: str = "eager"
+    step_path: StepPath = "eager"
     """How steps are computed; the same path gives the same numbers."""
     scored_step: int = 0
     """The step at which the weights were last evaluated, or an epoch ended without that being due."""

@@ -11,11 +11,12 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 import psutil
 
 from engine.errors import DeviceError
+from engine.spec.choices import Precision
 
 if TYPE_CHECKING:
     import torch
@@ -125,13 +126,19 @@ def choose(wanted: str = "auto") -> torch.device:
     return torch.device(match[0].name)
 
 
-def check_precision(device: torch.device, precision: str) -> None:
+def check_precision(device: torch.device, precision: Precision) -> None:
     """Raise DeviceError where the device cannot compute in this precision."""
     import torch
 
-    # Not torch.cuda.is_bf16_supported, which is of the current GPU: there may be several kinds. Since Ampere, 8.0, they have it.
-    if precision == "bfloat16" and device.type == "cuda" and torch.cuda.get_device_capability(device) < (8, 0):
-        raise DeviceError(f"training.precision = bfloat16: {device} cannot compute in it; set training.precision = float32")
+    match precision:
+        case "float32":
+            return
+        case "bfloat16":
+            # Not torch.cuda.is_bf16_supported, which is of the current GPU: there may be several kinds. Ampere, 8.0, was the first.
+            if device.type == "cuda" and torch.cuda.get_device_capability(device) < (8, 0):
+                raise DeviceError(f"training.precision = bfloat16: {device} cannot compute in it; set training.precision = float32")
+        case other:
+            assert_never(other)
 
 
 def in_double(values: torch.Tensor) -> torch.Tensor:

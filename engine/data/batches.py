@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import assert_never
 
 import torch
 from torch import Tensor
 
+from engine.spec.choices import Order
 
-def epoch_order(count: int, *, how: str, seed: int, epoch: int, labels: Tensor | None = None) -> Tensor:
+
+def epoch_order(count: int, *, how: Order, seed: int, epoch: int, labels: Tensor | None = None) -> Tensor:
     """Indices int64 [count] of the training images in the order of this epoch (from 1); a function of its arguments alone.
 
     `labels` (int64 [count]) are asked for by the order `by_class` only.
     """
-    if how == "fixed":
-        return torch.arange(count)
-    if how == "by_class":
-        assert labels is not None
-        return labels.cpu().argsort(stable=True)
-    # A generator of its own for each epoch: an epoch's order can be had without going through those before it.
-    generator = torch.Generator().manual_seed((seed * 0x9E3779B97F4A7C15 + epoch * 0xBF58476D1CE4E5B9) % 2**63)
-    return torch.randperm(count, generator=generator)
+    match how:
+        case "fixed":
+            return torch.arange(count)
+        case "by_class":
+            assert labels is not None
+            return labels.cpu().argsort(stable=True)
+        case "shuffle":
+            # A generator of its own for each epoch: an epoch's order can be had without going through those before it.
+            generator = torch.Generator().manual_seed((seed * 0x9E3779B97F4A7C15 + epoch * 0xBF58476D1CE4E5B9) % 2**63)
+            return torch.randperm(count, generator=generator)
+        case other:
+            assert_never(other)
 
 
 @dataclass(frozen=True, eq=False)

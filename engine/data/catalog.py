@@ -181,7 +181,7 @@ def load(spec: DataSpec, data_dir: Path | None = None, *, named: bool = True, pr
         source = stand_in
 
     relaxed: dict[str, str] = {}
-    if source != spec.source and spec.fit == "crop" and (describe(source).size or 0) < spec.size:
+    if source != spec.source and spec.crops and (describe(source).size or 0) < spec.size:
         notes = (*notes, f"data.fit = crop, but the images of {source} are smaller than {spec.size} pixels: they are resized")
         relaxed = {"data.fit": "resize"}
 
@@ -196,7 +196,7 @@ def load(spec: DataSpec, data_dir: Path | None = None, *, named: bool = True, pr
         channels=describe(source).channels,
         colour=spec.colour,
         size=spec.size,
-        crop=spec.fit == "crop" and not relaxed,
+        crop=spec.crops and not relaxed,
         progress=progress,
     )
     found = selected(spec, whole, as_recorded(source), notes, standing_in=source != spec.source)

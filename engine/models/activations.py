@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.spec import ModelSpec
+from engine.spec.choices import Activation
 
 
 def activation(spec: ModelSpec, number: int = 0) -> nn.Module:
@@ -27,14 +30,16 @@ def activation(spec: ModelSpec, number: int = 0) -> nn.Module:
             return nn.LeakyReLU(leak)
         case "tanh":
             return nn.Tanh()
-        case _:
+        case "sigmoid":
             return nn.Sigmoid()
+        case other:
+            assert_never(other)
 
 
 class Sloped(nn.Module):
     """f(s x) for a nonlinearity f and a slope s: made steeper or flatter (LeCun et al. 1998, "Efficient BackProp", section 4.4)."""
 
-    def __init__(self, name: str, slope: float, leak: float) -> None:
+    def __init__(self, name: Activation, slope: float, leak: float) -> None:
         super().__init__()
         self.name, self.slope, self.leak = name, slope, leak if name == "leaky_relu" else 0.0
 
@@ -48,8 +53,10 @@ class Sloped(nn.Module):
                 return F.leaky_relu(scaled, self.leak)
             case "tanh":
                 return torch.tanh(scaled)
-            case _:
+            case "sigmoid":
                 return torch.sigmoid(scaled)
+            case other:
+                assert_never(other)
 
     def extra_repr(self) -> str:
         return f"{self.name}, slope={self.slope:g}"

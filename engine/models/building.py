@@ -15,6 +15,7 @@ from engine.models.initialisation import initialise
 from engine.models.recurrent import Last, Recurrent, Rows, cell
 from engine.models.summary import Summary, summarise
 from engine.spec import ModelSpec, RunSpec
+from engine.spec.choices import Cell
 
 
 def build(spec: ModelSpec, *, channels: int, size: int, classes: int, seed: int | None = 0) -> nn.Sequential:
@@ -31,7 +32,7 @@ def build(spec: ModelSpec, *, channels: int, size: int, classes: int, seed: int 
             width = _add_convolutions(layers, spec, channels, size)
             layers.add_once("flatten", nn.Flatten())
         else:
-            width = _add_cells(layers, spec, channels * size)
+            width = _add_cells(layers, spec, spec.cell, channels * size)
         for dense in spec.dense_blocks:
             layers.add("dense", nn.Linear(width, dense.units))
             if dense.batch_norm:
@@ -84,11 +85,11 @@ def _add_convolutions(layers: _Layers, spec: ModelSpec, channels: int, size: int
     return channels * size * size
 
 
-def _add_cells(layers: _Layers, spec: ModelSpec, width: int) -> int:
+def _add_cells(layers: _Layers, spec: ModelSpec, kind: Cell, width: int) -> int:
     """How many values an image has after them; `width` is how many a row has."""
     layers.add_once("rows", Rows())
     for _ in range(spec.layers):
-        layers.add("cell", cell(spec.cell, width, spec.hidden))
+        layers.add("cell", cell(kind, width, spec.hidden))
         width = spec.hidden
     layers.add_once("last", Last())
     return width
@@ -100,7 +101,7 @@ def check(spec: RunSpec, *, classes: int = 10) -> Summary:
     `classes` is how many the source has; where the spec names some of them, those count.
     """
     classes = len(spec.data.classes) or classes
-    channels = 1 if spec.data.colour == "grey" else 3
+    channels = spec.data.channels
     with torch.device("meta"):
         net = build(spec.model, channels=channels, size=spec.data.size, classes=classes, seed=None)
     return summarise(net, (channels, spec.data.size, spec.data.size))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import assert_never
 
 import torch
 import torch.nn.functional as F
@@ -34,6 +35,8 @@ def initialise(net: nn.Module, spec: ModelSpec) -> None:
                     nn.init.kaiming_normal_(weight, nonlinearity="linear")
                 case "gaussian":
                     nn.init.normal_(weight, std=spec.init_std)
+                case other:
+                    assert_never(other)
         for name, parameter in layer.named_parameters(recurse=False):
             if isinstance(layer, nn.Conv2d | nn.Linear | nn.RNNBase) and name.startswith("bias"):
                 nn.init.zeros_(parameter)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from torch import Tensor, nn
+
+from engine.spec.choices import Cell
 
 
 class Rows(nn.Module):
@@ -33,11 +37,18 @@ class Recurrent(nn.Sequential):
         return values
 
 
-def cell(name: str, features: int, hidden: int) -> nn.RNNBase:
+def cell(name: Cell, features: int, hidden: int) -> nn.RNNBase:
     """A new single layer of `hidden` units that reads rows [N, H, features]; torch's own, with oneDNN or cuDNN behind it.
 
     rnn: h' = tanh(W x + U h + b) (Elman 1990). lstm: with forget gates (Gers et al. 2000). gru: the reset gate after the matrix
     product, as cuDNN has it (Cho et al. 2014 have it before).
     """
-    kinds: dict[str, type[nn.RNN | nn.LSTM | nn.GRU]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
-    return kinds[name](features, hidden, batch_first=True)
+    match name:
+        case "rnn":
+            return nn.RNN(features, hidden, batch_first=True)
+        case "lstm":
+            return nn.LSTM(features, hidden, batch_first=True)
+        case "gru":
+            return nn.GRU(features, hidden, batch_first=True)
+        case other:
+            assert_never(other)

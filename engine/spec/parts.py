@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, assert_never, get_args
+from typing import Annotated, Any, Literal, assert_never
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from engine.spec.base import WANTED, Part, hyper, several
 from engine.spec.blocks import ConvBlocks, DenseBlocks
+from engine.spec.choices import (
+    MEASURES,
+    Activation,
+    CellOrNone,
+    Colour,
+    FirstFilters,
+    Fit,
+    Init,
+    Loss,
+    Measure,
+    Order,
+    OutputActivation,
+    Precision,
+    Schedule,
+    UpdateRule,
+)  # fmt: skip
 
 
 def _no_truth(value: Any) -> Any:
@@ -31,12 +47,6 @@ Names = Annotated[tuple[Annotated[str, BeforeValidator(_name), Field(min_length=
 
 # ------------------------------------------------------------------------------------------------------- measures
 
-Measure = Literal[
-    "mean_squared_error", "conv_deltas", "gradient_norm", "update_ratio", "saturated", "dead", "class_accuracy", "confusion"
-]
-"""What a run can measure besides losses, accuracies, learning rate and images/s; engine/training/layers.py defines each."""
-MEASURES: tuple[str, ...] = get_args(Measure)
-
 
 def _names(value: Any) -> Any:
     """Accept names written in one line, parted by commas; each counts once."""
@@ -58,28 +68,24 @@ class ModelSpec(Part):
     conv_blocks: ConvBlocks = hyper(
         (), "FILTERS KxK [stride S] [pad P] [bn] [pool P[/S]], ..., as in 32 5x5 pad 2 pool 2", max_length=32
     )
-    cell: Literal["none", "rnn", "lstm", "gru"] = hyper(
+    cell: CellOrNone = hyper(
         "none", "recurrent cell (tanh inside) that reads the image row by row, in place of convolutions; its last state goes on"
     )
     hidden: int = hyper(128, "hidden units of each recurrent layer; with a cell only", "units", ge=1, le=8192)
     layers: int = hyper(1, "recurrent layers, one reading the states of the other; with a cell only", "layers", ge=1, le=16)
     dense_blocks: DenseBlocks = hyper((), "UNITS [bn] [dropout SHARE], ..., as in 1024 dropout 0.5", max_length=16)
-    activation: Literal["relu", "leaky_relu", "tanh", "sigmoid"] = hyper("relu", "nonlinearity after every hidden layer")
-    output_activation: Literal["none", "relu", "leaky_relu", "tanh", "sigmoid"] = hyper(
-        "none", "nonlinearity after the output; with the loss sum_squares only"
-    )
+    activation: Activation = hyper("relu", "nonlinearity after every hidden layer")
+    output_activation: OutputActivation = hyper("none", "nonlinearity after the output; with the loss sum_squares only")
     slope: Slopes = hyper((1.0,), "s in f(s x), for tanh and sigmoid their steepness: one for all, or one each, the output's last")
     leak: Leaks = hyper((0.01,), "slope of leaky_relu below zero: one for all, or one each, the output's last")
-    init: Literal["default", "xavier", "he", "lecun", "gaussian"] = hyper(
-        "default", "how weights are drawn; default is PyTorch's own, lecun a gaussian of fan_in^-1/2"
-    )
+    init: Init = hyper("default", "how weights are drawn; default is PyTorch's own, lecun a gaussian of fan_in^-1/2")
     init_std: float = hyper(0.1, "standard deviation of the weights; gaussian only", gt=0, le=100)
-    first_filters: Literal["drawn", "class_means"] = hyper(
+    first_filters: FirstFilters = hyper(
         "drawn", "filters of conv1 before training: drawn like all others, or the mean image of each class"
     )
 
     @property
-    def activations(self) -> tuple[str, ...]:
+    def activations(self) -> tuple[Activation, ...]:
         """The nonlinearities in the order of the net, the output's, if it has one, last."""
         hidden = (self.activation,) * (len(self.conv_blocks) + len(self.dense_blocks))
         return hidden if self.output_activation == "none" else (*hidden, self.output_activation)
@@ -115,15 +121,13 @@ class DataSpec(Part):
         min_length=1,
     )
     classes: Names = hyper((), "only these classes, by name and in this order, as in 1, 3; none named is all", max_length=1000)
-    colour: Literal["grey", "rgb"] = hyper("rgb", "grey is ITU-R 601 luma, one channel; rgb has three")
+    colour: Colour = hyper("rgb", "grey is ITU-R 601 luma, one channel; rgb has three")
     size: int = hyper(32, "side of the square images; others are made to fit", "pixels", ge=4, le=512)
-    fit: Literal["resize", "crop"] = hyper("resize", "images of another size are resized, or cut to their middle")
+    fit: Fit = hyper("resize", "images of another size are resized, or cut to their middle")
     train_per_class: int = hyper(0, "training images of each class, the first ones; 0 is all", "images", ge=0)
     test_per_class: int = hyper(0, "test images of each class, the first ones; 0 is all", "images", ge=0)
     standardise: bool = hyper(True, "subtract the training split's mean and divide by its standard deviation, per channel")
-    order: Literal["shuffle", "fixed", "by_class"] = hyper(
-        "shuffle", "a new order each epoch, always the dataset's own, or all images of a class after the other"
-    )
+    order: Order = hyper("shuffle", "a new order each epoch, always the dataset's own, or all images of a class after the other")
     batch_size: int = hyper(128, "images in one step", "images", ge=1, le=65536)
     validation_fraction: float = hyper(0.0, "share of the training images held out for validation", ge=0, le=0.5)
     flip: bool = hyper(False, "in training, mirror every other image left to right, at random")
@@ -133,6 +137,28 @@ class DataSpec(Part):
     brightness: float = hyper(0.0, "in training, lighten or darken each image by up to this share of white", ge=0, le=1)
     contrast: float = hyper(0.0, "in training, multiply each image's contrast by 1 - this to 1 + this", ge=0, le=1)
     cutout: int = hyper(0, "in training, blot out a square of this side in each image; 0 is none", "pixels", ge=0, le=512)
+
+    @property
+    def channels(self) -> int:
+        """Of the images that a net gets."""
+        match self.colour:
+            case "grey":
+                return 1
+            case "rgb":
+                return 3
+            case other:
+                assert_never(other)
+
+    @property
+    def crops(self) -> bool:
+        """Whether images of another size are cut to their middle, and not resized."""
+        match self.fit:
+            case "crop":
+                return True
+            case "resize":
+                return False
+            case other:
+                assert_never(other)
 
     @property
     def selection(self) -> tuple[Any, ...]:
@@ -161,19 +187,28 @@ class DataSpec(Part):
 class OptimiserSpec(Part):
     """How weights are updated and how the learning rate moves."""
 
-    name: Literal["sgd", "nesterov", "rmsprop", "adam", "adamw"] = hyper("adam", "update rule; nesterov is sgd that looks ahead")
+    name: UpdateRule = hyper("adam", "update rule; nesterov is sgd that looks ahead")
     learning_rate: float = hyper(1e-3, "size of a step, before the schedule", gt=0, le=10)
     momentum: float = hyper(0.0, "share of the last update kept; sgd, rmsprop, and nesterov, which needs it (0.9, say)", ge=0, lt=1)
     weight_decay: float = hyper(0.0, "pull of the weights towards zero (decoupled in adamw)", ge=0, le=1)
     clip_norm: float = hyper(0.0, "norm of the whole gradient above which it is scaled down to it; 0 is none", ge=0, le=1e6)
-    schedule: Literal["constant", "exponential", "step", "cosine", "one_cycle"] = hyper(
-        "constant", "how the learning rate changes with time"
-    )
+    schedule: Schedule = hyper("constant", "how the learning rate changes with time")
     decay: float = hyper(
         0.95, "factor of the exponential schedule an epoch, smoothly; of the step schedule at each fall", gt=0, le=1
     )
     step_epochs: float = hyper(10.0, "time between two falls of the step schedule", "epochs", gt=0, le=100_000)
     warmup_epochs: float = hyper(0.0, "straight rise from zero before the cosine schedule", "epochs", ge=0, le=1000)
+
+    @property
+    def takes_momentum(self) -> bool:
+        """Whether `momentum` means something to the update rule."""
+        match self.name:
+            case "sgd" | "nesterov" | "rmsprop":
+                return True
+            case "adam" | "adamw":
+                return False
+            case other:
+                assert_never(other)
 
 
 class TrainingSpec(Part):
@@ -184,7 +219,7 @@ class TrainingSpec(Part):
     images: int | None = hyper(
         None, "budget in images shown, each counted as often as it is, in place of epochs", "images", ge=1, le=1_000_000_000_000
     )
-    loss: Literal["cross_entropy", "sum_squares"] = hyper(
+    loss: Loss = hyper(
         "cross_entropy", "what is minimised; sum_squares is half the sum of squares per image, against one-hot targets"
     )
     label_smoothing: float = hyper(0.0, "share of the target given to all classes alike, in training only", ge=0, lt=1)
@@ -195,7 +230,7 @@ class TrainingSpec(Part):
     snapshot_every: int = hyper(0, "epochs between snapshots of the weights; 0 keeps none", "epochs", ge=0, le=10_000)
     checkpoint_seconds: float = hyper(30.0, "time between resumable checkpoints", "seconds", ge=0, le=86_400)
     seed: int = hyper(0, "seed of the weights, of the order of images and of dropout", ge=0, lt=2**63)
-    precision: Literal["float32", "bfloat16"] = hyper("float32", "bfloat16 is mixed precision, for GPUs that have it")
+    precision: Precision = hyper("float32", "bfloat16 is mixed precision, for GPUs that have it")
     threads: int = hyper(0, "processor threads; 0 is one a core", "threads", ge=0, le=1024)
 
     @property
@@ -258,7 +293,7 @@ class RunSpec(Part):
                 f"model.output_activation = {self.model.output_activation}, but training.loss = cross_entropy has a softmax of its "
                 "own after the output: set model.output_activation = none or training.loss = sum_squares"
             )
-        if self.optimiser.momentum and self.optimiser.name in ("adam", "adamw"):
+        if self.optimiser.momentum and not self.optimiser.takes_momentum:
             raise ValueError(
                 f"optimiser.momentum = {self.optimiser.momentum:g} means something to sgd, nesterov and rmsprop only, but "
                 f"optimiser.name = {self.optimiser.name}: set optimiser.name = sgd or optimiser.momentum = 0"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from engine.spec import RunSpec, nearest
-from engine.spec.parts import MEASURES as CHOSEN
+from engine.spec.choices import MEASURES as CHOSEN
 
 Form = Literal["fraction", "loss", "seconds", "count", "number"]
 

@@ -65,7 +65,7 @@ def _check_statistics(wanted: Wanted, classes: int) -> None:
     if not wanted.statistics:
         return
     spec = wanted.spec
-    channels = 1 if spec.data.colour == "grey" else 3
+    channels = spec.data.channels
     with torch.device("meta"):
         net = models.build(spec.model, channels=channels, size=spec.data.size, classes=classes, seed=None)
     shape = (channels, spec.data.size, spec.data.size)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, assert_never
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from engine.models import summarise
 from engine.spec import RunSpec, TrainingSpec
+from engine.spec.choices import StepPath
 from engine.training.losses import mean_squared_error
 from engine.training.measures import Pending
 from engine.training.nonlinearities import Array, Nonlinearity, nonlinearity
@@ -34,16 +35,20 @@ def make_step(
     optimiser: torch.optim.Optimizer,
     device: torch.device,
     shape: tuple[int, int, int],
-    path: str = "",
+    path: StepPath | None = None,
 ) -> Step:
     """The quickest step that there is for this run, or that of a `path`; `shape` is an image's, (channels, height, width).
 
     By hand where images come one by one to a processor, in float32, and all of the net's layers are small and known here.
     """
     alone = spec.data.batch_size == 1 and device.type == "cpu" and spec.training.precision == "float32"
-    if path != EagerStep.path and alone and is_known(net, shape):
-        return ByHandStep(spec, net, optimiser, device, shape)
-    return EagerStep(spec, net, optimiser, device)
+    match path:
+        case "by hand" | None if alone and is_known(net, shape):
+            return ByHandStep(spec, net, optimiser, device, shape)
+        case "by hand" | "eager" | None:
+            return EagerStep(spec, net, optimiser, device)
+        case other:
+            assert_never(other)
 
 
 class ByHandStep(Step):
@@ -101,13 +106,17 @@ def loss_and_deltas(spec: TrainingSpec, outputs: Array, label: int) -> tuple[flo
     """The spec's loss of one image's outputs [classes], and its derivative by each of them; as `losses.loss` has it."""
     wanted = np.full_like(outputs, spec.label_smoothing / len(outputs))
     wanted[label] += 1 - spec.label_smoothing
-    if spec.loss == "sum_squares":
-        errors = outputs - wanted
-        return float(errors @ errors) / 2, errors
-    shifted = outputs - outputs.max()
-    powers = np.exp(shifted)
-    total = powers.sum()
-    return math.log(total) - float(wanted @ shifted), powers / total - wanted
+    match spec.loss:
+        case "sum_squares":
+            errors = outputs - wanted
+            return float(errors @ errors) / 2, errors
+        case "cross_entropy":
+            shifted = outputs - outputs.max()
+            powers = np.exp(shifted)
+            total = powers.sum()
+            return math.log(total) - float(wanted @ shifted), powers / total - wanted
+        case other:
+            assert_never(other)
 
 
 # ------------------------------------------------------------------------------------------------------------- layers

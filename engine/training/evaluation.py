@@ -15,6 +15,7 @@ from engine.models import at_rest
 from engine.spec import TrainingSpec
 from engine.training.layers import EvaluationMeasures
 from engine.training.losses import loss, mean_squared_error
+from engine.training.step import autocast
 
 BATCH = 256
 """Images at once: larger batches fall out of a processor's cache and are slower, smaller ones leave a GPU idle."""
@@ -47,7 +48,7 @@ def evaluate(
     with at_rest(net):
         for start in range(0, len(split), BATCH):
             labels = split.labels[start : start + BATCH]
-            with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=spec.precision == "bfloat16"):
+            with torch.inference_mode(), autocast(spec.precision, device):
                 images = standardise(split.images[start : start + BATCH])
                 # For this one pass: between two batches the puller may have passes of its own.
                 with measures.watching(net) if measures else nullcontext():

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, assert_never
 
 import torch
 from torch import Tensor, nn
@@ -42,13 +42,21 @@ class StepMeasures:
     def __init__(self, spec: TrainingSpec, net: nn.Module) -> None:
         layers = [(name, layer) for name, layer in net.named_modules() if list(layer.parameters(recurse=False))]
         self._parameters, self._weights, self.conv_deltas = {}, {}, {}
-        if "gradient_norm" in spec.measures:
-            self._parameters = {name: list(layer.parameters(recurse=False)) for name, layer in layers}
-        if "update_ratio" in spec.measures:
-            self._weights = {name: _weights(layer) for name, layer in layers}
-        if "conv_deltas" in spec.measures:
-            self.conv_deltas = dict(_before_activations(net))
-            """Convolution -> the last layer before its activation."""
+        for measure in spec.measures:
+            match measure:
+                case "gradient_norm":
+                    self._parameters = {name: list(layer.parameters(recurse=False)) for name, layer in layers}
+                case "update_ratio":
+                    self._weights = {name: _weights(layer) for name, layer in layers}
+                case "conv_deltas":
+                    self.conv_deltas = dict(_before_activations(net))
+                    """Convolution -> the last layer before its activation."""
+                case "mean_squared_error":  # each step measures it itself, where it has the outputs
+                    pass
+                case "saturated" | "dead" | "class_accuracy" | "confusion":  # of an evaluation
+                    pass
+                case other:
+                    assert_never(other)
         self._before: dict[str, list[Tensor]] = {}
         self.chosen = bool(self._parameters or self._weights)
         """False where there is nothing to be asked for before and after an update."""

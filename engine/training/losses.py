@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -22,10 +24,14 @@ def loss(spec: TrainingSpec, outputs: Tensor, labels: Tensor, *, reduction: str 
     d are the `targets`, smoothed as the spec says.
     """
     outputs = outputs.to(torch.promote_types(outputs.dtype, torch.float32))  # half precision does for nets, not for sums
-    if spec.loss == "cross_entropy":
-        return F.cross_entropy(outputs, labels, label_smoothing=spec.label_smoothing, reduction=reduction)
-    squares = (outputs - targets(labels, outputs.shape[1], spec.label_smoothing)).square()
-    return squares.sum() / (2 * len(labels) if reduction == "mean" else 2)
+    match spec.loss:
+        case "cross_entropy":
+            return F.cross_entropy(outputs, labels, label_smoothing=spec.label_smoothing, reduction=reduction)
+        case "sum_squares":
+            squares = (outputs - targets(labels, outputs.shape[1], spec.label_smoothing)).square()
+            return squares.sum() / (2 * len(labels) if reduction == "mean" else 2)
+        case other:
+            assert_never(other)
 
 
 def mean_squared_error(spec: TrainingSpec, outputs: Tensor, labels: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, assert_never
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from engine.models.activations import Sloped
+from engine.spec.choices import Activation
 
 Array = NDArray[Any]
 
@@ -19,25 +20,24 @@ Array = NDArray[Any]
 class Nonlinearity(NamedTuple):
     """What a layer computes: f(slope x), value by value."""
 
-    name: str
-    """As in the spec: relu, leaky_relu, tanh or sigmoid."""
+    name: Activation
     slope: float = 1.0
     leak: float = 0.0
     """What f(x) is below zero, over x; leaky_relu only."""
 
     def value(self, values: Array) -> Array:
         """f(slope x)."""
-        return RULES[self.name].value(values if self.slope == 1 else np.float32(self.slope) * values, self.leak)
+        return rule(self.name).value(values if self.slope == 1 else np.float32(self.slope) * values, self.leak)
 
     def derivative(self, results: Array) -> Array:
         """d f(slope x) / dx, from f(slope x), which tells it for all of them."""
-        derivative = RULES[self.name].derivative(results, self.leak)
+        derivative = rule(self.name).derivative(results, self.leak)
         return derivative if self.slope == 1 else np.float32(self.slope) * derivative
 
     @property
     def ends(self) -> tuple[float, float] | None:
         """Those of its range; None where it goes on for ever."""
-        return RULES[self.name].ends
+        return rule(self.name).ends
 
     @property
     def is_flat_below_zero(self) -> bool:
@@ -56,14 +56,27 @@ class Rule:
     ends: tuple[float, float] | None = None
 
 
-RULES = {
-    "relu": Rule(lambda x, _: np.maximum(x, 0), lambda y, _: y > 0),
-    "leaky_relu": Rule(
-        lambda x, leak: np.maximum(x, np.float32(leak) * x), lambda y, leak: np.where(y > 0, np.float32(1), np.float32(leak))
-    ),
-    "tanh": Rule(lambda x, _: torch.tanh(torch.from_numpy(x)).numpy(), lambda y, _: 1 - y * y, (-1, 1)),
-    "sigmoid": Rule(lambda x, _: torch.sigmoid(torch.from_numpy(x)).numpy(), lambda y, _: y * (1 - y), (0, 1)),
-}
+_RELU = Rule(lambda x, _: np.maximum(x, 0), lambda y, _: y > 0)
+_LEAKY_RELU = Rule(
+    lambda x, leak: np.maximum(x, np.float32(leak) * x), lambda y, leak: np.where(y > 0, np.float32(1), np.float32(leak))
+)
+_TANH = Rule(lambda x, _: torch.tanh(torch.from_numpy(x)).numpy(), lambda y, _: 1 - y * y, (-1, 1))
+_SIGMOID = Rule(lambda x, _: torch.sigmoid(torch.from_numpy(x)).numpy(), lambda y, _: y * (1 - y), (0, 1))
+
+
+def rule(name: Activation) -> Rule:
+    """The rule of a nonlinearity."""
+    match name:
+        case "relu":
+            return _RELU
+        case "leaky_relu":
+            return _LEAKY_RELU
+        case "tanh":
+            return _TANH
+        case "sigmoid":
+            return _SIGMOID
+        case other:
+            assert_never(other)
 
 
 def nonlinearity(layer: nn.Module) -> Nonlinearity | None:

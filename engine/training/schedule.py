@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import assert_never
 
 from engine.spec import OptimiserSpec
 
@@ -17,6 +18,8 @@ def learning_rate(spec: OptimiserSpec, step: int, *, steps_per_epoch: int, total
     """
     rate = spec.learning_rate
     match spec.schedule:
+        case "constant":
+            return rate
         case "exponential":
             return float(rate * spec.decay ** (step / steps_per_epoch))
         case "step":
@@ -32,7 +35,8 @@ def learning_rate(spec: OptimiserSpec, step: int, *, steps_per_epoch: int, total
             if step < top:
                 return _eased(first, rate, step / top)
             return _eased(rate, last, (step - top) / max(1, total_steps - 1 - top))
-    return rate
+        case other:
+            assert_never(other)
 
 
 def _eased(first: float, last: float, share: float) -> float:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, assert_never
 
 import torch
 from torch import Tensor, nn
 
 from engine.spec import OptimiserSpec, RunSpec
+from engine.spec.choices import Precision, StepPath
 from engine.training.layers import StepMeasures
 from engine.training.losses import loss, mean_squared_error
 from engine.training.measures import Pending
@@ -32,11 +33,24 @@ def make_optimiser(spec: OptimiserSpec, parameters: Iterable[nn.Parameter]) -> t
                 return torch.optim.Adam(parameters, rate, weight_decay=decay, **form)
             case "adamw":
                 return torch.optim.AdamW(parameters, rate, weight_decay=decay, **form)
+            case other:
+                assert_never(other)
 
     try:
         return make(fused=True)
     except RuntimeError:  # a device that has no fused kernels
         return make(foreach=True)
+
+
+def autocast(precision: Precision, device: torch.device) -> contextlib.AbstractContextManager[Any]:
+    """Within it a net's layers compute in this precision."""
+    match precision:
+        case "float32":
+            return contextlib.nullcontext()
+        case "bfloat16":
+            return torch.autocast(device.type, dtype=torch.bfloat16)
+        case other:
+            assert_never(other)
 
 
 class Step(ABC):
@@ -45,7 +59,7 @@ class Step(ABC):
     Holds what stays the same from step to step, so that a step costs nothing beside its arithmetic.
     """
 
-    path: ClassVar[str]
+    path: ClassVar[StepPath]
     """What is recorded with the run: the same path gives the same numbers to the last bit."""
     threads: ClassVar[int] = 0
     """How many suit it where nobody has chosen; 0 is torch's own number."""
@@ -57,9 +71,7 @@ class Step(ABC):
         self.optimiser = optimiser
         self.parameters = [parameter for parameter in net.parameters() if parameter.requires_grad]
         self.measures = StepMeasures(spec.training, net)
-        self.mixed = (
-            torch.autocast(device.type, dtype=torch.bfloat16) if spec.training.precision == "bfloat16" else contextlib.nullcontext()
-        )
+        self.mixed = autocast(spec.training.precision, device)
 
     def __call__(self, images: Tensor, labels: Tensor, rate: float, pending: Pending) -> None:
         """Train on images float32 [N, C, H, W] with labels int64 [N]; append the step's measures to `pending`."""

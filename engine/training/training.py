@@ -12,7 +12,7 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, assert_never
 
 import torch
 from torch import Tensor
@@ -89,7 +89,7 @@ class Training:
 
         self.steps_per_epoch = math.ceil(len(self._train) / spec.data.batch_size)
         self.total_steps = spec.total_steps(len(self._train))
-        self.state = State(step_path="")
+        self.state = State()
         self._best: dict[str, Tensor] = {}
         self._pending = Pending()
         self._not_finite: NotFinite | None = None
@@ -97,8 +97,13 @@ class Training:
         net = models.build(
             spec.model, channels=channels, size=spec.data.size, classes=len(dataset.train.classes), seed=spec.training.seed
         )
-        if spec.model.first_filters == "class_means":
-            models.seed_filters(net, standardise(class_means(dataset.train)))
+        match spec.model.first_filters:
+            case "drawn":
+                pass
+            case "class_means":
+                models.seed_filters(net, standardise(class_means(dataset.train)))
+            case other:
+                assert_never(other)
         self.net = net.to(self.device).to(memory_format=torch.channels_last)
         shape = (channels, spec.data.size, spec.data.size)
         refuse_lone_images(spec, lambda: models.summarise(self.net, shape), len(self._train))
@@ -107,7 +112,8 @@ class Training:
         if resume_from is not None:
             self._resume(resume_from, optimiser)
         self._images_before = self.state.images
-        self._step = make_step(spec, self.net, optimiser, self.device, shape, self.state.step_path)
+        path = None if resume_from is None else self.state.step_path
+        self._step = make_step(spec, self.net, optimiser, self.device, shape, path)
         self.state.step_path = self._step.path
         self._threads = threads or spec.training.threads or self._step.threads or torch.get_num_threads()
 

@@ -70,7 +70,7 @@ def speed(spec: RunSpec, device: torch.device, counts: Counts) -> Iterator[Speed
     It is the median of the steps so far, the first `WARM_UP_STEPS` left out once there are others. Ends after `TIMED_STEPS` that
     took `TIMED_SECONDS`. Raises SpecError, DeviceError before the first one.
     """
-    channels, classes = 1 if spec.data.colour == "grey" else 3, counts.classes
+    channels, classes = spec.data.channels, counts.classes
     bench = _Bench(spec, device, channels, classes, spec.data.batch_size)  # whole batches; how many there are is a guess at times
     standardise = Standardise.none(channels).to(device)
     generator = torch.Generator().manual_seed(0)

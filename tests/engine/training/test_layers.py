@@ -15,7 +15,7 @@ from engine.checkpoint import UNCHECKED, load
 from engine.events import Event
 from engine.models import build
 from engine.spec import RunSpec, changed, make
-from engine.spec.parts import MEASURES
+from engine.spec.choices import MEASURES
 from engine.training import Training, training
 from engine.training.by_hand import make_step
 from engine.training.layers import EvaluationMeasures

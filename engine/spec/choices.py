@@ -1,0 +1,31 @@
+"""The closed lists of a run's settings, each named once. What acts on one goes through all of it and ends in `assert_never`: when a
+name is added here, mypy names every place that has to know it."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+Activation = Literal["relu", "leaky_relu", "tanh", "sigmoid"]
+OutputActivation = Literal["none", Activation]
+Cell = Literal["rnn", "lstm", "gru"]
+CellOrNone = Literal["none", Cell]
+Init = Literal["default", "xavier", "he", "lecun", "gaussian"]
+FirstFilters = Literal["drawn", "class_means"]
+
+Colour = Literal["grey", "rgb"]
+Fit = Literal["resize", "crop"]
+Order = Literal["shuffle", "fixed", "by_class"]
+
+UpdateRule = Literal["sgd", "nesterov", "rmsprop", "adam", "adamw"]
+Schedule = Literal["constant", "exponential", "step", "cosine", "one_cycle"]
+
+Loss = Literal["cross_entropy", "sum_squares"]
+Precision = Literal["float32", "bfloat16"]
+Measure = Literal[
+    "mean_squared_error", "conv_deltas", "gradient_norm", "update_ratio", "saturated", "dead", "class_accuracy", "confusion"
+]
+"""What a run can measure besides losses, accuracies, learning rate and images/s; engine/training/layers.py defines each."""
+MEASURES: tuple[Measure, ...] = get_args(Measure)
+
+StepPath = Literal["eager", "by hand"]
+"""How steps are computed; not a setting, but recorded with a run and used again."""

@@ -1,0 +1,69 @@
+"""The closed lists of settings: what is added to a list alone is nowhere taken for another choice. (mypy tells the places.)"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from engine.data.batches import epoch_order
+from engine.device import check_precision
+from engine.models import build
+from engine.models.activations import Sloped, activation
+from engine.models.initialisation import initialise
+from engine.models.recurrent import cell
+from engine.spec import DataSpec, ModelSpec, OptimiserSpec, RunSpec, TrainingSpec
+from engine.training.by_hand import loss_and_deltas, make_step
+from engine.training.layers import StepMeasures
+from engine.training.losses import loss
+from engine.training.nonlinearities import rule
+from engine.training.schedule import learning_rate
+from engine.training.step import autocast, make_optimiser
+
+UNHEARD: Any = "unheard of"
+CPU = torch.device("cpu")
+NET = torch.nn.Linear(2, 3)
+
+
+def model(**values: Any) -> ModelSpec:
+    """Not validated, as if the list had the name."""
+    return ModelSpec().model_copy(update=values)
+
+
+def optimiser(**values: Any) -> OptimiserSpec:
+    return OptimiserSpec().model_copy(update=values)
+
+
+def training(**values: Any) -> TrainingSpec:
+    return TrainingSpec().model_copy(update=values)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda: activation(model(activation=UNHEARD)),
+        lambda: Sloped(UNHEARD, 2.0, 0.0)(torch.ones(1)),
+        lambda: rule(UNHEARD),
+        lambda: build(model(cell=UNHEARD), channels=1, size=8, classes=3),
+        lambda: cell(UNHEARD, 2, 3),
+        lambda: initialise(NET, model(init=UNHEARD)),
+        lambda: DataSpec().model_copy(update={"colour": UNHEARD}).channels,
+        lambda: DataSpec().model_copy(update={"fit": UNHEARD}).crops,
+        lambda: epoch_order(3, how=UNHEARD, seed=0, epoch=1),
+        lambda: make_optimiser(optimiser(name=UNHEARD), NET.parameters()),
+        lambda: optimiser(name=UNHEARD).takes_momentum,
+        lambda: learning_rate(optimiser(schedule=UNHEARD), 0, steps_per_epoch=1, total_steps=1),
+        lambda: loss(training(loss=UNHEARD), torch.zeros(1, 3), torch.zeros(1, dtype=torch.int64)),
+        lambda: loss_and_deltas(training(loss=UNHEARD), torch.zeros(3).numpy(), 0),
+        lambda: training(loss=UNHEARD).outputs_are,
+        lambda: autocast(UNHEARD, CPU),
+        lambda: check_precision(CPU, UNHEARD),
+        lambda: StepMeasures(training(measures=(UNHEARD,)), NET),
+        lambda: make_step(RunSpec(), NET, torch.optim.SGD(NET.parameters()), CPU, (1, 8, 8), UNHEARD),
+    ],
+)
+def test_a_name_that_is_only_in_the_list_is_not_taken_for_another(use: Callable[[], object]) -> None:
+    with pytest.raises(AssertionError, match="unheard of"):
+        use()
