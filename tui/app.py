@@ -19,6 +19,7 @@ from textual.driver import Driver
 from textual.reactive import reactive
 from textual.theme import Theme
 from textual.widgets import HelpPanel
+from textual.worker import get_current_worker
 
 from engine.errors import ConvtuiError
 from tui import settings
@@ -116,7 +117,6 @@ class ConvtuiApp(App[int]):
             self.notify(f"the theme cannot be kept: {error.strerror}", severity="warning")
 
     def _opened(self) -> None:
-        self.about = f"{self.session.path} · {self.session.device}"
         self._look_at_store()
         self.set_interval(LOOKED_AT_SECONDS, self._look_at_store)
         self.set_timer(IDLE_SECONDS, self._prepare_charts)
@@ -149,18 +149,22 @@ class ConvtuiApp(App[int]):
         if version != self._version:
             self._version = version
             self._tell_page()
+            self._count_runs()
 
     def _tell_page(self) -> None:
         # A page that has no widgets yet looks at the store itself once it has.
         if self.session.is_open and isinstance(self.screen, Page) and self.screen.is_mounted:
             self.screen.store_changed()
 
-    def watch_about(self, about: str) -> None:
-        from tui.widgets.top_bar import TopBar
-
-        if isinstance(self.screen_stack[-1] if self.screen_stack else None, Page):
-            for bar in self.screen.query(TopBar):
-                bar.about = about
+    @work(thread=True, group="count", exclusive=True)
+    def _count_runs(self) -> None:
+        worker = get_current_worker()
+        try:
+            runs = _counted(self.session.store.count_runs())
+        except ConvtuiError:
+            runs = "? runs"  # the next look at the store says why
+        if not worker.is_cancelled:  # else a newer count is under way
+            self.call_later(setattr, self, "about", f"{_short(self.session.path)} · {runs} · {self.session.device}")
 
     # --------------------------------------------------------------------------------------------------------- pages
 
@@ -252,6 +256,18 @@ class ConvtuiApp(App[int]):
             if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
                 with contextlib.suppress(NotImplementedError):  # there are no such handlers on Windows
                     loop.add_signal_handler(number, partial(self._close, hand_on=hand_on, code=128 + number))
+
+
+def _short(path: Path) -> str:
+    """As a person would type it from here."""
+    try:
+        return f"./{path.absolute().relative_to(Path.cwd())}"
+    except ValueError:
+        return str(path)
+
+
+def _counted(runs: int) -> str:
+    return "1 run" if runs == 1 else f"{runs:,} runs"
 
 
 def _unforeseen(error: Exception) -> str:

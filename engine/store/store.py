@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from sqlalchemy import delete as sql_delete
-from sqlalchemy import update
+from sqlalchemy import func, update
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import Session, col, select
 
@@ -183,6 +183,11 @@ class Store:
         for run in found:
             self._resolve(run)
         return found if status is None else [run for run in found if run.status in wanted][:limit]
+
+    def count_runs(self) -> int:
+        """How many runs there are: a millisecond where `runs` takes many."""
+        with self.reading() as session:
+            return session.exec(select(func.count()).select_from(Run)).one()
 
     def run(self, run_id: int) -> Run:
         """The run of this id. Raises RunNotFound."""

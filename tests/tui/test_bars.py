@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -12,7 +14,13 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widget import Widget
 
+from engine.store import Store
 from tests.harness.screen import piloted, screen_text, until
+from tests.tui.stores import add_run
+from tui.app import ConvtuiApp
+from tui.screens.compare import ComparePage
+from tui.screens.runs import RunsPage
+from tui.session import Session
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.top_bar import TopBar
 
@@ -92,6 +100,34 @@ async def test_a_key_that_goes_makes_room_for_another() -> None:
         app.screen.can = False
         app.screen.refresh_bindings()
         await until(pilot, lambda: bottom(pilot) == "+− Rate b Beta # Gamma q Quit ? Keys")
+
+
+def test_the_runs_are_counted_whichever_page_is_shown(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+
+    async def use() -> None:
+        async with ConvtuiApp(Session(path, device="cpu")).run_test(size=(120, 36)) as pilot:
+
+            def top() -> str:
+                return screen_text(pilot).splitlines()[0]
+
+            await until(pilot, lambda: "0 runs" in top())
+            await pilot.press("5")
+            await until(pilot, lambda: isinstance(pilot.app.screen, ComparePage) and "0 runs" in top())
+            with Store.open(path) as other:
+                for count in ("1 run ", "2 runs"):
+                    add_run(other, "somewhere else")
+                    await until(pilot, lambda count=count: count in top())  # type: ignore[misc]
+                await pilot.press("1")
+                await until(pilot, lambda: isinstance(pilot.app.screen, RunsPage) and "2 runs" in top())
+                other.delete(1)
+                await until(pilot, lambda: "1 run " in top())
+                # A page that is not shown is told too.
+                await pilot.press("5")
+                await until(pilot, lambda: isinstance(pilot.app.screen, ComparePage))
+                assert "1 run " in top()
+
+    asyncio.run(use())
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 120])

@@ -732,7 +732,6 @@ def test_picture(
         if view in ("images", "both"):
             await seen(page, pilot)
         await pilot.app.workers.wait_for_complete()
-        app.about = "./store.db · 0 runs · cpu"  # as the page Runs says, if it had the time to
         page.panel.say_speed("cpu: 11.3 ms a step, 0:01 an epoch, 0:12 in all, evaluation not counted")
         await pilot.pause()
 

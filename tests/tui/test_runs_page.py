@@ -49,7 +49,7 @@ def used(steps: Steps, size: tuple[int, int] = (120, 36)) -> ConvtuiApp:
 
     async def use() -> None:
         async with app.run_test(size=size) as pilot:
-            await until(pilot, lambda: "runs" in app.about)
+            await until(pilot, lambda: bool(page(pilot).all_lines) or page(pilot).has_class("empty"))
             await steps(pilot)
         app.session.close()
 

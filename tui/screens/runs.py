@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import ClassVar
 
 from rich.text import Text
@@ -151,8 +150,6 @@ class RunsPage(RunMeasures):
         if bool(event.lines) != bool(self.all_lines):
             self.refresh_bindings()  # makes the whole footer anew: not at every reading
         self.all_lines = event.lines
-        session = self.convtui.session
-        self.convtui.about = f"{_short(session.path)} · {_counted(len(self.all_lines))} · {session.device}"
         self.set_class(not self.all_lines, "empty")
         self.show_lines()
         if self.ended("read"):
@@ -315,15 +312,3 @@ class RunsPage(RunMeasures):
         if action == "filter" and isinstance(self.focused, Sought):
             return False
         return not (action in _NEEDS_A_RUN and not self.all_lines)
-
-
-def _short(path: Path) -> str:
-    """As a person would type it from here."""
-    try:
-        return f"./{path.absolute().relative_to(Path.cwd())}"
-    except ValueError:
-        return str(path)
-
-
-def _counted(runs: int) -> str:
-    return "1 run" if runs == 1 else f"{runs:,} runs"

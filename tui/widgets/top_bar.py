@@ -37,4 +37,7 @@ class TopBar(Widget):
         return Text.assemble(left, " " * max(0, room - right.cell_len), right, no_wrap=True, end="")
 
     def on_mount(self) -> None:
-        self.about = getattr(self.app, "about", "")
+        self.watch(self.app, "about", self._show)  # also while another page is shown
+
+    def _show(self, about: str) -> None:
+        self.about = about
