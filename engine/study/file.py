@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from engine.data.catalog import describe
 from engine.errors import DataError, SpecError
-from engine.presets import preset
+from engine.presets import Preset, preset
 from engine.spec import RunSpec, changed, nearest, written
 from engine.study import names
 from engine.study.definition import Claim, Published, Setting, Study
@@ -83,6 +83,8 @@ class _Reader:
     def __init__(self, path: Path, lines: Lines) -> None:
         self._path = path
         self._lines = lines
+        self._presets: dict[str, Preset] = {}
+        """Those read already: hundreds of settings begin with the same one."""
 
     def study(self, values: dict[str, Any]) -> Study:
         try:
@@ -173,7 +175,7 @@ class _Reader:
 
     def _spec(self, file: FileTable, place: Place, name: str, own: Mapping[str, Mapping[str, Any]]) -> RunSpec:
         try:
-            base = preset(name)
+            base = self._presets[name] = self._presets.get(name) or preset(name)
         except SpecError as error:
             self._fail((*place, "preset"), str(error))
         changes = file.set | {path: value for values in own.values() for path, value in values.items()}

@@ -11,9 +11,9 @@ import pytest
 
 from engine.errors import SpecError, UsageError
 from engine.models import check
-from engine.presets import preset
+from engine.presets import Preset, preset
 from engine.spec import difference
-from engine.study import Published, Study, studies, study
+from engine.study import Published, Study, file, studies, study
 from engine.study.file import read
 
 GOOD = """\
@@ -260,3 +260,17 @@ def test_a_study_can_be_named_by_its_file(tmp_path: Path, monkeypatch: pytest.Mo
 @pytest.mark.parametrize("name", sorted(studies()))
 def test_every_shipped_study_can_be_read(name: str) -> None:
     assert study(name).settings
+
+
+def test_hundreds_of_settings_read_the_preset_that_they_begin_with_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names: list[str] = []
+
+    def counted(name: str) -> Preset:
+        names.append(name)
+        return preset(name)
+
+    monkeypatch.setattr(file, "preset", counted)
+    settings = "".join(f'[[setting]]\nname = "s{number}"\npreset = "{"rnn" if number % 2 else "demo"}"\n' for number in range(20))
+    (tmp_path / "many.toml").write_text(f'title = "many"\nquestion = "?"\n{settings}')
+    assert len(read(tmp_path / "many.toml").settings) == 20
+    assert sorted(names) == ["demo", "rnn"]
