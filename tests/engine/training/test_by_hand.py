@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -12,12 +13,12 @@ from torch import Tensor, nn
 from engine import events
 from engine.checkpoint import load
 from engine.models import build
-from engine.spec import RunSpec, changed, make
+from engine.spec import RunSpec, changed, choices, make
 from engine.training import Training, training
 from engine.training.by_hand import Activation, ByHandStep, make_step
 from engine.training.losses import loss
 from engine.training.measures import Pending
-from engine.training.nonlinearities import RULES, Nonlinearity
+from engine.training.nonlinearities import Nonlinearity
 from engine.training.step import EagerStep, make_optimiser
 from tests.conftest import toy_dataset
 from tests.engine.training.finite import derivative
@@ -89,9 +90,9 @@ def test_gradients_agree_with_finite_differences_in_double_precision(net: str, a
         assert_close(parameter.grad, derivative(error, twin), OPERATIONS)
 
 
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("name", get_args(choices.Activation))
 @pytest.mark.parametrize("slope", [1.0, 0.3, 2.0])
-def test_every_nonlinearity_and_its_derivative_with_any_slope(name: str, slope: float) -> None:
+def test_every_nonlinearity_and_its_derivative_with_any_slope(name: choices.Activation, slope: float) -> None:
     does = Nonlinearity(name, slope, 0.1 if name == "leaky_relu" else 0.0)
     functions = {
         "relu": torch.relu,
