@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import logging
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from engine.data import picture
-from engine.data.picture import UnreadableImage, decode
+from engine.data.picture import UnreadableImage, decode, decode_alone
 from tests.engine.data.making import encoded, giant, plain
 
 
@@ -103,3 +104,19 @@ def test_a_huge_image_is_refused_by_its_header_alone(side: int, monkeypatch: pyt
     # Pillow warns of more than 89 million pixels; a warning is an error in these tests.
     with pytest.raises(UnreadableImage, match="huge"):
         decode(giant(side), 8)
+
+
+def test_what_pillow_warns_of_or_logs_stays_off_the_screen(capfd: pytest.CaptureFixture[str]) -> None:
+    palette = Image.new("P", (8, 8), 1)
+    palette.putpalette([0, 0, 0, 200, 10, 20])
+    # Bytes of transparency, one a colour: Pillow warns when such a picture is converted.
+    assert decode(encoded(palette, transparency=b"\xff\x00"), 8).pixels[:, 0, 0].tolist() == [255, 255, 255]
+    logging.getLogger("PIL.TiffImagePlugin").error("of an odd file")
+    assert capfd.readouterr().err == ""
+
+
+def test_a_picture_by_itself_takes_the_white_of_those_it_belongs_with() -> None:
+    content = encoded(Image.fromarray(np.full((8, 8), 1000, np.uint16)))
+    assert decode_alone(content, 8)[0, 0, 0] == round(1000 * 255 / 1023)
+    assert decode_alone(content, 8, white=lambda: 4095)[0, 0, 0] == round(1000 * 255 / 4095)
+    assert decode_alone(plain(90, "L"), 8, white=lambda: pytest.fail("nobody needs to know"))[0, 0, 0] == 90
