@@ -1,6 +1,7 @@
 """Runs in SQLite: what was trained, how it went, where its checkpoints are, and what somebody wants of it."""
 
 from engine.store.drive import Pullable, drive
+from engine.store.leftovers import Leftover
 from engine.store.matching import Match, Standing, match
 from engine.store.recorder import Recorder
 from engine.store.series import Bucket, Cursor, Point, Series
@@ -14,6 +15,7 @@ __all__ = [
     "Bucket",
     "Checkpoint",
     "Cursor",
+    "Leftover",
     "Match",
     "Message",
     "Metric",

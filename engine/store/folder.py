@@ -21,6 +21,7 @@ from engine.files import STORE_MARK, written_whole
 from engine.store.sqlite import looking_only
 
 _OUR_FILES = re.compile(r"(checkpoint|best|snapshot)-\d+\.safetensors|output\.log|\..*\.partial")
+_NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 _LONGEST_MARK = 10_000
 
 
@@ -84,10 +85,16 @@ class Folder:
         """Whether the folder is there and has this store's mark."""
         return _read_mark(self.path).get("store") == self._mark["store"]
 
+    def numbered(self) -> dict[int, Path]:
+        """The folders of runs in it, by the run's id; none where it is not there, or not ours."""
+        if not self.is_ours():
+            return {}
+        return {int(child.name): child for child in self.path.iterdir() if _NUMBER.fullmatch(child.name) and _is_folder(child)}
+
     def remove(self, run_id: int) -> None:
         """Delete a run's files; a folder that is not ours is left alone. Raises StoreError."""
         folder = self.path / str(run_id)
-        if not folder.is_dir() or folder.is_symlink() or not self.is_ours():
+        if not _is_folder(folder) or not self.is_ours():
             return
         try:
             shutil.rmtree(folder)
@@ -157,15 +164,21 @@ def _free(database: Path, run_ids: Collection[int]) -> str:
 
 def _may_be(folder: Path, run_ids: Collection[int]) -> bool:
     """Whether `folder` is not there yet, or holds files of these runs and nothing else."""
-    if not folder.is_dir() or folder.is_symlink():
+    if not _is_folder(folder):
         return not folder.exists() and not folder.is_symlink()
     return all(
-        child.name.isdecimal()
-        and int(child.name) in run_ids
-        and child.is_dir()
-        and all(_OUR_FILES.fullmatch(file.name) for file in child.iterdir())
+        _NUMBER.fullmatch(child.name) and int(child.name) in run_ids and _is_folder(child) and holds_only_ours(child)
         for child in folder.iterdir()
     )
+
+
+def holds_only_ours(folder: Path) -> bool:
+    """Whether all in a run's folder is named as what trainings write."""
+    return all(_OUR_FILES.fullmatch(file.name) for file in folder.iterdir())
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
 
 
 def _read_mark(folder: Path) -> dict[str, Any]:

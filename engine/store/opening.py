@@ -6,6 +6,7 @@ The version is read with one raw query: Alembic takes longer to import than ever
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from engine.store.tables import VERSION_TABLE, StoreTable
 
 HEAD = "0005"
 """The newest migration in `migrations/versions`. Versions are four digits and grow."""
+FULL = "the disk is full: free some space"
+_SQLITES_ROOM = 1 << 17
+"""Bytes that SQLite needs beside a store, generously: 32 KiB for its index of the log, and some pages of log."""
 _SMALLEST = 100
 """Bytes of SQLite's header; it takes a file of one byte for an empty database, and would write over it."""
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -28,8 +32,9 @@ class ReadOnlyStore(StoreError):
     exit_code = 2
 
 
-def prepare(path: Path, *, create: bool, head: str = HEAD, migrations: Path = MIGRATIONS) -> None:
-    """See to it that `path` (absolute) is a store of version `head`.
+def prepare(path: Path, *, create: bool, head: str = HEAD, migrations: Path = MIGRATIONS) -> str:
+    """See to it that `path` (absolute) is a store of version `head`. Gives why it can only be read, and what to do; empty where
+    it can be written.
 
     Raises StoreTooNew for one of a later version, and StoreError for what is no store, cannot be written, or is not there
     while `create` is false; the file is untouched then.
@@ -47,13 +52,20 @@ def prepare(path: Path, *, create: bool, head: str = HEAD, migrations: Path = MI
                 f"store {path} is of an older version ({version}, this convtui has {head}), and only a store that can be written "
                 "can be migrated: copy it to a folder of your own"
             )
-        return
-    with explained(path, "opening it"):
-        if version is not None and version < head:
-            migrate(path, head, migrations)
-        ensure_wal(path)
-        if version is None:
-            _make(path, head)
+        return "change the rights of the file and its folder, or choose another with --store"
+    try:
+        with explained(path, "opening it"):
+            if version is not None and version < head:
+                migrate(path, head, migrations)
+            ensure_wal(path)
+            if version is None:
+                _make(path, head)
+    except StoreError:
+        # There is no room for the files that SQLite lays beside the store, but what is in it can be read.
+        if version == head and shutil.disk_usage(path.parent).free < _SQLITES_ROOM:
+            return FULL
+        raise
+    return ""
 
 
 def is_writable(path: Path) -> bool:

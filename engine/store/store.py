@@ -6,6 +6,7 @@ import json
 import math
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -21,11 +22,12 @@ from sqlmodel import Session, col, select
 from engine.errors import RunBusy, RunNotFound, UsageError
 from engine.events import CheckpointKind
 from engine.spec import RunSpec
-from engine.store import finding, series, stability
+from engine.store import finding, kept, series, stability
 from engine.store.folder import Folder, Place, is_settled, settle
 from engine.store.gathering import INSERT_METRIC
+from engine.store.leftovers import Leftover, leftovers
 from engine.store.matching import Match, match
-from engine.store.opening import ReadOnlyStore, is_writable, prepare
+from engine.store.opening import FULL, ReadOnlyStore, prepare
 from engine.store.processes import Process, is_alive, process_of, this_process
 from engine.store.series import Bucket, Cursor, Point, Series
 from engine.store.sqlite import KeptConnection, SameFile, explained, make_engine
@@ -41,11 +43,10 @@ class Store:
     StoreError, in one line, when the file cannot be read or written; those that take a run's id raise RunNotFound.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, why_read_only: str = "") -> None:
         """For `open`, which sees to it that `path` is a store."""
         self.path = path
-        self.read_only = not is_writable(path)
-        """True where the file, or its folder, cannot be written: all can be read, and whatever writes raises StoreError."""
+        self._why_read_only = why_read_only
         self._file = SameFile(path)
         self._engine = make_engine(path, read_only=self.read_only)
         self._watching: KeptConnection | None = None
@@ -60,8 +61,12 @@ class Store:
         a store; both leave it untouched.
         """
         path = Path(path).absolute()
-        prepare(path, create=create)
-        return cls(path)
+        return cls(path, prepare(path, create=create))
+
+    @property
+    def read_only(self) -> bool:
+        """True where the file, or its folder, cannot be written: all can be read, and whatever writes raises StoreError."""
+        return bool(self._why_read_only)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -108,10 +113,7 @@ class Store:
     def require_writable(self) -> None:
         """Raise StoreError where the store can only be read."""
         if self.read_only:
-            raise ReadOnlyStore(
-                f"store {self.path} can only be read here: change the rights of the file and its folder, or choose another with "
-                "--store"
-            )
+            raise ReadOnlyStore(f"store {self.path} can only be read here: {self._why_read_only}")
 
     # ------------------------------------------------------------------------------------------------------ runs
 
@@ -155,6 +157,7 @@ class Store:
         )
         _held_by(run, this_process())
         with self._writing("adding a run") as session:
+            run.id = self._new_id(session)
             session.add(run)
         return run
 
@@ -221,12 +224,44 @@ class Store:
         Files go first: on a full disk there is no room for the change of the rows before, and after a kill in between the run is
         still there to be deleted again.
         """
+        if self._why_read_only == FULL:
+            self._folder.remove(_not_live(self.run(run_id)))
+            self._why_read_only = prepare(self.path, create=False)
+            self._engine = make_engine(self.path, read_only=self.read_only)
         with self._writing("deleting a run") as session:
-            run = self._resolve(_get(session, run_id))
-            if run.status in LIVE:
-                raise RunBusy(f"run {run_id} ({run.name}) is {run.status}: 'convtui stop {run_id}' first, then delete it")
-            self._folder.remove(run_id)
+            self._folder.remove(_not_live(self._resolve(_get(session, run_id))))
             session.execute(sql_delete(Run).where(col(Run.id) == run_id))
+
+    def leftovers(self) -> list[Leftover]:
+        """What is in the folder and of no use: folders of runs that the store does not have, files that no row names though newer
+        ones are there, and what a killed process left. Those of runs that a process has in hand are not looked at."""
+        with self.reading() as session:
+            return self._leftovers(session)
+
+    def clear_leftovers(self) -> list[Leftover]:
+        """Delete them, but for those that hold other files than trainings write. Gives what was deleted. Raises StoreError."""
+        with self._writing("clearing its folder") as session:
+            return [leftover for leftover in self._leftovers(session) if leftover.remove()]
+
+    def _leftovers(self, session: Session) -> list[Leftover]:
+        runs = {run.id: self._resolve(run) for run in session.exec(select(Run))}
+        rows: dict[int, list[tuple[int, str, str]]] = defaultdict(list)
+        for row in session.exec(select(Checkpoint).order_by(col(Checkpoint.id).desc())):
+            rows[row.run_id].append((row.id or 0, row.kind, row.file))
+        folders = sorted(self._folder.numbered().items())
+        return [each for run_id, folder in folders for each in leftovers(folder, runs.get(run_id), rows[run_id])]
+
+    def missing_files(self) -> list[Path]:
+        """The files that rows name and that are not there."""
+        with self.reading() as session:
+            rows = [(row.run_id, row.file) for row in session.exec(select(Checkpoint)) if kept.is_plain(row.file)]
+        return [path for run_id, file in rows if not (path := self.folder(run_id) / file).exists()]
+
+    def damage(self) -> list[str]:
+        """What SQLite finds wrong with the file, at most a hundred lines; reads all of it."""
+        with self.reading() as session:
+            found = [str(row[0]) for row in session.connection().exec_driver_sql("PRAGMA quick_check(100)")]
+        return [] if found == ["ok"] else found
 
     # --------------------------------------------------------------------------------------- who has a run in hand
 
@@ -311,6 +346,8 @@ class Store:
             if not found.is_open:
                 return found
             run = found.run if found.run is not None and found.standing == "unfinished" else new
+            if run is new:
+                new.id = self._new_id(session)
             session.add(run)
             session.flush()  # gives a new run its id
             if hold == "claim":
@@ -348,10 +385,16 @@ class Store:
     # ---------------------------------------------------------------------------------- what belongs to a run
 
     def checkpoints(self, run_id: int, kind: CheckpointKind | None = None) -> list[Checkpoint]:
-        """The run's files, newest first: all, or those of one kind."""
+        """The run's files, newest first: all, or those of one kind; after them those in its folder that no row names, without id.
+
+        A row's file may be gone, and one without a row may be of a later step than the store knows of.
+        """
         query = select(Checkpoint).where(Checkpoint.run_id == run_id).order_by(col(Checkpoint.id).desc())
         with self.reading() as session:
-            return list(session.exec(query if kind is None else query.where(Checkpoint.kind == kind)))
+            rows = [row for row in session.exec(query) if kept.is_plain(row.file)]
+            run = session.get(Run, run_id)
+        found = rows if run is None else rows + kept.without_row(self.folder(run_id), run, {row.file for row in rows})
+        return [row for row in found if kind in (None, row.kind)]
 
     def newest_checkpoint(self, run_id: int, kind: CheckpointKind = "checkpoint") -> Checkpoint | None:
         """The file of this kind that was written last; None where there is none."""
@@ -453,6 +496,13 @@ class Store:
             set_committed_value(run, "status", "crashed")
         return run
 
+    def _new_id(self, session: Session) -> int | None:
+        """The id of a new run where SQLite's next one will not do: a store that was set back (a backup restored) would give one
+        again whose folder has the files of a run that it forgot."""
+        used = max(self._folder.numbered(), default=0)
+        given = session.connection().exec_driver_sql("SELECT max(seq) FROM sqlite_sequence WHERE name = 'run'").scalar()
+        return used + 1 if used > (given or 0) else None
+
     def _settle(self) -> Folder:
         """Find the folder of the runs' files, or choose one. Raises FolderTaken, StoreError."""
         database = self.path.resolve()
@@ -506,6 +556,13 @@ def _take_in_hand(session: Session, run: Run) -> None:
     begun = 0 if run.attempt == 1 else None
     session.add(Attempt(run_id=run.id, attempt=run.attempt, step=begun, created=now, host=me.host, pid=me.pid))
     session.execute(update(Request).where(col(Request.run_id) == run.id, col(Request.taken).is_(None)).values(taken=now))
+
+
+def _not_live(run: Run) -> int:
+    """The id of a run that may be deleted. Raises RunBusy while a process trains it."""
+    if run.status in LIVE:
+        raise RunBusy(f"run {run.id} ({run.name}) is {run.status}: 'convtui stop {run.id}' first, then delete it")
+    return run.id or 0
 
 
 def _get_idle(session: Session, run_id: int, resolve: Callable[[Run], Run]) -> Run:

@@ -50,7 +50,12 @@ def recorded(
         if kept and not any(file.exists() for file in kept) and (why := store.lacks_files()):
             raise CheckpointError(f"run {run.id} cannot go on: {why}")
         training, damaged = _newest_sound(kept, partial(Training, spec, dataset, device=device, folder=folder, threads=threads))
-        warnings = [f"{trouble}; gone on from an older one" for trouble in damaged]
+        warnings = [f"{trouble}; it goes on from step {training.step:,}" for trouble in damaged]
+        if training.step > run.step:
+            warnings.append(
+                f"the store knows this run up to step {run.step:,} only (a backup, or what a power cut left); its checkpoint is of "
+                f"step {training.step:,}: the figures in between are missing"
+            )
         if resume and not kept and run.step:
             warnings.append("there is no checkpoint of this run yet: it begins again from its start")
         warnings += _rounded_otherwise(run.repeatable, training.provenance()) if kept else []

@@ -100,6 +100,24 @@ def test_doctor_looks_at_everything_and_says_what_to_do(convtui: Convtui, tmp_pa
     assert {line["what"] for line in printed.lines if line["state"] == "broken"} == {"runs"}
 
 
+def test_store_check_lists_leftovers_and_deletes_them_when_asked(convtui: Convtui, tmp_path: Path) -> None:
+    from engine.spec import RunSpec
+    from engine.store import Store
+
+    with Store.open(tmp_path / "store.db") as store:
+        store.create_run(name="first", preset="", spec=RunSpec(), dataset="shapes")
+        store.make_folder()
+        left = store.folder(7)
+        left.mkdir()
+    told = convtui("store", "check", "--json")
+    assert (told.code, [(line["finding"], line["path"]) for line in told.lines]) == (0, [("leftover", str(left))])
+    assert {line["what"] for line in convtui("doctor", "--json").lines} >= {"leftovers"}
+    assert left.exists()
+    assert convtui("store", "check", "--clean").out.startswith("deleted: ")
+    assert not left.exists()
+    assert "is sound" in convtui("store", "check").out
+
+
 @pytest.mark.parametrize(("kind", "state"), [("nfs4", "broken"), ("ext4", "good")])
 def test_doctor_warns_of_a_store_on_a_network_file_system(
     kind: str, state: str, convtui: Convtui, monkeypatch: pytest.MonkeyPatch

@@ -8,7 +8,7 @@ import sys
 import typer
 
 from engine.errors import ConvtuiError
-from tui.cli import application, control, data, doctor, look, predict, presets, resume, run, runs, study, views
+from tui.cli import application, control, data, doctor, look, predict, presets, resume, run, runs, store, study, views
 from tui.log import log
 from tui.text import clean
 
@@ -27,6 +27,7 @@ app.command()(control.stop)
 app.command()(control.pause)
 app.command()(control.lr)
 app.add_typer(runs.app, name="runs")
+app.add_typer(store.app, name="store")
 app.add_typer(study.app, name="study")
 app.command()(look.look)
 app.command()(predict.predict)

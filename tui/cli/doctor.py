@@ -111,10 +111,14 @@ def _store(path: Path) -> Iterator[Finding]:
 
         try:
             with Store.open(path, create=False) as store:
-                runs = store.runs()
+                runs, left = store.runs(), store.leftovers()
             crashed = [str(run.id) for run in runs if run.status == "crashed"]
             advice = f"convtui resume {crashed[0]} goes on from its last checkpoint" if crashed else ""
             yield Finding("runs", "could be better" if crashed else "good", f"{len(runs)} runs, {len(crashed)} crashed", advice)
+            if left:
+                total = size(sum(each.bytes for each in left))
+                what = f"{len(left)} leftovers of {total} in its folder"
+                yield Finding("leftovers", "could be better", what, "convtui store check lists them, with --clean it deletes them")
         except ConvtuiError as error:
             yield Finding("runs", "broken", str(error))
 

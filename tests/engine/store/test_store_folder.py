@@ -11,7 +11,7 @@ import pytest
 from engine.errors import StoreError, UsageError
 from engine.files import STORE_MARK
 from engine.spec import RunSpec
-from engine.store import Store
+from engine.store import Store, opening
 from engine.store.folder import FolderTaken
 
 
@@ -147,7 +147,7 @@ def test_a_store_reached_by_a_link_has_its_folder_beside_the_file(tmp_path: Path
 WAITING = """
 import sys, pathlib
 from engine.spec import RunSpec
-from engine.store import Store
+from engine.store import Store, opening
 store = Store.open(pathlib.Path(sys.argv[1]))
 store.create_run(name="new", preset="demo", spec=RunSpec(), dataset="shapes")
 store.queue(1)
@@ -206,7 +206,6 @@ def test_a_store_that_cannot_be_written_is_read(tmp_path: Path, hands, monkeypat
         hands.attempt(store, run_id, 0, (2.0, 1.0))
     before = sorted(file.name for file in tmp_path.iterdir())
     monkeypatch.setattr("engine.store.opening.is_writable", lambda _path: False)
-    monkeypatch.setattr("engine.store.store.is_writable", lambda _path: False)
     with Store.open(path, create=False) as store:
         assert store.read_only
         assert list(store.series(run_id, "batch_loss").values) == [2.0, 1.0]
@@ -217,6 +216,32 @@ def test_a_store_that_cannot_be_written_is_read(tmp_path: Path, hands, monkeypat
                 write()
             assert caught.value.exit_code == 2
     assert sorted(file.name for file in tmp_path.iterdir()) == before
+
+
+def test_a_run_is_deleted_from_a_store_on_a_full_disk(tmp_path: Path, hands, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "store.db"
+    with Store.open(path) as store:
+        run_id = hands.new_run(store)
+        kept = weights(store, run_id)
+    real = opening.ensure_wal
+
+    def ensure_wal(database: Path) -> None:
+        if kept.exists():  # as on a disk that these weights fill to the last byte
+            raise sqlite3.OperationalError("disk I/O error")
+        real(database)
+
+    monkeypatch.setattr(opening, "ensure_wal", ensure_wal)
+    with pytest.raises(StoreError, match="disk I/O error"):
+        Store.open(path)
+    monkeypatch.setattr(opening.shutil, "disk_usage", lambda _path: shutil._ntuple_diskusage(10**6, 10**6, 0))
+    with Store.open(path) as store:
+        assert [run.id for run in store.runs()] == [run_id]
+        with pytest.raises(StoreError, match="the disk is full"):
+            store.rename(run_id, "other")
+        store.delete(run_id)
+        assert not kept.exists()
+        assert store.runs() == []
+        hands.new_run(store)
 
 
 @pytest.mark.parametrize("how", ["removed", "replaced"])

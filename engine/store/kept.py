@@ -1,0 +1,90 @@
+"""The files of a run that are in its folder: those that rows name, and those that none does.
+
+Rows and files can differ: a power cut or a restored backup sets the rows back, and a kill may come between a file and its row.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from pathlib import Path
+
+from engine.store.tables import Checkpoint, Run
+
+KEPT_WHILE_TRAINING = {"checkpoint": 2, "best": 1}
+"""The newest of each kind; of two checkpoints the older is there for the day when the newer is damaged. Snapshots all stay."""
+KEPT_WHEN_FINISHED = {"checkpoint": 1, "best": 1}
+_WEIGHTS = re.compile(r"(checkpoint|best|snapshot)-([0-9]{1,12})\.safetensors")
+
+
+def is_plain(file: str) -> bool:
+    """Whether this is the name of a file in the run's folder, and leads nowhere else."""
+    return Path(file).name == file and file != ".." and "\0" not in file
+
+
+def names(folder: Path) -> list[str]:
+    """Of the files in `folder`, those that are named as files of weights are."""
+    try:
+        return sorted(child.name for child in folder.iterdir() if _WEIGHTS.fullmatch(child.name))
+    except OSError:
+        return []
+
+
+def without_row(folder: Path, run: Run, named: Collection[str]) -> list[Checkpoint]:
+    """The files of weights that are in the run's folder though none of its rows names them, the latest step first.
+
+    Step and epoch are what a file's name tells of them.
+    """
+    found = []
+    for name in names(folder):
+        if name not in named:
+            kind, number = name.removesuffix(".safetensors").split("-")
+            every = run.steps_per_epoch
+            step, epoch = (
+                (int(number), int(number) // every if every else 0) if kind == "checkpoint" else (int(number) * every, int(number))
+            )
+            try:
+                stat = (folder / name).stat()
+            except OSError:
+                continue
+            row = Checkpoint(
+                run_id=run.id or 0,
+                attempt=run.attempt,
+                step=step,
+                epoch=epoch,
+                kind=kind,
+                file=name,
+                bytes=stat.st_size,
+                created=stat.st_mtime,
+            )
+            found.append(row)
+    return sorted(found, key=lambda row: -row.step)
+
+
+def surplus(folder: Path, rows: list[tuple[int, str, str]], limits: dict[str, int]) -> tuple[list[int], list[str]]:
+    """What is not needed any more: the ids of rows, and the names of files, of both those beyond the newest of each kind.
+
+    `rows`: (id, kind, file), newest first. Only files that are there count; one that no row names counts as the oldest. A file
+    that a row still needs stays, and so do kinds that have no limit.
+    """
+    seen = dict.fromkeys(limits, 0)
+    kept: set[str] = set()
+    dropped: list[int] = []
+    files: dict[str, None] = {}
+    for row_id, kind, file in rows:
+        there = is_plain(file) and (folder / file).exists()
+        if kind not in limits or seen[kind] < limits[kind]:
+            kept.add(file)
+            seen[kind] = seen.get(kind, 0) + there
+        else:
+            dropped.append(row_id)
+            files |= {file: None} if there else {}
+    for file in reversed(names(folder)):
+        kind = file.partition("-")[0]
+        if file in kept or file in files or kind not in limits:
+            continue
+        if seen[kind] < limits[kind]:
+            seen[kind] += 1
+        else:
+            files[file] = None
+    return dropped, [file for file in files if file not in kept]

@@ -1,0 +1,64 @@
+"""`convtui store`: is the store sound, and what lies in its folder that nobody needs?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tui.cli.options import DEFAULT_STORE, AsJson, StorePath, existing_store, line
+from tui.text import clean, size
+
+if TYPE_CHECKING:
+    from engine.store import Store
+
+app = typer.Typer(help="Check the store and its folder.", no_args_is_help=True)
+
+
+@app.callback()
+def store() -> None:
+    """Check the store and its folder."""
+
+
+@app.command()
+def check(
+    clean_up: Annotated[bool, typer.Option("--clean", help="delete the leftovers that are found")] = False,
+    as_json: AsJson = False,
+    store_path: StorePath = DEFAULT_STORE,
+) -> None:
+    """Look for damage, missing files of weights, and leftovers of killed processes and forgotten runs. Exit code 1: damaged."""
+    with existing_store(store_path) as opened:
+        damage = opened.damage()
+        found = list(_damage(opened, damage)) + list(_missing(opened)) + list(_leftovers(opened, clean_up=clean_up))
+    for values, text in found:
+        print(line(values) if as_json else clean(text))
+    if not found and not as_json:
+        print(f"store {clean(store_path)} is sound, and its folder holds nothing else than it should")
+    raise typer.Exit(1 if damage else 0)
+
+
+def _damage(store: Store, damage: list[str]) -> Iterator[tuple[dict[str, object], str]]:
+    for text in damage:
+        yield {"finding": "damage", "detail": text}, f"damaged: {text}: restore a backup of {store.path}"
+
+
+def _missing(store: Store) -> Iterator[tuple[dict[str, object], str]]:
+    why = store.lacks_files()
+    for path in store.missing_files():
+        yield {"finding": "missing", "path": str(path), "detail": why}, f"missing: {path}{f' ({why})' if why else ''}"
+
+
+def _leftovers(store: Store, *, clean_up: bool) -> Iterator[tuple[dict[str, object], str]]:
+    removed = store.clear_leftovers() if clean_up else []
+    for leftover in removed:
+        yield (
+            {"finding": "deleted", "path": str(leftover.path), "bytes": leftover.bytes, "detail": leftover.why},
+            f"deleted: {leftover.path} ({size(leftover.bytes)}), {leftover.why}",
+        )
+    for leftover in store.leftovers():
+        advice = "it holds other files too: move what is yours" if clean_up else "'convtui store check --clean' deletes it"
+        yield (
+            {"finding": "leftover", "path": str(leftover.path), "bytes": leftover.bytes, "detail": leftover.why},
+            f"leftover: {leftover.path} ({size(leftover.bytes)}), {leftover.why}: {advice}",
+        )
