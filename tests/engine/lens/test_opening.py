@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -171,6 +172,9 @@ def test_a_persons_own_picture_is_seen_as_training_images_are(store: Store, tmp_
     (tmp_path / "text.png").write_text("no picture")
     with pytest.raises(UsageError, match=r"no picture can be read from .*text.png \(not an image\)"):
         look(subject, look.make({"image": str(tmp_path / "text.png")}))
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(UsageError, match=r"pipe.png \(a pipe or device, not a file\)"):
+        look(subject, look.make({"image": str(tmp_path / "pipe.png")}))
 
 
 def test_looking_at_a_net_in_training_changes_nothing() -> None:
