@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import IO, Any
 
 from textual.driver import Driver
@@ -43,11 +44,13 @@ class LastingFile:
 
 
 def lasting(driver: type[Driver]) -> type[Driver]:
-    """`driver`, writing through a LastingFile."""
+    """`driver`, writing through a LastingFile to whichever of standard error and standard output is the terminal."""
 
     class Lasting(driver):  # type: ignore[misc, valid-type]
         def __init__(self, *arguments: Any, **options: Any) -> None:
             super().__init__(*arguments, **options)
-            self._file: Any = LastingFile(self._file)
+            # Textual draws on standard error: under `convtui 2>log` the terminal is standard output.
+            drawn_on: Any = self._file if self._file.isatty() else sys.__stdout__
+            self._file: Any = LastingFile(drawn_on)
 
     return Lasting

@@ -24,9 +24,16 @@ class Terminal:
     """The program in a terminal, what it has written, and its store."""
 
     def __init__(
-        self, folder: Path, *, size: tuple[int, int] = (36, 120), in_shell: bool = False, ignore_sighup: bool = False
+        self,
+        folder: Path,
+        *,
+        size: tuple[int, int] = (36, 120),
+        in_shell: bool = False,
+        ignore_sighup: bool = False,
+        errors: Path | None = None,
     ) -> None:
-        """The program in `folder`, with the store there; with `in_shell` as a job of an interactive shell."""
+        """The program in `folder`, with the store there; with `in_shell` as a job of an interactive shell, with `errors` under
+        `2>errors`."""
         environment = {
             **os.environ,
             "TERM": "xterm-256color",
@@ -37,6 +44,8 @@ class Terminal:
             environment.pop(name, None)
         self.path = folder / "store.db"
         command = [sys.executable, "-c", PROGRAM, "--store", str(self.path), "--device", "cpu"]
+        if errors is not None:
+            command = ["/bin/sh", "-c", 'errors=$1; shift; exec "$@" 2>"$errors"', "sh", str(errors), *command]
         if in_shell:
             environment |= {"PS1": "$ ", "HISTFILE": ""}
         self.began = time.perf_counter()

@@ -51,6 +51,18 @@ def test_keys_lead_through_the_pages_and_out(terminal: Terminal) -> None:
     assert terminal.ended() == 0
 
 
+def test_with_errors_written_to_a_file_it_draws_on_the_terminal(folder: Path) -> None:
+    errors = folder / "errors.txt"
+    terminal = Terminal(folder, errors=errors)
+    try:
+        terminal.see("long-one")
+        terminal.press("q")
+        assert terminal.ended() == 0
+        assert errors.read_text() == ""
+    finally:
+        terminal.child.close(force=True)
+
+
 def test_a_run_is_trained_looked_at_paused_let_go_on_and_stopped(terminal: Terminal) -> None:
     terminal.see("long-one")
     with Store.open(terminal.path) as store:
@@ -79,13 +91,17 @@ def test_a_run_is_trained_looked_at_paused_let_go_on_and_stopped(terminal: Termi
     assert terminal.ended() == 0
 
 
+@pytest.mark.parametrize("at_once", [False, True], ids=["in training", "while it starts"])
 @pytest.mark.parametrize(("key", "status"), [("g", "running"), ("s", "stopped")])
-def test_leaving_in_training_asks_and_hands_on_or_saves(terminal: Terminal, key: str, status: str) -> None:
+def test_leaving_in_training_asks_and_hands_on_or_saves(terminal: Terminal, key: str, status: str, at_once: bool) -> None:
     terminal.see("long-one")
+    own = terminal.child.pid
     with Store.open(terminal.path) as store:
         terminal.press("r")
-        terminal.until(lambda: store.run(1).step > 0, "the first step")
-        own = store.run(1).pid
+        if at_once:
+            terminal.until(lambda: store.run(1).status in ("queued", "running"), "the start")
+        else:
+            terminal.until(lambda: store.run(1).step > 0, "the first step")
         terminal.press("q")
         terminal.see("Go on without me")
         terminal.press(key)
@@ -98,12 +114,18 @@ def test_leaving_in_training_asks_and_hands_on_or_saves(terminal: Terminal, key:
             wait_until(lambda: store.run(1).status == "stopped", "the stop", 60)
 
 
-def test_a_hang_up_hands_the_training_on(terminal: Terminal) -> None:
+@pytest.mark.parametrize("when", ["in training", "while it starts", "while it asks"])
+def test_a_hang_up_hands_the_training_on(terminal: Terminal, when: str) -> None:
     terminal.see("long-one")
+    own = terminal.child.pid
     with Store.open(terminal.path) as store:
         terminal.press("r")
-        terminal.until(lambda: store.run(1).step > 0, "the first step")
-        own = store.run(1).pid
+        terminal.until(lambda: store.run(1).status in ("queued", "running"), "the start")
+        if when == "in training":
+            terminal.until(lambda: store.run(1).step > 0, "the first step")
+        elif when == "while it asks":
+            terminal.press("q")
+            terminal.see("Go on without me")
         terminal.child.kill(signal.SIGHUP)
         assert terminal.ended() == 129
         wait_until(lambda: store.run(1).status == "running" and store.run(1).pid != own, "another process to go on", 60)
