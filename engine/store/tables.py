@@ -107,6 +107,12 @@ class Run(StoreTable, table=True):
         found = self.repeatable.get("images")
         return dict(found) if isinstance(found, dict) else {}
 
+    @property
+    def test_images(self) -> int | None:
+        """How many images its test accuracy is a share of; None where the run is older, or never began."""
+        found = self.repeatable.get("test_images")
+        return found if type(found) is int and found > 0 else None
+
 
 class Identity(StoreTable, table=True):
     """What the store says of itself: one row."""

@@ -57,6 +57,10 @@ class Claim:
     of: str
     """`steps_to_loss` only: the setting whose final loss is to be reached."""
     source: str
+    unequal_budgets: str = ""
+    """Why settings are held against each other though they are trained for different times; empty where they are not to be."""
+    note: str = ""
+    """What to know about the figures, whatever they are."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -251,6 +251,8 @@ class _Reader:
             high=claim.high,
             of=claim.of,
             source=claim.source,
+            unequal_budgets=claim.unequal_budgets,
+            note=claim.note,
         )
 
     # ----------------------------------------------------------------------------------------------------- checks

@@ -49,11 +49,11 @@ def _table(found: Results) -> Iterator[str]:
 
 
 def _claims(found: Results) -> Iterator[str]:
-    yield _row(("claim", "verdict", "figures", "source"))
-    yield "|---|---|---|---|"
+    yield _row(("claim", "verdict", "reason", "figures", "source"))
+    yield "|---|---|---|---|---|"
     for judged in found.claims:
         figures = "; ".join(text for text in (judged.figures, *judged.remarks) if text)
-        yield _row((judged.claim.says, f"**{judged.verdict}**", figures, judged.claim.source))
+        yield _row((judged.claim.says, f"**{judged.verdict}**", judged.reason, figures, judged.claim.source))
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -27,7 +27,12 @@ def value(store: Store, run: Run, measure: str) -> float | None:
     `steps_to_loss` is `steps_to_loss(store, run, loss)`. Every other name is that of a series: its last value.
     """
     measured = _MEASURES.get(measure)
-    found = measured(store, run) if measured is not None else _last(store, run, measure)
+    if measured is not None:
+        found = measured(store, run)
+    elif measure.startswith(names.PEAK):
+        found = _peak(store, run, measure.removeprefix(names.PEAK))
+    else:
+        found = _last(store, run, measure)
     if run.status == "diverged" and (found is None or math.isnan(found)) and _is_recorded(run, measure):
         better = names.more_is_better(measure)
         return 0.0 if better else math.inf
@@ -107,11 +112,23 @@ def _series(store: Store, run: Run, name: str) -> list[tuple[int, float]]:
 
 
 def _last(store: Store, run: Run, name: str) -> float | None:
-    """The last value of a series; of `conv_deltas`, which a run records by layer, that of its only layer."""
+    """The last value of a series."""
+    assert run.id is not None
+    return store.last_values([run.id], _recorded(store, run, name)).get(run.id)
+
+
+def _peak(store: Store, run: Run, name: str) -> float | None:
+    """The greatest value of a series that is a number."""
+    points = _series(store, run, _recorded(store, run, name))
+    return max((number for _, number in points if not math.isnan(number)), default=None)
+
+
+def _recorded(store: Store, run: Run, name: str) -> str:
+    """The series that is meant by `name`; of `conv_deltas`, which a run records by layer, that of its only layer."""
     assert run.id is not None
     recorded = store.metric_names(run.id)
     layers = [each for each in recorded if each.startswith(f"{name}/")]
-    return store.last_values([run.id], name if name in recorded or len(layers) != 1 else layers[0]).get(run.id)
+    return name if name in recorded or len(layers) != 1 else layers[0]
 
 
 def _is_recorded(run: Run, measure: str) -> bool:

@@ -36,6 +36,10 @@ _FIXED: dict[str, tuple[Form, bool | None]] = {
     "early_rise": ("loss", None),
 }
 FIXED = tuple(_FIXED)
+OF_TEST_IMAGES = ("test_accuracy", "best_accuracy")
+"""Shares of the test images, which have a binomial error even with one seed."""
+PEAK = "peak."
+"""Stands before the name of a series of which the greatest value is meant, and not the last."""
 # The same of series; `class_accuracy/3` is one of `class_accuracy`.
 _SERIES: dict[str, tuple[Form, bool | None]] = {
     "batch_loss": ("loss", False),
@@ -45,6 +49,7 @@ _SERIES: dict[str, tuple[Form, bool | None]] = {
     "dead": ("fraction", None),
     "best_epoch": ("count", None),
 }
+_NO_SERIES = ("best_accuracy", "seconds", "steps_to_90", "steps_to_loss", "stability", "spikes", "diverged", "early_rise")
 _ALWAYS_RECORDED = ("batch_loss", "batch_accuracy", "learning_rate", "rate_factor", "best_epoch")
 
 
@@ -59,7 +64,8 @@ def more_is_better(measure: str) -> bool | None:
 
 
 def _known(measure: str) -> tuple[Form, bool | None]:
-    return _FIXED.get(measure) or _SERIES.get(measure.partition("/")[0], ("number", None))
+    of = measure.removeprefix(PEAK)
+    return _FIXED.get(of) or _SERIES.get(of.partition("/")[0], ("number", None))
 
 
 def statistic(layer: str, stage: str, figure: str) -> str:
@@ -70,8 +76,13 @@ def statistic(layer: str, stage: str, figure: str) -> str:
 def unknown(measure: str, spec: RunSpec, statistics: Sequence[tuple[str, str]]) -> str | None:
     """Why a run of `spec`, with these statistics kept, has no such measure; None where it has.
 
-    Besides those of this file's list, every series that a run records is a measure: its last value.
+    Besides those of this file's list, every series that a run records is a measure: its last value, and after `peak.` its peak.
     """
+    if measure.startswith(PEAK):
+        series = measure.removeprefix(PEAK)
+        if series in _NO_SERIES:
+            return f"{series} is one number and has no peak: write {series}"
+        return unknown(series, spec, statistics)
     kept = [statistic(layer, stage, figure) for layer, stage in statistics for figure in FIGURES]
     if measure.startswith("final_train_") and measure in _FIXED and not spec.training.evaluate_train:
         return f'{measure} is not measured: set "training.evaluate_train" = true'

@@ -11,7 +11,7 @@ from engine.errors import SpecError
 from engine.spec import RunSpec, changed, difference
 from engine.store import Run, Store
 from engine.study import measures, writing
-from engine.study.claims import Judged, judge
+from engine.study.claims import WHOLE, Judged, judge
 from engine.study.definition import Published, Setting, Study
 
 MAIN_MEASURE = "test_accuracy"
@@ -110,8 +110,8 @@ def results(store: Store, study: Study) -> Results:
         name: _row(store, study, setting, [run for run in runs if run.setting == name]) for name, setting in study.settings.items()
     }
     counted = {name: row.runs for name, row in rows.items()}
-    scaled = [name for name, row in rows.items() if row.scaled]
-    claims = tuple(judge(store, claim, counted, scaled) for claim in study.claims)
+    scales = {name: row.scale for name, row in rows.items()}
+    claims = tuple(judge(store, claim, counted, scales) for claim in study.claims)
     return Results(study, rows, claims, tuple(run for run in runs if run.setting not in study.settings))
 
 
@@ -220,7 +220,7 @@ def _epochs(spec: RunSpec, images: int) -> float:
 
 
 def _in_words(scale: float, run: Run, own: RunSpec) -> str:
-    if scale >= 0.9995:
+    if scale >= WHOLE:
         return ""
     unit, (done, whole) = "steps", (spec.total_steps(max(1, run.images_per_epoch)) for spec in (run.settings, own))
     budgets = [spec.training for spec in (run.settings, own)]
@@ -250,6 +250,7 @@ def as_json(found: Results) -> dict[str, object]:
                 "measure": judged.claim.measure,
                 "verdict": judged.verdict,
                 "figures": judged.figures,
+                "reason": judged.reason,
                 "remarks": list(judged.remarks),
                 "source": judged.claim.source,
             }

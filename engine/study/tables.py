@@ -77,6 +77,8 @@ class ClaimTable(Table):
     high: float | None = None
     of: str = ""
     source: str = ""
+    unequal_budgets: str = ""
+    note: str = ""
 
 
 class FileTable(Table):

@@ -71,6 +71,11 @@ def _plain(measure: str, value: float) -> str:
     return f"{value:#.3g}".removesuffix(".")  # 1.00 and not 1: three figures, which stand under each other
 
 
+def chance(p: float) -> str:
+    """How likely something is by chance: `p = 0.012`, `p < 0.001`."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
+
+
 def setting(value: str) -> str:
     """A hyperparameter's value for a write-up: of a source of one's own the name, for where it lies concerns this machine alone."""
     kind, _, path = value.partition(":")

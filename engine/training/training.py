@@ -194,6 +194,7 @@ class Training:
             "precision": self.spec.training.precision,
             "classes": list(self.identity.classes),
             "images": dict(self.identity.digests),
+            "test_images": len(self._test),
             "command": sys.argv,
         }
 

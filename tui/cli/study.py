@@ -175,6 +175,8 @@ def _print(found: Results) -> None:
     print()
     for judged in found.claims:
         print(wrapped(clean(f"{judged.verdict}: {judged.claim.says}")))
+        if judged.reason:
+            print(wrapped(clean(judged.reason), "    "))
         if judged.figures:
             print(wrapped(clean(judged.figures), "    "))
         if judged.remarks:

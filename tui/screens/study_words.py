@@ -118,8 +118,9 @@ def claim_words(found: Results, table: TextTable) -> RenderableType:
         verdict, better = VERDICTS[judged.verdict]
         told = Text(clean(judged.claim.says))
         figures = BETWEEN.join(clean(text) for text in (judged.figures, *judged.remarks) if text)
-        if figures:
-            told.append(f"\n{figures}", style="dim")
+        for said in (clean(judged.reason), figures):
+            if said:
+                told.append(f"\n{said}", style="dim")
         grid.add_row(Text(verdict, style=_BOLD + table.verdict(better) if better else _DIM), told)
     notes = [Text(f"{clean(note)}", style="dim") for note in found.study.notes]
     return Group(grid, *([Text("\nhow it was read", style="bold dim"), *notes] if notes else []))

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from scipy.stats import ttest_ind
 from sqlalchemy import update
 from sqlmodel import col
 
@@ -143,15 +144,19 @@ def test_a_run_with_settings_of_another_program_is_left_out(store: Store, study:
 def test_the_page_has_the_figures_the_verdicts_and_the_notes(store: Store, study: Study) -> None:
     add_run(store, spec=of(study, training__epochs=1), seed=0, epochs=accuracies(0.84))
     add_run(store, spec=of(study, training__epochs=1), seed=1, epochs=accuracies(0.88))
-    add_run(store, "b", spec=study.settings["b"].spec, epochs=accuracies(0.5))
+    for seed, accuracy in enumerate((0.5, 0.51)):
+        add_run(store, "b", spec=study.settings["b"].spec, seed=seed, epochs=accuracies(accuracy))
     written = page(results(store, study))
     lines = written.splitlines()
     assert lines[0] == "# mine: Two | nets (report 007)"
     assert "| a \\* | test_accuracy | 90.00 % | 86.00 % (84.00 to 88.00) | −4.00 pp | 2 of 3 | report 007, 1 |" in lines
     assert "|  | test_loss | 1.50 to 2.00 | 1.00 | −0.500 |  |  |" in lines
-    assert "| b | best_accuracy | — | 50.00 % | — | 1 of 3 |  |" in lines
+    assert "| b | best_accuracy | — | 50.50 % (50.00 to 51.00) | — | 2 of 3 |  |" in lines
     assert "- a: scaled 0.1: 1 of 10 epochs" in lines
-    assert "| a beats b | **holds** | a 86.00 % (84.00 to 88.00) · b 50.00 %; scaled down: a; one seed: b |  |" in lines
+    p = ttest_ind((0.84, 0.88), (0.5, 0.51), equal_var=False).pvalue
+    reason = f"a against b: p = {p:.2g} (Welch's test, 2 and 2 seeds)"
+    figures = "a 86.00 % (84.00 to 88.00) · b 50.50 % (50.00 to 51.00); scaled down: a"
+    assert f"| a beats b | **holds** | {reason} | {figures} |  |" in lines
     assert "- Read as it stands." in lines
 
 
