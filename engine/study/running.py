@@ -52,10 +52,10 @@ def check(wanted: Sequence[Wanted], device: torch.device, data_dir: Path | None,
     for one in wanted:
         if one.setting not in seen:
             seen.add(one.setting)
-            classes = count(one.spec.data, data_dir).classes
+            counts = count(one.spec.data, data_dir)
             try:
-                check_fits(one.spec, device, classes=classes)
-                _check_statistics(one, classes)
+                check_fits(one.spec, device, counts)
+                _check_statistics(one, counts.classes)
             except UsageError as error:
                 raise SpecError(f"setting {one.setting}: {error}") from None
 

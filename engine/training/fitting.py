@@ -3,33 +3,56 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 
+from engine.data.preview import Counts
 from engine.device import check_precision, memory
 from engine.errors import SpecError
 from engine.models import Summary, check
 from engine.spec import RunSpec
 
 
-def check_fits(spec: RunSpec, device: torch.device, *, classes: int, images: int | None = None) -> None:
-    """Raise where `spec` cannot be trained on `device` to tell `classes` apart; builds the net on paper only, loads no image.
+def check_fits(spec: RunSpec, device: torch.device, counts: Counts) -> Summary:
+    """Raise where `spec` cannot be trained on `device` on so many images; builds the net on paper only, loads no image.
 
     DeviceError for a precision that the device lacks, SpecError for a net whose layers do not fit each other, or that needs more
-    memory (`Summary.least_bytes`) than the device has in all, or, where it is known how many training `images` there are, as
-    `refuse_lone_images` does.
+    memory than the device has in all: `Summary.least_bytes` for the largest batch that there will be, and on a GPU the images,
+    which are kept there. Returns the net's summary.
     """
-    summary = check(spec, classes=classes)
+    summary = check(spec, classes=counts.classes)
     check_precision(device, spec.training.precision)
-    needed, there = summary.least_bytes(spec.data.batch_size), memory(device)
+    batch = min(spec.data.batch_size, counts.train)
+    images = (counts.train + counts.test) * math.prod(summary.input) if device.type != "cpu" else 0
+    needed, there = summary.least_bytes(batch) + images, memory(device)
     if needed > there:
+        kept = f", {images / 1e9:,.1f} GB of them for the images" if images else ""
+        smaller = f"data.batch_size, data.size{', the set' if images else ''} or the blocks"
         raise SpecError(
-            f"this net needs at least {needed / 1e9:,.1f} GB at data.batch_size = {spec.data.batch_size}, {device} has "
-            f"{there / 1e9:,.1f} GB: make the batch, data.size or the blocks smaller"
+            f"this net needs at least {needed / 1e9:,.1f} GB{kept}, in batches of {batch:,}; {device} has {there / 1e9:,.1f} GB: "
+            f"make {smaller} smaller"
         )
-    if images is not None:
-        refuse_lone_images(spec, lambda: summary, images)
+    return summary
+
+
+def odd(spec: RunSpec, images: int) -> Iterator[str]:
+    """What can be trained on so many training images, but hardly was meant: a line each."""
+    if spec.data.batch_size > images:
+        yield f"data.batch_size = {spec.data.batch_size:,}, but there are {images:,} training images: each step sees all of them"
+    warmup, steps = round(spec.optimiser.warmup_epochs * spec.steps_per_epoch(images)), spec.total_steps(images)
+    if warmup > steps:
+        yield (
+            f"optimiser.warmup_epochs = {spec.optimiser.warmup_epochs:g} is {warmup:,} steps, but the run has {steps:,}: the "
+            "learning rate rises to the end and no cosine follows"
+        )
+
+
+def chance(counts: Sequence[int], accuracy: float) -> bool:
+    """Whether an accuracy over so many images of each class is what guessing the largest class gets, within two standard errors."""
+    total = sum(counts)
+    share = max(counts) / total
+    return accuracy <= share + 2 * math.sqrt(share * (1 - share) / total)
 
 
 def refuse_lone_images(spec: RunSpec, summary: Callable[[], Summary], images: int) -> None:

@@ -31,7 +31,7 @@ from engine.spec import RunSpec
 from engine.training import generators
 from engine.training.by_hand import make_step
 from engine.training.evaluation import Score, evaluate
-from engine.training.fitting import refuse_lone_images
+from engine.training.fitting import chance, odd, refuse_lone_images
 from engine.training.layers import EvaluationMeasures
 from engine.training.measures import NotFinite, Pending, Settled
 from engine.training.saving import Saver
@@ -214,6 +214,9 @@ class Training:
             device=str(self.device),
             provenance=self.provenance(),
         )
+        if self.state.step == 0:
+            for text in odd(self.spec, len(self._train)):
+                yield events.Message(0, text, "warning")
         if self.state.step == 0 and self.spec.training.snapshot_every:
             yield from self._save_weights("snapshot")
         while not self._is_over():
@@ -342,10 +345,20 @@ class Training:
             best=best,
             confusion=measures.confusion,
         )
+        first = evaluated and state.position == 0 and epoch <= training.evaluate_every  # of the evaluations after whole epochs
+        if first and chance(self._test.class_counts(), values["test_accuracy"]):
+            yield events.Message(state.step, self._guessing(values["test_accuracy"]), "warning")
         if best:
             yield from self._save_weights("best")
         if training.snapshot_every and (epoch % training.snapshot_every == 0 or self._is_over()):
             yield from self._save_weights("snapshot")
+
+    def _guessing(self, accuracy: float) -> str:
+        share = max(self._test.class_counts()) / len(self._test)
+        return (
+            f"after epoch {self.state.epoch} the test accuracy, {100 * accuracy:.1f} %, is what guessing the largest class gets "
+            f"({100 * share:.1f} % of {len(self._test):,} images): it may need more time, or another learning rate"
+        )
 
     def _evaluate(
         self, name: Any, split: Split, values: dict[str, float], measures: EvaluationMeasures | None = None

@@ -50,10 +50,10 @@ def run(
     spec, named = changed(chosen.spec, changes), "data.source" in changes
 
     # torch, and all that needs it, once the settings are known to make sense.
-    from engine.data.preview import count
+    from engine.data.preview import Counts, count
     from engine.device import choose, keep_freed_memory
     from engine.store import checked_name
-    from engine.training.fitting import check_fits
+    from engine.training.fitting import check_fits, refuse_lone_images
     from tui.cli.background import start_detached
     from tui.cli.signals import handled
     from tui.cli.train import face_for, load_dataset, train
@@ -63,10 +63,12 @@ def run(
         run_name = checked_name(chosen.name if name is None else name)
         check_store(store_path)
         chosen_device = choose(device)
-        check_fits(spec, chosen_device, classes=count(spec.data, data_dir).classes)
+        check_fits(spec, chosen_device, count(spec.data, data_dir))
         dataset = load_dataset(spec, data_dir, face_for(0, as_json=as_json, quiet=quiet), named=named)
         spec = changed(spec, {"data.source": dataset.source} | dict(dataset.relaxed))
-        check_fits(spec, chosen_device, classes=len(dataset.train.classes), images=len(dataset.train))
+        counts = Counts(len(dataset.train.classes), len(dataset.train), len(dataset.test))
+        summary = check_fits(spec, chosen_device, counts)
+        refuse_lone_images(spec, lambda: summary, counts.train)
         with open_store(store_path) as store:
             signals.hold()
             provenance = {"command": sys.argv}

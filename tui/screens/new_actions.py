@@ -175,7 +175,7 @@ class NewActions(Page):
 
         session = self.convtui.session
         try:
-            check_fits(spec, choose(session.device), classes=count(spec.data, session.data_dir).classes)
+            check_fits(spec, choose(session.device), count(spec.data, session.data_dir))
             run = session.start(spec, name=name, preset=preset, note=note, named=named)
         except ConvtuiError as error:
             self.post_message(self.Refused(str(error)))

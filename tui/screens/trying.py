@@ -132,7 +132,7 @@ class Trying(Widget):
         try:
             device = choose(session.device)
             counts = count(spec.data, session.data_dir)
-            check_fits(spec, device, classes=counts.classes)
+            check_fits(spec, device, counts)
             if kind == "speed":
                 words = _timed(spec, device, counts, cancelled, seconds)
             else:

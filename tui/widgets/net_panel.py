@@ -54,21 +54,21 @@ def facts(spec: RunSpec, data_dir: Path | None, *, named: bool = False) -> Facts
     from engine.models import check
 
     net: Summary | str
-    classes, wrong, budget = 10, False, ""
+    classes, batch, wrong, budget = 10, spec.data.batch_size, False, ""
     try:
         counts = count(spec.data, data_dir)
         there, about = on_disk(spec.data.source, data_dir), "about " if spec.data.validation_fraction else ""
         data = f"{_place(describe(spec.data.source), there=there, named=named)}\n{about}{counts.train:,} training + "
         data += f"{counts.test:,} test images, {counts.classes} classes"
         budget = f"{about}{_budget(spec, counts.train)}"
-        classes = counts.classes
+        classes, batch = counts.classes, min(spec.data.batch_size, counts.train)
     except ConvtuiError as error:
         data, wrong = str(error), True
     try:
         net = check(spec, classes=classes)
     except ConvtuiError as error:
         net = str(error)
-    return Facts(net, data, wrong, nonlinearity(spec.model), spec.data.batch_size, budget)
+    return Facts(net, data, wrong, nonlinearity(spec.model), batch, budget)
 
 
 def _budget(spec: RunSpec, images: int) -> str:

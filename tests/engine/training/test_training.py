@@ -317,6 +317,27 @@ def test_evaluations_and_snapshots_come_when_they_were_asked_for(tmp_path: Path)
     assert snapshots == [0, 2, 4, 5]
 
 
+def warnings(said: list[Event]) -> list[str]:
+    return [event.text for event in said if isinstance(event, events.Message) and event.severity == "warning"]
+
+
+def test_a_net_that_only_guesses_after_an_epoch_is_said_once() -> None:
+    still = changed(SMALL, {"optimiser.name": "sgd", "optimiser.learning_rate": 1e-9, "training.epochs": 3})
+    said = pull(Training(still, toy_dataset()))
+    (text,) = warnings(said)
+    assert text.startswith("after epoch 1 the test accuracy, ")
+    assert "(33.3 % of 60 images)" in text
+    assert warnings(pull(Training(changed(still, {"training.steps": 3}), toy_dataset()))) == [], "an epoch is not over"
+    learns = changed(SMALL, {"training.epochs": 8, "training.evaluate_every": 8})
+    assert warnings(pull(Training(learns, toy_dataset()))) == []
+
+
+def test_a_batch_larger_than_the_set_is_said_when_the_run_begins() -> None:
+    said = pull(Training(changed(SMALL, {"data.batch_size": 500, "training.steps": 1}), toy_dataset()))
+    assert isinstance(said[1], events.Message)
+    assert said[1].text == "data.batch_size = 500, but there are 200 training images: each step sees all of them"
+
+
 # ------------------------------------------------------------------------------------------------------ early stopping
 
 
