@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
 import sqlite3
 from contextlib import closing
@@ -108,6 +109,7 @@ def strangers(trial: Trial, name: str = "store") -> Path:
 
 
 def _original(trial: Trial, program: Program) -> None:
+    importlib.import_module("torch._dynamo")  # the first training imports it, which takes longer than a case may
     program.succeed(*trial.site.training, "--epochs", "2", "--name", "first")
     with Store.open(program.store) as store:
         add_run(store, "second", epochs=2, done=2, steps_per_epoch=4)

@@ -74,6 +74,7 @@ def deleting(trial: Trial) -> None:
     with program.started("runs", "delete", str(victim), "--yes") as process:
         _killed_while_writing(trial, process, lambda: _size(program.store) or len(list(folder.glob("*"))) < FILES, 0.8)
     count_kill(trial, "in a deletion")
+    trial.count("kills in the middle of a deletion", 0 < len(list(folder.glob("*"))) < FILES)
     after = committed(program.store)
     for run in before.keys() - ({victim} - after.keys()):
         trial.count("metric rows compared", len(before[run]))
