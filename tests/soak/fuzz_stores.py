@@ -29,6 +29,8 @@ LOOKS = (
     ("runs", "note", "3", "a note"),
     ("runs", "delete", "2", "--yes"),
     ("stop", "3"),
+    ("store", "check"),
+    ("store", "check", "--clean", "--json"),
     ("study", "show", "demo"),
     ("look", "filters", "1", "--device", "cpu"),
 )  # fmt: skip

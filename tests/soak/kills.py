@@ -8,7 +8,7 @@ import time
 from engine.store import Store
 from tests.soak.rows import committed, lost, status_of
 from tests.soak.site import NET, Ended, Process, Program, weights
-from tests.soak.states import check_at_rest, check_finished, check_rows, check_told, count_kill, scraps
+from tests.soak.states import check_at_rest, check_clean, check_finished, check_rows, check_told, count_kill, scraps
 from tests.soak.trial import Trial
 
 MOST_KILLS = 40
@@ -123,6 +123,7 @@ def study(trial: Trial) -> None:
     ended = program.run(*command)
     trial.check(ended.code == 0, f"the killed study did not come to its end: {ended}")
     _check_study(trial, program, command)
+    check_clean(trial, program)
 
 
 def _kill_study(trial: Trial, program: Program, command: tuple[str, ...]) -> bool:

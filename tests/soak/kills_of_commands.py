@@ -8,13 +8,13 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from engine.events import Finished, Progress, Started
+from engine.events import CheckpointSaved, Finished, Progress, Started
 from engine.spec import RunSpec
 from engine.store import Recorder, Store
 from engine.store.opening import migrate
 from tests.soak.rows import Rows, committed
 from tests.soak.site import Process, Program
-from tests.soak.states import check_at_rest, count_kill, scraps
+from tests.soak.states import check_at_rest, check_clean, count_kill, scraps
 from tests.soak.trial import Trial
 
 RUNS, STEPS, FILES = 4, 5_000, 200
@@ -90,6 +90,7 @@ def deleting(trial: Trial) -> None:
     trial.check(ended.code == (0 if victim in after else 2), f"the run was {'there' if victim in after else 'gone'}, and {ended}")
     trial.check(victim not in committed(program.store), f"run {victim} is still there after it was deleted")
     trial.check(not folder.exists(), f"run {victim} was deleted, and its files in {folder.name}/ were not")
+    check_clean(trial, program)
 
 
 def _size(store: Path) -> int:
@@ -100,21 +101,22 @@ def _size(store: Path) -> int:
 def _crowd(program: Program) -> None:
     """Runs with many rows and files."""
     with Store.open(program.store) as store:
+        store.make_folder()
         for number in range(RUNS):
             run = store.create_run(name=f"crowded-{number}", preset="", spec=RunSpec(), dataset="digits")
             assert run.id is not None
             store.claim(run.id)
+            store.folder(run.id).mkdir()
             with Recorder(store, run.id) as recorder:
                 recorder.record(Started(0, 0, STEPS, STEPS, STEPS, 10, "digits", "cpu"))
                 losses = tuple(1 / (step + number + 1) for step in range(STEPS))
                 series = {"batch_loss": losses, "batch_accuracy": losses, "learning_rate": losses}
                 recorder.record(Progress(STEPS, 1, STEPS, 1, series, STEPS, 1.0, 1.0))
+                for epoch in range(FILES):
+                    name = f"snapshot-{epoch:05}.safetensors"
+                    (store.folder(run.id) / name).write_bytes(bytes(1000))
+                    recorder.record(CheckpointSaved(STEPS, epoch, "snapshot", name, 1000, 1.0))
                 recorder.record(Finished(STEPS, 1, {}, 1.0, 1.0, False, None))
-            store.make_folder()
-            folder = store.folder(run.id)
-            folder.mkdir()
-            for file in range(FILES):
-                (folder / f"snapshot-{file:05}.safetensors").write_bytes(bytes(1000))
 
 
 # ---------------------------------------------------------------------------------------------------------- migrating
@@ -133,6 +135,7 @@ def migrating(trial: Trial) -> None:
     trial.check(ended.code == 0 and len(ended.lines) == RUNS, f"the store of version {version} cannot be read any more: {ended}")
     _check_rows_kept(trial, before, committed(program.store))
     check_at_rest(trial, program.store)
+    check_clean(trial, program)
 
 
 def _check_rows_kept(trial: Trial, before: dict[int, Rows], after: dict[int, Rows]) -> None:

@@ -46,8 +46,9 @@ def _metrics_of(line: dict[str, Any]) -> dict[str, float]:
 
 
 def check_at_rest(trial: Trial, path: Path) -> None:
-    """With all processes gone, no run reads as being trained or waiting, and every series has each step once."""
+    """With all processes gone, no run reads as being trained or waiting, every series has each step once, nothing is damaged."""
     with Store.open(path, create=False) as store:
+        trial.check(not store.damage(), f"the store is damaged: {store.damage()}")
         for run in store.runs():
             assert run.id is not None
             trial.check(
@@ -57,6 +58,14 @@ def check_at_rest(trial: Trial, path: Path) -> None:
             doubled = len(steps) - len(set(steps))
             trial.count("rows doubled", doubled)
             trial.check(not doubled, f"run {run.id} has {doubled} steps twice")
+
+
+def check_clean(trial: Trial, program: Program) -> None:
+    """The store's folder can be cleaned of what killed processes left, and then holds exactly what rows name."""
+    cleaned = program.run("store", "check", "--clean", "--json")
+    trial.count("leftovers cleaned away", cleaned.out.count('"deleted"'))
+    left = program.run("store", "check", "--json")
+    trial.check(cleaned.code == left.code == 0 and not left.lines, f"the store is not clean after {cleaned}: {left.out}")
 
 
 def check_finished(trial: Trial, program: Program, *, run: int = 1) -> None:
@@ -69,6 +78,7 @@ def check_finished(trial: Trial, program: Program, *, run: int = 1) -> None:
     trial.check(not lacking, f"{lacking} rows of the undisturbed run are not there")
     check_at_rest(trial, program.store)
     trial.check(weights(program.store, run) == reference.weights, "the last weights are not the undisturbed run's")
+    check_clean(trial, program)
     trial.count("runs that ended bit-identical")
 
 
