@@ -65,10 +65,10 @@ measure = "test_accuracy"
 order = ["tanh", "relu"]
 
 [[claim]]
-says = "relu ends without numbers"
-measure = "diverged"
-settings = ["relu"]
-low = 0.5
+says = "hot reaches nine tenths"
+measure = "test_accuracy"
+settings = ["hot"]
+low = 0.9
 
 [[claim]]
 says = "sigmoid is stuck at chance"
@@ -185,9 +185,9 @@ def test_claims_stand_below_with_their_verdicts(store: Store) -> None:
     async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
         page.query_one("#claims").focus()
         shown = screen_text(pilot)
-        assert "✗ does not" in next(line for line in shown.splitlines() if "ends without numbers" in line)
+        assert "✗ does not" in next(line for line in shown.splitlines() if "nine tenths" in line)
         assert "· not decided" in next(line for line in shown.splitlines() if "stuck at chance" in line)
-        assert "relu against 50.00 %: no seed differs from the others" in shown
+        assert "hot against 90.00 %: p < 0.001 (one seed," in shown
         await pilot.press("end")
         await until(pilot, lambda: "how the images were scaled" in screen_text(pilot))
 
