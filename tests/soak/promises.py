@@ -42,7 +42,11 @@ PROMISES = (
     Promise(
         "A run whose process is gone reads crashed, whatever it was doing.",
         ("kills.", "disk"),
-        ("engine/store/test_store_runs.py::test_a_live_run_reads_live_and_once_its_process_is_killed_crashed",),
+        (
+            "engine/store/test_store_runs.py::test_a_live_run_reads_live_and_once_its_process_is_killed_crashed",
+            "engine/store/test_store_folder.py::"
+            "test_a_run_that_waits_for_a_process_that_is_gone_reads_crashed_and_can_be_taken_over",
+        ),
     ),
     Promise(
         "A file is whole or not there: a killed export leaves the older file, a killed training no scrap after its next start.",
@@ -55,7 +59,15 @@ PROMISES = (
     Promise(
         "A deletion that is killed leaves the run to be deleted again, or nothing of it; no other run is touched.",
         ("kills.deleting",),
-        ("engine/store/test_store_runs.py::test_deleting_takes_rows_and_folder_and_the_id_is_never_given_again",),
+        (
+            "engine/store/test_store_runs.py::test_deleting_takes_rows_and_folder_and_the_id_is_never_given_again",
+            "engine/store/test_store_folder.py::test_a_run_is_deleted_from_a_store_on_a_full_disk",
+        ),
+    ),
+    Promise(
+        "What killed processes leave in a store's folder is found and cleaned by `convtui store check --clean`, and nothing else.",
+        ("kills.", "damage", "disk", "terminals"),
+        ("engine/store/test_store_set_back.py::test_leftovers_are_told_and_cleared_and_nothing_else_is",),
     ),
     Promise(
         "A store of an older version is migrated whole or left as it was.",
@@ -114,6 +126,7 @@ PROMISES = (
             "cli/test_runs.py::test_no_escape_of_a_name_reaches_the_terminal",
             "engine/store/test_store_opening.py::test_a_damaged_store_says_so_in_one_line",
             "engine/store/test_store_recorder.py::test_files_that_are_gone_or_lead_elsewhere_or_are_needed_still_do_not_hurt",
+            "engine/store/test_store_set_back.py::test_a_row_that_names_a_file_elsewhere_is_passed_over",
         ),
     ),
     Promise(
@@ -137,6 +150,8 @@ PROMISES = (
         "A stranger's folder or zip of images is read or refused in one line; a zip writes nothing anywhere.",
         ("fuzz.zips", "fuzz.folders"),
         (
+            "engine/data/test_container_fuzz.py::test_any_zip_is_read_or_refused_in_our_own_words",
+            "engine/data/test_container_fuzz.py::test_any_directory_is_read_whole_or_refused_in_our_own_words",
             "engine/data/test_container.py::test_an_entry_that_climbs_out_is_refused",
             "engine/data/test_container.py::test_an_entry_that_is_a_link_or_device_is_refused",
             "engine/data/test_folder.py::test_unusable_images_are_named_counted_and_skipped",
