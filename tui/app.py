@@ -19,7 +19,7 @@ from textual.driver import Driver
 from textual.reactive import reactive
 from textual.theme import Theme
 from textual.widgets import HelpPanel
-from textual.worker import get_current_worker
+from textual.worker import WorkerFailed, get_current_worker
 
 from engine.errors import ConvtuiError
 from tui import settings
@@ -80,6 +80,8 @@ class ConvtuiApp(App[int]):
         self._permanent = Permanent()
         self._leaving = False
         self._failed: str | None = None
+        self._reported: set[str] = set()
+        """Errors that were told already: a page that fails at every look says so once."""
 
     def get_driver_class(self) -> type[Driver]:
         """Textual's for this platform, but one that outlives its terminal."""
@@ -144,7 +146,7 @@ class ConvtuiApp(App[int]):
         try:
             version = self.session.store.data_version()
         except ConvtuiError as error:
-            self.notify(str(error), severity="error", markup=False)
+            self._report(str(error))
             return
         if version != self._version:
             self._version = version
@@ -204,7 +206,7 @@ class ConvtuiApp(App[int]):
 
     def action_leave(self) -> None:
         """Leave; ask first where a training would end."""
-        if not self.session.is_open or not self.session.in_hand:
+        if not self.session.is_open or not (self.session.in_hand or self.session.starting):
             self._close(hand_on=False)
             return
         from tui.screens.leaving import Leaving
@@ -213,7 +215,7 @@ class ConvtuiApp(App[int]):
             if answer in ("hand on", "stop"):
                 self._close(hand_on=answer == "hand on")
 
-        self.push_screen(Leaving(self.session.in_hand), answered)
+        self.push_screen(Leaving(self.session.in_hand, self.session.starting), answered)
 
     def _close(self, *, hand_on: bool, code: int = 0) -> None:
         """Save or hand on what is in training, then leave; once."""
@@ -223,27 +225,42 @@ class ConvtuiApp(App[int]):
 
         def work() -> None:
             try:
-                if hand_on:
-                    self.session.hand_on()
+                going_on = self.session.hand_on() if hand_on else []
                 self.session.close()
             except ConvtuiError as error:
                 self.call_from_thread(self.exit, error.exit_code, error.exit_code, f"convtui: {error}")
             except Exception as error:  # whatever it is, nobody is kept in the application for it
                 self.call_from_thread(self.exit, 1, 1, _unforeseen(error))
             else:
-                self.call_from_thread(self.exit, code, code, self._failed)
+                told = self._failed
+                if told and going_on:
+                    told += f"; in the background go on: {', '.join(f'run {run_id}' for run_id in going_on)}"
+                self.call_from_thread(self.exit, code, code, told)
 
         if self.session.is_open and self.session.in_hand:
             self.notify("saving, then leaving")
         threading.Thread(target=work, name="leaving").start()
 
     def _handle_exception(self, error: Exception) -> None:
-        """What nobody foresaw ends the application with one line and a log file, never with a traceback over the display."""
+        """Every unforeseen error of the application ends here: it is told in one line, and its traceback is in the log file.
+
+        A worker's leaves the page as it was, and the application goes on. After one of a message handler, Textual ends that
+        widget's loop: the application is left, and what it trains goes on in a process of its own.
+        """
         if self.is_headless:
             super()._handle_exception(error)  # a test, which is to fail
-            return
-        self._failed = _unforeseen(error)
-        self._close(hand_on=False, code=1)
+        elif isinstance(error, WorkerFailed):
+            self._report(f"{type(error.error).__name__}: {clean(error.error)}", error.error)
+        else:
+            self._failed = _unforeseen(error)
+            self._close(hand_on=True, code=1)
+
+    def _report(self, what: str, error: BaseException | None = None) -> None:
+        """Tell of an error, once: the next look at the store may meet it again."""
+        if what not in self._reported:
+            self._reported.add(what)
+            story = f"; the full story is in {log(error)}" if error is not None else ""
+            self.notify(f"{what}{story}", severity="error", markup=False, timeout=8)
 
     def _listen(self) -> None:
         """A hang-up hands trainings on; an interrupt or a termination saves them. Either way the terminal is restored."""

@@ -6,15 +6,17 @@ processes, and ask through it (`Store.request`). So a training goes on whatever 
 
 from __future__ import annotations
 
+import subprocess
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from engine.errors import ConvtuiError
+from engine.errors import ConvtuiError, UsageError
 from tui.between_pulls import BetweenPulls
 
 if TYPE_CHECKING:
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
     from engine.store import Match, Run, Store
     from engine.study import Wanted
     from engine.training import Training
+
+
+STARTING_SECONDS = 120.0
+"""The longest that a run which is being started is waited for: torch may have to be imported, images to be counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,10 @@ class Session:
         self._closing = False
         self._closed = False
         self._lock = threading.Lock()
+        self._admission = threading.Lock()
+        """Held while a run is made and queued here: one that is admitted is known to whoever closes the session."""
+        self._starting = 0
+        self._started = threading.Condition()
         self._thread = threading.Thread(target=self._work, name="training", daemon=True)
 
     def open(self) -> None:
@@ -98,38 +108,61 @@ class Session:
         with self._lock:
             return ([self._run] if self._run is not None else []) + [job.run for job in self._waiting]
 
+    @property
+    def starting(self) -> int:
+        """How many runs a person has asked for that are not in the store yet."""
+        return self._starting
+
     # -------------------------------------------------------------------------------------------------- what is asked
+
+    def announce(self) -> None:
+        """Say that a run is about to be started or queued, which may take seconds: from now on it counts as one of this process.
+
+        `announced` follows, whatever became of it.
+        """
+        with self._started:
+            self._starting += 1
+
+    def announced(self) -> None:
+        """The run that was announced is queued, or will not come."""
+        with self._started:
+            self._starting -= 1
+            self._started.notify_all()
 
     def start(self, spec: RunSpec, *, name: str, preset: str = "", note: str = "", named: bool = False) -> Run:
         """A new run, trained after those already queued. `named` is true where the person chose the source: it is not replaced.
 
-        Raises UsageError for a name that cannot be.
+        Raises UsageError for a name that cannot be, and once the session is being closed.
         """
-        run = self.store.create_run(name=name, preset=preset, spec=spec, dataset=spec.data.source, note=note)
-        assert run.id is not None
-        self._queue(_Job(run.id, resume=False, named=named))
+        with self._admitted():
+            run = self.store.create_run(name=name, preset=preset, spec=spec, dataset=spec.data.source, note=note)
+            assert run.id is not None
+            self._queue(_Job(run.id, resume=False, named=named))
         return run
 
     def resume(self, run_id: int, spec: RunSpec | None = None) -> None:
         """Let a run of this store go on, in this process, with `spec` in place of its settings where there is one: a greater total.
 
-        Raises RunBusy where it is in somebody's hands; then its settings stay.
+        A run that waits for a process that is gone is taken over. Raises RunBusy where a living process has it; then its settings
+        stay.
         """
-        self.store.queue(run_id)
-        if spec is not None:
-            self.store.set_spec(run_id, spec)
-        self._queue(_Job(run_id, resume=True, named=True))
+        with self._admitted():
+            self.store.queue(run_id)
+            if spec is not None:
+                self.store.set_spec(run_id, spec)
+            self._queue(_Job(run_id, resume=True, named=True))
 
     def queue(self, wanted: Wanted) -> Match:
         """A run that a study wants, made if it is missing, trained after those already queued; what is done or in somebody's hands
         is left alone. Gives how it stood. Raises StoreError."""
         from engine.study.running import lacks_statistics, take
 
-        found = take(self.store, wanted, hold="queue")
-        if found.is_open or lacks_statistics(self.store, wanted, found):
-            assert found.run is not None
-            assert found.run.id is not None
-            self._queue(_Job(found.run.id, resume=found.standing == "unfinished", named=True, wanted=wanted))
+        with self._admitted():
+            found = take(self.store, wanted, hold="queue")
+            if found.is_open or lacks_statistics(self.store, wanted, found):
+                assert found.run is not None
+                assert found.run.id is not None
+                self._queue(_Job(found.run.id, resume=found.standing == "unfinished", named=True, wanted=wanted))
         return found
 
     def take_out(self, run_ids: Sequence[int]) -> list[int]:
@@ -140,10 +173,17 @@ class Session:
         return out
 
     def hand_on(self) -> list[int]:
-        """Let the runs in hand go on, one after another, in a process that lives on without this one. Gives their ids."""
+        """Let the runs of this process go on, one after another, in a process that lives on without this one. Gives their ids.
+
+        Those that are being started are waited for. Raises ConvtuiError where no process can be started: then all are saved, and
+        stopped.
+        """
         from tui.cli.background import start_detached
 
-        training, ids = self._run, self.in_hand
+        with self._started:
+            self._started.wait_for(lambda: not self._starting, STARTING_SECONDS)
+        training = self._run
+        ids = self.in_hand
         self.stop()
         going_on = []
         for run_id in ids:
@@ -156,14 +196,23 @@ class Session:
         with self._lock:
             self._waiting = []
         if going_on:
+            self.store.make_folder()
             device = going_on[0].device or self.device
             runs = [run.id or 0 for run in going_on]
-            start_detached(self.store, runs, device=device, data_dir=self.data_dir, as_json=False, quiet=True)
+            try:
+                start_detached(self.store, runs, device=device, data_dir=self.data_dir, as_json=False, quiet=True)
+            except (OSError, subprocess.SubprocessError) as error:
+                for run_id in runs:
+                    self.store.give_up(run_id, "stopped", "no process could be started to go on with it")
+                raise ConvtuiError(
+                    f"no process could be started to go on with run {runs[0]} ({error}): it is saved, "
+                    f"'convtui resume {runs[0]}' goes on"
+                ) from error
         return ids
 
     def stop(self) -> None:
         """Stop and save the training in hand, begin no other, and wait until that is done. Queued runs stay queued."""
-        with self._lock:
+        with self._admission, self._lock:
             self._closing = True
             training = self._training
         if training is not None:
@@ -184,6 +233,14 @@ class Session:
             self._store.close()
 
     # ------------------------------------------------------------------------------------------------------ the thread
+
+    @contextmanager
+    def _admitted(self) -> Iterator[None]:
+        """Make and queue a run in this block. Raises UsageError once the session is being closed: nobody would train it."""
+        with self._admission:
+            if self._closing:
+                raise UsageError("convtui is being left: nothing more is started here")
+            yield
 
     def _queue(self, job: _Job) -> None:
         with self._lock:

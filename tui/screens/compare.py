@@ -149,7 +149,8 @@ class ComparePage(Crossing, TakingAway):
             compared = self._reader.read(self.convtui.session.store, run_ids, measure)
         except ConvtuiError as error:
             self.convtui.call_later(self._trouble, str(error))
-        self.post_message(self.Read(run_ids, compared))
+        finally:
+            self.post_message(self.Read(run_ids, compared))
 
     def _trouble(self, text: str) -> None:
         self.notify(clean(text), severity="warning", markup=False, timeout=8)

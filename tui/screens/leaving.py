@@ -29,19 +29,27 @@ class Leaving(ModalScreen[str | None]):
         Binding("right", "app.focus_next", show=False),
     ]
 
-    def __init__(self, runs: Sequence[int]) -> None:
+    def __init__(self, runs: Sequence[int], starting: int = 0) -> None:
+        """`runs`: those that are trained or queued here. `starting`: how many more are about to be."""
         super().__init__()
         self._runs = runs
+        self._starting = starting
 
     def compose(self) -> ComposeResult:
-        several = len(self._runs) > 1
-        named = f"Runs {', '.join(map(str, self._runs))} are" if several else f"Run {self._runs[0]} is"
         with Vertical():
-            yield Static(f"{named} in training here. They go on, or are saved:" if several else f"{named} in training here.")
+            yield Static(self._question())
             with Horizontal():
                 yield Button("Go on without me (g)", variant="primary", id="hand-on")
                 yield Button("Stop and save (s)", id="stop")
                 yield Button("Stay (esc)", id="stay")
+
+    def _question(self) -> str:
+        if not self._runs:
+            return "A run is being started here." if self._starting == 1 else f"{self._starting} runs are being started here."
+        more = ", and another is being started" if self._starting else ""
+        if len(self._runs) == 1:
+            return f"Run {self._runs[0]} is in training here{more}."
+        return f"Runs {', '.join(map(str, self._runs))} are in training here{more}. They go on, or are saved:"
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         """A button says the same as its key."""

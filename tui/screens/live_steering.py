@@ -152,6 +152,7 @@ class Steering(Page):
         if self.run is not None and self.run.status == "paused":
             self._ask(self.run, "continue")
         elif self.run is not None and self.run.id is not None:
+            self.convtui.session.announce()
             self._resume(self.run.id)
 
     @work(thread=True, group="ask")
@@ -162,6 +163,8 @@ class Steering(Page):
             self.app.call_later(self.trouble, str(error))
         else:
             self.app.call_later(self.say, "goes on here, from its last checkpoint")
+        finally:
+            self.convtui.session.announced()
 
     def action_note(self) -> None:
         """Write a note beside it."""

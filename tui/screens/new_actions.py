@@ -9,6 +9,7 @@ from textual import on, work
 from textual.message import Message
 from textual.worker import get_current_worker
 
+from engine.errors import ConvtuiError
 from tui.screens.page import Page
 from tui.text import clean, size
 
@@ -163,25 +164,28 @@ class NewActions(Page):
         form = self.form
         self.trying.end()
         self._starting = True
+        self.convtui.session.announce()
         name = form.texts["name"].strip() or form.draft.preset or "run"
         self._start(form.draft.spec, name, form.draft.preset, form.texts["note"].strip(), form.draft.named)
 
     @work(thread=True, group="start")
     def _start(self, spec: RunSpec, name: str, preset: str, note: str, named: bool) -> None:
-        from engine.data.preview import count
-        from engine.device import choose
-        from engine.errors import ConvtuiError
-        from engine.training.fitting import check_fits
-
         session = self.convtui.session
+        started, why = None, "it could not be started"
         try:
+            from engine.data.preview import count
+            from engine.device import choose
+            from engine.training.fitting import check_fits
+
             check_fits(spec, choose(session.device), count(spec.data, session.data_dir))
             run = session.start(spec, name=name, preset=preset, note=note, named=named)
         except ConvtuiError as error:
-            self.post_message(self.Refused(str(error)))
-            return
-        assert run.id is not None
-        self.post_message(self.Started(run.id))
+            why = str(error)
+        else:
+            started, why = run.id, ""
+        finally:
+            session.announced()
+            self.post_message(self.Refused(why) if started is None else self.Started(started))
 
     @on(Refused)
     def _refused(self, event: Refused) -> None:

@@ -164,7 +164,20 @@ class RunActions(Page):
             check = _more_than(line.epoch)
             self.app.push_screen(Writing(question, str(2 * max(1, line.epoch)), check), lambda total: self._train_to(line, total))
             return
-        self.act(lambda store: self._resume(store, line))
+        self._start(lambda store: self._resume(store, line))
+
+    def _start(self, what: Callable[[Store], str | None]) -> None:
+        """Do what starts a training here; from now on it counts when the application is left."""
+        session = self.convtui.session
+        session.announce()
+
+        def start(store: Store) -> str | None:
+            try:
+                return what(store)
+            finally:
+                session.announced()
+
+        self.act(start)
 
     def _resume(self, store: Store, line: Line, spec: RunSpec | None = None) -> str:
         run = store.run(line.id)
@@ -188,7 +201,7 @@ class RunActions(Page):
             )
             return self._resume(store, line, spec)
 
-        self.act(go_on)
+        self._start(go_on)
 
     # ------------------------------------------------------------------------------------------------------------- deleting
 

@@ -126,7 +126,8 @@ class RunMeasures(RunActions):
             values = {name: store.last_values([line.id for line in lines], name) for name, lines in missing.items()}
         except ConvtuiError as error:
             self.convtui.call_later(self.trouble, str(error))
-        self.post_message(self.Evaluated(missing, values))
+        finally:
+            self.post_message(self.Evaluated(missing, values))
 
     @on(Evaluated)
     def _show_measures(self, event: Evaluated) -> None:

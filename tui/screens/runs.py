@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual import on, work
@@ -21,6 +21,9 @@ from tui.screens.run_lines import COLUMNS, Column, Line, Reader, ordered
 from tui.screens.run_measures import RunMeasures
 from tui.screens.run_table import RunTable
 from tui.screens.run_words import Settings, settings_words, told
+
+if TYPE_CHECKING:
+    from engine.store import Point
 
 ALIVE_SECONDS = 2.0
 """Between two looks whether the processes of running runs are still there: a dead one changes nothing in the store."""
@@ -138,12 +141,13 @@ class RunsPage(RunMeasures):
 
     @work(thread=True, group="read")
     def _read(self) -> None:
+        lines = self.all_lines
         try:
             lines = self._reader.read(self.convtui.session.store)
         except ConvtuiError as error:
             self.convtui.call_later(self.trouble, str(error))
-            lines = self.all_lines
-        self.post_message(self.Read(lines))
+        finally:
+            self.post_message(self.Read(lines))
 
     @on(Read)
     def _show_read(self, event: Read) -> None:
@@ -191,13 +195,14 @@ class RunsPage(RunMeasures):
 
     @work(thread=True, group="curves")
     def _read_curves(self, missing: dict[int, int]) -> None:
+        found: dict[int, list[Point]] = {}
         try:
             found = self.convtui.session.store.epoch_series(list(missing), "test_accuracy")
         except ConvtuiError as error:
             self.convtui.call_later(self.trouble, str(error))
-            found = {}
-        curves = {run_id: (epoch, [value for _, value in found.get(run_id, [])]) for run_id, epoch in missing.items()}
-        self.post_message(self.Drawn(curves))
+        finally:
+            curves = {run_id: (epoch, [value for _, value in found.get(run_id, [])]) for run_id, epoch in missing.items()}
+            self.post_message(self.Drawn(curves))
 
     @on(Drawn)
     def _show_curves(self, event: Drawn) -> None:

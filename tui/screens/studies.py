@@ -163,7 +163,8 @@ class StudiesPage(Crossing, TakingAway, StudyQueue):
             seen = self._reader.read(self.convtui.session.store, asked)
         except ConvtuiError as error:
             self.convtui.call_later(self.trouble, str(error))
-        self.post_message(self.Read(asked, seen))
+        finally:
+            self.post_message(self.Read(asked, seen))
 
     @on(Read)
     def _take(self, event: Read) -> None:

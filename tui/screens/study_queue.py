@@ -101,6 +101,7 @@ class StudyQueue(Page):
     @on(Queueing.Answered)
     def _answered(self, event: Queueing.Answered) -> None:
         if self._form is not None:
+            self.convtui.session.announce()
             self._queue(event.form, self._form, event.values)
 
     @work(thread=True, group="queue")
@@ -116,6 +117,7 @@ class StudyQueue(Page):
                 percents.add(percent)
                 self.convtui.call_later(shown.say, f"{clean(what)}: {percent} %")
 
+        refused = "they could not be queued"
         try:
             wanted = self._planned(form, values)
             missing = to_do(session.store, wanted)
@@ -123,9 +125,14 @@ class StudyQueue(Page):
             if not shown.is_attached:
                 return  # the person has left the form meanwhile
             standings = Counter(session.queue(one).standing for one in missing)
+            refused = ""
         except ConvtuiError as error:
-            self.convtui.call_later(shown.refuse, clean(error))
+            refused = clean(error)
             return
+        finally:
+            session.announced()
+            if refused and shown.is_attached:
+                self.convtui.call_later(shown.refuse, refused)
         labels = {"scale": "scale", "seeds": "seeds"} | {f"{_DATA}{place}": source for place, source in enumerate(form.sources)}
         self._last[form.study.name] = {clean(labels[key]): value for key, value in values.items()}
         queued = sum(standings.values()) - standings["done"] - standings["busy"]

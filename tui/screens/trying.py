@@ -128,7 +128,7 @@ class Trying(Widget):
         while not session.generators.acquire(timeout=0.05):
             if cancelled():
                 return
-        curves = None
+        words, curves = "the trial failed", None
         try:
             device = choose(session.device)
             counts = count(spec.data, session.data_dir)
@@ -150,7 +150,7 @@ class Trying(Widget):
             words = f"the trial failed: {str(error).splitlines()[0]}"
         finally:
             session.generators.release()
-        self.post_message(self.Said(number, kind, words, curves, over=True))
+            self.post_message(self.Said(number, kind, words, curves, over=True))
 
     @on(Said)
     def _said(self, event: Said) -> None:
