@@ -13,8 +13,8 @@ from typing import Any
 from engine.events import EpochEnded, Finished, Progress, Started
 from engine.spec import RunSpec
 from engine.store import Recorder, Store
+from tests.soak.program import LONGEST_SECONDS
 from tests.soak.rows import committed
-from tests.soak.site import LONGEST_SECONDS
 from tests.soak.states import check_at_rest, check_finished
 from tests.soak.trial import Trial
 

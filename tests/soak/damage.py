@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.soak.site import Ended
+from tests.soak.program import Ended
 from tests.soak.states import check_at_rest, check_finished
 from tests.soak.trial import Trial
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.soak.program import Program
 from tests.soak.rows import committed, lost
-from tests.soak.site import Program
 from tests.soak.states import check_at_rest, check_finished, check_rows, check_told, scraps
 from tests.soak.trial import Skipped, Trial
 

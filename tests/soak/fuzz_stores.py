@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from engine.store import Store
 from tests.soak.fuzz import HOSTILE, apart, command, fuzzed, mutated, values
-from tests.soak.site import Program
+from tests.soak.program import Program
 from tests.soak.trial import Broken, Trial
 from tests.tui.stores import add_run
 

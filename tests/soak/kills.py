@@ -6,8 +6,9 @@ import random
 import time
 
 from engine.store import Store
+from tests.soak.program import Ended, Process, Program
 from tests.soak.rows import committed, lost, status_of
-from tests.soak.site import NET, Ended, Process, Program, weights
+from tests.soak.site import NET, weights
 from tests.soak.states import check_at_rest, check_clean, check_finished, check_rows, check_told, count_kill, scraps
 from tests.soak.trial import Trial
 

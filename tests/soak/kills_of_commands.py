@@ -12,8 +12,8 @@ from engine.events import CheckpointSaved, Finished, Progress, Started
 from engine.spec import RunSpec
 from engine.store import Recorder, Store
 from engine.store.opening import migrate
+from tests.soak.program import Process, Program
 from tests.soak.rows import Rows, committed
-from tests.soak.site import Process, Program
 from tests.soak.states import check_at_rest, check_clean, count_kill, scraps
 from tests.soak.trial import Trial
 

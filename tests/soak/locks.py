@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from tests.soak.program import LONGEST_SECONDS, Program
 from tests.soak.rows import committed
-from tests.soak.site import LONGEST_SECONDS, Program
 from tests.soak.states import check_at_rest, check_finished, check_rows
 from tests.soak.trial import Trial
 

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from engine.store import Store
+from tests.soak.program import Ended, Program
 from tests.soak.rows import OF_THE_CLOCK, Rows, attempt_of, committed, differing, missing
-from tests.soak.site import Ended, Program, weights
+from tests.soak.site import weights
 from tests.soak.trial import Trial
 
 TORN = ".*.partial"

@@ -9,7 +9,7 @@ import psutil
 from engine.store import Run, Store
 from tests.harness.children import wait_until
 from tests.harness.terminal import Terminal
-from tests.soak.site import LONGEST_SECONDS, Program
+from tests.soak.program import LONGEST_SECONDS, Program
 from tests.soak.states import check_finished
 from tests.soak.trial import Trial
 

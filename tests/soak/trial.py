@@ -121,7 +121,7 @@ def _try_once(kind: Kind, site: Site, seed: int, number: int, outcome: Outcome, 
             outcome.skipped = str(reason)
         except Exception as error:
             # Finding whatever goes wrong is the purpose; the next trial follows.
-            what = str(error) if isinstance(error, Broken) else "".join(traceback.format_exception(error))
+            what = str(error) if isinstance(error, Broken) else "".join(traceback.format_exception(error)[-8:])
             reproduce = f"python -m tests.soak --only {kind.name} --seed {seed} --trial {number}"
             outcome.faults.append(Fault(kind.name, what, reproduce))
         outcome.figures["trials"] += 1
