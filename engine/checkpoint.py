@@ -82,6 +82,10 @@ class State:
         self.loss_sum, self.correct, self.seen, self.sums, self.step_seconds = 0.0, 0, 0, {}, 0.0
 
 
+_SAME = 1e-5
+"""Means and deviations, of 1, that differ by less are of the same images: processors rounded resized ones differently."""
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """What a file must say for its weights to be of use without the store: which net, fed how."""
@@ -98,14 +102,14 @@ class Identity:
     def other_images(self, other: Identity) -> str:
         """Which of its images are not those of `other`, in words: `test images`; empty where they are the same.
 
-        Where one of both has no digests, as far as classes, channels and exact mean and deviation of the training images tell.
+        Where one of both has no digests, as far as classes, channels, mean and deviation of the training images tell.
         """
         if self.digests and other.digests:
             return differing(self.digests, other.digests)
         same = (
             (self.channels, self.classes) == (other.channels, other.classes)
-            and torch.equal(self.standardise.mean, other.standardise.mean)
-            and torch.equal(self.standardise.std, other.standardise.std)
+            and torch.allclose(self.standardise.mean, other.standardise.mean, rtol=0, atol=_SAME)
+            and torch.allclose(self.standardise.std, other.standardise.std, rtol=0, atol=_SAME)
         )
         return "" if same else "images"
 

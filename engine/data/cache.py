@@ -20,7 +20,7 @@ from engine import tensors as files
 from engine.data.names import shown
 from engine.files import written_whole
 
-VERSION = 2
+VERSION = 3
 """Part of every key: raised when decoding changes, so that what an older decoder made is not read."""
 
 _SECONDS_TO_WRITE = 3600

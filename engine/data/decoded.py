@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -13,11 +13,12 @@ from torch import Tensor
 
 from engine.data import cache
 from engine.data.names import shown
-from engine.data.prepare import coloured, cropped, greyed, resized, resized_masks, sums_and_squares
+from engine.data.prepare import channels_of, cropped, in_colour, resized, resized_masks, sums_and_squares
 from engine.data.raw import Progress, RawDataset, RawSplit
 from engine.data.repeated import repeated
 from engine.data.split import Split
 from engine.errors import DataError
+from engine.spec.choices import Colour
 
 
 class Reader(Protocol):
@@ -77,7 +78,15 @@ class Decoded:
 
 
 def decoded(
-    reader: Reader, name: str, place: Path, *, channels: int, colour: str, size: int, crop: bool = False, progress: Progress | None
+    reader: Reader,
+    name: str,
+    place: Path,
+    *,
+    channels: int,
+    colour: Colour,
+    size: int,
+    crop: bool = False,
+    progress: Progress | None,
 ) -> Decoded:
     """The images of a source whose own pictures have `channels`, in `colour`, resized or cropped to `size` x `size`.
 
@@ -87,15 +96,15 @@ def decoded(
     """
     key = cache.Key(f"{name} {place}", f"{name} {reader.fingerprint(place)}", f"{colour}{size}{'-middle' if crop else ''}")
     kept = cache.load(key)
-    if kept and (found := _unpacked(*kept, 1 if colour == "grey" else 3, size)):
+    if kept and (found := _unpacked(*kept, channels_of(colour), size)):
         return found
-    own_colour = "grey" if channels == 1 else "rgb"
+    own_colour: Colour = "grey" if channels == 1 else "rgb"
     if colour == own_colour:
         raw = reader.read(place, size, progress, crop=crop)
         made = _resized(_middle(raw, name, size) if crop else raw, size, progress)
     else:
         own = decoded(reader, name, place, channels=channels, colour=own_colour, size=size, crop=crop, progress=progress)
-        made = _recoloured(own, greyed if colour == "grey" else coloured)
+        made = _recoloured(own, colour)
     trouble = cache.save(key, *_packed(made))
     # Trouble is told once, and not kept with the images.
     return made if not trouble or trouble in made.notes else replace(made, notes=(*made.notes, trouble))
@@ -142,8 +151,8 @@ def _split(raw: RawSplit, classes: tuple[str, ...], size: int) -> Split:
     return Split(resized(images, size).contiguous(), torch.tensor(raw.labels), classes, masks)
 
 
-def _recoloured(own: Decoded, change: Callable[[Tensor], Tensor]) -> Decoded:
-    parts = {name: replace(part, images=change(part.images)) for name, part in own.splits.items()}
+def _recoloured(own: Decoded, colour: Colour) -> Decoded:
+    parts = {name: replace(part, images=in_colour(part.images, colour)) for name, part in own.splits.items()}
     sums, squares = sums_and_squares(parts["train"].images)
     validation = parts.get("validation")
     return replace(own, train=parts["train"], test=parts["test"], validation=validation, sums=sums, squares=squares)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from math import sqrt
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, assert_never
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from engine.data.split import Split
+from engine.spec.choices import Colour
 
 if TYPE_CHECKING:
     from engine.data.raw import Array
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 _CHUNK = 2000
 # numpy keeps to one thread and to the processor's cache here; the same in torch took up to 50 times as long on a busy machine.
 _FEW = 64
+_WHOLE = 1 << 16
+"""What the weights of a resized pixel add up to; 255 x _WHOLE x _WHOLE is far below the 2^53 up to which float64 counts exactly."""
 
 
 def greyed(images: Tensor) -> Tensor:
@@ -37,13 +40,36 @@ def coloured(images: Tensor) -> Tensor:
     return images.expand(-1, 3, -1, -1).contiguous()
 
 
+def channels_of(colour: Colour) -> int:
+    """How many channels images of this colour have."""
+    match colour:
+        case "grey":
+            return 1
+        case "rgb":
+            return 3
+        case _:
+            assert_never(colour)
+
+
+def in_colour(images: Tensor, colour: Colour) -> Tensor:
+    """[N, 1 or 3, H, W] -> the same images with the channels that `colour` has."""
+    match colour:
+        case "grey":
+            return images if images.shape[1] == 1 else greyed(images)
+        case "rgb":
+            return images if images.shape[1] == 3 else coloured(images)
+        case _:
+            assert_never(colour)
+
+
 def resized(images: Tensor, size: int) -> Tensor:
-    """uint8 [N, C, H, W] -> [N, C, size, size]: bilinear, antialiased; images that are not square are squeezed."""
+    """uint8 [N, C, H, W] -> [N, C, size, size]: bilinear, antialiased; images that are not square are squeezed.
+
+    The same bytes on every processor: a run is known by its images.
+    """
     if images.shape[2:] == (size, size):
         return images
-    return _in_chunks(
-        lambda part: _interpolated(part, size).round_().clamp_(0, 255).to(torch.uint8), images, (images.shape[1], size, size)
-    )
+    return _in_chunks(lambda part: _interpolated(part, size).round_().to(torch.uint8), images, (images.shape[1], size, size))
 
 
 def cropped(images: Pixels, size: int) -> Pixels:
@@ -70,7 +96,21 @@ def resized_masks(masks: Tensor, size: int) -> Tensor:
 
 
 def _interpolated(part: Tensor, size: int) -> Tensor:
-    return F.interpolate(part.to(torch.float32), size=(size, size), mode="bilinear", antialias=True, align_corners=False)
+    """[N, C, H, W] -> float64 [N, C, size, size]. Weights are whole numbers: sums of their products are exact in any order."""
+    rows, columns = (_weights(old, size) for old in part.shape[2:])
+    return (rows @ part.to(torch.float64) @ columns.T).div_(_WHOLE * _WHOLE)
+
+
+@lru_cache(maxsize=32)
+def _weights(old: int, new: int) -> Tensor:
+    """float64 [new, old]: what each old pixel counts in each new one, of _WHOLE: a triangle over two of the larger."""
+    width = 2 * max(old, new)
+    distances = np.abs(np.arange(1, 2 * old, 2) * new - np.arange(1, 2 * new, 2)[:, None] * old)
+    triangle = np.maximum(0, width - distances)
+    total = triangle.sum(1, keepdims=True)
+    weights = (2 * _WHOLE * triangle + total) // (2 * total)
+    weights[np.arange(new), weights.argmax(1)] += _WHOLE - weights.sum(1)  # what rounding left over
+    return torch.from_numpy(weights.astype(np.float64))
 
 
 def _in_chunks(change: Callable[[Tensor], Tensor], images: Tensor, shape: tuple[int, ...]) -> Tensor:

@@ -24,7 +24,7 @@ from engine.data.container import UnreadableFile
 from engine.data.decoded import Decoded, refuse_to_crop
 from engine.data.names import listed
 from engine.data.picture import UnreadableImage
-from engine.data.prepare import coloured, cropped, greyed, resized
+from engine.data.prepare import cropped, in_colour, resized
 from engine.data.raw import Progress
 from engine.data.selection import selected
 from engine.data.split import Dataset, Split
@@ -129,10 +129,7 @@ def prepared(images: Tensor, data: DataSpec, number: int = 0) -> Tensor:
     `number` is the seed of their distortions; what is cut out has these images' mean colour, in a run that of all its images.
     """
     images = cropped(images, data.size) if data.fit == "crop" else resized(images, data.size)
-    if data.colour == "grey" and images.shape[1] == 3:
-        images = greyed(images)
-    elif data.colour == "rgb" and images.shape[1] == 1:
-        images = coloured(images)
+    images = in_colour(images, data.colour)
     if not data.augmented or not len(images):
         return images
     # A generator of its own: torch's belongs to whoever trains.

@@ -47,6 +47,27 @@ def test_another_size_is_what_pillow_makes_of_it(size: int, channels: int) -> No
         assert np.abs(made.numpy().astype(int) - np.asarray(expected)).max() <= 1
 
 
+@pytest.mark.parametrize("sides", [(32, 28), (28, 32), (32, 16), (37, 16), (500, 64)])
+def test_a_resized_image_is_the_exact_sum_of_weighted_pixels(sides: tuple[int, int]) -> None:
+    """In whole numbers, so that no processor rounds it otherwise; weights are those of a triangle, to 1/65536."""
+    old, new = sides
+    row = images(1, 1, 1, old)[0, 0, 0]
+    made = resized(row.expand(1, 1, old, old).contiguous(), new)[0, 0, 0].tolist()
+    support, scale = max(1.0, old / new), old / new
+    for place, value in enumerate(made):
+        triangle = [max(0.0, 1 - abs(pixel + 0.5 - (place + 0.5) * scale) / support) for pixel in range(old)]
+        expected = sum(weight * pixel for weight, pixel in zip(triangle, row.tolist(), strict=True)) / sum(triangle)
+        assert abs(value - expected) <= 0.5 + old * 255 / 65536
+
+
+def test_resizing_sums_in_any_order_to_the_same_bytes() -> None:
+    some = images(40, 3, 32, 32)
+    together = resized(some, 28)
+    assert torch.equal(together, torch.cat([resized(image[None], 28) for image in some]))
+    flipped = resized(some.flip(3).contiguous(), 28).flip(3)
+    assert (flipped.int() - together.int()).abs().max() <= 1
+
+
 def test_masks_follow_their_images() -> None:
     masks = torch.zeros(2, 32, 32, dtype=torch.bool)
     masks[0, 8:24, 8:24] = True
