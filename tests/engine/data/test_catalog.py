@@ -360,8 +360,9 @@ def test_a_folder_s_own_validation_images_are_used_at_every_start(tmp_path: Path
 
 def test_the_white_of_16_bits_is_known_at_every_start(tmp_path: Path) -> None:
     for name in "ab":
-        (tmp_path / name).mkdir()
+        (tmp_path / "set" / name).mkdir(parents=True)
         for number in range(3):
-            (tmp_path / name / f"{number}.png").write_bytes(encoded(Image.fromarray(np.full((8, 8), 4000 - number, np.uint16))))
-    spec = make({"data": {"source": f"folder:{tmp_path}", "size": 8}}).data
+            image = Image.fromarray(np.full((8, 8), 4000 - number, np.uint16))
+            (tmp_path / "set" / name / f"{number}.png").write_bytes(encoded(image))
+    spec = make({"data": {"source": f"folder:{tmp_path / 'set'}", "size": 8}}).data
     assert [catalog.load(spec).white, catalog.load(spec).white] == [4095, 4095]
