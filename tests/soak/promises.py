@@ -117,7 +117,10 @@ PROMISES = (
     Promise(
         "An error in a part of the application that displays something does not end a training.",
         ("workers",),
-        ("tui/test_session.py::test_a_run_that_cannot_be_trained_says_why_and_the_next_one_is",),
+        (
+            "tui/test_errors.py::test_every_worker_of_a_page_may_fail_and_it_stays_usable",
+            "tui/test_errors.py::test_a_reader_that_fails_is_told_once_with_its_traceback_in_the_log_and_the_training_goes_on",
+        ),
     ),
     Promise(
         "A stranger's store is shown or refused in one line; it prints no escape, and nothing outside of its folder is touched.",
