@@ -133,6 +133,8 @@ def _recorded(store: Store, run: Run, name: str) -> str:
 
 def _is_recorded(run: Run, measure: str) -> bool:
     """Whether a run that goes well has this accuracy or loss."""
+    if measure in names.FINAL:
+        return run.settings.training.evaluate_train
     if names.form(measure) not in ("fraction", "loss") or measure not in _COLUMNS:
         return False
     return not measure.startswith("validation") or bool(run.settings.data.validation_fraction)

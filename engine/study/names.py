@@ -38,6 +38,8 @@ _FIXED: dict[str, tuple[Form, bool | None]] = {
 FIXED = tuple(_FIXED)
 OF_TEST_IMAGES = ("test_accuracy", "best_accuracy")
 """Shares of the test images, which have a binomial error even with one seed."""
+EPOCH_MEANS = ("train_accuracy", "train_loss")
+"""Means over an epoch's steps, each of the weights before it; all other accuracies and losses are of the net at one moment."""
 PEAK = "peak."
 """Stands before the name of a series of which the greatest value is meant, and not the last."""
 # The same of series; `class_accuracy/3` is one of `class_accuracy`.
@@ -49,7 +51,11 @@ _SERIES: dict[str, tuple[Form, bool | None]] = {
     "dead": ("fraction", None),
     "best_epoch": ("count", None),
 }
-_NO_SERIES = ("best_accuracy", "seconds", "steps_to_90", "steps_to_loss", "stability", "spikes", "diverged", "early_rise")
+FINAL = ("final_train_accuracy", "final_train_loss")
+"""Of the weights that a run ends with: measured where `training.evaluate_train` says so."""
+_NO_SERIES = (
+    "best_accuracy", "seconds", "steps_to_90", "steps_to_loss", "stability", "spikes", "diverged", "early_rise", *FINAL,
+)  # fmt: skip
 _ALWAYS_RECORDED = ("batch_loss", "batch_accuracy", "learning_rate", "rate_factor", "best_epoch")
 
 
@@ -84,7 +90,7 @@ def unknown(measure: str, spec: RunSpec, statistics: Sequence[tuple[str, str]]) 
             return f"{series} is one number and has no peak: write {series}"
         return unknown(series, spec, statistics)
     kept = [statistic(layer, stage, figure) for layer, stage in statistics for figure in FIGURES]
-    if measure.startswith("final_train_") and measure in _FIXED and not spec.training.evaluate_train:
+    if measure in FINAL and not spec.training.evaluate_train:
         return f'{measure} is not measured: set "training.evaluate_train" = true'
     if measure in _FIXED or measure in _ALWAYS_RECORDED or measure in kept:
         return None

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.data.digest import differing
 from engine.errors import SpecError
 from engine.spec import RunSpec, changed, difference
 from engine.store import Run, Store
-from engine.study import measures, writing
+from engine.study import measures, names, writing
 from engine.study.claims import WHOLE, Judged, judge
 from engine.study.definition import Published, Setting, Study
 
@@ -75,8 +75,16 @@ class Row:
         if self.other_images:
             numbers = ", ".join(str(number) for number in sorted(run.id or 0 for run in self.other_images))
             said.append(f"left out, since they saw other images: runs {numbers}")
+        said += self._of_measures()
         counts = Counter(run.status for run in self.others if run.status not in ("finished", "diverged"))
         return [*said, *(f"{count} {status}" for status, count in sorted(counts.items()))]
+
+    def _of_measures(self) -> Iterator[str]:
+        """What its runs do not have, and which figures are not of the net that they ended with."""
+        if missing := [measure for measure, figure in self.figures.items() if self.runs and not figure.values]:
+            yield f"not measured: {', '.join(missing)}"
+        if means := [measure for measure in names.EPOCH_MEANS if measure in self.figures and self.figures[measure].values]:
+            yield f"{' and '.join(means)}: mean over the last epoch's steps, while the weights moved"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +108,7 @@ class Results:
         if self.unknown:
             lost = f"{len(self.unknown)} runs" if len(self.unknown) > 1 else "1 run"
             said[(f"{lost} of what the file has no more",)] = sorted({run.setting for run in self.unknown})
-        return [(names, list(remarks)) for remarks, names in said.items()]
+        return [(settings, list(remarks)) for remarks, settings in said.items()]
 
 
 def results(store: Store, study: Study) -> Results:

@@ -192,7 +192,7 @@ def test_report_004s_tables_in_all_four_columns(name: str) -> None:
     typed = defaultdict(list)
     for setting, figures in table(name):
         typed[setting].append(figures)
-    for column, measure in enumerate(("train_loss", "test_loss", "train_accuracy", "test_accuracy")):
+    for column, measure in enumerate(("final_train_loss", "test_loss", "final_train_accuracy", "test_accuracy")):
         columns = {setting: [figures[column] for figures in lines] for setting, lines in typed.items()}
         expected = {setting: pytest.approx((min(values), max(values)), rel=1e-9) for setting, values in columns.items()}
         assert published(one, measure) == expected

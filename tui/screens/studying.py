@@ -17,7 +17,13 @@ if TYPE_CHECKING:
     from engine.study.results import Results, Row
 
 IN_HAND = ("running", "paused", "queued")
-_SHOWN_BY: Mapping[str, str] = {"stability": "train_loss", "spikes": "train_loss", "steps_to_loss": "train_loss"}
+_SHOWN_BY: Mapping[str, str] = {
+    "stability": "train_loss",
+    "spikes": "train_loss",
+    "steps_to_loss": "train_loss",
+    "final_train_loss": "train_loss",
+    "final_train_accuracy": "train_accuracy",
+}
 """Measures that are no series of epochs, and the series that shows best what they are about; `test_accuracy` of all others."""
 _SERIES: Mapping[str, Form] = {
     "test_accuracy": "percent",

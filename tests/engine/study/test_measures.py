@@ -9,10 +9,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from engine.spec import changed
 from engine.store import Store
 from engine.study import measures
 from engine.study.measures import spike_share, value
-from tests.engine.study.conftest import accuracies, add_run
+from tests.engine.study.conftest import SPEC, accuracies, add_run
 
 
 def test_last_and_best_scores_time_and_pace_are_the_runs_own(store: Store) -> None:
@@ -93,6 +94,27 @@ def test_any_series_is_a_measure_by_its_name_its_last_value(store: Store) -> Non
     assert value(store, run, "dead") is None, "of two layers"
     store.add_metrics(run.id or 0, {"statistics.conv1.after.max": 7.5})
     assert value(store, run, "statistics.conv1.after.max") == 7.5
+
+
+def test_the_peak_of_a_series_is_its_greatest_value_and_not_its_last(store: Store) -> None:
+    deltas = [{"conv_deltas/conv1": delta, "dead/act1": 0.1} for delta in (3.0, 9.0, math.nan, 4.0)]
+    run = add_run(store, epochs=deltas)
+    assert value(store, run, "peak.conv_deltas/conv1") == 9.0
+    assert value(store, run, "peak.conv_deltas") == 9.0, "of the only layer"
+    assert value(store, run, "peak.dead/act1") == 0.1
+    assert value(store, run, "peak.saturated/act1") is None
+    assert value(store, add_run(store, epochs=deltas[2:3]), "peak.conv_deltas/conv1") is None, "there is no number"
+
+
+def test_figures_of_the_net_at_its_end_are_worst_where_a_run_diverged_that_was_to_take_them(store: Store) -> None:
+    final = ("final_train_accuracy", "final_train_loss")
+    taking = changed(SPEC, {"training.evaluate_train": True})
+    ended = add_run(store, spec=taking)
+    store.add_metrics(ended.id or 0, {"final_train_accuracy": 0.75, "final_train_loss": 0.5})
+    assert [value(store, ended, name) for name in final] == [0.75, 0.5]
+    diverged = [add_run(store, spec=spec, epochs=accuracies(0.6), ending="diverged") for spec in (taking, SPEC)]
+    assert [value(store, diverged[0], name) for name in final] == [0.0, math.inf]
+    assert [value(store, diverged[1], name) for name in final] == [None, None], "it was not asked to"
 
 
 def test_stability_is_the_stores(store: Store) -> None:

@@ -15,7 +15,7 @@ from engine.store import Run, Store
 from engine.study import Study
 from engine.study.file import read
 from engine.study.markdown import page
-from engine.study.results import Row, as_json, results
+from engine.study.results import Row, as_json, progress, results
 from tests.engine.study.conftest import accuracies, add_run
 
 TEXT = """
@@ -158,6 +158,28 @@ def test_the_page_has_the_figures_the_verdicts_and_the_notes(store: Store, study
     figures = "a 86.00 % (84.00 to 88.00) · b 50.50 % (50.00 to 51.00); scaled down: a"
     assert f"| a beats b | **holds** | {reason} | {figures} |  |" in lines
     assert "- Read as it stands." in lines
+
+
+def test_runs_from_before_the_net_at_its_end_was_asked_for_are_of_other_settings(store: Store, tmp_path: Path) -> None:
+    asked = TEXT.replace("seeds = 3", 'seeds = 3\n[set]\n"training.evaluate_train" = true', 1).replace(
+        "test_accuracy = 0.9,", "final_train_loss = 0.1, train_loss = 0.2,"
+    )
+    (tmp_path / "mine.toml").write_text(asked)
+    study = read(tmp_path / "mine.toml")
+    old = add_run(store, spec=of(study, training__evaluate_train=False), epochs=accuracies(0.9))
+    found = row(store, study)
+    assert (ids(found.runs), found.figures["final_train_loss"].mean) == ([old.id], None)
+    assert found.remarks == [
+        "training.evaluate_train = false, not true",
+        "not measured: final_train_loss",
+        "train_loss: mean over the last epoch's steps, while the weights moved",
+    ]
+    assert progress(store, study).finished == 0, "it is made again"
+    new = add_run(store, spec=of(study), epochs=accuracies(0.9))
+    store.add_metrics(new.id or 0, {"final_train_loss": 0.25})
+    found = row(store, study)
+    assert (ids(found.runs), found.figures["final_train_loss"].mean) == ([new.id], 0.25)
+    assert progress(store, study).finished == 1
 
 
 def test_a_row_never_mixes_runs_that_saw_different_images(store: Store, study: Study) -> None:
