@@ -3,31 +3,74 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
+from itertools import combinations, starmap
 
 from engine.data.catalog import describe
 from engine.errors import DataError
 from engine.store import Run, Store
+from engine.store.tables import HELD
 
 _NEAR = 0.01
 """Budgets that differ by less than this share are alike: batches stay whole."""
 
 
 def unequal(one: Run, other: Run) -> str:
-    """How the budgets of two runs differ, `10 epochs against 1`; empty where epochs, steps or images shown are the same.
+    """How the budgets of two runs differ, `10 epochs against 1`; empty where epochs, steps or images shown are the same."""
+    first, second = _budget(one), _budget(other)
+    return "" if _alike(first, second) else f"{_number(first[0])} epochs against {_number(second[0])}"
 
-    One of the three is enough: with other batches or other image sets the rest cannot be.
+
+def unequal_training(runs: Sequence[Run]) -> str:
+    """What runs were given and what they had of it, in one line; empty where all had the same.
+
+    `trained unequally: runs 1, 2 for 10 epochs, run 3 for 4 of 10 epochs`. Of runs that are still being trained only what they were
+    given counts; those that have not begun are left out.
     """
-    pairs = list(zip(_budget(one), _budget(other), strict=True))
-    if any(math.isclose(first, second, rel_tol=_NEAR) for first, second in pairs):
+    begun = [run for run in runs if run.total_steps]
+    ended = [run for run in begun if run.status not in HELD]
+    if _all_alike(map(_budget, begun)) and _all_alike(map(_trained, ended)):
         return ""
-    first, second = pairs[0]
-    return f"{first:,.3g} epochs against {second:,.3g}"
+    alike: dict[str, list[str]] = {}
+    for run in begun:
+        alike.setdefault(_in_words(run), []).append(str(run.id))
+    told = (f"run{'s' if len(ids) > 1 else ''} {', '.join(ids)} for {words}" for words, ids in alike.items())
+    return f"trained unequally: {', '.join(told)}"
+
+
+def _in_words(run: Run) -> str:
+    """`10 epochs`; of one that ended early, `4 of 10 epochs`."""
+    whole, had = _budget(run), _trained(run)
+    part = "" if run.status in HELD or _alike(whole, had) else f"{_number(had[0])} of "
+    return f"{part}{_number(whole[0])} epoch{'' if whole[0] == 1 else 's'}"
+
+
+def _number(epochs: float) -> str:
+    return f"{epochs:,.0f}" if epochs >= 100 else f"{epochs:.3g}"
 
 
 def _budget(run: Run) -> tuple[float, float, float]:
     """Epochs, steps and images shown that it was to train; one that stopped early or diverged had no less."""
-    epochs = run.total_steps / max(1, run.steps_per_epoch)
-    return epochs, run.total_steps, epochs * run.images_per_epoch
+    return _of_steps(run, run.total_steps)
+
+
+def _trained(run: Run) -> tuple[float, float, float]:
+    """The same of what it has had."""
+    return _of_steps(run, run.step)
+
+
+def _of_steps(run: Run, steps: int) -> tuple[float, float, float]:
+    epochs = steps / max(1, run.steps_per_epoch)
+    return epochs, steps, epochs * run.images_per_epoch
+
+
+def _all_alike(amounts: Iterable[tuple[float, float, float]]) -> bool:
+    return all(starmap(_alike, combinations(amounts, 2)))
+
+
+def _alike(first: tuple[float, float, float], second: tuple[float, float, float]) -> bool:
+    """One of epochs, steps and images is enough: with other batches or other image sets the rest cannot be the same."""
+    return any(math.isclose(one, other, rel_tol=_NEAR) for one, other in zip(first, second, strict=True))
 
 
 def test_images(store: Store, run: Run) -> int | None:

@@ -11,6 +11,7 @@ from engine.errors import SpecError
 from engine.spec import RunSpec, difference, hyperparameters, read, written
 from engine.store import Run, Store
 from engine.store.tables import LIVE
+from engine.study.budgets import unequal_training
 from engine.study.measures import steps_to_90
 
 MEASURES = (
@@ -127,7 +128,8 @@ def _differing(runs: Sequence[Run]) -> tuple[tuple[tuple[str, tuple[str, ...]], 
     )
     if len(known) > 1 and not rows:
         remarks.append("these runs have the same settings")
-    return rows, (*remarks, *_other_images(runs, specs))
+    uneven = unequal_training(runs)
+    return rows, (*remarks, *([uneven] if uneven else []), *_other_images(runs, specs))
 
 
 def _other_images(runs: Sequence[Run], specs: Sequence[RunSpec | None]) -> Iterator[str]:

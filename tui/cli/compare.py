@@ -58,4 +58,4 @@ def _lines(comparison: Comparison, baseline: Outcome | None) -> list[str]:
         runs = [str(outcome.run) for outcome in comparison.outcomes]
         settings = [[path, *(fitted(clean(value), VALUE_WIDTH) for value in values)] for path, values in comparison.settings]
         lines += ["", *aligned(["differs", *runs], settings, right=(), drop=runs[::-1], columns=width())]
-    return [*lines, *map(clean, comparison.remarks)]
+    return [*lines, *(wrapped(clean(remark)) for remark in comparison.remarks)]

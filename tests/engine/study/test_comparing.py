@@ -104,6 +104,32 @@ def test_runs_that_saw_other_images_under_the_same_settings_are_said(store: Stor
     )
 
 
+def test_runs_that_were_trained_unequally_are_said_in_one_line(store: Store) -> None:
+    runs = [add(store, (0.5, 0.6, 0.7)) for _ in range(5)]
+
+    def remarks(**changes: dict[str, object]) -> tuple[str, ...]:
+        """Of five runs of 3 epochs of 2 steps each, `b` to `e` with these columns changed."""
+        again = [store.run(run.id or 0) for run in runs]
+        for name, run in zip("abcde", again, strict=True):
+            for column, value in changes.get(name, {}).items():
+                setattr(run, column, value)
+        return Comparing().compare(store, again).remarks[1:]
+
+    stopped, longer = {"status": "stopped", "step": 2}, {"total_steps": 2400, "step": 2400}
+    assert remarks() == ()
+    assert remarks(b={"steps_per_epoch": 4}) == (), "as many steps are enough"
+    odd = remarks(b={"steps_per_epoch": 4}, c={"steps_per_epoch": 4, "total_steps": 3, "step": 3})
+    assert odd == ("trained unequally: runs 1, 4, 5 for 3 epochs, run 2 for 1.5 epochs, run 3 for 0.75 epochs",)
+    assert remarks(b=stopped) == ("trained unequally: runs 1, 3, 4, 5 for 3 epochs, run 2 for 1 of 3 epochs",)
+    assert remarks(c=longer, e=stopped) == (
+        "trained unequally: runs 1, 2, 4 for 3 epochs, run 3 for 1,200 epochs, run 5 for 1 of 3 epochs",
+    )
+    assert remarks(b={"status": "running", "step": 2}, c={"status": "queued", "total_steps": 0, "step": 0}) == (), "it is not over"
+    assert remarks(b={"status": "running", "total_steps": 2, "step": 1}) == (
+        "trained unequally: runs 1, 3, 4, 5 for 3 epochs, run 2 for 1 epoch",
+    )
+
+
 def test_settings_of_another_program_are_said_and_the_rest_is_compared(store: Store) -> None:
     runs = [add(store, (0.5,)), add(store, (0.5,)), add(store, (0.5,), spec=changed(RunSpec(), {"training.seed": 7}))]
     with store._writing("in a test") as session:
