@@ -20,7 +20,7 @@ def page(found: Results, *, level: int = 1) -> str:
         parts.append(f"{'#' * (level + 1)} Claims")
         parts.append("\n".join(_claims(found)))
     if study.notes:
-        parts.append(f"{'#' * (level + 1)} How the report was read")
+        parts.append(f"{'#' * (level + 1)} {'How the report was read' if study.report else 'Notes'}")
         parts.append("\n".join(f"- {_line(note)}" for note in study.notes))
     return "\n\n".join(parts) + "\n"
 

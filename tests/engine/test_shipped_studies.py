@@ -7,8 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from engine.models import check
+from engine.lens.registry import view
+from engine.lens.results import Table
+from engine.models import build, check
 from engine.study import Study, studies, study
+from tests.engine.lens.subjects import noise_images, subject_of
 
 SHIPPED = ("000", "001", "002", "003", "004-two-filters", "004-sixteen")
 
@@ -270,3 +273,17 @@ def test_report_000s_steps_of_recurrent_nets_count_images() -> None:
     for row in rows:
         images = (row.spec.training.steps or 0) * row.spec.data.batch_size
         assert images == pytest.approx(counts[row.name.rpartition("-")[2]], abs=row.spec.data.batch_size)
+
+
+def test_what_is_said_of_an_lstms_cost_is_what_is_counted() -> None:
+    one = shipped("002")
+    (note,) = (claim.note for claim in one.claims if claim.note)
+    counted = {}
+    for name in ("lstm-20", "gru-20"):
+        net = build(one.settings[name].spec.model, channels=1, size=28, classes=10)
+        look = view("summary")
+        table, _ = look(subject_of(net, noise_images(1, size=28), classes=tuple("0123456789")), look.make({}))
+        assert isinstance(table, Table)
+        counted[name] = table.rows[-1][table.columns.index("multiply-adds")]
+        assert f"{counted[name]:,} " in note
+    assert counted == {"lstm-20": 28 * 20 * 4 * (28 + 3 * 20) + 200, "gru-20": 28 * 20 * 3 * (28 + 3 * 20) + 200}

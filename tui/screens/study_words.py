@@ -110,7 +110,7 @@ def row_words(found: Results, place: Place, in_hand: Mapping[str, Mapping[str, i
 
 
 def claim_words(found: Results, table: TextTable) -> RenderableType:
-    """The claims with their verdicts and figures, then how the report was read."""
+    """The claims with their verdicts and figures, then the study's notes."""
     grid = Table.grid(padding=(0, 1))
     grid.add_column(no_wrap=True)
     grid.add_column()
@@ -123,4 +123,5 @@ def claim_words(found: Results, table: TextTable) -> RenderableType:
                 told.append(f"\n{said}", style="dim")
         grid.add_row(Text(verdict, style=_BOLD + table.verdict(better) if better else _DIM), told)
     notes = [Text(f"{clean(note)}", style="dim") for note in found.study.notes]
-    return Group(grid, *([Text("\nhow it was read", style="bold dim"), *notes] if notes else []))
+    head = "how the report was read" if found.study.report else "notes"
+    return Group(grid, *([Text(f"\n{head}", style="bold dim"), *notes] if notes else []))

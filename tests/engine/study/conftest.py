@@ -31,8 +31,12 @@ def add_run(
     epochs: Sequence[Mapping[str, float]] = (),
     ending: str = "finished",
     seconds: float = 10.0,
+    confusion: tuple[tuple[int, ...], ...] | None = None,
 ) -> Run:
-    """A run with these training losses, a step each, and these scores, an epoch each; the steps are shared out among the epochs."""
+    """A run with these training losses, a step each, and these scores, an epoch each; the steps are shared out among the epochs.
+
+    The confusion matrix is that of every epoch.
+    """
     spec = changed(spec, {"training.seed": seed})
     run = store.create_run(name=f"{study}/{setting}", preset="", spec=spec, dataset="digits", study=study, setting=setting)
     assert run.id is not None
@@ -49,7 +53,7 @@ def add_run(
         for number, scores in enumerate(epochs, 1):
             better = scores.get("test_accuracy", 0) > best
             best = max(best, scores.get("test_accuracy", 0))
-            recorder.record(events.EpochEnded(number * each, number, scores, seconds, 100.0, best=better))
+            recorder.record(events.EpochEnded(number * each, number, scores, seconds, 100.0, best=better, confusion=confusion))
         match ending:
             case "finished":
                 recorder.record(events.Finished(total, len(epochs), scores, seconds, 100.0))

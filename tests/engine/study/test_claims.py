@@ -249,3 +249,29 @@ def test_how_many_test_images_there_were(
     run = add_run(store, spec=changed(SPEC, spec), epochs=accuracies(0.5))
     store._change(run.id or 0, dataset=dataset, provenance=json.dumps(provenance))
     assert budgets.test_images(store, store.run(run.id or 0)) == images
+
+
+@pytest.mark.parametrize(
+    ("dataset", "noted", "images"), [("folder:pictures", {}, 11), ("mnist", {}, 11), ("mnist", {"test_images": 7}, 7)]
+)
+def test_of_a_run_that_did_not_note_its_test_images_they_are_those_of_its_confusion_matrix(
+    store: Store, dataset: str, noted: dict[str, int], images: int
+) -> None:
+    run = add_run(store, epochs=accuracies(0.5, 0.6), confusion=((5, 1), (2, 3)))
+    store._change(run.id or 0, dataset=dataset, provenance=json.dumps(noted))
+    assert budgets.test_images(store, store.run(run.id or 0)) == images
+
+
+def test_a_claim_about_one_seed_on_a_folder_of_images_is_decided_by_the_count_of_its_confusion_matrix(store: Store) -> None:
+    def found(count: int) -> dict[str, list[Run]]:
+        spec = changed(SPEC, {"data.source": "folder:pictures"})
+        runs_ = {}
+        for name, accuracy in (("a", 0.9), ("b", 0.8)):
+            run = add_run(store, name, spec=spec, epochs=accuracies(accuracy), confusion=((count, 0), (0, count)))
+            store._change(run.id or 0, dataset="folder:pictures")
+            runs_[name] = [store.run(run.id or 0)]
+        return runs_
+
+    few, many = (judge(store, claim(groups=(("a",), ("b",))), found(count)) for count in (20, 500))
+    assert (few.verdict, many.verdict) == ("not decided", "holds")
+    assert "two proportions of 1,000 test images" in many.reason

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -157,7 +158,8 @@ def test_the_page_has_the_figures_the_verdicts_and_the_notes(store: Store, study
     reason = f"a against b: p = {p:.2g} (Welch's test, 2 and 2 seeds)"
     figures = "a 86.00 % (84.00 to 88.00) · b 50.50 % (50.00 to 51.00); scaled down: a"
     assert f"| a beats b | **holds** | {reason} | {figures} |  |" in lines
-    assert "- Read as it stands." in lines
+    assert lines[-3:] == ["## How the report was read", "", "- Read as it stands."]
+    assert "## Notes" in page(results(store, replace(study, report=""))).splitlines()
 
 
 def test_runs_from_before_the_net_at_its_end_was_asked_for_are_of_other_settings(store: Store, tmp_path: Path) -> None:
