@@ -1,14 +1,24 @@
-"""Files that are whole or not there at all."""
+"""Files that are whole or not there at all, and delivering one to where a person said."""
 
 from __future__ import annotations
 
+import glob
 import os
+import re
+import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from engine.errors import UsageError
+
 STORE_MARK = ".convtui-store"
 """A file of this name marks the folder in which a store keeps its runs' files: it is not a person's own."""
+PICTURE_MARK = b"Software\0convtui"
+"""In the first bytes of every PNG that is written here: such a picture may be replaced by the next."""
+_STREAMS = {"-": "/dev/fd/1", "/dev/stdout": "/dev/fd/1", "/dev/stderr": "/dev/fd/2"}
+_DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d{1,9})")
 
 
 @contextmanager
@@ -41,3 +51,108 @@ def clear_scraps(folder: Path) -> None:
     """Remove what a process that was killed while it wrote left in `folder`."""
     for scrap in folder.glob(".*.partial"):
         scrap.unlink(missing_ok=True)
+
+
+# ----------------------------------------------------------------------------------------------- where a person said
+
+
+def deliver(content: bytes, path: Path) -> None:
+    """Write `content` to where a person said.
+
+    `-` is stdout; pipes, devices and open descriptors are written through. A plain file is replaced whole or stays as it was, and
+    keeps its mode; a link stays, and the file it leads to is replaced. Raises UsageError where `check_target` does or writing
+    fails, BrokenPipeError where a pipe's reader is gone.
+    """
+    check_target(path)
+    try:
+        if (descriptor := _descriptor(path)) is not None:
+            sys.stdout.flush()
+            with os.fdopen(os.dup(descriptor), "wb") as stream:
+                stream.write(content)
+        elif is_stream(path):
+            path.write_bytes(content)
+        else:
+            _replace(Path(os.path.realpath(path)), content)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror or error}") from None
+
+
+def check_target(path: Path) -> None:
+    """Raise UsageError where nothing may or can be delivered to `path`; to be asked before long work, writes nothing.
+
+    Refused are a store and its files, checkpoints, images and whatever else an export could not have been.
+    """
+    try:
+        reason = "" if is_stream(path) else _refusal(path, Path(os.path.realpath(path)))
+    except OSError as error:
+        reason = error.strerror or str(error)
+    if reason:
+        raise UsageError(f"{path} cannot be written: {reason}")
+
+
+def is_stream(path: Path) -> bool:
+    """Whether `path` is written through, so that its name says nothing: stdout, a pipe, a device. Raises OSError."""
+    mode = _mode(path)
+    return _descriptor(path) is not None or not (mode is None or stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def _descriptor(path: Path) -> int | None:
+    found = _DESCRIPTOR.fullmatch(_STREAMS.get(str(path), str(path)))
+    return int(found[1]) if found else None
+
+
+def _mode(path: Path) -> int | None:
+    """Type and rights of what `path` leads to; None where nothing is there."""
+    try:
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _refusal(path: Path, target: Path) -> str:
+    """Why the plain file `target`, which `path` leads to, is not to be written; empty where it may be."""
+    if not target.parent.is_dir():
+        return f"there is no folder {target.parent if path.parent.is_dir() else path.parent}"
+    if store := next((folder for folder in target.parents if (folder / STORE_MARK).exists()), None):
+        return f"a store keeps its runs' files in {store}: choose another folder"
+    mode = _mode(target)
+    if mode is None:
+        return ""
+    if stat.S_ISDIR(mode):
+        return "it is a directory: name a file in it"
+    if not mode & 0o222:
+        return "it is read-only: choose another name"
+    with target.open("rb") as file:
+        return _kept(file.read(4096))
+
+
+def _kept(head: bytes) -> str:
+    """Why a file that begins like this is not replaced; empty for text and for what was exported before."""
+    if head.startswith(b"SQLite format 3\0"):
+        return "it is a store, or another database: choose another name"
+    if b"\0" not in head or (head.startswith(b"\x89PNG") and PICTURE_MARK in head) or (head.startswith(b"PK") and b".npy" in head):
+        return ""
+    return "it is not text, and convtui did not export it: choose another name, or delete it first"
+
+
+def _replace(target: Path, content: bytes) -> None:
+    _clear_dead_scraps(target)
+    mode = _mode(target)
+    with written_whole(target) as temporary:
+        if mode is not None:
+            temporary.touch(mode=0o600)
+        temporary.write_bytes(content)
+        if mode is not None:
+            temporary.chmod(stat.S_IMODE(mode))
+
+
+def _clear_dead_scraps(target: Path) -> None:
+    """Remove what processes that were killed while they wrote `target` left beside it."""
+    for scrap in target.parent.glob(f".{glob.escape(target.name)}.*.partial"):
+        import psutil
+
+        pid = scrap.name.split(".")[-2]
+        if re.fullmatch(r"\d{1,9}", pid) and not psutil.pid_exists(int(pid)):
+            scrap.unlink(missing_ok=True)

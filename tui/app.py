@@ -21,7 +21,7 @@ from textual.theme import Theme
 from textual.widgets import HelpPanel
 from textual.worker import WorkerFailed, get_current_worker
 
-from engine.errors import ConvtuiError
+from engine.errors import ConvtuiError, UsageError
 from tui import settings
 from tui.collecting import Permanent
 from tui.commands import Keys
@@ -115,8 +115,8 @@ class ConvtuiApp(App[int]):
     def _keep_theme(self, theme: Theme) -> None:
         try:
             settings.save(settings.Settings(theme=theme.name))
-        except OSError as error:
-            self.notify(f"the theme cannot be kept: {error.strerror}", severity="warning")
+        except (OSError, UsageError) as error:
+            self.notify(f"the theme cannot be kept: {error}", severity="warning", markup=False)
 
     def _opened(self) -> None:
         self._look_at_store()

@@ -7,7 +7,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.files import written_whole
+from engine.files import deliver
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,8 @@ def load() -> Settings:
 
 
 def save(settings: Settings) -> None:
-    """Keep them. Raises OSError."""
+    """Keep them. Raises OSError, UsageError."""
     path = file()
     path.parent.mkdir(parents=True, exist_ok=True)
-    with written_whole(path) as temporary:
-        # A JSON string is a TOML string.
-        temporary.write_text(f"theme = {json.dumps(settings.theme)}\n", encoding="utf-8")
+    # A JSON string is a TOML string.
+    deliver(f"theme = {json.dumps(settings.theme)}\n".encode(), path)

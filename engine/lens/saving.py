@@ -13,37 +13,37 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL.PngImagePlugin import PngInfo
 
 from engine.errors import UsageError
-from engine.files import written_whole
+from engine.files import PICTURE_MARK, check_target, deliver, is_stream
 from engine.lens.printing import picture
 from engine.lens.results import Cell, Curves, Result, Sheet, Target
 
 
 def check(path: Path) -> None:
     """Whether `save` can have this name, to be asked before a long search. Raises UsageError where it cannot."""
-    if path.suffix.lower() not in _FORMS:
-        raise UsageError(f"--out {path}: the name ends .png, .json or .npz")
-    try:
-        reason = "" if path.parent.is_dir() else f"there is no folder {path.parent}"
-    except OSError as error:
-        reason = error.strerror or str(error)
-    if reason:
-        raise UsageError(f"--out {path} cannot be written: {reason}")
+    check_target(path)
+    _form(path)
 
 
 def save(results: Sequence[Result], path: Path) -> None:
     """Write results in the form that the name ends with: `picture` as .png, `as_json` as .json, `arrays` as .npz.
 
-    Raises UsageError where that cannot be; nothing new is left then, and an older file is as it was.
+    A pipe, a device or stdout (`-`) whose name does not say gets the picture. Raises UsageError where that cannot be; nothing new
+    is left then, and an older file is as it was.
     """
     check(path)
-    content = _FORMS[path.suffix.lower()](results)
-    try:
-        with written_whole(path) as temporary:
-            temporary.write_bytes(content)
-    except OSError as error:
-        raise UsageError(f"--out {path} cannot be written: {error.strerror or error}") from None
+    deliver(_FORMS[_form(path)](results), path)
+
+
+def _form(path: Path) -> str:
+    suffix = path.suffix.lower()
+    if suffix in _FORMS:
+        return suffix
+    if is_stream(path):
+        return ".png"
+    raise UsageError(f"{path} cannot be written: the name must end in .png, .json or .npz")
 
 
 # ------------------------------------------------------------------------------------------------------- as numbers
@@ -139,7 +139,10 @@ def _encodable(text: str) -> str:
 
 def _png(results: Sequence[Result]) -> bytes:
     file = io.BytesIO()
-    picture(results).save(file, format="PNG")
+    mark = PngInfo()
+    keyword, _, text = PICTURE_MARK.decode().partition("\0")
+    mark.add_text(keyword, text)
+    picture(results).save(file, format="PNG", pnginfo=mark)
     return file.getvalue()
 
 

@@ -106,6 +106,32 @@ def test_export_writes_every_step(store: Store, convtui: Convtui, tmp_path: Path
     assert exported["spec"] == RunSpec().model_dump(mode="json")
 
 
+def test_an_exports_form_is_as_its_name_ends(store: Store, convtui: Convtui, tmp_path: Path) -> None:
+    for name, *options in (("a.json",), ("a.csv",), ("plain",), ("a.txt", "--format", "json")):
+        assert convtui("runs", "export", "1", "--out", name, *options).code == 0
+    forms = {name: (tmp_path / name).read_text()[0] for name in ("a.json", "a.csv", "plain", "a.txt")}
+    assert forms == {"a.json": "{", "a.csv": "s", "plain": "s", "a.txt": "{"}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--out", "curve.png"), ".csv or .json"),
+        (("--out", "store.db"), "it is a store"),
+        (("--out", "other.db"), ".csv or .json"),
+        (("--out", "a.csv", "--format", "json"), "contradict each other"),
+    ],
+)
+def test_an_export_that_its_name_does_not_fit_writes_nothing(
+    options: tuple[str, ...], said: str, store: Store, convtui: Convtui, tmp_path: Path
+) -> None:
+    printed = convtui("runs", "export", "1", *options)
+    assert printed.code == 2
+    assert said in printed.err
+    assert not [path for path in tmp_path.iterdir() if not path.name.startswith("store")]
+    assert convtui("runs", "show", "1").code == 0
+
+
 def test_rename_note_and_delete(store: Store, convtui: Convtui) -> None:
     assert convtui("runs", "rename", "first", "baseline").code == 0
     convtui("runs", "note", "baseline", "for the write-up")

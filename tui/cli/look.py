@@ -39,7 +39,7 @@ def look(
     opt: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="any option of the view: 'convtui views VIEW' lists them")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="save to a .png, .json or .npz instead of drawing")] = None,
+    out: Annotated[Path | None, typer.Option(help="save to a .png, .json or .npz instead of drawing; - is stdout")] = None,
     draw: Annotated[bool, typer.Option("--draw", help="draw in the terminal as well, where --out saves")] = False,
     device: DeviceName = "auto",
     as_json: AsJson = False,
@@ -166,7 +166,8 @@ def show(
         rows = SCREENS * console.height if sys.stdout.isatty() else None
         draw(results, console, rows=rows, more=": --out FILE.png saves all of it")
     if out is not None:
+        from engine.files import is_stream
         from engine.lens.saving import save
 
         save(results, out)
-        print(f"saved {clean(out)}", file=sys.stderr if as_json else sys.stdout)
+        print(f"saved {clean(out)}", file=sys.stderr if as_json or is_stream(out) else sys.stdout)

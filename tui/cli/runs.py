@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 import shlex
@@ -136,29 +137,28 @@ def show_run(reference: RunName, as_json: AsJson = False, store_path: StorePath 
 def export(
     reference: RunName,
     form: Annotated[
-        Literal["csv", "json"], typer.Option("--format", help="csv: a row a step; json: the run and its series")
-    ] = "csv",
+        Literal["csv", "json"] | None,
+        typer.Option("--format", help="csv: a row a step; json: the run and its series; as --out ends if not given"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="the same as --format json")] = False,
-    out: Annotated[Path | None, typer.Option(help="the file to write; stdout if not given")] = None,
+    out: Annotated[Path | None, typer.Option(help="the .csv or .json file to write; stdout if not given, or -")] = None,
     store_path: StorePath = DEFAULT_STORE,
 ) -> None:
     """Write out every metric of a run."""
+    chosen = _form("json" if as_json else form, out)
     with existing_store(store_path) as store:
         run = store.find(reference)
         assert run.id is not None
         series = {name: store.series(run.id, name) for name in store.metric_names(run.id)}
         confusions = store.confusions(run.id)
-    form = "json" if as_json else form
     if out is None:
-        _export(run, series, confusions, form, sys.stdout)
+        _export(run, series, confusions, chosen, sys.stdout)
         return
-    from engine.files import written_whole
+    from engine.files import deliver
 
-    try:
-        with written_whole(out) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-            _export(run, series, confusions, form, file)
-    except OSError as error:
-        raise UsageError(f"--out {out} cannot be written: {error.strerror or error}") from None
+    file = io.StringIO(newline="")
+    _export(run, series, confusions, chosen, file)
+    deliver(file.getvalue().encode("utf-8", "backslashreplace"), out)
 
 
 @app.command()
@@ -314,6 +314,22 @@ def _print_settings(run: Run) -> None:
         if provenance:  # of a run that never began only the command is known
             print(labelled("made with", clean(", ".join(f"{name} {value}" for name, value in provenance.items()))))
         print(labelled("command", clean(command)))
+
+
+def _form(asked: str | None, out: Path | None) -> str:
+    """`csv` or `json`: what was asked for, or else as the file's name ends. Raises UsageError, before anything is read."""
+    if out is None:
+        return asked or "csv"
+    from engine.files import check_target, is_stream
+
+    check_target(out)
+    suffix = out.suffix.lower()
+    named = suffix.removeprefix(".") if suffix in (".csv", ".json") else None
+    if asked and named and asked != named:
+        raise UsageError(f"--out {out} and --format {asked} contradict each other: leave one out, or rename the file")
+    if not asked and not named and suffix and not is_stream(out):
+        raise UsageError(f"--out {out}: metrics are written as .csv or .json: end the name so, or add --format csv")
+    return asked or named or "csv"
 
 
 def _export(run: Run, series: dict[str, Any], confusions: dict[int, list[list[int]]], form: str, file: TextIO) -> None:

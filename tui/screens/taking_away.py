@@ -29,15 +29,15 @@ class TakingAway(Page):
     @work(thread=True, group="saving")
     def save(self, text: str, stem: str) -> None:
         """Write `text` into a new file of the working directory."""
-        from engine.files import written_whole
+        from engine.errors import UsageError
+        from engine.files import deliver
 
         numbered = (Path(f"{stem}{f'-{number}' if number else ''}.md") for number in range(10_000))
         path = next(path for path in numbered if not path.exists())
         try:
-            with written_whole(path) as temporary:
-                temporary.write_text(text, encoding="utf-8")
-        except OSError as error:
-            said = f"{path} cannot be written: {error.strerror or error}"
+            deliver(text.encode(), path)
+        except UsageError as error:
+            said = str(error)
             self.convtui.call_later(lambda: self.notify(said, severity="error", markup=False))
         else:
             self.convtui.call_later(lambda: self.notify(f"saved ./{path}", markup=False))

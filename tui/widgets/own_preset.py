@@ -36,7 +36,7 @@ def toml(spec: RunSpec, summary: str) -> str:
 
 def save(path: Path, spec: RunSpec, summary: str) -> None:
     """Write the preset, in place of an older one. Raises UsageError where it cannot be written."""
-    from engine.files import written_whole
+    from engine.files import deliver
     from engine.spec import make
 
     text = toml(spec, summary)
@@ -45,10 +45,9 @@ def save(path: Path, spec: RunSpec, summary: str) -> None:
     assert make(values) == spec, "a preset must read back as it was written"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with written_whole(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"the preset cannot be written to {path}: {error.strerror or error}") from None
+        raise UsageError(f"the folder {path.parent} cannot be made: {error.strerror or error}") from None
+    deliver(text.encode(), path)
 
 
 def _value(value: object) -> str:
