@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import platformdirs
 
 from engine.errors import SpecError
 from engine.spec import RunSpec, make, nearest
+from engine.toml import read_toml
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +60,9 @@ def _files() -> dict[str, Path]:
 
 
 def _load(path: Path) -> Preset:
+    _, values = read_toml(path, "preset")
+    summary, report = str(values.pop("summary", "")), str(values.pop("report", ""))
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-        summary, report = str(values.pop("summary", "")), str(values.pop("report", ""))
         return Preset(path.stem, summary, report, make(values), path)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError, SpecError) as error:
+    except SpecError as error:
         raise SpecError(f"preset {path}: {error}") from None

@@ -69,6 +69,7 @@ class ConvtuiApp(App[int]):
 
     def __init__(self, session: Session) -> None:
         super().__init__()
+        self._settings = settings.load()
         self.session = session
         self.run_id: int | None = None
         """The run that Live and Look show."""
@@ -93,7 +94,7 @@ class ConvtuiApp(App[int]):
         self._listen()
         for theme in (DARK, LIGHT):
             self.register_theme(theme)
-        chosen = settings.load().theme
+        chosen = self._settings.theme
         # Under NO_COLOR the themes that use a terminal's own colours end as black on black.
         fits = chosen in self.available_themes and not (self.no_color and "ansi" in chosen)
         self.theme = chosen if fits else DARK.name

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import tomllib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.files import deliver
+from engine.toml import read_toml
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +27,11 @@ def file() -> Path:
 
 
 def load() -> Settings:
-    """What was kept; the defaults where there is nothing, or nothing that can be read: a theme is not worth an error."""
-    try:
-        values = tomllib.loads(file().read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
+    """What was kept; the defaults where there is nothing. Raises SpecError where it cannot be read: saving would overwrite it."""
+    path = file()
+    if not os.path.exists(path):  # noqa: PTH110 - Path.exists raises for a name that is too long
         return Settings()
+    _, values = read_toml(path, "settings")
     return Settings(theme=str(values.get("theme", "")))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
@@ -21,60 +20,18 @@ from engine.study.definition import Claim, Published, Setting, Study
 from engine.study.lines import Lines, lines_of
 from engine.study.lines import Path as Place
 from engine.study.tables import AboutTable, ClaimTable, FileTable, GridTable, Measures, RangeTable, SettingTable, place_of, told
+from engine.toml import read_toml
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
-_AT = re.compile(r"line (\d+), column (\d+)\)")
-_HINTS = {
-    "Cannot overwrite": ": each key can stand there once",
-    "Cannot declare": ": tables of which there are several have two brackets, as in [[setting]]",
-    "Cannot mutate": ": a table in { } is whole where it stands",
-    "Invalid value": ": texts need quotation marks",
-}
 MOST_SETTINGS = 1000
 """Of one grid."""
 
 
 def read(path: Path) -> Study:
     """The study in this file. Raises SpecError: the file, the line, what is wrong, and what is right or near."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise SpecError(f"study {path} {_unreadable(error)}") from None
-    try:
-        text = data.decode("utf-8-sig").replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise SpecError(f"study {path}, line {line}: byte {data[error.start]:#04x} is no UTF-8: save the file as UTF-8") from None
-    try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SpecError(f"study {path}, {_no_toml(str(error), text)}") from None
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits, thousands of brackets
-        raise SpecError(f"study {path}: this is no study: {error}") from None
+    text, values = read_toml(path, "study")
     return _Reader(path, lines_of(text)).study(values)
-
-
-def _unreadable(error: OSError) -> str:
-    match error:
-        case FileNotFoundError():
-            return "is not there: 'convtui study list' shows those that are called by a name"
-        case IsADirectoryError():
-            return "is a directory: name a .toml file in it"
-        case PermissionError():
-            return f"cannot be read: {error.strerror}: its permissions must let you"
-        case _:
-            return f"cannot be read: {error.strerror or error}"
-
-
-def _no_toml(told: str, text: str) -> str:
-    """What tomllib says, its place in front: it ends in `(at line 3, column 7)` or `(at end of document)`."""
-    what, _, at = told.rpartition(" (at ")
-    found = _AT.match(at)
-    if found is None:
-        return f"line {text.rstrip().count(chr(10)) + 1}: this is no TOML: it ends before a bracket or a text is closed"
-    hint = next((hint for begin, hint in _HINTS.items() if what.startswith(begin)), "")
-    return f"line {found[1]}, column {found[2]}: this is no TOML: {what[:1].lower()}{what[1:]}{hint}"
 
 
 class _Reader:

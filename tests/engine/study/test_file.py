@@ -163,7 +163,7 @@ WRONG = [
     ('"relu-0.1-fixed" = { test_loss = 0.169,', 'test_loss = 0.169 #', "0.169 #", 'by setting: "NAME" = { test_loss'),
     ("[0.1, 0.01]", str(list(range(1, 502))), "over =", "1,002 settings are too many: a grid may have 1,000"),
     ('measure = "steps_to_loss"', 'measure = "test_accuracy"', "of =", "'of' belongs to the measure steps_to_loss"),
-    ("seeds = 3", "seeds 3", "seeds 3", "column 7: this is no TOML: expected '=' after a key"),
+    ("seeds = 3", "seeds 3", "seeds 3", "column 7: this is not TOML: expected '=' after a key"),
     ("seeds = 3", "seeds = 3\nseeds = 4", "seeds = 4", "each key can stand there once"),
     ('"Is 0.01 better than 0.1?"', "Is 0.01 better", "question", "texts need quotation marks"),
 ]  # fmt: skip
@@ -191,15 +191,15 @@ def test_epochs_that_a_presets_steps_would_override_are_refused(tmp_path: Path) 
 
 
 def test_toml_that_is_none_is_said_with_its_line(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=r"mine.toml, line 2, column 12: this is no TOML: invalid value"):
+    with pytest.raises(SpecError, match=r"mine.toml, line 2, column 12: this is not TOML: invalid value"):
         made(tmp_path, 'title = "x"\nquestion = \n')
-    with pytest.raises(SpecError, match=r"mine.toml, line 2: this is no TOML: it ends before a bracket"):
+    with pytest.raises(SpecError, match=r"mine.toml, line 2: this is not TOML: it ends before a bracket"):
         made(tmp_path, 'title = "x"\nnotes = [\n\n')
 
 
 def test_a_file_of_another_encoding_is_said_with_its_line_and_one_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_bytes(GOOD.replace("Is 0.01", "\xef").encode("latin-1"))
-    with pytest.raises(SpecError, match=r"mine.toml, line 2: byte 0xef is no UTF-8: save the file as UTF-8"):
+    with pytest.raises(SpecError, match=r"mine.toml, line 2: byte 0xef is not UTF-8: save the file as UTF-8"):
         read(tmp_path / "mine.toml")
     (tmp_path / "mine.toml").write_bytes(b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").encode())
     assert read(tmp_path / "mine.toml").title == "Which rate?"
@@ -207,14 +207,14 @@ def test_a_file_of_another_encoding_is_said_with_its_line_and_one_with_a_byte_or
 
 @pytest.mark.parametrize("values", ["[" * 5000 + "]" * 5000, "9" * 5000], ids=["nested", "digits"])
 def test_what_toml_cannot_hold_is_refused(values: str, tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=r"mine.toml: this is no study: "):
+    with pytest.raises(SpecError, match=r"mine.toml: it (holds a number that is too long|is nested too deeply)"):
         made(tmp_path, f"title = {values}\n")
 
 
 def test_what_cannot_be_opened_says_what_else_to_name(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"is a directory: name a \.toml file in it"):
         read(tmp_path)
-    with pytest.raises(SpecError, match=r"nowhere\.toml is not there: 'convtui study list'"):
+    with pytest.raises(SpecError, match=r"nowhere\.toml is not there"):
         study(str(tmp_path / "nowhere.toml"))
 
 
