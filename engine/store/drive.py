@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from engine.events import Continued, Event, Paused
+from engine.events import Continued, Ending, Event, Message, Paused
 from engine.store.recorder import POLL_SECONDS, Recorder
 from engine.store.tables import Request
 
@@ -43,10 +43,24 @@ def drive(
     A request to pause is obeyed by not pulling; `Paused` and `Continued` tell of it. `should_stop`, asked during a pause,
     ends it at once (a signal came; whoever says so has called `training.stop()`). Raises what the training raises, and
     StoreError and RunBusy as `Recorder.record` does. What was recorded is written when the generator ends or is closed.
+
+    An event is committed before it is handed on, or, where the store is locked or its disk full, after a warning that says so. The
+    run's end waits for the store, and that is said too.
     """
+    told = ""
     try:
         for event in training:
+            if isinstance(event, Ending) and (why := recorder.held_back(try_again=True)):
+                yield _said(recorder, Message(training.step, f"{why}; the run's end is written as soon as that is over", "warning"))
             recorder.record(event)
+            why = recorder.held_back()
+            if why and not told:
+                yield _said(
+                    recorder, Message(training.step, f"{why}; training goes on, and its figures are kept meanwhile", "warning")
+                )
+            elif told and not why:
+                yield _said(recorder, Message(training.step, "the store can be written again, and nothing is lost"))
+            told = why
             yield event
             if _obey(recorder.poll(), training, paused=False):
                 yield from _pause(recorder, training, should_stop, sleep)

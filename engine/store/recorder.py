@@ -3,36 +3,40 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import time
 from types import TracebackType
 from typing import Any, Self
 
 from engine.errors import RunBusy, StoreError
-from engine.events import CheckpointSaved, Ending, Evaluating, Event, Finished, Message, Progress, Started
+from engine.events import CheckpointSaved, Ending, Event, Finished, Started
 from engine.store import series
 from engine.store.gathering import INSERT_METRIC, Gathered
 from engine.store.processes import hostname
 from engine.store.pruning import prune
-from engine.store.sqlite import BUSY_SECONDS, KeptConnection, explained, is_busy
+from engine.store.sqlite import BUSY_SECONDS, KeptConnection, explained, is_busy, primary_code
 from engine.store.store import Store
 from engine.store.tables import LIVE, Request
 
-FLUSH_SECONDS = 0.5
-"""Events in between are gathered and written in one transaction."""
 POLL_SECONDS = 0.25
 """Between two looks for requests."""
 HEARTBEAT_SECONDS = 1.0
 """Longest time without a sign of life while somebody records or polls."""
 _PATIENCE_SECONDS = 1.0
-"""For a store in which another process writes, in mid-training; what could not be written is kept for the next time."""
+"""For a store that another process is writing to, in mid-training; what could not be written is kept for the next time."""
+END_SECONDS = 300.0
+"""How long a run's end waits for a store that is locked, or on a full disk."""
+MOST_HELD = 1_000_000
+"""Metrics that are held back at most, some 200 MB; more than a store cannot take is an error."""
+_BETWEEN_TRIES_SECONDS = 0.2
 _REQUESTS = "SELECT id, kind, value, created FROM request WHERE run_id = ? AND taken IS NULL ORDER BY id"
 
 
 class Recorder:
     """Keeps one attempt of one run. For the thread that pulls the training; a context manager, closed at its end.
 
-    What was recorded is in the store after FLUSH_SECONDS, and at once after epochs, checkpoints, changes of the learning
-    rate, pauses and endings. A store that another process is writing to delays it; nothing is lost by that.
+    What was recorded is committed when `record` returns: a kill loses none of it (a power cut may lose the last seconds). Where the
+    store is locked by another process, or its disk is full, it is kept, and `held_back` says so.
     """
 
     def __init__(self, store: Store, run_id: int) -> None:
@@ -50,6 +54,7 @@ class Recorder:
         self._closed = False
         self._flushed = self._polled = 0.0  # on the monotonic clock
         self._not_before = 0.0
+        self._held = ""
         self._seen_version = -1
 
     def __enter__(self) -> Self:
@@ -61,17 +66,13 @@ class Recorder:
     # --------------------------------------------------------------------------------------------------- events
 
     def record(self, event: Event) -> None:
-        """Keep an event. Raises StoreError when the store cannot be written (a full disk), RunBusy when another process has
-        taken the run over meanwhile."""
+        """Keep an event. Raises StoreError when the store cannot be written, also after waiting, RunBusy when another process has
+        taken the run over meanwhile. An ending waits for END_SECONDS."""
         self._gathered.add(event)
         if isinstance(event, Started) and self._attempt > 1:
             self._gathered.columns |= self._best_until(event.step)
         self._ended = self._ended or isinstance(event, Ending)
-        waits = isinstance(event, Progress | Evaluating) or (isinstance(event, Message) and event.severity == "info")
-        if not waits:
-            self.flush(last=self._ended)
-        elif time.monotonic() - self._flushed >= FLUSH_SECONDS:
-            self.flush()
+        self.flush(patience=END_SECONDS if self._ended else 0.0)
         if isinstance(event, CheckpointSaved | Finished) and not self._gathered:
             self._prune(finished=isinstance(event, Finished))
 
@@ -91,41 +92,56 @@ class Recorder:
             with explained(self._store.path, "clearing old checkpoints away"):
                 prune(self._line, self._store.folder(self.run_id), self.run_id, finished=finished)
         except StoreError as error:
-            if not _was_busy(error):
+            if not _may_pass(error):
                 raise  # else the next checkpoint clears them away
 
     # --------------------------------------------------------------------------------------------------- writing
 
-    def flush(self, *, last: bool = False) -> None:
+    def flush(self, *, patience: float = 0.0) -> None:
         """Write all that is gathered, and a heartbeat, in one transaction. Raises as `record` does.
 
-        Waits a second for another process that is writing; if that is not enough, all is kept for the next time. When
-        there may be no next time (`last`) it waits BUSY_SECONDS, and that not being enough is a StoreError.
+        Where the store is locked or its disk is full, it is tried again for `patience` seconds, and then a StoreError. Without
+        patience all is kept for the next time, MOST_HELD metrics at most.
         """
         now = time.monotonic()
-        if self._closed or (not last and now < self._not_before):
+        if self._closed or (not patience and now < self._not_before):
             return
         self._gathered.columns["heartbeat"] = time.time()
+        while not self._try(give_up=now + patience if patience else None):
+            if not patience:
+                # Waiting at every flush would stop the training; this way it goes on for most of the time.
+                self._not_before = time.monotonic() + 2 * _PATIENCE_SECONDS
+                return
+            time.sleep(_BETWEEN_TRIES_SECONDS)
+        self._gathered.clear()
+        self._flushed, self._held, self._not_before = now, "", 0.0
+
+    def held_back(self, *, try_again: bool = False) -> str:
+        """Why what was recorded is not in the store yet, in one line; empty where it is. With `try_again` it is tried first."""
+        if try_again:
+            self._not_before = 0.0
+            self.flush()
+        return self._held
+
+    def _try(self, *, give_up: float | None) -> bool:
+        """Whether all that is gathered could be written. Raises StoreError where trying again is of no use, or too late."""
         try:
             with explained(self._store.path, f"recording run {self.run_id}"):
-                self._write(last=last)
+                self._write()
         except StoreError as error:
-            if last or not _was_busy(error):
+            late = give_up is not None and time.monotonic() >= give_up
+            if late or not _may_pass(error) or len(self._gathered.metrics) > MOST_HELD:
                 raise
-            # Waiting at every flush would stop the training; this way it goes on for most of the time.
-            self._not_before = time.monotonic() + 2 * _PATIENCE_SECONDS
-            return
+            self._held = str(error)
+            return False
         except RunBusy:
             self._gathered.clear()  # the run is another's: there is nothing more to say
             self._ended = True
             raise
-        self._gathered.clear()
-        self._flushed = now
+        return True
 
-    def _write(self, *, last: bool) -> None:
+    def _write(self) -> None:
         self._store.check()
-        if last:
-            self._line.wait_for_others(BUSY_SECONDS)
         with self._line.transaction() as connection:
             names = ", ".join(f"{name} = ?" for name in self._gathered.columns)
             change = f"UPDATE run SET {names} WHERE id = ? AND attempt = ?"  # noqa: S608 - names of our columns
@@ -143,7 +159,7 @@ class Recorder:
         if not self._ended:
             self._ended = True
             self._gathered.columns |= {"status": "failed", "reason": message, "ended": time.time()}
-            self.flush(last=True)
+            self.flush(patience=END_SECONDS)
 
     def close(self) -> None:
         """Write what is left. A run that nothing has ended becomes `stopped`: whoever pulled it has let go of it.
@@ -157,7 +173,7 @@ class Recorder:
                 self._ended = True
                 self._gathered.columns |= {"status": "stopped", "ended": time.time()}
             if self._gathered:
-                self.flush(last=True)
+                self.flush(patience=BUSY_SECONDS)
         finally:
             self._closed = True
             self._line.close()
@@ -180,7 +196,7 @@ class Recorder:
                 version = self._line.data_version()
                 found = self._take() if version != self._seen_version else []
         except StoreError as error:
-            if not _was_busy(error):
+            if not _may_pass(error):
                 raise
             return []  # they are still there the next time
         self._seen_version = version
@@ -196,8 +212,10 @@ class Recorder:
         return [_request(self.run_id, row, taken) for row in waiting]
 
 
-def _was_busy(error: StoreError) -> bool:
-    return error.__cause__ is not None and is_busy(error.__cause__)
+def _may_pass(error: StoreError) -> bool:
+    """Whether the same may succeed later: another process was writing, or the disk had no room."""
+    cause = error.__cause__
+    return cause is not None and (is_busy(cause) or primary_code(cause) in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR))
 
 
 def _request(run_id: int, row: tuple[Any, ...], taken: float) -> Request:

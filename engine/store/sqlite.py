@@ -132,10 +132,6 @@ class KeptConnection:
         self._connection = sqlite3.connect(path, timeout=busy_seconds, check_same_thread=False)
         _prepare(self._connection)
 
-    def wait_for_others(self, seconds: float) -> None:
-        """From now on wait this long for another process that is writing."""
-        self._connection.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
-
     def data_version(self) -> int:
         """A number that changes when any other connection, of this process or another, has committed something."""
         (version,) = self._connection.execute("PRAGMA data_version").fetchone()
@@ -186,9 +182,9 @@ def explained(path: Path, doing: str) -> Iterator[None]:
 def _explain(error: BaseException, path: Path, doing: str) -> StoreError:
     match primary_code(error):
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            what = f"another process has been writing to it for {BUSY_SECONDS:g} s: try again, or end that process"
+            what = "another process keeps it locked: wait, or end that process"
         case sqlite3.SQLITE_FULL:
-            what = "the disk is full: free some space, then 'convtui resume' goes on from the last checkpoint"
+            what = "the disk is full: free some space"
         case sqlite3.SQLITE_CORRUPT:
             what = "the file is damaged: restore a backup, or choose another with --store"
         case sqlite3.SQLITE_NOTADB:

@@ -106,19 +106,20 @@ def test_what_took_the_folders_place_is_refused_before_a_run_begins(tmp_path: Pa
     assert (tmp_path / "store" / "1" / "letter.txt").exists()
 
 
-def before_there_were_marks(tmp_path: Path, hands) -> None:
+def before_there_were_marks(tmp_path: Path) -> None:
     """A store of version 0003, with weights of a run."""
-    with Store.open(tmp_path / "store.db") as store:
-        weights(store, hands.new_run(store))
-    (tmp_path / "store" / STORE_MARK).unlink()
+    opening.migrate(tmp_path / "store.db", "0003")
     with closing(sqlite3.connect(tmp_path / "store.db")) as connection, connection:
-        connection.execute("DROP TABLE identity")
-        connection.execute("ALTER TABLE run DROP COLUMN kind")
-        connection.execute("UPDATE convtui_version SET version_num = '0003'")
+        needed = [row[1] for row in connection.execute("PRAGMA table_info(run)") if row[3] and row[4] is None and row[1] != "id"]
+        query = f"INSERT INTO run ({', '.join(needed)}) VALUES ({', '.join('?' * len(needed))})"
+        connection.execute(query, ["finished" if name == "status" else 0 for name in needed])
+    file = tmp_path / "store" / "1" / "checkpoint-000000001.safetensors"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"weights")
 
 
-def test_an_older_stores_folder_is_marked_where_it_holds_nothing_else(tmp_path: Path, hands) -> None:
-    before_there_were_marks(tmp_path, hands)
+def test_an_older_stores_folder_is_marked_where_it_holds_nothing_else(tmp_path: Path) -> None:
+    before_there_were_marks(tmp_path)
     with Store.open(tmp_path / "store.db") as store:
         assert (store.folder(1) / "checkpoint-000000001.safetensors").exists()
         assert (tmp_path / "store" / STORE_MARK).exists()
@@ -126,8 +127,8 @@ def test_an_older_stores_folder_is_marked_where_it_holds_nothing_else(tmp_path: 
     assert not (tmp_path / "store" / "1").exists()
 
 
-def test_an_older_stores_folder_with_a_persons_files_is_not_taken(tmp_path: Path, hands) -> None:
-    before_there_were_marks(tmp_path, hands)
+def test_an_older_stores_folder_with_a_persons_files_is_not_taken(tmp_path: Path) -> None:
+    before_there_were_marks(tmp_path)
     (tmp_path / "store" / "1" / "0.png").write_bytes(b"image")
     with Store.open(tmp_path / "store.db") as store:
         store.delete(1)

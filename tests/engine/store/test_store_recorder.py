@@ -24,7 +24,7 @@ from engine.events import (
     RateChanged,
     Stopped,
 )
-from engine.store import Recorder, Store
+from engine.store import Recorder, Store, drive
 from engine.store import recorder as recorder_module
 
 
@@ -70,16 +70,14 @@ def test_what_started_says_is_in_the_run(store: Store, hands) -> None:
         assert json.loads(run.provenance) == {"torch": "2.9"}
 
 
-def test_steps_are_gathered_and_written_after_half_a_second(store: Store, hands, clock: Clock) -> None:
+def test_steps_are_written_as_they_are_recorded(store: Store, hands) -> None:
     run_id = hands.claimed(store).id
     with Recorder(store, run_id) as recorder:
         recorder.record(hands.started())
         recorder.record(hands.progress(1, (3.0, 2.0)))
-        assert read(store, "SELECT count(*) FROM metric") == [(0,)]
-        clock.now += 0.6
-        recorder.record(hands.progress(3, (1.0,)))
         points = read(store, "SELECT step, attempt, value FROM metric WHERE name = 'batch_loss' ORDER BY step")
-        assert points == [(1, 1, 3.0), (2, 1, 2.0), (3, 1, 1.0)]
+        assert points == [(1, 1, 3.0), (2, 1, 2.0)]
+        recorder.record(hands.progress(3, (1.0,)))
         assert read(store, "SELECT step, value FROM metric WHERE name = 'seconds'") == [(2, 1.0), (3, 1.5)]
         run = store.run(run_id)
         assert (run.step, run.images, run.seconds, run.images_per_second, run.learning_rate) == (3, 384, 1.5, 256.0, 0.1)
@@ -248,7 +246,7 @@ def test_a_file_that_cannot_be_deleted_is_tried_again(saving, monkeypatch: pytes
 
 def test_clearing_away_waits_for_the_next_checkpoint_when_another_process_writes(saving, monkeypatch: pytest.MonkeyPatch) -> None:
     store, run_id, save, recorder = saving
-    recorder._line.wait_for_others(0.01)
+    recorder._line.read("PRAGMA busy_timeout = 10", ())
     save("checkpoint", 100)
     save("checkpoint", 200)
     with closing(sqlite3.connect(store.path, isolation_level=None)) as writer, monkeypatch.context() as patch:
@@ -327,34 +325,81 @@ def test_a_store_that_another_process_writes_to_delays_but_loses_nothing(store: 
         assert len(store.checkpoints(run_id)) == 1
 
 
-def test_an_ending_that_cannot_be_written_is_an_error(store: Store, hands, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_ending_waits_for_the_store_and_is_an_error_when_that_takes_too_long(
+    store: Store, hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(recorder_module, "_PATIENCE_SECONDS", 0.01)
-    monkeypatch.setattr(recorder_module, "BUSY_SECONDS", 0.02)
+    monkeypatch.setattr(recorder_module, "END_SECONDS", 0.3)
     run_id = hands.claimed(store).id
     with closing(sqlite3.connect(store.path, isolation_level=None)) as writer, Recorder(store, run_id) as recorder:
         writer.execute("BEGIN IMMEDIATE")
-        with pytest.raises(StoreError, match="another process has been writing"):
+        with pytest.raises(StoreError, match="another process keeps it locked"):
             recorder.record(Finished(1, 1, {}, 1.0, 1.0))
         writer.execute("ROLLBACK")
     assert store.run(run_id).status == "finished"
 
 
-def test_a_full_disk_is_said_in_one_line_and_what_was_committed_stays(store: Store, hands) -> None:
+class Ends:
+    """A training of two events: some steps, then the end."""
+
+    step = 2
+
+    def __init__(self, *events: object) -> None:
+        self.events = events
+
+    def __iter__(self):
+        return iter(self.events)
+
+    def stop(self) -> None: ...
+
+    def save_checkpoint(self) -> None: ...
+
+    def scale_learning_rate(self, factor: float) -> None: ...
+
+
+def test_a_store_that_is_locked_is_told_of_before_the_steps_and_waited_for_at_the_end(
+    store: Store, hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder_module, "_PATIENCE_SECONDS", 0.01)
+    run_id = hands.claimed(store).id
+    said = []
+    with closing(sqlite3.connect(store.path, isolation_level=None)) as writer, Recorder(store, run_id) as recorder:
+        training = Ends(hands.started(), hands.progress(1, (3.0, 2.0)), Finished(2, 1, {}, 1.0, 1.0))
+        for event in drive(recorder, training):
+            said.append(event)
+            if len(said) == 1:
+                writer.execute("BEGIN EXCLUSIVE")
+            if isinstance(event, Message) and "the run's end" in event.text:
+                writer.execute("ROLLBACK")
+    assert [type(event).__name__ for event in said] == ["Started", "Message", "Progress", "Message", "Message", "Finished"]
+    assert "another process keeps it locked" in said[1].text
+    assert "training goes on" in said[1].text
+    assert [message.severity for message in store.messages(run_id)] == ["warning", "warning", "info"]
+    assert store.run(run_id).status == "finished"
+    assert list(store.series(run_id, "batch_loss").values) == [3.0, 2.0]
+
+
+def test_a_full_disk_delays_but_loses_nothing_and_only_so_much_is_held_back(
+    store: Store, hands, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run_id = hands.claimed(store).id
     recorder = Recorder(store, run_id)
     recorder.record(hands.started())
     recorder.record(hands.progress(1, (3.0, 2.0)))
-    recorder.flush()
     pages = recorder._line.read("PRAGMA page_count", ())[0][0]
     recorder._line.read(f"PRAGMA max_page_count = {pages}", ())
     recorder.record(hands.progress(3, tuple(float(step) for step in range(5000))))
-    with pytest.raises(StoreError, match="disk is full") as caught:
-        recorder.flush()
-    assert "\n" not in str(caught.value)
+    assert "the disk is full" in recorder.held_back()
+    assert "\n" not in recorder.held_back()
     assert read(store, "PRAGMA integrity_check") == [("ok",)]
     assert list(store.series(run_id, "batch_loss").values) == [3.0, 2.0]
+    clock.now += 3
+    monkeypatch.setattr(recorder_module, "MOST_HELD", 5000)
+    with pytest.raises(StoreError, match="disk is full"):
+        recorder.flush()
     recorder._line.read(f"PRAGMA max_page_count = {pages + 1000}", ())
     recorder.close()
+    assert not recorder.held_back()
     assert len(store.series(run_id, "batch_loss").steps) == 5002, "nothing was lost: there is room again"
 
 
@@ -362,9 +407,7 @@ RECORDING = """if True:
     import sys
     from pathlib import Path
     from engine.events import Progress, Started
-    from engine.store import Recorder, Store
-    from engine.store import recorder as module
-    module.FLUSH_SECONDS = 0.0
+    from engine.store import Recorder, Store, drive
     store, run_id, begin = Store.open(Path(sys.argv[1])), int(sys.argv[2]), int(sys.argv[3])
     store.claim(run_id)
     recorder = Recorder(store, run_id)
