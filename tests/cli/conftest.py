@@ -42,6 +42,7 @@ def convtui(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
     """`convtui("run", "--epochs", "2")`, with a store of the test's own in its own folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("TERM", "xterm-256color")
 
     def call(*arguments: str) -> Printed:
         monkeypatch.setattr(sys, "argv", ["convtui", *arguments])

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import NoReturn
 
 import typer
 
 from engine.errors import ConvtuiError
 from tui.cli import application, control, data, doctor, look, predict, presets, resume, run, runs, store, study, views
+from tui.cli.faces import silence_broken
 from tui.log import log
+from tui.terminal import is_dumb, write_look_alikes
 from tui.text import clean
 
 app = typer.Typer(
@@ -39,7 +42,21 @@ app.command()(doctor.doctor)
 
 def main() -> None:
     """The `convtui` script: every error becomes one line and its exit code, in this one place."""
-    _make_printable()
+    _prepare_output()
+    try:
+        _call()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _leave_quietly()
+    except SystemExit as left:
+        # Typer and Rich answer a closed pipe by leaving with 1.
+        if isinstance(left.__context__, BrokenPipeError):
+            _leave_quietly()
+        silence_broken()
+        raise
+
+
+def _call() -> None:
     try:
         app()
     except ConvtuiError as error:
@@ -49,16 +66,27 @@ def main() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:
+        raise
     except Exception as error:
         print(f"convtui: {type(error).__name__}: {clean(error)}; the full story is in {log(error)}", file=sys.stderr)
         sys.exit(1)
 
 
-def _make_printable() -> None:
-    """Have streams to print on (a closed one is None), which take every character, as a question mark if need be."""
+def _leave_quietly() -> NoReturn:
+    """Nobody reads on (`| head -1`): the exit code of a program that SIGPIPE ended."""
+    silence_broken()
+    sys.exit(128 + 13)
+
+
+def _prepare_output() -> None:
+    """Have streams to print on (a closed one is None), which take every character, and no escapes on a dumb terminal."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123 - open for as long as the process
-        stream = getattr(sys, name)
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
+        write_look_alikes(getattr(sys, name))
+    if is_dumb():
+        os.environ["TERM"] = "dumb"  # Rich would write colours where TERM is not set
+    for name in ("COLUMNS", "LINES"):
+        if os.environ.get(name, "").strip("0") == "":
+            os.environ.pop(name, None)  # Rich would draw in no columns at all

@@ -10,6 +10,7 @@ import typer
 
 from engine.errors import UsageError
 from tui.cli.options import DEFAULT_STORE, DataDir
+from tui.terminal import is_dumb, takes_unicode, unicode_advice
 
 
 def application(
@@ -30,6 +31,16 @@ def application(
         return
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("convtui without a command is an application for a terminal: 'convtui --help' lists what works in a pipe")
+    if is_dumb():
+        raise UsageError(
+            "the application draws on a terminal, and TERM says that this one cannot be drawn on:"
+            " set TERM (export TERM=xterm-256color), or use commands such as 'convtui runs list' and 'convtui run ...'"
+        )
+    if not takes_unicode(sys.stdout):
+        raise UsageError(
+            f"the application draws with Unicode, which the encoding {sys.stdout.encoding} lacks: {unicode_advice()},"
+            " or use commands such as 'convtui runs list' and 'convtui run ...'"
+        )
     from tui.app import run
 
     raise typer.Exit(run(store_path or DEFAULT_STORE, device=device, data_dir=data_dir, mouse=mouse))

@@ -75,12 +75,7 @@ class SafeFace:
             speak()
         except OSError:
             self.face = SilentFace()
-            # What Python would flush at its end would fail again, and change the exit code.
-            for stream in (sys.stdout, sys.stderr):
-                try:
-                    stream.flush()
-                except OSError:
-                    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            silence_broken()
 
 
 class SilentFace:
@@ -293,6 +288,15 @@ class JsonFace(QuietFace):
     def write(self, event: str, **values: Any) -> None:
         """One object on stdout."""
         print(line({"event": event, "run": self.run} | values), flush=True)
+
+
+def silence_broken() -> None:
+    """Lead what can no longer be written to nowhere: Python's own flush at its end would fail, and change the exit code."""
+    for stream in {sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__} - {None}:
+        try:
+            stream.flush()  # type: ignore[union-attr]
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # type: ignore[union-attr]
 
 
 def farewell(run: Run, ending: events.Ending) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from engine.errors import RunNotFound, StoreError, UsageError
+from tui.terminal import takes_unicode
 
 if TYPE_CHECKING:
     from engine.store import Run, Store
@@ -64,7 +66,7 @@ def open_store(path: Path, *, create: bool = True) -> Store:
 
 def line(values: dict[str, Any]) -> str:
     """One line of JSON; numbers that are not finite are null, as JSON has no word for them."""
-    return json.dumps(_finite(values), ensure_ascii=False)
+    return json.dumps(_finite(values), ensure_ascii=not takes_unicode(sys.stdout))
 
 
 def last_line(run: Run, status: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from engine import events
 from engine.errors import ConvtuiError
 from tui.cli.faces import BarFace, Face, JsonFace, PlainFace, QuietFace, SafeFace
 from tui.cli.signals import Signals
+from tui.terminal import is_dumb
 
 if TYPE_CHECKING:
     import torch
@@ -22,12 +23,12 @@ EXIT_DIVERGED = 3
 
 
 def face_for(run: int, *, as_json: bool, quiet: bool) -> Face:
-    """JSON where asked for, silence where asked for, a bar on a terminal, else plain lines."""
+    """JSON where asked for, silence where asked for, a bar on a terminal that can be drawn on, else plain lines."""
     if as_json:
         return SafeFace(JsonFace(run))
     if quiet:
         return SafeFace(QuietFace())
-    if sys.stdout.isatty():
+    if sys.stdout.isatty() and not is_dumb():
         from rich.console import Console
 
         return SafeFace(BarFace(Console()))

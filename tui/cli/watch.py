@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tui.cli.options import DEFAULT_STORE, ENDED, AsJson, RunName, StorePath, existing_store, last_line, line
+from tui.terminal import is_dumb
 from tui.text import clean, epoch_scores, percent
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def watch(reference: RunName, as_json: AsJson = False, store_path: StorePath = D
     """Follow a run of this or any other process until it ends."""
     with existing_store(store_path) as store:
         run = store.find(reference)
-        live = sys.stdout.isatty() and not as_json
+        live = sys.stdout.isatty() and not as_json and not is_dumb()
         begin = "\r\x1b[K" if live else ""
         said, status, version, looks = 0, "", -1, 0
         while True:

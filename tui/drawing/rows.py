@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
 
+from tui.terminal import takes_unicode, unicode_advice
 from tui.text import clean
 
 Colours = Literal["full", "few", "none"]
@@ -107,7 +108,7 @@ def printable(row: Row, colours: Colours) -> Line:
 
 def colours_of(console: Console) -> Colours:
     """What pictures on this console may use."""
-    if console.no_color or console.color_system not in ("256", "truecolor"):
+    if console.no_color or console.color_system not in ("256", "truecolor") or not takes_unicode(console.file):
         return "none"
     return "full" if console.color_system == "truecolor" else "few"
 
@@ -120,6 +121,8 @@ def advice(console: Console, environment: Mapping[str, str] = os.environ) -> str
         return "in shades, as NO_COLOR is set: unset it for colours"
     if console.color_system is None:
         return "in shades, as this is no terminal with colours"
+    if not takes_unicode(console.file):
+        return f"in shades, as the encoding {console.encoding} has no half blocks: {unicode_advice()}"
     if "TMUX" in environment:
         return "in shades, as tmux says it has 8 colours: set COLORTERM=truecolor, or tmux's default-terminal to tmux-256color"
     return "in shades, as the terminal says it has 16 colours at most: set COLORTERM=truecolor if it has more"

@@ -1,0 +1,98 @@
+"""Terminals and pipes that take less than most: no escapes, no Unicode, no more lines."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pty
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine.spec import RunSpec
+from engine.store import Store
+
+TOP = Path(__file__).parents[2]
+CONVTUI = [sys.executable, "-m", "tui.cli"]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """With one run, stopped before its first step."""
+    path = tmp_path / "store.db"
+    with Store.open(path) as opened:
+        run = opened.create_run(name="first", preset="", spec=RunSpec(), dataset="shapes")
+        assert run.id is not None
+        opened.give_up(run.id, "stopped")
+    return path
+
+
+def on_a_terminal(*arguments: str, **environment: str | None) -> tuple[int, str]:
+    """Exit code and what a pseudo-terminal was sent; a variable that is None is not set."""
+    ours, theirs = pty.openpty()
+    settings = {name: value for name, value in (os.environ | environment).items() if value is not None}
+    with subprocess.Popen([*CONVTUI, *arguments], stdin=theirs, stdout=theirs, stderr=theirs, env=settings, cwd=TOP) as process:
+        os.close(theirs)
+        seen = b""
+        with contextlib.suppress(OSError):  # it has ended, and with it the terminal
+            while more := os.read(ours, 65536):
+                seen += more
+    os.close(ours)
+    return process.returncode, seen.decode()
+
+
+@pytest.mark.parametrize("term", ["dumb", None])
+def test_on_a_dumb_terminal_the_application_names_what_works_and_nothing_is_escaped(term: str | None, store: Path) -> None:
+    code, said = on_a_terminal("--store", str(store), TERM=term)
+    assert (code, said.count("\n"), "convtui runs list" in said) == (2, 1, True)
+    for command in (("runs", "watch", "1", "--store", str(store)), ("presets",), ("--help",)):
+        code, said = on_a_terminal(*command, TERM=term)
+        assert (code, "\x1b" in said) == (0, False), command
+
+
+def test_without_unicode_the_application_says_what_to_set(store: Path) -> None:
+    code, said = on_a_terminal("--store", str(store), TERM="xterm", PYTHONIOENCODING="ascii")
+    assert (code, said.count("\n"), "unset PYTHONIOENCODING" in said) == (2, 1, True)
+    code, said = on_a_terminal("--store", str(store), TERM="xterm", PYTHONIOENCODING=None, LC_ALL="C", PYTHONUTF8="0")
+    assert (code, said.count("\n"), "LC_ALL=C.UTF-8" in said) == (2, 1, True)
+
+
+def test_without_unicode_signs_are_written_as_ascii_that_looks_like_them() -> None:
+    program = "from tui.cli import _prepare_output\n_prepare_output()\nprint('5×5 → conv · 3 … ▁▄█ ─┼│ ≤ 2 é')"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, check=True, cwd=TOP, env=os.environ | {"PYTHONIOENCODING": "ascii"}
+    )
+    assert done.stdout.decode().rstrip() == "5x5 > conv | 3 ~ _=# -+| <= 2 ?"
+
+
+def test_without_unicode_json_is_still_true(store: Path) -> None:
+    with Store.open(store) as opened:
+        opened.rename(1, "é·×")
+    done = subprocess.run(
+        [*CONVTUI, "runs", "list", "--json", "--store", str(store)],
+        capture_output=True, check=True, cwd=TOP, env=os.environ | {"PYTHONIOENCODING": "ascii"},
+    )  # fmt: skip
+    assert json.loads(done.stdout)["name"] == "é·×"
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("command", ["presets --fields", "presets --fields --json", "--help", "runs list --store {store}"])
+def test_a_closed_pipe_ends_a_command_quietly(command: str, unbuffered: str, store: Path) -> None:
+    program = shlex.join([*CONVTUI, *shlex.split(command.format(store=store))])
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        shlex.split(program), stdout=writer, stderr=subprocess.PIPE, check=False, cwd=TOP,
+        env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+    )  # fmt: skip
+    os.close(writer)
+    assert (done.returncode, done.stderr) in ((0, b""), (141, b""))
+
+
+def test_a_terminal_that_says_it_has_no_columns_is_written_to_all_the_same(store: Path) -> None:
+    code, said = on_a_terminal("runs", "list", "--store", str(store), TERM="strange", COLUMNS="0", LINES="0", NO_COLOR="1")
+    assert (code, "Traceback" in said, "first" in said) == (0, False, True)
