@@ -85,21 +85,27 @@ def _placed(shape: tuple[int, ...], peaks: Tensor, numbers: Tensor, places: Tens
 
 def excited_units(subject: Subject, image: Tensor, call: int, maps: Sequence[int]) -> tuple[Units, Tensor]:
     """The most excited unit of each of `maps` in one image, uint8 [1, C, H, W], and their activations [M]."""
-    output = _output(subject, image, call)[list(maps)]
-    flat = output.flatten(1) if output.ndim == 3 else output[:, None]
+    found = output(subject, image, call)[list(maps)]
+    flat = found.flatten(1) if found.ndim == 3 else found[:, None]
     values, places = flat.max(1)
-    width = output.shape[2] if output.ndim == 3 else 1
+    width = found.shape[2] if found.ndim == 3 else 1
     none = torch.zeros(len(maps), dtype=torch.int64)
     return Units(none, torch.tensor(maps), places // width, places % width), values
 
 
+def in_words(value: float, *, excited: bool) -> str:
+    """A unit's value for a caption: `0.532`, or `-0.2, not excited`."""
+    return f"{value:.3g}{'' if excited else ', not excited'}"
+
+
 def activation(subject: Subject, image: Tensor, call: int, map: int, row: int, column: int) -> tuple[Units, Tensor]:
     """One unit in one image, uint8 [1, C, H, W], and its activation [1]."""
-    output = _output(subject, image, call)
+    found = output(subject, image, call)
     one = Units(*(torch.tensor([place]) for place in (0, map, row, column)))
-    return one, output[map, row, column][None]
+    return one, found[map, row, column][None]
 
 
-def _output(subject: Subject, image: Tensor, call: int) -> Tensor:
+def output(subject: Subject, image: Tensor, call: int) -> Tensor:
+    """What call `call` gives for one image, uint8 [1, C, H, W]: [M, h, w] or [M], on the CPU."""
     ((_, outputs),) = subject.passes(image, [call])
     return outputs[call][0].cpu()

@@ -149,6 +149,11 @@ class Tape:
                 reached.add(call.index)
         return None
 
+    def rectified(self, index: int) -> bool:
+        """Whether the output of call `index` is, or goes next into, a ReLU, for which a unit at or below zero is off."""
+        following = self.nonlinearity(index)
+        return self.calls[index].kind == "rectify" or (following is not None and following.kind == "rectify")
+
     def with_norm(self, index: int) -> int:
         """The call whose output counts as the layer's: that of the batch norm right behind it, where there is one.
 

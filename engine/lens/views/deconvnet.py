@@ -9,7 +9,7 @@ from engine.lens.pictures import image_sheet, nothing, pixels
 from engine.lens.projecting import project
 from engine.lens.registry import register
 from engine.lens.results import Ramp, Result, Target, Tile, make_sheet
-from engine.lens.search import activation, excited_units
+from engine.lens.search import activation, excited_units, in_words
 from engine.lens.subject import Subject
 from engine.spec import hyper
 
@@ -91,7 +91,7 @@ def _of_image(subject: Subject, options: DeconvnetOptions) -> list[Result]:
         target = Target(name, number, row, column, chosen.numbers[0], told.label, told.predicted)
         excited = value > 0
         shown = pixels(back) if excited else nothing(subject.shape[0], subject.shape[1:])
-        tiles.append(Tile(shown, f"map {number} at {row},{column}: {value:.3g}{'' if excited else ', not excited'}", target))
+        tiles.append(Tile(shown, f"map {number} at {row},{column}: {in_words(value, excited=excited)}", target))
     silent = int((values <= 0).sum())
     notes = [f"a projection shows {WORDS}"] + ([f"{silent} of {len(maps)} maps are not excited by this image"] if silent else [])
     sheet = make_sheet(title, tiles, _ramp(subject), signed=True, own_scale=options.own_scale, notes=notes)

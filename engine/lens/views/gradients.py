@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -12,10 +13,10 @@ from engine.errors import NotApplicable, UsageError
 from engine.lens import backward, choosing
 from engine.lens.backward import Rule
 from engine.lens.choosing import Chosen, OfLayer, OfOneImage, gives_classes, goes_back
-from engine.lens.pictures import image_sheet, pixels
+from engine.lens.pictures import image_sheet, nothing, pixels
 from engine.lens.registry import register
 from engine.lens.results import Ramp, Result, Target, Tile, make_sheet
-from engine.lens.search import excited_units
+from engine.lens.search import activation, excited_units, in_words, output
 from engine.lens.subject import Prediction, Subject
 from engine.lens.tape import Call
 from engine.spec import hyper
@@ -39,7 +40,11 @@ class GradientOptions(OfLayer, OfOneImage):
     "guided", "guided backpropagation of a unit, a layer or a class score", GradientOptions, goes_back("guided", "conv", "dense")
 )
 def guided(subject: Subject, options: GradientOptions) -> list[Result]:
-    """What speaks for it: only paths that are positive on the way forward and back."""
+    """What speaks for it: only paths that are positive on the way forward and back.
+
+    A unit that is off has none and is shown empty; of a layer, the units that are excited are traced. A unit is excited where the
+    layer's own value is above zero: before the activation of a convolution or a dense layer, after batch norm.
+    """
     return _traced(subject, options, "guided")
 
 
@@ -51,24 +56,46 @@ def saliency(subject: Subject, options: GradientOptions) -> list[Result]:
 
 def _traced(subject: Subject, options: GradientOptions, rule: Rule) -> list[Result]:
     of = options.of or ("unit" if options.map is not None else "strongest" if options.layer is not None else "class")
-    chosen = None
     name, call = _layer(subject, options, of)
     backward.check(subject.tape, call.index, rule)
     chosen = choosing.image(subject, options)
-    what, seed, target = _seed(subject, options, of, name, call, chosen)
-    (back,) = backward.backward(subject.tape, subject.seen(chosen.images), call.index, rule, seed).cpu()
-    if options.magnitude:
-        back = back.abs().amax(0, keepdim=True)
-    ramp: Ramp = "even" if options.magnitude else "rgb" if len(back) == 3 else "diverging"
+    start = _start(subject, options, of, name, call, chosen, rule)
+    channels, *size = subject.shape
+    if rule == "guided" and not start.excited:
+        shown = nothing(1 if options.magnitude else channels, (size[0], size[1]))
+    else:
+        (back,) = backward.backward(subject.tape, subject.seen(chosen.images), call.index, rule, start.seed).cpu()
+        shown = pixels(back.abs().amax(0, keepdim=True) if options.magnitude else back)
+    ramp: Ramp = "even" if options.magnitude else "rgb" if channels == 3 else "diverging"
     sheet = make_sheet(
-        what,
-        [Tile(pixels(back), what, target)],
+        start.what,
+        [Tile(shown, f"{start.what}: {start.value}", start.target)],
         ramp,
         signed=not options.magnitude,
-        notes=["it shows " + ("what speaks for" if rule == "guided" else "how each pixel changes") + f" {what}"],
+        notes=[_note(start, rule)],
         beside=True,
     )
-    return [image_sheet(subject, f"{rule}: {what} in {chosen.names[0]} · {subject.title}", chosen), sheet]
+    return [image_sheet(subject, f"{rule}: {start.what} in {chosen.names[0]} · {subject.title}", chosen), sheet]
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """What is traced back."""
+
+    what: str
+    """In words."""
+    value: str
+    """What it comes to in this image, in words."""
+    seed: Callable[[Tensor, int], Tensor]
+    target: Target
+    excited: bool = True
+    """False of a unit that is off, and of a layer all of whose units are: nothing speaks for these."""
+
+
+def _note(start: _Start, rule: Rule) -> str:
+    if rule == "saliency":
+        return f"it shows how each pixel changes {start.what}"
+    return f"it shows what speaks for {start.what}" if start.excited else "it is not excited by this image: nothing speaks for it"
 
 
 def _layer(subject: Subject, options: GradientOptions, of: str) -> tuple[str, Call]:
@@ -81,8 +108,8 @@ def _layer(subject: Subject, options: GradientOptions, of: str) -> tuple[str, Ca
     reason = gives_classes(subject)
     if reason is not None:
         raise NotApplicable(reason)
-    output = subject.tape.calls[subject.tape.output]
-    return output.module or "output", output
+    last = subject.tape.calls[subject.tape.output]
+    return last.module or "output", last
 
 
 def _class(subject: Subject, options: GradientOptions, told: Prediction) -> int:
@@ -92,34 +119,65 @@ def _class(subject: Subject, options: GradientOptions, told: Prediction) -> int:
     return label
 
 
-def _seed(
-    subject: Subject, options: GradientOptions, of: str, name: str, call: Call, chosen: Chosen
-) -> tuple[str, Callable[[Tensor, int], Tensor], Target]:
-    """What goes back, in words, as a seed, and as a target."""
-    told, image = chosen.predictions[0], chosen.numbers[0]
+def _start(subject: Subject, options: GradientOptions, of: str, name: str, call: Call, chosen: Chosen, rule: Rule) -> _Start:
     if of == "class":
-        label = _class(subject, options, told)
-        target = Target(name, label, image=image, label=told.label, predicted=told.predicted)
-        return f"the score of {subject.classes[label]}", backward.unit_seed((torch.tensor([label]),)), target
+        return _of_class(subject, options, name, call, chosen)
     if of == "layer":
-        if options.map is not None:
-            raise UsageError("all of a layer is more than one map: leave --map out, or say of=unit")
-        return f"all of {name}", lambda outputs, _: torch.ones_like(outputs), Target(name, image=image)
+        return _of_layer(subject, options, name, call, chosen, rule)
+    return _of_unit(subject, options, of, name, call, chosen)
+
+
+def _of_class(subject: Subject, options: GradientOptions, name: str, call: Call, chosen: Chosen) -> _Start:
+    told, image = chosen.predictions[0], chosen.numbers[0]
+    label = _class(subject, options, told)
+    score = float(output(subject, chosen.images, call.index)[label])
+    target = Target(name, label, image=image, label=told.label, predicted=told.predicted)
+    seed = backward.unit_seed((torch.tensor([label]),))
+    return _Start(f"the score of {subject.classes[label]}", in_words(score, excited=True), seed, target)
+
+
+def _of_layer(subject: Subject, options: GradientOptions, name: str, call: Call, chosen: Chosen, rule: Rule) -> _Start:
+    """All its units: by `guided` those that are excited, where a ReLU says which are."""
+    if options.map is not None:
+        raise UsageError("all of a layer is more than one map: leave --map out, or say of=unit")
+    values = output(subject, chosen.images, call.index)
+    rectified = subject.tape.rectified(call.index)
+    excited = int((values > 0).sum()) if rectified else values.numel()
+    told = f"{excited:,} of {values.numel():,} units excited" if rectified else f"{values.numel():,} units"
+
+    def seed(outputs: Tensor, _: int) -> Tensor:
+        return (outputs > 0).to(outputs.dtype) if rectified and rule == "guided" else torch.ones_like(outputs)
+
+    return _Start(f"all of {name}", told, seed, Target(name, image=chosen.numbers[0]), excited > 0)
+
+
+def _of_unit(subject: Subject, options: GradientOptions, of: str, name: str, call: Call, chosen: Chosen) -> _Start:
+    unit, value = _unit(subject, options, of, name, call, chosen)
+    excited = value > 0 or not subject.tape.rectified(call.index)
+    what = f"{name}, map {unit[0]} at {unit[1]},{unit[2]}" if len(unit) == 3 else f"unit {unit[0]} of {name}"
+    seed = backward.unit_seed([torch.tensor([place]) for place in unit])
+    row, column = unit[1:] or (None, None)
+    target = Target(name, unit[0], row, column, image=chosen.numbers[0])
+    return _Start(what, in_words(value, excited=excited), seed, target, excited)
+
+
+def _unit(
+    subject: Subject, options: GradientOptions, of: str, name: str, call: Call, chosen: Chosen
+) -> tuple[tuple[int, ...], float]:
+    """Map, row and column, or the place in a vector; and the unit's value in this image."""
     if of == "unit" and options.map is None:
         raise UsageError(f"a unit is of one map: say which (--map), layer {name} has {call.shape[0]}")
     if of == "strongest" and options.map is not None:
         raise UsageError("the layer's strongest unit is in whatever map it is: leave --map out, or say of=unit")
+    flat, named = len(call.shape) == 1, options.row is not None or options.column is not None
+    if flat and named:
+        raise UsageError(f"layer {name} has no rows and columns: its units are named by --map alone")
     units, values = excited_units(subject, chosen.images, call.index, choosing.of_maps(call, name, options.map))
-    best = int(values.argmax())
-    unit = (int(units.maps[best]), int(units.rows[best]), int(units.columns[best]))
-    if len(call.shape) == 1:
-        if options.row is not None or options.column is not None:
-            raise UsageError(f"layer {name} has no rows and columns: its units are named by --map alone")
-        return f"unit {unit[0]} of {name}", backward.unit_seed((torch.tensor([unit[0]]),)), Target(name, unit[0], image=image)
     if options.row is not None and options.column is not None and of == "unit":
         choosing.check_unit(call, name, options.row, options.column)
-        unit = (unit[0], options.row, options.column)
-    elif options.row is not None or options.column is not None:
+        units, values = activation(subject, chosen.images, call.index, int(units.maps[0]), options.row, options.column)
+    elif named:
         raise UsageError("a unit is named by --map, and row and column together: say all three, or the map alone")
-    words = f"{name}, map {unit[0]} at {unit[1]},{unit[2]}"
-    return words, backward.unit_seed([torch.tensor([place]) for place in unit]), Target(name, *unit, image=image)
+    best = int(values.argmax())
+    place = int(units.maps[best]), int(units.rows[best]), int(units.columns[best])
+    return place[:1] if flat else place, float(values[best])

@@ -172,6 +172,64 @@ def test_guided_and_saliency_of_a_class_a_unit_the_strongest_and_a_whole_layer()
     assert (magnitude.ramp, bool((magnitude.tiles[0].pixels >= 0).all())) == ("even", True)
 
 
+def half_bright(act: type[nn.Module] = nn.ReLU, *, bias: float = 0.0) -> Subject:
+    """Images of 4x4, left half 2 and right half -2 once standardised; map 0 of conv1 is the image and map 1 its negative,
+    the score of each class -1.5."""
+    net = nn.Sequential()
+    for name, layer in {"conv1": nn.Conv2d(1, 2, 1), "act1": act(), "flat": nn.Flatten(), "output": nn.Linear(32, 3)}.items():
+        net.add_module(name, layer)
+    with torch.no_grad():
+        net.conv1.weight.copy_(torch.tensor([1.0, -1.0]).reshape(2, 1, 1, 1))  # type: ignore[union-attr, operator]
+        net.conv1.bias.fill_(bias)  # type: ignore[union-attr, operator]
+        net.output.weight.zero_()  # type: ignore[union-attr, operator]
+        net.output.bias.fill_(-1.5)  # type: ignore[union-attr, operator]
+    image = torch.zeros((2, 1, 4, 4), dtype=torch.uint8)
+    image[..., :2] = 255
+    return subject_of(net, image)
+
+
+LEFT, ONE, NOTHING = np.repeat([[1.0, 1.0, 0.0, 0.0]], 4, 0), np.eye(16)[0].reshape(4, 4), np.full((4, 4), np.nan)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "caption", "pixels"),
+    [
+        # A unit that is on: its value, and the pixel that it sees.
+        ("guided", {"map": 0, "row": 0, "column": 0}, "conv1, map 0 at 0,0: 2", ONE),
+        ("saliency", {"map": 0, "row": 0, "column": 0}, "conv1, map 0 at 0,0: 2", ONE),
+        # One that is off, before its activation and behind it.
+        ("guided", {"map": 1, "row": 0, "column": 0}, "conv1, map 1 at 0,0: -2, not excited", NOTHING),
+        ("saliency", {"map": 1, "row": 0, "column": 0}, "conv1, map 1 at 0,0: -2, not excited", -ONE),
+        ("guided", {"layer": "act1", "map": 1, "row": 0, "column": 0}, "act1, map 1 at 0,0: 0, not excited", NOTHING),
+        ("saliency", {"layer": "act1", "map": 1, "row": 0, "column": 0}, "act1, map 1 at 0,0: 0, not excited", 0 * ONE),
+        # All of a layer: in each place one of the two maps is on. Together they would cancel out.
+        ("guided", {"of": "layer"}, "all of conv1: 16 of 32 units excited", 2 * LEFT - 1),
+        ("saliency", {"of": "layer"}, "all of conv1: 16 of 32 units excited", 0 * LEFT),
+        # Outputs go into no ReLU: one below zero is not off.
+        ("guided", {"layer": "output", "map": 1}, "unit 1 of output: -1.5", 0 * LEFT),
+        ("guided", {"layer": None, "label": "right"}, "the score of right: -1.5", 0 * LEFT),
+    ],
+)
+def test_what_is_traced_back_is_told_with_its_value_and_nothing_speaks_for_a_unit_that_is_off(
+    name: str, options: dict[str, object], caption: str, pixels: np.ndarray
+) -> None:
+    given = {key: str(value) for key, value in ({"layer": "conv1", "image": 0} | options).items() if value is not None}
+    picture, sheet = look_at(half_bright(), name, **given)
+    assert sheet.tiles[0].caption == caption
+    np.testing.assert_array_equal(sheet.tiles[0].pixels, pixels)
+    silent = name == "guided" and "not excited" in caption
+    assert any("not excited" in note for note in sheet.notes) == silent
+    assert "not excited" not in picture.tiles[0].caption
+
+
+def test_a_layer_without_an_excited_unit_is_shown_empty_and_a_tanh_is_never_off() -> None:
+    _, sheet = look_at(half_bright(bias=-5), "guided", layer="conv1", of="layer", image="0")
+    assert sheet.tiles[0].caption == "all of conv1: 0 of 32 units excited"
+    np.testing.assert_array_equal(sheet.tiles[0].pixels, NOTHING)
+    _, sheet = look_at(half_bright(nn.Tanh), "saliency", layer="conv1", map="1", row="0", column="0", image="0")
+    assert sheet.tiles[0].caption == "conv1, map 1 at 0,0: -2"
+
+
 @pytest.mark.parametrize(
     ("name", "options", "error", "words"),
     [
