@@ -17,6 +17,12 @@ def clean(text: object) -> str:
     )
 
 
+def told(error: object) -> str:
+    """An error's text in one line of at most 800 letters: of a longer one its beginning and its end, where the advice is."""
+    text = clean(error)
+    return text if len(text) <= 800 else f"{text[:500]} … {text[-290:]}"
+
+
 def fitted(text: str, width: int) -> str:
     """`text` in at most `width` cells, its end left out."""
     if (len(text) if text.isascii() else cell_len(text)) <= width:

@@ -215,7 +215,7 @@ def _row(source: str) -> tuple[Description, str]:
     for description, module in _SOURCES:
         if description.name == source:
             return description, module
-    if "/" in source or source.lower().endswith(".zip") or Path(source).is_dir():
+    if "/" in source or source.lower().endswith(".zip") or os.path.isdir(source):  # noqa: PTH112 - Path.is_dir raises for a name that is too long
         raise DataError(f"{shown(source)} is not a dataset's name: for a directory or .zip write folder:{shown(source)}")
     near = nearest(source, [description.name for description, _ in _SOURCES])
     raise DataError(f"there is no dataset {shown(source)}{near}: 'convtui data list' shows them, folder:PATH is your own images")

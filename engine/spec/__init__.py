@@ -4,9 +4,9 @@ The one source of truth. The command line's options, the form on screen, validat
 of two runs are all read off these classes; nothing about a hyperparameter is written down a second time.
 """
 
-from engine.spec.base import Part, hyper
+from engine.spec.base import Part, hyper, quoted, written
 from engine.spec.blocks import ConvBlock, DenseBlock
-from engine.spec.fields import Hyperparameter, difference, fields_of, hyperparameters, nearest, read, written
+from engine.spec.fields import Hyperparameter, difference, fields_of, hyperparameters, nearest, read
 from engine.spec.making import changed, explained, make, parse_setting
 from engine.spec.parts import DataSpec, ModelSpec, OptimiserSpec, RunSpec, TrainingSpec
 
@@ -29,6 +29,7 @@ __all__ = [
     "make",
     "nearest",
     "parse_setting",
+    "quoted",
     "read",
     "written",
 ]

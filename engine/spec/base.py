@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
@@ -15,6 +16,9 @@ WANTED = {
     "model": "a group of hyperparameters",
 }
 """What a value must be, by the first word of pydantic's name for the error."""
+LONGEST_QUOTED = 60
+"""Letters of a wrong value that errors show."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class Part(BaseModel):
@@ -41,3 +45,23 @@ def several(value: Any) -> Any:
     if isinstance(value, str):
         return tuple(part for part in value.split(",") if part.strip())
     return (value,) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def written(value: Any) -> str:
+    """A hyperparameter's value as people read it and as `--set` takes it back."""
+    if isinstance(value, tuple):
+        return ", ".join(str(item) for item in value) or "none"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "none" if value is None else str(value)
+
+
+def quoted(value: Any) -> str:
+    """A value that is wrong, as errors show it: in one line, the middle of a long one left out."""
+    try:
+        text = value if isinstance(value, str) else written(value)
+    except (ValueError, RecursionError):  # Python prints no integer of more than 4,300 digits
+        return "a value that is too long to show"
+    if len(text) > LONGEST_QUOTED:
+        text = f"{text[:40]}…{text[-19:]}"
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)

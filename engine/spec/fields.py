@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from engine.spec.base import Part
+from engine.spec.base import LONGEST_QUOTED, Part, written
 from engine.spec.parts import RunSpec
 
 
@@ -60,15 +60,6 @@ def read(spec: RunSpec, path: str) -> Any:
     return getattr(getattr(spec, part), name)
 
 
-def written(value: Any) -> str:
-    """A hyperparameter's value as people read it and as `--set` takes it back."""
-    if isinstance(value, tuple):
-        return ", ".join(str(item) for item in value) or "none"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "none" if value is None else str(value)
-
-
 def difference(before: RunSpec, after: RunSpec) -> dict[str, tuple[str, str]]:
     """Path -> (value before, value after), written as people read them, for every hyperparameter that differs."""
     pairs = ((field.path, read(before, field.path), read(after, field.path)) for field in hyperparameters())
@@ -77,7 +68,7 @@ def difference(before: RunSpec, after: RunSpec) -> dict[str, tuple[str, str]]:
 
 def nearest(wrong: str, right: Iterable[str]) -> str:
     """` (did you mean X?)` for the closest of the `right` names, or nothing when none is close."""
-    names = list(right)
+    wrong, names = wrong[:LONGEST_QUOTED], list(right)
     tails = {name.rpartition(".")[2]: name for name in names}
     close = difflib.get_close_matches(wrong, names, n=1, cutoff=0.5) or [
         tails[tail] for tail in difflib.get_close_matches(wrong.rpartition(".")[2], list(tails), n=1, cutoff=0.6)

@@ -10,8 +10,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from engine.errors import SpecError
-from engine.spec.base import WANTED
-from engine.spec.fields import hyperparameters, nearest, written
+from engine.spec.base import WANTED, quoted
+from engine.spec.fields import hyperparameters, nearest
 from engine.spec.parts import RunSpec
 
 
@@ -38,11 +38,13 @@ def parse_setting(text: str) -> tuple[str, Any]:
     """`model.leak=0.1` as its path and value. Values are TOML; what is not TOML is taken as text. Raises SpecError."""
     path, equals, value = text.partition("=")
     if not equals or not path.strip():
-        raise SpecError(f"--set {text}: write PART.NAME=VALUE, as in model.activation=tanh")
+        raise SpecError(f"--set {quoted(text)}: write PART.NAME=VALUE, as in model.activation=tanh")
     try:
-        return path.strip(), tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        return path.strip(), value.strip()
+        values = tomllib.loads(f"value = {value}")
+    except (ValueError, RecursionError):  # also a number of thousands of digits, thousands of brackets
+        values = {}
+    # A line break may have begun another key: that is text too.
+    return path.strip(), values["value"] if list(values) == ["value"] else value.strip()
 
 
 def _put(values: dict[str, Any], path: str, value: Any) -> None:
@@ -72,7 +74,7 @@ def _nothing(path: str, before: Any) -> Any:
 
 def _unknown(path: str) -> str:
     near = nearest(path, [field.path for field in hyperparameters()])
-    return f"there is no hyperparameter {path!r}{near}: 'convtui presets --fields' lists them"
+    return f"there is no hyperparameter {quoted(path)!r}{near}: 'convtui presets --fields' lists them"
 
 
 def explained(error: ValidationError) -> str:
@@ -84,13 +86,13 @@ def _explain_one(problem: dict[str, Any]) -> str:
     path = ".".join(str(place) for place in problem["loc"])
     limits = problem.get("ctx", {})
     value = problem["input"]
-    shown = f"{path} = {value if isinstance(value, str) else written(value)}"
+    shown = f"{path} = {quoted(value)}"
     match problem["type"]:
         case "extra_forbidden":
             return _unknown(path)
         case "literal_error":
             choices = re.findall(r"'([^']*)'", str(limits["expected"]))
-            return f"{shown} is not one of {', '.join(choices)}{nearest(str(value), choices)}"
+            return f"{shown} is not one of {', '.join(choices)}{nearest(quoted(value), choices)}"
         case "greater_than" | "greater_than_equal" | "less_than" | "less_than_equal" as rule:
             sign = {"greater_than": ">", "greater_than_equal": ">=", "less_than": "<", "less_than_equal": "<="}[rule]
             (limit,) = limits.values()
@@ -102,6 +104,8 @@ def _explain_one(problem: dict[str, Any]) -> str:
             return text if not path or isinstance(value, dict) else f"{shown} {text}"
         case "string_unicode":
             return f"{shown} is not valid UTF-8: rename it"
+        case "int_parsing_size":
+            return f"{shown} has too many digits"
         case "finite_number":
             return f"{shown} is not a finite number"
         case kind if kind.endswith(("_type", "_parsing", "_from_float")):

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, assert_never
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from engine.spec.base import WANTED, Part, hyper, several
+from engine.spec.base import WANTED, Part, hyper, quoted, several
 from engine.spec.blocks import ConvBlocks, DenseBlocks
 from engine.spec.choices import (
     MEASURES,
@@ -106,7 +106,7 @@ class ModelSpec(Part):
         for name, values in (("slope", self.slope), ("leak", self.leak)):
             if not values or len(values) not in (1, there):
                 raise ValueError(
-                    f"model.{name} = {', '.join(map(str, values)) or 'none'} has {len(values)} values, but the net has {there} "
+                    f"model.{name} = {quoted(values)} has {len(values)} values, but the net has {there} "
                     f"activations: give one for all{f', or {there}' if there > 1 else ''}"
                 )
         return self
@@ -174,9 +174,11 @@ class DataSpec(Part):
     @model_validator(mode="after")
     def _fit_together(self) -> DataSpec:
         if len(set(self.classes)) < len(self.classes):
-            raise ValueError(f"data.classes = {', '.join(self.classes)} names a class twice: name each once")
+            raise ValueError(f"data.classes = {quoted(', '.join(self.classes))} names a class twice: name each once")
         if len(self.classes) == 1:
-            raise ValueError(f"data.classes = {self.classes[0]} is one class, and a net tells two or more apart: name another")
+            raise ValueError(
+                f"data.classes = {quoted(self.classes[0])} is one class, and a net tells two or more apart: name another"
+            )
         if self.shift >= self.size:
             raise ValueError(
                 f"data.shift = {self.shift} moves images of {self.size} pixels out of sight: set data.shift < {self.size}"

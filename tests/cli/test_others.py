@@ -260,3 +260,14 @@ def test_the_wheel_holds_presets_and_migrations_and_no_tests(tmp_path: Path) -> 
     assert "engine/assets/presets/lenet5.toml" in names
     assert any(name.startswith("engine/store/migrations/versions/") for name in names)
     assert not any(name.startswith(("tests/", "benchmarks/")) for name in names)
+
+
+@pytest.mark.parametrize("option", ["--preset", "--data", "--device", "--set", "--epochs"])
+def test_an_error_is_one_line_however_long_or_odd_what_was_typed(option: str, convtui: Convtui) -> None:
+    for typed in ("9" * 5000, "a\nb\x1b[31m" * 2000):
+        printed = convtui("run", option, typed)
+        assert printed.code == 2
+        assert printed.out == ""
+        assert printed.err.count("\n") == 1
+        assert "\x1b" not in printed.err
+        assert len(printed.err) < 1000

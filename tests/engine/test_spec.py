@@ -194,3 +194,34 @@ def test_one_budget_takes_the_place_of_epochs_and_two_are_refused() -> None:
         changed(spec, {"training.images": 0})
     assert changed(spec, {"training.images": 100}).training.images == 100
     assert changed(changed(spec, {"training.images": 100}), {"training.images": "none"}) == spec
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        (f"training.epochs={'9' * 5000}", "training.epochs = 999"),
+        (f"training.epochs=0x{'9' * 5000}", "training.epochs = a value that is too long to show is out of bounds"),
+        ("training.epochs=3\nx = 2", r"training.epochs = 3\nx = 2 is not a whole number"),
+        ("model.activation=a\r\n\x1b[31m\u2028b", r"model.activation = a\r\n\x1b[31m\u2028b is not one of"),
+        (f"model.activation={'x' * 100_000}", "…"),
+        (f"model.activation={'[' * 5000}", "…"),
+        (f"data.classes=a{'b' * 5000}, a{'b' * 5000}", "names a class twice"),
+        ("x\ny.z=1", "there is no hyperparameter"),
+        (f"{'x' * 5000}=1", "there is no hyperparameter"),
+        ("a\nb" * 5000, "write PART.NAME=VALUE"),
+    ],
+    ids=["digits", "hexadecimal", "a second key", "controls", "long", "nested", "classes", "odd path", "long path", "no value"],
+)
+def test_a_wrong_value_is_quoted_in_one_short_line(setting: str, said: str) -> None:
+    with pytest.raises(SpecError) as told:
+        changed(RunSpec(), dict([parse_setting(setting)]))
+    assert said in str(told.value)
+    assert not {"\n", "\r", "\x1b", "\u2028"} & set(str(told.value))
+    assert len(str(told.value)) < 400
+
+
+def test_a_group_that_is_text_is_told_in_one_short_line() -> None:
+    for text in ("a\nb\r\nc", "9" * 5000):
+        with pytest.raises(SpecError, match=r"^training = .* is not a group of hyperparameters$") as told:
+            make({"training": text})
+        assert len(str(told.value)) < 400

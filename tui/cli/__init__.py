@@ -13,7 +13,7 @@ from tui.cli import application, control, data, doctor, look, predict, presets, 
 from tui.cli.faces import silence_broken
 from tui.log import log
 from tui.terminal import is_dumb, write_look_alikes
-from tui.text import clean
+from tui.text import told
 
 app = typer.Typer(
     name="convtui",
@@ -60,7 +60,7 @@ def _call() -> None:
     try:
         app()
     except ConvtuiError as error:
-        print(f"convtui: {clean(error)}", file=sys.stderr)
+        print(f"convtui: {told(error)}", file=sys.stderr)
         if error.__cause__ is not None:
             print(f"convtui: the full story is in {log(error)}", file=sys.stderr)
         sys.exit(error.exit_code)
@@ -69,7 +69,7 @@ def _call() -> None:
     except BrokenPipeError:
         raise
     except Exception as error:
-        print(f"convtui: {type(error).__name__}: {clean(error)}; the full story is in {log(error)}", file=sys.stderr)
+        print(f"convtui: {type(error).__name__}: {told(error)}; the full story is in {log(error)}", file=sys.stderr)
         sys.exit(1)
 
 

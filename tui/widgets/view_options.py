@@ -182,6 +182,6 @@ def words(name: str) -> str:
 
 
 def _text(value: Any) -> str:
-    from engine.spec.fields import written
+    from engine.spec import written
 
     return "" if value is None else written(value)
