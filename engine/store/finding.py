@@ -25,6 +25,8 @@ def find(session: Session, reference: str) -> Run:
         ended = newest_first.where(col(Run.status).in_(("finished", "stopped")), col(Run.test_accuracy).is_not(None))
         best = ended.order_by(None).order_by(col(Run.test_accuracy).desc(), col(Run.id).desc())
         return _first(session.exec(best.limit(1)).first(), "no run has ended with a test accuracy yet: 'convtui runs' lists all")
+    if any("\ud800" <= letter <= "\udfff" for letter in reference):
+        raise RunNotFound(f"no run is called {reference!r}: some of its bytes are not UTF-8; 'convtui runs' lists all")
     if named := session.exec(newest_first.where(Run.name == reference).limit(1)).first():
         return named
     return _by_prefix(session, reference)

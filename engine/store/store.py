@@ -211,7 +211,9 @@ class Store:
         self._change(run_id, name=checked_name(name))
 
     def set_note(self, run_id: int, note: str) -> None:
-        """Replace the run's note. Raises RunNotFound."""
+        """Replace the run's note. Raises RunNotFound, UsageError for a note that is not text."""
+        if not _is_text(note):
+            raise UsageError("a note must be text: some of its bytes are not UTF-8")
         self._change(run_id, note=note)
 
     def set_spec(self, run_id: int, spec: RunSpec) -> None:
@@ -592,6 +594,11 @@ def checked_name(name: str) -> str:
         raise UsageError("a run's name cannot be empty: write some letters, as in --name first-try")
     if name.isdigit() or name in ("last", "best"):
         raise UsageError(f"a run cannot be called {name!r}, which stands for another one: add a letter, as in --name try-{name}")
-    if not name.isascii() and any("\ud800" <= letter <= "\udfff" for letter in name):
-        raise UsageError("a run's name must be text: some bytes of this one are no UTF-8")
+    if not _is_text(name):
+        raise UsageError("a run's name must be text: some bytes of this one are not UTF-8")
     return name
+
+
+def _is_text(text: str) -> bool:
+    """Whether it was UTF-8 where it was typed: Python keeps other bytes as surrogates, which no database takes."""
+    return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)

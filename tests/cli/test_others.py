@@ -271,3 +271,14 @@ def test_an_error_is_one_line_however_long_or_odd_what_was_typed(option: str, co
         assert printed.err.count("\n") == 1
         assert "\x1b" not in printed.err
         assert len(printed.err) < 1000
+
+
+def test_a_presets_texts_reach_the_terminal_without_escapes(
+    convtui: Convtui, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.presets.own_presets", lambda: tmp_path)
+    odd = r"\u001b]0;title\u0007\u009b31m"
+    (tmp_path / "mine.toml").write_text(f'summary = "summary{odd}"\nreport = "{odd}"\n[data]\nsource = "folder:{odd}"\n')
+    for printed in (convtui("presets"), convtui("presets", "mine")):
+        assert "summary" in printed.out
+        assert not {"\x1b", "\x07", "\x9b"} & set(printed.out + printed.err)

@@ -161,3 +161,12 @@ def test_delete_asks_and_takes_no_for_an_answer(store: Store, convtui: Convtui, 
     kept = convtui("runs", "delete", "1")
     assert (kept.code, kept.err) == (0, "kept run 1\n")
     assert len(convtui("runs", "list", "--json").lines) == 2
+
+
+@pytest.mark.parametrize(
+    "command", [("show", "\udcff"), ("note", "1", "a\udcff"), ("rename", "1", "a\udcff"), ("export", "\udcff")]
+)
+def test_bytes_that_are_not_text_are_told_as_such(command: tuple[str, ...], store: Store, convtui: Convtui) -> None:
+    printed = convtui("runs", *command)
+    assert printed.code == 2
+    assert "not UTF-8" in printed.err

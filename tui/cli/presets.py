@@ -43,7 +43,7 @@ def _all(as_json: bool) -> None:
             if isinstance(preset, SpecError):
                 table.add_row(clean(name), "—", "—", f"cannot be read: {clean(preset)}")
                 continue
-            table.add_row(preset.name, preset.report or "—", preset.spec.data.source, preset.summary)
+            table.add_row(clean(preset.name), clean(preset.report) or "—", clean(preset.spec.data.source), clean(preset.summary))
         show(table)
         return
     for preset in known().values():
@@ -95,12 +95,12 @@ def _one(name: str, as_json: bool) -> None:
         ]
         print(line(_values(preset, summary) | {"layers": layers}))
         return
-    print(f"{preset.name}: {preset.summary}\n")
+    print(f"{clean(preset.name)}: {clean(preset.summary)}\n")
     settings = Table("setting", "value", "default", box=None, header_style="bold", pad_edge=False)
     for field in hyperparameters():
         value = read(preset.spec, field.path)
         default = written(field.default)
-        settings.add_row(field.path, written(value), "" if written(value) == default else default)
+        settings.add_row(field.path, clean(written(value)), "" if written(value) == default else default)
     show(settings)
     print()
     layers_table = Table("layer", "output", box=None, header_style="bold", pad_edge=False)
