@@ -361,6 +361,7 @@ def test_a_store_that_is_locked_is_told_of_before_the_steps_and_waited_for_at_th
     store: Store, hands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recorder_module, "_PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(recorder_module, "END_SECONDS", 2.0)  # without the warning nobody lets go of the lock
     run_id = hands.claimed(store).id
     said = []
     with closing(sqlite3.connect(store.path, isolation_level=None)) as writer, Recorder(store, run_id) as recorder:
