@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import Any, Literal
 
 from engine.axis import share_axis
-from tui.text import duration
+from tui.text import duration, number
 
 Colour = tuple[int, int, int]
 Form = Literal["number", "percent", "count", "small"]
@@ -229,7 +229,7 @@ def value_text(value: float | None, form: Form) -> str:
             return f"{value:,.0f}"
         case "small":
             return _short(value)
-    return f"{value:.3f}" if 0.001 <= abs(value) < 1e5 or value == 0 else f"{value:.3g}"
+    return number(value)
 
 
 def ticks(low: float, high: float, count: int) -> list[tuple[float, str]]:

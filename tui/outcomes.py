@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tui.text import clean, duration, figure, percent
+from tui.text import clean, duration, number, percent
 
 if TYPE_CHECKING:
     from engine.study.comparing import Comparison, Outcome
@@ -44,13 +44,13 @@ COLUMNS = (
     Column("test acc", lambda run: percent(run.test_accuracy), "test_accuracy", _points),
     Column("best", lambda run: percent(run.best_accuracy), "best_accuracy", _points),
     Column("at", lambda run: f"ep {run.best_epoch}" if run.best_epoch else NOTHING),
-    Column("loss", lambda run: figure(run.test_loss), "test_loss", figure),
+    Column("loss", lambda run: number(run.test_loss), "test_loss", number),
     Column("train acc", lambda run: percent(run.train_accuracy), "train_accuracy", _points),
-    Column("train loss", lambda run: figure(run.train_loss), "train_loss", figure),
+    Column("train loss", lambda run: number(run.train_loss), "train_loss", number),
     Column("time", lambda run: duration(run.seconds), "seconds", duration),
     Column("images/s", lambda run: _count(run.images_per_second), "images_per_second", _count),
     Column("to 90 %", lambda run: _count(run.steps_to_90), "steps_to_90", _count),
-    Column("stability", lambda run: figure(run.stability), "stability", figure),
+    Column("stability", lambda run: number(run.stability), "stability", number),
 )
 DROPPED = ("train loss", "train acc", "at", "images/s", "stability", "status", "to 90 %", "time", "epoch")
 """Columns left out where there is no room, the first ones first."""

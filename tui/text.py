@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import math
+import re
 import time
-import unicodedata
 from collections.abc import Mapping
 
 from rich.cells import cell_len
 
+from engine.data.names import STEERING
+
 
 def clean(text: object) -> str:
-    """`text` in one line without control characters: names of files, classes and runs may hold terminal escapes."""
-    return "".join(
-        " " if c in "\n\r\t" else c for c in str(text) if c in "\n\r\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs")
-    )
+    """`text` in one line, what could steer a terminal shown as an escape (`\\x1b`): names may hold anything."""
+    return STEERING.sub(_visible, str(text))
+
+
+def _visible(found: re.Match[str]) -> str:
+    letter = found[0]
+    if letter in "\n\r\t":
+        return " "
+    code = ord(letter)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte of a file's name that is not UTF-8
+        code -= 0xDC00
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 def told(error: object) -> str:
@@ -44,21 +54,39 @@ def fitted_name(text: str, width: int) -> str:
     return f"{start}…{end}"
 
 
+NOTHING = "—"
+"""In place of what is not known."""
+
+
 def percent(fraction: float | None) -> str:
     """0.639 -> `63.9 %`; nothing and not-a-number are a dash."""
     return "—" if fraction is None or math.isnan(fraction) else f"{100 * fraction:.1f} %"
 
 
-def number(value: float | None, digits: int = 3) -> str:
-    """A loss; nothing is a dash, not-a-number says so."""
-    return "—" if value is None else f"{value:.{digits}f}" if math.isfinite(value) else str(value)
+def number(value: float | None) -> str:
+    """A measured number with three digits that tell something: 1.003, 0.914, 0.0184, 1.84e-5, 2.06e+37; nothing is a dash."""
+    if value is None:
+        return "—"
+    if not math.isfinite(value):
+        return str(value)
+    return f"{value:.3f}" if value == 0 or 0.1 <= abs(value) < 1e5 else _short(f"{value:#.3g}")
 
 
-def figure(value: float | None) -> str:
-    """A loss or the like with three digits that tell something: 0.914, 0.0184, 1.84e-05; nothing is a dash."""
-    if value is None or value == 0 or not math.isfinite(value) or abs(value) >= 0.1:
-        return number(value)
-    return f"{value:#.3g}"
+def compact(value: float, digits: int = 4) -> str:
+    """A number in as few letters as `digits` significant digits need, as for learning rates and axes: 0.001, 3e-5, 12."""
+    return _short(f"{value:.{digits}g}")
+
+
+def _short(text: str) -> str:
+    return re.sub(r"e([+-])0+(?=\d)", r"e\1", text)
+
+
+def how_far(epoch: int, step: int, total_steps: int, steps_per_epoch: int) -> str:
+    """`3/10` epochs; of a budget that ends within an epoch the steps, `step 12/20`; a dash where nothing is known."""
+    if not steps_per_epoch:
+        return "—"
+    whole, rest = divmod(total_steps, steps_per_epoch)
+    return f"step {step:,}/{total_steps:,}" if rest else f"{epoch}/{whole}"
 
 
 def epoch_scores(epoch: int, total: int, values: Mapping[str, float | None]) -> str:

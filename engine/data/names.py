@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 _LONGEST = 200
-# Control characters (terminal escapes), direction overrides, halves of surrogate pairs, line and paragraph ends.
-_UNSAFE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What could steer a terminal or make several lines of one: controls (escapes begin with one), line and paragraph ends, direction
+overrides and isolates, halves of surrogate pairs. All else is text: joiners, as in Persian words and in emoji, belong to it."""
 
 
 def printable(name: str) -> str:
     """`name` in Unicode's composed form, each character that could steer a terminal replaced by U+FFFD."""
-    composed = unicodedata.normalize("NFC", name)
-    return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(letter) in _UNSAFE else letter for letter in composed)
+    return STEERING.sub("\N{REPLACEMENT CHARACTER}", unicodedata.normalize("NFC", name))
 
 
 def shown(name: object) -> str:

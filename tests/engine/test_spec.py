@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -225,3 +227,23 @@ def test_a_group_that_is_text_is_told_in_one_short_line() -> None:
         with pytest.raises(SpecError, match=r"^training = .* is not a group of hyperparameters$") as told:
             make({"training": text})
         assert len(str(told.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("setting", "meant"),
+    [
+        ("optimiser.name=AdamW", "adamw"),
+        ("optimiser.name=SGD", "sgd"),
+        ("model.activation=ReLU", "relu"),
+        ("optimiser.lr=0.1", "optimiser.learning_rate"),
+        ("lr=0.1", "optimiser.learning_rate"),
+        ("optimizer.learning_rate=0.1", "optimiser.learning_rate"),
+        ("training.batch_size=4", "data.batch_size"),
+        ("data.batch-size=4", "data.batch_size"),
+        ("model.init=Kaiming", "he"),
+    ],
+)
+def test_other_spellings_and_other_programs_words_have_their_nearest_right_one(setting: str, meant: str) -> None:
+    path, value = parse_setting(setting)
+    with pytest.raises(SpecError, match=re.escape(f"(did you mean {meant}?)")):
+        changed(RunSpec(), {path: value})

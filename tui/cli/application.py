@@ -9,14 +9,14 @@ from typing import Annotated
 import typer
 
 from engine.errors import UsageError
-from tui.cli.options import DEFAULT_STORE, DataDir
+from tui.cli.options import DEFAULT_STORE, DataDir, place
 from tui.terminal import is_dumb, takes_unicode, unicode_advice
 
 
 def application(
     context: typer.Context,
     store_path: Annotated[
-        Path | None, typer.Option("--store", envvar="CONVTUI_STORE", help="where runs are kept", dir_okay=False)
+        Path | None, typer.Option("--store", envvar="CONVTUI_STORE", help="where runs are kept", dir_okay=False, callback=place)
     ] = None,
     device: Annotated[str, typer.Option("--device", help="where runs are trained that are started here")] = "auto",
     mouse: Annotated[bool, typer.Option("--mouse/--no-mouse", help="whether clicks are listened to")] = True,

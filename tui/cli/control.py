@@ -10,6 +10,7 @@ import typer
 
 from engine.errors import ConvtuiError
 from tui.cli.options import DEFAULT_STORE, ENDED, RunName, StorePath, existing_store
+from tui.text import compact
 
 if TYPE_CHECKING:
     from engine.store import RequestKind, Store
@@ -57,10 +58,10 @@ def ask(
         run = store.run(run_id)
         taken = store.is_taken(request.id)
         if kind == "rate" and taken and run.status == "paused":
-            print(f"run {run_id}: paused at step {run.step:,}, learning rate times {value:g} when it goes on")
+            print(f"run {run_id}: paused at step {run.step:,}, learning rate times {compact(value or 1)} when it goes on")
             return
         if kind == "rate" and run.rate_factor != before.rate_factor and run.learning_rate is not None:
-            print(f"run {run_id}: {run.status} at step {run.step:,}, learning rate {run.learning_rate:g}")
+            print(f"run {run_id}: {run.status} at step {run.step:,}, learning rate {compact(run.learning_rate or 0)}")
             return
         if run.status in ENDED or (until is not None and run.status in until and taken):
             print(f"run {run_id}: {run.status} at step {run.step:,}")

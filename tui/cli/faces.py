@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from engine import events
 from engine.events import Event
 from tui.cli.options import last_line, line
-from tui.text import clean, duration, epoch_scores, number, percent
+from tui.text import clean, compact, duration, epoch_scores, number, percent
 
 if TYPE_CHECKING:
     from engine.store import Run
@@ -105,7 +105,7 @@ class QuietFace(SilentFace):
         if isinstance(event, events.Message) and event.severity != "info":
             self.say(event.text)
         elif isinstance(event, events.Diverged):
-            self.say(f"{event.reason} (step {event.step}, learning rate {event.learning_rate:g})")
+            self.say(f"{event.reason} (step {event.step}, learning rate {compact(event.learning_rate)})")
 
     def say(self, text: str) -> None:
         """On stderr: stdout belongs to results."""
@@ -130,7 +130,7 @@ class PlainFace(QuietFace):
             case events.EpochEnded():
                 self.write(epoch_line(event, self.total_epochs, pace=self.wide))
             case events.RateChanged():
-                self.write(f"learning rate {event.learning_rate:g} from step {event.step:,} on, by hand")
+                self.write(f"learning rate {compact(event.learning_rate)} from step {event.step:,} on, by hand")
             case events.Paused():
                 self.write(f"paused at step {event.step:,}")
             case events.Continued():
@@ -279,7 +279,7 @@ class JsonFace(QuietFace):
             case events.CheckpointSaved():
                 self.write("checkpoint", step=event.step, epoch=event.epoch, kind=event.kind, file=event.file, bytes=event.bytes)
             case events.RateChanged():
-                self.say(f"learning rate {event.learning_rate:g} from step {event.step} on, by hand")
+                self.say(f"learning rate {compact(event.learning_rate)} from step {event.step} on, by hand")
             case events.Paused() | events.Continued():
                 self.say(f"{'paused at' if isinstance(event, events.Paused) else 'goes on from'} step {event.step}")
             case _:
@@ -310,7 +310,7 @@ def farewell(run: Run, ending: events.Ending) -> str:
         case events.Stopped():
             return f"run {run.id} stopped at step {run.step:,}, saved: {outcome} · convtui resume {run.id}"
         case events.Diverged():
-            smaller = f"try a smaller learning rate (--lr {ending.learning_rate / 10:g})"
+            smaller = f"try a smaller learning rate (--lr {compact(ending.learning_rate / 10)})"
             return f"run {run.id} diverged: {run.reason}; {smaller}"
 
 

@@ -12,7 +12,6 @@ from engine.errors import NotApplicable
 from tui.cli.look import Epoch, opened, show, waiting
 from tui.cli.options import DEFAULT_STORE, AsJson, DataDir, RunName, StorePath, existing_store, line
 from tui.cli.run import DeviceName
-from tui.text import clean
 
 if TYPE_CHECKING:
     from engine.lens.subject import Scores
@@ -55,7 +54,7 @@ def predict(
         for path, prediction in zip(files, chosen.predictions, strict=True):
             assert prediction.predicted is not None
             scores = dict(zip(subject.classes, prediction.scores, strict=True))
-            print(line({"file": clean(path), "predicted": subject.classes[prediction.predicted], PLURAL[prediction.kind]: scores}))
+            print(line({"file": str(path), "predicted": subject.classes[prediction.predicted], PLURAL[prediction.kind]: scores}))
         return
     from engine.lens.pictures import image_sheet
     from engine.lens.results import Table

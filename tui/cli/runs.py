@@ -17,8 +17,8 @@ import typer
 from engine.errors import SpecError, UsageError
 from tui.cli.compare import compare
 from tui.cli.options import DEFAULT_STORE, AsJson, RunName, StorePath, existing_store, line
-from tui.cli.watch import epochs, watch
-from tui.text import clean, duration, number, percent, size, sparkline, when
+from tui.cli.watch import standing, watch
+from tui.text import clean, compact, duration, how_far, number, percent, size, sparkline, when
 
 if TYPE_CHECKING:
     from engine.store import Run, Store
@@ -69,15 +69,15 @@ def list_runs(
             str(run.id),
             clean(run.name)[:28],
             _tail(clean(run.dataset), 20),
-            run.status,
-            f"{run.epoch}/{epochs(run)}",
+            clean(run.status),
+            how_far(run.epoch, run.step, run.total_steps, run.steps_per_epoch),
             percent(run.test_accuracy),
             percent(run.best_accuracy),
             number(run.test_loss),
             *(measure_text(name, of_runs.get(run.id or 0)) for name, of_runs in measured.items()),
             sparkline([value for _, value in curves.get(run.id or 0, [])]),
             duration(run.seconds),
-            run.device,
+            clean(run.device),
             when(run.started or run.created),
         )
         for run in found
@@ -124,7 +124,7 @@ def show_run(reference: RunName, as_json: AsJson = False, store_path: StorePath 
     if stability is not None:
         print(labelled("stability", f"the loss changes by {number(stability)} from step to step, over the last half"))
     for index, text in enumerate(_grouped(measured)):
-        print(labelled("" if index else "measured", text))
+        print(labelled("" if index else "measured", clean(text)))
     _print_settings(run)
     for checkpoint in checkpoints:
         where = f"epoch {checkpoint.epoch}, step {checkpoint.step:,}"
@@ -226,7 +226,7 @@ def _outline(run: Run, final: dict[str, float]) -> list[tuple[str, str | None]]:
         ("run", f"{run.id} {run.name}"),
         (
             "status",
-            f"{run.status}, epoch {run.epoch}/{epochs(run)}, step {run.step:,}/{run.total_steps:,}, {run.images:,} images shown",
+            f"{run.status}, {standing(run)}, {run.images:,} images shown",
         ),
         ("why", run.reason),
         ("study", f"{run.study}, setting {run.setting}" if run.study else None),
@@ -242,10 +242,14 @@ def _outline(run: Run, final: dict[str, float]) -> list[tuple[str, str | None]]:
         ),
         ("time", f"{duration(run.seconds)}, {run.images_per_second or 0:,.0f} images/s"),
         ("where", f"{run.device} of {run.host}, since {when(run.started)}" if run.started else None),
-        ("rate", f"{run.learning_rate:g}, {run.rate_factor:g} times the schedule's, by hand" if run.rate_factor != 1 else None),
+        ("rate", _rate(run) if run.rate_factor != 1 else None),
         ("net", f"{run.parameters:,} parameters" if run.parameters else None),
         ("note", run.note),
     ]
+
+
+def _rate(run: Run) -> str:
+    return f"{compact(run.learning_rate or 0)}, {compact(run.rate_factor)} times the schedule's, by hand"
 
 
 def _score(accuracy: float | None, loss: float | None) -> str:
@@ -282,7 +286,7 @@ def _grouped(values: dict[str, float]) -> list[str]:
     found: dict[str, list[str]] = {}
     for name, value in values.items():
         measure, _, of = name.partition("/") if "/" in name else ("mean_squared_error", "", name.partition("_")[0])
-        found.setdefault(measure.replace("_", " "), []).append(f"{clean(of)} {value:.3g}")
+        found.setdefault(measure.replace("_", " "), []).append(f"{clean(of)} {compact(value, 3)}")
     return [f"{measure}: {', '.join(texts)}" for measure, texts in found.items()]
 
 
@@ -341,7 +345,7 @@ def _export(run: Run, series: dict[str, Any], confusions: dict[int, list[list[in
         return
     columns = {name: dict(zip(s.steps, s.values, strict=True)) for name, s in series.items()}
     writer = csv.writer(file)
-    writer.writerow(["step", *columns])
+    writer.writerow(["step", *map(clean, columns)])
     for step in sorted({step for column in columns.values() for step in column}):
         writer.writerow([step, *(_cell(column.get(step)) for column in columns.values())])
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tui.cli.options import DEFAULT_STORE, ENDED, AsJson, RunName, StorePath, existing_store, last_line, line
 from tui.terminal import is_dumb
-from tui.text import clean, epoch_scores, percent
+from tui.text import NOTHING, clean, epoch_scores, how_far, percent
 
 if TYPE_CHECKING:
     from engine.store import Run, Store
@@ -41,7 +41,7 @@ def watch(reference: RunName, as_json: AsJson = False, store_path: StorePath = D
                 if live:
                     print(begin + _standing(run), end="", flush=True)
                 elif run.status != status and not as_json:
-                    print(f"run {run.id} {run.status}", flush=True)
+                    print(clean(f"run {run.id} {run.status}"), flush=True)
                 status = run.status
             looks += 1
             time.sleep(LOOK_SECONDS)
@@ -63,8 +63,14 @@ def _epochs(store: Store, run: Run, after: int) -> Iterator[tuple[int, dict[str,
 
 
 def _standing(run: Run) -> str:
+    return f"{clean(run.status)} · {standing(run)} · {run.images_per_second or 0:,.0f} images/s"
+
+
+def standing(run: Run) -> str:
+    """`epoch 3/10, step 300/1,000`; of a budget that ends within an epoch the steps alone."""
     steps = f"step {run.step:,}/{run.total_steps:,}"
-    return f"{run.status} · epoch {run.epoch}/{epochs(run)} · {steps} · {run.images_per_second or 0:,.0f} images/s"
+    place = how_far(run.epoch, run.step, run.total_steps, run.steps_per_epoch)
+    return steps if place in (steps, NOTHING) else f"epoch {place}, {steps}"
 
 
 def _end_line(run: Run) -> str:

@@ -15,7 +15,7 @@ from engine.axis import share_axis
 from engine.lens.results import Curves
 from tui.charting import GREATEST_VALUE, LEAST_VALUE
 from tui.drawing.rows import BOLD, DIM, Row, Words, shortened, wrapped
-from tui.text import clean
+from tui.text import clean, compact
 
 # Okabe and Ito 2008, "Color universal design": told apart by the colour-blind too.
 COLOURS = [Style(color=code) for code in ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")]
@@ -151,4 +151,4 @@ def _ticks(low: float, high: float, count: int) -> list[tuple[float, str]]:
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(times * power for times in (1, 2, 5, 10) if times * power >= 0.75 * rough)
     values = [number * step for number in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
-    return [(min(max(value, low), high), f"{value + 0.0:.6g}") for value in values]
+    return [(min(max(value, low), high), compact(value + 0.0, 6)) for value in values]

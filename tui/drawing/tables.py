@@ -10,7 +10,7 @@ from rich.cells import cell_len
 
 from engine.lens.results import Cell, Table
 from tui.drawing.rows import BOLD, DIM, Row, Words, shortened, wrapped
-from tui.text import clean, percent
+from tui.text import clean, compact, percent
 
 GAP = 2
 
@@ -77,7 +77,7 @@ def _texts(column: Sequence[Cell], *, share: bool, decimals: int | None) -> list
         elif isinstance(cell, int):
             texts.append(f"{cell:,}")
         elif decimals is None or not math.isfinite(cell):
-            texts.append(f"{cell:.4g}")
+            texts.append(compact(cell))
         else:
             texts.append(f"{cell:,.{decimals}f}")
     return texts

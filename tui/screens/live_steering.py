@@ -14,7 +14,7 @@ from engine.errors import ConvtuiError, RunBusy
 from tui.screens.asking import Writing
 from tui.screens.live_reading import Entry
 from tui.screens.page import Page
-from tui.text import clean
+from tui.text import clean, compact
 
 if TYPE_CHECKING:
     from engine.store import RequestKind, Run, Store
@@ -104,7 +104,7 @@ class Steering(Page):
     @work(thread=True, group="ask")
     def _ask(self, run: Run, kind: RequestKind, value: float | None = None) -> None:
         assert run.id is not None
-        text = f"{ASKED[kind]}{'' if value is None else f' ×{value:g}'}"
+        text = f"{ASKED[kind]}{'' if value is None else f' ×{compact(value)}'}"
         try:
             store = self.convtui.session.store
             if kind == "stop" and self.convtui.session.take_out([run.id]):

@@ -25,9 +25,9 @@ def standing(run: Run, width: int) -> Text:
     status = Text(f"{SYMBOLS.get(run.status, '●')} {run.status}", style=f"bold {COLOURS.get(run.status, '')}")
     # (place in the line, how much it matters: less is more, the text)
     parts = [(0, 0, Text(f"{run.id} {clean(run.name)}", style="bold")), (1, 0, status)]
-    epochs = -(-run.total_steps // run.steps_per_epoch) if run.steps_per_epoch else 0
-    if epochs:
-        parts.append((2, 1, Text(f"epoch {run.epoch}/{epochs}")))
+    if run.steps_per_epoch:
+        whole, within = divmod(run.total_steps, run.steps_per_epoch)
+        parts += [] if within else [(2, 1, Text(f"epoch {run.epoch}/{whole}"))]
         parts.append((3, 5, Text(f"step {run.step:,}/{run.total_steps:,}", style="dim")))
     live = run.status in LIVE
     if live and run.total_steps:

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from tui.text import clean, duration, fitted, fitted_name, number, percent, when
+from tui.text import clean, duration, fitted, fitted_name, how_far, number, percent, when
 
 if TYPE_CHECKING:
     from engine.store import Store
 
 READ = (
-    "id", "name", "preset", "dataset", "status", "epoch", "total_steps", "steps_per_epoch", "test_accuracy", "best_accuracy",
+    "id", "name", "preset", "dataset", "status", "epoch", "step", "total_steps", "steps_per_epoch", "test_accuracy",
+    "best_accuracy",
     "best_epoch", "test_loss", "seconds", "images_per_second", "started", "created", "device", "host", "parameters", "note",
     "reason",
 )  # fmt: skip
@@ -185,7 +186,7 @@ def _line(values: tuple[Any, ...]) -> Line:
         "preset": fitted(line.preset, LONGEST["preset"]),
         "data": fitted(data_name(line.data), LONGEST["data"]),
         "status": f"{SYMBOLS.get(line.status, ' ')} {line.status}",
-        "epoch": f"{line.epoch}/{line.epochs}" if line.epochs else "—",
+        "epoch": how_far(line.epoch, row["step"], row["total_steps"], steps),
         "test acc": percent(line.accuracy),
         "best": percent(line.best),
         "loss": number(line.loss),

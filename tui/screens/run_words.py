@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from tui.screens.run_lines import COLOURS, Line
-from tui.text import clean, fitted_name
+from tui.text import clean, compact, fitted_name
 
 if TYPE_CHECKING:
     from engine.spec import RunSpec
@@ -57,7 +57,7 @@ def _training(spec: RunSpec, run: Run) -> tuple[str, ...]:
     from engine.store.processes import hostname
 
     optimiser = spec.optimiser
-    words = [f"{optimiser.name} {optimiser.learning_rate:g}"]
+    words = [f"{optimiser.name} {compact(optimiser.learning_rate)}"]
     words += [optimiser.schedule] if optimiser.schedule != "constant" else []
     words.append(f"batch {spec.data.batch_size}")
     words.append(_budget(spec))

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from tui.screens.run_lines import SYMBOLS
 from tui.screens.run_words import BETWEEN
-from tui.text import clean
+from tui.text import clean, compact
 from tui.widgets.text_table import Head, Row, TextTable
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def table_rows(found: Results, in_hand: Mapping[str, Mapping[str, int]], table: 
         for index, (measure, figure) in enumerate(row.figures.items()):
             places.append(Place(name, measure))
             first = index == 0
-            note = f"scaled {row.scale:.2g}" if row.scaled else "differs" if row.differing else ""
+            note = f"scaled {compact(row.scale, 2)}" if row.scaled else "differs" if row.differing else ""
             cells = [
                 (clean(name) if first else "", _BOLD),
                 (_runs(row, in_hand.get(name, {})) if first else "", Style.null() if row.runs else _DIM),

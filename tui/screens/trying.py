@@ -11,7 +11,7 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.worker import Worker, get_current_worker
 
-from tui.text import duration, number
+from tui.text import compact, duration, number
 
 if TYPE_CHECKING:
     import torch
@@ -214,7 +214,7 @@ def _overfitted(spec: RunSpec, dataset: Dataset, device: torch.device, cancelled
         losses.append(loss)
         if time.monotonic() - said >= SAID_SECONDS:
             said = time.monotonic()
-            say(f"overfit a batch: step {len(losses)} of {OVERFIT_STEPS}, loss {loss:.3f}")
+            say(f"overfit a batch: step {len(losses)} of {OVERFIT_STEPS}, loss {number(loss)}")
     return overfit_words(losses, min(spec.data.batch_size, len(dataset.train)), dataset.source)
 
 
@@ -229,7 +229,7 @@ def _ranged(spec: RunSpec, dataset: Dataset, device: torch.device, cancelled: Ca
         points.append(point)
         if time.monotonic() - said >= SAID_SECONDS:
             said = time.monotonic()
-            say(f"rate test: step {len(points)} of {RANGE_STEPS}, loss {point.loss:.3f}")
+            say(f"rate test: step {len(points)} of {RANGE_STEPS}, loss {number(point.loss)}")
     return range_words(points, dataset.source), range_curves(points)
 
 
@@ -258,12 +258,12 @@ def range_words(points: Sequence[RatePoint], source: str) -> str:
 
     if not points:
         return f"on {source} the loss is no finite number at the very first step: look at the net and its images"
-    went = f"rates {points[0].rate:.0e} to {points[-1].rate:.0e} on {source}"
+    went = f"rates {compact(points[0].rate, 1)} to {compact(points[-1].rate, 1)} on {source}"
     quickest = steepest(points)
     if quickest is None:
         return f"{went}: {len(points)} steps are too few to see the loss fall"
     least = min(points, key=lambda point: point.loss).rate
-    return f"{went}: the loss falls quickest at {quickest:.1e}, grows beyond {least:.1e}"
+    return f"{went}: the loss falls quickest at {compact(quickest, 2)}, grows beyond {compact(least, 2)}"
 
 
 def range_curves(points: Sequence[RatePoint]) -> Curves | None:

@@ -14,7 +14,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from tui.text import clean, percent
+from tui.text import clean, compact, percent
 
 if TYPE_CHECKING:
     import numpy as np
@@ -285,7 +285,7 @@ def _numbers(pixels: np.ndarray) -> str:
     finite = pixels[np.isfinite(pixels)]
     if not finite.size:
         return "nothing to show"
-    return f"{finite.min():.3g} to {finite.max():.3g}, mean {finite.mean():.3g}"
+    return f"{compact(finite.min(), 3)} to {compact(finite.max(), 3)}, mean {compact(finite.mean(), 3)}"
 
 
 def _share(table: Table, index: int, column: str) -> str:
@@ -301,4 +301,4 @@ def _cell(value: Cell, share: bool) -> str:
     """A cell of a table: here also those stand that the table had no room for."""
     if value is None or isinstance(value, str):
         return value or "—"
-    return percent(value) if share else f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+    return percent(value) if share else f"{value:,}" if isinstance(value, int) else compact(value)
