@@ -90,7 +90,7 @@ def test_values_are_written_for_people() -> None:
 
 
 def test_control_characters_never_reach_a_terminal() -> None:
-    assert clean("a\x1b[31mb\x07\nc\u202ed") == "a[31mb cd"
+    assert clean("a\x1b[31mb\x07\nc\u202ed") == r"a\x1b[31mb\x07 c\u202ed"
 
 
 @pytest.mark.parametrize(

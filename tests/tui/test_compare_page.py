@@ -330,7 +330,7 @@ def test_names_cannot_write_on_the_terminal(store: Store) -> None:
 
     async def steps(pilot: Pilot[int], page: ComparePage) -> None:
         await until(pilot, lambda: bool(page.table.rows))
-        assert column(page, "run")[0] == "1 evil[31m[bold]red[/bold]|"
+        assert column(page, "run")[0] == r"1 evil\x1b[31m[bold]red[/bold]|"
         await pilot.press("y")
         assert "\x1b" not in pilot.app.clipboard
         assert "red\\[/bold]\\|" in pilot.app.clipboard

@@ -495,7 +495,7 @@ def test_a_files_name_reaches_the_terminal_without_its_escapes(store: Store) -> 
 
     async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
         await until(pilot, lambda: "rename the file" in words(page, "#trouble"))
-        assert words(page, "#title") == "a[31mred"
+        assert words(page, "#title") == r"a\x1b[31mred"
         assert "\x1b" not in screen_text(pilot)
 
     used(steps, there=False)
