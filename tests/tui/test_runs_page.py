@@ -25,7 +25,7 @@ from tui.screens.measured import Measured
 from tui.screens.run_table import RunTable
 from tui.screens.runs import RunsPage
 from tui.session import Session
-from tui.text import number
+from tui.text import number as number_text
 from tui.widgets.menu import Menu
 
 Steps = Callable[[Pilot[int]], Awaitable[None]]
@@ -408,7 +408,7 @@ def test_stability_is_a_column_that_nothing_is_sorted_by(measured: Store) -> Non
         await choose(pilot, "stability")
         of_seven = measured.stability(7)
         assert of_seven is not None
-        await until(pilot, lambda: column(pilot, "stability")[2] == number(of_seven))
+        await until(pilot, lambda: column(pilot, "stability")[2] == number_text(of_seven))
         assert column(pilot, "stability")[4] == "—", "a run without a step"
         assert table(pilot).measures[0].value is None
 
