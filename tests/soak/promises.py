@@ -89,7 +89,7 @@ PROMISES = (
     Promise(
         "A full disk ends a training with one line at worst; what was committed is kept, and with free space it can be resumed.",
         ("disk",),
-        ("engine/store/test_store_recorder.py::test_a_full_disk_is_said_in_one_line_and_what_was_committed_stays",),
+        ("engine/store/test_store_recorder.py::test_a_full_disk_delays_but_loses_nothing_and_only_so_much_is_held_back",),
     ),
     Promise(
         "A store that another program keeps locked delays a training, and nothing is lost.",
