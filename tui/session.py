@@ -312,6 +312,8 @@ class Session:
             for event in pulled:
                 self.activity = ""
                 between.serve()
+                if isinstance(event, events.Message) and event.severity != "info":
+                    self._say(f"run {job.run}: {event.text}", event.severity)
                 if isinstance(event, events.Ending):
                     severity = "warning" if isinstance(event, events.Diverged) else "information"
                     self._say(_ending(job.run, claimed.name, event), severity)

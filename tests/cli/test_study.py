@@ -149,6 +149,16 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
+def test_a_study_that_nobody_listens_to_is_trained_all_the_same(study: str, tmp_path: Path) -> None:
+    process = start(tmp_path, study, "--only", "four")
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.close()  # from here on every write fails
+    assert process.wait(120) == 0
+    with Store.open(tmp_path / "store.db", create=False) as store:
+        assert [run.status for run in store.runs()] == ["finished", "finished"]
+
+
 def in_its_midst(path: Path, run_id: int, process: subprocess.Popen[str]) -> bool:
     assert process.poll() is None, f"it ended by itself: {process.stdout.read() if process.stdout else ''}"
     if not path.exists():

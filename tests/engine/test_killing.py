@@ -7,6 +7,7 @@ import sqlite3
 from functools import partial
 from pathlib import Path
 
+import pytest
 import torch
 
 from engine import events
@@ -24,7 +25,8 @@ SPEC = make(
         "training": {"epochs": 400, "checkpoint_seconds": 0.05, "threads": 1},
     }
 )
-KILLS = 20
+KILLS = 8
+"""In `make test`; `make test-all` kills twenty times."""
 
 
 def committed(path: Path) -> list[tuple[int, int, float]]:
@@ -44,13 +46,14 @@ def more_than(before: int, path: Path) -> bool:
     return len(committed(path)) > before
 
 
-def test_killed_twenty_times_it_ends_with_the_numbers_of_a_run_that_was_never_killed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [KILLS, pytest.param(20, marks=pytest.mark.long)])
+def test_killed_again_and_again_it_ends_with_the_numbers_of_a_run_that_was_never_killed(tmp_path: Path, kills: int) -> None:
     path = tmp_path / "store.db"
     draw = random.Random(20)
     with Store.open(path) as store:
         run_id = store.create_run(name="toy", preset="", spec=SPEC, dataset="toy").id
         assert run_id is not None
-        for kill in range(KILLS):
+        for kill in range(kills):
             before = len(committed(path))
             child = train_in_child(path, run_id)
             wait_until(partial(claimed_by, store, run_id, child), "the start")
@@ -72,7 +75,7 @@ def test_killed_twenty_times_it_ends_with_the_numbers_of_a_run_that_was_never_ki
         store.set_spec(run_id, changed(SPEC, {"training.steps": total}))
         assert train_in_child(path, run_id).wait() == 0
         run = store.run(run_id)
-        assert (run.status, run.step, run.attempt) == ("finished", total, KILLS + 1)
+        assert (run.status, run.step, run.attempt) == ("finished", total, kills + 1)
         found = store.series(run_id, "batch_loss")
 
     threads = torch.get_num_threads()

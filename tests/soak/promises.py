@@ -29,7 +29,7 @@ PROMISES = (
         "A training that is killed loses nothing that was committed or printed, and nothing is counted twice.",
         ("kills.training", "kills.study"),
         (
-            "engine/test_killing.py::test_killed_twenty_times_it_ends_with_the_numbers_of_a_run_that_was_never_killed",
+            "engine/test_killing.py::test_killed_again_and_again_it_ends_with_the_numbers_of_a_run_that_was_never_killed",
             "engine/store/test_store_recorder.py::test_a_recorder_that_is_killed_loses_nothing_committed_and_nothing_is_read_twice",
             "engine/store/test_store_drive.py::test_events_pass_in_order_and_are_in_the_store_before_they_are_handed_on",
         ),
@@ -37,7 +37,7 @@ PROMISES = (
     Promise(
         "A killed run that is resumed ends with the numbers and weights of one that was never killed, to the last bit.",
         ("kills.training", "kills.study", "damage", "disk", "locks.at_the_end", "crowd.two_trainers", "terminals"),
-        ("engine/test_killing.py::test_killed_twenty_times_it_ends_with_the_numbers_of_a_run_that_was_never_killed",),
+        ("engine/test_killing.py::test_killed_again_and_again_it_ends_with_the_numbers_of_a_run_that_was_never_killed",),
     ),
     Promise(
         "A run whose process is gone reads crashed, whatever it was doing.",

@@ -197,3 +197,11 @@ def test_the_application_is_left_also_where_nothing_can_be_handed_on(tmp_path: P
     asyncio.run(use())
     app.session.close()
     assert app.return_code == 1
+
+
+def test_a_trainings_warnings_reach_the_person(session: Session) -> None:
+    run_id = started(session, changed(SPEC, {"data.batch_size": 4096, "training.epochs": 1}))
+    until(lambda: status(session, run_id) == "finished")
+    until(lambda: not session.in_hand)
+    warned = [told.text for told in session.told if told.severity == "warning"]
+    assert any(f"run {run_id}: " in text and "data.batch_size = 4096" in text for text in warned), warned

@@ -290,6 +290,14 @@ class JsonFace(QuietFace):
         print(line({"event": event, "run": self.run} | values), flush=True)
 
 
+def speak(text: str, *, error: bool = False) -> None:
+    """Print a line, on stderr with `error`; where nobody reads it any more, fall silent and go on."""
+    try:
+        print(text, file=sys.stderr if error else sys.stdout, flush=True)
+    except OSError:
+        silence_broken()
+
+
 def silence_broken() -> None:
     """Lead what can no longer be written to nowhere: Python's own flush at its end would fail, and change the exit code."""
     for stream in {sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__} - {None}:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.errors import ConvtuiError, RunBusy, StoreError
+from tui.cli.faces import speak
 from tui.cli.options import line
 from tui.text import clean
 
@@ -94,11 +95,11 @@ class Runner:
 
     def _complain(self, error: ConvtuiError, what: str = "", *, failed: bool = True) -> None:
         self.failed += failed
-        print(f"convtui: {clean(f'{what}{error}')}", file=sys.stderr, flush=True)
+        speak(f"convtui: {clean(f'{what}{error}')}", error=True)
         if error.__cause__ is not None:
             from tui.log import log
 
-            print(f"convtui: the full story is in {log(error)}", file=sys.stderr, flush=True)
+            speak(f"convtui: the full story is in {log(error)}", error=True)
 
     def _dataset(self, wanted: Wanted) -> Dataset:
         """The images, kept for the next run where that wants the same."""
@@ -114,7 +115,7 @@ class Runner:
         """Which run comes next, and how it stood."""
         if self.as_json:
             told = {"setting": wanted.setting, "seed": wanted.seed, "run": run.id, "standing": standing, "status": run.status}
-            print(line({"event": "setting", "study": wanted.study} | told), flush=True)
+            speak(line({"event": "setting", "study": wanted.study} | told))
         elif not self.quiet:
             saved = self.store.newest_checkpoint(run.id or 0) if standing == "unfinished" else None
             how = {
@@ -124,7 +125,7 @@ class Runner:
                 "failed": "begins anew: the one before it failed",
                 "missing": "begins",
             }[standing]
-            print(f"{place} {clean(wanted.setting)}, seed {wanted.seed}: run {run.id} {how}", flush=True)
+            speak(f"{place} {clean(wanted.setting)}, seed {wanted.seed}: run {run.id} {how}")
 
     def _sum_up(self, wanted: Sequence[Wanted]) -> None:
         from engine.study.running import standing
@@ -132,9 +133,7 @@ class Runner:
         counts = Counter(found.run.status for found in standing(self.store, wanted) if found.run is not None)
         name = wanted[0].study
         if self.as_json:
-            print(line({"event": "study", "study": name, "wanted": len(wanted)} | counts), flush=True)
+            speak(line({"event": "study", "study": name, "wanted": len(wanted)} | counts))
         elif not self.quiet:
             told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
-            print(
-                f"study {name}: {told} of {len(wanted)} runs · convtui study show {clean(shlex.quote(self.reference))}", flush=True
-            )
+            speak(f"study {name}: {told} of {len(wanted)} runs · convtui study show {clean(shlex.quote(self.reference))}")
