@@ -204,4 +204,4 @@ def test_a_trainings_warnings_reach_the_person(session: Session) -> None:
     until(lambda: status(session, run_id) == "finished")
     until(lambda: not session.in_hand)
     warned = [told.text for told in session.told if told.severity == "warning"]
-    assert any(f"run {run_id}: " in text and "data.batch_size = 4096" in text for text in warned), warned
+    assert any(f"run {run_id}: " in text and "data.batch_size = 4,096" in text for text in warned), warned
