@@ -136,6 +136,8 @@ class ConvtuiApp(App[int]):
 
     def _look_at_store(self) -> None:
         """A few microseconds where nothing has changed."""
+        if not self.is_running:
+            return  # its widgets are being taken away
         if not self.is_headless:  # tests make hundreds of applications in a process, and none of them is to stay
             self._permanent.look()
         if self._has_terminal and not os.isatty(0):

@@ -69,16 +69,17 @@ def difference(before: RunSpec, after: RunSpec) -> dict[str, tuple[str, str]]:
 
 def nearest(wrong: str, right: Iterable[str]) -> str:
     """` (did you mean X?)` for the closest of the `right` names, or nothing when none is close."""
-    wrong, names = wrong[:LONGEST_QUOTED], {_plain(name): name for name in right}
+    wrong, names = wrong[:LONGEST_QUOTED], list(right)
+    plain = {_plain(name): name for name in names}
     tails = {name.rpartition(".")[2]: name for name in names}
+    plain_tails = {name.rpartition(".")[2]: whole for name, whole in plain.items()}
     asked = _plain(wrong)
-    tail = asked.rpartition(".")[2]
     close = (
-        [name for name in (asked, tails.get(tail, "")) if name in names]
-        or difflib.get_close_matches(asked, list(names), n=1, cutoff=0.5)
-        or [tails[near] for near in difflib.get_close_matches(tail, list(tails), n=1, cutoff=0.6)]
+        [name for name in (plain.get(asked), plain_tails.get(asked.rpartition(".")[2])) if name]
+        or difflib.get_close_matches(wrong, names, n=1, cutoff=0.5)
+        or [tails[tail] for tail in difflib.get_close_matches(wrong.rpartition(".")[2], list(tails), n=1, cutoff=0.6)]
     )
-    return f" (did you mean {names[close[0]]}?)" if close else ""
+    return f" (did you mean {close[0]}?)" if close else ""
 
 
 _SYNONYMS = {
