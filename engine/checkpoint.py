@@ -82,6 +82,8 @@ class State:
         self.loss_sum, self.correct, self.seen, self.sums, self.step_seconds = 0.0, 0, 0, {}, 0.0
 
 
+_LONGEST_INDEX = 6
+"""Digits of an optimiser's parameter."""
 _SAME = 1e-5
 """Means and deviations, of 1, that differ by less are of the same images: processors rounded resized ones differently."""
 
@@ -172,17 +174,19 @@ def load(path: Path) -> Checkpoint:
             raise ValueError("its checksum is missing")
         standardise = Standardise(_numbers(header["mean"]), _numbers(header["std"]))
         identity = Identity(
-            make(json.loads(header["spec"])),
-            int(header["channels"]),
-            TypeAdapter(tuple[str, ...]).validate_python(json.loads(header["classes"])),
+            make(_parsed(header["spec"])),
+            TypeAdapter(int).validate_python(_parsed(header["channels"])),
+            TypeAdapter(tuple[str, ...]).validate_python(_parsed(header["classes"])),
             header["dataset"],
             standardise,
-            TypeAdapter(dict[str, str]).validate_python(json.loads(header.get("digests", "{}"))),
+            TypeAdapter(dict[str, str]).validate_python(_parsed(header.get("digests", "{}"))),
         )
-        state = _state().validate_python(json.loads(header["state"]))
+        state = _state().validate_python(_parsed(header["state"]))
         optimiser: dict[int, dict[str, Tensor]] = {}
         for name, tensor in _group(tensors, "optimiser.").items():
             index, _, key = name.partition(".")
+            if not (index.isdecimal() and len(index) <= _LONGEST_INDEX):
+                raise ValueError("a tensor of its optimiser has no number")
             optimiser.setdefault(int(index), {})[key] = tensor
     except FileNotFoundError:
         raise CheckpointError(f"checkpoint {path} is gone; the run may have others: 'convtui runs show RUN' lists them") from None
@@ -218,9 +222,19 @@ def _state() -> TypeAdapter[State]:
     return TypeAdapter(State)
 
 
+def _parsed(text: str) -> Any:
+    """Raises ValueError where the text is no JSON, or JSON that no checkpoint needs."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("its header is nested too deeply") from None
+    except ValueError:  # also for a number of thousands of digits
+        raise ValueError("its header is not JSON, or has a number that is too long") from None
+
+
 def _numbers(text: str) -> Tensor:
     """float32 [C]."""
-    return torch.tensor(TypeAdapter(list[float]).validate_python(json.loads(text)))
+    return torch.tensor(TypeAdapter(list[float]).validate_python(_parsed(text)))
 
 
 def _group(tensors: dict[str, Any], prefix: str) -> dict[str, Tensor]:

@@ -5,9 +5,10 @@ from engine.store.leftovers import Leftover
 from engine.store.matching import Match, Standing, match
 from engine.store.recorder import Recorder
 from engine.store.series import Bucket, Cursor, Point, Series
+from engine.store.sound import Status
 from engine.store.stability import STABILITY
 from engine.store.store import Store, checked_name, require_trained
-from engine.store.tables import Attempt, Checkpoint, Message, Metric, Request, RequestKind, Run, Status
+from engine.store.tables import Attempt, Checkpoint, Message, Metric, Request, RequestKind, Run
 
 __all__ = [
     "STABILITY",

@@ -16,18 +16,18 @@ _LONGEST_ID = 18
 
 def find(session: Session, reference: str) -> Run:
     """The run that `reference` names. Raises RunNotFound."""
-    if reference.isdecimal() and len(reference) <= _LONGEST_ID and (run := session.get(Run, int(reference))):
+    if reference.isdecimal() and len(reference) <= _LONGEST_ID and (run := session.get(Run, int(reference))) and run.id is not None:
         return run
     newest_first = select(Run).order_by(col(Run.id).desc())
     if reference == "last":
         return _first(session.exec(newest_first.limit(1)).first(), "there is no run in this store yet: 'convtui run' makes one")
     if reference == "best":
-        ended = newest_first.where(col(Run.status).in_(("finished", "stopped")), col(Run.test_accuracy).is_not(None))
+        ended = newest_first.where(col(Run.status).in_(("finished", "stopped")), col(Run.test_accuracy).between(0, 1))
         best = ended.order_by(None).order_by(col(Run.test_accuracy).desc(), col(Run.id).desc())
         return _first(session.exec(best.limit(1)).first(), "no run has ended with a test accuracy yet: 'convtui runs' lists all")
     if any("\ud800" <= letter <= "\udfff" for letter in reference):
         raise RunNotFound(f"no run is called {reference!r}: some of its bytes are not UTF-8; 'convtui runs' lists all")
-    if named := session.exec(newest_first.where(Run.name == reference).limit(1)).first():
+    if (named := session.exec(newest_first.where(Run.name == reference).limit(1)).first()) and named.id is not None:
         return named
     return _by_prefix(session, reference)
 
@@ -40,7 +40,7 @@ def _by_prefix(session: Session, reference: str) -> Run:
         more = f" and {len(candidates) - _MOST_NAMED} more" if len(candidates) > _MOST_NAMED else ""
         raise RunNotFound(f"{len(candidates)} names begin with {reference!r}: {named}{more}; write more of the name, or the id")
     if not candidates:
-        near = nearest(reference, [name for _, name in session.exec(newest.limit(1000))])
+        near = nearest(reference, [str(name) for _, name in session.exec(newest.limit(1000))])
         raise RunNotFound(f"there is no run {reference!r} in this store{near}: 'convtui runs list' shows them")
     return _first(
         session.get(Run, candidates[0][0]), f"there is no run {reference!r} in this store: 'convtui runs list' shows them"
@@ -48,6 +48,6 @@ def _by_prefix(session: Session, reference: str) -> Run:
 
 
 def _first(run: Run | None, otherwise: str) -> Run:
-    if run is None:
+    if run is None or run.id is None:
         raise RunNotFound(otherwise)
     return run

@@ -14,12 +14,15 @@ from engine.store.tables import Checkpoint, Run
 KEPT_WHILE_TRAINING = {"checkpoint": 2, "best": 1}
 """The newest of each kind; of two checkpoints the older is there for the day when the newer is damaged. Snapshots all stay."""
 KEPT_WHEN_FINISHED = {"checkpoint": 1, "best": 1}
+_LONGEST_NAME = 255
+"""Bytes; file systems take no more."""
 _WEIGHTS = re.compile(r"(checkpoint|best|snapshot)-([0-9]{1,12})\.safetensors")
 
 
-def is_plain(file: str) -> bool:
-    """Whether this is the name of a file in the run's folder, and leads nowhere else."""
-    return Path(file).name == file and file != ".." and "\0" not in file
+def is_plain(file: object) -> bool:
+    """Whether this can be the name of a file in the run's folder, and leads nowhere else."""
+    is_name = isinstance(file, str) and len(file.encode(errors="replace")) <= _LONGEST_NAME
+    return isinstance(file, str) and is_name and Path(file).name == file and file not in ("", "..") and "\0" not in file
 
 
 def names(folder: Path) -> list[str]:

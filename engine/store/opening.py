@@ -6,6 +6,7 @@ The version is read with one raw query: Alembic takes longer to import than ever
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sqlite3
 from pathlib import Path
@@ -18,6 +19,7 @@ from engine.store.tables import VERSION_TABLE, StoreTable
 
 HEAD = "0005"
 """The newest migration in `migrations/versions`. Versions are four digits and grow."""
+_VERSION = re.compile(r"[0-9]{4}")
 FULL = "the disk is full: free some space"
 _SQLITES_ROOM = 1 << 17
 """Bytes that SQLite needs beside a store, generously: 32 KiB for its index of the log, and some pages of log."""
@@ -119,6 +121,8 @@ def _version(path: Path) -> str | None:
         versions = [str(version) for (version,) in connection.execute(f"SELECT version_num FROM {VERSION_TABLE}")]  # noqa: S608
     if len(versions) != 1:
         raise StoreError(f"store {path} is damaged: it has {len(versions)} version numbers, not one; restore a backup")
+    if not _VERSION.fullmatch(versions[0]):
+        raise StoreError(f"store {path} is damaged: its version is not four digits; restore a backup")
     return versions[0]
 
 

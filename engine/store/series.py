@@ -6,20 +6,22 @@ point (an epoch's end, say, and the evaluation repeated by the one that went on 
 
 from __future__ import annotations
 
-import json
 from array import array
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
+from engine.store.sound import parsed
 from engine.store.sqlite import rows
 
 NO_LIMIT = 2**62
 _MOST_IDS = 500
 """In one query; SQLite allows some thousands of values."""
+_SOUND = f"typeof(attempt) = 'integer' AND typeof(step) = 'integer' AND step BETWEEN 0 AND {NO_LIMIT}"
+"""Rows of other values come from strangers, and are passed over."""
 _OF_SERIES = "FROM metric WHERE run_id = :run_id AND name = :name AND attempt = :attempt AND step BETWEEN :low AND :high"
 
 
@@ -126,7 +128,7 @@ def last_points(connection: Connection, run_id: int, names: Sequence[str], up_to
         for attempt, low, high in spans_of(connection, run_id, name, begun):
             given = {"run_id": run_id, "name": name, "attempt": attempt, "low": low, "high": min(high, up_to)}
             if last := rows(connection, f"SELECT step, value {_OF_SERIES} ORDER BY step DESC LIMIT 1", given):
-                found[name] = Point(last[0][0], _number(last[0][1]))
+                found[name] = Point(int(last[0][0]), _number(last[0][1]))
                 break
     return found
 
@@ -137,7 +139,7 @@ def final_points(connection: Connection, run_id: int) -> dict[str, Point]:
     names = names_of(connection, [run_id])
     found = last_points(connection, run_id, names)
     ((end_step,),) = rows(connection, "SELECT end_step FROM run WHERE id = :run_id", {"run_id": run_id}) or [(None,)]
-    if end_step is not None:
+    if type(end_step) is int:
         of_weights = [name for name in names if name not in AT_ITS_END]
         earlier = last_points(connection, run_id, of_weights, end_step)
         found |= {name: point for name, point in earlier.items() if point.step == end_step}
@@ -157,7 +159,7 @@ def names_of(connection: Connection, run_ids: Sequence[int]) -> list[str]:
         SELECT DISTINCT name FROM found WHERE name IS NOT NULL"""
     names: set[str] = set()
     for chosen, given in _chosen("id", run_ids):
-        names.update(name for (name,) in rows(connection, query.format(chosen=chosen), given))
+        names.update(name for (name,) in rows(connection, query.format(chosen=chosen), given) if isinstance(name, str))
     return sorted(names)
 
 
@@ -188,7 +190,7 @@ def last_values(connection: Connection, run_ids: Sequence[int], name: str) -> di
     found: dict[int, float] = {}
     for chosen, given in _chosen("id", run_ids):
         pairs = rows(connection, query.format(chosen=chosen), given | given_name)
-        found.update({run_id: float(value) for run_id, value in pairs if value is not None})
+        found.update({run_id: _number(value) for run_id, value in pairs if value is not None})
     return found
 
 
@@ -197,10 +199,11 @@ def read_many(connection: Connection, run_ids: Sequence[int], name: str) -> dict
     found: dict[int, list[Point]] = {}
     for chosen, given in _chosen("run_id", run_ids):
         begun: dict[int, list[tuple[int, int]]] = defaultdict(list)
-        several = f"SELECT run_id, attempt, step FROM attempt WHERE step IS NOT NULL AND {chosen} ORDER BY run_id, attempt"  # noqa: S608
+        several = f"SELECT run_id, attempt, step FROM attempt WHERE {_SOUND} AND {chosen} ORDER BY run_id, attempt"  # noqa: S608
         for run_id, attempt, step in rows(connection, several, given):
             begun[run_id].append((attempt, step))
-        points = f"SELECT run_id, step, attempt, value FROM metric WHERE name = :name AND {chosen} ORDER BY run_id, step, attempt"  # noqa: S608
+        points = f"SELECT run_id, step, attempt, value FROM metric WHERE name = :name AND {_SOUND} AND {chosen}"  # noqa: S608
+        points += " ORDER BY run_id, step, attempt"
         kept: dict[int, dict[int, float]] = defaultdict(dict)
         for run_id, step, attempt, value in rows(connection, points, given | {"name": name}):
             if all(step <= later_step for later, later_step in begun[run_id] if later > attempt):
@@ -212,12 +215,20 @@ def read_many(connection: Connection, run_ids: Sequence[int], name: str) -> dict
 def read_confusions(connection: Connection, run_id: int) -> dict[int, list[list[int]]]:
     """Step -> counts of test images by true class (row) and predicted class, as the newest attempt has them."""
     begun = attempts_of(connection, run_id)
-    query = "SELECT step, attempt, counts FROM confusion WHERE run_id = :run_id ORDER BY step, attempt"
+    query = f"SELECT step, attempt, counts FROM confusion WHERE run_id = :run_id AND {_SOUND} ORDER BY step, attempt"  # noqa: S608
     return {
-        step: json.loads(counts)
+        step: matrix
         for step, attempt, counts in rows(connection, query, {"run_id": run_id})
         if all(step <= later_step for later, later_step in begun if later > attempt)
+        and (matrix := _matrix(parsed(counts))) is not None
     }
+
+
+def _matrix(counts: Any) -> list[list[int]] | None:
+    """Counts as rows of one length; None where they are something else."""
+    if not isinstance(counts, list) or not all(isinstance(row, list) and len(row) == len(counts) for row in counts):
+        return None
+    return counts if all(type(count) is int and 0 <= count <= NO_LIMIT for row in counts for count in row) else None
 
 
 def _chosen(column: str, run_ids: Sequence[int]) -> Iterator[tuple[str, dict[str, object]]]:
@@ -227,8 +238,9 @@ def _chosen(column: str, run_ids: Sequence[int]) -> Iterator[tuple[str, dict[str
         yield f"{column} IN ({', '.join(f':{key}' for key in given)})", given
 
 
-def _number(value: float | None) -> float:
-    return float("nan") if value is None else value
+def _number(value: object) -> float:
+    """NaN is stored as NULL; what is no number reads as NaN too."""
+    return value if type(value) is float else float(value) if type(value) is int else float("nan")
 
 
 def first_new_step(begun: list[tuple[int, int]], after: Cursor | None) -> int:
@@ -240,7 +252,7 @@ def first_new_step(begun: list[tuple[int, int]], after: Cursor | None) -> int:
 
 def attempts_of(connection: Connection, run_id: int) -> list[tuple[int, int]]:
     """(attempt, the step at which it began), oldest first."""
-    query = "SELECT attempt, step FROM attempt WHERE run_id = :run_id AND step IS NOT NULL ORDER BY attempt"
+    query = f"SELECT attempt, step FROM attempt WHERE run_id = :run_id AND {_SOUND} ORDER BY attempt"  # noqa: S608
     return [(attempt, step) for attempt, step in rows(connection, query, {"run_id": run_id})]
 
 
@@ -263,7 +275,7 @@ def _ends(connection: Connection, run_id: int, name: str, span: Span) -> tuple[i
     given = {"run_id": run_id, "name": name, **span._asdict()}
     first = rows(connection, f"SELECT step {_OF_SERIES} ORDER BY step LIMIT 1", given)
     last = rows(connection, f"SELECT step {_OF_SERIES} ORDER BY step DESC LIMIT 1", given)
-    return (first[0][0], last[0][0]) if first else None
+    return (int(first[0][0]), int(last[0][0])) if first else None
 
 
 def _bucket(
@@ -286,8 +298,8 @@ def _bucket(
     return Bucket(
         first_step=min(part[0] for part in parts),
         last_step=max(part[1] for part in parts),
-        minimum=min((part[2] for part in numbers), default=float("nan")),
-        maximum=max((part[3] for part in numbers), default=float("nan")),
+        minimum=min((_number(part[2]) for part in numbers), default=float("nan")),
+        maximum=max((_number(part[3]) for part in numbers), default=float("nan")),
         mean=sum(_number(part[4]) for part in numbers) / count if count else float("nan"),
         count=count,
         not_numbers=sum(part[6] for part in parts) - count,

@@ -72,9 +72,15 @@ def make_engine(path: Path, *, foreign_keys: bool = True, read_only: bool = Fals
 
 
 def _prepare(connection: sqlite3.Connection, *, foreign_keys: bool = True) -> None:
+    connection.text_factory = _text
     connection.isolation_level = None  # transactions begin where we say so, not where the driver guesses
     connection.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
     connection.execute("PRAGMA synchronous = NORMAL")  # in WAL: safe against a kill; a power cut may cost the last commits
+
+
+def _text(stored: bytes) -> str:
+    """Text as it is stored; bytes that are not UTF-8, which any other program can put there, are replaced."""
+    return stored.decode(errors="replace")
 
 
 def ensure_wal(path: Path) -> None:
@@ -115,7 +121,9 @@ def _read_only(path: Path) -> sqlite3.Connection:
     # Without a log beside it the file is all there is, and `immutable` keeps SQLite from laying one.
     alone = not (wal.exists() and wal.stat().st_size) and not journal.exists()
     address = f"file:{quote(str(path))}?mode=ro{'&immutable=1' if alone else ''}"
-    return sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    connection.text_factory = _text
+    return connection
 
 
 def rows(connection: Connection, sql: str, values: Mapping[str, Any]) -> list[Any]:

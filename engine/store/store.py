@@ -12,17 +12,18 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 from sqlalchemy import delete as sql_delete
-from sqlalchemy import func, update
+from sqlalchemy import func, or_, update
+from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import Session, col, select
 
-from engine.errors import RunBusy, RunNotFound, UsageError
+from engine.errors import RunBusy, RunNotFound, StoreError, UsageError
 from engine.events import CheckpointKind
 from engine.spec import RunSpec
-from engine.store import finding, kept, series, stability
+from engine.store import finding, kept, series, sound, stability
 from engine.store.folder import Folder, Place, is_settled, settle
 from engine.store.gathering import INSERT_METRIC
 from engine.store.leftovers import Leftover, leftovers
@@ -30,9 +31,12 @@ from engine.store.matching import Match, match
 from engine.store.opening import FULL, ReadOnlyStore, prepare
 from engine.store.processes import Process, is_alive, process_of, this_process
 from engine.store.series import Bucket, Cursor, Point, Series
+from engine.store.sound import Status
 from engine.store.sqlite import KeptConnection, SameFile, explained, make_engine
-from engine.store.tables import HELD, LIVE, Attempt, Checkpoint, Identity, Message, Request, RequestKind, Run, Status
+from engine.store.tables import HELD, LIVE, Attempt, Checkpoint, Identity, Message, Request, RequestKind, Run
 
+_LONGEST_REASON = 200
+_Row = TypeVar("_Row", Run, Checkpoint, Message)
 _WANTED = {"stop": "stopped", "pause": "paused", "continue": "continued", "rate": "given another learning rate"}
 
 
@@ -180,9 +184,11 @@ class Store:
             query = query.where(Run.study == study)
         if status is not None:
             wanted = set(status)
-            query = query.where(col(Run.status).in_(wanted | (set(HELD) if "crashed" in wanted else set())))
+            stored = col(Run.status).in_(wanted | (set(HELD) if "crashed" in wanted else set()))
+            unknown = or_(col(Run.status).is_(None), col(Run.status).not_in(sound.STATUSES))  # they read `failed`
+            query = query.where(or_(stored, unknown) if "failed" in wanted else stored)
         with self.reading() as session:
-            found = list(session.exec(query.limit(limit) if status is None else query))
+            found = _all(session.exec(query.limit(limit) if status is None else query))
         for run in found:
             self._resolve(run)
         return found if status is None else [run for run in found if run.status in wanted][:limit]
@@ -246,9 +252,9 @@ class Store:
             return [leftover for leftover in self._leftovers(session) if leftover.remove()]
 
     def _leftovers(self, session: Session) -> list[Leftover]:
-        runs = {run.id: self._resolve(run) for run in session.exec(select(Run))}
+        runs = {run.id: self._resolve(run) for run in _all(session.exec(select(Run)))}
         rows: dict[int, list[tuple[int, str, str]]] = defaultdict(list)
-        for row in session.exec(select(Checkpoint).order_by(col(Checkpoint.id).desc())):
+        for row in _all(session.exec(select(Checkpoint).order_by(col(Checkpoint.id).desc()))):
             rows[row.run_id].append((row.id or 0, row.kind, row.file))
         folders = sorted(self._folder.numbered().items())
         return [each for run_id, folder in folders for each in leftovers(folder, runs.get(run_id), rows[run_id])]
@@ -256,7 +262,7 @@ class Store:
     def missing_files(self) -> list[Path]:
         """The files that rows name and that are not there."""
         with self.reading() as session:
-            rows = [(row.run_id, row.file) for row in session.exec(select(Checkpoint)) if kept.is_plain(row.file)]
+            rows = [(row.run_id, row.file) for row in _all(session.exec(select(Checkpoint))) if kept.is_plain(row.file)]
         return [path for run_id, file in rows if not (path := self.folder(run_id) / file).exists()]
 
     def damage(self) -> list[str]:
@@ -344,7 +350,7 @@ class Store:
         of_setting = select(Run).where(Run.study == study, Run.setting == setting)
         self.make_folder()
         with self._writing("looking for a study's run") as session:
-            found = match([self._resolve(run) for run in session.exec(of_setting)], spec)
+            found = match([self._resolve(run) for run in _all(session.exec(of_setting))], spec)
             if not found.is_open:
                 return found
             run = found.run if found.run is not None and found.standing == "unfinished" else new
@@ -393,7 +399,7 @@ class Store:
         """
         query = select(Checkpoint).where(Checkpoint.run_id == run_id).order_by(col(Checkpoint.id).desc())
         with self.reading() as session:
-            rows = [row for row in session.exec(query) if kept.is_plain(row.file)]
+            rows = [row for row in _all(session.exec(query)) if kept.is_plain(row.file)]
             run = session.get(Run, run_id)
         found = rows if run is None else rows + kept.without_row(self.folder(run_id), run, {row.file for row in rows})
         return [row for row in found if kind in (None, row.kind)]
@@ -406,7 +412,7 @@ class Store:
         """The run's messages in order, those after the one of id `after_id`."""
         query = select(Message).where(Message.run_id == run_id, col(Message.id) > after_id).order_by(col(Message.id))
         with self.reading() as session:
-            return list(session.exec(query))
+            return _all(session.exec(query))
 
     def series(self, run_id: int, name: str, after: Cursor | None = None) -> Series:
         """The points of a series, each step once, as its newest attempt has it; with `after`, only what is new since.
@@ -478,7 +484,7 @@ class Store:
     def reading(self) -> Iterator[Session]:
         """One consistent view of the store, for queries that have no method here."""
         self.check()
-        with explained(self.path, "reading it"), Session(self._engine, autoflush=False) as session:
+        with explained(self.path, "reading it"), _sound(self.path), Session(self._engine, autoflush=False) as session:
             yield session
 
     @contextmanager
@@ -487,7 +493,7 @@ class Store:
         self.require_writable()
         self.check()
         writer = self._engine.execution_options(write=True)
-        with explained(self.path, doing), Session(writer, expire_on_commit=False) as session, session.begin():
+        with explained(self.path, doing), _sound(self.path), Session(writer, expire_on_commit=False) as session, session.begin():
             yield session
 
     def _resolve(self, run: Run) -> Run:
@@ -513,7 +519,7 @@ class Store:
         if not self.read_only and not is_settled(database, place):
             with self._writing("choosing a folder for its runs") as session:
                 known = _place(session)
-                place = settle(database, known, {run_id for run_id in session.exec(select(Run.id)) if run_id is not None})
+                place = settle(database, known, {run_id for run_id in session.exec(select(Run.id)) if type(run_id) is int})
                 if place != known:
                     session.execute(sql_delete(Identity))
                     session.add(Identity(**asdict(place)))
@@ -525,6 +531,21 @@ class Store:
             session.execute(update(Run).where(col(Run.id) == run_id).values(**values))
 
 
+@contextmanager
+def _sound(path: Path) -> Iterator[None]:
+    """Below all checks of values: what a query cannot do with those that a stranger put there is one StoreError."""
+    try:
+        yield
+    except (TypeError, ValueError, OverflowError, InvalidRequestError) as error:
+        what = " ".join(str(error).split())[:_LONGEST_REASON]
+        raise StoreError(f"store {path} is damaged: a value in it cannot be used ({what}); restore a backup") from error
+
+
+def _all(rows: Iterable[_Row]) -> list[_Row]:
+    """Those rows that have an id, as all have in tables that convtui made."""
+    return [row for row in rows if row and row.id is not None]
+
+
 def _get(session: Session, run_id: int) -> Run:
     run = session.get(Run, run_id)
     if run is None:
@@ -534,7 +555,12 @@ def _get(session: Session, run_id: int) -> Run:
 
 def _place(session: Session) -> Place | None:
     row = session.exec(select(Identity)).first()
-    return None if row is None else Place(row.identity, row.folder, row.copied_from)
+    if row is None:
+        return None
+    names = [name for name in (row.folder, row.copied_from or row.folder) if not kept.is_plain(name) or name == "."]
+    if names or not isinstance(row.identity, str):
+        raise ValueError("its folder's name or its identity")
+    return Place(row.identity, row.folder, str(row.copied_from or ""))
 
 
 def _queue(run: Run) -> None:

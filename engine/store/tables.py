@@ -5,20 +5,24 @@ A change here needs a migration beside it (`migrations/versions`) and a new `HEA
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal
 
 from sqlalchemy import BigInteger, Column, Index, MetaData, PrimaryKeyConstraint, String, Table, Text
 from sqlmodel import Field, SQLModel
 
+from engine.errors import SpecError
 from engine.spec import RunSpec, make
+from engine.store.sound import Status, check_when_loaded, parsed
 
-Status = Literal["queued", "running", "paused", "finished", "stopped", "diverged", "failed", "crashed"]
 RequestKind = Literal["stop", "pause", "continue", "rate", "checkpoint"]
 LIVE: tuple[Status, ...] = ("running", "paused")
 """The statuses of a run that some process trains."""
 HELD: tuple[Status, ...] = (*LIVE, "queued")
 """Those, and of a run that waits for one. `crashed` is never stored: it is how these read when their process is gone."""
+
+
+MOST_THREADS = 10_000
 
 
 class StoreTable(SQLModel):
@@ -93,25 +97,55 @@ class Run(StoreTable, table=True):
 
     @property
     def settings(self) -> RunSpec:
-        """The spec. Raises SpecError where a newer or older program wrote hyperparameters that this one does not know."""
-        return make(json.loads(self.spec))
+        """The spec. Raises SpecError where it is damaged, or another program wrote hyperparameters that this one does not know."""
+        values = parsed(self.spec)
+        if not isinstance(values, dict):
+            raise SpecError(f"run {self.id}: the store does not hold its settings; restore a backup of the store")
+        return make(values)
+
+    @property
+    def spec_values(self) -> dict[str, Any]:
+        """The spec as it was written, known to this program or not; empty where it is damaged."""
+        return _mapping(parsed(self.spec))
 
     @property
     def repeatable(self) -> dict[str, Any]:
-        """The provenance, read."""
-        return dict(json.loads(self.provenance))
+        """The provenance, read. What is not of the type that convtui writes is left out: `threads` is a count, `classes` texts,
+        `command` texts, `images` texts by split, `earlier` the provenances of before."""
+        return _provenance(parsed(self.provenance))
 
     @property
     def digests(self) -> dict[str, str]:
         """Split -> what its images are, in short (`engine.data.digest`); empty where the run is older, or never began."""
-        found = self.repeatable.get("images")
-        return dict(found) if isinstance(found, dict) else {}
+        return dict(self.repeatable.get("images", {}))
 
     @property
     def test_images(self) -> int | None:
         """How many images its test accuracy is a share of; None where the run is older, or never began."""
         found = self.repeatable.get("test_images")
         return found if type(found) is int and found > 0 else None
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+_SOUND: Mapping[str, Callable[[Any], bool]] = {
+    "threads": lambda value: type(value) is int and 0 <= value <= MOST_THREADS,
+    "classes": _is_texts,
+    "command": _is_texts,
+    "images": lambda value: isinstance(value, dict) and _is_texts(list(value.values())),
+    "earlier": lambda value: isinstance(value, list) and all(isinstance(item, dict) for item in value),
+}
+
+
+def _provenance(value: Any) -> dict[str, Any]:
+    found = {name: item for name, item in _mapping(value).items() if name not in _SOUND or _SOUND[name](item)}
+    return found | ({"earlier": [_provenance(item) for item in found["earlier"]]} if "earlier" in found else {})
 
 
 class Identity(StoreTable, table=True):
@@ -208,6 +242,9 @@ class Request(StoreTable, table=True):
     """The factor of `rate`."""
     taken: float | None = None
 
+
+for _table in (Run, Attempt, Checkpoint, Message, Request):
+    check_when_loaded(_table)
 
 VERSION_TABLE = "convtui_version"
 """Alembic's, under a name of our own, so that others may share the database."""

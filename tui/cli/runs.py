@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 import shlex
 import sys
@@ -106,7 +105,7 @@ def show_run(reference: RunName, as_json: AsJson = False, store_path: StorePath 
     from tui.cli.tables import labelled
 
     if as_json:
-        values = _values(run) | {"spec": json.loads(run.spec), "provenance": run.repeatable}
+        values = _values(run) | {"spec": run.spec_values, "provenance": run.repeatable}
         values |= {"measures": measured, "stability": stability}
         values["checkpoints"] = [
             {"kind": c.kind, "step": c.step, "epoch": c.epoch, "file": str(folder / c.file), "bytes": c.bytes} for c in checkpoints
@@ -242,7 +241,7 @@ def _outline(run: Run, final: dict[str, float]) -> list[tuple[str, str | None]]:
         ),
         ("time", f"{duration(run.seconds)}, {run.images_per_second or 0:,.0f} images/s"),
         ("where", f"{run.device} of {run.host}, since {when(run.started)}" if run.started else None),
-        ("rate", _rate(run) if run.rate_factor != 1 else None),
+        ("rate", _rate(run) if run.rate_factor != 1 and run.learning_rate is not None else None),
         ("net", f"{run.parameters:,} parameters" if run.parameters else None),
         ("note", run.note),
     ]
@@ -341,7 +340,7 @@ def _export(run: Run, series: dict[str, Any], confusions: dict[int, list[list[in
         metrics = {name: {"steps": list(s.steps), "values": list(s.values)} for name, s in series.items()}
         classes = run.repeatable.get("classes")  # of rows and columns; a run of before they were kept has none
         matrices = {"classes": classes, "steps": list(confusions), "counts": list(confusions.values())}
-        file.write(line(_values(run) | {"spec": json.loads(run.spec), "metrics": metrics, "confusion": matrices}) + "\n")
+        file.write(line(_values(run) | {"spec": run.spec_values, "metrics": metrics, "confusion": matrices}) + "\n")
         return
     columns = {name: dict(zip(s.steps, s.values, strict=True)) for name, s in series.items()}
     writer = csv.writer(file)

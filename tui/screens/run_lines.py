@@ -112,7 +112,6 @@ class Reader:
         from sqlalchemy import select
 
         from engine.store import Run
-        from engine.store.processes import is_alive
 
         # Not as objects of the tables: with ten thousand runs those take ten times as long as the numbers in them.
         columns = [getattr(Run, name) for name in READ + _OF_PROCESS]
@@ -121,9 +120,10 @@ class Reader:
         status, now = READ.index("status"), time.time()
         known: dict[int, tuple[tuple[Any, ...], Line]] = {}
         for row in rows:
+            if type(row[0]) is not int:
+                continue  # no table that convtui made has such an id
             values = tuple(row[: len(READ)])
-            host, pid, process_started, heartbeat = row[len(READ) :]
-            if values[status] in LIVE and not is_alive(host, pid, process_started, heartbeat, now):
+            if values[status] in LIVE and not _is_alive(row[len(READ) :], now):
                 values = (*values[:status], "crashed", *values[status + 1 :])
             before = self._known.get(values[0])
             known[values[0]] = before if before is not None and before[0] == values else (values, _line(values))
@@ -154,8 +154,23 @@ def data_name(source: str) -> str:
     return text.removeprefix("folder:").rstrip("/").rpartition("/")[2].removesuffix(".zip") if text.startswith("folder:") else text
 
 
+def _is_alive(values: Iterable[Any], now: float) -> bool:
+    from engine.store.processes import is_alive
+
+    row = _sound(_OF_PROCESS, values)
+    return is_alive(row["host"], row["pid"], row["process_started"], row["heartbeat"], now)
+
+
+def _sound(names: Iterable[str], values: Iterable[Any]) -> dict[str, Any]:
+    from engine.store import Run
+    from engine.store.sound import corrections
+
+    row = dict(zip(names, values, strict=True))
+    return row | corrections(Run, row)
+
+
 def _line(values: tuple[Any, ...]) -> Line:
-    row = dict(zip(READ, values, strict=True))
+    row = _sound(READ, values)
     steps = row["steps_per_epoch"]
     line = Line(
         id=row["id"],
