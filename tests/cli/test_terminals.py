@@ -15,9 +15,11 @@ import pytest
 
 from engine.spec import RunSpec
 from engine.store import Store
+from tests.cli.conftest import SMALL, Convtui
 
 TOP = Path(__file__).parents[2]
 CONVTUI = [sys.executable, "-m", "tui.cli"]
+ONE_STEP = shlex.join([*SMALL, "--set", "data.train_per_class=3", "--set", "data.test_per_class=1", "--steps", "1"])
 
 
 @pytest.fixture
@@ -43,6 +45,17 @@ def on_a_terminal(*arguments: str, **environment: str | None) -> tuple[int, str]
                 seen += more
     os.close(ours)
     return process.returncode, seen.decode()
+
+
+def into_a_closed_pipe(*arguments: str, **environment: str) -> tuple[int, bytes]:
+    """Exit code and stderr of a command whose stdout nobody reads."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [*CONVTUI, *arguments], stdout=writer, stderr=subprocess.PIPE, check=False, cwd=TOP, env=os.environ | environment
+    )
+    os.close(writer)
+    return done.returncode, done.stderr
 
 
 @pytest.mark.parametrize("term", ["dumb", None])
@@ -80,19 +93,27 @@ def test_without_unicode_json_is_still_true(store: Path) -> None:
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-@pytest.mark.parametrize("command", ["presets --fields", "presets --fields --json", "--help", "runs list --store {store}"])
+@pytest.mark.parametrize("command", ["presets --fields", "presets --fields --json", "--help", "runs list --store {store}", "runs export 1 --store {store}"])
 def test_a_closed_pipe_ends_a_command_quietly(command: str, unbuffered: str, store: Path) -> None:
-    program = shlex.join([*CONVTUI, *shlex.split(command.format(store=store))])
-    reader, writer = os.pipe()
-    os.close(reader)
-    done = subprocess.run(
-        shlex.split(program), stdout=writer, stderr=subprocess.PIPE, check=False, cwd=TOP,
-        env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
-    )  # fmt: skip
-    os.close(writer)
-    assert (done.returncode, done.stderr) in ((0, b""), (141, b""))
+    left = into_a_closed_pipe(*shlex.split(command.format(store=store)), PYTHONUNBUFFERED=unbuffered)
+    assert left in ((0, b""), (141, b""))
 
 
-def test_a_terminal_that_says_it_has_no_columns_is_written_to_all_the_same(store: Path) -> None:
-    code, said = on_a_terminal("runs", "list", "--store", str(store), TERM="strange", COLUMNS="0", LINES="0", NO_COLOR="1")
-    assert (code, "Traceback" in said, "first" in said) == (0, False, True)
+def test_a_closed_pipe_ends_a_look_quietly(convtui: Convtui, tmp_path: Path) -> None:
+    path = str(tmp_path / "trained.db")
+    assert convtui("run", *shlex.split(ONE_STEP), "--store", path).code == 0
+    assert into_a_closed_pipe("look", "summary", "1", "--json", "--store", path) in ((0, b""), (141, b""))
+
+
+@pytest.mark.parametrize("command", ["--help", "run {settings} --store {store}"])
+def test_a_terminal_that_says_it_has_no_columns_is_written_to_all_the_same(command: str, tmp_path: Path) -> None:
+    words = shlex.split(command.format(settings=ONE_STEP, store=tmp_path / "new.db"))
+    code, said = on_a_terminal(*words, TERM="xterm", COLUMNS="0", LINES="0")
+    assert (code, "Traceback" in said) == (0, False)
+    assert "convtui runs show 1" in said if words[0] == "run" else "List, show, watch" in said
+
+
+def test_a_training_on_a_dumb_terminal_is_told_in_plain_lines(tmp_path: Path) -> None:
+    code, said = on_a_terminal("run", *shlex.split(ONE_STEP), "--store", str(tmp_path / "new.db"), TERM="dumb")
+    assert (code, "\x1b" in said, "convtui runs show 1" in said) == (0, False, True)
+    assert "\r" not in said.replace("\r\n", "\n")  # no line is drawn over

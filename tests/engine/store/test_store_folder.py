@@ -1,8 +1,11 @@
 """The folder of a store's files: never another's, never a person's own, and never lost."""
 
+import json
+import os
 import shutil
 import sqlite3
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -217,6 +220,63 @@ def test_a_store_that_cannot_be_written_is_read(tmp_path: Path, hands, monkeypat
                 write()
             assert caught.value.exit_code == 2
     assert sorted(file.name for file in tmp_path.iterdir()) == before
+
+
+AS_ANOTHER_USER = """
+import json, os, pathlib, sys
+from engine.errors import StoreError
+from engine.store import Store
+path, own = map(pathlib.Path, sys.argv[1:])
+Store.open(own).close()  # all that is imported late is loaded, which another user may not be allowed to read
+if os.getuid() == 0:  # whom no rights stop
+    os.setgid(65534)
+    os.setuid(65534)
+with Store.open(path, create=False) as store:
+    try:
+        store.rename(1, "other")
+    except StoreError as error:
+        refused = [str(error), error.exit_code]
+    unchanged = store.data_version() == store.data_version()
+    print(json.dumps([store.run(1).name, list(store.series(1, "batch_loss").values), unchanged, *refused]))
+"""
+
+
+@pytest.fixture
+def for_all() -> Iterator[Path]:
+    """A folder that other users can read, too: pytest's own are for the user alone."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+        folder.chmod(0o755)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the rights are those of POSIX")
+@pytest.mark.parametrize("log", ["none", "left", "in use"])
+def test_a_store_in_a_folder_of_another_user_is_read(for_all: Path, tmp_path: Path, hands, child: Callable, log: str) -> None:
+    path = for_all / "store.db"
+    made = path if log == "in use" else tmp_path / "store.db"
+    with Store.open(made) as store:
+        hands.attempt(store, hands.new_run(store), 0, (2.0, 1.0))
+        if log == "left":  # as by a process that was killed
+            for file in tmp_path.glob("store.db*"):
+                shutil.copy(file, for_all)
+        elif log == "none":
+            store.close()
+            shutil.copy(made, for_all)
+        before = {file.name for file in for_all.iterdir() if file.is_file()}
+        assert before == {"store.db"} if log == "none" else before == {"store.db", "store.db-wal", "store.db-shm"}
+        assert log == "none" or path.with_name("store.db-wal").stat().st_size
+        for file in for_all.glob("store.db*"):
+            if file.is_file():
+                file.chmod(0o444)
+        for_all.chmod(0o555)
+        process = child(AS_ANOTHER_USER, path, tmp_path / "own.db")
+        name, losses, unchanged, refused, code = json.loads(process.stdout.readline())
+    assert (name, losses, unchanged, code) == ("first", [2.0, 1.0], True, 2)
+    assert "can only be read here" in refused
+    if log != "in use":
+        assert {file.name for file in for_all.iterdir() if file.is_file()} == before
 
 
 def test_a_run_is_deleted_from_a_store_on_a_full_disk(tmp_path: Path, hands, monkeypatch: pytest.MonkeyPatch) -> None:
