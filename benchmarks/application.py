@@ -24,8 +24,8 @@ import psutil
 
 from benchmarks.arms import machine
 from benchmarks.startup import filled
-from engine.spec import RunSpec
-from engine.store import Store
+from convtui.engine.spec import RunSpec
+from convtui.engine.store import Store
 from tests.harness.terminal import ENTERED, Terminal
 
 RUNS, STEPS = 10_000, 330_000
@@ -159,7 +159,7 @@ def trained(folder: Path, name: str, watched: bool) -> tuple[float, list[float]]
     latencies: list[float] = []
     path = folder / "store.db"
     if not watched:
-        program = [sys.executable, "-m", "tui.cli", "run", "--store", str(path), "--device", "cpu", "--quiet"]
+        program = [sys.executable, "-m", "convtui.tui.cli", "run", "--store", str(path), "--device", "cpu", "--quiet"]
         arguments = ["--preset", "lenet5", "--data", "shapes", "--steps", "400", "--name", name]
         subprocess.run([*program, *arguments], check=True, capture_output=True)
     else:
@@ -195,8 +195,8 @@ def trained(folder: Path, name: str, watched: bool) -> tuple[float, list[float]]
 
 
 def _watched_spec() -> RunSpec:
-    from engine.presets import preset
-    from engine.spec import changed
+    from convtui.engine.presets import preset
+    from convtui.engine.spec import changed
 
     return changed(preset("lenet5").spec, {"data.source": "shapes", "training.steps": 400})
 
@@ -239,7 +239,7 @@ def third(path: Path, name: str, one: Terminal, two: Terminal) -> dict[str, floa
     """A run of a third process, until both applications show it; stopped from the first."""
     times = {}
     places = [len(terminal.written) for terminal in (one, two)]
-    command = [sys.executable, "-m", "tui.cli", "run", "--store", str(path), "--preset", "demo", "--epochs", "50"]
+    command = [sys.executable, "-m", "convtui.tui.cli", "run", "--store", str(path), "--preset", "demo", "--epochs", "50"]
     child = subprocess.Popen([*command, "--name", name, "--quiet", "--device", "cpu"], stdout=subprocess.DEVNULL)
     with Store.open(path) as store:
         _wait(lambda: name in {run.name for run in store.runs()}, [])
@@ -283,8 +283,8 @@ class Fed:
     """A run in a store that somebody else seems to train."""
 
     def __init__(self, path: Path, updates: int) -> None:
-        from engine import events
-        from engine.store import Recorder
+        from convtui.engine import events
+        from convtui.engine.store import Recorder
         from tests.tui.stores import LENET
 
         steps = updates * STEPS_EACH
@@ -298,7 +298,7 @@ class Fed:
 
     def update(self, number: int) -> None:
         """Every tenth ends an epoch."""
-        from engine import events
+        from convtui.engine import events
 
         steps = range(STEPS_EACH * number + 1, STEPS_EACH * (number + 1) + 1)
         series = {
@@ -343,9 +343,9 @@ def held(folder: Path, rounds: int) -> None:
 
 
 async def _held(path: Path, fed: Fed) -> None:
-    from tui.app import ConvtuiApp
-    from tui.screens.live import LivePage
-    from tui.session import Session
+    from convtui.tui.app import ConvtuiApp
+    from convtui.tui.screens.live import LivePage
+    from convtui.tui.session import Session
 
     app = ConvtuiApp(Session(path, device="cpu"))
     async with app.run_test(size=(120, 36)) as pilot:

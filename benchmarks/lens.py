@@ -19,15 +19,15 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-from engine import models
-from engine.data.batches import Standardise
-from engine.data.split import Split
-from engine.lens import windows
-from engine.lens.search import strongest
-from engine.lens.subject import Subject
-from engine.presets import preset
-from engine.spec import TrainingSpec
-from engine.training.evaluation import evaluate
+from convtui.engine import models
+from convtui.engine.data.batches import Standardise
+from convtui.engine.data.split import Split
+from convtui.engine.lens import windows
+from convtui.engine.lens.search import strongest
+from convtui.engine.lens.subject import Subject
+from convtui.engine.presets import preset
+from convtui.engine.spec import TrainingSpec
+from convtui.engine.training.evaluation import evaluate
 
 import torch  # isort: skip
 
@@ -88,7 +88,7 @@ def paired(name: str, ours: Callable[[], object], other: str, theirs: Callable[[
 def cold(rounds: int) -> None:
     """`convtui look deconvnet` as a new process, the sheet saved, on a net trained for one step."""
     with tempfile.TemporaryDirectory() as folder:
-        program = [sys.executable, "-m", "tui.cli"]
+        program = [sys.executable, "-m", "convtui.tui.cli"]
         store = ["--store", str(Path(folder) / "store.db")]
         train = [*program, "run", "--preset", "lenet5", "--data", "shapes", "--steps", "1", "--quiet", *store]
         look = [*program, "look", "deconvnet", "last", "--layer", "conv2", "--out", str(Path(folder) / "sheet.png"), *store]

@@ -15,13 +15,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from engine import models
-from engine.data.split import Split
-from engine.lens.backward import Rule, backward, unit_seed
-from engine.lens.opening import of_run
-from engine.lens.subject import Subject
-from engine.lens.tape import Tape
-from engine.store import Store
+from convtui.engine import models
+from convtui.engine.data.split import Split
+from convtui.engine.lens.backward import Rule, backward, unit_seed
+from convtui.engine.lens.opening import of_run
+from convtui.engine.lens.subject import Subject
+from convtui.engine.lens.tape import Tape
+from convtui.engine.store import Store
 
 
 def energy(subject: Subject, tape: Tape, split: Split, rule: Rule) -> Tensor:

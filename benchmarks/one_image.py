@@ -20,9 +20,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.arms import machine, measure, report
-from engine.data.catalog import load
-from engine.data.split import Dataset
-from engine.spec import RunSpec, changed
+from convtui.engine.data.catalog import load
+from convtui.engine.data.split import Dataset
+from convtui.engine.spec import RunSpec, changed
 
 import torch  # isort: skip
 
@@ -55,8 +55,8 @@ def tutorial(dataset: Dataset) -> Iterator[float]:
     from torch.utils.data import DataLoader
     from torchvision import transforms
 
-    from engine import models
-    from engine.data.batches import epoch_order
+    from convtui.engine import models
+    from convtui.engine.data.batches import epoch_order
 
     split = dataset.train
     mean, std = dataset.mean.tolist(), dataset.std.tolist()
@@ -92,11 +92,11 @@ def tutorial(dataset: Dataset) -> Iterator[float]:
 
 def convtui(dataset: Dataset, *, hand: bool = True, store: Path | None = None) -> Iterator[float]:
     """Ours, pulled event by event; gives the losses."""
-    from engine import events
-    from engine.store import Store
-    from engine.training import Training, training
-    from engine.training.recorded import recorded
-    from engine.training.step import EagerStep
+    from convtui.engine import events
+    from convtui.engine.store import Store
+    from convtui.engine.training import Training, training
+    from convtui.engine.training.recorded import recorded
+    from convtui.engine.training.step import EagerStep
 
     if not hand:
         training.make_step = lambda spec, net, optimiser, device, *_: EagerStep(spec, net, optimiser, device)
@@ -130,8 +130,8 @@ def timed(losses: Iterator[float], steps: int, times: int) -> dict[str, float]:
 
 async def in_application(path: Path, steps: int) -> dict[str, float]:
     """The same in the application: started by its session, shown by its page Live."""
-    from tui.app import ConvtuiApp
-    from tui.session import Session
+    from convtui.tui.app import ConvtuiApp
+    from convtui.tui.session import Session
 
     app = ConvtuiApp(Session(path, device="cpu"))
     async with app.run_test(size=(120, 36)) as pilot:

@@ -13,9 +13,9 @@ import time
 from pathlib import Path
 
 from benchmarks.arms import machine
-from engine import events
-from engine.spec import RunSpec
-from engine.store import Recorder, Store
+from convtui.engine import events
+from convtui.engine.spec import RunSpec
+from convtui.engine.store import Recorder, Store
 
 ROUNDS = 7
 CASES = {"slow steps": (1, 0.2, 300), "quick steps": (40, 0.1, 300)}

@@ -14,16 +14,16 @@ import tempfile
 import time
 from pathlib import Path
 
-from engine.spec import RunSpec
-from engine.store import Store
+from convtui.engine.spec import RunSpec
+from convtui.engine.store import Store
 
 RUNS = 1000
 
 
 def filled(path: Path, runs: int = RUNS) -> None:
     """A store of so many runs of ten epochs each."""
-    from engine import events
-    from engine.store import Recorder
+    from convtui.engine import events
+    from convtui.engine.store import Recorder
 
     with Store.open(path) as store:
         for index in range(runs):

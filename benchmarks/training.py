@@ -18,12 +18,12 @@ import torch.nn.functional as F
 from torch import nn
 
 from benchmarks.arms import machine, measure, report
-from engine import models
-from engine.data.batches import Standardise
-from engine.data.split import Dataset, Split
-from engine.device import keep_freed_memory
-from engine.presets import preset
-from engine.spec import changed
+from convtui.engine import models
+from convtui.engine.data.batches import Standardise
+from convtui.engine.data.split import Dataset, Split
+from convtui.engine.device import keep_freed_memory
+from convtui.engine.presets import preset
+from convtui.engine.spec import changed
 
 OURS = {"OMP_WAIT_POLICY": "PASSIVE"}
 """What the program sets when it starts (engine/__init__.py); here torch is there before it."""
@@ -106,8 +106,8 @@ def bare_step(split: Split) -> Iterator[None]:
 
 def convtui(split: Split) -> Iterator[None]:
     """Ours, pulled event by event."""
-    from engine import events
-    from engine.training import Training
+    from convtui.engine import events
+    from convtui.engine.training import Training
 
     dataset = Dataset("benchmark", split, None, split.select(torch.arange(1)), torch.tensor([0.5]), torch.tensor([0.25]))
     with Training(changed(SPEC, {"training.epochs": 1}), dataset) as training:

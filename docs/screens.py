@@ -12,14 +12,14 @@ from pathlib import Path
 
 from textual.pilot import Pilot
 
+from convtui.tui.app import ConvtuiApp
+from convtui.tui.screens.compare import ComparePage
+from convtui.tui.screens.live import LivePage
+from convtui.tui.screens.look import LookPage
+from convtui.tui.screens.studies import StudiesPage
+from convtui.tui.session import Session
+from convtui.tui.widgets.chart import Chart
 from tests.harness.screen import screen_text
-from tui.app import ConvtuiApp
-from tui.screens.compare import ComparePage
-from tui.screens.live import LivePage
-from tui.screens.look import LookPage
-from tui.screens.studies import StudiesPage
-from tui.session import Session
-from tui.widgets.chart import Chart
 
 SIZE = (120, 36)
 PATIENCE_SECONDS = 60.0

@@ -18,13 +18,13 @@ from pydantic import TypeAdapter
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from engine import tensors as files
-from engine.data.batches import Standardise
-from engine.data.digest import differing
-from engine.errors import CheckpointError, ConvtuiError
-from engine.files import written_whole
-from engine.spec import RunSpec, make
-from engine.spec.choices import StepPath
+from convtui.engine import tensors as files
+from convtui.engine.data.batches import Standardise
+from convtui.engine.data.digest import differing
+from convtui.engine.errors import CheckpointError, ConvtuiError
+from convtui.engine.files import written_whole
+from convtui.engine.spec import RunSpec, make
+from convtui.engine.spec.choices import StepPath
 
 FORMAT = "convtui 2"
 """With a checksum."""

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, assert_never
 
 import psutil
 
-from engine.errors import DeviceError
-from engine.spec.choices import Precision
+from convtui.engine.errors import DeviceError
+from convtui.engine.spec.choices import Precision
 
 if TYPE_CHECKING:
     import torch

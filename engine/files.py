@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from engine.errors import UsageError
+from convtui.engine.errors import UsageError
 
 STORE_MARK = ".convtui-store"
 """A file of this name marks the folder in which a store keeps its runs' files: it is not a person's own."""

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import platformdirs
 
-from engine.errors import SpecError
-from engine.spec import RunSpec, make, nearest
-from engine.toml import read_toml
+from convtui.engine.errors import SpecError
+from convtui.engine.spec import RunSpec, make, nearest
+from convtui.engine.toml import read_toml
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +44,8 @@ def preset(name: str) -> Preset:
 
 
 def assets() -> Path:
-    """The folder of shipped presets and pictures: inside the installed package, or at the top of a checkout."""
-    package = Path(__file__).parent
-    installed = package / "assets"
-    return installed if installed.is_dir() else package.parent / "assets"
+    """The folder of shipped presets, studies and pictures."""
+    return Path(__file__).parents[1] / "assets"
 
 
 def own_presets() -> Path:

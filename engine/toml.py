@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from engine.errors import SpecError
+from convtui.engine.errors import SpecError
 
 LARGEST_BYTES = 1_000_000
 _AT = re.compile(r"line (\d+), column (\d+)\)")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.data.split import Dataset, Split  # before torch: see engine/__init__.py
+from convtui.engine.data.split import Dataset, Split  # before torch: see engine/__init__.py
 
 import torch  # isort: skip
 

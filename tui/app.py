@@ -21,20 +21,20 @@ from textual.theme import Theme
 from textual.widgets import HelpPanel
 from textual.worker import WorkerFailed, get_current_worker
 
-from engine.errors import ConvtuiError, UsageError
-from tui import settings
-from tui.collecting import Permanent
-from tui.commands import Keys
-from tui.driver import lasting
-from tui.log import log
-from tui.screens import PAGES
-from tui.screens.page import Page
-from tui.session import Session
-from tui.text import clean
-from tui.themes import DARK, LIGHT
+from convtui.engine.errors import ConvtuiError, UsageError
+from convtui.tui import settings
+from convtui.tui.collecting import Permanent
+from convtui.tui.commands import Keys
+from convtui.tui.driver import lasting
+from convtui.tui.log import log
+from convtui.tui.screens import PAGES
+from convtui.tui.screens.page import Page
+from convtui.tui.session import Session
+from convtui.tui.text import clean
+from convtui.tui.themes import DARK, LIGHT
 
 if TYPE_CHECKING:
-    from engine.spec import RunSpec
+    from convtui.engine.spec import RunSpec
 
 LOOKED_AT_SECONDS = 0.5
 """Between two looks whether the store has changed."""
@@ -212,7 +212,7 @@ class ConvtuiApp(App[int]):
         if not self.session.is_open or not (self.session.in_hand or self.session.starting):
             self._close(hand_on=False)
             return
-        from tui.screens.leaving import Leaving
+        from convtui.tui.screens.leaving import Leaving
 
         def answered(answer: str | None) -> None:
             if answer in ("hand on", "stop"):

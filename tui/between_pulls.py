@@ -11,8 +11,8 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from engine.data.split import Dataset
-    from engine.training import Training
+    from convtui.engine.data.split import Dataset
+    from convtui.engine.training import Training
 
     Work = Callable[[Training, Dataset], Any]
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, Literal
 
-from engine.axis import share_axis
-from tui.text import duration, number
+from convtui.engine.axis import share_axis
+from convtui.tui.text import duration, number
 
 Colour = tuple[int, int, int]
 Form = Literal["number", "percent", "count", "small"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
-from tui.widgets.top_bar import PAGES
+from convtui.tui.widgets.top_bar import PAGES
 
 OF_TEXTUAL = ("Theme", "Screenshot")
 """What Textual offers and no key here does."""

@@ -7,11 +7,11 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tui.charting import Line, smooth
+from convtui.tui.charting import Line, smooth
 
 if TYPE_CHECKING:
-    from engine.store import Run, Store
-    from engine.store.series import Bucket, Cursor
+    from convtui.engine.store import Run, Store
+    from convtui.engine.store.series import Bucket, Cursor
 
 MOST = 1000
 """Buckets of a series: twice as many as the widest chart has columns, and more."""
@@ -43,7 +43,7 @@ class KeptSeries:
 
         A long series that is new here is read in part only where a `sketch` will do; the next time it is read whole.
         """
-        from engine.store.series import Cursor
+        from convtui.engine.store.series import Cursor
 
         assert run.id is not None
         of_steps = is_of_steps(name)
@@ -119,7 +119,7 @@ class KeptChanges(KeptSeries):
 
     def read(self, store: Store, run: Run, name: str, *, sketch: bool = False) -> None:
         """As of any series; there is no sketch of it: what changes between two steps is not seen in a few of them."""
-        from engine.store.series import Bucket
+        from convtui.engine.store.series import Bucket
 
         assert run.id is not None
         width = max(LEAST_STRETCH, -(-run.total_steps // STRETCHES))
@@ -167,7 +167,7 @@ class XAxis:
 
 
 def _bucket(first: int, last: int, values: Sequence[float]) -> Bucket:
-    from engine.store.series import Bucket
+    from convtui.engine.store.series import Bucket
 
     numbers = [value for value in values if not math.isnan(value)]
     if not numbers:
@@ -177,7 +177,7 @@ def _bucket(first: int, last: int, values: Sequence[float]) -> Bucket:
 
 
 def _joined(one: Bucket, other: Bucket) -> Bucket:
-    from engine.store.series import Bucket
+    from convtui.engine.store.series import Bucket
 
     both = [bucket for bucket in (one, other) if bucket.count]
     count = one.count + other.count

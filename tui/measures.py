@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tui.charting import Form, value_text
+from convtui.tui.charting import Form, value_text
 
 SOURCES = ("train", "validation", "test", "batch")
 """What stands before the name of a series that there is for several of them: `train_loss`, `test_loss`, ..."""

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tui.text import clean, duration, number, percent
+from convtui.tui.text import clean, duration, number, percent
 
 if TYPE_CHECKING:
-    from engine.study.comparing import Comparison, Outcome
+    from convtui.engine.study.comparing import Comparison, Outcome
 
 NOTHING = "—"
 EQUAL = "="
@@ -74,7 +74,7 @@ def cells(outcome: Outcome, baseline: Outcome | None = None) -> list[Cell]:
     """One row, as COLUMNS has it; of another run than the baseline its differences to that."""
     if baseline is None or outcome.run == baseline.run:
         return [Cell(column.told(outcome)) for column in COLUMNS]
-    from engine.study.comparing import difference_to
+    from convtui.engine.study.comparing import difference_to
 
     differences = difference_to(baseline, outcome)
     return [
@@ -87,7 +87,7 @@ def _difference(column: Column, value: float | None) -> Cell:
         return Cell(NOTHING)
     if value == 0:
         return Cell(EQUAL)
-    from engine.study.names import more_is_better
+    from convtui.engine.study.names import more_is_better
 
     if column.more(abs(value)) == column.more(0.0):
         return Cell(f"±{column.more(0.0)}")  # too little to be told, or to be called better

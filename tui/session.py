@@ -16,14 +16,14 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from engine.errors import ConvtuiError, UsageError
-from tui.between_pulls import BetweenPulls
+from convtui.engine.errors import ConvtuiError, UsageError
+from convtui.tui.between_pulls import BetweenPulls
 
 if TYPE_CHECKING:
-    from engine.spec import RunSpec
-    from engine.store import Match, Run, Store
-    from engine.study import Wanted
-    from engine.training import Training
+    from convtui.engine.spec import RunSpec
+    from convtui.engine.store import Match, Run, Store
+    from convtui.engine.study import Wanted
+    from convtui.engine.training import Training
 
 
 STARTING_SECONDS = 120.0
@@ -80,8 +80,8 @@ class Session:
 
     def open(self) -> None:
         """Open the store, making it where there is none, and start the thread; slow, for a thread. Raises StoreError."""
-        from engine.device import keep_freed_memory
-        from engine.store import Store
+        from convtui.engine.device import keep_freed_memory
+        from convtui.engine.store import Store
 
         keep_freed_memory()
         self._store = Store.open(self.path)
@@ -155,7 +155,7 @@ class Session:
     def queue(self, wanted: Wanted) -> Match:
         """A run that a study wants, made if it is missing, trained after those already queued; what is done or in somebody's hands
         is left alone. Gives how it stood. Raises StoreError."""
-        from engine.study.running import lacks_statistics, take
+        from convtui.engine.study.running import lacks_statistics, take
 
         with self._admitted():
             found = take(self.store, wanted, hold="queue")
@@ -178,7 +178,7 @@ class Session:
         Those that are being started are waited for. Raises ConvtuiError where no process can be started: then all are saved, and
         stopped.
         """
-        from tui.cli.background import start_detached
+        from convtui.tui.cli.background import start_detached
 
         with self._started:
             self._started.wait_for(lambda: not self._starting, STARTING_SECONDS)
@@ -263,7 +263,7 @@ class Session:
                 self._say(f"run {job.run}: {error}", "error")
                 self._store_gives_up(job.run, str(error))
             except Exception as error:
-                from tui.log import log
+                from convtui.tui.log import log
 
                 self._say(f"run {job.run} failed: {type(error).__name__}: {error}; the full story is in {log(error)}", "error")
                 self._store_gives_up(job.run, f"{type(error).__name__}: {error}")
@@ -273,11 +273,11 @@ class Session:
                 self.activity = ""
 
     def _train(self, job: _Job) -> None:
-        from engine import events
-        from engine.data.catalog import load
-        from engine.device import choose
-        from engine.spec import changed
-        from engine.training.recorded import recorded
+        from convtui.engine import events
+        from convtui.engine.data.catalog import load
+        from convtui.engine.device import choose
+        from convtui.engine.spec import changed
+        from convtui.engine.training.recorded import recorded
 
         run = self.store.run(job.run)
         if run.status != "queued":
@@ -322,8 +322,8 @@ class Session:
         """Figures of layers that a study wants of a run that is over."""
         if job.wanted is None or not job.wanted.statistics or self._closing:
             return
-        from engine.device import choose
-        from engine.study.running import keep_statistics, lacks_statistics, standing
+        from convtui.engine.device import choose
+        from convtui.engine.study.running import keep_statistics, lacks_statistics, standing
 
         (found,) = standing(self.store, [job.wanted])
         if lacks_statistics(self.store, job.wanted, found):
@@ -344,8 +344,8 @@ class Session:
 
 
 def _ending(run_id: int, name: str, ending: object) -> str:
-    from engine import events
-    from tui.text import duration, percent
+    from convtui.engine import events
+    from convtui.tui.text import duration, percent
 
     match ending:
         case events.Diverged():

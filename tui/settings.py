@@ -7,8 +7,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.files import deliver
-from engine.toml import read_toml
+from convtui.engine.files import deliver
+from convtui.engine.toml import read_toml
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from rich.cells import cell_len
 
-from engine.data.names import STEERING
+from convtui.engine.data.names import STEERING
 
 
 def clean(text: object) -> str:

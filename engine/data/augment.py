@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from engine.spec import DataSpec
+from convtui.engine.spec import DataSpec
 
 
 def augment(images: Tensor, spec: DataSpec, mean: Tensor, generator: torch.Generator | None = None) -> Tensor:

@@ -8,7 +8,7 @@ from typing import assert_never
 import torch
 from torch import Tensor
 
-from engine.spec.choices import Order
+from convtui.engine.spec.choices import Order
 
 
 def epoch_order(count: int, *, how: Order, seed: int, epoch: int, labels: Tensor | None = None) -> Tensor:

@@ -16,9 +16,9 @@ import platformdirs
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from engine import tensors as files
-from engine.data.names import shown
-from engine.files import written_whole
+from convtui.engine import tensors as files
+from convtui.engine.data.names import shown
+from convtui.engine.files import written_whole
 
 VERSION = 3
 """Part of every key: raised when decoding changes, so that what an older decoder made is not read."""

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, cast
 
 import platformdirs
 
-from engine.data.names import listed, shown
-from engine.data.raw import Progress
-from engine.errors import DataError, DataUnavailable
-from engine.spec import DataSpec, nearest
+from convtui.engine.data.names import listed, shown
+from convtui.engine.data.raw import Progress
+from convtui.engine.errors import DataError, DataUnavailable
+from convtui.engine.spec import DataSpec, nearest
 
 if TYPE_CHECKING:
-    from engine.data.decoded import FetchedReader, Reader
-    from engine.data.split import Dataset
+    from convtui.engine.data.decoded import FetchedReader, Reader
+    from convtui.engine.data.split import Dataset
 
 __all__ = ["Description", "Progress", "as_recorded", "describe", "descriptions", "get", "lies_at", "load", "on_disk"]
 
@@ -186,8 +186,8 @@ def load(spec: DataSpec, data_dir: Path | None = None, *, named: bool = True, pr
         relaxed = {"data.fit": "resize"}
 
     # Only now: these need torch.
-    from engine.data.decoded import decoded
-    from engine.data.selection import selected
+    from convtui.engine.data.decoded import decoded
+    from convtui.engine.data.selection import selected
 
     whole = decoded(
         _reader(source),
@@ -223,7 +223,7 @@ def _row(source: str) -> tuple[Description, str]:
 
 def _reader(source: str) -> Reader:
     module, _, name = _row(source)[1].partition(".")
-    found = import_module(f"engine.data.{module}")
+    found = import_module(f"convtui.engine.data.{module}")
     return cast("Reader", getattr(found, name) if name else found)
 
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from engine.data.download import fetch
-from engine.data.names import shown
-from engine.data.raw import Progress, RawDataset, RawSplit
-from engine.errors import DataError, DataUnavailable
+from convtui.engine.data.download import fetch
+from convtui.engine.data.names import shown
+from convtui.engine.data.raw import Progress, RawDataset, RawSplit
+from convtui.engine.errors import DataError, DataUnavailable
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from engine.data.names import shown
-from engine.errors import DataError, DataUnavailable
-from engine.files import STORE_MARK
+from convtui.engine.data.names import shown
+from convtui.engine.errors import DataError, DataUnavailable
+from convtui.engine.files import STORE_MARK
 
 MOST_BYTES_OF_A_FILE = 512 << 20
 MOST_RATIO_OF_AN_ENTRY, RATIO_MATTERS_FROM = 200, 32 << 20

@@ -11,14 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.data import cache
-from engine.data.names import shown
-from engine.data.prepare import channels_of, cropped, in_colour, resized, resized_masks, sums_and_squares
-from engine.data.raw import Progress, RawDataset, RawSplit
-from engine.data.repeated import repeated
-from engine.data.split import Split
-from engine.errors import DataError
-from engine.spec.choices import Colour
+from convtui.engine.data import cache
+from convtui.engine.data.names import shown
+from convtui.engine.data.prepare import channels_of, cropped, in_colour, resized, resized_masks, sums_and_squares
+from convtui.engine.data.raw import Progress, RawDataset, RawSplit
+from convtui.engine.data.repeated import repeated
+from convtui.engine.data.split import Split
+from convtui.engine.errors import DataError
+from convtui.engine.spec.choices import Colour
 
 
 class Reader(Protocol):

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.data.raw import Progress, RawDataset, RawSplit
-from engine.data.stratify import share_of_each_class
+from convtui.engine.data.raw import Progress, RawDataset, RawSplit
+from convtui.engine.data.stratify import share_of_each_class
 
 TEST_SHARE = 0.2
 

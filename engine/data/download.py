@@ -14,10 +14,10 @@ from urllib import request
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
-from engine.data.names import printable
-from engine.data.raw import Progress
-from engine.errors import DataUnavailable
-from engine.files import written_whole
+from convtui.engine.data.names import printable
+from convtui.engine.data.raw import Progress
+from convtui.engine.errors import DataUnavailable
+from convtui.engine.files import written_whole
 
 SECONDS_TO_CONNECT = 5.0
 """For all mirrors of a file together."""

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from engine.data.container import Container, Name, UnreadableFile, fingerprint, opened
-from engine.data.layout import TEST, TRAIN, VALIDATION, Layout, layout
-from engine.data.names import listed, shown
-from engine.data.picture import WHITE, UnreadableImage, decode, decode_alone, white_of
-from engine.data.raw import Progress, RawDataset, RawSplit
-from engine.data.stratify import share_of_each_class
-from engine.errors import DataError
+from convtui.engine.data.container import Container, Name, UnreadableFile, fingerprint, opened
+from convtui.engine.data.layout import TEST, TRAIN, VALIDATION, Layout, layout
+from convtui.engine.data.names import listed, shown
+from convtui.engine.data.picture import WHITE, UnreadableImage, decode, decode_alone, white_of
+from convtui.engine.data.raw import Progress, RawDataset, RawSplit
+from convtui.engine.data.stratify import share_of_each_class
+from convtui.engine.errors import DataError
 
 if TYPE_CHECKING:
-    from engine.data.raw import Array
+    from convtui.engine.data.raw import Array
 
 __all__ = ["Listing", "fingerprint", "listing", "on_disk", "read"]
 

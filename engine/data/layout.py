@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.data.container import Container, Name
-from engine.data.names import listed, printable, shown
-from engine.data.picture import named_as_image
-from engine.errors import DataError
+from convtui.engine.data.container import Container, Name
+from convtui.engine.data.names import listed, printable, shown
+from convtui.engine.data.picture import named_as_image
+from convtui.engine.errors import DataError
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 SPLITS = {

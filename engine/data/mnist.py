@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from engine.data.download import fetch
-from engine.data.names import shown
-from engine.data.raw import Progress, RawDataset, RawSplit
-from engine.errors import DataError, DataUnavailable
+from convtui.engine.data.download import fetch
+from convtui.engine.data.names import shown
+from convtui.engine.data.raw import Progress, RawDataset, RawSplit
+from convtui.engine.errors import DataError, DataUnavailable
 
 if TYPE_CHECKING:
-    from engine.data.raw import Array
+    from convtui.engine.data.raw import Array
 
 _FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 _IMAGES_MAGIC, _LABELS_MAGIC = 0x00000803, 0x00000801

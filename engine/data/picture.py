@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from engine.data.names import shown
+from convtui.engine.data.names import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from engine.data.raw import Array
+    from convtui.engine.data.raw import Array
 
 MOST_PIXELS = 50_000_000
 """Images of more are not decoded."""

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.data.split import Split
-from engine.spec.choices import Colour
+from convtui.engine.data.split import Split
+from convtui.engine.spec.choices import Colour
 
 if TYPE_CHECKING:
-    from engine.data.raw import Array
+    from convtui.engine.data.raw import Array
 
     Pixels = TypeVar("Pixels", Array, Tensor)
 

@@ -17,22 +17,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.data import folder
-from engine.data.augment import augment
-from engine.data.catalog import describe, lies_at, load, on_disk
-from engine.data.container import UnreadableFile
-from engine.data.decoded import Decoded, refuse_to_crop
-from engine.data.names import listed
-from engine.data.picture import UnreadableImage
-from engine.data.prepare import cropped, in_colour, resized
-from engine.data.raw import Progress
-from engine.data.selection import selected
-from engine.data.split import Dataset, Split
-from engine.errors import DataUnavailable
-from engine.spec import DataSpec
+from convtui.engine.data import folder
+from convtui.engine.data.augment import augment
+from convtui.engine.data.catalog import describe, lies_at, load, on_disk
+from convtui.engine.data.container import UnreadableFile
+from convtui.engine.data.decoded import Decoded, refuse_to_crop
+from convtui.engine.data.names import listed
+from convtui.engine.data.picture import UnreadableImage
+from convtui.engine.data.prepare import cropped, in_colour, resized
+from convtui.engine.data.raw import Progress
+from convtui.engine.data.selection import selected
+from convtui.engine.data.split import Dataset, Split
+from convtui.engine.errors import DataUnavailable
+from convtui.engine.spec import DataSpec
 
 if TYPE_CHECKING:
-    from engine.data.raw import Array
+    from convtui.engine.data.raw import Array
 
 MOST_EXAMPLES = 120
 """Of all classes together; of a set with more classes than that, the first ones are shown."""

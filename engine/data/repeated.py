@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from engine.data.names import shown
+from convtui.engine.data.names import shown
 
 if TYPE_CHECKING:
-    from engine.data.raw import Array, RawDataset
+    from convtui.engine.data.raw import Array, RawDataset
 
 
 def repeated(raw: RawDataset) -> Iterator[str]:

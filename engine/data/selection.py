@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine.data.decoded import Decoded
-from engine.data.names import listed, shown
-from engine.data.prepare import mean_and_std
-from engine.data.split import Dataset, Split
-from engine.data.stratify import first_of_each_class, share_of_each_class
-from engine.errors import DataError
-from engine.spec import DataSpec, nearest
+from convtui.engine.data.decoded import Decoded
+from convtui.engine.data.names import listed, shown
+from convtui.engine.data.prepare import mean_and_std
+from convtui.engine.data.split import Dataset, Split
+from convtui.engine.data.stratify import first_of_each_class, share_of_each_class
+from convtui.engine.errors import DataError
+from convtui.engine.spec import DataSpec, nearest
 
 
 def selected(spec: DataSpec, whole: Decoded, source: str, notes: tuple[str, ...] = (), *, standing_in: bool = False) -> Dataset:

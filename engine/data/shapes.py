@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from engine.data.raw import Progress, RawDataset, RawSplit
+from convtui.engine.data.raw import Progress, RawDataset, RawSplit
 
 if TYPE_CHECKING:
-    from engine.data.raw import Array
+    from convtui.engine.data.raw import Array
 
 SIDE = 32
 TRAIN_IMAGES, TEST_IMAGES = 10_000, 2_000

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine.data.digest import digest
+from convtui.engine.data.digest import digest
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from engine.data.download import fetch
-from engine.data.names import shown
-from engine.data.raw import Progress, RawDataset, RawSplit
-from engine.errors import DataError, DataUnavailable
+from convtui.engine.data.download import fetch
+from convtui.engine.data.names import shown
+from convtui.engine.data.raw import Progress, RawDataset, RawSplit
+from convtui.engine.errors import DataError, DataUnavailable
 
 if TYPE_CHECKING:
-    from engine.data.raw import Array
+    from convtui.engine.data.raw import Array
 
 WANTED = "train_32x32.mat and test_32x32.mat, there or in svhn/"
 

@@ -18,9 +18,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from engine.errors import NotApplicable
-from engine.lens.tape import Following, Kind, Tape
-from engine.models.rest import at_rest
+from convtui.engine.errors import NotApplicable
+from convtui.engine.lens.tape import Following, Kind, Tape
+from convtui.engine.models.rest import at_rest
 
 Rule = Literal["deconvnet", "guided", "saliency"]
 

@@ -10,17 +10,17 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from engine.data.container import UnreadableFile, read_file
-from engine.data.names import listed, shown
-from engine.data.picture import UnreadableImage, decode_alone
-from engine.data.prepare import greyed
-from engine.data.split import Split
-from engine.errors import NotApplicable, UsageError
-from engine.lens.backward import Rule, obstacle
-from engine.lens.registry import Need, Options
-from engine.lens.subject import Prediction, SplitName, Subject
-from engine.lens.tape import Call, Kind
-from engine.spec import hyper, nearest
+from convtui.engine.data.container import UnreadableFile, read_file
+from convtui.engine.data.names import listed, shown
+from convtui.engine.data.picture import UnreadableImage, decode_alone
+from convtui.engine.data.prepare import greyed
+from convtui.engine.data.split import Split
+from convtui.engine.errors import NotApplicable, UsageError
+from convtui.engine.lens.backward import Rule, obstacle
+from convtui.engine.lens.registry import Need, Options
+from convtui.engine.lens.subject import Prediction, SplitName, Subject
+from convtui.engine.lens.tape import Call, Kind
+from convtui.engine.spec import hyper, nearest
 
 
 class OfLayer(Options):

@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.lens.results import Pixels, Ramp, Sheet
+from convtui.engine.lens.results import Pixels, Ramp, Sheet
 
 STEPS = 256
 NOTHING = (0, 0, 0)

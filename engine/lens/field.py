@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from engine.lens.tape import INPUT, Call, Tape
+from convtui.engine.lens.tape import INPUT, Call, Tape
 
 
 @dataclass(frozen=True, slots=True)

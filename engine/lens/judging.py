@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from engine.data.split import Split
-from engine.errors import NotApplicable
-from engine.lens.choosing import numbered
-from engine.lens.pictures import image_sheet
-from engine.lens.results import Sheet
-from engine.lens.subject import Prediction, SplitName, Subject
+from convtui.engine.data.split import Split
+from convtui.engine.errors import NotApplicable
+from convtui.engine.lens.choosing import numbered
+from convtui.engine.lens.pictures import image_sheet
+from convtui.engine.lens.results import Sheet
+from convtui.engine.lens.subject import Prediction, SplitName, Subject
 
 _NAMED = 3
 """Predicted classes in a caption."""

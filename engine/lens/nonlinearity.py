@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from engine.lens.results import Curves
-from engine.models.activations import activation
-from engine.spec import ModelSpec
+from convtui.engine.lens.results import Curves
+from convtui.engine.models.activations import activation
+from convtui.engine.spec import ModelSpec
 
 
 def nonlinearity(model: ModelSpec) -> Curves:

@@ -9,14 +9,14 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from engine import models
-from engine.checkpoint import Identity, load, restore_net
-from engine.data import catalog
-from engine.data.batches import Standardise
-from engine.data.split import Dataset
-from engine.errors import CheckpointError, DataError, UsageError
-from engine.lens.subject import Snapshot, Subject
-from engine.store import Checkpoint, Run, Store
+from convtui.engine import models
+from convtui.engine.checkpoint import Identity, load, restore_net
+from convtui.engine.data import catalog
+from convtui.engine.data.batches import Standardise
+from convtui.engine.data.split import Dataset
+from convtui.engine.errors import CheckpointError, DataError, UsageError
+from convtui.engine.lens.subject import Snapshot, Subject
+from convtui.engine.store import Checkpoint, Run, Store
 
 
 def of_run(

@@ -8,10 +8,10 @@ import numpy as np
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine.data.split import Split
-from engine.lens.choosing import Chosen
-from engine.lens.results import Pixels, Ramp, Sheet, Target, Tile
-from engine.lens.subject import Subject
+from convtui.engine.data.split import Split
+from convtui.engine.lens.choosing import Chosen
+from convtui.engine.lens.results import Pixels, Ramp, Sheet, Target, Tile
+from convtui.engine.lens.subject import Subject
 
 
 def pixels(image: Tensor) -> Pixels:

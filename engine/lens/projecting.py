@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from engine.lens import windows
-from engine.lens.backward import Rule, backward, unit_seed
-from engine.lens.field import Field, receptive_field
-from engine.lens.pictures import cut
-from engine.lens.search import Units
-from engine.lens.subject import Cancelled, Subject
+from convtui.engine.lens import windows
+from convtui.engine.lens.backward import Rule, backward, unit_seed
+from convtui.engine.lens.field import Field, receptive_field
+from convtui.engine.lens.pictures import cut
+from convtui.engine.lens.search import Units
+from convtui.engine.lens.subject import Cancelled, Subject
 
 _UNITS = 256
 """Projected at a time, between two looks whether the answer is still wanted."""

@@ -11,10 +11,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from engine.errors import NotApplicable, UsageError
-from engine.lens.results import Result
-from engine.lens.subject import Subject
-from engine.spec import Hyperparameter, Part, explained, fields_of, nearest
+from convtui.engine.errors import NotApplicable, UsageError
+from convtui.engine.lens.results import Result
+from convtui.engine.lens.subject import Subject
+from convtui.engine.spec import Hyperparameter, Part, explained, fields_of, nearest
 
 Need = Callable[[Subject], str | None]
 """Why a view has no meaning for this subject, and what would serve; None where it has."""
@@ -83,7 +83,7 @@ def register(
 @cache
 def views() -> Mapping[str, View]:
     """Every view by name, in alphabetical order of their files."""
-    from engine.lens import views as folder
+    from convtui.engine.lens import views as folder
 
     for module in pkgutil.iter_modules(folder.__path__):
         import_module(f"{folder.__name__}.{module.name}")

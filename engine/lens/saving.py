@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.PngImagePlugin import PngInfo
 
-from engine.errors import UsageError
-from engine.files import PICTURE_MARK, check_target, deliver, is_stream
-from engine.lens.printing import picture
-from engine.lens.results import Cell, Curves, Result, Sheet, Target
+from convtui.engine.errors import UsageError
+from convtui.engine.files import PICTURE_MARK, check_target, deliver, is_stream
+from convtui.engine.lens.printing import picture
+from convtui.engine.lens.results import Cell, Curves, Result, Sheet, Target
 
 
 def check(path: Path) -> None:

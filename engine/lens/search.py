@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.lens.subject import Subject
+from convtui.engine.lens.subject import Subject
 
 
 @dataclass(frozen=True, eq=False, slots=True)

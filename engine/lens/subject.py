@@ -11,13 +11,13 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from engine.data.batches import Standardise
-from engine.data.split import Dataset, Split
-from engine.device import in_double
-from engine.errors import NotApplicable, UsageError
-from engine.lens.tape import Tape
-from engine.models.rest import at_rest
-from engine.spec import RunSpec, nearest
+from convtui.engine.data.batches import Standardise
+from convtui.engine.data.split import Dataset, Split
+from convtui.engine.device import in_double
+from convtui.engine.errors import NotApplicable, UsageError
+from convtui.engine.lens.tape import Tape
+from convtui.engine.models.rest import at_rest
+from convtui.engine.spec import RunSpec, nearest
 
 SplitName = Literal["train", "validation", "test"]
 Scores = Literal["probability", "output"]

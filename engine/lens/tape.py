@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from engine.errors import NotApplicable
-from engine.models.rest import at_rest
-from engine.spec import nearest
+from convtui.engine.errors import NotApplicable
+from convtui.engine.models.rest import at_rest
+from convtui.engine.spec import nearest
 
 Kind = Literal[
     "conv", "dense", "cell", "scale", "gain", "rectify", "max_pool", "average", "pointwise", "same", "reshape", "sum", "join",

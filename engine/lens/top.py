@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 import torch
 
-from engine.data.split import Split
-from engine.errors import NotApplicable, UsageError
-from engine.lens import choosing
-from engine.lens.choosing import OfImages, OfLayer
-from engine.lens.pictures import cut, nothing, pixels, ramp_of_images
-from engine.lens.projecting import Frame
-from engine.lens.results import Sheet, Target, Tile
-from engine.lens.search import Units, strongest
-from engine.lens.subject import Prediction, Subject
-from engine.spec import hyper
+from convtui.engine.data.split import Split
+from convtui.engine.errors import NotApplicable, UsageError
+from convtui.engine.lens import choosing
+from convtui.engine.lens.choosing import OfImages, OfLayer
+from convtui.engine.lens.pictures import cut, nothing, pixels, ramp_of_images
+from convtui.engine.lens.projecting import Frame
+from convtui.engine.lens.results import Sheet, Target, Tile
+from convtui.engine.lens.search import Units, strongest
+from convtui.engine.lens.subject import Prediction, Subject
+from convtui.engine.spec import hyper
 
 
 class OfTop(OfLayer, OfImages):

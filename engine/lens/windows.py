@@ -14,9 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine.lens.backward import Rule, check, past_relu
-from engine.lens.field import receptive_field
-from engine.lens.tape import INPUT, Call, Tape
+from convtui.engine.lens.backward import Rule, check, past_relu
+from convtui.engine.lens.field import receptive_field
+from convtui.engine.lens.tape import INPUT, Call, Tape
 
 _MOST_VALUES = 1 << 24
 """Values in the largest of the windows' tensors at a time: 64 MiB of float32."""

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.spec import ModelSpec
-from engine.spec.choices import Activation
+from convtui.engine.spec import ModelSpec
+from convtui.engine.spec.choices import Activation
 
 
 def activation(spec: ModelSpec, number: int = 0) -> nn.Module:

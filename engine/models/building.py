@@ -9,13 +9,13 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-from engine.errors import SpecError
-from engine.models.activations import activation
-from engine.models.initialisation import initialise
-from engine.models.recurrent import Last, Recurrent, Rows, cell
-from engine.models.summary import Summary, summarise
-from engine.spec import ModelSpec, RunSpec
-from engine.spec.choices import Cell
+from convtui.engine.errors import SpecError
+from convtui.engine.models.activations import activation
+from convtui.engine.models.initialisation import initialise
+from convtui.engine.models.recurrent import Last, Recurrent, Rows, cell
+from convtui.engine.models.summary import Summary, summarise
+from convtui.engine.spec import ModelSpec, RunSpec
+from convtui.engine.spec.choices import Cell
 
 
 def build(spec: ModelSpec, *, channels: int, size: int, classes: int, seed: int | None = 0) -> nn.Sequential:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.spec import ModelSpec
+from convtui.engine.spec import ModelSpec
 
 
 def initialise(net: nn.Module, spec: ModelSpec) -> None:

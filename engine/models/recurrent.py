@@ -6,7 +6,7 @@ from typing import assert_never
 
 from torch import Tensor, nn
 
-from engine.spec.choices import Cell
+from convtui.engine.spec.choices import Cell
 
 
 class Rows(nn.Module):

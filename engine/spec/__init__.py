@@ -4,11 +4,11 @@ The one source of truth. The command line's options, the form on screen, validat
 of two runs are all read off these classes; nothing about a hyperparameter is written down a second time.
 """
 
-from engine.spec.base import Part, hyper, quoted, written
-from engine.spec.blocks import ConvBlock, DenseBlock
-from engine.spec.fields import Hyperparameter, difference, fields_of, hyperparameters, nearest, read
-from engine.spec.making import changed, explained, make, parse_setting
-from engine.spec.parts import DataSpec, ModelSpec, OptimiserSpec, RunSpec, TrainingSpec
+from convtui.engine.spec.base import Part, hyper, quoted, written
+from convtui.engine.spec.blocks import ConvBlock, DenseBlock
+from convtui.engine.spec.fields import Hyperparameter, difference, fields_of, hyperparameters, nearest, read
+from convtui.engine.spec.making import changed, explained, make, parse_setting
+from convtui.engine.spec.parts import DataSpec, ModelSpec, OptimiserSpec, RunSpec, TrainingSpec
 
 __all__ = [
     "ConvBlock",

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
-from engine.spec.base import Part, hyper, several
+from convtui.engine.spec.base import Part, hyper, several
 
 _CONV_NOTATION = re.compile(
     r"""^\s*(?P<filters>\d+)\s+(?P<kernel>\d+)(?:[x×](?P<kernel_too>\d+))?

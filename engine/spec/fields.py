@@ -10,8 +10,8 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from engine.spec.base import LONGEST_QUOTED, Part, written
-from engine.spec.parts import RunSpec
+from convtui.engine.spec.base import LONGEST_QUOTED, Part, written
+from convtui.engine.spec.parts import RunSpec
 
 
 @dataclass(frozen=True, slots=True)

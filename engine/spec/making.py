@@ -9,10 +9,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from engine.errors import SpecError
-from engine.spec.base import WANTED, quoted
-from engine.spec.fields import hyperparameters, nearest
-from engine.spec.parts import RunSpec
+from convtui.engine.errors import SpecError
+from convtui.engine.spec.base import WANTED, quoted
+from convtui.engine.spec.fields import hyperparameters, nearest
+from convtui.engine.spec.parts import RunSpec
 
 
 def make(values: Mapping[str, Any]) -> RunSpec:

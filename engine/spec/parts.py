@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal, assert_never
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from engine.spec.base import WANTED, Part, hyper, quoted, several
-from engine.spec.blocks import ConvBlocks, DenseBlocks
-from engine.spec.choices import (
+from convtui.engine.spec.base import WANTED, Part, hyper, quoted, several
+from convtui.engine.spec.blocks import ConvBlocks, DenseBlocks
+from convtui.engine.spec.choices import (
     MEASURES,
     Activation,
     CellOrNone,

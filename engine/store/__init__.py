@@ -1,14 +1,14 @@
 """Runs in SQLite: what was trained, how it went, where its checkpoints are, and what somebody wants of it."""
 
-from engine.store.drive import Pullable, drive
-from engine.store.leftovers import Leftover
-from engine.store.matching import Match, Standing, match
-from engine.store.recorder import Recorder
-from engine.store.series import Bucket, Cursor, Point, Series
-from engine.store.sound import Status
-from engine.store.stability import STABILITY
-from engine.store.store import Store, checked_name, require_trained
-from engine.store.tables import Attempt, Checkpoint, Message, Metric, Request, RequestKind, Run
+from convtui.engine.store.drive import Pullable, drive
+from convtui.engine.store.leftovers import Leftover
+from convtui.engine.store.matching import Match, Standing, match
+from convtui.engine.store.recorder import Recorder
+from convtui.engine.store.series import Bucket, Cursor, Point, Series
+from convtui.engine.store.sound import Status
+from convtui.engine.store.stability import STABILITY
+from convtui.engine.store.store import Store, checked_name, require_trained
+from convtui.engine.store.tables import Attempt, Checkpoint, Message, Metric, Request, RequestKind, Run
 
 __all__ = [
     "STABILITY",

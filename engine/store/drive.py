@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from engine.events import Continued, Ending, Event, Message, Paused
-from engine.store.recorder import POLL_SECONDS, Recorder
-from engine.store.tables import Request
+from convtui.engine.events import Continued, Ending, Event, Message, Paused
+from convtui.engine.store.recorder import POLL_SECONDS, Recorder
+from convtui.engine.store.tables import Request
 
 
 class Pullable(Protocol):

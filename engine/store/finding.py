@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sqlmodel import Session, col, func, select
 
-from engine.errors import RunNotFound
-from engine.spec import nearest
-from engine.store.tables import Run
+from convtui.engine.errors import RunNotFound
+from convtui.engine.spec import nearest
+from convtui.engine.store.tables import Run
 
 _MOST_NAMED = 5
 """Candidates that a message lists."""

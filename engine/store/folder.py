@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.errors import StoreError
-from engine.files import STORE_MARK, written_whole
-from engine.store.sqlite import looking_only
+from convtui.engine.errors import StoreError
+from convtui.engine.files import STORE_MARK, written_whole
+from convtui.engine.store.sqlite import looking_only
 
 _OUR_FILES = re.compile(r"(checkpoint|best|snapshot)-\d+\.safetensors|output\.log|\..*\.partial")
 _NUMBER = re.compile(r"[1-9][0-9]{0,17}")

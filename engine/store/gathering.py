@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from itertools import count, repeat
 from typing import Any
 
-from engine.events import (
+from convtui.engine.events import (
     CheckpointSaved,
     Continued,
     Diverged,

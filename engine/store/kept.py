@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection
 from pathlib import Path
 
-from engine.store.tables import Checkpoint, Run
+from convtui.engine.store.tables import Checkpoint, Run
 
 KEPT_WHILE_TRAINING = {"checkpoint": 2, "best": 1}
 """The newest of each kind; of two checkpoints the older is there for the day when the newer is damaged. Snapshots all stay."""

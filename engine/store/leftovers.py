@@ -6,10 +6,10 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.errors import StoreError
-from engine.store.folder import holds_only_ours
-from engine.store.kept import KEPT_WHEN_FINISHED, KEPT_WHILE_TRAINING, names, surplus
-from engine.store.tables import HELD, Run
+from convtui.engine.errors import StoreError
+from convtui.engine.store.folder import holds_only_ours
+from convtui.engine.store.kept import KEPT_WHEN_FINISHED, KEPT_WHILE_TRAINING, names, surplus
+from convtui.engine.store.tables import HELD, Run
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from engine.errors import SpecError
-from engine.spec import RunSpec
-from engine.store.tables import Run
+from convtui.engine.errors import SpecError
+from convtui.engine.spec import RunSpec
+from convtui.engine.store.tables import Run
 
 Standing = Literal["done", "busy", "unfinished", "failed", "missing"]
 """`done`: finished or diverged, never to be run again. `busy`: running, paused or queued, in somebody's hands. `unfinished`:

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from sqlalchemy import Connection, text
 
-from engine.errors import StoreError, StoreTooNew
-from engine.store.sqlite import ensure_wal, explained, looking_only, make_engine
-from engine.store.tables import VERSION_TABLE, StoreTable
+from convtui.engine.errors import StoreError, StoreTooNew
+from convtui.engine.store.sqlite import ensure_wal, explained, looking_only, make_engine
+from convtui.engine.store.tables import VERSION_TABLE, StoreTable
 
 HEAD = "0005"
 """The newest migration in `migrations/versions`. Versions are four digits and grow."""

@@ -8,15 +8,15 @@ import time
 from types import TracebackType
 from typing import Any, Self
 
-from engine.errors import RunBusy, StoreError
-from engine.events import CheckpointSaved, Ending, Event, Finished, Started
-from engine.store import series
-from engine.store.gathering import INSERT_METRIC, Gathered
-from engine.store.processes import hostname
-from engine.store.pruning import prune
-from engine.store.sqlite import BUSY_SECONDS, KeptConnection, explained, is_busy, primary_code
-from engine.store.store import Store
-from engine.store.tables import LIVE, Request
+from convtui.engine.errors import RunBusy, StoreError
+from convtui.engine.events import CheckpointSaved, Ending, Event, Finished, Started
+from convtui.engine.store import series
+from convtui.engine.store.gathering import INSERT_METRIC, Gathered
+from convtui.engine.store.processes import hostname
+from convtui.engine.store.pruning import prune
+from convtui.engine.store.sqlite import BUSY_SECONDS, KeptConnection, explained, is_busy, primary_code
+from convtui.engine.store.store import Store
+from convtui.engine.store.tables import LIVE, Request
 
 POLL_SECONDS = 0.25
 """Between two looks for requests."""

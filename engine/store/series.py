@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
-from engine.store.sound import parsed
-from engine.store.sqlite import rows
+from convtui.engine.store.sound import parsed
+from convtui.engine.store.sqlite import rows
 
 NO_LIMIT = 2**62
 _MOST_IDS = 500

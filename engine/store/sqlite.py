@@ -14,7 +14,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from engine.errors import StoreError
+from convtui.engine.errors import StoreError
 
 BUSY_SECONDS = 10.0
 """How long a connection waits for another process that is writing."""

@@ -20,20 +20,20 @@ from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import Session, col, select
 
-from engine.errors import RunBusy, RunNotFound, StoreError, UsageError
-from engine.events import CheckpointKind
-from engine.spec import RunSpec
-from engine.store import finding, kept, series, sound, stability
-from engine.store.folder import Folder, Place, is_settled, settle
-from engine.store.gathering import INSERT_METRIC
-from engine.store.leftovers import Leftover, leftovers
-from engine.store.matching import Match, match
-from engine.store.opening import FULL, ReadOnlyStore, prepare
-from engine.store.processes import Process, is_alive, process_of, this_process
-from engine.store.series import Bucket, Cursor, Point, Series
-from engine.store.sound import Status
-from engine.store.sqlite import KeptConnection, SameFile, explained, make_engine
-from engine.store.tables import HELD, LIVE, Attempt, Checkpoint, Identity, Message, Request, RequestKind, Run
+from convtui.engine.errors import RunBusy, RunNotFound, StoreError, UsageError
+from convtui.engine.events import CheckpointKind
+from convtui.engine.spec import RunSpec
+from convtui.engine.store import finding, kept, series, sound, stability
+from convtui.engine.store.folder import Folder, Place, is_settled, settle
+from convtui.engine.store.gathering import INSERT_METRIC
+from convtui.engine.store.leftovers import Leftover, leftovers
+from convtui.engine.store.matching import Match, match
+from convtui.engine.store.opening import FULL, ReadOnlyStore, prepare
+from convtui.engine.store.processes import Process, is_alive, process_of, this_process
+from convtui.engine.store.series import Bucket, Cursor, Point, Series
+from convtui.engine.store.sound import Status
+from convtui.engine.store.sqlite import KeptConnection, SameFile, explained, make_engine
+from convtui.engine.store.tables import HELD, LIVE, Attempt, Checkpoint, Identity, Message, Request, RequestKind, Run
 
 _LONGEST_REASON = 200
 _Row = TypeVar("_Row", Run, Checkpoint, Message)

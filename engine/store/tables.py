@@ -11,9 +11,9 @@ from typing import Any, ClassVar, Literal
 from sqlalchemy import BigInteger, Column, Index, MetaData, PrimaryKeyConstraint, String, Table, Text
 from sqlmodel import Field, SQLModel
 
-from engine.errors import SpecError
-from engine.spec import RunSpec, make
-from engine.store.sound import Status, check_when_loaded, parsed
+from convtui.engine.errors import SpecError
+from convtui.engine.spec import RunSpec, make
+from convtui.engine.store.sound import Status, check_when_loaded, parsed
 
 RequestKind = Literal["stop", "pause", "continue", "rate", "checkpoint"]
 LIVE: tuple[Status, ...] = ("running", "paused")

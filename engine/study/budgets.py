@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterable, Sequence
 from itertools import combinations, starmap
 
-from engine.data.catalog import describe
-from engine.errors import DataError
-from engine.store import Run, Store
-from engine.store.tables import HELD
+from convtui.engine.data.catalog import describe
+from convtui.engine.errors import DataError
+from convtui.engine.store import Run, Store
+from convtui.engine.store.tables import HELD
 
 _NEAR = 0.01
 """Budgets that differ by less than this share are alike: batches stay whole."""

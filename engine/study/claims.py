@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from engine.data.digest import differing
-from engine.errors import SpecError
-from engine.store import Run, Store
-from engine.study import budgets, measures, significance
-from engine.study.definition import Claim
-from engine.study.names import OF_TEST_IMAGES
-from engine.study.writing import chance, shown, spread
+from convtui.engine.data.digest import differing
+from convtui.engine.errors import SpecError
+from convtui.engine.store import Run, Store
+from convtui.engine.study import budgets, measures, significance
+from convtui.engine.study.definition import Claim
+from convtui.engine.study.names import OF_TEST_IMAGES
+from convtui.engine.study.writing import chance, shown, spread
 
 Verdict = Literal["holds", "does not hold", "not decided"]
 

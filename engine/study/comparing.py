@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engine.data.digest import differing
-from engine.errors import SpecError
-from engine.spec import RunSpec, difference, hyperparameters, read, written
-from engine.store import Run, Store
-from engine.store.tables import LIVE
-from engine.study.budgets import unequal_training
-from engine.study.measures import steps_to_90
+from convtui.engine.data.digest import differing
+from convtui.engine.errors import SpecError
+from convtui.engine.spec import RunSpec, difference, hyperparameters, read, written
+from convtui.engine.store import Run, Store
+from convtui.engine.store.tables import LIVE
+from convtui.engine.study.budgets import unequal_training
+from convtui.engine.study.measures import steps_to_90
 
 MEASURES = (
     "test_accuracy", "best_accuracy", "test_loss", "train_accuracy", "train_loss", "seconds", "images_per_second", "steps_to_90",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.spec import RunSpec
+from convtui.engine.spec import RunSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,16 +11,26 @@ from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
-from engine.data.catalog import describe
-from engine.errors import DataError, SpecError
-from engine.presets import Preset, preset
-from engine.spec import RunSpec, changed, nearest, written
-from engine.study import names
-from engine.study.definition import Claim, Published, Setting, Study
-from engine.study.lines import Lines, lines_of
-from engine.study.lines import Path as Place
-from engine.study.tables import AboutTable, ClaimTable, FileTable, GridTable, Measures, RangeTable, SettingTable, place_of, told
-from engine.toml import read_toml
+from convtui.engine.data.catalog import describe
+from convtui.engine.errors import DataError, SpecError
+from convtui.engine.presets import Preset, preset
+from convtui.engine.spec import RunSpec, changed, nearest, written
+from convtui.engine.study import names
+from convtui.engine.study.definition import Claim, Published, Setting, Study
+from convtui.engine.study.lines import Lines, lines_of
+from convtui.engine.study.lines import Path as Place
+from convtui.engine.study.tables import (
+    AboutTable,
+    ClaimTable,
+    FileTable,
+    GridTable,
+    Measures,
+    RangeTable,
+    SettingTable,
+    place_of,
+    told,
+)
+from convtui.engine.toml import read_toml
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import platformdirs
 
-from engine.errors import SpecError, UsageError
-from engine.presets import assets
-from engine.spec import nearest
-from engine.study.definition import Study
-from engine.study.file import read
+from convtui.engine.errors import SpecError, UsageError
+from convtui.engine.presets import assets
+from convtui.engine.spec import nearest
+from convtui.engine.study.definition import Study
+from convtui.engine.study.file import read
 
 
 def studies() -> dict[str, Study | SpecError]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from engine.study import writing
-from engine.study.results import Results
+from convtui.engine.study import writing
+from convtui.engine.study.results import Results
 
 
 def page(found: Results, *, level: int = 1) -> str:

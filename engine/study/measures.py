@@ -7,8 +7,8 @@ from bisect import bisect_left, insort
 from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
 
-from engine.store import Run, Store
-from engine.study import names
+from convtui.engine.store import Run, Store
+from convtui.engine.study import names
 
 SMOOTHED_STEPS = 100
 """The smoothed training loss of a step is the mean over so many steps up to it; before there are so many it has none."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from engine.spec import RunSpec, nearest
-from engine.spec.choices import MEASURES as CHOSEN
+from convtui.engine.spec import RunSpec, nearest
+from convtui.engine.spec.choices import MEASURES as CHOSEN
 
 Form = Literal["fraction", "loss", "seconds", "count", "number"]
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from engine.data.catalog import as_recorded, describe
-from engine.data.names import listed
-from engine.errors import UsageError
-from engine.spec import DataSpec, RunSpec, changed, nearest
-from engine.study.definition import Setting, Study
+from convtui.engine.data.catalog import as_recorded, describe
+from convtui.engine.data.names import listed
+from convtui.engine.errors import UsageError
+from convtui.engine.spec import DataSpec, RunSpec, changed, nearest
+from convtui.engine.study.definition import Setting, Study
 
 MOST_NAMED = 20
 """Settings that a message lists."""

@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from engine.data.digest import differing
-from engine.errors import SpecError
-from engine.spec import RunSpec, changed, difference
-from engine.store import Run, Store
-from engine.study import measures, names, writing
-from engine.study.claims import WHOLE, Judged, judge
-from engine.study.definition import Published, Setting, Study
+from convtui.engine.data.digest import differing
+from convtui.engine.errors import SpecError
+from convtui.engine.spec import RunSpec, changed, difference
+from convtui.engine.store import Run, Store
+from convtui.engine.study import measures, names, writing
+from convtui.engine.study.claims import WHOLE, Judged, judge
+from convtui.engine.study.definition import Published, Setting, Study
 
 MAIN_MEASURE = "test_accuracy"
 """What is shown of a setting of which nothing was published and nothing is claimed."""

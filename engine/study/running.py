@@ -8,19 +8,19 @@ from typing import Any, Literal
 
 import torch
 
-from engine import models
-from engine.data import catalog
-from engine.data.batches import Standardise
-from engine.data.preview import count
-from engine.data.split import Dataset
-from engine.errors import CheckpointError, SpecError, UsageError
-from engine.lens.opening import of_run
-from engine.lens.subject import Subject
-from engine.lens.views.statistics import call_of, figures_of
-from engine.store import Match, Store, match
-from engine.study import names
-from engine.study.plan import Wanted
-from engine.training.fitting import check_fits
+from convtui.engine import models
+from convtui.engine.data import catalog
+from convtui.engine.data.batches import Standardise
+from convtui.engine.data.preview import count
+from convtui.engine.data.split import Dataset
+from convtui.engine.errors import CheckpointError, SpecError, UsageError
+from convtui.engine.lens.opening import of_run
+from convtui.engine.lens.subject import Subject
+from convtui.engine.lens.views.statistics import call_of, figures_of
+from convtui.engine.store import Match, Store, match
+from convtui.engine.study import names
+from convtui.engine.study.plan import Wanted
+from convtui.engine.training.fitting import check_fits
 
 
 def standing(store: Store, wanted: Sequence[Wanted]) -> list[Match]:

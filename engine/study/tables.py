@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from engine.spec import nearest
-from engine.study.lines import Path as Place
+from convtui.engine.spec import nearest
+from convtui.engine.study.lines import Path as Place
 
 MOST_SEEDS = 1000
 Seeds = Annotated[int, Field(ge=1, le=MOST_SEEDS)]

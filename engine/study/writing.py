@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from pathlib import PurePath
 
-from engine.study import names
-from engine.study.definition import Published
+from convtui.engine.study import names
+from convtui.engine.study.definition import Published
 
 NOTHING = "—"
 

@@ -1,5 +1,5 @@
 """RunSpec -> events."""
 
-from engine.training.training import Training
+from convtui.engine.training.training import Training
 
 __all__ = ["Training"]

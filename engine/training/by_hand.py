@@ -17,13 +17,13 @@ import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor, nn
 
-from engine.models import summarise
-from engine.spec import RunSpec, TrainingSpec
-from engine.spec.choices import StepPath
-from engine.training.losses import mean_squared_error
-from engine.training.measures import Pending
-from engine.training.nonlinearities import Array, Nonlinearity, nonlinearity
-from engine.training.step import EagerStep, Step
+from convtui.engine.models import summarise
+from convtui.engine.spec import RunSpec, TrainingSpec
+from convtui.engine.spec.choices import StepPath
+from convtui.engine.training.losses import mean_squared_error
+from convtui.engine.training.measures import Pending
+from convtui.engine.training.nonlinearities import Array, Nonlinearity, nonlinearity
+from convtui.engine.training.step import EagerStep, Step
 
 LARGEST = 2**18
 """Numbers in a convolution's windows: with more of them, copying them costs more than autograd does."""

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from engine.data.batches import Standardise
-from engine.data.split import Split
-from engine.models import at_rest
-from engine.spec import TrainingSpec
-from engine.training.layers import EvaluationMeasures
-from engine.training.losses import loss, mean_squared_error
-from engine.training.step import autocast
+from convtui.engine.data.batches import Standardise
+from convtui.engine.data.split import Split
+from convtui.engine.models import at_rest
+from convtui.engine.spec import TrainingSpec
+from convtui.engine.training.layers import EvaluationMeasures
+from convtui.engine.training.losses import loss, mean_squared_error
+from convtui.engine.training.step import autocast
 
 BATCH = 256
 """Images at once: larger batches fall out of a processor's cache and are slower, smaller ones leave a GPU idle."""

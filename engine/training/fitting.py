@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 import torch
 
-from engine.data.preview import Counts
-from engine.device import check_precision, memory
-from engine.errors import SpecError
-from engine.models import Summary, check
-from engine.spec import RunSpec
+from convtui.engine.data.preview import Counts
+from convtui.engine.device import check_precision, memory
+from convtui.engine.errors import SpecError
+from convtui.engine.models import Summary, check
+from convtui.engine.spec import RunSpec
 
 
 def check_fits(spec: RunSpec, device: torch.device, counts: Counts) -> Summary:

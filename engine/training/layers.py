@@ -28,9 +28,9 @@ from typing import Any, assert_never
 import torch
 from torch import Tensor, nn
 
-from engine.spec import TrainingSpec
-from engine.training.measures import Pending
-from engine.training.nonlinearities import nonlinearity
+from convtui.engine.spec import TrainingSpec
+from convtui.engine.training.measures import Pending
+from convtui.engine.training.nonlinearities import nonlinearity
 
 EDGE = 0.01
 """How near to an end of its range an output is saturated."""

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine.spec import TrainingSpec
+from convtui.engine.spec import TrainingSpec
 
 
 def targets(labels: Tensor, classes: int, smoothing: float = 0.0) -> Tensor:

@@ -11,7 +11,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from engine.checkpoint import State
+from convtui.engine.checkpoint import State
 
 Scalar = Tensor | float
 """A tensor [] on the device, or a number where it is known anyway."""

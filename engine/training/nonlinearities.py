@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from engine.models.activations import Sloped
-from engine.spec.choices import Activation
+from convtui.engine.models.activations import Sloped
+from convtui.engine.spec.choices import Activation
 
 Array = NDArray[Any]
 

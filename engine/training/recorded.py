@@ -11,14 +11,14 @@ from typing import Any
 
 import torch
 
-from engine.data.digest import differing
-from engine.data.split import Dataset
-from engine.errors import CheckpointError, ConvtuiError, DataError, SpecError
-from engine.events import Event, Message
-from engine.files import clear_scraps
-from engine.spec import RunSpec
-from engine.store import Recorder, Run, Store, drive
-from engine.training.training import Training
+from convtui.engine.data.digest import differing
+from convtui.engine.data.split import Dataset
+from convtui.engine.errors import CheckpointError, ConvtuiError, DataError, SpecError
+from convtui.engine.events import Event, Message
+from convtui.engine.files import clear_scraps
+from convtui.engine.spec import RunSpec
+from convtui.engine.store import Recorder, Run, Store, drive
+from convtui.engine.training.training import Training
 
 
 @contextmanager

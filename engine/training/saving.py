@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine import checkpoint, events
-from engine.checkpoint import Identity, State
-from engine.errors import CheckpointError
-from engine.events import Event
+from convtui.engine import checkpoint, events
+from convtui.engine.checkpoint import Identity, State
+from convtui.engine.errors import CheckpointError
+from convtui.engine.events import Event
 
 
 class Saver:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import assert_never
 
-from engine.spec import OptimiserSpec
+from convtui.engine.spec import OptimiserSpec
 
 
 def learning_rate(spec: OptimiserSpec, step: int, *, steps_per_epoch: int, total_steps: int) -> float:

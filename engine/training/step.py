@@ -10,11 +10,11 @@ from typing import Any, ClassVar, assert_never
 import torch
 from torch import Tensor, nn
 
-from engine.spec import OptimiserSpec, RunSpec
-from engine.spec.choices import Precision, StepPath
-from engine.training.layers import StepMeasures
-from engine.training.losses import loss, mean_squared_error
-from engine.training.measures import Pending
+from convtui.engine.spec import OptimiserSpec, RunSpec
+from convtui.engine.spec.choices import Precision, StepPath
+from convtui.engine.training.layers import StepMeasures
+from convtui.engine.training.losses import loss, mean_squared_error
+from convtui.engine.training.measures import Pending
 
 
 def make_optimiser(spec: OptimiserSpec, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:

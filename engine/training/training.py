@@ -17,26 +17,26 @@ from typing import Any, Self, assert_never
 import torch
 from torch import Tensor
 
-from engine import __version__, events, models
-from engine import checkpoint as checkpoints
-from engine.checkpoint import Identity, State
-from engine.data.augment import augment
-from engine.data.batches import Standardise, epoch_order
-from engine.data.prepare import class_means
-from engine.data.split import Dataset, Split
-from engine.device import check_precision, keep_freed_memory, processor
-from engine.errors import DataError
-from engine.events import Event
-from engine.spec import RunSpec
-from engine.training import generators
-from engine.training.by_hand import make_step
-from engine.training.evaluation import Score, evaluate
-from engine.training.fitting import chance, odd, refuse_lone_images
-from engine.training.layers import EvaluationMeasures
-from engine.training.measures import NotFinite, Pending, Settled
-from engine.training.saving import Saver
-from engine.training.schedule import learning_rate
-from engine.training.step import make_optimiser
+from convtui.engine import __version__, events, models
+from convtui.engine import checkpoint as checkpoints
+from convtui.engine.checkpoint import Identity, State
+from convtui.engine.data.augment import augment
+from convtui.engine.data.batches import Standardise, epoch_order
+from convtui.engine.data.prepare import class_means
+from convtui.engine.data.split import Dataset, Split
+from convtui.engine.device import check_precision, keep_freed_memory, processor
+from convtui.engine.errors import DataError
+from convtui.engine.events import Event
+from convtui.engine.spec import RunSpec
+from convtui.engine.training import generators
+from convtui.engine.training.by_hand import make_step
+from convtui.engine.training.evaluation import Score, evaluate
+from convtui.engine.training.fitting import chance, odd, refuse_lone_images
+from convtui.engine.training.layers import EvaluationMeasures
+from convtui.engine.training.measures import NotFinite, Pending, Settled
+from convtui.engine.training.saving import Saver
+from convtui.engine.training.schedule import learning_rate
+from convtui.engine.training.step import make_optimiser
 
 EVENT_SECONDS = 0.1
 """An event comes at least this often, or every step where a step takes longer."""

@@ -18,18 +18,18 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from engine.data.batches import Standardise, epoch_order
-from engine.data.catalog import Progress, describe, load, on_disk
-from engine.data.preview import Counts
-from engine.data.split import Dataset
-from engine.device import check_precision, keep_freed_memory
-from engine.models import build, summarise
-from engine.spec import RunSpec, changed
-from engine.training import generators
-from engine.training.by_hand import make_step
-from engine.training.fitting import refuse_lone_images
-from engine.training.measures import Pending
-from engine.training.step import make_optimiser
+from convtui.engine.data.batches import Standardise, epoch_order
+from convtui.engine.data.catalog import Progress, describe, load, on_disk
+from convtui.engine.data.preview import Counts
+from convtui.engine.data.split import Dataset
+from convtui.engine.device import check_precision, keep_freed_memory
+from convtui.engine.models import build, summarise
+from convtui.engine.spec import RunSpec, changed
+from convtui.engine.training import generators
+from convtui.engine.training.by_hand import make_step
+from convtui.engine.training.fitting import refuse_lone_images
+from convtui.engine.training.measures import Pending
+from convtui.engine.training.step import make_optimiser
 
 WARM_UP_STEPS = 2
 TIMED_STEPS = 5

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tui.cli import main
+from convtui.tui.cli import main
 
 SMALL = (
     "--data", "digits", "--set", "data.size=8", "--set", "data.colour=grey", "--set", "model.conv_blocks=4 3x3 pad 1 pool 2",

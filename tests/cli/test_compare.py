@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from engine.spec import changed
-from engine.store import Store
-from engine.study.comparing import Comparing
+from convtui.engine.spec import changed
+from convtui.engine.store import Store
+from convtui.engine.study.comparing import Comparing
+from convtui.tui.outcomes import Cell, cells, heads
 from tests.cli.conftest import Convtui
 from tests.tui.stores import LENET, add_run
-from tui.outcomes import Cell, cells, heads
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.spec import make
-from engine.store import Store
+from convtui.engine.spec import make
+from convtui.engine.store import Store
 from tests.cli.conftest import Convtui
 from tests.harness.children import Child, train_in_child, wait_until
 

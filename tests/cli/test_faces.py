@@ -8,10 +8,10 @@ import re
 import pytest
 from rich.console import Console
 
-from engine import events
-from tui.cli.faces import BarFace, SafeFace
-from tui.cli.tables import aligned
-from tui.text import clean, duration, fitted_name, number, percent, size, sparkline
+from convtui.engine import events
+from convtui.tui.cli.faces import BarFace, SafeFace
+from convtui.tui.cli.tables import aligned
+from convtui.tui.text import clean, duration, fitted_name, number, percent, size, sparkline
 
 
 def drawn(width: int) -> str:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine.checkpoint import load, save
-from engine.store import Store
+from convtui.engine.checkpoint import load, save
+from convtui.engine.store import Store
 from tests.cli.conftest import SMALL, Convtui
 from tests.tolerance import rounding
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.spec import changed
-from engine.store import Store
+from convtui.engine.spec import changed
+from convtui.engine.store import Store
 from tests.cli.conftest import SMALL, Convtui
 from tests.harness.children import wait_until
 
@@ -101,8 +101,8 @@ def test_doctor_looks_at_everything_and_says_what_to_do(convtui: Convtui, tmp_pa
 
 
 def test_store_check_lists_leftovers_and_deletes_them_when_asked(convtui: Convtui, tmp_path: Path) -> None:
-    from engine.spec import RunSpec
-    from engine.store import Store
+    from convtui.engine.spec import RunSpec
+    from convtui.engine.store import Store
 
     with Store.open(tmp_path / "store.db") as store:
         store.create_run(name="first", preset="", spec=RunSpec(), dataset="shapes")
@@ -122,14 +122,14 @@ def test_store_check_lists_leftovers_and_deletes_them_when_asked(convtui: Convtu
 def test_doctor_warns_of_a_store_on_a_network_file_system(
     kind: str, state: str, convtui: Convtui, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tui.cli.doctor._file_system", lambda _folder: kind)
+    monkeypatch.setattr("convtui.tui.cli.doctor._file_system", lambda _folder: kind)
     found = {line["what"]: line for line in convtui("doctor", "--json").lines}
     assert found["store"]["state"] == state
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["runs", "--help"]])
 def test_help_imports_neither_torch_nor_textual_nor_sqlmodel(arguments: list[str]) -> None:
-    program = "import sys; from tui.cli import main\ntry: main()\nexcept SystemExit: print(*sys.modules, file=sys.stderr)"
+    program = "import sys; from convtui.tui.cli import main\ntry: main()\nexcept SystemExit: print(*sys.modules, file=sys.stderr)"
     done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True, cwd=TOP)
     assert "Usage" in done.stdout
     loaded = set(done.stderr.split())
@@ -139,7 +139,7 @@ def test_help_imports_neither_torch_nor_textual_nor_sqlmodel(arguments: list[str
 def test_listing_runs_imports_no_torch(tmp_path: Path) -> None:
     with Store.open(tmp_path / "store.db"):
         pass
-    program = "import sys; from tui.cli import main\ntry: main()\nexcept SystemExit: print(*sys.modules, file=sys.stderr)"
+    program = "import sys; from convtui.tui.cli import main\ntry: main()\nexcept SystemExit: print(*sys.modules, file=sys.stderr)"
     arguments = ["runs", "list", "--store", str(tmp_path / "store.db")]
     done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True, cwd=TOP)
     assert not set(done.stderr.split()) & {"torch", "alembic", "numpy", "textual"}
@@ -194,7 +194,7 @@ def test_a_real_process_told_to_terminate_saves_and_exits_143(tmp_path: Path) ->
     command = [
         sys.executable,
         "-m",
-        "tui.cli",
+        "convtui.tui.cli",
         "run",
         *SMALL,
         "--epochs",
@@ -219,7 +219,7 @@ def test_a_real_process_told_to_terminate_saves_and_exits_143(tmp_path: Path) ->
 
 def test_a_run_whose_terminal_is_gone_is_saved_and_exits_129(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "tui.cli", "run", *SMALL, "--epochs", "100000", "--store", str(tmp_path / "store.db")]
+    command = [sys.executable, "-m", "convtui.tui.cli", "run", *SMALL, "--epochs", "100000", "--store", str(tmp_path / "store.db")]
     with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True, cwd=TOP) as process:
         os.close(theirs)
         seen = b""
@@ -236,7 +236,7 @@ def test_a_run_whose_terminal_is_gone_is_saved_and_exits_129(tmp_path: Path) -> 
 @pytest.mark.parametrize("shell", ["{run} | head -n 1", "{run} >&-", "PYTHONIOENCODING=ascii {run}"])
 def test_a_run_that_nobody_listens_to_is_trained_all_the_same(shell: str, tmp_path: Path) -> None:
     arguments = shlex.join([*SMALL, "--epochs", "20", "--store", str(tmp_path / "store.db")])
-    run = f"{sys.executable} -m tui.cli run {arguments}"
+    run = f"{sys.executable} -m convtui.tui.cli run {arguments}"
     done = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {shell.format(run=run)}"], capture_output=True, text=True, check=False, cwd=TOP
     )
@@ -246,7 +246,7 @@ def test_a_run_that_nobody_listens_to_is_trained_all_the_same(shell: str, tmp_pa
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
-    command = f"{sys.executable} -m tui.cli presets --fields --json | head -n 1"
+    command = f"{sys.executable} -m convtui.tui.cli presets --fields --json | head -n 1"
     done = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, check=False, cwd=TOP)
     assert done.stderr == ""
     assert len(done.stdout.splitlines()) == 1
@@ -257,8 +257,9 @@ def test_the_wheel_holds_presets_and_migrations_and_no_tests(tmp_path: Path) -> 
     subprocess.run(build, check=True, capture_output=True, cwd=TOP)
     (wheel,) = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
-    assert "engine/assets/presets/lenet5.toml" in names
-    assert any(name.startswith("engine/store/migrations/versions/") for name in names)
+    assert "convtui/assets/presets/lenet5.toml" in names
+    assert any(name.startswith("convtui/engine/store/migrations/versions/") for name in names)
+    assert {name.partition("/")[0] for name in names if ".dist-info/" not in name} == {"convtui"}
     assert not any(name.startswith(("tests/", "benchmarks/")) for name in names)
 
 
@@ -276,7 +277,7 @@ def test_an_error_is_one_line_however_long_or_odd_what_was_typed(option: str, co
 def test_a_presets_texts_reach_the_terminal_without_escapes(
     convtui: Convtui, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.presets.own_presets", lambda: tmp_path)
+    monkeypatch.setattr("convtui.engine.presets.own_presets", lambda: tmp_path)
     odd = r"\u001b]0;title\u0007\u009b31m"
     (tmp_path / "mine.toml").write_text(f'summary = "summary{odd}"\nreport = "{odd}"\n[data]\nsource = "folder:{odd}"\n')
     for printed in (convtui("presets"), convtui("presets", "mine")):

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine import events
-from engine.device import check_precision
-from engine.errors import DeviceError
-from engine.spec import changed
-from engine.store import Run, Store
+from convtui.engine import events
+from convtui.engine.device import check_precision
+from convtui.engine.errors import DeviceError
+from convtui.engine.spec import changed
+from convtui.engine.store import Run, Store
+from convtui.tui.cli import train
 from tests.cli.conftest import SMALL, Convtui
 from tests.harness.children import train_in_child, wait_until
-from tui.cli import train
 
 LAST_LINE = {
     "run", "status", "epoch", "step", "seconds", "images_per_second", "train_loss", "test_loss", "train_accuracy", "test_accuracy",
@@ -235,7 +235,7 @@ def test_an_error_nobody_foresaw_is_one_line_and_its_story_in_a_named_file(
     def broken(*_arguments: object) -> None:
         raise RuntimeError("the moon\nis wrong")
 
-    monkeypatch.setattr("engine.training.step.Step.__call__", broken)
+    monkeypatch.setattr("convtui.engine.training.step.Step.__call__", broken)
     printed = convtui("run", *SMALL, "--epochs", "1", "--json")
     assert printed.code == 1
     assert printed.lines[-1]["event"] == "failed"

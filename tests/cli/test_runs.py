@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from engine import events
-from engine.spec import RunSpec
-from engine.store import Recorder, Store
+from convtui.engine import events
+from convtui.engine.spec import RunSpec
+from convtui.engine.store import Recorder, Store
 from tests.cli.conftest import Convtui
 
 EVIL = "name\x1b[31m\x1b]0;owned\x07\r\nnext"

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from tui.cli.signals import handled
+from convtui.tui.cli.signals import handled
 
 
 def test_before_there_is_anything_to_save_a_signal_leaves_at_once() -> None:

@@ -15,13 +15,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.errors import ConvtuiError, SpecError, StoreError
-from engine.store import STABILITY, Run, Store
-from engine.store.sound import STATUSES
-from engine.store.tables import StoreTable
+from convtui.engine.errors import ConvtuiError, SpecError, StoreError
+from convtui.engine.store import STABILITY, Run, Store
+from convtui.engine.store.sound import STATUSES
+from convtui.engine.store.tables import StoreTable
+from convtui.tui.screens.run_lines import Reader
 from tests.cli.conftest import Convtui
 from tests.tui.stores import add_run
-from tui.screens.run_lines import Reader
 
 ESCAPES = "\x1b]0;owned\x07\x9b31m\u202e"
 TABLES = ("run", "attempt", "metric", "confusion", "checkpoint", "message", "request", "identity")

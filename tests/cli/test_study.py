@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.spec import RunSpec
-from engine.store import Store
-from engine.study import own_studies
-from engine.training import Training
+from convtui.engine.spec import RunSpec
+from convtui.engine.store import Store
+from convtui.engine.study import own_studies
+from convtui.engine.training import Training
 from tests.cli.conftest import Convtui
 from tests.harness.children import wait_until
 
@@ -144,7 +144,7 @@ def test_statistics_that_a_killed_program_did_not_come_to_are_made_up_for(convtu
 
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-P", "-m", "tui.cli", "study", "run", *arguments]
+    command = [sys.executable, "-P", "-m", "convtui.tui.cli", "study", "run", *arguments]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
@@ -315,7 +315,7 @@ def test_a_failed_run_is_told_the_others_go_on_and_it_is_made_anew_the_next_time
 
     only = ("--only", "four,eight", "--seeds", "1")
     with monkeypatch.context() as patched:
-        patched.setattr("engine.training.recorded.Training", Failing)
+        patched.setattr("convtui.engine.training.recorded.Training", Failing)
         printed = convtui("study", "run", study, *only)
     assert printed.code == 1
     assert "a fuse blew" in printed.err

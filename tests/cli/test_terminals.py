@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from engine.spec import RunSpec
-from engine.store import Store
+from convtui.engine.spec import RunSpec
+from convtui.engine.store import Store
 from tests.cli.conftest import SMALL, Convtui
 
 TOP = Path(__file__).parents[2]
-CONVTUI = [sys.executable, "-m", "tui.cli"]
+CONVTUI = [sys.executable, "-m", "convtui.tui.cli"]
 ONE_STEP = shlex.join([*SMALL, "--set", "data.train_per_class=3", "--set", "data.test_per_class=1", "--steps", "1"])
 
 
@@ -75,7 +75,7 @@ def test_without_unicode_the_application_says_what_to_set(store: Path) -> None:
 
 
 def test_without_unicode_signs_are_written_as_ascii_that_looks_like_them() -> None:
-    program = "from tui.cli import _prepare_output\n_prepare_output()\nprint('5×5 → conv · 3 … ▁▄█ ─┼│ ≤ 2 é')"
+    program = "from convtui.tui.cli import _prepare_output\n_prepare_output()\nprint('5×5 → conv · 3 … ▁▄█ ─┼│ ≤ 2 é')"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, check=True, cwd=TOP, env=os.environ | {"PYTHONIOENCODING": "ascii"}
     )
@@ -93,7 +93,10 @@ def test_without_unicode_json_is_still_true(store: Path) -> None:
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-@pytest.mark.parametrize("command", ["presets --fields", "presets --fields --json", "--help", "runs list --store {store}", "runs export 1 --store {store}"])
+@pytest.mark.parametrize(
+    "command",
+    ["presets --fields", "presets --fields --json", "--help", "runs list --store {store}", "runs export 1 --store {store}"],
+)
 def test_a_closed_pipe_ends_a_command_quietly(command: str, unbuffered: str, store: Path) -> None:
     left = into_a_closed_pipe(*shlex.split(command.format(store=store)), PYTHONUNBUFFERED=unbuffered)
     assert left in ((0, b""), (141, b""))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from engine.presets import Preset, presets
-from engine.spec import RunSpec, changed
+from convtui.engine.presets import Preset, presets
+from convtui.engine.spec import RunSpec, changed
 
 PRESETS = {name: preset for name, preset in presets().items() if isinstance(preset, Preset)}
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from engine.checkpoint import load, restore_optimiser
-from engine.errors import CheckpointError
-from engine.spec import changed
-from engine.training import Training
+from convtui.engine.checkpoint import load, restore_optimiser
+from convtui.engine.errors import CheckpointError
+from convtui.engine.spec import changed
+from convtui.engine.training import Training
 from tests.conftest import toy_dataset
 from tests.engine.training.test_training import SMALL, checkpoint_in, pull, same
 

@@ -8,19 +8,19 @@ from typing import Any
 import pytest
 import torch
 
-from engine.data.batches import epoch_order
-from engine.device import check_precision
-from engine.models import build
-from engine.models.activations import Sloped, activation
-from engine.models.initialisation import initialise
-from engine.models.recurrent import cell
-from engine.spec import DataSpec, ModelSpec, OptimiserSpec, RunSpec, TrainingSpec
-from engine.training.by_hand import loss_and_deltas, make_step
-from engine.training.layers import StepMeasures
-from engine.training.losses import loss
-from engine.training.nonlinearities import rule
-from engine.training.schedule import learning_rate
-from engine.training.step import autocast, make_optimiser
+from convtui.engine.data.batches import epoch_order
+from convtui.engine.device import check_precision
+from convtui.engine.models import build
+from convtui.engine.models.activations import Sloped, activation
+from convtui.engine.models.initialisation import initialise
+from convtui.engine.models.recurrent import cell
+from convtui.engine.spec import DataSpec, ModelSpec, OptimiserSpec, RunSpec, TrainingSpec
+from convtui.engine.training.by_hand import loss_and_deltas, make_step
+from convtui.engine.training.layers import StepMeasures
+from convtui.engine.training.losses import loss
+from convtui.engine.training.nonlinearities import rule
+from convtui.engine.training.schedule import learning_rate
+from convtui.engine.training.step import autocast, make_optimiser
 
 UNHEARD: Any = "unheard of"
 CPU = torch.device("cpu")

@@ -12,8 +12,8 @@ import psutil
 import pytest
 import torch
 
-from engine.device import Meter, Usage, check_precision, choose, devices, in_double
-from engine.errors import DeviceError
+from convtui.engine.device import Meter, Usage, check_precision, choose, devices, in_double
+from convtui.engine.errors import DeviceError
 
 DRIVER = """#!/bin/sh
 case "$1" in

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import UsageError
-from engine.files import STORE_MARK, clear_scraps, deliver, written_whole
+from convtui.engine.errors import UsageError
+from convtui.engine.files import STORE_MARK, clear_scraps, deliver, written_whole
 
 
 def test_a_file_and_its_folder_are_on_the_disk_before_it_takes_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +99,8 @@ def test_a_dash_is_stdout_behind_what_was_printed_before(
 
 def test_a_redirected_stdout_is_written_where_it_stands(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    code = "from pathlib import Path; from engine.files import deliver; deliver(b'figures', Path('/dev/stdout')); print('after')"
+    imports = "from pathlib import Path; from convtui.engine.files import deliver"
+    code = f"{imports}; deliver(b'figures', Path('/dev/stdout')); print('after')"
     log.write_text("before\n")
     with log.open("a") as file:
         subprocess.run([sys.executable, "-c", code], stdout=file, check=True)

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine import events
-from engine.spec import changed, make
-from engine.store import Store
-from engine.training import Training
+from convtui.engine import events
+from convtui.engine.spec import changed, make
+from convtui.engine.store import Store
+from convtui.engine.training import Training
 from tests.conftest import toy_dataset
 from tests.harness.children import Child, train_in_child, wait_until
 

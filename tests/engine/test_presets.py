@@ -7,9 +7,9 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from engine.errors import SpecError
-from engine.models import check
-from engine.presets import preset, presets
+from convtui.engine.errors import SpecError
+from convtui.engine.models import check
+from convtui.engine.presets import preset, presets
 
 
 def test_lenet5_is_report_002s_net() -> None:

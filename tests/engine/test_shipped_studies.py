@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from engine.lens.registry import view
-from engine.lens.results import Table
-from engine.models import build, check
-from engine.study import Study, studies, study
+from convtui.engine.lens.registry import view
+from convtui.engine.lens.results import Table
+from convtui.engine.models import build, check
+from convtui.engine.study import Study, studies, study
 from tests.engine.lens.subjects import noise_images, subject_of
 
 SHIPPED = ("000", "001", "002", "003", "004-two-filters", "004-sixteen")

@@ -8,8 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.errors import SpecError
-from engine.spec import ConvBlock, DenseBlock, RunSpec, changed, difference, hyperparameters, make, parse_setting, read, written
+from convtui.engine.errors import SpecError
+from convtui.engine.spec import (
+    ConvBlock,
+    DenseBlock,
+    RunSpec,
+    changed,
+    difference,
+    hyperparameters,
+    make,
+    parse_setting,
+    read,
+    written,
+)
 
 
 @pytest.mark.parametrize(

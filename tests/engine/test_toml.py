@@ -9,11 +9,11 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from engine.errors import SpecError
-from engine.presets import own_presets, presets
-from engine.study import own_studies, studies
-from engine.toml import LARGEST_BYTES, read_toml
-from tui import settings
+from convtui.engine.errors import SpecError
+from convtui.engine.presets import own_presets, presets
+from convtui.engine.study import own_studies, studies
+from convtui.engine.toml import LARGEST_BYTES, read_toml
+from convtui.tui import settings
 
 
 def written(text: str) -> Callable[[Path], object]:

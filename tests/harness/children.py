@@ -11,10 +11,10 @@ from pathlib import Path
 
 import torch
 
-from engine.store import Store
+from convtui.engine.store import Store
 
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["tests.conftest", "engine.training.recorded"])
+_context.set_forkserver_preload(["tests.conftest", "convtui.engine.training.recorded"])
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ def train_in_child(path: Path, run_id: int, *, images: int = 200) -> Child:
 
 
 def _train(path: Path, run_id: int, images: int) -> None:
-    from engine.training import training
-    from engine.training.recorded import recorded
+    from convtui.engine.training import training
+    from convtui.engine.training.recorded import recorded
     from tests.conftest import toy_dataset
 
     training.EVENT_SECONDS = 0.0

@@ -16,7 +16,7 @@ from tests.harness.children import wait_until
 
 ENTERED, LEFT = "\x1b[?1049h", "\x1b[?1049l"
 """The alternate screen, switched on and off."""
-PROGRAM = "import sys; sys.argv = ['convtui', *sys.argv[1:]]; from tui.cli import main; main()"
+PROGRAM = "import sys; sys.argv = ['convtui', *sys.argv[1:]]; from convtui.tui.cli import main; main()"
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from queue import Empty
 from typing import Any
 
-from engine.events import EpochEnded, Finished, Progress, Started
-from engine.spec import RunSpec
-from engine.store import Recorder, Store
+from convtui.engine.events import EpochEnded, Finished, Progress, Started
+from convtui.engine.spec import RunSpec
+from convtui.engine.store import Recorder, Store
 from tests.soak.program import LONGEST_SECONDS
 from tests.soak.rows import committed
 from tests.soak.states import check_at_rest, check_finished

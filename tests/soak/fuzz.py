@@ -19,7 +19,8 @@ from unittest.mock import patch
 import hypothesis
 from hypothesis import strategies as st
 
-from engine.errors import ConvtuiError
+from convtui.engine.errors import ConvtuiError
+from convtui.tui import cli
 from tests.soak.trial import Broken, Trial
 
 CASES = 100
@@ -79,15 +80,14 @@ class Printed:
 
 def command(*arguments: str) -> Printed:
     """A command in this process: it ends in a result or one line, in time, and prints no escape. Raises Broken, Hung."""
-    import tui.cli
 
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", errors="replace", write_through=True) for _ in range(2))
     logged: list[BaseException] = []
     code = 0
     said = patch.object(sys, "argv", ["convtui", *arguments])
-    with said, patch.object(tui.cli, "log", logged.append), redirect_stdout(out), redirect_stderr(err), _in_time():
+    with said, patch.object(cli, "log", logged.append), redirect_stdout(out), redirect_stderr(err), _in_time():
         try:
-            tui.cli.main()
+            cli.main()
         except SystemExit as left:
             code = int(left.code or 0)
     texts = [stream.buffer.getvalue().decode(errors="replace") for stream in (out, err)]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from engine.checkpoint import load
+from convtui.engine.checkpoint import load
 from tests.soak.fuzz import called, command, fuzzed, mutated, texts, values
 from tests.soak.fuzz_stores import strangers
 from tests.soak.site import newest_file

@@ -11,7 +11,7 @@ from pathlib import Path
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from engine.store import Store
+from convtui.engine.store import Store
 from tests.soak.fuzz import HOSTILE, apart, command, fuzzed, mutated, values
 from tests.soak.program import Program
 from tests.soak.trial import Broken, Trial

@@ -9,11 +9,11 @@ from pathlib import Path
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from engine.presets import assets
-from engine.spec import hyperparameters
+from convtui.engine.presets import assets
+from convtui.engine.spec import hyperparameters
+from convtui.tui import settings
 from tests.soak.fuzz import HOSTILE, apart, called, command, fuzzed, mutated, numbers, texts
 from tests.soak.trial import Trial
-from tui import settings
 
 KEYS = (
     "model", "data", "optimiser", "training", "summary", "report", "title", "question", "seeds", "notes", "setting", "grid",
@@ -39,7 +39,7 @@ def presets(trial: Trial) -> None:
 
 def studies(trial: Trial) -> None:
     """A study's file."""
-    from engine.study.file import read
+    from convtui.engine.study.file import read
 
     file = trial.folder / "study.toml"
     store = trial.folder / "none.db"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 
-from engine.store import Store
+from convtui.engine.store import Store
 from tests.soak.program import Ended, Process, Program
 from tests.soak.rows import committed, lost, status_of
 from tests.soak.site import NET, weights

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-PROGRAM = "tui.cli"
+PROGRAM = "convtui.tui.cli"
 """The module that is the program."""
 LONGEST_SECONDS = 300.0
 """For one command that nothing stands in the way of; what takes longer hangs."""

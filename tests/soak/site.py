@@ -116,7 +116,7 @@ class Site:
 
 def weights(store: Path, run: int) -> bytes:
     """The tensors of a run's last checkpoint, byte by byte."""
-    from engine.checkpoint import load
+    from convtui.engine.checkpoint import load
 
     return b"".join(name.encode() + tensor.numpy().tobytes() for name, tensor in sorted(load(newest_file(store, run)).net.items()))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from engine.store import Store
+from convtui.engine.store import Store
 from tests.soak.program import Ended, Program
 from tests.soak.rows import OF_THE_CLOCK, Rows, attempt_of, committed, differing, missing
 from tests.soak.site import weights

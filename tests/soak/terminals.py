@@ -6,7 +6,7 @@ import signal
 
 import psutil
 
-from engine.store import Run, Store
+from convtui.engine.store import Run, Store
 from tests.harness.children import wait_until
 from tests.harness.terminal import Terminal
 from tests.soak.program import LONGEST_SECONDS, Program

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from engine.store import Store
+from convtui.engine.store import Store
 from tests.harness import terminal as harness
 from tests.harness.terminal import Terminal
 from tests.soak.states import check_finished
@@ -59,7 +59,7 @@ def faulty() -> None:
     """The program, its workers of one group failing: what runs in the terminal."""
     from textual.worker import Worker
 
-    from tui.cli import main
+    from convtui.tui.cli import main
 
     work = Worker.run
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from tui import settings
-from tui.themes import DARK, LIGHT
+from convtui.tui import settings
+from convtui.tui.themes import DARK, LIGHT
 
 
 @dataclass(frozen=True)

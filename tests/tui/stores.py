@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from engine import events
-from engine.spec import RunSpec, make
-from engine.store import Recorder, Run, Store
+from convtui.engine import events
+from convtui.engine.spec import RunSpec, make
+from convtui.engine.store import Recorder, Run, Store
 
 LENET = make(
     {

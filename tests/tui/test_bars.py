@@ -14,15 +14,15 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widget import Widget
 
-from engine.store import Store
+from convtui.engine.store import Store
+from convtui.tui.app import ConvtuiApp
+from convtui.tui.screens.compare import ComparePage
+from convtui.tui.screens.runs import RunsPage
+from convtui.tui.session import Session
+from convtui.tui.widgets.key_bar import KeyBar
+from convtui.tui.widgets.top_bar import TopBar
 from tests.harness.screen import piloted, screen_text, until
 from tests.tui.stores import add_run
-from tui.app import ConvtuiApp
-from tui.screens.compare import ComparePage
-from tui.screens.runs import RunsPage
-from tui.session import Session
-from tui.widgets.key_bar import KeyBar
-from tui.widgets.top_bar import TopBar
 
 RATE = Binding.Group("Rate", compact=True)
 

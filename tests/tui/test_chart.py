@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tui.charting import (
+from convtui.tui.charting import (
     COLOURS,
     MARKERS,
     Drawing,

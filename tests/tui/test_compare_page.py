@@ -11,18 +11,18 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import OptionList, Static
 
-from engine.spec import changed
-from engine.store import Store
+from convtui.engine.spec import changed
+from convtui.engine.store import Store
+from convtui.tui.app import ConvtuiApp
+from convtui.tui.cli.compare import compare
+from convtui.tui.screens import comparing
+from convtui.tui.screens.compare import ComparePage
+from convtui.tui.session import Session
+from convtui.tui.themes import LIGHT
+from convtui.tui.widgets.chart import Chart
 from tests.harness.screen import screen_text, until
 from tests.tui.looks import Look, in_every_look
 from tests.tui.stores import LENET, add_run
-from tui.app import ConvtuiApp
-from tui.cli.compare import compare
-from tui.screens import comparing
-from tui.screens.compare import ComparePage
-from tui.session import Session
-from tui.themes import LIGHT
-from tui.widgets.chart import Chart
 
 
 @pytest.fixture

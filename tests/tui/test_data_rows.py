@@ -7,10 +7,10 @@ import pytest
 import torch
 from rich.cells import cell_len
 
-from engine.data.preview import Preview
-from engine.data.split import Split
-from tui.drawing.rows import BARE, Row
-from tui.widgets.data_rows import balance_line, data_page
+from convtui.engine.data.preview import Preview
+from convtui.engine.data.split import Split
+from convtui.tui.drawing.rows import BARE, Row
+from convtui.tui.widgets.data_rows import balance_line, data_page
 
 
 def known(classes: int = 10, each: int = 8, side: int = 32, counts: list[int] | None = None, channels: int = 3) -> Preview:

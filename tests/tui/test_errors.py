@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from engine.errors import ConvtuiError, UsageError
-from engine.spec import RunSpec
-from engine.store import Store
+from convtui.engine.errors import ConvtuiError, UsageError
+from convtui.engine.spec import RunSpec
+from convtui.engine.store import Store
+from convtui.tui.app import ConvtuiApp
+from convtui.tui.session import Session
 from tests.harness.children import wait_until
 from tests.harness.screen import piloted, screen_text, until
 from tests.tui.stores import add_run
 from tests.tui.test_session import LONG, SPEC, started, status
-from tui.app import ConvtuiApp
-from tui.session import Session
 
 FAILING = "made to fail"
 
@@ -53,9 +53,15 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     assert Session.store.fget is not None
     monkeypatch.setattr(Session, "store", property(or_fail(Session.store.fget)))
     for name in (
-        "engine.data.preview.preview", "engine.data.preview.count", "engine.device.choose", "engine.device.devices",
-        "tui.widgets.net_panel.facts", "tui.widgets.chart.draw", "engine.device.Meter.read", "engine.data.catalog.on_disk",
-    ):  # fmt: skip
+        "convtui.engine.data.preview.preview",
+        "convtui.engine.data.preview.count",
+        "convtui.engine.device.choose",
+        "convtui.engine.device.devices",
+        "convtui.tui.widgets.net_panel.facts",
+        "convtui.tui.widgets.chart.draw",
+        "convtui.engine.device.Meter.read",
+        "convtui.engine.data.catalog.on_disk",
+    ):
         module, _, attribute = name.rpartition(".")
         owner = resolve_name(module)
         monkeypatch.setattr(owner, attribute, or_fail(getattr(owner, attribute)))
@@ -115,7 +121,7 @@ async def test_a_reader_that_fails_is_told_once_with_its_traceback_in_the_log_an
 
     async with app.run_test(size=(120, 36)) as pilot:
         await until(pilot, lambda: session.is_open)
-        monkeypatch.setattr("tui.screens.run_lines.Reader.read", broken)
+        monkeypatch.setattr("convtui.tui.screens.run_lines.Reader.read", broken)
         run_id = started(session, SPEC)
         await until(pilot, lambda: status(session, run_id) == "finished")
         await until(pilot, lambda: told)
@@ -170,7 +176,7 @@ def delayed(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     def slow(*_: object, **__: object) -> None:
         assert go_on.wait(60)
 
-    monkeypatch.setattr("engine.training.fitting.check_fits", slow)
+    monkeypatch.setattr("convtui.engine.training.fitting.check_fits", slow)
     return go_on
 
 

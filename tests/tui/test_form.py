@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from engine.errors import UsageError
-from engine.presets import own_presets, preset
-from engine.spec import changed, hyperparameters, make, read, written
-from tui.widgets.draft import Draft
-from tui.widgets.items import items
-from tui.widgets.own_preset import file_of, save
+from convtui.engine.errors import UsageError
+from convtui.engine.presets import own_presets, preset
+from convtui.engine.spec import changed, hyperparameters, make, read, written
+from convtui.tui.widgets.draft import Draft
+from convtui.tui.widgets.items import items
+from convtui.tui.widgets.own_preset import file_of, save
 
 BASE = preset("lenet5").spec
 

@@ -9,7 +9,16 @@ import pytest
 
 
 @pytest.mark.parametrize(
-    "module", ["tui.text", "tui.log", "tui.charting", "tui.measures", "tui.outcomes", "tui.session", "engine.study"]
+    "module",
+    [
+        "convtui.tui.text",
+        "convtui.tui.log",
+        "convtui.tui.charting",
+        "convtui.tui.measures",
+        "convtui.tui.outcomes",
+        "convtui.tui.session",
+        "convtui.engine.study",
+    ],
 )
 def test_it_can_be_imported_first(module: str) -> None:
     done = subprocess.run([sys.executable, "-c", f"import {module}"], capture_output=True, text=True, check=False)

@@ -17,23 +17,23 @@ from sqlmodel import col, select
 from textual.pilot import Pilot
 from textual.widgets import Static
 
-from engine import device, events
-from engine.store import Message, Recorder, Request, Store
+from convtui.engine import device, events
+from convtui.engine.store import Message, Recorder, Request, Store
+from convtui.tui.app import ConvtuiApp
+from convtui.tui.kept_series import MANY, MOST, SKETCHED, KeptChanges, KeptSeries, XAxis
+from convtui.tui.screens import live
+from convtui.tui.screens.asking import Writing
+from convtui.tui.screens.live import LivePage
+from convtui.tui.screens.live_reading import Options, Reader
+from convtui.tui.screens.live_words import progress_bar, seconds_left, standing
+from convtui.tui.screens.page import LEAST
+from convtui.tui.session import Session
+from convtui.tui.widgets import device_line
+from convtui.tui.widgets.chart import Chart
+from convtui.tui.widgets.device_line import DeviceLine
 from tests.harness.screen import screen_text, until
 from tests.tui.looks import Look, in_every_look
 from tests.tui.stores import LENET, add_run, fill
-from tui.app import ConvtuiApp
-from tui.kept_series import MANY, MOST, SKETCHED, KeptChanges, KeptSeries, XAxis
-from tui.screens import live
-from tui.screens.asking import Writing
-from tui.screens.live import LivePage
-from tui.screens.live_reading import Options, Reader
-from tui.screens.live_words import progress_bar, seconds_left, standing
-from tui.screens.page import LEAST
-from tui.session import Session
-from tui.widgets import device_line
-from tui.widgets.chart import Chart
-from tui.widgets.device_line import DeviceLine
 
 Steps = Callable[[Pilot[int], LivePage], Awaitable[None]]
 NOW, BASELINE, HOT, LARGE = 6, 1, 3, 5

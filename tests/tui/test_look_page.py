@@ -17,27 +17,27 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Input, OptionList, Select, Static
 
-from engine.data.catalog import load as load_data
-from engine.lens import registry
-from engine.lens.colour import coloured
-from engine.lens.opening import of_run
-from engine.lens.registry import Options, View
-from engine.lens.results import Sheet, Table, Target, Tile, make_sheet
-from engine.lens.saving import as_json
-from engine.lens.subject import Cancelled, Prediction, Subject
-from engine.spec import RunSpec, changed, hyper, make
-from engine.store import Store
-from engine.training.recorded import recorded
+from convtui.engine.data.catalog import load as load_data
+from convtui.engine.lens import registry
+from convtui.engine.lens.colour import coloured
+from convtui.engine.lens.opening import of_run
+from convtui.engine.lens.registry import Options, View
+from convtui.engine.lens.results import Sheet, Table, Target, Tile, make_sheet
+from convtui.engine.lens.saving import as_json
+from convtui.engine.lens.subject import Cancelled, Prediction, Subject
+from convtui.engine.spec import RunSpec, changed, hyper, make
+from convtui.engine.store import Store
+from convtui.engine.training.recorded import recorded
+from convtui.tui.cli import main
+from convtui.tui.looking import About, Asked, Images, Layer, Looking, Refused, Seen, Told, Wanted, command, follow, in_words
+from convtui.tui.screens.look import LookPage
+from convtui.tui.screens.look_words import way
+from convtui.tui.session import Session
+from convtui.tui.themes import DARK, LIGHT
+from convtui.tui.widgets.layers import Layers
+from convtui.tui.widgets.view_options import Toggle, ViewOptions
+from convtui.tui.widgets.views import Views
 from tests.harness.screen import piloted, screen_text, until
-from tui.cli import main
-from tui.looking import About, Asked, Images, Layer, Looking, Refused, Seen, Told, Wanted, command, follow, in_words
-from tui.screens.look import LookPage
-from tui.screens.look_words import way
-from tui.session import Session
-from tui.themes import DARK, LIGHT
-from tui.widgets.layers import Layers
-from tui.widgets.view_options import Toggle, ViewOptions
-from tui.widgets.views import Views
 
 import torch  # isort: skip
 

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine import tensors as tensor_files
-from engine.data.catalog import load as load_data
-from engine.lens import registry
-from engine.spec import changed
-from engine.store import Store
-from engine.training.recorded import recorded
+from convtui.engine import tensors as tensor_files
+from convtui.engine.data.catalog import load as load_data
+from convtui.engine.lens import registry
+from convtui.engine.spec import changed
+from convtui.engine.store import Store
+from convtui.engine.training.recorded import recorded
+from convtui.tui.widgets.views import Views
 from tests.harness.screen import piloted
 from tests.tui.test_look_page import Alone, settled, spec, strip_text, train, until
-from tui.widgets.views import Views
 
 
 @pytest.fixture(scope="module")

@@ -14,14 +14,14 @@ from textual.containers import VerticalScroll
 from textual.pilot import Pilot
 from textual.widgets import Input, OptionList, Static
 
-from engine.models import check
-from engine.presets import own_presets, preset
-from engine.spec import changed
+from convtui.engine.models import check
+from convtui.engine.presets import own_presets, preset
+from convtui.engine.spec import changed
+from convtui.tui.app import ConvtuiApp
+from convtui.tui.screens.new import NewPage
+from convtui.tui.session import Session
+from convtui.tui.widgets.net_panel import NetPanel
 from tests.harness.screen import screen_text, until
-from tui.app import ConvtuiApp
-from tui.screens.new import NewPage
-from tui.session import Session
-from tui.widgets.net_panel import NetPanel
 
 TINY = changed(
     preset("demo").spec,
@@ -42,7 +42,7 @@ TINY = changed(
 @pytest.fixture(autouse=True)
 def _untimed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is timed unasked: no two machines are as fast."""
-    monkeypatch.setattr("tui.screens.new.TIMED_AFTER_SECONDS", 3600.0)
+    monkeypatch.setattr("convtui.tui.screens.new.TIMED_AFTER_SECONDS", 3600.0)
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("COLORTERM", "truecolor")
 
@@ -231,7 +231,7 @@ def test_the_net_table_is_what_the_engine_says(tmp_path: Path) -> None:
         await until(pilot, lambda: page.panel.facts and page.panel.facts.net == check(spec))
         from rich.console import Console
 
-        from tui.widgets.net_panel import net_table
+        from convtui.tui.widgets.net_panel import net_table
 
         summary = check(spec)
         console = Console(width=100, no_color=True, color_system=None)
@@ -254,7 +254,7 @@ def test_the_net_table_is_what_the_engine_says(tmp_path: Path) -> None:
 
 
 def test_the_activation_chart_has_the_functions_values() -> None:
-    from engine.lens.nonlinearity import nonlinearity
+    from convtui.engine.lens.nonlinearity import nonlinearity
 
     curves = nonlinearity(changed(preset("demo").spec, {"model.activation": "tanh"}).model)
     middle = list(curves.x).index(0.0)
@@ -338,13 +338,13 @@ def test_trials(tmp_path: Path, key: str, line: str, words: str, monkeypatch: py
         await pilot.pause()
         assert said(page, line) == ""
 
-    monkeypatch.setattr("engine.training.trials.TIMED_SECONDS", 0.0)
+    monkeypatch.setattr("convtui.engine.training.trials.TIMED_SECONDS", 0.0)
     on_page(tmp_path, steps, draft=(TINY, "demo"))
 
 
 def test_a_trial_is_ended_by_its_key_and_by_quitting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.training.trials.OVERFIT_STEPS", 10**9)
-    monkeypatch.setattr("engine.training.trials.LEARNT", -1.0)
+    monkeypatch.setattr("convtui.engine.training.trials.OVERFIT_STEPS", 10**9)
+    monkeypatch.setattr("convtui.engine.training.trials.LEARNT", -1.0)
 
     async def steps(app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
         await pilot.press("b")
@@ -379,7 +379,7 @@ def test_a_trial_is_ended_while_it_reads_images(tmp_path: Path, monkeypatch: pyt
             progress("decoding images", done, 10)
             time.sleep(0.001)
 
-    monkeypatch.setattr("engine.training.trials.load", endless)
+    monkeypatch.setattr("convtui.engine.training.trials.load", endless)
 
     async def steps(app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
         await pilot.press("r")
@@ -394,8 +394,8 @@ def test_a_trial_is_ended_while_it_reads_images(tmp_path: Path, monkeypatch: pyt
 
 
 def test_a_trial_gives_way_to_a_run_and_none_begins_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.training.trials.OVERFIT_STEPS", 10**9)
-    monkeypatch.setattr("engine.training.trials.LEARNT", -1.0)
+    monkeypatch.setattr("convtui.engine.training.trials.OVERFIT_STEPS", 10**9)
+    monkeypatch.setattr("convtui.engine.training.trials.LEARNT", -1.0)
 
     async def steps(app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
         await pilot.press("b")
@@ -414,8 +414,8 @@ def test_a_trial_gives_way_to_a_run_and_none_begins_beside_it(tmp_path: Path, mo
 
 
 def test_settings_are_timed_unasked_once_they_have_settled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tui.screens.new.TIMED_AFTER_SECONDS", 0.01)
-    monkeypatch.setattr("engine.training.trials.TIMED_SECONDS", 0.0)
+    monkeypatch.setattr("convtui.tui.screens.new.TIMED_AFTER_SECONDS", 0.01)
+    monkeypatch.setattr("convtui.engine.training.trials.TIMED_SECONDS", 0.0)
 
     async def steps(_app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
         await until(pilot, lambda: "ms a step" in said(page, "#speed"))
@@ -651,7 +651,7 @@ def test_reading_images_ends_when_the_application_does(tmp_path: Path, monkeypat
             progress("reading", done, 10)
             time.sleep(0.001)
 
-    monkeypatch.setattr("engine.data.preview.load", endless)
+    monkeypatch.setattr("convtui.engine.data.preview.load", endless)
 
     async def steps(_app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
         await pilot.press("v")

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from engine.store import Store
+from convtui.engine.store import Store
 from tests.harness.children import wait_until
 from tests.harness.terminal import ENTERED, LEFT, Terminal
 from tests.tui.test_session import LONG

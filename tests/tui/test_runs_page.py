@@ -12,21 +12,21 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import HelpPanel, Input, OptionList, Static
 
-from engine import events
-from engine.store import Recorder, Store
+from convtui.engine import events
+from convtui.engine.store import Recorder, Store
+from convtui.tui.app import ConvtuiApp
+from convtui.tui.screens import run_lines
+from convtui.tui.screens.asking import Asking, Writing
+from convtui.tui.screens.filtering import BadFilter, wanted
+from convtui.tui.screens.measured import Measured
+from convtui.tui.screens.run_table import RunTable
+from convtui.tui.screens.runs import RunsPage
+from convtui.tui.session import Session
+from convtui.tui.text import number as number_text
+from convtui.tui.widgets.menu import Menu
 from tests.harness.screen import screen_text, until
 from tests.tui.looks import Look, in_every_look
 from tests.tui.stores import LENET, add_run, fill
-from tui.app import ConvtuiApp
-from tui.screens import run_lines
-from tui.screens.asking import Asking, Writing
-from tui.screens.filtering import BadFilter, wanted
-from tui.screens.measured import Measured
-from tui.screens.run_table import RunTable
-from tui.screens.runs import RunsPage
-from tui.session import Session
-from tui.text import number as number_text
-from tui.widgets.menu import Menu
 
 Steps = Callable[[Pilot[int]], Awaitable[None]]
 
@@ -190,7 +190,7 @@ def test_follows_other_processes(store: Store) -> None:
 def test_a_process_that_dies_is_noticed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     async def steps(pilot: Pilot[int]) -> None:
         assert "● running" in screen_text(pilot)
-        monkeypatch.setattr("engine.store.processes.is_alive", lambda *_: False)
+        monkeypatch.setattr("convtui.engine.store.processes.is_alive", lambda *_: False)
         await until(pilot, lambda: "✗ crashed" in screen_text(pilot))
 
     used(steps)

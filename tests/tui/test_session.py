@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import RunBusy
-from engine.spec import RunSpec, changed, make
-from engine.study import plan, study
+from convtui.engine.errors import RunBusy
+from convtui.engine.spec import RunSpec, changed, make
+from convtui.engine.study import plan, study
+from convtui.tui.app import ConvtuiApp
+from convtui.tui.session import Session
 from tests.harness.children import wait_until
-from tui.app import ConvtuiApp
-from tui.session import Session
 
 SPEC = make(
     {

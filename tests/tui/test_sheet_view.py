@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from textual.app import App, ComposeResult
 
-from engine.lens.colour import coloured
-from engine.lens.results import Curves, Result, Sheet, Table, Target, Tile, make_sheet
+from convtui.engine.lens.colour import coloured
+from convtui.engine.lens.results import Curves, Result, Sheet, Table, Target, Tile, make_sheet
+from convtui.tui.drawing import groups, result_rows, segments
+from convtui.tui.drawing.items import Item, drawn, nearest
+from convtui.tui.widgets.sheet_view import SheetView
 from tests.harness.screen import piloted
-from tui.drawing import groups, result_rows, segments
-from tui.drawing.items import Item, drawn, nearest
-from tui.widgets.sheet_view import SheetView
 
 RNG = np.random.default_rng(4)
 

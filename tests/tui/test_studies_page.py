@@ -11,20 +11,20 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
-from engine.spec import changed
-from engine.store import Store
-from engine.study import finding, own_studies, study
-from engine.study.markdown import page as markdown
-from engine.study.results import results
+from convtui.engine.spec import changed
+from convtui.engine.store import Store
+from convtui.engine.study import finding, own_studies, study
+from convtui.engine.study.markdown import page as markdown
+from convtui.engine.study.results import results
+from convtui.tui.app import ConvtuiApp
+from convtui.tui.screens.queueing import Queueing
+from convtui.tui.screens.studies import StudiesPage
+from convtui.tui.screens.studying import Asked, Reader
+from convtui.tui.session import Session
+from convtui.tui.themes import LIGHT
 from tests.harness.screen import screen_text, until
 from tests.tui.looks import Look, in_every_look
 from tests.tui.stores import add_run
-from tui.app import ConvtuiApp
-from tui.screens.queueing import Queueing
-from tui.screens.studies import StudiesPage
-from tui.screens.studying import Asked, Reader
-from tui.session import Session
-from tui.themes import LIGHT
 
 MINE = """
 title = "Activations on digits"
@@ -218,7 +218,8 @@ def test_it_fills_while_runs_finish(store: Store) -> None:
 
 def test_what_has_ended_is_not_read_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    monkeypatch.setattr("engine.study.results.results", lambda store, study: asked.append(study.name) or results(store, study))
+    counted = "convtui.engine.study.results.results"
+    monkeypatch.setattr(counted, lambda store, study: asked.append(study.name) or results(store, study))
     reader = Reader()
     first = reader.read(store, Asked("mine"))
     store.set_note(4, "still running")

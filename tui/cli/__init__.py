@@ -8,12 +8,12 @@ from typing import NoReturn
 
 import typer
 
-from engine.errors import ConvtuiError
-from tui.cli import application, control, data, doctor, look, predict, presets, resume, run, runs, store, study, views
-from tui.cli.faces import silence_broken
-from tui.log import log
-from tui.terminal import is_dumb, write_look_alikes
-from tui.text import told
+from convtui.engine.errors import ConvtuiError
+from convtui.tui.cli import application, control, data, doctor, look, predict, presets, resume, run, runs, store, study, views
+from convtui.tui.cli.faces import silence_broken
+from convtui.tui.log import log
+from convtui.tui.terminal import is_dumb, write_look_alikes
+from convtui.tui.text import told
 
 app = typer.Typer(
     name="convtui",

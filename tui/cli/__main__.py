@@ -1,5 +1,5 @@
-"""`python -m tui.cli`: the command without its script."""
+"""`python -m convtui.tui.cli`: the command without its script."""
 
-from tui.cli import main
+from convtui.tui.cli import main
 
 main()

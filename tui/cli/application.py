@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from engine.errors import UsageError
-from tui.cli.options import DEFAULT_STORE, DataDir, place
-from tui.terminal import is_dumb, takes_unicode, unicode_advice
+from convtui.engine.errors import UsageError
+from convtui.tui.cli.options import DEFAULT_STORE, DataDir, place
+from convtui.tui.terminal import is_dumb, takes_unicode, unicode_advice
 
 
 def application(
@@ -41,7 +41,7 @@ def application(
             f"the application draws with Unicode, which the encoding {sys.stdout.encoding} lacks: {unicode_advice()},"
             " or use commands such as 'convtui runs list' and 'convtui run ...'"
         )
-    from tui.app import run
+    from convtui.tui.app import run
 
     raise typer.Exit(run(store_path or DEFAULT_STORE, device=device, data_dir=data_dir, mouse=mouse))
 

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tui.cli.options import line
+from convtui.tui.cli.options import line
 
 if TYPE_CHECKING:
-    from engine.store import Store
+    from convtui.engine.store import Store
 
 
 _ONE_AFTER_ANOTHER = """runs=$1 folder=$2; shift 2
@@ -26,7 +26,7 @@ def start_detached(store: Store, run_ids: Sequence[int], *, device: str, data_di
         sys.executable,
         "-P",
         "-m",
-        "tui.cli",
+        "convtui.tui.cli",
         "resume",
         "--queued",
         "--store",

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.errors import UsageError
-from tui.cli.options import DEFAULT_STORE, AsJson, StorePath, existing_store, line
-from tui.text import clean, fitted, fitted_name
+from convtui.engine.errors import UsageError
+from convtui.tui.cli.options import DEFAULT_STORE, AsJson, StorePath, existing_store, line
+from convtui.tui.text import clean, fitted, fitted_name
 
 if TYPE_CHECKING:
-    from engine.study.comparing import Comparison, Outcome
+    from convtui.engine.study.comparing import Comparison, Outcome
 
 NAME_WIDTH = 40
 VALUE_WIDTH = 60
@@ -26,8 +26,8 @@ def compare(
     store_path: StorePath = DEFAULT_STORE,
 ) -> None:
     """Compare runs: what came of each, and the settings in which they differ."""
-    from engine.study.comparing import Comparing, difference_to
-    from tui.outcomes import baseline_of, markdown
+    from convtui.engine.study.comparing import Comparing, difference_to
+    from convtui.tui.outcomes import baseline_of, markdown
 
     if as_json and as_markdown:
         raise UsageError("--json and --md are two ways to write the same: choose one")
@@ -48,8 +48,8 @@ def compare(
 
 
 def _lines(comparison: Comparison, baseline: Outcome | None) -> list[str]:
-    from tui.cli.tables import aligned, width, wrapped
-    from tui.outcomes import DROPPED, FLUSH_RIGHT, LEGEND, cells, heads
+    from convtui.tui.cli.tables import aligned, width, wrapped
+    from convtui.tui.outcomes import DROPPED, FLUSH_RIGHT, LEGEND, cells, heads
 
     rows = [[fitted_name(cell.text, NAME_WIDTH) for cell in cells(outcome, baseline)] for outcome in comparison.outcomes]
     lines = aligned(heads(baseline), rows, right=FLUSH_RIGHT, drop=DROPPED, columns=width())

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.errors import ConvtuiError
-from tui.cli.options import DEFAULT_STORE, ENDED, RunName, StorePath, existing_store
-from tui.text import compact
+from convtui.engine.errors import ConvtuiError
+from convtui.tui.cli.options import DEFAULT_STORE, ENDED, RunName, StorePath, existing_store
+from convtui.tui.text import compact
 
 if TYPE_CHECKING:
-    from engine.store import RequestKind, Store
+    from convtui.engine.store import RequestKind, Store
 
 PATIENCE = 10.0
 """Seconds to wait for an answer: a run answers within one, unless a single step takes longer."""

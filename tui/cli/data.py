@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from tui.cli.options import AsJson, DataDir, line
-from tui.text import clean
+from convtui.tui.cli.options import AsJson, DataDir, line
+from convtui.tui.text import clean
 
 app = typer.Typer(help="List, get or look at datasets.", no_args_is_help=True)
 
@@ -17,7 +17,7 @@ Source = Annotated[str, typer.Argument(help="a name of 'convtui data list', or f
 @app.command("list")
 def list_data(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """List the datasets, and which of them are on disk."""
-    from engine.data.catalog import descriptions, on_disk
+    from convtui.engine.data.catalog import descriptions, on_disk
 
     found = [(description, on_disk(description.name, data_dir)) for description in descriptions()]
     if as_json:
@@ -39,7 +39,7 @@ def list_data(as_json: AsJson = False, data_dir: DataDir = None) -> None:
         return
     from rich.table import Table
 
-    from tui.cli.tables import show
+    from convtui.tui.cli.tables import show
 
     table = Table("source", "images", "classes", "on disk", "what it is", box=None, header_style="bold", pad_edge=False)
     for description, there in found:
@@ -54,8 +54,8 @@ def list_data(as_json: AsJson = False, data_dir: DataDir = None) -> None:
 @app.command()
 def get(source: Source, data_dir: DataDir = None) -> None:
     """Download a dataset and check it."""
-    from engine.data import catalog
-    from tui.cli.train import face_for
+    from convtui.engine.data import catalog
+    from convtui.tui.cli.train import face_for
 
     face = face_for(0, as_json=False, quiet=False)
     try:
@@ -68,9 +68,9 @@ def get(source: Source, data_dir: DataDir = None) -> None:
 @app.command("show")
 def show_data(source: Source, as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """How a dataset is read: images of each class and split, their size, mean and standard deviation, and what is odd about it."""
-    from engine.data.catalog import describe, lies_at
-    from engine.spec import make
-    from tui.cli.train import face_for, load_dataset
+    from convtui.engine.data.catalog import describe, lies_at
+    from convtui.engine.spec import make
+    from convtui.tui.cli.train import face_for, load_dataset
 
     described = describe(source)
     lies_at(source, data_dir)
@@ -87,7 +87,7 @@ def show_data(source: Source, as_json: AsJson = False, data_dir: DataDir = None)
         return
     from rich.table import Table
 
-    from tui.cli.tables import show
+    from convtui.tui.cli.tables import show
 
     shape = "×".join(map(str, dataset.train.images.shape[1:]))
     words = {"train": "training", "validation": "validation", "test": "test"}

@@ -13,9 +13,9 @@ from typing import Literal
 
 import typer
 
-from engine.errors import ConvtuiError
-from tui.cli.options import DEFAULT_STORE, AsJson, DataDir, StorePath, line
-from tui.text import clean, percent, size
+from convtui.engine.errors import ConvtuiError
+from convtui.tui.cli.options import DEFAULT_STORE, AsJson, DataDir, StorePath, line
+from convtui.tui.text import clean, percent, size
 
 NETWORK_FILE_SYSTEMS = {
     "nfs",
@@ -107,7 +107,7 @@ def _store(path: Path) -> Iterator[Finding]:
     else:
         yield Finding("store", "good", f"{path} on {kind}, {size(free)} free")
     if path.exists():
-        from engine.store import Store
+        from convtui.engine.store import Store
 
         try:
             with Store.open(path, create=False) as store:
@@ -132,7 +132,7 @@ def _file_system(folder: Path) -> str:
 
 
 def _data(data_dir: Path | None) -> Iterator[Finding]:
-    from engine.data.catalog import descriptions, on_disk
+    from convtui.engine.data.catalog import descriptions, on_disk
 
     there = [description.name for description in descriptions() if on_disk(description.name, data_dir)]
     missing = [description.name for description in descriptions() if description.name not in there]
@@ -144,7 +144,7 @@ def _data(data_dir: Path | None) -> Iterator[Finding]:
 def _devices() -> Iterator[Finding]:
     import torch
 
-    from engine.device import devices
+    from convtui.engine.device import devices
 
     found = devices()
     for device in found:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
-from engine import events
-from engine.events import Event
-from tui.cli.options import last_line, line
-from tui.text import clean, compact, duration, epoch_scores, number, percent
+from convtui.engine import events
+from convtui.engine.events import Event
+from convtui.tui.cli.options import last_line, line
+from convtui.tui.text import clean, compact, duration, epoch_scores, number, percent
 
 if TYPE_CHECKING:
-    from engine.store import Run
+    from convtui.engine.store import Run
 
 
 EVALUATING = {"train": "scoring the training images", "validation": "validating", "test": "testing"}

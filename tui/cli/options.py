@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from engine.data.names import STEERING
-from engine.errors import RunNotFound, StoreError, UsageError
-from tui.terminal import takes_unicode
+from convtui.engine.data.names import STEERING
+from convtui.engine.errors import RunNotFound, StoreError, UsageError
+from convtui.tui.terminal import takes_unicode
 
 if TYPE_CHECKING:
-    from engine.store import Run, Store
+    from convtui.engine.store import Run, Store
 
 
 def place(path: Path | None) -> Path | None:
@@ -63,7 +63,7 @@ def check_store(path: Path) -> None:
 
 def open_store(path: Path, *, create: bool = True) -> Store:
     """The store at `path`. Raises UsageError where it cannot be one: whoever named it can name another."""
-    from engine.store import Store
+    from convtui.engine.store import Store
 
     try:
         return Store.open(path, create=create)

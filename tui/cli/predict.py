@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.data.names import listed
-from engine.errors import NotApplicable
-from tui.cli.look import Epoch, opened, show, waiting
-from tui.cli.options import DEFAULT_STORE, AsJson, DataDir, RunName, StorePath, existing_store, line
-from tui.cli.run import DeviceName
+from convtui.engine.data.names import listed
+from convtui.engine.errors import NotApplicable
+from convtui.tui.cli.look import Epoch, opened, show, waiting
+from convtui.tui.cli.options import DEFAULT_STORE, AsJson, DataDir, RunName, StorePath, existing_store, line
+from convtui.tui.cli.run import DeviceName
 
 if TYPE_CHECKING:
-    from engine.lens.subject import Scores
+    from convtui.engine.lens.subject import Scores
 
 FITTED = {
     "resize": "pictures are squeezed to a square, as training images are: cut them to one first to keep their proportions",
@@ -40,7 +40,7 @@ def predict(
     with existing_store(store_path) as store, waiting() as told:
         run = store.find(reference)
         subject = opened(store, run, epoch=epoch, device=device, data_dir=data_dir, told=told)
-        from engine.lens.choosing import from_files, gives_classes
+        from convtui.engine.lens.choosing import from_files, gives_classes
 
         if (reason := gives_classes(subject)) is not None:
             raise NotApplicable(f"run {run.id} cannot predict: {reason}")
@@ -56,8 +56,8 @@ def predict(
             scores = dict(zip(subject.classes, prediction.scores, strict=True))
             print(line({"file": str(path), "predicted": subject.classes[prediction.predicted], PLURAL[prediction.kind]: scores}))
         return
-    from engine.lens.pictures import image_sheet
-    from engine.lens.results import Table
+    from convtui.engine.lens.pictures import image_sheet
+    from convtui.engine.lens.results import Table
 
     rows: list[list[str | float]] = []
     most = min(3, len(subject.classes))

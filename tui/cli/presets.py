@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from engine.errors import SpecError
-from tui.cli.options import AsJson, line
-from tui.text import clean
+from convtui.engine.errors import SpecError
+from convtui.tui.cli.options import AsJson, line
+from convtui.tui.text import clean
 
 if TYPE_CHECKING:
-    from engine.models import Summary
-    from engine.presets import Preset
+    from convtui.engine.models import Summary
+    from convtui.engine.presets import Preset
 
 
 def presets(
@@ -31,12 +31,12 @@ def presets(
 
 
 def _all(as_json: bool) -> None:
-    from engine.presets import presets as known
+    from convtui.engine.presets import presets as known
 
     if not as_json:
         from rich.table import Table
 
-        from tui.cli.tables import show
+        from convtui.tui.cli.tables import show
 
         table = Table("preset", "report", "data", "what it is", box=None, header_style="bold", pad_edge=False)
         for name, preset in known().items():
@@ -55,9 +55,9 @@ def _all(as_json: bool) -> None:
 
 def _summary(preset: Preset) -> Summary:
     """The net as it is for the preset's images; for ten classes where those are not known."""
-    from engine.data.catalog import describe
-    from engine.errors import DataError
-    from engine.models import check
+    from convtui.engine.data.catalog import describe
+    from convtui.engine.errors import DataError
+    from convtui.engine.models import check
 
     try:
         classes = describe(preset.spec.data.source).classes
@@ -82,9 +82,9 @@ def _values(preset: Preset, summary: Summary) -> dict[str, Any]:
 def _one(name: str, as_json: bool) -> None:
     from rich.table import Table
 
-    from engine.presets import preset as find
-    from engine.spec import hyperparameters, read, written
-    from tui.cli.tables import show
+    from convtui.engine.presets import preset as find
+    from convtui.engine.spec import hyperparameters, read, written
+    from convtui.tui.cli.tables import show
 
     preset = find(name)
     summary = _summary(preset)
@@ -114,7 +114,7 @@ def _one(name: str, as_json: bool) -> None:
 
 
 def _fields(as_json: bool) -> None:
-    from engine.spec import hyperparameters, written
+    from convtui.engine.spec import hyperparameters, written
 
     if as_json:
         for field in hyperparameters():
@@ -134,7 +134,7 @@ def _fields(as_json: bool) -> None:
         return
     from rich.table import Column, Table
 
-    from tui.cli.tables import show
+    from convtui.tui.cli.tables import show
 
     table = Table(
         Column("hyperparameter", no_wrap=True),

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.errors import ConvtuiError, RunBusy
-from tui.cli.options import DEFAULT_STORE, AsJson, DataDir, RunName, StorePath, existing_store
-from tui.cli.run import Detach, Quiet, budget, changes_of
+from convtui.engine.errors import ConvtuiError, RunBusy
+from convtui.tui.cli.options import DEFAULT_STORE, AsJson, DataDir, RunName, StorePath, existing_store
+from convtui.tui.cli.run import Detach, Quiet, budget, changes_of
 
 if TYPE_CHECKING:
-    from engine.spec import RunSpec
-    from engine.store import Run
+    from convtui.engine.spec import RunSpec
+    from convtui.engine.store import Run
 
 
 def resume(
@@ -29,7 +29,7 @@ def resume(
     data_dir: DataDir = None,
 ) -> None:
     """Let a run go on: a paused one where it is, any other from its last checkpoint."""
-    from engine.store import require_trained
+    from convtui.engine.store import require_trained
 
     with existing_store(store_path) as store:
         row = store.find(reference)
@@ -37,7 +37,7 @@ def resume(
         if row.status == "paused":
             if epochs or steps or images:
                 raise RunBusy(f"run {row.id} is paused: its budget can be changed once it is stopped ('convtui stop {row.id}')")
-            from tui.cli.control import ask
+            from convtui.tui.cli.control import ask
 
             ask(store, row.id, "continue", until={"running"})
             return
@@ -45,10 +45,10 @@ def resume(
         store.make_folder()
         spec = _spec(row, budget(epochs, steps, images))
 
-        from engine.device import choose, keep_freed_memory
-        from tui.cli.background import start_detached
-        from tui.cli.signals import handled
-        from tui.cli.train import face_for, load_dataset, train
+        from convtui.engine.device import choose, keep_freed_memory
+        from convtui.tui.cli.background import start_detached
+        from convtui.tui.cli.signals import handled
+        from convtui.tui.cli.train import face_for, load_dataset, train
 
         keep_freed_memory()
         with handled() as signals:
@@ -76,7 +76,7 @@ def resume(
 
 def _spec(row: Run, asked: dict[str, str | None]) -> RunSpec:
     """The run's spec with its new total, if there is something left to do."""
-    from engine.spec import changed
+    from convtui.engine.spec import changed
 
     if row.status == "running":
         raise RunBusy(f"run {row.id} is running (process {row.pid} on {row.host}): there is nothing to resume")

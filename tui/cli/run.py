@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tui.cli.options import DEFAULT_STORE, AsJson, DataDir, StorePath, check_store, open_store
+from convtui.tui.cli.options import DEFAULT_STORE, AsJson, DataDir, StorePath, check_store, open_store
 
 Detach = Annotated[bool, typer.Option("--detach", help="train in the background, also after this terminal is gone")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="say nothing but what goes wrong")]
@@ -41,8 +41,8 @@ def run(
     Exit code 0: finished, or stopped on request. 1: failed. 2: the command or a setting was wrong, nothing was started.
     3: diverged. 129, 130, 143: ended by a hang-up, Ctrl+C or kill; saved, 'convtui resume' goes on.
     """
-    from engine.presets import preset as find_preset
-    from engine.spec import changed
+    from convtui.engine.presets import preset as find_preset
+    from convtui.engine.spec import changed
 
     chosen = find_preset(preset)
     shortcuts = {"data.source": data, "optimiser.learning_rate": lr, "data.batch_size": batch_size, "training.seed": seed}
@@ -50,13 +50,13 @@ def run(
     spec, named = changed(chosen.spec, changes), "data.source" in changes
 
     # torch, and all that needs it, once the settings are known to make sense.
-    from engine.data.preview import Counts, count
-    from engine.device import choose, keep_freed_memory
-    from engine.store import checked_name
-    from engine.training.fitting import check_fits, refuse_lone_images
-    from tui.cli.background import start_detached
-    from tui.cli.signals import handled
-    from tui.cli.train import face_for, load_dataset, train
+    from convtui.engine.data.preview import Counts, count
+    from convtui.engine.device import choose, keep_freed_memory
+    from convtui.engine.store import checked_name
+    from convtui.engine.training.fitting import check_fits, refuse_lone_images
+    from convtui.tui.cli.background import start_detached
+    from convtui.tui.cli.signals import handled
+    from convtui.tui.cli.train import face_for, load_dataset, train
 
     keep_freed_memory()
     with handled() as signals:
@@ -85,7 +85,7 @@ def run(
 
 def changes_of(settings: list[str], shortcuts: Mapping[str, str | None]) -> dict[str, Any]:
     """What `--set` and its shortcuts change, by path. They go the same way, so that there is one judge of what a value may be."""
-    from engine.spec import parse_setting
+    from convtui.engine.spec import parse_setting
 
     given = {path: value for path, value in shortcuts.items() if value is not None}
     return dict(parse_setting(text) for text in [*settings, *(f"{path}={value}" for path, value in given.items())])

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
 
 import typer
 
-from engine.errors import SpecError, UsageError
-from tui.cli.compare import compare
-from tui.cli.options import DEFAULT_STORE, AsJson, RunName, StorePath, existing_store, line
-from tui.cli.watch import standing, watch
-from tui.text import clean, compact, duration, how_far, number, percent, size, sparkline, when
+from convtui.engine.errors import SpecError, UsageError
+from convtui.tui.cli.compare import compare
+from convtui.tui.cli.options import DEFAULT_STORE, AsJson, RunName, StorePath, existing_store, line
+from convtui.tui.cli.watch import standing, watch
+from convtui.tui.text import clean, compact, duration, how_far, number, percent, size, sparkline, when
 
 if TYPE_CHECKING:
-    from engine.store import Run, Store
+    from convtui.engine.store import Run, Store
 
 app = typer.Typer(help="List, show, watch, compare, export, rename, note or delete runs.", no_args_is_help=True)
 app.command()(watch)
@@ -60,8 +60,8 @@ def list_runs(
     if not found:
         print(f"no runs yet in {store_path}: 'convtui run --preset demo' trains one in seconds")
         return
-    from tui.cli.tables import aligned, width
-    from tui.measures import measure_text
+    from convtui.tui.cli.tables import aligned, width
+    from convtui.tui.measures import measure_text
 
     rows = [
         (
@@ -102,7 +102,7 @@ def show_run(reference: RunName, as_json: AsJson = False, store_path: StorePath 
         measured = {name: point.value for name, point in store.last_metrics(run.id).items() if _is_chosen(name)}
         stability = store.stability(run.id)
         folder = store.folder(run.id)
-    from tui.cli.tables import labelled
+    from convtui.tui.cli.tables import labelled
 
     if as_json:
         values = _values(run) | {"spec": run.spec_values, "provenance": run.repeatable}
@@ -153,7 +153,7 @@ def export(
     if out is None:
         _export(run, series, confusions, chosen, sys.stdout)
         return
-    from engine.files import deliver
+    from convtui.engine.files import deliver
 
     file = io.StringIO(newline="")
     _export(run, series, confusions, chosen, file)
@@ -262,7 +262,7 @@ def _chosen(store: Store, run_ids: list[int], wanted: Sequence[str]) -> list[str
     """
     if not (wanted and run_ids):
         return []
-    from tui.measures import STABILITY
+    from convtui.tui.measures import STABILITY
 
     recorded = [*store.metric_names(*run_ids), STABILITY]
     chosen: dict[str, None] = {}
@@ -294,8 +294,8 @@ def _tail(text: str, width: int) -> str:
 
 
 def _print_settings(run: Run) -> None:
-    from engine.spec import RunSpec, difference
-    from tui.cli.tables import labelled
+    from convtui.engine.spec import RunSpec, difference
+    from convtui.tui.cli.tables import labelled
 
     try:
         settings = run.settings
@@ -323,7 +323,7 @@ def _form(asked: str | None, out: Path | None) -> str:
     """`csv` or `json`: what was asked for, or else as the file's name ends. Raises UsageError, before anything is read."""
     if out is None:
         return asked or "csv"
-    from engine.files import check_target, is_stream
+    from convtui.engine.files import check_target, is_stream
 
     check_target(out)
     suffix = out.suffix.lower()

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tui.cli.options import DEFAULT_STORE, AsJson, StorePath, existing_store, line
-from tui.text import clean, size
+from convtui.tui.cli.options import DEFAULT_STORE, AsJson, StorePath, existing_store, line
+from convtui.tui.text import clean, size
 
 if TYPE_CHECKING:
-    from engine.store import Store
+    from convtui.engine.store import Store
 
 app = typer.Typer(help="Check the store and its folder.", no_args_is_help=True)
 

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.errors import UsageError
-from tui.cli.options import DEFAULT_STORE, AsJson, DataDir, StorePath, existing_store, line, open_store
-from tui.cli.run import DeviceName, Quiet
-from tui.text import clean
+from convtui.engine.errors import UsageError
+from convtui.tui.cli.options import DEFAULT_STORE, AsJson, DataDir, StorePath, existing_store, line, open_store
+from convtui.tui.cli.run import DeviceName, Quiet
+from convtui.tui.text import clean
 
 if TYPE_CHECKING:
-    from engine.spec import DataSpec
-    from engine.store import Store
-    from engine.study.results import Results
+    from convtui.engine.spec import DataSpec
+    from convtui.engine.store import Store
+    from convtui.engine.study.results import Results
 
 app = typer.Typer(help="List, run or show studies: many runs from one file, beside what was published.", no_args_is_help=True)
 
@@ -29,9 +29,9 @@ StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="a name of 'conv
 @app.command("list")
 def list_studies(as_json: AsJson = False, store_path: StorePath = DEFAULT_STORE) -> None:
     """List studies, shipped and your own, and how many of the runs of each are done: at its own budget, or scaled."""
-    from engine.errors import SpecError
-    from engine.study import own_studies, studies
-    from engine.study.results import progress
+    from convtui.engine.errors import SpecError
+    from convtui.engine.study import own_studies, studies
+    from convtui.engine.study.results import progress
 
     rows = []
     with _looked_into(store_path) as store:
@@ -47,7 +47,7 @@ def list_studies(as_json: AsJson = False, store_path: StorePath = DEFAULT_STORE)
                 counts = (str(len(study.settings)), f"{done.finished}/{done.wanted}", str(done.scaled or "—"))
                 rows.append((clean(name), clean(study.report) or "—", *counts, clean(study.title)))
     if rows:
-        from tui.cli.tables import aligned, width
+        from convtui.tui.cli.tables import aligned, width
 
         heads = ("study", "report", "settings", "done", "scaled", "what it is")
         right, drop = {"settings", "done", "scaled"}, ("what it is", "settings")
@@ -81,17 +81,17 @@ def run(
     processes as you like, brings a study to its end. Exit codes are those of 'run'; a diverged run is a result, and the study goes
     on after a failed one, to end with 1.
     """
-    from engine.study import plan
-    from engine.study import study as find_study
+    from convtui.engine.study import plan
+    from convtui.engine.study import study as find_study
 
     wanted_study = find_study(reference)
 
-    from engine.data.preview import count
-    from engine.device import choose, keep_freed_memory
-    from engine.study.running import check, to_do
-    from tui.cli.signals import handled
-    from tui.cli.study_runner import Runner
-    from tui.cli.train import face_for
+    from convtui.engine.data.preview import count
+    from convtui.engine.device import choose, keep_freed_memory
+    from convtui.engine.study.running import check, to_do
+    from convtui.tui.cli.signals import handled
+    from convtui.tui.cli.study_runner import Runner
+    from convtui.tui.cli.train import face_for
 
     def images(of: DataSpec) -> int:
         return count(of, data_dir).train
@@ -123,9 +123,9 @@ def show(
     store_path: StorePath = DEFAULT_STORE,
 ) -> None:
     """Show what was published, what was measured, and which claims hold."""
-    from engine.study import study as find_study
-    from engine.study.results import as_json as in_json
-    from engine.study.results import results
+    from convtui.engine.study import study as find_study
+    from convtui.engine.study.results import as_json as in_json
+    from convtui.engine.study.results import results
 
     if as_json and markdown:
         raise UsageError("--json and --md are two ways to write the same: choose one")
@@ -137,7 +137,7 @@ def show(
     if as_json:
         print(line(in_json(found)))
     elif markdown:
-        from engine.study.markdown import page
+        from convtui.engine.study.markdown import page
 
         print("\n".join(clean(text) for text in page(found).rstrip("\n").split("\n")))
     else:
@@ -145,8 +145,8 @@ def show(
 
 
 def _print(found: Results) -> None:
-    from engine.study import writing
-    from tui.cli.tables import aligned, width, wrapped
+    from convtui.engine.study import writing
+    from convtui.tui.cli.tables import aligned, width, wrapped
 
     study = found.study
     print(wrapped(clean(f"{study.name}: {study.title}")))

@@ -10,19 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.errors import ConvtuiError, RunBusy, StoreError
-from tui.cli.faces import speak
-from tui.cli.options import line
-from tui.text import clean
+from convtui.engine.errors import ConvtuiError, RunBusy, StoreError
+from convtui.tui.cli.faces import speak
+from convtui.tui.cli.options import line
+from convtui.tui.text import clean
 
 if TYPE_CHECKING:
     import torch
 
-    from engine.data.split import Dataset
-    from engine.spec import DataSpec
-    from engine.store import Match, Run, Standing, Store
-    from engine.study import Wanted
-    from tui.cli.signals import Signals
+    from convtui.engine.data.split import Dataset
+    from convtui.engine.spec import DataSpec
+    from convtui.engine.store import Match, Run, Standing, Store
+    from convtui.engine.study import Wanted
+    from convtui.tui.cli.signals import Signals
 
 
 @dataclass
@@ -42,7 +42,7 @@ class Runner:
 
     def run(self, wanted: Sequence[Wanted]) -> int:
         """All of them; the exit code."""
-        from engine.study.running import standing, take
+        from convtui.engine.study.running import standing, take
 
         for number, one in enumerate(wanted, 1):
             (found,) = standing(self.store, [one])
@@ -67,7 +67,7 @@ class Runner:
         return 1 if self.failed else 0
 
     def _train(self, wanted: Wanted, run: Run, dataset: Dataset, *, resume: bool) -> None:
-        from tui.cli.train import face_for, train
+        from convtui.tui.cli.train import face_for, train
 
         assert run.id is not None
         threads = int(run.repeatable.get("threads", 0)) if resume else 0
@@ -81,7 +81,7 @@ class Runner:
             self._complain(error, failed=not isinstance(error, RunBusy))
 
     def _keep_statistics(self, wanted: Wanted, found: Match) -> None:
-        from engine.study.running import keep_statistics, lacks_statistics
+        from convtui.engine.study.running import keep_statistics, lacks_statistics
 
         if lacks_statistics(self.store, wanted, found):
             assert found.run is not None
@@ -97,13 +97,13 @@ class Runner:
         self.failed += failed
         speak(f"convtui: {clean(f'{what}{error}')}", error=True)
         if error.__cause__ is not None:
-            from tui.log import log
+            from convtui.tui.log import log
 
             speak(f"convtui: the full story is in {log(error)}", error=True)
 
     def _dataset(self, wanted: Wanted) -> Dataset:
         """The images, kept for the next run where that wants the same."""
-        from tui.cli.train import face_for, load_dataset
+        from convtui.tui.cli.train import face_for, load_dataset
 
         if self._loaded is None or self._loaded[0] != wanted.spec.data:
             self._loaded = None  # not two sets at once
@@ -128,7 +128,7 @@ class Runner:
             speak(f"{place} {clean(wanted.setting)}, seed {wanted.seed}: run {run.id} {how}")
 
     def _sum_up(self, wanted: Sequence[Wanted]) -> None:
-        from engine.study.running import standing
+        from convtui.engine.study.running import standing
 
         counts = Counter(found.run.status for found in standing(self.store, wanted) if found.run is not None)
         name = wanted[0].study

@@ -6,18 +6,18 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine import events
-from engine.errors import ConvtuiError
-from tui.cli.faces import BarFace, Face, JsonFace, PlainFace, QuietFace, SafeFace
-from tui.cli.signals import Signals
-from tui.terminal import is_dumb
+from convtui.engine import events
+from convtui.engine.errors import ConvtuiError
+from convtui.tui.cli.faces import BarFace, Face, JsonFace, PlainFace, QuietFace, SafeFace
+from convtui.tui.cli.signals import Signals
+from convtui.tui.terminal import is_dumb
 
 if TYPE_CHECKING:
     import torch
 
-    from engine.data.split import Dataset
-    from engine.spec import RunSpec
-    from engine.store import Run, Store
+    from convtui.engine.data.split import Dataset
+    from convtui.engine.spec import RunSpec
+    from convtui.engine.store import Run, Store
 
 EXIT_DIVERGED = 3
 
@@ -37,7 +37,7 @@ def face_for(run: int, *, as_json: bool, quiet: bool) -> Face:
 
 def load_dataset(spec: RunSpec, data_dir: Path | None, face: Face, *, named: bool) -> Dataset:
     """The images of `spec`, with what there is to say about them said."""
-    from engine.data.catalog import load
+    from convtui.engine.data.catalog import load
 
     try:
         dataset = load(spec.data, data_dir, named=named, progress=face.preparing)
@@ -61,7 +61,7 @@ def train(
     resume: bool = False,
 ) -> int:
     """Train a claimed run to an end of some kind. Returns the exit code of DESIGN.md."""
-    from engine.training.recorded import recorded
+    from convtui.engine.training.recorded import recorded
 
     assert run.id is not None
     ending: events.Ending | None = None

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tui.cli.options import AsJson, line
+from convtui.tui.cli.options import AsJson, line
 
 
 def views(
@@ -14,8 +14,8 @@ def views(
     as_json: AsJson = False,
 ) -> None:
     """List the views that 'convtui look' can show, or one view's options."""
-    from engine.lens.registry import view as find
-    from engine.lens.registry import views as known
+    from convtui.engine.lens.registry import view as find
+    from convtui.engine.lens.registry import views as known
 
     chosen = list(known().values()) if name is None else [find(name)]
     if as_json:
@@ -24,7 +24,7 @@ def views(
         return
     from rich.table import Column, Table
 
-    from tui.cli.tables import show
+    from convtui.tui.cli.tables import show
 
     def table(*names: str) -> Table:
         first, *rest = names
@@ -38,7 +38,7 @@ def views(
         return
     (only,) = chosen
     print(f"{only.name}: {only.title}\n")
-    from engine.spec import written
+    from convtui.engine.spec import written
 
     listed = table("option", "default", "what it may be", "what it is")
     for field in only.fields():

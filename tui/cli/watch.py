@@ -7,12 +7,12 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tui.cli.options import DEFAULT_STORE, ENDED, AsJson, RunName, StorePath, existing_store, last_line, line
-from tui.terminal import is_dumb
-from tui.text import NOTHING, clean, epoch_scores, how_far, percent
+from convtui.tui.cli.options import DEFAULT_STORE, ENDED, AsJson, RunName, StorePath, existing_store, last_line, line
+from convtui.tui.terminal import is_dumb
+from convtui.tui.text import NOTHING, clean, epoch_scores, how_far, percent
 
 if TYPE_CHECKING:
-    from engine.store import Run, Store
+    from convtui.engine.store import Run, Store
 
 SCORES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
 LOOK_SECONDS = 0.25

@@ -11,11 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 from rich.cells import cell_len
 from rich.style import Style
 
-from engine.axis import share_axis
-from engine.lens.results import Curves
-from tui.charting import GREATEST_VALUE, LEAST_VALUE
-from tui.drawing.rows import BOLD, DIM, Row, Words, shortened, wrapped
-from tui.text import clean, compact
+from convtui.engine.axis import share_axis
+from convtui.engine.lens.results import Curves
+from convtui.tui.charting import GREATEST_VALUE, LEAST_VALUE
+from convtui.tui.drawing.rows import BOLD, DIM, Row, Words, shortened, wrapped
+from convtui.tui.text import clean, compact
 
 # Okabe and Ito 2008, "Color universal design": told apart by the colour-blind too.
 COLOURS = [Style(color=code) for code in ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")]

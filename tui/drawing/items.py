@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from textual.geometry import Region
 
-from engine.lens.results import Result, Sheet, Table
-from tui.drawing.matrices import plan as plan_matrix
-from tui.drawing.printing import groups, result_rows
-from tui.drawing.rows import Colours, Row, wrapped
-from tui.drawing.sheets import head, planned
+from convtui.engine.lens.results import Result, Sheet, Table
+from convtui.tui.drawing.matrices import plan as plan_matrix
+from convtui.tui.drawing.printing import groups, result_rows
+from convtui.tui.drawing.rows import Colours, Row, wrapped
+from convtui.tui.drawing.sheets import head, planned
 
 
 @dataclass(frozen=True, slots=True)

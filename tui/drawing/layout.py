@@ -9,9 +9,9 @@ from itertools import accumulate
 
 from rich.cells import cell_len
 
-from engine.lens.results import Sheet
-from tui.drawing.rows import shortened, wrapped
-from tui.text import clean
+from convtui.engine.lens.results import Sheet
+from convtui.tui.drawing.rows import shortened, wrapped
+from convtui.tui.text import clean
 
 LEGIBLE = 8
 """Columns that a tile should have at least, and ..."""

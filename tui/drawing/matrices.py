@@ -10,10 +10,10 @@ import numpy as np
 from rich.cells import cell_len
 from rich.style import Style
 
-from engine.lens.colour import ramp
-from engine.lens.results import Table
-from tui.drawing.rows import BOLD, DIM, GLYPHS, PLAIN, Colours, Row, Words, luma, shortened, wrapped
-from tui.text import clean, percent
+from convtui.engine.lens.colour import ramp
+from convtui.engine.lens.results import Table
+from convtui.tui.drawing.rows import BOLD, DIM, GLYPHS, PLAIN, Colours, Row, Words, luma, shortened, wrapped
+from convtui.tui.text import clean, percent
 
 NAME = 8
 """Columns that names of rows should have at least."""

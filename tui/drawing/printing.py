@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.segment import Segment
 
-from engine.lens.results import Curves, Result, Sheet, Table
-from tui.drawing.curves import curves_rows
-from tui.drawing.matrices import matrix_rows
-from tui.drawing.rows import DIM, Colours, Row, advice, colours_of, printable, wrapped
-from tui.drawing.sheets import sheet_rows
-from tui.drawing.tables import table_rows
+from convtui.engine.lens.results import Curves, Result, Sheet, Table
+from convtui.tui.drawing.curves import curves_rows
+from convtui.tui.drawing.matrices import matrix_rows
+from convtui.tui.drawing.rows import DIM, Colours, Row, advice, colours_of, printable, wrapped
+from convtui.tui.drawing.sheets import sheet_rows
+from convtui.tui.drawing.tables import table_rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
 
-from tui.terminal import takes_unicode, unicode_advice
-from tui.text import clean
+from convtui.tui.terminal import takes_unicode, unicode_advice
+from convtui.tui.text import clean
 
 Colours = Literal["full", "few", "none"]
 """What pictures may use: true colour; the 256 of a terminal; or characters of different weight in place of colours."""

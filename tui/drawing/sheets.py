@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.lens.colour import coloured, ramp
-from engine.lens.results import Sheet
-from tui.drawing.layout import Layout, even, plan
-from tui.drawing.rows import BARE, BOLD, DIM, Colours, Row, Words, luma, packed, shortened, wrapped
-from tui.text import clean
+from convtui.engine.lens.colour import coloured, ramp
+from convtui.engine.lens.results import Sheet
+from convtui.tui.drawing.layout import Layout, even, plan
+from convtui.tui.drawing.rows import BARE, BOLD, DIM, Colours, Row, Words, luma, packed, shortened, wrapped
+from convtui.tui.text import clean
 
 Halves = NDArray[np.int32]
 """Colours of half cells as a Row holds them."""

@@ -8,9 +8,9 @@ from itertools import starmap
 
 from rich.cells import cell_len
 
-from engine.lens.results import Cell, Table
-from tui.drawing.rows import BOLD, DIM, Row, Words, shortened, wrapped
-from tui.text import clean, compact, percent
+from convtui.engine.lens.results import Cell, Table
+from convtui.tui.drawing.rows import BOLD, DIM, Row, Words, shortened, wrapped
+from convtui.tui.text import clean, compact, percent
 
 GAP = 2
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.style import Style
 
-from tui.drawing.rows import BARE, Colours, Row, Words, luma, packed, shortened
+from convtui.tui.drawing.rows import BARE, Colours, Row, Words, luma, packed, shortened
 
 WORDS = 14
 """Columns that the words below an image have at least."""

@@ -1,9 +1,9 @@
 """Looking at nets off the screen's thread: what is asked, how it is answered, and where it leads."""
 
-from tui.looking.asked import About, Asked, Images, Layer, NoImages, Opened, Progress, Refused, Seen, Told, Wanted
-from tui.looking.following import follow, in_words
-from tui.looking.keeping import command, file_name
-from tui.looking.thread import Looking
+from convtui.tui.looking.asked import About, Asked, Images, Layer, NoImages, Opened, Progress, Refused, Seen, Told, Wanted
+from convtui.tui.looking.following import follow, in_words
+from convtui.tui.looking.keeping import command, file_name
+from convtui.tui.looking.thread import Looking
 
 __all__ = [
     "About",

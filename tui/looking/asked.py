@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from engine.lens.registry import View
-    from engine.lens.results import Result, Sheet
-    from engine.lens.subject import Prediction
+    from convtui.engine.lens.registry import View
+    from convtui.engine.lens.results import Result, Sheet
+    from convtui.engine.lens.subject import Prediction
 
 Options = tuple[tuple[str, str], ...]
 """Name and value of the options that are not left to the view, as the command line takes them."""

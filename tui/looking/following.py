@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tui.looking.asked import About, Asked
+from convtui.tui.looking.asked import About, Asked
 
 if TYPE_CHECKING:
-    from engine.lens.results import Target
+    from convtui.engine.lens.results import Target
 
 
 def follow(asked: Asked, target: Target, about: About) -> Asked | None:

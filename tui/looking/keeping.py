@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from tui.looking.asked import Asked
+from convtui.tui.looking.asked import Asked
 
 
 def command(asked: Asked, *, store: Path, device: str, data_dir: Path | None) -> str:

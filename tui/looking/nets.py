@@ -10,15 +10,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from engine.errors import ConvtuiError
-from tui.between_pulls import BetweenPulls
-from tui.looking.asked import About, Layer
+from convtui.engine.errors import ConvtuiError
+from convtui.tui.between_pulls import BetweenPulls
+from convtui.tui.looking.asked import About, Layer
 
 if TYPE_CHECKING:
-    from engine.data.split import Dataset
-    from engine.lens.subject import Subject
-    from engine.store import Run, Store
-    from engine.training import Training
+    from convtui.engine.data.split import Dataset
+    from convtui.engine.lens.subject import Subject
+    from convtui.engine.store import Run, Store
+    from convtui.engine.training import Training
 
 T = TypeVar("T")
 
@@ -139,8 +139,8 @@ class Nets:
         return Net(replace(about, in_training=True), look)
 
     def _on_disk(self, run_id: int, epoch: str) -> Net:
-        from engine.device import choose, keep_freed_memory
-        from engine.lens.opening import of_run
+        from convtui.engine.device import choose, keep_freed_memory
+        from convtui.engine.lens.opening import of_run
 
         keep_freed_memory()
         run = self._store().run(run_id)
@@ -173,8 +173,8 @@ def _look_between_pulls(
     store: Store, run: Run, between_pulls: BetweenPulls, waiting: Waiting, work: Callable[[Subject], T]
 ) -> tuple[T, int]:
     """Have the thread that trains the run look at the net as it is when the turn comes."""
-    from engine.lens.opening import of_net
-    from engine.lens.subject import Cancelled
+    from convtui.engine.lens.opening import of_net
+    from convtui.engine.lens.subject import Cancelled
 
     def at_rest(training: Training, dataset: Dataset) -> tuple[T, int]:
         # Torch's global generators are not the training's here: it has put its own away.
@@ -207,7 +207,7 @@ def _look_between_pulls(
 
 
 def _about(run: Run, subject: Subject) -> About:
-    from engine.lens.registry import views
+    from convtui.engine.lens.registry import views
 
     tape, spec = subject.tape, subject.spec
     assert run.id is not None

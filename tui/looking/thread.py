@@ -13,15 +13,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.errors import ConvtuiError
-from tui.between_pulls import BetweenPulls
-from tui.looking.asked import Asked, Images, NoImages, Opened, Progress, Refused, Seen, Told, Wanted
-from tui.looking.nets import Net, Nets, TrainingEnded, Waiting
+from convtui.engine.errors import ConvtuiError
+from convtui.tui.between_pulls import BetweenPulls
+from convtui.tui.looking.asked import Asked, Images, NoImages, Opened, Progress, Refused, Seen, Told, Wanted
+from convtui.tui.looking.nets import Net, Nets, TrainingEnded, Waiting
 
 if TYPE_CHECKING:
-    from engine.lens.results import Sheet
-    from engine.lens.subject import Prediction, Subject
-    from engine.store import Store
+    from convtui.engine.lens.results import Sheet
+    from convtui.engine.lens.subject import Prediction, Subject
+    from convtui.engine.store import Store
 
 PROGRESS_SECONDS = 0.1
 """Between two words of how far a look is."""
@@ -116,7 +116,7 @@ class Looking:
         return self._closing or self._dropped or newer is not None
 
     def _answer(self, fresh: bool) -> None:
-        from engine.lens.subject import Cancelled
+        from convtui.engine.lens.subject import Cancelled
 
         in_hand = self._in_hand
         assert in_hand is not None
@@ -132,7 +132,7 @@ class Looking:
         except ConvtuiError as error:
             self._refuse(str(error))
         except Exception as error:
-            from tui.log import log
+            from convtui.tui.log import log
 
             story = f"{type(error).__name__}: {error}".splitlines()[0]
             self._refuse(f"{story}; the full story is in {log(error)}")
@@ -162,7 +162,7 @@ class Looking:
         return self._nets.open(asked.run, asked.epoch)
 
     def _look_through(self, net: Net, asked: Asked) -> None:
-        from engine.lens.registry import view
+        from convtui.engine.lens.registry import view
 
         if not asked.view:
             fit = [name for name in (FIRST, *net.about.views) if net.about.unfit[name] is None]
@@ -188,7 +188,7 @@ class Looking:
         self._say(Images(wanted, total, sheet, predictions, net.about.classes, step))
 
     def _loading(self, what: str, done: int, total: int) -> None:
-        from engine.lens.subject import Cancelled
+        from convtui.engine.lens.subject import Cancelled
 
         if isinstance(self._in_hand, Wanted) and self._overtaken():
             raise Cancelled  # the look may do without images
@@ -207,8 +207,8 @@ class Looking:
 
 
 def _images(subject: Subject, wanted: Wanted) -> tuple[int, Sheet, list[Prediction]]:
-    from engine.lens.choosing import numbered
-    from engine.lens.pictures import image_sheet
+    from convtui.engine.lens.choosing import numbered
+    from convtui.engine.lens.pictures import image_sheet
 
     split = subject.split(wanted.split)  # type: ignore[arg-type]
     numbers = list(range(min(wanted.first, len(split)), min(wanted.first + wanted.count, len(split))))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from tui.screens.compare import ComparePage
-from tui.screens.live import LivePage
-from tui.screens.look import LookPage
-from tui.screens.new import NewPage
-from tui.screens.page import Page
-from tui.screens.runs import RunsPage
-from tui.screens.studies import StudiesPage
+from convtui.tui.screens.compare import ComparePage
+from convtui.tui.screens.live import LivePage
+from convtui.tui.screens.look import LookPage
+from convtui.tui.screens.new import NewPage
+from convtui.tui.screens.page import Page
+from convtui.tui.screens.runs import RunsPage
+from convtui.tui.screens.studies import StudiesPage
 
 PAGES: dict[str, type[Page]] = {page.NAME: page for page in (RunsPage, NewPage, LivePage, LookPage, ComparePage, StudiesPage)}
 """Mode -> page, in the order of the top bar."""

@@ -12,7 +12,7 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
-from engine.errors import ConvtuiError
+from convtui.engine.errors import ConvtuiError
 
 _BOX = """
     {name} {{ align: center middle; }}

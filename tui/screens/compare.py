@@ -16,16 +16,16 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
-from engine.errors import ConvtuiError
-from tui.outcomes import DROPPED, FLUSH_RIGHT, baseline_of, cells, heads, markdown
-from tui.screens.comparing import METRICS, Compared, Reader, settings_text
-from tui.screens.crossing import Crossing
-from tui.screens.run_lines import COLOURS
-from tui.screens.taking_away import TakingAway
-from tui.text import clean
-from tui.widgets.chart import Chart
-from tui.widgets.menu import Menu
-from tui.widgets.text_table import Head, Row, TextTable
+from convtui.engine.errors import ConvtuiError
+from convtui.tui.outcomes import DROPPED, FLUSH_RIGHT, baseline_of, cells, heads, markdown
+from convtui.tui.screens.comparing import METRICS, Compared, Reader, settings_text
+from convtui.tui.screens.crossing import Crossing
+from convtui.tui.screens.run_lines import COLOURS
+from convtui.tui.screens.taking_away import TakingAway
+from convtui.tui.text import clean
+from convtui.tui.widgets.chart import Chart
+from convtui.tui.widgets.menu import Menu
+from convtui.tui.widgets.text_table import Head, Row, TextTable
 
 ROOMY = (150, 50)
 """Columns and rows from which there is room for four charts."""

@@ -11,15 +11,15 @@ from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
 
-from tui import measures
-from tui.charting import Form, Line, Plot
-from tui.kept_series import KeptSeries, XAxis
-from tui.screens.live_reading import Options, line_of
-from tui.text import clean, fitted
+from convtui.tui import measures
+from convtui.tui.charting import Form, Line, Plot
+from convtui.tui.kept_series import KeptSeries, XAxis
+from convtui.tui.screens.live_reading import Options, line_of
+from convtui.tui.text import clean, fitted
 
 if TYPE_CHECKING:
-    from engine.store import Run, Store
-    from engine.study.comparing import Comparing, Comparison
+    from convtui.engine.store import Run, Store
+    from convtui.engine.study.comparing import Comparing, Comparison
 
 VALUE_WIDTH = 60
 METRICS: tuple[tuple[str, str, Form], ...] = (
@@ -56,7 +56,7 @@ class Reader:
 
     def read(self, store: Store, run_ids: Sequence[int], measure: str = "") -> Compared:
         """These runs, those that are still there, and curves of one `measure` more. Raises StoreError."""
-        from engine.study.comparing import Comparing
+        from convtui.engine.study.comparing import Comparing
 
         self._comparing = self._comparing or Comparing()
         found = {run.id: run for run in store.runs(ids=run_ids)}

@@ -8,8 +8,8 @@ from typing import ClassVar
 from textual import on
 from textual.binding import Binding, BindingType
 
-from tui.screens.page import Page
-from tui.widgets.chart import Chart
+from convtui.tui.screens.page import Page
+from convtui.tui.widgets.chart import Chart
 
 
 class Crossing(Page):

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from tui.measures import is_share
-from tui.screens.measured import Measured
-from tui.screens.run_lines import Line
+from convtui.tui.measures import is_share
+from convtui.tui.screens.measured import Measured
+from convtui.tui.screens.run_lines import Line
 
 Condition = Callable[[Line], bool]
 

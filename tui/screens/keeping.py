@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 from textual.screen import Screen
 
-from engine.errors import UsageError
-from tui.screens.asking import Writing
+from convtui.engine.errors import UsageError
+from convtui.tui.screens.asking import Writing
 
 if TYPE_CHECKING:
-    from tui.widgets.draft import Draft
+    from convtui.tui.widgets.draft import Draft
 
 
 def keep_preset(screen: Screen[Any], draft: Draft, kept: Callable[[], None]) -> None:
     """Ask and save; `kept` is called when it is done, with the draft now standing on the new preset."""
-    from engine.presets import presets
-    from tui.widgets.menu import Menu
-    from tui.widgets.own_preset import file_of, save
+    from convtui.engine.presets import presets
+    from convtui.tui.widgets.menu import Menu
+    from convtui.tui.widgets.own_preset import file_of, save
 
     def write(name: str) -> None:
         parent = draft.preset or "settings of a run"

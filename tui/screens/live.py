@@ -16,20 +16,20 @@ from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Static
 
-from engine.errors import ConvtuiError, RunNotFound
-from tui.charting import Plot
-from tui.screens.crossing import Crossing
-from tui.screens.live_reading import AXES, SMOOTHINGS, Entry, Options, Reader, Seen
-from tui.screens.live_steering import Asked, Steering
-from tui.screens.live_words import clock, standing
-from tui.screens.run_lines import LIVE
-from tui.screens.run_words import BETWEEN
-from tui.text import clean
-from tui.widgets.chart import Chart
-from tui.widgets.device_line import DeviceLine
+from convtui.engine.errors import ConvtuiError, RunNotFound
+from convtui.tui.charting import Plot
+from convtui.tui.screens.crossing import Crossing
+from convtui.tui.screens.live_reading import AXES, SMOOTHINGS, Entry, Options, Reader, Seen
+from convtui.tui.screens.live_steering import Asked, Steering
+from convtui.tui.screens.live_words import clock, standing
+from convtui.tui.screens.run_lines import LIVE
+from convtui.tui.screens.run_words import BETWEEN
+from convtui.tui.text import clean
+from convtui.tui.widgets.chart import Chart
+from convtui.tui.widgets.device_line import DeviceLine
 
 if TYPE_CHECKING:
-    from engine.store import Run
+    from convtui.engine.store import Run
 
 NARROW, LOW = 100, 30
 """Columns below which the charts stand one above the other; rows below which the messages get little room."""

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tui import measures
-from tui.charting import Line, Mark, Plot
-from tui.kept_series import MANY, KeptChanges, KeptSeries, XAxis, is_of_steps
-from tui.screens.run_words import BETWEEN, settings_words
-from tui.text import clean, percent, size
+from convtui.tui import measures
+from convtui.tui.charting import Line, Mark, Plot
+from convtui.tui.kept_series import MANY, KeptChanges, KeptSeries, XAxis, is_of_steps
+from convtui.tui.screens.run_words import BETWEEN, settings_words
+from convtui.tui.text import clean, percent, size
 
 if TYPE_CHECKING:
-    from engine.store import Run, Store
+    from convtui.engine.store import Run, Store
 
 AXES = ("epoch", "step", "time")
 SMOOTHINGS = ("off", "light", "strong")
@@ -75,7 +75,7 @@ class Reader:
 
     def look(self, store: Store, run_id: int | None) -> Seen | None:
         """The run of this id, or the newest one; None where there is none at all. Raises StoreError, RunNotFound."""
-        from engine.store.processes import hostname
+        from convtui.engine.store.processes import hostname
 
         run = store.run(run_id) if run_id is not None else next(iter(store.runs(limit=1)), None)
         if run is None or run.id is None:

@@ -10,14 +10,14 @@ from rich.text import Text
 from textual import work
 from textual.message import Message
 
-from engine.errors import ConvtuiError, RunBusy
-from tui.screens.asking import Writing
-from tui.screens.live_reading import Entry
-from tui.screens.page import Page
-from tui.text import clean, compact
+from convtui.engine.errors import ConvtuiError, RunBusy
+from convtui.tui.screens.asking import Writing
+from convtui.tui.screens.live_reading import Entry
+from convtui.tui.screens.page import Page
+from convtui.tui.text import clean, compact
 
 if TYPE_CHECKING:
-    from engine.store import RequestKind, Run, Store
+    from convtui.engine.store import RequestKind, Run, Store
 
 PATIENCE_SECONDS = 10.0
 """After which a run that has not taken a request is said to be busy."""

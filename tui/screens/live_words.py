@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from tui.screens.run_lines import COLOURS, LIVE, SYMBOLS
-from tui.text import clean, duration, percent, when
+from convtui.tui.screens.run_lines import COLOURS, LIVE, SYMBOLS
+from convtui.tui.text import clean, duration, percent, when
 
 if TYPE_CHECKING:
-    from engine.store import Run
+    from convtui.engine.store import Run
 
 BAR_COLOUR = "#56B4E9"
 LEAST_BAR, MOST_BAR = 8, 48

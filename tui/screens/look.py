@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 from textual.binding import Binding, BindingType
 
-from tui.looking import Asked, follow
-from tui.screens.look_asking import Asking, Step
-from tui.widgets.image_strip import ImageStrip
-from tui.widgets.layers import Layers
-from tui.widgets.sheet_view import SheetView
-from tui.widgets.view_options import ViewOptions
-from tui.widgets.views import Views
+from convtui.tui.looking import Asked, follow
+from convtui.tui.screens.look_asking import Asking, Step
+from convtui.tui.widgets.image_strip import ImageStrip
+from convtui.tui.widgets.layers import Layers
+from convtui.tui.widgets.sheet_view import SheetView
+from convtui.tui.widgets.view_options import ViewOptions
+from convtui.tui.widgets.views import Views
 
 if TYPE_CHECKING:
-    from engine.lens.results import Target
+    from convtui.engine.lens.results import Target
 
 GOES_ALONG = ("layer", "split", "image")
 """Options that say what is looked at: another view is asked for the same, where it can be."""
@@ -102,7 +102,7 @@ class LookPage(Asking):
 
     @on(ImageStrip.Chosen)
     def _image_chosen(self, event: ImageStrip.Chosen) -> None:
-        from engine.lens.results import Target
+        from convtui.engine.lens.results import Target
 
         if self._asked is None or self._about is None:
             return

@@ -9,16 +9,16 @@ from textual import on
 from textual.message import Message
 from textual.widgets import Static
 
-from engine.errors import ConvtuiError
-from tui.looking import About, Asked, Images, Looking, NoImages, Opened, Progress, Refused, Seen, Told, Wanted, in_words
-from tui.screens.look_keeping import Keeping
-from tui.screens.look_words import heading, image_of, way
-from tui.text import clean
-from tui.widgets.image_strip import ImageStrip
-from tui.widgets.layers import Layers
-from tui.widgets.sheet_view import SheetView
-from tui.widgets.view_options import ViewOptions
-from tui.widgets.views import Views
+from convtui.engine.errors import ConvtuiError
+from convtui.tui.looking import About, Asked, Images, Looking, NoImages, Opened, Progress, Refused, Seen, Told, Wanted, in_words
+from convtui.tui.screens.look_keeping import Keeping
+from convtui.tui.screens.look_words import heading, image_of, way
+from convtui.tui.text import clean
+from convtui.tui.widgets.image_strip import ImageStrip
+from convtui.tui.widgets.layers import Layers
+from convtui.tui.widgets.sheet_view import SheetView
+from convtui.tui.widgets.view_options import ViewOptions
+from convtui.tui.widgets.views import Views
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from textual import work
 
-from engine.errors import ConvtuiError
-from tui.looking import Asked, Seen, command, file_name
-from tui.screens.look_panes import Panes
-from tui.text import clean
+from convtui.engine.errors import ConvtuiError
+from convtui.tui.looking import Asked, Seen, command, file_name
+from convtui.tui.screens.look_panes import Panes
+from convtui.tui.text import clean
 
 if TYPE_CHECKING:
-    from engine.lens.results import Result
+    from convtui.engine.lens.results import Result
 
 
 class Keeping(Panes):
@@ -47,14 +47,14 @@ class Keeping(Panes):
 
     @work(thread=True, group="saving")
     def _save(self, results: list[Result], path: Path) -> None:
-        from engine.lens.saving import save
+        from convtui.engine.lens.saving import save
 
         try:
             save(results, path)
         except ConvtuiError as error:
             self.app.call_from_thread(self.notify, str(error), severity="error", markup=False)
         except Exception as error:
-            from tui.log import log
+            from convtui.tui.log import log
 
             told = f"{type(error).__name__}: {error}; the full story is in {log(error)}"
             self.app.call_from_thread(self.notify, told, severity="error", markup=False)

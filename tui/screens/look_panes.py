@@ -9,12 +9,12 @@ from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 from textual.widgets import Static
 
-from tui.screens.page import Page
-from tui.widgets.image_strip import ImageStrip
-from tui.widgets.layers import Layers
-from tui.widgets.sheet_view import SheetView
-from tui.widgets.view_options import ViewOptions
-from tui.widgets.views import Views
+from convtui.tui.screens.page import Page
+from convtui.tui.widgets.image_strip import ImageStrip
+from convtui.tui.widgets.layers import Layers
+from convtui.tui.widgets.sheet_view import SheetView
+from convtui.tui.widgets.view_options import ViewOptions
+from convtui.tui.widgets.views import Views
 
 WIDE = 110
 """Columns from which the layers and the options stand beside the picture."""

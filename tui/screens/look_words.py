@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from tui.looking import About, Asked
-from tui.text import clean
-from tui.widgets.view_options import words
+from convtui.tui.looking import About, Asked
+from convtui.tui.text import clean
+from convtui.tui.widgets.view_options import words
 
 if TYPE_CHECKING:
-    from engine.lens.results import Result
+    from convtui.engine.lens.results import Result
 
 
 def heading(about: About, asked: Asked, step: int | None, newer: str) -> str:
@@ -45,7 +45,7 @@ def way(looks: Sequence[Asked], width: int) -> str:
 
 def image_of(results: Iterable[Result]) -> int | None:
     """The number of the image that all of this is about; None where it is about several or none."""
-    from engine.lens.results import Sheet, Table
+    from convtui.engine.lens.results import Sheet, Table
 
     targets = [tile.target for result in results if isinstance(result, Sheet) for tile in result.tiles]
     targets += [target for result in results if isinstance(result, Table) for target in result.targets]

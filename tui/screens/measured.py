@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from tui.measures import STABILITY, measure_text
-from tui.screens.run_lines import Column, Line
-from tui.text import clean
+from convtui.tui.measures import STABILITY, measure_text
+from convtui.tui.screens.run_lines import Column, Line
+from convtui.tui.text import clean
 
 OF_THE_TABLE = ("test_accuracy", "test_loss", "seconds", "best_epoch")
 """Series that have a column anyway."""

@@ -14,15 +14,15 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
-from tui.screens.new_actions import NewActions
-from tui.text import clean
+from convtui.tui.screens.new_actions import NewActions
+from convtui.tui.text import clean
 
 if TYPE_CHECKING:
-    from engine.spec import RunSpec
-    from tui.screens.trying import Trying
-    from tui.widgets.data_panel import DataPanel
-    from tui.widgets.form import Form
-    from tui.widgets.net_panel import Facts, NetPanel
+    from convtui.engine.spec import RunSpec
+    from convtui.tui.screens.trying import Trying
+    from convtui.tui.widgets.data_panel import DataPanel
+    from convtui.tui.widgets.form import Form
+    from convtui.tui.widgets.net_panel import Facts, NetPanel
 
 PREFERRED = "lenet5"
 """The preset that the page begins with."""
@@ -76,13 +76,13 @@ class NewPage(NewActions):
 
     def body(self) -> Iterable[Widget]:
         # Here: the first frame of the application does without the form and what it needs.
-        from engine.spec import make
-        from tui.screens.trying import Trying
-        from tui.widgets.data_panel import DataPanel
-        from tui.widgets.draft import Draft
-        from tui.widgets.form import Form
-        from tui.widgets.items import Item
-        from tui.widgets.net_panel import NetPanel
+        from convtui.engine.spec import make
+        from convtui.tui.screens.trying import Trying
+        from convtui.tui.widgets.data_panel import DataPanel
+        from convtui.tui.widgets.draft import Draft
+        from convtui.tui.widgets.form import Form
+        from convtui.tui.widgets.items import Item
+        from convtui.tui.widgets.net_panel import NetPanel
 
         known = self.presets()
         first = known.get(PREFERRED) or next(iter(known.values()), None)
@@ -103,25 +103,25 @@ class NewPage(NewActions):
 
     @property
     def form(self) -> Form:
-        from tui.widgets.form import Form
+        from convtui.tui.widgets.form import Form
 
         return self.query_one(Form)
 
     @property
     def panel(self) -> NetPanel:
-        from tui.widgets.net_panel import NetPanel
+        from convtui.tui.widgets.net_panel import NetPanel
 
         return self.query_one(NetPanel)
 
     @property
     def images(self) -> DataPanel:
-        from tui.widgets.data_panel import DataPanel
+        from convtui.tui.widgets.data_panel import DataPanel
 
         return self.query_one(DataPanel)
 
     @property
     def trying(self) -> Trying:
-        from tui.screens.trying import Trying
+        from convtui.tui.screens.trying import Trying
 
         return self.query_one(Trying)
 
@@ -198,7 +198,7 @@ class NewPage(NewActions):
 
     @work(thread=True, group="net", exclusive=True)
     def _find_out(self, number: int, spec: RunSpec, named: bool) -> None:
-        from tui.widgets.net_panel import facts
+        from convtui.tui.widgets.net_panel import facts
 
         if number == self._asked:
             self.post_message(self.Known(number, facts(spec, self.convtui.session.data_dir, named=named)))

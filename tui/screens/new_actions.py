@@ -9,15 +9,15 @@ from textual import on, work
 from textual.message import Message
 from textual.worker import get_current_worker
 
-from engine.errors import ConvtuiError
-from tui.screens.page import Page
-from tui.text import clean, size
+from convtui.engine.errors import ConvtuiError
+from convtui.tui.screens.page import Page
+from convtui.tui.text import clean, size
 
 if TYPE_CHECKING:
-    from engine.presets import Preset
-    from engine.spec import RunSpec
-    from tui.screens.trying import Kind, Trying
-    from tui.widgets.form import Form
+    from convtui.engine.presets import Preset
+    from convtui.engine.spec import RunSpec
+    from convtui.tui.screens.trying import Kind, Trying
+    from convtui.tui.widgets.form import Form
 
 
 class NewActions(Page):
@@ -63,15 +63,15 @@ class NewActions(Page):
 
     def presets(self) -> dict[str, Preset]:
         """Every preset that can be read."""
-        from engine.errors import SpecError
-        from engine.presets import presets
+        from convtui.engine.errors import SpecError
+        from convtui.engine.presets import presets
 
         return {name: preset for name, preset in presets().items() if not isinstance(preset, SpecError)}
 
     def action_presets(self) -> None:
         """Choose what to start from."""
-        from engine.presets import own_presets, presets
-        from tui.widgets.menu import Menu
+        from convtui.engine.presets import own_presets, presets
+        from convtui.tui.widgets.menu import Menu
 
         known = self.presets()
         for broken in (found for name, found in presets().items() if name not in known):
@@ -105,7 +105,7 @@ class NewActions(Page):
     @work(thread=True, group="devices", exclusive=True)
     def action_devices(self) -> None:
         """Find out which devices there are, then ask."""
-        from engine.device import devices
+        from convtui.engine.device import devices
 
         options: list[tuple[str, Text | str]] = [("auto", Text("auto     the freest GPU, else the CPU"))]
         for device in devices():
@@ -116,7 +116,7 @@ class NewActions(Page):
             self.app.call_from_thread(self._choose_device, options)
 
     def _choose_device(self, options: list[tuple[str, Text | str]]) -> None:
-        from tui.widgets.menu import Menu
+        from convtui.tui.widgets.menu import Menu
 
         def chosen(name: str | None) -> None:
             if name is not None:
@@ -138,7 +138,7 @@ class NewActions(Page):
     def action_save(self) -> None:
         """Keep the settings as a preset of one's own."""
         if self._usable():
-            from tui.screens.keeping import keep_preset
+            from convtui.tui.screens.keeping import keep_preset
 
             keep_preset(self, self.form.draft, self.show_draft)
 
@@ -173,9 +173,9 @@ class NewActions(Page):
         session = self.convtui.session
         started, why = None, "it could not be started"
         try:
-            from engine.data.preview import count
-            from engine.device import choose
-            from engine.training.fitting import check_fits
+            from convtui.engine.data.preview import count
+            from convtui.engine.device import choose
+            from convtui.engine.training.fitting import check_fits
 
             check_fits(spec, choose(session.device), count(spec.data, session.data_dir))
             run = session.start(spec, name=name, preset=preset, note=note, named=named)

@@ -11,11 +11,11 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
-from tui.widgets.key_bar import KeyBar
-from tui.widgets.top_bar import TopBar
+from convtui.tui.widgets.key_bar import KeyBar
+from convtui.tui.widgets.top_bar import TopBar
 
 if TYPE_CHECKING:
-    from tui.app import ConvtuiApp
+    from convtui.tui.app import ConvtuiApp
 
 
 ROOMY = 110

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 from textual import work
 
-from engine.errors import ConvtuiError, RunBusy, UsageError
-from tui.screens.asking import Asking, Writing
-from tui.screens.page import Page
-from tui.screens.run_lines import Line
-from tui.screens.run_table import RunTable
-from tui.text import clean, size
+from convtui.engine.errors import ConvtuiError, RunBusy, UsageError
+from convtui.tui.screens.asking import Asking, Writing
+from convtui.tui.screens.page import Page
+from convtui.tui.screens.run_lines import Line
+from convtui.tui.screens.run_table import RunTable
+from convtui.tui.text import clean, size
 
 if TYPE_CHECKING:
-    from engine.spec import RunSpec
-    from engine.store import Store
+    from convtui.engine.spec import RunSpec
+    from convtui.engine.store import Store
 
 NAMED = 6
 """Runs that a question lists by name."""
@@ -117,7 +117,7 @@ class RunActions(Page):
         line = self.table.line
         if line is None:
             return
-        from engine.store import checked_name
+        from convtui.engine.store import checked_name
 
         def written(name: str | None) -> None:
             if name is not None:
@@ -147,7 +147,7 @@ class RunActions(Page):
         out = path.absolute().with_name(f"run-{line.id}-{letters[:60]}.csv")
 
         def write(_: Store) -> str:
-            from tui.cli.runs import export
+            from convtui.tui.cli.runs import export
 
             export(str(line.id), out=out, store_path=path)
             return f"every metric of run {line.id} is in {_from_here(out)}"
@@ -194,7 +194,7 @@ class RunActions(Page):
             return
 
         def go_on(store: Store) -> str:
-            from engine.spec import changed
+            from convtui.engine.spec import changed
 
             spec = changed(
                 store.run(line.id).settings, {"training.epochs": int(total), "training.steps": None, "training.images": None}
@@ -280,7 +280,7 @@ class RunActions(Page):
         """The program closes: now what was deleted goes. A run that somebody has taken in hand meanwhile stays."""
         if not self.deleted or not self.convtui.session.is_open:
             return
-        from tui.log import log
+        from convtui.tui.log import log
 
         store = self.convtui.session.store
         for run_id in self.hidden:

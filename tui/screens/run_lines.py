@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from tui.text import clean, duration, fitted, fitted_name, how_far, number, percent, when
+from convtui.tui.text import clean, duration, fitted, fitted_name, how_far, number, percent, when
 
 if TYPE_CHECKING:
-    from engine.store import Store
+    from convtui.engine.store import Store
 
 READ = (
     "id", "name", "preset", "dataset", "status", "epoch", "step", "total_steps", "steps_per_epoch", "test_accuracy",
@@ -111,7 +111,7 @@ class Reader:
         """All runs, newest first; a line that has not changed is the very same object as before. Raises StoreError."""
         from sqlalchemy import select
 
-        from engine.store import Run
+        from convtui.engine.store import Run
 
         # Not as objects of the tables: with ten thousand runs those take ten times as long as the numbers in them.
         columns = [getattr(Run, name) for name in READ + _OF_PROCESS]
@@ -155,15 +155,15 @@ def data_name(source: str) -> str:
 
 
 def _is_alive(values: Iterable[Any], now: float) -> bool:
-    from engine.store.processes import is_alive
+    from convtui.engine.store.processes import is_alive
 
     row = _sound(_OF_PROCESS, values)
     return is_alive(row["host"], row["pid"], row["process_started"], row["heartbeat"], now)
 
 
 def _sound(names: Iterable[str], values: Iterable[Any]) -> dict[str, Any]:
-    from engine.store import Run
-    from engine.store.sound import corrections
+    from convtui.engine.store import Run
+    from convtui.engine.store.sound import corrections
 
     row = dict(zip(names, values, strict=True))
     return row | corrections(Run, row)

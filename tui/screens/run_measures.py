@@ -5,14 +5,14 @@ from __future__ import annotations
 from textual import on, work
 from textual.message import Message
 
-from engine.errors import ConvtuiError
-from tui.screens.filtering import Wanted
-from tui.screens.measured import Measured, names_to_choose
-from tui.screens.run_actions import RunActions
-from tui.screens.run_lines import COLUMNS, Column, Line
-from tui.screens.run_table import RunTable
-from tui.text import clean
-from tui.widgets.menu import Menu
+from convtui.engine.errors import ConvtuiError
+from convtui.tui.screens.filtering import Wanted
+from convtui.tui.screens.measured import Measured, names_to_choose
+from convtui.tui.screens.run_actions import RunActions
+from convtui.tui.screens.run_lines import COLUMNS, Column, Line
+from convtui.tui.screens.run_table import RunTable
+from convtui.tui.text import clean
+from convtui.tui.widgets.menu import Menu
 
 
 class RunMeasures(RunActions):

@@ -14,9 +14,9 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.strip import Strip
 
-from tui.screens.run_lines import COLOURS, COLUMNS, DROPPED, SHORTEST_NAME, Column, Line, moment
-from tui.text import fitted, fitted_name, sparkline
-from tui.widgets.cursor_table import CursorTable
+from convtui.tui.screens.run_lines import COLOURS, COLUMNS, DROPPED, SHORTEST_NAME, Column, Line, moment
+from convtui.tui.text import fitted, fitted_name, sparkline
+from convtui.tui.widgets.cursor_table import CursorTable
 
 CURVE_WIDTHS = (7, 16)
 """Of a sparkline: at least, and at most where there is room."""

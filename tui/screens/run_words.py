@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from tui.screens.run_lines import COLOURS, Line
-from tui.text import clean, compact, fitted_name
+from convtui.tui.screens.run_lines import COLOURS, Line
+from convtui.tui.text import clean, compact, fitted_name
 
 if TYPE_CHECKING:
-    from engine.spec import RunSpec
-    from engine.store import Run, Store
+    from convtui.engine.spec import RunSpec
+    from convtui.engine.store import Run, Store
 
 BETWEEN = " · "
 
@@ -27,7 +27,7 @@ class Settings:
 
 def settings_words(store: Store, run_id: int) -> Settings:
     """A run's settings. Raises StoreError, RunNotFound."""
-    from engine.errors import SpecError
+    from convtui.engine.errors import SpecError
 
     run = store.run(run_id)
     try:
@@ -54,7 +54,7 @@ def _net(spec: RunSpec) -> str:
 
 
 def _training(spec: RunSpec, run: Run) -> tuple[str, ...]:
-    from engine.store.processes import hostname
+    from convtui.engine.store.processes import hostname
 
     optimiser = spec.optimiser
     words = [f"{optimiser.name} {compact(optimiser.learning_rate)}"]

@@ -15,15 +15,15 @@ from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from engine.errors import ConvtuiError
-from tui.screens.filtering import BadFilter, wanted
-from tui.screens.run_lines import COLUMNS, Column, Line, Reader, ordered
-from tui.screens.run_measures import RunMeasures
-from tui.screens.run_table import RunTable
-from tui.screens.run_words import Settings, settings_words, told
+from convtui.engine.errors import ConvtuiError
+from convtui.tui.screens.filtering import BadFilter, wanted
+from convtui.tui.screens.run_lines import COLUMNS, Column, Line, Reader, ordered
+from convtui.tui.screens.run_measures import RunMeasures
+from convtui.tui.screens.run_table import RunTable
+from convtui.tui.screens.run_words import Settings, settings_words, told
 
 if TYPE_CHECKING:
-    from engine.store import Point
+    from convtui.engine.store import Point
 
 ALIVE_SECONDS = 2.0
 """Between two looks whether the processes of running runs are still there: a dead one changes nothing in the store."""

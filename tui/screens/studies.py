@@ -14,10 +14,10 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
-from engine.errors import ConvtuiError
-from tui.screens.crossing import Crossing
-from tui.screens.study_queue import StudyQueue
-from tui.screens.study_words import (
+from convtui.engine.errors import ConvtuiError
+from convtui.tui.screens.crossing import Crossing
+from convtui.tui.screens.study_queue import StudyQueue
+from convtui.tui.screens.study_words import (
     DROPPED,
     HEADS,
     LIST_DROPPED,
@@ -29,11 +29,11 @@ from tui.screens.study_words import (
     table_rows,
     title_words,
 )
-from tui.screens.studying import Asked, Reader, Seen
-from tui.screens.taking_away import TakingAway
-from tui.text import clean
-from tui.widgets.chart import Chart
-from tui.widgets.text_table import TextTable
+from convtui.tui.screens.studying import Asked, Reader, Seen
+from convtui.tui.screens.taking_away import TakingAway
+from convtui.tui.text import clean
+from convtui.tui.widgets.chart import Chart
+from convtui.tui.widgets.text_table import TextTable
 
 NARROW = 104
 """Columns below which the list and a study take turns, and so do claims and curves."""
@@ -219,7 +219,7 @@ class StudiesPage(Crossing, TakingAway, StudyQueue):
             self._show(seen)
 
     def _show_none(self) -> None:
-        from engine.study import own_studies
+        from convtui.engine.study import own_studies
 
         words = (
             f"There is no study.\n\nOne is a TOML file in {own_studies()}:\nsettings to train, what was published of them, claims."
@@ -316,7 +316,7 @@ class StudiesPage(Crossing, TakingAway, StudyQueue):
     def action_copy(self) -> None:
         """Put the study on the clipboard."""
         if self.seen is not None and self.seen.results is not None:
-            from engine.study.markdown import page
+            from convtui.engine.study.markdown import page
 
             name = self.seen.results.study.name
             self.copy(page(self.seen.results), f"study {name}", ["convtui", "study", "show", name, "--md"])
@@ -324,7 +324,7 @@ class StudiesPage(Crossing, TakingAway, StudyQueue):
     def action_save(self) -> None:
         """Write the study into a file of the working directory."""
         if self.seen is not None and self.seen.results is not None:
-            from engine.study.markdown import page
+            from convtui.engine.study.markdown import page
 
             self.save(page(self.seen.results), f"study-{self.seen.results.study.name}")
 

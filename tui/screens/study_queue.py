@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 from textual import on, work
 
-from engine.errors import ConvtuiError, UsageError
-from tui.screens.page import Page
-from tui.screens.queueing import Question, Queueing
-from tui.text import clean
+from convtui.engine.errors import ConvtuiError, UsageError
+from convtui.tui.screens.page import Page
+from convtui.tui.screens.queueing import Question, Queueing
+from convtui.tui.text import clean
 
 if TYPE_CHECKING:
-    from engine.spec import DataSpec
-    from engine.study import Study, Wanted
-    from engine.study.results import Results
-    from tui.screens.study_words import Place
-    from tui.screens.studying import Seen
+    from convtui.engine.spec import DataSpec
+    from convtui.engine.study import Study, Wanted
+    from convtui.engine.study.results import Results
+    from convtui.tui.screens.study_words import Place
+    from convtui.tui.screens.studying import Seen
 
 _DATA = "data-"
 ON_DISK = "on disk; folder:PATH takes these images from elsewhere"
@@ -70,7 +70,7 @@ class StudyQueue(Page):
     @work(thread=True, group="form", exclusive=True)
     def _look_at_data(self, found: Results, only: Sequence[str]) -> None:
         """Which images are there takes a look at the disk."""
-        from engine.data.catalog import on_disk
+        from convtui.engine.data.catalog import on_disk
 
         rows = [row for name, row in found.rows.items() if not only or name in only]
         used = {row.setting.spec.data.source: row.differing["data.source"][1] for row in rows if "data.source" in row.differing}
@@ -106,8 +106,8 @@ class StudyQueue(Page):
 
     @work(thread=True, group="queue")
     def _queue(self, shown: Queueing, form: _Form, values: Mapping[str, str]) -> None:
-        from engine.device import choose
-        from engine.study.running import check, to_do
+        from convtui.engine.device import choose
+        from convtui.engine.study.running import check, to_do
 
         session, percents = self.convtui.session, {0}
 
@@ -147,8 +147,8 @@ class StudyQueue(Page):
 
     def _planned(self, form: _Form, values: Mapping[str, str]) -> list[Wanted]:
         """Raises UsageError for what cannot be."""
-        from engine.data.preview import count
-        from engine.study import plan
+        from convtui.engine.data.preview import count
+        from convtui.engine.study import plan
 
         def images(of: DataSpec) -> int:
             return count(of, self.convtui.session.data_dir).train

@@ -11,15 +11,15 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from tui.screens.run_lines import SYMBOLS
-from tui.screens.run_words import BETWEEN
-from tui.text import clean, compact
-from tui.widgets.text_table import Head, Row, TextTable
+from convtui.tui.screens.run_lines import SYMBOLS
+from convtui.tui.screens.run_words import BETWEEN
+from convtui.tui.text import clean, compact
+from convtui.tui.widgets.text_table import Head, Row, TextTable
 
 if TYPE_CHECKING:
-    from engine.study.results import Results
-    from engine.study.results import Row as OfSetting
-    from tui.screens.studying import Known
+    from convtui.engine.study.results import Results
+    from convtui.engine.study.results import Row as OfSetting
+    from convtui.tui.screens.studying import Known
 
 LIST_HEADS = (Head("study", least=12, names=True), Head("what it is", least=24), Head("done", right=True))
 LIST_DROPPED = ("what it is",)
@@ -59,7 +59,7 @@ def list_rows(known: Sequence[Known]) -> list[Row]:
 
 def table_rows(found: Results, in_hand: Mapping[str, Mapping[str, int]], table: TextTable) -> tuple[list[Place], list[Row]]:
     """One row a measure of each setting, whose name stands in front of the first; a sign where its runs are not as it has them."""
-    from engine.study import writing
+    from convtui.engine.study import writing
 
     places, rows = [], []
     for name, row in found.rows.items():

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tui.charting import Form, Line, Plot
-from tui.text import clean
+from convtui.tui.charting import Form, Line, Plot
+from convtui.tui.text import clean
 
 if TYPE_CHECKING:
-    from engine.errors import SpecError
-    from engine.store import Run, Store
-    from engine.study import Study
-    from engine.study.results import Results, Row
+    from convtui.engine.errors import SpecError
+    from convtui.engine.store import Run, Store
+    from convtui.engine.study import Study
+    from convtui.engine.study.results import Results, Row
 
 IN_HAND = ("running", "paused", "queued")
 _SHOWN_BY: Mapping[str, str] = {
@@ -88,7 +88,7 @@ class Reader:
 
     def read_files(self) -> None:
         """Read every study's file."""
-        from engine.study import studies
+        from convtui.engine.study import studies
 
         self._studies, self._ended = studies(), {}
 
@@ -118,8 +118,8 @@ class Reader:
             self._results.pop(name, None)
 
     def _of(self, store: Store, name: str, runs: Sequence[Run]) -> Results | None:
-        from engine.errors import SpecError
-        from engine.study.results import results
+        from convtui.engine.errors import SpecError
+        from convtui.engine.study.results import results
 
         study = self._studies[name]
         if isinstance(study, SpecError):
@@ -138,8 +138,8 @@ def _with(row: Row, runs: Iterable[Run], now: Mapping[int | None, Run]) -> Row:
 
 
 def _known(store: Store, name: str, study: Study | SpecError) -> Known:
-    from engine.errors import SpecError
-    from engine.study.results import progress
+    from convtui.engine.errors import SpecError
+    from convtui.engine.study.results import progress
 
     if isinstance(study, SpecError):
         return Known(name, "cannot be read", trouble=clean(study))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from textual import work
 
-from tui.screens.page import Page
-from tui.text import clean
+from convtui.tui.screens.page import Page
+from convtui.tui.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,8 +29,8 @@ class TakingAway(Page):
     @work(thread=True, group="saving")
     def save(self, text: str, stem: str) -> None:
         """Write `text` into a new file of the working directory."""
-        from engine.errors import UsageError
-        from engine.files import deliver
+        from convtui.engine.errors import UsageError
+        from convtui.engine.files import deliver
 
         numbered = (Path(f"{stem}{f'-{number}' if number else ''}.md") for number in range(10_000))
         path = next(path for path in numbered if not path.exists())

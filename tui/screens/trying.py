@@ -11,19 +11,19 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.worker import Worker, get_current_worker
 
-from tui.text import compact, duration, number
+from convtui.tui.text import compact, duration, number
 
 if TYPE_CHECKING:
     import torch
 
-    from engine.data.preview import Counts
-    from engine.data.split import Dataset
-    from engine.lens.results import Curves
-    from engine.spec import RunSpec
-    from engine.training.trials import RatePoint, Speed
-    from tui.app import ConvtuiApp
-    from tui.session import Session
-    from tui.widgets.net_panel import NetPanel
+    from convtui.engine.data.preview import Counts
+    from convtui.engine.data.split import Dataset
+    from convtui.engine.lens.results import Curves
+    from convtui.engine.spec import RunSpec
+    from convtui.engine.training.trials import RatePoint, Speed
+    from convtui.tui.app import ConvtuiApp
+    from convtui.tui.session import Session
+    from convtui.tui.widgets.net_panel import NetPanel
 
 SAID_SECONDS = 0.3
 """Between two words of how far a trial is."""
@@ -66,7 +66,7 @@ class Trying(Widget):
 
     @property
     def _panel(self) -> NetPanel:
-        from tui.widgets.net_panel import NetPanel
+        from convtui.tui.widgets.net_panel import NetPanel
 
         return self.screen.query_one(NetPanel)
 
@@ -109,11 +109,11 @@ class Trying(Widget):
 
     @work(thread=True, group="trial", exclusive=True)
     def _try(self, kind: Kind, spec: RunSpec, number: int, seconds: float | None) -> None:
-        from engine.data.preview import count
-        from engine.device import choose
-        from engine.errors import ConvtuiError
-        from engine.training.fitting import check_fits
-        from engine.training.trials import images_at_hand
+        from convtui.engine.data.preview import count
+        from convtui.engine.device import choose
+        from convtui.engine.errors import ConvtuiError
+        from convtui.engine.training.fitting import check_fits
+        from convtui.engine.training.trials import images_at_hand
 
         worker: Worker[None] = get_current_worker()
         session = self._session
@@ -193,7 +193,7 @@ def _told(cancelled: Cancelled, say: Say) -> Callable[[str, int, int], None]:
 
 
 def _timed(spec: RunSpec, device: torch.device, counts: Counts, cancelled: Cancelled, seconds: float | None) -> str:
-    from engine.training.trials import speed
+    from convtui.engine.training.trials import speed
 
     words, began = "", time.monotonic()
     for found in speed(spec, device, counts):
@@ -204,7 +204,7 @@ def _timed(spec: RunSpec, device: torch.device, counts: Counts, cancelled: Cance
 
 
 def _overfitted(spec: RunSpec, dataset: Dataset, device: torch.device, cancelled: Cancelled, say: Say) -> str:
-    from engine.training.trials import OVERFIT_STEPS, overfit
+    from convtui.engine.training.trials import OVERFIT_STEPS, overfit
 
     losses: list[float] = []
     said = time.monotonic()
@@ -219,7 +219,7 @@ def _overfitted(spec: RunSpec, dataset: Dataset, device: torch.device, cancelled
 
 
 def _ranged(spec: RunSpec, dataset: Dataset, device: torch.device, cancelled: Cancelled, say: Say) -> tuple[str, Curves | None]:
-    from engine.training.trials import RANGE_STEPS, rate_range
+    from convtui.engine.training.trials import RANGE_STEPS, rate_range
 
     points: list[RatePoint] = []
     said = time.monotonic()
@@ -244,7 +244,7 @@ def speed_words(found: Speed) -> str:
 
 def overfit_words(losses: Sequence[float], images: int, source: str) -> str:
     """Whether a batch was learnt by heart, and what it means."""
-    from engine.training.trials import learnt
+    from convtui.engine.training.trials import learnt
 
     went = f"{images} images of {source}: loss {number(losses[0])} → {number(losses[-1])} in {len(losses) - 1} steps"
     if learnt(losses):
@@ -254,7 +254,7 @@ def overfit_words(losses: Sequence[float], images: int, source: str) -> str:
 
 def range_words(points: Sequence[RatePoint], source: str) -> str:
     """Where the loss falls quickest, and from where on it grows."""
-    from engine.training.trials import steepest
+    from convtui.engine.training.trials import steepest
 
     if not points:
         return f"on {source} the loss is no finite number at the very first step: look at the net and its images"
@@ -270,7 +270,7 @@ def range_curves(points: Sequence[RatePoint]) -> Curves | None:
     """The loss over the rate's logarithm, without the steep end, beside which nothing else could be seen."""
     import numpy as np
 
-    from engine.lens.results import Curves
+    from convtui.engine.lens.results import Curves
 
     if len(points) < 2:
         return None

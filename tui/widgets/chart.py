@@ -17,8 +17,8 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.charting import LEAST_HEIGHT, Colour, Drawing, Plot, Role, draw, value_text
-from tui.text import clean, duration
+from convtui.tui.charting import LEAST_HEIGHT, Colour, Drawing, Plot, Role, draw, value_text
+from convtui.tui.text import clean, duration
 
 ROOMY = 12
 """Rows from which on the series stand below the title."""

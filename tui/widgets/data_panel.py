@@ -13,14 +13,14 @@ from textual.strip import Strip
 from textual.widget import Widget
 from textual.worker import Worker, get_current_worker
 
-from tui.text import clean
+from convtui.tui.text import clean
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from engine.data.preview import Preview
-    from engine.spec import DataSpec
-    from tui.drawing.rows import Colours, Row
+    from convtui.engine.data.preview import Preview
+    from convtui.engine.spec import DataSpec
+    from convtui.tui.drawing.rows import Colours, Row
 
 SETTLE_SECONDS = 0.25
 """Between the last change and reading images: somebody may be typing."""
@@ -85,9 +85,9 @@ class DataPanel(Widget):
 
     @work(thread=True, group="data", exclusive=True)
     def _read(self, number: int, wish: tuple[DataSpec, int], data_dir: Path | None) -> None:
-        from engine.data.preview import preview
-        from engine.errors import ConvtuiError, DataUnavailable
-        from tui.widgets.data_rows import EACH
+        from convtui.engine.data.preview import preview
+        from convtui.engine.errors import ConvtuiError, DataUnavailable
+        from convtui.tui.widgets.data_rows import EACH
 
         worker: Worker[None] = get_current_worker()
 
@@ -133,8 +133,8 @@ class DataPanel(Widget):
             self._draw()
 
     def _draw(self) -> None:
-        from tui.drawing import colours_of
-        from tui.drawing.rows import advice, wrapped
+        from convtui.tui.drawing import colours_of
+        from convtui.tui.drawing.rows import advice, wrapped
 
         width, height = self._drawn_for = self.content_size
         self._colours: Colours = "none" if self.app.no_color else colours_of(self.app.console)
@@ -143,7 +143,7 @@ class DataPanel(Widget):
         elif self.known is None:
             self._rows = [row for line in self._said.splitlines() for row in wrapped(line, width)]
         else:
-            from tui.widgets.data_rows import data_page
+            from convtui.tui.widgets.data_rows import data_page
 
             assert self._wish is not None
             data = self._wish[0]
@@ -155,7 +155,7 @@ class DataPanel(Widget):
 
     def render_line(self, y: int) -> Strip:
         """One row of the drawing."""
-        from tui.drawing import segments
+        from convtui.tui.drawing import segments
 
         width = self.content_size.width
         if y >= len(self._rows):
@@ -165,7 +165,7 @@ class DataPanel(Widget):
 
 def _described(source: str) -> str:
     """What can be said of images that are not there."""
-    from engine.data.catalog import describe
+    from convtui.engine.data.catalog import describe
 
     told = describe(source)
     if told.images is None:

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tui.drawing.layout import plan
-from tui.drawing.rows import BOLD, DIM, Colours, Row, Words, shortened, wrapped
-from tui.drawing.sheets import sheet_rows
-from tui.text import clean
+from convtui.tui.drawing.layout import plan
+from convtui.tui.drawing.rows import BOLD, DIM, Colours, Row, Words, shortened, wrapped
+from convtui.tui.drawing.sheets import sheet_rows
+from convtui.tui.text import clean
 
 if TYPE_CHECKING:
-    from engine.data.preview import Preview
-    from engine.lens.results import Sheet
+    from convtui.engine.data.preview import Preview
+    from convtui.engine.lens.results import Sheet
 
 EACH = 8
 """Images of one class at most."""
@@ -115,7 +115,7 @@ def _bars(known: Preview, width: int) -> list[Row]:
 
 
 def _sheet(known: Preview, labels: range, each: int) -> Sheet:
-    from engine.lens.pictures import class_sheet
+    from convtui.engine.lens.pictures import class_sheet
 
     return class_sheet(known.examples, labels, each)
 

@@ -11,11 +11,11 @@ from textual import work
 from textual.message import Message
 from textual.widgets import Static
 
-from engine.errors import DeviceError
-from tui.text import size
+from convtui.engine.errors import DeviceError
+from convtui.tui.text import size
 
 if TYPE_CHECKING:
-    from engine.device import Meter, Usage
+    from convtui.engine.device import Meter, Usage
 
 MEASURED_SECONDS = 1.0
 KEPT = 16
@@ -64,7 +64,7 @@ class DeviceLine(Static):
 
     @work(thread=True, group="device")
     def _read(self, followed: tuple[str, int]) -> None:
-        from engine.device import Meter
+        from convtui.engine.device import Meter
 
         usage = None
         try:

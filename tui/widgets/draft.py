@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from engine.spec import RunSpec
+    from convtui.engine.spec import RunSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +43,20 @@ class Draft:
 
     def text(self, path: str) -> str:
         """What stands at `part.name`, right or wrong."""
-        from engine.spec import read, written
+        from convtui.engine.spec import read, written
 
         return self.wrong[path].text if path in self.wrong else written(read(self.spec, path))
 
     def before(self, path: str) -> str:
         """What the preset has there."""
-        from engine.spec import read, written
+        from convtui.engine.spec import read, written
 
         return written(read(self.base, path))
 
     def put(self, path: str, text: str) -> None:
         """Write `text` at `part.name`. What was wrong before is judged again: the two may only make sense together."""
-        from engine.errors import SpecError
-        from engine.spec import changed
+        from convtui.engine.errors import SpecError
+        from convtui.engine.spec import changed
 
         waiting = {path: text} | {other: wrong.text for other, wrong in self.wrong.items() if other != path}
         try:
@@ -88,7 +88,7 @@ class Draft:
 
     def changes(self) -> dict[str, tuple[str, str]]:
         """Path -> (the preset's value, what stands here), for all that differs."""
-        from engine.spec import difference
+        from convtui.engine.spec import difference
 
         found = difference(self.base, self.spec)
         return found | {path: (self.before(path), wrong.text) for path, wrong in self.wrong.items()}

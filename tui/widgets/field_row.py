@@ -13,8 +13,8 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input
 
-from tui.text import clean
-from tui.widgets.items import Item
+from convtui.tui.text import clean
+from convtui.tui.widgets.items import Item
 
 LABEL = 22
 """Columns of the label, with the mark before it."""

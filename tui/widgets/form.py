@@ -15,11 +15,11 @@ from textual.events import DescendantFocus
 from textual.message import Message
 from textual.widgets import Input, Static
 
-from tui.text import clean
-from tui.widgets.draft import Before, Draft
-from tui.widgets.field_row import LABEL, FieldRow, Shown
-from tui.widgets.items import Item, items
-from tui.widgets.menu import Menu
+from convtui.tui.text import clean
+from convtui.tui.widgets.draft import Before, Draft
+from convtui.tui.widgets.field_row import LABEL, FieldRow, Shown
+from convtui.tui.widgets.items import Item, items
+from convtui.tui.widgets.menu import Menu
 
 
 class Rows(VerticalScroll, can_focus=True, inherit_bindings=False):

@@ -12,15 +12,15 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.text import clean
+from convtui.tui.text import clean
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from engine.lens.subject import Prediction
-    from tui.drawing.thumbnails import Thumbnail
-    from tui.looking import Images
+    from convtui.engine.lens.subject import Prediction
+    from convtui.tui.drawing.thumbnails import Thumbnail
+    from convtui.tui.looking import Images
 
 CHUNK = 32
 """Images that are asked for at once."""
@@ -100,7 +100,7 @@ class ImageStrip(Widget, can_focus=True):
 
     def show(self, images: Images, weights: str) -> None:
         """Know these too; `weights` says whose word it is."""
-        from engine.lens.colour import coloured
+        from convtui.engine.lens.colour import coloured
 
         if self._outdated:
             self._known.clear()
@@ -132,7 +132,7 @@ class ImageStrip(Widget, can_focus=True):
     @property
     def shown(self) -> range:
         """The numbers of the images that there is room for."""
-        from tui.drawing.thumbnails import fitting
+        from convtui.tui.drawing.thumbnails import fitting
 
         count = fitting(self.size.width - 2 * MARGIN, self.side)
         first = self.cursor // count * count
@@ -140,7 +140,7 @@ class ImageStrip(Widget, can_focus=True):
 
     def fit_to(self, rows: int) -> None:
         """Be as high as a terminal of so many rows allows."""
-        from tui.drawing.thumbnails import LINES
+        from convtui.tui.drawing.thumbnails import LINES
 
         self.side = LARGE if rows >= HIGH else SMALL
         self.styles.height = 1 + self.side // 2 + LINES
@@ -173,8 +173,8 @@ class ImageStrip(Widget, can_focus=True):
         return strip.crop_extend(0, self.size.width, self.rich_style).apply_style(self.rich_style)
 
     def _drawn(self) -> list[Strip]:
-        from tui.drawing import colours_of, segments
-        from tui.drawing.thumbnails import slot, thumbnail_rows
+        from convtui.tui.drawing import colours_of, segments
+        from convtui.tui.drawing.thumbnails import slot, thumbnail_rows
 
         width = self.size.width - 2 * MARGIN
         if width <= 0:
@@ -201,7 +201,7 @@ class ImageStrip(Widget, can_focus=True):
         ]
 
     def _thumbnail(self, number: int) -> Thumbnail:
-        from tui.drawing.thumbnails import WORDS, Thumbnail
+        from convtui.tui.drawing.thumbnails import WORDS, Thumbnail
 
         if number not in self._known:
             return Thumbnail(None, [(f"#{number}", Style()), ("…", Style())])
@@ -214,7 +214,7 @@ class ImageStrip(Widget, can_focus=True):
         share = told.score(told.predicted)
         if told.label == told.predicted:
             return Thumbnail(picture, [first, (f"✓ {share}", self._styled("right"))])
-        from tui.drawing.rows import shortened
+        from convtui.tui.drawing.rows import shortened
 
         mark, kind = ("✗", "wrong") if told.is_wrong else ("?", "heading")
         name = shortened(clean(self._named[told.predicted]), max(self.side, WORDS) - len(share) - 5)
@@ -260,7 +260,7 @@ class ImageStrip(Widget, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         """The image that is clicked on."""
-        from tui.drawing.thumbnails import slot
+        from convtui.tui.drawing.thumbnails import slot
 
         number = self.shown.start + (event.x - MARGIN) // slot(self.side)
         if event.x >= MARGIN and event.y > 0 and number in self.shown and number in self._known:

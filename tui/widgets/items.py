@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from engine.spec import Hyperparameter
+    from convtui.engine.spec import Hyperparameter
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Item:
 
 def items() -> Iterator[Item]:
     """A row for every hyperparameter."""
-    from engine.spec import hyperparameters
+    from convtui.engine.spec import hyperparameters
 
     for parameter in hyperparameters():
         yield _item(parameter)

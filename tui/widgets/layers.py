@@ -11,10 +11,10 @@ from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from tui.text import clean
+from convtui.tui.text import clean
 
 if TYPE_CHECKING:
-    from tui.looking import Layer
+    from convtui.tui.looking import Layer
 
 
 class Layers(OptionList):

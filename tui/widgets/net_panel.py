@@ -12,15 +12,15 @@ from textual.containers import Vertical, VerticalScroll
 from textual.events import Resize
 from textual.widgets import Static
 
-from tui.text import clean, size
+from convtui.tui.text import clean, size
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from engine.data.catalog import Description
-    from engine.lens.results import Curves
-    from engine.models import Summary
-    from engine.spec import RunSpec
+    from convtui.engine.data.catalog import Description
+    from convtui.engine.lens.results import Curves
+    from convtui.engine.models import Summary
+    from convtui.engine.spec import RunSpec
 
 CHART_ROWS = (5, 14)
 """At least and at most; below 24 rows of the panel there is no chart."""
@@ -47,11 +47,11 @@ class Facts:
 
 def facts(spec: RunSpec, data_dir: Path | None, *, named: bool = False) -> Facts:
     """Find out; brings torch with it, so for a thread. A source that the person `named` has no stand-in."""
-    from engine.data.catalog import describe, on_disk
-    from engine.data.preview import count
-    from engine.errors import ConvtuiError
-    from engine.lens.nonlinearity import nonlinearity
-    from engine.models import check
+    from convtui.engine.data.catalog import describe, on_disk
+    from convtui.engine.data.preview import count
+    from convtui.engine.errors import ConvtuiError
+    from convtui.engine.lens.nonlinearity import nonlinearity
+    from convtui.engine.models import check
 
     net: Summary | str
     classes, batch, wrong, budget = 10, spec.data.batch_size, False, ""
@@ -194,7 +194,7 @@ class NetPanel(Vertical):
 
     def _arrange(self) -> None:
         """Give words what they need; of the rest the table what it can use, and the chart what is left, but not too little."""
-        from tui.drawing.rows import wrapped
+        from convtui.tui.drawing.rows import wrapped
 
         beside = self.screen.has_class("-broad") and self.screen.has_class("-tall")
         self.set_class(beside, "-beside")
@@ -220,8 +220,8 @@ class NetPanel(Vertical):
             self._draw(self._curves, width - (NUMBERS_COLUMNS + APART if beside else 0), rows)
 
     def _draw(self, curves: Curves, width: int, rows: int) -> None:
-        from tui.drawing import colours_of, segments
-        from tui.drawing.curves import curves_rows
+        from convtui.tui.drawing import colours_of, segments
+        from convtui.tui.drawing.curves import curves_rows
 
         colours = "none" if self.app.no_color else colours_of(self.app.console)
         columns = max(20, min(CHART_COLUMNS, width))

@@ -8,17 +8,17 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.errors import UsageError
+from convtui.engine.errors import UsageError
 
 if TYPE_CHECKING:
-    from engine.spec import RunSpec
+    from convtui.engine.spec import RunSpec
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
 
 
 def file_of(name: str) -> Path:
     """Where the preset of this name lies or would lie. Raises UsageError for a name that cannot be."""
-    from engine.presets import own_presets
+    from convtui.engine.presets import own_presets
 
     if not _NAME.fullmatch(name):
         raise UsageError("a preset's name is made of letters, digits and - _ . +, beginning with a letter or digit")
@@ -36,8 +36,8 @@ def toml(spec: RunSpec, summary: str) -> str:
 
 def save(path: Path, spec: RunSpec, summary: str) -> None:
     """Write the preset, in place of an older one. Raises UsageError where it cannot be written."""
-    from engine.files import deliver
-    from engine.spec import make
+    from convtui.engine.files import deliver
+    from convtui.engine.spec import make
 
     text = toml(spec, summary)
     values = tomllib.loads(text)

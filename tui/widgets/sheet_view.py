@@ -14,14 +14,14 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from tui.text import clean, compact, percent
+from convtui.tui.text import clean, compact, percent
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from engine.lens.results import Cell, Result, Table, Target
-    from tui.drawing import Colours
-    from tui.drawing.items import Drawing, Item
+    from convtui.engine.lens.results import Cell, Result, Table, Target
+    from convtui.tui.drawing import Colours
+    from convtui.tui.drawing.items import Drawing, Item
 
 MARGIN = 1
 """Columns beside the drawing, where the cursor's left and right ends have room."""
@@ -112,7 +112,7 @@ class SheetView(ScrollView, can_focus=True):
     @property
     def target(self) -> Target | None:
         """Where what the cursor is on leads to."""
-        from engine.lens.results import Sheet, Table
+        from convtui.engine.lens.results import Sheet, Table
 
         if self.item is None:
             return None
@@ -126,7 +126,7 @@ class SheetView(ScrollView, can_focus=True):
     @property
     def told(self) -> str:
         """What the cursor is on: its caption, and its numbers."""
-        from engine.lens.results import Curves, Sheet
+        from convtui.engine.lens.results import Curves, Sheet
 
         if self.item is None:
             return ""
@@ -142,9 +142,9 @@ class SheetView(ScrollView, can_focus=True):
         return ", ".join(clean(f"{name} {_cell(value, name in result.shares)}") for name, value in cells)
 
     def _draw(self) -> None:
-        from tui.drawing import colours_of
-        from tui.drawing.items import Drawing, drawn
-        from tui.drawing.rows import wrapped
+        from convtui.tui.drawing import colours_of
+        from convtui.tui.drawing.items import Drawing, drawn
+        from convtui.tui.drawing.rows import wrapped
 
         size = self.scrollable_content_region.size
         self._drawn_for = (size.width, size.height)
@@ -184,7 +184,7 @@ class SheetView(ScrollView, can_focus=True):
         return strip.crop_extend(0, width, self.rich_style).apply_style(self.rich_style)
 
     def _strip(self, number: int) -> Strip:
-        from tui.drawing import segments
+        from convtui.tui.drawing import segments
 
         if number not in self._strips:
             assert self._drawing is not None
@@ -197,7 +197,7 @@ class SheetView(ScrollView, can_focus=True):
         return self._strips[number]
 
     def _marked(self, strip: Strip, item: Item, width: int) -> Strip:
-        from engine.lens.results import Sheet
+        from convtui.engine.lens.results import Sheet
 
         if item.column is not None:
             cell = self.get_component_rich_style("sheet-view--cell", partial=True)
@@ -234,7 +234,7 @@ class SheetView(ScrollView, can_focus=True):
         if here is None:
             self.scroll_relative(y=down, animate=False)
             return
-        from tui.drawing.items import nearest
+        from convtui.tui.drawing.items import nearest
 
         found = nearest(self.items, here, across, down)
         if found is None and across:

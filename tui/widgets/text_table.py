@@ -12,8 +12,8 @@ from rich.style import Style
 from textual.geometry import Size
 from textual.strip import Strip
 
-from tui.text import fitted, fitted_name
-from tui.widgets.cursor_table import CursorTable
+from convtui.tui.text import fitted, fitted_name
+from convtui.tui.widgets.cursor_table import CursorTable
 
 GAPS = (2, 4)
 """Between columns: at least, and at most where there is room."""

@@ -7,7 +7,7 @@ from textual.app import RenderResult
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from tui.text import clean, fitted
+from convtui.tui.text import clean, fitted
 
 PAGES = ("runs", "new", "live", "look", "compare", "studies")
 

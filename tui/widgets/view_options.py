@@ -16,8 +16,8 @@ from textual.widget import Widget
 from textual.widgets import Input, Label, Select, Static, Switch
 
 if TYPE_CHECKING:
-    from engine.lens.registry import View
-    from engine.spec import Hyperparameter
+    from convtui.engine.lens.registry import View
+    from convtui.engine.spec import Hyperparameter
 
 ELSEWHERE = ("layer",)
 """Options that have a place of their own on the page."""
@@ -182,6 +182,6 @@ def words(name: str) -> str:
 
 
 def _text(value: Any) -> str:
-    from engine.spec import written
+    from convtui.engine.spec import written
 
     return "" if value is None else written(value)

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from PIL import Image
 
-from engine.lens.printing.charts import chart
-from engine.lens.printing.lettering import GROUND, stacked
-from engine.lens.printing.sheets import beside_each_other
-from engine.lens.printing.tables import tabulated
-from engine.lens.results import Curves, Result, Sheet, Table
+from convtui.engine.lens.printing.charts import chart
+from convtui.engine.lens.printing.lettering import GROUND, stacked
+from convtui.engine.lens.printing.sheets import beside_each_other
+from convtui.engine.lens.printing.tables import tabulated
+from convtui.engine.lens.results import Curves, Result, Sheet, Table
 
 MARGIN = 24
 

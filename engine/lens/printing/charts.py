@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from engine.axis import share_axis
-from engine.lens.printing.lettering import (
+from convtui.engine.axis import share_axis
+from convtui.engine.lens.printing.lettering import (
     FAINT,
     GROUND,
     INK,
@@ -28,7 +28,7 @@ from engine.lens.printing.lettering import (
     width_of,
     written,
 )
-from engine.lens.results import Curves
+from convtui.engine.lens.results import Curves
 
 SERIES: tuple[Colour, ...] = (
     (86, 180, 233),

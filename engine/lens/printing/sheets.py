@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from engine.lens.colour import about_zero, bar, coloured, missing
-from engine.lens.printing.lettering import (
+from convtui.engine.lens.colour import about_zero, bar, coloured, missing
+from convtui.engine.lens.printing.lettering import (
     COLUMN,
     FAINT,
     GROUND,
@@ -30,7 +30,7 @@ from engine.lens.printing.lettering import (
     width_of,
     written,
 )
-from engine.lens.results import Sheet, Tile
+from convtui.engine.lens.results import Sheet, Tile
 
 HIGH = 10_000
 """Pixels that a picture's tiles are high at most."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from PIL import Image, ImageDraw
 
-from engine.lens.printing.lettering import (
+from convtui.engine.lens.printing.lettering import (
     COLUMN,
     FAINT,
     GROUND,
@@ -24,7 +24,7 @@ from engine.lens.printing.lettering import (
     width_of,
     written,
 )
-from engine.lens.results import Cell, Table
+from convtui.engine.lens.results import Cell, Table
 
 ROWS = 200
 """Rows of a table that are drawn."""

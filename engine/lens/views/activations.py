@@ -9,15 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.device import in_double
-from engine.errors import NotApplicable, UsageError
-from engine.lens import choosing
-from engine.lens.choosing import Chosen, OfLayer, OfOneImage
-from engine.lens.pictures import image_sheet
-from engine.lens.registry import register
-from engine.lens.results import Cell, Pixels, Ramp, Result, Table, Target, Tile, make_sheet
-from engine.lens.subject import Subject
-from engine.spec import hyper
+from convtui.engine.device import in_double
+from convtui.engine.errors import NotApplicable, UsageError
+from convtui.engine.lens import choosing
+from convtui.engine.lens.choosing import Chosen, OfLayer, OfOneImage
+from convtui.engine.lens.pictures import image_sheet
+from convtui.engine.lens.registry import register
+from convtui.engine.lens.results import Cell, Pixels, Ramp, Result, Table, Target, Tile, make_sheet
+from convtui.engine.lens.subject import Subject
+from convtui.engine.spec import hyper
 
 
 class ActivationsOptions(OfLayer, OfOneImage):

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from engine.errors import NotApplicable
-from engine.lens.choosing import OfImages, gives_classes, surest
-from engine.lens.judging import judged, sheet_of
-from engine.lens.registry import register
-from engine.lens.results import Cell, Result, Sheet, Table, Target
-from engine.lens.subject import Prediction, Subject
-from engine.spec import hyper
+from convtui.engine.errors import NotApplicable
+from convtui.engine.lens.choosing import OfImages, gives_classes, surest
+from convtui.engine.lens.judging import judged, sheet_of
+from convtui.engine.lens.registry import register
+from convtui.engine.lens.results import Cell, Result, Sheet, Table, Target
+from convtui.engine.lens.subject import Prediction, Subject
+from convtui.engine.spec import hyper
 
 _TRUE, _ACCURACY = "true class", "accuracy"
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from engine.errors import UsageError
-from engine.lens import backward, choosing, top
-from engine.lens.choosing import OfOneImage, goes_back, has_conv
-from engine.lens.pictures import image_sheet, nothing, pixels
-from engine.lens.projecting import project
-from engine.lens.registry import register
-from engine.lens.results import Ramp, Result, Target, Tile, make_sheet
-from engine.lens.search import activation, excited_units, in_words
-from engine.lens.subject import Subject
-from engine.spec import hyper
+from convtui.engine.errors import UsageError
+from convtui.engine.lens import backward, choosing, top
+from convtui.engine.lens.choosing import OfOneImage, goes_back, has_conv
+from convtui.engine.lens.pictures import image_sheet, nothing, pixels
+from convtui.engine.lens.projecting import project
+from convtui.engine.lens.registry import register
+from convtui.engine.lens.results import Ramp, Result, Target, Tile, make_sheet
+from convtui.engine.lens.search import activation, excited_units, in_words
+from convtui.engine.lens.subject import Subject
+from convtui.engine.spec import hyper
 
 WORDS = "what excited this unit, not why a class was chosen"
 

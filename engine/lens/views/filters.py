@@ -7,15 +7,15 @@ import math
 import numpy as np
 from torch import Tensor
 
-from engine.errors import NotApplicable
-from engine.lens import choosing
-from engine.lens.choosing import OfLayer
-from engine.lens.pictures import nothing, pixels
-from engine.lens.registry import register
-from engine.lens.results import Pixels, Ramp, Result, Target, Tile, make_sheet
-from engine.lens.subject import Subject
-from engine.lens.tape import INPUT, Call
-from engine.spec import hyper
+from convtui.engine.errors import NotApplicable
+from convtui.engine.lens import choosing
+from convtui.engine.lens.choosing import OfLayer
+from convtui.engine.lens.pictures import nothing, pixels
+from convtui.engine.lens.registry import register
+from convtui.engine.lens.results import Pixels, Ramp, Result, Target, Tile, make_sheet
+from convtui.engine.lens.subject import Subject
+from convtui.engine.lens.tape import INPUT, Call
+from convtui.engine.spec import hyper
 
 
 class FiltersOptions(OfLayer):

@@ -9,17 +9,17 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from engine.errors import NotApplicable, UsageError
-from engine.lens import backward, choosing
-from engine.lens.backward import Rule
-from engine.lens.choosing import Chosen, OfLayer, OfOneImage, gives_classes, goes_back
-from engine.lens.pictures import image_sheet, nothing, pixels
-from engine.lens.registry import register
-from engine.lens.results import Ramp, Result, Target, Tile, make_sheet
-from engine.lens.search import activation, excited_units, in_words, output
-from engine.lens.subject import Prediction, Subject
-from engine.lens.tape import Call
-from engine.spec import hyper
+from convtui.engine.errors import NotApplicable, UsageError
+from convtui.engine.lens import backward, choosing
+from convtui.engine.lens.backward import Rule
+from convtui.engine.lens.choosing import Chosen, OfLayer, OfOneImage, gives_classes, goes_back
+from convtui.engine.lens.pictures import image_sheet, nothing, pixels
+from convtui.engine.lens.registry import register
+from convtui.engine.lens.results import Ramp, Result, Target, Tile, make_sheet
+from convtui.engine.lens.search import activation, excited_units, in_words, output
+from convtui.engine.lens.subject import Prediction, Subject
+from convtui.engine.lens.tape import Call
+from convtui.engine.spec import hyper
 
 
 class GradientOptions(OfLayer, OfOneImage):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from engine.errors import NotApplicable
-from engine.lens.choosing import OfImages, gives_classes, surest
-from engine.lens.judging import judged, sheet_of
-from engine.lens.registry import register
-from engine.lens.results import Result
-from engine.lens.subject import Subject
-from engine.spec import hyper
+from convtui.engine.errors import NotApplicable
+from convtui.engine.lens.choosing import OfImages, gives_classes, surest
+from convtui.engine.lens.judging import judged, sheet_of
+from convtui.engine.lens.registry import register
+from convtui.engine.lens.results import Result
+from convtui.engine.lens.subject import Subject
+from convtui.engine.spec import hyper
 
 
 class MisclassifiedOptions(OfImages):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from engine.lens import top
-from engine.lens.choosing import has_conv
-from engine.lens.registry import register
-from engine.lens.results import Result
-from engine.lens.subject import Subject
+from convtui.engine.lens import top
+from convtui.engine.lens.choosing import has_conv
+from convtui.engine.lens.registry import register
+from convtui.engine.lens.results import Result
+from convtui.engine.lens.subject import Subject
 
 
 @register("patches", "what excites each map most, cut out of the images", top.OfTop, has_conv)

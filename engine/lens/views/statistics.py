@@ -10,13 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from engine.device import in_double
-from engine.errors import NotApplicable, UsageError
-from engine.lens.choosing import OfImages
-from engine.lens.registry import register
-from engine.lens.results import Cell, Curves, Result, Table, Target
-from engine.lens.subject import Subject
-from engine.spec import hyper
+from convtui.engine.device import in_double
+from convtui.engine.errors import NotApplicable, UsageError
+from convtui.engine.lens.choosing import OfImages
+from convtui.engine.lens.registry import register
+from convtui.engine.lens.results import Cell, Curves, Result, Table, Target
+from convtui.engine.lens.subject import Subject
+from convtui.engine.spec import hyper
 
 Stages = Mapping[str, int]
 """`before` or `after` the activation, or `output` where neither is meant -> the call that gives those values."""

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from engine.store.tables import VERSION_TABLE, StoreTable
+from convtui.engine.store.tables import VERSION_TABLE, StoreTable
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.data.augment import augment
-from engine.spec import DataSpec
+from convtui.engine.data.augment import augment
+from convtui.engine.spec import DataSpec
 
 MEAN = torch.tensor([0.2, 0.4, 0.6])
 

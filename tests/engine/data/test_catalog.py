@@ -13,9 +13,9 @@ import torch
 from PIL import Image
 from torchvision.datasets import CIFAR10, CIFAR100, KMNIST, MNIST, SVHN, FashionMNIST
 
-from engine.data import catalog
-from engine.errors import DataError, DataUnavailable
-from engine.spec import DataSpec, RunSpec, changed, make
+from convtui.engine.data import catalog
+from convtui.engine.errors import DataError, DataUnavailable
+from convtui.engine.spec import DataSpec, RunSpec, changed, make
 from tests.engine.data.making import encoded, plain, tiny_mnist, tree
 
 
@@ -41,7 +41,7 @@ def mnist(tmp_path: Path) -> Path:
 
 def test_listing_loads_neither_torch_nor_what_needs_it() -> None:
     code = (
-        "import sys; from engine.data import catalog; [catalog.on_disk(one.name) for one in catalog.descriptions()]; "
+        "import sys; from convtui.engine.data import catalog; [catalog.on_disk(one.name) for one in catalog.descriptions()]; "
         "print(sorted({'torch', 'torchvision', 'sklearn', 'safetensors', 'PIL'} & set(sys.modules)))"
     )
     asked = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -331,7 +331,7 @@ def test_get_reads_what_is_there_and_says_where(mnist: Path) -> None:
 
 
 def test_names_from_files_are_made_printable_and_short() -> None:
-    from engine.data.names import listed, printable, shown
+    from convtui.engine.data.names import listed, printable, shown
 
     assert printable("a\x1b[2J\u202e\udc80\u2028b") == "a\ufffd[2J\ufffd\ufffd\ufffdb"
     assert printable("e\u0301") == "\u00e9"

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from torchvision.datasets import CIFAR10, CIFAR100
 
-from engine.data.cifar import CIFAR10 as cifar
-from engine.data.cifar import CIFAR100 as cifar100
-from engine.errors import DataError, DataUnavailable
+from convtui.engine.data.cifar import CIFAR10 as cifar
+from convtui.engine.data.cifar import CIFAR100 as cifar100
+from convtui.engine.errors import DataError, DataUnavailable
 
 NAMES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.data import container
-from engine.data.container import UnreadableFile, fingerprint, opened, read_file
-from engine.errors import DataError, DataUnavailable
-from engine.files import STORE_MARK
+from convtui.engine.data import container
+from convtui.engine.data.container import UnreadableFile, fingerprint, opened, read_file
+from convtui.engine.errors import DataError, DataUnavailable
+from convtui.engine.files import STORE_MARK
 from tests.engine.data.making import zipped
 
 UNTIDY = {

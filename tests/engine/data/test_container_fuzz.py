@@ -13,9 +13,9 @@ from pathlib import Path
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from engine.data import folder
-from engine.data.container import MOST_DEPTH, UnreadableFile, fingerprint, opened
-from engine.errors import DataError
+from convtui.engine.data import folder
+from convtui.engine.data.container import MOST_DEPTH, UnreadableFile, fingerprint, opened
+from convtui.engine.errors import DataError
 from tests.engine.data.making import numbered
 
 PARTS = st.sampled_from(

@@ -15,9 +15,9 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from engine.data import cache
-from engine.data.decoded import Decoded, decoded
-from engine.data.raw import Progress, RawDataset, RawSplit
+from convtui.engine.data import cache
+from convtui.engine.data.decoded import Decoded, decoded
+from convtui.engine.data.raw import Progress, RawDataset, RawSplit
 
 
 class Source:
@@ -187,7 +187,7 @@ def test_without_a_place_to_write_it_goes_on_and_says_so(fault: str, tmp_path: P
             path.write_bytes(b"half")
             raise OSError(errno.ENOSPC, "No space left on device")
 
-        monkeypatch.setattr("engine.tensors.write", full)
+        monkeypatch.setattr("convtui.engine.tensors.write", full)
     source = Source()
     made = get(source, "grey")
     assert made.train.images.shape == (30, 1, 9, 9)

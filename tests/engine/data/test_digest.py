@@ -8,8 +8,8 @@ import json
 import pytest
 import torch
 
-from engine.data import digest as digests
-from engine.data.digest import differing, digest
+from convtui.engine.data import digest as digests
+from convtui.engine.data.digest import differing, digest
 
 CLASSES = ("cat", "dog")
 IMAGES = torch.arange(3 * 3 * 4 * 4, dtype=torch.uint8).reshape(3, 3, 4, 4)

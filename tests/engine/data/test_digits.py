@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.datasets import load_digits
 
-from engine.data import digits
+from convtui.engine.data import digits
 
 
 def test_all_1797_digits_are_there_once_and_split_by_class() -> None:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.data import download
-from engine.data.download import fetch
-from engine.errors import DataUnavailable
+from convtui.engine.data import download
+from convtui.engine.data.download import fetch
+from convtui.engine.errors import DataUnavailable
 
 CONTENT = bytes(range(256)) * 4000
 MD5 = hashlib.md5(CONTENT).hexdigest()

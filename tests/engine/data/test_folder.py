@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine.data import folder
-from engine.errors import DataError
+from convtui.engine.data import folder
+from convtui.engine.errors import DataError
 from tests.engine.data.making import encoded, giant, plain, tree, zipped
 
 

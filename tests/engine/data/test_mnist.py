@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from torchvision import datasets
 
-from engine.data.mnist import FASHION, KUZUSHIJI, IdxFiles
-from engine.data.mnist import MNIST as mnist
-from engine.errors import DataError, DataUnavailable
+from convtui.engine.data.mnist import FASHION, KUZUSHIJI, IdxFiles
+from convtui.engine.data.mnist import MNIST as mnist
+from convtui.engine.errors import DataError, DataUnavailable
 from tests.engine.data.making import idx, tiny_mnist
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"

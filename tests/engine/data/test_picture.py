@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine.data import picture
-from engine.data.picture import UnreadableImage, decode, decode_alone
+from convtui.engine.data import picture
+from convtui.engine.data.picture import UnreadableImage, decode, decode_alone
 from tests.engine.data.making import encoded, giant, plain
 
 

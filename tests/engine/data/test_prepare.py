@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from engine.data.prepare import coloured, greyed, mean_and_std, resized, resized_masks, sums_and_squares
+from convtui.engine.data.prepare import coloured, greyed, mean_and_std, resized, resized_masks, sums_and_squares
 from tests.tolerance import rounding
 
 

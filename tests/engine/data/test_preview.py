@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine.data.catalog import load
-from engine.data.preview import MOST_EXAMPLES, Counts, count, preview
-from engine.errors import DataError, DataUnavailable
-from engine.spec import DataSpec, make
+from convtui.engine.data.catalog import load
+from convtui.engine.data.preview import MOST_EXAMPLES, Counts, count, preview
+from convtui.engine.errors import DataError, DataUnavailable
+from convtui.engine.spec import DataSpec, make
 from tests.engine.data.making import plain, tree, zipped
 
 
@@ -84,7 +84,7 @@ def test_counting_a_folder_decodes_nothing_and_sees_a_new_file(tmp_path: Path) -
 
 
 def test_of_a_folder_only_what_is_looked_at_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from engine.data import folder
+    from convtui.engine.data import folder
 
     read = []
     decode = folder.decode_alone
@@ -133,7 +133,7 @@ def test_nothing_is_downloaded_and_how_to_have_it_is_said(tmp_path: Path, monkey
     def refused(*_: object) -> None:
         raise AssertionError("a preview went to the network")
 
-    monkeypatch.setattr("engine.data.cifar.Pickles.download", refused)
+    monkeypatch.setattr("convtui.engine.data.cifar.Pickles.download", refused)
     with pytest.raises(DataUnavailable, match=r"cifar10 is not on disk: 'convtui data get cifar10' fetches it, --data-dir"):
         preview(data(source="cifar10"), tmp_path)
 

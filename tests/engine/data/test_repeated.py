@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.data.catalog import load
-from engine.data.raw import RawDataset, RawSplit
-from engine.data.repeated import repeated
-from engine.spec import make
+from convtui.engine.data.catalog import load
+from convtui.engine.data.raw import RawDataset, RawSplit
+from convtui.engine.data.repeated import repeated
+from convtui.engine.spec import make
 from tests.engine.data.making import tree
 
 

@@ -9,8 +9,8 @@ import pytest
 from scipy import ndimage
 from sklearn.linear_model import SGDClassifier
 
-from engine.data import shapes
-from engine.data.raw import RawSplit
+from convtui.engine.data import shapes
+from convtui.engine.data.raw import RawSplit
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from engine.data import catalog, svhn
-from engine.errors import DataError, DataUnavailable
-from engine.spec import DataSpec
+from convtui.engine.data import catalog, svhn
+from convtui.engine.errors import DataError, DataUnavailable
+from convtui.engine.spec import DataSpec
 
 
 def tiny(root: Path, **other: object) -> Path:

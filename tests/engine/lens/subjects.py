@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from engine.data.batches import Standardise
-from engine.data.split import Dataset, Split
-from engine.lens.subject import Subject
-from engine.spec import RunSpec
+from convtui.engine.data.batches import Standardise
+from convtui.engine.data.split import Dataset, Split
+from convtui.engine.lens.subject import Subject
+from convtui.engine.spec import RunSpec
 
 CLASSES = ("left", "middle", "right")
 

@@ -14,13 +14,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from engine.errors import NotApplicable
-from engine.lens import windows
-from engine.lens.backward import Rule, backward, check, unit_seed
-from engine.lens.field import Field, receptive_field
-from engine.lens.tape import Tape
-from engine.models import build
-from engine.spec import make
+from convtui.engine.errors import NotApplicable
+from convtui.engine.lens import windows
+from convtui.engine.lens.backward import Rule, backward, check, unit_seed
+from convtui.engine.lens.field import Field, receptive_field
+from convtui.engine.lens.tape import Tape
+from convtui.engine.models import build
+from convtui.engine.spec import make
 from tests.engine.lens.nets import STYLES, Drawn, Styles, decided, drawn_nets
 from tests.tolerance import assert_close, rounding
 

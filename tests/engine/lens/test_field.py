@@ -7,8 +7,8 @@ import torch
 from hypothesis import given, settings
 from torch import Tensor, nn
 
-from engine.lens.field import Field, receptive_field
-from engine.lens.tape import Tape
+from convtui.engine.lens.field import Field, receptive_field
+from convtui.engine.lens.tape import Tape
 from tests.engine.lens.nets import Drawn, drawn_nets
 
 ROUNDING = 1e-9

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import torch
 
-from engine.events import Progress
-from engine.lens.opening import of_net
-from engine.lens.registry import views
-from engine.lens.saving import as_json
-from engine.spec import make
-from engine.store import Run, Store
-from engine.training import Training, generators, training
+from convtui.engine.events import Progress
+from convtui.engine.lens.opening import of_net
+from convtui.engine.lens.registry import views
+from convtui.engine.lens.saving import as_json
+from convtui.engine.spec import make
+from convtui.engine.store import Run, Store
+from convtui.engine.training import Training, generators, training
 from tests.conftest import toy_dataset
 
 SPEC = make(

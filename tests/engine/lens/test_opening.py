@@ -10,18 +10,18 @@ import pytest
 import torch
 from PIL import Image
 
-from engine import events
-from engine.checkpoint import load
-from engine.data.catalog import load as load_data
-from engine.errors import CheckpointError, DataError, UsageError
-from engine.lens.opening import of_run
-from engine.lens.registry import view, views
-from engine.lens.results import Sheet
-from engine.lens.subject import Subject
-from engine.spec import make
-from engine.store import Run, Store
-from engine.training import Training
-from engine.training.recorded import recorded
+from convtui.engine import events
+from convtui.engine.checkpoint import load
+from convtui.engine.data.catalog import load as load_data
+from convtui.engine.errors import CheckpointError, DataError, UsageError
+from convtui.engine.lens.opening import of_run
+from convtui.engine.lens.registry import view, views
+from convtui.engine.lens.results import Sheet
+from convtui.engine.lens.subject import Subject
+from convtui.engine.spec import make
+from convtui.engine.store import Run, Store
+from convtui.engine.training import Training
+from convtui.engine.training.recorded import recorded
 from tests.conftest import toy_dataset
 from tests.engine.training.test_training import EARLY
 from tests.tolerance import rounding

@@ -8,14 +8,14 @@ import pytest
 import torch
 
 from benchmarks.masks import energy, inside
-from engine import models
-from engine.data.catalog import load
-from engine.data.split import Dataset
-from engine.lens.subject import Subject
-from engine.lens.tape import Tape
-from engine.presets import preset
-from engine.spec import RunSpec, changed
-from engine.training import Training
+from convtui.engine import models
+from convtui.engine.data.catalog import load
+from convtui.engine.data.split import Dataset
+from convtui.engine.lens.subject import Subject
+from convtui.engine.lens.tape import Tape
+from convtui.engine.presets import preset
+from convtui.engine.spec import RunSpec, changed
+from convtui.engine.training import Training
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +56,8 @@ def test_shares_and_hits_by_hand() -> None:
 
 def test_the_table_is_printed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from benchmarks import masks
-    from engine.store import Store
-    from engine.training.recorded import recorded
+    from convtui.engine.store import Store
+    from convtui.engine.training.recorded import recorded
 
     spec = changed(preset("demo").spec, {"training.steps": 1, "data.train_per_class": 10, "data.test_per_class": 3})
     with Store.open(tmp_path / "store.db") as store:

@@ -14,11 +14,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from engine.errors import UsageError
-from engine.lens.colour import ramp
-from engine.lens.printing import charts, lettering, picture
-from engine.lens.results import Curves, Result, Sheet, Table, Target, Tile, make_sheet
-from engine.lens.saving import as_json, check, save
+from convtui.engine.errors import UsageError
+from convtui.engine.lens.colour import ramp
+from convtui.engine.lens.printing import charts, lettering, picture
+from convtui.engine.lens.results import Curves, Result, Sheet, Table, Target, Tile, make_sheet
+from convtui.engine.lens.saving import as_json, check, save
 
 NAN = math.nan
 PIXELS = np.random.default_rng(0).normal(size=(4, 5, 5)).astype(np.float32)

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from engine.errors import UsageError
-from engine.lens.registry import view
-from engine.lens.results import Sheet
-from engine.lens.search import strongest
-from engine.lens.subject import Cancelled
+from convtui.engine.errors import UsageError
+from convtui.engine.lens.registry import view
+from convtui.engine.lens.results import Sheet
+from convtui.engine.lens.search import strongest
+from convtui.engine.lens.subject import Cancelled
 from tests.engine.lens.subjects import noise_images, small_net, subject_of
 from tests.tolerance import assert_close
 

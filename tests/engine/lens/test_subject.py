@@ -11,10 +11,10 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from engine.errors import UsageError
-from engine.lens.choosing import from_files
-from engine.lens.subject import Prediction
-from engine.spec import RunSpec, changed, make
+from convtui.engine.errors import UsageError
+from convtui.engine.lens.choosing import from_files
+from convtui.engine.lens.subject import Prediction
+from convtui.engine.spec import RunSpec, changed, make
 from tests.engine.lens.subjects import noise_images, small_net, subject_of
 from tests.tolerance import rounding
 

@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.errors import NotApplicable
-from engine.lens.tape import INPUT, Tape
+from convtui.engine.errors import NotApplicable
+from convtui.engine.lens.tape import INPUT, Tape
 from tests.engine.lens.nets import STYLES, Styles
 from tests.engine.lens.subjects import small_net
 

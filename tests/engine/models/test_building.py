@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from engine.errors import SpecError
-from engine.models import build, check, seed_filters, summarise
-from engine.spec import ModelSpec, RunSpec, make
+from convtui.engine.errors import SpecError
+from convtui.engine.models import build, check, seed_filters, summarise
+from convtui.engine.spec import ModelSpec, RunSpec, make
 from tests.tolerance import assert_close, rounding
 
 

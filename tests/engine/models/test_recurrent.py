@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from engine.errors import SpecError
-from engine.models import build, summarise
-from engine.spec import ModelSpec, make
+from convtui.engine.errors import SpecError
+from convtui.engine.models import build, summarise
+from convtui.engine.spec import ModelSpec, make
 from tests.tolerance import assert_close
 
 Values = NDArray[np.float64]

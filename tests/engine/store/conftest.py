@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.events import Progress, Started
-from engine.spec import RunSpec
-from engine.store import Recorder, Run, Store
+from convtui.engine.events import Progress, Started
+from convtui.engine.spec import RunSpec
+from convtui.engine.store import Recorder, Run, Store
 
 ROOT = Path(__file__).parents[3]
 

@@ -6,9 +6,9 @@ from contextlib import closing
 
 import pytest
 
-from engine.events import CheckpointSaved, Continued, Event, Paused, Progress, RateChanged, Stopped
-from engine.store import Recorder, Store, drive
-from engine.store import recorder as recorder_module
+from convtui.engine.events import CheckpointSaved, Continued, Event, Paused, Progress, RateChanged, Stopped
+from convtui.engine.store import Recorder, Store, drive
+from convtui.engine.store import recorder as recorder_module
 
 
 class Training:

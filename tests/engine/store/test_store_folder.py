@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import StoreError, UsageError
-from engine.files import STORE_MARK
-from engine.spec import RunSpec
-from engine.store import Store, opening
-from engine.store.folder import FolderTaken
+from convtui.engine.errors import StoreError, UsageError
+from convtui.engine.files import STORE_MARK
+from convtui.engine.spec import RunSpec
+from convtui.engine.store import Store, opening
+from convtui.engine.store.folder import FolderTaken
 
 
 def weights(store: Store, run_id: int) -> Path:
@@ -150,8 +150,8 @@ def test_a_store_reached_by_a_link_has_its_folder_beside_the_file(tmp_path: Path
 
 WAITING = """
 import sys, pathlib
-from engine.spec import RunSpec
-from engine.store import Store, opening
+from convtui.engine.spec import RunSpec
+from convtui.engine.store import Store, opening
 store = Store.open(pathlib.Path(sys.argv[1]))
 store.create_run(name="new", preset="demo", spec=RunSpec(), dataset="shapes")
 store.queue(1)
@@ -209,7 +209,7 @@ def test_a_store_that_cannot_be_written_is_read(tmp_path: Path, hands, monkeypat
         run_id = hands.new_run(store)
         hands.attempt(store, run_id, 0, (2.0, 1.0))
     before = sorted(file.name for file in tmp_path.iterdir())
-    monkeypatch.setattr("engine.store.opening.is_writable", lambda _path: False)
+    monkeypatch.setattr("convtui.engine.store.opening.is_writable", lambda _path: False)
     with Store.open(path, create=False) as store:
         assert store.read_only
         assert list(store.series(run_id, "batch_loss").values) == [2.0, 1.0]
@@ -224,8 +224,8 @@ def test_a_store_that_cannot_be_written_is_read(tmp_path: Path, hands, monkeypat
 
 AS_ANOTHER_USER = """
 import json, os, pathlib, sys
-from engine.errors import StoreError
-from engine.store import Store
+from convtui.engine.errors import StoreError
+from convtui.engine.store import Store
 path, own = map(pathlib.Path, sys.argv[1:])
 Store.open(own).close()  # all that is imported late is loaded, which another user may not be allowed to read
 if os.getuid() == 0:  # whom no rights stop
@@ -321,7 +321,7 @@ def test_a_store_that_is_gone_is_said_and_not_written(tmp_path: Path, hands, how
 
 
 def test_a_recorder_says_that_its_store_is_gone(tmp_path: Path, hands) -> None:
-    from engine.store import Recorder
+    from convtui.engine.store import Recorder
 
     with Store.open(tmp_path / "store.db") as store:
         run = store.create_run(name="first", preset="demo", spec=RunSpec(), dataset="shapes")

@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import pytest
 
-from engine.errors import UsageError
-from engine.spec import RunSpec, changed
-from engine.store import Match, Store
+from convtui.engine.errors import UsageError
+from convtui.engine.spec import RunSpec, changed
+from convtui.engine.store import Match, Store
 
 SPEC = RunSpec()
 
@@ -116,8 +116,8 @@ def test_processes_that_want_the_same_runs_at_once_get_each_once(store: Store, c
     program = """if True:
         import sys
         from pathlib import Path
-        from engine.spec import RunSpec, changed
-        from engine.store import Store
+        from convtui.engine.spec import RunSpec, changed
+        from convtui.engine.store import Store
         with Store.open(Path(sys.argv[1])) as store:
             print("ready", flush=True)
             sys.stdin.readline()

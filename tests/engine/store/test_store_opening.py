@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import StoreError, StoreTooNew
-from engine.store import Store
-from engine.store.opening import HEAD, MIGRATIONS, migrate, prepare
-from engine.store.tables import StoreTable
+from convtui.engine.errors import StoreError, StoreTooNew
+from convtui.engine.store import Store
+from convtui.engine.store.opening import HEAD, MIGRATIONS, migrate, prepare
+from convtui.engine.store.tables import StoreTable
 
 NEXT_REVISION = """
 import sqlalchemy as sa
@@ -181,7 +181,7 @@ def test_a_store_opened_twice_in_one_process_still_sees_what_others_write(store:
     program = """if True:
         import sys
         from pathlib import Path
-        from engine.store import Store
+        from convtui.engine.store import Store
         with Store.open(Path(sys.argv[1])) as store:
             store.rename(int(sys.argv[2]), sys.argv[3])"""
     for name in ("second", "third"):
@@ -264,8 +264,8 @@ def test_processes_that_make_the_same_store_at_once_all_get_it(tmp_path: Path, c
     program = """if True:
         import sys
         from pathlib import Path
-        from engine.spec import RunSpec
-        from engine.store import Store
+        from convtui.engine.spec import RunSpec
+        from convtui.engine.store import Store
         print("ready", flush=True)
         sys.stdin.readline()
         with Store.open(Path(sys.argv[1])) as store:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import RunBusy, StoreError
-from engine.events import (
+from convtui.engine.errors import RunBusy, StoreError
+from convtui.engine.events import (
     CheckpointSaved,
     Continued,
     Diverged,
@@ -24,8 +24,8 @@ from engine.events import (
     RateChanged,
     Stopped,
 )
-from engine.store import Recorder, Store, drive
-from engine.store import recorder as recorder_module
+from convtui.engine.store import Recorder, Store, drive
+from convtui.engine.store import recorder as recorder_module
 
 
 @pytest.fixture
@@ -407,8 +407,8 @@ def test_a_full_disk_delays_but_loses_nothing_and_only_so_much_is_held_back(
 RECORDING = """if True:
     import sys
     from pathlib import Path
-    from engine.events import Progress, Started
-    from engine.store import Recorder, Store, drive
+    from convtui.engine.events import Progress, Started
+    from convtui.engine.store import Recorder, Store, drive
     store, run_id, begin = Store.open(Path(sys.argv[1])), int(sys.argv[2]), int(sys.argv[3])
     store.claim(run_id)
     recorder = Recorder(store, run_id)

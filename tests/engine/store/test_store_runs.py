@@ -10,17 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import RunBusy, RunNotFound, UsageError
-from engine.events import Continued, Finished, Paused, Started, Stopped
-from engine.spec import RunSpec, changed, make
-from engine.store import Recorder, Store
-from engine.store.processes import hostname, is_alive, this_process
+from convtui.engine.errors import RunBusy, RunNotFound, UsageError
+from convtui.engine.events import Continued, Finished, Paused, Started, Stopped
+from convtui.engine.spec import RunSpec, changed, make
+from convtui.engine.store import Recorder, Store
+from convtui.engine.store.processes import hostname, is_alive, this_process
 
 RECORDING = """if True:
     import sys, time
     from pathlib import Path
-    from engine.events import Paused, Progress, Started
-    from engine.store import Recorder, Store
+    from convtui.engine.events import Paused, Progress, Started
+    from convtui.engine.store import Recorder, Store
     store = Store.open(Path(sys.argv[1]))
     store.claim(int(sys.argv[2]))
     recorder = Recorder(store, int(sys.argv[2]))
@@ -257,8 +257,8 @@ def test_of_processes_that_claim_a_run_at_once_exactly_one_gets_it(store: Store,
     program = """if True:
         import sys
         from pathlib import Path
-        from engine.errors import RunBusy
-        from engine.store import Store
+        from convtui.engine.errors import RunBusy
+        from convtui.engine.store import Store
         with Store.open(Path(sys.argv[1])) as store:
             print("ready", flush=True)
             for line in sys.stdin:

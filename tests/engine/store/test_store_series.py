@@ -13,8 +13,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.events import EpochEnded
-from engine.store import Recorder, Store
+from convtui.engine.events import EpochEnded
+from convtui.engine.store import Recorder, Store
 from tests.tolerance import rounding
 
 numbers = st.floats(width=64)

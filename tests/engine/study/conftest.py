@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from engine import events
-from engine.spec import RunSpec, changed
-from engine.store import Recorder, Run, Store
+from convtui.engine import events
+from convtui.engine.spec import RunSpec, changed
+from convtui.engine.store import Recorder, Run, Store
 
 SPEC = changed(RunSpec(), {"data.source": "digits", "training.epochs": 10})
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from scipy import stats
 
-from engine.spec import changed
-from engine.store import Run, Store
-from engine.study import budgets
-from engine.study.claims import Judged, Sample, above, judge, within
-from engine.study.definition import Claim
+from convtui.engine.spec import changed
+from convtui.engine.store import Run, Store
+from convtui.engine.study import budgets
+from convtui.engine.study.claims import Judged, Sample, above, judge, within
+from convtui.engine.study.definition import Claim
 from tests.engine.study.conftest import SPEC, accuracies, add_run
 
 

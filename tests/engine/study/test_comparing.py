@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import update
 from sqlmodel import col
 
-from engine import events
-from engine.spec import RunSpec, changed
-from engine.store import Recorder, Run, Store
-from engine.study.comparing import Comparing, difference_to
+from convtui.engine import events
+from convtui.engine.spec import RunSpec, changed
+from convtui.engine.store import Recorder, Run, Store
+from convtui.engine.study.comparing import Comparing, difference_to
 
 LOSSES = (4.0, 3.0, 2.0, 1.5, 1.0, 1.25)
 

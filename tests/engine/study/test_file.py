@@ -9,12 +9,12 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from engine.errors import SpecError, UsageError
-from engine.models import check
-from engine.presets import Preset, preset
-from engine.spec import difference
-from engine.study import Published, Study, file, studies, study
-from engine.study.file import read
+from convtui.engine.errors import SpecError, UsageError
+from convtui.engine.models import check
+from convtui.engine.presets import Preset, preset
+from convtui.engine.spec import difference
+from convtui.engine.study import Published, Study, file, studies, study
+from convtui.engine.study.file import read
 
 GOOD = """\
 title = "Which rate?"

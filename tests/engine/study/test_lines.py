@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.study.lines import lines_of
+from convtui.engine.study.lines import lines_of
 
 TEXT = '''\
 title = "a # b [c]"   # not = here

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from engine.spec import changed
-from engine.store import Store
-from engine.study import measures
-from engine.study.measures import spike_share, value
+from convtui.engine.spec import changed
+from convtui.engine.store import Store
+from convtui.engine.study import measures
+from convtui.engine.study.measures import spike_share, value
 from tests.engine.study.conftest import SPEC, accuracies, add_run
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import DataError, UsageError
-from engine.spec import DataSpec, RunSpec, changed, difference
-from engine.study import Study, plan
-from engine.study.file import read
-from engine.study.plan import scaled
+from convtui.engine.errors import DataError, UsageError
+from convtui.engine.spec import DataSpec, RunSpec, changed, difference
+from convtui.engine.study import Study, plan
+from convtui.engine.study.file import read
+from convtui.engine.study.plan import scaled
 
 TEXT = """
 title = "t"

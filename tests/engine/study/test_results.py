@@ -11,12 +11,12 @@ from scipy.stats import ttest_ind
 from sqlalchemy import update
 from sqlmodel import col
 
-from engine.spec import RunSpec, changed
-from engine.store import Run, Store
-from engine.study import Study
-from engine.study.file import read
-from engine.study.markdown import page
-from engine.study.results import Row, as_json, progress, results
+from convtui.engine.spec import RunSpec, changed
+from convtui.engine.store import Run, Store
+from convtui.engine.study import Study
+from convtui.engine.study.file import read
+from convtui.engine.study.markdown import page
+from convtui.engine.study.results import Row, as_json, progress, results
 from tests.engine.study.conftest import accuracies, add_run
 
 TEXT = """

@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from engine.study.definition import Published
-from engine.study.writing import difference, published, setting, shown, spread
+from convtui.engine.study.definition import Published
+from convtui.engine.study.writing import difference, published, setting, shown, spread
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from engine import events
-from engine.events import Event
-from engine.training import Training
+from convtui.engine import events
+from convtui.engine.events import Event
+from convtui.engine.training import Training
 
 
 def pull(training: Training, stop_at: int | None = None) -> list[Event]:

@@ -10,16 +10,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from engine import events
-from engine.checkpoint import load
-from engine.models import build
-from engine.spec import RunSpec, changed, choices, make
-from engine.training import Training, training
-from engine.training.by_hand import Activation, ByHandStep, make_step
-from engine.training.losses import loss
-from engine.training.measures import Pending
-from engine.training.nonlinearities import Nonlinearity
-from engine.training.step import EagerStep, make_optimiser
+from convtui.engine import events
+from convtui.engine.checkpoint import load
+from convtui.engine.models import build
+from convtui.engine.spec import RunSpec, changed, choices, make
+from convtui.engine.training import Training, training
+from convtui.engine.training.by_hand import Activation, ByHandStep, make_step
+from convtui.engine.training.losses import loss
+from convtui.engine.training.measures import Pending
+from convtui.engine.training.nonlinearities import Nonlinearity
+from convtui.engine.training.step import EagerStep, make_optimiser
 from tests.conftest import toy_dataset
 from tests.engine.training.finite import derivative
 from tests.engine.training.pulling import losses, pull

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from engine.data.preview import Counts
-from engine.errors import SpecError
-from engine.models import check
-from engine.presets import preset
-from engine.spec import changed
-from engine.training import fitting
-from engine.training.fitting import chance, check_fits, odd
+from convtui.engine.data.preview import Counts
+from convtui.engine.errors import SpecError
+from convtui.engine.models import check
+from convtui.engine.presets import preset
+from convtui.engine.spec import changed
+from convtui.engine.training import fitting
+from convtui.engine.training.fitting import chance, check_fits, odd
 
 LENET = preset("lenet5").spec
 CPU = torch.device("cpu")

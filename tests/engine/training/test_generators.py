@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from engine.training.generators import Own
+from convtui.engine.training.generators import Own
 
 
 @pytest.mark.parametrize("kind", ["cuda", "mps"])

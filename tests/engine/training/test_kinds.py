@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine import events
-from engine.data.augment import augment
-from engine.data.batches import Standardise, epoch_order
-from engine.data.prepare import class_means
-from engine.data.split import Dataset, Split
-from engine.errors import SpecError
-from engine.models import build
-from engine.spec import RunSpec, changed, make
-from engine.training import Training, training
+from convtui.engine import events
+from convtui.engine.data.augment import augment
+from convtui.engine.data.batches import Standardise, epoch_order
+from convtui.engine.data.prepare import class_means
+from convtui.engine.data.split import Dataset, Split
+from convtui.engine.errors import SpecError
+from convtui.engine.models import build
+from convtui.engine.spec import RunSpec, changed, make
+from convtui.engine.training import Training, training
 from tests.conftest import toy_dataset
 from tests.engine.shrinking import PRESETS, shrunk
 from tests.engine.training.pulling import losses, pull, weights

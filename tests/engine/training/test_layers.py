@@ -10,17 +10,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from engine import events
-from engine.checkpoint import UNCHECKED, load
-from engine.events import Event
-from engine.models import build
-from engine.spec import RunSpec, changed, make
-from engine.spec.choices import MEASURES
-from engine.training import Training, training
-from engine.training.by_hand import make_step
-from engine.training.layers import EvaluationMeasures
-from engine.training.measures import Pending
-from engine.training.step import EagerStep, Step, make_optimiser
+from convtui.engine import events
+from convtui.engine.checkpoint import UNCHECKED, load
+from convtui.engine.events import Event
+from convtui.engine.models import build
+from convtui.engine.spec import RunSpec, changed, make
+from convtui.engine.spec.choices import MEASURES
+from convtui.engine.training import Training, training
+from convtui.engine.training.by_hand import make_step
+from convtui.engine.training.layers import EvaluationMeasures
+from convtui.engine.training.measures import Pending
+from convtui.engine.training.step import EagerStep, Step, make_optimiser
 from tests.conftest import toy_dataset
 from tests.engine.training.pulling import pull
 from tests.tolerance import assert_close, rounding

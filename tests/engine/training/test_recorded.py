@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine import events
-from engine.data.split import Dataset
-from engine.errors import CheckpointError, DataError
-from engine.spec import changed
-from engine.store import Recorder, Run, Store
-from engine.training import Training, training
-from engine.training.recorded import recorded
+from convtui.engine import events
+from convtui.engine.data.split import Dataset
+from convtui.engine.errors import CheckpointError, DataError
+from convtui.engine.spec import changed
+from convtui.engine.store import Recorder, Run, Store
+from convtui.engine.training import Training, training
+from convtui.engine.training.recorded import recorded
 from tests.conftest import toy_dataset
 from tests.engine.training.test_training import EARLY, SMALL
 

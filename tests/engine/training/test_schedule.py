@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
-from engine.spec import make
-from engine.training.schedule import learning_rate
+from convtui.engine.spec import make
+from convtui.engine.training.schedule import learning_rate
 
 
 def rate(step: int, **settings: object) -> float:

@@ -13,16 +13,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine import events
-from engine.checkpoint import load, save
-from engine.data.batches import Standardise, epoch_order
-from engine.data.split import Dataset, Split
-from engine.errors import CheckpointError, DataError
-from engine.events import Event
-from engine.models import at_rest, build
-from engine.spec import RunSpec, changed, make
-from engine.training import Training, training
-from engine.training.step import Step
+from convtui.engine import events
+from convtui.engine.checkpoint import load, save
+from convtui.engine.data.batches import Standardise, epoch_order
+from convtui.engine.data.split import Dataset, Split
+from convtui.engine.errors import CheckpointError, DataError
+from convtui.engine.events import Event
+from convtui.engine.models import at_rest, build
+from convtui.engine.spec import RunSpec, changed, make
+from convtui.engine.training import Training, training
+from convtui.engine.training.step import Step
 from tests.conftest import toy_dataset
 from tests.engine.training.pulling import losses, pull, weights
 from tests.tolerance import rounding

@@ -10,12 +10,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from engine.data.preview import Counts
-from engine.errors import DataError, SpecError
-from engine.models import build
-from engine.spec import RunSpec, changed, make
-from engine.training import trials
-from engine.training.trials import RatePoint
+from convtui.engine.data.preview import Counts
+from convtui.engine.errors import DataError, SpecError
+from convtui.engine.models import build
+from convtui.engine.spec import RunSpec, changed, make
+from convtui.engine.training import trials
+from convtui.engine.training.trials import RatePoint
 from tests.conftest import toy_dataset
 from tests.tolerance import rounding
 
@@ -188,7 +188,7 @@ def test_what_is_not_on_disk_is_stood_in_for_and_not_downloaded(tmp_path: Path, 
     def refused(*_: object) -> None:
         raise AssertionError("a trial went to the network")
 
-    monkeypatch.setattr("engine.data.mnist.IdxFiles.download", refused)
+    monkeypatch.setattr("convtui.engine.data.mnist.IdxFiles.download", refused)
     settings = spec(data__source="mnist", data__train_per_class=2000)
     assert trials.images_at_hand(settings, tmp_path).source == "digits"
     with pytest.raises(DataError, match="there is no"):

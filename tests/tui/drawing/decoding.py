@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from rich.cells import cell_len
 from rich.console import Console
 
-from engine.lens.results import Result
-from tui.drawing import draw
+from convtui.engine.lens.results import Result
+from convtui.tui.drawing import draw
 
 SGR = re.compile(r"\x1b\[([0-9;]*)m")
 Colour = tuple[int, ...] | None

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.lens.results import Curves
+from convtui.engine.lens.results import Curves
 from tests.tui.drawing.decoding import cells, plain, printed, widest
 
 MARKERS = "○△□◇×+●▲"

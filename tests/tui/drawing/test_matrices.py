@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.lens.colour import ramp
-from engine.lens.results import Table, Target
-from tui.drawing import segments
-from tui.drawing.items import drawn
-from tui.drawing.matrices import matrix_rows, plan
-from tui.drawing.thumbnails import shrunk
+from convtui.engine.lens.colour import ramp
+from convtui.engine.lens.results import Table, Target
+from convtui.tui.drawing import segments
+from convtui.tui.drawing.items import drawn
+from convtui.tui.drawing.matrices import matrix_rows, plan
+from convtui.tui.drawing.thumbnails import shrunk
 
 
 def matrix(classes: int, most: int) -> Table:

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.lens.colour import coloured
-from engine.lens.results import Ramp, Sheet, Tile, make_sheet
+from convtui.engine.lens.colour import coloured
+from convtui.engine.lens.results import Ramp, Sheet, Tile, make_sheet
+from convtui.tui.drawing import groups, result_rows, segments
+from convtui.tui.drawing.layout import plan
 from tests.tui.drawing.decoding import cells, find, halves, plain, printed, widest
-from tui.drawing import groups, result_rows, segments
-from tui.drawing.layout import plan
 
 WIDTHS = (40, 80, 120, 200)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engine.lens.results import Table
+from convtui.engine.lens.results import Table
 from tests.tui.drawing.decoding import plain, printed, widest
 
 

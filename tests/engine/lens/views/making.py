@@ -11,10 +11,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from engine.data.batches import Standardise
-from engine.data.split import Dataset
-from engine.lens.subject import Subject
-from engine.spec import RunSpec
+from convtui.engine.data.batches import Standardise
+from convtui.engine.data.split import Dataset
+from convtui.engine.lens.subject import Subject
+from convtui.engine.spec import RunSpec
 from tests.conftest import toy_dataset
 
 Values = NDArray[np.float64]

@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import nn
 
-from engine.errors import NotApplicable, UsageError
-from engine.lens.registry import view
-from engine.lens.results import Sheet, Table
-from engine.models import build
-from engine.spec import RunSpec, changed, make
+from convtui.engine.errors import NotApplicable, UsageError
+from convtui.engine.lens.registry import view
+from convtui.engine.lens.results import Sheet, Table
+from convtui.engine.models import build
+from convtui.engine.spec import RunSpec, changed, make
 from tests.engine.lens.nets import Styles
 from tests.engine.lens.subjects import noise_images, small_net, subject_of
 from tests.tolerance import assert_close

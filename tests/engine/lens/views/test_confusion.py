@@ -9,12 +9,12 @@ import pytest
 import torch
 from sklearn.metrics import confusion_matrix
 
-from engine.data.split import Dataset
-from engine.errors import NotApplicable, UsageError
-from engine.lens.registry import view
-from engine.lens.results import Sheet, Table, Target
-from engine.lens.subject import Subject
-from engine.lens.views.confusion import unique
+from convtui.engine.data.split import Dataset
+from convtui.engine.errors import NotApplicable, UsageError
+from convtui.engine.lens.registry import view
+from convtui.engine.lens.results import Sheet, Table, Target
+from convtui.engine.lens.subject import Subject
+from convtui.engine.lens.views.confusion import unique
 from tests.conftest import toy_dataset
 from tests.engine.lens.views.making import NETS, Diverged, knowing, linear, sequential, subject_of
 

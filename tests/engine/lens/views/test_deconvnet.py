@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import nn
 
-from engine.errors import ConvtuiError, NotApplicable, UsageError
-from engine.lens.backward import Rule, backward, unit_seed
-from engine.lens.registry import view
-from engine.lens.results import Sheet, Tile
-from engine.lens.subject import Subject
+from convtui.engine.errors import ConvtuiError, NotApplicable, UsageError
+from convtui.engine.lens.backward import Rule, backward, unit_seed
+from convtui.engine.lens.registry import view
+from convtui.engine.lens.results import Sheet, Tile
+from convtui.engine.lens.subject import Subject
 from tests.engine.lens.subjects import noise_images, small_net, subject_of
 from tests.tolerance import assert_close, rounding
 

@@ -8,11 +8,11 @@ import torch
 import torchvision
 from torch import nn
 
-from engine import models
-from engine.errors import NotApplicable
-from engine.lens.registry import View, views
-from engine.lens.results import Curves, Result, Sheet, Table
-from engine.spec import ModelSpec, RunSpec, make
+from convtui.engine import models
+from convtui.engine.errors import NotApplicable
+from convtui.engine.lens.registry import View, views
+from convtui.engine.lens.results import Curves, Result, Sheet, Table
+from convtui.engine.spec import ModelSpec, RunSpec, make
 from tests.engine.lens.nets import STYLES, Styles
 from tests.engine.lens.subjects import noise_images, small_net, subject_of
 from tests.engine.shrinking import kinds_of_net

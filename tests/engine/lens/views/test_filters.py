@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from engine.errors import NotApplicable, UsageError
-from engine.lens.registry import view
-from engine.lens.results import Sheet
+from convtui.engine.errors import NotApplicable, UsageError
+from convtui.engine.lens.registry import view
+from convtui.engine.lens.results import Sheet
 from tests.engine.lens.subjects import noise_images, small_net, subject_of
 
 

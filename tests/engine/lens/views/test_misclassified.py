@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from engine.errors import NotApplicable
-from engine.lens.registry import view
-from engine.lens.results import Sheet, Target
-from engine.lens.subject import Subject
-from engine.spec import RunSpec, changed
+from convtui.engine.errors import NotApplicable
+from convtui.engine.lens.registry import view
+from convtui.engine.lens.results import Sheet, Target
+from convtui.engine.lens.subject import Subject
+from convtui.engine.spec import RunSpec, changed
 from tests.conftest import toy_dataset
 from tests.engine.lens.views.making import NETS, Diverged, knowing, linear, sequential, subject_of
 

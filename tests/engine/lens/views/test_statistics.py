@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from engine.errors import NotApplicable, UsageError
-from engine.lens.registry import view
-from engine.lens.results import Cell, Curves, Result, Table, Target
-from engine.lens.subject import Subject
-from engine.models import build
-from engine.spec import make
+from convtui.engine.errors import NotApplicable, UsageError
+from convtui.engine.lens.registry import view
+from convtui.engine.lens.results import Cell, Curves, Result, Table, Target
+from convtui.engine.lens.subject import Subject
+from convtui.engine.models import build
+from convtui.engine.spec import make
 from tests.conftest import toy_dataset
 from tests.engine.lens.views.making import NETS, Values, by_hand, dense, linear, sequential, subject_of
 from tests.tolerance import assert_close, rounding

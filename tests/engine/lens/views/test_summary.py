@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from engine.data.batches import Standardise
-from engine.lens.registry import view
-from engine.lens.results import Cell, Table, Target
-from engine.lens.subject import Subject
-from engine.models import build, summarise
-from engine.presets import preset
-from engine.spec import make
+from convtui.engine.data.batches import Standardise
+from convtui.engine.lens.registry import view
+from convtui.engine.lens.results import Cell, Table, Target
+from convtui.engine.lens.subject import Subject
+from convtui.engine.models import build, summarise
+from convtui.engine.presets import preset
+from convtui.engine.spec import make
 from tests.conftest import toy_dataset
 from tests.engine.lens.views.making import NETS, Written, subject_of
 
