@@ -146,7 +146,9 @@ def test_text_that_is_not_utf8_is_read_with_replacements(path: Path) -> None:
     assert reads(path).reason == "of\N{REPLACEMENT CHARACTER}"
 
 
-@pytest.mark.parametrize("spec", ["", "[1]", "null", "{" * 3000, '{"a":' * 3000, "9" * 5000, b"\xff"])
+@pytest.mark.parametrize(
+    "spec", ["", "[1]", "null", "{" * 3000, '{"a":' * 3000, "9" * 5000, b"\xff"], ids=lambda value: f"{value[:12]!r}"
+)
 def test_damaged_settings_are_one_error_and_read_as_none_where_they_are_shown(path: Path, spec: Any) -> None:
     put(path, "UPDATE run SET spec = ?", values=(spec,))
     run = reads(path)
@@ -172,14 +174,16 @@ def test_points_that_are_no_numbers_are_not_a_number_and_their_neighbours_stay(p
         assert [point.step for point in store.epoch_series([1], "test_loss")[1]] == [4, 8]
 
 
-@pytest.mark.parametrize("counts", ["", "[1, 2]", '[["x"]]', "[[1, 2]]", "[" * 5000, "[[-1]]"])
+@pytest.mark.parametrize("counts", ["", "[1, 2]", '[["x"]]', "[[1, 2]]", "[" * 5000, "[[-1]]"], ids=lambda value: f"{value[:12]!r}")
 def test_a_confusion_that_is_no_square_of_counts_is_passed_over(path: Path, counts: str) -> None:
     put(path, "INSERT INTO confusion VALUES (1, 4, 1, ?)", values=(counts,))
     with Store.open(path) as store:
         assert store.confusions(1) == {8: [[1, 0], [0, 1]]}
 
 
-@pytest.mark.parametrize("file", ["x" * 2000, "../2/b", "/etc/passwd", "..", "a\0b", b"\xff/b"])
+@pytest.mark.parametrize(
+    "file", ["x" * 2000, "../2/b", "/etc/passwd", "..", "a\0b", b"\xff/b"], ids=lambda value: f"{value[:12]!r}"
+)
 def test_a_checkpoint_whose_file_cannot_be_in_its_folder_is_passed_over(path: Path, file: Any) -> None:
     put(path, "UPDATE checkpoint SET file = ?", values=(file,))
     with Store.open(path) as store:

@@ -97,6 +97,19 @@ def test_who_may_read_a_checkpoint_is_said_by_the_umask(saved: Path) -> None:
     assert saved.stat().st_mode == beside.stat().st_mode
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "why"),
+    [("state", "[" * 200_000, "nested too deeply"), ("channels", "9" * 5000, "too long"), ("spec", "{", "not JSON")],
+    ids=["deep", "long", "cut"],
+)
+def test_a_header_that_no_checkpoint_has_is_told_in_one_line(tmp_path: Path, name: str, text: str, why: str) -> None:
+    lists = dict.fromkeys(("mean", "std", "classes"), "[]")
+    header = {"format": "convtui 1", "spec": "{}", "channels": "1", "dataset": "toy", "state": "{}"} | lists
+    save_file({"net.x": torch.zeros(1)}, tmp_path / "sent", header | {name: text})
+    with pytest.raises(CheckpointError, match=f"is damaged: its header .*{why}"):
+        load(tmp_path / "sent")
+
+
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     torch.save({"weights": torch.zeros(3)}, tmp_path / "pickled.pt")
     with pytest.raises(CheckpointError, match="is damaged"):
