@@ -9,6 +9,7 @@ import pty
 import shlex
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -39,10 +40,13 @@ def on_a_terminal(*arguments: str, **environment: str | None) -> tuple[int, str]
     settings = {name: value for name, value in (os.environ | environment).items() if value is not None}
     with subprocess.Popen([*CONVTUI, *arguments], stdin=theirs, stdout=theirs, stderr=theirs, env=settings, cwd=TOP) as process:
         os.close(theirs)
+        limit = threading.Timer(60, process.kill)  # an application that opens after all would wait for keys
+        limit.start()
         seen = b""
         with contextlib.suppress(OSError):  # it has ended, and with it the terminal
             while more := os.read(ours, 65536):
                 seen += more
+        limit.cancel()
     os.close(ours)
     return process.returncode, seen.decode()
 
