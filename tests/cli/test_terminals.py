@@ -123,4 +123,4 @@ def test_a_terminal_that_says_it_has_no_columns_is_written_to_all_the_same(comma
 def test_a_training_on_a_dumb_terminal_is_told_in_plain_lines(tmp_path: Path) -> None:
     code, said = on_a_terminal("run", *shlex.split(ONE_STEP), "--store", str(tmp_path / "new.db"), TERM="dumb")
     assert (code, "\x1b" in said, "convtui runs show 1" in said) == (0, False, True)
-    assert "" not in said.splitlines()  # nor a line left empty for a bar, nor one drawn over
+    assert "" not in said.splitlines()  # nor a line left empty for a bar
