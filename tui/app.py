@@ -30,7 +30,7 @@ from convtui.tui.log import log
 from convtui.tui.screens import PAGES
 from convtui.tui.screens.page import Page
 from convtui.tui.session import Session
-from convtui.tui.text import clean
+from convtui.tui.text import clean, counted
 from convtui.tui.themes import DARK, LIGHT
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ class ConvtuiApp(App[int]):
     def _count_runs(self) -> None:
         worker = get_current_worker()
         try:
-            runs = _counted(self.session.store.count_runs())
+            runs = counted(self.session.store.count_runs())
         except ConvtuiError:
             runs = "? runs"  # the next look at the store says why
         if not worker.is_cancelled:  # else a newer count is under way
@@ -284,10 +284,6 @@ def _short(path: Path) -> str:
         return f"./{path.absolute().relative_to(Path.cwd())}"
     except ValueError:
         return str(path)
-
-
-def _counted(runs: int) -> str:
-    return "1 run" if runs == 1 else f"{runs:,} runs"
 
 
 def _unforeseen(error: Exception) -> str:

@@ -6,12 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from convtui.tui.text import clean, duration, number, percent
+from convtui.tui.text import NOTHING, clean, duration, number, percent
 
 if TYPE_CHECKING:
     from convtui.engine.study.comparing import Comparison, Outcome
 
-NOTHING = "—"
 EQUAL = "="
 """What stands for a difference of nothing."""
 

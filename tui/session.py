@@ -182,8 +182,7 @@ class Session:
 
         with self._started:
             self._started.wait_for(lambda: not self._starting, STARTING_SECONDS)
-        training = self._run
-        ids = self.in_hand
+        training, ids = self._run, self.in_hand
         self.stop()
         going_on = []
         for run_id in ids:
@@ -196,7 +195,6 @@ class Session:
         with self._lock:
             self._waiting = []
         if going_on:
-            self.store.make_folder()
             device = going_on[0].device or self.device
             runs = [run.id or 0 for run in going_on]
             try:

@@ -1,9 +1,10 @@
-"""What the terminal at the other end can show: escape sequences, Unicode, or only plain ASCII."""
+"""What is at the other end of the output: does it take escape sequences and Unicode, and does anybody still read it?"""
 
 from __future__ import annotations
 
 import codecs
 import os
+import sys
 from typing import IO, Any
 
 ASCII_ERRORS = "convtui-ascii"
@@ -59,3 +60,20 @@ def write_look_alikes(stream: Any) -> None:
     codecs.register_error(ASCII_ERRORS, _in_ascii)
     if hasattr(stream, "reconfigure"):
         stream.reconfigure(errors=ASCII_ERRORS)
+
+
+def speak(text: str, *, error: bool = False) -> None:
+    """Print a line, on stderr with `error`; where nobody reads it any more, fall silent and go on."""
+    try:
+        print(text, file=sys.stderr if error else sys.stdout, flush=True)
+    except OSError:
+        silence_broken()
+
+
+def silence_broken() -> None:
+    """Lead what can no longer be written to nowhere: Python's own flush at its end would fail, and change the exit code."""
+    for stream in {sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__} - {None}:
+        try:
+            stream.flush()  # type: ignore[union-attr]
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # type: ignore[union-attr]

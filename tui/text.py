@@ -9,7 +9,10 @@ from collections.abc import Mapping
 
 from rich.cells import cell_len
 
-from convtui.engine.data.names import STEERING
+from convtui.engine.text import STEERING
+
+NOTHING = "—"
+"""In place of what is not known."""
 
 
 def clean(text: object) -> str:
@@ -54,19 +57,15 @@ def fitted_name(text: str, width: int) -> str:
     return f"{start}…{end}"
 
 
-NOTHING = "—"
-"""In place of what is not known."""
-
-
 def percent(fraction: float | None) -> str:
     """0.639 -> `63.9 %`; nothing and not-a-number are a dash."""
-    return "—" if fraction is None or math.isnan(fraction) else f"{100 * fraction:.1f} %"
+    return NOTHING if fraction is None or math.isnan(fraction) else f"{100 * fraction:.1f} %"
 
 
 def number(value: float | None) -> str:
     """A measured number with three digits that tell something: 1.003, 0.914, 0.0184, 1.84e-5, 2.06e+37; nothing is a dash."""
     if value is None:
-        return "—"
+        return NOTHING
     if not math.isfinite(value):
         return str(value)
     return f"{value:.3f}" if value == 0 or 0.1 <= abs(value) < 1e5 else _short(f"{value:#.3g}")
@@ -84,9 +83,15 @@ def _short(text: str) -> str:
 def how_far(epoch: int, step: int, total_steps: int, steps_per_epoch: int) -> str:
     """`3/10` epochs; of a budget that ends within an epoch the steps, `step 12/20`; a dash where nothing is known."""
     if not steps_per_epoch:
-        return "—"
+        return NOTHING
+    whole = whole_epochs(total_steps, steps_per_epoch)
+    return f"step {step:,}/{total_steps:,}" if whole is None else f"{epoch}/{whole}"
+
+
+def whole_epochs(total_steps: int, steps_per_epoch: int) -> int | None:
+    """How many epochs a budget is; None of one that ends within an epoch."""
     whole, rest = divmod(total_steps, steps_per_epoch)
-    return f"step {step:,}/{total_steps:,}" if rest else f"{epoch}/{whole}"
+    return None if rest else whole
 
 
 def epoch_scores(epoch: int, total: int, values: Mapping[str, float | None]) -> str:
@@ -101,7 +106,7 @@ def epoch_scores(epoch: int, total: int, values: Mapping[str, float | None]) -> 
 def duration(seconds: float | None) -> str:
     """75 -> `1:15`, 3700 -> `1:01:40`."""
     if seconds is None or not math.isfinite(seconds):
-        return "—"
+        return NOTHING
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
@@ -119,10 +124,15 @@ def size(count: float) -> str:
 def when(seconds: float | None, now: float | None = None) -> str:
     """A moment (epoch seconds) as short as it can be told: `14:05`, `Tue 14:05`, `2026-03-01`."""
     if seconds is None:
-        return "—"
+        return NOTHING
     age = (time.time() if now is None else now) - seconds
     form = "%H:%M" if age < 12 * 3600 else "%a %H:%M" if age < 6 * 86400 else "%Y-%m-%d"
     return time.strftime(form, time.localtime(seconds))
+
+
+def counted(runs: int) -> str:
+    """`1 run`, `1,000 runs`."""
+    return "1 run" if runs == 1 else f"{runs:,} runs"
 
 
 def sparkline(values: list[float], width: int = 12) -> str:

@@ -13,12 +13,12 @@ from torch import Tensor
 
 from convtui.engine.data import cache
 from convtui.engine.data.names import shown
-from convtui.engine.data.prepare import channels_of, cropped, in_colour, resized, resized_masks, sums_and_squares
+from convtui.engine.data.prepare import cropped, in_colour, resized, resized_masks, sums_and_squares
 from convtui.engine.data.raw import Progress, RawDataset, RawSplit
 from convtui.engine.data.repeated import repeated
 from convtui.engine.data.split import Split
 from convtui.engine.errors import DataError
-from convtui.engine.spec.choices import Colour
+from convtui.engine.spec.choices import Colour, channels_of
 
 
 class Reader(Protocol):

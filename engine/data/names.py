@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 
+from convtui.engine.text import STEERING
+
 _LONGEST = 200
-STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""What could steer a terminal or make several lines of one: controls (escapes begin with one), line and paragraph ends, direction
-overrides and isolates, halves of surrogate pairs. All else is text: joiners, as in Persian words and in emoji, belong to it."""
 
 
 def printable(name: str) -> str:

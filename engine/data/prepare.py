@@ -40,17 +40,6 @@ def coloured(images: Tensor) -> Tensor:
     return images.expand(-1, 3, -1, -1).contiguous()
 
 
-def channels_of(colour: Colour) -> int:
-    """How many channels images of this colour have."""
-    match colour:
-        case "grey":
-            return 1
-        case "rgb":
-            return 3
-        case _:
-            assert_never(colour)
-
-
 def in_colour(images: Tensor, colour: Colour) -> Tensor:
     """[N, 1 or 3, H, W] -> the same images with the channels that `colour` has."""
     match colour:

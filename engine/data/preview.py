@@ -113,7 +113,7 @@ def preview(
         )
     if own.size is None:
         return _of_folder(data, lies_at(source, data_dir), each, number)
-    if data.fit == "crop":
+    if data.crops:
         refuse_to_crop(source, own.size, own.size, data.size)
     as_it_is = data.model_copy(update={"colour": "grey" if own.channels == 1 else "rgb", "size": own.size, "fit": "resize"})
     dataset = load(as_it_is, data_dir, progress=progress)
@@ -128,7 +128,7 @@ def prepared(images: Tensor, data: DataSpec, number: int = 0) -> Tensor:
 
     `number` is the seed of their distortions; what is cut out has these images' mean colour, in a run that of all its images.
     """
-    images = cropped(images, data.size) if data.fit == "crop" else resized(images, data.size)
+    images = cropped(images, data.size) if data.crops else resized(images, data.size)
     images = in_colour(images, data.colour)
     if not data.augmented or not len(images):
         return images
@@ -169,7 +169,7 @@ def _readable(listing: folder.Listing, files: Sequence[int], data: DataSpec, ski
     """Images [3, size, size] of those of the files that can be read; a line to `skipped` for each that cannot."""
     for file in files:
         try:
-            yield listing.decode(file, data.size, data.fit == "crop")
+            yield listing.decode(file, data.size, data.crops)
         except (UnreadableImage, UnreadableFile) as reason:
             skipped.append(f"{listing.names[file]} ({reason})")
 

@@ -196,7 +196,7 @@ def from_files(subject: Subject, paths: Sequence[Path]) -> Chosen:
     channels, height, width = subject.shape
     if height != width:
         raise NotApplicable(f"the net takes images of {height}x{width}: pictures from files are made square only")
-    crop = subject.spec is not None and subject.spec.data.fit == "crop"
+    crop = subject.spec is not None and subject.spec.data.crops
     decoded, trouble = [], []
     for path in paths:
         try:

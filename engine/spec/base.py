@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+from convtui.engine.text import STEERING
 
 WANTED = {
     "int": "a whole number",
@@ -18,7 +19,6 @@ WANTED = {
 """What a value must be, by the first word of pydantic's name for the error."""
 LONGEST_QUOTED = 60
 """Letters of a wrong value that errors show."""
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class Part(BaseModel):
@@ -64,4 +64,4 @@ def quoted(value: Any) -> str:
         return "a value that is too long to show"
     if len(text) > LONGEST_QUOTED:
         text = f"{text[:40]}…{text[-19:]}"
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return STEERING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)

@@ -3,7 +3,7 @@ name is added here, mypy names every place that has to know it."""
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal, assert_never, get_args
 
 Activation = Literal["relu", "leaky_relu", "tanh", "sigmoid"]
 OutputActivation = Literal["none", Activation]
@@ -29,3 +29,14 @@ MEASURES: tuple[Measure, ...] = get_args(Measure)
 
 StepPath = Literal["eager", "by hand"]
 """How steps are computed; not a setting, but recorded with a run and used again."""
+
+
+def channels_of(colour: Colour) -> int:
+    """How many channels images of this colour have."""
+    match colour:
+        case "grey":
+            return 1
+        case "rgb":
+            return 3
+        case other:
+            assert_never(other)

@@ -23,6 +23,7 @@ from convtui.engine.spec.choices import (
     Precision,
     Schedule,
     UpdateRule,
+    channels_of,
 )  # fmt: skip
 
 
@@ -141,13 +142,7 @@ class DataSpec(Part):
     @property
     def channels(self) -> int:
         """Of the images that a net gets."""
-        match self.colour:
-            case "grey":
-                return 1
-            case "rgb":
-                return 3
-            case other:
-                assert_never(other)
+        return channels_of(self.colour)
 
     @property
     def crops(self) -> bool:

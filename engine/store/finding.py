@@ -7,6 +7,7 @@ from sqlmodel import Session, col, func, select
 from convtui.engine.errors import RunNotFound
 from convtui.engine.spec import nearest
 from convtui.engine.store.tables import Run
+from convtui.engine.text import is_text
 
 _MOST_NAMED = 5
 """Candidates that a message lists."""
@@ -25,7 +26,7 @@ def find(session: Session, reference: str) -> Run:
         ended = newest_first.where(col(Run.status).in_(("finished", "stopped")), col(Run.test_accuracy).between(0, 1))
         best = ended.order_by(None).order_by(col(Run.test_accuracy).desc(), col(Run.id).desc())
         return _first(session.exec(best.limit(1)).first(), "no run has ended with a test accuracy yet: 'convtui runs' lists all")
-    if any("\ud800" <= letter <= "\udfff" for letter in reference):
+    if not is_text(reference):
         raise RunNotFound(f"no run is called {reference!r}: some of its bytes are not UTF-8; 'convtui runs' lists all")
     if (named := session.exec(newest_first.where(Run.name == reference).limit(1)).first()) and named.id is not None:
         return named

@@ -34,6 +34,7 @@ from convtui.engine.store.series import Bucket, Cursor, Point, Series
 from convtui.engine.store.sound import Status
 from convtui.engine.store.sqlite import KeptConnection, SameFile, explained, make_engine
 from convtui.engine.store.tables import HELD, LIVE, Attempt, Checkpoint, Identity, Message, Request, RequestKind, Run
+from convtui.engine.text import is_text
 
 _LONGEST_REASON = 200
 _Row = TypeVar("_Row", Run, Checkpoint, Message)
@@ -218,7 +219,7 @@ class Store:
 
     def set_note(self, run_id: int, note: str) -> None:
         """Replace the run's note. Raises RunNotFound, UsageError for a note that is not text."""
-        if not _is_text(note):
+        if not is_text(note):
             raise UsageError("a note must be text: some of its bytes are not UTF-8")
         self._change(run_id, note=note)
 
@@ -620,11 +621,6 @@ def checked_name(name: str) -> str:
         raise UsageError("a run's name cannot be empty: write some letters, as in --name first-try")
     if name.isdigit() or name in ("last", "best"):
         raise UsageError(f"a run cannot be called {name!r}, which stands for another one: add a letter, as in --name try-{name}")
-    if not _is_text(name):
+    if not is_text(name):
         raise UsageError("a run's name must be text: some bytes of this one are not UTF-8")
     return name
-
-
-def _is_text(text: str) -> bool:
-    """Whether it was UTF-8 where it was typed: Python keeps other bytes as surrogates, which no database takes."""
-    return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)

@@ -189,6 +189,15 @@ async def at_start(pilot: Pilot[Any], app: ConvtuiApp) -> None:
     await until(pilot, lambda: app.session.starting)
 
 
+async def left_by(pilot: Pilot[Any], app: ConvtuiApp, key: str, go_on: threading.Event) -> None:
+    """Asked about a run that is being started, this key is the answer; then the start may go on, and the application ends."""
+    await until(pilot, lambda: "being started" in screen_text(pilot))
+    await pilot.press(key)
+    await until(pilot, lambda: app._leaving)
+    go_on.set()
+    await until(pilot, lambda: app._exit)
+
+
 @piloted
 async def test_a_start_counts_from_the_key_on_and_leaving_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     go_on = delayed(monkeypatch)
@@ -196,11 +205,7 @@ async def test_a_start_counts_from_the_key_on_and_leaving_asks(tmp_path: Path, m
     async with app.run_test(size=(120, 36)) as pilot:
         await at_start(pilot, app)
         await pilot.press("q")
-        await until(pilot, lambda: "being started" in screen_text(pilot))
-        await pilot.press("s")
-        await until(pilot, lambda: app._leaving)
-        go_on.set()
-        await until(pilot, lambda: app._exit)
+        await left_by(pilot, app, "s", go_on)
     with Store.open(tmp_path / "store.db") as store:
         assert [run.status for run in store.runs()] in ([], ["stopped"])
 
@@ -212,10 +217,7 @@ async def test_a_start_can_be_handed_on(tmp_path: Path, monkeypatch: pytest.Monk
     async with app.run_test(size=(120, 36)) as pilot:
         await at_start(pilot, app)
         await pilot.press("q")
-        await until(pilot, lambda: "being started" in screen_text(pilot))
-        await pilot.press("g")
-        go_on.set()
-        await until(pilot, lambda: app._exit)
+        await left_by(pilot, app, "g", go_on)
     with Store.open(tmp_path / "store.db") as store:
         wait_until(lambda: store.run(1).status == "running", "the other process", 90)
         store.request(1, "stop")
@@ -267,10 +269,6 @@ async def test_a_run_that_is_told_to_go_on_counts_from_the_key_on_too(tmp_path: 
     async with app.run_test(size=(120, 36)) as pilot:
         await until(pilot, lambda: "stopped" in screen_text(pilot))
         await pilot.press("r", "q")
-        await until(pilot, lambda: "being started" in screen_text(pilot))
-        await pilot.press("s")
-        await until(pilot, lambda: app._leaving)
-        go_on.set()
-        await until(pilot, lambda: app._exit)
+        await left_by(pilot, app, "s", go_on)
     with Store.open(tmp_path / "store.db") as store:
         assert store.run(1).status == "stopped"

@@ -20,6 +20,7 @@ _ONE_AFTER_ANOTHER = """runs=$1 folder=$2; shift 2
 
 def start_detached(store: Store, run_ids: Sequence[int], *, device: str, data_dir: Path | None, as_json: bool, quiet: bool) -> None:
     """Start `convtui resume RUN` on queued runs, one after another, in a session of their own, each one's output in its folder."""
+    store.make_folder()  # with its mark: the shell below makes plain folders
     folder = store.folder(run_ids[0]).parent
     # -P: what lies in the working directory must not be taken for our own packages.
     command = [

@@ -61,7 +61,7 @@ def ask(
             print(f"run {run_id}: paused at step {run.step:,}, learning rate times {compact(value or 1)} when it goes on")
             return
         if kind == "rate" and run.rate_factor != before.rate_factor and run.learning_rate is not None:
-            print(f"run {run_id}: {run.status} at step {run.step:,}, learning rate {compact(run.learning_rate or 0)}")
+            print(f"run {run_id}: {run.status} at step {run.step:,}, learning rate {compact(run.learning_rate)}")
             return
         if run.status in ENDED or (until is not None and run.status in until and taken):
             print(f"run {run_id}: {run.status} at step {run.step:,}")

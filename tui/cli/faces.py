@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from convtui.engine import events
 from convtui.engine.events import Event
 from convtui.tui.cli.options import last_line, line
+from convtui.tui.terminal import silence_broken
 from convtui.tui.text import clean, compact, duration, epoch_scores, number, percent
 
 if TYPE_CHECKING:
@@ -288,23 +288,6 @@ class JsonFace(QuietFace):
     def write(self, event: str, **values: Any) -> None:
         """One object on stdout."""
         print(line({"event": event, "run": self.run} | values), flush=True)
-
-
-def speak(text: str, *, error: bool = False) -> None:
-    """Print a line, on stderr with `error`; where nobody reads it any more, fall silent and go on."""
-    try:
-        print(text, file=sys.stderr if error else sys.stdout, flush=True)
-    except OSError:
-        silence_broken()
-
-
-def silence_broken() -> None:
-    """Lead what can no longer be written to nowhere: Python's own flush at its end would fail, and change the exit code."""
-    for stream in {sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__} - {None}:
-        try:
-            stream.flush()  # type: ignore[union-attr]
-        except OSError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # type: ignore[union-attr]
 
 
 def farewell(run: Run, ending: events.Ending) -> str:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from convtui.engine.data.names import STEERING
 from convtui.engine.errors import RunNotFound, StoreError, UsageError
+from convtui.engine.text import STEERING
 from convtui.tui.terminal import takes_unicode
 
 if TYPE_CHECKING:

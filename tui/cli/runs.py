@@ -223,10 +223,7 @@ def _outline(run: Run, final: dict[str, float]) -> list[tuple[str, str | None]]:
     held_out = run.validation_loss is not None
     return [
         ("run", f"{run.id} {run.name}"),
-        (
-            "status",
-            f"{run.status}, {standing(run)}, {run.images:,} images shown",
-        ),
+        ("status", f"{run.status}, {standing(run)}, {run.images:,} images shown"),
         ("why", run.reason),
         ("study", f"{run.study}, setting {run.setting}" if run.study else None),
         ("data", run.dataset),
@@ -241,14 +238,16 @@ def _outline(run: Run, final: dict[str, float]) -> list[tuple[str, str | None]]:
         ),
         ("time", f"{duration(run.seconds)}, {run.images_per_second or 0:,.0f} images/s"),
         ("where", f"{run.device} of {run.host}, since {when(run.started)}" if run.started else None),
-        ("rate", _rate(run) if run.rate_factor != 1 and run.learning_rate is not None else None),
+        ("rate", _rate(run)),
         ("net", f"{run.parameters:,} parameters" if run.parameters else None),
         ("note", run.note),
     ]
 
 
-def _rate(run: Run) -> str:
-    return f"{compact(run.learning_rate or 0)}, {compact(run.rate_factor)} times the schedule's, by hand"
+def _rate(run: Run) -> str | None:
+    if run.rate_factor == 1 or run.learning_rate is None:
+        return None
+    return f"{compact(run.learning_rate)}, {compact(run.rate_factor)} times the schedule's, by hand"
 
 
 def _score(accuracy: float | None, loss: float | None) -> str:

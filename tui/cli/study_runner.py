@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convtui.engine.errors import ConvtuiError, RunBusy, StoreError
-from convtui.tui.cli.faces import speak
 from convtui.tui.cli.options import line
+from convtui.tui.terminal import speak
 from convtui.tui.text import clean
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from convtui.tui.screens.comparing import METRICS, Compared, Reader, settings_te
 from convtui.tui.screens.crossing import Crossing
 from convtui.tui.screens.run_lines import COLOURS
 from convtui.tui.screens.taking_away import TakingAway
-from convtui.tui.text import clean
+from convtui.tui.text import clean, counted
 from convtui.tui.widgets.chart import Chart
 from convtui.tui.widgets.menu import Menu
 from convtui.tui.widgets.text_table import Head, Row, TextTable
@@ -276,7 +276,7 @@ class ComparePage(Crossing, TakingAway):
             runs = [str(outcome.run) for outcome in self.compared.comparison.outcomes]
             baseline = baseline_of(self.compared.comparison, self.pinned)
             against = [f"--baseline={baseline.run}"] if baseline else []
-            what = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
+            what = counted(len(runs))
             self.copy(markdown(self.compared.comparison, baseline), what, ["convtui", "runs", "compare", *runs, *against, "--md"])
 
     def action_save(self) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from convtui.tui.screens.run_lines import COLOURS, LIVE, SYMBOLS
-from convtui.tui.text import clean, duration, percent, when
+from convtui.tui.text import clean, duration, percent, when, whole_epochs
 
 if TYPE_CHECKING:
     from convtui.engine.store import Run
@@ -25,10 +25,7 @@ def standing(run: Run, width: int) -> Text:
     status = Text(f"{SYMBOLS.get(run.status, '●')} {run.status}", style=f"bold {COLOURS.get(run.status, '')}")
     # (place in the line, how much it matters: less is more, the text)
     parts = [(0, 0, Text(f"{run.id} {clean(run.name)}", style="bold")), (1, 0, status)]
-    if run.steps_per_epoch:
-        whole, within = divmod(run.total_steps, run.steps_per_epoch)
-        parts += [] if within else [(2, 1, Text(f"epoch {run.epoch}/{whole}"))]
-        parts.append((3, 5, Text(f"step {run.step:,}/{run.total_steps:,}", style="dim")))
+    parts += _place(run)
     live = run.status in LIVE
     if live and run.total_steps:
         parts.append((5, 2, Text(f"{100 * run.step // run.total_steps} %")))
@@ -53,6 +50,15 @@ def standing(run: Run, width: int) -> Text:
     line = Text("   ", no_wrap=True, overflow="ellipsis").join(text for _, text in sorted(kept, key=lambda part: part[0]))
     line.no_wrap, line.overflow = True, "ellipsis"
     return line
+
+
+def _place(run: Run) -> list[tuple[int, int, Text]]:
+    """Its epoch, where the budget is of whole ones, and its step; nothing before that is known."""
+    if not run.steps_per_epoch:
+        return []
+    step = (3, 5, Text(f"step {run.step:,}/{run.total_steps:,}", style="dim"))
+    whole = whole_epochs(run.total_steps, run.steps_per_epoch)
+    return [step] if whole is None else [(2, 1, Text(f"epoch {run.epoch}/{whole}")), step]
 
 
 def seconds_left(run: Run) -> float | None:

@@ -53,10 +53,5 @@ class Keeping(Panes):
             save(results, path)
         except ConvtuiError as error:
             self.app.call_from_thread(self.notify, str(error), severity="error", markup=False)
-        except Exception as error:
-            from convtui.tui.log import log
-
-            told = f"{type(error).__name__}: {error}; the full story is in {log(error)}"
-            self.app.call_from_thread(self.notify, told, severity="error", markup=False)
         else:
             self.app.call_from_thread(self.notify, f"saved {path}", markup=False)

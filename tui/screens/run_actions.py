@@ -15,7 +15,7 @@ from convtui.tui.screens.asking import Asking, Writing
 from convtui.tui.screens.page import Page
 from convtui.tui.screens.run_lines import Line
 from convtui.tui.screens.run_table import RunTable
-from convtui.tui.text import clean, size
+from convtui.tui.text import clean, counted, size
 
 if TYPE_CHECKING:
     from convtui.engine.spec import RunSpec
@@ -227,7 +227,7 @@ class RunActions(Page):
 
         def take_out(_: Store) -> str:
             out = self.convtui.session.take_out(ids)
-            return f"{_runs(len(out))} taken out of the queue" if out else "they have begun already"
+            return f"{counted(len(out))} taken out of the queue" if out else "they have begun already"
 
         def answered(yes: bool | None) -> None:
             if yes:
@@ -318,10 +318,6 @@ def _more_than(epochs: int) -> Callable[[str], None]:
             raise UsageError(f"a whole number above {epochs}, please: it has done {epochs} epochs already")
 
     return check
-
-
-def _runs(count: int) -> str:
-    return "1 run" if count == 1 else f"{count} runs"
 
 
 def _files(count: int, of_bytes: int) -> str:

@@ -15,9 +15,8 @@ if TYPE_CHECKING:
 
 READ = (
     "id", "name", "preset", "dataset", "status", "epoch", "step", "total_steps", "steps_per_epoch", "test_accuracy",
-    "best_accuracy",
-    "best_epoch", "test_loss", "seconds", "images_per_second", "started", "created", "device", "host", "parameters", "note",
-    "reason",
+    "best_accuracy", "best_epoch", "test_loss", "seconds", "images_per_second", "started", "created", "device", "host",
+    "parameters", "note", "reason",
 )  # fmt: skip
 _OF_PROCESS = ("host", "pid", "process_started", "heartbeat")
 LIVE = ("running", "paused")
@@ -39,8 +38,6 @@ class Line:
     data: str
     status: str
     epoch: int
-    epochs: int
-    """Of its budget; 0 where that is not known yet."""
     accuracy: float | None
     best: float | None
     best_epoch: int | None
@@ -171,7 +168,6 @@ def _sound(names: Iterable[str], values: Iterable[Any]) -> dict[str, Any]:
 
 def _line(values: tuple[Any, ...]) -> Line:
     row = _sound(READ, values)
-    steps = row["steps_per_epoch"]
     line = Line(
         id=row["id"],
         name=clean(row["name"]),
@@ -179,7 +175,6 @@ def _line(values: tuple[Any, ...]) -> Line:
         data=clean(row["dataset"]),
         status=clean(row["status"]),
         epoch=row["epoch"],
-        epochs=-(-row["total_steps"] // steps) if steps else 0,
         accuracy=row["test_accuracy"],
         best=row["best_accuracy"],
         best_epoch=row["best_epoch"],
@@ -201,7 +196,7 @@ def _line(values: tuple[Any, ...]) -> Line:
         "preset": fitted(line.preset, LONGEST["preset"]),
         "data": fitted(data_name(line.data), LONGEST["data"]),
         "status": f"{SYMBOLS.get(line.status, ' ')} {line.status}",
-        "epoch": how_far(line.epoch, row["step"], row["total_steps"], steps),
+        "epoch": how_far(line.epoch, row["step"], row["total_steps"], row["steps_per_epoch"]),
         "test acc": percent(line.accuracy),
         "best": percent(line.best),
         "loss": number(line.loss),

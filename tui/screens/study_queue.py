@@ -13,7 +13,7 @@ from textual import on, work
 from convtui.engine.errors import ConvtuiError, UsageError
 from convtui.tui.screens.page import Page
 from convtui.tui.screens.queueing import Question, Queueing
-from convtui.tui.text import clean
+from convtui.tui.text import clean, counted
 
 if TYPE_CHECKING:
     from convtui.engine.spec import DataSpec
@@ -137,7 +137,7 @@ class StudyQueue(Page):
         self._last[form.study.name] = {clean(labels[key]): value for key, value in values.items()}
         queued = sum(standings.values()) - standings["done"] - standings["busy"]
         left = len(wanted) - queued
-        told = f"{_counted(queued)} queued" + (f", {left} done or in somebody's hands already" if left else "")
+        told = f"{counted(queued)} queued" + (f", {left} done or in somebody's hands already" if left else "")
         self.convtui.call_later(self._queued, shown, told if queued else f"nothing is missing: {told}")
 
     def _queued(self, shown: Queueing, told: str) -> None:
@@ -180,16 +180,12 @@ class StudyQueue(Page):
         except ConvtuiError as error:
             self.convtui.call_later(self.trouble, str(error))
             return
-        self.convtui.call_later(lambda: self.notify(f"{_counted(len(out))} taken out of the queue"))
+        self.convtui.call_later(lambda: self.notify(f"{counted(len(out))} taken out of the queue"))
 
 
 def _seeds(of: Sequence[int]) -> str:
     low, high = min(of), max(of)
     return f"{low} each" if low == high else f"{low} to {high}, as the study has it"
-
-
-def _counted(runs: int) -> str:
-    return "1 run" if runs == 1 else f"{runs} runs"
 
 
 def _scale(text: str) -> float:
