@@ -37,7 +37,7 @@ test-all: setup lint
 	$(BIN)/pytest -n 0 -m apart
 
 # What computes, as this processor rounds and as older ones do: torch, oneDNN and OpenBLAS take each their own word for it.
-COMPUTING ?= tests/engine tests/tui/drawing
+COMPUTING ?= tests/engine tests/tui/render
 test-instruction-sets: setup
 	$(BIN)/pytest $(COMPUTING) $(PYTEST_ARGS)
 	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 OPENBLAS_CORETYPE=Haswell $(BIN)/pytest $(COMPUTING) $(PYTEST_ARGS)

@@ -343,9 +343,9 @@ def held(folder: Path, rounds: int) -> None:
 
 
 async def _held(path: Path, fed: Fed) -> None:
-    from convtui.tui.app import ConvtuiApp
-    from convtui.tui.screens.live import LivePage
-    from convtui.tui.session import Session
+    from convtui.tui.app.app import ConvtuiApp
+    from convtui.tui.app.live.page import LivePage
+    from convtui.tui.session.session import Session
 
     app = ConvtuiApp(Session(path, device="cpu"))
     async with app.run_test(size=(120, 36)) as pilot:

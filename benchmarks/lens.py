@@ -22,7 +22,7 @@ from pathlib import Path
 from convtui.engine import models
 from convtui.engine.data.batches import Standardise
 from convtui.engine.data.split import Split
-from convtui.engine.lens import windows
+from convtui.engine.lens import patch_projection
 from convtui.engine.lens.search import strongest
 from convtui.engine.lens.subject import Subject
 from convtui.engine.presets import preset
@@ -59,7 +59,7 @@ def main() -> None:
     seen = subject.seen(images[found.images.flatten()])
 
     def ours() -> None:
-        windows.project(subject.tape, conv2, "deconvnet", seen, *units)
+        patch_projection.project(subject.tape, conv2, "deconvnet", seen, *units)
 
     def captum() -> None:
         from captum.attr import NeuronDeconvolution

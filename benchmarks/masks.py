@@ -18,9 +18,9 @@ from torch import Tensor
 from convtui.engine import models
 from convtui.engine.data.split import Split
 from convtui.engine.lens.backward import Rule, backward, unit_seed
-from convtui.engine.lens.opening import of_run
+from convtui.engine.lens.loading import of_run
 from convtui.engine.lens.subject import Subject
-from convtui.engine.lens.tape import Tape
+from convtui.engine.lens.trace import Tape
 from convtui.engine.store import Store
 
 

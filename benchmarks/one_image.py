@@ -95,7 +95,7 @@ def convtui(dataset: Dataset, *, hand: bool = True, store: Path | None = None) -
     from convtui.engine import events
     from convtui.engine.store import Store
     from convtui.engine.training import Training, training
-    from convtui.engine.training.recorded import recorded
+    from convtui.engine.training.recording import recorded
     from convtui.engine.training.step import EagerStep
 
     if not hand:
@@ -130,8 +130,8 @@ def timed(losses: Iterator[float], steps: int, times: int) -> dict[str, float]:
 
 async def in_application(path: Path, steps: int) -> dict[str, float]:
     """The same in the application: started by its session, shown by its page Live."""
-    from convtui.tui.app import ConvtuiApp
-    from convtui.tui.session import Session
+    from convtui.tui.app.app import ConvtuiApp
+    from convtui.tui.session.session import Session
 
     app = ConvtuiApp(Session(path, device="cpu"))
     async with app.run_test(size=(120, 36)) as pilot:

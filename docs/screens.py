@@ -12,13 +12,13 @@ from pathlib import Path
 
 from textual.pilot import Pilot
 
-from convtui.tui.app import ConvtuiApp
-from convtui.tui.screens.compare import ComparePage
-from convtui.tui.screens.live import LivePage
-from convtui.tui.screens.look import LookPage
-from convtui.tui.screens.studies import StudiesPage
-from convtui.tui.session import Session
-from convtui.tui.widgets.chart import Chart
+from convtui.tui.app.app import ConvtuiApp
+from convtui.tui.app.compare.page import ComparePage
+from convtui.tui.app.live.page import LivePage
+from convtui.tui.app.look.page import LookPage
+from convtui.tui.app.studies.page import StudiesPage
+from convtui.tui.app.widgets.chart import Chart
+from convtui.tui.session.session import Session
 from tests.harness.screen import screen_text
 
 SIZE = (120, 36)

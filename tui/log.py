@@ -6,7 +6,7 @@ import sys
 import time
 import traceback
 
-from convtui.tui.text import clean
+from convtui.tui.render.text import clean
 
 
 def log(error: BaseException) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from convtui.tui.charting import Form, value_text
+from convtui.tui.render.chart import Form
 
 SOURCES = ("train", "validation", "test", "batch")
 """What stands before the name of a series that there is for several of them: `train_loss`, `test_loss`, ..."""
@@ -45,8 +45,3 @@ def form_of(chart: str) -> Form:
 def is_share(name: str) -> bool:
     """Whether its values are shares from 0 to 1, which people read as percents."""
     return form_of(group(name)) == "percent"
-
-
-def measure_text(name: str, value: float | None) -> str:
-    """A value of a series; nothing is a dash."""
-    return value_text(100 * value if value is not None and is_share(name) else value, form_of(group(name)))

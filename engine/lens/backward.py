@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from convtui.engine.errors import NotApplicable
-from convtui.engine.lens.tape import Following, Kind, Tape
-from convtui.engine.models.rest import at_rest
+from convtui.engine.lens.trace import Following, Kind, Tape
+from convtui.engine.models.eval_mode import at_rest
 
 Rule = Literal["deconvnet", "guided", "saliency"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from convtui.engine.lens.results import Curves
+from convtui.engine.figures.figure import Curves
 from convtui.engine.models.activations import activation
 from convtui.engine.spec import ModelSpec
 

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from convtui.engine.errors import NotApplicable, UsageError
-from convtui.engine.lens.results import Result
+from convtui.engine.figures.figure import Result
 from convtui.engine.lens.subject import Subject
 from convtui.engine.spec import Hyperparameter, Part, explained, fields_of, nearest
 

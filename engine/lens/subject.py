@@ -15,8 +15,8 @@ from convtui.engine.data.batches import Standardise
 from convtui.engine.data.split import Dataset, Split
 from convtui.engine.device import in_double
 from convtui.engine.errors import NotApplicable, UsageError
-from convtui.engine.lens.tape import Tape
-from convtui.engine.models.rest import at_rest
+from convtui.engine.lens.trace import Tape
+from convtui.engine.models.eval_mode import at_rest
 from convtui.engine.spec import RunSpec, nearest
 
 SplitName = Literal["train", "validation", "test"]

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from convtui.engine.models.rest import at_rest
+from convtui.engine.models.eval_mode import at_rest
 
 
 @dataclass(frozen=True, slots=True)

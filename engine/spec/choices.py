@@ -24,7 +24,7 @@ Precision = Literal["float32", "bfloat16"]
 Measure = Literal[
     "mean_squared_error", "conv_deltas", "gradient_norm", "update_ratio", "saturated", "dead", "class_accuracy", "confusion"
 ]
-"""What a run can measure besides losses, accuracies, learning rate and images/s; engine/training/layers.py defines each."""
+"""What a run can measure besides losses, accuracies, learning rate and images/s; engine/training/layer_metrics.py defines each."""
 MEASURES: tuple[Measure, ...] = get_args(Measure)
 
 StepPath = Literal["eager", "by hand"]

@@ -1,6 +1,6 @@
 """Runs in SQLite: what was trained, how it went, where its checkpoints are, and what somebody wants of it."""
 
-from convtui.engine.store.drive import Pullable, drive
+from convtui.engine.store.control import Pullable, drive
 from convtui.engine.store.leftovers import Leftover
 from convtui.engine.store.matching import Match, Standing, match
 from convtui.engine.store.recorder import Recorder

@@ -23,13 +23,13 @@ from sqlmodel import Session, col, select
 from convtui.engine.errors import RunBusy, RunNotFound, StoreError, UsageError
 from convtui.engine.events import CheckpointKind
 from convtui.engine.spec import RunSpec
-from convtui.engine.store import finding, kept, series, sound, stability
+from convtui.engine.store import kept, lookup, series, sound, stability
 from convtui.engine.store.folder import Folder, Place, is_settled, settle
-from convtui.engine.store.gathering import INSERT_METRIC
 from convtui.engine.store.leftovers import Leftover, leftovers
 from convtui.engine.store.matching import Match, match
-from convtui.engine.store.opening import FULL, ReadOnlyStore, prepare
 from convtui.engine.store.processes import Process, is_alive, process_of, this_process
+from convtui.engine.store.row_batch import INSERT_METRIC
+from convtui.engine.store.schema import FULL, ReadOnlyStore, prepare
 from convtui.engine.store.series import Bucket, Cursor, Point, Series
 from convtui.engine.store.sound import Status
 from convtui.engine.store.sqlite import KeptConnection, SameFile, explained, make_engine
@@ -211,7 +211,7 @@ class Store:
         stopped. Raises RunNotFound, with the candidates where there are several and a near one where there is none.
         """
         with self.reading() as session:
-            return self._resolve(finding.find(session, reference))
+            return self._resolve(lookup.find(session, reference))
 
     def rename(self, run_id: int, name: str) -> None:
         """Give the run another name. Raises RunNotFound, UsageError for a name that cannot be."""

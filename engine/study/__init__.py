@@ -5,8 +5,8 @@ says which runs it wants, `running` sees to it that each is made once, `results`
 say what they come to, `markdown` writes it down. The store is the only state. `comparing` lays any runs beside each other.
 """
 
-from convtui.engine.study.definition import Claim, Published, Setting, Study
-from convtui.engine.study.finding import own_studies, studies, study
+from convtui.engine.study.catalog import own_studies, studies, study
+from convtui.engine.study.model import Claim, Published, Setting, Study
 from convtui.engine.study.plan import Wanted, plan
 
 __all__ = ["Claim", "Published", "Setting", "Study", "Wanted", "own_studies", "plan", "studies", "study"]

@@ -10,11 +10,11 @@ from typing import Literal
 
 from convtui.engine.data.digest import differing
 from convtui.engine.errors import SpecError
+from convtui.engine.metrics import OF_TEST_IMAGES
 from convtui.engine.store import Run, Store
 from convtui.engine.study import budgets, measures, significance
-from convtui.engine.study.definition import Claim
-from convtui.engine.study.names import OF_TEST_IMAGES
-from convtui.engine.study.writing import chance, shown, spread
+from convtui.engine.study.formatting import chance, shown, spread
+from convtui.engine.study.model import Claim
 
 Verdict = Literal["holds", "does not hold", "not decided"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from convtui.engine.study import writing
+from convtui.engine.study import formatting
 from convtui.engine.study.results import Results
 
 
@@ -39,9 +39,9 @@ def _table(found: Results) -> Iterator[str]:
                 (
                     name,
                     measure,
-                    writing.published(measure, figure.published),
-                    writing.spread(measure, figure.values),
-                    writing.difference(measure, figure.difference),
+                    formatting.published(measure, figure.published),
+                    formatting.spread(measure, figure.values),
+                    formatting.difference(measure, figure.difference),
                     runs,
                     source,
                 )

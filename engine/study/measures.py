@@ -7,8 +7,8 @@ from bisect import bisect_left, insort
 from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
 
+from convtui.engine import metrics
 from convtui.engine.store import Run, Store
-from convtui.engine.study import names
 
 SMOOTHED_STEPS = 100
 """The smoothed training loss of a step is the mean over so many steps up to it; before there are so many it has none."""
@@ -29,12 +29,12 @@ def value(store: Store, run: Run, measure: str) -> float | None:
     measured = _MEASURES.get(measure)
     if measured is not None:
         found = measured(store, run)
-    elif measure.startswith(names.PEAK):
-        found = _peak(store, run, measure.removeprefix(names.PEAK))
+    elif measure.startswith(metrics.PEAK):
+        found = _peak(store, run, measure.removeprefix(metrics.PEAK))
     else:
         found = _last(store, run, measure)
     if run.status == "diverged" and (found is None or math.isnan(found)) and _is_recorded(run, measure):
-        better = names.more_is_better(measure)
+        better = metrics.more_is_better(measure)
         return 0.0 if better else math.inf
     return None if found is None or math.isnan(found) else found
 
@@ -133,9 +133,9 @@ def _recorded(store: Store, run: Run, name: str) -> str:
 
 def _is_recorded(run: Run, measure: str) -> bool:
     """Whether a run that goes well has this accuracy or loss."""
-    if measure in names.FINAL:
+    if measure in metrics.FINAL:
         return run.settings.training.evaluate_train
-    if names.form(measure) not in ("fraction", "loss") or measure not in _COLUMNS:
+    if metrics.form(measure) not in ("fraction", "loss") or measure not in _COLUMNS:
         return False
     return not measure.startswith("validation") or bool(run.settings.data.validation_fraction)
 

@@ -10,7 +10,7 @@ from convtui.engine.data.catalog import as_recorded, describe
 from convtui.engine.data.names import listed
 from convtui.engine.errors import UsageError
 from convtui.engine.spec import DataSpec, RunSpec, changed, nearest
-from convtui.engine.study.definition import Setting, Study
+from convtui.engine.study.model import Setting, Study
 
 MOST_NAMED = 20
 """Settings that a message lists."""

@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from convtui.engine import metrics
 from convtui.engine.data.digest import differing
 from convtui.engine.errors import SpecError
 from convtui.engine.spec import RunSpec, changed, difference
 from convtui.engine.store import Run, Store
-from convtui.engine.study import measures, names, writing
+from convtui.engine.study import formatting, measures
 from convtui.engine.study.claims import WHOLE, Judged, judge
-from convtui.engine.study.definition import Published, Setting, Study
+from convtui.engine.study.model import Published, Setting, Study
 
 MAIN_MEASURE = "test_accuracy"
 """What is shown of a setting of which nothing was published and nothing is claimed."""
@@ -71,7 +72,7 @@ class Row:
         if self.diverged:
             said.append(f"{self.diverged} of {len(self.runs)} runs diverged")
         apart = (item for item in self.differing.items() if not (self.scaled and item[0] in _BUDGET))
-        said += [f"{path} = {writing.setting(theirs)}, not {writing.setting(own)}" for path, (own, theirs) in apart]
+        said += [f"{path} = {formatting.setting(theirs)}, not {formatting.setting(own)}" for path, (own, theirs) in apart]
         if self.other_images:
             numbers = ", ".join(str(number) for number in sorted(run.id or 0 for run in self.other_images))
             said.append(f"left out, since they saw other images: runs {numbers}")
@@ -83,7 +84,7 @@ class Row:
         """What its runs do not have, and which figures are not of the net that they ended with."""
         if missing := [measure for measure, figure in self.figures.items() if self.runs and not figure.values]:
             yield f"not measured: {', '.join(missing)}"
-        if means := [measure for measure in names.EPOCH_MEANS if measure in self.figures and self.figures[measure].values]:
+        if means := [measure for measure in metrics.EPOCH_MEANS if measure in self.figures and self.figures[measure].values]:
             yield f"{' and '.join(means)}: mean over the last epoch's steps, while the weights moved"
 
 

@@ -8,19 +8,18 @@ from typing import Any, Literal
 
 import torch
 
-from convtui.engine import models
+from convtui.engine import metrics, models
 from convtui.engine.data import catalog
 from convtui.engine.data.batches import Standardise
 from convtui.engine.data.preview import count
 from convtui.engine.data.split import Dataset
 from convtui.engine.errors import CheckpointError, SpecError, UsageError
-from convtui.engine.lens.opening import of_run
+from convtui.engine.lens.loading import of_run
 from convtui.engine.lens.subject import Subject
 from convtui.engine.lens.views.statistics import call_of, figures_of
 from convtui.engine.store import Match, Store, match
-from convtui.engine.study import names
 from convtui.engine.study.plan import Wanted
-from convtui.engine.training.fitting import check_fits
+from convtui.engine.training.limits import check_fits
 
 
 def standing(store: Store, wanted: Sequence[Wanted]) -> list[Match]:
@@ -99,7 +98,7 @@ def lacks_statistics(store: Store, wanted: Wanted, found: Match) -> bool:
     if store.run(found.run.id).status != "finished":
         return False
     kept = store.metric_names(found.run.id)
-    return any(names.statistic(*stage, names.FIGURES[0]) not in kept for stage in wanted.statistics)
+    return any(metrics.statistic(*stage, metrics.FIGURES[0]) not in kept for stage in wanted.statistics)
 
 
 def keep_statistics(store: Store, wanted: Wanted, run_id: int, device: torch.device, data_dir: Path | None) -> None:
@@ -114,5 +113,5 @@ def keep_statistics(store: Store, wanted: Wanted, run_id: int, device: torch.dev
     values: dict[str, float] = {}
     for layer, stage in wanted.statistics:
         found = figures_of(subject, layer, stage)
-        values |= {names.statistic(layer, stage, figure): found[figure] for figure in names.FIGURES}
+        values |= {metrics.statistic(layer, stage, figure): found[figure] for figure in metrics.FIGURES}
     store.add_metrics(run_id, values)

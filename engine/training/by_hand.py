@@ -21,7 +21,7 @@ from convtui.engine.models import summarise
 from convtui.engine.spec import RunSpec, TrainingSpec
 from convtui.engine.spec.choices import StepPath
 from convtui.engine.training.losses import mean_squared_error
-from convtui.engine.training.measures import Pending
+from convtui.engine.training.metric_buffer import Pending
 from convtui.engine.training.nonlinearities import Array, Nonlinearity, nonlinearity
 from convtui.engine.training.step import EagerStep, Step
 

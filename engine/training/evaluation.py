@@ -13,7 +13,7 @@ from convtui.engine.data.batches import Standardise
 from convtui.engine.data.split import Split
 from convtui.engine.models import at_rest
 from convtui.engine.spec import TrainingSpec
-from convtui.engine.training.layers import EvaluationMeasures
+from convtui.engine.training.layer_metrics import EvaluationMeasures
 from convtui.engine.training.losses import loss, mean_squared_error
 from convtui.engine.training.step import autocast
 

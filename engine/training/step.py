@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from convtui.engine.spec import OptimiserSpec, RunSpec
 from convtui.engine.spec.choices import Precision, StepPath
-from convtui.engine.training.layers import StepMeasures
+from convtui.engine.training.layer_metrics import StepMeasures
 from convtui.engine.training.losses import loss, mean_squared_error
-from convtui.engine.training.measures import Pending
+from convtui.engine.training.metric_buffer import Pending
 
 
 def make_optimiser(spec: OptimiserSpec, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:

@@ -28,13 +28,13 @@ from convtui.engine.device import check_precision, keep_freed_memory, processor
 from convtui.engine.errors import DataError
 from convtui.engine.events import Event
 from convtui.engine.spec import RunSpec
-from convtui.engine.training import generators
+from convtui.engine.training import rng
 from convtui.engine.training.by_hand import make_step
+from convtui.engine.training.checkpointing import Saver
 from convtui.engine.training.evaluation import Score, evaluate
-from convtui.engine.training.fitting import chance, odd, refuse_lone_images
-from convtui.engine.training.layers import EvaluationMeasures
-from convtui.engine.training.measures import NotFinite, Pending, Settled
-from convtui.engine.training.saving import Saver
+from convtui.engine.training.layer_metrics import EvaluationMeasures
+from convtui.engine.training.limits import chance, odd, refuse_lone_images
+from convtui.engine.training.metric_buffer import NotFinite, Pending, Settled
 from convtui.engine.training.schedule import learning_rate
 from convtui.engine.training.step import make_optimiser
 
@@ -108,7 +108,7 @@ class Training:
         shape = (channels, spec.data.size, spec.data.size)
         refuse_lone_images(spec, lambda: models.summarise(self.net, shape), len(self._train))
         optimiser = make_optimiser(spec.optimiser, self.net.parameters())
-        self._own = generators.Own(self.device, spec.training.seed)
+        self._own = rng.Own(self.device, spec.training.seed)
         if resume_from is not None:
             self._resume(resume_from, optimiser)
         self._images_before = self.state.images
@@ -439,7 +439,7 @@ class Training:
     def _save_checkpoint(self, *, must: bool = False) -> Iterator[Event]:
         yield from self._apply_rate_changes()
         state = replace(self.state, seconds=self._seconds())
-        random = generators.states(self.device)
+        random = rng.states(self.device)
         optimiser = self._step.optimiser
         yield from self._saver.checkpoint(state, self.net.state_dict(), optimiser, self._best, random, must=must)
 

@@ -25,10 +25,10 @@ from convtui.engine.data.split import Dataset
 from convtui.engine.device import check_precision, keep_freed_memory
 from convtui.engine.models import build, summarise
 from convtui.engine.spec import RunSpec, changed
-from convtui.engine.training import generators
+from convtui.engine.training import rng
 from convtui.engine.training.by_hand import make_step
-from convtui.engine.training.fitting import refuse_lone_images
-from convtui.engine.training.measures import Pending
+from convtui.engine.training.limits import refuse_lone_images
+from convtui.engine.training.metric_buffer import Pending
 from convtui.engine.training.step import make_optimiser
 
 WARM_UP_STEPS = 2
@@ -182,7 +182,7 @@ class _Bench:
         shape = (channels, spec.data.size, spec.data.size)
         refuse_lone_images(spec, lambda: summarise(net, shape), images)
         self._step = make_step(spec, net, make_optimiser(spec.optimiser, net.parameters()), device, shape)
-        self._own = generators.Own(device, spec.training.seed)
+        self._own = rng.Own(device, spec.training.seed)
         self._threads = spec.training.threads or self._step.threads or torch.get_num_threads()
 
     def train(self, images: Tensor, labels: Tensor, rate: float) -> float:

@@ -11,7 +11,7 @@ import pytest
 from convtui.engine.spec import changed
 from convtui.engine.store import Store
 from convtui.engine.study.comparing import Comparing
-from convtui.tui.outcomes import Cell, cells, heads
+from convtui.tui.render.comparison import Cell, cells, heads
 from tests.cli.conftest import Convtui
 from tests.tui.stores import LENET, add_run
 

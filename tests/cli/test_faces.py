@@ -11,7 +11,7 @@ from rich.console import Console
 from convtui.engine import events
 from convtui.tui.cli.faces import BarFace, SafeFace
 from convtui.tui.cli.tables import aligned
-from convtui.tui.text import clean, duration, fitted_name, number, percent, size, sparkline
+from convtui.tui.render.text import clean, duration, fitted_name, number, percent, size, sparkline
 
 
 def drawn(width: int) -> str:

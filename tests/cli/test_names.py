@@ -16,7 +16,7 @@ def test_a_persons_own_engine_and_tui_are_not_taken_for_ours(tmp_path: Path) -> 
     (tmp_path / "tui" / "__init__.py").write_text("MINE = True\n")
     (tmp_path / "models.py").write_text("MINE = True\n")
     script = (
-        "import engine, tui, models, convtui, convtui.engine.store, convtui.tui.session\n"
+        "import engine, tui, models, convtui, convtui.engine.store, convtui.tui.session.session\n"
         "assert engine.MINE and tui.MINE and models.MINE\n"
         "assert convtui.__version__\n"
     )

@@ -20,7 +20,7 @@ from convtui.engine.errors import ConvtuiError, SpecError, StoreError
 from convtui.engine.store import STABILITY, Run, Store
 from convtui.engine.store.sound import STATUSES
 from convtui.engine.store.tables import StoreTable
-from convtui.tui.screens.run_lines import Reader
+from convtui.tui.app.runs.rows import Reader
 from tests.cli.conftest import Convtui
 from tests.tui.stores import add_run
 

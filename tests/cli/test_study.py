@@ -315,7 +315,7 @@ def test_a_failed_run_is_told_the_others_go_on_and_it_is_made_anew_the_next_time
 
     only = ("--only", "four,eight", "--seeds", "1")
     with monkeypatch.context() as patched:
-        patched.setattr("convtui.engine.training.recorded.Training", Failing)
+        patched.setattr("convtui.engine.training.recording.Training", Failing)
         printed = convtui("study", "run", study, *only)
     assert printed.code == 1
     assert "a fuse blew" in printed.err

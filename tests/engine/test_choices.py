@@ -16,7 +16,7 @@ from convtui.engine.models.initialisation import initialise
 from convtui.engine.models.recurrent import cell
 from convtui.engine.spec import DataSpec, ModelSpec, OptimiserSpec, RunSpec, TrainingSpec
 from convtui.engine.training.by_hand import loss_and_deltas, make_step
-from convtui.engine.training.layers import StepMeasures
+from convtui.engine.training.layer_metrics import StepMeasures
 from convtui.engine.training.losses import loss
 from convtui.engine.training.nonlinearities import rule
 from convtui.engine.training.schedule import learning_rate

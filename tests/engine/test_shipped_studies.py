@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from convtui.engine.figures.figure import Table
 from convtui.engine.lens.registry import view
-from convtui.engine.lens.results import Table
 from convtui.engine.models import build, check
 from convtui.engine.study import Study, studies, study
 from tests.engine.lens.subjects import noise_images, subject_of

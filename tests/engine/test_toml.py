@@ -13,7 +13,7 @@ from convtui.engine.errors import SpecError
 from convtui.engine.presets import own_presets, presets
 from convtui.engine.study import own_studies, studies
 from convtui.engine.toml import LARGEST_BYTES, read_toml
-from convtui.tui import settings
+from convtui.tui.app.app import settings
 
 
 def written(text: str) -> Callable[[Path], object]:

@@ -14,7 +14,7 @@ import torch
 from convtui.engine.store import Store
 
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["tests.conftest", "convtui.engine.training.recorded"])
+_context.set_forkserver_preload(["tests.conftest", "convtui.engine.training.recording"])
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def train_in_child(path: Path, run_id: int, *, images: int = 200) -> Child:
 
 def _train(path: Path, run_id: int, images: int) -> None:
     from convtui.engine.training import training
-    from convtui.engine.training.recorded import recorded
+    from convtui.engine.training.recording import recorded
     from tests.conftest import toy_dataset
 
     training.EVENT_SECONDS = 0.0

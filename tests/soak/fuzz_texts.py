@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from convtui.engine.presets import assets
 from convtui.engine.spec import hyperparameters
-from convtui.tui import settings
+from convtui.tui.app.app import settings
 from tests.soak.fuzz import HOSTILE, apart, called, command, fuzzed, mutated, numbers, texts
 from tests.soak.trial import Trial
 
@@ -39,7 +39,7 @@ def presets(trial: Trial) -> None:
 
 def studies(trial: Trial) -> None:
     """A study's file."""
-    from convtui.engine.study.file import read
+    from convtui.engine.study.parsing import read
 
     file = trial.folder / "study.toml"
     store = trial.folder / "none.db"

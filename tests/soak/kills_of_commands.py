@@ -11,7 +11,7 @@ from pathlib import Path
 from convtui.engine.events import CheckpointSaved, Finished, Progress, Started
 from convtui.engine.spec import RunSpec
 from convtui.engine.store import Recorder, Store
-from convtui.engine.store.opening import migrate
+from convtui.engine.store.schema import migrate
 from tests.soak.program import Process, Program
 from tests.soak.rows import Rows, committed
 from tests.soak.states import check_at_rest, check_clean, count_kill, scraps

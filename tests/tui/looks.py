@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from convtui.tui import settings
-from convtui.tui.themes import DARK, LIGHT
+from convtui.tui.app.app import settings
+from convtui.tui.app.themes import DARK, LIGHT
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,12 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from convtui.engine.store import Store
-from convtui.tui.app import ConvtuiApp
-from convtui.tui.screens.compare import ComparePage
-from convtui.tui.screens.runs import RunsPage
-from convtui.tui.session import Session
-from convtui.tui.widgets.key_bar import KeyBar
-from convtui.tui.widgets.top_bar import TopBar
+from convtui.tui.app.app import ConvtuiApp
+from convtui.tui.app.compare.page import ComparePage
+from convtui.tui.app.runs.page import RunsPage
+from convtui.tui.app.widgets.key_bar import KeyBar
+from convtui.tui.app.widgets.top_bar import TopBar
+from convtui.tui.session.session import Session
 from tests.harness.screen import piloted, screen_text, until
 from tests.tui.stores import add_run
 

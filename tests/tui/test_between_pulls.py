@@ -15,8 +15,8 @@ from convtui.engine.lens.registry import views
 from convtui.engine.spec import changed, make
 from convtui.engine.store import recorder
 from convtui.engine.training import Training
-from convtui.tui.looking import Asked, Looking, Opened, Refused, Seen, Wanted
-from convtui.tui.session import Session
+from convtui.tui.session.inspector import Asked, Looking, Opened, Refused, Seen, Wanted
+from convtui.tui.session.session import Session
 from tests.tui.test_look_page import Collected, is_seen
 from tests.tui.test_session import LONG, started, status, until
 
@@ -219,7 +219,7 @@ def test_what_waits_when_the_training_ends_is_cancelled_and_no_other_run_is_serv
 
 
 def test_a_future_in_the_queue_is_cancelled_with_its_training(tmp_path: Path) -> None:
-    from convtui.tui.between_pulls import BetweenPulls
+    from convtui.tui.session.between_pulls import BetweenPulls
     from tests.conftest import toy_dataset
 
     data = toy_dataset()

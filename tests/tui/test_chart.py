@@ -8,21 +8,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from convtui.tui.charting import (
-    COLOURS,
-    MARKERS,
-    Drawing,
-    Line,
-    Mark,
-    Plot,
-    decimate,
-    draw,
-    log_ticks,
-    smooth,
-    ticks,
-    time_ticks,
-    value_text,
-)
+from convtui.tui.render.axis import COLOURS, MARKERS, log_ticks, ticks, time_ticks
+from convtui.tui.render.chart import Drawing, Line, Mark, Plot, decimate, draw
+from convtui.tui.render.metric_text import value_text
+from convtui.tui.render.series_lines import smooth
 
 NAN = math.nan
 

@@ -8,7 +8,7 @@ import sys
 
 PROGRAM = """
 import gc, json, sys, types
-from convtui.tui.collecting import FEW, Permanent
+from convtui.tui.app.garbage import FEW, Permanent
 permanent, told = Permanent(), []
 def look():
     permanent.look()

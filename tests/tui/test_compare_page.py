@@ -13,13 +13,13 @@ from textual.widgets import OptionList, Static
 
 from convtui.engine.spec import changed
 from convtui.engine.store import Store
-from convtui.tui.app import ConvtuiApp
+from convtui.tui.app.app import ConvtuiApp
+from convtui.tui.app.compare import reader
+from convtui.tui.app.compare.page import ComparePage
+from convtui.tui.app.themes import LIGHT
+from convtui.tui.app.widgets.chart import Chart
 from convtui.tui.cli.compare import compare
-from convtui.tui.screens import comparing
-from convtui.tui.screens.compare import ComparePage
-from convtui.tui.session import Session
-from convtui.tui.themes import LIGHT
-from convtui.tui.widgets.chart import Chart
+from convtui.tui.session.session import Session
 from tests.harness.screen import screen_text, until
 from tests.tui.looks import Look, in_every_look
 from tests.tui.stores import LENET, add_run
@@ -75,7 +75,7 @@ def column(page: ComparePage, head: str) -> list[str]:
 
 
 def test_reads_runs_in_the_order_of_their_marks(store: Store) -> None:
-    compared = comparing.Reader().read(store, [3, 1, 99])
+    compared = reader.Reader().read(store, [3, 1, 99])
     assert [outcome.name for outcome in compared.comparison.outcomes] == ["tanh", "baseline"]
     assert compared.comparison.settings[0] == ("model.activation", ("tanh", "relu"))
     accuracy = compared.plots["test_accuracy"].lines

@@ -16,8 +16,8 @@ from textual.pilot import Pilot
 from convtui.engine.errors import ConvtuiError, UsageError
 from convtui.engine.spec import RunSpec
 from convtui.engine.store import Store
-from convtui.tui.app import ConvtuiApp
-from convtui.tui.session import Session
+from convtui.tui.app.app import ConvtuiApp
+from convtui.tui.session.session import Session
 from tests.harness.children import wait_until
 from tests.harness.screen import piloted, screen_text, until
 from tests.tui.stores import add_run
@@ -57,8 +57,8 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
         "convtui.engine.data.preview.count",
         "convtui.engine.device.choose",
         "convtui.engine.device.devices",
-        "convtui.tui.widgets.net_panel.facts",
-        "convtui.tui.widgets.chart.draw",
+        "convtui.tui.app.new.net_panel.facts",
+        "convtui.tui.app.widgets.chart.draw",
         "convtui.engine.device.Meter.read",
         "convtui.engine.data.catalog.on_disk",
     ):
@@ -121,7 +121,7 @@ async def test_a_reader_that_fails_is_told_once_with_its_traceback_in_the_log_an
 
     async with app.run_test(size=(120, 36)) as pilot:
         await until(pilot, lambda: session.is_open)
-        monkeypatch.setattr("convtui.tui.screens.run_lines.Reader.read", broken)
+        monkeypatch.setattr("convtui.tui.app.runs.rows.Reader.read", broken)
         run_id = started(session, SPEC)
         await until(pilot, lambda: status(session, run_id) == "finished")
         await until(pilot, lambda: told)
@@ -176,7 +176,7 @@ def delayed(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     def slow(*_: object, **__: object) -> None:
         assert go_on.wait(60)
 
-    monkeypatch.setattr("convtui.engine.training.fitting.check_fits", slow)
+    monkeypatch.setattr("convtui.engine.training.limits.check_fits", slow)
     return go_on
 
 

@@ -7,8 +7,8 @@ import pytest
 from convtui.engine.errors import UsageError
 from convtui.engine.presets import own_presets, preset
 from convtui.engine.spec import changed, hyperparameters, make, read, written
-from convtui.tui.widgets.draft import Draft
-from convtui.tui.widgets.items import items
+from convtui.tui.app.new.draft import Draft
+from convtui.tui.app.new.fields import items
 from convtui.tui.widgets.own_preset import file_of, save
 
 BASE = preset("lenet5").spec

@@ -11,12 +11,12 @@ import pytest
 @pytest.mark.parametrize(
     "module",
     [
-        "convtui.tui.text",
+        "convtui.tui.render.text",
         "convtui.tui.log",
-        "convtui.tui.charting",
+        "convtui.tui.render.chart",
         "convtui.tui.measures",
-        "convtui.tui.outcomes",
-        "convtui.tui.session",
+        "convtui.tui.render.comparison",
+        "convtui.tui.session.session",
         "convtui.engine.study",
     ],
 )

@@ -19,18 +19,18 @@ from textual.widgets import Static
 
 from convtui.engine import device, events
 from convtui.engine.store import Message, Recorder, Request, Store
-from convtui.tui.app import ConvtuiApp
-from convtui.tui.kept_series import MANY, MOST, SKETCHED, KeptChanges, KeptSeries, XAxis
-from convtui.tui.screens import live
-from convtui.tui.screens.asking import Writing
-from convtui.tui.screens.live import LivePage
-from convtui.tui.screens.live_reading import Options, Reader
-from convtui.tui.screens.live_words import progress_bar, seconds_left, standing
-from convtui.tui.screens.page import LEAST
-from convtui.tui.session import Session
-from convtui.tui.widgets import device_line
-from convtui.tui.widgets.chart import Chart
-from convtui.tui.widgets.device_line import DeviceLine
+from convtui.engine.store.followed import MANY, MOST, SKETCHED, KeptChanges, KeptSeries
+from convtui.tui.app.app import ConvtuiApp
+from convtui.tui.app.dialogs.questions import Writing
+from convtui.tui.app.live import device_line
+from convtui.tui.app.live.device_line import DeviceLine
+from convtui.tui.app.live.page import LivePage
+from convtui.tui.app.live.reader import Reader
+from convtui.tui.app.live.status_line import progress_bar, seconds_left, standing
+from convtui.tui.app.page import LEAST
+from convtui.tui.app.widgets.chart import Chart
+from convtui.tui.render.series_lines import Options, XAxis, line_of
+from convtui.tui.session.session import Session
 from tests.harness.screen import screen_text, until
 from tests.tui.looks import Look, in_every_look
 from tests.tui.stores import LENET, add_run, fill
@@ -353,7 +353,7 @@ def test_what_the_store_says_between_two_drawings_is_told_without_charts(
     """Of a run that was chosen, and of the newest one, which is shown where none was."""
 
     async def steps(pilot: Pilot[int], page: LivePage) -> None:
-        monkeypatch.setattr(live, "CHARTED_SECONDS", 3600.0)
+        monkeypatch.setattr("convtui.tui.app.live.page.CHARTED_SECONDS", 3600.0)
         plots = [chart.plot for chart in page.charts]
         recorder.record(events.RateChanged(100, 0.5, 5e-5))  # which charts would mark
         store.set_note(NOW, "why it was trained")
@@ -501,7 +501,8 @@ def test_a_long_series_is_kept_in_few_buckets_that_lose_no_extreme(store: Store)
     assert sum(bucket.count for bucket in kept.buckets) == steps
     assert max(bucket.maximum for bucket in kept.buckets) == 9.0
     assert min(bucket.minimum for bucket in kept.buckets) == -3.0
-    line = kept.line("batch", 0, XAxis("step", store.run(run.id), None))
+    run = store.run(run.id)
+    line = line_of(kept, run, "batch_loss", 0, XAxis("step", run, None), Options("step"))
     assert list(line.xs) == sorted(line.xs)
 
 

@@ -18,25 +18,38 @@ from textual.screen import Screen
 from textual.widgets import Input, OptionList, Select, Static
 
 from convtui.engine.data.catalog import load as load_data
+from convtui.engine.figures.colour import coloured
+from convtui.engine.figures.figure import Sheet, Table, Target, Tile, make_sheet
+from convtui.engine.figures.saving import as_json
 from convtui.engine.lens import registry
-from convtui.engine.lens.colour import coloured
-from convtui.engine.lens.opening import of_run
+from convtui.engine.lens.loading import of_run
 from convtui.engine.lens.registry import Options, View
-from convtui.engine.lens.results import Sheet, Table, Target, Tile, make_sheet
-from convtui.engine.lens.saving import as_json
 from convtui.engine.lens.subject import Cancelled, Prediction, Subject
 from convtui.engine.spec import RunSpec, changed, hyper, make
 from convtui.engine.store import Store
-from convtui.engine.training.recorded import recorded
+from convtui.engine.training.recording import recorded
+from convtui.tui.app.look.layer_list import Layers
+from convtui.tui.app.look.page import LookPage
+from convtui.tui.app.look.view_bar import Views
+from convtui.tui.app.look.view_options import Toggle, ViewOptions
+from convtui.tui.app.look.words import way
+from convtui.tui.app.themes import DARK, LIGHT
 from convtui.tui.cli import main
-from convtui.tui.looking import About, Asked, Images, Layer, Looking, Refused, Seen, Told, Wanted, command, follow, in_words
-from convtui.tui.screens.look import LookPage
-from convtui.tui.screens.look_words import way
-from convtui.tui.session import Session
-from convtui.tui.themes import DARK, LIGHT
-from convtui.tui.widgets.layers import Layers
-from convtui.tui.widgets.view_options import Toggle, ViewOptions
-from convtui.tui.widgets.views import Views
+from convtui.tui.session.inspector import (
+    About,
+    Asked,
+    Images,
+    Layer,
+    Looking,
+    Refused,
+    Seen,
+    Told,
+    Wanted,
+    command,
+    follow,
+    in_words,
+)
+from convtui.tui.session.session import Session
 from tests.harness.screen import piloted, screen_text, until
 
 import torch  # isort: skip

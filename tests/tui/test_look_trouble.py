@@ -14,8 +14,8 @@ from convtui.engine.data.catalog import load as load_data
 from convtui.engine.lens import registry
 from convtui.engine.spec import changed
 from convtui.engine.store import Store
-from convtui.engine.training.recorded import recorded
-from convtui.tui.widgets.views import Views
+from convtui.engine.training.recording import recorded
+from convtui.tui.app.look.view_bar import Views
 from tests.harness.screen import piloted
 from tests.tui.test_look_page import Alone, settled, spec, strip_text, train, until
 

@@ -17,10 +17,10 @@ from textual.widgets import Input, OptionList, Static
 from convtui.engine.models import check
 from convtui.engine.presets import own_presets, preset
 from convtui.engine.spec import changed
-from convtui.tui.app import ConvtuiApp
-from convtui.tui.screens.new import NewPage
-from convtui.tui.session import Session
-from convtui.tui.widgets.net_panel import NetPanel
+from convtui.tui.app.app import ConvtuiApp
+from convtui.tui.app.new.net_panel import NetPanel
+from convtui.tui.app.new.page import NewPage
+from convtui.tui.session.session import Session
 from tests.harness.screen import screen_text, until
 
 TINY = changed(
@@ -42,7 +42,7 @@ TINY = changed(
 @pytest.fixture(autouse=True)
 def _untimed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is timed unasked: no two machines are as fast."""
-    monkeypatch.setattr("convtui.tui.screens.new.TIMED_AFTER_SECONDS", 3600.0)
+    monkeypatch.setattr("convtui.tui.app.new.page.TIMED_AFTER_SECONDS", 3600.0)
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("COLORTERM", "truecolor")
 
@@ -231,7 +231,7 @@ def test_the_net_table_is_what_the_engine_says(tmp_path: Path) -> None:
         await until(pilot, lambda: page.panel.facts and page.panel.facts.net == check(spec))
         from rich.console import Console
 
-        from convtui.tui.widgets.net_panel import net_table
+        from convtui.tui.app.new.net_panel import net_table
 
         summary = check(spec)
         console = Console(width=100, no_color=True, color_system=None)
@@ -414,7 +414,7 @@ def test_a_trial_gives_way_to_a_run_and_none_begins_beside_it(tmp_path: Path, mo
 
 
 def test_settings_are_timed_unasked_once_they_have_settled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("convtui.tui.screens.new.TIMED_AFTER_SECONDS", 0.01)
+    monkeypatch.setattr("convtui.tui.app.new.page.TIMED_AFTER_SECONDS", 0.01)
     monkeypatch.setattr("convtui.engine.training.trials.TIMED_SECONDS", 0.0)
 
     async def steps(_app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:

@@ -14,16 +14,16 @@ from textual.widgets import HelpPanel, Input, OptionList, Static
 
 from convtui.engine import events
 from convtui.engine.store import Recorder, Store
-from convtui.tui.app import ConvtuiApp
-from convtui.tui.screens import run_lines
-from convtui.tui.screens.asking import Asking, Writing
-from convtui.tui.screens.filtering import BadFilter, wanted
-from convtui.tui.screens.measured import Measured
-from convtui.tui.screens.run_table import RunTable
-from convtui.tui.screens.runs import RunsPage
-from convtui.tui.session import Session
-from convtui.tui.text import number as number_text
-from convtui.tui.widgets.menu import Menu
+from convtui.tui.app.app import ConvtuiApp
+from convtui.tui.app.dialogs.menu import Menu
+from convtui.tui.app.dialogs.questions import Asking, Writing
+from convtui.tui.app.runs import rows
+from convtui.tui.app.runs.filter import BadFilter, wanted
+from convtui.tui.app.runs.metric_column import Measured
+from convtui.tui.app.runs.page import RunsPage
+from convtui.tui.app.runs.table import RunTable
+from convtui.tui.render.text import number as number_text
+from convtui.tui.session.session import Session
 from tests.harness.screen import screen_text, until
 from tests.tui.looks import Look, in_every_look
 from tests.tui.stores import LENET, add_run, fill
@@ -35,7 +35,7 @@ Steps = Callable[[Pilot[int]], Awaitable[None]]
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """Six runs, `now` (6) the newest, in the folder in which the program is started; the clock stands still."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(run_lines, "when", lambda seconds: "14:05")
+    monkeypatch.setattr(rows, "when", lambda seconds: "14:05")
     with fill(Path("store.db")) as store:
         yield store
 
@@ -90,10 +90,10 @@ def test_shows_every_run_and_whole_columns(store: Store, size: tuple[int, int]) 
         await until(pilot, lambda: bool(table(pilot).curves))
         head = table(pilot).render_line(0).text.split("  ")
         named = [name.strip(" ▼") for name in head if name.strip()]
-        assert {"id", "name", "status", "test acc"} <= set(named) <= {column.name for column in run_lines.COLUMNS}
-        assert named == [name for name in (column.name for column in run_lines.COLUMNS) if name in named]
+        assert {"id", "name", "status", "test acc"} <= set(named) <= {column.name for column in rows.COLUMNS}
+        assert named == [name for name in (column.name for column in rows.COLUMNS) if name in named]
         if size[0] == 200:
-            assert len(named) == len(run_lines.COLUMNS)
+            assert len(named) == len(rows.COLUMNS)
         text = screen_text(pilot)
         for word in (
             "● running",
@@ -263,7 +263,7 @@ def test_an_empty_store_greets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     ],
 )
 def test_filters(store: Store, text: str, found: list[int]) -> None:
-    lines = run_lines.Reader().read(store)
+    lines = rows.Reader().read(store)
     assert [line.id for line in lines if wanted(text)(line)] == found
 
 
@@ -419,7 +419,7 @@ def test_stability_is_a_column_that_nothing_is_sorted_by(measured: Store) -> Non
     ("text", "found"), [('class_accuracy/"fire truck">80', [8]), ("dead>0.3", [7]), ('"dead>0.3"', []), ("dead=25% nine", [])]
 )
 def test_filters_by_measures_that_are_columns(measured: Store, text: str, found: list[int]) -> None:
-    lines = run_lines.Reader().read(measured)
+    lines = rows.Reader().read(measured)
     columns = [Measured(name) for name in (DEAD, "class_accuracy/fire truck")]
     for each in columns:
         each.take(lines, measured.last_values([line.id for line in lines], each.name))

@@ -11,8 +11,8 @@ import pytest
 from convtui.engine.errors import RunBusy
 from convtui.engine.spec import RunSpec, changed, make
 from convtui.engine.study import plan, study
-from convtui.tui.app import ConvtuiApp
-from convtui.tui.session import Session
+from convtui.tui.app.app import ConvtuiApp
+from convtui.tui.session.session import Session
 from tests.harness.children import wait_until
 
 SPEC = make(

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from textual.app import App, ComposeResult
 
-from convtui.engine.lens.colour import coloured
-from convtui.engine.lens.results import Curves, Result, Sheet, Table, Target, Tile, make_sheet
-from convtui.tui.drawing import groups, result_rows, segments
-from convtui.tui.drawing.items import Item, drawn, nearest
-from convtui.tui.widgets.sheet_view import SheetView
+from convtui.engine.figures.colour import coloured
+from convtui.engine.figures.figure import Curves, Result, Sheet, Table, Target, Tile, make_sheet
+from convtui.tui.app.look.sheet_view import SheetView
+from convtui.tui.render.console import groups, result_rows
+from convtui.tui.render.items import Item, drawn, nearest
+from convtui.tui.render.rows import segments
 from tests.harness.screen import piloted
 
 RNG = np.random.default_rng(4)

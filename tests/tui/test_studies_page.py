@@ -13,15 +13,15 @@ from textual.widgets import Input, Static
 
 from convtui.engine.spec import changed
 from convtui.engine.store import Store
-from convtui.engine.study import finding, own_studies, study
+from convtui.engine.study import catalog, own_studies, study
 from convtui.engine.study.markdown import page as markdown
 from convtui.engine.study.results import results
-from convtui.tui.app import ConvtuiApp
-from convtui.tui.screens.queueing import Queueing
-from convtui.tui.screens.studies import StudiesPage
-from convtui.tui.screens.studying import Asked, Reader
-from convtui.tui.session import Session
-from convtui.tui.themes import LIGHT
+from convtui.tui.app.app import ConvtuiApp
+from convtui.tui.app.studies.page import StudiesPage
+from convtui.tui.app.studies.queue_dialog import Queueing
+from convtui.tui.app.studies.reader import Asked, Reader
+from convtui.tui.app.themes import LIGHT
+from convtui.tui.session.session import Session
 from tests.harness.screen import screen_text, until
 from tests.tui.looks import Look, in_every_look
 from tests.tui.stores import add_run
@@ -90,7 +90,7 @@ preset = "demo"
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """relu is done with both seeds, tanh with one at a tenth of its budget, one of sigmoid is in training, hot diverged."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(finding, "assets", lambda: tmp_path / "nothing-shipped")
+    monkeypatch.setattr(catalog, "assets", lambda: tmp_path / "nothing-shipped")
     own_studies().mkdir(parents=True)
     (own_studies() / "mine.toml").write_text(MINE)
     (own_studies() / "other.toml").write_text(OTHER)

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convtui.tui.cli.options import line
-from convtui.tui.text import clean, compact, how_far, number
+from convtui.tui.render.json_lines import line
+from convtui.tui.render.text import clean, compact, how_far, number
 
 STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 ANY_TEXT = st.text(st.characters(codec=None), max_size=40)

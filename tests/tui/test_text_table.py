@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convtui.tui.widgets.text_table import Head, fitting
+from convtui.tui.app.widgets.text_table import Head, fitting
 
 HEADS = (Head("run", least=8), Head("status"), Head("loss", right=True), Head("time", right=True))
 WIDTHS = (20, 8, 5, 4)  # 37, and 6 between them

@@ -11,8 +11,8 @@ import typer
 from convtui.engine.errors import ConvtuiError
 from convtui.tui.cli import application, control, data, doctor, look, predict, presets, resume, run, runs, store, study, views
 from convtui.tui.log import log
+from convtui.tui.render.text import told
 from convtui.tui.terminal import is_dumb, silence_broken, write_look_alikes
-from convtui.tui.text import told
 
 app = typer.Typer(
     name="convtui",

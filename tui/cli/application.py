@@ -41,7 +41,7 @@ def application(
             f"the application draws with Unicode, which the encoding {sys.stdout.encoding} lacks: {unicode_advice()},"
             " or use commands such as 'convtui runs list' and 'convtui run ...'"
         )
-    from convtui.tui.app import run
+    from convtui.tui.app.app import run
 
     raise typer.Exit(run(store_path or DEFAULT_STORE, device=device, data_dir=data_dir, mouse=mouse))
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from convtui.engine.errors import UsageError
-from convtui.tui.cli.options import DEFAULT_STORE, AsJson, StorePath, existing_store, line
-from convtui.tui.text import clean, fitted, fitted_name
+from convtui.tui.cli.options import DEFAULT_STORE, AsJson, StorePath, existing_store
+from convtui.tui.render.json_lines import line
+from convtui.tui.render.text import clean, fitted, fitted_name
 
 if TYPE_CHECKING:
     from convtui.engine.study.comparing import Comparison, Outcome
@@ -27,7 +28,7 @@ def compare(
 ) -> None:
     """Compare runs: what came of each, and the settings in which they differ."""
     from convtui.engine.study.comparing import Comparing, difference_to
-    from convtui.tui.outcomes import baseline_of, markdown
+    from convtui.tui.render.comparison import baseline_of, markdown
 
     if as_json and as_markdown:
         raise UsageError("--json and --md are two ways to write the same: choose one")
@@ -49,7 +50,7 @@ def compare(
 
 def _lines(comparison: Comparison, baseline: Outcome | None) -> list[str]:
     from convtui.tui.cli.tables import aligned, width, wrapped
-    from convtui.tui.outcomes import DROPPED, FLUSH_RIGHT, LEGEND, cells, heads
+    from convtui.tui.render.comparison import DROPPED, FLUSH_RIGHT, LEGEND, cells, heads
 
     rows = [[fitted_name(cell.text, NAME_WIDTH) for cell in cells(outcome, baseline)] for outcome in comparison.outcomes]
     lines = aligned(heads(baseline), rows, right=FLUSH_RIGHT, drop=DROPPED, columns=width())

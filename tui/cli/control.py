@@ -10,7 +10,7 @@ import typer
 
 from convtui.engine.errors import ConvtuiError
 from convtui.tui.cli.options import DEFAULT_STORE, ENDED, RunName, StorePath, existing_store
-from convtui.tui.text import compact
+from convtui.tui.render.text import compact
 
 if TYPE_CHECKING:
     from convtui.engine.store import RequestKind, Store

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from convtui.tui.cli.options import AsJson, DataDir, line
-from convtui.tui.text import clean
+from convtui.tui.cli.options import AsJson, DataDir
+from convtui.tui.render.json_lines import line
+from convtui.tui.render.text import clean
 
 app = typer.Typer(help="List, get or look at datasets.", no_args_is_help=True)
 

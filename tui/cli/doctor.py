@@ -14,8 +14,9 @@ from typing import Literal
 import typer
 
 from convtui.engine.errors import ConvtuiError
-from convtui.tui.cli.options import DEFAULT_STORE, AsJson, DataDir, StorePath, line
-from convtui.tui.text import clean, percent, size
+from convtui.tui.cli.options import DEFAULT_STORE, AsJson, DataDir, StorePath
+from convtui.tui.render.json_lines import line
+from convtui.tui.render.text import clean, percent, size
 
 NETWORK_FILE_SYSTEMS = {
     "nfs",

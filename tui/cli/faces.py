@@ -12,9 +12,9 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from convtui.engine import events
 from convtui.engine.events import Event
-from convtui.tui.cli.options import last_line, line
+from convtui.tui.render.json_lines import last_line, line
+from convtui.tui.render.text import clean, compact, duration, epoch_scores, number, percent
 from convtui.tui.terminal import silence_broken
-from convtui.tui.text import clean, compact, duration, epoch_scores, number, percent
 
 if TYPE_CHECKING:
     from convtui.engine.store import Run

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from convtui.engine.errors import UsageError
-from convtui.tui.cli.options import DEFAULT_STORE, AsJson, DataDir, RunName, StorePath, existing_store, line
+from convtui.tui.cli.options import DEFAULT_STORE, AsJson, DataDir, RunName, StorePath, existing_store
 from convtui.tui.cli.run import DeviceName
-from convtui.tui.text import clean
+from convtui.tui.render.json_lines import line
+from convtui.tui.render.text import clean
 
 if TYPE_CHECKING:
+    from convtui.engine.figures.figure import Result
     from convtui.engine.lens.registry import View
-    from convtui.engine.lens.results import Result
     from convtui.engine.lens.subject import Subject
     from convtui.engine.store import Run, Store
 
@@ -50,8 +51,8 @@ def look(
     with existing_store(store_path) as store:
         run = store.find(reference)
 
+        from convtui.engine.figures.saving import check
         from convtui.engine.lens.registry import view as find_view
-        from convtui.engine.lens.saving import check
 
         if out is not None:
             check(out)
@@ -132,7 +133,7 @@ def waiting() -> Iterator[Waiting]:
 def opened(store: Store, run: Run, *, epoch: str, device: str, data_dir: Path | None, told: Waiting) -> Subject:
     """The run's net and images, on the device that is meant."""
     from convtui.engine.device import choose, keep_freed_memory
-    from convtui.engine.lens.opening import of_run
+    from convtui.engine.lens.loading import of_run
 
     keep_freed_memory()
     place = choose(device)
@@ -152,22 +153,22 @@ def show(
 ) -> None:
     """Save where a file is named; print JSON where asked for, else draw in the terminal, if that is wanted."""
     if as_json:
-        from convtui.engine.lens.saving import as_json as values_of
+        from convtui.engine.figures.saving import as_json as values_of
 
         print(line((about or {}) | values_of(results)))
     elif drawn:
         from rich.console import Console
 
         from convtui.tui.cli.tables import width
-        from convtui.tui.drawing import draw
+        from convtui.tui.render.console import draw
 
         console = Console(width=width(), highlight=False, markup=False, emoji=False)
         # A terminal's scrollback is soon full of tiles; a pipe takes everything.
         rows = SCREENS * console.height if sys.stdout.isatty() else None
         draw(results, console, rows=rows, more=": --out FILE.png saves all of it")
     if out is not None:
+        from convtui.engine.figures.saving import save
         from convtui.engine.files import is_stream
-        from convtui.engine.lens.saving import save
 
         save(results, out)
         print(f"saved {clean(out)}", file=sys.stderr if as_json or is_stream(out) else sys.stdout)

@@ -10,8 +10,9 @@ import typer
 from convtui.engine.data.names import listed
 from convtui.engine.errors import NotApplicable
 from convtui.tui.cli.look import Epoch, opened, show, waiting
-from convtui.tui.cli.options import DEFAULT_STORE, AsJson, DataDir, RunName, StorePath, existing_store, line
+from convtui.tui.cli.options import DEFAULT_STORE, AsJson, DataDir, RunName, StorePath, existing_store
 from convtui.tui.cli.run import DeviceName
+from convtui.tui.render.json_lines import line
 
 if TYPE_CHECKING:
     from convtui.engine.lens.subject import Scores
@@ -40,7 +41,7 @@ def predict(
     with existing_store(store_path) as store, waiting() as told:
         run = store.find(reference)
         subject = opened(store, run, epoch=epoch, device=device, data_dir=data_dir, told=told)
-        from convtui.engine.lens.choosing import from_files, gives_classes
+        from convtui.engine.lens.selection import from_files, gives_classes
 
         if (reason := gives_classes(subject)) is not None:
             raise NotApplicable(f"run {run.id} cannot predict: {reason}")
@@ -56,8 +57,8 @@ def predict(
             scores = dict(zip(subject.classes, prediction.scores, strict=True))
             print(line({"file": str(path), "predicted": subject.classes[prediction.predicted], PLURAL[prediction.kind]: scores}))
         return
-    from convtui.engine.lens.pictures import image_sheet
-    from convtui.engine.lens.results import Table
+    from convtui.engine.figures.figure import Table
+    from convtui.engine.lens.tiles import image_sheet
 
     rows: list[list[str | float]] = []
     most = min(3, len(subject.classes))

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from convtui.engine.errors import SpecError
-from convtui.tui.cli.options import AsJson, line
-from convtui.tui.text import clean
+from convtui.tui.cli.options import AsJson
+from convtui.tui.render.json_lines import line
+from convtui.tui.render.text import clean
 
 if TYPE_CHECKING:
     from convtui.engine.models import Summary

@@ -46,9 +46,9 @@ def resume(
         spec = _spec(row, budget(epochs, steps, images))
 
         from convtui.engine.device import choose, keep_freed_memory
-        from convtui.tui.cli.background import start_detached
         from convtui.tui.cli.signals import handled
         from convtui.tui.cli.train import face_for, load_dataset, train
+        from convtui.tui.session.detached import start_detached
 
         keep_freed_memory()
         with handled() as signals:

@@ -53,10 +53,10 @@ def run(
     from convtui.engine.data.preview import Counts, count
     from convtui.engine.device import choose, keep_freed_memory
     from convtui.engine.store import checked_name
-    from convtui.engine.training.fitting import check_fits, refuse_lone_images
-    from convtui.tui.cli.background import start_detached
+    from convtui.engine.training.limits import check_fits, refuse_lone_images
     from convtui.tui.cli.signals import handled
     from convtui.tui.cli.train import face_for, load_dataset, train
+    from convtui.tui.session.detached import start_detached
 
     keep_freed_memory()
     with handled() as signals:

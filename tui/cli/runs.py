@@ -15,9 +15,10 @@ import typer
 
 from convtui.engine.errors import SpecError, UsageError
 from convtui.tui.cli.compare import compare
-from convtui.tui.cli.options import DEFAULT_STORE, AsJson, RunName, StorePath, existing_store, line
+from convtui.tui.cli.options import DEFAULT_STORE, AsJson, RunName, StorePath, existing_store
 from convtui.tui.cli.watch import standing, watch
-from convtui.tui.text import clean, compact, duration, how_far, number, percent, size, sparkline, when
+from convtui.tui.render.json_lines import line
+from convtui.tui.render.text import clean, compact, duration, how_far, number, percent, size, sparkline, when
 
 if TYPE_CHECKING:
     from convtui.engine.store import Run, Store
@@ -61,7 +62,7 @@ def list_runs(
         print(f"no runs yet in {store_path}: 'convtui run --preset demo' trains one in seconds")
         return
     from convtui.tui.cli.tables import aligned, width
-    from convtui.tui.measures import measure_text
+    from convtui.tui.render.metric_text import measure_text
 
     rows = [
         (

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convtui.tui.cli.options import DEFAULT_STORE, AsJson, StorePath, existing_store, line
-from convtui.tui.text import clean, size
+from convtui.tui.cli.options import DEFAULT_STORE, AsJson, StorePath, existing_store
+from convtui.tui.render.json_lines import line
+from convtui.tui.render.text import clean, size
 
 if TYPE_CHECKING:
     from convtui.engine.store import Store

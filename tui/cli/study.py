@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from convtui.engine.errors import UsageError
-from convtui.tui.cli.options import DEFAULT_STORE, AsJson, DataDir, StorePath, existing_store, line, open_store
+from convtui.tui.cli.options import DEFAULT_STORE, AsJson, DataDir, StorePath, existing_store, open_store
 from convtui.tui.cli.run import DeviceName, Quiet
-from convtui.tui.text import clean
+from convtui.tui.render.json_lines import line
+from convtui.tui.render.text import clean
 
 if TYPE_CHECKING:
     from convtui.engine.spec import DataSpec
@@ -145,7 +146,7 @@ def show(
 
 
 def _print(found: Results) -> None:
-    from convtui.engine.study import writing
+    from convtui.engine.study import formatting
     from convtui.tui.cli.tables import aligned, width, wrapped
 
     study = found.study
@@ -160,10 +161,10 @@ def _print(found: Results) -> None:
                     clean(row.setting.name) if first else "",
                     f"{len(row.runs)}/{row.setting.seeds}" if first else "",
                     clean(measure),
-                    writing.published(measure, figure.published),
-                    writing.shown(measure, figure.mean),
-                    writing.span(measure, figure.values),
-                    writing.difference(measure, figure.difference),
+                    formatting.published(measure, figure.published),
+                    formatting.shown(measure, figure.mean),
+                    formatting.span(measure, figure.values),
+                    formatting.difference(measure, figure.difference),
                 )
             )
     heads = ("setting", "runs", "measure", "published", "measured", "range", "difference")

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convtui.engine.errors import ConvtuiError, RunBusy, StoreError
-from convtui.tui.cli.options import line
+from convtui.tui.render.json_lines import line
+from convtui.tui.render.text import clean
 from convtui.tui.terminal import speak
-from convtui.tui.text import clean
 
 if TYPE_CHECKING:
     import torch

@@ -61,7 +61,7 @@ def train(
     resume: bool = False,
 ) -> int:
     """Train a claimed run to an end of some kind. Returns the exit code of DESIGN.md."""
-    from convtui.engine.training.recorded import recorded
+    from convtui.engine.training.recording import recorded
 
     assert run.id is not None
     ending: events.Ending | None = None

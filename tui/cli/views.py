@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from convtui.tui.cli.options import AsJson, line
+from convtui.tui.cli.options import AsJson
+from convtui.tui.render.json_lines import line
 
 
 def views(

@@ -11,12 +11,12 @@ from torch import Tensor
 
 from convtui.engine.device import in_double
 from convtui.engine.errors import NotApplicable, UsageError
-from convtui.engine.lens import choosing
-from convtui.engine.lens.choosing import Chosen, OfLayer, OfOneImage
-from convtui.engine.lens.pictures import image_sheet
+from convtui.engine.figures.figure import Cell, Pixels, Ramp, Result, Table, Target, Tile, make_sheet
+from convtui.engine.lens import selection
 from convtui.engine.lens.registry import register
-from convtui.engine.lens.results import Cell, Pixels, Ramp, Result, Table, Target, Tile, make_sheet
+from convtui.engine.lens.selection import Chosen, OfLayer, OfOneImage
 from convtui.engine.lens.subject import Subject
+from convtui.engine.lens.tiles import image_sheet
 from convtui.engine.spec import hyper
 
 
@@ -50,7 +50,7 @@ def activations(subject: Subject, options: ActivationsOptions) -> list[Result]:
         mean = (sums[index] / len(chosen.images)).float().numpy()
         call = subject.tape.calls[index]
         title = f"activations of {name} ({call.function} {' x '.join(map(str, call.shape))})"
-        shown = choosing.of_maps(call, name, options.map)
+        shown = selection.of_maps(call, name, options.map)
         if index == subject.tape.output and subject.gives_classes:
             results.append(_of_classes(subject, title, name, mean, chosen, shown))
             continue
@@ -102,7 +102,7 @@ def _stages(subject: Subject, options: ActivationsOptions) -> dict[str, int]:
 
 def _images(subject: Subject, options: ActivationsOptions) -> tuple[Chosen, str]:
     if options.label is None:
-        chosen = choosing.image(subject, options)
+        chosen = selection.image(subject, options)
         return chosen, f"image {chosen.names[0]}"
     if options.image is not None:
         raise UsageError("an image is of one class already: say --image or --class, not both")
@@ -111,7 +111,7 @@ def _images(subject: Subject, options: ActivationsOptions) -> tuple[Chosen, str]
     places = torch.nonzero(split.labels == label).flatten()[: options.count]
     if not len(places):
         raise NotApplicable(f"the {options.split} split has no image of class {subject.classes[label]}")
-    chosen = choosing.numbered(subject, split, places)
+    chosen = selection.numbered(subject, split, places)
     return chosen, f"the first {len(places)} {options.split} images of {subject.classes[label]}, whose mean is shown"
 
 

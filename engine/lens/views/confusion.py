@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from convtui.engine.errors import NotApplicable
-from convtui.engine.lens.choosing import OfImages, gives_classes, surest
-from convtui.engine.lens.judging import judged, sheet_of
+from convtui.engine.figures.figure import Cell, Result, Sheet, Table, Target
+from convtui.engine.lens.misclassification import judged, sheet_of
 from convtui.engine.lens.registry import register
-from convtui.engine.lens.results import Cell, Result, Sheet, Table, Target
+from convtui.engine.lens.selection import OfImages, gives_classes, surest
 from convtui.engine.lens.subject import Prediction, Subject
 from convtui.engine.spec import hyper
 

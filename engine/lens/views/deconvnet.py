@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from convtui.engine.errors import UsageError
-from convtui.engine.lens import backward, choosing, top
-from convtui.engine.lens.choosing import OfOneImage, goes_back, has_conv
-from convtui.engine.lens.pictures import image_sheet, nothing, pixels
-from convtui.engine.lens.projecting import project
+from convtui.engine.figures.figure import Ramp, Result, Target, Tile, make_sheet
+from convtui.engine.lens import backward, selection, top_units
+from convtui.engine.lens.projection import project
 from convtui.engine.lens.registry import register
-from convtui.engine.lens.results import Ramp, Result, Target, Tile, make_sheet
 from convtui.engine.lens.search import activation, excited_units, in_words
+from convtui.engine.lens.selection import OfOneImage, goes_back, has_conv
 from convtui.engine.lens.subject import Subject
+from convtui.engine.lens.tiles import image_sheet, nothing, pixels
 from convtui.engine.spec import hyper
 
 WORDS = "what excited this unit, not why a class was chosen"
 
 
-class DeconvnetOptions(top.OfTop, OfOneImage):
+class DeconvnetOptions(top_units.OfTop, OfOneImage):
     """Which units are projected: the top nine of each map; with an image, its own."""
 
     row: int | None = hyper(None, "with an image and a map: row of the unit; the most excited one if not said", ge=0)
@@ -33,7 +33,7 @@ def deconvnet(subject: Subject, options: DeconvnetOptions) -> list[Result]:
     Without an image: the `count` strongest units of each map over the split, one an image. With one: the unit named, or the
     most excited of each map, on the whole image. Batch norm is not undone: it scales on the way back as it does in the gradient.
     """
-    _, call = choosing.layer(subject, options.layer)
+    _, call = selection.layer(subject, options.layer)
     backward.check(subject.tape, call.index, "deconvnet")
     return _of_image(subject, options) if options.image is not None else _of_split(subject, options)
 
@@ -45,24 +45,24 @@ def _ramp(subject: Subject) -> Ramp:
 def _of_split(subject: Subject, options: DeconvnetOptions) -> list[Result]:
     if options.row is not None or options.column is not None:
         raise UsageError("a row and a column name a unit of one image: say which (--image), or leave them out")
-    found = top.find(subject, options)
+    found = top_units.find(subject, options)
     projected = project(subject, found.call, "deconvnet", found.split.images, found.units)
     tiles = [
         Tile(pixels(back), f"map {target.map} at {target.row},{target.column} of #{target.image}: {value:.3g}", target)
-        for back, target, value in zip(projected, top.targets(found), found.values, strict=True)
+        for back, target, value in zip(projected, top_units.targets(found), found.values, strict=True)
     ]
-    placed, block, captions = top.arranged(subject, found, tiles)
+    placed, block, captions = top_units.arranged(subject, found, tiles)
     projections = make_sheet(
-        f"deconvnet projections of {found.layer}, top {found.ranks} of {top.words(subject, options)} · {subject.title}",
+        f"deconvnet projections of {found.layer}, top {found.ranks} of {top_units.words(subject, options)} · {subject.title}",
         placed,
         _ramp(subject),
         signed=True,
         own_scale=options.own_scale,
         block=block,
         captions=captions,
-        notes=[*top.notes(subject, found), f"a projection shows {WORDS}"],
+        notes=[*top_units.notes(subject, found), f"a projection shows {WORDS}"],
     )
-    return [projections, top.patches(subject, found, "the image patches beside them", beside=True)]
+    return [projections, top_units.patches(subject, found, "the image patches beside them", beside=True)]
 
 
 def _of_image(subject: Subject, options: DeconvnetOptions) -> list[Result]:
@@ -72,14 +72,14 @@ def _of_image(subject: Subject, options: DeconvnetOptions) -> list[Result]:
         raise UsageError("maps are chosen by all images of a split: say --image or maps, not both")
     if options.label is not None:
         raise UsageError("an image is of one class already: say --image or --class, not both")
-    chosen = choosing.image(subject, options)
-    name, call = choosing.layer(subject, options.layer)
-    maps = choosing.of_maps(call, name, options.map)
+    chosen = selection.image(subject, options)
+    name, call = selection.layer(subject, options.layer)
+    maps = selection.of_maps(call, name, options.map)
     if options.row is None or options.column is None:
         units, values = excited_units(subject, chosen.images, call.index, maps)
         title = f"deconvnet projections of {name}, its most excited units in {chosen.names[0]} · {subject.title}"
     else:
-        choosing.check_unit(call, name, options.row, options.column)
+        selection.check_unit(call, name, options.row, options.column)
         units, values = activation(subject, chosen.images, call.index, maps[0], options.row, options.column)
         unit = f"map {maps[0]} at {options.row},{options.column}"
         title = f"deconvnet projection of {name}, {unit} of {chosen.names[0]} · {subject.title}"

@@ -8,13 +8,13 @@ import numpy as np
 from torch import Tensor
 
 from convtui.engine.errors import NotApplicable
-from convtui.engine.lens import choosing
-from convtui.engine.lens.choosing import OfLayer
-from convtui.engine.lens.pictures import nothing, pixels
+from convtui.engine.figures.figure import Pixels, Ramp, Result, Target, Tile, make_sheet
+from convtui.engine.lens import selection
 from convtui.engine.lens.registry import register
-from convtui.engine.lens.results import Pixels, Ramp, Result, Target, Tile, make_sheet
+from convtui.engine.lens.selection import OfLayer
 from convtui.engine.lens.subject import Subject
-from convtui.engine.lens.tape import INPUT, Call
+from convtui.engine.lens.tiles import nothing, pixels
+from convtui.engine.lens.trace import INPUT, Call
 from convtui.engine.spec import hyper
 
 
@@ -43,7 +43,7 @@ def filters(subject: Subject, options: FiltersOptions) -> Result:
         raise NotApplicable(f"layer {name} cannot be shown: {why}; choose one of {', '.join(there)}")
     call = there[name]
     weight = _weight(subject, call)
-    numbers = choosing.of_maps(call, name, options.map)
+    numbers = selection.of_maps(call, name, options.map)
     of_image = all(earlier.kind in ("reshape", "same") for earlier in subject.tape.path_to(call.index)[:-1])
     title = f"filters of {name}, {weight.shape[2]}x{weight.shape[3]} · {subject.title}"
     broken = int((~weight.isfinite()).sum())

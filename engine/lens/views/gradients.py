@@ -10,15 +10,15 @@ import torch
 from torch import Tensor
 
 from convtui.engine.errors import NotApplicable, UsageError
-from convtui.engine.lens import backward, choosing
+from convtui.engine.figures.figure import Ramp, Result, Target, Tile, make_sheet
+from convtui.engine.lens import backward, selection
 from convtui.engine.lens.backward import Rule
-from convtui.engine.lens.choosing import Chosen, OfLayer, OfOneImage, gives_classes, goes_back
-from convtui.engine.lens.pictures import image_sheet, nothing, pixels
 from convtui.engine.lens.registry import register
-from convtui.engine.lens.results import Ramp, Result, Target, Tile, make_sheet
 from convtui.engine.lens.search import activation, excited_units, in_words, output
+from convtui.engine.lens.selection import Chosen, OfLayer, OfOneImage, gives_classes, goes_back
 from convtui.engine.lens.subject import Prediction, Subject
-from convtui.engine.lens.tape import Call
+from convtui.engine.lens.tiles import image_sheet, nothing, pixels
+from convtui.engine.lens.trace import Call
 from convtui.engine.spec import hyper
 
 
@@ -58,7 +58,7 @@ def _traced(subject: Subject, options: GradientOptions, rule: Rule) -> list[Resu
     of = options.of or ("unit" if options.map is not None else "strongest" if options.layer is not None else "class")
     name, call = _layer(subject, options, of)
     backward.check(subject.tape, call.index, rule)
-    chosen = choosing.image(subject, options)
+    chosen = selection.image(subject, options)
     start = _start(subject, options, of, name, call, chosen, rule)
     channels, *size = subject.shape
     if rule == "guided" and not start.excited:
@@ -102,7 +102,7 @@ def _layer(subject: Subject, options: GradientOptions, of: str) -> tuple[str, Ca
     if of != "class":
         if options.label is not None:
             raise UsageError(f"a class's score and {of} are two things to trace: leave --class out, or say of=class")
-        return choosing.layer(subject, options.layer, maps=False)
+        return selection.layer(subject, options.layer, maps=False)
     if options.layer is not None or options.map is not None:
         raise UsageError("the class score is the output's: leave --layer and --map out, or say of=unit, strongest or layer")
     reason = gives_classes(subject)
@@ -172,9 +172,9 @@ def _unit(
     flat, named = len(call.shape) == 1, options.row is not None or options.column is not None
     if flat and named:
         raise UsageError(f"layer {name} has no rows and columns: its units are named by --map alone")
-    units, values = excited_units(subject, chosen.images, call.index, choosing.of_maps(call, name, options.map))
+    units, values = excited_units(subject, chosen.images, call.index, selection.of_maps(call, name, options.map))
     if options.row is not None and options.column is not None and of == "unit":
-        choosing.check_unit(call, name, options.row, options.column)
+        selection.check_unit(call, name, options.row, options.column)
         units, values = activation(subject, chosen.images, call.index, int(units.maps[0]), options.row, options.column)
     elif named:
         raise UsageError("a unit is named by --map, and row and column together: say all three, or the map alone")

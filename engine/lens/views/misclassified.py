@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from convtui.engine.errors import NotApplicable
-from convtui.engine.lens.choosing import OfImages, gives_classes, surest
-from convtui.engine.lens.judging import judged, sheet_of
+from convtui.engine.figures.figure import Result
+from convtui.engine.lens.misclassification import judged, sheet_of
 from convtui.engine.lens.registry import register
-from convtui.engine.lens.results import Result
+from convtui.engine.lens.selection import OfImages, gives_classes, surest
 from convtui.engine.lens.subject import Subject
 from convtui.engine.spec import hyper
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from convtui.engine.lens import top
-from convtui.engine.lens.choosing import has_conv
+from convtui.engine.figures.figure import Result
+from convtui.engine.lens import top_units
 from convtui.engine.lens.registry import register
-from convtui.engine.lens.results import Result
+from convtui.engine.lens.selection import has_conv
 from convtui.engine.lens.subject import Subject
 
 
-@register("patches", "what excites each map most, cut out of the images", top.OfTop, has_conv)
-def patches(subject: Subject, options: top.OfTop) -> Result:
+@register("patches", "what excites each map most, cut out of the images", top_units.OfTop, has_conv)
+def patches(subject: Subject, options: top_units.OfTop) -> Result:
     """The image patches that the strongest units of each map look at, one unit an image, over all images or one class."""
-    found = top.find(subject, options)
-    title = f"patches that excite {found.layer} most, {top.words(subject, options)} · {subject.title}"
-    return top.patches(subject, found, title, beside=False)
+    found = top_units.find(subject, options)
+    title = f"patches that excite {found.layer} most, {top_units.words(subject, options)} · {subject.title}"
+    return top_units.patches(subject, found, title, beside=False)

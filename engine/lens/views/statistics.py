@@ -12,9 +12,9 @@ from torch import Tensor
 
 from convtui.engine.device import in_double
 from convtui.engine.errors import NotApplicable, UsageError
-from convtui.engine.lens.choosing import OfImages
+from convtui.engine.figures.figure import Cell, Curves, Result, Table, Target
 from convtui.engine.lens.registry import register
-from convtui.engine.lens.results import Cell, Curves, Result, Table, Target
+from convtui.engine.lens.selection import OfImages
 from convtui.engine.lens.subject import Subject
 from convtui.engine.spec import hyper
 

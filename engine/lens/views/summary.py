@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from convtui.engine.data.names import listed
-from convtui.engine.lens.field import receptive_field
+from convtui.engine.figures.figure import Cell, Result, Table, Target
+from convtui.engine.lens.receptive_field import receptive_field
 from convtui.engine.lens.registry import Options, register
-from convtui.engine.lens.results import Cell, Result, Table, Target
 from convtui.engine.lens.subject import Subject
-from convtui.engine.lens.tape import INPUT, Call, Tape
+from convtui.engine.lens.trace import INPUT, Call, Tape
 
 _GROUPS = {"conv": "convolutional", "cell": "recurrent", "dense": "dense", "scale": "batch norm"}
 _COMPUTING = ("conv", "dense", "cell")

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from convtui.engine.errors import NotApplicable
-from convtui.engine.lens import windows
+from convtui.engine.lens import patch_projection
 from convtui.engine.lens.backward import Rule, backward, check, unit_seed
-from convtui.engine.lens.field import Field, receptive_field
-from convtui.engine.lens.tape import Tape
+from convtui.engine.lens.receptive_field import Field, receptive_field
+from convtui.engine.lens.trace import Tape
 from convtui.engine.models import build
 from convtui.engine.spec import make
 from tests.engine.lens.nets import STYLES, Drawn, Styles, decided, drawn_nets
@@ -113,8 +113,8 @@ def test_both_ways_equal_the_net_written_out(drawn: Drawn, rule: Rule) -> None:
     tape = Tape(net, images[0])
     index, places = tape.calls[-1].index, torch.tensor(units).T
     assert_close(backward(tape, images, index, rule, unit_seed(tuple(places))), expected, OPERATIONS)
-    assert windows.chain(tape, index) is not None
-    cut = windows.project(tape, index, rule, images, *places)
+    assert patch_projection.chain(tape, index) is not None
+    cut = patch_projection.project(tape, index, rule, images, *places)
     assert cut.dtype == drawn.dtype
     assert_close(on_images(tape, index, cut, units), expected, OPERATIONS)
 
@@ -130,7 +130,7 @@ def test_both_ways_equal_captum(drawn: Drawn, rule: Rule) -> None:
     tape = Tape(net, images[0])
     index, places = tape.calls[-1].index, torch.tensor(units).T
     assert_close(backward(tape, images, index, rule, unit_seed(tuple(places))), expected, OPERATIONS)
-    assert_close(on_images(tape, index, windows.project(tape, index, rule, images, *places), units), expected, OPERATIONS)
+    assert_close(on_images(tape, index, patch_projection.project(tape, index, rule, images, *places), units), expected, OPERATIONS)
 
 
 def trained_lenet(channels: int) -> nn.Sequential:
@@ -179,7 +179,7 @@ def test_how_a_relu_is_written_changes_nothing(style: str, rule: Rule) -> None:
         index = tape.calls[-1].index
         found.append(backward(tape, images, index, rule, unit_seed(units)))
         assert_close(found[-1], found[0], OPERATIONS)
-        (part,) = {windows.project(tape, index, rule, images, *units).abs().sum().item()}
+        (part,) = {patch_projection.project(tape, index, rule, images, *units).abs().sum().item()}
         assert part == pytest.approx(found[0].abs().sum().item(), rel=rounding(OPERATIONS))
     assert found[0].any()
 
@@ -223,7 +223,7 @@ def test_a_place_that_wins_in_two_overlapping_windows_gets_both() -> None:
     tape = Tape(net, image[0])
     unit = tuple(torch.zeros(3, 1, dtype=torch.int64))
     assert backward(tape, image, 3, "deconvnet", unit_seed(unit))[0, 0, 2, 2] == 4  # of all four windows
-    assert windows.project(tape, 3, "deconvnet", image, *unit)[0, 0, 2, 2] == 4
+    assert patch_projection.project(tape, 3, "deconvnet", image, *unit)[0, 0, 2, 2] == 4
 
 
 def tape_of(*layers: nn.Module) -> Tape:

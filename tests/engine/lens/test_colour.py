@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from convtui.engine.lens.colour import NOTHING, bar, coloured, missing, ramp
-from convtui.engine.lens.results import Ramp, Sheet, Tile
+from convtui.engine.figures.colour import NOTHING, bar, coloured, missing, ramp
+from convtui.engine.figures.figure import Ramp, Sheet, Tile
 
 
 def sheet(*pixels: object, ramp: Ramp = "grey", low: float = -2.0, high: float = 2.0, own_scale: bool = False) -> Sheet:

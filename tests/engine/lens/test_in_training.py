@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from convtui.engine.events import Progress
-from convtui.engine.lens.opening import of_net
+from convtui.engine.figures.saving import as_json
+from convtui.engine.lens.loading import of_net
 from convtui.engine.lens.registry import views
-from convtui.engine.lens.saving import as_json
 from convtui.engine.spec import make
 from convtui.engine.store import Run, Store
-from convtui.engine.training import Training, generators, training
+from convtui.engine.training import Training, rng, training
 from tests.conftest import toy_dataset
 
 SPEC = make(
@@ -92,4 +92,4 @@ def test_it_sees_the_weights_of_the_step(kept: tuple[Store, Run]) -> None:
         assert isinstance(weight, torch.Tensor)
         for number, tile in enumerate(sheet.tiles):  # type: ignore[union-attr]
             assert tile.pixels.tolist() == weight[number, 0].tolist()
-    assert generators.states(torch.device("cpu"))
+    assert rng.states(torch.device("cpu"))

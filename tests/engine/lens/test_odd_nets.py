@@ -11,11 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from convtui.engine.errors import ConvtuiError, NotApplicable
+from convtui.engine.figures.figure import Sheet
 from convtui.engine.lens.backward import backward, check, unit_seed
-from convtui.engine.lens.field import receptive_field
+from convtui.engine.lens.receptive_field import receptive_field
 from convtui.engine.lens.registry import view
-from convtui.engine.lens.results import Sheet
-from convtui.engine.lens.tape import Tape
+from convtui.engine.lens.trace import Tape
 from tests.engine.lens.subjects import noise_images, subject_of
 from tests.tolerance import assert_close
 

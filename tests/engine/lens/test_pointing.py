@@ -12,7 +12,7 @@ from convtui.engine import models
 from convtui.engine.data.catalog import load
 from convtui.engine.data.split import Dataset
 from convtui.engine.lens.subject import Subject
-from convtui.engine.lens.tape import Tape
+from convtui.engine.lens.trace import Tape
 from convtui.engine.presets import preset
 from convtui.engine.spec import RunSpec, changed
 from convtui.engine.training import Training
@@ -57,7 +57,7 @@ def test_shares_and_hits_by_hand() -> None:
 def test_the_table_is_printed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from benchmarks import masks
     from convtui.engine.store import Store
-    from convtui.engine.training.recorded import recorded
+    from convtui.engine.training.recording import recorded
 
     spec = changed(preset("demo").spec, {"training.steps": 1, "data.train_per_class": 10, "data.test_per_class": 3})
     with Store.open(tmp_path / "store.db") as store:

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from convtui.engine.errors import UsageError
-from convtui.engine.lens.colour import ramp
-from convtui.engine.lens.printing import charts, lettering, picture
-from convtui.engine.lens.results import Curves, Result, Sheet, Table, Target, Tile, make_sheet
-from convtui.engine.lens.saving import as_json, check, save
+from convtui.engine.figures.colour import ramp
+from convtui.engine.figures.figure import Curves, Result, Sheet, Table, Target, Tile, make_sheet
+from convtui.engine.figures.png import charts, lettering, picture
+from convtui.engine.figures.saving import as_json, check, save
 
 NAN = math.nan
 PIXELS = np.random.default_rng(0).normal(size=(4, 5, 5)).astype(np.float32)

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from convtui.engine.errors import UsageError
+from convtui.engine.figures.figure import Sheet
 from convtui.engine.lens.registry import view
-from convtui.engine.lens.results import Sheet
 from convtui.engine.lens.search import strongest
 from convtui.engine.lens.subject import Cancelled
 from tests.engine.lens.subjects import noise_images, small_net, subject_of

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from convtui.engine.errors import UsageError
-from convtui.engine.lens.choosing import from_files
+from convtui.engine.lens.selection import from_files
 from convtui.engine.lens.subject import Prediction
 from convtui.engine.spec import RunSpec, changed, make
 from tests.engine.lens.subjects import noise_images, small_net, subject_of

@@ -14,7 +14,7 @@ import pytest
 from convtui.engine.errors import StoreError, UsageError
 from convtui.engine.files import STORE_MARK
 from convtui.engine.spec import RunSpec
-from convtui.engine.store import Store, opening
+from convtui.engine.store import Store, schema
 from convtui.engine.store.folder import FolderTaken
 
 
@@ -111,7 +111,7 @@ def test_what_took_the_folders_place_is_refused_before_a_run_begins(tmp_path: Pa
 
 def before_there_were_marks(tmp_path: Path) -> None:
     """A store of version 0003, with weights of a run."""
-    opening.migrate(tmp_path / "store.db", "0003")
+    schema.migrate(tmp_path / "store.db", "0003")
     with closing(sqlite3.connect(tmp_path / "store.db")) as connection, connection:
         needed = [row[1] for row in connection.execute("PRAGMA table_info(run)") if row[3] and row[4] is None and row[1] != "id"]
         query = f"INSERT INTO run ({', '.join(needed)}) VALUES ({', '.join('?' * len(needed))})"
@@ -151,7 +151,8 @@ def test_a_store_reached_by_a_link_has_its_folder_beside_the_file(tmp_path: Path
 WAITING = """
 import sys, pathlib
 from convtui.engine.spec import RunSpec
-from convtui.engine.store import Store, opening
+from convtui.engine.store import Store
+from convtui.engine.store import schema
 store = Store.open(pathlib.Path(sys.argv[1]))
 store.create_run(name="new", preset="demo", spec=RunSpec(), dataset="shapes")
 store.queue(1)
@@ -209,7 +210,7 @@ def test_a_store_that_cannot_be_written_is_read(tmp_path: Path, hands, monkeypat
         run_id = hands.new_run(store)
         hands.attempt(store, run_id, 0, (2.0, 1.0))
     before = sorted(file.name for file in tmp_path.iterdir())
-    monkeypatch.setattr("convtui.engine.store.opening.is_writable", lambda _path: False)
+    monkeypatch.setattr("convtui.engine.store.schema.is_writable", lambda _path: False)
     with Store.open(path, create=False) as store:
         assert store.read_only
         assert list(store.series(run_id, "batch_loss").values) == [2.0, 1.0]
@@ -284,17 +285,17 @@ def test_a_run_is_deleted_from_a_store_on_a_full_disk(tmp_path: Path, hands, mon
     with Store.open(path) as store:
         run_id = hands.new_run(store)
         kept = weights(store, run_id)
-    real = opening.ensure_wal
+    real = schema.ensure_wal
 
     def ensure_wal(database: Path) -> None:
         if kept.exists():  # as on a disk that these weights fill to the last byte
             raise sqlite3.OperationalError("disk I/O error")
         real(database)
 
-    monkeypatch.setattr(opening, "ensure_wal", ensure_wal)
+    monkeypatch.setattr(schema, "ensure_wal", ensure_wal)
     with pytest.raises(StoreError, match="disk I/O error"):
         Store.open(path)
-    monkeypatch.setattr(opening.shutil, "disk_usage", lambda _path: shutil._ntuple_diskusage(10**6, 10**6, 0))
+    monkeypatch.setattr(schema.shutil, "disk_usage", lambda _path: shutil._ntuple_diskusage(10**6, 10**6, 0))
     with Store.open(path) as store:
         assert [run.id for run in store.runs()] == [run_id]
         with pytest.raises(StoreError, match="the disk is full"):

@@ -13,7 +13,7 @@ import pytest
 
 from convtui.engine.errors import StoreError, StoreTooNew
 from convtui.engine.store import Store
-from convtui.engine.store.opening import HEAD, MIGRATIONS, migrate, prepare
+from convtui.engine.store.schema import HEAD, MIGRATIONS, migrate, prepare
 from convtui.engine.store.tables import StoreTable
 
 NEXT_REVISION = """

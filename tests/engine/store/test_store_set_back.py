@@ -11,7 +11,7 @@ from convtui.engine.data.split import Dataset
 from convtui.engine.events import CheckpointSaved, Message
 from convtui.engine.spec import changed, make
 from convtui.engine.store import Recorder, Store
-from convtui.engine.training.recorded import recorded
+from convtui.engine.training.recording import recorded
 from tests.conftest import toy_dataset
 
 SPEC = make(
@@ -73,7 +73,7 @@ def test_a_store_that_was_set_back_goes_on_from_the_file_that_no_row_names(tmp_p
 
 
 def test_weights_that_no_row_names_are_opened(tmp_path: Path, dataset: Dataset) -> None:
-    from convtui.engine.lens.opening import of_run
+    from convtui.engine.lens.loading import of_run
 
     with Store.open(tmp_path / "store.db") as store:
         run_id = begun(store)

@@ -14,7 +14,7 @@ from convtui.engine.spec import changed
 from convtui.engine.store import Run, Store
 from convtui.engine.study import budgets
 from convtui.engine.study.claims import Judged, Sample, above, judge, within
-from convtui.engine.study.definition import Claim
+from convtui.engine.study.model import Claim
 from tests.engine.study.conftest import SPEC, accuracies, add_run
 
 

@@ -9,7 +9,7 @@ import pytest
 from convtui.engine.errors import DataError, UsageError
 from convtui.engine.spec import DataSpec, RunSpec, changed, difference
 from convtui.engine.study import Study, plan
-from convtui.engine.study.file import read
+from convtui.engine.study.parsing import read
 from convtui.engine.study.plan import scaled
 
 TEXT = """

@@ -14,8 +14,8 @@ from sqlmodel import col
 from convtui.engine.spec import RunSpec, changed
 from convtui.engine.store import Run, Store
 from convtui.engine.study import Study
-from convtui.engine.study.file import read
 from convtui.engine.study.markdown import page
+from convtui.engine.study.parsing import read
 from convtui.engine.study.results import Row, as_json, progress, results
 from tests.engine.study.conftest import accuracies, add_run
 

@@ -17,7 +17,7 @@ from convtui.engine.spec import RunSpec, changed, choices, make
 from convtui.engine.training import Training, training
 from convtui.engine.training.by_hand import Activation, ByHandStep, make_step
 from convtui.engine.training.losses import loss
-from convtui.engine.training.measures import Pending
+from convtui.engine.training.metric_buffer import Pending
 from convtui.engine.training.nonlinearities import Nonlinearity
 from convtui.engine.training.step import EagerStep, make_optimiser
 from tests.conftest import toy_dataset

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from convtui.engine.errors import NotApplicable, UsageError
+from convtui.engine.figures.figure import Sheet, Table
 from convtui.engine.lens.registry import view
-from convtui.engine.lens.results import Sheet, Table
 from convtui.engine.models import build
 from convtui.engine.spec import RunSpec, changed, make
 from tests.engine.lens.nets import Styles

@@ -11,8 +11,8 @@ from sklearn.metrics import confusion_matrix
 
 from convtui.engine.data.split import Dataset
 from convtui.engine.errors import NotApplicable, UsageError
+from convtui.engine.figures.figure import Sheet, Table, Target
 from convtui.engine.lens.registry import view
-from convtui.engine.lens.results import Sheet, Table, Target
 from convtui.engine.lens.subject import Subject
 from convtui.engine.lens.views.confusion import unique
 from tests.conftest import toy_dataset

@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from convtui.engine.errors import ConvtuiError, NotApplicable, UsageError
+from convtui.engine.figures.figure import Sheet, Tile
 from convtui.engine.lens.backward import Rule, backward, unit_seed
 from convtui.engine.lens.registry import view
-from convtui.engine.lens.results import Sheet, Tile
 from convtui.engine.lens.subject import Subject
 from tests.engine.lens.subjects import noise_images, small_net, subject_of
 from tests.tolerance import assert_close, rounding

@@ -10,8 +10,8 @@ from torch import nn
 
 from convtui.engine import models
 from convtui.engine.errors import NotApplicable
+from convtui.engine.figures.figure import Curves, Result, Sheet, Table
 from convtui.engine.lens.registry import View, views
-from convtui.engine.lens.results import Curves, Result, Sheet, Table
 from convtui.engine.spec import ModelSpec, RunSpec, make
 from tests.engine.lens.nets import STYLES, Styles
 from tests.engine.lens.subjects import noise_images, small_net, subject_of

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from convtui.engine.errors import NotApplicable, UsageError
+from convtui.engine.figures.figure import Sheet
 from convtui.engine.lens.registry import view
-from convtui.engine.lens.results import Sheet
 from tests.engine.lens.subjects import noise_images, small_net, subject_of
 
 

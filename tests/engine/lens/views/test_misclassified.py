@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from convtui.engine.errors import NotApplicable
+from convtui.engine.figures.figure import Sheet, Target
 from convtui.engine.lens.registry import view
-from convtui.engine.lens.results import Sheet, Target
 from convtui.engine.lens.subject import Subject
 from convtui.engine.spec import RunSpec, changed
 from tests.conftest import toy_dataset

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from convtui.engine.errors import NotApplicable, UsageError
+from convtui.engine.figures.figure import Cell, Curves, Result, Table, Target
 from convtui.engine.lens.registry import view
-from convtui.engine.lens.results import Cell, Curves, Result, Table, Target
 from convtui.engine.lens.subject import Subject
 from convtui.engine.models import build
 from convtui.engine.spec import make

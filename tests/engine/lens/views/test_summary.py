@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from convtui.engine.data.batches import Standardise
+from convtui.engine.figures.figure import Cell, Table, Target
 from convtui.engine.lens.registry import view
-from convtui.engine.lens.results import Cell, Table, Target
 from convtui.engine.lens.subject import Subject
 from convtui.engine.models import build, summarise
 from convtui.engine.presets import preset

@@ -1,0 +1,91 @@
+"""Receptive fields: which pixels a unit looks at, computed layer by layer from kernels, strides and padding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from convtui.engine.lens.trace import INPUT, Call, Tape
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """What the units of a layer see. Pairs are (rows, columns), in pixels of the image."""
+
+    size: tuple[int, int]
+    """Height and width of a unit's receptive field."""
+    stride: tuple[int, int]
+    """How far apart the fields of neighbouring units are."""
+    start: tuple[int, int]
+    """Where the field of the unit in row 0, column 0 begins; negative where it reaches over the image's border."""
+
+    def of(self, row: int, column: int) -> tuple[int, int, int, int]:
+        """Top, left, bottom, right (both exclusive) of the field of one unit; may reach over the image's borders."""
+        top, left = (begin + place * step for begin, place, step in zip(self.start, (row, column), self.stride, strict=True))
+        return top, left, top + self.size[0], left + self.size[1]
+
+
+_STILL = ("flatten", "view", "reshape", "squeeze", "unsqueeze", "unflatten")
+
+
+def receptive_field(tape: Tape, index: int) -> Field | None:
+    """The receptive field of the units of call `index`; None where a unit looks at the whole image, or nothing is known.
+
+    Where paths of several lengths meet (a residual sum) it is the smallest rectangle around all of them.
+    """
+    fields: dict[int, Field | None] = {INPUT: Field((1, 1), (1, 1), (0, 0))}
+    for call in tape.path_to(index):
+        fields[call.index] = _after(tape, call, fields)
+    return fields[index]
+
+
+def _after(tape: Tape, call: Call, fields: dict[int, Field | None]) -> Field | None:
+    known = [fields[source] for source in call.sources]
+    before = [field for field in known if field is not None]
+    if len(before) < len(known) or not before:
+        return None
+    shapes = {tape.input if source == INPUT else tape.calls[source].shape for source in call.sources}
+    match call.kind:
+        case "conv" | "max_pool":
+            return _wider(before[0], call)
+        case "average" if "kernel_size" in call.settings:
+            return _wider(before[0], call)
+        case "scale" | "gain" | "rectify" | "pointwise" | "same":
+            return before[0]
+        case "sum" | "join":
+            sizes = {shape[1:] for shape in shapes}
+            # Maps added to a vector, or to maps of another size, are spread over one another.
+            return _around(before) if len(sizes) == 1 and len(call.shape) == 3 and call.shape[1:] in sizes else None
+        case "reshape":
+            # Others move values between places though the shape stays.
+            return before[0] if shapes == {call.shape} and call.function in _STILL else None
+        case _:
+            return None
+
+
+def _wider(field: Field, call: Call) -> Field:
+    settings = call.settings
+    sides = settings["weight"].shape[2:] if call.kind == "conv" else settings["kernel_size"]
+    reach = [dilation * (side - 1) for dilation, side in zip(settings["dilation"], sides, strict=True)]
+    return Field(
+        size=_pairs(size + r * step for size, r, step in zip(field.size, reach, field.stride, strict=True)),
+        stride=_pairs(step * s for step, s in zip(field.stride, settings["stride"], strict=True)),
+        start=_pairs(begin - p * step for begin, p, step in zip(field.start, settings["padding"], field.stride, strict=True)),
+    )
+
+
+def _around(fields: list[Field]) -> Field | None:
+    strides = {field.stride for field in fields}
+    if len(strides) > 1:
+        return None
+    start = _pairs(min(begins) for begins in zip(*(field.start for field in fields), strict=True))
+    end = _pairs(
+        max(begin + size for begin, size in ends)
+        for ends in zip(*(list(zip(field.start, field.size, strict=True)) for field in fields), strict=True)
+    )
+    return Field(_pairs(e - s for s, e in zip(start, end, strict=True)), strides.pop(), start)
+
+
+def _pairs(values: Iterable[int]) -> tuple[int, int]:
+    rows, columns = values
+    return rows, columns

@@ -1,0 +1,213 @@
+"""Which layer, map and images a person means; options that several views have in common."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from convtui.engine.data.container import UnreadableFile, read_file
+from convtui.engine.data.names import listed, shown
+from convtui.engine.data.picture import UnreadableImage, decode_alone
+from convtui.engine.data.prepare import greyed
+from convtui.engine.data.split import Split
+from convtui.engine.errors import NotApplicable, UsageError
+from convtui.engine.lens.backward import Rule, obstacle
+from convtui.engine.lens.registry import Need, Options
+from convtui.engine.lens.subject import Prediction, SplitName, Subject
+from convtui.engine.lens.trace import Call, Kind
+from convtui.engine.spec import hyper, nearest
+
+
+class OfLayer(Options):
+    """Options of a view of one layer."""
+
+    layer: str | None = hyper(None, "name of the layer; the last convolution if not said")
+
+
+class OfImages(Options):
+    """Options of a view of a split."""
+
+    split: SplitName = hyper("test", "which images: train, validation or test")
+
+
+class OfOneImage(OfImages):
+    """Options of a view of one image."""
+
+    image: str | None = hyper(None, "its number in the split, a FILE, random, or misclassified (the surest mistake)")
+
+
+# ---------------------------------------------------------------------------------------------------- what nets must have
+
+
+def has_conv(subject: Subject) -> str | None:
+    """Whether there is a convolution."""
+    if subject.tape.of_kind("conv"):
+        return None
+    dense = ", ".join(subject.tape.of_kind("dense"))
+    serves = f"'saliency', 'statistics' and 'confusion' serve it; its dense layers are {dense}" if dense else "'summary' serves it"
+    return f"the net has no convolutional layer; {serves}"
+
+
+def goes_back(rule: Rule, *kinds: Kind) -> Need:
+    """Whether there is a layer of these kinds from which `rule` leads back to the pixels."""
+
+    def need(subject: Subject) -> str | None:
+        obstacles = [obstacle(subject.tape, call.index, rule) for call in subject.tape.of_kind(*kinds).values()]
+        return obstacles[-1] if obstacles and None not in obstacles else None
+
+    return need
+
+
+def gives_classes(subject: Subject) -> str | None:
+    """Whether the output is one number a class."""
+    if subject.gives_classes:
+        return None
+    return f"the net's output is not one number for each of the {len(subject.classes)} classes; 'activations' shows what it is"
+
+
+# ------------------------------------------------------------------------------------------------------------- layers
+
+
+def layer(subject: Subject, name: str | None, *, default: tuple[Kind, ...] = ("conv",), maps: bool = True) -> tuple[str, Call]:
+    """The layer of this name with its call; if no name is given, the last of the kinds `default`.
+
+    With batch norm right behind it, it is taken with that. With `maps` it must have feature maps. Raises NotApplicable, naming
+    the layers that would do.
+    """
+    tape = subject.tape
+    shapes = {leaf: tape.calls[tape.layers[leaf]].shape for leaf in tape.leaves() if tape.layers[leaf] >= 0}
+    fit = [leaf for leaf, shape in shapes.items() if len(shape) == 3 or (len(shape) == 1 and not maps)]
+    if name is None:
+        there = tape.of_kind(*default)
+        if not there:
+            raise NotApplicable(f"the net has no layer of kind {' or '.join(default)}; choose one of {', '.join(fit)}")
+        name, last = list(there.items())[-1]
+        return name, tape.calls[tape.with_norm(last.index)]
+    call = tape.layer(name)
+    if len(call.shape) not in (1, 3):
+        raise NotApplicable(f"the output of layer {name} is {_size(call)}, neither maps nor units; choose one of {', '.join(fit)}")
+    if maps and len(call.shape) != 3:
+        raise NotApplicable(f"layer {name} has no feature maps, its output is {_size(call)}; choose one of {', '.join(fit)}")
+    return name, tape.calls[tape.with_norm(call.index)]
+
+
+def of_maps(call: Call, name: str, number: int | None) -> list[int]:
+    """The map `number` of the layer, or all of them. Raises UsageError for one that there is not."""
+    if number is None:
+        return list(range(call.shape[0]))
+    if not 0 <= number < call.shape[0]:
+        what = "maps" if len(call.shape) == 3 else "units"
+        raise UsageError(f"layer {name} has no map {number}: its {call.shape[0]} {what} are 0 to {call.shape[0] - 1}")
+    return [number]
+
+
+def check_unit(call: Call, name: str, row: int, column: int) -> None:
+    """Raise UsageError for a place that the layer's maps do not have."""
+    _, height, width = call.shape
+    if not (0 <= row < height and 0 <= column < width):
+        raise UsageError(
+            f"layer {name} has no unit at {row},{column}: its maps have rows 0 to {height - 1}, columns 0 to {width - 1}"
+        )
+
+
+def _size(call: Call) -> str:
+    return " x ".join(map(str, call.shape)) or "no tensor"
+
+
+# ------------------------------------------------------------------------------------------------------------- images
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Chosen:
+    """Images that a person chose."""
+
+    images: Tensor
+    """uint8 [N, C, H, W]."""
+    predictions: list[Prediction]
+    names: list[str]
+    """`#12`, or a file's name."""
+    numbers: list[int | None]
+    """Places in the split; None for a file."""
+
+    def captions(self, subject: Subject) -> list[str]:
+        """Name, true class, predicted class and its score of each."""
+        return [f"{name} {subject.says(told)}" for name, told in zip(self.names, self.predictions, strict=True)]
+
+
+def numbered(subject: Subject, split: Split, numbers: Tensor | list[int]) -> Chosen:
+    """The images of these places in `split`."""
+    places = torch.as_tensor(numbers, dtype=torch.int64)
+    part = split.select(places)
+    listed = [int(place) for place in places]
+    return Chosen(part.images, subject.predictions(part.images, part.labels), [f"#{number}" for number in listed], list(listed))
+
+
+def image(subject: Subject, options: OfOneImage) -> Chosen:
+    """The one image that `options.image` names; the first of the split if it names none.
+
+    Raises UsageError for one that there is not, NotApplicable where no image is misclassified.
+    """
+    text = "0" if options.image is None else options.image
+    if text not in ("random", "misclassified") and not re.fullmatch("-?[0-9]{1,18}", text):
+        if not _is_there(text):
+            near = nearest(text, ("random", "misclassified"))
+            raise UsageError(f"image {shown(text)}{near} is neither a file nor random, misclassified or a number in the split")
+        return from_files(subject, [Path(text)])
+    split = subject.split(options.split)
+    if text == "random":
+        # A generator of its own: looking changes no training.
+        generator = torch.Generator()
+        generator.seed()
+        return numbered(subject, split, torch.randint(len(split), (1,), generator=generator))
+    if text == "misclassified":
+        told = subject.predictions(split.images, split.labels)
+        wrong = [place for place, each in enumerate(told) if each.is_wrong]
+        if not wrong:
+            raise NotApplicable(f"no image of the {options.split} split is misclassified: give an image by its number")
+        return numbered(subject, split, surest(told, wrong)[:1])
+    number = int(text)
+    if not 0 <= number < len(split):
+        raise UsageError(f"there is no image {number}: the {options.split} split has images 0 to {len(split) - 1}")
+    return numbered(subject, split, [number])
+
+
+def _is_there(text: str) -> bool:
+    try:
+        return bool(text) and Path(text).expanduser().exists()
+    except (OSError, RuntimeError):  # a name too long, a home that nobody has
+        return False
+
+
+def surest(predictions: Sequence[Prediction], places: Iterable[int]) -> list[int]:
+    """`places` in the order of the confidence of what is predicted there, the highest first; of equals the earlier."""
+    return sorted(places, key=lambda place: -predictions[place].confidence)
+
+
+def from_files(subject: Subject, paths: Sequence[Path]) -> Chosen:
+    """A person's own pictures, brought to the size and colour that the net takes as the run's own images are (`data.fit`).
+
+    Raises UsageError naming those that cannot be read, if there are any.
+    """
+    channels, height, width = subject.shape
+    if height != width:
+        raise NotApplicable(f"the net takes images of {height}x{width}: pictures from files are made square only")
+    crop = subject.spec is not None and subject.spec.data.crops
+    decoded, trouble = [], []
+    for path in paths:
+        try:
+            content = read_file(path.expanduser())
+            decoded.append(torch.tensor(decode_alone(content, height, crop=crop, white=lambda: subject.images.white)))
+        except RuntimeError:
+            trouble.append(f"{shown(path)} (there is no such home)")
+        except (UnreadableFile, UnreadableImage) as error:
+            trouble.append(f"{shown(path)} ({error})")
+    if trouble:
+        raise UsageError(f"no picture can be read from {listed(trouble)}")
+    coloured = torch.stack(decoded)
+    images = greyed(coloured) if channels == 1 else coloured
+    return Chosen(images, subject.predictions(images), [shown(path.name) for path in paths], [None] * len(paths))

@@ -1,0 +1,67 @@
+"""Images as tiles: as a person knows them, not as the net sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch.nn.functional as F
+from torch import Tensor
+
+from convtui.engine.data.split import Split
+from convtui.engine.figures.figure import Pixels, Ramp, Sheet, Target, Tile
+from convtui.engine.lens.selection import Chosen
+from convtui.engine.lens.subject import Subject
+
+
+def pixels(image: Tensor) -> Pixels:
+    """[1, H, W] -> float32 [H, W]; [3, H, W] -> [H, W, 3]; on the CPU."""
+    values = image.detach().float().cpu()
+    return (values[0] if len(values) == 1 else values.permute(1, 2, 0)).numpy().astype(np.float32, copy=False)
+
+
+def nothing(channels: int, size: tuple[int, int]) -> Pixels:
+    """A tile's pixels where there is nothing to show."""
+    return np.full((*size, 3) if channels == 3 else size, np.nan, np.float32)
+
+
+def ramp_of_images(subject: Subject) -> Ramp:
+    """How images of the subject are coloured."""
+    return "rgb" if subject.shape[0] == 3 else "grey"
+
+
+def image_tiles(subject: Subject, chosen: Chosen) -> list[Tile]:
+    """One tile an image, its captions saying what it is and what the net takes it for."""
+    return [
+        Tile(pixels(image), caption, Target(image=number, label=told.label, predicted=told.predicted))
+        for image, caption, number, told in zip(
+            chosen.images, chosen.captions(subject), chosen.numbers, chosen.predictions, strict=True
+        )
+    ]
+
+
+def image_sheet(subject: Subject, title: str, chosen: Chosen, notes: Sequence[str] = ()) -> Sheet:
+    """The images as they are, 0 to 255."""
+    return Sheet(title, image_tiles(subject, chosen), ramp_of_images(subject), 0, 255, notes=[*notes, *subject.about_scores])
+
+
+def class_sheet(images: Split, labels: Sequence[int], each: int) -> Sheet:
+    """The first `each` images of each of the classes `labels`, as they are, 0 to 255: a block a class, a tile where it is one."""
+    shape = images.images.shape[1:]
+    tiles: list[Tile] = []
+    for label in labels:
+        of_class = images.images[images.labels == label][:each]
+        caption = images.classes[label] if each == 1 else ""
+        found = [Tile(pixels(image), caption, Target(label=label)) for image in of_class]
+        tiles += found + [Tile(nothing(shape[0], (shape[1], shape[2])), caption)] * (each - len(found))
+    captions = () if each == 1 else tuple(images.classes[label] for label in labels)
+    return Sheet("", tiles, "rgb" if shape[0] == 3 else "grey", 0, 255, block=(1, each), captions=captions)
+
+
+def cut(image: Tensor, place: tuple[int, int, int, int], fill: float) -> Tensor:
+    """[C, H, W] cut to top, left, bottom, right (exclusive); what lies outside the image is `fill`."""
+    top, left, bottom, right = place
+    height, width = image.shape[1:]
+    inside = image[:, max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)].float()
+    padding = (max(-left, 0), max(right - width, 0), max(-top, 0), max(bottom - height, 0))
+    return F.pad(inside, padding, value=fill)

@@ -1,0 +1,143 @@
+"""The sheets of what excites each map most: units found, their image patches, and captions. For `deconvnet` and `patches`."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+from convtui.engine.data.split import Split
+from convtui.engine.errors import NotApplicable, UsageError
+from convtui.engine.figures.figure import Sheet, Target, Tile
+from convtui.engine.lens import selection
+from convtui.engine.lens.projection import Frame
+from convtui.engine.lens.search import Units, strongest
+from convtui.engine.lens.selection import OfImages, OfLayer
+from convtui.engine.lens.subject import Prediction, Subject
+from convtui.engine.lens.tiles import cut, nothing, pixels, ramp_of_images
+from convtui.engine.spec import hyper
+
+
+class OfTop(OfLayer, OfImages):
+    """Options of a view of what excites maps most."""
+
+    map: int | None = hyper(None, "one feature map; all if not said", ge=0)
+    maps: int = hyper(0, "only so many maps, those that are excited most; 0 is all", ge=0)
+    label: str | None = hyper(None, "only images of this class, by name or number")
+    count: int = hyper(9, "how many units of each map, each of another image", ge=1, le=100)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Top:
+    """The strongest units of some maps of a layer."""
+
+    layer: str
+    call: int
+    maps: list[int]
+    units: Units
+    """Of the excited places, map by map; `images` are places in the split."""
+    places: list[tuple[int, int]]
+    """(number of the map among `maps`, rank) of each unit."""
+    values: list[float]
+    predictions: list[Prediction]
+    """Of each unit's image."""
+    split: Split
+    ranks: int
+    """Places for units that each map has."""
+
+    @property
+    def dead(self) -> int:
+        """How many maps no image excites."""
+        return len(self.maps) - len({number for number, _ in self.places})
+
+
+def find(subject: Subject, options: OfTop) -> Top:
+    """Search the split, or one class of it. Raises UsageError, NotApplicable."""
+    name, call = selection.layer(subject, options.layer)
+    if options.maps and options.map is not None:
+        raise UsageError("one map is named already: say map or maps, not both")
+    maps = selection.of_maps(call, name, options.map)
+    split = subject.split(options.split)
+    among = torch.arange(len(split))
+    if options.label is not None:
+        among = torch.nonzero(split.labels == subject.label(options.label)).flatten()
+        if not len(among):
+            raise NotApplicable(f"the {options.split} split has no image of class {options.label}")
+    found = strongest(subject, split.images[among], [call.index], options.count)[call.index]
+    if options.maps:
+        maps = found.values[:, 0].nan_to_num(-torch.inf).argsort(descending=True, stable=True)[: options.maps].tolist()
+    excited = found.excited()[maps]
+    numbers, ranks = excited.nonzero(as_tuple=True)
+    chosen = torch.tensor(maps)[numbers]
+    units = Units(among[found.images[chosen, ranks]], chosen, found.rows[chosen, ranks], found.columns[chosen, ranks])
+    unique, which = torch.unique(units.images, return_inverse=True)
+    told = subject.predictions(split.images[unique], split.labels[unique])
+    return Top(
+        name,
+        call.index,
+        maps,
+        units,
+        list(zip(numbers.tolist(), ranks.tolist(), strict=True)),
+        found.values[chosen, ranks].tolist(),
+        [told[number] for number in which.tolist()],
+        split,
+        found.values.shape[1],
+    )
+
+
+def notes(subject: Subject, top: Top) -> list[str]:
+    """What was left out, and what the tiles are."""
+    dead = [f"{top.dead} of {len(top.maps)} maps are dead: no image excites them"] if top.dead else []
+    norm = ["units are taken after batch norm"] if subject.tape.layers[top.layer] != top.call else []
+    return [f"tiles are {Frame(subject, top.call).words}, strongest first", *norm, *dead]
+
+
+def arranged(subject: Subject, top: Top, tiles: list[Tile]) -> tuple[list[Tile], tuple[int, int], list[str]]:
+    """One tile a unit -> tiles in blocks (one a map, places left over being empty), the blocks' shape and captions."""
+    across = math.ceil(math.sqrt(top.ranks))
+    block = (math.ceil(top.ranks / across), across)
+    empty = Tile(nothing(subject.shape[0], Frame(subject, top.call).size))
+    each = block[0] * block[1]
+    placed = [empty] * (each * len(top.maps))
+    for (number, rank), tile in zip(top.places, tiles, strict=True):
+        placed[number * each + rank] = tile
+    alive = {number for number, _ in top.places}
+    return placed, block, [f"map {m}" if number in alive else f"map {m}: dead" for number, m in enumerate(top.maps)]
+
+
+def targets(top: Top) -> list[Target]:
+    """Of each unit."""
+    units = zip(
+        top.units.maps.tolist(), top.units.rows.tolist(), top.units.columns.tolist(), top.units.images.tolist(), strict=True
+    )
+    return [
+        Target(top.layer, number, row, column, image, told.label, told.predicted)
+        for (number, row, column, image), told in zip(units, top.predictions, strict=True)
+    ]
+
+
+def patches(subject: Subject, top: Top, title: str, *, beside: bool) -> Sheet:
+    """What each unit looked at, from the picture as a person knows it.
+
+    Over an image's border there is what the net sees there: zero after standardising, which is the mean colour.
+    """
+    frame = Frame(subject, top.call)
+    fill = 255 * subject.standardise.mean[:, None, None]
+    tiles = []
+    for target, told, value in zip(targets(top), top.predictions, top.values, strict=True):
+        assert target.image is not None
+        assert target.row is not None
+        assert target.column is not None
+        place = frame.of(target.row, target.column)
+        # Cut as differences from the colour of the border, so that zeros put around it become that colour.
+        patch = cut(top.split.images[target.image].float() - fill, place, 0.0) + fill
+        tiles.append(Tile(pixels(patch), f"#{target.image} {subject.says(told)} ({value:.3g})", target))
+    placed, block, captions = arranged(subject, top, tiles)
+    lines = notes(subject, top)
+    return Sheet(title, placed, ramp_of_images(subject), 0, 255, block=block, captions=captions, notes=lines, beside=beside)
+
+
+def words(subject: Subject, options: OfTop) -> str:
+    """Which images were searched, for titles."""
+    return f"{options.split} images" + ("" if options.label is None else f" of {subject.classes[subject.label(options.label)]}")

@@ -1,0 +1,191 @@
+"""What can be measured of a net's layers, where a run asks for it (`training.measures`).
+
+Told of every step:
+
+- `gradient_norm/LAYER`: ||dE/dw||, Euclidean, over all weights and biases of the layer, of the step's mean loss, before clipping.
+- `update_ratio/LAYER`: ||dw|| / ||w|| over the layer's weights, biases left out: dw what the step changed, w the weights before it.
+
+Told of every epoch, over the images and weights of its steps, as `train_loss` is:
+
+- `conv_deltas/LAYER`: mean over images of the sum over the units of a convolution of |dE/dv|, v what goes into its activation
+  (so behind batch normalisation), E the image's own loss: report 004's "magnitude of convolutional deltas".
+
+Told of every evaluation, over the images of the test split:
+
+- `saturated/LAYER`: of all outputs of an activation, the share at the ends of its range: |tanh| > 0.99, a sigmoid < 0.01 or > 0.99.
+- `dead/LAYER`: share of a ReLU's units that are zero for every image. The places of a feature map share their weights, so a
+  map counts as one unit, dead where all of it is. Activations that are not flat below zero cannot die and have no such series.
+- `class_accuracy/CLASS`: share of the class's images that are classified correctly.
+- the confusion matrix: counts of images by true class (row) and predicted class (column).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, assert_never
+
+import torch
+from torch import Tensor, nn
+
+from convtui.engine.spec import TrainingSpec
+from convtui.engine.training.metric_buffer import Pending
+from convtui.engine.training.nonlinearities import nonlinearity
+
+EDGE = 0.01
+"""How near to an end of its range an output is saturated."""
+
+
+class StepMeasures:
+    """What is measured of every step: made once, and asked before and after each update."""
+
+    def __init__(self, spec: TrainingSpec, net: nn.Module) -> None:
+        layers = [(name, layer) for name, layer in net.named_modules() if list(layer.parameters(recurse=False))]
+        self._parameters, self._weights, self.conv_deltas = {}, {}, {}
+        for measure in spec.measures:
+            match measure:
+                case "gradient_norm":
+                    self._parameters = {name: list(layer.parameters(recurse=False)) for name, layer in layers}
+                case "update_ratio":
+                    self._weights = {name: _weights(layer) for name, layer in layers}
+                case "conv_deltas":
+                    self.conv_deltas = dict(_before_activations(net))
+                    """Convolution -> the last layer before its activation."""
+                case "mean_squared_error":  # each step measures it itself, where it has the outputs
+                    pass
+                case "saturated" | "dead" | "class_accuracy" | "confusion":  # of an evaluation
+                    pass
+                case other:
+                    assert_never(other)
+        self._before: dict[str, list[Tensor]] = {}
+        self.chosen = bool(self._parameters or self._weights)
+        """False where there is nothing to be asked for before and after an update."""
+
+    def of_gradients(self, pending: Pending) -> None:
+        """Once the gradients are there, before they are clipped and used."""
+        for name, parameters in self._parameters.items():
+            gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+            pending.series[f"gradient_norm/{name}"].append(_norm(gradients))
+        self._before = {name: [weight.detach().clone() for weight in weights] for name, weights in self._weights.items()}
+
+    def of_update(self, pending: Pending) -> None:
+        """Once the weights are the new ones."""
+        for name, before in self._before.items():
+            changes = [new.detach() - old for new, old in zip(self._weights[name], before, strict=True)]
+            pending.series[f"update_ratio/{name}"].append(_norm(changes) / _norm(before))
+
+    @contextmanager
+    def of_deltas(self, pending: Pending) -> Iterator[None]:
+        """A forward pass within the block has its backward pass, of the batch's mean loss, measured too."""
+
+        # The mean loss has the gradient of each image's own loss over N: its sum over the batch is the mean over images.
+        def watch(name: str) -> Callable[[nn.Module, Any, Tensor], None]:
+            means = pending.means[f"conv_deltas/{name}"]
+
+            def hook(_layer: nn.Module, _inputs: Any, output: Tensor) -> None:
+                output.register_hook(lambda gradient: means.append(gradient.abs().sum(dtype=torch.float32)))  # type: ignore[no-untyped-call]
+
+            return hook
+
+        handles = [layer.register_forward_hook(watch(name)) for name, layer in self.conv_deltas.items()]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+
+class EvaluationMeasures:
+    """What is measured in one evaluation. Counts stay on the device until `values` is asked for."""
+
+    def __init__(self, spec: TrainingSpec, classes: Sequence[str]) -> None:
+        self._chosen = spec.measures
+        self._classes = classes
+        self._confusion: Tensor | None = None
+        self._saturated: dict[str, list[Tensor]] = {}
+        self._alive: dict[str, Tensor] = {}
+        self._outputs: dict[str, int] = {}
+
+    @contextmanager
+    def watching(self, net: nn.Module) -> Iterator[None]:
+        """Within the block the net's activations are looked at."""
+        handles = []
+        for name, layer in net.named_modules():
+            does = nonlinearity(layer)
+            if "saturated" in self._chosen and does is not None and does.ends is not None:
+                handles.append(layer.register_forward_hook(self._note_saturated(name, *does.ends)))
+            if "dead" in self._chosen and does is not None and does.is_flat_below_zero:
+                handles.append(layer.register_forward_hook(self._note_alive(name)))
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def judge(self, predicted: Tensor, labels: Tensor) -> None:
+        """Count what the net takes these images for, both int64 [N]."""
+        if "confusion" in self._chosen or "class_accuracy" in self._chosen:
+            classes = len(self._classes)
+            counts = torch.bincount(labels * classes + predicted, minlength=classes**2)
+            self._confusion = counts if self._confusion is None else self._confusion + counts
+
+    @property
+    def values(self) -> dict[str, float]:
+        """The series and their values; a class without images has none."""
+        found = {name: torch.stack(counts).sum().item() / self._outputs[name] for name, counts in self._saturated.items()}
+        found |= {name: 1 - alive.float().mean().item() for name, alive in self._alive.items()}
+        if self._confusion is not None and "class_accuracy" in self._chosen:
+            for name, row, right in zip(self._classes, self._table(), range(len(self._classes)), strict=True):
+                if sum(row):
+                    found[f"class_accuracy/{name}"] = row[right] / sum(row)
+        return found
+
+    @property
+    def confusion(self) -> tuple[tuple[int, ...], ...] | None:
+        """Counts by true class (row) and predicted class; None where it was not asked for."""
+        return tuple(map(tuple, self._table())) if self._confusion is not None and "confusion" in self._chosen else None
+
+    def _table(self) -> list[list[int]]:
+        assert self._confusion is not None
+        classes = len(self._classes)
+        table: list[list[int]] = self._confusion.reshape(classes, classes).tolist()
+        return table
+
+    def _note_saturated(self, layer: str, low: float, high: float) -> Callable[[nn.Module, Any, Tensor], None]:
+        name = f"saturated/{layer}"
+
+        def hook(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
+            count = ((output < low + EDGE) | (output > high - EDGE)).sum()
+            self._saturated.setdefault(name, []).append(count)
+            self._outputs[name] = self._outputs.get(name, 0) + output.numel()
+
+        return hook
+
+    def _note_alive(self, layer: str) -> Callable[[nn.Module, Any, Tensor], None]:
+        name = f"dead/{layer}"
+
+        def hook(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
+            # [N, units] or [N, maps, H, W] -> which units or maps are above zero anywhere.
+            alive = output.transpose(0, 1).flatten(1).gt(0).any(1)
+            self._alive[name] = self._alive[name] | alive if name in self._alive else alive
+
+        return hook
+
+
+def _norm(tensors: Sequence[Tensor]) -> Tensor:
+    """Euclidean, over all entries of all of them; a quarter of what torch's own way of taking many tensors costs."""
+    norms = [torch.linalg.vector_norm(tensor) for tensor in tensors]
+    total: Tensor = torch.linalg.vector_norm(torch.stack(norms))
+    return total
+
+
+def _weights(layer: nn.Module) -> list[Tensor]:
+    return [parameter for name, parameter in layer.named_parameters(recurse=False) if not name.startswith("bias")]
+
+
+def _before_activations(net: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Each convolution's name with the layer whose output goes into its activation: itself, or its batch normalisation."""
+    named = list(net.named_children())
+    for (name, layer), (_, following) in zip(named, [*named[1:], ("", None)], strict=True):
+        if isinstance(layer, nn.Conv2d):
+            yield name, following if isinstance(following, nn.BatchNorm2d) else layer

@@ -1,0 +1,127 @@
+"""What a net computes, noted call by call."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from convtui.engine.errors import NotApplicable
+from convtui.engine.lens.trace import INPUT, Tape
+from tests.engine.lens.nets import STYLES, Styles
+from tests.engine.lens.subjects import small_net
+
+
+def image(channels: int = 1, size: int = 12) -> Tensor:
+    return torch.randn(channels, size, size, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_every_style_is_noted_as_the_same_kinds_in_the_same_order(style: str) -> None:
+    tape = Tape(Styles(style), image())
+    assert [call.kind for call in tape.calls] == ["conv", "rectify", "max_pool", "conv", "rectify"]
+    assert [call.sources for call in tape.calls] == [(INPUT,), (0,), (1,), (2,), (3,)]
+    assert [call.shape for call in tape.calls] == [(4, 12, 12), (4, 12, 12), (4, 6, 6), (5, 6, 6), (5, 6, 6)]
+
+
+def test_layers_are_found_by_the_names_of_their_modules() -> None:
+    tape = Tape(small_net(), image())
+    assert tape.leaves() == ["conv1", "act1", "pool1", "conv2", "act2", "pool2", "flatten", "output"]
+    assert list(tape.of_kind("conv", "dense")) == ["conv1", "conv2", "output"]
+    assert tape.layer("act2").function == "relu"
+    with pytest.raises(NotApplicable, match=r"no layer 'conv3' \(did you mean conv2\?\)|did you mean conv1"):
+        tape.layer("conv3")
+
+
+def test_outputs_are_those_that_hooks_see_and_nothing_after_the_last_is_computed() -> None:
+    net = small_net()
+    images = torch.randn(5, 1, 12, 12)
+    seen: dict[str, Tensor] = {}
+    hooks = [
+        layer.register_forward_hook(lambda _m, _i, out, name=name: seen.update({name: out})) for name, layer in net.named_children()
+    ]
+    with torch.no_grad():
+        net(images)
+    for hook in hooks:
+        hook.remove()
+    tape = Tape(net, images[0])
+    counted: list[str] = []
+    net.flatten.register_forward_hook(lambda *_: counted.append("flatten"))
+    with torch.no_grad():
+        kept = tape.run(images, [tape.layers["conv1"], tape.layers["act2"], INPUT])
+    assert torch.equal(kept[tape.layers["conv1"]], seen["conv1"])
+    assert torch.equal(kept[tape.layers["act2"]], seen["act2"])
+    assert torch.equal(kept[INPUT], images)
+    assert not counted
+
+
+def test_what_is_overwritten_later_through_a_view_of_it_is_kept_as_it_was() -> None:
+    class Overwriting(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(1, 2, 3)
+
+        def forward(self, images: Tensor) -> Tensor:
+            hidden: Tensor = self.conv(images)
+            hidden.flatten(1).relu_()
+            return hidden
+
+    net = Overwriting()
+    tape = Tape(net, image())
+    with torch.no_grad():
+        kept = tape.run(image()[None], [0])[0]
+        assert torch.equal(kept, net.conv(image()[None]))
+    assert (kept < 0).any()
+
+
+def test_stages_are_before_and_after_the_activation_with_batch_norm_and_pools_between() -> None:
+    net = nn.Sequential(
+        nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Dropout(), nn.MaxPool2d(2), nn.Tanh(), nn.Conv2d(2, 2, 2), nn.Flatten()
+    )
+    tape = Tape(net.eval(), image())
+    assert tape.stages(0) == (3, 4)
+    assert tape.stages(4) == (4,)
+    assert tape.stages(5) == (5,)
+    assert tape.nonlinearity(0) is tape.calls[4]
+    assert tape.nonlinearity(5) is None
+
+
+def test_what_nobody_knows_is_told_apart_from_what_is_known() -> None:
+    class Odd(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            turned = images.mT.cumsum(2)
+            return F.pad(turned * 2, (1, 1)) + torch.ones(1)
+
+    tape = Tape(Odd(), image())
+    assert [call.kind for call in tape.calls] == ["other", "other", "gain", "reshape", "sum"]
+
+
+def test_batch_norm_that_looks_at_the_batch_is_not_taken_for_a_scale() -> None:
+    tape = Tape(nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2, track_running_stats=False)).eval(), image())
+    assert tape.calls[1].kind == "other"
+
+
+def test_an_image_that_the_net_does_not_take_and_a_module_that_does_nothing() -> None:
+    with pytest.raises(NotApplicable, match="does not take an image of 3x12x12"):
+        Tape(small_net(), image(3))
+    tape = Tape(nn.Sequential(nn.Identity(), nn.Conv2d(1, 1, 3)), image())
+    with pytest.raises(NotApplicable, match="layer 0 passes the image on as it is"):
+        tape.layer("0")
+
+
+def test_settings_are_read_however_they_are_given() -> None:
+    weight = torch.randn(2, 1, 3, 5)
+
+    class Written(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            hidden = F.conv2d(images, weight, stride=(2, 1), padding="valid")
+            hidden = F.max_pool2d(hidden, kernel_size=2)
+            hidden = torch.max_pool2d(hidden, 3, 1, 1)
+            return F.leaky_relu(hidden, 0.3)
+
+    conv, first, second, leaky = Tape(Written(), image()).calls
+    assert (conv.settings["stride"], conv.settings["padding"], conv.settings["weight"] is weight) == ((2, 1), (0, 0), True)
+    assert (first.settings["kernel_size"], first.settings["stride"]) == ((2, 2), (2, 2))
+    assert (second.settings["stride"], second.settings["padding"]) == ((1, 1), (1, 1))
+    assert leaky.settings == {"slope": 0.3}

@@ -1,0 +1,1 @@
+"""The application: one folder a page, and what pages share."""

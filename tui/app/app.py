@@ -1,0 +1,302 @@
+"""The application: its pages, its keys, how it starts and how it is left."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import os
+import signal
+import threading
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual import work
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.driver import Driver
+from textual.reactive import reactive
+from textual.theme import Theme
+from textual.widgets import HelpPanel
+from textual.worker import WorkerFailed, get_current_worker
+
+from convtui.engine.errors import ConvtuiError, UsageError
+from convtui.tui.app import settings
+from convtui.tui.app.driver import lasting
+from convtui.tui.app.garbage import Permanent
+from convtui.tui.app.page import Page
+from convtui.tui.app.pages import PAGES
+from convtui.tui.app.palette import Keys
+from convtui.tui.app.themes import DARK, LIGHT
+from convtui.tui.log import log
+from convtui.tui.render.text import clean, counted
+from convtui.tui.session.session import Session
+
+if TYPE_CHECKING:
+    from convtui.engine.spec import RunSpec
+
+LOOKED_AT_SECONDS = 0.5
+"""Between two looks whether the store has changed."""
+IDLE_SECONDS = 0.3
+"""After which the first page is there and the processor has nothing to do."""
+
+
+class ConvtuiApp(App[int]):
+    """Runs, New, Live, Look, Compare and Studies, each a mode with one page. Screens read the store themselves."""
+
+    TITLE = "convtui"
+    # Those of the pages too: else everything is parsed anew when one of them is first opened.
+    CSS_PATH: ClassVar[Any] = ["app.tcss", *(f"{name}/page.tcss" for name in PAGES)]
+    COMMANDS: ClassVar[Any] = {Keys}
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("1", "page('runs')", "Runs", show=False),
+        Binding("2", "page('new')", "New", show=False),
+        Binding("3", "page('live')", "Live", show=False),
+        Binding("4", "page('look')", "Look", show=False),
+        Binding("5", "page('compare')", "Compare", show=False),
+        Binding("6", "page('studies')", "Studies", show=False),
+        Binding("q", "leave", "Quit"),
+        Binding("question_mark", "keys", "Keys", key_display="?"),
+        Binding("ctrl+q", "leave", "Quit", show=False),  # also where letters are written
+        Binding("ctrl+z", "suspend_process", "Suspend", show=False),
+    ]
+    about: reactive[str] = reactive("")
+    """The store and the device, for the top bar."""
+
+    SCREENS: ClassVar[dict[str, Any]] = dict(PAGES)
+    MODES: ClassVar[dict[str, Any]] = {name: name for name in PAGES}
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._settings = settings.load()
+        self.session = session
+        self.run_id: int | None = None
+        """The run that Live and Look show."""
+        self.marked: list[int] = []
+        """The runs that Compare shows."""
+        self.draft: tuple[RunSpec, str] | None = None
+        """Settings and preset that the page New begins with, put there by a clone."""
+        self._version = -1
+        self._permanent = Permanent()
+        self._leaving = False
+        self._failed: str | None = None
+        self._reported: set[str] = set()
+        """Errors that were told already: a page that fails at every look says so once."""
+
+    def get_driver_class(self) -> type[Driver]:
+        """Textual's for this platform, but one that outlives its terminal."""
+        return lasting(super().get_driver_class())
+
+    # --------------------------------------------------------------------------------------------------------- start
+
+    def on_mount(self) -> None:
+        self._listen()
+        for theme in (DARK, LIGHT):
+            self.register_theme(theme)
+        chosen = self._settings.theme
+        # Under NO_COLOR the themes that use a terminal's own colours end as black on black.
+        fits = chosen in self.available_themes and not (self.no_color and "ansi" in chosen)
+        self.theme = chosen if fits else DARK.name
+        self.theme_changed_signal.subscribe(self, self._keep_theme)
+        self.about = f"{self.session.path} · opening"
+        self.switch_mode("runs")
+        # After the first frame: the store brings SQLModel with it, which takes long to import.
+        self.call_after_refresh(self._open)
+
+    @work(thread=True, group="store")
+    def _open(self) -> None:
+        try:
+            self.session.open()
+        except ConvtuiError as error:
+            self.call_from_thread(self.exit, error.exit_code, error.exit_code, f"convtui: {error}")
+            return
+        self.call_from_thread(self._opened)
+
+    def _keep_theme(self, theme: Theme) -> None:
+        try:
+            settings.save(settings.Settings(theme=theme.name))
+        except (OSError, UsageError) as error:
+            self.notify(f"the theme cannot be kept: {error}", severity="warning", markup=False)
+
+    def _opened(self) -> None:
+        self._look_at_store()
+        self.set_interval(LOOKED_AT_SECONDS, self._look_at_store)
+        self.set_timer(IDLE_SECONDS, self._prepare_charts)
+
+    async def _prepare_charts(self) -> None:
+        """What the first charts would else wait for: their page's widgets and styles, plotext."""
+        if not self.is_screen_installed("live"):
+            return  # the application is being left
+        # As the first switch to the page does it; Textual has no public word for doing it ahead.
+        page, mounted = self._get_screen("live")
+        await mounted
+        page._css_update_count = self._css_update_count  # its styles are new: the switch need not parse all of them twice
+        self.run_worker(lambda: importlib.import_module("plotext"), thread=True, group="ahead")
+
+    def _look_at_store(self) -> None:
+        """A few microseconds where nothing has changed."""
+        if not self.is_running:
+            return  # its widgets are being taken away
+        if not self.is_headless:  # tests make hundreds of applications in a process, and none of them is to stay
+            self._permanent.look()
+        if self._has_terminal and not os.isatty(0):
+            self._close(hand_on=True, code=128 + signal.SIGHUP)  # it vanished without a word, as under nohup
+            return
+        while self.session.told:
+            told = self.session.told.popleft()
+            self.notify(told.text, severity=told.severity, timeout=8, markup=False)  # type: ignore[arg-type]
+        try:
+            version = self.session.store.data_version()
+        except ConvtuiError as error:
+            self._report(str(error))
+            return
+        if version != self._version:
+            self._version = version
+            self._tell_page()
+            self._count_runs()
+
+    def _tell_page(self) -> None:
+        # A page that has no widgets yet looks at the store itself once it has.
+        if self.session.is_open and isinstance(self.screen, Page) and self.screen.is_mounted:
+            self.screen.store_changed()
+
+    @work(thread=True, group="count", exclusive=True)
+    def _count_runs(self) -> None:
+        worker = get_current_worker()
+        try:
+            runs = counted(self.session.store.count_runs())
+        except ConvtuiError:
+            runs = "? runs"  # the next look at the store says why
+        if not worker.is_cancelled:  # else a newer count is under way
+            self.call_later(setattr, self, "about", f"{_short(self.session.path)} · {runs} · {self.session.device}")
+
+    # --------------------------------------------------------------------------------------------------------- pages
+
+    def action_page(self, name: str) -> None:
+        """Show a page."""
+        self.switch_mode(name)
+        self.call_after_refresh(self._tell_page)
+
+    def open_live(self, run_id: int) -> None:
+        """Show a run's charts."""
+        self.run_id = run_id
+        self.action_page("live")
+
+    def open_look(self, run_id: int) -> None:
+        """Open a run's net up."""
+        self.run_id = run_id
+        self.action_page("look")
+
+    def open_compare(self, run_ids: list[int]) -> None:
+        """Lay runs over each other."""
+        self.marked = run_ids
+        self.action_page("compare")
+
+    def open_new(self, spec: RunSpec | None = None, preset: str = "") -> None:
+        """Choose a net and train it; beginning with these settings if there are any."""
+        self.draft = None if spec is None else (spec, preset)
+        self.action_page("new")
+
+    def action_keys(self) -> None:
+        """Show all keys of the page, or put them away."""
+        if self.screen.query(HelpPanel):
+            self.action_hide_help_panel()
+        else:
+            self.action_show_help_panel()
+
+    # --------------------------------------------------------------------------------------------------------- leave
+
+    def action_leave(self) -> None:
+        """Leave; ask first where a training would end."""
+        if not self.session.is_open or not (self.session.in_hand or self.session.starting):
+            self._close(hand_on=False)
+            return
+        from convtui.tui.app.dialogs.leave import Leaving
+
+        def answered(answer: str | None) -> None:
+            if answer in ("hand on", "stop"):
+                self._close(hand_on=answer == "hand on")
+
+        self.push_screen(Leaving(self.session.in_hand, self.session.starting), answered)
+
+    def _close(self, *, hand_on: bool, code: int = 0) -> None:
+        """Save or hand on what is in training, then leave; once."""
+        if self._leaving:
+            return
+        self._leaving = True
+
+        def work() -> None:
+            try:
+                going_on = self.session.hand_on() if hand_on else []
+                self.session.close()
+            except ConvtuiError as error:
+                self.call_from_thread(self.exit, error.exit_code, error.exit_code, f"convtui: {error}")
+            except Exception as error:  # whatever it is, nobody is kept in the application for it
+                self.call_from_thread(self.exit, 1, 1, _unforeseen(error))
+            else:
+                told = self._failed
+                if told and going_on:
+                    told += f"; in the background go on: {', '.join(f'run {run_id}' for run_id in going_on)}"
+                self.call_from_thread(self.exit, code, code, told)
+
+        if self.session.is_open and self.session.in_hand:
+            self.notify("saving, then leaving")
+        threading.Thread(target=work, name="leaving").start()
+
+    def _handle_exception(self, error: Exception) -> None:
+        """Every unforeseen error of the application ends here: it is told in one line, and its traceback is in the log file.
+
+        A worker's leaves the page as it was, and the application goes on. After one of a message handler, Textual ends that
+        widget's loop: the application is left, and what it trains goes on in a process of its own.
+        """
+        if self.is_headless:
+            super()._handle_exception(error)  # a test, which is to fail
+        elif isinstance(error, WorkerFailed):
+            self._report(f"{type(error.error).__name__}: {clean(error.error)}", error.error)
+        else:
+            self._failed = _unforeseen(error)
+            self._close(hand_on=True, code=1)
+
+    def _report(self, what: str, error: BaseException | None = None) -> None:
+        """Tell of an error, once: the next look at the store may meet it again."""
+        if what not in self._reported:
+            self._reported.add(what)
+            story = f"; the full story is in {log(error)}" if error is not None else ""
+            self.notify(f"{what}{story}", severity="error", markup=False, timeout=8)
+
+    def _listen(self) -> None:
+        """A hang-up hands trainings on; an interrupt or a termination saves them. Either way the terminal is restored."""
+        self._has_terminal = os.isatty(0)
+        if threading.current_thread() is not threading.main_thread():
+            return
+        loop = asyncio.get_running_loop()
+        for name, hand_on in (("SIGHUP", True), ("SIGTERM", False), ("SIGINT", False)):
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+                with contextlib.suppress(NotImplementedError):  # there are no such handlers on Windows
+                    loop.add_signal_handler(number, partial(self._close, hand_on=hand_on, code=128 + number))
+
+
+def _short(path: Path) -> str:
+    """As a person would type it from here."""
+    try:
+        return f"./{path.absolute().relative_to(Path.cwd())}"
+    except ValueError:
+        return str(path)
+
+
+def _unforeseen(error: Exception) -> str:
+    """One line for people; the traceback goes into the log file."""
+    return f"convtui: {type(error).__name__}: {clean(error)}; the full story is in {log(error)}"
+
+
+def run(store: Path, *, device: str, data_dir: Path | None, mouse: bool) -> int:
+    """Run the application until it is left; gives the exit code."""
+    session = Session(store, device=device, data_dir=data_dir)
+    app = ConvtuiApp(session)
+    try:
+        app.run(mouse=mouse)
+    finally:
+        session.close()  # also where the application itself failed: what was trained is saved
+    return app.return_code or 0

@@ -1,0 +1,1 @@
+"""The page Compare: the charts of several runs side by side, their settings and results."""

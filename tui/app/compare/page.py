@@ -1,0 +1,294 @@
+"""Compare: the marked runs over each other, what came of each, and the settings in which they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import ClassVar
+
+from rich.style import Style
+from rich.text import Text
+from textual import on, work
+from textual.binding import Binding, BindingType
+from textual.containers import Container, ScrollableContainer, Vertical
+from textual.events import Resize
+from textual.message import Message
+from textual.widget import Widget
+from textual.widgets import Static
+
+from convtui.engine.errors import ConvtuiError
+from convtui.tui.app.compare.reader import METRICS, Compared, Reader, settings_text
+from convtui.tui.app.dialogs.menu import Menu
+from convtui.tui.app.export import TakingAway
+from convtui.tui.app.widgets.chart import Chart
+from convtui.tui.app.widgets.chart_grid import Crossing
+from convtui.tui.app.widgets.text_table import Head, Row, TextTable
+from convtui.tui.render.comparison import DROPPED, FLUSH_RIGHT, baseline_of, cells, heads, markdown
+from convtui.tui.render.status import COLOURS
+from convtui.tui.render.text import clean, counted
+
+ROOMY = (150, 50)
+"""Columns and rows from which there is room for four charts."""
+SHORTEST_NAME = 16
+UNMARKED = (
+    ("No runs are marked.\n\n", "bold"),
+    ("On the page Runs (", ""),
+    ("1", "bold reverse"),
+    (") ", ""),
+    ("space", "bold reverse"),
+    (" marks a run, ", ""),
+    ("c", "bold reverse"),
+    (" lays the marked ones over each other.", ""),
+)
+_NEEDS_RUNS = ("split", "measure", "log", "pin", "copy", "save", "open", "cross", "crosshair")
+
+
+class Settings(ScrollableContainer, can_focus=True, inherit_bindings=False):
+    """The settings that differ, as wide as they are. The arrows to the left and right are the crosshair's."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down,j", "scroll_down", "Settings down", show=False),
+        Binding("up,k", "scroll_up", "Settings up", show=False),
+        Binding("h", "scroll_left", "Settings to the left", show=False),
+        Binding("l", "scroll_right", "Settings to the right", show=False),
+        Binding("g,home", "scroll_home", "First setting", show=False),
+        Binding("G,end", "scroll_end", "Last setting", show=False),
+        Binding("pagedown", "page_down", "Settings a page down", show=False),
+        Binding("pageup", "page_up", "Settings a page up", show=False),
+    ]
+
+
+class ComparePage(Crossing, TakingAway):
+    """Charts on top, tables below."""
+
+    NAME = "compare"
+    CSS_PATH = "page.tcss"
+    AUTO_FOCUS = "TextTable"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "open", "Open", key_display="⏎"),
+        Binding("b", "pin", "Baseline"),
+        Binding("c", "cross", "Crosshair"),
+        Binding("t", "split", "Test/train"),
+        Binding("v", "measure", "Chart"),
+        Binding("L", "log", "Log", key_display="L"),
+        Binding("y", "copy", "Copy"),
+        Binding("p", "save", "Save"),
+        Binding("escape", "back", "Crosshair away, else to the runs", key_display="esc", show=False),
+    ]
+
+    class Read(Message):
+        """The runs, from the thread that reads them."""
+
+        def __init__(self, asked: Sequence[int], compared: Compared | None) -> None:
+            super().__init__()
+            self.asked = asked
+            self.compared = compared
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.compared: Compared | None = None
+        """What is shown."""
+        self.pinned: int | None = None
+        """The run to which the others are told as differences."""
+        self.train = False
+        """Whether the two charts show the training images' curves, where there is no room for four."""
+        self.measure = ""
+        """What the last chart shows in place of an accuracy, as in `gradient_norm/conv1`."""
+        self.logarithmic = False
+        self._reader = Reader()
+        self._reading = False
+        self._again = False
+
+    def body(self) -> Iterable[Widget]:
+        with Container(id="charts"):
+            for place, (metric, _, _) in enumerate(METRICS):
+                yield Chart(id=metric.replace("_", "-"), classes="more" if place > 1 else "")
+        with Vertical(id="tables"):
+            yield TextTable(id="outcomes")
+            with Settings():
+                yield Static("", id="settings", markup=False)
+        yield Static(Text.assemble(*UNMARKED), id="unmarked")
+
+    @property
+    def charts(self) -> Sequence[Chart]:
+        charts = list(self.query(Chart))
+        return charts if self.has_class("four") else charts[:2]
+
+    @property
+    def table(self) -> TextTable:
+        """The outcomes."""
+        return self.query_one(TextTable)
+
+    def on_mount(self) -> None:
+        """Colours of texts are the theme's."""
+        self.app.theme_changed_signal.subscribe(self, lambda _: self._show())
+
+    def on_resize(self, event: Resize) -> None:
+        """Four charts where there is room, else two."""
+        width, height = event.size
+        self.set_class(width >= ROOMY[0] and height >= ROOMY[1], "four")
+        self._show()
+
+    # ---------------------------------------------------------------------------------------------------- reading
+
+    def store_changed(self) -> None:
+        """Read the marked runs again."""
+        if self.has_class("empty") == bool(self.convtui.marked):
+            self.set_class(not self.convtui.marked, "empty")
+            self.refresh_bindings()  # makes the whole footer anew: not at every look
+        if self._reading:
+            self._again = True
+        elif self.convtui.marked:
+            self._reading = True
+            self._read(list(self.convtui.marked), self.measure)
+
+    @work(thread=True, group="read")
+    def _read(self, run_ids: list[int], measure: str) -> None:
+        compared = None
+        try:
+            compared = self._reader.read(self.convtui.session.store, run_ids, measure)
+        except ConvtuiError as error:
+            self.convtui.call_later(self._trouble, str(error))
+        finally:
+            self.post_message(self.Read(run_ids, compared))
+
+    def _trouble(self, text: str) -> None:
+        self.notify(clean(text), severity="warning", markup=False, timeout=8)
+
+    @on(Read)
+    def _take(self, event: Read) -> None:
+        self._reading = False
+        if event.compared is not None:
+            gone = set(event.asked) - {outcome.run for outcome in event.compared.comparison.outcomes}
+            if gone:  # deleted elsewhere
+                self.convtui.marked = [run_id for run_id in self.convtui.marked if run_id not in gone]
+                self._again = True
+            if event.compared != self.compared:
+                self.compared = event.compared
+                self._show()
+        if self._again:
+            self._again = False
+            self.store_changed()
+
+    # ---------------------------------------------------------------------------------------------------- showing
+
+    def _show(self) -> None:
+        compared = self.compared
+        if compared is None or not self.is_mounted:
+            return
+        # Where there is room for two, the two are the first ones, and show either split.
+        four = self.has_class("four")
+        for place, (metric, _, _) in enumerate(METRICS):
+            shown = METRICS[place + 2][0] if self.train and not four and place < 2 else metric
+            if place == (3 if four else 1) and self.measure in compared.plots:
+                shown = self.measure
+            plot = compared.plots[shown]
+            lines = [replace(line, thick=line.name == str(self.pinned)) for line in plot.lines]
+            log = self.logarithmic and plot.form != "percent"
+            self.query_one(f"#{metric.replace('_', '-')}", Chart).plot = replace(plot, lines=lines, log=log)
+        styles = [Style(color=self._visible(line.colour)) for line in compared.lines]
+        self._show_outcomes(compared, styles)
+        settings = settings_text(compared, styles)
+        self.query_one("#settings", Static).update(settings)
+        self._share_room(len(compared.comparison.outcomes) + 1, len(settings.plain.splitlines()))
+
+    def _show_outcomes(self, compared: Compared, styles: Sequence[Style]) -> None:
+        baseline = baseline_of(compared.comparison, self.pinned)
+        named = heads(baseline)
+        rows = []
+        for outcome, line, style in zip(compared.comparison.outcomes, compared.lines, styles, strict=True):
+            told = cells(outcome, baseline)
+            plain = Style(bold=True) if outcome is baseline else Style.null()
+            of_cells = [plain + self.table.verdict(cell.verdict) for cell in told]
+            of_cells[:2] = [plain + style, plain + Style(color=COLOURS.get(outcome.status))]
+            rows.append(Row([(cell.text, each) for cell, each in zip(told, of_cells, strict=True)], (line.marker, style)))
+        columns = [Head(name, name in FLUSH_RIGHT, 0 if place else SHORTEST_NAME, not place) for place, name in enumerate(named)]
+        self.table.show(columns, rows, DROPPED)
+
+    def _share_room(self, outcomes: int, settings: int) -> None:
+        """The tables get what they need, at most half of the page; of that the settings at most half where both need more."""
+        room = max(6, (self.size.height - 2) // 2 - 1)
+        of_outcomes = min(outcomes, max(3, room - min(settings + 1, room // 2)))
+        self.table.styles.height = of_outcomes
+        panel = self.query_one(Settings)
+        panel.display = bool(settings)
+        panel.styles.height = min(settings, max(2, room - of_outcomes - 1))
+
+    def _visible(self, colour: tuple[int, int, int]) -> str:
+        """The colour as the charts have it: darker on a light screen."""
+        parts = colour if self.app.current_theme.dark else tuple(round(0.75 * part) for part in colour)
+        return f"rgb({','.join(map(str, parts))})"
+
+    # ------------------------------------------------------------------------------------------------------- keys
+
+    @property
+    def run_id(self) -> int | None:
+        """The run at the cursor."""
+        outcomes = self.compared.comparison.outcomes if self.compared is not None else ()
+        return outcomes[self.table.cursor].run if self.table.cursor < len(outcomes) else None
+
+    @on(TextTable.Chosen)
+    def action_open(self) -> None:
+        """The charts of the run at the cursor."""
+        if self.run_id is not None:
+            self.convtui.open_live(self.run_id)
+
+    def action_pin(self) -> None:
+        """Tell the others as differences to the run at the cursor; a second time as they are."""
+        self.pinned = None if self.pinned == self.run_id else self.run_id
+        self._show()
+
+    def action_split(self) -> None:
+        """From the test images' curves to the training images', and back."""
+        self.train = not self.train
+        self._show()
+
+    def action_log(self) -> None:
+        """All but shares on a logarithmic axis, and back."""
+        self.logarithmic = not self.logarithmic
+        self._show()
+
+    def action_measure(self) -> None:
+        """Choose what the last chart shows."""
+        if self.compared is None:
+            return
+        usual = METRICS[3 if self.has_class("four") else 1][0]
+        options = [(name, clean(name)) for name in dict.fromkeys([usual, *self.compared.names])]
+
+        def chosen(name: str | None) -> None:
+            if name is not None:
+                self.measure = "" if name == usual else name
+                self._show()  # if it is known already
+                self.store_changed()
+
+        self.app.push_screen(Menu(options, self.measure or usual, "what the last chart shows"), chosen)
+
+    def action_back(self) -> None:
+        """Take the crosshair away; where there is none, to the runs."""
+        if self.crossed:
+            self.cross(None)
+        else:
+            self.convtui.action_page("runs")
+
+    def action_copy(self) -> None:
+        """Put the tables on the clipboard."""
+        if self.compared is not None:
+            runs = [str(outcome.run) for outcome in self.compared.comparison.outcomes]
+            baseline = baseline_of(self.compared.comparison, self.pinned)
+            against = [f"--baseline={baseline.run}"] if baseline else []
+            what = counted(len(runs))
+            self.copy(markdown(self.compared.comparison, baseline), what, ["convtui", "runs", "compare", *runs, *against, "--md"])
+
+    def action_save(self) -> None:
+        """Write the tables into a file of the working directory."""
+        if self.compared is not None:
+            comparison = self.compared.comparison
+            runs = [str(outcome.run) for outcome in comparison.outcomes]
+            more = [f"and-{len(runs) - 6}"] if len(runs) > 6 else []
+            self.save(markdown(comparison, baseline_of(comparison, self.pinned)), "-".join(["compare", *runs[:6], *more]))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Without runs there is nothing to show otherwise."""
+        if action == "split" and self.has_class("four"):
+            return False
+        return not (action in _NEEDS_RUNS and not self.convtui.marked)

@@ -1,0 +1,109 @@
+"""What the page Compare shows of several runs: read in a thread."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from rich.cells import cell_len
+from rich.style import Style
+from rich.text import Text
+
+from convtui.engine.store.followed import KeptSeries
+from convtui.tui import measures
+from convtui.tui.render.chart import Form, Line, Plot
+from convtui.tui.render.series_lines import Options, XAxis, line_of
+from convtui.tui.render.text import clean, fitted
+
+if TYPE_CHECKING:
+    from convtui.engine.store import Run, Store
+    from convtui.engine.study.comparing import Comparing, Comparison
+
+VALUE_WIDTH = 60
+METRICS: tuple[tuple[str, str, Form], ...] = (
+    ("test_loss", "test loss", "number"),
+    ("test_accuracy", "test accuracy", "percent"),
+    ("train_loss", "train loss", "number"),
+    ("train_accuracy", "train accuracy", "percent"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Runs beside each other, in the order in which they were marked."""
+
+    comparison: Comparison
+    plots: dict[str, Plot]
+    """Metric -> its curves, one a run, as comparison.outcomes has them: those of METRICS, and the one asked for besides."""
+    names: Sequence[str]
+    """Of all series that any of the runs has, as far as they are for a chart."""
+
+    @property
+    def lines(self) -> Sequence[Line]:
+        """One of each run, for its marker and its colour."""
+        return self.plots[METRICS[0][0]].lines
+
+
+class Reader:
+    """Reads runs again and again. For one thread at a time."""
+
+    def __init__(self) -> None:
+        self._comparing: Comparing | None = None
+        self._series: dict[tuple[int, str], KeptSeries] = {}
+        """Of the measure that was asked for last."""
+
+    def read(self, store: Store, run_ids: Sequence[int], measure: str = "") -> Compared:
+        """These runs, those that are still there, and curves of one `measure` more. Raises StoreError."""
+        from convtui.engine.study.comparing import Comparing
+
+        self._comparing = self._comparing or Comparing()
+        found = {run.id: run for run in store.runs(ids=run_ids)}
+        runs = [found[run_id] for run_id in run_ids if run_id in found]
+        comparison = self._comparing.compare(store, runs)
+        plots = {}
+        for metric, title, form in METRICS:
+            series = store.epoch_series([run.id or 0 for run in runs], metric)
+            lines = []
+            for look, run in enumerate(runs):
+                points = series.get(run.id or 0, [])
+                epochs = [point.step / (run.steps_per_epoch or 1) for point in points]
+                scale = 100 if form == "percent" else 1
+                lines.append(Line(str(run.id), epochs, [scale * point.value for point in points], look, each=True))
+            plots[metric] = Plot(title, lines, "epoch", form=form, empty="no epoch is over yet")
+        if measure and measure not in plots:
+            plots[measure] = self._plot(store, runs, measure)
+        names = store.metric_names(*(run.id or 0 for run in runs))
+        return Compared(comparison, plots, [name for name in names if name not in measures.NO_CHART])
+
+    def _plot(self, store: Store, runs: Sequence[Run], measure: str) -> Plot:
+        wanted = [(run.id or 0, measure) for run in runs]
+        self._series = {key: self._series.get(key) or KeptSeries() for key in wanted}
+        lines = []
+        for look, (run, key) in enumerate(zip(runs, wanted, strict=True)):
+            self._series[key].read(store, run, measure)
+            line = line_of(self._series[key], run, measure, look, XAxis("epoch", run, None), Options())
+            lines.append(replace(line, name=str(run.id)))
+        title = clean(measure).replace("_", " ")
+        return Plot(title, lines, "epoch", form=measures.form_of(measures.group(measure)), empty=f"no {title} in these runs")
+
+
+def settings_text(compared: Compared, styles: Sequence[Style]) -> Text:
+    """One row a setting, one column a run; what differs from the first run is bold. `styles` are the runs' colours."""
+    text = Text(no_wrap=True)
+    rows = [(path, *(fitted(clean(value), VALUE_WIDTH) for value in values)) for path, values in compared.comparison.settings]
+    if rows:
+        widths = [max(map(cell_len, column)) for column in itertools.zip_longest(*rows, fillvalue="")]
+        widths[1:] = [max(width, len(line.name) + 2) for width, line in zip(widths[1:], compared.lines, strict=True)]
+        text.append(f"{'differs':<{widths[0]}}", style="bold")
+        for line, width, style in zip(compared.lines, widths[1:], styles, strict=True):
+            text.append(f"  {f'{line.marker} {line.name}':<{width}}", style=style)
+        for path, *values in rows:
+            text.append(f"\n{path:<{widths[0]}}", style="dim")
+            for value, width in zip(values, widths[1:], strict=True):
+                text.append("  ")
+                text.append(value + " " * (width - cell_len(value)), style="bold" if value != values[0] else "")
+    for remark in compared.comparison.remarks:
+        text.append(f"{chr(10) if text else ''}{clean(remark)}", style="dim")
+    return text

@@ -1,0 +1,1 @@
+"""What asks a question over a page."""

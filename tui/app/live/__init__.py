@@ -1,0 +1,1 @@
+"""The page Live: one run while it trains, or afterwards."""

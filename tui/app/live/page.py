@@ -1,0 +1,382 @@
+"""Live: one run as it trains, or as it went; the same for runs of this process and of any other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual import events, work
+from textual.binding import Binding, BindingType
+from textual.containers import Container, VerticalScroll
+from textual.message import Message
+from textual.timer import Timer
+from textual.widget import Widget
+from textual.widgets import Static
+
+from convtui.engine.errors import ConvtuiError, RunNotFound
+from convtui.tui.app.live.controls import Asked, Steering
+from convtui.tui.app.live.device_line import DeviceLine
+from convtui.tui.app.live.reader import Entry, Reader, Seen
+from convtui.tui.app.live.status_line import clock, standing
+from convtui.tui.app.widgets.chart import Chart
+from convtui.tui.app.widgets.chart_grid import Crossing
+from convtui.tui.render.chart import Plot
+from convtui.tui.render.run_summary import BETWEEN
+from convtui.tui.render.series_lines import AXES, SMOOTHINGS, Options
+from convtui.tui.render.status import LIVE
+from convtui.tui.render.text import clean
+
+if TYPE_CHECKING:
+    from convtui.engine.store import Run
+
+NARROW, LOW = 100, 30
+"""Columns below which the charts stand one above the other; rows below which the messages get little room."""
+VAST = (180, 48)
+"""From here on there is room for four charts."""
+LOOKED_AT_SECONDS = 0.5
+CHARTED_SECONDS = 0.9
+"""Between two drawings of the charts that nobody asked for: they cost a training on the same processor more than all else here."""
+SKETCH_SECONDS = 0.1
+"""For which a sketch of a long run has the screen to itself."""
+SHOWN = ("loss", "accuracy", "learning rate", "images/s")
+"""What the charts show at first."""
+
+_OF_A_RUN = (
+    "pause",
+    "stop",
+    "checkpoint",
+    "rate",
+    "resume",
+    "note",
+    "look",
+    "series",
+    "log",
+    "axis",
+    "smoothing",
+    "cross",
+    "crosshair",
+)
+
+
+_STEERING = ("pause", "stop", "checkpoint", "rate")
+
+
+class LivePage(Crossing, Steering):
+    """A run's charts, its messages, and the keys that steer it. All it knows comes from the store, all it asks goes there."""
+
+    NAME = "live"
+    CSS_PATH = "page.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "pause", "Pause", key_display="␣"),
+        Binding("s", "stop", "Stop"),
+        Binding("k", "checkpoint", "Save"),
+        Binding(
+            "plus,equals_sign", "rate(2.0)", "Learning rate doubled", group=Binding.Group("Rate", compact=True), key_display="+"
+        ),
+        Binding("minus", "rate(0.5)", "Learning rate halved", group=Binding.Group("Rate", compact=True), key_display="−"),
+        Binding("L", "log", "Log", key_display="L"),
+        Binding("x", "axis", "Axis"),
+        Binding("m", "smoothing", "Smooth"),
+        Binding("v", "series(-1)", "Chart"),
+        Binding("V", "series(0)", "Another series in the first chart", show=False),
+        Binding("c", "cross", "Crosshair", show=False),
+        Binding("escape", "uncross", "Crosshair away", show=False),
+        Binding("r", "resume", "Resume"),
+        Binding("l", "look", "Look"),
+        Binding("e", "note", "Note"),
+    ]
+
+    @dataclass
+    class _Looked(Message, bubble=False):
+        """A thread has looked: at the run, or at one chart of it, or in vain."""
+
+        run: int | None
+        seen: Seen | None = None
+        chart: int | None = None
+        plot: Plot | None = None
+        trouble: str = ""
+        last: bool = False
+        sketched: bool = False
+        """Whether the charts are only sketches yet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: Seen | None = None
+        """The run on the screen; None where there is none."""
+        self.options = Options()
+        self.groups = list(SHOWN)
+        """What each chart shows."""
+        self.said: list[Entry] = []
+        """What was asked of the run here, and what came of it."""
+        self._about = Text()
+        """What the line about the run says."""
+        self._reader = Reader()
+        self._told = Text()
+        """The messages as they stand on the screen."""
+        self._looking = self._again = False
+        self._charted = 0.0
+        """When the charts were last wanted, on the monotonic clock."""
+        self._behind = False
+        """Whether the store has changed since."""
+        self._ticks = 0
+        self._timer: Timer | None = None
+
+    def body(self) -> Iterable[Widget]:
+        """The run's standing, charts, messages."""
+        yield Static(id="standing", markup=False)
+        yield Static(id="about", markup=False)
+        yield Static("", id="nothing", markup=False)
+        with Container(id="charts"):
+            for place in range(len(SHOWN)):
+                yield Chart(id=f"chart-{place}", classes="more" if place > 1 else "")
+        yield DeviceLine()
+        with VerticalScroll(id="entries", can_focus=False):
+            yield Static(markup=False)
+
+    def on_mount(self) -> None:
+        """Some things happen without a change in the store; none of them before the page is first shown."""
+        self._timer = self.set_interval(LOOKED_AT_SECONDS, self._tick, pause=True)
+
+    def on_screen_suspend(self) -> None:
+        """What is not on the screen does not look."""
+        if self._timer is not None:
+            self._timer.pause()
+
+    def on_screen_resume(self) -> None:
+        """Back again."""
+        if self._timer is not None:
+            self._timer.resume()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Side by side, above each other, or four of them."""
+        super().on_resize(event)
+        width, height = event.size
+        self.set_class(width < NARROW, "narrow")
+        self.set_class(height < LOW, "low")
+        vast = width >= VAST[0] and height >= VAST[1]
+        if vast != self.has_class("vast"):
+            self.set_class(vast, "vast")
+            self.look()
+        self._show_standing(width)
+
+    @property
+    def charts(self) -> list[Chart]:
+        """Those on the screen."""
+        charts = list(self.query(Chart))
+        return charts if self.has_class("vast") else charts[:2]
+
+    @property
+    def run(self) -> Run | None:
+        """The run on the screen."""
+        return self.seen.run if self.seen is not None else None
+
+    # ---------------------------------------------------------------------------------------------------- looking
+
+    def store_changed(self) -> None:
+        """Words at once, charts when it is time for them."""
+        self._behind = True
+        self.look(charts=self._is_time() or self.run is None or self.convtui.run_id not in (None, self.run.id))
+
+    def _is_time(self) -> bool:
+        return time.monotonic() - self._charted >= CHARTED_SECONDS
+
+    def _tick(self) -> None:
+        """A process that is gone changes nothing in the store, and neither does one that reads its images."""
+        self._ticks += 1
+        self._show_about()
+        if self._behind and self._is_time():
+            self.look()
+        elif self._ticks % 4 == 0 and self.run is not None and self.run.status in LIVE:
+            self.look(charts=False)
+
+    def look(self, *, charts: bool = True) -> None:
+        """Look at the run anew, in a thread, and at its charts too; while one looks already, once more after it."""
+        if not self.convtui.session.is_open:
+            return
+        self._again = self._looking
+        if charts:
+            self._behind, self._charted = True, 0.0
+        if not self._looking:
+            self._looking = True
+            wanted: list[tuple[int, str]] = []
+            if charts:
+                self._behind, self._charted = False, time.monotonic()
+                wanted = [(place, self.groups[place]) for place in range(len(self.charts))]
+            self._look(self.convtui.run_id, wanted, self.options, list(self.asked))
+
+    @work(thread=True, group="look")
+    def _look(self, run_id: int | None, wanted: list[tuple[int, str]], options: Options, asked: list[Asked]) -> None:
+        # Messages are posted, not called: a thread that waits for the screen would keep the application from leaving.
+        trouble, sketched = "", False
+        try:
+            store = self.convtui.session.store
+            seen = self._reader.look(store, run_id)
+            plots: list[tuple[int, Plot]] = []
+            if seen is not None:
+                sketched = self._reader.is_new_and_long(seen.run)
+                # All is read before any is shown: a thread that reads and one that draws keep each other waiting.
+                plots = [(place, self._reader.plot(store, seen.run, group, options, sketch=sketched)) for place, group in wanted]
+            self.post_message(self._Looked(run_id, seen))
+            for place, plot in plots:
+                self.post_message(self._Looked(run_id, chart=place, plot=plot))
+            self.ask_whether_taken(store, asked)
+        except RunNotFound as error:
+            self.post_message(self._Looked(run_id, trouble=str(error)))
+        except ConvtuiError as error:
+            trouble = str(error)
+        finally:
+            self.post_message(self._Looked(run_id, trouble=trouble, last=True, sketched=sketched))
+
+    def on_live_page__looked(self, looked: _Looked) -> None:
+        """Show it, unless another run is wanted by now."""
+        if looked.last:
+            self._looking = False
+            if looked.trouble:
+                self.trouble(looked.trouble)
+            if self._again:
+                self.look(charts=self._behind and self._is_time())
+            elif looked.sketched:
+                self.set_timer(SKETCH_SECONDS, self.look)  # not at once: reading it all would keep the sketch from being drawn
+        elif looked.run != self.convtui.run_id:
+            return
+        elif looked.chart is not None:
+            self.query_one(f"#chart-{looked.chart}", Chart).plot = looked.plot
+        else:
+            self._show(looked.seen, looked.trouble)
+
+    # ---------------------------------------------------------------------------------------------------- showing
+
+    def _show(self, seen: Seen | None, trouble: str) -> None:
+        before = self.run
+        self.seen = seen
+        self.set_class(seen is None, "nothing")
+        if (before and before.status) != (seen and seen.run.status):
+            self.refresh_bindings()
+        if seen is None:
+            why = trouble or "No run yet.\n\nPress 2 to choose a net and train it."
+            self.query_one("#nothing", Static).update(Text(why, justify="center"))
+            return
+        if before is None or before.id != seen.run.id:
+            self.said = []
+            self.cross(None)
+        elif before.status != seen.run.status:
+            self.status_changed()
+        missing = [group for group in seen.groups if group not in self.groups]
+        for place, group in enumerate(self.groups):
+            if group not in seen.groups and missing and place > 1:
+                self.groups[place] = missing.pop(0)
+        self._show_standing(self.size.width)
+        self._show_about()
+        self._show_entries()
+        here = seen.run.status in LIVE and seen.here
+        self.query_one(DeviceLine).follow(seen.run.device, seen.run.pid if here else None)
+
+    def _show_standing(self, width: int) -> None:
+        if self.run is not None:
+            # One row, whatever it says: nothing else has to be laid out anew, which would cost more than all charts.
+            self.query_one("#standing", Static).update(standing(self.run, width - 2), layout=False)
+
+    def _show_about(self) -> None:
+        """What is wrong, or what is being done before the first step, or what is trained and how."""
+        if self.seen is None or self.run is None:
+            return
+        session, run = self.convtui.session, self.run
+        doing = session.activity if run.id == session.training else ""
+        if run.status == "queued" and not doing:
+            doing = "waits for its turn" if run.id in session.in_hand else "waits for a process to take it in hand"
+        wrong = bool(run.reason) and run.status not in LIVE
+        about = self.query_one("#about", Static)
+        about.set_class(wrong, "wrong")
+        said = Text(clean(run.reason) if wrong else doing)
+        for words in (f"note: {clean(run.note)}" if run.note else "", "" if said else self.seen.about):
+            said.append(f"{BETWEEN if said and words else ''}{words}")
+        # What is wrong is told in full; settings may be cut.
+        text = said if wrong else _at_both_ends(said, f"smoothing {self.options.smoothing}", self.size.width - 2)
+        if text != self._about:
+            self._about = text
+            about.update(text)
+
+    def _show_entries(self) -> None:
+        entries = sorted([*(self.seen.entries if self.seen else ()), *self.said], key=lambda entry: entry.created)
+        colours = {"warning": "yellow", "error": "red"}
+        text = Text("\n").join(
+            Text.assemble((clock(entry.created), "dim"), "  ", (entry.text, colours.get(entry.severity, ""))) for entry in entries
+        )
+        if text == self._told:
+            return
+        self._told = text
+        panel = self.query_one("#entries", VerticalScroll)
+        panel.set_class(bool(entries), "some")
+        panel.query_one(Static).update(text)
+        panel.call_after_refresh(panel.scroll_end, animate=False)
+
+    def say(self, text: str, severity: str = "info", instead: Entry | None = None) -> Entry:
+        entry = Entry(time.time(), text, severity)
+        self.said = [*(other for other in self.said if other is not instead), entry]
+        self._show_entries()
+        return entry
+
+    # ---------------------------------------------------------------------------------------------------- charts
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys that have no run to work on are grey, once it is known that there is none; those that steer, or let go on, are
+        there for a run of which that can be asked."""
+        if action in _OF_A_RUN and not self._has_run():
+            return None
+        status = self.run.status if self.run is not None else "running"
+        if action == "resume":
+            return status != "running"
+        return action not in _STEERING or status in (*LIVE, "queued")
+
+    def _has_run(self) -> bool:
+        return not self.has_class("nothing")
+
+    def action_look(self) -> None:
+        """Open its net up."""
+        if self.run is not None and self.run.id is not None:
+            self.convtui.open_look(self.run.id)
+
+    def action_log(self) -> None:
+        """The upward axis logarithmic, or not."""
+        self._draw_with(replace(self.options, log=not self.options.log))
+
+    def action_axis(self) -> None:
+        """Epochs, steps or time to the right."""
+        self.cross(None)
+        self._draw_with(replace(self.options, axis=_after(self.options.axis, AXES)))
+
+    def action_smoothing(self) -> None:
+        """Less or more smoothing of what is told every step."""
+        self._draw_with(replace(self.options, smoothing=_after(self.options.smoothing, SMOOTHINGS)))
+
+    def _draw_with(self, options: Options) -> None:
+        self.options = options
+        self._show_about()
+        self.look()
+
+    def action_series(self, place: int) -> None:
+        """Another series in the first chart (0) or the last (-1)."""
+        if self.seen is not None:
+            place %= len(self.charts)
+            others = {group for other, group in enumerate(self.groups[: len(self.charts)]) if other != place}
+            free = tuple(group for group in self.seen.groups if group not in others)
+            if free:
+                self.groups[place] = _after(self.groups[place], free)
+                self.look()
+
+    def action_uncross(self) -> None:
+        """Take the crosshair away."""
+        self.cross(None)
+
+
+def _at_both_ends(left: Text, right: str, width: int) -> Text:
+    left.truncate(max(0, width - len(right) - 3), overflow="ellipsis", pad=True)
+    return Text.assemble(left, "   ", right, no_wrap=True)
+
+
+def _after(value: str, values: tuple[str, ...]) -> str:
+    """The one after `value`, round and round."""
+    return values[(values.index(value) + 1) % len(values)] if value in values else values[0]

@@ -1,0 +1,154 @@
+"""What the page Live shows of a run: read from the store in a thread, and only what is new since the last time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from convtui.engine.store.followed import MANY, KeptChanges, KeptSeries
+from convtui.tui import measures
+from convtui.tui.render.chart import Mark, Plot
+from convtui.tui.render.run_summary import BETWEEN, settings_words
+from convtui.tui.render.series_lines import LOSS_CHANGE, Options, XAxis, line_of
+from convtui.tui.render.text import clean, percent, size
+
+if TYPE_CHECKING:
+    from convtui.engine.store import Run, Store
+
+PAIRED = ("loss", "accuracy")
+"""Series that belong in one chart: `batch_loss`, `train_loss`, ..."""
+_LOOKS = {"batch": 3, "train": 0, "validation": 2, "test": 1}
+"""In the order in which they are drawn, and so which is on top."""
+MOST_ENTRIES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the run's messages."""
+
+    created: float
+    text: str
+    severity: str = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A run as it was when looked at."""
+
+    run: Run
+    about: str
+    """Its net and how it is trained, in one line."""
+    groups: tuple[str, ...]
+    """What charts there can be of it, by their titles."""
+    entries: tuple[Entry, ...]
+    """Oldest first."""
+    here: bool
+    """Whether it is, or was, trained on this machine."""
+
+
+class Reader:
+    """Reads one run at a time and keeps what it has read. For one thread at a time."""
+
+    def __init__(self) -> None:
+        self._run_id: int | None = None
+        self._series: dict[str, KeptSeries] = {}
+        self._members: dict[str, list[str]] = {}
+        self._entries: list[Entry] = []
+        self._message = self._checkpoint = 0
+
+    def look(self, store: Store, run_id: int | None) -> Seen | None:
+        """The run of this id, or the newest one; None where there is none at all. Raises StoreError, RunNotFound."""
+        from convtui.engine.store.processes import hostname
+
+        run = store.run(run_id) if run_id is not None else next(iter(store.runs(limit=1)), None)
+        if run is None or run.id is None:
+            return None
+        if run.id != self._run_id:
+            self._run_id, self._series, self._entries, self._message, self._checkpoint = run.id, {}, [], 0, 0
+        self._members = {name: [] for name in PAIRED}
+        for name in store.metric_names(run.id):
+            if name not in measures.NO_CHART:
+                self._members.setdefault(measures.group(name), []).append(name)
+        if "batch_loss" in self._members["loss"]:
+            self._members[LOSS_CHANGE] = [LOSS_CHANGE]
+        self._read_entries(store, run.id)
+        return Seen(run, _about(store, run), tuple(self._members), tuple(self._entries), run.host == hostname())
+
+    def is_new_and_long(self, run: Run) -> bool:
+        """Whether reading this run's series would take longer than a person wants to wait for a chart."""
+        return run.step > MANY and not self._series
+
+    def plot(self, store: Store, run: Run, group: str, options: Options, *, sketch: bool = False) -> Plot:
+        """One chart of the run last looked at; as a `sketch` of a few points of its series. Raises StoreError."""
+        read = partial(self._read, store, run, sketch=sketch)
+        x_of = XAxis(options.axis, run, read("seconds") if options.axis == "time" else None)
+        order = {"": 0} | {source: place for place, source in enumerate(_LOOKS)}
+        names = sorted(self._members.get(group, ()), key=lambda name: order[measures.source(name)])
+        looks = [_LOOKS.get(measures.source(name), place) for place, name in enumerate(names)]
+        lines = [line_of(read(name), run, name, look, x_of, options) for name, look in zip(names, looks, strict=True)]
+        marks = _marks(read("rate_factor"), read("batch_loss"), run, x_of, best=group in PAIRED)
+        return Plot(
+            title=group,
+            lines=lines,
+            x_name=options.axis,
+            x_range=(0.0, x_of(run.step)) if run.step else None,
+            seconds=options.axis == "time",
+            form=measures.form_of(group),
+            log=options.log,
+            marks=marks,
+            remark=_remark(run, group, marks, self._series.get(group)),
+            empty=f"no {group} above zero" if options.log and lines else "no epoch yet" if not run.epoch else f"no {group} yet",
+        )
+
+    def _read(self, store: Store, run: Run, name: str, *, sketch: bool) -> KeptSeries:
+        series = self._series.setdefault(name, KeptChanges() if name == LOSS_CHANGE else KeptSeries())
+        series.read(store, run, name, sketch=sketch)
+        return series
+
+    def _read_entries(self, store: Store, run_id: int) -> None:
+        new = []
+        for message in store.messages(run_id, self._message):
+            self._message = message.id or 0
+            new.append(Entry(message.created, clean(message.text), message.severity))
+        checkpoints = [each for each in store.checkpoints(run_id) if (each.id or 0) > self._checkpoint]
+        for checkpoint in reversed(checkpoints):
+            self._checkpoint = checkpoint.id or 0
+            best = f", test {percent(checkpoint.test_accuracy)}" if checkpoint.test_accuracy is not None else ""
+            what = {"best": "best epoch kept", "snapshot": "snapshot kept"}.get(checkpoint.kind, "checkpoint saved")
+            new.append(Entry(checkpoint.created, f"{what} at step {checkpoint.step:,}{best} ({size(checkpoint.bytes)})"))
+        if new:
+            self._entries = sorted([*self._entries, *new], key=lambda entry: entry.created)[-MOST_ENTRIES:]
+
+
+def _marks(rates: KeptSeries, losses: KeptSeries, run: Run, x_of: XAxis, *, best: bool) -> list[Mark]:
+    marks, factor = [], 1.0
+    if best and run.best_epoch:
+        marks.append(Mark(x_of(min(run.best_epoch * run.steps_per_epoch, run.step)), "★", "best"))
+    for bucket in rates.buckets:
+        marks.append(Mark(x_of(bucket.first_step), "↑" if bucket.mean > factor else "↓", "rate"))
+        factor = bucket.mean
+    troubles = losses.troubles()
+    if run.status == "diverged" and not troubles:
+        troubles = [run.step]
+    return marks + [Mark(x_of(step), "✗", "trouble") for step in troubles]
+
+
+def _about(store: Store, run: Run) -> str:
+    assert run.id is not None
+    settings = settings_words(store, run.id)
+    words = [clean(run.preset), clean(run.dataset), settings.net, *settings.training]
+    return BETWEEN.join(dict.fromkeys(word for word in words if word))
+
+
+def _remark(run: Run, group: str, marks: Sequence[Mark], series: KeptSeries | None) -> str:
+    words = []
+    if isinstance(series, KeptChanges):
+        words.append(f"standard deviation over {series.width:,} steps each")
+    if run.best_epoch and group in PAIRED:
+        score = f" {percent(run.best_accuracy)}" if group == "accuracy" and run.best_accuracy is not None else ""
+        words.append(f"★ best{score} ep {run.best_epoch}")
+    if any(mark.role == "trouble" for mark in marks):
+        words.append("✗ not finite")
+    return "  ".join(words)

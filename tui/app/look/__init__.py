@@ -1,0 +1,1 @@
+"""The page Look: a net opened up."""

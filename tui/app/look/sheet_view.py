@@ -1,0 +1,303 @@
+"""Results of a lens on the screen: drawn once, scrolled, with a cursor on a tile, a row or a chart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.segment import Segment
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from convtui.tui.render.text import clean, compact, percent
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from convtui.engine.figures.figure import Cell, Result, Table, Target
+    from convtui.tui.render.items import Drawing, Item
+    from convtui.tui.render.rows import Colours
+
+MARGIN = 1
+"""Columns beside the drawing, where the cursor's left and right ends have room."""
+
+
+class SheetView(ScrollView, can_focus=True):
+    """Draws results, or a line of text in their place."""
+
+    DEFAULT_CSS = """
+    SheetView { scrollbar-size-vertical: 1; scrollbar-gutter: stable; overflow-x: hidden; overflow-y: auto; }
+    SheetView > .sheet-view--cursor { color: $accent; text-style: bold; }
+    SheetView > .sheet-view--row { background: $accent 30%; text-style: bold; }
+    SheetView > .sheet-view--cell { background: $accent; color: $background; text-style: bold; }
+    SheetView > .sheet-view--message { color: $text-muted; }
+    SheetView > .sheet-view--error { color: $text-error; }
+    """
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "sheet-view--cursor",
+        "sheet-view--row",
+        "sheet-view--cell",
+        "sheet-view--message",
+        "sheet-view--error",
+    }
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left,h", "move(-1, 0)", "Left", show=False),
+        Binding("right,l", "move(1, 0)", "Right", show=False),
+        Binding("up,k", "move(0, -1)", "Up", show=False),
+        Binding("down,j", "move(0, 1)", "Down", show=False),
+        Binding("pageup,ctrl+b", "page(-1)", "Page up", show=False),
+        Binding("pagedown,ctrl+f,space", "page(1)", "Page down", show=False),
+        Binding("home,g", "end(0)", "First", show=False),
+        Binding("end,G", "end(-1)", "Last", show=False),
+        Binding("enter", "follow", "Into"),
+    ]
+
+    class Moved(Message):
+        """The cursor is on something else, or on nothing."""
+
+        def __init__(self, view: SheetView) -> None:
+            super().__init__()
+            self.view = view
+
+        @property
+        def control(self) -> SheetView:
+            return self.view
+
+    class Followed(Moved):
+        """What the cursor is on shall be followed."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.results: Sequence[Result] = ()
+        self.cursor = 0
+        """Which of the items."""
+        self._drawing: Drawing | None = None
+        self._drawn_for: tuple[int, int] | None = None
+        self._strips: dict[int, Strip] = {}
+        self._message, self._is_error = "", False
+        self._said = ""
+
+    # ----------------------------------------------------------------------------------------------- what is shown
+
+    def show(self, results: Sequence[Result], cursor: int = 0, said: str = "") -> None:
+        """Draw these, with the cursor on the item of this number; `said` is what their titles end in and the page says already."""
+        self.results, self.cursor, self._said = results, cursor, said
+        self._message = ""
+        self._draw()
+        self.scroll_to(0, 0, animate=False)
+        self._place_cursor(cursor)
+
+    def say(self, text: str, *, error: bool = False) -> None:
+        """Show a text in place of results."""
+        self.results, self.cursor = (), 0
+        self._message, self._is_error = text, error
+        self._draw()
+        self.post_message(self.Moved(self))
+
+    @property
+    def items(self) -> Sequence[Item]:
+        """All that the cursor can be on."""
+        return self._drawing.items if self._drawing is not None else ()
+
+    @property
+    def item(self) -> Item | None:
+        """What the cursor is on."""
+        return self.items[self.cursor] if self.cursor < len(self.items) else None
+
+    @property
+    def target(self) -> Target | None:
+        """Where what the cursor is on leads to."""
+        from convtui.engine.figures.figure import Sheet, Table
+
+        if self.item is None:
+            return None
+        result = self.results[self.item.result]
+        if isinstance(result, Sheet):
+            return result.tiles[self.item.index].target
+        if self.item.column is not None and isinstance(result, Table):
+            return result.matrix[self.item.column][self.item.index]
+        return result.targets[self.item.index] if self.item.index < len(result.targets) else None
+
+    @property
+    def told(self) -> str:
+        """What the cursor is on: its caption, and its numbers."""
+        from convtui.engine.figures.figure import Curves, Sheet
+
+        if self.item is None:
+            return ""
+        result = self.results[self.item.result]
+        if isinstance(result, Sheet):
+            tile = result.tiles[self.item.index]
+            return " · ".join(filter(None, (clean(tile.caption), _numbers(tile.pixels))))
+        if isinstance(result, Curves):
+            return clean(result.title)
+        if self.item.column is not None:
+            return _share(result, self.item.index, self.item.column)
+        cells = zip(result.columns, result.rows[self.item.index], strict=True)
+        return ", ".join(clean(f"{name} {_cell(value, name in result.shares)}") for name, value in cells)
+
+    def _draw(self) -> None:
+        from convtui.tui.render.items import Drawing, drawn
+        from convtui.tui.render.rows import colours_of, wrapped
+
+        size = self.scrollable_content_region.size
+        self._drawn_for = (size.width, size.height)
+        self._strips.clear()
+        self._drawing = None
+        width = size.width - 2 * MARGIN
+        if width > 0 and size.height > 0:
+            self.colours: Colours = "none" if self.app.no_color else colours_of(self.app.console)
+            if self._message:
+                self._drawing = Drawing(wrapped(self._message, min(width, 90)), [])
+            elif self.results:
+                ending = f" · {self._said}"
+                results = [replace(result, title=result.title.removesuffix(ending)) for result in self.results]
+                self._drawing = drawn(results, width, size.height, self.colours)
+        self.virtual_size = Size(size.width, len(self._drawing.rows) if self._drawing is not None else 0)
+        self.refresh()
+
+    def on_resize(self, _: events.Resize) -> None:
+        """Another width is another layout; the cursor stays on the same tile."""
+        size = self.scrollable_content_region.size
+        if (size.width, size.height) != self._drawn_for:
+            self._draw()
+            self._place_cursor(self.cursor)
+
+    # ------------------------------------------------------------------------------------------------------- lines
+
+    def render_line(self, y: int) -> Strip:
+        """One row of the drawing, with the cursor's ends."""
+        number = y + self.scroll_offset.y
+        width = self.size.width
+        if self._drawing is None or number >= len(self._drawing.rows):
+            return Strip.blank(width, self.rich_style)
+        strip = self._strip(number)
+        item = self.item
+        if item is not None and item.top <= number < item.top + item.height:
+            strip = self._marked(strip, item, width)
+        return strip.crop_extend(0, width, self.rich_style).apply_style(self.rich_style)
+
+    def _strip(self, number: int) -> Strip:
+        from convtui.tui.render.rows import segments
+
+        if number not in self._strips:
+            assert self._drawing is not None
+            line = [Segment(" " * MARGIN), *segments(self._drawing.rows[number], self.colours)]
+            strip = Strip(line)
+            if self._message:
+                name = "sheet-view--error" if self._is_error else "sheet-view--message"
+                strip = strip.apply_style(self.get_component_rich_style(name, partial=True))
+            self._strips[number] = strip
+        return self._strips[number]
+
+    def _marked(self, strip: Strip, item: Item, width: int) -> Strip:
+        from convtui.engine.figures.figure import Sheet
+
+        if item.column is not None:
+            cell = self.get_component_rich_style("sheet-view--cell", partial=True)
+            left, right = item.left + MARGIN, item.left + MARGIN + item.width
+            text = strip.crop(left, right).text
+            return Strip.join([strip.crop(0, left), Strip([Segment(text, cell)]), strip.crop(right, None)])
+        strip = strip.crop_extend(0, width, None)
+        style = self.get_component_rich_style("sheet-view--cursor", partial=True)
+        if not isinstance(self.results[item.result], Sheet) and item.height == 1:
+            row = self.get_component_rich_style("sheet-view--row")
+            return Strip.join([Strip([Segment("▌", style)]), strip.crop(1, width)]).apply_style(row)
+        left, right = item.left + MARGIN - 1, item.left + MARGIN + item.width
+        ends = [strip.crop(0, left), Strip([Segment("▐", style)]), strip.crop(left + 1, right)]
+        return Strip.join([*ends, Strip([Segment("▌", style)]), strip.crop(right + 1, width)])
+
+    # ------------------------------------------------------------------------------------------------------ cursor
+
+    def _place_cursor(self, number: int) -> None:
+        self.cursor = max(0, min(number, len(self.items) - 1))
+        if self.cursor == 0:
+            self.scroll_to(0, 0, animate=False)  # with the title, also where the first tile is higher than the room
+        elif self.item is not None:
+            # The first tiles with the titles above them, the last with the scale below.
+            space = self.item.region.grow((1, 0, 2, 0))
+            if self.item.top < self.scrollable_content_region.height:
+                self.scroll_to(0, 0, animate=False)
+            self.scroll_to_region(space, animate=False, force=True)
+        self.refresh()
+        self.post_message(self.Moved(self))
+
+    def action_move(self, across: int, down: int) -> None:
+        """To the nearest item in a direction; scroll where there is none."""
+        here = self.item
+        if here is None:
+            self.scroll_relative(y=down, animate=False)
+            return
+        from convtui.tui.render.items import nearest
+
+        found = nearest(self.items, here, across, down)
+        if found is None and across:
+            found = self.cursor + across if 0 <= self.cursor + across < len(self.items) else None
+        if found is None:
+            self.scroll_relative(y=3 * down, animate=False)
+        else:
+            self._place_cursor(found)
+
+    def action_page(self, down: int) -> None:
+        """A screen further."""
+        here = self.item
+        height = max(1, self.scrollable_content_region.height - 2)
+        self.scroll_relative(y=down * height, animate=False)
+        if here is None:
+            return
+        aim = here.top + down * height
+        far = min(self.items, key=lambda item: (abs(item.top - aim), abs(item.left - here.left)))
+        self._place_cursor(self.items.index(far))
+
+    def action_end(self, number: int) -> None:
+        """To the first item or the last."""
+        self._place_cursor(number % max(1, len(self.items)))
+
+    def action_follow(self) -> None:
+        """Say that it shall be followed."""
+        if self.item is not None:
+            self.post_message(self.Followed(self))
+
+    def on_click(self, event: events.Click) -> None:
+        """A click puts the cursor there, a second one follows."""
+        at = event.get_content_offset(self)
+        if at is None:
+            return
+        x, y = at.x - MARGIN, at.y + self.scroll_offset.y
+        for number, item in enumerate(self.items):
+            if item.region.contains(x, y):
+                self._place_cursor(number)
+                if event.chain > 1:
+                    self.action_follow()
+                return
+
+
+def _numbers(pixels: np.ndarray) -> str:
+    """Least, greatest and mean of a tile."""
+    import numpy as np
+
+    finite = pixels[np.isfinite(pixels)]
+    if not finite.size:
+        return "nothing to show"
+    return f"{compact(finite.min(), 3)} to {compact(finite.max(), 3)}, mean {compact(finite.mean(), 3)}"
+
+
+def _share(table: Table, index: int, column: str) -> str:
+    """A cell of a matrix: how many of the row's."""
+    row = table.rows[index]
+    counts = [cell for cell in row[1 : 1 + len(table.matrix)] if isinstance(cell, int)]
+    value = row[list(table.columns).index(column)]
+    assert isinstance(value, int)
+    return clean(f"{row[0]} → {column}: {value:,} of {sum(counts):,}" + (f", {percent(value / sum(counts))}" if value else ""))
+
+
+def _cell(value: Cell, share: bool) -> str:
+    """A cell of a table: here also those stand that the table had no room for."""
+    if value is None or isinstance(value, str):
+        return value or "—"
+    return percent(value) if share else f"{value:,}" if isinstance(value, int) else compact(value)

@@ -1,0 +1,307 @@
+"""The form of a run to come, made from the list of hyperparameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import groupby
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.events import DescendantFocus
+from textual.message import Message
+from textual.widgets import Input, Static
+
+from convtui.tui.app.dialogs.menu import Menu
+from convtui.tui.app.new.draft import Before, Draft
+from convtui.tui.app.new.field_row import LABEL, FieldRow, Shown
+from convtui.tui.app.new.fields import Item, items
+from convtui.tui.render.text import clean
+
+
+class Rows(VerticalScroll, can_focus=True, inherit_bindings=False):
+    """Has the focus while nothing is written, and scrolls to the row at hand; the keys are the form's."""
+
+    def find(self, words: str) -> None:
+        """Show only the rows that have these words, and the headings of groups that have such rows."""
+        heading: Static | None = None
+        for child in self.children:
+            if isinstance(child, FieldRow):
+                child.display = child.item.matches(words)
+                if heading is not None and child.display:
+                    heading.display = True
+            elif isinstance(child, Static):
+                heading = child
+                heading.display = False
+
+
+class Form(Vertical):
+    """Rows in groups, the help of the one at hand under them. Rows of the page's own stand above those of the settings."""
+
+    DEFAULT_CSS = """
+    Form {
+        & > Rows { height: 1fr; scrollbar-size-vertical: 1; }
+        & .group { height: 1; width: 1fr; color: $text-muted; text-wrap: nowrap; text-overflow: clip; }
+        & > #find { display: none; padding: 0 1; background: $surface-lighten-1; }
+        &.-finding > #find { display: block; }
+        & > #about { height: 3; border-top: solid $foreground 20%; padding: 0 1; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "change", "Change"),
+        Binding("space", "change", show=False),
+        Binding("right,l", "step(1)", "Next", show=False),
+        Binding("left,h", "step(-1)", "Previous", show=False),
+        Binding("backspace,delete", "reset", "Reset", show=False),
+        Binding("u", "undo", "Undo", show=False),
+        Binding("slash,f", "find", "Find", key_display="/"),
+        Binding("down,j", "move(1)", show=False),
+        Binding("up,k", "move(-1)", show=False),
+        Binding("pagedown", "move(10)", show=False),
+        Binding("pageup", "move(-10)", show=False),
+        Binding("home,g", "move(-1000)", show=False),
+        Binding("end,G", "move(1000)", show=False),
+        Binding("escape", "escape", "Leave it", key_display="esc"),
+    ]
+
+    class Changed(Message):
+        """The draft, or a text of the page's own, has changed."""
+
+    class Wanted(Message):
+        """The page is asked for the menu of one of its own rows."""
+
+        def __init__(self, row: FieldRow) -> None:
+            super().__init__()
+            self.row = row
+
+    def __init__(self, draft: Draft, own: Iterable[Item] = ()) -> None:
+        super().__init__()
+        self.draft = draft
+        self.items = [*own, *items()]
+        self.texts: dict[str, str] = {item.key: "" for item in self.items if "." not in item.key}
+        """What stands in the page's own rows."""
+        self._before: tuple[Before, dict[str, str]] | None = None
+        """What to go back to where an edit is given up."""
+        self._here: FieldRow | None = None
+
+    def compose(self) -> ComposeResult:
+        yield Input(placeholder="find a setting: words of its name or help; esc ends", compact=True, id="find")
+        with Rows():
+            for group, rows in groupby(self.items, key=lambda item: item.group):
+                if group:
+                    yield Static(f"─ {group} {'─' * 200}", classes="group", markup=False)
+                for item in rows:
+                    yield FieldRow(item)
+        yield Static(id="about")
+
+    def on_mount(self) -> None:
+        """Begin at the first row."""
+        self.show()
+        self.go_to(self.rows[0])
+
+    @property
+    def rows(self) -> list[FieldRow]:
+        """Those on show, in their order."""
+        return [row for row in self.query(FieldRow) if row.display]
+
+    @property
+    def row(self) -> FieldRow | None:
+        """The one at hand; None where a search has hidden it."""
+        return self._here if self._here is not None and self._here.display else None
+
+    def go_to(self, row: FieldRow) -> None:
+        """Have this one at hand."""
+        if self._here is not None:
+            self._done(self._here)
+            self._here.remove_class("-here")
+        self._here = row
+        row.add_class("-here")
+        rows = self.query_one(Rows)
+        rows.focus(scroll_visible=False)
+        if row is self.rows[0]:
+            rows.scroll_home(animate=False)
+        else:
+            rows.scroll_to_widget(row, animate=False)
+        self._about()
+
+    def of(self, key: str) -> FieldRow:
+        """The row of a hyperparameter's path, or of the page's own name."""
+        return next(row for row in self.query(FieldRow) if row.item.key == key)
+
+    def show(self) -> None:
+        """Write the draft into the rows."""
+        changes = self.draft.changes()
+        for row in self.query(FieldRow):
+            key = row.item.key
+            if key in self.texts:
+                row.show(Shown(self.texts[key], ghost=self.draft.preset if key == "name" else ""))
+                continue
+            wrong = self.draft.wrong.get(key)
+            was = changes[key][0] if key in changes else None
+            row.show(Shown(self.draft.text(key), was, wrong.why if wrong else ""))
+        self._about()
+
+    def _about(self) -> None:
+        row = self.row
+        if row is None:
+            return
+        item = row.item
+        limits = item.bounds.replace("<=", "≤") or ("" if "." not in item.key else ", ".join(item.choices))
+        back = f"⌫ back to {clean(row.shown.was)}, u undo" if row.shown.was is not None else ""
+        tail = "   ".join(part for part in (limits, item.unit, back) if part)
+        if row.shown.why:
+            # The judge's words may be long: the help steps aside for them.
+            words = Content.assemble((clean(row.shown.why), "$text-error"))
+        else:
+            words = Content.assemble((item.help, ""), "\n" if tail else "", (tail, "dim"))
+        self.query_one("#about", Static).update(words, layout=False)
+
+    # ------------------------------------------------------------------------------------------------ moving about
+
+    def on_descendant_focus(self, event: DescendantFocus) -> None:
+        """An input that was left, by the mouse say, keeps what was written."""
+        row = self._here
+        if row is not None and row.editor is not None and event.widget is not row.editor:
+            self._done(row)
+
+    def action_move(self, by: int) -> None:
+        """Go up or down."""
+        rows, here = self.rows, self.row
+        if rows:
+            index = rows.index(here) + by if here in rows else 0
+            self.go_to(rows[max(0, min(len(rows) - 1, index))])
+
+    # ------------------------------------------------------------------------------------------------ changing
+
+    def action_change(self) -> None:
+        """Change the value at hand, in the way that fits its kind."""
+        row = self.row
+        if row is None:
+            return
+        match row.item.kind:
+            case "menu":
+                self.post_message(self.Wanted(row))
+            case "text":
+                self._before = (self.draft.now(), dict(self.texts))
+                row.edit()
+            case "choice" if set(row.item.choices) == {"false", "true"}:
+                self.put(row.item.key, "false" if row.shown.text == "true" else "true")
+            case "choice":
+                self._choose(row)
+
+    def _choose(self, row: FieldRow) -> None:
+        def chosen(value: str | None) -> None:
+            if value is not None:
+                self.put(row.item.key, value)
+
+        options = [(choice, choice) for choice in row.item.choices]
+        self.app.push_screen(Menu(options, row.shown.text, row.item.label, beside=row.region.translate((LABEL, 1))), chosen)
+
+    def action_step(self, by: int) -> None:
+        """The next of the choices, or the one before."""
+        row = self.row
+        if row is None or row.item.kind != "choice":
+            return
+        choices, text = row.item.choices, row.shown.text
+        self.put(row.item.key, choices[(choices.index(text) + by) % len(choices)] if text in choices else choices[0])
+
+    def put(self, key: str, text: str) -> None:
+        """Write `text` into a row, as one step that can be undone."""
+        if key in self.texts:
+            self.texts[key] = text
+        else:
+            before = self.draft.now()
+            self.draft.put(key, text)
+            self.draft.remember(before)
+        self._changed()
+
+    def action_reset(self) -> None:
+        """Back to the preset's value."""
+        row = self.row
+        if row is not None and "." in row.item.key:
+            before = self.draft.now()
+            self.draft.reset(row.item.key)
+            self.draft.remember(before)
+            self._changed()
+        elif row is not None and row.item.kind == "text":
+            self.put(row.item.key, "")
+
+    def action_undo(self) -> None:
+        """Take the last change back."""
+        if self.draft.undo():
+            self._changed()
+        else:
+            self.notify("there is nothing to undo", timeout=2)
+
+    @on(Input.Changed)
+    def _typed(self, event: Input.Changed) -> None:
+        event.stop()
+        row = event.input.parent
+        if not isinstance(row, FieldRow):
+            self.query_one(Rows).find(event.value)
+        elif row.editor is event.input and event.value != row.shown.text:
+            if row.item.key in self.texts:
+                self.texts[row.item.key] = event.value
+            else:
+                self.draft.put(row.item.key, event.value.strip())
+            self._changed()
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        row = event.input.parent
+        if isinstance(row, FieldRow):
+            self.go_to(row)
+        elif self.rows:
+            self.go_to(self.row or self.rows[0])
+
+    def _done(self, row: FieldRow) -> None:
+        """An edit has ended, if there was one, with what was written."""
+        if self._before is not None:
+            self.draft.remember(self._before[0])
+            self._before = None
+        row.leave()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """While somebody writes, a slash is a letter; only then, or while they search, is there something to leave."""
+        writing = isinstance(self.screen.focused, Input)
+        if action == "escape":
+            return writing or self.has_class("-finding")
+        return not (writing and action == "find")
+
+    def action_escape(self) -> None:
+        """Give up an edit; else end the search."""
+        row = self.row
+        if row is not None and row.editor is not None:
+            if self._before is not None:
+                self.draft.back_to(self._before[0])
+                self.texts = self._before[1]
+                self._before = None
+            self.go_to(row)
+            self._changed()
+        elif self.has_class("-finding"):
+            self.remove_class("-finding")
+            self.query_one("#find", Input).value = ""
+            self.query_one(Rows).find("")
+            self.go_to(row or self.rows[0])
+
+    @on(FieldRow.Pressed)
+    def _pressed(self, event: FieldRow.Pressed) -> None:
+        event.stop()
+        if event.row.editor is None:
+            self.go_to(event.row)
+            self.action_change()
+
+    def _changed(self) -> None:
+        self.show()
+        self.post_message(self.Changed())
+
+    # ------------------------------------------------------------------------------------------------ finding
+
+    def action_find(self) -> None:
+        """Show only the rows that have the words to be written."""
+        self.add_class("-finding")
+        self.query_one("#find", Input).focus()

@@ -1,0 +1,52 @@
+"""Keeping settings as a preset of one's own: asks for its name, and again before anything is replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+from textual.screen import Screen
+
+from convtui.engine.errors import UsageError
+from convtui.tui.app.dialogs.questions import Writing
+
+if TYPE_CHECKING:
+    from convtui.tui.app.new.draft import Draft
+
+
+def keep_preset(screen: Screen[Any], draft: Draft, kept: Callable[[], None]) -> None:
+    """Ask and save; `kept` is called when it is done, with the draft now standing on the new preset."""
+    from convtui.engine.presets import presets
+    from convtui.tui.app.dialogs.menu import Menu
+    from convtui.tui.widgets.own_preset import file_of, save
+
+    def write(name: str) -> None:
+        parent = draft.preset or "settings of a run"
+        try:
+            save(file_of(name), draft.spec, f"{parent}, changed" if draft.changes() else f"as {parent}")
+        except UsageError as error:
+            screen.notify(str(error), severity="error", markup=False)
+            return
+        before = draft.now()
+        draft.choose(name, draft.spec)
+        draft.remember(before)
+        screen.notify(f"kept as {name}: {file_of(name)}", markup=False)
+        kept()
+
+    def answered(text: str | None) -> None:
+        if text is None:
+            return
+        answer = text.strip()
+        there = file_of(answer).exists()
+        if not there and answer not in presets():
+            write(answer)
+            return
+        what = f"your preset {answer} is there already" if there else f"{answer} is a preset that comes with convtui"
+        words = "replace it" if there else "stand in its place with your own"
+        screen.app.push_screen(
+            Menu([("no", "keep it as it is"), ("yes", words)], "no", what), lambda sure: write(answer) if sure == "yes" else None
+        )
+
+    name = f"{draft.preset}-own" if draft.preset else "own"
+    screen.app.push_screen(Writing(Text("What to call the preset:"), name, lambda text: file_of(text.strip())), answered)

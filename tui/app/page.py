@@ -1,0 +1,71 @@
+"""What every screen of the application has in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual.app import ComposeResult
+from textual.events import Resize
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Static
+
+from convtui.tui.app.widgets.key_bar import KeyBar
+from convtui.tui.app.widgets.top_bar import TopBar
+
+if TYPE_CHECKING:
+    from convtui.tui.app.app import ConvtuiApp
+
+
+ROOMY = 110
+"""Columns from which the keys at the bottom have room between them."""
+LEAST = (60, 18)
+"""Columns and rows that a page needs."""
+
+
+class Page(Screen[None]):
+    """A screen with the bar at the top, its body, and the keys at the bottom."""
+
+    NAME: ClassVar[str]
+    """The mode that shows it, as in `runs`."""
+
+    DEFAULT_CSS = """
+    Page #too-small { display: none; width: 100%; height: 100%; content-align: center middle; }
+    Page.too-small > * { display: none; }
+    Page.too-small > #too-small { display: block; }
+    """
+
+    def compose(self) -> ComposeResult:
+        yield TopBar(self.NAME)
+        yield from self.body()
+        yield KeyBar()
+        yield Static(id="too-small")
+
+    def on_mount(self) -> None:
+        """Show what is in the store as soon as there is something to show it in."""
+        self.call_after_refresh(self._look_first)
+
+    def _look_first(self) -> None:
+        if self.convtui.session.is_open and self.is_current:
+            self.store_changed()
+
+    def on_resize(self, event: Resize) -> None:
+        """Below a certain size nothing can be read: say that instead."""
+        width, height = event.size
+        self.query_one(KeyBar).compact = width < ROOMY
+        self.set_class(width < LEAST[0] or height < LEAST[1], "too-small")
+        self.query_one("#too-small", Static).update(f"{width}x{height} is too small: convtui needs {LEAST[0]}x{LEAST[1]}")
+
+    def body(self) -> Iterable[Widget]:
+        """What is between the bars."""
+        raise NotImplementedError
+
+    @property
+    def convtui(self) -> ConvtuiApp:
+        """The application, typed."""
+        return cast("ConvtuiApp", self.app)
+
+    def store_changed(self) -> None:
+        """Something in the store has changed, or the page is shown again: called on the screen's thread, at most twice a
+        second, only while the store is open and this page is shown. What takes time belongs in a thread worker."""

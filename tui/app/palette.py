@@ -1,0 +1,61 @@
+"""The command palette: every key of the screen at hand, by what it does, and the ways to the other pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+
+from convtui.tui.app.widgets.top_bar import PAGES
+
+OF_TEXTUAL = ("Theme", "Screenshot")
+"""What Textual offers and no key here does."""
+
+
+class Keys(Provider):
+    """What the keys of this screen do, to be found by typing."""
+
+    def _actions(self) -> Iterator[tuple[str, str, Callable[[], Any]]]:
+        """Title, help and what does it; what the bar at the bottom offers first, what moves a cursor last but for what Textual
+        itself offers. That its Quit would leave at once, where ours asks what becomes of a training, is why not all of it does."""
+        seen = set()
+        offered = sorted(
+            self.screen.active_bindings.values(), key=lambda active: (not active.binding.show, active.node is not self.screen)
+        )
+        for active in offered:
+            binding = active.binding
+            if not binding.description or not active.enabled or binding.action in seen or binding.action.startswith("page("):
+                continue
+            seen.add(binding.action)
+            key = self.app.get_key_display(binding)
+            yield binding.description, f"key {key}", partial(self._run, f"{_namespace(active.node)}{binding.action}")
+        for number, page in enumerate(PAGES, 1):
+            yield f"Go to {page.title()}", f"key {number}", partial(self._run, f"app.page('{page}')")
+        for command in self.app.get_system_commands(self.screen):
+            if command.title in OF_TEXTUAL:
+                yield command.title, command.help, command.callback
+
+    async def discover(self) -> Hits:
+        """Everything there is, before anything is typed."""
+        for title, about, action in self._actions():
+            yield DiscoveryHit(title, action, help=about)
+
+    async def search(self, query: str) -> Hits:
+        """What matches."""
+        matcher = self.matcher(query)
+        for title, about, action in self._actions():
+            score = matcher.match(title)
+            if score > 0:
+                yield Hit(score, matcher.highlight(title), action, help=about)
+
+    async def _run(self, action: str) -> None:
+        await self.app.run_action(action, self.screen.focused or self.screen)
+
+
+def _namespace(node: object) -> str:
+    from textual.app import App
+    from textual.screen import Screen
+
+    return "app." if isinstance(node, App) else "screen." if isinstance(node, Screen) else ""

@@ -1,0 +1,1 @@
+"""The page Runs: the table of a store's runs."""

@@ -1,0 +1,201 @@
+"""The runs of a store as plain lines: what the table shows, sorts and filters. Read in a thread, drawn on the screen's."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from convtui.tui.render.status import LIVE, SYMBOLS
+from convtui.tui.render.text import clean, duration, fitted, fitted_name, how_far, number, percent, when
+
+if TYPE_CHECKING:
+    from convtui.engine.store import Store
+
+READ = (
+    "id", "name", "preset", "dataset", "status", "epoch", "step", "total_steps", "steps_per_epoch", "test_accuracy",
+    "best_accuracy", "best_epoch", "test_loss", "seconds", "images_per_second", "started", "created", "device", "host",
+    "parameters", "note", "reason",
+)  # fmt: skip
+_OF_PROCESS = ("host", "pid", "process_started", "heartbeat")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One run, its values and how they are written. Text is clean: no control characters."""
+
+    id: int
+    name: str
+    preset: str
+    data: str
+    status: str
+    epoch: int
+    accuracy: float | None
+    best: float | None
+    best_epoch: int | None
+    loss: float | None
+    seconds: float
+    images_per_second: float | None
+    began: float
+    device: str
+    host: str
+    parameters: int | None
+    note: str
+    reason: str
+    searched: str
+    """Name, preset, data and note in small letters."""
+    cells: dict[str, str]
+    """What is written in each column, but for those that depend on the time of day or are read apart."""
+
+    @property
+    def is_live(self) -> bool:
+        """Whether a process has it in hand."""
+        return self.status in LIVE
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of the table."""
+
+    name: str
+    value: Callable[[Line], Any] | None
+    """What it is sorted by; None where that has no meaning."""
+    right: bool = False
+    falling: bool = False
+    """Whether one wants the greatest on top."""
+    text: Callable[[Line], str] | None = None
+    """What is written in it, where that is not in `Line.cells`."""
+    width: int = 0
+    """Of what is written in it, where that is not known before it is in sight."""
+
+
+COLUMNS = (
+    Column("id", lambda line: line.id, right=True, falling=True),
+    Column("name", lambda line: line.name.lower()),
+    Column("preset", lambda line: line.preset),
+    Column("data", lambda line: line.data),
+    Column("status", lambda line: line.status),
+    Column("epoch", lambda line: line.epoch, right=True, falling=True),
+    Column("test acc", lambda line: line.accuracy, right=True, falling=True),
+    Column("best", lambda line: line.best, right=True, falling=True),
+    Column("loss", lambda line: line.loss, right=True),
+    Column("curve", None),
+    Column("time", lambda line: line.seconds, right=True, falling=True),
+    Column("when", lambda line: line.began, falling=True),
+    Column("device", lambda line: line.device),
+)
+DROPPED = ("device", "preset", "when", "time", "curve", "loss", "data", "best", "epoch")
+"""Columns left out where there is no room, the first ones first."""
+LONGEST = {"name": 40, "preset": 16, "data": 20}
+SHORTEST_NAME = 14
+
+
+class Reader:
+    """Reads all runs, and writes anew only the lines of those that have changed. For one thread at a time."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[tuple[Any, ...], Line]] = {}
+
+    def read(self, store: Store) -> list[Line]:
+        """All runs, newest first; a line that has not changed is the very same object as before. Raises StoreError."""
+        from sqlalchemy import select
+
+        from convtui.engine.store import Run
+
+        # Not as objects of the tables: with ten thousand runs those take ten times as long as the numbers in them.
+        columns = [getattr(Run, name) for name in READ + _OF_PROCESS]
+        with store.reading() as session:
+            rows = session.connection().execute(select(*columns).order_by(columns[0].desc())).all()
+        status, now = READ.index("status"), time.time()
+        known: dict[int, tuple[tuple[Any, ...], Line]] = {}
+        for row in rows:
+            if type(row[0]) is not int:
+                continue  # no table that convtui made has such an id
+            values = tuple(row[: len(READ)])
+            if values[status] in LIVE and not _is_alive(row[len(READ) :], now):
+                values = (*values[:status], "crashed", *values[status + 1 :])
+            before = self._known.get(values[0])
+            known[values[0]] = before if before is not None and before[0] == values else (values, _line(values))
+        self._known = known
+        return [line for _, line in known.values()]
+
+
+def ordered(lines: Iterable[Line], column: Column, *, falling: bool) -> list[Line]:
+    """Lines by a column; those that have no value there come last either way, equal ones the newest first."""
+    assert column.value is not None
+    known: list[Line] = []
+    unknown: list[Line] = []
+    for line in lines:
+        value = column.value(line)
+        missing = value is None or (isinstance(value, float) and math.isnan(value))
+        (unknown if missing else known).append(line)
+    return sorted(known, key=column.value, reverse=falling) + unknown
+
+
+def moment(line: Line) -> str:
+    """When it began, as short as it can be told."""
+    return "now" if line.is_live else when(line.began)
+
+
+def data_name(source: str) -> str:
+    """A dataset's name; of a folder or .zip the last part of its path."""
+    text = clean(source)
+    return text.removeprefix("folder:").rstrip("/").rpartition("/")[2].removesuffix(".zip") if text.startswith("folder:") else text
+
+
+def _is_alive(values: Iterable[Any], now: float) -> bool:
+    from convtui.engine.store.processes import is_alive
+
+    row = _sound(_OF_PROCESS, values)
+    return is_alive(row["host"], row["pid"], row["process_started"], row["heartbeat"], now)
+
+
+def _sound(names: Iterable[str], values: Iterable[Any]) -> dict[str, Any]:
+    from convtui.engine.store import Run
+    from convtui.engine.store.sound import corrections
+
+    row = dict(zip(names, values, strict=True))
+    return row | corrections(Run, row)
+
+
+def _line(values: tuple[Any, ...]) -> Line:
+    row = _sound(READ, values)
+    line = Line(
+        id=row["id"],
+        name=clean(row["name"]),
+        preset=clean(row["preset"]),
+        data=clean(row["dataset"]),
+        status=clean(row["status"]),
+        epoch=row["epoch"],
+        accuracy=row["test_accuracy"],
+        best=row["best_accuracy"],
+        best_epoch=row["best_epoch"],
+        loss=row["test_loss"],
+        seconds=row["seconds"],
+        images_per_second=row["images_per_second"],
+        began=row["started"] or row["created"],
+        device=clean(row["device"]),
+        host=clean(row["host"]),
+        parameters=row["parameters"],
+        note=clean(row["note"]),
+        reason=clean(row["reason"] or ""),
+        searched="",
+        cells={},
+    )
+    cells = {
+        "id": str(line.id),
+        "name": fitted_name(line.name, LONGEST["name"]),
+        "preset": fitted(line.preset, LONGEST["preset"]),
+        "data": fitted(data_name(line.data), LONGEST["data"]),
+        "status": f"{SYMBOLS.get(line.status, ' ')} {line.status}",
+        "epoch": how_far(line.epoch, row["step"], row["total_steps"], row["steps_per_epoch"]),
+        "test acc": percent(line.accuracy),
+        "best": percent(line.best),
+        "loss": number(line.loss),
+        "time": duration(line.seconds) if line.seconds else "—",
+        "device": line.device,
+    }
+    searched = f"{line.name}\n{line.preset}\n{line.data}\n{line.note}".lower()
+    return replace(line, searched=searched, cells=cells)

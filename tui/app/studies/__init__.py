@@ -1,0 +1,1 @@
+"""The page Studies: published studies, their runs and claims."""

@@ -1,0 +1,340 @@
+"""Studies: many runs from one file; what was published, what was measured, which claims hold. It fills while runs finish."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
+
+from rich.text import Text
+from textual import on, work
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.events import Resize
+from textual.message import Message
+from textual.widget import Widget
+from textual.widgets import Static
+
+from convtui.engine.errors import ConvtuiError
+from convtui.tui.app.export import TakingAway
+from convtui.tui.app.studies.queue import StudyQueue
+from convtui.tui.app.studies.reader import Asked, Reader, Seen
+from convtui.tui.app.studies.words import (
+    DROPPED,
+    HEADS,
+    LIST_DROPPED,
+    LIST_HEADS,
+    Place,
+    claim_words,
+    list_rows,
+    row_words,
+    table_rows,
+    title_words,
+)
+from convtui.tui.app.widgets.chart import Chart
+from convtui.tui.app.widgets.chart_grid import Crossing
+from convtui.tui.app.widgets.text_table import TextTable
+from convtui.tui.render.text import clean
+
+NARROW = 104
+"""Columns below which the list and a study take turns, and so do claims and curves."""
+BESIDES = 16
+"""Rows of the page that are not its table's at least: bars, title, the line below the table, claims and curves."""
+QUEUE = Binding.Group("Queue", compact=True)
+_NEEDS_A_STUDY = ("open", "compare", "look", "queue", "take_out", "every", "view", "log", "copy", "save", "cross", "crosshair")
+
+
+class StudiesPage(Crossing, TakingAway, StudyQueue):
+    """The studies at the left; of the chosen one the table, the claims and the curves."""
+
+    NAME = "studies"
+    CSS_PATH = "page.tcss"
+    AUTO_FOCUS = "#studies"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "open", "Open", key_display="⏎"),
+        Binding("s", "queue('setting')", "Queue the setting's runs", group=QUEUE),
+        Binding("S", "queue('study')", "Queue all runs of the study", group=QUEUE, key_display="S"),
+        Binding("x", "take_out('setting')", "Take out"),
+        Binding("X", "take_out('study')", "Take all runs of the study out", show=False),
+        Binding("c", "compare", "Compare"),
+        Binding("l", "look", "Look", show=False),
+        Binding("a", "every", "Curves"),
+        Binding("v", "view", "Claims"),
+        Binding("L", "log", "Log", key_display="L", show=False),
+        Binding("y", "copy", "Copy"),
+        Binding("p", "save", "Save", show=False),
+        Binding("R", "again", "Read the files again", show=False),
+        Binding("escape", "back", "Back", key_display="esc", show=False),
+    ]
+
+    class Read(Message):
+        """What was asked for, from the thread that reads."""
+
+        def __init__(self, asked: Asked, seen: Seen | None) -> None:
+            super().__init__()
+            self.asked = asked
+            self.seen = seen
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: Seen | None = None
+        """What is shown."""
+        self.places: list[Place] = []
+        """What each row of the table is about."""
+        self.every = True
+        """Whether the chart shows all settings, or the runs of one."""
+        self.log_loss = False
+        self._wanted: str | None = None
+        self._said: dict[str, Text] = {}
+        self._reader = Reader()
+        self._reading = self._again = self._files = False
+
+    def body(self) -> Iterable[Widget]:
+        with Horizontal(id="columns"):
+            yield TextTable(id="studies")
+            with Vertical(id="beside"):
+                yield Static(id="title")
+                yield Static(id="trouble", markup=False)
+                yield TextTable(id="rows")
+                yield Static(id="about")
+                with Horizontal(id="below"):
+                    with VerticalScroll(id="claims", can_focus=True):
+                        yield Static()
+                    yield Chart(id="curves")
+        yield Static(id="none")
+
+    def on_mount(self) -> None:
+        """A narrow page begins with the list, and with the claims of a study."""
+        self.add_class("listed", "claimed")
+        self.app.theme_changed_signal.subscribe(self, lambda _: self._repaint())
+
+    def on_resize(self, event: Resize) -> None:
+        """What has no room takes turns."""
+        width, height = event.size
+        self.set_class(width < NARROW, "narrow")
+        # Half of the page at most, and where that is short what claims and curves leave: their last lines are to be reached.
+        self.table.styles.max_height = max(4, min(height // 2, height - BESIDES))
+        self.refresh_bindings()
+
+    def on_screen_resume(self) -> None:
+        """Somebody may have written a file meanwhile."""
+        self._files = True
+
+    @property
+    def charts(self) -> Sequence[Chart]:
+        return [self.query_one(Chart)]
+
+    @property
+    def names(self) -> TextTable:
+        """The studies."""
+        return self.query_one("#studies", TextTable)
+
+    @property
+    def table(self) -> TextTable:
+        """The rows of one."""
+        return self.query_one("#rows", TextTable)
+
+    @property
+    def place(self) -> Place | None:
+        """What the row at the cursor is about."""
+        return self.places[self.table.cursor] if self.table.cursor < len(self.places) else None
+
+    # ---------------------------------------------------------------------------------------------------- reading
+
+    def store_changed(self) -> None:
+        """Read the studies again; while that goes on, once more after it."""
+        self._again = self._reading
+        if not self._reading:
+            self._reading = True
+            files, self._files = self._files, False
+            self._read(self._asked(), files)
+
+    def _asked(self) -> Asked:
+        same = self.seen is not None and self.seen.study == self._wanted
+        place = self.place if same else None
+        setting, measure = (place.setting, place.measure) if place else ("", "")
+        return Asked(self._wanted, setting, measure, self.every, self.log_loss)
+
+    @work(thread=True, group="read")
+    def _read(self, asked: Asked, files: bool) -> None:
+        seen = None
+        try:
+            if files:
+                self._reader.read_files()
+            seen = self._reader.read(self.convtui.session.store, asked)
+        except ConvtuiError as error:
+            self.convtui.call_later(self.trouble, str(error))
+        finally:
+            self.post_message(self.Read(asked, seen))
+
+    @on(Read)
+    def _take(self, event: Read) -> None:
+        self._reading = False
+        # What was asked before the person went on is not shown: the newest request wins.
+        if event.seen is not None and event.asked.study == self._wanted:
+            self._show(event.seen)
+        if self._again or self._asked() != event.asked:
+            self.store_changed()
+
+    # ---------------------------------------------------------------------------------------------------- showing
+
+    def _show(self, seen: Seen) -> None:
+        before = self.seen
+        other = before is None or before.study != seen.study
+        self.seen, self._wanted = seen, seen.study
+        self.set_class(not seen.known, "empty")
+        if not seen.known:
+            self._show_none()
+            return
+        names = [known.name for known in seen.known]
+        if before is None or names != [known.name for known in before.known]:
+            self.names.cursor = names.index(seen.study or names[0])
+        self.names.show(LIST_HEADS, list_rows(seen.known), LIST_DROPPED)
+        found = seen.results
+        self.set_class(found is None, "broken")
+        if found is None:
+            broken = next(known for known in seen.known if known.name == seen.study)
+            self._tell("#title", Text(clean(broken.name), style="bold"))
+            self._tell("#trouble", Text(f"{broken.trouble}\n\nR reads the files again"))
+            self.places = []
+        else:
+            self.set_class(not found.claims and not found.study.notes, "unclaimed")
+            self._tell("#title", title_words(found))
+            self.places, rows = table_rows(found, seen.in_hand, self.table)
+            if other:
+                self.table.cursor = 0
+                self.query_one("#claims").scroll_home(animate=False)
+            self.table.show(HEADS, rows, DROPPED)
+            if before is None or before.results is None or found.claims is not before.results.claims:
+                self.query_one("#claims", VerticalScroll).query_one(Static).update(claim_words(found, self.table))
+            self.query_one(Chart).plot = seen.plot
+            self._show_about()
+        if other:
+            self.cross(None)
+            self.refresh_bindings()
+
+    def _repaint(self) -> None:
+        """Colours of texts are the theme's."""
+        seen, self.seen = self.seen, None
+        if seen is not None:
+            self._show(seen)
+
+    def _show_none(self) -> None:
+        from convtui.engine.study import own_studies
+
+        words = (
+            f"There is no study.\n\nOne is a TOML file in {own_studies()}:\nsettings to train, what was published of them, claims."
+        )
+        self._tell("#none", Text(words))
+
+    def _show_about(self) -> None:
+        if self.seen is not None and self.seen.results is not None and self.place is not None:
+            self._tell("#about", row_words(self.seen.results, self.place, self.seen.in_hand))
+
+    def _tell(self, where: str, words: Text) -> None:
+        """Only what is new: it lays the page out anew, and runs in training are looked at twice a second."""
+        if self._said.get(where) != words:
+            self._said[where] = words
+            self.query_one(where, Static).update(words)
+
+    # ------------------------------------------------------------------------------------------------------- keys
+
+    @on(TextTable.Moved, "#studies")
+    def _study_chosen(self) -> None:
+        if self.seen is not None and self.names.cursor < len(self.seen.known):
+            self._wanted = self.seen.known[self.names.cursor].name
+            self.store_changed()
+
+    @on(TextTable.Moved, "#rows")
+    def _row_chosen(self) -> None:
+        self._show_about()
+        self.store_changed()
+
+    @on(TextTable.Chosen)
+    def action_open(self) -> None:
+        """From the list into the study; there, the charts of the newest run of the setting."""
+        if self.names.has_focus:
+            self._turn("opened")
+            self.table.focus()
+        elif runs := self._runs():
+            self.convtui.open_live(runs[0])
+
+    def action_back(self) -> None:
+        """Take the crosshair away; else back to the list; else to the runs."""
+        if self.crossed:
+            self.cross(None)
+        elif not self.names.has_focus:
+            self._turn("listed")
+            self.names.focus()
+        else:
+            self.convtui.action_page("runs")
+
+    def _turn(self, shown: str) -> None:
+        self.remove_class("listed", "opened")
+        self.add_class(shown)
+
+    def action_compare(self) -> None:
+        """The runs of the setting over each other."""
+        if runs := self._runs():
+            self.convtui.open_compare(sorted(runs))
+
+    def action_look(self) -> None:
+        """The net of the newest run of the setting, opened up."""
+        if runs := self._runs():
+            self.convtui.open_look(runs[0])
+
+    def _runs(self) -> list[int]:
+        """Those of the setting at the cursor that count, else all there are, the newest first; says so where there is none."""
+        found, place = self.seen and self.seen.results, self.place
+        if not found or place is None:
+            return []
+        row = found.rows[place.setting]
+        ids = sorted((run.id or 0 for run in row.runs or row.others), reverse=True)
+        if not ids:
+            self.notify(f"{place.setting} has no run yet: s queues what is missing")
+        return ids
+
+    def action_every(self) -> None:
+        """The curves of all settings, or of the runs of the one at the cursor."""
+        self.every = not self.every
+        self.cross(None)
+        self.store_changed()
+
+    def action_log(self) -> None:
+        """Losses on a logarithmic axis, and back."""
+        self.log_loss = not self.log_loss
+        self.store_changed()
+
+    def action_view(self) -> None:
+        """Claims or curves, where there is no room for both."""
+        self.toggle_class("claimed", "charted")
+
+    def action_again(self) -> None:
+        """Read the studies' files again."""
+        self._files = True
+        self.store_changed()
+
+    def action_copy(self) -> None:
+        """Put the study on the clipboard."""
+        if self.seen is not None and self.seen.results is not None:
+            from convtui.engine.study.markdown import page
+
+            name = self.seen.results.study.name
+            self.copy(page(self.seen.results), f"study {name}", ["convtui", "study", "show", name, "--md"])
+
+    def action_save(self) -> None:
+        """Write the study into a file of the working directory."""
+        if self.seen is not None and self.seen.results is not None:
+            from convtui.engine.study.markdown import page
+
+            self.save(page(self.seen.results), f"study-{self.seen.results.study.name}")
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What there is nothing for is not offered."""
+        if action == "view":
+            return self.has_class("narrow") and not self.has_class("unclaimed")
+        there = self.seen is not None and self.seen.results is not None
+        return there or action not in _NEEDS_A_STUDY
+
+    def trouble(self, text: str) -> None:
+        """Say that something cannot be."""
+        self.notify(clean(text), severity="warning", markup=False, timeout=8)

@@ -1,0 +1,203 @@
+"""Queueing runs of a study, and taking them out again. They are trained in this process, one after another."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+from textual import on, work
+
+from convtui.engine.errors import ConvtuiError, UsageError
+from convtui.tui.app.page import Page
+from convtui.tui.app.studies.queue_dialog import Question, Queueing
+from convtui.tui.render.text import clean, counted
+
+if TYPE_CHECKING:
+    from convtui.engine.spec import DataSpec
+    from convtui.engine.study import Study, Wanted
+    from convtui.engine.study.results import Results
+    from convtui.tui.app.studies.reader import Seen
+    from convtui.tui.app.studies.words import Place
+
+_DATA = "data-"
+ON_DISK = "on disk; folder:PATH takes these images from elsewhere"
+NOT_ON_DISK = "not on disk: folder:PATH of a folder or .zip says where they are; if left empty they are downloaded"
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """What a form is about."""
+
+    study: Study
+    only: Sequence[str]
+    sources: Sequence[str]
+    """Those that its settings name."""
+
+
+class StudyQueue(Page):
+    """The half of the page that starts runs."""
+
+    seen: Seen | None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._form: _Form | None = None
+        self._last: dict[str, Mapping[str, str]] = {}
+        """Study -> what its form was sent with last."""
+
+    @property
+    def place(self) -> Place | None:
+        """What the row at the cursor is about."""
+        raise NotImplementedError
+
+    def trouble(self, text: str) -> None:
+        """Say that something cannot be."""
+        raise NotImplementedError
+
+    # ---------------------------------------------------------------------------------------------------- queueing
+
+    def action_queue(self, what: str) -> None:
+        """Queue what is missing of the setting at the cursor, or of the whole study; asks first."""
+        found = self.seen.results if self.seen is not None else None
+        if found is None or self.place is None:
+            return
+        only = [self.place.setting] if what == "setting" else []
+        self._look_at_data(found, only)
+
+    @work(thread=True, group="form", exclusive=True)
+    def _look_at_data(self, found: Results, only: Sequence[str]) -> None:
+        """Which images are there takes a look at the disk."""
+        from convtui.engine.data.catalog import on_disk
+
+        rows = [row for name, row in found.rows.items() if not only or name in only]
+        used = {row.setting.spec.data.source: row.differing["data.source"][1] for row in rows if "data.source" in row.differing}
+        sources = list(dict.fromkeys(row.setting.spec.data.source for row in rows))
+        questions = [
+            Question("scale", "scale", "1", "factor on every budget: 0.1 trains a tenth as long"),
+            Question("seeds", "seeds", "", f"runs of each setting; if left empty {_seeds([row.setting.seeds for row in rows])}"),
+        ]
+        for place, source in enumerate(sources):
+            try:
+                there = on_disk(source, self.convtui.session.data_dir)
+            except ConvtuiError:
+                there = False
+            questions.append(Question(f"{_DATA}{place}", clean(source), used.get(source, ""), ON_DISK if there else NOT_ON_DISK))
+        last = self._last.get(found.study.name, {})
+        questions = [Question(each.key, each.label, last.get(each.label, each.value), each.help) for each in questions]
+        self.convtui.call_later(self._ask, _Form(found.study, only, sources), questions, len(rows))
+
+    def _ask(self, form: _Form, questions: Sequence[Question], settings: int) -> None:
+        if self.app.screen is not self:
+            return  # somebody did not wait
+        self._form = form
+        what = f"the missing runs of {form.only[0]}" if form.only else f"the missing runs of all {settings} settings"
+        about = Text.assemble("Queue ", (what, "bold"), f" of the study {form.study.name}\n", style="")
+        about.append("Trained here one after another; what is done already is not run again.", style="dim")
+        self.app.push_screen(Queueing(about, questions, self))
+
+    @on(Queueing.Answered)
+    def _answered(self, event: Queueing.Answered) -> None:
+        if self._form is not None:
+            self.convtui.session.announce()
+            self._queue(event.form, self._form, event.values)
+
+    @work(thread=True, group="queue")
+    def _queue(self, shown: Queueing, form: _Form, values: Mapping[str, str]) -> None:
+        from convtui.engine.device import choose
+        from convtui.engine.study.running import check, to_do
+
+        session, percents = self.convtui.session, {0}
+
+        def progress(what: str, done: int, total: int) -> None:
+            percent = 100 * done // max(1, total)
+            if percent not in percents:
+                percents.add(percent)
+                self.convtui.call_later(shown.say, f"{clean(what)}: {percent} %")
+
+        refused = "they could not be queued"
+        try:
+            wanted = self._planned(form, values)
+            missing = to_do(session.store, wanted)
+            check(missing, choose(session.device), session.data_dir, progress)
+            if not shown.is_attached:
+                return  # the person has left the form meanwhile
+            standings = Counter(session.queue(one).standing for one in missing)
+            refused = ""
+        except ConvtuiError as error:
+            refused = clean(error)
+            return
+        finally:
+            session.announced()
+            if refused and shown.is_attached:
+                self.convtui.call_later(shown.refuse, refused)
+        labels = {"scale": "scale", "seeds": "seeds"} | {f"{_DATA}{place}": source for place, source in enumerate(form.sources)}
+        self._last[form.study.name] = {clean(labels[key]): value for key, value in values.items()}
+        queued = sum(standings.values()) - standings["done"] - standings["busy"]
+        left = len(wanted) - queued
+        told = f"{counted(queued)} queued" + (f", {left} done or in somebody's hands already" if left else "")
+        self.convtui.call_later(self._queued, shown, told if queued else f"nothing is missing: {told}")
+
+    def _queued(self, shown: Queueing, told: str) -> None:
+        if shown.is_attached:
+            shown.dismiss(None)
+        self.notify(told, markup=False)
+
+    def _planned(self, form: _Form, values: Mapping[str, str]) -> list[Wanted]:
+        """Raises UsageError for what cannot be."""
+        from convtui.engine.data.preview import count
+        from convtui.engine.study import plan
+
+        def images(of: DataSpec) -> int:
+            return count(of, self.convtui.session.data_dir).train
+
+        sources = {source: given for place, source in enumerate(form.sources) if (given := values.get(f"{_DATA}{place}", ""))}
+        return plan(
+            form.study, only=form.only, scale=_scale(values["scale"]), seeds=_whole(values["seeds"]), sources=sources, images=images
+        )
+
+    # -------------------------------------------------------------------------------------------------- taking out
+
+    def action_take_out(self, what: str) -> None:
+        """Take runs that wait out of the queue: of the setting at the cursor, or of the whole study."""
+        found = self.seen.results if self.seen is not None else None
+        if found is None or self.place is None:
+            return
+        rows = [found.rows[self.place.setting]] if what == "setting" else list(found.rows.values())
+        queued = [run.id or 0 for row in rows for run in row.others if run.status == "queued"]
+        if queued:
+            self._take_out(queued)
+        else:
+            of = self.place.setting if what == "setting" else found.study.name
+            self.notify(f"no run of {of} waits in the queue", markup=False)
+
+    @work(thread=True, group="queue")
+    def _take_out(self, run_ids: Sequence[int]) -> None:
+        try:
+            out = self.convtui.session.take_out(run_ids)
+        except ConvtuiError as error:
+            self.convtui.call_later(self.trouble, str(error))
+            return
+        self.convtui.call_later(lambda: self.notify(f"{counted(len(out))} taken out of the queue"))
+
+
+def _seeds(of: Sequence[int]) -> str:
+    low, high = min(of), max(of)
+    return f"{low} each" if low == high else f"{low} to {high}, as the study has it"
+
+
+def _scale(text: str) -> float:
+    try:
+        return float(text or 1)
+    except ValueError:
+        raise UsageError(f"scale {text!r} must be a number, as 0.1: a tenth as long") from None
+
+
+def _whole(text: str) -> int | None:
+    if not text:
+        return None
+    if not (text.isdecimal() and 1 <= int(text) <= 1000):
+        raise UsageError(f"seeds {text!r} must be a whole number from 1 to 1000, or nothing")
+    return int(text)

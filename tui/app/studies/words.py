@@ -1,0 +1,127 @@
+"""A study in words: rows of its table, what there is to say of one, its claims."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.style import Style
+from rich.table import Table
+from rich.text import Text
+
+from convtui.tui.app.widgets.text_table import Head, Row, TextTable
+from convtui.tui.render.run_summary import BETWEEN
+from convtui.tui.render.status import SYMBOLS
+from convtui.tui.render.text import clean, compact
+
+if TYPE_CHECKING:
+    from convtui.engine.study.results import Results
+    from convtui.engine.study.results import Row as OfSetting
+    from convtui.tui.app.studies.reader import Known
+
+LIST_HEADS = (Head("study", least=12, names=True), Head("what it is", least=24), Head("done", right=True))
+LIST_DROPPED = ("what it is",)
+HEADS = (
+    Head("setting", least=15, names=True),
+    Head("runs"),
+    Head("measure", least=14, names=True),
+    Head("published", right=True),
+    Head("measured", right=True),
+    Head("range", right=True),
+    Head("difference", right=True),
+    Head("note"),
+)
+DROPPED = ("range", "note", "runs", "difference")
+VERDICTS = {"holds": ("✓ holds", 1), "does not hold": ("✗ does not", -1), "not decided": ("· not decided", 0)}
+DIFFERS = "≠"
+_DIM, _BOLD = Style(dim=True), Style(bold=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which setting and measure a row of the table is about."""
+
+    setting: str
+    measure: str
+
+
+def list_rows(known: Sequence[Known]) -> list[Row]:
+    """One row a study: `3/7 ≠1` is done of wanted, and one more that is done with another budget."""
+    rows = []
+    for study in known:
+        done = "✗" if study.trouble else f"{study.done}/{study.wanted}" + (f" {DIFFERS}{study.scaled}" if study.scaled else "")
+        style = _DIM if study.done < study.wanted else Style.null()
+        rows.append(Row([(clean(study.name), _BOLD), (study.title, _DIM), (done, style)]))
+    return rows
+
+
+def table_rows(found: Results, in_hand: Mapping[str, Mapping[str, int]], table: TextTable) -> tuple[list[Place], list[Row]]:
+    """One row a measure of each setting, whose name stands in front of the first; a sign where its runs are not as it has them."""
+    from convtui.engine.study import formatting
+
+    places, rows = [], []
+    for name, row in found.rows.items():
+        for index, (measure, figure) in enumerate(row.figures.items()):
+            places.append(Place(name, measure))
+            first = index == 0
+            note = f"scaled {compact(row.scale, 2)}" if row.scaled else "differs" if row.differing else ""
+            cells = [
+                (clean(name) if first else "", _BOLD),
+                (_runs(row, in_hand.get(name, {})) if first else "", Style.null() if row.runs else _DIM),
+                (clean(measure).replace("_", " "), Style.null()),
+                (formatting.published(measure, figure.published), Style.null() if figure.published else _DIM),
+                (formatting.shown(measure, figure.mean), _BOLD if figure.values else _DIM),
+                (formatting.span(measure, figure.values), _DIM),
+                (formatting.difference(measure, figure.difference), Style.null() if figure.difference is not None else _DIM),
+                (note if first else "", table.verdict(-1)),
+            ]
+            rows.append(Row(cells, (DIFFERS if note and first else " ", table.verdict(-1))))
+    return places, rows
+
+
+def _runs(row: OfSetting, in_hand: Mapping[str, int]) -> str:
+    """`2/3 ● ○2`: how many count of how many, and those in somebody's hands."""
+    waiting = ((SYMBOLS[status], in_hand.get(status, 0)) for status in ("running", "paused", "queued"))
+    return " ".join(
+        [f"{len(row.runs)}/{row.setting.seeds}", *(f"{sign}{count if count > 1 else ''}" for sign, count in waiting if count)]
+    )
+
+
+def title_words(found: Results) -> Text:
+    """Its title and its question."""
+    study = found.study
+    title = Text(clean(f"{study.name}: {study.title}"), style="bold")
+    if study.report and not study.name.startswith(study.report):
+        title.append(f"{BETWEEN}report {clean(study.report)}", style="not bold dim")
+    return Text("\n").join([title, Text(clean(study.question))])
+
+
+def row_words(found: Results, place: Place, in_hand: Mapping[str, Mapping[str, int]]) -> Text:
+    """What there is to say of the row at the cursor: what differs, what goes on, where the published figure stands."""
+    row = found.rows[place.setting]
+    parts = [Text(clean(place.setting), style="bold")]
+    if not row.runs and not in_hand.get(place.setting):
+        parts.append(Text("nothing has been measured yet: s queues its runs, S those of all settings"))
+    parts += [Text(clean(remark)) for remark in row.remarks]
+    parts += [Text(clean(row.setting.source))] if row.setting.source else []
+    return Text(BETWEEN).join(parts)
+
+
+def claim_words(found: Results, table: TextTable) -> RenderableType:
+    """The claims with their verdicts and figures, then the study's notes."""
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(no_wrap=True)
+    grid.add_column()
+    for judged in found.claims:
+        verdict, better = VERDICTS[judged.verdict]
+        told = Text(clean(judged.claim.says))
+        figures = BETWEEN.join(clean(text) for text in (judged.figures, *judged.remarks) if text)
+        for said in (clean(judged.reason), figures):
+            if said:
+                told.append(f"\n{said}", style="dim")
+        grid.add_row(Text(verdict, style=_BOLD + table.verdict(better) if better else _DIM), told)
+    notes = [Text(f"{clean(note)}", style="dim") for note in found.study.notes]
+    head = "how the report was read" if found.study.report else "notes"
+    return Group(grid, *([Text(f"\n{head}", style="bold dim"), *notes] if notes else []))

@@ -1,0 +1,1 @@
+"""Widgets of two pages or more."""

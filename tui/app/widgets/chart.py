@@ -1,0 +1,233 @@
+"""A chart on the screen: its legend on top, what `tui.charting` draws below, and a crosshair over it."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual import events, work
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.reactive import reactive
+from textual.strip import Strip
+from textual.widget import Widget
+
+from convtui.tui.render.axis import Colour
+from convtui.tui.render.chart import LEAST_HEIGHT, Drawing, Plot, Role, draw
+from convtui.tui.render.metric_text import value_text
+from convtui.tui.render.text import clean, duration
+
+ROOMY = 12
+"""Rows from which on the series stand below the title."""
+_Words = list[tuple[str, Style]]
+
+
+class Chart(Widget):
+    """Shows the `Plot` it is given. Drawn in a thread; of several plots that come meanwhile only the newest is drawn."""
+
+    DEFAULT_CSS = """
+    Chart { width: 1fr; height: 1fr; min-height: 5; }
+    Chart > .chart--title { text-style: bold; }
+    Chart > .chart--axis { text-style: dim; }
+    Chart > .chart--best { color: $success; }
+    Chart > .chart--rate { color: $secondary; }
+    Chart > .chart--trouble { color: $error; text-style: bold; }
+    Chart > .chart--crosshair { color: $foreground; text-style: bold; }
+    """
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"chart--{name}" for name in ("title", "axis", "best", "rate", "trouble", "crosshair")}
+
+    plot: reactive[Plot | None] = reactive(None, layout=False)
+    """What to show. One that equals the last is not drawn again."""
+    crosshair: reactive[float | None] = reactive(None)
+    """The x whose values the legend tells; None: the last ones."""
+
+    @dataclass
+    class Pointed(Message):
+        """Somebody clicked at this x."""
+
+        chart: Chart
+        x: float
+
+        @property
+        def control(self) -> Chart:
+            """The chart."""
+            return self.chart
+
+    @dataclass
+    class _Drawn(Message, bubble=False):
+        plot: Plot
+        size: tuple[int, int]
+        drawing: Drawing
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.drawing = Drawing()
+        """As on the screen now."""
+        self._shown: Plot | None = None
+        self._strips: list[Strip] = []
+        self._strips_size = Size()
+        """For which `_strips` were made; none is, once something else has changed."""
+        self._wanted: tuple[Plot, tuple[int, int]] | None = None
+        self._busy = False
+
+    # ---------------------------------------------------------------------------------------------------- drawing
+
+    def watch_plot(self) -> None:
+        self._want()
+
+    def on_resize(self, _event: events.Resize) -> None:
+        """Another size is another drawing."""
+        self._want()
+
+    def _want(self) -> None:
+        if self.plot is None or not self.size.area:
+            self._shown = None
+            self.refresh()
+            return
+        legend = len(self._legend(self.plot))
+        self._wanted = (self.plot, (self.size.width, self.size.height - legend))
+        self._next()
+
+    def _next(self) -> None:
+        if self._wanted is not None and not self._busy:
+            wanted, self._wanted, self._busy = self._wanted, None, True
+            self._draw(*wanted)
+
+    @work(thread=True, group="chart")
+    def _draw(self, plot: Plot, size: tuple[int, int]) -> None:
+        drawing = Drawing()
+        try:
+            drawing = draw(plot, *size)
+        finally:
+            # Posted, not called: a thread that waits for the screen would keep the application from leaving.
+            self.post_message(self._Drawn(plot, size, drawing))
+
+    def on_chart__drawn(self, drawn: _Drawn) -> None:
+        """The thread is done."""
+        self._busy = False
+        self._shown, self.drawing = drawn.plot, drawn.drawing
+        self.refresh()
+        self._next()
+
+    # ------------------------------------------------------------------------------------------------- crosshair
+
+    def on_click(self, event: events.Click) -> None:
+        """The crosshair goes where the mouse is."""
+        if self.drawing.rows and event.x >= self.drawing.left:
+            self.post_message(self.Pointed(self, self.drawing.x_of(event.x - self.drawing.left)))
+
+    def moved(self, x: float, columns: int) -> float:
+        """So many columns on from `x`; where every point is an event of its own, on to the next of those."""
+        low, high = self.drawing.x_range
+        there = min(high, max(low, x + columns * (high - low) / max(1, self.drawing.columns - 1)))
+        lines = self._shown.lines if self._shown is not None else ()
+        if not all(line.each for line in lines):
+            return there
+        points = sorted({point for line in lines for point in line.xs})
+        place = bisect_left(points, there) if columns > 0 else bisect_right(points, there) - 1
+        return points[min(max(0, place), len(points) - 1)] if points else there
+
+    # ---------------------------------------------------------------------------------------------------- showing
+
+    def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
+        """Whatever it is that changed, the rows are to be made anew."""
+        self._strips_size = Size()
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
+
+    def render_line(self, y: int) -> Strip:
+        """One row: of the legend, or of the drawing."""
+        if self._strips_size != self.size:
+            # All at once: what a style is costs more to find out than a row to make.
+            self._strips, self._strips_size = self._rows(), self.size
+        return self._strips[y] if y < len(self._strips) else Strip.blank(self.size.width, self.rich_style)
+
+    def _rows(self) -> list[Strip]:
+        if self._shown is None:
+            return []
+        base, (width, height) = self.rich_style, self.size
+        strips = [_strip(words, width, base) for words in self._legend(self._shown)]
+        if not self.drawing.rows:
+            return strips + [self._say(row, height - len(strips), base) for row in range(height - len(strips))]
+        styles = {paint: self._style(paint) for row in self.drawing.rows for _, paint in row}
+        of_drawing = [_strip([(text, styles[paint]) for text, paint in row], width, base) for row in self.drawing.rows]
+        if self.crosshair is not None:
+            column = self.drawing.left + self.drawing.column_of(self.crosshair)
+            over = base + self._component("crosshair")
+            of_drawing = [*(_crossed(strip, column, over) for strip in of_drawing[:-2]), *of_drawing[-2:]]
+        return strips + of_drawing
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """Where nothing else says so."""
+        return 12
+
+    def _say(self, row: int, rows: int, base: Style) -> Strip:
+        plot = self._shown
+        there = plot and any(math.isfinite(y) and (y > 0 or not plot.log) for line in plot.lines for y in line.ys)
+        text = ("no room for a chart here" if there else clean(plot.empty) if plot else "")[: self.size.width]
+        if row != max(0, rows // 2 - 1):
+            return Strip.blank(self.size.width, base)
+        before = (self.size.width - cell_len(text)) // 2
+        return _strip([(" " * before, base), (text, self._style("axis"))], self.size.width, base)
+
+    def _legend(self, plot: Plot) -> list[_Words]:
+        """The title, and every series with its marker and its value: below it where there is height, else behind it."""
+        x = self.crosshair
+        entries: list[_Words] = [[(clean(f"{plot.title}{', log' if plot.log else ''}"), self._component("title"))]]
+        if x is not None:
+            place = duration(x) if plot.seconds else f"{x:,.0f}" if plot.x_name == "step" else f"{x:,.2f}"
+            entries[0].append((f" at {plot.x_name} {place}", self._component("title")))
+        if plot.remark:
+            entries.append([(clean(plot.remark), self._style("best"))])
+        of_title = len(entries)
+        for line in sorted(plot.lines, key=lambda line: not line.thick):
+            value = (line.ys[-1] if line.ys else None) if x is None else line.at(x)
+            words = [line.marker, clean(line.name), value_text(value, plot.form)]
+            entries.append([(" ".join(word for word in words if word), self._style(line.colour))])
+        rows: list[_Words] = [[]]
+        room = 0
+        for number, entry in enumerate(entries):
+            length = sum(cell_len(text) for text, _ in entry)
+            below = number == of_title and self.size.height >= ROOMY
+            if rows[-1] and (below or room + 2 + length > self.size.width):
+                rows.append([])
+                room = 0
+            if rows[-1]:
+                rows[-1].append(("  ", Style.null()))
+                room += 2
+            rows[-1] += entry
+            room += length
+        most = max(1, min(max(3, self.size.height // 3), self.size.height - LEAST_HEIGHT))
+        if len(rows) > most:
+            last = rows[most - 1]
+            while len(last) > 1 and sum(cell_len(text) for text, _ in last) + 3 > self.size.width:
+                del last[-2:]  # an entry and the gap before it: that there are more must be seen
+            last.append(("  …", self._style("axis")))
+        return rows[:most]
+
+    def _component(self, name: str) -> Style:
+        return self.get_component_rich_style(f"chart--{name}", partial=True)
+
+    def _style(self, paint: Colour | Role | None) -> Style:
+        if paint is None:
+            return Style.null()
+        if isinstance(paint, str):
+            return self._component(paint)
+        # Made for white paper, Okabe's colours are light on it all the same.
+        red, green, blue = paint if self.app.current_theme.dark else (round(0.75 * part) for part in paint)
+        return Style(color=f"rgb({red},{green},{blue})")
+
+
+def _strip(words: _Words, width: int, base: Style) -> Strip:
+    strip = Strip([Segment(text, style) for text, style in words if text])
+    return strip.adjust_cell_length(width).apply_style(base) if strip.cell_length != width else strip.apply_style(base)
+
+
+def _crossed(strip: Strip, column: int, style: Style) -> Strip:
+    """A row with the crosshair on it, behind what is drawn there."""
+    before, cell, after = strip.divide([column, column + 1, strip.cell_length])
+    return Strip.join([before, Strip([Segment(cell.text if cell.text.strip() else "│", style)]), after])

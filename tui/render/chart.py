@@ -1,0 +1,269 @@
+"""Charts: series thinned to what a terminal can show, drawn by plotext as rows of characters. Nothing here knows the screen.
+
+A chart of a million points and one of a hundred cost the same: plotext sees at most two points a column.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from typing import Any, Literal
+
+from convtui.engine.axis import share_axis
+from convtui.tui.render.axis import COLOURS, GREATEST_VALUE, MARKERS, Colour, log_ticks, span, ticks, time_ticks
+
+Form = Literal["number", "percent", "count", "small"]
+Role = Literal["axis", "best", "rate", "trouble"]
+"""What a character is, where it does not belong to a series."""
+
+BETWEEN_MARKERS = 14
+"""Columns between two markers on a line of many points."""
+NEAR_ZERO = 0.25
+"""Share of the greatest value up to which the least one is close enough to zero for the axis to begin there."""
+LEAST_WIDTH, LEAST_HEIGHT = 16, 4
+
+# plotext knows colours by name or as (red, green, blue); the names that stand for a role.
+_ROLES: dict[str, Role] = {"gray": "axis", "green+": "best", "cyan": "rate", "red+": "trouble"}
+_NAMES = {role: name for name, role in _ROLES.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One series of a chart. `xs` rise; `ys` may hold what is not finite, which is a gap."""
+
+    name: str
+    xs: Sequence[float]
+    ys: Sequence[float]
+    look: int = 0
+    """Which colour and which marker, counted from 0; they go round."""
+    each: bool = False
+    """Few points, each an event of its own, as the end of an epoch: all are marked, as far as there is room."""
+    thick: bool = False
+    """Drawn broadly and above the others: the one that they are compared with."""
+
+    @property
+    def colour(self) -> Colour:
+        return COLOURS[self.look % len(COLOURS)]
+
+    @property
+    def marker(self) -> str:
+        return MARKERS[self.look % len(MARKERS)]
+
+    def at(self, x: float) -> float | None:
+        """The value of the last point up to `x`; None before the first and, of points that are events, once the next is overdue."""
+        place = bisect_right(self.xs, x)
+        if not place or (self.each and place == len(self.xs) and x >= 2 * self.xs[-1] - (self.xs[-2] if place > 1 else 0.0)):
+            return None
+        return self.ys[place - 1]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Something that happened at `x`: a line upwards with a sign at its top."""
+
+    x: float
+    sign: str
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """All that a chart shows."""
+
+    title: str
+    lines: Sequence[Line]
+    x_name: str = "step"
+    x_range: tuple[float, float] | None = None
+    seconds: bool = False
+    """`x` is a time, written as 1:15."""
+    form: Form = "number"
+    log: bool = False
+    """The upward axis is logarithmic; what is not above zero is left out."""
+    marks: Sequence[Mark] = ()
+    remark: str = ""
+    """A few words beside the legend, as which epoch was best."""
+    empty: str = "nothing to show yet"
+    """Said where there is no point."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A chart in characters: rows of (text, what colour or role), the topmost first. No rows where there is no point."""
+
+    rows: list[list[tuple[str, Colour | Role | None]]] = field(default_factory=list)
+    left: int = 0
+    """The column in which the canvas begins."""
+    columns: int = 0
+    """Of the canvas."""
+    x_range: tuple[float, float] = (0.0, 1.0)
+
+    def x_of(self, column: int) -> float:
+        """The x of a column of the canvas."""
+        low, high = self.x_range
+        return low + (high - low) * column / max(1, self.columns - 1)
+
+    def column_of(self, x: float) -> int:
+        """The column of the canvas that x falls in, kept inside."""
+        return min(max(0, _column(x, self.x_range, self.columns)), max(0, self.columns - 1))
+
+
+def decimate(xs: Sequence[float], ys: Sequence[float], columns: int, x_range: tuple[float, float]) -> list[tuple[float, float]]:
+    """At most two points a column: the least and the greatest in it, in the order in which they came.
+
+    Of a column in which nothing is finite one not-a-number remains, so that the line breaks there.
+    """
+    kept: list[tuple[float, float]] = []
+    for _, group in groupby(range(len(xs)), key=lambda place: _column(xs[place], x_range, columns)):
+        places = list(group)
+        finite = [place for place in places if math.isfinite(ys[place])]
+        if not finite:
+            kept.append((xs[places[0]], math.nan))
+            continue
+        least, greatest = min(finite, key=lambda place: ys[place]), max(finite, key=lambda place: ys[place])
+        kept.extend((xs[place], ys[place]) for place in sorted({least, greatest}))
+    return kept
+
+
+def draw(plot: Plot, width: int, height: int) -> Drawing:
+    """`plot` in `width` columns and `height` rows; takes some milliseconds, for a thread. What is beyond 1e300 is drawn there."""
+    lines = [_logarithmic(_bounded(line)) if plot.log else _bounded(line) for line in plot.lines]
+    finite = [[(x, y) for x, y in zip(line.xs, line.ys, strict=True) if math.isfinite(y)] for line in lines]
+    if not any(finite) or width < LEAST_WIDTH or height < LEAST_HEIGHT:
+        return Drawing()
+    x_range = plot.x_range or span([x for points in finite for x, _ in points])
+    x_range = span(x_range)
+    within = [y for points in finite for x, y in points if x_range[0] <= x <= x_range[1]]
+    y_range = _y_range(plot, within or [y for points in finite for _, y in points])
+    up = (log_ticks if plot.log else ticks)(*y_range, height // 5 + 1)
+    left = max(len(label) for _, label in up) + 1
+    columns = width - left
+    across = _ticks_across(plot, x_range, columns)
+    canvas = _canvas(width, height, x_range, y_range)
+    canvas.set_xticks(*map(list, zip(*across, strict=True)))
+    canvas.set_yticks([y for y, _ in up], [f"{label:>{left - 1}}" for _, label in up])
+    marks = _one_a_column(plot.marks, x_range, columns)
+    for mark in marks:
+        canvas.draw_vertical_line(mark.x, color=_NAMES[mark.role])
+    thinned = [decimate(line.xs, line.ys, columns, x_range) for line in lines]
+    upwards = sorted(zip(lines, thinned, strict=True), key=lambda drawn: drawn[0].thick)
+    for line, points in upwards:
+        for stretch in _stretches(points):
+            dots = "hd" if line.thick else "braille"
+            canvas.draw(*map(list, zip(*stretch, strict=True)), lines=True, marker=dots, color=line.colour)
+    for line, points in upwards:
+        if stamped := list(_stamped(line, points, columns, x_range)):
+            canvas.draw(*map(list, zip(*stamped, strict=True)), lines=False, marker=line.marker, color=line.colour)
+    everything = [point for points in thinned for point in points]
+    for mark in marks:
+        canvas.draw(
+            [mark.x], [_free_end(mark, everything, x_range, y_range)], lines=False, marker=mark.sign, color=_NAMES[mark.role]
+        )
+    canvas.build_plot()
+    canvas.matrix.add_horizontal_string(width - 1, 0, plot.x_name, _NAMES["axis"], alignment="right", check_space=True)
+    return Drawing(_rows(canvas.matrix), left, columns, x_range)
+
+
+def _y_range(plot: Plot, values: Sequence[float]) -> tuple[float, float]:
+    low, high = span(values)
+    if plot.log:
+        return low, high
+    if plot.form == "percent":
+        low, high = share_axis(low, high, (min(values), max(values)), whole=100.0)
+    return (0.0 if 0 < low <= NEAR_ZERO * high else low), high
+
+
+def _ticks_across(plot: Plot, x_range: tuple[float, float], columns: int) -> list[tuple[float, str]]:
+    """Those that leave room for the axis's name at their end; finer ones where only one would remain."""
+    room = columns - len(plot.x_name) - 2
+    for count in (columns // 12, columns // 8):
+        told = (time_ticks if plot.seconds else ticks)(*x_range, count)
+        kept = [(x, label) for x, label in told if _column(x, x_range, columns) + (len(label) + 1) // 2 < room]
+        if len(kept) > 1:
+            break
+    return kept or told[:1]
+
+
+def _column(x: float, x_range: tuple[float, float], columns: int) -> int:
+    # As plotext rounds.
+    return math.floor(round(0.5 + (columns - 1) * (x - x_range[0]) / (x_range[1] - x_range[0]), 8))
+
+
+def _logarithmic(line: Line) -> Line:
+    ys = [math.log10(y) if y > 0 and math.isfinite(y) else math.nan for y in line.ys]
+    return replace(line, ys=ys)
+
+
+def _bounded(line: Line) -> Line:
+    if all(-GREATEST_VALUE <= y <= GREATEST_VALUE or not math.isfinite(y) for y in line.ys):
+        return line
+    return replace(line, ys=[min(max(y, -GREATEST_VALUE), GREATEST_VALUE) if math.isfinite(y) else y for y in line.ys])
+
+
+def _stretches(points: Sequence[tuple[float, float]]) -> Iterator[list[tuple[float, float]]]:
+    for told, group in groupby(points, key=lambda point: math.isfinite(point[1])):
+        if told:
+            yield list(group)
+
+
+def _stamped(
+    line: Line, points: Sequence[tuple[float, float]], columns: int, x_range: tuple[float, float]
+) -> Iterator[tuple[float, float]]:
+    """The points that carry the marker: they tell the series apart where there is no colour. The last one always does."""
+    apart = 4 if line.each else BETWEEN_MARKERS
+    # Lines that begin together would put their markers on each other.
+    following = 0 if line.each else BETWEEN_MARKERS // 2 + line.look * 3 % BETWEEN_MARKERS
+    finite = [point for point in points if math.isfinite(point[1])]
+    last = _column(finite[-1][0], x_range, columns) if finite else 0
+    for point in finite:
+        column = _column(point[0], x_range, columns)
+        if column >= following and (column <= last - 2 or point is finite[-1]):
+            yield point
+            following = column + apart
+        elif point is finite[-1]:
+            yield point
+
+
+def _one_a_column(marks: Sequence[Mark], x_range: tuple[float, float], columns: int) -> list[Mark]:
+    inside = [mark for mark in marks if x_range[0] <= mark.x <= x_range[1]]
+    return list({_column(mark.x, x_range, columns): mark for mark in inside}.values())
+
+
+def _free_end(
+    mark: Mark, points: Sequence[tuple[float, float]], x_range: tuple[float, float], y_range: tuple[float, float]
+) -> float:
+    """Where a mark's sign hides nothing: at the upper end, else at the lower one."""
+    near = 0.03 * (x_range[1] - x_range[0])
+    high = y_range[1] - 0.15 * (y_range[1] - y_range[0])
+    return y_range[0] if any(y >= high and abs(x - mark.x) <= near for x, y in points) else y_range[1]
+
+
+def _canvas(width: int, height: int, x_range: tuple[float, float], y_range: tuple[float, float]) -> Any:
+    """A figure of our own, of which we take the part that draws: plotext's global one grows and knows one terminal."""
+    from plotext._figure import _figure_class  # type: ignore[import-untyped]
+
+    canvas = _figure_class().monitor
+    canvas.set_size([width, height])
+    canvas.set_xaxes(True, False)
+    canvas.set_yaxes(True, False)
+    canvas.set_axes_color("default")
+    canvas.set_canvas_color("default")
+    canvas.set_ticks_color(_NAMES["axis"])
+    canvas.set_xlim(*x_range)
+    canvas.set_ylim(*y_range)
+    return canvas
+
+
+def _rows(matrix: Any) -> list[list[tuple[str, Colour | Role | None]]]:
+    rows = []
+    for markers, colours in zip(reversed(matrix.marker), reversed(matrix.fullground), strict=True):
+        # A blank has no colour that could be seen: fewer and longer pieces.
+        cells = [(None if marker == " " else _paint(colour), marker) for marker, colour in zip(markers, colours, strict=True)]
+        rows.append([("".join(marker for _, marker in group), paint) for paint, group in groupby(cells, key=lambda cell: cell[0])])
+    return rows
+
+
+def _paint(colour: Any) -> Colour | Role | None:
+    return colour if isinstance(colour, tuple) else _ROLES.get(colour)

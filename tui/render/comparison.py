@@ -1,0 +1,127 @@
+"""Compared runs in words: the cells of a table, and the whole as Markdown. For the page Compare and for the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from convtui.tui.render.text import NOTHING, clean, duration, number, percent
+
+if TYPE_CHECKING:
+    from convtui.engine.study.comparing import Comparison, Outcome
+
+EQUAL = "="
+"""What stands for a difference of nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the table of outcomes."""
+
+    head: str
+    told: Callable[[Outcome], str]
+    measure: str = ""
+    """Of which a difference to another run can be told; empty where it cannot."""
+    more: Callable[[float], str] = str
+    """A difference in words, without its sign."""
+
+
+def _count(value: float | None) -> str:
+    return NOTHING if value is None else f"{value:,.0f}"
+
+
+def _points(difference: float) -> str:
+    """Of two shares: percentage points."""
+    return f"{100 * difference:.1f} pp"
+
+
+COLUMNS = (
+    Column("run", lambda run: f"{run.run} {clean(run.name)}"),
+    Column("status", lambda run: clean(run.status)),
+    Column("epoch", lambda run: f"{run.epoch}/{run.epochs}" if run.epochs else NOTHING),
+    Column("test acc", lambda run: percent(run.test_accuracy), "test_accuracy", _points),
+    Column("best", lambda run: percent(run.best_accuracy), "best_accuracy", _points),
+    Column("at", lambda run: f"ep {run.best_epoch}" if run.best_epoch else NOTHING),
+    Column("loss", lambda run: number(run.test_loss), "test_loss", number),
+    Column("train acc", lambda run: percent(run.train_accuracy), "train_accuracy", _points),
+    Column("train loss", lambda run: number(run.train_loss), "train_loss", number),
+    Column("time", lambda run: duration(run.seconds), "seconds", duration),
+    Column("images/s", lambda run: _count(run.images_per_second), "images_per_second", _count),
+    Column("to 90 %", lambda run: _count(run.steps_to_90), "steps_to_90", _count),
+    Column("stability", lambda run: number(run.stability), "stability", number),
+)
+DROPPED = ("train loss", "train acc", "at", "images/s", "stability", "status", "to 90 %", "time", "epoch")
+"""Columns left out where there is no room, the first ones first."""
+FLUSH_RIGHT = tuple(column.head for column in COLUMNS if column.head not in ("run", "status"))
+LEGEND = (
+    "to 90 %: steps until 90 % of the best test accuracy. stability: how much the training loss changes from step to step. "
+    "train: means over the epoch's steps, while the weights moved."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One value in words."""
+
+    text: str
+    verdict: int = 0
+    """1 where it is better than the baseline's, -1 where it is worse."""
+
+
+def cells(outcome: Outcome, baseline: Outcome | None = None) -> list[Cell]:
+    """One row, as COLUMNS has it; of another run than the baseline its differences to that."""
+    if baseline is None or outcome.run == baseline.run:
+        return [Cell(column.told(outcome)) for column in COLUMNS]
+    from convtui.engine.study.comparing import difference_to
+
+    differences = difference_to(baseline, outcome)
+    return [
+        _difference(column, differences[column.measure]) if column.measure else Cell(column.told(outcome)) for column in COLUMNS
+    ]
+
+
+def _difference(column: Column, value: float | None) -> Cell:
+    if value is None or value != value:
+        return Cell(NOTHING)
+    if value == 0:
+        return Cell(EQUAL)
+    from convtui.engine.metrics import more_is_better
+
+    if column.more(abs(value)) == column.more(0.0):
+        return Cell(f"±{column.more(0.0)}")  # too little to be told, or to be called better
+    better = 1 if more_is_better(column.measure) == (value > 0) else -1
+    return Cell(f"{'+' if value > 0 else '−'}{column.more(abs(value))}", better)
+
+
+def heads(baseline: Outcome | None = None) -> list[str]:
+    """What stands above the columns; with a baseline the first says which run the others are told against."""
+    return [f"run, against {baseline.run}" if baseline else COLUMNS[0].head, *(column.head for column in COLUMNS[1:])]
+
+
+def baseline_of(comparison: Comparison, run_id: int | None) -> Outcome | None:
+    """The outcome of that run, if it is one of them."""
+    return next((outcome for outcome in comparison.outcomes if outcome.run == run_id), None)
+
+
+def markdown(comparison: Comparison, baseline: Outcome | None = None) -> str:
+    """The outcomes and the settings that differ, as two tables of GitHub's Markdown."""
+    rows = [[cell.text for cell in cells(outcome, baseline)] for outcome in comparison.outcomes]
+    parts = [_table(heads(baseline), rows, FLUSH_RIGHT), LEGEND]
+    if baseline is not None:
+        parts.append(f"Differences to run {baseline.run} {_escaped(clean(baseline.name))}, accuracies in percentage points.")
+    if comparison.settings:
+        runs = [str(outcome.run) for outcome in comparison.outcomes]
+        parts.append(_table(["differs", *runs], [[path, *map(clean, values)] for path, values in comparison.settings]))
+    parts += [_escaped(clean(remark)) for remark in comparison.remarks]
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(names: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> str:
+    rule = ["---:" if name in right else "---" for name in names]
+    return "\n".join(f"| {' | '.join(map(_escaped, row))} |" for row in (names, rule, *rows))
+
+
+def _escaped(text: str) -> str:
+    """So that a name is a name, and neither a column nor markup."""
+    return "".join(f"\\{c}" if c in "|\\`*[<" else c for c in text)

@@ -1,0 +1,121 @@
+"""Results drawn in full for a screen, and where everything in them lies that a cursor can be on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from textual.geometry import Region
+
+from convtui.engine.figures.figure import Result, Sheet, Table
+from convtui.tui.render.console import groups, result_rows
+from convtui.tui.render.matrices import plan as plan_matrix
+from convtui.tui.render.rows import Colours, Row, wrapped
+from convtui.tui.render.sheets import head, planned
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """Something that the cursor can be on."""
+
+    result: int
+    """Which of the results."""
+    index: int
+    """Which tile or row of it; 0 of a chart."""
+    top: int
+    left: int
+    height: int
+    width: int
+    """Cells, on the whole drawing."""
+    column: str | None = None
+    """Which column of a matrix; None of a whole row, and of all else."""
+
+    @property
+    def region(self) -> Region:
+        return Region(self.left, self.top, self.width, self.height)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Drawing:
+    """Results laid out for one width."""
+
+    rows: Sequence[Row]
+    items: Sequence[Item]
+
+
+def drawn(results: Sequence[Result], width: int, room: int, colours: Colours) -> Drawing:
+    """Every result in full, below each other, and where its tiles, rows and charts lie."""
+    rows: list[Row] = []
+    items: list[Item] = []
+    number = 0
+    grouped = groups(results)
+    large = len(grouped) == 1
+    for group in grouped:
+        if rows:
+            rows.append(Row())
+        top = len(rows)
+        first = group[0]
+        found = result_rows(group, width, room=room, large=large, colours=colours)
+        if isinstance(first, Sheet):
+            sheets = [result for result in group if isinstance(result, Sheet)]
+            items += _tiles(sheets, number, top, width, room, colours, large=large)
+        elif isinstance(first, Table) and first.matrix:
+            items += _cells(first, number, top, width)
+        elif isinstance(first, Table):
+            begin = top + 1 + sum(len(wrapped(text, width)) for text in (first.title, *first.notes))
+            items += [Item(number, index, begin + index, 0, 1, width) for index in range(len(first.rows))]
+        else:
+            items.append(Item(number, 0, top, 0, len(found), width))
+        rows += found
+        number += len(group)
+    return Drawing(rows, items)
+
+
+def _tiles(sheets: Sequence[Sheet], number: int, top: int, width: int, room: int, colours: Colours, *, large: bool) -> list[Item]:
+    """Where `sheet_rows` puts each tile that there is something of."""
+    if not all(sheet.tiles for sheet in sheets):
+        return []
+    layout = planned(sheets, width, room, large=large, colours=colours)
+    top += len(head(sheets, width, layout.whole))
+    items = []
+    for which, (sheet, member) in enumerate(zip(sheets, layout.members, strict=True)):
+        each = sheet.block[0] * sheet.block[1]
+        for index, tile in enumerate(sheet.tiles):
+            if tile.target is None and not tile.caption and np.isnan(tile.pixels).all():
+                continue
+            down, across = divmod(index // each, layout.across)
+            above, left = member.place(index % each)
+            left += across * (layout.width + layout.gap[1])
+            first, last = above // 2, (above + member.tile[0] + 1) // 2
+            items.append(Item(number + which, index, top + down * layout.rows + first, left, last - first, member.tile[1]))
+    return items
+
+
+def _cells(table: Table, number: int, top: int, width: int) -> list[Item]:
+    """Where `matrix_rows` puts the names of rows, and the cells."""
+    grid = plan_matrix(table, width)
+    items = []
+    for index in range(len(table.rows)):
+        here = top + grid.above + index
+        items.append(Item(number, index, here, 0, 1, grid.name))
+        for place, name in enumerate(list(table.matrix)[: grid.shown]):
+            items.append(Item(number, index, here, grid.left(place), 1, grid.cell, name))
+    return items
+
+
+def nearest(items: Sequence[Item], here: Item, across: int, down: int) -> int | None:
+    """The number of the item next to `here` in a direction, straight on before askew; None where there is none."""
+
+    def distance(item: Item) -> tuple[int, int] | None:
+        along, aside = (item.left - here.left, item.top - here.top) if across else (item.top - here.top, item.left - here.left)
+        if along * (across or down) <= 0 or (across and not _share_rows(item, here)):
+            return None
+        return abs(along), abs(aside)
+
+    found = [(far, number) for number, item in enumerate(items) if (far := distance(item)) is not None]
+    return min(found)[1] if found else None
+
+
+def _share_rows(one: Item, other: Item) -> bool:
+    return one.top < other.top + other.height and other.top < one.top + one.height

@@ -1,0 +1,42 @@
+"""JSON lines, the output of commands for programs."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from typing import TYPE_CHECKING, Any
+
+from convtui.engine.text import STEERING
+from convtui.tui.terminal import takes_unicode
+
+if TYPE_CHECKING:
+    from convtui.engine.store import Run
+
+_LAST_LINE = (
+    "epoch", "step", "seconds", "images_per_second", "train_loss", "test_loss", "train_accuracy", "test_accuracy", "dataset",
+)  # fmt: skip
+
+
+def line(values: dict[str, Any]) -> str:
+    """One line of JSON; numbers that are not finite are null, as JSON has no word for them.
+
+    Texts are true to the last byte: what could steer a terminal, bytes of names that are not UTF-8, and what the output takes no
+    letters for, are escapes.
+    """
+    text = json.dumps(_finite(values), ensure_ascii=not takes_unicode(sys.stdout))
+    return STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def last_line(run: Run, status: str) -> dict[str, Any]:
+    """How a run ended, as the last JSON line of whoever trained or followed it."""
+    values = {"event": status, "run": run.id, "status": status} | {name: getattr(run, name) for name in _LAST_LINE}
+    return values | ({"reason": run.reason} if run.reason else {})
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

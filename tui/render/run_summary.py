@@ -1,0 +1,102 @@
+"""A run told in three lines: its net, how it was trained, and what somebody or something says of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from convtui.tui.app.runs.rows import Line
+from convtui.tui.render.status import COLOURS
+from convtui.tui.render.text import clean, compact, fitted_name
+
+if TYPE_CHECKING:
+    from convtui.engine.spec import RunSpec
+    from convtui.engine.store import Run, Store
+
+BETWEEN = " · "
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A run's settings in words: parts of a line each, the most telling ones first."""
+
+    net: str
+    training: tuple[str, ...] = ()
+
+
+def settings_words(store: Store, run_id: int) -> Settings:
+    """A run's settings. Raises StoreError, RunNotFound."""
+    from convtui.engine.errors import SpecError
+
+    run = store.run(run_id)
+    try:
+        spec = run.settings
+    except SpecError as error:
+        return Settings(f"its settings are another program's: {clean(error)}")
+    return Settings(_net(spec), _training(spec, run))
+
+
+def _net(spec: RunSpec) -> str:
+    """`grey 32×32 → conv 32·64 5×5 pad 2 pool 2 → dense 1024 · relu`."""
+    words = [f"{spec.data.colour} {spec.data.size}×{spec.data.size}"]
+    blocks = [str(block).replace("x", "×").partition(" ") for block in spec.model.conv_blocks]
+    if blocks:
+        alike = len({rest for _, _, rest in blocks}) == 1
+        together = f"{'·'.join(filters for filters, _, _ in blocks)} {blocks[0][2]}"
+        words.append(f"conv {together if alike else ', '.join(map(''.join, blocks))}")
+    if spec.model.cell != "none":
+        words.append(f"{spec.model.cell} {'·'.join([str(spec.model.hidden)] * spec.model.layers)}")
+    if spec.model.dense_blocks:
+        words.append(f"dense {', '.join(map(str, spec.model.dense_blocks))}")
+    activation = f"{BETWEEN}{spec.model.activation}" if spec.model.activations else ""
+    return f"{' → '.join(words)}{activation}"
+
+
+def _training(spec: RunSpec, run: Run) -> tuple[str, ...]:
+    from convtui.engine.store.processes import hostname
+
+    optimiser = spec.optimiser
+    words = [f"{optimiser.name} {compact(optimiser.learning_rate)}"]
+    words += [optimiser.schedule] if optimiser.schedule != "constant" else []
+    words.append(f"batch {spec.data.batch_size}")
+    words.append(_budget(spec))
+    words += [f"{run.parameters:,} parameters"] if run.parameters else []
+    words += [f"best epoch {run.best_epoch}"] if run.best_epoch else []
+    words += [clean(run.device)] if run.device else []
+    words += [f"{run.images_per_second:,.0f} images/s"] if run.images_per_second else []
+    words += [f"on {clean(run.host)}"] if run.host not in ("", hostname()) else []
+    words.append(f"seed {spec.training.seed}")
+    return tuple(words)
+
+
+def _budget(spec: RunSpec) -> str:
+    training = spec.training
+    if training.images is not None:
+        return f"{training.images:,} images shown"
+    return f"{training.epochs} epochs" if training.steps is None else f"{training.steps:,} steps"
+
+
+def told(line: Line, settings: Settings | None, width: int, doing: str = "") -> Text:
+    """Three lines of at most `width`; `settings` are None until they are read. `doing` is what a run in training here is
+    at, before its first step."""
+    text = Text(fitted_name(f"{line.id} {line.name}", width // 2), style="bold")
+    first = Text(f"{BETWEEN}{settings.net}" if settings else "", style="not bold")
+    text.append_text(first)
+    text.truncate(width, overflow="ellipsis")
+    second = ""
+    for part in settings.training if settings else ():
+        longer = f"{second}{BETWEEN}{part}" if second else part
+        if len(longer) > width:
+            break
+        second = longer
+    third = Text()
+    if line.reason:
+        third.append(f"{line.status}: {line.reason}", style=COLOURS.get(line.status, ""))
+    if doing:
+        third.append(doing, style=COLOURS["running"])
+    if line.note:
+        third.append(f"{BETWEEN if third else ''}note: {line.note}")
+    third.truncate(width, overflow="ellipsis")
+    return Text("\n").join([text, Text(second, style="dim"), third])

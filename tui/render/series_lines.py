@@ -1,0 +1,116 @@
+"""From a series of the store to a line of a chart: where its steps stand on the axis, and how it is smoothed."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from convtui.engine.store.followed import KeptSeries, is_of_steps
+from convtui.tui import measures
+from convtui.tui.render.chart import Line
+
+if TYPE_CHECKING:
+    from convtui.engine.store import Run
+    from convtui.engine.store.series import Bucket
+
+
+class XAxis:
+    """From a step to where it stands on the axis."""
+
+    def __init__(self, kind: str, run: Run, seconds: KeptSeries | None) -> None:
+        """`kind` is step, epoch or time; `seconds` is needed for time."""
+        self.kind = kind
+        self._per_epoch = max(1, run.steps_per_epoch)
+        buckets = seconds.buckets if seconds is not None else []
+        self._steps = [0.0, *(float(bucket.last_step) for bucket in buckets)]
+        self._times = [0.0]
+        for bucket in buckets:
+            self._times.append(max(self._times[-1], bucket.maximum if bucket.count else 0.0))
+
+    def __call__(self, step: float) -> float:
+        """The x of a step."""
+        match self.kind:
+            case "epoch":
+                return step / self._per_epoch
+            case "time":
+                return self._time(step)
+        return step
+
+    def _time(self, step: float) -> float:
+        after = min(bisect_right(self._steps, step), len(self._steps) - 1)
+        if after == 0:
+            return 0.0
+        first, last = self._steps[after - 1], self._steps[after]
+        share = min(1.0, (step - first) / (last - first)) if last > first else 1.0
+        return self._times[after - 1] + share * (self._times[after] - self._times[after - 1])
+
+
+AXES = ("epoch", "step", "time")
+SMOOTHINGS = ("off", "light", "strong")
+WINDOWS = {"off": 0.0, "light": 0.005, "strong": 0.04}
+"""Share of the run's steps over which a series is smoothed."""
+LEAST_WINDOW = {"off": 0.0, "light": 4.0, "strong": 16.0}
+LOSS_CHANGE = "loss change"
+"""The chart of what `stability` tells of the last half of a run in one number; made of the series `batch_loss`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the charts are to be drawn."""
+
+    axis: str = AXES[0]
+    log: bool = False
+    smoothing: str = "light"
+
+
+def line_of(series: KeptSeries, run: Run, name: str, look: int, x_of: XAxis, options: Options) -> Line:
+    """A series of this name as a line of a chart: smoothed where it has a point a step, shares as percents."""
+    of_steps = is_of_steps(name)
+    smoothed = options.smoothing if of_steps and name != "learning_rate" else "off"
+    window = max(LEAST_WINDOW[smoothed], WINDOWS[smoothed] * run.total_steps)
+    factor = 100.0 if measures.is_share(name) else 1.0
+    steps, values = _means(series.buckets, window) if window > 0 else _extremes(series.buckets)
+    return Line(
+        measures.source(name) or name.partition("/")[2],
+        [x_of(step) for step in steps],
+        [factor * value for value in values],
+        look,
+        each=not of_steps and name != LOSS_CHANGE,
+    )
+
+
+def _means(buckets: Sequence[Bucket], window: float) -> tuple[list[float], list[float]]:
+    """(steps, values): every bucket's mean, smoothed over `window` steps."""
+    means = [bucket.mean if bucket.count else math.nan for bucket in buckets]
+    smoothed = smooth(means, window, [max(1, bucket.count) for bucket in buckets])
+    return [(bucket.first_step + bucket.last_step) / 2 for bucket in buckets], smoothed
+
+
+def _extremes(buckets: Sequence[Bucket]) -> tuple[list[float], list[float]]:
+    """(steps, values): the least and the greatest value of every bucket."""
+    steps: list[float] = []
+    values: list[float] = []
+    for bucket in buckets:
+        for step, value in ((bucket.first_step, bucket.minimum), (bucket.last_step, bucket.maximum))[: bucket.count or 1]:
+            steps.append(step)
+            values.append(value)
+    return steps, values
+
+
+def smooth(values: Sequence[float], window: float, counts: Sequence[int] | None = None) -> list[float]:
+    """The exponential moving average, corrected for its beginning (Kingma and Ba 2015, "Adam", section 3), that forgets over
+    about `window` points. A value that stands for several points has their number in `counts`. What is not finite stays."""
+    decay = math.exp(-1 / window)
+    mean = weight = 0.0
+    smoothed = []
+    for place, value in enumerate(values):
+        if math.isfinite(value):
+            kept = decay ** (counts[place] if counts is not None else 1)
+            mean = kept * mean + (1 - kept) * value
+            weight = kept * weight + (1 - kept)
+            value = mean / weight
+        smoothed.append(value)
+    return smoothed

@@ -1,0 +1,167 @@
+"""Contact sheets as rows of a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convtui.engine.figures.colour import coloured, ramp
+from convtui.engine.figures.figure import Sheet
+from convtui.tui.render.layout import Layout, even, plan
+from convtui.tui.render.rows import BARE, BOLD, DIM, Colours, Row, Words, luma, packed, shortened, wrapped
+from convtui.tui.render.text import clean
+
+Halves = NDArray[np.int32]
+"""Colours of half cells as a Row holds them."""
+
+BAR = 24
+"""Columns of the colour bar at most."""
+ROOM = 24
+"""Rows of a terminal whose size is not known."""
+
+
+def sheet_rows(
+    sheets: Sequence[Sheet],
+    width: int,
+    *,
+    rows: int | None = None,
+    room: int = ROOM,
+    large: bool = False,
+    colours: Colours = "full",
+    more: str = "",
+    scale: bool = True,
+) -> list[Row]:
+    """A sheet and those that belong beside it, in rows of at most `width` columns.
+
+    At most `rows` of them, as long as that leaves one row of blocks; how many were left out is then said in the last row,
+    followed by `more`: how to see the rest. `room` is how many rows people see at once; with `large` they are all for these sheets.
+    Without `scale` it is not said what colours mean, for images that everyone knows how to read.
+    """
+    if not all(sheet.tiles for sheet in sheets):
+        return [*head(sheets, width, beside=True), *wrapped("there is nothing to show", width)]
+    layout = planned(
+        sheets, width, room if rows is None else rows, limited=rows is not None, large=large, colours=colours, scale=scale
+    )
+    above, below = head(sheets, width, layout.whole), foot(sheets if scale else [], width, colours, layout.whole)
+    if layout.reduction > 1:
+        below += wrapped(f"larger than the terminal: one pixel in {layout.reduction} is shown, across and down", width, DIM)
+    down = layout.down
+    if rows is not None and len(above) + layout.rows * down + len(below) > rows:
+        told = len(_cut(sheets[0], layout.panels, layout.panels, more, width))
+        down = min(down, max(1, (rows - len(above) - len(below) - told) // layout.rows))
+    shown = min(down * layout.across, layout.panels)
+    if shown < layout.panels:
+        below += _cut(sheets[0], shown, layout.panels, more, width)
+    pictures = [_painted(sheet, shown * sheet.block[0] * sheet.block[1], layout, colours) for sheet in sheets]
+    body = [row for line in range(down) for row in _panels(sheets, pictures, layout, range(shown)[line * layout.across :], width)]
+    return [*above, *body, *below]
+
+
+def planned(
+    sheets: Sequence[Sheet],
+    width: int,
+    rows: int,
+    *,
+    limited: bool = False,
+    large: bool = False,
+    colours: Colours = "full",
+    scale: bool = True,
+) -> Layout:
+    """Where `sheet_rows` puts the tiles, where titles and scales shall be seen with them in so many rows."""
+    taken = len(head(sheets, width, beside=True)) + len(foot(sheets if scale else [], width, colours, beside=True)) + 1
+    return plan(sheets, width, max(1, rows - taken), limited=limited, large=large, shades=colours == "none")
+
+
+def _panels(sheets: Sequence[Sheet], pictures: Sequence[Halves], layout: Layout, blocks: Sequence[int], width: int) -> list[Row]:
+    """One row of panels: as many of `blocks` as fit into it."""
+    canvas = np.full((layout.height, width), BARE, np.int32)
+    words: list[list[Words]] = [[] for _ in range(layout.height // 2)]
+    for slot, block in enumerate(blocks[: layout.across]):
+        left = slot * (layout.width + layout.gap[1])
+        for sheet, picture, member in zip(sheets, pictures, layout.members, strict=True):
+            if block < len(sheet.captions) and (sheet is sheets[0] or not sheets[0].captions):
+                words[0].append(Words(left + member.left, shortened(clean(sheet.captions[block]), member.width)))
+            if member.left:
+                for row in words:
+                    row.append(Words(left + member.left - 2, "│", DIM))
+            each = sheet.block[0] * sheet.block[1]
+            height, columns = member.tile
+            for number, tile in enumerate(picture[block * each : (block + 1) * each]):
+                top, column = member.place(number)
+                column += left
+                canvas[top : top + height, column : column + columns] = tile
+                if (tile == BARE).all():
+                    words[(top + height // 2) // 2].append(Words(column + columns // 2, "·", DIM))
+                for line, text in enumerate(member.captions[block * each + number] if member.captions else ()):
+                    words[(top + even(height)) // 2 + line].append(Words(column, text))
+    cells = canvas.reshape(-1, 2, width)
+    rows = [Row(sorted(line, key=lambda each: each.column), pair) for line, pair in zip(words, cells, strict=True)]
+    return rows + [Row()] * (layout.gap[0] // 2)
+
+
+def _painted(sheet: Sheet, count: int, layout: Layout, colours: Colours) -> Halves:
+    """The first `count` tiles as half cells [count, height, width]."""
+    tiles = sheet.tiles[:count]
+    shown = np.stack(coloured(replace(sheet, tiles=tiles)))
+    nothing = np.isnan(np.stack([tile.pixels for tile in tiles]))
+    halves = shade(shown, sheet) if colours == "none" else packed(shown)
+    halves = np.where(nothing.any(-1) if nothing.ndim == 4 else nothing, BARE, halves).astype(np.int32)
+    kept = halves[:, :: layout.reduction, :: layout.reduction]
+    return kept.repeat(layout.scale, 1).repeat(layout.scale, 2)
+
+
+def shade(colours: NDArray[np.uint8], sheet: Sheet) -> Halves:
+    """Colours of a sheet [..., 3] as 0 to 255 [...]: their place on the sheet's ramp, or how bright they are."""
+    if sheet.ramp == "rgb":
+        return luma(colours).astype(np.int32)
+    steps = packed(ramp(sheet.ramp))
+    order = np.argsort(steps)
+    place = np.searchsorted(steps, packed(colours), sorter=order)
+    return order[np.minimum(place, len(steps) - 1)].astype(np.int32)
+
+
+def head(sheets: Sequence[Sheet], width: int, beside: bool) -> list[Row]:
+    """Titles, and notes; what several sheets note is said once."""
+    rows = []
+    said: set[str] = set()
+    for sheet, side in zip(sheets, _sides(sheets, beside), strict=True):
+        rows += wrapped(f"{side}: {sheet.title}" if side else sheet.title, width, BOLD)
+        rows += [row for note in sheet.notes if note not in said for row in wrapped(note, width, DIM)]
+        said.update(sheet.notes)
+    return rows
+
+
+def foot(sheets: Sequence[Sheet], width: int, colours: Colours, beside: bool) -> list[Row]:
+    """What colours mean."""
+    rows = []
+    for sheet, side in zip(sheets, _sides(sheets, beside), strict=True):
+        if sheet.ramp == "rgb":
+            rows += wrapped(f"{side} {'brightness' if colours == 'none' else 'red, green and blue'}: {sheet.scale}", width)
+            continue
+        columns = min(BAR, width // 3)
+        steps = ramp(sheet.ramp)[np.linspace(0, 255, columns).round().astype(int)]
+        start = len(side) + 1 if side else 0
+        bar = np.full((2, start + columns + 1), BARE, np.int32)
+        bar[:, start : start + columns] = shade(steps, sheet) if colours == "none" else packed(steps)
+        first, *others = wrapped(sheet.scale, width - bar.shape[1])
+        named = [Words(0, side)] if side else []
+        rows.append(Row([*named, Words(bar.shape[1], first.words[0].text)], bar))
+        rows += [Row([Words(bar.shape[1], row.words[0].text)]) for row in others]
+    return rows
+
+
+def _cut(sheet: Sheet, shown: int, total: int, more: str, width: int) -> list[Row]:
+    what = "tiles" if sheet.block == (1, 1) else "blocks"
+    return wrapped(f"{shown:,} of {total:,} {what} shown{more}", width, DIM)
+
+
+def _sides(sheets: Sequence[Sheet], beside: bool) -> Sequence[str]:
+    """What to call sheets that lie in one panel."""
+    if len(sheets) <= 1:
+        return [""] * len(sheets)
+    if len(sheets) == 2:
+        return ["left", "right"] if beside else ["above", "below"]
+    return [str(number) for number in range(1, len(sheets) + 1)]

@@ -1,0 +1,56 @@
+"""Runs that go on without this terminal."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from convtui.tui.render.json_lines import line
+
+if TYPE_CHECKING:
+    from convtui.engine.store import Store
+
+
+_ONE_AFTER_ANOTHER = """runs=$1 folder=$2; shift 2
+(for run in $runs; do mkdir -p "$folder/$run" && "$@" "$run" >>"$folder/$run/output.log" 2>&1; done) >/dev/null & echo $!"""
+
+
+def start_detached(store: Store, run_ids: Sequence[int], *, device: str, data_dir: Path | None, as_json: bool, quiet: bool) -> None:
+    """Start `convtui resume RUN` on queued runs, one after another, in a session of their own, each one's output in its folder."""
+    store.make_folder()  # with its mark: the shell below makes plain folders
+    folder = store.folder(run_ids[0]).parent
+    # -P: what lies in the working directory must not be taken for our own packages.
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "convtui.tui.cli",
+        "resume",
+        "--queued",
+        "--store",
+        str(store.path.resolve()),
+        "--device",
+        device,
+    ]
+    if data_dir is not None:
+        command += ["--data-dir", str(data_dir.resolve())]
+    # Through a shell that leaves at once: the runs are then nobody's children, and no zombies when they end before we do.
+    in_background = ["/bin/sh", "-c", _ONE_AFTER_ANOTHER, "sh", " ".join(map(str, run_ids)), str(folder.resolve()), *command]
+    started = subprocess.run(
+        in_background,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        check=True,
+    )
+    store.hand_over(run_ids, int(started.stdout))
+    for run_id in run_ids:
+        log = store.folder(run_id) / "output.log"
+        if as_json:
+            print(line({"event": "queued", "run": run_id, "output": str(log)}))
+        elif not quiet:
+            print(f"run {run_id} trains in the background: convtui runs watch {run_id} · convtui stop {run_id} · output in {log}")

@@ -1,0 +1,64 @@
+"""Where a tile, a row or a cell leads, and what it is in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from convtui.tui.session.inspector.messages import About, Asked
+
+if TYPE_CHECKING:
+    from convtui.engine.figures.figure import Target
+
+
+def follow(asked: Asked, target: Target, about: About) -> Asked | None:
+    """Where a tile's or row's target leads from this look; None where it leads nowhere else."""
+    fields = ("layer", "map", "row", "column", "image", "label", "predicted")
+    said = {name: str(value) for name in fields if (value := getattr(target, name)) is not None}
+    if ("image" in said or "label" in said) and (split := asked.option("split")) is not None:
+        said["split"] = split
+    for name, label in (("label", target.label), ("predicted", target.predicted)):
+        # Of two classes with one name the second goes by its number.
+        if label is not None and about.classes.index(about.classes[label]) == label:
+            said[name] = about.classes[label]
+    with_maps = any(layer.name == target.layer and layer.maps for layer in about.layers)
+    for view, names in _ways(target, with_maps):
+        if view not in about.views or about.unfit[view] is not None:
+            continue
+        options = {name: said[name] for name in (*names, "split") if name in said}
+        if (view, options) != (asked.view, dict(asked.options)):
+            return Asked(asked.run, asked.epoch, view, tuple(options.items()))
+    return None
+
+
+def _ways(target: Target, with_maps: bool) -> list[tuple[str, tuple[str, ...]]]:
+    """Views that show more of it, with the options that say what; the first that serves and is not shown already."""
+    if target.layer is not None and target.map is not None:
+        unit = ("layer", "map", "row", "column", "image")
+        return [("deconvnet", unit), ("patches", ("layer", "map")), ("guided", unit)] if with_maps else [("saliency", unit)]
+    if target.image is not None:
+        place = ("layer", "image")
+        return [("activations", place), ("guided", place), ("saliency", place)]
+    if target.label is not None:
+        return [("confusion", ("label", "predicted"))]
+    if target.layer is not None:
+        return [("statistics", ("layer",)), ("activations", ("layer",))]
+    return []
+
+
+def in_words(target: Target | None, classes: Sequence[str], *, beside: str = "") -> str:
+    """`conv2, map 17 at 5,9 of image 871 · cat → dog`, without what the caption `beside` it says already."""
+    if target is None:
+        return ""
+    place = [] if target.layer is None else [target.layer]
+    if target.map is not None and not any(f"{word} {target.map}" in beside for word in ("map", "filter")):
+        place.append(f"map {target.map}" + (f" at {target.row},{target.column}" if target.row is not None else ""))
+    words = [", ".join(place)]
+    if target.image is not None and f"#{target.image} " not in beside and f"#{target.image}:" not in beside:
+        words.append(f"image {target.image}")
+    named = [classes[label] for label in (target.label, target.predicted) if label is not None and label < len(classes)]
+    if "→" not in beside:
+        words.append(" → ".join(named))
+    if target.epoch is not None:
+        words.append(f"epoch {target.epoch}")
+    return " · ".join(part for part in words if part and part not in beside)

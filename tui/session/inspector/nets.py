@@ -1,0 +1,230 @@
+"""The nets that are looked at: opened from the disk, or asked of the thread that trains them; and what was seen of each."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from concurrent.futures import CancelledError, wait
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from convtui.engine.errors import ConvtuiError
+from convtui.tui.session.between_pulls import BetweenPulls
+from convtui.tui.session.inspector.messages import About, Layer
+
+if TYPE_CHECKING:
+    from convtui.engine.data.split import Dataset
+    from convtui.engine.lens.subject import Subject
+    from convtui.engine.store import Run, Store
+    from convtui.engine.training import Training
+
+T = TypeVar("T")
+
+NETS = 4
+"""Nets that are kept open."""
+ANSWERS = 48
+"""Answers that are kept, of all of them together."""
+GLANCE_SECONDS = 0.02
+"""Between two looks whether what the training thread is asked for is still wanted."""
+
+
+class TrainingEnded(Exception):
+    """The net is in training here no more: its weights are to be had from the disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Who waits for an answer: is told how it goes, and asked whether it is still wanted."""
+
+    progress: Callable[[int, int], None]
+    """Told how many of how many images are done."""
+    loading: Callable[[str, int, int], None]
+    """Told what is being loaded, how much of it is, and how much there is."""
+    overtaken: Callable[[], bool]
+
+
+Look = Callable[["Callable[[Subject], Any]"], tuple[Any, int | None]]
+"""Does some work with a net now: gives what came of it, and the step where the net is in training. Raises what the work raises,
+and TrainingEnded."""
+
+
+@dataclass(eq=False)
+class Net:
+    """A net that is kept open, and what was seen of it."""
+
+    about: About
+    look: Look
+    seen: OrderedDict[Hashable, tuple[Any, int | None]] = field(default_factory=OrderedDict)
+    """What was asked -> the answer, and the step of a net in training."""
+
+    def answer(self, what: Hashable, work: Callable[[Subject], T]) -> tuple[T, int | None]:
+        """Look, unless that was done before: then the same answer once more."""
+        if what not in self.seen:
+            self.seen[what] = self.look(work)
+        self.seen.move_to_end(what)
+        return self.seen[what]
+
+
+class Nets:
+    """Opens nets, and keeps the newest few open. For one thread."""
+
+    def __init__(
+        self,
+        store: Callable[[], Store],
+        waiting: Waiting,
+        *,
+        device: str = "auto",
+        data_dir: Path | None = None,
+        between_pulls: BetweenPulls | None = None,
+    ) -> None:
+        self._store, self._waiting = store, waiting
+        self._device, self._data_dir = device, data_dir
+        self._between_pulls = between_pulls or BetweenPulls()
+        self._open: OrderedDict[tuple[int, str], Net] = OrderedDict()
+        self._images: tuple[tuple[int, str], Dataset] | None = None
+
+    def newest(self) -> int:
+        """The newest run that has weights. Raises ConvtuiError where there is none."""
+        store = self._store()
+        for run in store.runs():
+            assert run.id is not None
+            if store.checkpoints(run.id):
+                return run.id
+        raise ConvtuiError("no run has weights to look at yet: train one on the page New (2)")
+
+    def is_open(self, run_id: int, epoch: str) -> bool:
+        return (run_id, epoch) in self._open
+
+    def open(self, run_id: int, epoch: str) -> Net:
+        """The run's net as it was at `epoch`, or as it is where it is in training here and the last weights are meant.
+
+        Raises what `engine.lens.opening.of_run` raises.
+        """
+        key = (run_id, epoch)
+        if key not in self._open:
+            self._open[key] = (epoch == "last" and self._in_training(run_id)) or self._on_disk(run_id, epoch)
+            while len(self._open) > NETS:
+                self._open.popitem(last=False)
+        self._open.move_to_end(key)
+        return self._open[key]
+
+    def forget(self, run_id: int) -> None:
+        """Open this run's nets anew next time."""
+        for key in [key for key in self._open if key[0] == run_id]:
+            del self._open[key]
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self._open.clear()
+        self._images = None
+
+    def trim(self, newest: Net) -> None:
+        """Keep no more than `ANSWERS` answers, those of the net in hand longest."""
+        for net in (*(each for each in self._open.values() if each is not newest), newest):
+            while net.seen and sum(len(each.seen) for each in self._open.values()) > ANSWERS:
+                net.seen.popitem(last=False)
+
+    # --------------------------------------------------------------------------------------------------------- opening
+
+    def _in_training(self, run_id: int) -> Net | None:
+        store = self._store()
+        run = store.run(run_id)
+        look = partial(_look_between_pulls, store, run, self._between_pulls, self._waiting)
+        try:
+            about, _ = look(partial(_about, run))
+        except TrainingEnded:
+            return None
+        return Net(replace(about, in_training=True), look)
+
+    def _on_disk(self, run_id: int, epoch: str) -> Net:
+        from convtui.engine.device import choose, keep_freed_memory
+        from convtui.engine.lens.loading import of_run
+
+        keep_freed_memory()
+        run = self._store().run(run_id)
+        subject = of_run(
+            self._store(),
+            run,
+            epoch=epoch,
+            device=choose(self._device),
+            data_dir=self._data_dir,
+            loading=self._waiting.loading,
+            progress=self._waiting.progress,
+            cancelled=self._waiting.overtaken,
+        )
+        assert subject.spec is not None
+        subject.dataset = self._shared(subject.dataset, (run_id, subject.spec.data.model_dump_json()))
+        return Net(_about(run, subject), lambda work: (work(subject), None))
+
+    def _shared(self, load: Callable[[], Dataset], key: tuple[int, str]) -> Callable[[], Dataset]:
+        """All epochs of a run have the same images: they are loaded once, and those of one run are kept."""
+
+        def loaded() -> Dataset:
+            if self._images is None or self._images[0] != key:
+                self._images = (key, load())
+            return self._images[1]
+
+        return loaded
+
+
+def _look_between_pulls(
+    store: Store, run: Run, between_pulls: BetweenPulls, waiting: Waiting, work: Callable[[Subject], T]
+) -> tuple[T, int]:
+    """Have the thread that trains the run look at the net as it is when the turn comes."""
+    from convtui.engine.lens.loading import of_net
+    from convtui.engine.lens.subject import Cancelled
+
+    def at_rest(training: Training, dataset: Dataset) -> tuple[T, int]:
+        # Torch's global generators are not the training's here: it has put its own away.
+        subject = of_net(
+            store,
+            run,
+            training.net,
+            training.identity,
+            dataset,
+            step=training.step,
+            epoch=training.state.epoch,
+            progress=waiting.progress,
+            cancelled=lambda: waiting.overtaken() or training.stopping,
+        )
+        return work(subject), training.step
+
+    assert run.id is not None
+    future = between_pulls.ask(run.id, at_rest)
+    if future is None:
+        raise TrainingEnded
+    while not wait([future], timeout=GLANCE_SECONDS).done:
+        if waiting.overtaken() and future.cancel():
+            raise Cancelled
+    try:
+        return future.result()
+    except (CancelledError, Cancelled):
+        if waiting.overtaken():
+            raise Cancelled from None
+        raise TrainingEnded from None  # before its turn came, or for the training's sake
+
+
+def _about(run: Run, subject: Subject) -> About:
+    from convtui.engine.lens.registry import views
+
+    tape, spec = subject.tape, subject.spec
+    assert run.id is not None
+    layers = []
+    for name in tape.leaves():
+        index = tape.layers[name]
+        shape = tape.calls[index].shape if index >= 0 else subject.shape
+        layers.append(Layer(name, "×".join(map(str, shape)), len(shape) == 3))
+    return About(
+        run=run.id,
+        name=run.name,
+        total=spec.training.epochs if spec is not None else run.epoch,
+        epoch=subject.epoch,
+        epochs=[snapshot.epoch for snapshot in subject.snapshots],
+        notes=subject.notes,
+        layers=layers,
+        classes=subject.classes,
+        views=views(),
+        unfit={name: view.unfit(subject) for name, view in views().items()},
+    )

@@ -1,0 +1,32 @@
+"""How a look is kept: as a line for a shell, as a file with a name that says what it is."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from convtui.tui.session.inspector.messages import Asked
+
+
+def command(asked: Asked, *, store: Path, device: str, data_dir: Path | None) -> str:
+    """The line that shows the same in a shell."""
+    shortcuts = {"layer": "--layer", "map": "--map", "image": "--image", "label": "--class"}
+    words = ["convtui", "look", asked.view, str(asked.run)]
+    told = [] if asked.epoch == "last" else [("--epoch", asked.epoch)]
+    told += [(shortcuts[name], value) for name, value in asked.options if name in shortcuts]
+    told += [("--opt", f"{name}={value}") for name, value in asked.options if name not in shortcuts]
+    told += [("--device", device)] if device != "auto" else []
+    told += [("--store", str(store))] + ([("--data-dir", str(data_dir))] if data_dir is not None else [])
+    for name, value in told:
+        words += [f"{name}={value}"] if value.startswith("-") else [name, value]
+    return shlex.join(words)
+
+
+def file_name(asked: Asked, step: int | None = None) -> Path:
+    """A name that says what it is, and that no file has yet."""
+    said = [value for name, value in asked.options if name in ("layer", "map", "image", "label", "predicted")]
+    when = [f"step{step}"] if step is not None else [] if asked.epoch == "last" else [f"epoch{asked.epoch}"]
+    parts = (f"run{asked.run}", asked.view, *said, *when)
+    stem = "-".join("".join(c if c.isalnum() else "_" for c in Path(part).stem) for part in parts)
+    numbered = (Path(f"{stem}{f'-{number}' if number else ''}.png") for number in range(10_000))
+    return next(path for path in numbered if not path.exists())

@@ -1,0 +1,356 @@
+"""What the application does outside of the screen: one store, and one thread that trains in it.
+
+The thread pulls trainings into the store and tells the screens nothing: they read the store, as they do for runs of other
+processes, and ask through it (`Store.request`). So a training goes on whatever is on screen, and a screen never waits for it.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+from convtui.engine.errors import ConvtuiError, UsageError
+from convtui.tui.session.between_pulls import BetweenPulls
+
+if TYPE_CHECKING:
+    from convtui.engine.spec import RunSpec
+    from convtui.engine.store import Match, Run, Store
+    from convtui.engine.study import Wanted
+    from convtui.engine.training import Training
+
+
+STARTING_SECONDS = 120.0
+"""The longest that a run which is being started is waited for: torch may have to be imported, images to be counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One line for people, from the thread that trains."""
+
+    text: str
+    severity: str = "information"
+    """As Textual's notifications have it: information, warning or error."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Job:
+    run: int
+    resume: bool
+    named: bool
+    wanted: Wanted | None = None
+    """What a study wants of the run."""
+
+
+class Session:
+    """Owns the store and the thread; made when the application starts, closed when it ends."""
+
+    def __init__(self, path: Path, *, device: str = "auto", data_dir: Path | None = None) -> None:
+        """`path` of the store, `device` for new runs as `--device` takes it. Nothing is opened yet."""
+        self.path = path
+        self.device = device
+        self.data_dir = data_dir
+        self.told: deque[Told] = deque()
+        """What the thread has to say; whoever shows it takes it away."""
+        self.between_pulls = BetweenPulls()
+        """Where others ask the thread to do something with the net that it trains."""
+        self.activity = ""
+        """What the thread does before a run's first step, in a few words; empty once it trains."""
+        self.generators = threading.Lock()
+        """Held by whoever draws from torch's global generators: a training, or a trial of settings, which gives way to it."""
+        self._store: Store | None = None
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._waiting: list[_Job] = []
+        self._training: Training | None = None
+        self._run: int | None = None
+        self._closing = False
+        self._closed = False
+        self._lock = threading.Lock()
+        self._admission = threading.Lock()
+        """Held while a run is made and queued here: one that is admitted is known to whoever closes the session."""
+        self._starting = 0
+        self._started = threading.Condition()
+        self._thread = threading.Thread(target=self._work, name="training", daemon=True)
+
+    def open(self) -> None:
+        """Open the store, making it where there is none, and start the thread; slow, for a thread. Raises StoreError."""
+        from convtui.engine.device import keep_freed_memory
+        from convtui.engine.store import Store
+
+        keep_freed_memory()
+        self._store = Store.open(self.path)
+        self._thread.start()
+
+    @property
+    def store(self) -> Store:
+        """The store. Only after `open`."""
+        assert self._store is not None, "the session is not open yet"
+        return self._store
+
+    @property
+    def is_open(self) -> bool:
+        return self._store is not None
+
+    @property
+    def training(self) -> int | None:
+        """The run that this process trains now."""
+        return self._run
+
+    @property
+    def in_hand(self) -> list[int]:
+        """The runs that this process trains or has queued, in their order."""
+        with self._lock:
+            return ([self._run] if self._run is not None else []) + [job.run for job in self._waiting]
+
+    @property
+    def starting(self) -> int:
+        """How many runs a person has asked for that are not in the store yet."""
+        return self._starting
+
+    # -------------------------------------------------------------------------------------------------- what is asked
+
+    def announce(self) -> None:
+        """Say that a run is about to be started or queued, which may take seconds: from now on it counts as one of this process.
+
+        `announced` follows, whatever became of it.
+        """
+        with self._started:
+            self._starting += 1
+
+    def announced(self) -> None:
+        """The run that was announced is queued, or will not come."""
+        with self._started:
+            self._starting -= 1
+            self._started.notify_all()
+
+    def start(self, spec: RunSpec, *, name: str, preset: str = "", note: str = "", named: bool = False) -> Run:
+        """A new run, trained after those already queued. `named` is true where the person chose the source: it is not replaced.
+
+        Raises UsageError for a name that cannot be, and once the session is being closed.
+        """
+        with self._admitted():
+            run = self.store.create_run(name=name, preset=preset, spec=spec, dataset=spec.data.source, note=note)
+            assert run.id is not None
+            self._queue(_Job(run.id, resume=False, named=named))
+        return run
+
+    def resume(self, run_id: int, spec: RunSpec | None = None) -> None:
+        """Let a run of this store go on, in this process, with `spec` in place of its settings where there is one: a greater total.
+
+        A run that waits for a process that is gone is taken over. Raises RunBusy where a living process has it; then its settings
+        stay.
+        """
+        with self._admitted():
+            self.store.queue(run_id)
+            if spec is not None:
+                self.store.set_spec(run_id, spec)
+            self._queue(_Job(run_id, resume=True, named=True))
+
+    def queue(self, wanted: Wanted) -> Match:
+        """A run that a study wants, made if it is missing, trained after those already queued; what is done or in somebody's hands
+        is left alone. Gives how it stood. Raises StoreError."""
+        from convtui.engine.study.running import lacks_statistics, take
+
+        with self._admitted():
+            found = take(self.store, wanted, hold="queue")
+            if found.is_open or lacks_statistics(self.store, wanted, found):
+                assert found.run is not None
+                assert found.run.id is not None
+                self._queue(_Job(found.run.id, resume=found.standing == "unfinished", named=True, wanted=wanted))
+        return found
+
+    def take_out(self, run_ids: Sequence[int]) -> list[int]:
+        """Take those of these runs that still wait, for this process or another, out of the queue. Gives their ids."""
+        out = [run_id for run_id in run_ids if self.store.give_up(run_id, "stopped", "taken out of the queue before its turn came")]
+        with self._lock:
+            self._waiting = [job for job in self._waiting if job.run not in out]
+        return out
+
+    def hand_on(self) -> list[int]:
+        """Let the runs of this process go on, one after another, in a process that lives on without this one. Gives their ids.
+
+        Those that are being started are waited for. Raises ConvtuiError where no process can be started: then all are saved, and
+        stopped.
+        """
+        from convtui.tui.session.detached import start_detached
+
+        with self._started:
+            self._started.wait_for(lambda: not self._starting, STARTING_SECONDS)
+        training, ids = self._run, self.in_hand
+        self.stop()
+        going_on = []
+        for run_id in ids:
+            run = self.store.run(run_id)
+            if run.status == "stopped" and run_id == training:
+                self.store.queue(run_id)
+                going_on.append(run)
+            elif run.status == "queued":
+                going_on.append(run)
+        with self._lock:
+            self._waiting = []
+        if going_on:
+            device = going_on[0].device or self.device
+            runs = [run.id or 0 for run in going_on]
+            try:
+                start_detached(self.store, runs, device=device, data_dir=self.data_dir, as_json=False, quiet=True)
+            except (OSError, subprocess.SubprocessError) as error:
+                for run_id in runs:
+                    self.store.give_up(run_id, "stopped", "no process could be started to go on with it")
+                raise ConvtuiError(
+                    f"no process could be started to go on with run {runs[0]} ({error}): it is saved, "
+                    f"'convtui resume {runs[0]}' goes on"
+                ) from error
+        return ids
+
+    def stop(self) -> None:
+        """Stop and save the training in hand, begin no other, and wait until that is done. Queued runs stay queued."""
+        with self._admission, self._lock:
+            self._closing = True
+            training = self._training
+        if training is not None:
+            training.stop()
+        if self._thread.is_alive():
+            self._jobs.put(None)
+            self._thread.join()
+
+    def close(self) -> None:
+        """Stop, let go of what never began, and close the store; a second time does nothing."""
+        self.stop()
+        with self._lock:
+            waiting, self._waiting = self._waiting, []
+            closing, self._closed = not self._closed, True
+        if closing and self._store is not None:
+            for job in waiting:
+                self._store.give_up(job.run, "stopped", "the application was left before its turn came")
+            self._store.close()
+
+    # ------------------------------------------------------------------------------------------------------ the thread
+
+    @contextmanager
+    def _admitted(self) -> Iterator[None]:
+        """Make and queue a run in this block. Raises UsageError once the session is being closed: nobody would train it."""
+        with self._admission:
+            if self._closing:
+                raise UsageError("convtui is being left: nothing more is started here")
+            yield
+
+    def _queue(self, job: _Job) -> None:
+        with self._lock:
+            self._waiting.append(job)
+        self._jobs.put(job)
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            with self._lock:
+                if self._closing:
+                    return  # what waits stays queued, for whoever closes the session to decide
+                if job not in self._waiting:
+                    continue  # it was taken out
+                self._waiting.remove(job)
+                self._run = job.run
+            try:
+                self._train(job)
+                self._keep_statistics(job)
+            except ConvtuiError as error:
+                self._say(f"run {job.run}: {error}", "error")
+                self._store_gives_up(job.run, str(error))
+            except Exception as error:
+                from convtui.tui.log import log
+
+                self._say(f"run {job.run} failed: {type(error).__name__}: {error}; the full story is in {log(error)}", "error")
+                self._store_gives_up(job.run, f"{type(error).__name__}: {error}")
+            finally:
+                with self._lock:
+                    self._run, self._training = None, None
+                self.activity = ""
+
+    def _train(self, job: _Job) -> None:
+        from convtui.engine import events
+        from convtui.engine.data.catalog import load
+        from convtui.engine.device import choose
+        from convtui.engine.spec import changed
+        from convtui.engine.training.recording import recorded
+
+        run = self.store.run(job.run)
+        if run.status != "queued":
+            return  # somebody took it out of the queue
+        device = choose(self.device)
+        spec = run.settings
+
+        def loading(what: str, done: int, total: int) -> None:
+            self.activity = f"{what}: {done:,} of {total:,}"
+
+        self.activity = "reading the images"
+        dataset = load(spec.data, self.data_dir, named=job.named, progress=loading)
+        for note in dataset.notes:
+            self._say(note)
+        spec = changed(spec, {"data.source": dataset.source} | dict(dataset.relaxed))
+        claimed = self.store.claim(job.run, queued=True)
+        self.store.set_spec(job.run, spec)
+        threads = int(run.repeatable.get("threads", 0)) if job.resume else 0
+        between = self.between_pulls
+        with (
+            self.generators,
+            recorded(self.store, claimed, spec, dataset, device, threads=threads, resume=job.resume, sleep=between.wait) as (
+                training,
+                pulled,
+            ),
+            between.of(job.run, training, dataset),
+        ):
+            with self._lock:
+                self._training = training
+                if self._closing:
+                    training.stop()
+            for event in pulled:
+                self.activity = ""
+                between.serve()
+                if isinstance(event, events.Message) and event.severity != "info":
+                    self._say(f"run {job.run}: {event.text}", event.severity)
+                if isinstance(event, events.Ending):
+                    severity = "warning" if isinstance(event, events.Diverged) else "information"
+                    self._say(_ending(job.run, claimed.name, event), severity)
+
+    def _keep_statistics(self, job: _Job) -> None:
+        """Figures of layers that a study wants of a run that is over."""
+        if job.wanted is None or not job.wanted.statistics or self._closing:
+            return
+        from convtui.engine.device import choose
+        from convtui.engine.study.running import keep_statistics, lacks_statistics, standing
+
+        (found,) = standing(self.store, [job.wanted])
+        if lacks_statistics(self.store, job.wanted, found):
+            self.activity = "statistics of its layers"
+            keep_statistics(self.store, job.wanted, job.run, choose(self.device), self.data_dir)
+
+    def _store_gives_up(self, run_id: int, reason: str) -> None:
+        self._guarded(lambda: self.store.give_up(run_id, "failed", reason))
+
+    def _guarded(self, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except ConvtuiError as error:
+            self._say(str(error), "error")
+
+    def _say(self, text: str, severity: str = "information") -> None:
+        self.told.append(Told(text, severity))
+
+
+def _ending(run_id: int, name: str, ending: object) -> str:
+    from convtui.engine import events
+    from convtui.tui.render.text import duration, percent
+
+    match ending:
+        case events.Diverged():
+            return f"run {run_id} ({name}) diverged: {ending.reason}"
+        case events.Finished() | events.Stopped():
+            word = "finished" if isinstance(ending, events.Finished) else "stopped, saved"
+            accuracy = ending.values.get("test_accuracy")
+            return f"run {run_id} ({name}) {word}: test accuracy {percent(accuracy)}, {duration(ending.seconds)}"
+        case _:
+            return f"run {run_id} ({name}) ended"
