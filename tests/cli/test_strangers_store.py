@@ -26,6 +26,9 @@ from tests.tui.stores import add_run
 
 ESCAPES = "\x1b]0;owned\x07\x9b31m\u202e"
 TABLES = ("run", "attempt", "metric", "confusion", "checkpoint", "message", "request", "identity")
+TEXTS = [
+    (name, column.name) for name in TABLES for column in StoreTable.metadata.tables[name].columns if column.type.python_type is str
+]
 COLUMNS = [(name, column.name) for name in TABLES for column in StoreTable.metadata.tables[name].columns]
 VALUES = st.one_of(
     st.integers(-(2**63), 2**63 - 1),
@@ -105,6 +108,13 @@ def test_any_value_in_any_column_ends_in_a_result_or_one_line(
     assert printed.code in (0, 1, 2)
     assert "the full story" not in printed.err
     assert not {letter for letter in ESCAPES if letter in printed.out + printed.err and letter not in "]0;owned31m"}
+
+
+@pytest.mark.parametrize(("table", "column"), TEXTS)
+def test_no_text_of_a_row_steers_the_terminal(path: Path, convtui: Convtui, table: str, column: str) -> None:
+    put(path, f"UPDATE {table} SET {column} = ?", values=("\x1b[31m\x03\u202eowned",))
+    printed = convtui("runs", "show", "1", "--store", str(path))
+    assert not {letter for letter in printed.out + printed.err if letter in "\x1b\x03\u202e"}
 
 
 @pytest.mark.parametrize(

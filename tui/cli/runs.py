@@ -117,20 +117,20 @@ def show_run(reference: RunName, as_json: AsJson = False, store_path: StorePath 
     final = {name: measured.pop(name) for name in list(measured) if name.startswith("final_")}
     for name, text in _outline(run, final):
         if text:
-            print(labelled(name, clean(text)))
+            print(labelled(name, text))
     if curves["test_loss"]:
         accuracy, loss = (sparkline(curves[name], 30) for name in ("test_accuracy", "test_loss"))
         print(labelled("curves", f"test accuracy {accuracy}  test loss {loss}"))
     if stability is not None:
         print(labelled("stability", f"the loss changes by {number(stability)} from step to step, over the last half"))
     for index, text in enumerate(_grouped(measured)):
-        print(labelled("" if index else "measured", clean(text)))
+        print(labelled("" if index else "measured", text))
     _print_settings(run)
     for checkpoint in checkpoints:
         where = f"epoch {checkpoint.epoch}, step {checkpoint.step:,}"
-        print(labelled(checkpoint.kind, f"{where}: {clean(folder / checkpoint.file)} ({size(checkpoint.bytes)})"))
+        print(labelled(checkpoint.kind, f"{where}: {folder / checkpoint.file} ({size(checkpoint.bytes)})"))
     for message in messages:
-        print(labelled(message.severity, f"step {message.step:,}: {clean(message.text)}"))
+        print(labelled(message.severity, f"step {message.step:,}: {message.text}"))
 
 
 @app.command()
@@ -300,23 +300,23 @@ def _print_settings(run: Run) -> None:
     try:
         settings = run.settings
     except SpecError as error:
-        print(labelled("settings", f"{clean(run.spec)} (not this program's: {clean(error)})"))
+        print(labelled("settings", f"{run.spec} (not this program's: {error})"))
         return
     changed = difference(RunSpec(), settings)
     for index, (path, (_, value)) in enumerate(changed.items()):
-        print(labelled("" if index else "settings", f"{path} = {clean(value)}"))
+        print(labelled("" if index else "settings", f"{path} = {value}"))
     provenance = run.repeatable
     if provenance:
         earlier = provenance.pop("earlier", [])
         newest = provenance.pop("command", [])
         if classes := provenance.pop("classes", []):
-            print(labelled("classes", clean(", ".join(map(str, classes)))))
+            print(labelled("classes", ", ".join(map(str, classes))))
         if images := provenance.pop("images", {}):
-            print(labelled("images", clean(", ".join(f"{split} {digest}" for split, digest in images.items()))))
+            print(labelled("images", ", ".join(f"{split} {digest}" for split, digest in images.items())))
         command = shlex.join(map(str, earlier[0].get("command", newest) if earlier else newest))
         if provenance:  # of a run that never began only the command is known
-            print(labelled("made with", clean(", ".join(f"{name} {value}" for name, value in provenance.items()))))
-        print(labelled("command", clean(command)))
+            print(labelled("made with", ", ".join(f"{name} {value}" for name, value in provenance.items())))
+        print(labelled("command", command))
 
 
 def _form(asked: str | None, out: Path | None) -> str:

@@ -11,6 +11,8 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
+from convtui.tui.render.text import clean
+
 PIPE_WIDTH = 240
 """Columns where there is no terminal: what goes into a pipe is not cut to 80."""
 LABEL_WIDTH = 12
@@ -67,8 +69,9 @@ def wrapped(text: str, indent: str = "") -> str:
 
 
 def labelled(label: str, text: str) -> str:
-    """`text` behind its label, wrapped between words under itself."""
+    """`text` behind its label, wrapped between words under itself; both without what could steer a terminal."""
+    label = clean(label)
     lines = textwrap.wrap(
-        text, max(40, width() - LABEL_WIDTH), break_long_words=False, break_on_hyphens=False, replace_whitespace=False
+        clean(text), max(40, width() - LABEL_WIDTH), break_long_words=False, break_on_hyphens=False, replace_whitespace=False
     )
     return f"\n{'':<{LABEL_WIDTH}}".join([f"{label:<{LABEL_WIDTH}}{lines[0]}", *lines[1:]]) if lines else label
