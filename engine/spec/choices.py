@@ -17,6 +17,7 @@ Fit = Literal["resize", "crop"]
 Order = Literal["shuffle", "fixed", "by_class"]
 
 UpdateRule = Literal["sgd", "nesterov", "rmsprop", "adam", "adamw"]
+"""`takes_momentum` and engine/training/optimisers.py know each."""
 Schedule = Literal["constant", "exponential", "step", "cosine", "one_cycle"]
 
 Loss = Literal["cross_entropy", "sum_squares"]
@@ -38,5 +39,16 @@ def channels_of(colour: Colour) -> int:
             return 1
         case "rgb":
             return 3
+        case other:
+            assert_never(other)
+
+
+def takes_momentum(rule: UpdateRule) -> bool:
+    """Whether the setting `optimiser.momentum` means something to this rule."""
+    match rule:
+        case "sgd" | "nesterov" | "rmsprop":
+            return True
+        case "adam" | "adamw":
+            return False
         case other:
             assert_never(other)

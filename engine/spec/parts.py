@@ -24,6 +24,7 @@ from convtui.engine.spec.choices import (
     Schedule,
     UpdateRule,
     channels_of,
+    takes_momentum,
 )  # fmt: skip
 
 
@@ -196,17 +197,6 @@ class OptimiserSpec(Part):
     step_epochs: float = hyper(10.0, "time between two falls of the step schedule", "epochs", gt=0, le=100_000)
     warmup_epochs: float = hyper(0.0, "straight rise from zero before the cosine schedule", "epochs", ge=0, le=1000)
 
-    @property
-    def takes_momentum(self) -> bool:
-        """Whether `momentum` means something to the update rule."""
-        match self.name:
-            case "sgd" | "nesterov" | "rmsprop":
-                return True
-            case "adam" | "adamw":
-                return False
-            case other:
-                assert_never(other)
-
 
 class TrainingSpec(Part):
     """How long to train, what to minimise, when to look and what to keep."""
@@ -290,7 +280,7 @@ class RunSpec(Part):
                 f"model.output_activation = {self.model.output_activation}, but training.loss = cross_entropy has a softmax of its "
                 "own after the output: set model.output_activation = none or training.loss = sum_squares"
             )
-        if self.optimiser.momentum and not self.optimiser.takes_momentum:
+        if self.optimiser.momentum and not takes_momentum(self.optimiser.name):
             raise ValueError(
                 f"optimiser.momentum = {self.optimiser.momentum:g} means something to sgd, nesterov and rmsprop only, but "
                 f"optimiser.name = {self.optimiser.name}: set optimiser.name = sgd or optimiser.momentum = 0"

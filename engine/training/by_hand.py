@@ -18,11 +18,11 @@ from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor, nn
 
 from convtui.engine.models import summarise
+from convtui.engine.models.activations import Array, Nonlinearity, nonlinearity
 from convtui.engine.spec import RunSpec, TrainingSpec
 from convtui.engine.spec.choices import StepPath
 from convtui.engine.training.losses import mean_squared_error
-from convtui.engine.training.metric_buffer import Pending
-from convtui.engine.training.nonlinearities import Array, Nonlinearity, nonlinearity
+from convtui.engine.training.metric_buffer import MetricBuffer
 from convtui.engine.training.step import EagerStep, Step
 
 LARGEST = 2**18
@@ -67,42 +67,43 @@ class ByHandStep(Step):
     ) -> None:
         super().__init__(spec, net, optimiser, device)
         rule = spec.optimiser
-        self.plain = rule.name == "sgd" and not (rule.momentum or rule.weight_decay or rule.clip_norm or self.measures.chosen)
-        """Whether the update is w - rate x dE/dw and nothing else, and nobody asks for dE/dw."""
+        beyond_sgd = rule.momentum or rule.weight_decay or rule.clip_norm
+        self.plain = rule.name == "sgd" and not (beyond_sgd or self.layer_metrics.watches_updates)
+        """Whether the update is w - rate x dE/dw and nothing else, and dE/dw itself is not asked for."""
         layers = by_hand(net, shape, descend=self.plain)
         self.layers = list(layers.values())
         first = next(place for place, layer in enumerate(self.layers) if isinstance(layer, Convolution | Dense))
         self.way_back = list(layers.items())[: first - 1 if first else None : -1]
         """With their names, the last one first, as far as there is something to train."""
 
-    def train(self, images: Tensor, labels: Tensor, rate: float, pending: Pending) -> None:
+    def train(self, images: Tensor, labels: Tensor, rate: float, buffer: MetricBuffer) -> None:
         label = int(labels[0])
-        keep, add = (1.0, -rate) if self.plain else (0.0, 1.0)
+        beta, alpha = (1.0, -rate) if self.plain else (0.0, 1.0)
         with np.errstate(all="ignore"):  # what is not finite is seen, and said, once an event
             values = images[0].numpy()
             for layer in self.layers:
                 values = layer.forward(values)
-            loss, deltas = loss_and_deltas(self.spec.training, values, label)
+            loss, grad_output = loss_and_gradient(self.spec.training, values, label)
             for name, layer in self.way_back:
-                if name in self.measures.conv_deltas:
-                    pending.means[f"conv_deltas/{name}"].append(float(np.abs(deltas).sum()))
-                deltas = layer.backward(deltas, keep, add)
-        pending.losses.append(loss)
-        pending.correct.append(float(values.argmax() == label))
+                if name in self.layer_metrics.conv_deltas:
+                    buffer.means[f"conv_deltas/{name}"].append(float(np.abs(grad_output).sum()))
+                grad_output = layer.backward(grad_output, beta, alpha)
+        buffer.losses.append(loss)
+        buffer.correct.append(float(values.argmax() == label))
         if "mean_squared_error" in self.spec.training.measures:
             outputs = torch.from_numpy(values)[None]
-            pending.means["train_mean_squared_error"].append(float(mean_squared_error(self.spec.training, outputs, labels)))
+            buffer.means["train_mean_squared_error"].append(float(mean_squared_error(self.spec.training, outputs, labels)))
         if not self.plain:
-            self.update(rate, pending)
-        pending.weight_sums.append(0.0)
+            self.update(rate, buffer)
+        buffer.weight_sums.append(0.0)
 
-    def look(self, pending: Pending) -> None:
-        """The sum of the weights once an event: at every step it would cost a fifth of it."""
-        if pending.weight_sums:
-            pending.weight_sums[-1] = float(self.weight_sum())
+    def before_flush(self, buffer: MetricBuffer) -> None:
+        """The sum of the weights once per event: at every step it would cost a fifth of the step."""
+        if buffer.weight_sums:
+            buffer.weight_sums[-1] = float(self.weight_sum())
 
 
-def loss_and_deltas(spec: TrainingSpec, outputs: Array, label: int) -> tuple[float, Array]:
+def loss_and_gradient(spec: TrainingSpec, outputs: Array, label: int) -> tuple[float, Array]:
     """The spec's loss of one image's outputs [classes], and its derivative by each of them; as `losses.loss` has it."""
     wanted = np.full_like(outputs, spec.label_smoothing / len(outputs))
     wanted[label] += 1 - spec.label_smoothing
@@ -128,8 +129,8 @@ class Layer(Protocol):
     def forward(self, values: Array) -> Array:
         """From what goes in to what comes out."""
 
-    def backward(self, deltas: Array, keep: float, add: float) -> Array:
-        """From dE/d(what came out) to dE/d(what went in); each target becomes `keep` x target + `add` x dE/dw."""
+    def backward(self, grad_output: Array, beta: float, alpha: float) -> Array:
+        """From dE/d(what came out) to dE/d(what went in); each accumulator becomes `beta` x itself + `alpha` x dE/dw."""
 
 
 def is_known(net: nn.Module, shape: tuple[int, ...]) -> bool:
@@ -143,7 +144,7 @@ def is_known(net: nn.Module, shape: tuple[int, ...]) -> bool:
 def by_hand(net: nn.Module, shape: tuple[int, ...], *, descend: bool) -> dict[str, Layer]:
     """The layers of `net`, for images of `shape`, by their names.
 
-    The target of a layer's dE/dw is, to `descend`, the parameters themselves; else their `grad`, which is made here.
+    dE/dw is added, to `descend`, to the parameters themselves; else to their `grad`, which is made here.
     """
     layers: dict[str, Layer] = {}
     for name, layer in net.named_children():
@@ -151,17 +152,17 @@ def by_hand(net: nn.Module, shape: tuple[int, ...], *, descend: bool) -> dict[st
         if not descend:
             for parameter in layer.parameters():
                 parameter.grad = torch.zeros_like(parameter)
-        targets = [parameter.detach() if descend else parameter.grad for parameter in layer.parameters()]
+        accumulators = [parameter.detach() if descend else parameter.grad for parameter in layer.parameters()]
         made: Convolution | Pool | Flatten | Dense | Activation
         match layer:
             case nn.Conv2d():
-                made = Convolution(layer, targets, shape, first=not trained)
+                made = Convolution(layer, accumulators, shape, first=not trained)
             case nn.MaxPool2d():
                 made = Pool(layer, shape)
             case nn.Flatten():
                 made = Flatten(shape)
             case nn.Linear():
-                made = Dense(layer, targets, first=not trained)
+                made = Dense(layer, accumulators, first=not trained)
             case _:
                 does = nonlinearity(layer)
                 assert does is not None, "`is_known` has not been asked"
@@ -189,8 +190,8 @@ def _is_known(layer: nn.Module) -> bool:
 class Convolution:
     """v = W * columns + b: every window of the image as one column ("im2col"), so that a convolution is one product."""
 
-    def __init__(self, layer: nn.Conv2d, targets: Sequence[Any], shape: tuple[int, ...], *, first: bool) -> None:
-        """For images of `shape` [C, H, W]; `targets` of weight and bias. What goes into a net needs no derivative."""
+    def __init__(self, layer: nn.Conv2d, accumulators: Sequence[Any], shape: tuple[int, ...], *, first: bool) -> None:
+        """For images of `shape` [C, H, W]; `accumulators` of weight and bias. What goes into a net needs no derivative."""
         (channels, height, width), kernel, step = shape, layer.kernel_size[0], layer.stride[0]
         assert isinstance(layer.padding, tuple)
         assert layer.bias is not None
@@ -198,21 +199,21 @@ class Convolution:
         self.inside = np.s_[:, border : border + height, border : border + width]
         self.padded = np.zeros((channels, height + 2 * border, width + 2 * border), np.float32)
         windows = sliding_window_view(self.padded, (kernel, kernel), (1, 2))[:, ::step, ::step]
-        # [K, K, C, H', W']: kernels lie in memory with their channels last.
+        # [K, K, C, H', W']: kernels have their channels last in memory.
         self.windows = windows.transpose(3, 4, 0, 1, 2)
         self.columns = np.empty_like(self.windows, order="C")
         self.shape = (layer.out_channels, *windows.shape[1:3])
         self.out = np.empty(self.shape, np.float32)
         self.weight, self.bias = _rows(layer.weight.detach()), layer.bias.detach()[:, None]
-        self.weight_target, self.bias_target = _rows(targets[0]), targets[1]
+        self.weight_accumulator, self.bias_accumulator = _rows(accumulators[0]), accumulators[1]
         self.ones = torch.ones(math.prod(self.shape[1:]))
         self.as_product = torch.from_numpy(self.columns).view(self.weight.shape[1], -1), _flat(self.out)
-        # Where a window's pixel (row, column) of the kernel lies in the padded image, for all windows.
+        # Where a window's pixel (row, column) of the kernel is in the padded image, for all windows.
         spans = [slice(start, start + step * count, step) for count in self.shape[1:] for start in range(kernel)]
         self.places = [
             (row, column, np.s_[:, spans[row], spans[kernel + column]]) for row in range(kernel) for column in range(kernel)
         ]
-        self.down = None if first else (np.empty_like(self.padded), np.empty_like(self.columns))
+        self.grad_input = None if first else (np.empty_like(self.padded), np.empty_like(self.columns))
 
     def forward(self, values: Array) -> Array:
         self.padded[self.inside] = values
@@ -221,18 +222,18 @@ class Convolution:
         torch.addmm(self.bias, self.weight, columns, out=out)
         return self.out
 
-    def backward(self, deltas: Array, keep: float, add: float) -> Array:
-        rows = _flat(deltas)
-        if self.down is not None:
-            image, columns = self.down
+    def backward(self, grad_output: Array, beta: float, alpha: float) -> Array:
+        rows = _flat(grad_output)
+        if self.grad_input is not None:
+            image, columns = self.grad_input
             torch.mm(self.weight.T, rows, out=torch.from_numpy(columns).view(self.weight.shape[1], -1))
             image[...] = 0
             for row, column, place in self.places:
                 image[place] += columns[row, column]
-            deltas = image[self.inside]
-        self.weight_target.addmm_(rows, self.as_product[0].T, beta=keep, alpha=add)
-        self.bias_target.addmv_(rows, self.ones, beta=keep, alpha=add)
-        return deltas
+            grad_output = image[self.inside]
+        self.weight_accumulator.addmm_(rows, self.as_product[0].T, beta=beta, alpha=alpha)
+        self.bias_accumulator.addmv_(rows, self.ones, beta=beta, alpha=alpha)
+        return grad_output
 
 
 class Pool:
@@ -240,7 +241,7 @@ class Pool:
 
     def __init__(self, layer: nn.MaxPool2d, shape: tuple[int, ...]) -> None:
         self.size, self.step = layer.kernel_size, layer.stride
-        self.down = np.empty(shape, np.float32)
+        self.grad_input = np.empty(shape, np.float32)
         pooled, self.switches = self._pool(torch.zeros(shape))
         self.shape = tuple(pooled.shape)
 
@@ -251,10 +252,10 @@ class Pool:
         pooled, self.switches = self._pool(torch.from_numpy(values))
         return pooled.numpy()
 
-    def backward(self, deltas: Array, _keep: float, _add: float) -> Array:
-        self.down[...] = 0
-        _flat(self.down).scatter_add_(1, self.switches.flatten(1), _flat(deltas))
-        return self.down
+    def backward(self, grad_output: Array, _beta: float, _alpha: float) -> Array:
+        self.grad_input[...] = 0
+        _flat(self.grad_input).scatter_add_(1, self.switches.flatten(1), _flat(grad_output))
+        return self.grad_input
 
 
 class Flatten:
@@ -267,33 +268,33 @@ class Flatten:
     def forward(self, values: Array) -> Array:
         return values.reshape(-1)
 
-    def backward(self, deltas: Array, _keep: float, _add: float) -> Array:
-        return deltas.reshape(self.before)
+    def backward(self, grad_output: Array, _beta: float, _alpha: float) -> Array:
+        return grad_output.reshape(self.before)
 
 
 class Dense:
     """v = W y + b."""
 
-    def __init__(self, layer: nn.Linear, targets: Sequence[Any], *, first: bool) -> None:
-        """`targets` of weight and bias. What goes into a net needs no derivative."""
+    def __init__(self, layer: nn.Linear, accumulators: Sequence[Any], *, first: bool) -> None:
+        """`accumulators` of weight and bias. What goes into a net needs no derivative."""
         self.shape = (layer.out_features,)
         self.weight, self.bias = layer.weight.detach(), layer.bias.detach()
-        self.weight_target, self.bias_target = targets
+        self.weight_accumulator, self.bias_accumulator = accumulators
         self.values = torch.empty(layer.in_features)
-        self.down = None if first else torch.empty(layer.in_features)
+        self.grad_input = None if first else torch.empty(layer.in_features)
 
     def forward(self, values: Array) -> Array:
         self.values = torch.from_numpy(values)
         return torch.addmv(self.bias, self.weight, self.values).numpy()
 
-    def backward(self, deltas: Array, keep: float, add: float) -> Array:
-        column = torch.from_numpy(deltas)
-        if self.down is not None:
-            torch.mv(self.weight.T, column, out=self.down)
-            deltas = self.down.numpy()
-        self.weight_target.addr_(column, self.values, beta=keep, alpha=add)
-        self.bias_target.mul_(keep).add_(column, alpha=add)
-        return deltas
+    def backward(self, grad_output: Array, beta: float, alpha: float) -> Array:
+        column = torch.from_numpy(grad_output)
+        if self.grad_input is not None:
+            torch.mv(self.weight.T, column, out=self.grad_input)
+            grad_output = self.grad_input.numpy()
+        self.weight_accumulator.addr_(column, self.values, beta=beta, alpha=alpha)
+        self.bias_accumulator.mul_(beta).add_(column, alpha=alpha)
+        return grad_output
 
 
 class Activation:
@@ -308,15 +309,15 @@ class Activation:
         self.values = self.does.value(values)
         return self.values
 
-    def backward(self, deltas: Array, _keep: float, _add: float) -> Array:
-        return np.multiply(deltas, self.does.derivative(self.values))
+    def backward(self, grad_output: Array, _beta: float, _alpha: float) -> Array:
+        return np.multiply(grad_output, self.does.derivative(self.values))
 
 
 def _rows(kernels: Tensor) -> Tensor:
-    """Kernels [N, C, K, K], channels last in memory, as one row each; the same memory."""
+    """Kernels [N, C, K, K], channels last in memory, as one row each; shares their memory."""
     return kernels.permute(0, 2, 3, 1).view(len(kernels), -1)
 
 
 def _flat(maps: Array) -> Tensor:
-    """Maps [C, H, W] as one row each; the same memory where they lie in one piece."""
+    """Maps [C, H, W] as one row each; shares their memory where they are contiguous."""
     return torch.from_numpy(maps).flatten(1)

@@ -13,7 +13,7 @@ from convtui.engine.data.batches import Standardise
 from convtui.engine.data.split import Split
 from convtui.engine.models import at_rest
 from convtui.engine.spec import TrainingSpec
-from convtui.engine.training.layer_metrics import EvaluationMeasures
+from convtui.engine.training.layer_metrics import EvaluationMetrics
 from convtui.engine.training.losses import loss, mean_squared_error
 from convtui.engine.training.step import autocast
 
@@ -33,11 +33,11 @@ class Score:
 
 
 def evaluate(
-    net: nn.Module, split: Split, standardise: Standardise, spec: TrainingSpec, measures: EvaluationMeasures | None = None
+    net: nn.Module, split: Split, standardise: Standardise, spec: TrainingSpec, metrics: EvaluationMetrics | None = None
 ) -> Iterator[int | Score]:
     """Score the net in inference mode: yields how many images are done after each batch, and last a Score.
 
-    The loss is the spec's, without label smoothing: that is for training. `measures` are shown every batch.
+    The loss is the spec's, without label smoothing: that is for training. `metrics` are shown every batch.
 
     The mean loss weighs every image the same, a short last batch too. Training flags are put back, also when the caller
     stops half-way. `net` and `split` are on one device; the numbers do not depend on torch's generators.
@@ -51,15 +51,15 @@ def evaluate(
             with torch.inference_mode(), autocast(spec.precision, device):
                 images = standardise(split.images[start : start + BATCH])
                 # For this one pass: between two batches the puller may have passes of its own.
-                with measures.watching(net) if measures else nullcontext():
+                with metrics.watching(net) if metrics else nullcontext():
                     outputs = net(images).float()
                 losses.append(loss(spec, outputs, labels, reduction="sum"))
                 predicted = outputs.argmax(1)
                 correct.append((predicted == labels).sum())
                 if "mean_squared_error" in spec.measures:
                     squares.append(mean_squared_error(spec, outputs, labels) * len(labels))
-                if measures:
-                    measures.judge(predicted, labels)
+                if metrics:
+                    metrics.count(predicted, labels)
             yield min(start + BATCH, len(split))
     # Summed in double precision, as Python does; fetched once.
     total, right = sum(torch.stack(losses).tolist()), sum(torch.stack(correct).tolist())

@@ -28,16 +28,16 @@ from typing import Any, assert_never
 import torch
 from torch import Tensor, nn
 
+from convtui.engine.models.activations import nonlinearity
 from convtui.engine.spec import TrainingSpec
-from convtui.engine.training.metric_buffer import Pending
-from convtui.engine.training.nonlinearities import nonlinearity
+from convtui.engine.training.metric_buffer import MetricBuffer
 
 EDGE = 0.01
 """How near to an end of its range an output is saturated."""
 
 
-class StepMeasures:
-    """What is measured of every step: made once, and asked before and after each update."""
+class LayerMetrics:
+    """Metrics of every step: made once per training, and asked before and after each update."""
 
     def __init__(self, spec: TrainingSpec, net: nn.Module) -> None:
         layers = [(name, layer) for name, layer in net.named_modules() if list(layer.parameters(recurse=False))]
@@ -58,29 +58,29 @@ class StepMeasures:
                 case other:
                     assert_never(other)
         self._before: dict[str, list[Tensor]] = {}
-        self.chosen = bool(self._parameters or self._weights)
-        """False where there is nothing to be asked for before and after an update."""
+        self.watches_updates = bool(self._parameters or self._weights)
+        """False where nothing is to be recorded before and after an update."""
 
-    def of_gradients(self, pending: Pending) -> None:
+    def record_gradients(self, buffer: MetricBuffer) -> None:
         """Once the gradients are there, before they are clipped and used."""
         for name, parameters in self._parameters.items():
             gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-            pending.series[f"gradient_norm/{name}"].append(_norm(gradients))
+            buffer.series[f"gradient_norm/{name}"].append(_norm(gradients))
         self._before = {name: [weight.detach().clone() for weight in weights] for name, weights in self._weights.items()}
 
-    def of_update(self, pending: Pending) -> None:
+    def record_update(self, buffer: MetricBuffer) -> None:
         """Once the weights are the new ones."""
         for name, before in self._before.items():
             changes = [new.detach() - old for new, old in zip(self._weights[name], before, strict=True)]
-            pending.series[f"update_ratio/{name}"].append(_norm(changes) / _norm(before))
+            buffer.series[f"update_ratio/{name}"].append(_norm(changes) / _norm(before))
 
     @contextmanager
-    def of_deltas(self, pending: Pending) -> Iterator[None]:
+    def recording_deltas(self, buffer: MetricBuffer) -> Iterator[None]:
         """A forward pass within the block has its backward pass, of the batch's mean loss, measured too."""
 
         # The mean loss has the gradient of each image's own loss over N: its sum over the batch is the mean over images.
         def watch(name: str) -> Callable[[nn.Module, Any, Tensor], None]:
-            means = pending.means[f"conv_deltas/{name}"]
+            means = buffer.means[f"conv_deltas/{name}"]
 
             def hook(_layer: nn.Module, _inputs: Any, output: Tensor) -> None:
                 output.register_hook(lambda gradient: means.append(gradient.abs().sum(dtype=torch.float32)))  # type: ignore[no-untyped-call]
@@ -95,8 +95,8 @@ class StepMeasures:
                 handle.remove()
 
 
-class EvaluationMeasures:
-    """What is measured in one evaluation. Counts stay on the device until `values` is asked for."""
+class EvaluationMetrics:
+    """Metrics of one evaluation. Counts stay on the device until `values` is asked for."""
 
     def __init__(self, spec: TrainingSpec, classes: Sequence[str]) -> None:
         self._chosen = spec.measures
@@ -112,8 +112,8 @@ class EvaluationMeasures:
         handles = []
         for name, layer in net.named_modules():
             does = nonlinearity(layer)
-            if "saturated" in self._chosen and does is not None and does.ends is not None:
-                handles.append(layer.register_forward_hook(self._note_saturated(name, *does.ends)))
+            if "saturated" in self._chosen and does is not None and does.rule.ends is not None:
+                handles.append(layer.register_forward_hook(self._note_saturated(name, *does.rule.ends)))
             if "dead" in self._chosen and does is not None and does.is_flat_below_zero:
                 handles.append(layer.register_forward_hook(self._note_alive(name)))
         try:
@@ -122,8 +122,8 @@ class EvaluationMeasures:
             for handle in handles:
                 handle.remove()
 
-    def judge(self, predicted: Tensor, labels: Tensor) -> None:
-        """Count what the net takes these images for, both int64 [N]."""
+    def count(self, predicted: Tensor, labels: Tensor) -> None:
+        """Count predicted classes by true class, both int64 [N]."""
         if "confusion" in self._chosen or "class_accuracy" in self._chosen:
             classes = len(self._classes)
             counts = torch.bincount(labels * classes + predicted, minlength=classes**2)

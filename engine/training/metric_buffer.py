@@ -1,4 +1,4 @@
-"""What is measured of every step without waiting for the device, and added up once an event."""
+"""Metrics of every step, kept on the device and fetched together once per event."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from torch import Tensor
 from convtui.engine.checkpoint import State
 
 Scalar = Tensor | float
-"""A tensor [] on the device, or a number where it is known anyway."""
+"""A tensor [] on the device, or a number where it is known already."""
 
 
 @dataclass(frozen=True, slots=True)
 class NotFinite:
-    """The first step whose loss, or a weight after it, was no finite number."""
+    """The first step whose loss, or a weight after it, was not finite."""
 
     step: int
     learning_rate: float
@@ -28,40 +28,40 @@ class NotFinite:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
-    """What the steps since the last time came to."""
+class StepMetrics:
+    """Metrics of the steps since the last flush."""
 
     first_step: int
     series: dict[str, tuple[float, ...]]
-    """`batch_loss`, `batch_accuracy`, `learning_rate` and what else was chosen, a number a step each."""
+    """`batch_loss`, `batch_accuracy`, `learning_rate` and what else was chosen: one number per step each."""
     images: int
     not_finite: NotFinite | None
 
 
 @dataclass(slots=True)
-class Pending:
-    """Measures that may still lie on the device: one scalar a step each, fetched together."""
+class MetricBuffer:
+    """One scalar per step and metric, possibly still on the device, until `flush` fetches all of them together."""
 
     losses: list[Scalar] = field(default_factory=list)
     correct: list[Scalar] = field(default_factory=list)
     weight_sums: list[Scalar] = field(default_factory=list)
     """Sum of all weights after each step: not finite as soon as one weight is not, and a tenth of a norm's cost."""
     series: defaultdict[str, list[Scalar]] = field(default_factory=lambda: defaultdict(list))
-    """What is told of every step besides."""
+    """Further metrics of every step."""
     means: defaultdict[str, list[Scalar]] = field(default_factory=lambda: defaultdict(list))
-    """What is told of every epoch besides: means over the images of each step."""
+    """Further metrics of every epoch: means over the images of each step."""
     rates: list[float] = field(default_factory=list)
     counts: list[int] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.losses)
 
-    def settle(self, state: State) -> Settled:
-        """Fetch everything, waiting for the device once, and add it to the sums of the epoch in hand."""
+    def flush(self, state: State) -> StepMetrics:
+        """Fetch everything, waiting for the device once, and add it to the sums of the current epoch."""
         steps = len(self)
         first = state.step - steps + 1
         if not steps:
-            return Settled(first, {}, 0, None)
+            return StepMetrics(first, {}, 0, None)
         wanted = [self.losses, self.correct, self.weight_sums, *self.series.values(), *self.means.values()]
         losses, correct, weight_sums, *rest = _fetched(wanted)
         images = sum(self.counts)
@@ -86,7 +86,7 @@ class Pending:
                 what = "a weight" if math.isfinite(loss) else "the loss"
                 not_finite = NotFinite(first + index, self.rates[index], what)
                 break
-        return Settled(first, series, images, not_finite)
+        return StepMetrics(first, series, images, not_finite)
 
 
 def _fetched(lists: Sequence[list[Scalar]]) -> list[list[float]]:

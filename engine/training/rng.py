@@ -36,8 +36,8 @@ def seeded(device: torch.device, seed: int) -> dict[str, Tensor]:
     return {kind: torch.Generator(of).manual_seed(seed).get_state() for kind, of in kinds.items()}
 
 
-class Own:
-    """Random generators of one's own: torch's global ones while one is at work, and put away in between."""
+class PrivateRng:
+    """Random generators of one training or trial: torch's global ones while it is at work, and put away in between."""
 
     def __init__(self, device: torch.device, seed: int) -> None:
         self._device = device

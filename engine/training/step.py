@@ -4,42 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
 from typing import Any, ClassVar, assert_never
 
 import torch
 from torch import Tensor, nn
 
-from convtui.engine.spec import OptimiserSpec, RunSpec
+from convtui.engine.spec import RunSpec
 from convtui.engine.spec.choices import Precision, StepPath
-from convtui.engine.training.layer_metrics import StepMeasures
+from convtui.engine.training.layer_metrics import LayerMetrics
 from convtui.engine.training.losses import loss, mean_squared_error
-from convtui.engine.training.metric_buffer import Pending
-
-
-def make_optimiser(spec: OptimiserSpec, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-    """The update rule over `parameters`, in its fused form where the device has one."""
-    parameters = list(parameters)
-
-    def make(**form: Any) -> torch.optim.Optimizer:
-        rate, decay = spec.learning_rate, spec.weight_decay
-        match spec.name:
-            case "sgd" | "nesterov":
-                nesterov = spec.name == "nesterov"
-                return torch.optim.SGD(parameters, rate, momentum=spec.momentum, weight_decay=decay, nesterov=nesterov, **form)
-            case "rmsprop":  # nowhere fused
-                return torch.optim.RMSprop(parameters, rate, momentum=spec.momentum, weight_decay=decay, foreach=True)
-            case "adam":
-                return torch.optim.Adam(parameters, rate, weight_decay=decay, **form)
-            case "adamw":
-                return torch.optim.AdamW(parameters, rate, weight_decay=decay, **form)
-            case other:
-                assert_never(other)
-
-    try:
-        return make(fused=True)
-    except RuntimeError:  # a device that has no fused kernels
-        return make(foreach=True)
+from convtui.engine.training.metric_buffer import MetricBuffer
 
 
 def autocast(precision: Precision, device: torch.device) -> contextlib.AbstractContextManager[Any]:
@@ -70,36 +44,36 @@ class Step(ABC):
         self.training = spec.training
         self.optimiser = optimiser
         self.parameters = [parameter for parameter in net.parameters() if parameter.requires_grad]
-        self.measures = StepMeasures(spec.training, net)
+        self.layer_metrics = LayerMetrics(spec.training, net)
         self.mixed = autocast(spec.training.precision, device)
 
-    def __call__(self, images: Tensor, labels: Tensor, rate: float, pending: Pending) -> None:
-        """Train on images float32 [N, C, H, W] with labels int64 [N]; append the step's measures to `pending`."""
-        self.train(images, labels, rate, pending)
-        pending.rates.append(rate)
-        pending.counts.append(len(labels))
+    def __call__(self, images: Tensor, labels: Tensor, rate: float, buffer: MetricBuffer) -> None:
+        """Train on images float32 [N, C, H, W] with labels int64 [N]; append the step's metrics to `buffer`."""
+        self.train(images, labels, rate, buffer)
+        buffer.rates.append(rate)
+        buffer.counts.append(len(labels))
 
     @abstractmethod
-    def train(self, images: Tensor, labels: Tensor, rate: float, pending: Pending) -> None:
-        """Change the weights; append loss, hits, the sum of the weights, and what else is measured, to `pending`."""
+    def train(self, images: Tensor, labels: Tensor, rate: float, buffer: MetricBuffer) -> None:
+        """Change the weights; append loss, hits, the sum of the weights, and what else is measured, to `buffer`."""
 
-    def look(self, pending: Pending) -> None:  # noqa: B027 - most steps look at everything themselves
-        """Called before `pending` is settled, for what is not worth a look at every step."""
+    def before_flush(self, buffer: MetricBuffer) -> None:  # noqa: B027 - most steps have nothing left to add
+        """Add to `buffer` what is too expensive to compute at every step."""
 
-    def update(self, rate: float, pending: Pending) -> None:
-        """Let the optimiser use the gradients that lie in the parameters' `grad`."""
+    def update(self, rate: float, buffer: MetricBuffer) -> None:
+        """Let the optimiser use the gradients in the parameters' `grad`."""
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        if self.measures.chosen:
-            self.measures.of_gradients(pending)
+        if self.layer_metrics.watches_updates:
+            self.layer_metrics.record_gradients(buffer)
         if clip_norm := self.spec.optimiser.clip_norm:
             nn.utils.clip_grad_norm_(self.parameters, clip_norm)
         self.optimiser.step()
-        if self.measures.chosen:
-            self.measures.of_update(pending)
+        if self.layer_metrics.watches_updates:
+            self.layer_metrics.record_update(buffer)
 
     def weight_sum(self) -> Tensor:
-        """float32 []; no finite number as soon as one of the weights is none."""
+        """float32 []; not finite as soon as one of the weights is not."""
         with torch.no_grad():
             return torch.stack([parameter.sum() for parameter in self.parameters]).sum().float()
 
@@ -109,17 +83,17 @@ class EagerStep(Step):
 
     path = "eager"
 
-    def train(self, images: Tensor, labels: Tensor, rate: float, pending: Pending) -> None:
+    def train(self, images: Tensor, labels: Tensor, rate: float, buffer: MetricBuffer) -> None:
         training = self.spec.training
-        with self.mixed, self.measures.of_deltas(pending):
+        with self.mixed, self.layer_metrics.recording_deltas(buffer):
             outputs = self.net(images)
             mean = loss(training, outputs, labels)
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(mean)
-        self.update(rate, pending)
+        self.update(rate, buffer)
         with torch.no_grad():
-            pending.losses.append(mean.detach().float())
-            pending.correct.append((outputs.argmax(1) == labels).sum().float())
+            buffer.losses.append(mean.detach().float())
+            buffer.correct.append((outputs.argmax(1) == labels).sum().float())
             if "mean_squared_error" in training.measures:
-                pending.means["train_mean_squared_error"].append(mean_squared_error(training, outputs, labels))
-        pending.weight_sums.append(self.weight_sum())
+                buffer.means["train_mean_squared_error"].append(mean_squared_error(training, outputs, labels))
+        buffer.weight_sums.append(self.weight_sum())

@@ -32,11 +32,11 @@ from convtui.engine.training import rng
 from convtui.engine.training.by_hand import make_step
 from convtui.engine.training.checkpointing import Saver
 from convtui.engine.training.evaluation import Score, evaluate
-from convtui.engine.training.layer_metrics import EvaluationMeasures
+from convtui.engine.training.layer_metrics import EvaluationMetrics
 from convtui.engine.training.limits import chance, odd, refuse_lone_images
-from convtui.engine.training.metric_buffer import NotFinite, Pending, Settled
+from convtui.engine.training.metric_buffer import MetricBuffer, NotFinite, StepMetrics
+from convtui.engine.training.optimisers import make_optimiser
 from convtui.engine.training.schedule import learning_rate
-from convtui.engine.training.step import make_optimiser
 
 EVENT_SECONDS = 0.1
 """An event comes at least this often, or every step where a step takes longer."""
@@ -91,7 +91,7 @@ class Training:
         self.total_steps = spec.total_steps(len(self._train))
         self.state = State()
         self._best: dict[str, Tensor] = {}
-        self._pending = Pending()
+        self._buffer = MetricBuffer()
         self._not_finite: NotFinite | None = None
 
         net = models.build(
@@ -108,7 +108,7 @@ class Training:
         shape = (channels, spec.data.size, spec.data.size)
         refuse_lone_images(spec, lambda: models.summarise(self.net, shape), len(self._train))
         optimiser = make_optimiser(spec.optimiser, self.net.parameters())
-        self._own = rng.Own(self.device, spec.training.seed)
+        self._rng = rng.PrivateRng(self.device, spec.training.seed)
         if resume_from is not None:
             self._resume(resume_from, optimiser)
         self._images_before = self.state.images
@@ -135,7 +135,7 @@ class Training:
         if self._ended:
             return
         with self._at_work():
-            self._settle()
+            self._flush()
             if self._not_finite:
                 self.farewell.append(self._diverged(self._not_finite))
                 return
@@ -250,14 +250,14 @@ class Training:
             if self._factors:
                 yield from self._apply_rate_changes()
             images, labels = next(batches)
-            self._step(images, labels, self._rate(), self._pending)
+            self._step(images, labels, self._rate(), self._buffer)
             state.step += 1
             state.position += 1
             if time.monotonic() - began >= EVENT_SECONDS or self._stopping or self._saver.wanted:
                 yield self._progress(began)
                 yield from self._save_if_due()
                 began = time.monotonic()
-        if len(self._pending):
+        if len(self._buffer):
             yield self._progress(began)
         yield from self._end_epoch()
 
@@ -279,28 +279,28 @@ class Training:
             yield from zip(drawn, labels, strict=True)
 
     def _progress(self, began: float) -> events.Progress:
-        """Settle the steps since `began`, on the monotonic clock, and say how they went."""
-        settled = self._settle()
+        """Flush the metrics of the steps since `began`, on the monotonic clock."""
+        metrics = self._flush()
         seconds = time.monotonic() - began  # only now: a GPU may be far behind with what it was asked
         self.state.step_seconds += seconds
         return events.Progress(
             step=self.state.step,
             epoch=self.state.epoch + 1,
             position=self.state.position,
-            first_step=settled.first_step,
-            values=settled.series,
+            first_step=metrics.first_step,
+            values=metrics.series,
             images=self.state.images - self._images_before,
             seconds=self._seconds(),
-            images_per_second=settled.images / seconds if seconds > 0 else 0.0,
+            images_per_second=metrics.images / seconds if seconds > 0 else 0.0,
         )
 
-    def _settle(self) -> Settled:
-        pending, self._pending = self._pending, Pending()
-        self._step.look(pending)
-        settled = pending.settle(self.state)
+    def _flush(self) -> StepMetrics:
+        buffer, self._buffer = self._buffer, MetricBuffer()
+        self._step.before_flush(buffer)
+        metrics = buffer.flush(self.state)
         # Kept before anything is said: whatever the puller does next, these weights are never saved.
-        self._not_finite = self._not_finite or settled.not_finite
-        return settled
+        self._not_finite = self._not_finite or metrics.not_finite
+        return metrics
 
     def _diverged(self, found: NotFinite) -> events.Diverged:
         self._ended = True
@@ -320,13 +320,13 @@ class Training:
         values = {"train_loss": state.loss_sum / state.seen, "train_accuracy": state.correct / state.seen}
         values |= {name: total / state.seen for name, total in state.sums.items()}
         epoch = state.epoch + 1
-        measures = EvaluationMeasures(training, self._test.classes)
+        metrics = EvaluationMetrics(training, self._test.classes)
         evaluated = epoch % training.evaluate_every == 0 or state.step >= self.total_steps
         if evaluated:
             if self._validation is not None:
                 yield from self._evaluate("validation", self._validation, values)
-            yield from self._evaluate("test", self._test, values, measures)
-            values |= measures.values
+            yield from self._evaluate("test", self._test, values, metrics)
+            values |= metrics.values
         if best := evaluated and self._is_best(values):
             state.best_epoch, state.best_step, state.best_values = epoch, state.step, values
         state.values = values
@@ -343,7 +343,7 @@ class Training:
             seconds=self._seconds(),
             images_per_second=state.images_per_second,
             best=best,
-            confusion=measures.confusion,
+            confusion=metrics.confusion,
         )
         first = evaluated and state.position == 0 and epoch <= training.evaluate_every  # of the evaluations after whole epochs
         if first and chance(self._test.class_counts(), values["test_accuracy"]):
@@ -361,10 +361,10 @@ class Training:
         )
 
     def _evaluate(
-        self, name: Any, split: Split, values: dict[str, float], measures: EvaluationMeasures | None = None
+        self, name: Any, split: Split, values: dict[str, float], metrics: EvaluationMetrics | None = None
     ) -> Iterator[Event]:
         said = time.monotonic()
-        for done in evaluate(self.net, split, self._standardise, self.spec.training, measures):
+        for done in evaluate(self.net, split, self._standardise, self.spec.training, metrics):
             if isinstance(done, Score):
                 values[f"{name}_loss"], values[f"{name}_accuracy"] = done.loss, done.accuracy
                 if done.mean_squared_error is not None:
@@ -458,7 +458,7 @@ class Training:
         self.state = found.state
         if found.state.best_values:  # without them, in older files, nothing could be said of those weights
             self._best = {name: tensor.to(self.device) for name, tensor in found.best.items()}
-        self._own.states |= {name: state for name, state in found.generators.items() if name in self._own.states}
+        self._rng.states |= {name: state for name, state in found.generators.items() if name in self._rng.states}
         if self.state.early and self.state.step < self.total_steps:
             # Asked to go on past an early stop: patience starts anew.
             self.state.early, self.state.patience_from = False, self.state.epoch
@@ -472,7 +472,7 @@ class Training:
     @contextmanager
     def _at_work(self) -> Iterator[None]:
         """Put this training's generators and thread count in place, and give the caller's back afterwards."""
-        with self._own.at_work(self._threads):
+        with self._rng.at_work(self._threads):
             self._clock = time.monotonic()
             try:
                 yield

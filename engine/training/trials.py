@@ -1,8 +1,8 @@
 """What can be learnt of settings before a run: how fast they train, whether they can learn at all, at which rate.
 
-Trials are pulled as a training is: each is an iterator, whoever pulls it is in charge, and no longer wanting the next step is how
-it is ended. They keep nothing. Between two steps torch's global generators and thread count are the caller's own; but those are
-the process's, so no trial may go on beside a training of the same process.
+Trials are pulled as a training is: each is an iterator, its consumer is in charge, and ends it by no longer pulling.
+They keep nothing. Between two steps torch's global generators and thread count are the caller's own; but those are the
+process's, so no trial may go on beside a training of the same process.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from convtui.engine.spec import RunSpec, changed
 from convtui.engine.training import rng
 from convtui.engine.training.by_hand import make_step
 from convtui.engine.training.limits import refuse_lone_images
-from convtui.engine.training.metric_buffer import Pending
-from convtui.engine.training.step import make_optimiser
+from convtui.engine.training.metric_buffer import MetricBuffer
+from convtui.engine.training.optimisers import make_optimiser
 
 WARM_UP_STEPS = 2
 TIMED_STEPS = 5
 TIMED_SECONDS = 1.0
 
 OVERFIT_STEPS = 100
-LEARNT = 0.05
-"""A batch of which no more than this is left of the loss is learnt by heart."""
+MEMORISED = 0.05
+"""A batch of which no more than this is left of the loss counts as memorised."""
 
 RANGE_STEPS = 100
 LOWEST_RATE, HIGHEST_RATE = 1e-5, 1.0
@@ -93,8 +93,8 @@ def speed(spec: RunSpec, device: torch.device, counts: Counts) -> Iterator[Speed
 def overfit(spec: RunSpec, dataset: Dataset, device: torch.device) -> Iterator[float]:
     """Losses of training on the first batch over and over: one before each update, so the first is the untrained net's.
 
-    A net and loss that are put together rightly learn a single batch by heart (Karpathy 2019, "A recipe for training neural
-    networks", 2: overfit a single batch). Ends when hardly anything is left of the loss, when it is no finite number, or after
+    A correct net and loss memorise a single batch (Karpathy 2019, "A recipe for training neural
+    networks", 2: overfit a single batch). Ends when hardly anything is left of the loss, when it is not finite, or after
     `OVERFIT_STEPS` updates.
     """
     images, labels = next(_batches(spec, dataset, device))
@@ -102,13 +102,13 @@ def overfit(spec: RunSpec, dataset: Dataset, device: torch.device) -> Iterator[f
     for _ in range(OVERFIT_STEPS + 1):
         loss = bench.train(images, labels, spec.optimiser.learning_rate)
         yield loss
-        if loss <= LEARNT / 5 or not math.isfinite(loss):
+        if loss <= MEMORISED / 5 or not math.isfinite(loss):
             return
 
 
-def learnt(losses: Sequence[float]) -> bool:
-    """Whether these losses of `overfit` end with the batch learnt by heart."""
-    return bool(losses) and losses[-1] <= LEARNT
+def memorised(losses: Sequence[float]) -> bool:
+    """Whether these losses of `overfit` end with the batch memorised."""
+    return bool(losses) and losses[-1] <= MEMORISED
 
 
 # --------------------------------------------------------------------------------------------------------- at which rate
@@ -123,13 +123,13 @@ class RatePoint:
     """Smoothed over the steps before."""
 
 
-def rate_range(spec: RunSpec, dataset: Dataset, device: torch.device) -> Iterator[RatePoint]:
+def lr_range_test(spec: RunSpec, dataset: Dataset, device: torch.device) -> Iterator[RatePoint]:
     """The learning-rate range test: the rate rises from step to step, each on a batch of its own.
 
     Smith 2017, "Cyclical learning rates for training neural networks", 3.3. From `LOWEST_RATE` to `HIGHEST_RATE` it rises by an
     equal factor, as in fastai, and not by an equal amount, so that every power of ten has as many steps. Losses are an
     exponential moving mean, its start put right as Adam's is (Kingma and Ba 2015, section 3). Ends at the highest rate,
-    or where the loss is no finite number or `WORSE` times its least.
+    or where the loss is not finite or `WORSE` times its least.
     """
     bench = _Bench(spec, device, dataset.train.images.shape[1], len(dataset.train.classes), len(dataset.train))
     mean, least = 0.0, math.inf
@@ -146,7 +146,7 @@ def rate_range(spec: RunSpec, dataset: Dataset, device: torch.device) -> Iterato
             return
 
 
-def steepest(points: Sequence[RatePoint]) -> float | None:
+def suggest_lr(points: Sequence[RatePoint]) -> float | None:
     """The rate at which the smoothed loss falls quickest; None where it does not fall by more than its noise."""
     losses = [point.loss for point in points]
     least = min(losses, default=0.0)
@@ -182,15 +182,15 @@ class _Bench:
         shape = (channels, spec.data.size, spec.data.size)
         refuse_lone_images(spec, lambda: summarise(net, shape), images)
         self._step = make_step(spec, net, make_optimiser(spec.optimiser, net.parameters()), device, shape)
-        self._own = rng.Own(device, spec.training.seed)
+        self._rng = rng.PrivateRng(device, spec.training.seed)
         self._threads = spec.training.threads or self._step.threads or torch.get_num_threads()
 
     def train(self, images: Tensor, labels: Tensor, rate: float) -> float:
         """One update on images float32 [N, C, H, W] with labels int64 [N]; waits for the device. Gives the loss before it."""
-        pending = Pending()
-        with self._own.at_work(self._threads):
-            self._step(images, labels, rate, pending)
-            return float(pending.losses[0])
+        buffer = MetricBuffer()
+        with self._rng.at_work(self._threads):
+            self._step(images, labels, rate, buffer)
+            return float(buffer.losses[0])
 
 
 def _batches(spec: RunSpec, dataset: Dataset, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:

@@ -11,16 +11,17 @@ import torch
 from convtui.engine.data.batches import epoch_order
 from convtui.engine.device import check_precision
 from convtui.engine.models import build
-from convtui.engine.models.activations import Sloped, activation
+from convtui.engine.models.activations import Sloped, activation, rule
 from convtui.engine.models.initialisation import initialise
 from convtui.engine.models.recurrent import cell
 from convtui.engine.spec import DataSpec, ModelSpec, OptimiserSpec, RunSpec, TrainingSpec
-from convtui.engine.training.by_hand import loss_and_deltas, make_step
-from convtui.engine.training.layer_metrics import StepMeasures
+from convtui.engine.spec.choices import takes_momentum
+from convtui.engine.training.by_hand import loss_and_gradient, make_step
+from convtui.engine.training.layer_metrics import LayerMetrics
 from convtui.engine.training.losses import loss
-from convtui.engine.training.nonlinearities import rule
+from convtui.engine.training.optimisers import make_optimiser
 from convtui.engine.training.schedule import learning_rate
-from convtui.engine.training.step import autocast, make_optimiser
+from convtui.engine.training.step import autocast
 
 UNHEARD: Any = "unheard of"
 CPU = torch.device("cpu")
@@ -53,14 +54,14 @@ def training(**values: Any) -> TrainingSpec:
         lambda: DataSpec().model_copy(update={"fit": UNHEARD}).crops,
         lambda: epoch_order(3, how=UNHEARD, seed=0, epoch=1),
         lambda: make_optimiser(optimiser(name=UNHEARD), NET.parameters()),
-        lambda: optimiser(name=UNHEARD).takes_momentum,
+        lambda: takes_momentum(UNHEARD),
         lambda: learning_rate(optimiser(schedule=UNHEARD), 0, steps_per_epoch=1, total_steps=1),
         lambda: loss(training(loss=UNHEARD), torch.zeros(1, 3), torch.zeros(1, dtype=torch.int64)),
-        lambda: loss_and_deltas(training(loss=UNHEARD), torch.zeros(3).numpy(), 0),
+        lambda: loss_and_gradient(training(loss=UNHEARD), torch.zeros(3).numpy(), 0),
         lambda: training(loss=UNHEARD).outputs_are,
         lambda: autocast(UNHEARD, CPU),
         lambda: check_precision(CPU, UNHEARD),
-        lambda: StepMeasures(training(measures=(UNHEARD,)), NET),
+        lambda: LayerMetrics(training(measures=(UNHEARD,)), NET),
         lambda: make_step(RunSpec(), NET, torch.optim.SGD(NET.parameters()), CPU, (1, 8, 8), UNHEARD),
     ],
 )

@@ -344,7 +344,7 @@ def test_trials(tmp_path: Path, key: str, line: str, words: str, monkeypatch: py
 
 def test_a_trial_is_ended_by_its_key_and_by_quitting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("convtui.engine.training.trials.OVERFIT_STEPS", 10**9)
-    monkeypatch.setattr("convtui.engine.training.trials.LEARNT", -1.0)
+    monkeypatch.setattr("convtui.engine.training.trials.MEMORISED", -1.0)
 
     async def steps(app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
         await pilot.press("b")
@@ -395,7 +395,7 @@ def test_a_trial_is_ended_while_it_reads_images(tmp_path: Path, monkeypatch: pyt
 
 def test_a_trial_gives_way_to_a_run_and_none_begins_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("convtui.engine.training.trials.OVERFIT_STEPS", 10**9)
-    monkeypatch.setattr("convtui.engine.training.trials.LEARNT", -1.0)
+    monkeypatch.setattr("convtui.engine.training.trials.MEMORISED", -1.0)
 
     async def steps(app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
         await pilot.press("b")

@@ -13,13 +13,14 @@ from torch import Tensor, nn
 from convtui.engine import events
 from convtui.engine.checkpoint import load
 from convtui.engine.models import build
+from convtui.engine.models.activations import Nonlinearity, rule
 from convtui.engine.spec import RunSpec, changed, choices, make
 from convtui.engine.training import Training, training
 from convtui.engine.training.by_hand import Activation, ByHandStep, make_step
 from convtui.engine.training.losses import loss
-from convtui.engine.training.metric_buffer import Pending
-from convtui.engine.training.nonlinearities import Nonlinearity
-from convtui.engine.training.step import EagerStep, make_optimiser
+from convtui.engine.training.metric_buffer import MetricBuffer
+from convtui.engine.training.optimisers import make_optimiser
+from convtui.engine.training.step import EagerStep
 from tests.conftest import toy_dataset
 from tests.engine.training.finite import derivative
 from tests.engine.training.pulling import losses, pull
@@ -77,14 +78,14 @@ def test_gradients_agree_with_finite_differences_in_double_precision(net: str, a
     step = step_of(spec, channels, size)
     exact = build(spec.model, channels=channels, size=size, classes=3, seed=1).double()
     pixels, labels = image(channels, size), torch.tensor([2])
-    pending = Pending()
-    step.train(pixels, labels, 1e-30, pending)
+    buffer = MetricBuffer()
+    step.train(pixels, labels, 1e-30, buffer)
 
     def error() -> Tensor:
         with torch.no_grad():
             return loss(spec.training, exact(pixels.double()), labels)
 
-    assert pending.losses == [pytest.approx(error().item(), rel=rounding(OPERATIONS))]
+    assert buffer.losses == [pytest.approx(error().item(), rel=rounding(OPERATIONS))]
     for parameter, twin in zip(step.net.parameters(), exact.parameters(), strict=True):
         assert parameter.grad is not None
         assert_close(parameter.grad, derivative(error, twin), OPERATIONS)
@@ -93,7 +94,7 @@ def test_gradients_agree_with_finite_differences_in_double_precision(net: str, a
 @pytest.mark.parametrize("name", get_args(choices.Activation))
 @pytest.mark.parametrize("slope", [1.0, 0.3, 2.0])
 def test_every_nonlinearity_and_its_derivative_with_any_slope(name: choices.Activation, slope: float) -> None:
-    does = Nonlinearity(name, slope, 0.1 if name == "leaky_relu" else 0.0)
+    does = Nonlinearity(rule(name), slope, 0.1 if name == "leaky_relu" else 0.0)
     functions = {
         "relu": torch.relu,
         "leaky_relu": lambda x: nn.functional.leaky_relu(x, 0.1),
@@ -104,9 +105,9 @@ def test_every_nonlinearity_and_its_derivative_with_any_slope(name: choices.Acti
     layer = Activation(does, (41,))
     values = layer.forward(x.numpy().astype(np.float32))
     assert_close(values, functions[name](slope * x), 64)
-    deltas = np.linspace(-1, 1, 41, dtype=np.float32)
-    expected = derivative(lambda: (torch.from_numpy(deltas).double() * functions[name](slope * x)).sum(), x)
-    assert_close(layer.backward(deltas, 0, 1), expected, 64)
+    grad_output = np.linspace(-1, 1, 41, dtype=np.float32)
+    expected = derivative(lambda: (torch.from_numpy(grad_output).double() * functions[name](slope * x)).sum(), x)
+    assert_close(layer.backward(grad_output, 0, 1), expected, 64)
 
 
 OPTIMISERS: dict[str, dict[str, object]] = {
@@ -127,7 +128,7 @@ def test_a_hundred_steps_go_as_they_go_by_autograd(rule: str, net: str) -> None:
     measures = {} if rule == "plain" else {"training.measures": "update_ratio, gradient_norm, conv_deltas, mean_squared_error"}
     spec = spec_of(conv_blocks, dense_blocks, **OPTIMISERS[rule], **measures)
     ours, theirs = step_of(spec, channels, size), step_of(spec, channels, size, hand=False)
-    found, expected = Pending(), Pending()
+    found, expected = MetricBuffer(), MetricBuffer()
     for number in range(100):
         # Weights that are drawn for each step (moments go on): a step's rounding would grow over the next ones.
         drawn = build(spec.model, channels=channels, size=size, classes=3, seed=number).state_dict()
@@ -152,11 +153,11 @@ def test_what_is_trained_is_the_nets_own_memory() -> None:
     assert isinstance(step, ByHandStep)
     assert step.plain
     before = {name: tensor.clone() for name, tensor in step.net.state_dict().items()}
-    step(image(1, 8), torch.tensor([0]), 0.1, Pending())
+    step(image(1, 8), torch.tensor([0]), 0.1, MetricBuffer())
     assert all(not torch.equal(before[name], tensor) for name, tensor in step.net.state_dict().items())
     step.net.load_state_dict(before)
     fresh = step_of(ALONE, 1, 8)
-    losses = [Pending(), Pending()]
+    losses = [MetricBuffer(), MetricBuffer()]
     step(image(1, 8), torch.tensor([0]), 0.1, losses[0])
     fresh(image(1, 8), torch.tensor([0]), 0.1, losses[1])
     assert losses[0].losses == losses[1].losses

@@ -18,9 +18,10 @@ from convtui.engine.spec import RunSpec, changed, make
 from convtui.engine.spec.choices import MEASURES
 from convtui.engine.training import Training, training
 from convtui.engine.training.by_hand import make_step
-from convtui.engine.training.layer_metrics import EvaluationMeasures
-from convtui.engine.training.metric_buffer import Pending
-from convtui.engine.training.step import EagerStep, Step, make_optimiser
+from convtui.engine.training.layer_metrics import EvaluationMetrics
+from convtui.engine.training.metric_buffer import MetricBuffer
+from convtui.engine.training.optimisers import make_optimiser
+from convtui.engine.training.step import EagerStep, Step
 from tests.conftest import toy_dataset
 from tests.engine.training.pulling import pull
 from tests.tolerance import assert_close, rounding
@@ -72,17 +73,17 @@ def test_the_magnitude_of_convolutional_deltas_is_what_numpy_finds_by_hand(count
     assert step.path == ("by hand" if count == 1 else "eager")
     pixels, labels = images(count), torch.arange(count) % 3
     expected = np.mean([deltas_by_hand(step.net, pixels[place, 0].numpy(), int(labels[place])) for place in range(count)])
-    pending = Pending()
-    step(pixels, labels, 0.1, pending)
-    assert float(pending.means["conv_deltas/conv1"][0]) == pytest.approx(expected, rel=rounding(OPERATIONS))
+    buffer = MetricBuffer()
+    step(pixels, labels, 0.1, buffer)
+    assert float(buffer.means["conv_deltas/conv1"][0]) == pytest.approx(expected, rel=rounding(OPERATIONS))
 
 
 def test_deltas_are_measured_behind_batch_normalisation_where_there_is_one() -> None:
     spec = changed(TINY, {"model.conv_blocks": "2 3x3 bn"})
     step = step_for(spec)
     pixels, labels = images(4), torch.arange(4) % 3
-    pending = Pending()
-    step(pixels, labels, 0.0, pending)
+    buffer = MetricBuffer()
+    step(pixels, labels, 0.0, buffer)
     net = step.net
     assert isinstance(net, nn.Sequential)
     inside = net[1](net[0](pixels)).detach().requires_grad_()
@@ -90,21 +91,21 @@ def test_deltas_are_measured_behind_batch_normalisation_where_there_is_one() -> 
     ((outputs - torch.eye(3)[labels]) ** 2).sum().div(2).backward()
     assert inside.grad is not None
     expected = inside.grad.abs().sum().item() / 4
-    assert float(pending.means["conv_deltas/conv1"][0]) == pytest.approx(expected, rel=rounding(OPERATIONS))
+    assert float(buffer.means["conv_deltas/conv1"][0]) == pytest.approx(expected, rel=rounding(OPERATIONS))
 
 
 @pytest.mark.parametrize("count", [1, 4])
 def test_gradient_norms_and_update_ratios_are_what_the_weights_did(count: int) -> None:
     step = step_for(changed(TINY, {"data.batch_size": count, "optimiser.clip_norm": 0.5}))
     before = {name: tensor.detach().double().numpy().copy() for name, tensor in step.net.named_parameters()}
-    pending = Pending()
-    step(images(count), torch.arange(count) % 3, 0.1, pending)
+    buffer = MetricBuffer()
+    step(images(count), torch.arange(count) % 3, 0.1, buffer)
     moved = {name: tensor.detach().double().numpy() - before[name] for name, tensor in step.net.named_parameters()}
     for layer in ("conv1", "output"):
         ratio = np.linalg.norm(moved[f"{layer}.weight"]) / np.linalg.norm(before[f"{layer}.weight"])
-        assert float(pending.series[f"update_ratio/{layer}"][0]) == pytest.approx(ratio, rel=rounding(OPERATIONS))
+        assert float(buffer.series[f"update_ratio/{layer}"][0]) == pytest.approx(ratio, rel=rounding(OPERATIONS))
     # Told before clipping: what plain descent moved is the clipped gradient times the rate, of norm 0.5 over all layers.
-    norms = {layer: float(pending.series[f"gradient_norm/{layer}"][0]) for layer in ("conv1", "output")}
+    norms = {layer: float(buffer.series[f"gradient_norm/{layer}"][0]) for layer in ("conv1", "output")}
     total = math.hypot(*norms.values())
     assert total > 0.5
     for layer, norm in norms.items():
@@ -130,13 +131,13 @@ def seen(activation: nn.Module, *batches: list) -> dict[str, float]:
     net = nn.Sequential()
     net.add_module("before", Fixed(*batches))
     net.add_module("act1", activation)
-    measures = EvaluationMeasures(TINY.training, ("a", "b"))
+    metrics = EvaluationMetrics(TINY.training, ("a", "b"))
     for _ in batches:
-        with measures.watching(net):
+        with metrics.watching(net):
             net(torch.zeros(1))
     net.before.batches = [torch.zeros(2, 2)]  # type: ignore[union-attr, assignment]
     net(torch.zeros(1))  # not watched
-    return measures.values
+    return metrics.values
 
 
 def test_saturated_is_the_share_of_outputs_near_the_ends_of_the_range() -> None:
@@ -153,11 +154,11 @@ def test_dead_units_are_zero_for_every_image_and_a_map_counts_as_one() -> None:
 
 
 def test_confusion_and_class_accuracy_count_every_image_once() -> None:
-    measures = EvaluationMeasures(TINY.training, ("a", "b", "c"))
-    measures.judge(torch.tensor([0, 1, 1]), torch.tensor([0, 0, 1]))
-    measures.judge(torch.tensor([2, 1]), torch.tensor([0, 1]))
-    assert measures.confusion == ((1, 1, 1), (0, 2, 0), (0, 0, 0))
-    assert measures.values == {"class_accuracy/a": pytest.approx(1 / 3), "class_accuracy/b": 1.0}
+    metrics = EvaluationMetrics(TINY.training, ("a", "b", "c"))
+    metrics.count(torch.tensor([0, 1, 1]), torch.tensor([0, 0, 1]))
+    metrics.count(torch.tensor([2, 1]), torch.tensor([0, 1]))
+    assert metrics.confusion == ((1, 1, 1), (0, 2, 0), (0, 0, 0))
+    assert metrics.values == {"class_accuracy/a": pytest.approx(1 / 3), "class_accuracy/b": 1.0}
 
 
 # ------------------------------------------------------------------------------------------------- in a training
@@ -315,7 +316,7 @@ def test_clipping_keeps_the_direction_and_only_shortens() -> None:
         step = step_for(spec)
         assert isinstance(step, EagerStep)
         before = torch.cat([parameter.detach().flatten().clone() for parameter in step.net.parameters()])
-        step(images(4), torch.arange(4) % 3, 0.1, Pending())
+        step(images(4), torch.arange(4) % 3, 0.1, MetricBuffer())
         moved.append(torch.cat([parameter.detach().flatten() for parameter in step.net.parameters()]) - before)
     free, short, far = moved
     assert_close(free, far, OPERATIONS)

@@ -87,19 +87,19 @@ def test_overfitting_is_gradient_descent_on_the_first_batch() -> None:
 
 def test_a_net_that_can_learn_learns_a_batch_by_heart_and_one_that_stands_still_does_not() -> None:
     learning = list(trials.overfit(spec(optimiser__name="adam", optimiser__learning_rate=0.02), toy_dataset(), CPU))
-    assert trials.learnt(learning)
+    assert trials.memorised(learning)
     assert len(learning) < trials.OVERFIT_STEPS
     still = list(trials.overfit(spec(optimiser__learning_rate=1e-9), toy_dataset(), CPU))
-    assert not trials.learnt(still)
+    assert not trials.memorised(still)
     assert len(still) == trials.OVERFIT_STEPS + 1
-    assert not trials.learnt([])
+    assert not trials.memorised([])
 
 
 def test_a_loss_that_is_no_number_ends_it() -> None:
     losses = list(trials.overfit(spec(optimiser__learning_rate=10, **LINEAR), _bright(), CPU))
     assert not math.isfinite(losses[-1])
     assert all(map(math.isfinite, losses[:-1]))
-    assert not trials.learnt(losses)
+    assert not trials.memorised(losses)
 
 
 def _bright():
@@ -115,7 +115,7 @@ def _bright():
 
 def test_the_range_test_raises_the_rate_by_equal_factors_on_one_batch_after_another() -> None:
     settings = spec()
-    points = list(itertools.islice(trials.rate_range(settings, toy_dataset(), CPU), 9))
+    points = list(itertools.islice(trials.lr_range_test(settings, toy_dataset(), CPU), 9))
     rates = [point.rate for point in points]
     assert rates[0] == 1e-5
     assert [after / before for before, after in itertools.pairwise(rates)] == pytest.approx([10 ** (5 / 99)] * 8)
@@ -127,10 +127,10 @@ def test_the_range_test_raises_the_rate_by_equal_factors_on_one_batch_after_anot
 
 
 def test_the_range_test_ends_at_the_highest_rate_or_where_the_loss_grows() -> None:
-    calm = list(trials.rate_range(spec(), toy_dataset(), CPU))
+    calm = list(trials.lr_range_test(spec(), toy_dataset(), CPU))
     assert len(calm) == trials.RANGE_STEPS
     assert calm[-1].rate == pytest.approx(1.0)
-    wild = list(trials.rate_range(spec(**LINEAR), _bright(), CPU))
+    wild = list(trials.lr_range_test(spec(**LINEAR), _bright(), CPU))
     assert len(wild) < trials.RANGE_STEPS
     assert all(math.isfinite(point.loss) for point in wild)
 
@@ -138,19 +138,19 @@ def test_the_range_test_ends_at_the_highest_rate_or_where_the_loss_grows() -> No
 def test_the_steepest_fall_is_found() -> None:
     rates = [10 ** (-5 + 0.05 * step) for step in range(100)]
     losses = [*[2.3] * 60, *(2.3 - 0.1 * step for step in range(10)), *[1.4] * 20, *(1.5 + step for step in range(10))]
-    found = trials.steepest([RatePoint(*pair) for pair in zip(rates, losses, strict=True)])
+    found = trials.suggest_lr([RatePoint(*pair) for pair in zip(rates, losses, strict=True)])
     assert found is not None
     assert rates[60] <= found <= rates[70]
 
 
 def test_a_fall_in_the_very_first_steps_is_found_there() -> None:
     points = [RatePoint(1e-5 * 2**step, loss) for step, loss in enumerate([2.0, 1.0, 1.5, 2.5])]
-    assert trials.steepest(points) == 1e-5
+    assert trials.suggest_lr(points) == 1e-5
 
 
 def test_a_loss_that_only_trembles_has_no_steepest_fall() -> None:
-    assert trials.steepest([RatePoint(10 ** (-5 + 0.05 * step), 2.3 + 0.01 * (step % 3)) for step in range(100)]) is None
-    assert trials.steepest([]) is None
+    assert trials.suggest_lr([RatePoint(10 ** (-5 + 0.05 * step), 2.3 + 0.01 * (step % 3)) for step in range(100)]) is None
+    assert trials.suggest_lr([]) is None
 
 
 # -------------------------------------------------------------------------------------------------------- being a guest
@@ -162,7 +162,7 @@ def test_batch_norm_over_one_image_is_refused_as_a_training_refuses_it() -> None
         next(trials.speed(alone, CPU, Counts(10, 1438, 359)))
     # The fifth batch of the range test is a single image.
     last_alone, images = changed(alone, {"data.batch_size": 50}), toy_dataset(train=201)
-    for trial in (trials.overfit, trials.rate_range):
+    for trial in (trials.overfit, trials.lr_range_test):
         with pytest.raises(SpecError, match="of the 201 images, over which the batch norm bn1"):
             next(iter(trial(last_alone, images, CPU)))
     assert next(trials.speed(last_alone, CPU, Counts(10, 201, 9))).steps_per_epoch == 5

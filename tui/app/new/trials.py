@@ -219,11 +219,11 @@ def _overfitted(spec: RunSpec, dataset: Dataset, device: torch.device, cancelled
 
 
 def _ranged(spec: RunSpec, dataset: Dataset, device: torch.device, cancelled: Cancelled, say: Say) -> tuple[str, Curves | None]:
-    from convtui.engine.training.trials import RANGE_STEPS, rate_range
+    from convtui.engine.training.trials import RANGE_STEPS, lr_range_test
 
     points: list[RatePoint] = []
     said = time.monotonic()
-    for point in rate_range(spec, dataset, device):
+    for point in lr_range_test(spec, dataset, device):
         if cancelled():
             return ENDED, None
         points.append(point)
@@ -244,22 +244,22 @@ def speed_words(found: Speed) -> str:
 
 def overfit_words(losses: Sequence[float], images: int, source: str) -> str:
     """Whether a batch was learnt by heart, and what it means."""
-    from convtui.engine.training.trials import learnt
+    from convtui.engine.training.trials import memorised
 
     went = f"{images} images of {source}: loss {number(losses[0])} → {number(losses[-1])} in {len(losses) - 1} steps"
-    if learnt(losses):
+    if memorised(losses):
         return f"✓ {went}: it can learn"
     return f"✗ {went}: it does not learn them by heart; look at the learning rate, the net, or dropout and weight decay"
 
 
 def range_words(points: Sequence[RatePoint], source: str) -> str:
     """Where the loss falls quickest, and from where on it grows."""
-    from convtui.engine.training.trials import steepest
+    from convtui.engine.training.trials import suggest_lr
 
     if not points:
         return f"on {source} the loss is no finite number at the very first step: look at the net and its images"
     went = f"rates {compact(points[0].rate, 1)} to {compact(points[-1].rate, 1)} on {source}"
-    quickest = steepest(points)
+    quickest = suggest_lr(points)
     if quickest is None:
         return f"{went}: {len(points)} steps are too few to see the loss fall"
     least = min(points, key=lambda point: point.loss).rate
