@@ -16,6 +16,7 @@ from convtui.engine.data.batches import Standardise
 from convtui.engine.data.split import Dataset
 from convtui.engine.errors import CheckpointError, DataError, UsageError
 from convtui.engine.lens.subject import Snapshot, Subject
+from convtui.engine.statuses import LIVE
 from convtui.engine.store import Checkpoint, Run, Store
 
 
@@ -121,11 +122,7 @@ def _other_images(identity: Identity, found: Dataset) -> str:
 def _meant(run: Run, kept: list[Checkpoint], epoch: str) -> list[Checkpoint]:
     """The files that `epoch` means, the best choice first; the others are there for the day when it is damaged."""
     if not kept:
-        how = (
-            "it is in its first epoch, try again soon"
-            if run.status in ("running", "paused")
-            else "train it, or look at another run"
-        )
+        how = "it is in its first epoch, try again soon" if run.status in LIVE else "train it, or look at another run"
         raise CheckpointError(f"run {run.id} ({run.name}) has no weights on disk yet: {how}")
     if epoch == "last":
         return sorted(kept, key=lambda row: row.step != run.end_step)

@@ -5,7 +5,6 @@ from convtui.engine.store.leftovers import Leftover
 from convtui.engine.store.matching import Match, Standing, match
 from convtui.engine.store.recorder import Recorder
 from convtui.engine.store.series import Bucket, Cursor, Point, Series
-from convtui.engine.store.sound import Status
 from convtui.engine.store.stability import STABILITY
 from convtui.engine.store.store import Store, checked_name, require_trained
 from convtui.engine.store.tables import Attempt, Checkpoint, Message, Metric, Request, RequestKind, Run
@@ -28,7 +27,6 @@ __all__ = [
     "Run",
     "Series",
     "Standing",
-    "Status",
     "Store",
     "checked_name",
     "drive",

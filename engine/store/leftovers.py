@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from convtui.engine.errors import StoreError
+from convtui.engine.statuses import CLAIMED
 from convtui.engine.store.folder import holds_only_ours
 from convtui.engine.store.kept import KEPT_WHEN_FINISHED, KEPT_WHILE_TRAINING, names, surplus
-from convtui.engine.store.tables import HELD, Run
+from convtui.engine.store.tables import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ def leftovers(folder: Path, run: Run | None, rows: list[tuple[int, str, str]]) -
     if run is None:
         size = sum(child.lstat().st_size for child in folder.rglob("*") if not child.is_dir())
         return [Leftover(folder, size, "of a run that the store does not have")]
-    if run.status in HELD:
+    if run.status in CLAIMED:
         return []
     limits = KEPT_WHEN_FINISHED if run.status == "finished" else KEPT_WHILE_TRAINING
     named = {file for _, _, file in rows}

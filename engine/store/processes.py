@@ -1,4 +1,4 @@
-"""Is the process that has a run in hand still there?"""
+"""Is the process that claimed a run still there?"""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def process_of(pid: int) -> Process:
 
 
 def is_alive(host: str, pid: int | None, started: float | None, heartbeat: float | None, now: float) -> bool:
-    """Whether the process `pid` of `host`, begun at `started`, still has its run in hand. Times are seconds since 1970."""
+    """Whether the process `pid` of `host`, begun at `started`, still trains its run, or waits to. Times are seconds since 1970."""
     silence = now - heartbeat if heartbeat is not None else float("inf")
     if pid is None or host != hostname():
         return silence < FAR_HEARTBEAT_SECONDS

@@ -10,13 +10,14 @@ from typing import Any, Self
 
 from convtui.engine.errors import RunBusy, StoreError
 from convtui.engine.events import CheckpointSaved, Ending, Event, Finished, Started
+from convtui.engine.statuses import LIVE
 from convtui.engine.store import series
 from convtui.engine.store.processes import hostname
 from convtui.engine.store.pruning import prune
 from convtui.engine.store.row_batch import INSERT_METRIC, Gathered
 from convtui.engine.store.sqlite import BUSY_SECONDS, KeptConnection, explained, is_busy, primary_code
 from convtui.engine.store.store import Store
-from convtui.engine.store.tables import LIVE, Request
+from convtui.engine.store.tables import Request
 
 POLL_SECONDS = 0.25
 """Between two looks for requests."""

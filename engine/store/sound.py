@@ -9,14 +9,14 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from sqlalchemy import event
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import SQLModel
 
-Status = Literal["queued", "running", "paused", "finished", "stopped", "diverged", "failed", "crashed"]
-STATUSES: tuple[Status, ...] = get_args(Status)
+from convtui.engine.statuses import STATUSES
+
 _UNKNOWN_STATUS = "the store holds a status that convtui does not know"
 _MOST = 2**53
 """Of counts: beyond it floats, and so JSON's readers, mistake them."""

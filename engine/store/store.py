@@ -23,7 +23,8 @@ from sqlmodel import Session, col, select
 from convtui.engine.errors import RunBusy, RunNotFound, StoreError, UsageError
 from convtui.engine.events import CheckpointKind
 from convtui.engine.spec import RunSpec
-from convtui.engine.store import kept, lookup, series, sound, stability
+from convtui.engine.statuses import CLAIMED, LIVE, STATUSES, Status
+from convtui.engine.store import kept, lookup, series, stability
 from convtui.engine.store.folder import Folder, Place, is_settled, settle
 from convtui.engine.store.leftovers import Leftover, leftovers
 from convtui.engine.store.matching import Match, match
@@ -31,9 +32,8 @@ from convtui.engine.store.processes import Process, is_alive, process_of, this_p
 from convtui.engine.store.row_batch import INSERT_METRIC
 from convtui.engine.store.schema import FULL, ReadOnlyStore, prepare
 from convtui.engine.store.series import Bucket, Cursor, Point, Series
-from convtui.engine.store.sound import Status
 from convtui.engine.store.sqlite import KeptConnection, SameFile, explained, make_engine
-from convtui.engine.store.tables import HELD, LIVE, Attempt, Checkpoint, Identity, Message, Request, RequestKind, Run
+from convtui.engine.store.tables import Attempt, Checkpoint, Identity, Message, Request, RequestKind, Run
 from convtui.engine.text import is_text
 
 _LONGEST_REASON = 200
@@ -185,8 +185,8 @@ class Store:
             query = query.where(Run.study == study)
         if status is not None:
             wanted = set(status)
-            stored = col(Run.status).in_(wanted | (set(HELD) if "crashed" in wanted else set()))
-            unknown = or_(col(Run.status).is_(None), col(Run.status).not_in(sound.STATUSES))  # they read `failed`
+            stored = col(Run.status).in_(wanted | (set(CLAIMED) if "crashed" in wanted else set()))
+            unknown = or_(col(Run.status).is_(None), col(Run.status).not_in(STATUSES))  # they read `failed`
             query = query.where(or_(stored, unknown) if "failed" in wanted else stored)
         with self.reading() as session:
             found = _all(session.exec(query.limit(limit) if status is None else query))
@@ -243,7 +243,7 @@ class Store:
 
     def leftovers(self) -> list[Leftover]:
         """What is in the folder and of no use: folders of runs that the store does not have, files that no row names though newer
-        ones are there, and what a killed process left. Those of runs that a process has in hand are not looked at."""
+        ones are there, and what a killed process left. Those of claimed runs are not looked at."""
         with self.reading() as session:
             return self._leftovers(session)
 
@@ -272,7 +272,7 @@ class Store:
             found = [str(row[0]) for row in session.connection().exec_driver_sql("PRAGMA quick_check(100)")]
         return [] if found == ["ok"] else found
 
-    # --------------------------------------------------------------------------------------- who has a run in hand
+    # -------------------------------------------------------------------------------------------- who claims a run
 
     def queue(self, run_id: int) -> None:
         """Say that this process will train the run soon, or hand it over to one that will (`hand_over`).
@@ -306,11 +306,11 @@ class Store:
         return True
 
     def claim(self, run_id: int, *, queued: bool = False) -> Run:
-        """Take the run in hand: a new attempt, by this process. Of several who try at once exactly one succeeds.
+        """Claim the run: a new attempt, by this process. Of several who try at once exactly one succeeds.
 
         With `queued`, only while it still waits in the queue. Requests that nobody took are void from here on. The Recorder
         notes the step of the attempt when training starts.
-        Raises RunNotFound, RunBusy when it is in a living process's hands, this one's included, UsageError where convtui did not
+        Raises RunNotFound, RunBusy when a living process, this one included, has claimed it, UsageError where convtui did not
         train it, and FolderTaken where its files would be among others.
         """
         self.make_folder()
@@ -318,7 +318,7 @@ class Store:
             run = _get_idle(session, run_id, self._resolve)
             if queued and run.status != "queued":
                 raise RunBusy(f"run {run_id} ({run.name}) is {run.status}: somebody took it out of the queue")
-            _take_in_hand(session, run)
+            _claim(session, run)
         return run
 
     def find_or_create(
@@ -332,7 +332,7 @@ class Store:
         provenance: Mapping[str, Any] | None = None,
         hold: Literal["claim", "queue"] = "claim",
     ) -> Match:
-        """See to it that the study's run of this setting and spec is in hand or done: in one transaction it is found or made, and
+        """See to it that the study's run of this setting and spec is claimed or done: in one transaction it is found or made, and
         claimed by this process (or queued, for a `claim` to come). Of several processes that want it exactly one gets it.
 
         What comes back says how it stood: `done` and `busy` leave it alone; `unfinished` is to be resumed; `failed` and `missing`
@@ -360,16 +360,16 @@ class Store:
             session.add(run)
             session.flush()  # gives a new run its id
             if hold == "claim":
-                _take_in_hand(session, run)
+                _claim(session, run)
             else:
                 _queue(run)
         return Match(found.standing, run)
 
     def request(self, run_id: int, kind: RequestKind, value: float | None = None) -> Request:
-        """Ask the process that has the run in hand to stop, pause, continue, save a checkpoint, or multiply its learning
+        """Ask the process that trains the run to stop, pause, continue, save a checkpoint, or multiply its learning
         rate by `value` (`rate`; above zero). It looks a few times a second; `is_taken` tells when it has seen the request.
 
-        Raises RunNotFound, UsageError for a factor that cannot be, and RunBusy when nobody has the run in hand.
+        Raises RunNotFound, UsageError for a factor that cannot be, and RunBusy when no process trains the run.
         """
         if kind == "rate" and not (value is not None and value > 0 and math.isfinite(value)):
             raise UsageError(f"learning rate factor {value} must be a number above 0, as in 'convtui lr {run_id} 0.5'")
@@ -499,7 +499,7 @@ class Store:
 
     def _resolve(self, run: Run) -> Run:
         """`run`, with its status as it really is; the change is not one that would be written."""
-        if run.status in HELD and not is_alive(run.host, run.pid, run.process_started, run.heartbeat, time.time()):
+        if run.status in CLAIMED and not is_alive(run.host, run.pid, run.process_started, run.heartbeat, time.time()):
             if run.status == "queued":
                 set_committed_value(run, "reason", "the process that it waited for ended before its turn came")
             set_committed_value(run, "status", "crashed")
@@ -573,7 +573,7 @@ def _held_by(run: Run, process: Process) -> None:
     run.host, run.pid, run.process_started, run.heartbeat = process.host, process.pid, process.started, time.time()
 
 
-def _take_in_hand(session: Session, run: Run) -> None:
+def _claim(session: Session, run: Run) -> None:
     """A new attempt at `run`, by this process; requests that nobody took are void."""
     assert run.id is not None
     me, now = this_process(), time.time()

@@ -13,14 +13,9 @@ from sqlmodel import Field, SQLModel
 
 from convtui.engine.errors import SpecError
 from convtui.engine.spec import RunSpec, make
-from convtui.engine.store.sound import Status, check_when_loaded, parsed
+from convtui.engine.store.sound import check_when_loaded, parsed
 
 RequestKind = Literal["stop", "pause", "continue", "rate", "checkpoint"]
-LIVE: tuple[Status, ...] = ("running", "paused")
-"""The statuses of a run that some process trains."""
-HELD: tuple[Status, ...] = (*LIVE, "queued")
-"""Those, and of a run that waits for one. `crashed` is never stored: it is how these read when their process is gone."""
-
 
 MOST_THREADS = 10_000
 
@@ -229,7 +224,7 @@ class Message(StoreTable, table=True):
 
 
 class Request(StoreTable, table=True):
-    """What somebody wants of a run that another process has in hand."""
+    """What is wanted of a run that another process trains."""
 
     __table_args__: ClassVar[Any] = (Index("ix_request_run_id_taken", "run_id", "taken"), {"sqlite_autoincrement": True})
 

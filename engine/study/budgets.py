@@ -8,8 +8,8 @@ from itertools import combinations, starmap
 
 from convtui.engine.data.catalog import describe
 from convtui.engine.errors import DataError
+from convtui.engine.statuses import CLAIMED
 from convtui.engine.store import Run, Store
-from convtui.engine.store.tables import HELD
 
 _NEAR = 0.01
 """Budgets that differ by less than this share are alike: batches stay whole."""
@@ -28,7 +28,7 @@ def unequal_training(runs: Sequence[Run]) -> str:
     given counts; those that have not begun are left out.
     """
     begun = [run for run in runs if run.total_steps]
-    ended = [run for run in begun if run.status not in HELD]
+    ended = [run for run in begun if run.status not in CLAIMED]
     if _all_alike(map(_budget, begun)) and _all_alike(map(_trained, ended)):
         return ""
     alike: dict[str, list[str]] = {}
@@ -41,7 +41,7 @@ def unequal_training(runs: Sequence[Run]) -> str:
 def _in_words(run: Run) -> str:
     """`10 epochs`; of one that ended early, `4 of 10 epochs`."""
     whole, had = _budget(run), _trained(run)
-    part = "" if run.status in HELD or _alike(whole, had) else f"{_number(had[0])} of "
+    part = "" if run.status in CLAIMED or _alike(whole, had) else f"{_number(had[0])} of "
     return f"{part}{_number(whole[0])} epoch{'' if whole[0] == 1 else 's'}"
 
 

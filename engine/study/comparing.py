@@ -9,8 +9,8 @@ from typing import Any
 from convtui.engine.data.digest import differing
 from convtui.engine.errors import SpecError
 from convtui.engine.spec import RunSpec, difference, hyperparameters, read, written
+from convtui.engine.statuses import LIVE
 from convtui.engine.store import Run, Store
-from convtui.engine.store.tables import LIVE
 from convtui.engine.study.budgets import unequal_training
 from convtui.engine.study.measures import steps_to_90
 

@@ -81,7 +81,7 @@ def _no_images() -> Dataset:
 def take(
     store: Store, wanted: Wanted, *, provenance: Mapping[str, Any] | None = None, hold: Literal["claim", "queue"] = "claim"
 ) -> Match:
-    """Take one of them in hand, made if it is missing, or queue it; leave it alone if it is done or in somebody's hands.
+    """Claim one of them, made if it is missing, or queue it; leave it alone if it is done or claimed.
 
     What comes back says how it stood and which run it is: `unfinished` is to be resumed, `failed` and `missing` to be trained from
     its start. Exactly one of several processes gets a run.

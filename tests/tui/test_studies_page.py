@@ -223,7 +223,7 @@ def test_what_has_ended_is_not_read_again(store: Store, monkeypatch: pytest.Monk
     reader = Reader()
     first = reader.read(store, Asked("mine"))
     store.set_note(4, "still running")
-    assert reader.read(store, Asked("mine")).in_hand == {"sigmoid": {"running": 1}}
+    assert reader.read(store, Asked("mine")).claimed == {"sigmoid": {"running": 1}}
     assert asked == ["mine"]
     assert first.results is not None
     store.rename(1, "renamed")

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from convtui.engine.errors import ConvtuiError
-from convtui.tui.cli.options import DEFAULT_STORE, ENDED, RunName, StorePath, existing_store
+from convtui.engine.statuses import ENDED
+from convtui.tui.cli.options import DEFAULT_STORE, RunName, StorePath, existing_store
 from convtui.tui.render.text import compact
 
 if TYPE_CHECKING:

@@ -31,8 +31,6 @@ AsJson = Annotated[bool, typer.Option("--json", help="one JSON object a line on 
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="an id, a name, a unique prefix of one, 'last' or 'best'")]
 
 DEFAULT_STORE = Path("store.db")
-ENDED = ("stopped", "finished", "diverged", "failed", "crashed")
-"""The statuses of a run that nobody has in hand and that does not wait for anybody."""
 
 
 def existing_store(path: Path) -> Store:

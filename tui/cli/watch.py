@@ -7,7 +7,8 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from convtui.tui.cli.options import DEFAULT_STORE, ENDED, AsJson, RunName, StorePath, existing_store
+from convtui.engine.statuses import ENDED
+from convtui.tui.cli.options import DEFAULT_STORE, AsJson, RunName, StorePath, existing_store
 from convtui.tui.render.json_lines import last_line, line
 from convtui.tui.render.text import NOTHING, clean, epoch_scores, how_far, percent
 from convtui.tui.terminal import is_dumb

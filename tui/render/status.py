@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-LIVE = ("running", "paused")
 SYMBOLS = {"running": "●", "paused": "◐", "queued": "○", "diverged": "✗", "failed": "✗", "crashed": "✗", "stopped": "■"}
 # Okabe and Ito's, so that good and bad are told apart by everyone; the word is always there too.
 COLOURS = {

@@ -17,6 +17,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from convtui.engine.errors import ConvtuiError, RunNotFound
+from convtui.engine.statuses import CLAIMED, LIVE
 from convtui.tui.app.live.controls import Asked, Steering
 from convtui.tui.app.live.device_line import DeviceLine
 from convtui.tui.app.live.reader import Entry, Reader, Seen
@@ -26,7 +27,6 @@ from convtui.tui.app.widgets.chart_grid import Crossing
 from convtui.tui.render.chart import Plot
 from convtui.tui.render.run_summary import BETWEEN
 from convtui.tui.render.series_lines import AXES, SMOOTHINGS, Options
-from convtui.tui.render.status import LIVE
 from convtui.tui.render.text import clean
 
 if TYPE_CHECKING:
@@ -329,7 +329,7 @@ class LivePage(Crossing, Steering):
         status = self.run.status if self.run is not None else "running"
         if action == "resume":
             return status != "running"
-        return action not in _STEERING or status in (*LIVE, "queued")
+        return action not in _STEERING or status in CLAIMED
 
     def _has_run(self) -> bool:
         return not self.has_class("nothing")

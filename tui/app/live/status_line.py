@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from convtui.tui.render.status import COLOURS, LIVE, SYMBOLS
+from convtui.engine.statuses import LIVE
+from convtui.tui.render.status import COLOURS, SYMBOLS
 from convtui.tui.render.text import clean, duration, percent, when, whole_epochs
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from rich.text import Text
 from textual import work
 
 from convtui.engine.errors import ConvtuiError, RunBusy, UsageError
+from convtui.engine.statuses import CLAIMED
 from convtui.tui.app.dialogs.questions import Asking, Writing
 from convtui.tui.app.page import Page
 from convtui.tui.app.runs.rows import Line
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 NAMED = 6
 """Runs that a question lists by name."""
-IN_HAND = ("running", "paused", "queued")
 
 
 class RunActions(Page):
@@ -211,7 +211,7 @@ class RunActions(Page):
         if lines and all(line.status == "queued" for line in lines):
             self._ask_to_take_out(lines)
             return
-        busy = next((line for line in lines if line.status in IN_HAND), None)
+        busy = next((line for line in lines if line.status in CLAIMED), None)
         if busy is not None:
             self.trouble(f"run {busy.id} {busy.name} is {busy.status}: stop it first (enter, then s), then delete it")
         elif lines:

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from convtui.engine.statuses import STATUSES
 from convtui.tui.app.runs.metric_column import Measured
 from convtui.tui.app.runs.rows import Line
 from convtui.tui.measures import is_share
 
 Condition = Callable[[Line], bool]
 
-STATUSES = ("queued", "running", "paused", "finished", "stopped", "diverged", "failed", "crashed")
 _TEXTS: dict[str, Callable[[Line], str]] = {
     "name": lambda line: line.name,
     "preset": lambda line: line.preset,

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from convtui.tui.render.status import LIVE, SYMBOLS
+from convtui.engine.statuses import CLAIMED, LIVE
+from convtui.tui.render.status import SYMBOLS
 from convtui.tui.render.text import clean, duration, fitted, fitted_name, how_far, number, percent, when
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Line:
 
     @property
     def is_live(self) -> bool:
-        """Whether a process has it in hand."""
+        """Whether a process trains it."""
         return self.status in LIVE
 
 
@@ -114,7 +115,7 @@ class Reader:
             if type(row[0]) is not int:
                 continue  # no table that convtui made has such an id
             values = tuple(row[: len(READ)])
-            if values[status] in LIVE and not _is_alive(row[len(READ) :], now):
+            if values[status] in CLAIMED and not _is_alive(row[len(READ) :], now):
                 values = (*values[:status], "crashed", *values[status + 1 :])
             before = self._known.get(values[0])
             known[values[0]] = before if before is not None and before[0] == values else (values, _line(values))

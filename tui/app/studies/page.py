@@ -199,7 +199,7 @@ class StudiesPage(Crossing, TakingAway, StudyQueue):
         else:
             self.set_class(not found.claims and not found.study.notes, "unclaimed")
             self._tell("#title", title_words(found))
-            self.places, rows = table_rows(found, seen.in_hand, self.table)
+            self.places, rows = table_rows(found, seen.claimed, self.table)
             if other:
                 self.table.cursor = 0
                 self.query_one("#claims").scroll_home(animate=False)
@@ -228,7 +228,7 @@ class StudiesPage(Crossing, TakingAway, StudyQueue):
 
     def _show_about(self) -> None:
         if self.seen is not None and self.seen.results is not None and self.place is not None:
-            self._tell("#about", row_words(self.seen.results, self.place, self.seen.in_hand))
+            self._tell("#about", row_words(self.seen.results, self.place, self.seen.claimed))
 
     def _tell(self, where: str, words: Text) -> None:
         """Only what is new: it lays the page out anew, and runs in training are looked at twice a second."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from convtui.engine.statuses import CLAIMED, LIVE
 from convtui.tui.render.chart import Form, Line, Plot
 from convtui.tui.render.text import clean
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from convtui.engine.study import Study
     from convtui.engine.study.results import Results, Row
 
-IN_HAND = ("running", "paused", "queued")
 _SHOWN_BY: Mapping[str, str] = {
     "stability": "train_loss",
     "spikes": "train_loss",
@@ -72,8 +72,8 @@ class Seen:
     study: str | None
     results: Results | None
     """None where there is no study, or its file cannot be read."""
-    in_hand: Mapping[str, Mapping[str, int]]
-    """Setting -> status -> how many of its runs have it, of those that somebody trains or has queued."""
+    claimed: Mapping[str, Mapping[str, int]]
+    """Setting -> status -> how many of its runs have it, of those that are claimed."""
     plot: Plot | None
 
 
@@ -104,15 +104,15 @@ class Reader:
         found = self._of(store, chosen, runs[chosen]) if chosen is not None else None
         if found is None or chosen is None:
             return Seen(known, chosen, None, {}, None)
-        in_hand: dict[str, Counter[str]] = {}
+        claimed: dict[str, Counter[str]] = {}
         for run in runs[chosen]:
-            if run.status in IN_HAND:
-                in_hand.setdefault(run.setting, Counter())[run.status] += 1
-        return Seen(known, chosen, found, in_hand, _plot(store, found, asked))
+            if run.status in CLAIMED:
+                claimed.setdefault(run.setting, Counter())[run.status] += 1
+        return Seen(known, chosen, found, claimed, _plot(store, found, asked))
 
     def _notice(self, store: Store, name: str, runs: Sequence[Run]) -> None:
         """What has ended does not change: only where another run has is there something to work out."""
-        ended = tuple((run.id, run.status, run.attempt, run.step) for run in runs if run.status not in IN_HAND)
+        ended = tuple((run.id, run.status, run.attempt, run.step) for run in runs if run.status not in CLAIMED)
         if self._ended.get(name) != ended:
             self._ended[name], self._known[name] = ended, _known(store, name, self._studies[name])
             self._results.pop(name, None)
@@ -162,7 +162,7 @@ def _plot(store: Store, found: Results, asked: Asked) -> Plot:
 
 def _shown(row: Row) -> list[Run]:
     """The runs that count, and those that are in training."""
-    return [*row.runs, *(run for run in row.others if run.status in ("running", "paused"))]
+    return [*row.runs, *(run for run in row.others if run.status in LIVE)]
 
 
 def _of_runs(store: Store, row: Row, series: str, scale: float) -> list[Line]:

@@ -11,6 +11,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
+from convtui.engine.statuses import CLAIMED
 from convtui.tui.app.widgets.text_table import Head, Row, TextTable
 from convtui.tui.render.run_summary import BETWEEN
 from convtui.tui.render.status import SYMBOLS
@@ -57,7 +58,7 @@ def list_rows(known: Sequence[Known]) -> list[Row]:
     return rows
 
 
-def table_rows(found: Results, in_hand: Mapping[str, Mapping[str, int]], table: TextTable) -> tuple[list[Place], list[Row]]:
+def table_rows(found: Results, claimed: Mapping[str, Mapping[str, int]], table: TextTable) -> tuple[list[Place], list[Row]]:
     """One row a measure of each setting, whose name stands in front of the first; a sign where its runs are not as it has them."""
     from convtui.engine.study import formatting
 
@@ -69,7 +70,7 @@ def table_rows(found: Results, in_hand: Mapping[str, Mapping[str, int]], table: 
             note = f"scaled {compact(row.scale, 2)}" if row.scaled else "differs" if row.differing else ""
             cells = [
                 (clean(name) if first else "", _BOLD),
-                (_runs(row, in_hand.get(name, {})) if first else "", Style.null() if row.runs else _DIM),
+                (_runs(row, claimed.get(name, {})) if first else "", Style.null() if row.runs else _DIM),
                 (clean(measure).replace("_", " "), Style.null()),
                 (formatting.published(measure, figure.published), Style.null() if figure.published else _DIM),
                 (formatting.shown(measure, figure.mean), _BOLD if figure.values else _DIM),
@@ -81,9 +82,9 @@ def table_rows(found: Results, in_hand: Mapping[str, Mapping[str, int]], table: 
     return places, rows
 
 
-def _runs(row: OfSetting, in_hand: Mapping[str, int]) -> str:
-    """`2/3 ● ○2`: how many count of how many, and those in somebody's hands."""
-    waiting = ((SYMBOLS[status], in_hand.get(status, 0)) for status in ("running", "paused", "queued"))
+def _runs(row: OfSetting, claimed: Mapping[str, int]) -> str:
+    """`2/3 ● ○2`: how many count of how many, and those that are claimed."""
+    waiting = ((SYMBOLS[status], claimed.get(status, 0)) for status in CLAIMED)
     return " ".join(
         [f"{len(row.runs)}/{row.setting.seeds}", *(f"{sign}{count if count > 1 else ''}" for sign, count in waiting if count)]
     )
@@ -98,11 +99,11 @@ def title_words(found: Results) -> Text:
     return Text("\n").join([title, Text(clean(study.question))])
 
 
-def row_words(found: Results, place: Place, in_hand: Mapping[str, Mapping[str, int]]) -> Text:
+def row_words(found: Results, place: Place, claimed: Mapping[str, Mapping[str, int]]) -> Text:
     """What there is to say of the row at the cursor: what differs, what goes on, where the published figure stands."""
     row = found.rows[place.setting]
     parts = [Text(clean(place.setting), style="bold")]
-    if not row.runs and not in_hand.get(place.setting):
+    if not row.runs and not claimed.get(place.setting):
         parts.append(Text("nothing has been measured yet: s queues its runs, S those of all settings"))
     parts += [Text(clean(remark)) for remark in row.remarks]
     parts += [Text(clean(row.setting.source))] if row.setting.source else []
