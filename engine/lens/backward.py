@@ -5,7 +5,7 @@
 - `guided` (Springenberg et al. 2014, section 3.4): both, m relu(g).
 
 A leaky ReLU of slope a multiplies by a where a ReLU makes zero: relu(g) is then leaky(g), and m is 1 or a. All else is the
-gradient: a max-pool sends back to its switches, summing where windows overlap; batch norm at rest multiplies by its scale per
+gradient: a max-pool sends back to its switches, summing where windows overlap; batch norm in eval mode multiplies by its scale per
 channel; biases are left out.
 """
 
@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from convtui.engine.errors import NotApplicable
-from convtui.engine.lens.trace import Following, Kind, Tape
-from convtui.engine.models.eval_mode import at_rest
+from convtui.engine.lens.trace import Kind, Trace, Tracer
+from convtui.engine.models.eval_mode import eval_mode
 
 Rule = Literal["deconvnet", "guided", "saliency"]
 
@@ -32,22 +32,22 @@ _BATCH = 64
 """Images in one backward pass."""
 
 
-def check(tape: Tape, index: int, rule: Rule) -> None:
+def check(trace: Trace, index: int, rule: Rule) -> None:
     """Raise NotApplicable where `rule` has no meaning for the output of call `index`: never another picture in its place."""
-    reason = obstacle(tape, index, rule)
+    reason = obstacle(trace, index, rule)
     if reason is not None:
         raise NotApplicable(f"{rule} is not applicable: {reason}")
 
 
-def obstacle(tape: Tape, index: int, rule: Rule) -> str | None:
+def obstacle(trace: Trace, index: int, rule: Rule) -> str | None:
     """Why `rule` has no meaning for the output of call `index`, and what would serve; None where it has.
 
     What counts is everything between the images and the activation that the layer's output goes through.
     """
     if rule == "saliency":
         return None
-    calls = tape.path_to(index)
-    if (following := tape.nonlinearity(index)) is not None:
+    calls = trace.path_to(index)
+    if (following := trace.nonlinearity(index)) is not None:
         calls.append(following)
     for call in calls:
         if call.kind in _GO_BACK[rule]:
@@ -76,22 +76,22 @@ def past_relu(back: Tensor, positive: Tensor | None, slope: float, rule: Rule) -
     return back
 
 
-def backward(tape: Tape, images: Tensor, index: int, rule: Rule, seed: Callable[[Tensor, int], Tensor]) -> Tensor:
+def backward(trace: Trace, images: Tensor, index: int, rule: Rule, seed: Callable[[Tensor, int], Tensor]) -> Tensor:
     """Pixels [N, C, H, W] from the output of call `index` for `images` [N, C, H, W], as the net sees them.
 
     `seed(outputs, first)` says what goes back, of the outputs [B, ...] of images `first` to `first + B`: ones at one unit each
     project that unit. The result does not depend on how images are batched. Raises NotApplicable as `check` does.
     """
-    check(tape, index, rule)
+    check(trace, index, rule)
     parts = []
-    with at_rest(tape.net):
+    with eval_mode(trace.net):
         for first in range(0, len(images), _BATCH):
             # Not inference_mode, and on whatever the caller has switched off: gradients are the point here.
             with torch.inference_mode(False), torch.enable_grad():
                 batch = images[first : first + _BATCH].detach().clone().requires_grad_()
-                ruled = _Ruled(tape, index, rule)
-                with _without_cudnn(tape.net):
-                    ruled.through(tape.net, batch)
+                ruled = _Ruled(trace, index, rule)
+                with _without_cudnn(trace.net):
+                    ruled.through(trace.net, batch)
                     output = ruled.output
                     assert output is not None
                     try:
@@ -131,16 +131,16 @@ class _Back(torch.autograd.Function):
         return past_relu(gradients[0], positive, ctx.slope, ctx.rule), None, None
 
 
-class _Ruled(Following):
+class _Ruled(Tracer):
     """A forward pass in which each ReLU goes back by `rule`, however it is written; ends at call `index`."""
 
-    def __init__(self, tape: Tape, index: int, rule: Rule) -> None:
+    def __init__(self, trace: Trace, index: int, rule: Rule) -> None:
         super().__init__(until=index)
-        self._tape, self._rule = tape, rule
+        self._trace, self._rule = trace, rule
         self.output: Tensor | None = None
 
     def compute(self, function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-        call = self._tape.calls[self.count] if self.count < len(self._tape.calls) else None
+        call = self._trace.calls[self.count] if self.count < len(self._trace.calls) else None
         if call is None or call.kind != "rectify":
             return function(*args, **kwargs)
         values = args[0] if args else kwargs["input"]
@@ -151,11 +151,11 @@ class _Ruled(Following):
     def called(
         self, index: int, function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], sources: list[int], output: Any
     ) -> None:
-        self._tape.expect(index, function, output)
+        self._trace.expect(index, function, output)
         self.output = output
 
 
 def _without_cudnn(net: nn.Module) -> AbstractContextManager[None]:
-    """cuDNN refuses to go back through a recurrent layer at rest, and it is the way forward that decides who goes back."""
+    """cuDNN refuses to go back through a recurrent layer in eval mode, and it is the way forward that decides who goes back."""
     recurrent = any(isinstance(module, nn.RNNBase) for module in net.modules())
     return torch.backends.cudnn.flags(enabled=False) if recurrent else nullcontext()

@@ -20,7 +20,7 @@ from convtui.engine.statuses import LIVE
 from convtui.engine.store import Checkpoint, Run, Store
 
 
-def of_run(
+def subject_from_run(
     store: Store,
     run: Run,
     *,
@@ -80,7 +80,7 @@ def of_run(
     )
 
 
-def of_net(
+def subject_from_net(
     store: Store,
     run: Run,
     net: nn.Module,

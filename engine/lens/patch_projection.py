@@ -16,15 +16,15 @@ from torch import Tensor
 
 from convtui.engine.lens.backward import Rule, check, past_relu
 from convtui.engine.lens.receptive_field import receptive_field
-from convtui.engine.lens.trace import INPUT, Call, Tape
+from convtui.engine.lens.trace import INPUT, Call, Trace
 
 _MOST_VALUES = 1 << 24
 """Values in the largest of the windows' tensors at a time: 64 MiB of float32."""
 
 
-def chain(tape: Tape, index: int) -> list[Call] | None:
+def chain(trace: Trace, index: int) -> list[Call] | None:
     """The calls from the images to call `index` where windows serve: each takes the one before it and nothing else."""
-    calls = tape.path_to(index)
+    calls = trace.path_to(index)
     expected = INPUT
     for call in calls:
         if call.sources != (expected,) or not _served(call):
@@ -33,22 +33,22 @@ def chain(tape: Tape, index: int) -> list[Call] | None:
     return calls if any(call.kind == "conv" for call in calls) else None
 
 
-def project(tape: Tape, index: int, rule: Rule, images: Tensor, maps: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+def project(trace: Trace, index: int, rule: Rule, images: Tensor, maps: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """Projections [U, C, h, w] of U units of call `index`, cut to their receptive field of h x w pixels.
 
     Unit u is map `maps[u]`, place (`rows[u]`, `columns[u]`), in image `images[u]` [C, H, W], as the net sees it. What reaches
     over the image's border is zero. Raises NotApplicable where the rule is; `chain` must serve.
     """
-    check(tape, index, rule)
-    calls, field = chain(tape, index), receptive_field(tape, index)
+    check(trace, index, rule)
+    calls, field = chain(trace, index), receptive_field(trace, index)
     assert calls is not None
     assert field is not None
     with torch.inference_mode():
         parts = [
-            _Windows(tape, calls, rows[part], columns[part]).project(images[part], maps[part], rule)
-            for part in _portions(tape, calls, len(images))
+            _Windows(trace, calls, rows[part], columns[part]).project(images[part], maps[part], rule)
+            for part in _portions(trace, calls, len(images))
         ]
-    return torch.cat(parts) if parts else images.new_zeros((0, tape.input[0], *field.size))
+    return torch.cat(parts) if parts else images.new_zeros((0, trace.input[0], *field.size))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +74,9 @@ class _Level:
 class _Windows:
     """The windows of some units at every level from the images (level 0) to the units (the last)."""
 
-    def __init__(self, tape: Tape, calls: list[Call], rows: Tensor, columns: Tensor) -> None:
+    def __init__(self, trace: Trace, calls: list[Call], rows: Tensor, columns: Tensor) -> None:
         self._calls = calls
-        shapes = [tape.input, *(call.shape for call in calls)]
+        shapes = [trace.input, *(call.shape for call in calls)]
         level = _Level((1, 1), rows, columns, shapes[-1])
         self._levels = [level]
         for call, shape in zip(reversed(calls), reversed(shapes[:-1]), strict=True):
@@ -173,7 +173,7 @@ def _cut(images: Tensor, level: _Level) -> Tensor:
 
 
 def _scale(call: Call, dtype: torch.dtype) -> Tensor:
-    """What batch norm at rest multiplies each channel by."""
+    """What batch norm in eval mode multiplies each channel by."""
     variance: Tensor = call.settings["running_var"]
     weight: Tensor | None = call.settings["weight"]
     scale: Tensor = (variance + call.settings["eps"]).rsqrt()
@@ -202,9 +202,9 @@ def _served(call: Call) -> bool:
             return False
 
 
-def _portions(tape: Tape, calls: list[Call], count: int) -> Iterator[slice]:
+def _portions(trace: Trace, calls: list[Call], count: int) -> Iterator[slice]:
     none = torch.zeros(0, dtype=torch.int64)
-    levels = _Windows(tape, calls, none, none)._levels
+    levels = _Windows(trace, calls, none, none)._levels
     each = max(level.shape[0] * level.size[0] * level.size[1] for level in levels)
     step = max(1, _MOST_VALUES // each)
     for first in range(0, count, step):

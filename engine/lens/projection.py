@@ -7,7 +7,7 @@ from torch import Tensor
 
 from convtui.engine.lens import patch_projection
 from convtui.engine.lens.backward import Rule, backward, unit_seed
-from convtui.engine.lens.receptive_field import Field, receptive_field
+from convtui.engine.lens.receptive_field import ReceptiveField, receptive_field
 from convtui.engine.lens.search import Units
 from convtui.engine.lens.subject import Cancelled, Subject
 from convtui.engine.lens.tiles import cut
@@ -21,8 +21,8 @@ class Frame:
 
     def __init__(self, subject: Subject, index: int) -> None:
         _, height, width = subject.shape
-        field = receptive_field(subject.tape, index)
-        self.field: Field | None = field if field and (field.size[0] < height or field.size[1] < width) else None
+        field = receptive_field(subject.trace, index)
+        self.field: ReceptiveField | None = field if field and (field.size[0] < height or field.size[1] < width) else None
         self._whole = (0, 0, height, width)
 
     @property
@@ -47,7 +47,7 @@ def project(subject: Subject, index: int, rule: Rule, images: Tensor, units: Uni
     comes is the change of the unit's activation per change of the standardised pixel, by `rule`. Raises NotApplicable, Cancelled.
     """
     frame = Frame(subject, index)
-    fast = frame.field is not None and patch_projection.chain(subject.tape, index) is not None
+    fast = frame.field is not None and patch_projection.chain(subject.trace, index) is not None
     parts = []
     for first in range(0, len(units), _UNITS):
         if subject.cancelled():
@@ -56,11 +56,11 @@ def project(subject: Subject, index: int, rule: Rule, images: Tensor, units: Uni
         seen = subject.seen(images[part.images])
         maps, rows, columns = (places.to(seen.device) for places in (part.maps, part.rows, part.columns))
         if fast:
-            found = patch_projection.project(subject.tape, index, rule, seen, maps, rows, columns).cpu()
+            found = patch_projection.project(subject.trace, index, rule, seen, maps, rows, columns).cpu()
             parts.append(_placed(subject, frame, found, part) if whole else found)
         else:
-            place = (maps, rows, columns) if len(subject.tape.calls[index].shape) == 3 else (maps,)
-            found = backward(subject.tape, seen, index, rule, unit_seed(place)).cpu()
+            place = (maps, rows, columns) if len(subject.trace.calls[index].shape) == 3 else (maps,)
+            found = backward(subject.trace, seen, index, rule, unit_seed(place)).cpu()
             parts.append(found if whole else _cut(frame, found, part))
         subject.progress(first + len(part), len(units))
     return torch.cat(parts) if parts else torch.zeros((0, subject.shape[0], *frame.size))

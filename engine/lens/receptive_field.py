@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from convtui.engine.lens.trace import INPUT, Call, Tape
+from convtui.engine.lens.trace import INPUT, Call, Trace
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class ReceptiveField:
     """What the units of a layer see. Pairs are (rows, columns), in pixels of the image."""
 
     size: tuple[int, int]
@@ -28,23 +28,23 @@ class Field:
 _STILL = ("flatten", "view", "reshape", "squeeze", "unsqueeze", "unflatten")
 
 
-def receptive_field(tape: Tape, index: int) -> Field | None:
+def receptive_field(trace: Trace, index: int) -> ReceptiveField | None:
     """The receptive field of the units of call `index`; None where a unit looks at the whole image, or nothing is known.
 
     Where paths of several lengths meet (a residual sum) it is the smallest rectangle around all of them.
     """
-    fields: dict[int, Field | None] = {INPUT: Field((1, 1), (1, 1), (0, 0))}
-    for call in tape.path_to(index):
-        fields[call.index] = _after(tape, call, fields)
+    fields: dict[int, ReceptiveField | None] = {INPUT: ReceptiveField((1, 1), (1, 1), (0, 0))}
+    for call in trace.path_to(index):
+        fields[call.index] = _after(trace, call, fields)
     return fields[index]
 
 
-def _after(tape: Tape, call: Call, fields: dict[int, Field | None]) -> Field | None:
+def _after(trace: Trace, call: Call, fields: dict[int, ReceptiveField | None]) -> ReceptiveField | None:
     known = [fields[source] for source in call.sources]
     before = [field for field in known if field is not None]
     if len(before) < len(known) or not before:
         return None
-    shapes = {tape.input if source == INPUT else tape.calls[source].shape for source in call.sources}
+    shapes = {trace.input if source == INPUT else trace.calls[source].shape for source in call.sources}
     match call.kind:
         case "conv" | "max_pool":
             return _wider(before[0], call)
@@ -63,18 +63,18 @@ def _after(tape: Tape, call: Call, fields: dict[int, Field | None]) -> Field | N
             return None
 
 
-def _wider(field: Field, call: Call) -> Field:
+def _wider(field: ReceptiveField, call: Call) -> ReceptiveField:
     settings = call.settings
     sides = settings["weight"].shape[2:] if call.kind == "conv" else settings["kernel_size"]
     reach = [dilation * (side - 1) for dilation, side in zip(settings["dilation"], sides, strict=True)]
-    return Field(
+    return ReceptiveField(
         size=_pairs(size + r * step for size, r, step in zip(field.size, reach, field.stride, strict=True)),
         stride=_pairs(step * s for step, s in zip(field.stride, settings["stride"], strict=True)),
         start=_pairs(begin - p * step for begin, p, step in zip(field.start, settings["padding"], field.stride, strict=True)),
     )
 
 
-def _around(fields: list[Field]) -> Field | None:
+def _around(fields: list[ReceptiveField]) -> ReceptiveField | None:
     strides = {field.stride for field in fields}
     if len(strides) > 1:
         return None
@@ -83,7 +83,7 @@ def _around(fields: list[Field]) -> Field | None:
         max(begin + size for begin, size in ends)
         for ends in zip(*(list(zip(field.start, field.size, strict=True)) for field in fields), strict=True)
     )
-    return Field(_pairs(e - s for s, e in zip(start, end, strict=True)), strides.pop(), start)
+    return ReceptiveField(_pairs(e - s for s, e in zip(start, end, strict=True)), strides.pop(), start)
 
 
 def _pairs(values: Iterable[int]) -> tuple[int, int]:

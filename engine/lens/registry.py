@@ -35,13 +35,13 @@ class View:
     needs: Sequence[Need]
     function: Callable[[Subject, Any], Result | list[Result]]
 
-    def unfit(self, subject: Subject) -> str | None:
+    def why_not(self, subject: Subject) -> str | None:
         """Why it does not apply to this subject; None where it does. Computes no view."""
         return next((reason for need in self.needs if (reason := need(subject)) is not None), None)
 
     def __call__(self, subject: Subject, options: Options) -> list[Result]:
         """Look. Raises NotApplicable where it has no meaning, UsageError for what there is not, Cancelled on request."""
-        reason = self.unfit(subject)
+        reason = self.why_not(subject)
         if reason is not None:
             raise NotApplicable(f"{self.name} is not applicable: {reason}")
         found = self.function(subject, options)

@@ -47,7 +47,7 @@ class Strongest:
 
 
 def strongest(subject: Subject, images: Tensor, calls: Sequence[int], count: int) -> dict[int, Strongest]:
-    """For each of the tape's `calls` the `count` images (fewer where there are fewer) that excite each of its maps most.
+    """For each of the trace's `calls` the `count` images (fewer where there are fewer) that excite each of its maps most.
 
     One pass over `images` (uint8 [N, C, H, W]), as far as the last of the calls. Of images that excite a map alike the earlier
     counts as stronger, of places within an image the first in reading order.
@@ -56,7 +56,7 @@ def strongest(subject: Subject, images: Tensor, calls: Sequence[int], count: int
     for first, outputs in subject.passes(images, calls):
         for call, output in outputs.items():
             best[call] = _merged(best.get(call), output, first, count)
-    return {call: _placed(subject.tape.calls[call].shape, *kept) for call, kept in best.items()}
+    return {call: _placed(subject.trace.calls[call].shape, *kept) for call, kept in best.items()}
 
 
 def _merged(kept: tuple[Tensor, Tensor, Tensor] | None, output: Tensor, first: int, count: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -46,9 +46,9 @@ class OfOneImage(OfImages):
 
 def has_conv(subject: Subject) -> str | None:
     """Whether there is a convolution."""
-    if subject.tape.of_kind("conv"):
+    if subject.trace.of_kind("conv"):
         return None
-    dense = ", ".join(subject.tape.of_kind("dense"))
+    dense = ", ".join(subject.trace.of_kind("dense"))
     serves = f"'saliency', 'statistics' and 'confusion' serve it; its dense layers are {dense}" if dense else "'summary' serves it"
     return f"the net has no convolutional layer; {serves}"
 
@@ -57,7 +57,7 @@ def goes_back(rule: Rule, *kinds: Kind) -> Need:
     """Whether there is a layer of these kinds from which `rule` leads back to the pixels."""
 
     def need(subject: Subject) -> str | None:
-        obstacles = [obstacle(subject.tape, call.index, rule) for call in subject.tape.of_kind(*kinds).values()]
+        obstacles = [obstacle(subject.trace, call.index, rule) for call in subject.trace.of_kind(*kinds).values()]
         return obstacles[-1] if obstacles and None not in obstacles else None
 
     return need
@@ -79,21 +79,21 @@ def layer(subject: Subject, name: str | None, *, default: tuple[Kind, ...] = ("c
     With batch norm right behind it, it is taken with that. With `maps` it must have feature maps. Raises NotApplicable, naming
     the layers that would do.
     """
-    tape = subject.tape
-    shapes = {leaf: tape.calls[tape.layers[leaf]].shape for leaf in tape.leaves() if tape.layers[leaf] >= 0}
+    trace = subject.trace
+    shapes = {leaf: trace.calls[trace.layers[leaf]].shape for leaf in trace.leaves() if trace.layers[leaf] >= 0}
     fit = [leaf for leaf, shape in shapes.items() if len(shape) == 3 or (len(shape) == 1 and not maps)]
     if name is None:
-        there = tape.of_kind(*default)
+        there = trace.of_kind(*default)
         if not there:
             raise NotApplicable(f"the net has no layer of kind {' or '.join(default)}; choose one of {', '.join(fit)}")
         name, last = list(there.items())[-1]
-        return name, tape.calls[tape.with_norm(last.index)]
-    call = tape.layer(name)
+        return name, trace.calls[trace.with_norm(last.index)]
+    call = trace.layer(name)
     if len(call.shape) not in (1, 3):
         raise NotApplicable(f"the output of layer {name} is {_size(call)}, neither maps nor units; choose one of {', '.join(fit)}")
     if maps and len(call.shape) != 3:
         raise NotApplicable(f"layer {name} has no feature maps, its output is {_size(call)}; choose one of {', '.join(fit)}")
-    return name, tape.calls[tape.with_norm(call.index)]
+    return name, trace.calls[trace.with_norm(call.index)]
 
 
 def of_maps(call: Call, name: str, number: int | None) -> list[int]:

@@ -1,4 +1,4 @@
-"""What a view looks at: a net at rest, the images it knows, and who is waiting for the answer."""
+"""What a view looks at: a net in eval mode, the images it knows, and who is waiting for the answer."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from convtui.engine.data.batches import Standardise
 from convtui.engine.data.split import Dataset, Split
 from convtui.engine.device import in_double
 from convtui.engine.errors import NotApplicable, UsageError
-from convtui.engine.lens.trace import Tape
-from convtui.engine.models.eval_mode import at_rest
+from convtui.engine.lens.trace import Trace
+from convtui.engine.models.eval_mode import eval_mode
 from convtui.engine.spec import RunSpec, nearest
 
 SplitName = Literal["train", "validation", "test"]
@@ -120,9 +120,9 @@ class Subject:
         return next((parameter.dtype for parameter in self.net.parameters()), torch.float32)
 
     @cached_property
-    def tape(self) -> Tape:
+    def trace(self) -> Trace:
         """What the net computes. Raises NotApplicable where it does not take such images."""
-        return Tape(self.net, torch.zeros(self.shape, device=self.device, dtype=self.dtype))
+        return Trace(self.net, torch.zeros(self.shape, device=self.device, dtype=self.dtype))
 
     @cached_property
     def images(self) -> Dataset:
@@ -143,26 +143,26 @@ class Subject:
         return self.standardise.to(self.device)(images.to(self.device)).to(self.dtype)
 
     def passes(self, images: Tensor, calls: Iterable[int]) -> Iterator[tuple[int, dict[int, Tensor]]]:
-        """Forward passes of uint8 [N, C, H, W] in batches: the number of the first image, and outputs of the tape's `calls`.
+        """Forward passes of uint8 [N, C, H, W] in batches: the number of the first image, and outputs of the trace's `calls`.
 
         Says how far it is and may be cancelled between batches. What it gives is on the net's device.
         """
         wanted = tuple(calls)
-        tape = self.tape
-        with at_rest(self.net):
+        trace = self.trace
+        with eval_mode(self.net):
             for first in range(0, len(images), self.batch):
                 if self.cancelled():
                     raise Cancelled
                 batch = images[first : first + self.batch]
                 with torch.inference_mode():
-                    outputs = tape.run(self.seen(batch), wanted)
+                    outputs = trace.run(self.seen(batch), wanted)
                 yield first, outputs
                 self.progress(first + len(batch), len(images))
 
     @property
     def gives_classes(self) -> bool:
         """Whether the net's output is one number a class."""
-        return self.tape.output >= 0 and self.tape.calls[self.tape.output].shape == (len(self.classes),)
+        return self.trace.output >= 0 and self.trace.calls[self.trace.output].shape == (len(self.classes),)
 
     def predictions(self, images: Tensor, labels: Tensor | None = None) -> list[Prediction]:
         """What the net says about each of uint8 images [N, C, H, W], whose true classes are int64 [N], or not known."""
@@ -180,7 +180,7 @@ class Subject:
     @property
     def scores_are(self) -> Scores:
         """Probabilities where the net ends in a softmax or its loss has one; else, and where the loss is not known, outputs."""
-        if self.tape.calls[self.tape.output].function in ("softmax", "log_softmax"):
+        if self.trace.calls[self.trace.output].function in ("softmax", "log_softmax"):
             return "probability"
         return "probability" if self.spec is not None and self.spec.training.outputs_are == "logits" else "output"
 
@@ -193,7 +193,7 @@ class Subject:
 
     def scores(self, images: Tensor) -> Tensor:
         """float64 [N, classes] of uint8 images [N, C, H, W], as `scores_are`, on the CPU. For nets that give classes."""
-        output = self.tape.calls[self.tape.output]
+        output = self.trace.calls[self.trace.output]
         rows = [in_double(outputs[output.index]).cpu() for _, outputs in self.passes(images, [output.index])]
         found = torch.cat(rows) if rows else torch.zeros((0, len(self.classes)), dtype=torch.float64)
         if self.scores_are == "output" or output.function == "softmax":

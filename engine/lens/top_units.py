@@ -89,7 +89,7 @@ def find(subject: Subject, options: OfTop) -> Top:
 def notes(subject: Subject, top: Top) -> list[str]:
     """What was left out, and what the tiles are."""
     dead = [f"{top.dead} of {len(top.maps)} maps are dead: no image excites them"] if top.dead else []
-    norm = ["units are taken after batch norm"] if subject.tape.layers[top.layer] != top.call else []
+    norm = ["units are taken after batch norm"] if subject.trace.layers[top.layer] != top.call else []
     return [f"tiles are {Frame(subject, top.call).words}, strongest first", *norm, *dead]
 
 

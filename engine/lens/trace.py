@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from convtui.engine.errors import NotApplicable
-from convtui.engine.models.eval_mode import at_rest
+from convtui.engine.models.eval_mode import eval_mode
 from convtui.engine.spec import nearest
 
 Kind = Literal[
@@ -24,8 +24,8 @@ Kind = Literal[
     "other",
 ]  # fmt: skip
 """`cell`: a recurrent layer that reads forward and has the batch first; what counts as its output is its states after each step,
-[units, steps] for one image. `scale`: batch norm at rest. `gain`: multiplied by a number. `rectify`: ReLU or leaky ReLU.
-`pointwise`: any other function of one value, tanh say. `same`: nothing at rest, as dropout. `reshape`: values moved, zeros
+[units, steps] for one image. `scale`: batch norm in eval mode. `gain`: multiplied by a number. `rectify`: ReLU or leaky ReLU.
+`pointwise`: any other function of one value, tanh say. `same`: nothing in eval mode, as dropout. `reshape`: values moved, zeros
 added. `sum`: of tensors or with a constant. `join`: concatenation. `other`: nothing is known of it."""
 
 _FUNCTIONS: Mapping[Kind, str] = {
@@ -75,35 +75,35 @@ class Call:
     """`weight`, `stride`, `padding`, `dilation`, `groups` of a convolution, and so on; pairs are (rows, columns)."""
 
 
-class Tape:
+class Trace:
     """The calls of one forward pass, and which of them is which layer's output."""
 
     def __init__(self, net: nn.Module, image: Tensor) -> None:
-        """Run `net` at rest on `image` [C, H, W] (as the net sees it) and note every call.
+        """Run `net` in eval mode on `image` [C, H, W] (as the net sees it) and note every call.
 
         Raises NotApplicable where the net does not take such an image.
         """
         self.net = net
         self.input = tuple(image.shape)
-        noting = _Noting()
+        recorder = _Recorder()
         # Not inference_mode: its tensors do not count how often they are overwritten.
-        with at_rest(net), torch.inference_mode(False), torch.no_grad():
+        with eval_mode(net), torch.inference_mode(False), torch.no_grad():
             try:
-                with noting.listening(net):
+                with recorder.listening(net):
                     # Two of them: of one alone a net may squeeze the batch away.
-                    returned = noting.through(net, image[None].repeat(2, 1, 1, 1))
+                    returned = recorder.through(net, image[None].repeat(2, 1, 1, 1))
             except Exception as error:  # a net may raise anything
                 shape = "x".join(map(str, image.shape))
                 why = (str(error) or type(error).__name__).splitlines()[0]
                 raise NotApplicable(f"the net does not take an image of {shape}, or cannot be followed: {why}") from error
         first = next(_tensors((returned,)), None)
-        output = None if first is None else noting.number(first)
+        output = None if first is None else recorder.number(first)
         if output is None:
             raise NotApplicable("part of this net is not made of torch's functions (compiled, NumPy): it cannot be looked into")
         self.output = output
         """The call that gives what the net returns; of several tensors the first."""
-        self.calls: Sequence[Call] = noting.calls
-        self.layers: Mapping[str, int] = noting.layers
+        self.calls: Sequence[Call] = recorder.calls
+        self.layers: Mapping[str, int] = recorder.layers
         """Name of each module that gives one tensor -> the call of its output; of a module used twice, the first use."""
 
     def layer(self, name: str) -> Call:
@@ -189,14 +189,14 @@ class Tape:
     def run(self, images: Tensor, wanted: Iterable[int]) -> dict[int, Tensor]:
         """The outputs of the calls `wanted` for `images` [N, C, H, W]; what comes after the last of them is not computed.
 
-        For use within `at_rest`; keeps gradients where they are switched on.
+        For use within `eval_mode`; keeps gradients where they are switched on.
         """
         indices = frozenset(wanted)
         if not indices - {INPUT}:
             return {INPUT: images} if indices else {}
-        keeping = _Keeping(self, indices)
-        keeping.through(self.net, images)
-        return keeping.kept | ({INPUT: images} if INPUT in indices else {})
+        runner = _Runner(self, indices)
+        runner.through(self.net, images)
+        return runner.kept | ({INPUT: images} if INPUT in indices else {})
 
 
 # --------------------------------------------------------------------------------------- listening to torch's functions
@@ -206,7 +206,7 @@ class _Reached(Exception):
     """All that was wanted is there: no error, the way out of a forward pass that has gone far enough."""
 
 
-class Following(TorchFunctionMode):
+class Tracer(TorchFunctionMode):
     """Follows what is computed from the images, numbering the calls alike in every pass."""
 
     def __init__(self, until: int | None = None) -> None:
@@ -266,7 +266,7 @@ class Following(TorchFunctionMode):
         """Call number `index` is done."""
 
 
-class _Noting(Following):
+class _Recorder(Tracer):
     def __init__(self) -> None:
         super().__init__()
         self.calls: list[Call] = []
@@ -335,13 +335,13 @@ class _Noting(Following):
         self.calls.append(Call(index, name, kind, self._inside[-1], tuple(dict.fromkeys(sources)), shape, in_place, settings))
 
 
-class _Keeping(Following):
-    def __init__(self, tape: Tape, wanted: frozenset[int]) -> None:
+class _Runner(Tracer):
+    def __init__(self, trace: Trace, wanted: frozenset[int]) -> None:
         super().__init__(until=max(wanted))
-        self._tape, self._wanted = tape, wanted
+        self._trace, self._wanted = trace, wanted
         # What is overwritten later in this very pass is copied before that; a view shares the memory of what it views.
         self._overwritten: set[int] = set()
-        for call in reversed(tape.calls[: max(wanted) + 1]):
+        for call in reversed(trace.calls[: max(wanted) + 1]):
             if call.in_place or (call.kind in ("reshape", "same") and call.index in self._overwritten):
                 self._overwritten.update(call.sources)
         self.kept: dict[int, Tensor] = {}
@@ -349,9 +349,9 @@ class _Keeping(Following):
     def called(
         self, index: int, function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], sources: list[int], output: Any
     ) -> None:
-        self._tape.expect(index, function, output)
+        self._trace.expect(index, function, output)
         if index in self._wanted:
-            wanted = _states(output) if self._tape.calls[index].kind == "cell" else output
+            wanted = _states(output) if self._trace.calls[index].kind == "cell" else output
             self.kept[index] = wanted.clone() if index in self._overwritten else wanted
 
 
@@ -378,7 +378,7 @@ def _name(function: Callable[..., Any]) -> str:
 
 
 def _is_on(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
-    """Whether a dropout drops: written as a function it does unless told otherwise, at rest too."""
+    """Whether a dropout drops: written as a function it does unless told otherwise, in eval mode too."""
     found = _arguments(args, kwargs, 1, (("p", 0.5), ("training", kwargs.get("train", True))))
     return bool(found["training"] and found["p"])
 

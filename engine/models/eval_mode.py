@@ -9,7 +9,7 @@ from torch import nn
 
 
 @contextmanager
-def at_rest(net: nn.Module) -> Iterator[None]:
+def eval_mode(net: nn.Module) -> Iterator[None]:
     """Within the block `net` is in inference mode; after it each of its modules has the training flag that it had."""
     flags = {module: module.training for module in net.modules()}
     net.eval()

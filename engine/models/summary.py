@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from convtui.engine.models.eval_mode import at_rest
+from convtui.engine.models.eval_mode import eval_mode
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def summarise(net: nn.Module, input: Sequence[int]) -> Summary:
     handles = [layer.register_forward_hook(note(name, layer)) for name, layer in net.named_modules() if not list(layer.children())]
     first = next(net.parameters(), torch.zeros(0))
     try:
-        with at_rest(net), torch.inference_mode():
+        with eval_mode(net), torch.inference_mode():
             net(torch.zeros(1, *input, device=first.device, dtype=first.dtype))
     finally:
         for handle in handles:

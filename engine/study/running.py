@@ -14,7 +14,7 @@ from convtui.engine.data.batches import Standardise
 from convtui.engine.data.preview import count
 from convtui.engine.data.split import Dataset
 from convtui.engine.errors import CheckpointError, SpecError, UsageError
-from convtui.engine.lens.loading import of_run
+from convtui.engine.lens.loading import subject_from_run
 from convtui.engine.lens.subject import Subject
 from convtui.engine.lens.views.statistics import call_of, figures_of
 from convtui.engine.store import Match, Store, match
@@ -107,7 +107,7 @@ def keep_statistics(store: Store, wanted: Wanted, run_id: int, device: torch.dev
     Raises UsageError for a layer or stage that the net has not, CheckpointError where its last weights are damaged, and what
     reading images raises.
     """
-    subject = of_run(store, store.run(run_id), device=device, data_dir=data_dir)
+    subject = subject_from_run(store, store.run(run_id), device=device, data_dir=data_dir)
     if subject.notes:
         raise CheckpointError(f"no statistics are kept of run {run_id}: {subject.notes[0]}")
     values: dict[str, float] = {}

@@ -1,4 +1,4 @@
-"""Loss and accuracy of a net at rest, over a whole split."""
+"""Loss and accuracy of a net in eval mode, over a whole split."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import nn
 
 from convtui.engine.data.batches import Standardise
 from convtui.engine.data.split import Split
-from convtui.engine.models import at_rest
+from convtui.engine.models import eval_mode
 from convtui.engine.spec import TrainingSpec
 from convtui.engine.training.layer_metrics import EvaluationMetrics
 from convtui.engine.training.losses import loss, mean_squared_error
@@ -45,7 +45,7 @@ def evaluate(
     device = split.images.device
     spec = spec.model_copy(update={"label_smoothing": 0.0})
     losses, correct, squares = [], [], []
-    with at_rest(net):
+    with eval_mode(net):
         for start in range(0, len(split), BATCH):
             labels = split.labels[start : start + BATCH]
             with torch.inference_mode(), autocast(spec.precision, device):

@@ -108,7 +108,7 @@ class Training:
         shape = (channels, spec.data.size, spec.data.size)
         refuse_lone_images(spec, lambda: models.summarise(self.net, shape), len(self._train))
         optimiser = make_optimiser(spec.optimiser, self.net.parameters())
-        self._rng = rng.PrivateRng(self.device, spec.training.seed)
+        self.generators = rng.PrivateRng(self.device, spec.training.seed)
         if resume_from is not None:
             self._resume(resume_from, optimiser)
         self._images_before = self.state.images
@@ -458,7 +458,7 @@ class Training:
         self.state = found.state
         if found.state.best_values:  # without them, in older files, nothing could be said of those weights
             self._best = {name: tensor.to(self.device) for name, tensor in found.best.items()}
-        self._rng.states |= {name: state for name, state in found.generators.items() if name in self._rng.states}
+        self.generators.states |= {name: state for name, state in found.generators.items() if name in self.generators.states}
         if self.state.early and self.state.step < self.total_steps:
             # Asked to go on past an early stop: patience starts anew.
             self.state.early, self.state.patience_from = False, self.state.epoch
@@ -472,7 +472,7 @@ class Training:
     @contextmanager
     def _at_work(self) -> Iterator[None]:
         """Put this training's generators and thread count in place, and give the caller's back afterwards."""
-        with self._rng.at_work(self._threads):
+        with self.generators.at_work(self._threads):
             self._clock = time.monotonic()
             try:
                 yield

@@ -22,7 +22,7 @@ from convtui.engine.figures.colour import coloured
 from convtui.engine.figures.figure import Sheet, Table, Target, Tile, make_sheet
 from convtui.engine.figures.saving import as_json
 from convtui.engine.lens import registry
-from convtui.engine.lens.loading import of_run
+from convtui.engine.lens.loading import subject_from_run
 from convtui.engine.lens.registry import Options, View
 from convtui.engine.lens.subject import Cancelled, Prediction, Subject
 from convtui.engine.spec import RunSpec, changed, hyper, make
@@ -154,7 +154,7 @@ async def settled(pilot: Pilot[None], **wanted: str) -> Alone:
 @pytest.fixture(scope="module")
 def subject(stored: Path) -> Iterator[Subject]:
     with Store.open(stored) as store:
-        yield of_run(store, store.find("conv"))
+        yield subject_from_run(store, store.find("conv"))
 
 
 def seen(subject: Subject, name: str, **values: str) -> dict[str, Any]:

@@ -133,11 +133,11 @@ def waiting() -> Iterator[Waiting]:
 def opened(store: Store, run: Run, *, epoch: str, device: str, data_dir: Path | None, told: Waiting) -> Subject:
     """The run's net and images, on the device that is meant."""
     from convtui.engine.device import choose, keep_freed_memory
-    from convtui.engine.lens.loading import of_run
+    from convtui.engine.lens.loading import subject_from_run
 
     keep_freed_memory()
     place = choose(device)
-    subject = of_run(store, run, epoch=epoch, device=place, data_dir=data_dir, loading=told.loading, progress=told.images)
+    subject = subject_from_run(store, run, epoch=epoch, device=place, data_dir=data_dir, loading=told.loading, progress=told.images)
     for note in subject.notes:
         print(f"warning: {clean(note)}", file=sys.stderr)
     return subject

@@ -48,10 +48,10 @@ def activations(subject: Subject, options: ActivationsOptions) -> list[Result]:
     results: list[Result] = [image_sheet(subject, f"{what} · {subject.title}", chosen)]
     for name, index in stages.items():
         mean = (sums[index] / len(chosen.images)).float().numpy()
-        call = subject.tape.calls[index]
+        call = subject.trace.calls[index]
         title = f"activations of {name} ({call.function} {' x '.join(map(str, call.shape))})"
         shown = selection.of_maps(call, name, options.map)
-        if index == subject.tape.output and subject.gives_classes:
+        if index == subject.trace.output and subject.gives_classes:
             results.append(_of_classes(subject, title, name, mean, chosen, shown))
             continue
         if mean.ndim == 3:
@@ -85,19 +85,19 @@ def _of_classes(subject: Subject, title: str, name: str, mean: Pixels, chosen: C
 
 def _stages(subject: Subject, options: ActivationsOptions) -> dict[str, int]:
     """Layer -> the call whose output is shown."""
-    tape = subject.tape
+    trace = subject.trace
     if options.layer is not None:
-        index = tape.layer(options.layer).index
-        if len(tape.calls[index].shape) not in (1, 3) and tape.calls[index].kind != "cell":
+        index = trace.layer(options.layer).index
+        if len(trace.calls[index].shape) not in (1, 3) and trace.calls[index].kind != "cell":
             raise NotApplicable(
-                f"the output of {options.layer} has shape {tape.calls[index].shape}: only maps, units and cells can be shown"
+                f"the output of {options.layer} has shape {trace.calls[index].shape}: only maps, units and cells can be shown"
             )
-        return {options.layer: tape.stages(index)[0 if options.before else -1]}
+        return {options.layer: trace.stages(index)[0 if options.before else -1]}
     if options.map is not None:
         raise UsageError("a map is one of a layer: say which layer (--layer)")
-    weighted = tape.of_kind("conv", "dense", "cell").items()
+    weighted = trace.of_kind("conv", "dense", "cell").items()
     shown = {name: call for name, call in weighted if call.kind == "cell" or len(call.shape) in (1, 3)}
-    return {name: tape.stages(call.index)[0 if options.before else -1] for name, call in shown.items()}
+    return {name: trace.stages(call.index)[0 if options.before else -1] for name, call in shown.items()}
 
 
 def _images(subject: Subject, options: ActivationsOptions) -> tuple[Chosen, str]:

@@ -34,7 +34,7 @@ def deconvnet(subject: Subject, options: DeconvnetOptions) -> list[Result]:
     most excited of each map, on the whole image. Batch norm is not undone: it scales on the way back as it does in the gradient.
     """
     _, call = selection.layer(subject, options.layer)
-    backward.check(subject.tape, call.index, "deconvnet")
+    backward.check(subject.trace, call.index, "deconvnet")
     return _of_image(subject, options) if options.image is not None else _of_split(subject, options)
 
 

@@ -38,13 +38,13 @@ def filters(subject: Subject, options: FiltersOptions) -> Result:
     there = _layers(subject)
     name = options.layer or next(iter(there))
     if name not in there:
-        call = subject.tape.layer(name)
+        call = subject.trace.layer(name)
         why = "its weights are not laid out as pictures" if call.kind == "dense" else "it has no filters"
         raise NotApplicable(f"layer {name} cannot be shown: {why}; choose one of {', '.join(there)}")
     call = there[name]
     weight = _weight(subject, call)
     numbers = selection.of_maps(call, name, options.map)
-    of_image = all(earlier.kind in ("reshape", "same") for earlier in subject.tape.path_to(call.index)[:-1])
+    of_image = all(earlier.kind in ("reshape", "same") for earlier in subject.trace.path_to(call.index)[:-1])
     title = f"filters of {name}, {weight.shape[2]}x{weight.shape[3]} · {subject.title}"
     broken = int((~weight.isfinite()).sum())
     notes = [f"{broken:,} of {weight.numel():,} weights are not finite numbers"] if broken else []
@@ -67,12 +67,12 @@ def filters(subject: Subject, options: FiltersOptions) -> Result:
 
 def _layers(subject: Subject) -> dict[str, Call]:
     """Convolutions, and dense layers that are given nothing but the pixels."""
-    weighted = subject.tape.of_kind("conv", "dense")
+    weighted = subject.trace.of_kind("conv", "dense")
     return {name: call for name, call in weighted.items() if call.kind == "conv" or _looks_at_image(subject, call)}
 
 
 def _looks_at_image(subject: Subject, call: Call) -> bool:
-    earlier = subject.tape.path_to(call.index)[:-1]
+    earlier = subject.trace.path_to(call.index)[:-1]
     flat = all(each.function in ("flatten", "view", "reshape") or each.kind == "same" for each in earlier)
     inputs = call.settings["weight"].shape[1]
     whole: bool = inputs == math.prod(subject.shape) and call.sources != (INPUT,)

@@ -57,14 +57,14 @@ def saliency(subject: Subject, options: GradientOptions) -> list[Result]:
 def _traced(subject: Subject, options: GradientOptions, rule: Rule) -> list[Result]:
     of = options.of or ("unit" if options.map is not None else "strongest" if options.layer is not None else "class")
     name, call = _layer(subject, options, of)
-    backward.check(subject.tape, call.index, rule)
+    backward.check(subject.trace, call.index, rule)
     chosen = selection.image(subject, options)
     start = _start(subject, options, of, name, call, chosen, rule)
     channels, *size = subject.shape
     if rule == "guided" and not start.excited:
         shown = nothing(1 if options.magnitude else channels, (size[0], size[1]))
     else:
-        (back,) = backward.backward(subject.tape, subject.seen(chosen.images), call.index, rule, start.seed).cpu()
+        (back,) = backward.backward(subject.trace, subject.seen(chosen.images), call.index, rule, start.seed).cpu()
         shown = pixels(back.abs().amax(0, keepdim=True) if options.magnitude else back)
     ramp: Ramp = "even" if options.magnitude else "rgb" if channels == 3 else "diverging"
     sheet = make_sheet(
@@ -108,7 +108,7 @@ def _layer(subject: Subject, options: GradientOptions, of: str) -> tuple[str, Ca
     reason = gives_classes(subject)
     if reason is not None:
         raise NotApplicable(reason)
-    last = subject.tape.calls[subject.tape.output]
+    last = subject.trace.calls[subject.trace.output]
     return last.module or "output", last
 
 
@@ -141,7 +141,7 @@ def _of_layer(subject: Subject, options: GradientOptions, name: str, call: Call,
     if options.map is not None:
         raise UsageError("all of a layer is more than one map: leave --map out, or say of=unit")
     values = output(subject, chosen.images, call.index)
-    rectified = subject.tape.rectified(call.index)
+    rectified = subject.trace.rectified(call.index)
     excited = int((values > 0).sum()) if rectified else values.numel()
     told = f"{excited:,} of {values.numel():,} units excited" if rectified else f"{values.numel():,} units"
 
@@ -153,7 +153,7 @@ def _of_layer(subject: Subject, options: GradientOptions, name: str, call: Call,
 
 def _of_unit(subject: Subject, options: GradientOptions, of: str, name: str, call: Call, chosen: Chosen) -> _Start:
     unit, value = _unit(subject, options, of, name, call, chosen)
-    excited = value > 0 or not subject.tape.rectified(call.index)
+    excited = value > 0 or not subject.trace.rectified(call.index)
     what = f"{name}, map {unit[0]} at {unit[1]},{unit[2]}" if len(unit) == 3 else f"unit {unit[0]} of {name}"
     seed = backward.unit_seed([torch.tensor([place]) for place in unit])
     row, column = unit[1:] or (None, None)

@@ -77,7 +77,7 @@ def figures_of(subject: Subject, layer: str, stage: str) -> dict[str, float]:
 
 
 def call_of(subject: Subject, layer: str, stage: str) -> int:
-    """The call on the tape that gives a layer's values at a stage. Raises UsageError for a layer or a stage that there is not."""
+    """The call on the trace that gives a layer's values at a stage. Raises UsageError for a layer or a stage that there is not."""
     stages = _layers(subject, layer)[layer]
     if stage not in stages:
         raise UsageError(f"layer {layer} has no values {stage!r}: it has {', '.join(stages)}")
@@ -86,15 +86,15 @@ def call_of(subject: Subject, layer: str, stage: str) -> int:
 
 def _layers(subject: Subject, name: str | None) -> dict[str, Stages]:
     """Layer -> its stages; of every convolutional, dense and recurrent module, or the one that is named."""
-    tape = subject.tape
-    calls = tape.of_kind("conv", "dense", "cell") if name is None else {name: tape.layer(name)}
+    trace = subject.trace
+    calls = trace.of_kind("conv", "dense", "cell") if name is None else {name: trace.layer(name)}
     if not calls:
-        others = ", ".join(leaf for leaf in tape.leaves() if tape.layers[leaf] >= 0)
+        others = ", ".join(leaf for leaf in trace.leaves() if trace.layers[leaf] >= 0)
         serves = f"name another layer (--layer): {others}" if others else "'confusion' and 'summary' serve it"
         raise NotApplicable(f"the net has no convolutional, dense or recurrent module: {serves}")
     layers: dict[str, Stages] = {}
     for layer, call in calls.items():
-        stages = tape.stages(call.index)
+        stages = trace.stages(call.index)
         if len(stages) == 2:
             layers[layer] = dict(zip(("before", "after"), stages, strict=True))
         elif call.kind in ("rectify", "pointwise"):
@@ -192,7 +192,7 @@ def _pieces(output: Tensor) -> Iterator[Tensor]:
 
 def _of_maps(subject: Subject, name: str, stages: Stages, moments: Mapping[int, _Moments], where: str) -> Table:
     """A row a map and stage."""
-    places = len(subject.tape.calls[next(iter(stages.values()))].shape) == 3
+    places = len(subject.trace.calls[next(iter(stages.values()))].shape) == 3
     one, many = ("map", "maps") if places else ("unit", "units")
     rows: list[list[Cell]] = []
     targets, notes = [], []

@@ -15,7 +15,7 @@ from convtui.engine.figures.figure import Cell, Result, Table, Target
 from convtui.engine.lens.receptive_field import receptive_field
 from convtui.engine.lens.registry import Options, register
 from convtui.engine.lens.subject import Subject
-from convtui.engine.lens.trace import INPUT, Call, Tape
+from convtui.engine.lens.trace import INPUT, Call, Trace
 
 _GROUPS = {"conv": "convolutional", "cell": "recurrent", "dense": "dense", "scale": "batch norm"}
 _COMPUTING = ("conv", "dense", "cell")
@@ -39,7 +39,7 @@ def summary(subject: Subject, options: SummaryOptions) -> list[Result]:
     rows = [layer.cells() for layer in layers]
     sums = [sum(getattr(layer, name) or 0 for layer in layers) for name in _COUNTED]
     total: list[Cell] = ["total", "", "", *sums[:-1], None, sums[-1]]
-    known = [name for name in subject.tape.leaves() if subject.tape.layers[name] != INPUT]
+    known = [name for name in subject.trace.leaves() if subject.trace.layers[name] != INPUT]
     targets = [Target(layer=layer.name) if layer.name in known else None for layer in layers]
     columns = ("layer", "kind", "output", *_COUNTED[:-1], "receptive field", "multiply-adds")
     table = Table(f"layers · {subject.title}", columns, [*rows, total], [*targets, None], _notes(layers, shape))
@@ -89,7 +89,7 @@ class _Layer:
 
 def _layers(subject: Subject) -> list[_Layer]:
     """In the order of their first use; at the end those that have parameters and were never called."""
-    net, tape = subject.net, subject.tape
+    net, trace = subject.net, subject.trace
     # Parameters shared by several modules belong to the first of them.
     owned: dict[str, list[tuple[str, nn.Parameter]]] = defaultdict(list)
     owner: dict[int, str] = {}
@@ -97,19 +97,19 @@ def _layers(subject: Subject) -> list[_Layer]:
         for key, parameter in module.named_parameters(recurse=False):
             if owner.setdefault(id(parameter), name) == name:
                 owned[name].append((key, parameter))
-    first = {name: tape.layers[name] for name in tape.leaves()}
+    first = {name: trace.layers[name] for name in trace.leaves()}
     computing: dict[str, list[Call]] = defaultdict(list)
-    for call in tape.calls:
+    for call in trace.calls:
         if call.kind in _COMPUTING:
             # A function that is given a module's weight is that module's, as in conv2d(x, self.conv1.weight).
             name = call.module if call.module in first else owner.get(id(call.settings["weight"]), call.module)
             computing[name].append(call)
     for name, calls in computing.items():
         first.setdefault(name, calls[0].index)
-    begins = {call.module: call.index for call in reversed(tape.calls)} | first
-    names = sorted({**first, **owned}, key=lambda name: begins.get(name, len(tape.calls)))
+    begins = {call.module: call.index for call in reversed(trace.calls)} | first
+    names = sorted({**first, **owned}, key=lambda name: begins.get(name, len(trace.calls)))
     sizes = _sizes(subject, [call for calls in computing.values() for call in calls])
-    return [_layer(tape, name, owned[name], first.get(name), computing[name], sizes, called=name in begins) for name in names]
+    return [_layer(trace, name, owned[name], first.get(name), computing[name], sizes, called=name in begins) for name in names]
 
 
 def _sizes(subject: Subject, calls: Sequence[Call]) -> dict[int, int]:
@@ -120,7 +120,7 @@ def _sizes(subject: Subject, calls: Sequence[Call]) -> dict[int, int]:
 
 
 def _layer(
-    tape: Tape,
+    trace: Trace,
     name: str,
     owned: Sequence[tuple[str, nn.Parameter]],
     first: int | None,
@@ -129,20 +129,20 @@ def _layer(
     *,
     called: bool,
 ) -> _Layer:
-    kind = type(tape.net.get_submodule(name)).__name__
+    kind = type(trace.net.get_submodule(name)).__name__
     weights = [parameter for key, parameter in owned if "bias" not in key]
-    known = {call.kind for call in computing} or {call.kind for call in tape.calls if call.module == name and call.kind == "scale"}
+    known = {call.kind for call in computing} or {call.kind for call in trace.calls if call.module == name and call.kind == "scale"}
     # Matrices that go into nothing this program understands; or parameters that another module's code may or may not read.
     unknown = not computing and (not called or any(weight.ndim > 1 for weight in weights))
     return _Layer(
         name=name,
         kind=kind,
         group=_GROUPS[known.pop()] if len(known) == 1 else kind,
-        output="" if first is None else "×".join(map(str, tape.input if first == INPUT else tape.calls[first].shape)),
+        output="" if first is None else "×".join(map(str, trace.input if first == INPUT else trace.calls[first].shape)),
         weights=sum(weight.numel() for weight in weights),
         biases=sum(parameter.numel() for key, parameter in owned if "bias" in key),
         neurons=None if unknown else sum(_neurons(call, sizes[call.index]) for call in computing),
-        field=None if first is None else _field(tape, first),
+        field=None if first is None else _field(trace, first),
         multiply_adds=None if unknown else sum(_multiply_adds(call, sizes[call.index]) for call in computing),
         uses=len(computing),
         called=called,
@@ -163,11 +163,11 @@ def _multiply_adds(call: Call, size: int) -> int:
     return size * (weight.numel() // len(weight))
 
 
-def _field(tape: Tape, index: int) -> str | None:
-    field = receptive_field(tape, index)
+def _field(trace: Trace, index: int) -> str | None:
+    field = receptive_field(trace, index)
     if field is not None:
         return f"{field.size[0]}×{field.size[1]}"
-    path = tape.path_to(index)
+    path = trace.path_to(index)
     if any(call.kind == "other" or call.function == "__getitem__" for call in path):
         return None
     return "whole image" if any(_takes_in_everything(call) for call in path) else None

@@ -26,7 +26,7 @@ class Drawn:
         return torch.float64 if self.double else torch.float32
 
     def net(self, *, positive: bool = False) -> nn.Sequential:
-        """The net at rest; with `positive`, weights above zero and no biases, so that nothing is ever cut off."""
+        """The net in eval mode; with `positive`, weights above zero and no biases, so that nothing is ever cut off."""
         torch.manual_seed(self.seed)
         modules: list[nn.Module] = []
         channels = self.channels

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from convtui.engine.errors import NotApplicable
 from convtui.engine.lens import patch_projection
 from convtui.engine.lens.backward import Rule, backward, check, unit_seed
-from convtui.engine.lens.receptive_field import Field, receptive_field
-from convtui.engine.lens.trace import Tape
+from convtui.engine.lens.receptive_field import ReceptiveField, receptive_field
+from convtui.engine.lens.trace import Trace
 from convtui.engine.models import build
 from convtui.engine.spec import make
 from tests.engine.lens.nets import STYLES, Drawn, Styles, decided, drawn_nets
@@ -83,16 +83,16 @@ def drawn_units(net: nn.Sequential, images: Tensor, seed: int) -> list[tuple[int
     return [tuple(int(torch.randint(side, (1,), generator=generator)) for side in shape) for _ in images]  # type: ignore[misc]
 
 
-def on_images(tape: Tape, index: int, cut: Tensor, units: list[tuple[int, int, int]]) -> Tensor:
+def on_images(trace: Trace, index: int, cut: Tensor, units: list[tuple[int, int, int]]) -> Tensor:
     """Windows put back to where their receptive fields lie; what is outside of the image must be zero."""
-    field = receptive_field(tape, index)
+    field = receptive_field(trace, index)
     assert field is not None
-    placed = torch.zeros((len(cut), *tape.input), dtype=cut.dtype)
+    placed = torch.zeros((len(cut), *trace.input), dtype=cut.dtype)
     for canvas, window, (_, row, column) in zip(placed, cut, units, strict=True):
         top, left, bottom, right = field.of(row, column)
         for y in range(top, bottom):
             for x in range(left, right):
-                if 0 <= y < tape.input[1] and 0 <= x < tape.input[2]:
+                if 0 <= y < trace.input[1] and 0 <= x < trace.input[2]:
                     canvas[:, y, x] = window[:, y - top, x - left]
                 else:
                     assert not window[:, y - top, x - left].any()
@@ -110,13 +110,13 @@ def test_both_ways_equal_the_net_written_out(drawn: Drawn, rule: Rule) -> None:
     assume(decided(net, images))
     units = drawn_units(net, images, drawn.seed)
     expected = torch.stack([by_hand(net, image, unit, rule) for image, unit in zip(images, units, strict=True)])
-    tape = Tape(net, images[0])
-    index, places = tape.calls[-1].index, torch.tensor(units).T
-    assert_close(backward(tape, images, index, rule, unit_seed(tuple(places))), expected, OPERATIONS)
-    assert patch_projection.chain(tape, index) is not None
-    cut = patch_projection.project(tape, index, rule, images, *places)
+    trace = Trace(net, images[0])
+    index, places = trace.calls[-1].index, torch.tensor(units).T
+    assert_close(backward(trace, images, index, rule, unit_seed(tuple(places))), expected, OPERATIONS)
+    assert patch_projection.chain(trace, index) is not None
+    cut = patch_projection.project(trace, index, rule, images, *places)
     assert cut.dtype == drawn.dtype
-    assert_close(on_images(tape, index, cut, units), expected, OPERATIONS)
+    assert_close(on_images(trace, index, cut, units), expected, OPERATIONS)
 
 
 @settings(deadline=None, max_examples=40)
@@ -127,10 +127,11 @@ def test_both_ways_equal_captum(drawn: Drawn, rule: Rule) -> None:
     units = drawn_units(net, images, drawn.seed)
     # captum seeds a layer's output, and needs a net that goes on after it.
     expected = by_captum(nn.Sequential(net, nn.Flatten()), net, rule, images, units)
-    tape = Tape(net, images[0])
-    index, places = tape.calls[-1].index, torch.tensor(units).T
-    assert_close(backward(tape, images, index, rule, unit_seed(tuple(places))), expected, OPERATIONS)
-    assert_close(on_images(tape, index, patch_projection.project(tape, index, rule, images, *places), units), expected, OPERATIONS)
+    trace = Trace(net, images[0])
+    index, places = trace.calls[-1].index, torch.tensor(units).T
+    assert_close(backward(trace, images, index, rule, unit_seed(tuple(places))), expected, OPERATIONS)
+    cut = patch_projection.project(trace, index, rule, images, *places)
+    assert_close(on_images(trace, index, cut, units), expected, OPERATIONS)
 
 
 def trained_lenet(channels: int) -> nn.Sequential:
@@ -160,12 +161,12 @@ def trained_lenet(channels: int) -> nn.Sequential:
 @pytest.mark.parametrize("channels", [1, 3])
 def test_each_layer_of_a_trained_net_equals_captum(channels: int, rule: Rule) -> None:
     net, images = trained_lenet(channels), torch.randn(6, channels, 16, 16, dtype=torch.float64)
-    tape = Tape(net, images[0])
+    trace = Trace(net, images[0])
     for name in ("0", "2", "3", "4", "5", "7", "9"):
-        call = tape.layer(name)
+        call = trace.layer(name)
         units = [tuple(int(side * part) for side, part in zip(call.shape, (0.1, 0.5, 0.9), strict=False)) for _ in images]
         expected = by_captum(net, net.get_submodule(name), rule, images, units)
-        assert_close(backward(tape, images, call.index, rule, unit_seed(tuple(torch.tensor(units).T))), expected, OPERATIONS)
+        assert_close(backward(trace, images, call.index, rule, unit_seed(tuple(torch.tensor(units).T))), expected, OPERATIONS)
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -175,11 +176,11 @@ def test_how_a_relu_is_written_changes_nothing(style: str, rule: Rule) -> None:
     units = (torch.tensor([0, 1, 2, 3]), torch.tensor([0, 1, 2, 4]), torch.tensor([4, 2, 1, 0]))
     found = []
     for each in ("modules", style):
-        tape = Tape(Styles(each), images[0])
-        index = tape.calls[-1].index
-        found.append(backward(tape, images, index, rule, unit_seed(units)))
+        trace = Trace(Styles(each), images[0])
+        index = trace.calls[-1].index
+        found.append(backward(trace, images, index, rule, unit_seed(units)))
         assert_close(found[-1], found[0], OPERATIONS)
-        (part,) = {patch_projection.project(tape, index, rule, images, *units).abs().sum().item()}
+        (part,) = {patch_projection.project(trace, index, rule, images, *units).abs().sum().item()}
         assert part == pytest.approx(found[0].abs().sum().item(), rel=rounding(OPERATIONS))
     assert found[0].any()
 
@@ -191,10 +192,10 @@ def test_weights_hooks_flags_and_images_are_left_alone(rule: Rule) -> None:
     net.pool.eval()
     before, images = copy.deepcopy(net.state_dict()), torch.randn(3, 1, 10, 10)
     kept = images.clone()
-    tape = Tape(net, images[0])
-    backward(tape, images, tape.calls[-1].index, rule, unit_seed(tuple(torch.zeros(3, 3, dtype=torch.int64))))
+    trace = Trace(net, images[0])
+    backward(trace, images, trace.calls[-1].index, rule, unit_seed(tuple(torch.zeros(3, 3, dtype=torch.int64))))
     with pytest.raises(NotApplicable):
-        Tape(net, torch.zeros(7, 10, 10))
+        Trace(net, torch.zeros(7, 10, 10))
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
     assert all(parameter.grad is None for parameter in net.parameters())
     assert [module.training for module in net.modules()] == [True, True, True, True, True, False]
@@ -206,11 +207,11 @@ def test_weights_hooks_flags_and_images_are_left_alone(rule: Rule) -> None:
 def test_the_result_does_not_depend_on_who_is_in_the_batch(size: int) -> None:
     net = trained_lenet(1)
     images = torch.randn(9, 1, 16, 16, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
-    tape = Tape(net, images[0])
+    trace = Trace(net, images[0])
     seed = unit_seed((torch.arange(9) % 2,))
-    whole = backward(tape, images, 9, "guided", seed)
+    whole = backward(trace, images, 9, "guided", seed)
     for first in range(0, 9, size):
-        part = backward(tape, images[first : first + size], 9, "guided", unit_seed((torch.arange(9)[first : first + size] % 2,)))
+        part = backward(trace, images[first : first + size], 9, "guided", unit_seed((torch.arange(9)[first : first + size] % 2,)))
         assert_close(part, whole[first : first + size], OPERATIONS)
 
 
@@ -220,14 +221,14 @@ def test_a_place_that_wins_in_two_overlapping_windows_gets_both() -> None:
     net[3].weight.data.fill_(1)
     image = torch.zeros(1, 1, 5, 5)
     image[0, 0, 2, 2] = 9
-    tape = Tape(net, image[0])
+    trace = Trace(net, image[0])
     unit = tuple(torch.zeros(3, 1, dtype=torch.int64))
-    assert backward(tape, image, 3, "deconvnet", unit_seed(unit))[0, 0, 2, 2] == 4  # of all four windows
-    assert patch_projection.project(tape, 3, "deconvnet", image, *unit)[0, 0, 2, 2] == 4
+    assert backward(trace, image, 3, "deconvnet", unit_seed(unit))[0, 0, 2, 2] == 4  # of all four windows
+    assert patch_projection.project(trace, 3, "deconvnet", image, *unit)[0, 0, 2, 2] == 4
 
 
-def tape_of(*layers: nn.Module) -> Tape:
-    return Tape(nn.Sequential(*layers).eval(), torch.zeros(1, 8, 8))
+def trace_of(*layers: nn.Module) -> Trace:
+    return Trace(nn.Sequential(*layers).eval(), torch.zeros(1, 8, 8))
 
 
 def first(**more: int) -> nn.Conv2d:
@@ -235,32 +236,34 @@ def first(**more: int) -> nn.Conv2d:
 
 
 @pytest.mark.parametrize(
-    ("tape", "rule", "words"),
+    ("trace", "rule", "words"),
     [
-        (tape_of(first(), nn.Tanh()), "deconvnet", r"1 \(tanh\) is no ReLU.*saliency"),
-        (tape_of(first(), nn.Tanh()), "guided", "no ReLU"),
-        (tape_of(first(), nn.BatchNorm2d(2), nn.Sigmoid()), "deconvnet", "sigmoid"),
-        (tape_of(first(), nn.MaxPool2d(2), nn.Tanh()), "deconvnet", "tanh"),
-        (tape_of(first(), nn.GELU(), nn.Conv2d(2, 2, 3)), "deconvnet", "gelu"),
-        (tape_of(first(), nn.ReLU(), nn.AvgPool2d(2), nn.Conv2d(2, 2, 1)), "deconvnet", "no switches.*guided"),
-        (tape_of(first(), nn.ReLU(), nn.LocalResponseNorm(2), nn.Conv2d(2, 2, 1)), "guided", "no known way back"),
+        (trace_of(first(), nn.Tanh()), "deconvnet", r"1 \(tanh\) is no ReLU.*saliency"),
+        (trace_of(first(), nn.Tanh()), "guided", "no ReLU"),
+        (trace_of(first(), nn.BatchNorm2d(2), nn.Sigmoid()), "deconvnet", "sigmoid"),
+        (trace_of(first(), nn.MaxPool2d(2), nn.Tanh()), "deconvnet", "tanh"),
+        (trace_of(first(), nn.GELU(), nn.Conv2d(2, 2, 3)), "deconvnet", "gelu"),
+        (trace_of(first(), nn.ReLU(), nn.AvgPool2d(2), nn.Conv2d(2, 2, 1)), "deconvnet", "no switches.*guided"),
+        (trace_of(first(), nn.ReLU(), nn.LocalResponseNorm(2), nn.Conv2d(2, 2, 1)), "guided", "no known way back"),
     ],
 )
-def test_a_rule_that_has_no_meaning_is_refused_with_what_would_serve(tape: Tape, rule: Rule, words: str) -> None:
-    last = [call for call in tape.calls if call.kind == "conv"][-1].index
+def test_a_rule_that_has_no_meaning_is_refused_with_what_would_serve(trace: Trace, rule: Rule, words: str) -> None:
+    last = [call for call in trace.calls if call.kind == "conv"][-1].index
     with pytest.raises(NotApplicable, match=words):
-        check(tape, last, rule)
+        check(trace, last, rule)
     with pytest.raises(NotApplicable, match=words):
-        backward(tape, torch.zeros(1, 1, 8, 8), last, rule, lambda outputs, _: torch.ones_like(outputs))
-    check(tape, last, "saliency")
+        backward(trace, torch.zeros(1, 1, 8, 8), last, rule, lambda outputs, _: torch.ones_like(outputs))
+    check(trace, last, "saliency")
 
 
 def test_average_pools_serve_guided_and_layers_after_the_one_chosen_do_not_matter() -> None:
-    tape = tape_of(first(), nn.ReLU(), nn.AvgPool2d(2), nn.Conv2d(2, 2, 1), nn.ReLU(), nn.Flatten(), nn.Linear(18, 4), nn.Sigmoid())
-    check(tape, 3, "guided")
-    check(tape, 0, "deconvnet")
+    trace = trace_of(
+        first(), nn.ReLU(), nn.AvgPool2d(2), nn.Conv2d(2, 2, 1), nn.ReLU(), nn.Flatten(), nn.Linear(18, 4), nn.Sigmoid()
+    )
+    check(trace, 3, "guided")
+    check(trace, 0, "deconvnet")
     with pytest.raises(NotApplicable, match="sigmoid"):
-        check(tape, tape.layer("6").index, "guided")
+        check(trace, trace.layer("6").index, "guided")
 
 
 @pytest.mark.parametrize("make", [lambda: nn.LSTM(8, 4, batch_first=True), lambda: nn.GRU(8, 4, batch_first=True)])
@@ -276,12 +279,12 @@ def test_a_recurrent_net_has_a_gradient_and_no_deconvnet(make: Callable[[], nn.M
 
     net, images = Rows(), torch.randn(2, 1, 8, 8)
     allowed: list[bool] = []
-    tape = Tape(net, images[0])
-    # Who went forward by cuDNN can only go back by it, and it refuses to at rest.
+    trace = Trace(net, images[0])
+    # Who went forward by cuDNN can only go back by it, and it refuses to in eval mode.
     net.cell.register_forward_hook(lambda *_: allowed.append(torch.backends.cudnn.enabled))
     with pytest.raises(NotApplicable, match=r"cell \((lstm|gru)\) has no known way back"):
-        check(tape, tape.calls[-1].index, "deconvnet")
-    found = backward(tape, images, tape.calls[-1].index, "saliency", unit_seed((torch.tensor([0, 1]),)))
+        check(trace, trace.calls[-1].index, "deconvnet")
+    found = backward(trace, images, trace.calls[-1].index, "saliency", unit_seed((torch.tensor([0, 1]),)))
     assert (allowed, torch.backends.cudnn.enabled) == ([False], True)
     leaf = images.clone().requires_grad_()
     out = net(leaf)
@@ -303,8 +306,8 @@ def test_slopes_are_as_if_the_weights_before_them_were_larger(rule: Rule, activa
     units = (torch.tensor([0, 2, 4]), torch.tensor([0, 1, 2]), torch.tensor([2, 1, 0]))
     found = []
     for net in (steep, plain):
-        tape = Tape(net, images[0])
-        found.append(backward(tape, images, tape.layer("act2").index, rule, unit_seed(units)))
-        assert receptive_field(tape, tape.layer("act2").index) == Field((8, 8), (2, 2), (0, 0))
+        trace = Trace(net, images[0])
+        found.append(backward(trace, images, trace.layer("act2").index, rule, unit_seed(units)))
+        assert receptive_field(trace, trace.layer("act2").index) == ReceptiveField((8, 8), (2, 2), (0, 0))
     assert_close(found[0], found[1], OPERATIONS)
     assert found[0].any()

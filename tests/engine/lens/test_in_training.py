@@ -11,7 +11,7 @@ import torch
 
 from convtui.engine.events import Progress
 from convtui.engine.figures.saving import as_json
-from convtui.engine.lens.loading import of_net
+from convtui.engine.lens.loading import subject_from_net
 from convtui.engine.lens.registry import views
 from convtui.engine.spec import make
 from convtui.engine.store import Run, Store
@@ -49,7 +49,7 @@ def trained(look: Callable[[Training], object]) -> tuple[list[Any], dict[str, to
                 losses.append(event.values)
             look(pulled)
         net = {name: tensor.clone() for name, tensor in pulled.net.state_dict().items()}
-        return losses, net | pulled._own.states
+        return losses, net | pulled.generators.states
 
 
 def test_losses_weights_and_generators_are_the_same_with_and_without_looking(kept: tuple[Store, Run]) -> None:
@@ -58,10 +58,10 @@ def test_losses_weights_and_generators_are_the_same_with_and_without_looking(kep
 
     def look(pulled: Training) -> None:
         flags = [module.training for module in pulled.net.modules()]
-        subject = of_net(store, run, pulled.net, pulled.identity, DATA, step=pulled.step, epoch=pulled.state.epoch)
+        subject = subject_from_net(store, run, pulled.net, pulled.identity, DATA, step=pulled.step, epoch=pulled.state.epoch)
         assert f"step {pulled.step}" in subject.title
         for view in views().values():
-            if view.unfit(subject) is None and not (view.name == "misclassified" and pulled.step > 4):
+            if view.why_not(subject) is None and not (view.name == "misclassified" and pulled.step > 4):
                 results = view(subject, view.make({}))
                 answers.append((results, as_json(results)))
         torch.manual_seed(1)  # a careless lens: torch's generators are not the training's between two pulls
@@ -86,7 +86,7 @@ def test_it_sees_the_weights_of_the_step(kept: tuple[Store, Run]) -> None:
     with Training(SPEC, DATA) as pulled:
         assert next(pulled) is not None
         assert next(pulled) is not None
-        subject = of_net(store, run, pulled.net, pulled.identity, DATA, step=pulled.step, epoch=0)
+        subject = subject_from_net(store, run, pulled.net, pulled.identity, DATA, step=pulled.step, epoch=0)
         (sheet,) = views()["filters"](subject, views()["filters"].make({}))
         weight = pulled.net.get_submodule("conv1").weight.detach()
         assert isinstance(weight, torch.Tensor)

@@ -15,7 +15,7 @@ from convtui.engine.checkpoint import load
 from convtui.engine.data.catalog import load as load_data
 from convtui.engine.errors import CheckpointError, DataError, UsageError
 from convtui.engine.figures.figure import Sheet
-from convtui.engine.lens.loading import of_run
+from convtui.engine.lens.loading import subject_from_run
 from convtui.engine.lens.registry import view, views
 from convtui.engine.lens.subject import Subject
 from convtui.engine.spec import make
@@ -56,22 +56,22 @@ def test_the_weights_of_an_epoch_are_those_on_disk(store: Store) -> None:
     assert run.id is not None
     folder = store.folder(run.id)
     for epoch, file in (("2", "snapshot-00002"), ("4", "snapshot-00004"), ("0", "snapshot-00000")):
-        subject = of_run(store, run, epoch=epoch)
+        subject = subject_from_run(store, run, epoch=epoch)
         kept = load(folder / f"{file}.safetensors").net
         assert all(torch.equal(value, kept[name]) for name, value in subject.net.state_dict().items())
         assert (subject.epoch, f"epoch {epoch}" in subject.title) == (int(epoch), True)
-    last = of_run(store, run)
+    last = subject_from_run(store, run)
     newest = store.newest_checkpoint(run.id)
     assert newest is not None
     assert all(torch.equal(value, load(folder / newest.file).net[name]) for name, value in last.net.state_dict().items())
-    assert of_run(store, run, epoch="best").epoch == run.best_epoch
+    assert subject_from_run(store, run, epoch="best").epoch == run.best_epoch
     assert [snapshot.epoch for snapshot in last.snapshots] == sorted({0, 2, 4, run.best_epoch})
     assert all(snapshot.path.is_file() for snapshot in last.snapshots)
 
 
 def test_predictions_are_those_of_the_evaluation(store: Store) -> None:
     run = trained(store)
-    subject = of_run(store, run)
+    subject = subject_from_run(store, run)
     split = subject.split("test")
     told = subject.predictions(split.images, split.labels)
     assert sum(prediction.predicted == prediction.label for prediction in told) / len(told) == pytest.approx(run.test_accuracy)
@@ -83,15 +83,15 @@ def test_an_epoch_of_which_nothing_is_kept_and_a_run_without_weights(store: Stor
     for epoch in ("3", "x"):
         if epoch != str(run.best_epoch):
             with pytest.raises(UsageError, match=rf"--epoch {epoch}: run 1 keeps weights of epoch 0, 2.*snapshot_every"):
-                of_run(store, run, epoch=epoch)
+                subject_from_run(store, run, epoch=epoch)
     bare = store.create_run(name="bare", preset="", spec=SPEC, dataset="digits")
     with pytest.raises(CheckpointError, match="has no weights on disk yet"):
-        of_run(store, bare)
+        subject_from_run(store, bare)
     assert run.id is not None
     for file in store.folder(run.id).iterdir():
         file.write_bytes(b"nothing")
     with pytest.raises(CheckpointError, match="damaged"):
-        of_run(store, run)
+        subject_from_run(store, run)
 
 
 def test_the_last_weights_of_an_early_stop_are_those_that_its_figures_are_of(store: Store) -> None:
@@ -104,27 +104,27 @@ def test_the_last_weights_of_an_early_stop_are_those_that_its_figures_are_of(sto
     run = store.run(row.id)
     assert run.best_epoch is not None
     assert run.best_epoch < run.epoch
-    last = of_run(store, run)
+    last = subject_from_run(store, run)
     assert (last.epoch, f"epoch {run.best_epoch}" in last.title) == (run.best_epoch, True)
     told = last.predictions(dataset.test.images, dataset.test.labels)
     assert sum(prediction.predicted == prediction.label for prediction in told) / len(told) == pytest.approx(run.test_accuracy)
-    assert of_run(store, run, epoch=str(run.epoch)).epoch == run.epoch, "the last epoch's are kept, to go on from"
+    assert subject_from_run(store, run, epoch=str(run.epoch)).epoch == run.epoch, "the last epoch's are kept, to go on from"
 
 
 def test_damaged_weights_are_passed_over_and_said(store: Store) -> None:
     run = trained(store)
     assert run.id is not None
-    assert list(of_run(store, run).notes) == []
+    assert list(subject_from_run(store, run).notes) == []
     newest, *rest = store.checkpoints(run.id)
     for row in (newest, *(row for row in rest if row.epoch == newest.epoch)):
         path = store.folder(run.id) / row.file
         path.write_bytes(path.read_bytes()[:-1] + b"\xff")
-    subject = of_run(store, run)
+    subject = subject_from_run(store, run)
     assert subject.epoch == max(row.epoch for row in rest if row.epoch != newest.epoch)
     assert f"weights of epoch {subject.epoch} are used instead" in subject.notes[0]
     assert newest.file in subject.notes[0]
     with pytest.raises(CheckpointError, match="damaged"):  # an epoch that was asked for by its number is not replaced by another
-        of_run(store, run, epoch=str(newest.epoch))
+        subject_from_run(store, run, epoch=str(newest.epoch))
 
 
 def folder_of_pictures(path: Path, classes: tuple[str, ...]) -> None:
@@ -141,25 +141,25 @@ def test_filters_need_no_images_and_other_images_than_those_trained_on_are_refus
     spec = make(SPEC.model_dump() | {"data": {"source": f"folder:{tmp_path / 'pictures'}", "size": 8, "batch_size": 4}})
     run = trained(store, spec)
     (tmp_path / "pictures").rename(tmp_path / "elsewhere")
-    subject = of_run(store, run)
+    subject = subject_from_run(store, run)
     filters, activations = view("filters"), view("activations")
     assert filters(subject, filters.make({}))
     with pytest.raises(DataError, match=r"there is no .*pictures: give the directory or \.zip"):
         activations(subject, activations.make({}))
     folder_of_pictures(tmp_path / "pictures", ("cat", "dog"))
-    assert activations(of_run(store, run), activations.make({}))
+    assert activations(subject_from_run(store, run), activations.make({}))
     Image.new("RGB", (8, 8), (1, 2, 3)).save(tmp_path / "pictures/test/dog/0.png")
     with pytest.raises(DataError, match="holds other test images now than when run 1 was trained on it"):
-        activations(of_run(store, run), activations.make({}))
+        activations(subject_from_run(store, run), activations.make({}))
     folder_of_pictures(tmp_path / "pictures", ("cat", "cow", "dog"))
     with pytest.raises(DataError, match="holds other classes or colours now than when run 1 was trained"):
-        activations(of_run(store, run), activations.make({}))
+        activations(subject_from_run(store, run), activations.make({}))
 
 
 def test_a_persons_own_picture_is_seen_as_training_images_are(store: Store, tmp_path: Path) -> None:
     folder_of_pictures(tmp_path / "pictures", ("cat", "dog"))
     spec = make(SPEC.model_dump() | {"data": {"source": f"folder:{tmp_path / 'pictures'}", "size": 8, "batch_size": 4}})
-    subject = of_run(store, trained(store, spec))
+    subject = subject_from_run(store, trained(store, spec))
     look = view("activations")
     (own, *_), (same, *_) = (
         look(subject, look.make({"image": image})) for image in (str(tmp_path / "pictures/test/dog/2.png"), "6")

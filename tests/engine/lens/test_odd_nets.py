@@ -15,7 +15,7 @@ from convtui.engine.figures.figure import Sheet
 from convtui.engine.lens.backward import backward, check, unit_seed
 from convtui.engine.lens.receptive_field import receptive_field
 from convtui.engine.lens.registry import view
-from convtui.engine.lens.trace import Tape
+from convtui.engine.lens.trace import Trace
 from tests.engine.lens.subjects import noise_images, subject_of
 from tests.tolerance import assert_close
 
@@ -51,10 +51,10 @@ def by_data(values: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("between", [through_a_view, by_index, by_data])
 def test_a_relu_that_the_tape_cannot_place_is_refused(between: Callable[[Tensor], Tensor]) -> None:
-    tape = Tape(Net(between), torch.zeros(1, 12, 12))
+    trace = Trace(Net(between), torch.zeros(1, 12, 12))
     for rule in ("deconvnet", "guided"):
         with pytest.raises(NotApplicable, match="no known way back"):
-            check(tape, tape.layer("conv2").index, rule)
+            check(trace, trace.layer("conv2").index, rule)
 
 
 def test_a_relu_called_with_a_keyword_is_one() -> None:
@@ -62,8 +62,8 @@ def test_a_relu_called_with_a_keyword_is_one() -> None:
     unit = tuple(torch.tensor([1, 2]) for _ in range(3))
     found = []
     for between in (lambda values: torch.relu_(input=values), torch.relu):
-        tape = Tape(Net(between), images[0])
-        found.append(backward(tape, images, tape.layer("conv2").index, "deconvnet", unit_seed(unit)))
+        trace = Trace(Net(between), images[0])
+        found.append(backward(trace, images, trace.layer("conv2").index, "deconvnet", unit_seed(unit)))
     assert_close(found[0], found[1], 100)
     assert found[0].any()
 
@@ -72,8 +72,8 @@ def test_a_relu_called_with_a_keyword_is_one() -> None:
     "turn", [lambda x: x.transpose(2, 3), lambda x: x[:, :, torch.arange(11, -1, -1)], lambda x: F.pad(x, (4, -4, 0, 0))]
 )
 def test_a_field_is_not_told_where_values_have_moved(turn: Callable[[Tensor], Tensor]) -> None:
-    tape = Tape(Net(turn), torch.zeros(1, 12, 12))
-    assert receptive_field(tape, tape.layer("conv2").index) is None
+    trace = Trace(Net(turn), torch.zeros(1, 12, 12))
+    assert receptive_field(trace, trace.layer("conv2").index) is None
 
 
 def test_what_the_net_returns_counts_and_not_what_it_computed_last() -> None:
@@ -103,11 +103,11 @@ def test_a_net_that_computes_otherwise_for_other_images_is_refused() -> None:
             view(name)(subject, view(name).make({"count": 2} if name == "deconvnet" else {}))
 
 
-def test_a_dropout_that_drops_at_rest_is_no_way_back() -> None:
-    tape = Tape(Net(lambda values: F.dropout(values.relu())), torch.zeros(1, 12, 12))
+def test_a_dropout_that_drops_in_eval_mode_is_no_way_back() -> None:
+    trace = Trace(Net(lambda values: F.dropout(values.relu())), torch.zeros(1, 12, 12))
     with pytest.raises(NotApplicable, match="dropout"):
-        check(tape, tape.layer("conv2").index, "deconvnet")
-    check(Tape(Net(lambda values: F.dropout(values.relu(), training=False)), torch.zeros(1, 12, 12)), 3, "deconvnet")
+        check(trace, trace.layer("conv2").index, "deconvnet")
+    check(Trace(Net(lambda values: F.dropout(values.relu(), training=False)), torch.zeros(1, 12, 12)), 3, "deconvnet")
 
 
 def test_code_that_torchs_functions_do_not_show_is_named() -> None:
@@ -123,10 +123,10 @@ def test_code_that_torchs_functions_do_not_show_is_named() -> None:
         def forward(self, images: Tensor) -> Tensor:
             return self.conv2(self.outside(self.conv1(images)))  # type: ignore[no-any-return]
 
-    tape = Tape(Wrapped(), torch.zeros(1, 12, 12))
+    trace = Trace(Wrapped(), torch.zeros(1, 12, 12))
     with pytest.raises(NotApplicable, match=r"outside \(Outside\) has no known way back"):
-        check(tape, tape.layer("conv2").index, "deconvnet")
-    assert [call.kind for call in Tape(Outside(), torch.zeros(1, 12, 12)).calls][-1] == "other"
+        check(trace, trace.layer("conv2").index, "deconvnet")
+    assert [call.kind for call in Trace(Outside(), torch.zeros(1, 12, 12)).calls][-1] == "other"
 
 
 def test_nets_that_squeeze_and_nets_that_raise() -> None:
@@ -144,7 +144,7 @@ def test_nets_that_squeeze_and_nets_that_raise() -> None:
 
     assert subject_of(Squeezing(), noise_images(3)).gives_classes
     with pytest.raises(NotApplicable, match="AssertionError"):
-        Tape(Failing(), torch.zeros(1, 12, 12))
+        Trace(Failing(), torch.zeros(1, 12, 12))
 
 
 def test_no_gradient_is_said_and_not_shown_as_zero() -> None:

@@ -12,7 +12,7 @@ from convtui.engine import models
 from convtui.engine.data.catalog import load
 from convtui.engine.data.split import Dataset
 from convtui.engine.lens.subject import Subject
-from convtui.engine.lens.trace import Tape
+from convtui.engine.lens.trace import Trace
 from convtui.engine.presets import preset
 from convtui.engine.spec import RunSpec, changed
 from convtui.engine.training import Training
@@ -39,8 +39,8 @@ def test_guided_energy_of_a_trained_net_lies_on_the_object(trained: tuple[RunSpe
     split = dataset.test
     assert split.masks is not None
     untrained = models.build(spec.model, channels=3, size=32, classes=10, seed=7).eval()
-    share, hits = inside(energy(subject, subject.tape, split, "guided"), split.masks)
-    before, before_hits = inside(energy(subject, Tape(untrained, torch.zeros(3, 32, 32)), split, "guided"), split.masks)
+    share, hits = inside(energy(subject, subject.trace, split, "guided"), split.masks)
+    before, before_hits = inside(energy(subject, Trace(untrained, torch.zeros(3, 32, 32)), split, "guided"), split.masks)
     chance, _ = inside(torch.ones(split.masks.shape), split.masks)
     assert chance == pytest.approx(float(split.masks.float().mean()))
     assert share > 1.25 * before

@@ -7,8 +7,8 @@ import torch
 from hypothesis import given, settings
 from torch import Tensor, nn
 
-from convtui.engine.lens.receptive_field import Field, receptive_field
-from convtui.engine.lens.trace import Tape
+from convtui.engine.lens.receptive_field import ReceptiveField, receptive_field
+from convtui.engine.lens.trace import Trace
 from tests.engine.lens.nets import Drawn, drawn_nets
 
 ROUNDING = 1e-9
@@ -38,10 +38,10 @@ def assert_field(net: nn.Module, image: Tensor) -> None:
 
     There padding may stand where a pool that rounds down has left pixels out.
     """
-    tape = Tape(net, image)
-    field = receptive_field(tape, tape.calls[-1].index)
+    trace = Trace(net, image)
+    field = receptive_field(trace, trace.calls[-1].index)
     assert field is not None
-    _, height, width = tape.calls[-1].shape
+    _, height, width = trace.calls[-1].shape
     for row, column in {(0, 0), (height // 2, width // 2), (height - 1, width - 1)}:
         top, left, bottom, right = field.of(row, column)
         found = corners(by_perturbing(net, image, row, column))
@@ -115,12 +115,12 @@ def test_lenet_by_the_book(padding: int) -> None:
         nn.Conv2d(1, 6, 5, padding=padding), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5, padding=padding), nn.ReLU(),
         nn.MaxPool2d(2), nn.Flatten(), nn.LazyLinear(10),
     )  # fmt: skip
-    tape = Tape(net, torch.zeros(1, 32, 32))
-    fields = [receptive_field(tape, index) for index in (0, 2, 3, 5)]
+    trace = Trace(net, torch.zeros(1, 32, 32))
+    fields = [receptive_field(trace, index) for index in (0, 2, 3, 5)]
     assert [field and (field.size[0], field.stride[0]) for field in fields] == [(5, 1), (6, 2), (14, 2), (16, 4)]
-    assert fields[0] == Field((5, 5), (1, 1), (-padding, -padding))
+    assert fields[0] == ReceptiveField((5, 5), (1, 1), (-padding, -padding))
     # A dense unit looks at everything.
-    assert receptive_field(tape, tape.calls[-1].index) is None
+    assert receptive_field(trace, trace.calls[-1].index) is None
 
 
 def test_what_is_unknown_is_not_guessed() -> None:
@@ -128,5 +128,5 @@ def test_what_is_unknown_is_not_guessed() -> None:
         def forward(self, images: Tensor) -> Tensor:
             return images.flip(2).transpose(2, 3)
 
-    tape = Tape(nn.Sequential(nn.Conv2d(1, 1, 3), Turned(), nn.Conv2d(1, 1, 3)), torch.zeros(1, 9, 9))
-    assert receptive_field(tape, tape.calls[-1].index) is None
+    trace = Trace(nn.Sequential(nn.Conv2d(1, 1, 3), Turned(), nn.Conv2d(1, 1, 3)), torch.zeros(1, 9, 9))
+    assert receptive_field(trace, trace.calls[-1].index) is None

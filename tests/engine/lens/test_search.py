@@ -20,7 +20,7 @@ from tests.tolerance import assert_close
 def test_search_finds_what_looking_at_every_activation_finds(batch: int) -> None:
     net, images = small_net(), noise_images()
     subject = subject_of(net, images, batch=batch)
-    calls = [subject.tape.layer(name).index for name in ("conv1", "act2", "output")]
+    calls = [subject.trace.layer(name).index for name in ("conv1", "act2", "output")]
     found = strongest(subject, images, calls, 5)
     seen = subject.seen(images)
     for name, call in zip(("conv1", "act2", "output"), calls, strict=True):
@@ -39,7 +39,7 @@ def test_search_finds_what_looking_at_every_activation_finds(batch: int) -> None
 def test_alike_images_come_in_their_order_and_alike_places_from_the_top_left() -> None:
     net, images = small_net(), torch.full((20, 1, 12, 12), 128, dtype=torch.uint8)
     subject = subject_of(net, images, batch=7)
-    call = subject.tape.layer("conv1").index
+    call = subject.trace.layer("conv1").index
     found = strongest(subject, images, [call], 4)[call]
     assert found.images.tolist() == [[0, 1, 2, 3]] * 4
     with torch.no_grad():
@@ -50,7 +50,7 @@ def test_alike_images_come_in_their_order_and_alike_places_from_the_top_left() -
 def test_fewer_images_than_asked_for_and_values_that_are_no_numbers() -> None:
     net, images = small_net(), noise_images(3)
     subject = subject_of(net, images)
-    call = subject.tape.layer("conv1").index
+    call = subject.trace.layer("conv1").index
     assert strongest(subject, images, [call], 9)[call].values.shape == (4, 3)
     nn.init.constant_(net.conv1.bias[:1], torch.nan)
     found = strongest(subject, images, [call], 2)[call]
@@ -64,7 +64,7 @@ def test_a_search_says_how_far_it_is_and_can_be_given_up() -> None:
     subject = subject_of(small_net(), images, batch=8)
     told: list[tuple[int, int]] = []
     subject.progress = lambda done, total: told.append((done, total))
-    call = subject.tape.layer("conv2").index
+    call = subject.trace.layer("conv2").index
     strongest(subject, images, [call], 1)
     assert told == [(8, 20), (16, 20), (20, 20)]
     subject.cancelled = lambda: len(told) > 3
@@ -86,8 +86,8 @@ def test_the_maps_that_are_excited_most_come_first() -> None:
     subject = subject_of(small_net(), noise_images(30))
     look = view("patches")
     (sheet,) = look(subject, look.make({"layer": "conv2", "maps": "3", "count": "1"}))
-    call = subject.tape.layer("conv2").index
-    peaks = subject.tape.run(subject.seen(noise_images(30)), [call])[call].amax((0, 2, 3))
+    call = subject.trace.layer("conv2").index
+    peaks = subject.trace.run(subject.seen(noise_images(30)), [call])[call].amax((0, 2, 3))
     assert [tile.target.map for tile in sheet.tiles if tile.target] == peaks.argsort(descending=True)[:3].tolist()  # type: ignore[union-attr]
     with pytest.raises(UsageError, match="not both"):
         look(subject, look.make({"layer": "conv2", "maps": "3", "map": "1"}))

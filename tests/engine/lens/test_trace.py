@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from convtui.engine.errors import NotApplicable
-from convtui.engine.lens.trace import INPUT, Tape
+from convtui.engine.lens.trace import INPUT, Trace
 from tests.engine.lens.nets import STYLES, Styles
 from tests.engine.lens.subjects import small_net
 
@@ -19,19 +19,19 @@ def image(channels: int = 1, size: int = 12) -> Tensor:
 
 @pytest.mark.parametrize("style", STYLES)
 def test_every_style_is_noted_as_the_same_kinds_in_the_same_order(style: str) -> None:
-    tape = Tape(Styles(style), image())
-    assert [call.kind for call in tape.calls] == ["conv", "rectify", "max_pool", "conv", "rectify"]
-    assert [call.sources for call in tape.calls] == [(INPUT,), (0,), (1,), (2,), (3,)]
-    assert [call.shape for call in tape.calls] == [(4, 12, 12), (4, 12, 12), (4, 6, 6), (5, 6, 6), (5, 6, 6)]
+    trace = Trace(Styles(style), image())
+    assert [call.kind for call in trace.calls] == ["conv", "rectify", "max_pool", "conv", "rectify"]
+    assert [call.sources for call in trace.calls] == [(INPUT,), (0,), (1,), (2,), (3,)]
+    assert [call.shape for call in trace.calls] == [(4, 12, 12), (4, 12, 12), (4, 6, 6), (5, 6, 6), (5, 6, 6)]
 
 
 def test_layers_are_found_by_the_names_of_their_modules() -> None:
-    tape = Tape(small_net(), image())
-    assert tape.leaves() == ["conv1", "act1", "pool1", "conv2", "act2", "pool2", "flatten", "output"]
-    assert list(tape.of_kind("conv", "dense")) == ["conv1", "conv2", "output"]
-    assert tape.layer("act2").function == "relu"
+    trace = Trace(small_net(), image())
+    assert trace.leaves() == ["conv1", "act1", "pool1", "conv2", "act2", "pool2", "flatten", "output"]
+    assert list(trace.of_kind("conv", "dense")) == ["conv1", "conv2", "output"]
+    assert trace.layer("act2").function == "relu"
     with pytest.raises(NotApplicable, match=r"no layer 'conv3' \(did you mean conv2\?\)|did you mean conv1"):
-        tape.layer("conv3")
+        trace.layer("conv3")
 
 
 def test_outputs_are_those_that_hooks_see_and_nothing_after_the_last_is_computed() -> None:
@@ -45,13 +45,13 @@ def test_outputs_are_those_that_hooks_see_and_nothing_after_the_last_is_computed
         net(images)
     for hook in hooks:
         hook.remove()
-    tape = Tape(net, images[0])
+    trace = Trace(net, images[0])
     counted: list[str] = []
     net.flatten.register_forward_hook(lambda *_: counted.append("flatten"))
     with torch.no_grad():
-        kept = tape.run(images, [tape.layers["conv1"], tape.layers["act2"], INPUT])
-    assert torch.equal(kept[tape.layers["conv1"]], seen["conv1"])
-    assert torch.equal(kept[tape.layers["act2"]], seen["act2"])
+        kept = trace.run(images, [trace.layers["conv1"], trace.layers["act2"], INPUT])
+    assert torch.equal(kept[trace.layers["conv1"]], seen["conv1"])
+    assert torch.equal(kept[trace.layers["act2"]], seen["act2"])
     assert torch.equal(kept[INPUT], images)
     assert not counted
 
@@ -68,9 +68,9 @@ def test_what_is_overwritten_later_through_a_view_of_it_is_kept_as_it_was() -> N
             return hidden
 
     net = Overwriting()
-    tape = Tape(net, image())
+    trace = Trace(net, image())
     with torch.no_grad():
-        kept = tape.run(image()[None], [0])[0]
+        kept = trace.run(image()[None], [0])[0]
         assert torch.equal(kept, net.conv(image()[None]))
     assert (kept < 0).any()
 
@@ -79,12 +79,12 @@ def test_stages_are_before_and_after_the_activation_with_batch_norm_and_pools_be
     net = nn.Sequential(
         nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Dropout(), nn.MaxPool2d(2), nn.Tanh(), nn.Conv2d(2, 2, 2), nn.Flatten()
     )
-    tape = Tape(net.eval(), image())
-    assert tape.stages(0) == (3, 4)
-    assert tape.stages(4) == (4,)
-    assert tape.stages(5) == (5,)
-    assert tape.nonlinearity(0) is tape.calls[4]
-    assert tape.nonlinearity(5) is None
+    trace = Trace(net.eval(), image())
+    assert trace.stages(0) == (3, 4)
+    assert trace.stages(4) == (4,)
+    assert trace.stages(5) == (5,)
+    assert trace.nonlinearity(0) is trace.calls[4]
+    assert trace.nonlinearity(5) is None
 
 
 def test_what_nobody_knows_is_told_apart_from_what_is_known() -> None:
@@ -93,21 +93,21 @@ def test_what_nobody_knows_is_told_apart_from_what_is_known() -> None:
             turned = images.mT.cumsum(2)
             return F.pad(turned * 2, (1, 1)) + torch.ones(1)
 
-    tape = Tape(Odd(), image())
-    assert [call.kind for call in tape.calls] == ["other", "other", "gain", "reshape", "sum"]
+    trace = Trace(Odd(), image())
+    assert [call.kind for call in trace.calls] == ["other", "other", "gain", "reshape", "sum"]
 
 
 def test_batch_norm_that_looks_at_the_batch_is_not_taken_for_a_scale() -> None:
-    tape = Tape(nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2, track_running_stats=False)).eval(), image())
-    assert tape.calls[1].kind == "other"
+    trace = Trace(nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2, track_running_stats=False)).eval(), image())
+    assert trace.calls[1].kind == "other"
 
 
 def test_an_image_that_the_net_does_not_take_and_a_module_that_does_nothing() -> None:
     with pytest.raises(NotApplicable, match="does not take an image of 3x12x12"):
-        Tape(small_net(), image(3))
-    tape = Tape(nn.Sequential(nn.Identity(), nn.Conv2d(1, 1, 3)), image())
+        Trace(small_net(), image(3))
+    trace = Trace(nn.Sequential(nn.Identity(), nn.Conv2d(1, 1, 3)), image())
     with pytest.raises(NotApplicable, match="layer 0 passes the image on as it is"):
-        tape.layer("0")
+        trace.layer("0")
 
 
 def test_settings_are_read_however_they_are_given() -> None:
@@ -120,7 +120,7 @@ def test_settings_are_read_however_they_are_given() -> None:
             hidden = torch.max_pool2d(hidden, 3, 1, 1)
             return F.leaky_relu(hidden, 0.3)
 
-    conv, first, second, leaky = Tape(Written(), image()).calls
+    conv, first, second, leaky = Trace(Written(), image()).calls
     assert (conv.settings["stride"], conv.settings["padding"], conv.settings["weight"] is weight) == ((2, 1), (0, 0), True)
     assert (first.settings["kernel_size"], first.settings["stride"]) == ((2, 2), (2, 2))
     assert (second.settings["stride"], second.settings["padding"]) == ((1, 1), (1, 1))

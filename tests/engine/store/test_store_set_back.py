@@ -73,14 +73,14 @@ def test_a_store_that_was_set_back_goes_on_from_the_file_that_no_row_names(tmp_p
 
 
 def test_weights_that_no_row_names_are_opened(tmp_path: Path, dataset: Dataset) -> None:
-    from convtui.engine.lens.loading import of_run
+    from convtui.engine.lens.loading import subject_from_run
 
     with Store.open(tmp_path / "store.db") as store:
         run_id = begun(store)
         train(store, run_id, 20, dataset)
         with closing(sqlite3.connect(store.path)) as connection, connection:
             connection.execute("DELETE FROM checkpoint")
-        assert "epoch" in of_run(store, store.run(run_id)).title
+        assert "epoch" in subject_from_run(store, store.run(run_id)).title
 
 
 def test_a_row_that_names_a_file_elsewhere_is_passed_over(store: Store, hands) -> None:

@@ -19,7 +19,7 @@ from convtui.engine.data.batches import Standardise, epoch_order
 from convtui.engine.data.split import Dataset, Split
 from convtui.engine.errors import CheckpointError, DataError
 from convtui.engine.events import Event
-from convtui.engine.models import at_rest, build
+from convtui.engine.models import build, eval_mode
 from convtui.engine.spec import RunSpec, changed, make
 from convtui.engine.training import Training, training
 from convtui.engine.training.step import Step
@@ -407,7 +407,7 @@ def test_every_figure_of_an_early_stop_is_of_its_best_weights(tmp_path: Path) ->
 
 def scored(pulled: Training, split: Split) -> tuple[float, Tensor]:
     """Mean cross-entropy of the net as it is now, and which images it gets right."""
-    with at_rest(pulled.net), torch.no_grad():
+    with eval_mode(pulled.net), torch.no_grad():
         outputs = pulled.net(pulled.identity.standardise(split.images))
     return F.cross_entropy(outputs, split.labels).item(), outputs.argmax(1) == split.labels
 

@@ -100,7 +100,7 @@ class Nets:
     def open(self, run_id: int, epoch: str) -> Net:
         """The run's net as it was at `epoch`, or as it is where it is in training here and the last weights are meant.
 
-        Raises what `engine.lens.opening.of_run` raises.
+        Raises what `engine.lens.loading.subject_from_run` raises.
         """
         key = (run_id, epoch)
         if key not in self._open:
@@ -140,11 +140,11 @@ class Nets:
 
     def _on_disk(self, run_id: int, epoch: str) -> Net:
         from convtui.engine.device import choose, keep_freed_memory
-        from convtui.engine.lens.loading import of_run
+        from convtui.engine.lens.loading import subject_from_run
 
         keep_freed_memory()
         run = self._store().run(run_id)
-        subject = of_run(
+        subject = subject_from_run(
             self._store(),
             run,
             epoch=epoch,
@@ -173,12 +173,12 @@ def _look_between_pulls(
     store: Store, run: Run, between_pulls: BetweenPulls, waiting: Waiting, work: Callable[[Subject], T]
 ) -> tuple[T, int]:
     """Have the thread that trains the run look at the net as it is when the turn comes."""
-    from convtui.engine.lens.loading import of_net
+    from convtui.engine.lens.loading import subject_from_net
     from convtui.engine.lens.subject import Cancelled
 
-    def at_rest(training: Training, dataset: Dataset) -> tuple[T, int]:
+    def look(training: Training, dataset: Dataset) -> tuple[T, int]:
         # Torch's global generators are not the training's here: it has put its own away.
-        subject = of_net(
+        subject = subject_from_net(
             store,
             run,
             training.net,
@@ -192,7 +192,7 @@ def _look_between_pulls(
         return work(subject), training.step
 
     assert run.id is not None
-    future = between_pulls.ask(run.id, at_rest)
+    future = between_pulls.ask(run.id, look)
     if future is None:
         raise TrainingEnded
     while not wait([future], timeout=GLANCE_SECONDS).done:
@@ -209,12 +209,12 @@ def _look_between_pulls(
 def _about(run: Run, subject: Subject) -> About:
     from convtui.engine.lens.registry import views
 
-    tape, spec = subject.tape, subject.spec
+    trace, spec = subject.trace, subject.spec
     assert run.id is not None
     layers = []
-    for name in tape.leaves():
-        index = tape.layers[name]
-        shape = tape.calls[index].shape if index >= 0 else subject.shape
+    for name in trace.leaves():
+        index = trace.layers[name]
+        shape = trace.calls[index].shape if index >= 0 else subject.shape
         layers.append(Layer(name, "×".join(map(str, shape)), len(shape) == 3))
     return About(
         run=run.id,
@@ -226,5 +226,5 @@ def _about(run: Run, subject: Subject) -> About:
         layers=layers,
         classes=subject.classes,
         views=views(),
-        unfit={name: view.unfit(subject) for name, view in views().items()},
+        unfit={name: view.why_not(subject) for name, view in views().items()},
     )

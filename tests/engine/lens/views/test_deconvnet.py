@@ -46,7 +46,7 @@ def test_top_nine_are_each_projected_alone_and_cut_beside_their_patches(channels
     assert (patches.shape, patches.block, len(patches.tiles), patches.beside) == ((8, 8), (3, 3), 54, True)
     assert projections.low == -projections.high
     assert projections.ramp == ("diverging" if channels == 1 else "rgb")
-    seen, call = subject.seen(images), subject.tape.layer("conv2").index
+    seen, call = subject.seen(images), subject.trace.layer("conv2").index
     for block in projections.blocks:
         # Nine different images.
         assert len({tile.target.image for tile in block if tile.target}) == 9
@@ -54,7 +54,7 @@ def test_top_nine_are_each_projected_alone_and_cut_beside_their_patches(channels
         _, map, row, column, image = full(tile)
         assert full(patch) == full(tile)
         unit = tuple(torch.tensor([place]) for place in (map, row, column))
-        whole = backward(subject.tape, seen[image : image + 1], call, "deconvnet", unit_seed(unit))[0].permute(1, 2, 0).numpy()
+        whole = backward(subject.trace, seen[image : image + 1], call, "deconvnet", unit_seed(unit))[0].permute(1, 2, 0).numpy()
         # The field of conv2 in a net of 3x3, pool 2, 3x3 with padding 1: 8 pixels from 2 row - 3 on.
         top, left = 2 * row - 3, 2 * column - 3
         for y in range(8):
@@ -119,10 +119,10 @@ def test_one_unit_of_one_image_on_the_whole_image() -> None:
     subject = subject_of(small_net(), images)
     picture, sheet = look_at(subject, layer="act2", image="3", map="1", row="2", column="4")
     np.testing.assert_array_equal(picture.tiles[0].pixels, images[3, 0].numpy())
-    index = subject.tape.layer("act2").index
+    index = subject.trace.layer("act2").index
     unit = tuple(torch.tensor([place]) for place in (1, 2, 4))
-    expected = backward(subject.tape, subject.seen(images[3:4]), index, "deconvnet", unit_seed(unit))[0, 0]
-    value = subject.tape.run(subject.seen(images[3:4]), [index])[index][0, 1, 2, 4].item()
+    expected = backward(subject.trace, subject.seen(images[3:4]), index, "deconvnet", unit_seed(unit))[0, 0]
+    value = subject.trace.run(subject.seen(images[3:4]), [index])[index][0, 1, 2, 4].item()
     (tile,) = sheet.tiles
     if value > 0:
         assert_close(tile.pixels, expected, OPERATIONS)
@@ -135,8 +135,8 @@ def test_an_image_alone_gives_the_most_excited_unit_of_each_map() -> None:
     images = noise_images(5)
     subject = subject_of(small_net(), images)
     _, sheet = look_at(subject, layer="conv1", image="2")
-    call = subject.tape.layer("conv1").index
-    maps = subject.tape.run(subject.seen(images[2:3]), [call])[call][0].detach()
+    call = subject.trace.layer("conv1").index
+    maps = subject.trace.run(subject.seen(images[2:3]), [call])[call][0].detach()
     assert len(sheet.tiles) == 4
     for number, tile in enumerate(sheet.tiles):
         assert full(tile)[2:4] == divmod(int(maps[number].argmax()), 12)
@@ -283,13 +283,13 @@ def test_views_show_their_own_rule(name: str, rule: Rule) -> None:
     subject = subject_of(net, images)
     options: dict[str, object] = {"layer": "4", "map": "2", "row": "3", "column": "12", "image": "4"}
     units = tuple(torch.tensor([place]) for place in (2, 3, 12))
-    call = subject.tape.layer("4").index
+    call = subject.trace.layer("4").index
     seen = subject.seen(images[4:5])
     _, sheet = look_at(subject, name, **options)
-    expected = backward(subject.tape, seen, call, rule, unit_seed(units))[0, 0].numpy()
+    expected = backward(subject.trace, seen, call, rule, unit_seed(units))[0, 0].numpy()
     assert_close(sheet.tiles[0].pixels, expected, OPERATIONS)
     others: tuple[Rule, ...] = ("saliency", "guided", "deconvnet")
     for other in others:
         if other != rule:
-            different = backward(subject.tape, seen, call, other, unit_seed(units))[0, 0].numpy()
+            different = backward(subject.trace, seen, call, other, unit_seed(units))[0, 0].numpy()
             assert np.abs(different - expected).max() > 1e-3

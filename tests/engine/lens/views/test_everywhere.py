@@ -152,7 +152,7 @@ def test_nets_of_torchvision_where_their_layers_allow(name: str) -> None:
 
 def test_what_a_classifier_needs_a_feature_extractor_is_refused_for() -> None:
     subject = subject_of(small_net()[:6], noise_images(12))
-    refused = {name for name, look in views().items() if look.unfit(subject)}
+    refused = {name for name, look in views().items() if look.why_not(subject)}
     assert refused == {"confusion", "misclassified"}
 
 
