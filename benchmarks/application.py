@@ -166,7 +166,7 @@ def trained(folder: Path, name: str, watched: bool) -> tuple[float, list[float]]
         with Store.open(path) as store:
             run = store.create_run(name=name, preset="lenet5", spec=_watched_spec(), dataset="shapes")
             assert run.id is not None
-            store.give_up(run.id, "stopped")
+            store.dequeue(run.id, "stopped")
             terminal = Terminal(folder)
             terminal.see(name)
             terminal.press("r")
@@ -316,7 +316,7 @@ class Fed:
 
     def close(self) -> None:
         self.recorder.close()
-        self.store.give_up(self.run_id, "stopped")
+        self.store.dequeue(self.run_id, "stopped")
         self.store.close()
 
 

@@ -45,21 +45,21 @@ def main() -> None:
     split = Split(images, torch.arange(IMAGES) % 10, tuple(map(str, range(10))))
     standardise = Standardise(torch.tensor([0.5]), torch.tensor([0.3]))
     subject = Subject(net, (1, 32, 32), split.classes, standardise, dataset=lambda: None)  # type: ignore[arg-type,return-value]
-    calls = [call.index for call in subject.tape.of_kind("conv").values()]
+    calls = [call.index for call in subject.trace.of_kind("conv").values()]
 
     def search() -> None:
         strongest(subject, images, calls, TOP)
 
     paired("search of every map", search, "one evaluation", lambda: list(evaluate(net, split, standardise, TrainingSpec())), rounds)
 
-    conv2 = subject.tape.layer("conv2").index
+    conv2 = subject.trace.layer("conv2").index
     found = strongest(subject, images, [conv2], TOP)[conv2]
     maps = torch.arange(MAPS).repeat_interleave(TOP)
     units = (maps, found.rows.flatten(), found.columns.flatten())
     seen = subject.seen(images[found.images.flatten()])
 
     def ours() -> None:
-        patch_projection.project(subject.tape, conv2, "deconvnet", seen, *units)
+        patch_projection.project(subject.trace, conv2, "deconvnet", seen, *units)
 
     def captum() -> None:
         from captum.attr import NeuronDeconvolution

@@ -18,18 +18,18 @@ from torch import Tensor
 from convtui.engine import models
 from convtui.engine.data.split import Split
 from convtui.engine.lens.backward import Rule, backward, unit_seed
-from convtui.engine.lens.loading import of_run
+from convtui.engine.lens.loading import subject_from_run
 from convtui.engine.lens.subject import Subject
-from convtui.engine.lens.trace import Tape
+from convtui.engine.lens.trace import Trace
 from convtui.engine.store import Store
 
 
-def energy(subject: Subject, tape: Tape, split: Split, rule: Rule) -> Tensor:
+def energy(subject: Subject, trace: Trace, split: Split, rule: Rule) -> Tensor:
     """Squared values [N, H, W], added over the colours, of each image's predicted class score traced back."""
     images = subject.seen(split.images)
     with torch.inference_mode():
-        predicted = tape.net(images).argmax(1)
-    return backward(tape, images, tape.calls[-1].index, rule, unit_seed((predicted,))).square().sum(1)
+        predicted = trace.net(images).argmax(1)
+    return backward(trace, images, trace.calls[-1].index, rule, unit_seed((predicted,))).square().sum(1)
 
 
 def inside(found: Tensor, masks: Tensor) -> tuple[float, float]:
@@ -47,21 +47,21 @@ def main() -> None:
     parser.add_argument("--store", type=Path, default=Path("store.db"))
     arguments = parser.parse_args()
     with Store.open(arguments.store, create=False) as store:
-        subject = of_run(store, store.find(arguments.run))
+        subject = subject_from_run(store, store.find(arguments.run))
     split = subject.split("test")
     assert split.masks is not None, "only shapes knows where its objects are"
     assert subject.spec is not None
     channels, size, _ = subject.shape
     untrained = models.build(subject.spec.model, channels=channels, size=size, classes=len(subject.classes), seed=1).eval()
-    nets = {"trained": subject.tape, "untrained": Tape(untrained, torch.zeros(subject.shape))}
+    nets = {"trained": subject.trace, "untrained": Trace(untrained, torch.zeros(subject.shape))}
     print(f"{subject.title}, {len(split):,} test images of {subject.images.source}\n")
     print(f"{'':24}{'energy inside':>14}{'maximum inside':>16}")
     noise = torch.rand(split.masks.shape, generator=torch.Generator().manual_seed(0))
     print("{:24}{:>13.1%}{:>15.1%}".format("noise", *inside(noise, split.masks)))
     rules: tuple[Rule, ...] = ("guided", "deconvnet", "saliency")
     for rule in rules:
-        for name, tape in nets.items():
-            print("{:24}{:>13.1%}{:>15.1%}".format(f"{rule}, {name}", *inside(energy(subject, tape, split, rule), split.masks)))
+        for name, trace in nets.items():
+            print("{:24}{:>13.1%}{:>15.1%}".format(f"{rule}, {name}", *inside(energy(subject, trace, split, rule), split.masks)))
 
 
 if __name__ == "__main__":

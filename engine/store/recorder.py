@@ -14,7 +14,7 @@ from convtui.engine.statuses import LIVE
 from convtui.engine.store import series
 from convtui.engine.store.processes import hostname
 from convtui.engine.store.pruning import prune
-from convtui.engine.store.row_batch import INSERT_METRIC, Gathered
+from convtui.engine.store.row_batch import INSERT_METRIC, RowBatch
 from convtui.engine.store.sqlite import BUSY_SECONDS, KeptConnection, explained, is_busy, primary_code
 from convtui.engine.store.store import Store
 from convtui.engine.store.tables import Request
@@ -50,7 +50,7 @@ class Recorder:
         self._store = store
         self._attempt = run.attempt
         self._line = KeptConnection(store.path, _PATIENCE_SECONDS)
-        self._gathered = Gathered(run_id, run.attempt, run.repeatable)
+        self._batch = RowBatch(run_id, run.attempt, run.repeatable)
         self._ended = False
         self._closed = False
         self._flushed = self._polled = 0.0  # on the monotonic clock
@@ -69,12 +69,12 @@ class Recorder:
     def record(self, event: Event) -> None:
         """Keep an event. Raises StoreError when the store cannot be written, also after waiting, RunBusy when another process has
         taken the run over meanwhile. An ending waits for END_SECONDS."""
-        self._gathered.add(event)
+        self._batch.add(event)
         if isinstance(event, Started) and self._attempt > 1:
-            self._gathered.columns |= self._best_until(event.step)
+            self._batch.columns |= self._best_until(event.step)
         self._ended = self._ended or isinstance(event, Ending)
         self.flush(patience=END_SECONDS if self._ended else 0.0)
-        if isinstance(event, CheckpointSaved | Finished) and not self._gathered:
+        if isinstance(event, CheckpointSaved | Finished) and not self._batch:
             self._prune(finished=isinstance(event, Finished))
 
     def _best_until(self, step: int) -> dict[str, Any]:
@@ -99,7 +99,7 @@ class Recorder:
     # --------------------------------------------------------------------------------------------------- writing
 
     def flush(self, *, patience: float = 0.0) -> None:
-        """Write all that is gathered, and a heartbeat, in one transaction. Raises as `record` does.
+        """Write all rows of the batch, and a heartbeat, in one transaction. Raises as `record` does.
 
         Where the store is locked or its disk is full, it is tried again for `patience` seconds, and then a StoreError. Without
         patience all is kept for the next time, MOST_HELD metrics at most.
@@ -107,14 +107,14 @@ class Recorder:
         now = time.monotonic()
         if self._closed or (not patience and now < self._not_before):
             return
-        self._gathered.columns["heartbeat"] = time.time()
-        while not self._try(give_up=now + patience if patience else None):
+        self._batch.columns["heartbeat"] = time.time()
+        while not self._try(dequeue=now + patience if patience else None):
             if not patience:
                 # Waiting at every flush would stop the training; this way it goes on for most of the time.
                 self._not_before = time.monotonic() + 2 * _PATIENCE_SECONDS
                 return
             time.sleep(_BETWEEN_TRIES_SECONDS)
-        self._gathered.clear()
+        self._batch.clear()
         self._flushed, self._held, self._not_before = now, "", 0.0
 
     def held_back(self, *, try_again: bool = False) -> str:
@@ -124,19 +124,19 @@ class Recorder:
             self.flush()
         return self._held
 
-    def _try(self, *, give_up: float | None) -> bool:
-        """Whether all that is gathered could be written. Raises StoreError where trying again is of no use, or too late."""
+    def _try(self, *, dequeue: float | None) -> bool:
+        """Whether all rows of the batch could be written. Raises StoreError where trying again is of no use, or too late."""
         try:
             with explained(self._store.path, f"recording run {self.run_id}"):
                 self._write()
         except StoreError as error:
-            late = give_up is not None and time.monotonic() >= give_up
-            if late or not _may_pass(error) or len(self._gathered.metrics) > MOST_HELD:
+            late = dequeue is not None and time.monotonic() >= dequeue
+            if late or not _may_pass(error) or len(self._batch.metrics) > MOST_HELD:
                 raise
             self._held = str(error)
             return False
         except RunBusy:
-            self._gathered.clear()  # the run is another's: there is nothing more to say
+            self._batch.clear()  # the run is another's: there is nothing more to say
             self._ended = True
             raise
         return True
@@ -144,22 +144,22 @@ class Recorder:
     def _write(self) -> None:
         self._store.check()
         with self._line.transaction() as connection:
-            names = ", ".join(f"{name} = ?" for name in self._gathered.columns)
+            names = ", ".join(f"{name} = ?" for name in self._batch.columns)
             change = f"UPDATE run SET {names} WHERE id = ? AND attempt = ?"  # noqa: S608 - names of our columns
-            if connection.execute(change, (*self._gathered.columns.values(), self.run_id, self._attempt)).rowcount != 1:
+            if connection.execute(change, (*self._batch.columns.values(), self.run_id, self._attempt)).rowcount != 1:
                 raise RunBusy(
                     f"run {self.run_id} ({self._name}) was taken over by another process or deleted: it ends here; "
                     f"'convtui runs show {self.run_id}' says who has it"
                 )
-            connection.executemany(INSERT_METRIC, self._gathered.metrics)
-            for statement, values in self._gathered.rows:
+            connection.executemany(INSERT_METRIC, self._batch.metrics)
+            for statement, values in self._batch.rows:
                 connection.execute(statement, values)
 
     def fail(self, message: str) -> None:
         """The run ended with an error: it is `failed`, with this reason. Raises StoreError when that cannot be written."""
         if not self._ended:
             self._ended = True
-            self._gathered.columns |= {"status": "failed", "reason": message, "ended": time.time()}
+            self._batch.columns |= {"status": "failed", "reason": message, "ended": time.time()}
             self.flush(patience=END_SECONDS)
 
     def close(self) -> None:
@@ -172,8 +172,8 @@ class Recorder:
         try:
             if not self._ended:
                 self._ended = True
-                self._gathered.columns |= {"status": "stopped", "ended": time.time()}
-            if self._gathered:
+                self._batch.columns |= {"status": "stopped", "ended": time.time()}
+            if self._batch:
                 self.flush(patience=BUSY_SECONDS)
         finally:
             self._closed = True

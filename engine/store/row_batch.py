@@ -35,7 +35,7 @@ _OF_RUN = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "valida
 """The values of an epoch that are columns of `run` too."""
 
 
-class Gathered:
+class RowBatch:
     """Rows of one attempt of one run that are not in the store yet."""
 
     def __init__(self, run_id: int, attempt: int, provenance: Mapping[str, Any]) -> None:
@@ -48,7 +48,7 @@ class Gathered:
         self.clear()
 
     def clear(self) -> None:
-        """Forget all that is gathered: it has been written."""
+        """Forget all rows: they have been written."""
         self.metrics: list[tuple[int, str, int, int, float]] = []
         """For INSERT_METRIC."""
         self.rows: list[tuple[str, tuple[Any, ...]]] = []
@@ -60,7 +60,7 @@ class Gathered:
         return bool(self.metrics or self.rows or self.columns)
 
     def add(self, event: Event) -> None:
-        """Gather what the event says."""
+        """Add the rows that the event stands for."""
         _MEANING[type(event)](self, event)
 
     def _add_metrics(self, step: int, values: Mapping[str, float]) -> None:
@@ -155,19 +155,19 @@ class Gathered:
         self.columns |= {"status": "diverged", "reason": reason, "ended": time.time()}
 
 
-_MEANING: dict[type[Event], Callable[[Gathered, Any], None]] = {
-    Started: Gathered._started,
-    Progress: Gathered._progress,
-    Evaluating: Gathered._evaluating,
-    EpochEnded: Gathered._epoch_ended,
-    CheckpointSaved: Gathered._checkpoint_saved,
-    RateChanged: Gathered._rate_changed,
-    Message: Gathered._message,
-    Paused: Gathered._paused,
-    Continued: Gathered._continued,
-    Finished: Gathered._finished,
-    Stopped: Gathered._stopped,
-    Diverged: Gathered._diverged,
+_MEANING: dict[type[Event], Callable[[RowBatch, Any], None]] = {
+    Started: RowBatch._started,
+    Progress: RowBatch._progress,
+    Evaluating: RowBatch._evaluating,
+    EpochEnded: RowBatch._epoch_ended,
+    CheckpointSaved: RowBatch._checkpoint_saved,
+    RateChanged: RowBatch._rate_changed,
+    Message: RowBatch._message,
+    Paused: RowBatch._paused,
+    Continued: RowBatch._continued,
+    Finished: RowBatch._finished,
+    Stopped: RowBatch._stopped,
+    Diverged: RowBatch._diverged,
 }
 
 

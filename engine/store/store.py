@@ -296,7 +296,7 @@ class Store:
                 if run.status == "queued":
                     _held_by(run, process)
 
-    def give_up(self, run_id: int, status: Literal["stopped", "failed"], reason: str | None = None) -> bool:
+    def dequeue(self, run_id: int, status: Literal["stopped", "failed"], reason: str | None = None) -> bool:
         """End a run that waits for a process: it never begins. False where it is not queued (any more)."""
         with self._writing("taking a run out of the queue") as session:
             run = _get(session, run_id)

@@ -1,6 +1,6 @@
 """The store's tables. Times are seconds since 1970 (UTC), losses means over images, accuracies fractions 0 to 1.
 
-A change here needs a migration beside it (`migrations/versions`) and a new `HEAD` in `opening.py`; a test compares the two.
+A change here needs a migration beside it (`migrations/versions`) and a new `HEAD` in `schema.py`; a test compares the two.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Many runs from one file: what they are for, what was published, what was measured, and which claims hold.
 
-`finding` knows which studies there are, `file` reads one (`tables`: what may stand in it; `definition`: what it comes to), `plan`
-says which runs it wants, `running` sees to it that each is made once, `results` reads them off the store, `measures` and `claims`
-say what they come to, `markdown` writes it down. The store is the only state. `comparing` lays any runs beside each other.
+`catalog` knows which studies there are, `parsing` reads one (`toml_schema`: what may be in it; `model`: what it comes to), `plan`
+says which runs it wants, `running` makes each of them once, `results` reads them from the store, `measures` and `claims`
+say what they come to, `markdown` writes it down. The store is the only state. `comparing` sets any runs beside each other.
 """
 
 from convtui.engine.study.catalog import own_studies, studies, study

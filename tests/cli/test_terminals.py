@@ -30,7 +30,7 @@ def store(tmp_path: Path) -> Path:
     with Store.open(path) as opened:
         run = opened.create_run(name="first", preset="", spec=RunSpec(), dataset="shapes")
         assert run.id is not None
-        opened.give_up(run.id, "stopped")
+        opened.dequeue(run.id, "stopped")
     return path
 
 

@@ -31,7 +31,7 @@ PROMISES = (
         (
             "engine/test_killing.py::test_killed_again_and_again_it_ends_with_the_numbers_of_a_run_that_was_never_killed",
             "engine/store/test_store_recorder.py::test_a_recorder_that_is_killed_loses_nothing_committed_and_nothing_is_read_twice",
-            "engine/store/test_store_drive.py::test_events_pass_in_order_and_are_in_the_store_before_they_are_handed_on",
+            "engine/store/test_store_control.py::test_events_pass_in_order_and_are_in_the_store_before_they_are_handed_on",
         ),
     ),
     Promise(
@@ -53,7 +53,7 @@ PROMISES = (
         ("kills.training", "kills.exporting"),
         (
             "engine/test_files.py::test_a_block_that_fails_leaves_the_older_file_and_nothing_else",
-            "engine/training/test_recorded.py::test_scraps_of_a_killed_process_are_cleared_away",
+            "engine/training/test_recording.py::test_scraps_of_a_killed_process_are_cleared_away",
         ),
     ),
     Promise(
@@ -83,7 +83,7 @@ PROMISES = (
         (
             "engine/test_checkpoint.py::test_any_flipped_bit_is_noticed",
             "engine/test_checkpoint.py::test_a_cut_file_is_refused",
-            "engine/training/test_recorded.py::test_where_the_newest_checkpoint_is_damaged_it_goes_on_from_the_one_before",
+            "engine/training/test_recording.py::test_where_the_newest_checkpoint_is_damaged_it_goes_on_from_the_one_before",
         ),
     ),
     Promise(
@@ -145,8 +145,8 @@ PROMISES = (
         ("fuzz.presets", "fuzz.studies", "fuzz.settings"),
         (
             "engine/test_presets.py::test_a_bad_preset_names_its_file",
-            "engine/study/test_file.py::test_what_is_wrong_is_said_with_its_line_and_what_is_right",
-            "engine/study/test_file.py::test_toml_that_is_none_is_said_with_its_line",
+            "engine/study/test_parsing.py::test_what_is_wrong_is_said_with_its_line_and_what_is_right",
+            "engine/study/test_parsing.py::test_toml_that_is_none_is_said_with_its_line",
         ),
     ),
     Promise(

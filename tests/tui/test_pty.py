@@ -24,7 +24,7 @@ def folder(tmp_path: Path) -> Path:
     with Store.open(tmp_path / "store.db") as store:
         run = store.create_run(name="long-one", preset="", spec=LONG, dataset="digits")
         assert run.id is not None
-        store.give_up(run.id, "stopped")
+        store.dequeue(run.id, "stopped")
     return tmp_path
 
 

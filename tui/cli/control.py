@@ -24,7 +24,7 @@ def stop(reference: RunName, store_path: StorePath = DEFAULT_STORE) -> None:
     """Stop a run; it saves a checkpoint first, 'convtui resume' goes on."""
     with existing_store(store_path) as store:
         run = store.find(reference)
-        if run.id is not None and store.give_up(run.id, "stopped"):
+        if run.id is not None and store.dequeue(run.id, "stopped"):
             print(f"run {run.id}: stopped before it began")
             return
         ask(store, run.id, "stop", until=ENDED)

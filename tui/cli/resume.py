@@ -65,7 +65,7 @@ def resume(
             except ConvtuiError as error:
                 if queued:
                     # Nobody sees this process's terminal: the run itself must tell.
-                    store.give_up(row.id, "failed", str(error))
+                    store.dequeue(row.id, "failed", str(error))
                 raise
             store.set_spec(row.id, spec)
             threads = int(row.repeatable.get("threads", 0))

@@ -167,7 +167,7 @@ class Session:
 
     def take_out(self, run_ids: Sequence[int]) -> list[int]:
         """Take those of these runs that still wait, for this process or another, out of the queue. Gives their ids."""
-        out = [run_id for run_id in run_ids if self.store.give_up(run_id, "stopped", "taken out of the queue before its turn came")]
+        out = [run_id for run_id in run_ids if self.store.dequeue(run_id, "stopped", "taken out of the queue before its turn came")]
         with self._lock:
             self._waiting = [job for job in self._waiting if job.run not in out]
         return out
@@ -201,7 +201,7 @@ class Session:
                 start_detached(self.store, runs, device=device, data_dir=self.data_dir, as_json=False, quiet=True)
             except (OSError, subprocess.SubprocessError) as error:
                 for run_id in runs:
-                    self.store.give_up(run_id, "stopped", "no process could be started to go on with it")
+                    self.store.dequeue(run_id, "stopped", "no process could be started to go on with it")
                 raise ConvtuiError(
                     f"no process could be started to go on with run {runs[0]} ({error}): it is saved, "
                     f"'convtui resume {runs[0]}' goes on"
@@ -227,7 +227,7 @@ class Session:
             closing, self._closed = not self._closed, True
         if closing and self._store is not None:
             for job in waiting:
-                self._store.give_up(job.run, "stopped", "the application was left before its turn came")
+                self._store.dequeue(job.run, "stopped", "the application was left before its turn came")
             self._store.close()
 
     # ------------------------------------------------------------------------------------------------------ the thread
@@ -329,7 +329,7 @@ class Session:
             keep_statistics(self.store, job.wanted, job.run, choose(self.device), self.data_dir)
 
     def _store_gives_up(self, run_id: int, reason: str) -> None:
-        self._guarded(lambda: self.store.give_up(run_id, "failed", reason))
+        self._guarded(lambda: self.store.dequeue(run_id, "failed", reason))
 
     def _guarded(self, work: Callable[[], object]) -> None:
         try:

@@ -1,4 +1,4 @@
-"""What Alembic runs to migrate: on the connection, and in the transaction, that `opening.migrate` hands over."""
+"""What Alembic runs to migrate: on the connection, and in the transaction, that `schema.migrate` hands over."""
 
 from alembic import context
 

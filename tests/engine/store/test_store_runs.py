@@ -90,9 +90,9 @@ def test_a_name_that_is_empty_no_text_or_stands_for_another_run_is_refused(name:
 
 def test_a_queued_run_can_be_given_up_and_is_then_not_begun(store: Store, hands) -> None:
     run_id = hands.new_run(store)
-    assert store.give_up(run_id, "stopped")
+    assert store.dequeue(run_id, "stopped")
     assert store.run(run_id).status == "stopped"
-    assert not store.give_up(run_id, "failed", "too late")
+    assert not store.dequeue(run_id, "failed", "too late")
     with pytest.raises(RunBusy, match="out of the queue"):
         store.claim(run_id, queued=True)
     store.queue(run_id)
