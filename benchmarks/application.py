@@ -165,12 +165,11 @@ def trained(folder: Path, name: str, watched: bool) -> tuple[float, list[float]]
     else:
         with Store.open(path) as store:
             run = store.create_run(name=name, preset="lenet5", spec=_watched_spec(), dataset="shapes")
-            assert run.id is not None
             store.dequeue(run.id, "stopped")
             terminal = Terminal(folder)
             terminal.see(name)
             terminal.press("r")
-            terminal.until(lambda: store.run(run.id or 0).step > 5, "the first steps")
+            terminal.until(lambda: store.run(run.id).step > 5, "the first steps")
             terminal.press("3")
             terminal.read(1.0)
             terminal.press("e")  # the note, in which keys are echoed over the charts
@@ -246,7 +245,7 @@ def third(path: Path, name: str, one: Terminal, two: Terminal) -> dict[str, floa
         began = time.perf_counter()
         seen = [terminal.seconds_until(name, place, began) for terminal, place in zip((one, two), places, strict=True)]
         times["a run of a third process is in both tables"] = max(seen)
-        run_id = store.find(name).id or 0
+        run_id = store.find(name).id
         _wait(lambda: store.run(run_id).step > 0, [one, two])
         one.press("g", "\r")
         one.read(1.5)
@@ -290,7 +289,6 @@ class Fed:
         steps = updates * STEPS_EACH
         self.store = Store.open(path)
         run = self.store.create_run(name="soaked", preset="lenet5", spec=LENET, dataset="cifar10", total_steps=steps)
-        assert run.id is not None
         self.run_id = run.id
         self.store.claim(self.run_id)
         self.recorder = Recorder(self.store, self.run_id)

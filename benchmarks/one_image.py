@@ -107,7 +107,7 @@ def convtui(dataset: Dataset, *, hand: bool = True, store: Path | None = None) -
     else:
         with Store.open(store) as opened:
             run = opened.create_run(name="benchmark", preset="", spec=SPEC, dataset="digits")
-            with recorded(opened, opened.claim(run.id or 0), SPEC, dataset, torch.device("cpu")) as (_, said):
+            with recorded(opened, opened.claim(run.id), SPEC, dataset, torch.device("cpu")) as (_, said):
                 for event in said:
                     yield from event.values["batch_loss"] if isinstance(event, events.Progress) else ()
 
@@ -155,7 +155,7 @@ async def in_application(path: Path, steps: int) -> dict[str, float]:
             late.append(1000 * (time.perf_counter() - asked - 0.02))
         done, seconds = step() - first, time.perf_counter() - began
         spent = time.process_time() - cpu
-        losses = app.session.store.series(run.id or 0, "batch_loss").values
+        losses = app.session.store.series(run.id, "batch_loss").values
         app.exit()
     app.session.close()
     return {

@@ -28,7 +28,6 @@ def filled(path: Path, runs: int = RUNS) -> None:
     with Store.open(path) as store:
         for index in range(runs):
             run = store.create_run(name=f"run {index}", preset="lenet5", spec=RunSpec(), dataset="cifar10")
-            assert run.id is not None
             store.claim(run.id)
             with Recorder(store, run.id) as recorder:
                 for epoch in range(1, 11):

@@ -57,7 +57,7 @@ async def take(store: Path, folder: Path) -> None:
             pilot, lambda: "s an epoch" in screen_text(pilot) or "ms a step" in screen_text(pilot), "the time an epoch takes"
         )
         save("new")
-        newest = max(run.id or 0 for run in app.session.store.runs())
+        newest = max(run.id for run in app.session.store.runs())
         app.open_live(newest)
         await until(pilot, lambda: isinstance(app.screen, LivePage) and charts_drawn(app), "the charts")
         save("live")

@@ -38,7 +38,6 @@ def subject_from_run(
     nothing is kept, CheckpointError where no file of them can be read, and later DataError where the images are other ones than
     the run was trained on.
     """
-    assert run.id is not None
     kept = store.checkpoints(run.id)
     rows = _meant(run, kept, epoch)
     if not any((store.folder(run.id) / row.file).exists() for row in rows) and (why := store.lacks_files()):
@@ -96,7 +95,6 @@ def subject_from_net(
 
     For the thread that trains it, between two pulls: the subject is of no use once the training goes on.
     """
-    assert run.id is not None
     size = identity.spec.data.size
     return Subject(
         net=net,
@@ -170,7 +168,7 @@ def _net(path: Path) -> tuple[nn.Module, Identity]:
 def _how_true(row: Checkpoint) -> tuple[bool, int, int]:
     """Least for the file that is nearest to an epoch's end: a checkpoint may be from the middle of the next one, or hold what
     early stopping went back to. Of files alike the newest."""
-    return row.kind == "checkpoint", row.step, -(row.id or 0)
+    return row.kind == "checkpoint", row.step, -row.id
 
 
 def _snapshots(folder: Path, kept: list[Checkpoint]) -> list[Snapshot]:

@@ -43,7 +43,6 @@ class KeptSeries:
         """
         from convtui.engine.store.series import Cursor
 
-        assert run.id is not None
         of_steps = is_of_steps(name)
         many = of_steps and run.step - (self._cursor.step if self._cursor else 0) > MANY
         if sketch and many and self._cursor is None:
@@ -105,7 +104,6 @@ class KeptChanges(KeptSeries):
         """As of any series; there is no sketch of it: what changes between two steps is not seen in a few of them."""
         from convtui.engine.store.series import Bucket
 
-        assert run.id is not None
         width = max(LEAST_STRETCH, -(-run.total_steps // STRETCHES))
         if width != self.width:
             self.width, self.buckets, self._cursor = width, [], None

@@ -51,7 +51,8 @@ def without_row(folder: Path, run: Run, named: Collection[str]) -> list[Checkpoi
             except OSError:
                 continue
             row = Checkpoint(
-                run_id=run.id or 0,
+                id=0,
+                run_id=run.id,
                 attempt=run.attempt,
                 step=step,
                 epoch=epoch,

@@ -17,7 +17,7 @@ _LONGEST_ID = 18
 
 def find(session: Session, reference: str) -> Run:
     """The run that `reference` names. Raises RunNotFound."""
-    if reference.isdecimal() and len(reference) <= _LONGEST_ID and (run := session.get(Run, int(reference))) and run.id is not None:
+    if reference.isdecimal() and len(reference) <= _LONGEST_ID and (run := session.get(Run, int(reference))) and run.id:
         return run
     newest_first = select(Run).order_by(col(Run.id).desc())
     if reference == "last":
@@ -28,7 +28,7 @@ def find(session: Session, reference: str) -> Run:
         return _first(session.exec(best.limit(1)).first(), "no run has ended with a test accuracy yet: 'convtui runs' lists all")
     if not is_text(reference):
         raise RunNotFound(f"no run is called {reference!r}: some of its bytes are not UTF-8; 'convtui runs' lists all")
-    if (named := session.exec(newest_first.where(Run.name == reference).limit(1)).first()) and named.id is not None:
+    if (named := session.exec(newest_first.where(Run.name == reference).limit(1)).first()) and named.id:
         return named
     return _by_prefix(session, reference)
 
@@ -49,6 +49,6 @@ def _by_prefix(session: Session, reference: str) -> Run:
 
 
 def _first(run: Run | None, otherwise: str) -> Run:
-    if run is None or run.id is None:
+    if run is None or not run.id:
         raise RunNotFound(otherwise)
     return run

@@ -38,7 +38,7 @@ def match(runs: Iterable[Run], spec: RunSpec) -> Match:
 
     A run matches if its spec equals the wanted one in every hyperparameter: seed, budget and data source included.
     """
-    equal = [Match(_STANDING[run.status], run) for run in sorted(runs, key=lambda run: -(run.id or 0)) if _has(run, spec)]
+    equal = [Match(_STANDING[run.status], run) for run in sorted(runs, key=lambda run: -run.id) if _has(run, spec)]
     order: tuple[Standing, ...] = ("done", "busy", "unfinished", "failed")
     return min(equal, key=lambda found: order.index(found.standing), default=Match("missing", None))
 

@@ -162,7 +162,7 @@ class Store:
         )
         _held_by(run, this_process())
         with self._writing("adding a run") as session:
-            run.id = self._new_id(session)
+            self._avoid_used_id(session, run)
             session.add(run)
         return run
 
@@ -256,7 +256,7 @@ class Store:
         runs = {run.id: self._resolve(run) for run in _all(session.exec(select(Run)))}
         rows: dict[int, list[tuple[int, str, str]]] = defaultdict(list)
         for row in _all(session.exec(select(Checkpoint).order_by(col(Checkpoint.id).desc()))):
-            rows[row.run_id].append((row.id or 0, row.kind, row.file))
+            rows[row.run_id].append((row.id, row.kind, row.file))
         folders = sorted(self._folder.numbered().items())
         return [each for run_id, folder in folders for each in leftovers(folder, runs.get(run_id), rows[run_id])]
 
@@ -356,7 +356,7 @@ class Store:
                 return found
             run = found.run if found.run is not None and found.standing == "unfinished" else new
             if run is new:
-                new.id = self._new_id(session)
+                self._avoid_used_id(session, new)
             session.add(run)
             session.flush()  # gives a new run its id
             if hold == "claim":
@@ -394,7 +394,7 @@ class Store:
     # ---------------------------------------------------------------------------------- what belongs to a run
 
     def checkpoints(self, run_id: int, kind: CheckpointKind | None = None) -> list[Checkpoint]:
-        """The run's files, newest first: all, or those of one kind; after them those in its folder that no row names, without id.
+        """The run's files, newest first: all, or those of one kind; after them those in its folder that no row names, their id 0.
 
         A row's file may be gone, and one without a row may be of a later step than the store knows of.
         """
@@ -505,12 +505,13 @@ class Store:
             set_committed_value(run, "status", "crashed")
         return run
 
-    def _new_id(self, session: Session) -> int | None:
-        """The id of a new run where SQLite's next one will not do: a store that was set back (a backup restored) would give one
+    def _avoid_used_id(self, session: Session, new: Run) -> None:
+        """Give a new run an id where SQLite's next one will not do: a store that was set back (a backup restored) would give one
         again whose folder has the files of a run that it forgot."""
         used = max(self._folder.numbered(), default=0)
         given = session.connection().exec_driver_sql("SELECT max(seq) FROM sqlite_sequence WHERE name = 'run'").scalar()
-        return used + 1 if used > (given or 0) else None
+        if used > (given or 0):
+            new.id = used + 1
 
     def _settle(self) -> Folder:
         """Find the folder of the runs' files, or choose one. Raises FolderTaken, StoreError."""
@@ -544,7 +545,7 @@ def _sound(path: Path) -> Iterator[None]:
 
 def _all(rows: Iterable[_Row]) -> list[_Row]:
     """Those rows that have an id, as all have in tables that convtui made."""
-    return [row for row in rows if row and row.id is not None]
+    return [row for row in rows if row and row.id]
 
 
 def _get(session: Session, run_id: int) -> Run:
@@ -575,7 +576,6 @@ def _held_by(run: Run, process: Process) -> None:
 
 def _claim(session: Session, run: Run) -> None:
     """A new attempt at `run`, by this process; requests that nobody took are void."""
-    assert run.id is not None
     me, now = this_process(), time.time()
     run.status = "running"
     _held_by(run, me)
@@ -591,7 +591,7 @@ def _not_live(run: Run) -> int:
     """The id of a run that may be deleted. Raises RunBusy while a process trains it."""
     if run.status in LIVE:
         raise RunBusy(f"run {run.id} ({run.name}) is {run.status}: 'convtui stop {run.id}' first, then delete it")
-    return run.id or 0
+    return run.id
 
 
 def _get_idle(session: Session, run_id: int, resolve: Callable[[Run], Run]) -> Run:

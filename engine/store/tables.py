@@ -31,7 +31,7 @@ class Run(StoreTable, table=True):
 
     __table_args__: ClassVar[Any] = {"sqlite_autoincrement": True}  # an id is never given twice, even after a delete
 
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     name: str = Field(index=True)
     preset: str = ""
     status: str = Field(default="queued", index=True)
@@ -91,6 +91,15 @@ class Run(StoreTable, table=True):
     goes back to its best epoch."""
 
     @property
+    def epochs(self) -> int:
+        """Of its budget, the last one perhaps in part; 0 where that is not known yet."""
+        return self.epoch_of(self.total_steps)
+
+    def epoch_of(self, step: int) -> int:
+        """The epoch, from 1, that this step is in; 0 where that is not known yet."""
+        return -(-step // self.steps_per_epoch) if self.steps_per_epoch else 0
+
+    @property
     def settings(self) -> RunSpec:
         """The spec. Raises SpecError where it is damaged, or another program wrote hyperparameters that this one does not know."""
         values = parsed(self.spec)
@@ -146,7 +155,7 @@ def _provenance(value: Any) -> dict[str, Any]:
 class Identity(StoreTable, table=True):
     """What the store says of itself: one row."""
 
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     identity: str
     """Hexadecimal digits that no other store has; the mark in its folder has them too."""
     folder: str
@@ -197,7 +206,7 @@ class Checkpoint(StoreTable, table=True):
 
     __table_args__: ClassVar[Any] = {"sqlite_autoincrement": True}
 
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     run_id: int = Field(foreign_key="run.id", ondelete="CASCADE", index=True)
     attempt: int
     step: int
@@ -215,7 +224,7 @@ class Message(StoreTable, table=True):
 
     __table_args__: ClassVar[Any] = {"sqlite_autoincrement": True}  # `after_id` relies on ids that only grow
 
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     run_id: int = Field(foreign_key="run.id", ondelete="CASCADE", index=True)
     step: int
     created: float
@@ -228,7 +237,7 @@ class Request(StoreTable, table=True):
 
     __table_args__: ClassVar[Any] = (Index("ix_request_run_id_taken", "run_id", "taken"), {"sqlite_autoincrement": True})
 
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     run_id: int = Field(foreign_key="run.id", ondelete="CASCADE")
     created: float
     kind: str

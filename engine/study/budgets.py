@@ -78,7 +78,6 @@ def test_images(store: Store, run: Run) -> int | None:
 
     As the run noted; of a run of an older program, as its confusion matrix or the description of its dataset has it.
     """
-    assert run.id is not None
     if run.test_images is not None:
         return run.test_images
     matrices = store.confusions(run.id)

@@ -71,7 +71,6 @@ class Comparing:
 
     def _stable(self, store: Store, run: Run) -> float | None:
         """It takes reading half of all steps: not twice a second."""
-        assert run.id is not None
         attempt, step, value = self._stability.get(run.id, (0, 0, None))
         new = run.step > _AGAIN * step if run.status in LIVE else run.step != step
         if attempt != run.attempt or new:
@@ -90,13 +89,12 @@ def difference_to(baseline: Outcome, outcome: Outcome) -> dict[str, float | None
 
 
 def _outcome(run: Run, to_90: float | None, stability: float | None) -> Outcome:
-    assert run.id is not None
     return Outcome(
         run=run.id,
         name=run.name,
         status=run.status,
         epoch=run.epoch,
-        epochs=-(-run.total_steps // run.steps_per_epoch) if run.steps_per_epoch else 0,
+        epochs=run.epochs,
         test_accuracy=run.test_accuracy,
         best_accuracy=run.best_accuracy,
         best_epoch=run.best_epoch,

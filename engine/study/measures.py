@@ -106,14 +106,12 @@ def _median(ordered: Sequence[float]) -> float:
 
 
 def _series(store: Store, run: Run, name: str) -> list[tuple[int, float]]:
-    assert run.id is not None
     series = store.series(run.id, name)
     return list(zip(series.steps, series.values, strict=True))
 
 
 def _last(store: Store, run: Run, name: str) -> float | None:
     """The last value of a series."""
-    assert run.id is not None
     return store.last_values([run.id], _recorded(store, run, name)).get(run.id)
 
 
@@ -125,7 +123,6 @@ def _peak(store: Store, run: Run, name: str) -> float | None:
 
 def _recorded(store: Store, run: Run, name: str) -> str:
     """The series that is meant by `name`; of `conv_deltas`, which a run records by layer, that of its only layer."""
-    assert run.id is not None
     recorded = store.metric_names(run.id)
     layers = [each for each in recorded if each.startswith(f"{name}/")]
     return name if name in recorded or len(layers) != 1 else layers[0]
@@ -156,7 +153,7 @@ _COLUMNS = (
 _MEASURES: Mapping[str, Callable[[Store, Run], float | None]] = {
     **{name: _column(name) for name in _COLUMNS},
     "steps_to_90": steps_to_90,
-    "stability": lambda store, run: store.stability(run.id or 0),
+    "stability": lambda store, run: store.stability(run.id),
     "spikes": spikes,
     "diverged": lambda _store, run: float(run.status == "diverged"),
     "early_rise": early_rise,

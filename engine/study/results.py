@@ -74,7 +74,7 @@ class Row:
         apart = (item for item in self.differing.items() if not (self.scaled and item[0] in _BUDGET))
         said += [f"{path} = {formatting.setting(theirs)}, not {formatting.setting(own)}" for path, (own, theirs) in apart]
         if self.other_images:
-            numbers = ", ".join(str(number) for number in sorted(run.id or 0 for run in self.other_images))
+            numbers = ", ".join(str(number) for number in sorted(run.id for run in self.other_images))
             said.append(f"left out, since they saw other images: runs {numbers}")
         said += self._of_measures()
         counts = Counter(run.status for run in self.others if run.status not in ("finished", "diverged"))
@@ -184,7 +184,7 @@ def _row(store: Store, study: Study, setting: Setting, runs: Sequence[Run]) -> R
 
 def _of_the_same_images(runs: Sequence[Run]) -> list[Run]:
     """Those that saw the images of the newest of which that is known; an older program did not note them, and its runs count."""
-    newest = max((run for run in runs if run.digests), key=lambda run: run.id or 0, default=None)
+    newest = max((run for run in runs if run.digests), key=lambda run: run.id, default=None)
     return [run for run in runs if newest is None or not differing(newest.digests, run.digests)]
 
 
@@ -207,12 +207,12 @@ def _rank(group: Sequence[Run], setting: Setting) -> tuple[float, bool, int]:
     study in their source only, then the newest."""
     scale = _scale(group[0], setting.spec)
     apart = set(difference(setting.spec, group[0].settings)) - {"training.seed", "data.source", *_BUDGET}
-    return round(min(scale, 1 / scale), 6), not apart, max(run.id or 0 for run in group)
+    return round(min(scale, 1 / scale), 6), not apart, max(run.id for run in group)
 
 
 def _one_a_seed(group: Sequence[Run]) -> list[Run]:
     """The newest of each seed, in the order of the seeds."""
-    newest = {run.settings.training.seed: run for run in sorted(group, key=lambda run: run.id or 0)}
+    newest = {run.settings.training.seed: run for run in sorted(group, key=lambda run: run.id)}
     return [newest[seed] for seed in sorted(newest)]
 
 

@@ -93,7 +93,7 @@ def take(
 
 def lacks_statistics(store: Store, wanted: Wanted, found: Match) -> bool:
     """Whether the run has come to its end, and figures of layers that the study wants are not kept with it yet."""
-    if not wanted.statistics or found.run is None or found.run.id is None:
+    if not wanted.statistics or found.run is None:
         return False
     if store.run(found.run.id).status != "finished":
         return False

@@ -40,7 +40,6 @@ def recorded(
     left, the run ends with a status: an error makes it `failed`, a consumer that leaves early makes it `stopped`, saved.
     `sleep` is how seconds of a pause are spent.
     """
-    assert run.id is not None
     folder = store.folder(run.id)
     recorder = Recorder(store, run.id)
     training: Training | None = None

@@ -25,7 +25,6 @@ def store(tmp_path: Path) -> Iterator[Store]:
     with Store.open(tmp_path / "store.db") as store:
         for name, accuracy in (("first", 0.5), (EVIL, 0.75)):
             run = store.create_run(name=name, preset="lenet5", spec=RunSpec(), dataset="toy")
-            assert run.id is not None
             store.claim(run.id)
             with Recorder(store, run.id) as recorder:
                 started = events.Started(0, 0, 4, 2, 8, 100, "toy", "cpu", {"threads": 1, "command": ["convtui", EVIL]})

@@ -85,7 +85,7 @@ def study(tmp_path: Path) -> str:
 def kept(tmp_path: Path) -> list[tuple[int, str, str, int]]:
     """(id, name, status, attempts) of every run in the store."""
     with Store.open(tmp_path / "store.db", create=False) as store:
-        return sorted((run.id or 0, run.name, run.status, run.attempt) for run in store.runs())
+        return sorted((run.id, run.name, run.status, run.attempt) for run in store.runs())
 
 
 def test_a_study_runs_every_setting_with_its_first_seed_then_with_the_second_and_nothing_twice(

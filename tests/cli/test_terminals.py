@@ -29,7 +29,6 @@ def store(tmp_path: Path) -> Path:
     path = tmp_path / "store.db"
     with Store.open(path) as opened:
         run = opened.create_run(name="first", preset="", spec=RunSpec(), dataset="shapes")
-        assert run.id is not None
         opened.dequeue(run.id, "stopped")
     return path
 

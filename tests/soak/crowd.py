@@ -125,7 +125,6 @@ def _read(path: Path, index: int, until: float) -> dict[str, Any]:
     with Store.open(path, create=False) as store:
         while time.monotonic() < until:
             for run in store.runs():
-                assert run.id is not None
                 losses = store.series(run.id, "batch_loss")
                 tests = store.series(run.id, "test_loss")
                 steps = list(losses.steps)

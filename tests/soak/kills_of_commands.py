@@ -104,7 +104,6 @@ def _crowd(program: Program) -> None:
         store.make_folder()
         for number in range(RUNS):
             run = store.create_run(name=f"crowded-{number}", preset="", spec=RunSpec(), dataset="digits")
-            assert run.id is not None
             store.claim(run.id)
             store.folder(run.id).mkdir()
             with Recorder(store, run.id) as recorder:

@@ -55,7 +55,6 @@ def add_run(
         study=study,
         setting=setting,
     )
-    assert run.id is not None
     store.claim(run.id)
     recorder = Recorder(store, run.id)
     recorder.record(events.Started(0, 0, total, steps_per_epoch, 2560, 4_257_674, spec.data.source, "cpu", {"threads": 2}))

@@ -184,7 +184,6 @@ def test_nobody_has_a_run_in_hand_that_has_just_ended(store: Store, action: str)
 
 def test_stop_takes_a_queued_run_out_of_the_queue(store: Store) -> None:
     run = store.create_run(name="later", preset="lenet5", spec=LENET, dataset="cifar10")
-    assert run.id is not None
 
     async def steps(pilot: Pilot[int], page: LivePage) -> None:
         await until(pilot, lambda: says(pilot, "waits for a process to take it in hand"))
@@ -477,7 +476,6 @@ def test_a_long_series_is_kept_in_few_buckets_that_lose_no_extreme(store: Store)
     losses = [1.0 + math.sin(step) for step in range(steps)]
     losses[33_333], losses[-1] = 9.0, -3.0
     run = add_run(store, "long", epochs=1, done=0, ending="running", steps_per_epoch=steps)
-    assert run.id is not None
     with Recorder(store, run.id) as recorder:
         half = steps // 2
         recorder.record(events.Progress(half, 1, half, 1, {"batch_loss": tuple(losses[:half])}, 1, 1.0, 1.0))
@@ -521,9 +519,9 @@ def test_a_new_attempt_takes_the_place_of_what_was_given_up(store: Store) -> Non
 
 def test_what_was_chosen_to_be_measured_has_charts_of_its_own(store: Store) -> None:
     run = add_run(store, "watched", done=1)
-    store.queue(run.id or 0)
-    store.claim(run.id or 0)
-    with Recorder(store, run.id or 0) as recorder:
+    store.queue(run.id)
+    store.claim(run.id)
+    with Recorder(store, run.id) as recorder:
         recorder.record(events.Started(20, 1, 200, 20, 2560, 1, "cifar10", "cpu"))
         norms = {"gradient_norm/conv1": (0.5, 0.25), "gradient_norm/output": (2.0, 4.0)}
         recorder.record(events.Progress(22, 2, 2, 21, norms, 256, 7.0, 1.0))
@@ -543,7 +541,7 @@ def test_what_was_chosen_to_be_measured_has_charts_of_its_own(store: Store) -> N
 
 def test_the_loss_change_is_a_chart_that_v_leads_to(store: Store) -> None:
     run = add_run(store, "short", epochs=2, done=2)
-    losses = list(store.series(run.id or 0, "batch_loss").values)
+    losses = list(store.series(run.id, "batch_loss").values)
     changes = [after - before for before, after in pairwise(losses)]
 
     async def steps(pilot: Pilot[int], page: LivePage) -> None:

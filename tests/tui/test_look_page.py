@@ -70,7 +70,6 @@ def spec(**model: str) -> RunSpec:
 
 def train(store: Store, name: str, settings: RunSpec) -> int:
     row = store.create_run(name=name, preset="", spec=settings, dataset="digits")
-    assert row.id is not None
     with recorded(store, store.claim(row.id), settings, load_data(settings.data), torch.device("cpu")) as (_, pulled):
         for _ in pulled:
             pass
@@ -685,7 +684,7 @@ async def test_a_page_that_nobody_sees_does_not_hold_a_training_up(tmp_path: Pat
     app = Alone(tmp_path / "own.db")
     async with app.run_test(size=(120, 36)) as pilot:
         run = app.session.start(changed(spec(), {"training.epochs": 5000}), name="toy")
-        await until(pilot, lambda: app.session.training is not None and app.session.store.run(run.id or 0).step > 0)
+        await until(pilot, lambda: app.session.training is not None and app.session.store.run(run.id).step > 0)
         app.open(run.id)
         await settled(pilot, view="filters")
         assert app.line("about").endswith("of 5000 epochs done · R shows it now")
@@ -705,7 +704,7 @@ async def test_a_page_that_nobody_sees_does_not_hold_a_training_up(tmp_path: Pat
         await until(pilot, slow["begun"].is_set)
         page._choose_view("filters")
         await settled(pilot, view="filters")
-        app.session.store.request(run.id or 0, "stop")
+        app.session.store.request(run.id, "stop")
         await until(pilot, lambda: not app.session.in_hand)
         page.store_changed()
         assert app.line("about").endswith("training has ended, R shows the last weights")

@@ -283,7 +283,7 @@ def test_start_trains_exactly_these_settings_and_shows_the_run(tmp_path: Path) -
 def test_started_while_another_trains_it_waits_for_its_turn(tmp_path: Path) -> None:
     async def steps(app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
         session, store = app.session, app.session.store
-        first = session.start(changed(TINY, {"training.epochs": 5000}), name="long").id or 0
+        first = session.start(changed(TINY, {"training.epochs": 5000}), name="long").id
         await until(pilot, lambda: store.run(first).step > 0)
         await pilot.press("s")
         await until(pilot, lambda: app.run_id is not None)
@@ -401,7 +401,7 @@ def test_a_trial_gives_way_to_a_run_and_none_begins_beside_it(tmp_path: Path, mo
         await pilot.press("b")
         await until(pilot, lambda: "overfit a batch: step" in said(page, "#trial"))
         run = app.session.start(changed(TINY, {"training.epochs": 100_000}), name="long")
-        await until(pilot, lambda: app.session.store.run(run.id or 0).step > 0)
+        await until(pilot, lambda: app.session.store.run(run.id).step > 0)
         await until(pilot, lambda: said(page, "#trial") == "the trial was ended")
         for key in "tbr":
             await pilot.press(key)

@@ -23,7 +23,6 @@ def folder(tmp_path: Path) -> Path:
     """With a store in which there is one run, which was stopped before its first step."""
     with Store.open(tmp_path / "store.db") as store:
         run = store.create_run(name="long-one", preset="", spec=LONG, dataset="digits")
-        assert run.id is not None
         store.dequeue(run.id, "stopped")
     return tmp_path
 

@@ -360,7 +360,7 @@ def test_a_measure_becomes_a_column_and_is_one_no_more(measured: Store) -> None:
         await choose(pilot, DEAD)
         await until(pilot, lambda: column(pilot, DEAD) == ["—", "25.0 %", "50.0 %", *["—"] * 6])
         await until(pilot, lambda: "dead/act1" in screen_text(pilot) and "50.0 %" in screen_text(pilot))
-        with Recorder(measured, measured.claim(7).id or 0) as recorder:
+        with Recorder(measured, measured.claim(7).id) as recorder:
             recorder.record(events.Started(200, 10, 400, 20, 2560, 1, "cifar10", "cpu", {}))
             recorder.record(events.EpochEnded(220, 11, {DELTAS: 0.25}, 70.0, 2600.0, best=False))
             await until(pilot, lambda: column(pilot, DELTAS)[2] == "0.250")
@@ -555,7 +555,6 @@ def test_deletes_at_the_end_what_was_not_brought_back(store: Store) -> None:
 
 def test_a_queued_run_is_shown_and_taken_out_of_the_queue(store: Store) -> None:
     waiting = store.create_run(name="waiting", preset="lenet5", spec=LENET, dataset="cifar10")
-    assert waiting.id is not None
 
     async def steps(pilot: Pilot[int]) -> None:
         await until(pilot, lambda: "○ queued" in screen_text(pilot))
@@ -563,9 +562,9 @@ def test_a_queued_run_is_shown_and_taken_out_of_the_queue(store: Store) -> None:
         await until(pilot, lambda: isinstance(pilot.app.screen, Asking))
         assert "Take this run out of the queue?" in screen_text(pilot)
         await pilot.press("n")
-        assert store.run(waiting.id or 0).status == "queued"
+        assert store.run(waiting.id).status == "queued"
         await pilot.press("d", "y")
-        await until(pilot, lambda: store.run(waiting.id or 0).status == "stopped")
+        await until(pilot, lambda: store.run(waiting.id).status == "stopped")
         await until(pilot, lambda: "■ stopped" in screen_text(pilot).splitlines()[3])
 
     used(steps)

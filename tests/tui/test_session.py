@@ -40,7 +40,6 @@ def status(session: Session, run_id: int) -> str:
 
 def started(session: Session, spec: RunSpec) -> int:
     run = session.start(spec, name="toy", preset="demo")
-    assert run.id is not None
     return run.id
 
 
@@ -166,7 +165,7 @@ def test_what_a_study_wants_is_made_once_and_its_statistics_are_kept(session: Se
     runs = session.store.runs(study="seeds")
     assert sorted((run.status, run.settings.training.seed) for run in runs) == [("finished", 0), ("finished", 1)]
     for run in runs:
-        kept = session.store.last_metrics(run.id or 0)
+        kept = session.store.last_metrics(run.id)
         assert kept["statistics.conv1.after.min"].value >= 0, "after a rectifier nothing is below zero"
         assert kept["statistics.conv1.after.max"].value > kept["statistics.conv1.after.mean"].value
     assert [session.queue(one).standing for one in wanted] == ["done", "done"]

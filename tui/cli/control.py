@@ -24,7 +24,7 @@ def stop(reference: RunName, store_path: StorePath = DEFAULT_STORE) -> None:
     """Stop a run; it saves a checkpoint first, 'convtui resume' goes on."""
     with existing_store(store_path) as store:
         run = store.find(reference)
-        if run.id is not None and store.dequeue(run.id, "stopped"):
+        if store.dequeue(run.id, "stopped"):
             print(f"run {run.id}: stopped before it began")
             return
         ask(store, run.id, "stop", until=ENDED)
@@ -46,13 +46,9 @@ def lr(
         ask(store, store.find(reference).id, "rate", value=factor)
 
 
-def ask(
-    store: Store, run_id: int | None, kind: RequestKind, *, value: float | None = None, until: Collection[str] | None = None
-) -> None:
+def ask(store: Store, run_id: int, kind: RequestKind, *, value: float | None = None, until: Collection[str] | None = None) -> None:
     """Put a request to a run and wait until it is taken, and the run's status is one of `until`. Raises RunBusy, ConvtuiError."""
-    assert run_id is not None
     request = store.request(run_id, kind, value)
-    assert request.id is not None
     deadline = time.monotonic() + PATIENCE
     before = store.run(run_id)
     while time.monotonic() < deadline:

@@ -33,7 +33,6 @@ def resume(
 
     with existing_store(store_path) as store:
         row = store.find(reference)
-        assert row.id is not None
         if row.status == "paused":
             if epochs or steps or images:
                 raise RunBusy(f"run {row.id} is paused: its budget can be changed once it is stopped ('convtui stop {row.id}')")

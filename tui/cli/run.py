@@ -73,7 +73,6 @@ def run(
             signals.hold()
             provenance = {"command": sys.argv}
             row = store.create_run(name=run_name, preset=chosen.name, spec=spec, dataset=dataset.source, provenance=provenance)
-            assert row.id is not None
             if detach:
                 start_detached(store, [row.id], device=str(chosen_device), data_dir=data_dir, as_json=as_json, quiet=quiet)
                 return

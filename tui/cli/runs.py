@@ -50,12 +50,12 @@ def list_runs(
     if store_path.exists():
         with existing_store(store_path) as store:
             found = store.runs(limit=limit or None)
-            ids = [run.id for run in found if run.id is not None]
+            ids = [run.id for run in found]
             curves = {} if as_json else store.epoch_series(ids, "test_accuracy")
             measured = {name: store.last_values(ids, name) for name in _chosen(store, ids, column or ())}
     if as_json:
         for run in found:
-            values = {name: of_runs.get(run.id or 0) for name, of_runs in measured.items()}
+            values = {name: of_runs.get(run.id) for name, of_runs in measured.items()}
             print(line(_values(run) | ({"measures": values} if column else {})))
         return
     if not found:
@@ -74,8 +74,8 @@ def list_runs(
             percent(run.test_accuracy),
             percent(run.best_accuracy),
             number(run.test_loss),
-            *(measure_text(name, of_runs.get(run.id or 0)) for name, of_runs in measured.items()),
-            sparkline([value for _, value in curves.get(run.id or 0, [])]),
+            *(measure_text(name, of_runs.get(run.id)) for name, of_runs in measured.items()),
+            sparkline([value for _, value in curves.get(run.id, [])]),
             duration(run.seconds),
             clean(run.device),
             when(run.started or run.created),
@@ -94,7 +94,6 @@ def show_run(reference: RunName, as_json: AsJson = False, store_path: StorePath 
     """Show a run: how it went, its settings, its checkpoints and messages, and what its numbers depend on."""
     with existing_store(store_path) as store:
         run = store.find(reference)
-        assert run.id is not None
         checkpoints, messages = store.checkpoints(run.id), store.messages(run.id)
         curves = {
             name: [value for _, value in store.epoch_series([run.id], name).get(run.id, [])]
@@ -148,7 +147,6 @@ def export(
     chosen = _form("json" if as_json else form, out)
     with existing_store(store_path) as store:
         run = store.find(reference)
-        assert run.id is not None
         series = {name: store.series(run.id, name) for name in store.metric_names(run.id)}
         confusions = store.confusions(run.id)
     if out is None:
@@ -171,8 +169,8 @@ def rename(
     """Give a run another name."""
     with existing_store(store_path) as store:
         run = store.find(reference)
-        store.rename(run.id or 0, name)
-        _say(as_json, store.run(run.id or 0), f"run {run.id}: {clean(run.name)} is now {clean(name)}")
+        store.rename(run.id, name)
+        _say(as_json, store.run(run.id), f"run {run.id}: {clean(run.name)} is now {clean(name)}")
 
 
 @app.command()
@@ -185,8 +183,8 @@ def note(
     """Write a note beside a run."""
     with existing_store(store_path) as store:
         run = store.find(reference)
-        store.set_note(run.id or 0, text)
-        _say(as_json, store.run(run.id or 0), f"run {run.id}: {'noted' if text else 'note taken away'}")
+        store.set_note(run.id, text)
+        _say(as_json, store.run(run.id), f"run {run.id}: {'noted' if text else 'note taken away'}")
 
 
 @app.command()
@@ -199,7 +197,6 @@ def delete(
     """Delete a run with its metrics and checkpoints; asks first."""
     with existing_store(store_path) as store:
         run = store.find(reference)
-        assert run.id is not None
         kept = store.checkpoints(run.id)
         files = f"{len(kept)} files of {size(sum(checkpoint.bytes for checkpoint in kept))}"
         what = f"run {run.id} {clean(run.name)}, {run.step:,} steps of metrics, {files}"

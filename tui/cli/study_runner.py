@@ -69,7 +69,6 @@ class Runner:
     def _train(self, wanted: Wanted, run: Run, dataset: Dataset, *, resume: bool) -> None:
         from convtui.tui.cli.train import face_for, train
 
-        assert run.id is not None
         threads = int(run.repeatable.get("threads", 0)) if resume else 0
         face = face_for(run.id, as_json=self.as_json, quiet=self.quiet)
         try:
@@ -85,7 +84,6 @@ class Runner:
 
         if lacks_statistics(self.store, wanted, found):
             assert found.run is not None
-            assert found.run.id is not None
             try:
                 keep_statistics(self.store, wanted, found.run.id, self.device, self.data_dir)
             except StoreError:
@@ -117,7 +115,7 @@ class Runner:
             told = {"setting": wanted.setting, "seed": wanted.seed, "run": run.id, "standing": standing, "status": run.status}
             speak(line({"event": "setting", "study": wanted.study} | told))
         elif not self.quiet:
-            saved = self.store.newest_checkpoint(run.id or 0) if standing == "unfinished" else None
+            saved = self.store.newest_checkpoint(run.id) if standing == "unfinished" else None
             how = {
                 "done": f"is {run.status}",
                 "busy": f"is {run.status}, in somebody's hands: left alone ('convtui stop {run.id}' ends that)",

@@ -63,7 +63,6 @@ def train(
     """Train a claimed run to an end of some kind. Returns the exit code of DESIGN.md."""
     from convtui.engine.training.recording import recorded
 
-    assert run.id is not None
     ending: events.Ending | None = None
     try:
         with recorded(store, run, spec, dataset, device, threads=threads, resume=resume) as (training, pulled):

@@ -32,10 +32,10 @@ def watch(reference: RunName, as_json: AsJson = False, store_path: StorePath = D
             # A process that is gone writes nothing: its status is looked at once a second all the same.
             if changed or looks % 4 == 0:
                 version = store.data_version()
-                run = store.run(run.id or 0)
+                run = store.run(run.id)
                 for epoch, scores in _epochs(store, run, said):
                     told = {"event": "epoch", "run": run.id, "epoch": epoch} | scores
-                    print(line(told) if as_json else begin + epoch_scores(epoch, epochs(run), scores), flush=True)
+                    print(line(told) if as_json else begin + epoch_scores(epoch, run.epochs, scores), flush=True)
                     said = epoch
                 if run.status in ENDED:
                     print(line(last_line(run, run.status)) if as_json else begin + _end_line(run), flush=True)
@@ -49,18 +49,11 @@ def watch(reference: RunName, as_json: AsJson = False, store_path: StorePath = D
             time.sleep(LOOK_SECONDS)
 
 
-def epochs(run: Run) -> int:
-    """How many epochs the run's budget is, the last one perhaps in part."""
-    return -(-run.total_steps // run.steps_per_epoch) if run.steps_per_epoch else 0
-
-
 def _epochs(store: Store, run: Run, after: int) -> Iterator[tuple[int, dict[str, float | None]]]:
     """The epochs beyond `after` that are done, and their scores."""
-    assert run.id is not None
     columns = {name: dict(store.epoch_series([run.id], name).get(run.id, [])) for name in SCORES}
     for step in sorted(columns["train_loss"]):
-        epoch = -(-step // run.steps_per_epoch) if run.steps_per_epoch else 0
-        if epoch > after:
+        if (epoch := run.epoch_of(step)) > after:
             yield epoch, {name: column.get(step) for name, column in columns.items()}
 
 

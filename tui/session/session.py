@@ -136,7 +136,6 @@ class Session:
         """
         with self._admitted():
             run = self.store.create_run(name=name, preset=preset, spec=spec, dataset=spec.data.source, note=note)
-            assert run.id is not None
             self._queue(_Job(run.id, resume=False, named=named))
         return run
 
@@ -161,7 +160,6 @@ class Session:
             found = take(self.store, wanted, hold="queue")
             if found.is_open or lacks_statistics(self.store, wanted, found):
                 assert found.run is not None
-                assert found.run.id is not None
                 self._queue(_Job(found.run.id, resume=found.standing == "unfinished", named=True, wanted=wanted))
         return found
 
@@ -196,7 +194,7 @@ class Session:
             self._waiting = []
         if going_on:
             device = going_on[0].device or self.device
-            runs = [run.id or 0 for run in going_on]
+            runs = [run.id for run in going_on]
             try:
                 start_detached(self.store, runs, device=device, data_dir=self.data_dir, as_json=False, quiet=True)
             except (OSError, subprocess.SubprocessError) as error:

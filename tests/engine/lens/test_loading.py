@@ -38,7 +38,6 @@ SPEC = make(
 
 def trained(store: Store, spec=SPEC, name: str = "digits") -> Run:  # type: ignore[no-untyped-def]
     row = store.create_run(name=name, preset="", spec=spec, dataset=spec.data.source)
-    assert row.id is not None
     with recorded(store, store.claim(row.id), spec, load_data(spec.data), torch.device("cpu")) as (_, pulled):
         for _ in pulled:
             pass
@@ -53,7 +52,6 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def test_the_weights_of_an_epoch_are_those_on_disk(store: Store) -> None:
     run = trained(store)
-    assert run.id is not None
     folder = store.folder(run.id)
     for epoch, file in (("2", "snapshot-00002"), ("4", "snapshot-00004"), ("0", "snapshot-00000")):
         subject = subject_from_run(store, run, epoch=epoch)
@@ -87,7 +85,6 @@ def test_an_epoch_of_which_nothing_is_kept_and_a_run_without_weights(store: Stor
     bare = store.create_run(name="bare", preset="", spec=SPEC, dataset="digits")
     with pytest.raises(CheckpointError, match="has no weights on disk yet"):
         subject_from_run(store, bare)
-    assert run.id is not None
     for file in store.folder(run.id).iterdir():
         file.write_bytes(b"nothing")
     with pytest.raises(CheckpointError, match="damaged"):
@@ -97,7 +94,6 @@ def test_an_epoch_of_which_nothing_is_kept_and_a_run_without_weights(store: Stor
 def test_the_last_weights_of_an_early_stop_are_those_that_its_figures_are_of(store: Store) -> None:
     dataset = toy_dataset(train=150, validation=50, misleading=True)
     row = store.create_run(name="toy", preset="", spec=EARLY, dataset="toy")
-    assert row.id is not None
     with recorded(store, store.claim(row.id), EARLY, dataset, torch.device("cpu")) as (_, pulled):
         for _ in pulled:
             pass
@@ -113,7 +109,6 @@ def test_the_last_weights_of_an_early_stop_are_those_that_its_figures_are_of(sto
 
 def test_damaged_weights_are_passed_over_and_said(store: Store) -> None:
     run = trained(store)
-    assert run.id is not None
     assert list(subject_from_run(store, run).notes) == []
     newest, *rest = store.checkpoints(run.id)
     for row in (newest, *(row for row in rest if row.epoch == newest.epoch)):

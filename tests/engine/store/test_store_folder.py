@@ -326,7 +326,6 @@ def test_a_recorder_says_that_its_store_is_gone(tmp_path: Path, hands) -> None:
 
     with Store.open(tmp_path / "store.db") as store:
         run = store.create_run(name="first", preset="demo", spec=RunSpec(), dataset="shapes")
-        assert run.id is not None
         store.claim(run.id)
         recorder = Recorder(store, run.id)
         recorder.record(hands.started())

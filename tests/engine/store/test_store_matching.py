@@ -22,7 +22,7 @@ def find(store: Store, spec: RunSpec = SPEC, *, study: str = "s", setting: str =
 
 def end(store: Store, found: Match, status: str) -> None:
     assert found.run is not None
-    store._change(found.run.id or 0, status=status)
+    store._change(found.run.id, status=status)
 
 
 def test_what_is_missing_is_made_and_in_this_processs_hands(store: Store) -> None:
@@ -30,7 +30,7 @@ def test_what_is_missing_is_made_and_in_this_processs_hands(store: Store) -> Non
     assert found.standing == "missing"
     assert found.is_open
     assert found.run is not None
-    run = store.run(found.run.id or 0)
+    run = store.run(found.run.id)
     assert (run.name, run.study, run.setting, run.preset, run.dataset) == ("s/a", "s", "a", "demo", "shapes")
     assert (run.status, run.pid, run.attempt, run.settings) == ("running", os.getpid(), 1, SPEC)
     assert [each.id for each in store.runs(study="s")] == [run.id]
@@ -54,7 +54,7 @@ def test_what_is_done_with_a_run_is_told_by_its_status(store: Store, status: str
     assert found.standing == standing
     assert len(store.runs()) == runs
     assert found.run is not None
-    kept = store.run(found.run.id or 0)
+    kept = store.run(found.run.id)
     assert kept.attempt == attempts
     assert kept.status == ("running" if found.is_open else status)
 
@@ -62,11 +62,11 @@ def test_what_is_done_with_a_run_is_told_by_its_status(store: Store, status: str
 def test_a_crashed_run_is_taken_up_again(store: Store) -> None:
     first = find(store)
     assert first.run is not None
-    store._change(first.run.id or 0, pid=2**22 + 1)
+    store._change(first.run.id, pid=2**22 + 1)
     found = find(store)
     assert found.standing == "unfinished"
     assert found.run is not None
-    assert (found.run.id, found.run.attempt, store.run(found.run.id or 0).status) == (first.run.id, 2, "running")
+    assert (found.run.id, found.run.attempt, store.run(found.run.id).status) == (first.run.id, 2, "running")
 
 
 def test_another_setting_study_or_spec_is_another_run(store: Store) -> None:
@@ -83,7 +83,7 @@ def test_a_run_that_was_made_before_a_hyperparameter_came_to_be_is_still_the_sam
     assert found.run is not None
     older = json.loads(found.run.spec)
     del older["data"]["fit"]
-    store._change(found.run.id or 0, spec=json.dumps(older), status="finished")
+    store._change(found.run.id, spec=json.dumps(older), status="finished")
     assert find(store).standing == "done"
 
 
@@ -98,12 +98,12 @@ def test_of_several_runs_alike_the_one_that_is_done_counts(store: Store) -> None
 def test_a_run_can_be_queued_in_place_of_claimed(store: Store) -> None:
     queued = find(store, hold="queue")
     assert queued.run is not None
-    assert store.run(queued.run.id or 0).status == "queued"
+    assert store.run(queued.run.id).status == "queued"
     assert find(store, hold="queue").standing == "busy"
     end(store, queued, "stopped")
     assert find(store, hold="queue").standing == "unfinished"
-    assert store.run(queued.run.id or 0).status == "queued"
-    assert store.claim(queued.run.id or 0, queued=True).attempt == 1
+    assert store.run(queued.run.id).status == "queued"
+    assert store.claim(queued.run.id, queued=True).attempt == 1
 
 
 def test_a_name_that_cannot_be_makes_nothing(store: Store) -> None:

@@ -65,7 +65,7 @@ def test_a_store_that_was_set_back_goes_on_from_the_file_that_no_row_names(tmp_p
     for beside in ("store.db-wal", "store.db-shm"):
         (tmp_path / beside).unlink(missing_ok=True)
     with Store.open(path) as store:
-        assert [(row.step, row.id is None) for row in store.checkpoints(run_id, "checkpoint")] == [(20, False), (40, True)]
+        assert [(row.step, row.id == 0) for row in store.checkpoints(run_id, "checkpoint")] == [(20, False), (40, True)]
         said = train(store, run_id, 60, dataset, resume=True)
         assert any("up to step 20 only" in text and "step 40" in text for text in said)
         assert store.run(run_id).step == 60

@@ -39,7 +39,6 @@ def add_run(
     """
     spec = changed(spec, {"training.seed": seed})
     run = store.create_run(name=f"{study}/{setting}", preset="", spec=spec, dataset="digits", study=study, setting=setting)
-    assert run.id is not None
     store.claim(run.id)
     each = max(1, len(losses) // max(1, len(epochs)))
     total = max(len(losses), len(epochs))

@@ -218,8 +218,8 @@ def test_settings_that_name_the_same_images_but_saw_others_are_not_held_against_
     found = {name: trained(store, name, accuracy, epochs=1) for name, accuracy in (("a", 0.9), ("b", 0.1))}
     for name, runs_ in found.items():
         for run in runs_:
-            store._change(run.id or 0, provenance=json.dumps({"images": {"train": "0", "test": name}}))
-    again = {name: [store.run(run.id or 0) for run in runs_] for name, runs_ in found.items()}
+            store._change(run.id, provenance=json.dumps({"images": {"train": "0", "test": name}}))
+    again = {name: [store.run(run.id) for run in runs_] for name, runs_ in found.items()}
     judged = judge(store, claim(groups=(("a",), ("b",))), again)
     assert (judged.verdict, judged.reason) == ("not decided", "a and b saw other test images")
 
@@ -247,8 +247,8 @@ def test_how_many_test_images_there_were(
     store: Store, dataset: str, spec: dict[str, Any], provenance: dict[str, int], images: int | None
 ) -> None:
     run = add_run(store, spec=changed(SPEC, spec), epochs=accuracies(0.5))
-    store._change(run.id or 0, dataset=dataset, provenance=json.dumps(provenance))
-    assert budgets.test_images(store, store.run(run.id or 0)) == images
+    store._change(run.id, dataset=dataset, provenance=json.dumps(provenance))
+    assert budgets.test_images(store, store.run(run.id)) == images
 
 
 @pytest.mark.parametrize(
@@ -258,8 +258,8 @@ def test_of_a_run_that_did_not_note_its_test_images_they_are_those_of_its_confus
     store: Store, dataset: str, noted: dict[str, int], images: int
 ) -> None:
     run = add_run(store, epochs=accuracies(0.5, 0.6), confusion=((5, 1), (2, 3)))
-    store._change(run.id or 0, dataset=dataset, provenance=json.dumps(noted))
-    assert budgets.test_images(store, store.run(run.id or 0)) == images
+    store._change(run.id, dataset=dataset, provenance=json.dumps(noted))
+    assert budgets.test_images(store, store.run(run.id)) == images
 
 
 def test_a_claim_about_one_seed_on_a_folder_of_images_is_decided_by_the_count_of_its_confusion_matrix(store: Store) -> None:
@@ -268,8 +268,8 @@ def test_a_claim_about_one_seed_on_a_folder_of_images_is_decided_by_the_count_of
         runs_ = {}
         for name, accuracy in (("a", 0.9), ("b", 0.8)):
             run = add_run(store, name, spec=spec, epochs=accuracies(accuracy), confusion=((count, 0), (0, count)))
-            store._change(run.id or 0, dataset="folder:pictures")
-            runs_[name] = [store.run(run.id or 0)]
+            store._change(run.id, dataset="folder:pictures")
+            runs_[name] = [store.run(run.id)]
         return runs_
 
     few, many = (judge(store, claim(groups=(("a",), ("b",))), found(count)) for count in (20, 500))

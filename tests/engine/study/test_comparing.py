@@ -33,7 +33,6 @@ def add(
 ) -> Run:
     """A run of two steps an epoch whose losses are LOSSES; its test loss is one minus its accuracy; `images` are digests."""
     run = store.create_run(name="known", preset="lenet5", spec=spec or RunSpec(), dataset="toy")
-    assert run.id is not None
     store.claim(run.id)
     recorder = Recorder(store, run.id)
     recorder.record(events.Started(0, 0, 6, 2, 8, 100, "toy", "cpu", {"images": images} if images else {}))
@@ -109,7 +108,7 @@ def test_runs_that_were_trained_unequally_are_said_in_one_line(store: Store) -> 
 
     def remarks(**changes: dict[str, object]) -> tuple[str, ...]:
         """Of five runs of 3 epochs of 2 steps each, `b` to `e` with these columns changed."""
-        again = [store.run(run.id or 0) for run in runs]
+        again = [store.run(run.id) for run in runs]
         for name, run in zip("abcde", again, strict=True):
             for column, value in changes.get(name, {}).items():
                 setattr(run, column, value)
@@ -134,7 +133,7 @@ def test_settings_of_another_program_are_said_and_the_rest_is_compared(store: St
     runs = [add(store, (0.5,)), add(store, (0.5,)), add(store, (0.5,), spec=changed(RunSpec(), {"training.seed": 7}))]
     with store._writing("in a test") as session:
         session.execute(update(Run).where(col(Run.id) == 2).values(spec='{"model": {"unheard": 1}}'))
-    comparison = Comparing().compare(store, [store.run(run.id or 0) for run in runs])
+    comparison = Comparing().compare(store, [store.run(run.id) for run in runs])
     assert comparison.settings == (("training.seed", ("0", "?", "7")),)
     assert "run 2" in comparison.remarks[0]
 

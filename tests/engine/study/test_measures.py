@@ -92,7 +92,7 @@ def test_any_series_is_a_measure_by_its_name_its_last_value(store: Store) -> Non
     assert value(store, run, "conv_deltas") == 4.0, "of the only layer"
     assert value(store, run, "dead/act2") == 0.2
     assert value(store, run, "dead") is None, "of two layers"
-    store.add_metrics(run.id or 0, {"statistics.conv1.after.max": 7.5})
+    store.add_metrics(run.id, {"statistics.conv1.after.max": 7.5})
     assert value(store, run, "statistics.conv1.after.max") == 7.5
 
 
@@ -110,7 +110,7 @@ def test_figures_of_the_net_at_its_end_are_worst_where_a_run_diverged_that_was_t
     final = ("final_train_accuracy", "final_train_loss")
     taking = changed(SPEC, {"training.evaluate_train": True})
     ended = add_run(store, spec=taking)
-    store.add_metrics(ended.id or 0, {"final_train_accuracy": 0.75, "final_train_loss": 0.5})
+    store.add_metrics(ended.id, {"final_train_accuracy": 0.75, "final_train_loss": 0.5})
     assert [value(store, ended, name) for name in final] == [0.75, 0.5]
     diverged = [add_run(store, spec=spec, epochs=accuracies(0.6), ending="diverged") for spec in (taking, SPEC)]
     assert [value(store, diverged[0], name) for name in final] == [0.0, math.inf]
@@ -120,4 +120,4 @@ def test_figures_of_the_net_at_its_end_are_worst_where_a_run_diverged_that_was_t
 def test_stability_is_the_stores(store: Store) -> None:
     # The last half of the steps, 3 to 5: changes +1 and -3, whose deviation is 2.
     run = add_run(store, losses=[9.0, 1.0, 5.0, 6.0, 3.0])
-    assert value(store, run, "stability") == store.stability(run.id or 0) == 2.0
+    assert value(store, run, "stability") == store.stability(run.id) == 2.0

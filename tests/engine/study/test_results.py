@@ -138,7 +138,7 @@ def test_of_one_seed_the_newest_counts(store: Store, study: Study) -> None:
 
 def test_a_run_with_settings_of_another_program_is_left_out(store: Store, study: Study) -> None:
     run = add_run(store, spec=of(study), epochs=accuracies(0.4))
-    store._change(run.id or 0, spec='{"model": {"flavour": "sour"}}')
+    store._change(run.id, spec='{"model": {"flavour": "sour"}}')
     assert row(store, study).runs == ()
 
 
@@ -178,7 +178,7 @@ def test_runs_from_before_the_net_at_its_end_was_asked_for_are_of_other_settings
     ]
     assert progress(store, study).finished == 0, "it is made again"
     new = add_run(store, spec=of(study), epochs=accuracies(0.9))
-    store.add_metrics(new.id or 0, {"final_train_loss": 0.25})
+    store.add_metrics(new.id, {"final_train_loss": 0.25})
     found = row(store, study)
     assert (ids(found.runs), found.figures["final_train_loss"].mean) == ([new.id], 0.25)
     assert progress(store, study).finished == 1

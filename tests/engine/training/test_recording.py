@@ -30,7 +30,6 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
 
 def claimed(store: Store) -> Run:
     row = store.create_run(name="toy", preset="", spec=SMALL, dataset="toy")
-    assert row.id is not None
     return store.claim(row.id)
 
 
@@ -46,7 +45,6 @@ def train(store: Store, row: Run, *, leave_at: int | None = None, error: Excepti
 def test_a_whole_run_is_in_the_store_with_what_its_numbers_depend_on(store: Store) -> None:
     row = claimed(store)
     train(store, row)
-    assert row.id is not None
     kept = store.run(row.id)
     assert (kept.status, kept.step, kept.epoch) == ("finished", 21, 3)
     assert len(store.series(row.id, "batch_loss").values) == 21
@@ -61,7 +59,6 @@ def test_a_whole_run_is_in_the_store_with_what_its_numbers_depend_on(store: Stor
 def test_a_consumer_that_leaves_early_leaves_a_stopped_run_that_goes_on(store: Store) -> None:
     row = claimed(store)
     train(store, row, leave_at=10)
-    assert row.id is not None
     assert store.run(row.id).status == "stopped"
     newest = store.newest_checkpoint(row.id)
     assert newest is not None
@@ -71,7 +68,6 @@ def test_a_consumer_that_leaves_early_leaves_a_stopped_run_that_goes_on(store: S
     assert (store.run(row.id).status, store.run(row.id).images) == ("finished", 600)
     other = claimed(store)
     train(store, other)
-    assert other.id is not None
     assert list(store.series(row.id, "batch_loss").values) == list(store.series(other.id, "batch_loss").values)
 
 
@@ -96,7 +92,6 @@ def test_a_resume_says_what_rounds_otherwise_than_before(store: Store, changed_t
         as_it_is = Training.provenance
         patch.setattr(Training, "provenance", lambda made: as_it_is(made) | changed_to)
         train(store, row, leave_at=10)
-    assert row.id is not None
     with recorded(store, store.claim(row.id), SMALL, toy_dataset(), CPU, resume=True) as (_, pulled):
         told = [event.text for event in pulled if isinstance(event, events.Message)]
     assert len(told) == bool(words)
@@ -114,7 +109,6 @@ def test_an_error_is_the_runs_reason_and_what_was_trained_is_saved(error: Except
     row = claimed(store)
     with pytest.raises(type(error)):
         train(store, row, leave_at=5, error=error)
-    assert row.id is not None
     kept = store.run(row.id)
     assert kept.status == "failed"
     assert reason in (kept.reason or "")
@@ -130,7 +124,6 @@ def test_where_the_newest_checkpoint_is_damaged_it_goes_on_from_the_one_before(s
         for event in pulled:
             if isinstance(event, events.Progress) and event.step == 10:
                 break
-    assert row.id is not None
     newest, older = store.checkpoints(row.id, "checkpoint")
     (store.folder(row.id) / newest.file).write_bytes(b"")
     with recorded(store, store.claim(row.id), SMALL, toy_dataset(), CPU, resume=True) as (training, pulled):
@@ -144,7 +137,6 @@ def test_where_the_newest_checkpoint_is_damaged_it_goes_on_from_the_one_before(s
 
 def test_a_run_that_lost_its_checkpoint_says_that_it_begins_again(store: Store) -> None:
     row = claimed(store)
-    assert row.id is not None
     with Recorder(store, row.id) as recorder:
         recorder.record(events.Started(0, 0, 20, 10, 100, 1, "toy", "cpu", {}))
         recorder.record(events.EpochEnded(10, 1, {}, 1.0, 100.0, best=False))
@@ -163,7 +155,6 @@ def test_a_run_that_never_began_begins_without_a_word(store: Store) -> None:
 
 def test_a_signal_ends_a_pause(store: Store) -> None:
     row = claimed(store)
-    assert row.id is not None
     said = []
     with recorded(store, row, changed(SMALL, {"training.epochs": 10_000}), toy_dataset(), CPU) as (training, pulled):
         for event in pulled:
@@ -179,7 +170,6 @@ def test_a_signal_ends_a_pause(store: Store) -> None:
 def test_a_damaged_checkpoint_is_told_and_nothing_is_lost(store: Store) -> None:
     row = claimed(store)
     train(store, row, leave_at=10)
-    assert row.id is not None
     for checkpoint in store.folder(row.id).glob("checkpoint-*"):
         checkpoint.write_bytes(checkpoint.read_bytes()[:100])
     with pytest.raises(CheckpointError, match="damaged"):
@@ -190,7 +180,6 @@ def test_a_damaged_checkpoint_is_told_and_nothing_is_lost(store: Store) -> None:
 
 def test_scraps_of_a_killed_process_are_cleared_away(store: Store) -> None:
     row = claimed(store)
-    assert row.id is not None
     scrap = store.folder(row.id) / ".checkpoint-000000001.safetensors.4711.partial"
     scrap.parent.mkdir(parents=True)
     scrap.write_bytes(b"half")
@@ -207,7 +196,6 @@ def test_a_diverged_run_says_where(store: Store) -> None:
         said = list(pulled)
     last = said[-1]
     assert isinstance(last, events.Diverged)
-    assert row.id is not None
     kept = store.run(row.id)
     assert kept.status == "diverged"
     assert f"step {last.step}, learning rate 10" in (kept.reason or "")
@@ -217,7 +205,6 @@ def test_after_an_early_stop_every_figure_in_the_store_is_of_the_best_weights(st
     spec = changed(EARLY, {"training.measures": "class_accuracy", "training.evaluate_train": True})
     dataset = toy_dataset(train=150, validation=50, misleading=True)
     row = store.create_run(name="toy", preset="", spec=spec, dataset="toy")
-    assert row.id is not None
     with recorded(store, store.claim(row.id), spec, dataset, CPU) as (_, pulled):
         said = list(pulled)
     (best,) = (event for event in said if isinstance(event, events.EpochEnded) and event.epoch == store.run(row.id).best_epoch)
@@ -249,7 +236,6 @@ def test_a_study_is_not_trained_on_other_images_halfway_through(store: Store) ->
         )
         found = store.find_or_create("mine", f"row {seed}", spec, name="toy", preset="")
         assert found.run is not None
-        assert found.run.id is not None
         with recorded(store, found.run, spec, dataset, CPU) as (_, pulled):
             for _ in pulled:
                 pass

@@ -64,21 +64,21 @@ class Reader:
         comparison = self._comparing.compare(store, runs)
         plots = {}
         for metric, title, form in METRICS:
-            series = store.epoch_series([run.id or 0 for run in runs], metric)
+            series = store.epoch_series([run.id for run in runs], metric)
             lines = []
             for look, run in enumerate(runs):
-                points = series.get(run.id or 0, [])
+                points = series.get(run.id, [])
                 epochs = [point.step / (run.steps_per_epoch or 1) for point in points]
                 scale = 100 if form == "percent" else 1
                 lines.append(Line(str(run.id), epochs, [scale * point.value for point in points], look, each=True))
             plots[metric] = Plot(title, lines, "epoch", form=form, empty="no epoch is over yet")
         if measure and measure not in plots:
             plots[measure] = self._plot(store, runs, measure)
-        names = store.metric_names(*(run.id or 0 for run in runs))
+        names = store.metric_names(*(run.id for run in runs))
         return Compared(comparison, plots, [name for name in names if name not in measures.NO_CHART])
 
     def _plot(self, store: Store, runs: Sequence[Run], measure: str) -> Plot:
-        wanted = [(run.id or 0, measure) for run in runs]
+        wanted = [(run.id, measure) for run in runs]
         self._series = {key: self._series.get(key) or KeptSeries() for key in wanted}
         lines = []
         for look, (run, key) in enumerate(zip(runs, wanted, strict=True)):

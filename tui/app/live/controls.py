@@ -103,7 +103,6 @@ class Steering(Page):
 
     @work(thread=True, group="ask")
     def _ask(self, run: Run, kind: RequestKind, value: float | None = None) -> None:
-        assert run.id is not None
         text = f"{ASKED[kind]}{'' if value is None else f' ×{compact(value)}'}"
         try:
             store = self.convtui.session.store
@@ -116,7 +115,7 @@ class Steering(Page):
         except ConvtuiError as error:
             self.app.call_later(self.trouble, str(error))
         else:
-            self.app.call_later(self._was_asked, request.id or 0, run.id, text)
+            self.app.call_later(self._was_asked, request.id, run.id, text)
 
     def _was_asked(self, request: int, run_id: int, text: str) -> None:
         self.asked.append(Asked(request, run_id, text, time.monotonic(), self.say(f"{text}: asked")))
@@ -151,7 +150,7 @@ class Steering(Page):
         """Let it go on: a paused run where it is, any other from its last checkpoint, in this process."""
         if self.run is not None and self.run.status == "paused":
             self._ask(self.run, "continue")
-        elif self.run is not None and self.run.id is not None:
+        elif self.run is not None:
             self.convtui.session.announce()
             self._resume(self.run.id)
 
@@ -173,7 +172,7 @@ class Steering(Page):
             return
 
         def written(note: str | None) -> None:
-            if note is not None and run.id is not None:
+            if note is not None:
                 self._set_note(run.id, note.strip())
 
         self.app.push_screen(Writing(Text(f"A note beside run {run.id} {clean(run.name)}"), run.note, str), written)

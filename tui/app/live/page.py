@@ -336,7 +336,7 @@ class LivePage(Crossing, Steering):
 
     def action_look(self) -> None:
         """Open its net up."""
-        if self.run is not None and self.run.id is not None:
+        if self.run is not None:
             self.convtui.open_look(self.run.id)
 
     def action_log(self) -> None:

@@ -63,7 +63,7 @@ class Reader:
         from convtui.engine.store.processes import hostname
 
         run = store.run(run_id) if run_id is not None else next(iter(store.runs(limit=1)), None)
-        if run is None or run.id is None:
+        if run is None:
             return None
         if run.id != self._run_id:
             self._run_id, self._series, self._entries, self._message, self._checkpoint = run.id, {}, [], 0, 0
@@ -110,11 +110,11 @@ class Reader:
     def _read_entries(self, store: Store, run_id: int) -> None:
         new = []
         for message in store.messages(run_id, self._message):
-            self._message = message.id or 0
+            self._message = message.id
             new.append(Entry(message.created, clean(message.text), message.severity))
-        checkpoints = [each for each in store.checkpoints(run_id) if (each.id or 0) > self._checkpoint]
+        checkpoints = [each for each in store.checkpoints(run_id) if each.id > self._checkpoint]
         for checkpoint in reversed(checkpoints):
-            self._checkpoint = checkpoint.id or 0
+            self._checkpoint = checkpoint.id
             best = f", test {percent(checkpoint.test_accuracy)}" if checkpoint.test_accuracy is not None else ""
             what = {"best": "best epoch kept", "snapshot": "snapshot kept"}.get(checkpoint.kind, "checkpoint saved")
             new.append(Entry(checkpoint.created, f"{what} at step {checkpoint.step:,}{best} ({size(checkpoint.bytes)})"))
@@ -136,7 +136,6 @@ def _marks(rates: KeptSeries, losses: KeptSeries, run: Run, x_of: XAxis, *, best
 
 
 def _about(store: Store, run: Run) -> str:
-    assert run.id is not None
     settings = settings_words(store, run.id)
     words = [clean(run.preset), clean(run.dataset), settings.net, *settings.training]
     return BETWEEN.join(dict.fromkeys(word for word in words if word))

@@ -288,7 +288,7 @@ class StudiesPage(Crossing, TakingAway, StudyQueue):
         if not found or place is None:
             return []
         row = found.rows[place.setting]
-        ids = sorted((run.id or 0 for run in row.runs or row.others), reverse=True)
+        ids = sorted((run.id for run in row.runs or row.others), reverse=True)
         if not ids:
             self.notify(f"{place.setting} has no run yet: s queues what is missing")
         return ids

@@ -166,7 +166,7 @@ class StudyQueue(Page):
         if found is None or self.place is None:
             return
         rows = [found.rows[self.place.setting]] if what == "setting" else list(found.rows.values())
-        queued = [run.id or 0 for row in rows for run in row.others if run.status == "queued"]
+        queued = [run.id for row in rows for run in row.others if run.status == "queued"]
         if queued:
             self._take_out(queued)
         else:

@@ -130,7 +130,7 @@ class Reader:
         return replace(found, rows={setting: _with(row, runs, now) for setting, row in found.rows.items()})
 
 
-def _with(row: Row, runs: Iterable[Run], now: Mapping[int | None, Run]) -> Row:
+def _with(row: Row, runs: Iterable[Run], now: Mapping[int, Run]) -> Row:
     """The row with the runs that do not count as they are now."""
     counted = {run.id for run in row.runs}
     others = tuple(run for run in runs if run.setting == row.setting.name and run.id not in counted)
@@ -168,12 +168,12 @@ def _shown(row: Row) -> list[Run]:
 def _of_runs(store: Store, row: Row, series: str, scale: float) -> list[Line]:
     """One a run."""
     runs = _shown(row)
-    points = store.epoch_series([run.id or 0 for run in runs], series)
+    points = store.epoch_series([run.id for run in runs], series)
     return [
         Line(
             str(run.id),
-            [point.step / (run.steps_per_epoch or 1) for point in points.get(run.id or 0, [])],
-            [scale * point.value for point in points.get(run.id or 0, [])],
+            [point.step / (run.steps_per_epoch or 1) for point in points.get(run.id, [])],
+            [scale * point.value for point in points.get(run.id, [])],
             look,
             each=True,
         )
@@ -184,10 +184,10 @@ def _of_runs(store: Store, row: Row, series: str, scale: float) -> list[Line]:
 def _of_settings(store: Store, found: Results, chosen: Row, series: str, scale: float) -> list[Line]:
     """One a setting: the mean over its runs, as far as all of them have come."""
     shown = {name: row.runs or _shown(row) for name, row in found.rows.items()}
-    points = store.epoch_series([run.id or 0 for runs in shown.values() for run in runs], series)
+    points = store.epoch_series([run.id for runs in shown.values() for run in runs], series)
     lines = []
     for look, (name, runs) in enumerate(shown.items()):
-        several = [points[run.id or 0] for run in runs if run.id in points]
+        several = [points[run.id] for run in runs if run.id in points]
         if several:
             columns = list(zip(*several, strict=False))
             epochs = [column[0].step / (runs[0].steps_per_epoch or 1) for column in columns]

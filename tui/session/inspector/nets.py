@@ -89,7 +89,6 @@ class Nets:
         """The newest run that has weights. Raises ConvtuiError where there is none."""
         store = self._store()
         for run in store.runs():
-            assert run.id is not None
             if store.checkpoints(run.id):
                 return run.id
         raise ConvtuiError("no run has weights to look at yet: train one on the page New (2)")
@@ -191,7 +190,6 @@ def _look_between_pulls(
         )
         return work(subject), training.step
 
-    assert run.id is not None
     future = between_pulls.ask(run.id, look)
     if future is None:
         raise TrainingEnded
@@ -210,7 +208,6 @@ def _about(run: Run, subject: Subject) -> About:
     from convtui.engine.lens.registry import views
 
     trace, spec = subject.trace, subject.spec
-    assert run.id is not None
     layers = []
     for name in trace.leaves():
         index = trace.layers[name]
