@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import re
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
 
-from convtui.engine.errors import SpecError
+from convtui.engine.errors import SpecError, UsageError
+from convtui.engine.files import deliver
 from convtui.engine.spec import RunSpec, make, nearest
 from convtui.engine.toml import read_toml
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +55,28 @@ def assets() -> Path:
 
 
 def own_presets() -> Path:
-    """Where a person's own presets lie."""
+    """The folder of a person's own presets."""
     return platformdirs.user_config_path("convtui") / "presets"
+
+
+def own_preset_file(name: str) -> Path:
+    """The file of a person's own preset of this name, whether it exists or not. Raises UsageError for a name that cannot be."""
+    if not _NAME.fullmatch(name):
+        raise UsageError("a preset's name is made of letters, digits and - _ . +, beginning with a letter or digit")
+    return own_presets() / f"{name}.toml"
+
+
+def save_preset(path: Path, spec: RunSpec, summary: str) -> None:
+    """Write the preset, in place of an older one. Raises UsageError where it cannot be written."""
+    text = _toml(spec, summary)
+    values = tomllib.loads(text)
+    values.pop("summary")
+    assert make(values) == spec, "a preset must read back as it was written"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"the folder {path.parent} cannot be made: {error.strerror or error}") from None
+    deliver(text.encode(), path)
 
 
 def _files() -> dict[str, Path]:
@@ -64,3 +90,23 @@ def _load(path: Path) -> Preset:
         return Preset(path.stem, summary, report, make(values), path)
     except SpecError as error:
         raise SpecError(f"preset {path}: {error}") from None
+
+
+def _toml(spec: RunSpec, summary: str) -> str:
+    """Every setting, in the notation of shipped presets; `none` is left out, as TOML has no word for it."""
+    lines = [f"summary = {_value(summary)}"]
+    for group, part in spec:
+        lines += ["", f"[{group}]"]
+        lines += [f"{name} = {_value(value)}" for name, value in part if value is not None]
+    return "\n".join(lines) + "\n"
+
+
+def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, tuple):
+        return f"[{', '.join(_value(str(item)) for item in value)}]"
+    # JSON's strings are TOML's, but for DEL.
+    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -7,9 +7,10 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from convtui.engine.errors import SpecError
+from convtui.engine.errors import SpecError, UsageError
 from convtui.engine.models import check
-from convtui.engine.presets import preset, presets
+from convtui.engine.presets import own_preset_file, own_presets, preset, presets, save_preset
+from convtui.engine.spec import changed, hyperparameters, make, read, written
 
 
 def test_lenet5_is_report_002s_net() -> None:
@@ -90,3 +91,34 @@ def test_a_bad_preset_names_its_file(text: str) -> None:
         preset("mine")
     assert isinstance(presets()["mine"], SpecError)
     assert preset("lenet5").summary, "one's own mistake must not keep the others from being used"
+
+
+def test_a_preset_of_ones_own_reads_back_as_it_was_written() -> None:
+    spec = changed(
+        preset("lenet5").spec,
+        {
+            "model.conv_blocks": "16 3x3 stride 2 pad 1 bn pool 3/2, 8 1x1",
+            "model.dense_blocks": "64 dropout 0.25",
+            "data.source": 'folder:/a "b"\\ü',
+            "optimiser.learning_rate": 1e-5,
+            "training.steps": 12,
+        },
+    )
+    save_preset(own_preset_file("mine"), spec, "lenet5, changed")
+    found = preset("mine")
+    assert found.spec == spec
+    assert found.summary == "lenet5, changed"
+    assert found.file.parent == own_presets()
+
+
+def test_every_shipped_preset_and_the_defaults_can_be_kept() -> None:
+    for spec in (make({}), preset("demo").spec, preset("lenet5").spec):
+        save_preset(own_preset_file("again"), spec, "")
+        assert preset("again").spec == spec
+        assert [written(read(preset("again").spec, field.path)) for field in hyperparameters()]
+
+
+@pytest.mark.parametrize("name", ["", "../up", "a/b", ".hidden", "two words"])
+def test_a_name_that_leads_elsewhere_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="a preset's name"):
+        own_preset_file(name)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from convtui.engine.errors import UsageError
-from convtui.engine.presets import own_presets, preset
-from convtui.engine.spec import changed, hyperparameters, make, read, written
+from convtui.engine.presets import preset
+from convtui.engine.spec import changed, hyperparameters
 from convtui.tui.app.new.draft import Draft
 from convtui.tui.app.new.fields import items
-from convtui.tui.widgets.own_preset import file_of, save
 
 BASE = preset("lenet5").spec
 
@@ -107,34 +105,3 @@ def test_a_step_that_changed_nothing_is_no_step_to_undo() -> None:
     one.put("data.size", one.text("data.size"))
     one.remember(before)
     assert not one.undo()
-
-
-def test_a_preset_of_ones_own_reads_back_as_it_was_written() -> None:
-    spec = changed(
-        BASE,
-        {
-            "model.conv_blocks": "16 3x3 stride 2 pad 1 bn pool 3/2, 8 1x1",
-            "model.dense_blocks": "64 dropout 0.25",
-            "data.source": 'folder:/a "b"\\ü',
-            "optimiser.learning_rate": 1e-5,
-            "training.steps": 12,
-        },
-    )
-    save(file_of("mine"), spec, "lenet5, changed")
-    found = preset("mine")
-    assert found.spec == spec
-    assert found.summary == "lenet5, changed"
-    assert found.file.parent == own_presets()
-
-
-def test_every_shipped_preset_and_the_defaults_can_be_kept() -> None:
-    for spec in (make({}), preset("demo").spec, BASE):
-        save(file_of("again"), spec, "")
-        assert preset("again").spec == spec
-        assert [written(read(preset("again").spec, field.path)) for field in hyperparameters()]
-
-
-@pytest.mark.parametrize("name", ["", "../up", "a/b", ".hidden", "two words"])
-def test_a_name_that_leads_elsewhere_is_refused(name: str) -> None:
-    with pytest.raises(UsageError, match="a preset's name"):
-        file_of(name)

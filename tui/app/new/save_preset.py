@@ -17,28 +17,27 @@ if TYPE_CHECKING:
 
 def keep_preset(screen: Screen[Any], draft: Draft, kept: Callable[[], None]) -> None:
     """Ask and save; `kept` is called when it is done, with the draft now standing on the new preset."""
-    from convtui.engine.presets import presets
+    from convtui.engine.presets import own_preset_file, presets, save_preset
     from convtui.tui.app.dialogs.menu import Menu
-    from convtui.tui.widgets.own_preset import file_of, save
 
     def write(name: str) -> None:
         parent = draft.preset or "settings of a run"
         try:
-            save(file_of(name), draft.spec, f"{parent}, changed" if draft.changes() else f"as {parent}")
+            save_preset(own_preset_file(name), draft.spec, f"{parent}, changed" if draft.changes() else f"as {parent}")
         except UsageError as error:
             screen.notify(str(error), severity="error", markup=False)
             return
         before = draft.now()
         draft.choose(name, draft.spec)
         draft.remember(before)
-        screen.notify(f"kept as {name}: {file_of(name)}", markup=False)
+        screen.notify(f"kept as {name}: {own_preset_file(name)}", markup=False)
         kept()
 
     def answered(text: str | None) -> None:
         if text is None:
             return
         answer = text.strip()
-        there = file_of(answer).exists()
+        there = own_preset_file(answer).exists()
         if not there and answer not in presets():
             write(answer)
             return
@@ -49,4 +48,4 @@ def keep_preset(screen: Screen[Any], draft: Draft, kept: Callable[[], None]) -> 
         )
 
     name = f"{draft.preset}-own" if draft.preset else "own"
-    screen.app.push_screen(Writing(Text("What to call the preset:"), name, lambda text: file_of(text.strip())), answered)
+    screen.app.push_screen(Writing(Text("What to call the preset:"), name, lambda text: own_preset_file(text.strip())), answered)
