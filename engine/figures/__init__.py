@@ -1,1 +1,1 @@
-"""Results as plain values, and how they are drawn and saved as PNG, CSV, NPZ and JSON."""
+"""Figures as plain values, and how they are drawn and saved as PNG, CSV, NPZ and JSON."""

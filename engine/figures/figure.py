@@ -1,4 +1,4 @@
-"""What a view gives: contact sheets, curves and tables. Plain values and NumPy arrays, drawn and saved elsewhere."""
+"""Figures: contact sheets, curves and tables. Plain values and NumPy arrays, drawn and saved elsewhere."""
 
 from __future__ import annotations
 

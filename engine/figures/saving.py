@@ -1,4 +1,4 @@
-"""What a view gives, in a file: a picture for people (.png), or everything as numbers (.npz, .json)."""
+"""Figures in a file: a picture for people (.png), or everything as numbers (.npz, .json)."""
 
 from __future__ import annotations
 

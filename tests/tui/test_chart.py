@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from convtui.tui.render.axis import COLOURS, MARKERS, log_ticks, ticks, time_ticks
-from convtui.tui.render.chart import Drawing, Line, Mark, Plot, decimate, draw
+from convtui.engine.figures.axis import COLOURS, log_ticks, ticks, time_ticks
+from convtui.tui.render.chart import MARKERS, Drawing, Line, Mark, Plot, decimate, draw
 from convtui.tui.render.metric_text import value_text
 from convtui.tui.render.series_lines import smooth
 
@@ -20,8 +20,8 @@ def text(drawing: Drawing) -> list[str]:
     return ["".join(part for part, _ in row) for row in drawing.rows]
 
 
-def line(ys: list[float], look: int = 0, *, each: bool = False) -> Line:
-    return Line("a series", [float(x) for x in range(len(ys))], ys, look, each)
+def line(ys: list[float], style: int = 0, *, markers_at_points: bool = False) -> Line:
+    return Line("a series", [float(x) for x in range(len(ys))], ys, style, markers_at_points)
 
 
 # ------------------------------------------------------------------------------------------------------ decimation
@@ -89,7 +89,7 @@ def test_what_is_not_finite_stays_and_disturbs_nothing() -> None:
 
 
 def test_a_rising_line_rises() -> None:
-    rows = text(draw(Plot("loss", [line([float(y) for y in range(50)], each=False)]), 60, 15))
+    rows = text(draw(Plot("loss", [line([float(y) for y in range(50)], markers_at_points=False)]), 60, 15))
     assert len(rows) == 15
     assert all(len(row) == 60 for row in rows)
     columns = [next((index for index, cell in enumerate(row[4:]) if cell != " "), 0) for row in rows[:13]]
@@ -97,7 +97,7 @@ def test_a_rising_line_rises() -> None:
 
 
 def test_every_series_has_a_colour_and_a_marker_of_its_own() -> None:
-    lines = [line([float(y + 9 * look) for y in range(30)], look) for look in range(len(COLOURS))]
+    lines = [line([float(y + 9 * style) for y in range(30)], style) for style in range(len(COLOURS))]
     drawing = draw(Plot("loss", lines), 100, 30)
     seen = {(mark, paint) for row in drawing.rows for part, paint in row for mark in part if mark in MARKERS}
     assert {(each.marker, each.colour) for each in lines} <= seen
@@ -112,7 +112,7 @@ def test_ticks_are_legible_and_the_axis_is_named() -> None:
 
 @pytest.mark.parametrize("columns", [36, 39, 44])
 def test_the_axiss_name_leaves_two_ticks_at_least(columns: int) -> None:
-    epochs = Line("test", [1.0, 2.0, 3.0, 4.0], [20.0, 60.0, 80.0, 90.0], each=True)
+    epochs = Line("test", [1.0, 2.0, 3.0, 4.0], [20.0, 60.0, 80.0, 90.0], markers_at_points=True)
     below = text(draw(Plot("accuracy", [epochs], "epoch"), columns, 8))[-1].split()
     assert len(below) > 2
     assert below[-1] == "epoch"
@@ -136,13 +136,13 @@ def test_odd_values_are_drawn(ys: list[float], log: bool) -> None:
 
 @given(st.lists(values, max_size=40), st.integers(1, 130), st.integers(1, 40), st.booleans(), st.booleans())
 def test_no_series_and_no_size_is_too_much(ys: list[float], width: int, height: int, log: bool, seconds: bool) -> None:
-    drawing = draw(Plot("loss", [line(ys), line(ys[::-1], 1, each=True)], log=log, seconds=seconds), width, height)
+    drawing = draw(Plot("loss", [line(ys), line(ys[::-1], 1, markers_at_points=True)], log=log, seconds=seconds), width, height)
     assert all(len(row) == width for row in text(drawing))
     assert len(drawing.rows) in (0, height)
 
 
 def test_a_logarithmic_axis_leaves_out_what_is_not_above_zero() -> None:
-    drawing = draw(Plot("loss", [line([100.0, 0.0, -5.0, 1.0, 0.01], each=True)], log=True), 60, 16)
+    drawing = draw(Plot("loss", [line([100.0, 0.0, -5.0, 1.0, 0.01], markers_at_points=True)], log=True), 60, 16)
     labels = [row.split("┤")[0].strip() for row in text(drawing) if "┤" in row]
     assert labels == ["100", "1", "0.01"]
     assert sum(row.count("○") for row in text(drawing)) == 3
@@ -192,9 +192,9 @@ def test_a_thick_line_is_drawn_above_the_others_and_broadly() -> None:
 
 
 def test_a_series_of_events_has_no_value_once_the_next_is_overdue() -> None:
-    epochs = Line("a run", [1.0, 2.0, 3.0], [0.1, 0.2, 0.3], each=True)
+    epochs = Line("a run", [1.0, 2.0, 3.0], [0.1, 0.2, 0.3], markers_at_points=True)
     assert [epochs.at(x) for x in (0.5, 1.0, 2.9, 3.9, 4.0, 9.0)] == [None, 0.1, 0.2, 0.3, None, None]
-    assert Line("one epoch", [1.0], [0.1], each=True).at(2.0) is None
+    assert Line("one epoch", [1.0], [0.1], markers_at_points=True).at(2.0) is None
     assert Line("steps", [1.0, 2.0], [0.1, 0.2]).at(9.0) == 0.2
 
 

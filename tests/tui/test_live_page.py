@@ -535,8 +535,8 @@ def test_what_was_chosen_to_be_measured_has_charts_of_its_own(store: Store) -> N
     assert {line.name: list(line.ys) for line in plots["mean squared error"].lines} == {"train": [0.01], "test": [0.02]}
     (dead,) = plots["dead"].lines
     assert (dead.name, list(dead.ys), plots["dead"].form) == ("act1", [25.0], "percent")
-    looks = [line.look for line in plots["gradient norm"].lines]
-    assert len(set(looks)) == len(looks)
+    styles = [line.style for line in plots["gradient norm"].lines]
+    assert len(set(styles)) == len(styles)
 
 
 def test_the_loss_change_is_a_chart_that_v_leads_to(store: Store) -> None:

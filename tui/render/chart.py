@@ -12,8 +12,7 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, Literal
 
-from convtui.engine.axis import share_axis
-from convtui.tui.render.axis import COLOURS, GREATEST_VALUE, MARKERS, Colour, log_ticks, span, ticks, time_ticks
+from convtui.engine.figures.axis import COLOURS, GREATEST_VALUE, Colour, log_ticks, span, ticks, time_ticks, value_range
 
 Form = Literal["number", "percent", "count", "small"]
 Role = Literal["axis", "best", "rate", "trouble"]
@@ -21,8 +20,7 @@ Role = Literal["axis", "best", "rate", "trouble"]
 
 BETWEEN_MARKERS = 14
 """Columns between two markers on a line of many points."""
-NEAR_ZERO = 0.25
-"""Share of the greatest value up to which the least one is close enough to zero for the axis to begin there."""
+MARKERS = "○△□◇+●▲■"
 LEAST_WIDTH, LEAST_HEIGHT = 16, 4
 
 # plotext knows colours by name or as (red, green, blue); the names that stand for a role.
@@ -37,25 +35,27 @@ class Line:
     name: str
     xs: Sequence[float]
     ys: Sequence[float]
-    look: int = 0
+    style: int = 0
     """Which colour and which marker, counted from 0; they go round."""
-    each: bool = False
+    markers_at_points: bool = False
     """Few points, each an event of its own, as the end of an epoch: all are marked, as far as there is room."""
     thick: bool = False
     """Drawn broadly and above the others: the one that they are compared with."""
 
     @property
     def colour(self) -> Colour:
-        return COLOURS[self.look % len(COLOURS)]
+        return COLOURS[self.style % len(COLOURS)]
 
     @property
     def marker(self) -> str:
-        return MARKERS[self.look % len(MARKERS)]
+        return MARKERS[self.style % len(MARKERS)]
 
     def at(self, x: float) -> float | None:
         """The value of the last point up to `x`; None before the first and, of points that are events, once the next is overdue."""
         place = bisect_right(self.xs, x)
-        if not place or (self.each and place == len(self.xs) and x >= 2 * self.xs[-1] - (self.xs[-2] if place > 1 else 0.0)):
+        if not place:
+            return None
+        if self.markers_at_points and place == len(self.xs) and x >= 2 * self.xs[-1] - (self.xs[-2] if place > 1 else 0.0):
             return None
         return self.ys[place - 1]
 
@@ -133,8 +133,8 @@ def draw(plot: Plot, width: int, height: int) -> Drawing:
     finite = [[(x, y) for x, y in zip(line.xs, line.ys, strict=True) if math.isfinite(y)] for line in lines]
     if not any(finite) or width < LEAST_WIDTH or height < LEAST_HEIGHT:
         return Drawing()
-    x_range = plot.x_range or span([x for points in finite for x, _ in points])
-    x_range = span(x_range)
+    everywhere = [x for points in finite for x, _ in points]
+    x_range = span(*(plot.x_range or (min(everywhere), max(everywhere))))
     within = [y for points in finite for x, y in points if x_range[0] <= x <= x_range[1]]
     y_range = _y_range(plot, within or [y for points in finite for _, y in points])
     up = (log_ticks if plot.log else ticks)(*y_range, height // 5 + 1)
@@ -167,12 +167,8 @@ def draw(plot: Plot, width: int, height: int) -> Drawing:
 
 
 def _y_range(plot: Plot, values: Sequence[float]) -> tuple[float, float]:
-    low, high = span(values)
-    if plot.log:
-        return low, high
-    if plot.form == "percent":
-        low, high = share_axis(low, high, (min(values), max(values)), whole=100.0)
-    return (0.0 if 0 < low <= NEAR_ZERO * high else low), high
+    ends = min(values), max(values)
+    return span(*ends) if plot.log else value_range(*ends, whole=100.0 if plot.form == "percent" else None)
 
 
 def _ticks_across(plot: Plot, x_range: tuple[float, float], columns: int) -> list[tuple[float, str]]:
@@ -212,9 +208,9 @@ def _stamped(
     line: Line, points: Sequence[tuple[float, float]], columns: int, x_range: tuple[float, float]
 ) -> Iterator[tuple[float, float]]:
     """The points that carry the marker: they tell the series apart where there is no colour. The last one always does."""
-    apart = 4 if line.each else BETWEEN_MARKERS
+    apart = 4 if line.markers_at_points else BETWEEN_MARKERS
     # Lines that begin together would put their markers on each other.
-    following = 0 if line.each else BETWEEN_MARKERS // 2 + line.look * 3 % BETWEEN_MARKERS
+    following = 0 if line.markers_at_points else BETWEEN_MARKERS // 2 + line.style * 3 % BETWEEN_MARKERS
     finite = [point for point in points if math.isfinite(point[1])]
     last = _column(finite[-1][0], x_range, columns) if finite else 0
     for point in finite:

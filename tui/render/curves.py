@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from itertools import cycle, groupby
 
@@ -11,22 +10,18 @@ from numpy.typing import ArrayLike, NDArray
 from rich.cells import cell_len
 from rich.style import Style
 
-from convtui.engine.axis import share_axis
+from convtui.engine.figures.axis import COLOURS, GREATEST_VALUE, LEAST_VALUE, span, ticks, value_range
 from convtui.engine.figures.figure import Curves
-from convtui.tui.render.axis import GREATEST_VALUE, LEAST_VALUE
+from convtui.tui.render.chart import MARKERS
 from convtui.tui.render.rows import BOLD, DIM, Row, Words, shortened, wrapped
-from convtui.tui.render.text import clean, compact
+from convtui.tui.render.text import clean
 
-# Okabe and Ito 2008, "Color universal design": told apart by the colour-blind too.
-COLOURS = [Style(color=code) for code in ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")]
-MARKERS = "○△□◇×+●▲"
+STYLES = [Style(color=f"rgb({red},{green},{blue})") for red, green, blue in COLOURS]
 HEIGHT = 14
 """Rows of the plot at most."""
 WIDTH = 100
 """Columns of the plot at most."""
 BETWEEN_MARKERS = 12
-NEAR_ZERO = 0.2
-"""Share of the greatest value up to which the least one is close enough to zero to begin the axis there."""
 # The dots of a braille character: bits by row and column.
 _DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
 
@@ -46,14 +41,11 @@ def curves_rows(curves: Curves, width: int, *, rows: int | None = None) -> list[
         return [*head, *wrapped("there is nothing to draw: no value is a finite number", width)]
     legend = _legend(curves, width)
     height = HEIGHT if rows is None else max(3, min(HEIGHT, rows - len(head) - len(legend) - 3))
-    across = _span(np.concatenate([x[each] for each in told]))
-    drawn = np.concatenate([values[each] for values, each in zip(series, told, strict=True)])
-    up = _span(drawn)
-    if curves.shares:
-        up = share_axis(*up, (float(drawn.min()), float(drawn.max())))
-    if 0 < up[0] <= NEAR_ZERO * up[1]:
-        up = (0.0, up[1])
-    y_ticks = {round((up[1] - value) / (up[1] - up[0]) * (height - 1)): label for value, label in _ticks(*up, height // 3 + 1)}
+    across = span(*_ends([x[each] for each in told]))
+    up = value_range(
+        *_ends([values[each] for values, each in zip(series, told, strict=True)]), whole=1.0 if curves.shares else None
+    )
+    y_ticks = {round((up[1] - value) / (up[1] - up[0]) * (height - 1)): label for value, label in ticks(*up, height // 3 + 1)}
     margin = min(max(map(len, y_ticks.values())), width // 2)
     columns = max(2, min(WIDTH, width - margin - 1))
     characters, owner = _drawn(x, series, across, up, (height, columns))
@@ -64,7 +56,7 @@ def curves_rows(curves: Curves, width: int, *, rows: int | None = None) -> list[
         for who, run in groupby(range(columns), key=lambda column, row=number: int(owner[row, column])):  # type: ignore[misc]
             text = "".join(characters[number, at] for at in run)
             if who >= 0:
-                line.append(Words(column, text, COLOURS[who % len(COLOURS)]))
+                line.append(Words(column, text, STYLES[who % len(STYLES)]))
             column += len(text)
         body.append(Row(line))
     return [*head, *legend, *body, *_x_axis(clean(curves.x_name), across, margin, columns)]
@@ -102,7 +94,7 @@ def _drawn(
 def _legend(curves: Curves, width: int) -> list[Row]:
     """What is drawn upwards, and the series with their markers, in as many rows as it takes."""
     entries = [Words(0, shortened(clean(curves.y_name), width), DIM)] if curves.y_name else []
-    for name, marker, style in zip(curves.series, cycle(MARKERS), cycle(COLOURS), strict=False):
+    for name, marker, style in zip(curves.series, cycle(MARKERS), cycle(STYLES), strict=False):
         mark = f"{marker} " if len(curves.series) > 1 else ""
         entries.append(Words(0, shortened(f"{mark}{clean(name)}", width), style))
     rows: list[list[Words]] = [[]]
@@ -118,7 +110,7 @@ def _legend(curves: Curves, width: int) -> list[Row]:
 
 def _x_axis(name: str, across: tuple[float, float], margin: int, columns: int) -> list[Row]:
     line, labels = ["─"] * columns, ""
-    for value, label in _ticks(*across, max(2, columns // 12)):
+    for value, label in ticks(*across, max(2, columns // 12)):
         column = round((value - across[0]) / (across[1] - across[0]) * (columns - 1))
         line[column] = "┬"
         start = min(max(0, margin + 1 + column - len(label) // 2), margin + 1 + columns - len(label))
@@ -138,17 +130,6 @@ def _bounded(values: ArrayLike) -> Points:
     return np.where(np.abs(numbers) < LEAST_VALUE, 0.0, numbers)
 
 
-def _span(values: Points) -> tuple[float, float]:
-    """From the least to the greatest, with some width."""
-    low, high = float(values.min()), float(values.max())
-    enough = max(1e-9 * max(abs(low), abs(high)), LEAST_VALUE)
-    return (low, high) if high - low > enough else (low - (abs(low) or 1) / 2, high + (abs(high) or 1) / 2)
-
-
-def _ticks(low: float, high: float, count: int) -> list[tuple[float, str]]:
-    """About `count` round numbers from low to high: multiples of 1, 2 or 5 by a power of ten."""
-    rough = (high - low) / count
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(times * power for times in (1, 2, 5, 10) if times * power >= 0.75 * rough)
-    values = [number * step for number in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
-    return [(min(max(value, low), high), compact(value + 0.0, 6)) for value in values]
+def _ends(values: Sequence[Points]) -> tuple[float, float]:
+    together = np.concatenate(values)
+    return float(together.min()), float(together.max())

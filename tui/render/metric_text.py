@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
+from convtui.engine.figures.axis import short
 from convtui.tui.measures import form_of, group, is_share
-from convtui.tui.render.axis import short
 from convtui.tui.render.chart import Form
 from convtui.tui.render.text import number
 

@@ -66,7 +66,7 @@ class Options:
     smoothing: str = "light"
 
 
-def line_of(series: KeptSeries, run: Run, name: str, look: int, x_of: XAxis, options: Options) -> Line:
+def line_of(series: KeptSeries, run: Run, name: str, style: int, x_of: XAxis, options: Options) -> Line:
     """A series of this name as a line of a chart: smoothed where it has a point a step, shares as percents."""
     of_steps = is_of_steps(name)
     smoothed = options.smoothing if of_steps and name != "learning_rate" else "off"
@@ -77,8 +77,8 @@ def line_of(series: KeptSeries, run: Run, name: str, look: int, x_of: XAxis, opt
         measures.source(name) or name.partition("/")[2],
         [x_of(step) for step in steps],
         [factor * value for value in values],
-        look,
-        each=not of_steps and name != LOSS_CHANGE,
+        style,
+        markers_at_points=not of_steps and name != LOSS_CHANGE,
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from rich.cells import cell_len
 
-from convtui.engine.text import STEERING
+from convtui.engine.text import STEERING, clock
 
 NOTHING = "—"
 """In place of what is not known."""
@@ -105,11 +105,7 @@ def epoch_scores(epoch: int, total: int, values: Mapping[str, float | None]) -> 
 
 def duration(seconds: float | None) -> str:
     """75 -> `1:15`, 3700 -> `1:01:40`."""
-    if seconds is None or not math.isfinite(seconds):
-        return NOTHING
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+    return NOTHING if seconds is None or not math.isfinite(seconds) else clock(seconds)
 
 
 def size(count: float) -> str:

@@ -1,4 +1,4 @@
-"""Results as one picture, drawn with Pillow."""
+"""Figures as one picture, drawn with Pillow."""
 
 from __future__ import annotations
 

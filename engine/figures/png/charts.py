@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw
 
-from convtui.engine.axis import share_axis
+from convtui.engine.figures.axis import COLOURS, GREATEST_VALUE, span, ticks, value_range
 from convtui.engine.figures.figure import Curves
 from convtui.engine.figures.png.lettering import (
     FAINT,
@@ -20,7 +19,6 @@ from convtui.engine.figures.png.lettering import (
     SMALL,
     TEXT,
     TITLE,
-    Colour,
     cut,
     font,
     leading,
@@ -30,28 +28,21 @@ from convtui.engine.figures.png.lettering import (
     written,
 )
 
-SERIES: tuple[Colour, ...] = (
-    (86, 180, 233),
-    (230, 159, 0),
-    (0, 178, 128),
-    (240, 228, 66),
-    (204, 121, 167),
-    (233, 104, 30),
-    (236, 236, 236),
-)
-"""Okabe and Ito's, a little lighter, without their black and dark blue, which the ground would swallow."""
 NAMED = 20
 """Series that are named in a legend."""
-
-
 _FINE = 3
 """Lines are drawn so many times larger, and then shrunk, which smooths them."""
 
 
 def chart(curves: Curves) -> Image.Image:
     width, height = 720, 340
-    x_low, x_high, x_ticks = _axis([curves.x], 0.015)
-    y_low, y_high, y_ticks = _axis(list(curves.series.values()), 0.05, shares=curves.shares)
+    x, series = _bounded(curves.x), [_bounded(values) for values in curves.series.values()]
+    x_least, x_greatest, x_whole = _ends([x])
+    x_low, x_high = span(x_least, x_greatest)
+    x_low, x_high = x_low - 0.015 * (x_high - x_low), x_high + 0.015 * (x_high - x_low)
+    least, greatest, whole = _ends(series)
+    y_low, y_high = value_range(least, greatest, whole=1.0 if curves.shares else None, margin=0.05)
+    x_ticks, y_ticks = ticks(x_low, x_high, 6, whole=x_whole), ticks(y_low, y_high, 6, whole=whole)
 
     def across(x: NDArray[np.float64]) -> NDArray[np.float64]:
         return (x - x_low) / (x_high - x_low) * width
@@ -64,8 +55,8 @@ def chart(curves: Curves) -> Image.Image:
     at_x, at_y = across(np.array([tick for tick, _ in x_ticks])), down(np.array([tick for tick, _ in y_ticks]))
     for y in at_y * _FINE:
         draw.line((0, y, plot.width, y), (58, 58, 58), _FINE)
-    for number, values in enumerate(curves.series.values()):
-        _curve(draw, across(np.asarray(curves.x, np.float64)) * _FINE, down(np.asarray(values, np.float64)) * _FINE, number)
+    for number, values in enumerate(series):
+        _curve(draw, across(x) * _FINE, down(values) * _FINE, number)
     names = [cut(written(name), TEXT, 240) for name in list(curves.series)[:NAMED]]
     names += [f"… and {len(curves.series) - NAMED} more"] if len(curves.series) > NAMED else []
     left = max((round(width_of(name, SMALL)) for _, name in y_ticks), default=0) + 10
@@ -96,35 +87,24 @@ def chart(curves: Curves) -> Image.Image:
     return stacked([stacked(heads, 4), image], 12)
 
 
-def _axis(
-    arrays: Sequence[NDArray[np.float64]], padding: float, *, shares: bool = False
-) -> tuple[float, float, list[tuple[float, str]]]:
-    """Low and high end, and ticks at round numbers with their names; a share of the span is put at both ends."""
-    values = np.concatenate([*(np.asarray(array, np.float64) for array in arrays), np.zeros(0)])
+def _bounded(values: ArrayLike) -> NDArray[np.float64]:
+    """With what is beyond the greatest value that can be drawn there, and what is not finite left out."""
+    numbers = np.asarray(values, np.float64)
+    return np.where(np.isfinite(numbers), numbers.clip(-GREATEST_VALUE, GREATEST_VALUE), np.nan)
+
+
+def _ends(arrays: Sequence[NDArray[np.float64]]) -> tuple[float, float, bool]:
+    """The least and the greatest value, and whether all are whole numbers; 0 to 1 where there is none."""
+    values = np.concatenate([*arrays, np.zeros(0)])
     values = values[np.isfinite(values)]
-    low, high = ends = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
-    if high - low <= 1e-9 * max(abs(low), abs(high)):
-        low, high = low - (abs(low) / 10 or 0.5), high + (abs(high) / 10 or 0.5)
-    rough = (high - low) / 6
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
-    if values.size and (values == np.round(values)).all():
-        step = max(1.0, step)
-    low, high = low - padding * (high - low), high + padding * (high - low)
-    if shares:
-        low, high = share_axis(low, high, ends)
-    decimals = max(0, -math.floor(math.log10(step) + 1e-9))
-    small_or_large = step < 1e-4 or max(abs(low), abs(high)) >= 1e7
-    ticks = []
-    for number in range(math.ceil(low / step), math.floor(high / step) + 1):
-        value = number * step
-        ticks.append((value, f"{value:.6g}" if small_or_large else f"{value:,.{decimals}f}"))
-    return low, high, ticks
+    if not values.size:
+        return 0.0, 1.0, False
+    return float(values.min()), float(values.max()), bool((values == np.round(values)).all())
 
 
 def _curve(draw: ImageDraw.ImageDraw, x: NDArray[np.float64], y: NDArray[np.float64], number: int) -> None:
     """Lines through what is finite; a point between gaps is a dot. Series beyond the colours are dashed."""
-    colour, dashed = SERIES[number % len(SERIES)], number >= len(SERIES)
+    colour, dashed = COLOURS[number % len(COLOURS)], number >= len(COLOURS)
     there = np.isfinite(x) & np.isfinite(y)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], there, [False]]).astype(np.int8)))
     for first, end in zip(edges[::2], edges[1::2], strict=True):

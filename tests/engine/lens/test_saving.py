@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from convtui.engine.errors import UsageError
+from convtui.engine.figures.axis import COLOURS
 from convtui.engine.figures.colour import ramp
 from convtui.engine.figures.figure import Curves, Result, Sheet, Table, Target, Tile, make_sheet
-from convtui.engine.figures.png import charts, lettering, picture
+from convtui.engine.figures.png import lettering, picture
 from convtui.engine.figures.saving import as_json, check, save
 
 NAN = math.nan
@@ -325,7 +326,7 @@ def test_a_curve_runs_through_its_points_and_leaves_gaps(tmp_path: Path) -> None
     peak = np.where(x == 25, 10.0, 0.0)
     peak[60:81] = NAN
     pixels = png([Curves("", "step", x, {"peak": peak})], tmp_path / "a.png").astype(int)
-    line = np.abs(pixels - charts.SERIES[0]).sum(axis=2) < 60
+    line = np.abs(pixels - COLOURS[0]).sum(axis=2) < 60
     line[:, 770:] = False  # the legend
     rows, columns = np.nonzero(line)
     low, high = columns.min(), columns.max()

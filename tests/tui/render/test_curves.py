@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 from convtui.engine.figures.figure import Curves
+from convtui.tui.render.chart import MARKERS
 from tests.tui.render.decoding import cells, plain, printed, widest
-
-MARKERS = "○△□◇×+●▲"
 
 
 def chart(x: Any, name: str = "n", **series: Any) -> Curves:
@@ -48,7 +47,7 @@ def test_a_histogram_has_its_peak_where_it_is() -> None:
 
 def test_ticks_are_round_and_stand_where_they_say() -> None:
     lines = plain(printed([chart(range(101), up=np.arange(101) * 10)], width=80))
-    named = {float(line.split("┤")[0]): row for row, line in enumerate(lines) if "┤" in line}
+    named = {float(line.split("┤")[0].replace(",", "")): row for row, line in enumerate(lines) if "┤" in line}
     assert set(named) == {0, 200, 400, 600, 800, 1000}
     for value, row in named.items():
         assert row == pytest.approx(named[0] - value / 1000 * 13, abs=0.51)

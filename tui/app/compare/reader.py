@@ -66,11 +66,11 @@ class Reader:
         for metric, title, form in METRICS:
             series = store.epoch_series([run.id for run in runs], metric)
             lines = []
-            for look, run in enumerate(runs):
+            for style, run in enumerate(runs):
                 points = series.get(run.id, [])
                 epochs = [point.step / (run.steps_per_epoch or 1) for point in points]
                 scale = 100 if form == "percent" else 1
-                lines.append(Line(str(run.id), epochs, [scale * point.value for point in points], look, each=True))
+                lines.append(Line(str(run.id), epochs, [scale * point.value for point in points], style, markers_at_points=True))
             plots[metric] = Plot(title, lines, "epoch", form=form, empty="no epoch is over yet")
         if measure and measure not in plots:
             plots[measure] = self._plot(store, runs, measure)
@@ -81,9 +81,9 @@ class Reader:
         wanted = [(run.id, measure) for run in runs]
         self._series = {key: self._series.get(key) or KeptSeries() for key in wanted}
         lines = []
-        for look, (run, key) in enumerate(zip(runs, wanted, strict=True)):
+        for style, (run, key) in enumerate(zip(runs, wanted, strict=True)):
             self._series[key].read(store, run, measure)
-            line = line_of(self._series[key], run, measure, look, XAxis("epoch", run, None), Options())
+            line = line_of(self._series[key], run, measure, style, XAxis("epoch", run, None), Options())
             lines.append(replace(line, name=str(run.id)))
         title = clean(measure).replace("_", " ")
         return Plot(title, lines, "epoch", form=measures.form_of(measures.group(measure)), empty=f"no {title} in these runs")

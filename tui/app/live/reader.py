@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PAIRED = ("loss", "accuracy")
 """Series that belong in one chart: `batch_loss`, `train_loss`, ..."""
-_LOOKS = {"batch": 3, "train": 0, "validation": 2, "test": 1}
+_STYLES = {"batch": 3, "train": 0, "validation": 2, "test": 1}
 """In the order in which they are drawn, and so which is on top."""
 MOST_ENTRIES = 200
 
@@ -84,10 +84,10 @@ class Reader:
         """One chart of the run last looked at; as a `sketch` of a few points of its series. Raises StoreError."""
         read = partial(self._read, store, run, sketch=sketch)
         x_of = XAxis(options.axis, run, read("seconds") if options.axis == "time" else None)
-        order = {"": 0} | {source: place for place, source in enumerate(_LOOKS)}
+        order = {"": 0} | {source: place for place, source in enumerate(_STYLES)}
         names = sorted(self._members.get(group, ()), key=lambda name: order[measures.source(name)])
-        looks = [_LOOKS.get(measures.source(name), place) for place, name in enumerate(names)]
-        lines = [line_of(read(name), run, name, look, x_of, options) for name, look in zip(names, looks, strict=True)]
+        styles = [_STYLES.get(measures.source(name), place) for place, name in enumerate(names)]
+        lines = [line_of(read(name), run, name, style, x_of, options) for name, style in zip(names, styles, strict=True)]
         marks = _marks(read("rate_factor"), read("batch_loss"), run, x_of, best=group in PAIRED)
         return Plot(
             title=group,

@@ -174,10 +174,10 @@ def _of_runs(store: Store, row: Row, series: str, scale: float) -> list[Line]:
             str(run.id),
             [point.step / (run.steps_per_epoch or 1) for point in points.get(run.id, [])],
             [scale * point.value for point in points.get(run.id, [])],
-            look,
-            each=True,
+            style,
+            markers_at_points=True,
         )
-        for look, run in enumerate(runs)
+        for style, run in enumerate(runs)
     ]
 
 
@@ -186,11 +186,11 @@ def _of_settings(store: Store, found: Results, chosen: Row, series: str, scale: 
     shown = {name: row.runs or _shown(row) for name, row in found.rows.items()}
     points = store.epoch_series([run.id for runs in shown.values() for run in runs], series)
     lines = []
-    for look, (name, runs) in enumerate(shown.items()):
+    for style, (name, runs) in enumerate(shown.items()):
         several = [points[run.id] for run in runs if run.id in points]
         if several:
             columns = list(zip(*several, strict=False))
             epochs = [column[0].step / (runs[0].steps_per_epoch or 1) for column in columns]
             means = [scale * sum(point.value for point in column) / len(column) for column in columns]
-            lines.append(Line(name, epochs, means, look, each=True, thick=name == chosen.setting.name))
+            lines.append(Line(name, epochs, means, style, markers_at_points=True, thick=name == chosen.setting.name))
     return lines

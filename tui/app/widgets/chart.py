@@ -1,4 +1,4 @@
-"""A chart on the screen: its legend on top, what `tui.charting` draws below, and a crosshair over it."""
+"""A chart on the screen: its legend on top, what `tui.render.chart` draws below, and a crosshair over it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
-from convtui.tui.render.axis import Colour
+from convtui.engine.figures.axis import Colour
 from convtui.tui.render.chart import LEAST_HEIGHT, Drawing, Plot, Role, draw
 from convtui.tui.render.metric_text import value_text
 from convtui.tui.render.text import clean, duration
@@ -48,7 +48,7 @@ class Chart(Widget):
 
     @dataclass
     class Pointed(Message):
-        """Somebody clicked at this x."""
+        """A click at this x."""
 
         chart: Chart
         x: float
@@ -126,7 +126,7 @@ class Chart(Widget):
         low, high = self.drawing.x_range
         there = min(high, max(low, x + columns * (high - low) / max(1, self.drawing.columns - 1)))
         lines = self._shown.lines if self._shown is not None else ()
-        if not all(line.each for line in lines):
+        if not all(line.markers_at_points for line in lines):
             return there
         points = sorted({point for line in lines for point in line.xs})
         place = bisect_left(points, there) if columns > 0 else bisect_right(points, there) - 1
@@ -135,7 +135,7 @@ class Chart(Widget):
     # ---------------------------------------------------------------------------------------------------- showing
 
     def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
-        """Whatever it is that changed, the rows are to be made anew."""
+        """A refresh for any reason makes the rows again."""
         self._strips_size = Size()
         return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
 

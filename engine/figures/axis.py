@@ -1,11 +1,10 @@
-"""Axes and colours of charts: round ticks, and the palette."""
+"""Axes and colours of every chart, in a terminal or in a picture: ranges, round ticks and their labels, and the palette."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
-from convtui.tui.render.text import duration
+from convtui.engine.text import clock
 
 Colour = tuple[int, int, int]
 
@@ -22,21 +21,44 @@ COLOURS: tuple[Colour, ...] = (
 )
 
 
-MARKERS = "○△□◇+●▲■"
-
-
 LEAST_VALUE, GREATEST_VALUE = 1e-300, 1e300
 """Beyond these a span could not be divided, or would overflow."""
+NEAR_ZERO = 0.25
+"""Share of the greatest value up to which the least one is close enough to zero for the axis to begin there."""
 
 
-def ticks(low: float, high: float, count: int) -> list[tuple[float, str]]:
-    """About `count` round numbers from low to high: multiples of 1, 2 or 5 by a power of ten, all written alike."""
+def span(low: float, high: float) -> tuple[float, float]:
+    """From low to high, with some width; what is too small to be divided further is taken for zero."""
+    low, high = (value if abs(value) > LEAST_VALUE else 0.0 for value in (low, high))
+    least = max(1e-9 * max(abs(low), abs(high)), LEAST_VALUE)
+    return (low, high) if high - low > least else (low - (abs(low) or 1) / 2, high + (abs(high) or 1) / 2)
+
+
+def value_range(least: float, greatest: float, *, whole: float | None = None, margin: float = 0.0) -> tuple[float, float]:
+    """The upward axis for values from `least` to `greatest`: from zero where they come near it, `margin` of it added at both ends.
+
+    Shares of `whole` keep it within 0 and `whole`, where every share is; an end beyond which a value lies stays where it is.
+    """
+    low, high = span(least, greatest)
+    low = 0.0 if 0 < low <= NEAR_ZERO * high else low
+    low, high = low - margin * (high - low), high + margin * (high - low)
+    if whole is None:
+        return low, high
+    return (max(low, 0.0) if least >= 0 else low), (min(high, whole) if greatest <= whole * (1 + 1e-9) else high)
+
+
+def ticks(low: float, high: float, count: int, *, whole: bool = False) -> list[tuple[float, str]]:
+    """About `count` round numbers from low to high: multiples of 1, 2 or 5 by a power of ten, all written alike.
+
+    `whole`: none between whole numbers, as where epochs are counted.
+    """
     rough = (high - low) / max(2, count)
     power = 10.0 ** math.floor(math.log10(rough))
     steps = [times * power for times in (1, 2, 5, 10)]
     wanted = next(step for step in steps if step >= 0.75 * rough)
     # One tick alone would tell no scale.
     step = next(step for step in reversed(steps) if step <= wanted and len(_multiples(low, high, step)) > 1)
+    step = max(1.0, step) if whole else step
     values = _multiples(low, high, step)
     if max(abs(low), abs(high)) < 1e-2 or max(abs(low), abs(high)) >= 1e6:
         # As many digits as tell one from the next.
@@ -62,7 +84,7 @@ def time_ticks(low: float, high: float, count: int) -> list[tuple[float, str]]:
     rough = (high - low) / max(2, count)
     round_times = [n * unit for unit in (1, 60, 3600) for n in (1, 2, 5, 10, 15, 30)] + [86400.0 * 2**n for n in range(12)]
     step = next((step for step in round_times if step >= 0.75 * rough), round_times[-1])
-    return [(value, duration(value)) for value in _multiples(low, high, step)]
+    return [(value, clock(value)) for value in _multiples(low, high, step)]
 
 
 def _exponent(value: float) -> int:
@@ -80,10 +102,3 @@ def short(value: float, digits: int = 3) -> str:
 def _multiples(low: float, high: float, step: float) -> list[float]:
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [min(max(number * step, low), high) for number in range(first, last + 1)] or [low]
-
-
-def span(values: Sequence[float]) -> tuple[float, float]:
-    """From the least to the greatest, with some width; what is too small to be divided further is taken for zero."""
-    low, high = (value if abs(value) > LEAST_VALUE else 0.0 for value in (float(min(values)), float(max(values))))
-    least = max(1e-9 * max(abs(low), abs(high)), LEAST_VALUE)
-    return (low, high) if high - low > least else (low - (abs(low) or 1) / 2, high + (abs(high) or 1) / 2)
