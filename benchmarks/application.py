@@ -343,13 +343,14 @@ def held(folder: Path, rounds: int) -> None:
 async def _held(path: Path, fed: Fed) -> None:
     from convtui.tui.app.app import ConvtuiApp
     from convtui.tui.app.live.page import LivePage
+    from convtui.tui.app.messages import ShowRun
     from convtui.tui.session.session import Session
 
     app = ConvtuiApp(Session(path, device="cpu"))
     async with app.run_test(size=(120, 36)) as pilot:
         while not app.session.is_open:
             await pilot.pause(0.05)
-        app.open_live(fed.run_id)
+        app.post_message(ShowRun(fed.run_id, "live"))
         for number in range(UPDATES // 2):
             fed.update(number)
             last = STEPS_EACH * (number + 1)

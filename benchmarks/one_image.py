@@ -138,7 +138,7 @@ async def in_application(path: Path, steps: int) -> dict[str, float]:
         while not app.session.is_open:
             await pilot.pause(0.05)
         run = app.session.start(SPEC, name="benchmark")
-        app.run_id = run.id
+        app.session.run_id = run.id
         app.action_page("live")
 
         def step() -> int:

@@ -16,6 +16,7 @@ from convtui.tui.app.app import ConvtuiApp
 from convtui.tui.app.compare.page import ComparePage
 from convtui.tui.app.live.page import LivePage
 from convtui.tui.app.look.page import LookPage
+from convtui.tui.app.messages import CompareRuns, ShowRun
 from convtui.tui.app.studies.page import StudiesPage
 from convtui.tui.app.widgets.chart import Chart
 from convtui.tui.session.session import Session
@@ -58,14 +59,14 @@ async def take(store: Path, folder: Path) -> None:
         )
         save("new")
         newest = max(run.id for run in app.session.store.runs())
-        app.open_live(newest)
+        app.post_message(ShowRun(newest, "live"))
         await until(pilot, lambda: isinstance(app.screen, LivePage) and charts_drawn(app), "the charts")
         save("live")
-        app.open_look(newest)
+        app.post_message(ShowRun(newest, "look"))
         await until(pilot, lambda: isinstance(app.screen, LookPage) and "filter 0" in screen_text(pilot), "the filters")
         await pilot.press("4")
         save("look")
-        app.open_compare([run.id for run in app.session.store.runs() if run.id is not None][:3])
+        app.post_message(CompareRuns([run.id for run in app.session.store.runs() if run.id is not None][:3]))
         await until(pilot, lambda: isinstance(app.screen, ComparePage) and charts_drawn(app), "the comparison")
         save("compare")
         await pilot.press("6")

@@ -16,6 +16,7 @@ from convtui.engine.store import Store
 from convtui.tui.app.app import ConvtuiApp
 from convtui.tui.app.compare import reader
 from convtui.tui.app.compare.page import ComparePage
+from convtui.tui.app.messages import CompareRuns
 from convtui.tui.app.themes import LIGHT
 from convtui.tui.app.widgets.chart import Chart
 from convtui.tui.cli.compare import compare
@@ -43,7 +44,7 @@ def used(steps: Callable[[Pilot[int], ComparePage], Awaitable[None]], marked: li
     async def use() -> None:
         async with app.run_test(size=size) as pilot:
             await until(pilot, lambda: "runs" in app.about)
-            app.marked = marked
+            app.session.marked = marked
             await pilot.press("5")
             await until(pilot, lambda: isinstance(app.screen, ComparePage))
             assert isinstance(app.screen, ComparePage)
@@ -208,7 +209,7 @@ def test_a_pinned_run_that_is_no_longer_marked_is_no_baseline(store: Store) -> N
     async def steps(pilot: Pilot[int], page: ComparePage) -> None:
         await until(pilot, lambda: bool(page.table.rows))
         await pilot.press("b")
-        page.convtui.open_compare([2, 3])
+        page.post_message(CompareRuns([2, 3]))
         await until(pilot, lambda: column(page, table(page)[0][0]) == ["2 hot", "3 tanh"])
         assert "run" in table(page)[0]
 
@@ -250,7 +251,7 @@ def test_enter_opens_the_run_at_the_cursor(store: Store) -> None:
         await until(pilot, lambda: bool(page.table.rows))
         await pilot.press("j", "enter")
         await until(pilot, lambda: pilot.app.current_mode == "live")
-        assert page.convtui.run_id == 3
+        assert page.session.run_id == 3
 
     used(steps, [1, 3])
 
@@ -315,7 +316,7 @@ def test_runs_that_are_deleted_elsewhere_are_marked_no_longer(store: Store) -> N
         store.delete(1)
         await until(pilot, lambda: [row.cells[0][0] for row in page.table.rows] == ["3 tanh"])
         assert column(page, "run") == ["3 tanh"]  # against none: the baseline is gone
-        assert page.convtui.marked == [3]
+        assert page.session.marked == [3]
         store.delete(3)
         await until(pilot, lambda: page.query_one("#unmarked").display)
         page.store_changed()
@@ -356,7 +357,7 @@ def test_looks_as_it_did(store: Store, snap_compare: Any, monkeypatch: pytest.Mo
 
     async def read(pilot: Pilot[int]) -> None:
         await until(pilot, lambda: "runs" in app.about)
-        app.open_compare([1, 2, 3])
+        app.post_message(CompareRuns([1, 2, 3]))
         await until(pilot, lambda: isinstance(app.screen, ComparePage) and app.screen.compared is not None)
         page = app.screen
         assert isinstance(page, ComparePage)

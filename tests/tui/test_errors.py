@@ -17,6 +17,7 @@ from convtui.engine.errors import ConvtuiError, UsageError
 from convtui.engine.spec import RunSpec
 from convtui.engine.store import Store
 from convtui.tui.app.app import ConvtuiApp
+from convtui.tui.app.messages import EditSettings
 from convtui.tui.session.session import Session
 from tests.harness.children import wait_until
 from tests.harness.screen import piloted, screen_text, until
@@ -84,7 +85,7 @@ async def test_every_worker_of_a_page_may_fail_and_it_stays_usable(tmp_path: Pat
     app = ConvtuiApp(Session(tmp_path / "store.db", device="cpu"))
     async with app.run_test(size=(120, 36)) as pilot:
         await until(pilot, lambda: "two" in screen_text(pilot))
-        app.marked = [1, 2]
+        app.session.marked = [1, 2]
         failing.set()
         await pilot.press(page)
         for key in KEYS[page]:
@@ -183,7 +184,7 @@ def delayed(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 async def at_start(pilot: Pilot[Any], app: ConvtuiApp) -> None:
     """On New, with a net that trains long on embedded images, and s pressed."""
     await until(pilot, lambda: app.session.is_open)
-    app.open_new(LONG, "demo")
+    app.post_message(EditSettings(LONG, "demo"))
     await until(pilot, lambda: app.screen.query("#net"))
     await pilot.press("s")
     await until(pilot, lambda: app.session.starting)

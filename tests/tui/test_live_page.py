@@ -60,7 +60,7 @@ async def shown(pilot: Pilot[Any], run_id: int | None, *, charts: bool = True) -
     app = pilot.app
     assert isinstance(app, ConvtuiApp)
     await until(pilot, lambda: app.session.is_open and "opening" not in app.about)
-    app.run_id = run_id
+    app.session.run_id = run_id
     app.action_page("live")
     await until(pilot, lambda: isinstance(app.screen, LivePage) and app.screen.is_mounted)
     page = app.screen
@@ -450,9 +450,9 @@ def test_it_tells_what_comes_before_the_first_step(store: Store, monkeypatch: py
     monkeypatch.setattr(Session, "training", property(lambda self: run.id))
 
     async def steps(pilot: Pilot[int], page: LivePage) -> None:
-        page.convtui.session.activity = "reading the images: 5,000 of 50,000"
+        page.session.activity = "reading the images: 5,000 of 50,000"
         await until(pilot, lambda: says(pilot, "reading the images: 5,000 of 50,000"))
-        page.convtui.session.activity = ""
+        page.session.activity = ""
 
     used(steps, run.id, charts=False)
 

@@ -18,6 +18,7 @@ from convtui.engine.models import check
 from convtui.engine.presets import own_presets, preset
 from convtui.engine.spec import changed
 from convtui.tui.app.app import ConvtuiApp
+from convtui.tui.app.messages import EditSettings
 from convtui.tui.app.new.net_panel import NetPanel
 from convtui.tui.app.new.page import NewPage
 from convtui.tui.session.session import Session
@@ -69,7 +70,7 @@ def on_page(path: Path, steps: Steps, size: tuple[int, int] = (120, 36), draft: 
         try:
             async with app.run_test(size=size) as pilot:
                 await until(pilot, lambda: session.is_open)
-                app.open_new(*(draft or ()))
+                app.post_message(EditSettings(*(draft or ())))
                 await steps(app, await shown(pilot), pilot)
                 if wait:
                     await app.workers.wait_for_complete()
@@ -267,11 +268,11 @@ def test_start_trains_exactly_these_settings_and_shows_the_run(tmp_path: Path) -
     async def steps(app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
         await to(page, "name", pilot)
         await pilot.press("enter", *"first try", "enter", "s")
-        await until(pilot, lambda: app.run_id is not None)
-        assert app.run_id is not None
+        await until(pilot, lambda: app.session.run_id is not None)
+        assert app.session.run_id is not None
         store = app.session.store
-        await until(pilot, lambda: store.run(app.run_id or 0).status == "finished")
-        run = store.run(app.run_id)
+        await until(pilot, lambda: store.run(app.session.run_id or 0).status == "finished")
+        run = store.run(app.session.run_id)
         assert run.settings == TINY
         assert (run.name, run.preset, run.dataset) == ("first try", "demo", "digits")
         assert app.current_mode == "live"
@@ -286,8 +287,8 @@ def test_started_while_another_trains_it_waits_for_its_turn(tmp_path: Path) -> N
         first = session.start(changed(TINY, {"training.epochs": 5000}), name="long").id
         await until(pilot, lambda: store.run(first).step > 0)
         await pilot.press("s")
-        await until(pilot, lambda: app.run_id is not None)
-        second = app.run_id or 0
+        await until(pilot, lambda: app.session.run_id is not None)
+        second = app.session.run_id or 0
         assert session.in_hand == [first, second]
         assert store.run(second).status == "queued"
         await until(
@@ -314,9 +315,9 @@ def test_a_clone_begins_with_its_settings_as_changes_from_its_preset(tmp_path: P
     async def steps(app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
         assert page.form.draft.spec == TINY
         assert page.form.draft.preset == "demo"
-        assert app.draft is None
+        assert app.session.draft is None
         assert page.form.of("data.source").shown.was == "shapes"
-        app.open_new(preset("lenet5").spec, "no longer there")
+        app.post_message(EditSettings(preset("lenet5").spec, "no longer there"))
         await until(pilot, lambda: page.form.draft.spec == preset("lenet5").spec)
         assert not page.form.draft.changes()
 
@@ -723,7 +724,7 @@ def test_picture(
         await until(pilot, lambda: "runs" in app.about)
         if theme != "no-colour":
             app.theme = theme
-        app.open_new(spec, "lenet5")
+        app.post_message(EditSettings(spec, "lenet5"))
         page = await shown(pilot)
         await until(pilot, lambda: page.panel.facts and "tanh" in page.panel.facts.activation.series)
         page.form.put("data.size", "2x")

@@ -287,7 +287,7 @@ def test_filters_while_typing(store: Store) -> None:
         assert ids(pilot) == [2]
         assert "1 of 6" in words(pilot, "#count")
         await pilot.press("enter", "space")
-        assert pilot.app.marked == [2]  # type: ignore[attr-defined]
+        assert pilot.app.session.marked == [2]  # type: ignore[attr-defined]
         await pilot.press("slash")
         page(pilot).query_one("#sought", Input).value = "bn acc>x"
         await until(pilot, lambda: "acc> needs a number" in words(pilot, "#count"))
@@ -299,7 +299,7 @@ def test_filters_while_typing(store: Store) -> None:
         assert ids(pilot) == []
         assert "escape clears the filter" in words(pilot, "#told")
         await pilot.press("escape", "escape")
-        assert pilot.app.marked == []  # type: ignore[attr-defined]
+        assert pilot.app.session.marked == []  # type: ignore[attr-defined]
 
     used(steps)
 
@@ -440,19 +440,19 @@ def test_opens_a_run(store: Store, key: str, mode: str) -> None:
         await pilot.press("j", "j", key)
         await until(pilot, lambda: pilot.app.current_mode == mode)
 
-    assert used(steps).run_id == 4
+    assert used(steps).session.run_id == 4
 
 
 def test_marks_and_compares(store: Store) -> None:
     async def steps(pilot: Pilot[int]) -> None:
         await pilot.press("space", "space", "k", "space", "space")
-        assert pilot.app.marked == [6, 4]  # type: ignore[attr-defined]
+        assert pilot.app.session.marked == [6, 4]  # type: ignore[attr-defined]
         assert "2 marked" in words(pilot, "#count")
         assert screen_text(pilot).count("✓") == 2
         await pilot.press("c")
         await until(pilot, lambda: pilot.app.current_mode == "compare")
 
-    assert used(steps).marked == [6, 4]
+    assert used(steps).session.marked == [6, 4]
 
 
 def test_compares_the_run_under_the_cursor_where_none_is_marked(store: Store) -> None:
@@ -460,7 +460,7 @@ def test_compares_the_run_under_the_cursor_where_none_is_marked(store: Store) ->
         await pilot.press("j", "c")
         await until(pilot, lambda: pilot.app.current_mode == "compare")
 
-    assert used(steps).marked == [5]
+    assert used(steps).session.marked == [5]
 
 
 def test_clones(store: Store) -> None:
@@ -469,7 +469,7 @@ def test_clones(store: Store) -> None:
         await until(pilot, lambda: pilot.app.current_mode == "new")
 
     app = used(steps)
-    assert app.draft is None or app.draft == (store.run(1).settings, "lenet5"), "the page New may have taken it already"
+    assert app.session.draft is None or app.session.draft == (store.run(1).settings, "lenet5"), "New may have taken it already"
 
 
 def test_renames_and_notes(store: Store) -> None:

@@ -353,7 +353,7 @@ def test_a_settings_newest_run_is_opened(store: Store, keys: list[str], mode: st
     async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
         await pilot.press("enter", *keys)
         await until(pilot, lambda: pilot.app.current_mode == mode)
-        assert page.convtui.run_id == 2
+        assert page.session.run_id == 2
 
     used(steps)
 
@@ -362,7 +362,7 @@ def test_a_settings_runs_are_compared(store: Store) -> None:
     async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
         await pilot.press("enter", "c")
         await until(pilot, lambda: pilot.app.current_mode == "compare")
-        assert page.convtui.marked == [1, 2]
+        assert page.session.marked == [1, 2]
 
     used(steps)
 
@@ -454,7 +454,7 @@ def test_a_form_says_what_cannot_be_and_stays(store: Store) -> None:
 
 def test_queued_runs_are_taken_out_again(store: Store) -> None:
     async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
-        session = page.convtui.session
+        session = page.session
         with session.generators:  # nothing is trained meanwhile
             await pilot.press("enter", "s")
             await until(pilot, lambda: isinstance(pilot.app.screen, Queueing))

@@ -10,7 +10,7 @@ import signal
 import threading
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from textual import work
 from textual.app import App
@@ -25,16 +25,14 @@ from convtui.engine.errors import ConvtuiError, UsageError
 from convtui.tui.app import settings
 from convtui.tui.app.driver import lasting
 from convtui.tui.app.garbage import Permanent
+from convtui.tui.app.messages import CompareRuns, EditSettings, Failed, ShowPage, ShowRun
 from convtui.tui.app.page import Page
-from convtui.tui.app.pages import PAGES
+from convtui.tui.app.pages import PAGES, Entry
 from convtui.tui.app.palette import Keys
 from convtui.tui.app.themes import DARK, LIGHT
 from convtui.tui.log import log
 from convtui.tui.render.text import clean, counted
 from convtui.tui.session.session import Session
-
-if TYPE_CHECKING:
-    from convtui.engine.spec import RunSpec
 
 LOOKED_AT_SECONDS = 0.5
 """Between two looks whether the store has changed."""
@@ -47,15 +45,10 @@ class ConvtuiApp(App[int]):
 
     TITLE = "convtui"
     # Those of the pages too: else everything is parsed anew when one of them is first opened.
-    CSS_PATH: ClassVar[Any] = ["app.tcss", *(f"{name}/page.tcss" for name in PAGES)]
+    CSS_PATH: ClassVar[Any] = ["app.tcss", *(f"{entry.name}/page.tcss" for entry in PAGES)]
     COMMANDS: ClassVar[Any] = {Keys}
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("1", "page('runs')", "Runs", show=False),
-        Binding("2", "page('new')", "New", show=False),
-        Binding("3", "page('live')", "Live", show=False),
-        Binding("4", "page('look')", "Look", show=False),
-        Binding("5", "page('compare')", "Compare", show=False),
-        Binding("6", "page('studies')", "Studies", show=False),
+        *(Binding(str(digit), f"page({entry.name!r})", entry.title, show=False) for digit, entry in enumerate(PAGES, 1)),
         Binding("q", "leave", "Quit"),
         Binding("question_mark", "keys", "Keys", key_display="?"),
         Binding("ctrl+q", "leave", "Quit", show=False),  # also where letters are written
@@ -64,19 +57,13 @@ class ConvtuiApp(App[int]):
     about: reactive[str] = reactive("")
     """The store and the device, for the top bar."""
 
-    SCREENS: ClassVar[dict[str, Any]] = dict(PAGES)
-    MODES: ClassVar[dict[str, Any]] = {name: name for name in PAGES}
-
     def __init__(self, session: Session) -> None:
         super().__init__()
         self._settings = settings.load()
         self.session = session
-        self.run_id: int | None = None
-        """The run that Live and Look show."""
-        self.marked: list[int] = []
-        """The runs that Compare shows."""
-        self.draft: tuple[RunSpec, str] | None = None
-        """Settings and preset that the page New begins with, put there by a clone."""
+        self._pages: dict[str, Page] = {}
+        for entry in PAGES:
+            self.add_mode(entry.name, partial(self._page, entry))
         self._version = -1
         self._permanent = Permanent()
         self._leaving = False
@@ -122,17 +109,18 @@ class ConvtuiApp(App[int]):
     def _opened(self) -> None:
         self._look_at_store()
         self.set_interval(LOOKED_AT_SECONDS, self._look_at_store)
-        self.set_timer(IDLE_SECONDS, self._prepare_charts)
+        self.set_timer(IDLE_SECONDS, self._prepare)
 
-    async def _prepare_charts(self) -> None:
-        """What the first charts would else wait for: their page's widgets and styles, plotext."""
-        if not self.is_screen_installed("live"):
-            return  # the application is being left
+    async def _prepare(self) -> None:
+        """What the first switch to another page would wait for: modules, and the widgets and styles of the first charts."""
+        if self._leaving:
+            return
+        live = next(entry for entry in PAGES if entry.name == "live")
         # As the first switch to the page does it; Textual has no public word for doing it ahead.
-        page, mounted = self._get_screen("live")
+        page, mounted = self._get_screen(self._page(live))
         await mounted
         page._css_update_count = self._css_update_count  # its styles are new: the switch need not parse all of them twice
-        self.run_worker(lambda: importlib.import_module("plotext"), thread=True, group="ahead")
+        self.run_worker(_import_ahead, thread=True, group="ahead")
 
     def _look_at_store(self) -> None:
         """A few microseconds where nothing has changed."""
@@ -178,25 +166,34 @@ class ConvtuiApp(App[int]):
         self.switch_mode(name)
         self.call_after_refresh(self._tell_page)
 
-    def open_live(self, run_id: int) -> None:
-        """Show a run's charts."""
-        self.run_id = run_id
-        self.action_page("live")
+    def _page(self, entry: Entry) -> Page:
+        if entry.name not in self._pages:
+            module = importlib.import_module(f"{__package__}.{entry.name}.page")
+            self._pages[entry.name] = getattr(module, entry.page)(self.session)
+        return self._pages[entry.name]
 
-    def open_look(self, run_id: int) -> None:
-        """Open a run's net up."""
-        self.run_id = run_id
-        self.action_page("look")
+    def on_show_page(self, message: ShowPage) -> None:
+        """As its digit does."""
+        self.action_page(message.name)
 
-    def open_compare(self, run_ids: list[int]) -> None:
+    def on_show_run(self, message: ShowRun) -> None:
+        """Show its charts, or open its net."""
+        self.session.run_id = message.run_id
+        self.action_page(message.page)
+
+    def on_compare_runs(self, message: CompareRuns) -> None:
         """Lay runs over each other."""
-        self.marked = run_ids
+        self.session.marked = message.run_ids
         self.action_page("compare")
 
-    def open_new(self, spec: RunSpec | None = None, preset: str = "") -> None:
-        """Choose a net and train it; beginning with these settings if there are any."""
-        self.draft = None if spec is None else (spec, preset)
+    def on_edit_settings(self, message: EditSettings) -> None:
+        """Choose a net and train it."""
+        self.session.draft = None if message.spec is None else (message.spec, message.preset)
         self.action_page("new")
+
+    def on_failed(self, message: Failed) -> None:
+        """Tell why it could not be done."""
+        self.notify(clean(message.why), severity="warning", markup=False, timeout=8)
 
     def action_keys(self) -> None:
         """Show all keys of the page, or put them away."""
@@ -276,6 +273,12 @@ class ConvtuiApp(App[int]):
             if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
                 with contextlib.suppress(NotImplementedError):  # there are no such handlers on Windows
                     loop.add_signal_handler(number, partial(self._close, hand_on=hand_on, code=128 + number))
+
+
+def _import_ahead() -> None:
+    for entry in PAGES:
+        importlib.import_module(f"{__package__}.{entry.name}.page")
+    importlib.import_module("plotext")
 
 
 def _short(path: Path) -> str:

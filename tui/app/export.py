@@ -22,7 +22,7 @@ class TakingAway(Page):
         import shlex
 
         self.app.copy_to_clipboard(text)
-        line = shlex.join([*command, "--store", str(self.convtui.session.path)])
+        line = shlex.join([*command, "--store", str(self.session.path)])
         told = f"if it does not arrive, the terminal takes none (OSC 52): p saves a file, and this prints it: {line}"
         self.notify(clean(told), title=f"copied as Markdown: {what}", markup=False, timeout=8)
 
@@ -38,6 +38,6 @@ class TakingAway(Page):
             deliver(text.encode(), path)
         except UsageError as error:
             said = str(error)
-            self.convtui.call_later(lambda: self.notify(said, severity="error", markup=False))
+            self.app.call_later(lambda: self.notify(said, severity="error", markup=False))
         else:
-            self.convtui.call_later(lambda: self.notify(f"saved ./{path}", markup=False))
+            self.app.call_later(lambda: self.notify(f"saved ./{path}", markup=False))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.events import Resize
@@ -11,12 +11,10 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
+from convtui.tui.app.messages import Failed
 from convtui.tui.app.widgets.key_bar import KeyBar
 from convtui.tui.app.widgets.top_bar import TopBar
-
-if TYPE_CHECKING:
-    from convtui.tui.app.app import ConvtuiApp
-
+from convtui.tui.session.session import Session
 
 ROOMY = 110
 """Columns from which the keys at the bottom have room between them."""
@@ -36,6 +34,10 @@ class Page(Screen[None]):
     Page.too-small > #too-small { display: block; }
     """
 
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.session = session
+
     def compose(self) -> ComposeResult:
         yield TopBar(self.NAME)
         yield from self.body()
@@ -47,7 +49,7 @@ class Page(Screen[None]):
         self.call_after_refresh(self._look_first)
 
     def _look_first(self) -> None:
-        if self.convtui.session.is_open and self.is_current:
+        if self.session.is_open and self.is_current:
             self.store_changed()
 
     def on_resize(self, event: Resize) -> None:
@@ -61,10 +63,9 @@ class Page(Screen[None]):
         """What is between the bars."""
         raise NotImplementedError
 
-    @property
-    def convtui(self) -> ConvtuiApp:
-        """The application, typed."""
-        return cast("ConvtuiApp", self.app)
+    def warn(self, why: str) -> None:
+        """Tell why something cannot be; from any thread."""
+        self.post_message(Failed(why))
 
     def store_changed(self) -> None:
         """Something in the store has changed, or the page is shown again: called on the screen's thread, at most twice a

@@ -1,14 +1,31 @@
-"""The pages of the application, one file each."""
+"""The pages, in the order of the top bar: bar, keys, palette, style sheets and modes are made from this table."""
 
 from __future__ import annotations
 
-from convtui.tui.app.compare.page import ComparePage
-from convtui.tui.app.live.page import LivePage
-from convtui.tui.app.look.page import LookPage
-from convtui.tui.app.new.page import NewPage
-from convtui.tui.app.page import Page
-from convtui.tui.app.runs.page import RunsPage
-from convtui.tui.app.studies.page import StudiesPage
+from dataclasses import dataclass
 
-PAGES: dict[str, type[Page]] = {page.NAME: page for page in (RunsPage, NewPage, LivePage, LookPage, ComparePage, StudiesPage)}
-"""Mode -> page, in the order of the top bar."""
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One page. Its class is in the module `page` of the folder `name`, which is imported when the page is first shown."""
+
+    name: str
+    """Of its folder and its mode."""
+    page: str
+    """Name of its class."""
+
+    @property
+    def title(self) -> str:
+        """As people read it."""
+        return self.name.title()
+
+
+PAGES = (
+    Entry("runs", "RunsPage"),
+    Entry("new", "NewPage"),
+    Entry("live", "LivePage"),
+    Entry("look", "LookPage"),
+    Entry("compare", "ComparePage"),
+    Entry("studies", "StudiesPage"),
+)
+"""Digits from 1 on show them."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
-from convtui.tui.app.widgets.top_bar import PAGES
+from convtui.tui.app.pages import PAGES
 
 OF_TEXTUAL = ("Theme", "Screenshot")
 """What Textual offers and no key here does."""
@@ -31,8 +31,8 @@ class Keys(Provider):
             seen.add(binding.action)
             key = self.app.get_key_display(binding)
             yield binding.description, f"key {key}", partial(self._run, f"{_namespace(active.node)}{binding.action}")
-        for number, page in enumerate(PAGES, 1):
-            yield f"Go to {page.title()}", f"key {number}", partial(self._run, f"app.page('{page}')")
+        for digit, entry in enumerate(PAGES, 1):
+            yield f"Go to {entry.title}", f"key {digit}", partial(self._run, f"app.page({entry.name!r})")
         for command in self.app.get_system_commands(self.screen):
             if command.title in OF_TEXTUAL:
                 yield command.title, command.help, command.callback

@@ -1,4 +1,4 @@
-"""What the application does outside of the screen: one store, and one thread that trains in it.
+"""What the application does outside of the screen: one store, one thread that trains in it, and which runs the person has chosen.
 
 The thread pulls trainings into the store and tells the screens nothing: they read the store, as they do for runs of other
 processes, and ask through it (`Store.request`). So a training goes on whatever is on screen, and a screen never waits for it.
@@ -17,6 +17,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from convtui.engine.errors import ConvtuiError, UsageError
+from convtui.tui.log import log
 from convtui.tui.session.between_pulls import BetweenPulls
 
 if TYPE_CHECKING:
@@ -64,6 +65,14 @@ class Session:
         """What the thread does before a run's first step, in a few words; empty once it trains."""
         self.generators = threading.Lock()
         """Held by whoever draws from torch's global generators: a training, or a trial of settings, which gives way to it."""
+        self.run_id: int | None = None
+        """The run that Live and Look show; None for the newest."""
+        self.marked: list[int] = []
+        """The runs that Compare shows, in the order in which they were marked."""
+        self.draft: tuple[RunSpec, str] | None = None
+        """Settings that the page New takes up when it is shown next, and their preset."""
+        self.deleted: list[list[int]] = []
+        """Runs that go when the session is closed, those of one answer together."""
         self._store: Store | None = None
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._waiting: list[_Job] = []
@@ -112,6 +121,11 @@ class Session:
     def starting(self) -> int:
         """How many runs a person has asked for that are not in the store yet."""
         return self._starting
+
+    @property
+    def hidden(self) -> set[int]:
+        """The runs that are deleted as far as people are concerned."""
+        return {run_id for group in self.deleted for run_id in group}
 
     # -------------------------------------------------------------------------------------------------- what is asked
 
@@ -218,7 +232,7 @@ class Session:
             self._thread.join()
 
     def close(self) -> None:
-        """Stop, let go of what never began, and close the store; a second time does nothing."""
+        """Stop, let go of what never began, delete what was to be deleted, and close the store; a second time does nothing."""
         self.stop()
         with self._lock:
             waiting, self._waiting = self._waiting, []
@@ -226,7 +240,16 @@ class Session:
         if closing and self._store is not None:
             for job in waiting:
                 self._store.dequeue(job.run, "stopped", "the application was left before its turn came")
+            for run_id in self.hidden:
+                self._delete(run_id)
             self._store.close()
+
+    def _delete(self, run_id: int) -> None:
+        """A run that another process has claimed meanwhile stays."""
+        try:
+            self.store.delete(run_id)
+        except ConvtuiError as error:
+            log(error)
 
     # ------------------------------------------------------------------------------------------------------ the thread
 
@@ -259,8 +282,6 @@ class Session:
                 self._say(f"run {job.run}: {error}", "error")
                 self._store_gives_up(job.run, str(error))
             except Exception as error:
-                from convtui.tui.log import log
-
                 self._say(f"run {job.run} failed: {type(error).__name__}: {error}; the full story is in {log(error)}", "error")
                 self._store_gives_up(job.run, f"{type(error).__name__}: {error}")
             finally:

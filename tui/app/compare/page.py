@@ -20,12 +20,14 @@ from convtui.engine.errors import ConvtuiError
 from convtui.tui.app.compare.reader import METRICS, Compared, Reader, settings_text
 from convtui.tui.app.dialogs.menu import Menu
 from convtui.tui.app.export import TakingAway
+from convtui.tui.app.messages import ShowPage, ShowRun
 from convtui.tui.app.widgets.chart import Chart
 from convtui.tui.app.widgets.chart_grid import Crossing
 from convtui.tui.app.widgets.text_table import Head, Row, TextTable
 from convtui.tui.render.comparison import DROPPED, FLUSH_RIGHT, baseline_of, cells, heads, markdown
 from convtui.tui.render.status import COLOURS
 from convtui.tui.render.text import clean, counted
+from convtui.tui.session.session import Session
 
 ROOMY = (150, 50)
 """Columns and rows from which there is room for four charts."""
@@ -84,8 +86,8 @@ class ComparePage(Crossing, TakingAway):
             self.asked = asked
             self.compared = compared
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
         self.compared: Compared | None = None
         """What is shown."""
         self.pinned: int | None = None
@@ -133,27 +135,24 @@ class ComparePage(Crossing, TakingAway):
 
     def store_changed(self) -> None:
         """Read the marked runs again."""
-        if self.has_class("empty") == bool(self.convtui.marked):
-            self.set_class(not self.convtui.marked, "empty")
+        if self.has_class("empty") == bool(self.session.marked):
+            self.set_class(not self.session.marked, "empty")
             self.refresh_bindings()  # makes the whole footer anew: not at every look
         if self._reading:
             self._again = True
-        elif self.convtui.marked:
+        elif self.session.marked:
             self._reading = True
-            self._read(list(self.convtui.marked), self.measure)
+            self._read(list(self.session.marked), self.measure)
 
     @work(thread=True, group="read")
     def _read(self, run_ids: list[int], measure: str) -> None:
         compared = None
         try:
-            compared = self._reader.read(self.convtui.session.store, run_ids, measure)
+            compared = self._reader.read(self.session.store, run_ids, measure)
         except ConvtuiError as error:
-            self.convtui.call_later(self._trouble, str(error))
+            self.warn(str(error))
         finally:
             self.post_message(self.Read(run_ids, compared))
-
-    def _trouble(self, text: str) -> None:
-        self.notify(clean(text), severity="warning", markup=False, timeout=8)
 
     @on(Read)
     def _take(self, event: Read) -> None:
@@ -161,7 +160,7 @@ class ComparePage(Crossing, TakingAway):
         if event.compared is not None:
             gone = set(event.asked) - {outcome.run for outcome in event.compared.comparison.outcomes}
             if gone:  # deleted elsewhere
-                self.convtui.marked = [run_id for run_id in self.convtui.marked if run_id not in gone]
+                self.session.marked = [run_id for run_id in self.session.marked if run_id not in gone]
                 self._again = True
             if event.compared != self.compared:
                 self.compared = event.compared
@@ -231,7 +230,7 @@ class ComparePage(Crossing, TakingAway):
     def action_open(self) -> None:
         """The charts of the run at the cursor."""
         if self.run_id is not None:
-            self.convtui.open_live(self.run_id)
+            self.post_message(ShowRun(self.run_id, "live"))
 
     def action_pin(self) -> None:
         """Tell the others as differences to the run at the cursor; a second time as they are."""
@@ -268,7 +267,7 @@ class ComparePage(Crossing, TakingAway):
         if self.crossed:
             self.cross(None)
         else:
-            self.convtui.action_page("runs")
+            self.post_message(ShowPage("runs"))
 
     def action_copy(self) -> None:
         """Put the tables on the clipboard."""
@@ -291,4 +290,4 @@ class ComparePage(Crossing, TakingAway):
         """Without runs there is nothing to show otherwise."""
         if action == "split" and self.has_class("four"):
             return False
-        return not (action in _NEEDS_RUNS and not self.convtui.marked)
+        return not (action in _NEEDS_RUNS and not self.session.marked)

@@ -15,6 +15,7 @@ from convtui.tui.app.dialogs.questions import Writing
 from convtui.tui.app.live.reader import Entry
 from convtui.tui.app.page import Page
 from convtui.tui.render.text import clean, compact
+from convtui.tui.session.session import Session
 
 if TYPE_CHECKING:
     from convtui.engine.store import RequestKind, Run, Store
@@ -46,8 +47,8 @@ class Steering(Page):
         asked: Asked
         taken: bool
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
         self.asked: list[Asked] = []
         """Not answered yet."""
         self._toggled: tuple[Run, RequestKind] | None = None
@@ -65,10 +66,6 @@ class Steering(Page):
     def say(self, text: str, severity: str = "info", instead: Entry | None = None) -> Entry:
         """A line among the run's messages, in place of another if there is one."""
         raise NotImplementedError
-
-    def trouble(self, text: str) -> None:
-        """Say that something cannot be."""
-        self.notify(clean(text), severity="warning", markup=False, timeout=8)
 
     def action_pause(self) -> None:
         """Pause, or go on."""
@@ -105,15 +102,15 @@ class Steering(Page):
     def _ask(self, run: Run, kind: RequestKind, value: float | None = None) -> None:
         text = f"{ASKED[kind]}{'' if value is None else f' ×{compact(value)}'}"
         try:
-            store = self.convtui.session.store
-            if kind == "stop" and self.convtui.session.take_out([run.id]):
+            store = self.session.store
+            if kind == "stop" and self.session.take_out([run.id]):
                 self.app.call_later(self.say, "taken out of the queue: it never began")
                 return
             request = store.request(run.id, kind, value)
         except RunBusy as error:
             self.app.call_later(self._nobody, text, str(error))
         except ConvtuiError as error:
-            self.app.call_later(self.trouble, str(error))
+            self.warn(str(error))
         else:
             self.app.call_later(self._was_asked, request.id, run.id, text)
 
@@ -123,7 +120,7 @@ class Steering(Page):
 
     def _nobody(self, asked: str, why: str) -> None:
         self.say(f"{asked}: nobody has this run in hand", "warning")
-        self.trouble(why)
+        self.warn(why)
 
     def ask_whether_taken(self, store: Store, asked: list[Asked]) -> None:
         """Look what became of requests; for a thread. Raises StoreError."""
@@ -151,19 +148,19 @@ class Steering(Page):
         if self.run is not None and self.run.status == "paused":
             self._ask(self.run, "continue")
         elif self.run is not None:
-            self.convtui.session.announce()
+            self.session.announce()
             self._resume(self.run.id)
 
     @work(thread=True, group="ask")
     def _resume(self, run_id: int) -> None:
         try:
-            self.convtui.session.resume(run_id)
+            self.session.resume(run_id)
         except ConvtuiError as error:
-            self.app.call_later(self.trouble, str(error))
+            self.warn(str(error))
         else:
             self.app.call_later(self.say, "goes on here, from its last checkpoint")
         finally:
-            self.convtui.session.announced()
+            self.session.announced()
 
     def action_note(self) -> None:
         """Write a note beside it."""
@@ -180,7 +177,7 @@ class Steering(Page):
     @work(thread=True, group="ask")
     def _set_note(self, run_id: int, note: str) -> None:
         try:
-            self.convtui.session.store.set_note(run_id, note)
+            self.session.store.set_note(run_id, note)
         except ConvtuiError as error:
-            self.app.call_later(self.trouble, str(error))
+            self.warn(str(error))
         self.app.call_later(self.look)

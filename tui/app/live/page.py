@@ -22,12 +22,14 @@ from convtui.tui.app.live.controls import Asked, Steering
 from convtui.tui.app.live.device_line import DeviceLine
 from convtui.tui.app.live.reader import Entry, Reader, Seen
 from convtui.tui.app.live.status_line import clock, standing
+from convtui.tui.app.messages import ShowRun
 from convtui.tui.app.widgets.chart import Chart
 from convtui.tui.app.widgets.chart_grid import Crossing
 from convtui.tui.render.chart import Plot
 from convtui.tui.render.run_summary import BETWEEN
 from convtui.tui.render.series_lines import AXES, SMOOTHINGS, Options
 from convtui.tui.render.text import clean
+from convtui.tui.session.session import Session
 
 if TYPE_CHECKING:
     from convtui.engine.store import Run
@@ -102,8 +104,8 @@ class LivePage(Crossing, Steering):
         sketched: bool = False
         """Whether the charts are only sketches yet."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
         self.seen: Seen | None = None
         """The run on the screen; None where there is none."""
         self.options = Options()
@@ -178,7 +180,7 @@ class LivePage(Crossing, Steering):
     def store_changed(self) -> None:
         """Words at once, charts when it is time for them."""
         self._behind = True
-        self.look(charts=self._is_time() or self.run is None or self.convtui.run_id not in (None, self.run.id))
+        self.look(charts=self._is_time() or self.run is None or self.session.run_id not in (None, self.run.id))
 
     def _is_time(self) -> bool:
         return time.monotonic() - self._charted >= CHARTED_SECONDS
@@ -194,7 +196,7 @@ class LivePage(Crossing, Steering):
 
     def look(self, *, charts: bool = True) -> None:
         """Look at the run anew, in a thread, and at its charts too; while one looks already, once more after it."""
-        if not self.convtui.session.is_open:
+        if not self.session.is_open:
             return
         self._again = self._looking
         if charts:
@@ -205,14 +207,14 @@ class LivePage(Crossing, Steering):
             if charts:
                 self._behind, self._charted = False, time.monotonic()
                 wanted = [(place, self.groups[place]) for place in range(len(self.charts))]
-            self._look(self.convtui.run_id, wanted, self.options, list(self.asked))
+            self._look(self.session.run_id, wanted, self.options, list(self.asked))
 
     @work(thread=True, group="look")
     def _look(self, run_id: int | None, wanted: list[tuple[int, str]], options: Options, asked: list[Asked]) -> None:
         # Messages are posted, not called: a thread that waits for the screen would keep the application from leaving.
         trouble, sketched = "", False
         try:
-            store = self.convtui.session.store
+            store = self.session.store
             seen = self._reader.look(store, run_id)
             plots: list[tuple[int, Plot]] = []
             if seen is not None:
@@ -235,12 +237,12 @@ class LivePage(Crossing, Steering):
         if looked.last:
             self._looking = False
             if looked.trouble:
-                self.trouble(looked.trouble)
+                self.warn(looked.trouble)
             if self._again:
                 self.look(charts=self._behind and self._is_time())
             elif looked.sketched:
                 self.set_timer(SKETCH_SECONDS, self.look)  # not at once: reading it all would keep the sketch from being drawn
-        elif looked.run != self.convtui.run_id:
+        elif looked.run != self.session.run_id:
             return
         elif looked.chart is not None:
             self.query_one(f"#chart-{looked.chart}", Chart).plot = looked.plot
@@ -283,7 +285,7 @@ class LivePage(Crossing, Steering):
         """What is wrong, or what is being done before the first step, or what is trained and how."""
         if self.seen is None or self.run is None:
             return
-        session, run = self.convtui.session, self.run
+        session, run = self.session, self.run
         doing = session.activity if run.id == session.training else ""
         if run.status == "queued" and not doing:
             doing = "waits for its turn" if run.id in session.in_hand else "waits for a process to take it in hand"
@@ -337,7 +339,7 @@ class LivePage(Crossing, Steering):
     def action_look(self) -> None:
         """Open its net up."""
         if self.run is not None:
-            self.convtui.open_look(self.run.id)
+            self.post_message(ShowRun(self.run.id, "look"))
 
     def action_log(self) -> None:
         """The upward axis logarithmic, or not."""

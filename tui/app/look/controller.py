@@ -32,6 +32,7 @@ from convtui.tui.session.inspector import (
     Wanted,
     in_words,
 )
+from convtui.tui.session.session import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +53,8 @@ class Asking(Keeping):
             super().__init__()
             self.told = told
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
         self._looking: Looking | None = None
         self._asked: Asked | None = None
         self._about: About | None = None
@@ -96,7 +97,7 @@ class Asking(Keeping):
     def store_changed(self) -> None:
         """Open the run that is meant now; tell of newer weights."""
         if self._looking is None:
-            session = self.convtui.session
+            session = self.session
             self._looking = Looking(
                 lambda: session.store,
                 lambda told: self.post_message(self.Heard(told)),
@@ -104,9 +105,9 @@ class Asking(Keeping):
                 data_dir=session.data_dir,
                 between_pulls=session.between_pulls,
             )
-            self._open(self.convtui.run_id)
-        elif self.convtui.run_id is not None and self.convtui.run_id != self._run_wanted:
-            self._open(self.convtui.run_id)
+            self._open(self.session.run_id)
+        elif self.session.run_id is not None and self.session.run_id != self._run_wanted:
+            self._open(self.session.run_id)
         elif self._asked is not None and self._about is None and self._refused:
             self._ask(self._asked)
         else:
@@ -120,13 +121,13 @@ class Asking(Keeping):
         about, asked = self._about, self._asked
         if about is None or asked is None or asked.epoch != "last" or about.epoch is None or about.notes:
             return ""  # newer ones that are damaged are no news
-        in_training = self.convtui.session.training == about.run
+        in_training = self.session.training == about.run
         if about.in_training:
             return "R shows it now" if in_training else "training has ended, R shows the last weights"
         if in_training:
             return "in training here, R shows it now"
         try:
-            store = self.convtui.session.store
+            store = self.session.store
             kept = store.checkpoints(about.run)
             if store.run(about.run).end_step is not None:
                 return ""  # it went back to these weights

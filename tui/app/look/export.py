@@ -33,7 +33,7 @@ class Keeping(Panes):
         """Put the line that shows the same in a shell on the clipboard, and show it."""
         if self.asked is None or self.asked.run is None or not self.asked.view:
             return
-        session = self.convtui.session
+        session = self.session
         line = command(self.asked, store=session.path, device=session.device, data_dir=session.data_dir)
         self.app.copy_to_clipboard(line)
         later = self.seen is not None and self.seen.step is not None

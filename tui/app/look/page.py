@@ -87,7 +87,7 @@ class LookPage(Asking):
         there = [epoch for epoch in about.epochs if (epoch - here) * by > 0]
         if there:
             epoch = str(min(there) if by > 0 else max(there))
-        elif by > 0 and asked.epoch.isdigit() and self.convtui.session.training == about.run:
+        elif by > 0 and asked.epoch.isdigit() and self.session.training == about.run:
             epoch = "last"
         else:
             kept = ", ".join(map(str, about.epochs)) or "none"

@@ -15,6 +15,7 @@ from convtui.tui.app.look.sheet_view import SheetView
 from convtui.tui.app.look.view_bar import Views
 from convtui.tui.app.look.view_options import ViewOptions
 from convtui.tui.app.page import Page
+from convtui.tui.session.session import Session
 
 WIDE = 110
 """Columns from which the layers and the options stand beside the picture."""
@@ -25,8 +26,8 @@ TALL = 30
 class Panes(Page):
     """The widgets, and the keys that fold them away."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
         self._folded: dict[str, bool] = {}
         """Pane -> whether it is folded away, where a person has said so."""
 

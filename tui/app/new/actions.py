@@ -10,8 +10,10 @@ from textual.message import Message
 from textual.worker import get_current_worker
 
 from convtui.engine.errors import ConvtuiError
+from convtui.tui.app.messages import ShowRun
 from convtui.tui.app.page import Page
 from convtui.tui.render.text import clean, size
+from convtui.tui.session.session import Session
 
 if TYPE_CHECKING:
     from convtui.engine.presets import Preset
@@ -37,8 +39,8 @@ class NewActions(Page):
             super().__init__()
             self.why = why
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
         self._starting = False
 
     @property
@@ -120,12 +122,12 @@ class NewActions(Page):
 
         def chosen(name: str | None) -> None:
             if name is not None:
-                self.convtui.session.device = name
+                self.session.device = name
                 self.show_draft()
 
         # Somebody who did not wait may be on another page, or in another menu.
         if self.app.screen is self:
-            self.app.push_screen(Menu(options, self.convtui.session.device, "device"), chosen)
+            self.app.push_screen(Menu(options, self.session.device, "device"), chosen)
 
     # ------------------------------------------------------------------------------------------------ trying, keeping
 
@@ -158,19 +160,19 @@ class NewActions(Page):
         """Train it, after those already queued here."""
         if self._starting or not self._usable():
             return
-        if not self.convtui.session.is_open:
+        if not self.session.is_open:
             self.notify("the store is still being opened", timeout=2)
             return
         form = self.form
         self.trying.end()
         self._starting = True
-        self.convtui.session.announce()
+        self.session.announce()
         name = form.texts["name"].strip() or form.draft.preset or "run"
         self._start(form.draft.spec, name, form.draft.preset, form.texts["note"].strip(), form.draft.named)
 
     @work(thread=True, group="start")
     def _start(self, spec: RunSpec, name: str, preset: str, note: str, named: bool) -> None:
-        session = self.convtui.session
+        session = self.session
         started, why = None, "it could not be started"
         try:
             from convtui.engine.data.preview import count
@@ -197,4 +199,4 @@ class NewActions(Page):
         self._starting = False
         self.form.texts |= {"name": "", "note": ""}
         self.form.show()
-        self.convtui.open_live(event.run_id)
+        self.post_message(ShowRun(event.run_id, "live"))

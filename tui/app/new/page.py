@@ -16,6 +16,7 @@ from textual.widgets import Static
 
 from convtui.tui.app.new.actions import NewActions
 from convtui.tui.render.text import clean
+from convtui.tui.session.session import Session
 
 if TYPE_CHECKING:
     from convtui.engine.spec import RunSpec
@@ -66,8 +67,8 @@ class NewPage(NewActions):
             self.number = number
             self.facts = facts
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
         self._asked = 0
         self._looked_at: tuple[RunSpec, str, bool] | None = None
         self._composed = False
@@ -140,10 +141,10 @@ class NewPage(NewActions):
         self._clone()
 
     def _clone(self) -> None:
-        if self.convtui.draft is None or not self._composed:
+        if self.session.draft is None or not self._composed:
             return
-        spec, name = self.convtui.draft
-        self.convtui.draft = None
+        spec, name = self.session.draft
+        self.session.draft = None
         known = self.presets()
         draft = self.form.draft
         before = draft.now()
@@ -154,7 +155,7 @@ class NewPage(NewActions):
     def show_draft(self) -> None:
         """Everything that follows from the draft."""
         form = self.form
-        form.texts |= {"preset": form.draft.preset or "none", "device": self.convtui.session.device}
+        form.texts |= {"preset": form.draft.preset or "none", "device": self.session.device}
         form.show()
         self._follow()
 
@@ -187,7 +188,7 @@ class NewPage(NewActions):
     def _look(self) -> None:
         """Ask for the facts of the settings as they are, once they have settled."""
         draft = self.form.draft
-        wanted = draft.spec, self.convtui.session.device, draft.named
+        wanted = draft.spec, self.session.device, draft.named
         if wanted == self._looked_at:
             return
         self._looked_at = wanted
@@ -201,7 +202,7 @@ class NewPage(NewActions):
         from convtui.tui.app.new.net_panel import facts
 
         if number == self._asked:
-            self.post_message(self.Known(number, facts(spec, self.convtui.session.data_dir, named=named)))
+            self.post_message(self.Known(number, facts(spec, self.session.data_dir, named=named)))
 
     @on(Known)
     def _known(self, event: Known) -> None:
@@ -223,7 +224,7 @@ class NewPage(NewActions):
     def _look_at_images(self) -> None:
         """Have those read that are on show."""
         if self.images.display:
-            self.images.look(self.form.draft.spec.data, self.convtui.session.data_dir)
+            self.images.look(self.form.draft.spec.data, self.session.data_dir)
 
     def on_resize(self, _event: Resize) -> None:
         """Images may have room that had none."""
@@ -251,7 +252,7 @@ class NewPage(NewActions):
 
     def action_examples(self) -> None:
         """Other images of the same classes."""
-        self.images.others(self.convtui.session.data_dir)
+        self.images.others(self.session.data_dir)
 
     def action_classes(self, pages: int) -> None:
         """The images of the classes that had no room."""

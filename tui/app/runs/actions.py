@@ -13,6 +13,7 @@ from textual import work
 from convtui.engine.errors import ConvtuiError, RunBusy, UsageError
 from convtui.engine.statuses import CLAIMED
 from convtui.tui.app.dialogs.questions import Asking, Writing
+from convtui.tui.app.messages import CompareRuns, EditSettings, ShowRun
 from convtui.tui.app.page import Page
 from convtui.tui.app.runs.rows import Line
 from convtui.tui.app.runs.table import RunTable
@@ -29,11 +30,6 @@ NAMED = 6
 class RunActions(Page):
     """The half of the page that changes things. Deleted runs are out of sight at once, and out of the store at the end."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.deleted: list[list[int]] = []
-        """Runs that go when the program closes, those of one answer together."""
-
     @property
     def table(self) -> RunTable:
         """The table."""
@@ -48,17 +44,12 @@ class RunActions(Page):
         raise NotImplementedError
 
     @property
-    def hidden(self) -> set[int]:
-        """The runs that are deleted as far as people are concerned."""
-        return {run_id for group in self.deleted for run_id in group}
-
-    @property
     def chosen(self) -> list[Line]:
         """The marked runs where the cursor is on one of them, else the run under the cursor."""
         line = self.table.line
         if line is None:
             return []
-        marked = set(self.convtui.marked)
+        marked = set(self.session.marked)
         return [each for each in self.table.lines if each.id in marked] if line.id in marked else [line]
 
     # ---------------------------------------------------------------------------------------------------------- other pages
@@ -66,22 +57,22 @@ class RunActions(Page):
     def action_open(self) -> None:
         """Its charts."""
         if self.table.line is not None:
-            self.convtui.open_live(self.table.line.id)
+            self.post_message(ShowRun(self.table.line.id, "live"))
 
     def action_look(self) -> None:
         """Its net, opened up."""
         if self.table.line is not None:
-            self.convtui.open_look(self.table.line.id)
+            self.post_message(ShowRun(self.table.line.id, "look"))
 
     def action_compare(self) -> None:
         """The marked runs over each other, or the one under the cursor alone."""
         if self.table.line is not None:
-            self.convtui.open_compare(list(self.convtui.marked) or [self.table.line.id])
+            self.post_message(CompareRuns(list(self.session.marked) or [self.table.line.id]))
             self.marks_changed()
 
     def action_new(self) -> None:
         """Choose a net and train it."""
-        self.convtui.open_new()
+        self.post_message(EditSettings())
 
     def action_clone(self) -> None:
         """A new run that begins with this one's settings."""
@@ -91,12 +82,12 @@ class RunActions(Page):
     @work(thread=True, group="act")
     def _clone(self, run_id: int) -> None:
         try:
-            run = self.convtui.session.store.run(run_id)
+            run = self.session.store.run(run_id)
             spec, preset = run.settings, run.preset
         except ConvtuiError as error:
-            self.convtui.call_later(self.trouble, str(error))
+            self.warn(str(error))
             return
-        self.convtui.call_later(self.convtui.open_new, spec, preset)
+        self.post_message(EditSettings(spec, preset))
 
     # -------------------------------------------------------------------------------------------------------------- marking
 
@@ -105,8 +96,8 @@ class RunActions(Page):
         line = self.table.line
         if line is None:
             return
-        marked = self.convtui.marked
-        self.convtui.marked = [run_id for run_id in marked if run_id != line.id] if line.id in marked else [*marked, line.id]
+        marked = self.session.marked
+        self.session.marked = [run_id for run_id in marked if run_id != line.id] if line.id in marked else [*marked, line.id]
         self.marks_changed()
         self.table.action_move(1)
 
@@ -142,7 +133,7 @@ class RunActions(Page):
         line = self.table.line
         if line is None:
             return
-        path = self.convtui.session.path
+        path = self.session.path
         letters = re.sub(r"[^\w.-]+", "-", line.name, flags=re.ASCII).strip("-.") or "run"
         out = path.absolute().with_name(f"run-{line.id}-{letters[:60]}.csv")
 
@@ -168,7 +159,7 @@ class RunActions(Page):
 
     def _start(self, what: Callable[[Store], str | None]) -> None:
         """Do what starts a training here; from now on it counts when the application is left."""
-        session = self.convtui.session
+        session = self.session
         session.announce()
 
         def start(store: Store) -> str | None:
@@ -186,7 +177,7 @@ class RunActions(Page):
             return f"run {line.id} is asked to go on"
         if run.status == "running":
             raise RunBusy(f"run {line.id} is running: there is nothing to resume")
-        self.convtui.session.resume(line.id, spec)
+        self.session.resume(line.id, spec)
         return f"run {line.id} {line.name} goes on here"
 
     def _train_to(self, line: Line, total: str | None) -> None:
@@ -213,7 +204,7 @@ class RunActions(Page):
             return
         busy = next((line for line in lines if line.status in CLAIMED), None)
         if busy is not None:
-            self.trouble(f"run {busy.id} {busy.name} is {busy.status}: stop it first (enter, then s), then delete it")
+            self.warn(f"run {busy.id} {busy.name} is {busy.status}: stop it first (enter, then s), then delete it")
         elif lines:
             self._weigh(lines)
 
@@ -226,7 +217,7 @@ class RunActions(Page):
         question.append(f"\nand {len(ids) - NAMED} more" if len(ids) > NAMED else "")
 
         def take_out(_: Store) -> str:
-            out = self.convtui.session.take_out(ids)
+            out = self.session.take_out(ids)
             return f"{counted(len(out))} taken out of the queue" if out else "they have begun already"
 
         def answered(yes: bool | None) -> None:
@@ -238,9 +229,9 @@ class RunActions(Page):
     @work(thread=True, group="act")
     def _weigh(self, lines: list[Line]) -> None:
         try:
-            kept = {line.id: self.convtui.session.store.checkpoints(line.id) for line in lines}
+            kept = {line.id: self.session.store.checkpoints(line.id) for line in lines}
         except ConvtuiError as error:
-            self.convtui.call_later(self.trouble, str(error))
+            self.warn(str(error))
             return
         question = Text("Delete ", style="")
         question.append("this run?\n\n" if len(lines) == 1 else f"these {len(lines)} runs?\n\n")
@@ -255,13 +246,13 @@ class RunActions(Page):
         question.append(
             "\nOut of sight now; metrics and checkpoints go when convtui closes. Until then u brings it back.", style="dim"
         )
-        self.convtui.call_later(self._ask_to_delete, question, [line.id for line in lines])
+        self.app.call_later(self._ask_to_delete, question, [line.id for line in lines])
 
     def _ask_to_delete(self, question: Text, run_ids: list[int]) -> None:
         def answered(yes: bool | None) -> None:
             if yes:
-                self.deleted.append(run_ids)
-                self.convtui.marked = [run_id for run_id in self.convtui.marked if run_id not in run_ids]
+                self.session.deleted.append(run_ids)
+                self.session.marked = [run_id for run_id in self.session.marked if run_id not in run_ids]
                 self.show_lines()
                 self.marks_changed()
                 self.refresh_bindings()
@@ -270,25 +261,11 @@ class RunActions(Page):
 
     def action_undo(self) -> None:
         """Bring back what was deleted last."""
-        if self.deleted:
-            back = self.deleted.pop()
+        if self.session.deleted:
+            back = self.session.deleted.pop()
             self.show_lines()
             self.refresh_bindings()
             self.notify(f"{'run' if len(back) == 1 else 'runs'} {', '.join(map(str, back))} brought back", markup=False)
-
-    def on_unmount(self) -> None:
-        """The program closes: now what was deleted goes. A run that somebody has taken in hand meanwhile stays."""
-        if not self.deleted or not self.convtui.session.is_open:
-            return
-        from convtui.tui.log import log
-
-        store = self.convtui.session.store
-        for run_id in self.hidden:
-            try:
-                store.delete(run_id)
-            except ConvtuiError as error:
-                log(error)
-        store.close()
 
     # ------------------------------------------------------------------------------------------------------------ in a thread
 
@@ -296,20 +273,16 @@ class RunActions(Page):
     def act(self, what: Callable[[Store], str | None]) -> None:
         """Do it away from the screen, and say what it says; an error in its own words."""
         try:
-            said = what(self.convtui.session.store)
+            said = what(self.session.store)
         except ConvtuiError as error:
-            self.convtui.call_later(self.trouble, str(error))
+            self.warn(str(error))
             return
-        self.convtui.call_later(self._done, said)
+        self.app.call_later(self._done, said)
 
     def _done(self, said: str | None) -> None:
         if said:
             self.notify(clean(said), markup=False)
         self.store_changed()
-
-    def trouble(self, text: str) -> None:
-        """Say that something cannot be."""
-        self.notify(clean(text), severity="warning", markup=False, timeout=8)
 
 
 def _more_than(epochs: int) -> Callable[[str], None]:

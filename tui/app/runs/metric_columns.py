@@ -13,6 +13,7 @@ from convtui.tui.app.runs.metric_column import Measured, names_to_choose
 from convtui.tui.app.runs.rows import COLUMNS, Column, Line
 from convtui.tui.app.runs.table import RunTable
 from convtui.tui.render.text import clean
+from convtui.tui.session.session import Session
 
 
 class RunMeasures(RunActions):
@@ -26,8 +27,8 @@ class RunMeasures(RunActions):
             self.lines = lines
             self.values = values
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
         self.all_lines: list[Line] = []
         """Every run of the store, the newest first, whatever is filtered or deleted."""
         self.wanted: Wanted | None = None
@@ -69,16 +70,16 @@ class RunMeasures(RunActions):
     @work(thread=True, group="measures")
     def _list_measures(self, run_ids: list[int]) -> None:
         try:
-            recorded = self.convtui.session.store.metric_names(*run_ids)
+            recorded = self.session.store.metric_names(*run_ids)
         except ConvtuiError as error:
-            self.convtui.call_later(self.trouble, str(error))
+            self.warn(str(error))
             return
-        self.convtui.call_later(self._choose_measure, recorded)
+        self.app.call_later(self._choose_measure, recorded)
 
     def _choose_measure(self, recorded: list[str]) -> None:
         names = names_to_choose(recorded, self.measures)
         if not names:
-            self.trouble("these runs have measured nothing yet")
+            self.warn("these runs have measured nothing yet")
             return
         options = [(name, f"{'✓' if name in self.measures else ' '} {clean(name)}") for name in names]
         current = next(reversed(self.measures), names[0])
@@ -109,7 +110,7 @@ class RunMeasures(RunActions):
     @on(RunTable.Seen)
     def want_measures(self) -> None:
         """Read what is not known yet."""
-        if not self.measures or not self.convtui.session.is_open:
+        if not self.measures or not self.session.is_open:
             return
         missing = {}
         for name, measured in self.measures.items():
@@ -122,10 +123,10 @@ class RunMeasures(RunActions):
     def _read_measures(self, missing: dict[str, list[Line]]) -> None:
         values: dict[str, dict[int, float]] = {}
         try:
-            store = self.convtui.session.store
+            store = self.session.store
             values = {name: store.last_values([line.id for line in lines], name) for name, lines in missing.items()}
         except ConvtuiError as error:
-            self.convtui.call_later(self.trouble, str(error))
+            self.warn(str(error))
         finally:
             self.post_message(self.Evaluated(missing, values))
 

@@ -21,6 +21,7 @@ from convtui.tui.app.runs.metric_columns import RunMeasures
 from convtui.tui.app.runs.rows import COLUMNS, Column, Line, Reader, ordered
 from convtui.tui.app.runs.table import RunTable
 from convtui.tui.render.run_summary import Settings, settings_words, told
+from convtui.tui.session.session import Session
 
 if TYPE_CHECKING:
     from convtui.engine.store import Point
@@ -99,8 +100,8 @@ class RunsPage(RunMeasures):
             self.run_id = run_id
             self.words = words
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
         self._reader = Reader()
         self._words: dict[int, tuple[int, Settings]] = {}
         self._settling: Timer | None = None
@@ -115,7 +116,7 @@ class RunsPage(RunMeasures):
         yield Static("", id="told", markup=False)
 
     def on_mount(self) -> None:
-        self.table.marked = self.convtui.marked
+        self.table.marked = self.session.marked
         self.set_interval(ALIVE_SECONDS, self._look_at_processes)
 
     def on_resize(self, event: Resize) -> None:
@@ -136,16 +137,16 @@ class RunsPage(RunMeasures):
             self._read()
 
     def _look_at_processes(self) -> None:
-        if self.is_current and self.convtui.session.is_open and any(line.is_live for line in self.all_lines):
+        if self.is_current and self.session.is_open and any(line.is_live for line in self.all_lines):
             self.store_changed()
 
     @work(thread=True, group="read")
     def _read(self) -> None:
         lines = self.all_lines
         try:
-            lines = self._reader.read(self.convtui.session.store)
+            lines = self._reader.read(self.session.store)
         except ConvtuiError as error:
-            self.convtui.call_later(self.trouble, str(error))
+            self.warn(str(error))
         finally:
             self.post_message(self.Read(lines))
 
@@ -161,7 +162,7 @@ class RunsPage(RunMeasures):
 
     def show_lines(self) -> None:
         """Show the runs that are wanted, in their order."""
-        wanted_line, hidden = self.wanted, self.hidden
+        wanted_line, hidden = self.wanted, self.session.hidden
         lines = [line for line in self.all_lines if line.id not in hidden and (wanted_line is None or wanted_line(line))]
         column, falling = self.table.sorting
         if (column, falling) != (COLUMNS[0], True):
@@ -175,8 +176,8 @@ class RunsPage(RunMeasures):
             self._tell_line()
 
     def _count(self) -> None:
-        shown, every = len(self.table.lines), len(self.all_lines) - len(self.hidden)
-        marked = f"{len(self.convtui.marked)} marked · " if self.convtui.marked else ""
+        shown, every = len(self.table.lines), len(self.all_lines) - len(self.session.hidden)
+        marked = f"{len(self.session.marked)} marked · " if self.session.marked else ""
         count, text = self.query_one("#count", Static), Text(f"{marked}{shown:,} of {every:,}")
         count.set_class(False, "wrong")
         if count.content != text:
@@ -186,7 +187,7 @@ class RunsPage(RunMeasures):
 
     @on(RunTable.Seen)
     def _want_curves(self) -> None:
-        if not self.convtui.session.is_open:
+        if not self.session.is_open:
             return
         curves = self.table.curves
         missing = {line.id: line.epoch for line in self.table.in_sight if line.epoch and curves.get(line.id, (0,))[0] != line.epoch}
@@ -197,9 +198,9 @@ class RunsPage(RunMeasures):
     def _read_curves(self, missing: dict[int, int]) -> None:
         found: dict[int, list[Point]] = {}
         try:
-            found = self.convtui.session.store.epoch_series(list(missing), "test_accuracy")
+            found = self.session.store.epoch_series(list(missing), "test_accuracy")
         except ConvtuiError as error:
-            self.convtui.call_later(self.trouble, str(error))
+            self.warn(str(error))
         finally:
             curves = {run_id: (epoch, [value for _, value in found.get(run_id, [])]) for run_id, epoch in missing.items()}
             self.post_message(self.Drawn(curves))
@@ -220,7 +221,7 @@ class RunsPage(RunMeasures):
             self.query_one("#told", Static).update(Text(nothing, style="dim"), layout=False)
             return
         known = self._words.get(line.id)
-        session = self.convtui.session
+        session = self.session
         doing = session.activity if session.training == line.id else ""
         self.query_one("#told", Static).update(told(line, known and known[1], max(20, self.size.width - 2), doing), layout=False)
         if self._settling is not None:
@@ -231,7 +232,7 @@ class RunsPage(RunMeasures):
     @work(thread=True, group="describe")
     def _describe(self, run_id: int, epoch: int) -> None:
         try:
-            words = settings_words(self.convtui.session.store, run_id)
+            words = settings_words(self.session.store, run_id)
         except ConvtuiError:
             return  # deleted by another process: the next reading says so
         self._words[run_id] = (epoch, words)
@@ -271,13 +272,13 @@ class RunsPage(RunMeasures):
         if sought.value:
             sought.value = ""
         elif not sought.has_focus:
-            self.convtui.marked = []
+            self.session.marked = []
             self.marks_changed()
         self.table.focus()
 
     def marks_changed(self) -> None:
         """Show them."""
-        self.table.marked = self.convtui.marked
+        self.table.marked = self.session.marked
         self.table.refresh()
         self._count()
 
@@ -313,7 +314,7 @@ class RunsPage(RunMeasures):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What there is nothing for is not offered."""
         if action == "undo":
-            return bool(self.hidden)
+            return bool(self.session.hidden)
         if action == "filter" and isinstance(self.focused, Sought):
             return False
         return not (action in _NEEDS_A_RUN and not self.all_lines)

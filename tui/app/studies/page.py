@@ -16,6 +16,7 @@ from textual.widgets import Static
 
 from convtui.engine.errors import ConvtuiError
 from convtui.tui.app.export import TakingAway
+from convtui.tui.app.messages import CompareRuns, ShowPage, ShowRun
 from convtui.tui.app.studies.queue import StudyQueue
 from convtui.tui.app.studies.reader import Asked, Reader, Seen
 from convtui.tui.app.studies.words import (
@@ -34,6 +35,7 @@ from convtui.tui.app.widgets.chart import Chart
 from convtui.tui.app.widgets.chart_grid import Crossing
 from convtui.tui.app.widgets.text_table import TextTable
 from convtui.tui.render.text import clean
+from convtui.tui.session.session import Session
 
 NARROW = 104
 """Columns below which the list and a study take turns, and so do claims and curves."""
@@ -74,8 +76,8 @@ class StudiesPage(Crossing, TakingAway, StudyQueue):
             self.asked = asked
             self.seen = seen
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
         self.seen: Seen | None = None
         """What is shown."""
         self.places: list[Place] = []
@@ -160,9 +162,9 @@ class StudiesPage(Crossing, TakingAway, StudyQueue):
         try:
             if files:
                 self._reader.read_files()
-            seen = self._reader.read(self.convtui.session.store, asked)
+            seen = self._reader.read(self.session.store, asked)
         except ConvtuiError as error:
-            self.convtui.call_later(self.trouble, str(error))
+            self.warn(str(error))
         finally:
             self.post_message(self.Read(asked, seen))
 
@@ -256,7 +258,7 @@ class StudiesPage(Crossing, TakingAway, StudyQueue):
             self._turn("opened")
             self.table.focus()
         elif runs := self._runs():
-            self.convtui.open_live(runs[0])
+            self.post_message(ShowRun(runs[0], "live"))
 
     def action_back(self) -> None:
         """Take the crosshair away; else back to the list; else to the runs."""
@@ -266,7 +268,7 @@ class StudiesPage(Crossing, TakingAway, StudyQueue):
             self._turn("listed")
             self.names.focus()
         else:
-            self.convtui.action_page("runs")
+            self.post_message(ShowPage("runs"))
 
     def _turn(self, shown: str) -> None:
         self.remove_class("listed", "opened")
@@ -275,12 +277,12 @@ class StudiesPage(Crossing, TakingAway, StudyQueue):
     def action_compare(self) -> None:
         """The runs of the setting over each other."""
         if runs := self._runs():
-            self.convtui.open_compare(sorted(runs))
+            self.post_message(CompareRuns(sorted(runs)))
 
     def action_look(self) -> None:
         """The net of the newest run of the setting, opened up."""
         if runs := self._runs():
-            self.convtui.open_look(runs[0])
+            self.post_message(ShowRun(runs[0], "look"))
 
     def _runs(self) -> list[int]:
         """Those of the setting at the cursor that count, else all there are, the newest first; says so where there is none."""
@@ -334,7 +336,3 @@ class StudiesPage(Crossing, TakingAway, StudyQueue):
             return self.has_class("narrow") and not self.has_class("unclaimed")
         there = self.seen is not None and self.seen.results is not None
         return there or action not in _NEEDS_A_STUDY
-
-    def trouble(self, text: str) -> None:
-        """Say that something cannot be."""
-        self.notify(clean(text), severity="warning", markup=False, timeout=8)

@@ -14,6 +14,7 @@ from convtui.engine.errors import ConvtuiError, UsageError
 from convtui.tui.app.page import Page
 from convtui.tui.app.studies.queue_dialog import Question, Queueing
 from convtui.tui.render.text import clean, counted
+from convtui.tui.session.session import Session
 
 if TYPE_CHECKING:
     from convtui.engine.spec import DataSpec
@@ -42,8 +43,8 @@ class StudyQueue(Page):
 
     seen: Seen | None
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
         self._form: _Form | None = None
         self._last: dict[str, Mapping[str, str]] = {}
         """Study -> what its form was sent with last."""
@@ -51,10 +52,6 @@ class StudyQueue(Page):
     @property
     def place(self) -> Place | None:
         """What the row at the cursor is about."""
-        raise NotImplementedError
-
-    def trouble(self, text: str) -> None:
-        """Say that something cannot be."""
         raise NotImplementedError
 
     # ---------------------------------------------------------------------------------------------------- queueing
@@ -81,13 +78,13 @@ class StudyQueue(Page):
         ]
         for place, source in enumerate(sources):
             try:
-                there = on_disk(source, self.convtui.session.data_dir)
+                there = on_disk(source, self.session.data_dir)
             except ConvtuiError:
                 there = False
             questions.append(Question(f"{_DATA}{place}", clean(source), used.get(source, ""), ON_DISK if there else NOT_ON_DISK))
         last = self._last.get(found.study.name, {})
         questions = [Question(each.key, each.label, last.get(each.label, each.value), each.help) for each in questions]
-        self.convtui.call_later(self._ask, _Form(found.study, only, sources), questions, len(rows))
+        self.app.call_later(self._ask, _Form(found.study, only, sources), questions, len(rows))
 
     def _ask(self, form: _Form, questions: Sequence[Question], settings: int) -> None:
         if self.app.screen is not self:
@@ -101,7 +98,7 @@ class StudyQueue(Page):
     @on(Queueing.Answered)
     def _answered(self, event: Queueing.Answered) -> None:
         if self._form is not None:
-            self.convtui.session.announce()
+            self.session.announce()
             self._queue(event.form, self._form, event.values)
 
     @work(thread=True, group="queue")
@@ -109,13 +106,13 @@ class StudyQueue(Page):
         from convtui.engine.device import choose
         from convtui.engine.study.running import check, to_do
 
-        session, percents = self.convtui.session, {0}
+        session, percents = self.session, {0}
 
         def progress(what: str, done: int, total: int) -> None:
             percent = 100 * done // max(1, total)
             if percent not in percents:
                 percents.add(percent)
-                self.convtui.call_later(shown.say, f"{clean(what)}: {percent} %")
+                self.app.call_later(shown.say, f"{clean(what)}: {percent} %")
 
         refused = "they could not be queued"
         try:
@@ -132,13 +129,13 @@ class StudyQueue(Page):
         finally:
             session.announced()
             if refused and shown.is_attached:
-                self.convtui.call_later(shown.refuse, refused)
+                self.app.call_later(shown.refuse, refused)
         labels = {"scale": "scale", "seeds": "seeds"} | {f"{_DATA}{place}": source for place, source in enumerate(form.sources)}
         self._last[form.study.name] = {clean(labels[key]): value for key, value in values.items()}
         queued = sum(standings.values()) - standings["done"] - standings["busy"]
         left = len(wanted) - queued
         told = f"{counted(queued)} queued" + (f", {left} done or in somebody's hands already" if left else "")
-        self.convtui.call_later(self._queued, shown, told if queued else f"nothing is missing: {told}")
+        self.app.call_later(self._queued, shown, told if queued else f"nothing is missing: {told}")
 
     def _queued(self, shown: Queueing, told: str) -> None:
         if shown.is_attached:
@@ -151,7 +148,7 @@ class StudyQueue(Page):
         from convtui.engine.study import plan
 
         def images(of: DataSpec) -> int:
-            return count(of, self.convtui.session.data_dir).train
+            return count(of, self.session.data_dir).train
 
         sources = {source: given for place, source in enumerate(form.sources) if (given := values.get(f"{_DATA}{place}", ""))}
         return plan(
@@ -176,11 +173,11 @@ class StudyQueue(Page):
     @work(thread=True, group="queue")
     def _take_out(self, run_ids: Sequence[int]) -> None:
         try:
-            out = self.convtui.session.take_out(run_ids)
+            out = self.session.take_out(run_ids)
         except ConvtuiError as error:
-            self.convtui.call_later(self.trouble, str(error))
+            self.warn(str(error))
             return
-        self.convtui.call_later(lambda: self.notify(f"{counted(len(out))} taken out of the queue"))
+        self.app.call_later(lambda: self.notify(f"{counted(len(out))} taken out of the queue"))
 
 
 def _seeds(of: Sequence[int]) -> str:

@@ -7,9 +7,8 @@ from textual.app import RenderResult
 from textual.reactive import reactive
 from textual.widget import Widget
 
+from convtui.tui.app.pages import PAGES
 from convtui.tui.render.text import clean, fitted
-
-PAGES = ("runs", "new", "live", "look", "compare", "studies")
 
 
 class TopBar(Widget):
@@ -28,8 +27,8 @@ class TopBar(Widget):
 
     def render(self) -> RenderResult:
         left = Text(" convtui ", style="bold")
-        for page in PAGES:
-            left.append(f" {page.title()} ", style="bold reverse" if page == self._page else "")
+        for entry in PAGES:
+            left.append(f" {entry.title} ", style="bold reverse" if entry.name == self._page else "")
         room = self.size.width - left.cell_len
         # Its beginning is left out: the device is at its end.
         about = fitted(clean(self.about)[::-1], max(0, room - 2))[::-1]
