@@ -45,17 +45,17 @@ class State:
     epoch: int = 0
     """Epochs done, their evaluation included."""
     position: int = 0
-    """Steps done in the epoch in hand."""
+    """Steps done in the current epoch."""
     loss_sum: float = 0.0
-    """Of the epoch in hand: sum of the losses of its images."""
+    """Of the current epoch: sum of the losses of its images."""
     correct: int = 0
-    """Of the epoch in hand: images predicted right."""
+    """Of the current epoch: images predicted right."""
     seen: int = 0
-    """Of the epoch in hand: images trained on."""
+    """Of the current epoch: images trained on."""
     sums: dict[str, float] = field(default_factory=dict)
-    """Of the epoch in hand: sums over its images of what else is measured of each of them."""
+    """Of the current epoch: sums over its images of what else is measured of each of them."""
     step_seconds: float = 0.0
-    """Of the epoch in hand: seconds spent in its steps."""
+    """Of the current epoch: seconds spent in its steps."""
     images: int = 0
     """Images trained on in all."""
     seconds: float = 0.0
@@ -223,7 +223,7 @@ def _state() -> TypeAdapter[State]:
 
 
 def _parsed(text: str) -> Any:
-    """Raises ValueError where the text is no JSON, or JSON that no checkpoint needs."""
+    """Raises ValueError where the text is not JSON, or JSON that no checkpoint needs."""
     try:
         return json.loads(text)
     except RecursionError:

@@ -32,7 +32,7 @@ class Device:
     memory: int
     """Bytes in all."""
     free: int
-    """Bytes that nobody uses now."""
+    """Bytes not in use now."""
     load: float | None = None
     """Share of the last second that it was busy, 0 to 1, where the driver tells."""
 
@@ -46,7 +46,7 @@ class Usage:
     total: int
     """Bytes there are in all."""
     load: float | None
-    """Share of the time since the last look that the device was busy, 0 to 1: a GPU whoever used it, processors with this
+    """Share of the time since the last look that the device was busy, 0 to 1: a GPU by any process, processors with this
     process alone. None where it is not known."""
 
 
@@ -154,9 +154,9 @@ def memory(device: torch.device) -> int:
 
 
 def keep_freed_memory() -> None:
-    """Tell glibc to reuse freed memory: it otherwise gives each large tensor back to the kernel and faults it in anew.
+    """Tell glibc to reuse freed memory: it otherwise gives each large tensor back to the kernel and faults it in again.
 
-    Removes some 10,000 page faults a step of LeNet-5, a fifth of its time. Best called before the first tensor, and before
+    Removes some 10,000 page faults per step of LeNet-5, a fifth of its time. Best called before the first tensor, and before
     the thread that trains is started, whose heap it would otherwise be too late to choose; a no-op elsewhere than on glibc.
     """
     if not sys.platform.startswith("linux"):
@@ -166,7 +166,7 @@ def keep_freed_memory() -> None:
         libc = ctypes.CDLL(None)
         libc.mallopt(mmap_threshold, 1 << 30)
         libc.mallopt(trim_threshold, (1 << 31) - 1)
-        libc.mallopt(arenas, 1)  # other threads' heaps are of 64 MB at most: what does not fit is faulted in anew all the same
+        libc.mallopt(arenas, 1)  # other threads' heaps are of 64 MB at most: what does not fit is faulted in again all the same
 
 
 def processor() -> str:

@@ -42,7 +42,7 @@ class Progress:
     step: int
     """Updates done in all."""
     epoch: int
-    """The epoch in hand, from 1."""
+    """The current epoch, from 1."""
     position: int
     """Steps done in this epoch."""
     first_step: int
@@ -102,7 +102,7 @@ class CheckpointSaved:
 
 @dataclass(frozen=True, slots=True)
 class RateChanged:
-    """Somebody changed the learning rate by hand: from now on the schedule's rate is multiplied by `factor`."""
+    """The learning rate was changed by hand: from now on the schedule's rate is multiplied by `factor`."""
 
     step: int
     factor: float
@@ -120,7 +120,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Paused:
-    """Nobody pulls the training for now."""
+    """The training is not pulled for now."""
 
     step: int
 

@@ -31,7 +31,7 @@ class Key:
     """What a cache file was made from. Only `content` and the variant have to agree; `identity` names what it replaces."""
 
     identity: str
-    """The source and where it lies."""
+    """The source and where it is."""
     content: str
     """The source's fingerprint."""
     variant: str
@@ -49,7 +49,7 @@ def load(key: Key) -> tuple[dict[str, Tensor], dict[str, object]] | None:
     try:
         with safe_open(_file(key), framework="pt") as file:
             about = json.loads(file.metadata()["about"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is not a dict
         sound = about["content"] == key.content and about["checksum"] == _checksum(tensors)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError):
         return None

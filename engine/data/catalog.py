@@ -41,10 +41,10 @@ class Description:
     origin: str
     """Where it comes from."""
     stand_in: str | None
-    """What is used when nobody named this set and it cannot be had; None for sets that need no network."""
+    """What is used when this set was not named and cannot be had; None for sets that need no network."""
 
 
-# What each is, and where in engine/data its `decoded.Reader` lies; a `FetchedReader` where there is a stand-in.
+# What each is, and where in engine/data its `decoded.Reader` is; a `FetchedReader` where there is a stand-in.
 _SOURCES: tuple[tuple[Description, str], ...] = (
     (
         Description(
@@ -148,7 +148,7 @@ def as_recorded(source: str) -> str:
 
 
 def get(source: str, data_dir: Path | None = None, progress: Progress | None = None, *, instead: str = _OTHERS) -> str:
-    """Download `source` where it is missing, read it through, and return the folder that it lies in ("" when built in).
+    """Download `source` where it is missing, read it through, and return the folder that it is in ("" when built in).
 
     Raises DataUnavailable when it cannot be had, which ends with what else may be done, DataError when what is there is damaged.
     """
@@ -166,8 +166,8 @@ def load(spec: DataSpec, data_dir: Path | None = None, *, named: bool = True, pr
     unless they are cropped.
 
     Held-out validation images are taken from the training images (after `train_per_class`), a fixed share of each class;
-    each class keeps at least one of both where it has two. `named` is false where nobody asked for this very source: when
-    it cannot be had, its stand-in takes its place, which the notes say; but not where a place that somebody named holds it in part.
+    each class keeps at least one of both where it has two. `named` is false where this very source was not asked for: when
+    it cannot be had, its stand-in takes its place, which the notes say; but not where a place that was named holds it in part.
     Raises DataUnavailable where a source cannot be had, DataError where it is damaged, unsafe or too small.
     """
     source, notes = spec.source, tuple[str, ...]()
@@ -250,6 +250,6 @@ def _unavailable(source: str, place: Path, reason: DataUnavailable, instead: str
             f"{instead}"
         )
     return DataUnavailable(
-        f"{source} is not on disk (looked in {shown(place)} for {wanted}) and cannot be downloaded ({reason}): say where it lies "
+        f"{source} is not on disk (looked in {shown(place)} for {wanted}) and cannot be downloaded ({reason}): say where it is "
         f"with --data-dir or CONVTUI_DATA, {instead}"
     )

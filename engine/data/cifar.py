@@ -38,7 +38,7 @@ class Pickles:
         return f"{self.folder}/ or {self.archive}"
 
     def on_disk(self, place: Path) -> bool:
-        """Whether the unpacked folder or the archive lies in `place`."""
+        """Whether the unpacked folder or the archive is in `place`."""
         return bool(self._found(place))
 
     def missing(self, place: Path) -> list[str]:
@@ -109,7 +109,7 @@ class Pickles:
             with archive.open("rb") as file:
                 md5 = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
             if md5 != wanted:
-                raise DataError(f"{shown(archive)} has the wrong md5 ({md5}, not {wanted}): remove it and get it anew")
+                raise DataError(f"{shown(archive)} has the wrong md5 ({md5}, not {wanted}): remove it and download it again")
             (into / self.folder).mkdir()
             with tarfile.open(archive) as tar:
                 for name in self.files:
@@ -117,7 +117,7 @@ class Pickles:
                     if member is not None:
                         (into / self.folder / name).write_bytes(member.read())
         except (OSError, EOFError, KeyError, tarfile.TarError, zlib.error) as error:
-            raise DataError(f"{shown(archive)} cannot be unpacked ({shown(error)}): remove it and get it anew") from None
+            raise DataError(f"{shown(archive)} cannot be unpacked ({shown(error)}): remove it and download it again") from None
 
 
 CIFAR10 = Pickles(

@@ -52,7 +52,7 @@ class UnreadableFile(Exception):
 
 @dataclass(frozen=True)
 class Container:
-    """What lies in a directory or .zip. Names are parts of the path below it; hidden, system and store files are left out."""
+    """What is in a directory or .zip. Names are parts of the path below it; hidden, system and store files are left out."""
 
     files: tuple[Name, ...]
     """In the order of their names."""
@@ -277,10 +277,10 @@ def _refuse_unsafe(path: Path, entry: zipfile.ZipInfo) -> None:
     where = f"{shown(path)}: entry {shown(entry.orig_filename)}"
     climbs = name.startswith("/") or ".." in name.split("/") or _DRIVE.match(name) or "\0" in name
     if climbs:
-        raise DataError(f"{where} leads out of the archive: nothing of it is read; make the .zip anew with plain relative names")
+        raise DataError(f"{where} leads out of the archive: nothing of it is read; make the .zip again with plain relative names")
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        raise DataError(f"{where} is a link or device, not a file: nothing of it is read; make the .zip anew without links")
+        raise DataError(f"{where} is a link or device, not a file: nothing of it is read; make the .zip again without links")
     if entry.flag_bits & 0x1:
         raise DataError(f"{where} is encrypted: unpack the .zip with its password and give the directory")
 

@@ -179,7 +179,7 @@ def _told(decoded: _Decoded) -> Iterator[str]:
 
 
 def _chosen(images: Array, chosen: Array) -> Array:
-    """The images where `chosen`, as a view where they lie in one piece."""
+    """The images where `chosen`, as a view where they are contiguous."""
     places = np.flatnonzero(chosen)
     if len(places) and places[-1] - places[0] + 1 == len(places):
         return images[places[0] : places[-1] + 1]

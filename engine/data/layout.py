@@ -78,7 +78,7 @@ def _splits(place: Path, container: Container, around: Name, tops: list[str]) ->
 
 
 def _refuse_half_a_split(place: Path, container: Container, around: Name, tops: list[str], named: list[str]) -> None:
-    """A folder `train` among classes is a class if images lie in it; holding folders, it may as well be half of a split."""
+    """A folder `train` among classes is a class if images are in it; holding folders, it may as well be half of a split."""
     for top in named:
         if _class_folders(container, (*around, top)) and not _loose(container, (*around, top)):
             others = listed([name for name in tops if name != top])
@@ -118,7 +118,7 @@ def _class_folders(container: Container, split: Name) -> list[str]:
 
 
 def _loose(container: Container, parent: Name) -> int:
-    """How many images lie straight in a folder."""
+    """How many images are directly in a folder."""
     return sum(name[:-1] == parent and named_as_image(name[-1]) for name in container.files)
 
 
@@ -128,7 +128,7 @@ def _loose(container: Container, parent: Name) -> int:
 def _of_classes(place: Path, container: Container, around: Name, tops: list[str]) -> Layout:
     classes = _checked_classes(place, tops)
     named = [top for top in tops if any(_split_word(top) == (split, "") for split in SPLITS)]
-    notes = [f"{shown(place)}: read as a class, as images lie straight in it: {listed(named)}"] if named else []
+    notes = [f"{shown(place)}: read as a class, as images are directly in it: {listed(named)}"] if named else []
     return Layout(classes, {TRAIN: _files(container, around, classes)}, (*notes, *_outside(place, container, [around])))
 
 

@@ -1,4 +1,4 @@
-"""`mnist`, `fashion-mnist`, `kmnist`: 60,000 + 10,000 grey images in their original idx files, gzipped or not, where they lie."""
+"""`mnist`, `fashion-mnist`, `kmnist`: 60,000 + 10,000 grey images in their original idx files, gzipped or not, where they are."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class IdxFiles:
 
     title: str
     below: Path
-    """Where the files lie in a data directory, as torchvision has it."""
+    """Where the files are in a data directory, as torchvision has it."""
     fetched_by: str
     """The class of torchvision that knows addresses and checksums; it is not used to read."""
     classes: tuple[str, ...]
@@ -66,7 +66,7 @@ class IdxFiles:
         where = f"{self.title} files in {shown(place)}"
         train, test = _split(where, train_images, train_labels), _split(where, test_images, test_labels)
         if train.images.shape[1:] != test.images.shape[1:]:
-            raise DataError(f"{where}: training and test images differ in size: get them anew")
+            raise DataError(f"{where}: training and test images differ in size: download them again")
         return RawDataset(train, test, self.classes)
 
     def download(self, place: Path, progress: Progress | None = None) -> None:
@@ -104,9 +104,9 @@ KUZUSHIJI = IdxFiles("KMNIST", Path("KMNIST/raw"), "KMNIST", _KUZUSHIJI)
 
 def _split(where: str, images: Array, labels: Array) -> RawSplit:
     if len(images) != len(labels):
-        raise DataError(f"{where}: {len(images):,} images but {len(labels):,} labels: get them anew")
+        raise DataError(f"{where}: {len(images):,} images but {len(labels):,} labels: download them again")
     if labels.max(initial=0) > 9:
-        raise DataError(f"{where}: label {labels.max()} is none of ten classes: get them anew")
+        raise DataError(f"{where}: label {labels.max()} is none of ten classes: download them again")
     return RawSplit(images[:, None], labels.astype(np.int64))
 
 
@@ -116,21 +116,23 @@ def _read_idx(path: Path, magic: int) -> Array:
         with path.open("rb") as plain:
             return _idx_array(gzip.GzipFile(fileobj=plain) if path.suffix == ".gz" else plain, magic, path)
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{shown(path)} cannot be read ({shown(error)}): remove it and get it anew") from None
+        raise DataError(f"{shown(path)} cannot be read ({shown(error)}): remove it and download it again") from None
 
 
 def _idx_array(file: BufferedIOBase, magic: int, path: Path) -> Array:
     rank = magic & 0xFF
     header = np.frombuffer(file.read(4 + 4 * rank), ">u4")
     if len(header) != 1 + rank or header[0] != magic:
-        raise DataError(f"{shown(path)} is not an idx file of {'images' if rank == 3 else 'labels'}: remove it and get it anew")
+        raise DataError(
+            f"{shown(path)} is not an idx file of {'images' if rank == 3 else 'labels'}: remove it and download it again"
+        )
     shape = tuple(int(length) for length in header[1:])
     count = int(np.prod([float(length) for length in shape]))
     if 0 in shape or count > _MOST_BYTES:
-        raise DataError(f"{shown(path)} claims to hold {' x '.join(map(str, shape))} values: remove it and get it anew")
+        raise DataError(f"{shown(path)} claims to hold {' x '.join(map(str, shape))} values: remove it and download it again")
     # One byte more than there should be is asked for, so that a file that goes on is noticed.
     content = file.read(count + 1)
     if len(content) != count:
         fault = "is truncated" if len(content) < count else "goes on after its last value"
-        raise DataError(f"{shown(path)} {fault}: remove it and get it anew")
+        raise DataError(f"{shown(path)} {fault}: remove it and download it again")
     return np.frombuffer(content, np.uint8).reshape(shape)

@@ -1,6 +1,6 @@
 """What a run would be trained on, seen before it: how many images of each class, and a few of them as the net will get them.
 
-Quick enough to follow somebody who changes settings: sets with a size of their own are read in that, once, and only what is
+Quick enough to follow settings as they are changed: sets with a size of their own are read in that, once, and only what is
 looked at is brought to another; of a folder only those files are decoded. Nothing is downloaded.
 """
 
@@ -104,12 +104,12 @@ def preview(
     """Counts, and up to `each` training images of each class; every `number` (from 0) gives the next ones, round and round.
 
     Raises DataUnavailable where the source is not on disk, with how to have it, and DataError as `load` does; files of a folder
-    count as images here as long as nobody has tried to decode them.
+    count as images here until decoding them has been tried.
     """
     source, own = data.source, describe(data.source)
     if own.stand_in and not on_disk(source, data_dir):
         raise DataUnavailable(
-            f"{source} is not on disk: 'convtui data get {source}' fetches it, --data-dir or CONVTUI_DATA says where it lies"
+            f"{source} is not on disk: 'convtui data get {source}' fetches it, --data-dir or CONVTUI_DATA says where it is"
         )
     if own.size is None:
         return _of_folder(data, lies_at(source, data_dir), each, number)
@@ -132,7 +132,7 @@ def prepared(images: Tensor, data: DataSpec, number: int = 0) -> Tensor:
     images = in_colour(images, data.colour)
     if not data.augmented or not len(images):
         return images
-    # A generator of its own: torch's belongs to whoever trains.
+    # A generator of its own: torch's belongs to the training.
     return augment(images, data, images.float().mean((0, 2, 3)) / 255, torch.Generator().manual_seed(number))
 
 
@@ -179,7 +179,7 @@ def _each(train: Split, each: int) -> int:
 
 
 def _turns(train: Split, first: int, count: int) -> Iterator[list[int]]:
-    """Of each class the indices of `count` images from the `first` on, beginning anew after its last; none twice."""
+    """Of each class the indices of `count` images from the `first` on, starting over after its last; none twice."""
     labels = train.labels.numpy()
     for label in range(min(len(train.classes), MOST_EXAMPLES)):
         members = np.flatnonzero(labels == label)

@@ -22,7 +22,7 @@ _BELOW = "svhn"
 
 
 def on_disk(place: Path) -> bool:
-    """Whether both files lie in `place`/svhn or in `place` itself."""
+    """Whether both files are in `place`/svhn or in `place` itself."""
     return all(_find(place, name) for name in _FILES.values())
 
 
@@ -79,10 +79,10 @@ def _read_mat(path: Path) -> RawSplit:
     # scipy's reader of damaged files raises nearly anything.
     except Exception as error:
         why = shown(str(error) or type(error).__name__)
-        raise DataError(f"{shown(path)} cannot be read ({why}): remove it and get it anew") from None
+        raise DataError(f"{shown(path)} cannot be read ({why}): remove it and download it again") from None
     images, labels = values.get("X"), values.get("y")
     if images is None or labels is None or not _sound(images, labels):
-        raise DataError(f"{shown(path)} does not hold SVHN's X (32 x 32 x 3 x N) and y (N digits): remove it and get it anew")
+        raise DataError(f"{shown(path)} does not hold SVHN's X (32 x 32 x 3 x N) and y (N digits): remove it and download it again")
     return RawSplit(np.ascontiguousarray(images.transpose(3, 2, 0, 1)), labels.ravel().astype(np.int64) % 10)
 
 

@@ -11,7 +11,7 @@ from convtui.engine.figures.figure import Pixels, Ramp, Sheet
 
 STEPS = 256
 NOTHING = (0, 0, 0)
-"""What `coloured` puts where there is no number; `missing` says where, for whoever draws to put the ground there."""
+"""What `coloured` puts where there is no number; `missing` says where, so that the ground can be drawn there."""
 
 # Oklch: lightness 0 to 1, chroma, hue in degrees; all within sRGB, since clipping would bend the steps.
 _EVEN = ((0.18, 0.05, 285.0), (0.42, 0.13, 315.0), (0.66, 0.16, 35.0), (0.94, 0.12, 100.0))

@@ -133,7 +133,7 @@ def _json(results: Sequence[Result]) -> bytes:
 
 
 def _encodable(text: str) -> str:
-    """Names of files may hold bytes that are no text: they become escapes, which JSON reads back."""
+    """Names of files may hold bytes that are not text: they become escapes, which JSON reads back."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 

@@ -54,9 +54,9 @@ def obstacle(trace: Trace, index: int, rule: Rule) -> str | None:
             continue
         where = f"{call.module} ({call.function})" if call.module else call.function
         if call.kind == "average":
-            why, serves = "is no max-pool, so there are no switches to go back by", "guided and saliency serve such a net"
+            why, serves = "is not a max-pool, so there are no switches to go back by", "guided and saliency serve such a net"
         elif call.kind == "pointwise":
-            why, serves = "is no ReLU, and the rule is one for ReLUs", "saliency, the true gradient, serves any net"
+            why, serves = "is not a ReLU, and the rule is one for ReLUs", "saliency, the true gradient, serves any net"
         else:
             why, serves = "has no known way back by this rule", "saliency, the true gradient, serves any net"
         return f"{where} {why}; {serves}"

@@ -172,6 +172,6 @@ def _how_true(row: Checkpoint) -> tuple[bool, int, int]:
 
 
 def _snapshots(folder: Path, kept: list[Checkpoint]) -> list[Snapshot]:
-    """One file an epoch, in their order."""
+    """One file per epoch, in their order."""
     by_epoch = {row.epoch: folder / row.file for row in sorted(kept, key=_how_true, reverse=True)}
     return [Snapshot(epoch, path) for epoch, path in sorted(by_epoch.items())]

@@ -53,7 +53,7 @@ def project(trace: Trace, index: int, rule: Rule, images: Tensor, maps: Tensor, 
 
 @dataclass(frozen=True, slots=True)
 class _Level:
-    """Where the windows lie before or after a call."""
+    """Where the windows are, before or after a call."""
 
     size: tuple[int, int]
     top: Tensor

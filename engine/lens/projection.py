@@ -17,7 +17,7 @@ _UNITS = 256
 
 
 class Frame:
-    """Which part of an image goes with a unit of call `index`: its receptive field, or the whole image where that is no less."""
+    """Which part of an image goes with a unit of call `index`: its receptive field, or the whole image where that is not larger."""
 
     def __init__(self, subject: Subject, index: int) -> None:
         _, height, width = subject.shape

@@ -87,7 +87,7 @@ def views() -> Mapping[str, View]:
 
     for module in pkgutil.iter_modules(folder.__path__):
         import_module(f"{folder.__name__}.{module.name}")
-    # Whoever imported one of them before has put it first.
+    # A module that was imported earlier has put its view first.
     return dict(sorted(_views.items(), key=lambda item: item[1].function.__module__))
 
 

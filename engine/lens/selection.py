@@ -179,7 +179,7 @@ def image(subject: Subject, options: OfOneImage) -> Chosen:
 def _is_there(text: str) -> bool:
     try:
         return bool(text) and Path(text).expanduser().exists()
-    except (OSError, RuntimeError):  # a name too long, a home that nobody has
+    except (OSError, RuntimeError):  # a name too long, a home directory that does not exist
         return False
 
 

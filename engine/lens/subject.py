@@ -28,7 +28,7 @@ BATCH = 256
 
 
 class Cancelled(Exception):
-    """Whoever asked does not want the answer any more."""
+    """The answer is no longer wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +44,9 @@ class Prediction:
     """What the net says about one image."""
 
     label: int | None
-    """The true class; None where nobody knows."""
+    """The true class; None where it is not known."""
     predicted: int | None
-    """None where the net's output is no classes'."""
+    """None where the net's output is not one number per class."""
     scores: tuple[float, ...]
     """Of every class; empty where there is no prediction."""
     kind: Scores = "probability"
@@ -57,7 +57,7 @@ class Prediction:
         """How sure the net is, to sort by; 0 where there is no prediction.
 
         The probability of the predicted class. Outputs have no common scale, so of these it is the margin: by how much that of the
-        predicted class exceeds that of the true class, or the next highest where the prediction is right or nobody knows.
+        predicted class exceeds that of the true class, or the next highest where the prediction is right or the class unknown.
         """
         if self.predicted is None:
             return 0.0

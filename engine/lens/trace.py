@@ -365,7 +365,7 @@ def _states(output: Sequence[Tensor]) -> Tensor:
 
 
 def _shape(output: Any, kind: Kind) -> tuple[int, ...]:
-    """Of one image's output; () where it is no single tensor."""
+    """Of one image's output; () where it is not a single tensor."""
     if kind == "cell":
         return tuple(_states(output).shape[1:])
     return tuple(output.shape[1:]) if isinstance(output, Tensor) else ()

@@ -29,7 +29,7 @@ from convtui.engine.spec.choices import (
 
 
 def _no_truth(value: Any) -> Any:
-    """True and false are no numbers."""
+    """True and false are not numbers."""
     if isinstance(value, bool):
         raise ValueError(f"is not {WANTED['float']}")
     return value

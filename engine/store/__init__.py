@@ -1,4 +1,4 @@
-"""Runs in SQLite: what was trained, how it went, where its checkpoints are, and what somebody wants of it."""
+"""Runs in SQLite: what was trained, how it went, where its checkpoints are, and what is requested of it."""
 
 from convtui.engine.store.control import Pullable, drive
 from convtui.engine.store.leftovers import Leftover

@@ -22,7 +22,7 @@ class Pullable(Protocol):
         """Its events; pulling one lets it go on."""
 
     def stop(self) -> None:
-        """End after the step in hand."""
+        """End after the current step."""
 
     def scale_learning_rate(self, factor: float) -> None:
         """Multiply the learning rate by `factor` from the next step on."""
@@ -41,7 +41,7 @@ def drive(
     """The training's events, each one recorded before it is handed on, and requests from the store obeyed in between.
 
     A request to pause is obeyed by not pulling; `Paused` and `Continued` tell of it. `should_stop`, asked during a pause,
-    ends it at once (a signal came; whoever says so has called `training.stop()`). Raises what the training raises, and
+    ends it at once (a signal came; its caller has called `training.stop()`). Raises what the training raises, and
     StoreError and RunBusy as `Recorder.record` does. What was recorded is written when the generator ends or is closed.
 
     An event is committed before it is handed on, or, where the store is locked or its disk full, after a warning that says so. The

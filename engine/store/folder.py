@@ -26,7 +26,7 @@ _LONGEST_MARK = 10_000
 
 
 class FolderTaken(StoreError):
-    """What stands where the store's files would be belongs to somebody else; it is left untouched."""
+    """What is where the store's files would be is not the store's; it is left untouched."""
 
     exit_code = 2
 
@@ -191,7 +191,7 @@ def _read_mark(folder: Path) -> dict[str, Any]:
 
 
 def _identity(database: Path) -> str | None:
-    """The identity of the store in this file; None where it is no store, or from before there were identities."""
+    """The identity of the store in this file; None where it is not a store, or from before there were identities."""
     if not database.is_file():
         return None
     try:

@@ -11,8 +11,8 @@ from convtui.engine.spec import RunSpec
 from convtui.engine.store.tables import Run
 
 Standing = Literal["done", "busy", "unfinished", "failed", "missing"]
-"""`done`: finished or diverged, never to be run again. `busy`: running, paused or queued, in somebody's hands. `unfinished`:
-stopped or crashed, to be resumed. `failed` and `missing`: to be run anew."""
+"""`done`: finished or diverged, never to be run again. `busy`: running, paused or queued, claimed by a living process.
+`unfinished`: stopped or crashed, to be resumed. `failed` and `missing`: to be run from the start."""
 _STANDING: Mapping[str, Standing] = {
     "finished": "done", "diverged": "done", "running": "busy", "paused": "busy", "queued": "busy", "stopped": "unfinished",
     "crashed": "unfinished", "failed": "failed",
@@ -29,7 +29,7 @@ class Match:
 
     @property
     def is_open(self) -> bool:
-        """Whether there is something to train that nobody else does."""
+        """Whether there is something to train that no other process trains."""
         return self.standing not in ("done", "busy")
 
 

@@ -22,7 +22,7 @@ from convtui.engine.store.tables import Request
 POLL_SECONDS = 0.25
 """Between two looks for requests."""
 HEARTBEAT_SECONDS = 1.0
-"""Longest time without a sign of life while somebody records or polls."""
+"""Longest time without a heartbeat while a run is recorded or polled."""
 _PATIENCE_SECONDS = 1.0
 """For a store that another process is writing to, in mid-training; what could not be written is kept for the next time."""
 END_SECONDS = 300.0
@@ -44,7 +44,7 @@ class Recorder:
         """For a run that this process has claimed (`Store.claim`). Raises RunNotFound, RunBusy when it was not claimed."""
         run = store.run(run_id)
         if run.status not in LIVE or (run.host, run.pid) != (hostname(), os.getpid()):
-            raise RunBusy(f"run {run_id} ({run.name}) is {run.status} and not in this process's hands: claim it before recording")
+            raise RunBusy(f"run {run_id} ({run.name}) is {run.status} and not claimed by this process: claim it before recording")
         self.run_id = run_id
         self._name = run.name
         self._store = store
@@ -163,7 +163,7 @@ class Recorder:
             self.flush(patience=END_SECONDS)
 
     def close(self) -> None:
-        """Write what is left. A run that nothing has ended becomes `stopped`: whoever pulled it has let go of it.
+        """Write what is left. A run that nothing has ended becomes `stopped`: its consumer has let go of it.
 
         Raises StoreError when that cannot be written.
         """
@@ -182,9 +182,9 @@ class Recorder:
     # -------------------------------------------------------------------------------------------------- requests
 
     def poll(self) -> list[Request]:
-        """The requests that nobody has taken, oldest first; each is returned once. Also beats the heart.
+        """The requests not yet taken, oldest first; each is returned once. Also beats the heart.
 
-        Looks every POLL_SECONDS at most, and reads only when somebody else has written; otherwise it costs nothing.
+        Looks every POLL_SECONDS at most, and reads only when another connection has written; otherwise it costs nothing.
         """
         now = time.monotonic()
         if now - self._polled < POLL_SECONDS:

@@ -38,7 +38,7 @@ def prepare(path: Path, *, create: bool, head: str = HEAD, migrations: Path = MI
     """See to it that `path` (absolute) is a store of version `head`. Gives why it can only be read, and what to do; empty where
     it can be written.
 
-    Raises StoreTooNew for one of a later version, and StoreError for what is no store, cannot be written, or is not there
+    Raises StoreTooNew for one of a later version, and StoreError for what is not a store, cannot be written, or is not there
     while `create` is false; the file is untouched then.
     """
     _check_place(path, create=create)
@@ -63,7 +63,7 @@ def prepare(path: Path, *, create: bool, head: str = HEAD, migrations: Path = MI
             if version is None:
                 _make(path, head)
     except StoreError:
-        # There is no room for the files that SQLite lays beside the store, but what is in it can be read.
+        # There is no room for the files that SQLite writes beside the store, but what is in it can be read.
         if version == head and shutil.disk_usage(path.parent).free < _SQLITES_ROOM:
             return FULL
         raise
@@ -114,7 +114,7 @@ def _version(path: Path) -> str | None:
         if VERSION_TABLE not in names:
             if taken := sorted(names & set(StoreTable.metadata.tables)):
                 raise StoreError(
-                    f"store {path} is somebody else's database and has tables of names that convtui needs ({', '.join(taken)}): "
+                    f"store {path} is another program's database and has tables of names that convtui needs ({', '.join(taken)}): "
                     "choose another with --store"
                 )
             return None

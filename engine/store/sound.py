@@ -40,7 +40,7 @@ def corrections(table: type[SQLModel], values: Mapping[str, Any]) -> dict[str, A
 
 
 def parsed(text: str) -> Any:
-    """The value that a row's JSON stands for; None where it is no JSON, or too long or deep to read."""
+    """The value that a row's JSON stands for; None where it is not JSON, or too long or deep to read."""
     try:
         return json.loads(text)
     except (TypeError, ValueError, RecursionError):

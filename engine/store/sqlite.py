@@ -22,7 +22,7 @@ _WAL_SECONDS = 2.0
 
 
 class SameFile:
-    """The file that a store was opened from. Once it is gone, SQLite would go on reading and writing what nobody sees."""
+    """The file that a store was opened from. Once it is gone, SQLite would go on reading and writing a file without a name."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -52,7 +52,7 @@ class SameFile:
 def make_engine(path: Path, *, foreign_keys: bool = True, read_only: bool = False) -> Engine:
     """An engine on the file; `engine.execution_options(write=True)` is the one for transactions that write.
 
-    With `read_only` each use of it opens the file anew: whether there is a log beside it may change.
+    With `read_only` each use of it opens the file again: whether there is a log beside it may change.
     """
     if read_only:
         engine = create_engine("sqlite://", creator=lambda: _read_only(path), poolclass=NullPool)
@@ -86,7 +86,7 @@ def _text(stored: bytes) -> str:
 def ensure_wal(path: Path) -> None:
     """Put the file into write-ahead mode, where readers and one writer do not wait for each other.
 
-    Where somebody keeps the file in use in another mode, it stays in that one: slower, but no less safe.
+    Where another process keeps the file in use in another mode, it stays in that one: slower, but no less safe.
     """
     given_up = time.monotonic() + _WAL_SECONDS
     with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
@@ -95,7 +95,7 @@ def ensure_wal(path: Path) -> None:
                 connection.execute("PRAGMA journal_mode = WAL").fetchone()
                 return
             except sqlite3.OperationalError as error:
-                # This change is refused without waiting; whoever is in the way may well be making the same one.
+                # This change is refused without waiting; the process in the way may well be making the same one.
                 if not is_busy(error):
                     raise
             if time.monotonic() > given_up:

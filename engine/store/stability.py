@@ -18,7 +18,7 @@ _OF = "batch_loss"
 
 def read_stability(connection: Connection, run_id: int) -> float | None:
     """How restless training was: the standard deviation of the loss's change from each step to the next, over the last half of
-    the steps. None where there are not two changes, or one of them is no finite number."""
+    the steps. None where there are not two changes, or one of them is not finite."""
     last = last_points(connection, run_id, [_OF]).get(_OF)
     if last is None:
         return None
@@ -58,7 +58,7 @@ def _stretches(connection: Connection, run_id: int, spans: Sequence[Span], low: 
     found = []
     given = {"run_id": run_id, "name": _OF, "low": low, "width": width}
     for last, steps, count, mean, squares in rows(connection, query, given):
-        # A change from or to what is no number is NULL, and not counted; one from or to an infinity is infinite.
+        # A change from or to NaN is NULL, and not counted; one from or to an infinity is infinite.
         finite = count == steps and math.isfinite(squares)
         if steps > 1:
             found.append((last, math.sqrt(max(0.0, squares / count - mean * mean)) if finite else math.nan))

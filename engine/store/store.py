@@ -308,7 +308,7 @@ class Store:
     def claim(self, run_id: int, *, queued: bool = False) -> Run:
         """Claim the run: a new attempt, by this process. Of several who try at once exactly one succeeds.
 
-        With `queued`, only while it still waits in the queue. Requests that nobody took are void from here on. The Recorder
+        With `queued`, only while it still waits in the queue. Requests not yet taken are void from here on. The Recorder
         notes the step of the attempt when training starts.
         Raises RunNotFound, RunBusy when a living process, this one included, has claimed it, UsageError where convtui did not
         train it, and FolderTaken where its files would be among others.
@@ -317,7 +317,7 @@ class Store:
         with self._writing("claiming a run") as session:
             run = _get_idle(session, run_id, self._resolve)
             if queued and run.status != "queued":
-                raise RunBusy(f"run {run_id} ({run.name}) is {run.status}: somebody took it out of the queue")
+                raise RunBusy(f"run {run_id} ({run.name}) is {run.status}: it was taken out of the queue")
             _claim(session, run)
         return run
 
@@ -450,7 +450,7 @@ class Store:
         """The last value of one series of each of these runs; runs that have no point are left out. Of a run that ended with the
         weights of an earlier step it is the value at that step.
 
-        `stability` is no series: it is computed, from half of a run's losses, so it is not for thousands of runs.
+        `stability` is not a series: it is computed, from half of a run's losses, so it is not for thousands of runs.
         """
         with self.reading() as session:
             connection = session.connection()
@@ -575,7 +575,7 @@ def _held_by(run: Run, process: Process) -> None:
 
 
 def _claim(session: Session, run: Run) -> None:
-    """A new attempt at `run`, by this process; requests that nobody took are void."""
+    """A new attempt at `run`, by this process; requests not yet taken are void."""
     me, now = this_process(), time.time()
     run.status = "running"
     _held_by(run, me)

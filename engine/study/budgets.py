@@ -74,7 +74,7 @@ def _alike(first: tuple[float, float, float], second: tuple[float, float, float]
 
 
 def test_images(store: Store, run: Run) -> int | None:
-    """How many images its test accuracy is a share of; None where nobody knows.
+    """How many images its test accuracy is a share of; None where it is not known.
 
     As the run noted; of a run of an older program, as its confusion matrix or the description of its dataset has it.
     """

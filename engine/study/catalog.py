@@ -37,7 +37,7 @@ def study(reference: str) -> Study:
 
 
 def own_studies() -> Path:
-    """Where a person's own studies lie."""
+    """The folder of a person's own studies."""
     return platformdirs.user_config_path("convtui") / "studies"
 
 

@@ -33,7 +33,7 @@ class Sample:
     setting: str
     values: tuple[float, ...]
     images: int | None = None
-    """How many test images each value is a share of; None where it is not a share of these, or nobody knows."""
+    """How many test images each value is a share of; None where it is not a share of these, or it is not known."""
     measure: str = ""
 
     @property

@@ -11,7 +11,7 @@ from convtui.engine.spec import RunSpec
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A figure that somebody published: `low` to `high`, the same where it is one number."""
+    """A published figure: `low` to `high`, the same where it is one number."""
 
     low: float
     high: float

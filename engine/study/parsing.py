@@ -177,7 +177,7 @@ class _Reader:
     def _statistic(self, place: Place, text: str) -> tuple[str, str]:
         layer, colon, stage = text.partition(":")
         if not colon or not layer or stage not in metrics.STAGES:
-            self._fail(place, f"{text!r} is no LAYER:STAGE: write a layer and before, after or output, as in 'conv1:after'", text)
+            self._fail(place, f"{text!r} is not LAYER:STAGE: write a layer and before, after or output, as in 'conv1:after'", text)
         return layer, stage
 
     # ----------------------------------------------------------------------------------------------------- claims
@@ -203,9 +203,7 @@ class _Reader:
         self._check_measure((*place, "measure"), claim.measure, there)
         better = metrics.more_is_better(claim.measure)
         if named == "order" and better is None:
-            self._fail(
-                (*place, named), f"nobody can say whether more {claim.measure} is better: write highest_first or lowest_first"
-            )
+            self._fail((*place, named), f"whether more {claim.measure} is better is not known: write highest_first or lowest_first")
         self._check_target(place, claim, settings)
         self._check_bounds(place, claim)
         return Claim(

@@ -242,7 +242,7 @@ def _in_words(scale: float, run: Run, own: RunSpec) -> str:
 
 
 def as_json(found: Results) -> dict[str, object]:
-    """Everything, in plain values. Numbers that are infinite stay so: whoever writes them knows how."""
+    """Everything, in plain values. Infinite numbers stay so: formats write them each in their way."""
     study = found.study
     return {
         "name": study.name,

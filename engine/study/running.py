@@ -1,4 +1,4 @@
-"""What is to be done about the runs that a study wants, for whoever does it: one after another, by any number of processes."""
+"""What is to be done about the runs that a study wants, one after another, by any number of processes."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class Lines:
     """Key -> the last line of its value."""
 
     def of(self, path: Path) -> int:
-        """The line of what lies at `path`; of the nearest thing around it that has a line of its own."""
+        """The line of what is at `path`; of the nearest thing around it that has a line of its own."""
         for length in range(len(path), 0, -1):
             if (begin := self.begins.get(path[:length])) is not None:
                 inner = [part for part in path[length:] if isinstance(part, str)]

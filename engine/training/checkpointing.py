@@ -27,7 +27,7 @@ class Saver:
         self.saved_step = saved_step
         self.saved_at = time.monotonic()
         self.wanted = False
-        """True once somebody has asked for a checkpoint."""
+        """True once a checkpoint was asked for."""
 
     def is_due(self, step: int) -> bool:
         """Whether a checkpoint should be written now, at this step."""

@@ -36,7 +36,7 @@ class Step(ABC):
     path: ClassVar[StepPath]
     """What is recorded with the run: the same path gives the same numbers to the last bit."""
     threads: ClassVar[int] = 0
-    """How many suit it where nobody has chosen; 0 is torch's own number."""
+    """How many suit it where none are set; 0 is torch's own number."""
 
     def __init__(self, spec: RunSpec, net: nn.Module, optimiser: torch.optim.Optimizer, device: torch.device) -> None:
         self.spec = spec

@@ -1,4 +1,4 @@
-"""Training(spec, dataset): a context manager and an iterator of events. Whoever pulls it is in charge."""
+"""Training(spec, dataset): a context manager and an iterator of events. Its consumer is in charge."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Training:
             for event in training:
                 ...
 
-    Between two pulls the net is at rest, and torch's global generators and thread count are the caller's own. Leaving the
+    Between two pulls no step is half done, and torch's global generators and thread count are the caller's own. Leaving the
     context saves what is not yet saved; what that has to say is in `farewell`. `stop`, `scale_learning_rate` and
     `save_checkpoint` may be called from any thread or signal handler.
     """
@@ -164,11 +164,11 @@ class Training:
 
     @property
     def stopping(self) -> bool:
-        """True once somebody has asked for the end."""
+        """True once `stop` was called."""
         return self._stopping
 
     def stop(self) -> None:
-        """Ask for the end: the step in hand is finished, a checkpoint saved, `Stopped` said."""
+        """Ask for the end: the current step is finished, a checkpoint saved, `Stopped` sent."""
         self._stopping = True
 
     def scale_learning_rate(self, factor: float) -> None:
@@ -239,7 +239,7 @@ class Training:
         return self.state.early or self.state.scored_step >= self.total_steps
 
     def _epoch(self) -> Iterator[Event]:
-        """Train what is left of the epoch in hand, then evaluate."""
+        """Train what is left of the current epoch, then evaluate."""
         state, spec = self.state, self.spec
         self.net.train()
         how, labels = spec.data.order, self._train.labels
@@ -262,7 +262,7 @@ class Training:
         yield from self._end_epoch()
 
     def _batches(self, order: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """Images and labels of the epoch's batches, from the position in hand on."""
+        """Images and labels of the epoch's batches, from the current position on."""
         size = self.spec.data.batch_size
         # Small batches are prepared several at a time, for the price of one: most of it is not the arithmetic.
         several = size * max(1, TOGETHER // size)
@@ -460,7 +460,7 @@ class Training:
             self._best = {name: tensor.to(self.device) for name, tensor in found.best.items()}
         self.generators.states |= {name: state for name, state in found.generators.items() if name in self.generators.states}
         if self.state.early and self.state.step < self.total_steps:
-            # Asked to go on past an early stop: patience starts anew.
+            # Asked to go on past an early stop: patience starts over.
             self.state.early, self.state.patience_from = False, self.state.epoch
 
     # ------------------------------------------------------------------------------------------------ being a guest

@@ -101,7 +101,7 @@ def test_tanh_has_no_deconvnet(convtui: Convtui) -> None:
     for view in ("deconvnet", "guided"):
         printed = convtui("look", view, "last")
         assert (printed.code, printed.out) == (2, "")
-        assert "act1 (tanh) is no ReLU" in printed.err
+        assert "act1 (tanh) is not a ReLU" in printed.err
         assert "saliency" in printed.err
     assert convtui("look", "saliency", "last").code == 0
 

@@ -44,7 +44,7 @@ CAPTIONED = 36
 
 @dataclass(frozen=True)
 class _Layout:
-    """How the tiles of a sheet's block lie, in pixels."""
+    """Where the tiles of a sheet's block are, in pixels."""
 
     tile: tuple[int, int]
     """Width and height, a whole multiple of the tile's own."""

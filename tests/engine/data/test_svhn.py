@@ -53,7 +53,7 @@ def test_it_is_a_dataset_like_any_other(tmp_path: Path) -> None:
     ],
 )
 def test_contents_that_cannot_be_true_are_refused(tmp_path: Path, changed: dict[str, object], complaint: str) -> None:
-    with pytest.raises(DataError, match=rf"train_32x32.mat {complaint}.*remove it and get it anew"):
+    with pytest.raises(DataError, match=rf"train_32x32.mat {complaint}.*remove it and download it again"):
         svhn.read(tiny(tmp_path, **changed), 32)
 
 

@@ -238,8 +238,8 @@ def first(**more: int) -> nn.Conv2d:
 @pytest.mark.parametrize(
     ("trace", "rule", "words"),
     [
-        (trace_of(first(), nn.Tanh()), "deconvnet", r"1 \(tanh\) is no ReLU.*saliency"),
-        (trace_of(first(), nn.Tanh()), "guided", "no ReLU"),
+        (trace_of(first(), nn.Tanh()), "deconvnet", r"1 \(tanh\) is not a ReLU.*saliency"),
+        (trace_of(first(), nn.Tanh()), "guided", "not a ReLU"),
         (trace_of(first(), nn.BatchNorm2d(2), nn.Sigmoid()), "deconvnet", "sigmoid"),
         (trace_of(first(), nn.MaxPool2d(2), nn.Tanh()), "deconvnet", "tanh"),
         (trace_of(first(), nn.GELU(), nn.Conv2d(2, 2, 3)), "deconvnet", "gelu"),

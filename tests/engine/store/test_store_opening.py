@@ -248,7 +248,7 @@ def test_a_database_whose_tables_have_our_names_is_refused_untouched(tmp_path: P
     folder.mkdir()
     raw(folder / "theirs.db", "CREATE TABLE message (id INTEGER PRIMARY KEY, sender TEXT)")
     before = fingerprint(folder)
-    with pytest.raises(StoreError, match=r"somebody else's database .*message"):
+    with pytest.raises(StoreError, match=r"another program's database .*message"):
         Store.open(folder / "theirs.db")
     assert fingerprint(folder) == before
 

@@ -135,7 +135,7 @@ WRONG = [
     ('"relu-0.1-fixed" = {', '"relu-.1-fixed" = {', "relu-.1-fixed", "did you mean relu-0.1-fixed?"),
     ("statistics.conv1.after.max", "statistics.conv2.after.max", "conv2", "did you mean statistics.conv1.after.max?"),
     ('set = { "training.measures" = ["conv_deltas"] }', "", "conv_deltas/conv1", 'put "conv_deltas" into "training.measures"'),
-    ('statistics = ["conv1:after"]', 'statistics = ["conv1"]', "statistics =", "'conv1' is no LAYER:STAGE"),
+    ('statistics = ["conv1:after"]', 'statistics = ["conv1"]', "statistics =", "'conv1' is not LAYER:STAGE"),
     ('measure = "test_accuracy"', 'measure = "accuracy"', 'measure = "accuracy"', "did you mean test_accuracy?"),
     ('measure = "test_accuracy"', 'measure = "spikes"', "order =", "write highest_first or lowest_first"),
     ('"relu-0.01-shuffle"], "relu', '"relu-0.01-shufle"], "relu', "shufle", "did you mean relu-0.01-shuffle?"),

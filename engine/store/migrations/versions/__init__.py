@@ -1,1 +1,1 @@
-"""One file a step; a step is never changed once it has been released."""
+"""One file per step; a step is never changed once it has been released."""

@@ -69,7 +69,7 @@ def why_not(look: View, spec: RunSpec) -> str:
             "guided": rf"cell\d \({spec.model.cell}.*\) has no known way back by this rule; saliency",
         }.get(look.name, "")
     if look.name in ("deconvnet", "guided") and spec.model.activation in ("tanh", "sigmoid"):
-        return f"{spec.model.activation}.* is no ReLU, .*; saliency"
+        return f"{spec.model.activation}.* is not a ReLU, .*; saliency"
     return ""
 
 
@@ -105,7 +105,7 @@ def test_on_nets_without_relu_deconvnet_and_guided_say_why_and_all_else_works(lo
     subject = subject_of(net, noise_images(12))
     if look.name in ("deconvnet", "guided"):
         with pytest.raises(
-            NotApplicable, match=rf"{look.name} is not applicable.*act\d \({activation}\) is no ReLU.*saliency"
+            NotApplicable, match=rf"{look.name} is not applicable.*act\d \({activation}\) is not a ReLU.*saliency"
         ) as told:
             look(subject, look.make({}))
         assert told.value.exit_code == 2
