@@ -64,7 +64,7 @@ def goes_back(rule: Rule, *kinds: Kind) -> Need:
 
 
 def gives_classes(subject: Subject) -> str | None:
-    """Whether the output is one number a class."""
+    """Whether the output is one number per class."""
     if subject.gives_classes:
         return None
     return f"the net's output is not one number for each of the {len(subject.classes)} classes; 'activations' shows what it is"

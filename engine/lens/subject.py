@@ -161,7 +161,7 @@ class Subject:
 
     @property
     def gives_classes(self) -> bool:
-        """Whether the net's output is one number a class."""
+        """Whether the net's output is one number per class."""
         return self.trace.output >= 0 and self.trace.calls[self.trace.output].shape == (len(self.classes),)
 
     def predictions(self, images: Tensor, labels: Tensor | None = None) -> list[Prediction]:

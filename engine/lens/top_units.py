@@ -94,7 +94,7 @@ def notes(subject: Subject, top: Top) -> list[str]:
 
 
 def arranged(subject: Subject, top: Top, tiles: list[Tile]) -> tuple[list[Tile], tuple[int, int], list[str]]:
-    """One tile a unit -> tiles in blocks (one a map, places left over being empty), the blocks' shape and captions."""
+    """One tile per unit -> tiles in blocks (one per map, places left over being empty), the blocks' shape and captions."""
     across = math.ceil(math.sqrt(top.ranks))
     block = (math.ceil(top.ranks / across), across)
     empty = Tile(nothing(subject.shape[0], Frame(subject, top.call).size))
@@ -107,7 +107,7 @@ def arranged(subject: Subject, top: Top, tiles: list[Tile]) -> tuple[list[Tile],
 
 
 def targets(top: Top) -> list[Target]:
-    """Of each unit."""
+    """One target per unit, in their order."""
     units = zip(
         top.units.maps.tolist(), top.units.rows.tolist(), top.units.columns.tolist(), top.units.images.tolist(), strict=True
     )

@@ -28,7 +28,7 @@ _SAME_AT_ANY_TIME = ("images_per_second",)
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One measure of one setting, a value a seed."""
+    """One measure of one setting, a value per seed."""
 
     setting: str
     values: tuple[float, ...]
@@ -77,7 +77,7 @@ class Judged:
 
 
 def judge(store: Store, claim: Claim, runs: Mapping[str, Sequence[Run]], scales: Mapping[str, float] | None = None) -> Judged:
-    """`runs` are, by setting, those that count: finished or diverged, one a seed; `scales` what share of the study's own budget
+    """`runs` are, by setting, those that count: finished or diverged, one per seed; `scales` what share of the study's own budget
     those of a setting had, where it is not the whole."""
     scales = scales or {}
     named = list(dict.fromkeys(name for group in (*claim.groups, claim.settings) for name in group))

@@ -48,7 +48,7 @@ class Row:
     figures: Mapping[str, Figure]
     """Measure -> figure, published ones first."""
     runs: tuple[Run, ...]
-    """Those that count, one a seed: finished or diverged."""
+    """Those that count, one per seed: finished or diverged."""
     others: tuple[Run, ...]
     """Those of the setting that do not count, newest first: in training, stopped, failed, of another scale or an older file."""
     scale: float

@@ -79,7 +79,7 @@ class ByHandStep(Step):
     def train(self, images: Tensor, labels: Tensor, rate: float, buffer: MetricBuffer) -> None:
         label = int(labels[0])
         beta, alpha = (1.0, -rate) if self.plain else (0.0, 1.0)
-        with np.errstate(all="ignore"):  # what is not finite is seen, and said, once an event
+        with np.errstate(all="ignore"):  # what is not finite is seen, and said, once per event
             values = images[0].numpy()
             for layer in self.layers:
                 values = layer.forward(values)

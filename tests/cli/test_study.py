@@ -18,6 +18,7 @@ from convtui.engine.study import own_studies
 from convtui.engine.training import Training
 from tests.cli.conftest import Convtui
 from tests.harness.children import wait_until
+from tests.harness.rows import set_columns
 
 ROOT = Path(__file__).parents[2]
 
@@ -344,7 +345,7 @@ def test_a_run_in_somebodys_hands_is_left_alone(convtui: Convtui, study: str, tm
     only = ("--only", "four", "--seeds", "1")
     convtui("study", "run", study, *only, "--quiet")
     with Store.open(tmp_path / "store.db") as store:
-        store._change(1, status="paused")
+        set_columns(store, 1, status="paused")
         printed = convtui("study", "run", study, *only)
         assert (printed.code, len(store.runs())) == (0, 1)
     assert "run 1 is paused, in somebody's hands: left alone" in printed.out

@@ -71,7 +71,7 @@ def activations(subject: Subject, options: ActivationsOptions) -> list[Result]:
 
 
 def _of_classes(subject: Subject, title: str, name: str, mean: Pixels, chosen: Chosen, shown: Sequence[int]) -> Table:
-    """A row a class; with its probability where it is one image's and the net gives any."""
+    """A row per class; with its probability where it is one image's and the net gives any."""
     columns: tuple[str, ...] = ("class", "output")
     probable = len(chosen.predictions) == 1 and subject.scores_are == "probability"
     shares = chosen.predictions[0].scores if probable else ()

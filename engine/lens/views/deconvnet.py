@@ -30,7 +30,7 @@ class DeconvnetOptions(top_units.OfTop, OfOneImage):
 def deconvnet(subject: Subject, options: DeconvnetOptions) -> list[Result]:
     """Projections of single units by the rule of the paper, seeded with 1, beside what the units look at.
 
-    Without an image: the `count` strongest units of each map over the split, one an image. With one: the unit named, or the
+    Without an image: the `count` strongest units of each map over the split, one per image. With one: the unit named, or the
     most excited of each map, on the whole image. Batch norm is not undone: it scales on the way back as it does in the gradient.
     """
     _, call = selection.layer(subject, options.layer)

@@ -12,7 +12,7 @@ from convtui.engine.spec import hyper
 
 
 class MisclassifiedOptions(OfImages):
-    """Which mistakes."""
+    """Which mistakes to show."""
 
     label: str | None = hyper(None, "only images that are truly of this class")
     count: int = hyper(36, "how many images at most", "images", ge=1, le=1000)

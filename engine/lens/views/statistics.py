@@ -191,7 +191,7 @@ def _pieces(output: Tensor) -> Iterator[Tensor]:
 
 
 def _of_maps(subject: Subject, name: str, stages: Stages, moments: Mapping[int, _Moments], where: str) -> Table:
-    """A row a map and stage."""
+    """A row per map and stage."""
     places = len(subject.trace.calls[next(iter(stages.values()))].shape) == 3
     one, many = ("map", "maps") if places else ("unit", "units")
     rows: list[list[Cell]] = []

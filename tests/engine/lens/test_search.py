@@ -25,7 +25,7 @@ def test_search_finds_what_looking_at_every_activation_finds(batch: int) -> None
     seen = subject.seen(images)
     for name, call in zip(("conv1", "act2", "output"), calls, strict=True):
         with torch.no_grad():
-            everything = net[: list(net._modules).index(name) + 1](seen).numpy()
+            everything = net[: list(dict(net.named_children())).index(name) + 1](seen).numpy()
         for number in range(everything.shape[1]):
             maps = everything[:, number].reshape(len(images), -1)
             order = np.argsort(-maps.max(1), kind="stable")[:5]

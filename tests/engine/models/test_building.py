@@ -144,7 +144,7 @@ def test_slopes_and_leaks_are_one_for_all_or_one_each_the_outputs_last(how: dict
         }
     )
     net = build(spec.model, channels=1, size=6, classes=2)
-    assert list(net._modules)[-2:] == ["output", "act3"]
+    assert list(dict(net.named_children()))[-2:] == ["output", "act3"]
     for number, values in enumerate(expected, 1):
         assert net.get_submodule(f"act{number}")(torch.tensor([-1.0, 0.0, 2.0])).tolist() == pytest.approx(values, rel=rounding(16))
 
@@ -166,7 +166,7 @@ def test_a_wrong_number_of_slopes_is_told_with_the_right_one(slope: object) -> N
 
 def test_dense_layers_may_have_batch_norm() -> None:
     net = build(model(dense_blocks=["6 bn dropout 0.5", "5"]), channels=1, size=4, classes=3)
-    assert list(net._modules) == ["flatten", "dense1", "bn1", "act1", "dropout1", "dense2", "act2", "output"]
+    assert list(dict(net.named_children())) == ["flatten", "dense1", "bn1", "act1", "dropout1", "dense2", "act2", "output"]
     assert summarise(net, (1, 4, 4)).parameters == 16 * 6 + 6 + 12 + 6 * 5 + 5 + 5 * 3 + 3
 
 

@@ -12,6 +12,7 @@ import pytest
 from convtui.engine.errors import UsageError
 from convtui.engine.spec import RunSpec, changed
 from convtui.engine.store import Match, Store
+from tests.harness.rows import set_columns
 
 SPEC = RunSpec()
 
@@ -22,7 +23,7 @@ def find(store: Store, spec: RunSpec = SPEC, *, study: str = "s", setting: str =
 
 def end(store: Store, found: Match, status: str) -> None:
     assert found.run is not None
-    store._change(found.run.id, status=status)
+    set_columns(store, found.run.id, status=status)
 
 
 def test_what_is_missing_is_made_and_in_this_processs_hands(store: Store) -> None:
@@ -62,7 +63,7 @@ def test_what_is_done_with_a_run_is_told_by_its_status(store: Store, status: str
 def test_a_crashed_run_is_taken_up_again(store: Store) -> None:
     first = find(store)
     assert first.run is not None
-    store._change(first.run.id, pid=2**22 + 1)
+    set_columns(store, first.run.id, pid=2**22 + 1)
     found = find(store)
     assert found.standing == "unfinished"
     assert found.run is not None
@@ -83,7 +84,7 @@ def test_a_run_that_was_made_before_a_hyperparameter_came_to_be_is_still_the_sam
     assert found.run is not None
     older = json.loads(found.run.spec)
     del older["data"]["fit"]
-    store._change(found.run.id, spec=json.dumps(older), status="finished")
+    set_columns(store, found.run.id, spec=json.dumps(older), status="finished")
     assert find(store).standing == "done"
 
 

@@ -16,6 +16,7 @@ from convtui.engine.study import budgets
 from convtui.engine.study.claims import Judged, Sample, above, judge, within
 from convtui.engine.study.model import Claim
 from tests.engine.study.conftest import SPEC, accuracies, add_run
+from tests.harness.rows import set_columns
 
 
 def sample(*values: float, images: int | None = None, measure: str = "") -> Sample:
@@ -218,7 +219,7 @@ def test_settings_that_name_the_same_images_but_saw_others_are_not_held_against_
     found = {name: trained(store, name, accuracy, epochs=1) for name, accuracy in (("a", 0.9), ("b", 0.1))}
     for name, runs_ in found.items():
         for run in runs_:
-            store._change(run.id, provenance=json.dumps({"images": {"train": "0", "test": name}}))
+            set_columns(store, run.id, provenance=json.dumps({"images": {"train": "0", "test": name}}))
     again = {name: [store.run(run.id) for run in runs_] for name, runs_ in found.items()}
     judged = judge(store, claim(groups=(("a",), ("b",))), again)
     assert (judged.verdict, judged.reason) == ("not decided", "a and b saw other test images")
@@ -247,7 +248,7 @@ def test_how_many_test_images_there_were(
     store: Store, dataset: str, spec: dict[str, Any], provenance: dict[str, int], images: int | None
 ) -> None:
     run = add_run(store, spec=changed(SPEC, spec), epochs=accuracies(0.5))
-    store._change(run.id, dataset=dataset, provenance=json.dumps(provenance))
+    set_columns(store, run.id, dataset=dataset, provenance=json.dumps(provenance))
     assert budgets.test_images(store, store.run(run.id)) == images
 
 
@@ -258,7 +259,7 @@ def test_of_a_run_that_did_not_note_its_test_images_they_are_those_of_its_confus
     store: Store, dataset: str, noted: dict[str, int], images: int
 ) -> None:
     run = add_run(store, epochs=accuracies(0.5, 0.6), confusion=((5, 1), (2, 3)))
-    store._change(run.id, dataset=dataset, provenance=json.dumps(noted))
+    set_columns(store, run.id, dataset=dataset, provenance=json.dumps(noted))
     assert budgets.test_images(store, store.run(run.id)) == images
 
 
@@ -268,7 +269,7 @@ def test_a_claim_about_one_seed_on_a_folder_of_images_is_decided_by_the_count_of
         runs_ = {}
         for name, accuracy in (("a", 0.9), ("b", 0.8)):
             run = add_run(store, name, spec=spec, epochs=accuracies(accuracy), confusion=((count, 0), (0, count)))
-            store._change(run.id, dataset="folder:pictures")
+            set_columns(store, run.id, dataset="folder:pictures")
             runs_[name] = [store.run(run.id)]
         return runs_
 

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
-from sqlmodel import col
 
 from convtui.engine import events
 from convtui.engine.spec import RunSpec, changed
 from convtui.engine.store import Recorder, Run, Store
 from convtui.engine.study.comparing import Comparing, difference_to
+from tests.harness.rows import set_columns
 
 LOSSES = (4.0, 3.0, 2.0, 1.5, 1.0, 1.25)
 
@@ -131,8 +130,7 @@ def test_runs_that_were_trained_unequally_are_said_in_one_line(store: Store) -> 
 
 def test_settings_of_another_program_are_said_and_the_rest_is_compared(store: Store) -> None:
     runs = [add(store, (0.5,)), add(store, (0.5,)), add(store, (0.5,), spec=changed(RunSpec(), {"training.seed": 7}))]
-    with store._writing("in a test") as session:
-        session.execute(update(Run).where(col(Run.id) == 2).values(spec='{"model": {"unheard": 1}}'))
+    set_columns(store, 2, spec='{"model": {"unheard": 1}}')
     comparison = Comparing().compare(store, [store.run(run.id) for run in runs])
     assert comparison.settings == (("training.seed", ("0", "?", "7")),)
     assert "run 2" in comparison.remarks[0]

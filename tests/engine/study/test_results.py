@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 from scipy.stats import ttest_ind
-from sqlalchemy import update
-from sqlmodel import col
 
 from convtui.engine.spec import RunSpec, changed
 from convtui.engine.store import Run, Store
@@ -18,6 +16,7 @@ from convtui.engine.study.markdown import page
 from convtui.engine.study.parsing import read
 from convtui.engine.study.results import Row, as_json, progress, results
 from tests.engine.study.conftest import accuracies, add_run
+from tests.harness.rows import set_columns
 
 TEXT = """
 title = "Two\\n| nets"
@@ -138,7 +137,7 @@ def test_of_one_seed_the_newest_counts(store: Store, study: Study) -> None:
 
 def test_a_run_with_settings_of_another_program_is_left_out(store: Store, study: Study) -> None:
     run = add_run(store, spec=of(study), epochs=accuracies(0.4))
-    store._change(run.id, spec='{"model": {"flavour": "sour"}}')
+    set_columns(store, run.id, spec='{"model": {"flavour": "sour"}}')
     assert row(store, study).runs == ()
 
 
@@ -187,9 +186,7 @@ def test_runs_from_before_the_net_at_its_end_was_asked_for_are_of_other_settings
 def test_a_row_never_mixes_runs_that_saw_different_images(store: Store, study: Study) -> None:
     def add(seed: int, test: str) -> Run:
         run = add_run(store, spec=of(study), seed=seed, epochs=accuracies(0.5 + seed / 10))
-        with store._writing("in a test") as session:
-            images = json.dumps({"images": {"train": "a", "test": test}} if test else {})
-            session.execute(update(Run).where(col(Run.id) == run.id).values(provenance=images))
+        set_columns(store, run.id, provenance=json.dumps({"images": {"train": "a", "test": test}} if test else {}))
         return run
 
     older, first, second = add(0, ""), add(1, "b"), add(2, "b")

@@ -32,7 +32,7 @@ def sheets(net: nn.Module, **options: object) -> Sequence[Sheet]:
 def computed(net: nn.Sequential, upto: str, images: torch.Tensor) -> np.ndarray:  # type: ignore[type-arg]
     with torch.no_grad():
         seen = (images.float() / 255 - 0.5) / 0.25
-        return net[: list(net._modules).index(upto) + 1](seen).numpy()
+        return net[: list(dict(net.named_children())).index(upto) + 1](seen).numpy()
 
 
 def test_every_layer_after_its_activation_of_one_image() -> None:
