@@ -172,10 +172,13 @@ def load(path: Path) -> Checkpoint:
             raise CheckpointError(f"checkpoint {path} is not of this program's format ({FORMAT}); it cannot be read")
         if header["format"] == FORMAT and not checked:
             raise ValueError("its checksum is missing")
+        spec = make(_parsed(header["spec"]))
+        if _parsed(header["channels"]) != spec.data.channels:
+            raise ValueError("it has other channels than its settings")
         standardise = Standardise(_numbers(header["mean"]), _numbers(header["std"]))
         identity = Identity(
-            make(_parsed(header["spec"])),
-            TypeAdapter(int).validate_python(_parsed(header["channels"])),
+            spec,
+            spec.data.channels,
             TypeAdapter(tuple[str, ...]).validate_python(_parsed(header["classes"])),
             header["dataset"],
             standardise,

@@ -97,6 +97,16 @@ def test_who_may_read_a_checkpoint_is_said_by_the_umask(saved: Path) -> None:
     assert saved.stat().st_mode == beside.stat().st_mode
 
 
+@pytest.mark.parametrize("channels", ["-1", "0", "4", "1.5", '"1"', "null"])
+def test_channels_that_are_not_those_of_the_settings_are_refused(saved: Path, channels: str) -> None:
+    with safe_open(saved, framework="pt") as file:
+        header = {name: value for name, value in file.metadata().items() if name != "checksum"} | {"format": "convtui 1"}
+    sent = saved.with_name("sent")
+    save_file({"net.x": torch.zeros(1)}, sent, header | {"channels": channels})
+    with pytest.raises(CheckpointError, match="other channels than its settings"):
+        load(sent)
+
+
 @pytest.mark.parametrize(
     ("name", "text", "why"),
     [("state", "[" * 200_000, "nested too deeply"), ("channels", "9" * 5000, "too long"), ("spec", "{", "not JSON")],
@@ -104,7 +114,7 @@ def test_who_may_read_a_checkpoint_is_said_by_the_umask(saved: Path) -> None:
 )
 def test_a_header_that_no_checkpoint_has_is_told_in_one_line(tmp_path: Path, name: str, text: str, why: str) -> None:
     lists = dict.fromkeys(("mean", "std", "classes"), "[]")
-    header = {"format": "convtui 1", "spec": "{}", "channels": "1", "dataset": "toy", "state": "{}"} | lists
+    header = {"format": "convtui 1", "spec": "{}", "channels": "3", "dataset": "toy", "state": "{}"} | lists
     save_file({"net.x": torch.zeros(1)}, tmp_path / "sent", header | {name: text})
     with pytest.raises(CheckpointError, match=f"is damaged: its header .*{why}"):
         load(tmp_path / "sent")

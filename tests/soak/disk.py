@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.soak.program import Program
+from convtui.engine.store.recorder import END_SECONDS
+from tests.soak.program import LONGEST_SECONDS, Program
 from tests.soak.rows import committed, lost
 from tests.soak.states import check_at_rest, check_finished, check_rows, check_told, scraps
 from tests.soak.trial import Skipped, Trial
@@ -31,7 +32,7 @@ def full_disk(trial: Trial) -> None:
             if trial.draw.random() < 0.5:
                 time.sleep(trial.draw.uniform(0, 1))
                 (place / "ballast").unlink()
-            ended = process.ended()
+            ended = process.ended(END_SECONDS + LONGEST_SECONDS)  # it waits so long for room
         (place / "ballast").unlink(missing_ok=True)
         trial.count("disks filled")
         trial.check(ended.code in (0, 1) and "Traceback" not in ended.err, f"a full disk is not told in one line: {ended}")
