@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import math
+from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 
 import pytest
@@ -178,6 +179,19 @@ def test_many_drawings_leave_nothing_behind() -> None:
     for _ in range(20):
         after = objects()
     assert after - before < 50
+
+
+def test_points_beyond_the_window_are_left_out_however_far_they_are() -> None:
+    inside = [1.0, 3.0, 2.0]
+    drawings = [draw(Plot("loss", [line(ys)], x_range=(0.0, 2.0)), 60, 16) for ys in (inside, [*inside, 1e300, -1e300])]
+    assert drawings[0] == drawings[1]
+
+
+def test_charts_drawn_at_once_do_not_mix() -> None:
+    plots = [Plot("loss", [line([float(y % (3 + style)) for y in range(60)], style)]) for style in range(4)]
+    alone = [draw(plot, 60, 16) for plot in plots]
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(lambda plot: draw(plot, 60, 16), plots * 5)) == alone * 5
 
 
 def test_a_thick_line_is_drawn_above_the_others_and_broadly() -> None:

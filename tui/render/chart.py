@@ -6,10 +6,12 @@ A chart of a million points and one of a hundred cost the same: plotext sees at 
 from __future__ import annotations
 
 import math
+import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
+from threading import Lock
 from typing import Any, Literal
 
 from convtui.engine.figures.axis import COLOURS, GREATEST_VALUE, Colour, log_ticks, span, ticks, time_ticks, value_range
@@ -23,9 +25,12 @@ BETWEEN_MARKERS = 14
 MARKERS = "○△□◇+●▲■"
 LEAST_WIDTH, LEAST_HEIGHT = 16, 4
 
-# plotext knows colours by name or as (red, green, blue); the names that stand for a role.
-_ROLES: dict[str, Role] = {"gray": "axis", "green+": "best", "cyan": "rate", "red+": "trouble"}
-_NAMES = {role: name for name, role in _ROLES.items()}
+# Entries of the terminal's palette that stand for a role on plotext's figure.
+_ROLES: dict[int, Role] = {8: "axis", 10: "best", 6: "rate", 9: "trouble"}
+_ENTRIES = {role: entry for entry, role in _ROLES.items()}
+_COLOUR = re.compile(r"\x1b\[([0-9;]*)m")
+_FIGURE = Lock()
+"""plotext has one figure for the whole process: held from its clearing to its reading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,29 +146,33 @@ def draw(plot: Plot, width: int, height: int) -> Drawing:
     left = max(len(label) for _, label in up) + 1
     columns = width - left
     across = _ticks_across(plot, x_range, columns)
-    canvas = _canvas(width, height, x_range, y_range)
-    canvas.set_xticks(*map(list, zip(*across, strict=True)))
-    canvas.set_yticks([y for y, _ in up], [f"{label:>{left - 1}}" for _, label in up])
     marks = _one_a_column(plot.marks, x_range, columns)
-    for mark in marks:
-        canvas.draw_vertical_line(mark.x, color=_NAMES[mark.role])
-    thinned = [decimate(line.xs, line.ys, columns, x_range) for line in lines]
+    thinned = [_within(x_range, decimate(line.xs, line.ys, columns, x_range)) for line in lines]
     upwards = sorted(zip(lines, thinned, strict=True), key=lambda drawn: drawn[0].thick)
-    for line, points in upwards:
-        for stretch in _stretches(points):
-            dots = "hd" if line.thick else "braille"
-            canvas.draw(*map(list, zip(*stretch, strict=True)), lines=True, marker=dots, color=line.colour)
-    for line, points in upwards:
-        if stamped := list(_stamped(line, points, columns, x_range)):
-            canvas.draw(*map(list, zip(*stamped, strict=True)), lines=False, marker=line.marker, color=line.colour)
     everything = [point for points in thinned for point in points]
-    for mark in marks:
-        canvas.draw(
-            [mark.x], [_free_end(mark, everything, x_range, y_range)], lines=False, marker=mark.sign, color=_NAMES[mark.role]
-        )
-    canvas.build_plot()
-    canvas.matrix.add_horizontal_string(width - 1, 0, plot.x_name, _NAMES["axis"], alignment="right", check_space=True)
-    return Drawing(_rows(canvas.matrix), left, columns, x_range)
+    with _FIGURE:
+        canvas = _Canvas(width, height)
+        canvas.axis("x", x_range, across)
+        canvas.axis("y", y_range, [(y, f"{label:>{left - 1}}") for y, label in up])
+        for mark in marks:
+            canvas.upright(mark.x, mark.role)
+        for line, points in upwards:
+            for stretch in _stretches(points):
+                canvas.draw(stretch, "hd" if line.thick else "braille", line.colour, lines=True)
+        for line, points in upwards:
+            canvas.draw(list(_stamped(line, points, columns, x_range)), line.marker, line.colour)
+        for mark in marks:
+            canvas.draw([(mark.x, _free_end(mark, everything, x_range, y_range))], mark.sign, mark.role)
+        rows = canvas.rows()
+    below = "".join(text for text, _ in rows[-1])
+    if not below[-len(plot.x_name) - 1 :].strip():
+        rows[-1] = [(below[: width - len(plot.x_name)] + plot.x_name, "axis")]
+    return Drawing(rows, left, columns, x_range)
+
+
+def _within(x_range: tuple[float, float], points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    # A line to a point outside is reckoned dot by dot all the way there: of one far off, plotext runs out of memory.
+    return [point for point in points if x_range[0] <= point[0] <= x_range[1]]
 
 
 def _y_range(plot: Plot, values: Sequence[float]) -> tuple[float, float]:
@@ -236,30 +245,47 @@ def _free_end(
     return y_range[0] if any(y >= high and abs(x - mark.x) <= near for x, y in points) else y_range[1]
 
 
-def _canvas(width: int, height: int, x_range: tuple[float, float], y_range: tuple[float, float]) -> Any:
-    """A figure of our own, of which we take the part that draws: plotext's global one grows and knows one terminal."""
-    from plotext._figure import _figure_class  # type: ignore[import-untyped]
+class _Canvas:
+    """plotext's figure, cleared, with an axis on the left and one below. `_FIGURE` is to be held."""
 
-    canvas = _figure_class().monitor
-    canvas.set_size([width, height])
-    canvas.set_xaxes(True, False)
-    canvas.set_yaxes(True, False)
-    canvas.set_axes_color("default")
-    canvas.set_canvas_color("default")
-    canvas.set_ticks_color(_NAMES["axis"])
-    canvas.set_xlim(*x_range)
-    canvas.set_ylim(*y_range)
-    return canvas
+    def __init__(self, width: int, height: int) -> None:
+        import plotext
+
+        self._plotext: Any = plotext
+        self._plotext.terminal.limit(False, False)
+        self._figure = self._plotext.figure
+        self._figure.clear()
+        self._figure.plot_size(width, height).canvas("default").legend(False)
+        self._figure.axes(pixel=self._pixel("axis")).axes(False, side=1)
+
+    def axis(self, name: Literal["x", "y"], ends: tuple[float, float], ticks: Sequence[tuple[float, str]]) -> None:
+        ruler = self._figure.ruler(name, 0).lim(*ends).pixel(self._pixel("axis"))
+        ruler.ticks([place for place, _ in ticks], [label for _, label in ticks])
+
+    def upright(self, x: float, role: Role) -> None:
+        self._figure.line(x, "vertical", pixel=self._pixel(role))
+
+    def draw(self, points: Sequence[tuple[float, float]], marker: str, paint: Colour | Role, *, lines: bool = False) -> None:
+        if points:
+            signal = self._figure.signal(*zip(*points, strict=True), marker=self._plotext.marker(marker, self._pixel(paint)))
+            self._figure.draw(signal.lines(lines))
+
+    def rows(self) -> list[list[tuple[str, Colour | Role | None]]]:
+        return [list(_pieces(line)) for line in self._figure.build().string().splitlines()]
+
+    def _pixel(self, paint: Colour | Role) -> Any:
+        return self._plotext.pixel(_ENTRIES[paint] if isinstance(paint, str) else paint, "default")
 
 
-def _rows(matrix: Any) -> list[list[tuple[str, Colour | Role | None]]]:
-    rows = []
-    for markers, colours in zip(reversed(matrix.marker), reversed(matrix.fullground), strict=True):
-        # A blank has no colour that could be seen: fewer and longer pieces.
-        cells = [(None if marker == " " else _paint(colour), marker) for marker, colour in zip(markers, colours, strict=True)]
-        rows.append([("".join(marker for _, marker in group), paint) for paint, group in groupby(cells, key=lambda cell: cell[0])])
-    return rows
-
-
-def _paint(colour: Any) -> Colour | Role | None:
-    return colour if isinstance(colour, tuple) else _ROLES.get(colour)
+def _pieces(line: str) -> Iterator[tuple[str, Colour | Role | None]]:
+    """A row's text with its colours, from the escapes between: `38;2;R;G;B`, `38;5;ENTRY`, after `0` none; not the ground's."""
+    paint: Colour | Role | None = None
+    for place, part in enumerate(_COLOUR.split(line)):
+        if place % 2 == 0:
+            if part:
+                yield part, paint
+        elif part == "0":
+            paint = None
+        elif part.startswith("38"):
+            _, kind, *values = map(int, part.split(";"))
+            paint = _ROLES[values[0]] if kind == 5 else (values[0], values[1], values[2])
