@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -21,6 +22,7 @@ from convtui.engine.spec import (
     read,
     written,
 )
+from convtui.engine.spec.choices import Activation
 
 
 @pytest.mark.parametrize(
@@ -28,7 +30,7 @@ from convtui.engine.spec import (
     [
         (
             {"model.activation": "rellu"},
-            "model.activation = rellu is not one of relu, leaky_relu, tanh, sigmoid (did you mean relu?)",
+            f"model.activation = rellu is not one of {', '.join(get_args(Activation))} (did you mean relu?)",
         ),
         (
             {"optimiser.learning_rate": 20},
