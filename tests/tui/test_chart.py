@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
-from convtui.engine.figures.axis import COLOURS, log_ticks, ticks, time_ticks
+from convtui.engine.figures.axis import COLOURS
 from convtui.tui.render.chart import MARKERS, Drawing, Line, Mark, Plot, decimate, draw
 from convtui.tui.render.metric_text import value_text
 from convtui.tui.render.series_lines import smooth
@@ -212,36 +212,7 @@ def test_a_series_of_events_has_no_value_once_the_next_is_overdue() -> None:
     assert Line("steps", [1.0, 2.0], [0.1, 0.2]).at(9.0) == 0.2
 
 
-# ----------------------------------------------------------------------------------------------------------- ticks
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "labels"),
-    [
-        (0.0, 10.0, ["0", "5", "10"]),
-        (0.31, 1.02, ["0.4", "0.6", "0.8", "1.0"]),
-        (0.0, 25_000.0, ["0", "10,000", "20,000"]),
-        (0.0, 2e-4, ["0", "5e-5", "1e-4", "1.5e-4", "2e-4"]),
-        (0.00586, 0.00587, ["0.00586", "0.005865", "0.00587"]),
-        (2e6, 2_000_040.0, ["2e6", "2.00001e6", "2.00002e6", "2.00003e6", "2.00004e6"]),
-    ],
-)
-def test_ticks_are_round(low: float, high: float, labels: list[str]) -> None:
-    assert [label for _, label in ticks(low, high, 3)] == labels
-
-
-@given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6), st.integers(1, 12))
-@example(0.005859375, 1e-5, 1)
-def test_two_ticks_at_least_tell_the_scale(low: float, span: float, count: int) -> None:
-    told = ticks(low, low + span, count)
-    assert len(told) > 1
-    assert len({label for _, label in told}) == len(told) or span < 1e-9 * abs(low)
-
-
-def test_ticks_of_time_and_of_exponents() -> None:
-    assert [label for _, label in time_ticks(0.0, 200.0, 4)] == ["0:00", "1:00", "2:00", "3:00"]
-    assert [label for _, label in log_ticks(-3.0, 1.0, 3)] == ["0.001", "0.1", "10"]
-    assert [label for _, label in log_ticks(math.log10(1.0), math.log10(5.0), 4)] == ["1", "2", "5"]
+# ------------------------------------------------------------------------------------------------------------ axes
 
 
 def numbers_upwards(drawing: Drawing) -> list[float]:
