@@ -34,6 +34,11 @@ class Started:
     images: int = 0
     """Images trained on in the `step` updates already done."""
 
+    @property
+    def epochs(self) -> int:
+        """Of the budget, the last one perhaps in part."""
+        return -(-self.total_steps // self.steps_per_epoch)
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:

@@ -1,104 +1,123 @@
-"""Which measures there are: their names, which way is better, and how people write them. What they come to is in `measures`."""
+"""What is measured of a run, each metric described once: results have this table as settings have RunSpec.
+
+A metric that a run records is a series of the store; one of cadence "run" is worked out from series, or is a column of the run.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Literal, get_args
 
-from convtui.engine.spec import RunSpec, nearest
-from convtui.engine.spec.choices import MEASURES as CHOSEN
+Measure = Literal[
+    "mean_squared_error", "conv_deltas", "gradient_norm", "update_ratio", "saturated", "dead", "class_accuracy", "confusion"
+]
+"""What `training.measures` may name: recorded only where it is asked for. engine/training/layer_metrics.py defines each."""
+MEASURES: tuple[Measure, ...] = get_args(Measure)
+Form = Literal["share", "loss", "number", "small", "count", "seconds"]
+"""What its values are: a share is from 0 to 1, and people read percents; small numbers are read by their power of ten."""
+Cadence = Literal["step", "epoch", "change", "end", "run"]
+"""A point at every step (or nearly), at every epoch, where it changes, once at the end; `run`: one number, and no series."""
+Split = Literal["train", "validation", "test", "batch", ""]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test", "batch")
 
-Form = Literal["fraction", "loss", "seconds", "count", "number"]
 
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric; of layers and classes, all of them: `gradient_norm/conv1` is one of `gradient_norm`."""
+
+    name: str
+    form: Form
+    better: Literal["more", "less"] | None
+    """None where that depends on the question."""
+    cadence: Cadence
+    split: Split = ""
+    """Which images it is of, where there is one for each of several splits."""
+    chart: str = ""
+    """The title of its chart, with all metrics that share it; empty where it has none."""
+    at_run_end: bool = False
+    """A run's value is its last one, even where the run went back to the weights of an earlier step."""
+
+    @property
+    def title(self) -> str:
+        """For people; a name from a stranger's store is not cleaned."""
+        return self.name.replace("_", " ")
+
+    @property
+    def label(self) -> str:
+        """What tells it from the others of its chart: the split, layer or class."""
+        return self.split or self.name.partition("/")[2]
+
+
+METRICS = {
+    metric.name: metric
+    for metric in (
+        Metric("batch_loss", "loss", "less", "step", "batch", "loss"),
+        Metric("batch_accuracy", "share", "more", "step", "batch", "accuracy"),
+        Metric("learning_rate", "small", None, "step", chart="learning rate", at_run_end=True),
+        Metric("seconds", "seconds", "less", "step", at_run_end=True),
+        Metric("images_per_second", "count", "more", "step", chart="images/s", at_run_end=True),
+        Metric("gradient_norm", "small", None, "step", chart="gradient norm"),
+        Metric("update_ratio", "small", None, "step", chart="update ratio"),
+        Metric("train_loss", "loss", "less", "epoch", "train", "loss"),
+        Metric("train_accuracy", "share", "more", "epoch", "train", "accuracy"),
+        Metric("test_loss", "loss", "less", "epoch", "test", "loss"),
+        Metric("test_accuracy", "share", "more", "epoch", "test", "accuracy"),
+        Metric("validation_loss", "loss", "less", "epoch", "validation", "loss"),
+        Metric("validation_accuracy", "share", "more", "epoch", "validation", "accuracy"),
+        Metric("train_mean_squared_error", "number", "less", "epoch", "train", "mean squared error"),
+        Metric("validation_mean_squared_error", "number", "less", "epoch", "validation", "mean squared error"),
+        Metric("test_mean_squared_error", "number", "less", "epoch", "test", "mean squared error"),
+        Metric("conv_deltas", "number", None, "epoch", chart="conv deltas"),
+        Metric("saturated", "share", None, "epoch", chart="saturated"),
+        Metric("dead", "share", None, "epoch", chart="dead"),
+        Metric("class_accuracy", "share", "more", "epoch", chart="class accuracy"),
+        Metric("rate_factor", "number", None, "change", at_run_end=True),
+        Metric("best_epoch", "count", None, "change"),
+        Metric("final_train_loss", "loss", "less", "end", "train", at_run_end=True),
+        Metric("final_train_accuracy", "share", "more", "end", "train", at_run_end=True),
+        Metric("final_train_mean_squared_error", "number", "less", "end", "train", at_run_end=True),
+        Metric("best_accuracy", "share", "more", "run", "test"),
+        Metric("steps_to_90", "count", "less", "run"),
+        Metric("steps_to_loss", "count", "less", "run"),
+        Metric("stability", "loss", "less", "run"),
+        Metric("spikes", "share", None, "run"),
+        Metric("diverged", "share", None, "run"),
+        Metric("early_rise", "loss", None, "run"),
+    )
+}
+SCORES = [name for name, of in METRICS.items() if of.cadence == "epoch" and of.chart in ("loss", "accuracy")]
+"""The losses and accuracies of an epoch."""
+STABILITY = "stability"
+"""How much the training loss changes from step to step: worked out of half of a run's losses when it is asked for."""
+PEAK = "peak."
+"""Stands before the name of a series of which the greatest value is meant, and not the last."""
+STATISTICS = "statistics."
 STAGES = ("before", "after", "output")
 """Of a layer's values: before or after its activation, or neither."""
 FIGURES = ("max", "min", "mean", "variance", "std")
 """Of a layer's values over the test images."""
 
-# Measure -> how it is written, and whether more of it is better; None where nobody can say.
-_FIXED: dict[str, tuple[Form, bool | None]] = {
-    "test_accuracy": ("fraction", True),
-    "train_accuracy": ("fraction", True),
-    "validation_accuracy": ("fraction", True),
-    "best_accuracy": ("fraction", True),
-    "test_loss": ("loss", False),
-    "train_loss": ("loss", False),
-    "final_train_accuracy": ("fraction", True),
-    "final_train_loss": ("loss", False),
-    "validation_loss": ("loss", False),
-    "seconds": ("seconds", False),
-    "images_per_second": ("number", True),
-    "steps_to_90": ("count", False),
-    "steps_to_loss": ("count", False),
-    "stability": ("loss", False),
-    "spikes": ("fraction", None),
-    "diverged": ("fraction", None),
-    "early_rise": ("loss", None),
-}
-FIXED = tuple(_FIXED)
-OF_TEST_IMAGES = ("test_accuracy", "best_accuracy")
-"""Shares of the test images, which have a binomial error even with one seed."""
-EPOCH_MEANS = ("train_accuracy", "train_loss")
-"""Means over an epoch's steps, each of the weights before it; all other accuracies and losses are of the net at one moment."""
-PEAK = "peak."
-"""Stands before the name of a series of which the greatest value is meant, and not the last."""
-# The same of series; `class_accuracy/3` is one of `class_accuracy`.
-_SERIES: dict[str, tuple[Form, bool | None]] = {
-    "batch_loss": ("loss", False),
-    "batch_accuracy": ("fraction", True),
-    "class_accuracy": ("fraction", True),
-    "saturated": ("fraction", None),
-    "dead": ("fraction", None),
-    "best_epoch": ("count", None),
-}
-FINAL = ("final_train_accuracy", "final_train_loss")
-"""Of the weights that a run ends with: measured where `training.evaluate_train` says so."""
-_NO_SERIES = (
-    "best_accuracy", "seconds", "steps_to_90", "steps_to_loss", "stability", "spikes", "diverged", "early_rise", *FINAL,
-)  # fmt: skip
-_ALWAYS_RECORDED = ("batch_loss", "batch_accuracy", "learning_rate", "rate_factor", "best_epoch")
+
+@lru_cache(maxsize=4096)
+def metric(name: str) -> Metric:
+    """The metric of this name, also after `peak.`; what is not in METRICS counts as numbers that come with the epochs."""
+    series = name.removeprefix(PEAK)
+    kind, _, _ = series.partition("/")
+    if known := METRICS.get(series) or METRICS.get(kind):
+        return replace(known, name=name)
+    if series.startswith(STATISTICS):
+        return Metric(name, "number", None, "end", chart=series.replace("_", " "), at_run_end=True)
+    split: Split = next((split for split in SPLITS if series.startswith(f"{split}_")), "")
+    chart = series.removeprefix(f"{split}_") if split else kind
+    return Metric(name, "number", None, "epoch", split, chart.replace("_", " "))
 
 
-def form(measure: str) -> Form:
-    """How its values are written."""
-    return _known(measure)[0]
-
-
-def more_is_better(measure: str) -> bool | None:
-    """None where nobody can say."""
-    return _known(measure)[1]
-
-
-def _known(measure: str) -> tuple[Form, bool | None]:
-    of = measure.removeprefix(PEAK)
-    return _FIXED.get(of) or _SERIES.get(of.partition("/")[0], ("number", None))
+def chosen_by(name: str) -> str:
+    """What `training.measures` has to name for it, as far as a name can tell."""
+    return "mean_squared_error" if name.endswith("_mean_squared_error") else name.partition("/")[0]
 
 
 def statistic(layer: str, stage: str, figure: str) -> str:
     """The name of the series that holds a figure of a layer's values, as in `statistics.conv1.after.max`."""
-    return f"statistics.{layer}.{stage}.{figure}"
-
-
-def unknown(measure: str, spec: RunSpec, statistics: Sequence[tuple[str, str]]) -> str | None:
-    """Why a run of `spec`, with these statistics kept, has no such measure; None where it has.
-
-    Besides those of this file's list, every series that a run records is a measure: its last value, and after `peak.` its peak.
-    """
-    if measure.startswith(PEAK):
-        series = measure.removeprefix(PEAK)
-        if series in _NO_SERIES:
-            return f"{series} is one number and has no peak: write {series}"
-        return unknown(series, spec, statistics)
-    kept = [statistic(layer, stage, figure) for layer, stage in statistics for figure in FIGURES]
-    if measure in FINAL and not spec.training.evaluate_train:
-        return f'{measure} is not measured: set "training.evaluate_train" = true'
-    if measure in _FIXED or measure in _ALWAYS_RECORDED or measure in kept:
-        return None
-    if measure.startswith("statistics."):
-        return f"{measure} is not kept{nearest(measure, kept)}: name the layer in 'statistics', as in 'conv1:after'"
-    chosen = "mean_squared_error" if measure.endswith("_mean_squared_error") else measure.partition("/")[0]
-    if chosen in CHOSEN:
-        if chosen in spec.training.measures:
-            return None
-        return f'{measure} is not measured: put "{chosen}" into "training.measures"'
-    return f"there is no measure {measure!r}{nearest(measure, [*FIXED, *CHOSEN, *kept])}"
+    return f"{STATISTICS}{layer}.{stage}.{figure}"

@@ -3,7 +3,7 @@ name is added here, mypy names every place that has to know it."""
 
 from __future__ import annotations
 
-from typing import Literal, assert_never, get_args
+from typing import Literal, assert_never
 
 Activation = Literal["relu", "leaky_relu", "tanh", "sigmoid"]
 OutputActivation = Literal["none", Activation]
@@ -22,11 +22,6 @@ Schedule = Literal["constant", "exponential", "step", "cosine", "one_cycle"]
 
 Loss = Literal["cross_entropy", "sum_squares"]
 Precision = Literal["float32", "bfloat16"]
-Measure = Literal[
-    "mean_squared_error", "conv_deltas", "gradient_norm", "update_ratio", "saturated", "dead", "class_accuracy", "confusion"
-]
-"""What a run can measure besides losses, accuracies, learning rate and images/s; engine/training/layer_metrics.py defines each."""
-MEASURES: tuple[Measure, ...] = get_args(Measure)
 
 StepPath = Literal["eager", "by hand"]
 """How steps are computed; not a setting, but recorded with a run and used again."""

@@ -6,10 +6,10 @@ from typing import Annotated, Any, Literal, assert_never
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from convtui.engine.metrics import MEASURES, Measure
 from convtui.engine.spec.base import WANTED, Part, hyper, quoted, several
 from convtui.engine.spec.blocks import ConvBlocks, DenseBlocks
 from convtui.engine.spec.choices import (
-    MEASURES,
     Activation,
     CellOrNone,
     Colour,
@@ -17,7 +17,6 @@ from convtui.engine.spec.choices import (
     Fit,
     Init,
     Loss,
-    Measure,
     Order,
     OutputActivation,
     Precision,

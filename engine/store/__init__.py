@@ -5,12 +5,10 @@ from convtui.engine.store.leftovers import Leftover
 from convtui.engine.store.matching import Match, Standing, match
 from convtui.engine.store.recorder import Recorder
 from convtui.engine.store.series import Bucket, Cursor, Point, Series
-from convtui.engine.store.stability import STABILITY
 from convtui.engine.store.store import Store, checked_name, require_trained
 from convtui.engine.store.tables import Attempt, Checkpoint, Message, Metric, Request, RequestKind, Run
 
 __all__ = [
-    "STABILITY",
     "Attempt",
     "Bucket",
     "Checkpoint",

@@ -7,6 +7,8 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from convtui.engine.metrics import metric
+
 if TYPE_CHECKING:
     from convtui.engine.store import Run, Store
     from convtui.engine.store.series import Bucket, Cursor
@@ -20,13 +22,6 @@ SKETCHED = (250, 4)
 STRETCHES, LEAST_STRETCH = 100, 10
 """Over how many stretches of a run the loss's change is told, and of how many steps at least."""
 _FAR = 2**62
-OF_STEPS = ("batch_loss", "batch_accuracy", "learning_rate", "seconds", "images_per_second", "gradient_norm", "update_ratio")
-"""The series that may have a point a step; of those of layers, `gradient_norm/conv1` as it is, what stands before the layer."""
-
-
-def is_of_steps(name: str) -> bool:
-    """Whether a series may have a point a step, rather than one an epoch or fewer."""
-    return name.partition("/")[0] in OF_STEPS
 
 
 class KeptSeries:
@@ -43,7 +38,7 @@ class KeptSeries:
         """
         from convtui.engine.store.series import Cursor
 
-        of_steps = is_of_steps(name)
+        of_steps = metric(name).cadence == "step"
         many = of_steps and run.step - (self._cursor.step if self._cursor else 0) > MANY
         if sketch and many and self._cursor is None:
             self.buckets = self.buckets or store.downsampled(run.id, name, SKETCHED[0], each=SKETCHED[1])

@@ -24,6 +24,7 @@ from convtui.engine.events import (
     Started,
     Stopped,
 )
+from convtui.engine.metrics import SCORES
 
 INSERT_METRIC = "INSERT OR IGNORE INTO metric (run_id, name, step, attempt, value) VALUES (?, ?, ?, ?, ?)"
 _INSERT_MESSAGE = "INSERT INTO message (run_id, step, created, severity, text) VALUES (?, ?, ?, ?, ?)"
@@ -31,8 +32,6 @@ _INSERT_CHECKPOINT = """INSERT INTO checkpoint (run_id, attempt, step, epoch, ki
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _INSERT_CONFUSION = "INSERT OR IGNORE INTO confusion (run_id, step, attempt, counts) VALUES (?, ?, ?, ?)"
 _BEGIN_ATTEMPT = "UPDATE attempt SET step = ? WHERE run_id = ? AND attempt = ?"
-_OF_RUN = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "validation_loss", "validation_accuracy")
-"""The values of an epoch that are columns of `run` too."""
 
 
 class RowBatch:
@@ -103,7 +102,7 @@ class RowBatch:
         self.columns["seconds"] = event.seconds
 
     def _where_it_stands(self, event: EpochEnded | Ending) -> None:
-        self.columns |= {name: event.values[name] for name in _OF_RUN if name in event.values}
+        self.columns |= {name: event.values[name] for name in SCORES if name in event.values}
         self.columns |= {"step": event.step, "epoch": event.epoch}
         self.columns |= {"seconds": event.seconds, "images_per_second": event.images_per_second}
 

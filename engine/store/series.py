@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
+from convtui.engine.metrics import metric
 from convtui.engine.store.sound import parsed
 from convtui.engine.store.sqlite import rows
 
@@ -140,7 +141,7 @@ def final_points(connection: Connection, run_id: int) -> dict[str, Point]:
     found = last_points(connection, run_id, names)
     ((end_step,),) = rows(connection, "SELECT end_step FROM run WHERE id = :run_id", {"run_id": run_id}) or [(None,)]
     if type(end_step) is int:
-        of_weights = [name for name in names if name not in AT_ITS_END]
+        of_weights = [name for name in names if not metric(name).at_run_end]
         earlier = last_points(connection, run_id, of_weights, end_step)
         found |= {name: point for name, point in earlier.items() if point.step == end_step}
     return found
@@ -163,13 +164,6 @@ def names_of(connection: Connection, run_ids: Sequence[int]) -> list[str]:
     return sorted(names)
 
 
-AT_ITS_END = (
-    "seconds", "images_per_second", "learning_rate", "rate_factor",
-    "final_train_loss", "final_train_accuracy", "final_train_mean_squared_error",
-)  # fmt: skip
-"""Series whose last value is that of the run's end, whichever weights it ended with."""
-
-
 def last_values(connection: Connection, run_ids: Sequence[int], name: str) -> dict[int, float]:
     """The last value of one series of many runs, a look-up a run; runs without a point are left out.
 
@@ -186,7 +180,7 @@ def last_values(connection: Connection, run_ids: Sequence[int], name: str) -> di
                 WHERE later.run_id = run.id AND later.attempt > metric.attempt AND later.step < metric.step
             ) ORDER BY step DESC, attempt DESC LIMIT 1
         )) FROM run WHERE {chosen}"""
-    given_name = {"name": name, "weights": name not in AT_ITS_END}
+    given_name = {"name": name, "weights": not metric(name).at_run_end}
     found: dict[int, float] = {}
     for chosen, given in _chosen("id", run_ids):
         pairs = rows(connection, query.format(chosen=chosen), given | given_name)

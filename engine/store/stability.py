@@ -11,8 +11,6 @@ from sqlalchemy import Connection
 from convtui.engine.store.series import NO_LIMIT, Cursor, Series, Span, attempts_of, first_new_step, last_points, spans_of
 from convtui.engine.store.sqlite import rows
 
-STABILITY = "stability"
-"""What it is called among the series; it is none, since it is computed from another one when it is asked for."""
 _OF = "batch_loss"
 
 

@@ -22,6 +22,7 @@ from sqlmodel import Session, col, select
 
 from convtui.engine.errors import RunBusy, RunNotFound, StoreError, UsageError
 from convtui.engine.events import CheckpointKind
+from convtui.engine.metrics import STABILITY
 from convtui.engine.spec import RunSpec
 from convtui.engine.statuses import CLAIMED, LIVE, STATUSES, Status
 from convtui.engine.store import kept, lookup, series, stability
@@ -454,7 +455,7 @@ class Store:
         """
         with self.reading() as session:
             connection = session.connection()
-            if name == stability.STABILITY:
+            if name == STABILITY:
                 known = {run_id: stability.read_stability(connection, run_id) for run_id in run_ids}
                 return {run_id: value for run_id, value in known.items() if value is not None}
             return series.last_values(connection, run_ids, name)

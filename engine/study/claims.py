@@ -10,7 +10,7 @@ from typing import Literal
 
 from convtui.engine.data.digest import differing
 from convtui.engine.errors import SpecError
-from convtui.engine.metrics import OF_TEST_IMAGES
+from convtui.engine.metrics import metric
 from convtui.engine.store import Run, Store
 from convtui.engine.study import budgets, measures, significance
 from convtui.engine.study.formatting import chance, shown, spread
@@ -39,7 +39,7 @@ class Sample:
     @property
     def share(self) -> bool:
         """Whether it is a share of test images, however many there are."""
-        return self.measure in OF_TEST_IMAGES
+        return _is_of_test_images(self.measure)
 
     @property
     def alike(self) -> bool:
@@ -93,7 +93,7 @@ def judge(store: Store, claim: Claim, runs: Mapping[str, Sequence[Run]], scales:
 def _sample(store: Store, claim: Claim, name: str, runs: Mapping[str, Sequence[Run]], target: float | None) -> Sample:
     found = [_value(store, run, claim, measures.final_loss(store, run) if name == claim.of else target) for run in runs[name]]
     values = tuple(value for value in found if value is not None)
-    images = budgets.test_images(store, runs[name][0]) if claim.measure in OF_TEST_IMAGES and values else None
+    images = budgets.test_images(store, runs[name][0]) if _is_of_test_images(claim.measure) and values else None
     return Sample(name, values, images, claim.measure)
 
 
@@ -295,3 +295,8 @@ def _unequal_on_purpose(claim: Claim, runs: Mapping[str, Sequence[Run]]) -> Iter
     pairs = ((one, other) for better, worse in pairwise(there) for one in better for other in worse)
     if claim.unequal_budgets and any(budgets.unequal(one, other) for one, other in pairs):
         yield f"unequal budgets: {claim.unequal_budgets}"
+
+
+def _is_of_test_images(measure: str) -> bool:
+    """A share of the test images has a binomial error even with one seed."""
+    return metric(measure).form == "share" and metric(measure).split == "test"

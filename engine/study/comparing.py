@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from convtui.engine.data.digest import differing
 from convtui.engine.errors import SpecError
+from convtui.engine.metrics import metric
 from convtui.engine.spec import RunSpec, difference, hyperparameters, read, written
 from convtui.engine.statuses import LIVE
 from convtui.engine.store import Run, Store
 from convtui.engine.study.budgets import unequal_training
 from convtui.engine.study.measures import steps_to_90
 
-MEASURES = (
-    "test_accuracy", "best_accuracy", "test_loss", "train_accuracy", "train_loss", "seconds", "images_per_second", "steps_to_90",
-    "stability",
-)  # fmt: skip
-"""The numbers of an Outcome of which a difference can be told."""
 _AGAIN = 1.1
 """A run in training is asked for its stability anew once it has made this many times the steps."""
 
@@ -80,11 +76,11 @@ class Comparing:
 
 
 def difference_to(baseline: Outcome, outcome: Outcome) -> dict[str, float | None]:
-    """How much more each of MEASURES is than in the baseline; None where one of the two has none."""
+    """How much more each metric is than in the baseline that one wants more or less of; None where one of the two has none."""
     found: dict[str, float | None] = {}
-    for measure in MEASURES:
-        theirs, own = getattr(baseline, measure), getattr(outcome, measure)
-        found[measure] = None if theirs is None or own is None else own - theirs
+    for name in (field.name for field in fields(Outcome) if metric(field.name).better):
+        theirs, own = getattr(baseline, name), getattr(outcome, name)
+        found[name] = None if theirs is None or own is None else own - theirs
     return found
 
 

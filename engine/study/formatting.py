@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from pathlib import PurePath
 
-from convtui.engine import metrics
+from convtui.engine.metrics import metric
 from convtui.engine.study.model import Published
 
 NOTHING = "—"
@@ -16,7 +16,7 @@ def shown(measure: str, value: float | None) -> str:
     """One value: `94.17 %`, `0.169`, `1,200`, `never`; nothing is a dash."""
     if value is None:
         return NOTHING
-    return _plain(measure, value) + {"fraction": " %", "seconds": " s"}.get(metrics.form(measure), "")
+    return _plain(measure, value) + {"share": " %", "seconds": " s"}.get(metric(measure).form, "")
 
 
 def spread(measure: str, values: Sequence[float]) -> str:
@@ -51,18 +51,18 @@ def difference(measure: str, value: float | None) -> str:
         return _plain(measure, value)
     told = _plain(measure, abs(value))
     sign = "±" if told == _plain(measure, 0.0) else "+" if value > 0 else "−"
-    unit = {"fraction": " pp", "seconds": " s"}.get(metrics.form(measure), "")
+    unit = {"share": " pp", "seconds": " s"}.get(metric(measure).form, "")
     return f"{sign}{told}{unit}"
 
 
 def _plain(measure: str, value: float) -> str:
     """Without its unit."""
-    kind = metrics.form(measure)
+    kind = metric(measure).form
     if value < 0:
         return f"−{_plain(measure, -value)}"
     if not math.isfinite(value):
         return "never" if kind == "count" else "∞"
-    if kind == "fraction":
+    if kind == "share":
         return f"{100 * value:.2f}"
     if kind == "count" or value >= 999.5 or not value:
         return f"{value:,.0f}"

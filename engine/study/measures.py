@@ -7,7 +7,7 @@ from bisect import bisect_left, insort
 from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
 
-from convtui.engine import metrics
+from convtui.engine.metrics import METRICS, PEAK, metric
 from convtui.engine.store import Run, Store
 
 SMOOTHED_STEPS = 100
@@ -29,13 +29,12 @@ def value(store: Store, run: Run, measure: str) -> float | None:
     measured = _MEASURES.get(measure)
     if measured is not None:
         found = measured(store, run)
-    elif measure.startswith(metrics.PEAK):
-        found = _peak(store, run, measure.removeprefix(metrics.PEAK))
+    elif measure.startswith(PEAK):
+        found = _peak(store, run, measure.removeprefix(PEAK))
     else:
         found = _last(store, run, measure)
     if run.status == "diverged" and (found is None or math.isnan(found)) and _is_recorded(run, measure):
-        better = metrics.more_is_better(measure)
-        return 0.0 if better else math.inf
+        return 0.0 if metric(measure).better == "more" else math.inf
     return None if found is None or math.isnan(found) else found
 
 
@@ -130,9 +129,12 @@ def _recorded(store: Store, run: Run, name: str) -> str:
 
 def _is_recorded(run: Run, measure: str) -> bool:
     """Whether a run that goes well has this accuracy or loss."""
-    if measure in metrics.FINAL:
+    known = metric(measure)
+    if known.form not in ("share", "loss"):
+        return False
+    if known.cadence == "end":
         return run.settings.training.evaluate_train
-    if metrics.form(measure) not in ("fraction", "loss") or measure not in _COLUMNS:
+    if measure not in _COLUMNS:
         return False
     return not measure.startswith("validation") or bool(run.settings.data.validation_fraction)
 
@@ -145,10 +147,7 @@ def _column(name: str) -> Callable[[Store, Run], float | None]:
     return read
 
 
-_COLUMNS = (
-    "test_accuracy", "train_accuracy", "validation_accuracy", "best_accuracy", "test_loss", "train_loss", "validation_loss",
-    "seconds", "images_per_second",
-)  # fmt: skip
+_COLUMNS = [name for name in METRICS if name in Run.model_fields]
 
 _MEASURES: Mapping[str, Callable[[Store, Run], float | None]] = {
     **{name: _column(name) for name in _COLUMNS},

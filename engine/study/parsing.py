@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -201,7 +201,7 @@ class _Reader:
                 self._fail((*place, named), f"{name} stands on both sides: a setting cannot be held against itself", name)
         there = {name: (settings[name].spec, settings[name].statistics) for name in itertools.chain(*groups)}
         self._check_measure((*place, "measure"), claim.measure, there)
-        better = metrics.more_is_better(claim.measure)
+        better = metrics.metric(claim.measure).better
         if named == "order" and better is None:
             self._fail((*place, named), f"whether more {claim.measure} is better is not known: write highest_first or lowest_first")
         self._check_target(place, claim, settings)
@@ -209,7 +209,7 @@ class _Reader:
         return Claim(
             says=claim.says,
             measure=claim.measure,
-            highest_first=bool(better) if named in ("order", "settings") else named == "highest_first",
+            highest_first=better == "more" if named in ("order", "settings") else named == "highest_first",
             groups=groups if orders else (),
             settings=() if orders else tuple(claim.settings),
             low=claim.low,
@@ -243,11 +243,11 @@ class _Reader:
 
     def _check_measure(self, place: Place, measure: str, of: Mapping[str, tuple[RunSpec, tuple[tuple[str, str], ...]]]) -> None:
         for setting, (spec, statistics) in of.items():
-            if (wrong := metrics.unknown(measure, spec, statistics)) is not None:
+            if (wrong := unknown(measure, spec, statistics)) is not None:
                 self._fail(place, f"setting {setting}: {wrong}", measure)
 
     def _check_fraction(self, place: Place, measure: str, low: float, high: float) -> None:
-        if metrics.form(measure) == "fraction" and (low < 0 or high > 1):
+        if metrics.metric(measure).form == "share" and (low < 0 or high > 1):
             wrong = f", and {low:g} is below" if low < 0 else f": write {high / 100:g} for {high:g} %"
             self._fail(place, f"{measure} is a fraction from 0 to 1{wrong}")
 
@@ -274,3 +274,26 @@ def _of_path(place: Place, own: Mapping[str, Mapping[str, Any]], path: str) -> P
 def _filled(template: str, values: Mapping[str, Any]) -> str:
     """`relu-{optimiser.learning_rate}` with its values."""
     return _PLACEHOLDER.sub(lambda found: written(values[found[1]]), template)
+
+
+def unknown(measure: str, spec: RunSpec, statistics: Sequence[tuple[str, str]]) -> str | None:
+    """Why a run of `spec`, with these statistics kept, has no such measure; None where it has.
+
+    Every series that a run records is a measure: its last value, and after `peak.` its peak.
+    """
+    series, known = measure.removeprefix(metrics.PEAK), metrics.metric(measure)
+    if measure != series and series in metrics.METRICS and known.cadence in ("run", "end"):
+        return f"{series} is one number and has no peak: write {series}"
+    kept = [metrics.statistic(layer, stage, figure) for layer, stage in statistics for figure in metrics.FIGURES]
+    chosen = metrics.chosen_by(series)
+    if series in kept:
+        return None
+    if series.startswith(metrics.STATISTICS):
+        return f"{series} is not kept{nearest(series, kept)}: name the layer in 'statistics', as in 'conv1:after'"
+    if known.cadence == "end" and not spec.training.evaluate_train:
+        return f'{series} is not measured: set "training.evaluate_train" = true'
+    if chosen in metrics.MEASURES and chosen not in spec.training.measures:
+        return f'{series} is not measured: put "{chosen}" into "training.measures"'
+    if chosen not in metrics.MEASURES and series not in metrics.METRICS:
+        return f"there is no measure {series!r}{nearest(series, [*metrics.METRICS, *metrics.MEASURES, *kept])}"
+    return None

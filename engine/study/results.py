@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from convtui.engine import metrics
 from convtui.engine.data.digest import differing
 from convtui.engine.errors import SpecError
+from convtui.engine.metrics import metric
 from convtui.engine.spec import RunSpec, changed, difference
 from convtui.engine.store import Run, Store
 from convtui.engine.study import formatting, measures
@@ -84,8 +84,13 @@ class Row:
         """What its runs do not have, and which figures are not of the net that they ended with."""
         if missing := [measure for measure, figure in self.figures.items() if self.runs and not figure.values]:
             yield f"not measured: {', '.join(missing)}"
-        if means := [measure for measure in metrics.EPOCH_MEANS if measure in self.figures and self.figures[measure].values]:
+        if means := [name for name, figure in self.figures.items() if figure.values and _is_epoch_mean(name)]:
             yield f"{' and '.join(means)}: mean over the last epoch's steps, while the weights moved"
+
+
+def _is_epoch_mean(name: str) -> bool:
+    """Of an epoch's steps, each with the weights before it; all other accuracies and losses are of the net at one moment."""
+    return metric(name).split == "train" and metric(name).cadence == "epoch"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from convtui.engine.errors import ConvtuiError, SpecError, StoreError
+from convtui.engine.metrics import STABILITY
 from convtui.engine.statuses import STATUSES
-from convtui.engine.store import STABILITY, Run, Store
+from convtui.engine.store import Run, Store
 from convtui.engine.store.tables import StoreTable
 from convtui.tui.app.runs.rows import Reader
 from tests.cli.conftest import Convtui

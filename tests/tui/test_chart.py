@@ -222,18 +222,18 @@ def numbers_upwards(drawing: Drawing) -> list[float]:
 @pytest.mark.parametrize("percents", [[100.0], [100.0, 100.0], [0.0, 0.0], [52.0, 97.0, 100.0], [99.2, 99.9], [100.0000000001]])
 @pytest.mark.parametrize("height", [8, 12, 30])
 def test_an_axis_of_shares_stays_between_0_and_100_percent(percents: list[float], height: int) -> None:
-    labels = numbers_upwards(draw(Plot("accuracy", [line(percents)], form="percent"), 60, height))
+    labels = numbers_upwards(draw(Plot("accuracy", [line([value / 100 for value in percents])], form="share"), 60, height))
     assert 0 <= min(labels) < max(labels) <= 100
 
 
 def test_a_percentage_beyond_100_that_was_recorded_is_drawn() -> None:
-    assert max(numbers_upwards(draw(Plot("accuracy", [line([50.0, 250.0])], form="percent"), 60, 12))) >= 200
+    assert max(numbers_upwards(draw(Plot("accuracy", [line([0.5, 2.5])], form="share"), 60, 12))) >= 200
 
 
 def test_values_in_words() -> None:
     assert value_text(None, "number") == "—"
-    assert value_text(NAN, "percent") == "nan"
-    assert value_text(63.94, "percent") == "63.9 %"
+    assert value_text(NAN, "share") == "nan"
+    assert value_text(0.6394, "share") == "63.9 %"
     assert value_text(1e-4, "small") == "1e-4"
     assert value_text(31_400.4, "count") == "31,400"
     assert value_text(0.9137, "number") == "0.914"

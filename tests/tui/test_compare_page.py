@@ -81,7 +81,7 @@ def test_reads_runs_in_the_order_of_their_marks(store: Store) -> None:
     assert compared.comparison.settings[0] == ("model.activation", ("tanh", "relu"))
     accuracy = compared.plots["test_accuracy"].lines
     assert list(accuracy[0].xs) == [float(epoch) for epoch in range(1, 11)]
-    assert accuracy[0].ys[-1] == pytest.approx(100 * (store.run(3).test_accuracy or 0))
+    assert accuracy[0].ys[-1] == pytest.approx(store.run(3).test_accuracy)
     assert len({(line.colour, line.marker) for line in accuracy}) == 2
 
 

@@ -14,7 +14,6 @@ import pytest
         "convtui.tui.render.text",
         "convtui.tui.log",
         "convtui.tui.render.chart",
-        "convtui.tui.measures",
         "convtui.tui.render.comparison",
         "convtui.tui.session.session",
         "convtui.engine.study",

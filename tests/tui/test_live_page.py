@@ -257,7 +257,7 @@ def test_axes_smoothing_and_series_change(store: Store) -> None:
             return loss.plot, accuracy.plot
 
         assert [line.name for line in plots()[0].lines] == ["batch", "train", "test"]
-        assert plots()[1].form == "percent"
+        assert plots()[1].form == "share"
         light = list(plots()[0].lines[0].ys)
         await pilot.press("m")
         await until(pilot, lambda: list(plots()[0].lines[0].ys) != light and says(pilot, "smoothing strong"))
@@ -534,7 +534,7 @@ def test_what_was_chosen_to_be_measured_has_charts_of_its_own(store: Store) -> N
     assert {line.name: list(line.ys)[-1] for line in plots["gradient norm"].lines} == {"conv1": 0.25, "output": 4.0}
     assert {line.name: list(line.ys) for line in plots["mean squared error"].lines} == {"train": [0.01], "test": [0.02]}
     (dead,) = plots["dead"].lines
-    assert (dead.name, list(dead.ys), plots["dead"].form) == ("act1", [25.0], "percent")
+    assert (dead.name, list(dead.ys), plots["dead"].form) == ("act1", [0.25], "share")
     styles = [line.style for line in plots["gradient norm"].lines]
     assert len(set(styles)) == len(styles)
 

@@ -124,7 +124,7 @@ class PlainFace(QuietFace):
         """Epochs and endings; everything else that matters on stderr."""
         match event:
             case events.Started():
-                self.total_epochs = -(-event.total_steps // event.steps_per_epoch)
+                self.total_epochs = event.epochs
                 for text in introduction(event):
                     self.write(text)
             case events.EpochEnded():

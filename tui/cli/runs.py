@@ -62,7 +62,7 @@ def list_runs(
         print(f"no runs yet in {store_path}: 'convtui run --preset demo' trains one in seconds")
         return
     from convtui.tui.cli.tables import aligned, width
-    from convtui.tui.render.metric_text import measure_text
+    from convtui.tui.render.metric_text import metric_text
 
     rows = [
         (
@@ -74,7 +74,7 @@ def list_runs(
             percent(run.test_accuracy),
             percent(run.best_accuracy),
             number(run.test_loss),
-            *(measure_text(name, of_runs.get(run.id)) for name, of_runs in measured.items()),
+            *(metric_text(name, of_runs.get(run.id)) for name, of_runs in measured.items()),
             sparkline([value for _, value in curves.get(run.id, [])]),
             duration(run.seconds),
             clean(run.device),
@@ -259,7 +259,7 @@ def _chosen(store: Store, run_ids: list[int], wanted: Sequence[str]) -> list[str
     """
     if not (wanted and run_ids):
         return []
-    from convtui.tui.measures import STABILITY
+    from convtui.engine.metrics import STABILITY
 
     recorded = [*store.metric_names(*run_ids), STABILITY]
     chosen: dict[str, None] = {}

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from convtui.engine.metrics import SCORES, metric
 from convtui.engine.statuses import ENDED
 from convtui.tui.cli.options import DEFAULT_STORE, AsJson, RunName, StorePath, existing_store
 from convtui.tui.render.json_lines import last_line, line
@@ -16,7 +17,6 @@ from convtui.tui.terminal import is_dumb
 if TYPE_CHECKING:
     from convtui.engine.store import Run, Store
 
-SCORES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
 LOOK_SECONDS = 0.25
 
 
@@ -52,6 +52,7 @@ def watch(reference: RunName, as_json: AsJson = False, store_path: StorePath = D
 def _epochs(store: Store, run: Run, after: int) -> Iterator[tuple[int, dict[str, float | None]]]:
     """The epochs beyond `after` that are done, and their scores."""
     columns = {name: dict(store.epoch_series([run.id], name).get(run.id, [])) for name in SCORES}
+    columns = {name: column for name, column in columns.items() if column or metric(name).split != "validation"}
     for step in sorted(columns["train_loss"]):
         if (epoch := run.epoch_of(step)) > after:
             yield epoch, {name: column.get(step) for name, column in columns.items()}

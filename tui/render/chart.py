@@ -15,8 +15,8 @@ from threading import Lock
 from typing import Any, Literal
 
 from convtui.engine.figures.axis import COLOURS, GREATEST_VALUE, Colour, log_ticks, span, ticks, time_ticks, value_range
+from convtui.engine.metrics import Form
 
-Form = Literal["number", "percent", "count", "small"]
 Role = Literal["axis", "best", "rate", "trouble"]
 """What a character is, where it does not belong to a series."""
 
@@ -35,7 +35,7 @@ _FIGURE = Lock()
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One series of a chart. `xs` rise; `ys` may hold what is not finite, which is a gap."""
+    """One series of a chart. `xs` rise; `ys` may hold what is not finite, which is a gap; shares are from 0 to 1."""
 
     name: str
     xs: Sequence[float]
@@ -134,7 +134,8 @@ def decimate(xs: Sequence[float], ys: Sequence[float], columns: int, x_range: tu
 
 def draw(plot: Plot, width: int, height: int) -> Drawing:
     """`plot` in `width` columns and `height` rows; takes some milliseconds, for a thread. What is beyond 1e300 is drawn there."""
-    lines = [_logarithmic(_bounded(line)) if plot.log else _bounded(line) for line in plot.lines]
+    lines = [_bounded(_percents(line) if plot.form == "share" else line) for line in plot.lines]
+    lines = [_logarithmic(line) for line in lines] if plot.log else lines
     finite = [[(x, y) for x, y in zip(line.xs, line.ys, strict=True) if math.isfinite(y)] for line in lines]
     if not any(finite) or width < LEAST_WIDTH or height < LEAST_HEIGHT:
         return Drawing()
@@ -177,7 +178,7 @@ def _within(x_range: tuple[float, float], points: Sequence[tuple[float, float]])
 
 def _y_range(plot: Plot, values: Sequence[float]) -> tuple[float, float]:
     ends = min(values), max(values)
-    return span(*ends) if plot.log else value_range(*ends, whole=100.0 if plot.form == "percent" else None)
+    return span(*ends) if plot.log else value_range(*ends, whole=100.0 if plot.form == "share" else None)
 
 
 def _ticks_across(plot: Plot, x_range: tuple[float, float], columns: int) -> list[tuple[float, str]]:
@@ -194,6 +195,10 @@ def _ticks_across(plot: Plot, x_range: tuple[float, float], columns: int) -> lis
 def _column(x: float, x_range: tuple[float, float], columns: int) -> int:
     # As plotext rounds.
     return math.floor(round(0.5 + (columns - 1) * (x - x_range[0]) / (x_range[1] - x_range[0]), 8))
+
+
+def _percents(line: Line) -> Line:
+    return replace(line, ys=[100 * y for y in line.ys])
 
 
 def _logarithmic(line: Line) -> Line:

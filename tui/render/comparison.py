@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from convtui.tui.render.text import NOTHING, clean, duration, number, percent
+from convtui.engine.metrics import metric
+from convtui.tui.render.metric_text import metric_text, value_text
+from convtui.tui.render.text import NOTHING, clean
 
 if TYPE_CHECKING:
     from convtui.engine.study.comparing import Comparison, Outcome
@@ -17,39 +19,36 @@ EQUAL = "="
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of the table of outcomes."""
+    """A column of the table of outcomes: of a metric, of which differences can be told, or of what `told` makes of an outcome."""
 
     head: str
-    told: Callable[[Outcome], str]
-    measure: str = ""
-    """Of which a difference to another run can be told; empty where it cannot."""
-    more: Callable[[float], str] = str
-    """A difference in words, without its sign."""
+    metric: str = ""
+    told: Callable[[Outcome], str] = str
 
+    def text(self, outcome: Outcome) -> str:
+        """An outcome's cell."""
+        return metric_text(self.metric, getattr(outcome, self.metric)) if self.metric else self.told(outcome)
 
-def _count(value: float | None) -> str:
-    return NOTHING if value is None else f"{value:,.0f}"
-
-
-def _points(difference: float) -> str:
-    """Of two shares: percentage points."""
-    return f"{100 * difference:.1f} pp"
+    def size(self, difference: float) -> str:
+        """How much a difference is, without its sign; of two shares in percentage points."""
+        form = metric(self.metric).form
+        return f"{100 * abs(difference):.1f} pp" if form == "share" else value_text(abs(difference), form)
 
 
 COLUMNS = (
-    Column("run", lambda run: f"{run.run} {clean(run.name)}"),
-    Column("status", lambda run: clean(run.status)),
-    Column("epoch", lambda run: f"{run.epoch}/{run.epochs}" if run.epochs else NOTHING),
-    Column("test acc", lambda run: percent(run.test_accuracy), "test_accuracy", _points),
-    Column("best", lambda run: percent(run.best_accuracy), "best_accuracy", _points),
-    Column("at", lambda run: f"ep {run.best_epoch}" if run.best_epoch else NOTHING),
-    Column("loss", lambda run: number(run.test_loss), "test_loss", number),
-    Column("train acc", lambda run: percent(run.train_accuracy), "train_accuracy", _points),
-    Column("train loss", lambda run: number(run.train_loss), "train_loss", number),
-    Column("time", lambda run: duration(run.seconds), "seconds", duration),
-    Column("images/s", lambda run: _count(run.images_per_second), "images_per_second", _count),
-    Column("to 90 %", lambda run: _count(run.steps_to_90), "steps_to_90", _count),
-    Column("stability", lambda run: number(run.stability), "stability", number),
+    Column("run", told=lambda run: f"{run.run} {clean(run.name)}"),
+    Column("status", told=lambda run: clean(run.status)),
+    Column("epoch", told=lambda run: f"{run.epoch}/{run.epochs}" if run.epochs else NOTHING),
+    Column("test acc", "test_accuracy"),
+    Column("best", "best_accuracy"),
+    Column("at", told=lambda run: f"ep {run.best_epoch}" if run.best_epoch else NOTHING),
+    Column("loss", "test_loss"),
+    Column("train acc", "train_accuracy"),
+    Column("train loss", "train_loss"),
+    Column("time", "seconds"),
+    Column("images/s", "images_per_second"),
+    Column("to 90 %", "steps_to_90"),
+    Column("stability", "stability"),
 )
 DROPPED = ("train loss", "train acc", "at", "images/s", "stability", "status", "to 90 %", "time", "epoch")
 """Columns left out where there is no room, the first ones first."""
@@ -72,13 +71,11 @@ class Cell:
 def cells(outcome: Outcome, baseline: Outcome | None = None) -> list[Cell]:
     """One row, as COLUMNS has it; of another run than the baseline its differences to that."""
     if baseline is None or outcome.run == baseline.run:
-        return [Cell(column.told(outcome)) for column in COLUMNS]
+        return [Cell(column.text(outcome)) for column in COLUMNS]
     from convtui.engine.study.comparing import difference_to
 
     differences = difference_to(baseline, outcome)
-    return [
-        _difference(column, differences[column.measure]) if column.measure else Cell(column.told(outcome)) for column in COLUMNS
-    ]
+    return [_difference(column, differences[column.metric]) if column.metric else Cell(column.text(outcome)) for column in COLUMNS]
 
 
 def _difference(column: Column, value: float | None) -> Cell:
@@ -86,12 +83,10 @@ def _difference(column: Column, value: float | None) -> Cell:
         return Cell(NOTHING)
     if value == 0:
         return Cell(EQUAL)
-    from convtui.engine.metrics import more_is_better
-
-    if column.more(abs(value)) == column.more(0.0):
-        return Cell(f"±{column.more(0.0)}")  # too little to be told, or to be called better
-    better = 1 if more_is_better(column.measure) == (value > 0) else -1
-    return Cell(f"{'+' if value > 0 else '−'}{column.more(abs(value))}", better)
+    if column.size(value) == column.size(0.0):
+        return Cell(f"±{column.size(0.0)}")  # too little to be told, or to be called better
+    better = 1 if (metric(column.metric).better == "more") == (value > 0) else -1
+    return Cell(f"{'+' if value > 0 else '−'}{column.size(value)}", better)
 
 
 def heads(baseline: Outcome | None = None) -> list[str]:

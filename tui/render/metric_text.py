@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import math
+from typing import assert_never
 
 from convtui.engine.figures.axis import short
-from convtui.tui.measures import form_of, group, is_share
-from convtui.tui.render.chart import Form
-from convtui.tui.render.text import number
+from convtui.engine.metrics import Form, metric
+from convtui.tui.render.text import NOTHING, duration, number, percent
 
 
 def value_text(value: float | None, form: Form) -> str:
-    """A value of a series for people."""
+    """A value of a metric for people; nothing is a dash."""
     if value is None:
-        return "—"
+        return NOTHING
     if not math.isfinite(value):
         return str(value)
     match form:
-        case "percent":
-            return f"{value:.1f} %"
+        case "share":
+            return percent(value)
+        case "seconds":
+            return duration(value)
         case "count":
             return f"{value:,.0f}"
         case "small":
             return short(value)
-    return number(value)
+        case "loss" | "number":
+            return number(value)
+        case other:
+            assert_never(other)
 
 
-def measure_text(name: str, value: float | None) -> str:
-    """A value of a series; nothing is a dash."""
-    return value_text(100 * value if value is not None and is_share(name) else value, form_of(group(name)))
+def metric_text(name: str, value: float | None) -> str:
+    """A value of the metric of this name for people."""
+    return value_text(value, metric(name).form)

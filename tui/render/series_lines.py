@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from convtui.engine.store.followed import KeptSeries, is_of_steps
-from convtui.tui import measures
+from convtui.engine.metrics import metric
+from convtui.engine.store.followed import KeptSeries
 from convtui.tui.render.chart import Line
 
 if TYPE_CHECKING:
@@ -67,16 +67,15 @@ class Options:
 
 
 def line_of(series: KeptSeries, run: Run, name: str, style: int, x_of: XAxis, options: Options) -> Line:
-    """A series of this name as a line of a chart: smoothed where it has a point a step, shares as percents."""
-    of_steps = is_of_steps(name)
+    """A series of this name as a line of a chart: smoothed where it has a point a step."""
+    of_steps = metric(name).cadence == "step"
     smoothed = options.smoothing if of_steps and name != "learning_rate" else "off"
     window = max(LEAST_WINDOW[smoothed], WINDOWS[smoothed] * run.total_steps)
-    factor = 100.0 if measures.is_share(name) else 1.0
     steps, values = _means(series.buckets, window) if window > 0 else _extremes(series.buckets)
     return Line(
-        measures.source(name) or name.partition("/")[2],
+        metric(name).label,
         [x_of(step) for step in steps],
-        [factor * value for value in values],
+        values,
         style,
         markers_at_points=not of_steps and name != LOSS_CHANGE,
     )

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from convtui.engine import events
 from convtui.engine.checkpoint import UNCHECKED, load
 from convtui.engine.events import Event
+from convtui.engine.metrics import MEASURES
 from convtui.engine.models import build
 from convtui.engine.spec import RunSpec, changed, make
-from convtui.engine.spec.choices import MEASURES
 from convtui.engine.training import Training, training
 from convtui.engine.training.by_hand import make_step
 from convtui.engine.training.layer_metrics import EvaluationMetrics

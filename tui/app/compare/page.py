@@ -103,7 +103,7 @@ class ComparePage(Crossing, TakingAway):
 
     def body(self) -> Iterable[Widget]:
         with Container(id="charts"):
-            for place, (metric, _, _) in enumerate(METRICS):
+            for place, metric in enumerate(METRICS):
                 yield Chart(id=metric.replace("_", "-"), classes="more" if place > 1 else "")
         with Vertical(id="tables"):
             yield TextTable(id="outcomes")
@@ -177,13 +177,13 @@ class ComparePage(Crossing, TakingAway):
             return
         # Where there is room for two, the two are the first ones, and show either split.
         four = self.has_class("four")
-        for place, (metric, _, _) in enumerate(METRICS):
-            shown = METRICS[place + 2][0] if self.train and not four and place < 2 else metric
+        for place, metric in enumerate(METRICS):
+            shown = METRICS[place + 2] if self.train and not four and place < 2 else metric
             if place == (3 if four else 1) and self.measure in compared.plots:
                 shown = self.measure
             plot = compared.plots[shown]
             lines = [replace(line, thick=line.name == str(self.pinned)) for line in plot.lines]
-            log = self.logarithmic and plot.form != "percent"
+            log = self.logarithmic and plot.form != "share"
             self.query_one(f"#{metric.replace('_', '-')}", Chart).plot = replace(plot, lines=lines, log=log)
         styles = [Style(color=self._visible(line.colour)) for line in compared.lines]
         self._show_outcomes(compared, styles)
@@ -251,7 +251,7 @@ class ComparePage(Crossing, TakingAway):
         """Choose what the last chart shows."""
         if self.compared is None:
             return
-        usual = METRICS[3 if self.has_class("four") else 1][0]
+        usual = METRICS[3 if self.has_class("four") else 1]
         options = [(name, clean(name)) for name in dict.fromkeys([usual, *self.compared.names])]
 
         def chosen(name: str | None) -> None:

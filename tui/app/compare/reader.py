@@ -11,9 +11,9 @@ from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
 
+from convtui.engine.metrics import metric
 from convtui.engine.store.followed import KeptSeries
-from convtui.tui import measures
-from convtui.tui.render.chart import Form, Line, Plot
+from convtui.tui.render.chart import Line, Plot
 from convtui.tui.render.series_lines import Options, XAxis, line_of
 from convtui.tui.render.text import clean, fitted
 
@@ -22,12 +22,7 @@ if TYPE_CHECKING:
     from convtui.engine.study.comparing import Comparing, Comparison
 
 VALUE_WIDTH = 60
-METRICS: tuple[tuple[str, str, Form], ...] = (
-    ("test_loss", "test loss", "number"),
-    ("test_accuracy", "test accuracy", "percent"),
-    ("train_loss", "train loss", "number"),
-    ("train_accuracy", "train accuracy", "percent"),
-)
+METRICS = ("test_loss", "test_accuracy", "train_loss", "train_accuracy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +38,7 @@ class Compared:
     @property
     def lines(self) -> Sequence[Line]:
         """One of each run, for its marker and its colour."""
-        return self.plots[METRICS[0][0]].lines
+        return self.plots[METRICS[0]].lines
 
 
 class Reader:
@@ -63,19 +58,18 @@ class Reader:
         runs = [found[run_id] for run_id in run_ids if run_id in found]
         comparison = self._comparing.compare(store, runs)
         plots = {}
-        for metric, title, form in METRICS:
-            series = store.epoch_series([run.id for run in runs], metric)
+        for name in METRICS:
+            series = store.epoch_series([run.id for run in runs], name)
             lines = []
             for style, run in enumerate(runs):
                 points = series.get(run.id, [])
                 epochs = [point.step / (run.steps_per_epoch or 1) for point in points]
-                scale = 100 if form == "percent" else 1
-                lines.append(Line(str(run.id), epochs, [scale * point.value for point in points], style, markers_at_points=True))
-            plots[metric] = Plot(title, lines, "epoch", form=form, empty="no epoch is over yet")
+                lines.append(Line(str(run.id), epochs, [point.value for point in points], style, markers_at_points=True))
+            plots[name] = Plot(metric(name).title, lines, "epoch", form=metric(name).form, empty="no epoch is over yet")
         if measure and measure not in plots:
             plots[measure] = self._plot(store, runs, measure)
         names = store.metric_names(*(run.id for run in runs))
-        return Compared(comparison, plots, [name for name in names if name not in measures.NO_CHART])
+        return Compared(comparison, plots, [name for name in names if metric(name).chart])
 
     def _plot(self, store: Store, runs: Sequence[Run], measure: str) -> Plot:
         wanted = [(run.id, measure) for run in runs]
@@ -85,8 +79,8 @@ class Reader:
             self._series[key].read(store, run, measure)
             line = line_of(self._series[key], run, measure, style, XAxis("epoch", run, None), Options())
             lines.append(replace(line, name=str(run.id)))
-        title = clean(measure).replace("_", " ")
-        return Plot(title, lines, "epoch", form=measures.form_of(measures.group(measure)), empty=f"no {title} in these runs")
+        title = clean(metric(measure).title)
+        return Plot(title, lines, "epoch", form=metric(measure).form, empty=f"no {title} in these runs")
 
 
 def settings_text(compared: Compared, styles: Sequence[Style]) -> Text:

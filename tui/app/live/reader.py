@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from convtui.engine.metrics import metric
 from convtui.engine.store.followed import MANY, KeptChanges, KeptSeries
-from convtui.tui import measures
 from convtui.tui.render.chart import Mark, Plot
 from convtui.tui.render.run_summary import BETWEEN, settings_words
 from convtui.tui.render.series_lines import LOSS_CHANGE, Options, XAxis, line_of
@@ -69,8 +69,8 @@ class Reader:
             self._run_id, self._series, self._entries, self._message, self._checkpoint = run.id, {}, [], 0, 0
         self._members = {name: [] for name in PAIRED}
         for name in store.metric_names(run.id):
-            if name not in measures.NO_CHART:
-                self._members.setdefault(measures.group(name), []).append(name)
+            if chart := metric(name).chart:
+                self._members.setdefault(chart, []).append(name)
         if "batch_loss" in self._members["loss"]:
             self._members[LOSS_CHANGE] = [LOSS_CHANGE]
         self._read_entries(store, run.id)
@@ -85,8 +85,8 @@ class Reader:
         read = partial(self._read, store, run, sketch=sketch)
         x_of = XAxis(options.axis, run, read("seconds") if options.axis == "time" else None)
         order = {"": 0} | {source: place for place, source in enumerate(_STYLES)}
-        names = sorted(self._members.get(group, ()), key=lambda name: order[measures.source(name)])
-        styles = [_STYLES.get(measures.source(name), place) for place, name in enumerate(names)]
+        names = sorted(self._members.get(group, ()), key=lambda name: order[metric(name).split])
+        styles = [_STYLES.get(metric(name).split, place) for place, name in enumerate(names)]
         lines = [line_of(read(name), run, name, style, x_of, options) for name, style in zip(names, styles, strict=True)]
         marks = _marks(read("rate_factor"), read("batch_loss"), run, x_of, best=group in PAIRED)
         return Plot(
@@ -95,7 +95,7 @@ class Reader:
             x_name=options.axis,
             x_range=(0.0, x_of(run.step)) if run.step else None,
             seconds=options.axis == "time",
-            form=measures.form_of(group),
+            form=metric(names[0]).form if names else "number",
             log=options.log,
             marks=marks,
             remark=_remark(run, group, marks, self._series.get(group)),

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from convtui.engine.metrics import metric
 from convtui.engine.statuses import STATUSES
 from convtui.tui.app.runs.metric_column import Measured
 from convtui.tui.app.runs.rows import Line
-from convtui.tui.measures import is_share
 
 Condition = Callable[[Line], bool]
 
@@ -65,7 +65,9 @@ def wanted(text: str, measures: Iterable[Measured] = ()) -> Wanted:
         measured = _measured(compared[1].replace('"', ""), measures) if compared else None
         if compared and measured is not None:
             asked.append(measured)
-            conditions.append(_number(measured.name, measured.value, compared[2], compared[3], share=is_share(measured.name)))
+            conditions.append(
+                _number(measured.name, measured.value, compared[2], compared[3], share=metric(measured.name).form == "share")
+            )
         elif compared and _NAMED.fullmatch(compared[1]):
             key = compared[1].lower()
             if key not in _NUMBERS:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from convtui.engine.metrics import STABILITY
 from convtui.tui.app.runs.rows import Column, Line
-from convtui.tui.measures import STABILITY
-from convtui.tui.render.metric_text import measure_text
+from convtui.tui.render.metric_text import metric_text
 from convtui.tui.render.text import clean
 
 OF_THE_TABLE = ("test_accuracy", "test_loss", "seconds", "best_epoch")
@@ -31,7 +31,7 @@ class Measured:
 
     def text(self, line: Line) -> str:
         """How it is written; nothing until it is read."""
-        return measure_text(self.name, self.value(line)) if line.id in self._values else ""
+        return metric_text(self.name, self.value(line)) if line.id in self._values else ""
 
     def missing(self, lines: Iterable[Line]) -> list[Line]:
         """Those that have changed since their value was read."""

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from convtui.engine.metrics import SCORES, metric
 from convtui.engine.statuses import CLAIMED, LIVE
-from convtui.tui.render.chart import Form, Line, Plot
+from convtui.tui.render.chart import Line, Plot
 from convtui.tui.render.text import clean
 
 if TYPE_CHECKING:
@@ -25,14 +26,6 @@ _SHOWN_BY: Mapping[str, str] = {
     "final_train_accuracy": "train_accuracy",
 }
 """Measures that are no series of epochs, and the series that shows best what they are about; `test_accuracy` of all others."""
-_SERIES: Mapping[str, Form] = {
-    "test_accuracy": "percent",
-    "train_accuracy": "percent",
-    "validation_accuracy": "percent",
-    "test_loss": "number",
-    "train_loss": "number",
-    "validation_loss": "number",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +145,11 @@ def _known(store: Store, name: str, study: Study | SpecError) -> Known:
 
 def _plot(store: Store, found: Results, asked: Asked) -> Plot:
     row = found.rows.get(asked.setting) or next(iter(found.rows.values()))
-    series = asked.measure if asked.measure in _SERIES else _SHOWN_BY.get(asked.measure, "test_accuracy")
-    form = _SERIES[series]
-    scale = 100.0 if form == "percent" else 1.0
-    lines = _of_settings(store, found, row, series, scale) if asked.every else _of_runs(store, row, series, scale)
-    title = f"{series.replace('_', ' ')}{'' if asked.every else f' of {row.setting.name}'}"
-    return Plot(title, lines, "epoch", form=form, log=asked.log and form == "number", empty=f"no {title} yet")
+    series = asked.measure if asked.measure in SCORES else _SHOWN_BY.get(asked.measure, "test_accuracy")
+    shown = metric(series)
+    lines = _of_settings(store, found, row, series) if asked.every else _of_runs(store, row, series)
+    title = f"{shown.title}{'' if asked.every else f' of {row.setting.name}'}"
+    return Plot(title, lines, "epoch", form=shown.form, log=asked.log and shown.form != "share", empty=f"no {title} yet")
 
 
 def _shown(row: Row) -> list[Run]:
@@ -165,7 +157,7 @@ def _shown(row: Row) -> list[Run]:
     return [*row.runs, *(run for run in row.others if run.status in LIVE)]
 
 
-def _of_runs(store: Store, row: Row, series: str, scale: float) -> list[Line]:
+def _of_runs(store: Store, row: Row, series: str) -> list[Line]:
     """One a run."""
     runs = _shown(row)
     points = store.epoch_series([run.id for run in runs], series)
@@ -173,7 +165,7 @@ def _of_runs(store: Store, row: Row, series: str, scale: float) -> list[Line]:
         Line(
             str(run.id),
             [point.step / (run.steps_per_epoch or 1) for point in points.get(run.id, [])],
-            [scale * point.value for point in points.get(run.id, [])],
+            [point.value for point in points.get(run.id, [])],
             style,
             markers_at_points=True,
         )
@@ -181,7 +173,7 @@ def _of_runs(store: Store, row: Row, series: str, scale: float) -> list[Line]:
     ]
 
 
-def _of_settings(store: Store, found: Results, chosen: Row, series: str, scale: float) -> list[Line]:
+def _of_settings(store: Store, found: Results, chosen: Row, series: str) -> list[Line]:
     """One a setting: the mean over its runs, as far as all of them have come."""
     shown = {name: row.runs or _shown(row) for name, row in found.rows.items()}
     points = store.epoch_series([run.id for runs in shown.values() for run in runs], series)
@@ -191,6 +183,6 @@ def _of_settings(store: Store, found: Results, chosen: Row, series: str, scale: 
         if several:
             columns = list(zip(*several, strict=False))
             epochs = [column[0].step / (runs[0].steps_per_epoch or 1) for column in columns]
-            means = [scale * sum(point.value for point in column) / len(column) for column in columns]
+            means = [sum(point.value for point in column) / len(column) for column in columns]
             lines.append(Line(name, epochs, means, style, markers_at_points=True, thick=name == chosen.setting.name))
     return lines
