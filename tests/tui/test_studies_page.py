@@ -241,7 +241,7 @@ def test_curves_are_means_over_seeds_or_the_runs_of_one_setting(store: Store) ->
         assert [line.name for line in chart.plot.lines] == ["relu", "tanh", "sigmoid", "hot"]
         assert [line.thick for line in chart.plot.lines] == [True, False, False, False]
         one, other = (store.epoch_series([run], "test_accuracy")[run] for run in (1, 2))
-        assert list(chart.plot.lines[0].ys) == pytest.approx([50 * (a.value + b.value) for a, b in zip(one, other, strict=True)])
+        assert list(chart.plot.lines[0].ys) == pytest.approx([(a.value + b.value) / 2 for a, b in zip(one, other, strict=True)])
         await pilot.press("enter", "a")
         await until(pilot, lambda: chart.plot is not None and [line.name for line in chart.plot.lines] == ["1", "2"])
         await pilot.press("j")
