@@ -116,14 +116,18 @@ def looking_only(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _read_only(path: Path) -> sqlite3.Connection:
-    wal = path.with_name(path.name + "-wal")
     journal = path.with_name(path.name + "-journal")
     # Without a log beside it the file is all there is, and `immutable` keeps SQLite from laying one.
-    alone = not (wal.exists() and wal.stat().st_size) and not journal.exists()
+    alone = not _has_log(path) and not journal.exists()
     address = f"file:{quote(str(path))}?mode=ro{'&immutable=1' if alone else ''}"
     connection = sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     connection.text_factory = _text
     return connection
+
+
+def _has_log(path: Path) -> bool:
+    wal = path.with_name(path.name + "-wal")
+    return wal.exists() and wal.stat().st_size > 0
 
 
 def rows(connection: Connection, sql: str, values: Mapping[str, Any]) -> list[Any]:
@@ -197,6 +201,8 @@ def _explain(error: BaseException, path: Path, doing: str) -> StoreError:
             what = "the file is damaged: restore a backup, or choose another with --store"
         case sqlite3.SQLITE_NOTADB:
             what = "the file is not a convtui store (not SQLite at all): choose another with --store"
+        case sqlite3.SQLITE_CANTOPEN if _has_log(path) and not path.with_name(f"{path.name}-shm").exists():
+            what = f"its last rows are in {path.name}-wal, which SQLite can only read where it may write: copy both files elsewhere"
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_CANTOPEN:
             what = "it cannot be written here: check the rights of the file and of its folder, or choose another with --store"
         case sqlite3.SQLITE_IOERR:

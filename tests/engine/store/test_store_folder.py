@@ -228,6 +228,7 @@ import json, os, pathlib, sys
 from convtui.engine.errors import StoreError
 from convtui.engine.store import Store
 path, own = map(pathlib.Path, sys.argv[1:])
+sys.excepthook = lambda _kind, error, _trace: print(error)
 Store.open(own).close()  # all that is imported late is loaded, which another user may not be allowed to read
 if os.getuid() == 0:  # whom no rights stop
     os.setgid(65534)
@@ -278,6 +279,20 @@ def test_a_store_in_a_folder_of_another_user_is_read(for_all: Path, tmp_path: Pa
     assert "can only be read here" in refused
     if log != "in use":
         assert {file.name for file in for_all.iterdir() if file.is_file()} == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the rights are those of POSIX")
+def test_a_log_that_cannot_be_read_in_its_place_is_told_with_what_to_do(
+    for_all: Path, tmp_path: Path, hands, child: Callable
+) -> None:
+    with Store.open(tmp_path / "store.db") as store:
+        hands.new_run(store)
+        for name in ("store.db", "store.db-wal"):
+            shutil.copy(tmp_path / name, for_all)
+            (for_all / name).chmod(0o444)
+    for_all.chmod(0o555)
+    process = child(AS_ANOTHER_USER, for_all / "store.db", tmp_path / "own.db")
+    assert "store.db-wal, which SQLite can only read where it may write: copy both files elsewhere" in process.stdout.read()
 
 
 def test_a_run_is_deleted_from_a_store_on_a_full_disk(tmp_path: Path, hands, monkeypatch: pytest.MonkeyPatch) -> None:
