@@ -41,7 +41,7 @@ class Description:
     origin: str
     """Where it comes from."""
     stand_in: str | None
-    """What is used when this set was not named and cannot be had; None for sets that need no network."""
+    """What may be used where this set cannot be had; None for sets that need no network."""
 
 
 # What each is, and where in engine/data its `decoded.Reader` is; a `FetchedReader` where there is a stand-in.
@@ -161,13 +161,15 @@ def get(source: str, data_dir: Path | None = None, progress: Progress | None = N
     return str(place) if description.stand_in or source.startswith(_FOLDER) else ""
 
 
-def load(spec: DataSpec, data_dir: Path | None = None, *, named: bool = True, progress: Progress | None = None) -> Dataset:
+def load(
+    spec: DataSpec, data_dir: Path | None = None, *, allow_stand_in: bool = False, progress: Progress | None = None
+) -> Dataset:
     """The images of `spec`, resident, of its classes, in its colour and size; images that are not square are squeezed to squares,
     unless they are cropped.
 
     Held-out validation images are taken from the training images (after `train_per_class`), a fixed share of each class;
-    each class keeps at least one of both where it has two. `named` is false where this very source was not asked for: when
-    it cannot be had, its stand-in takes its place, which the notes say; but not where a place that was named holds it in part.
+    each class keeps at least one of both where it has two. With `allow_stand_in`, a source that cannot be had is replaced by its
+    stand-in, which the notes say; but not where a place that was named holds it in part.
     Raises DataUnavailable where a source cannot be had, DataError where it is damaged, unsafe or too small.
     """
     source, notes = spec.source, tuple[str, ...]()
@@ -175,7 +177,7 @@ def load(spec: DataSpec, data_dir: Path | None = None, *, named: bool = True, pr
     try:
         _fetch_if_missing(source, place, progress)
     except DataUnavailable as reason:
-        if named or stand_in is None or (_place_is_named(data_dir) and _missing(source, place)):
+        if not allow_stand_in or stand_in is None or (_place_is_named(data_dir) and _missing(source, place)):
             raise _unavailable(source, place, reason) from None
         notes = (f"{source} is neither on disk nor to be had ({reason}): {stand_in}, which is built in, is used instead",)
         source = stand_in

@@ -76,7 +76,7 @@ def show_data(source: Source, as_json: AsJson = False, data_dir: DataDir = None)
     described = describe(source)
     lies_at(source, data_dir)
     spec = make({"data": {"source": source, "colour": "grey" if described.channels == 1 else "rgb", "size": described.size or 32}})
-    dataset = load_dataset(spec, data_dir, face_for(0, as_json=as_json, quiet=True), named=True)
+    dataset = load_dataset(spec, data_dir, face_for(0, as_json=as_json, quiet=True), allow_stand_in=False)
     splits = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
     counts = {name: part.class_counts() for name, part in splits.items() if part is not None}
     rows = list(zip(dataset.train.classes, *counts.values(), strict=True))

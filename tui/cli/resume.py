@@ -58,7 +58,7 @@ def resume(
                     store.set_spec(row.id, spec)
                     start_detached(store, [row.id], device=str(chosen_device), data_dir=data_dir, as_json=as_json, quiet=quiet)
                     return
-                dataset = load_dataset(spec, data_dir, face_for(row.id, as_json=as_json, quiet=quiet), named=True)
+                dataset = load_dataset(spec, data_dir, face_for(row.id, as_json=as_json, quiet=quiet), allow_stand_in=False)
                 signals.hold()
                 claimed = store.claim(row.id, queued=queued)
             except ConvtuiError as error:

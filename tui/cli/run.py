@@ -47,7 +47,7 @@ def run(
     chosen = find_preset(preset)
     shortcuts = {"data.source": data, "optimiser.learning_rate": lr, "data.batch_size": batch_size, "training.seed": seed}
     changes = changes_of(settings or [], shortcuts | budget(epochs, steps, images))
-    spec, named = changed(chosen.spec, changes), "data.source" in changes
+    spec, allow_stand_in = changed(chosen.spec, changes), "data.source" not in changes
 
     # torch, and all that needs it, once the settings are known to make sense.
     from convtui.engine.data.preview import Counts, count
@@ -64,7 +64,7 @@ def run(
         check_store(store_path)
         chosen_device = choose(device)
         check_fits(spec, chosen_device, count(spec.data, data_dir))
-        dataset = load_dataset(spec, data_dir, face_for(0, as_json=as_json, quiet=quiet), named=named)
+        dataset = load_dataset(spec, data_dir, face_for(0, as_json=as_json, quiet=quiet), allow_stand_in=allow_stand_in)
         spec = changed(spec, {"data.source": dataset.source} | dict(dataset.relaxed))
         counts = Counts(len(dataset.train.classes), len(dataset.train), len(dataset.test))
         summary = check_fits(spec, chosen_device, counts)

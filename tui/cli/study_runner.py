@@ -106,7 +106,7 @@ class Runner:
         if self._loaded is None or self._loaded[0] != wanted.spec.data:
             self._loaded = None  # not two sets at once
             face = face_for(0, as_json=self.as_json, quiet=self.quiet)
-            self._loaded = wanted.spec.data, load_dataset(wanted.spec, self.data_dir, face, named=True)
+            self._loaded = wanted.spec.data, load_dataset(wanted.spec, self.data_dir, face, allow_stand_in=False)
         return self._loaded[1]
 
     def _say(self, wanted: Wanted, standing: Standing, run: Run, place: str) -> None:

@@ -35,12 +35,12 @@ def face_for(run: int, *, as_json: bool, quiet: bool) -> Face:
     return SafeFace(PlainFace())
 
 
-def load_dataset(spec: RunSpec, data_dir: Path | None, face: Face, *, named: bool) -> Dataset:
+def load_dataset(spec: RunSpec, data_dir: Path | None, face: Face, *, allow_stand_in: bool) -> Dataset:
     """The images of `spec`, with what there is to say about them said."""
     from convtui.engine.data.catalog import load
 
     try:
-        dataset = load(spec.data, data_dir, named=named, progress=face.preparing)
+        dataset = load(spec.data, data_dir, allow_stand_in=allow_stand_in, progress=face.preparing)
     finally:
         face.close()
     for note in dataset.notes:

@@ -44,7 +44,7 @@ class Told:
 class _Job:
     run: int
     resume: bool
-    named: bool
+    allow_stand_in: bool
     wanted: Wanted | None = None
     """What a study wants of the run."""
 
@@ -143,14 +143,14 @@ class Session:
             self._starting -= 1
             self._started.notify_all()
 
-    def start(self, spec: RunSpec, *, name: str, preset: str = "", note: str = "", named: bool = False) -> Run:
-        """A new run, trained after those already queued. `named` is true where the person chose the source: it is not replaced.
+    def start(self, spec: RunSpec, *, name: str, preset: str = "", note: str = "", allow_stand_in: bool = True) -> Run:
+        """A new run, trained after those already queued. `allow_stand_in`: its dataset may be replaced where it cannot be had.
 
         Raises UsageError for a name that cannot be, and once the session is being closed.
         """
         with self._admitted():
             run = self.store.create_run(name=name, preset=preset, spec=spec, dataset=spec.data.source, note=note)
-            self._queue(_Job(run.id, resume=False, named=named))
+            self._queue(_Job(run.id, resume=False, allow_stand_in=allow_stand_in))
         return run
 
     def resume(self, run_id: int, spec: RunSpec | None = None) -> None:
@@ -163,7 +163,7 @@ class Session:
             self.store.queue(run_id)
             if spec is not None:
                 self.store.set_spec(run_id, spec)
-            self._queue(_Job(run_id, resume=True, named=True))
+            self._queue(_Job(run_id, resume=True, allow_stand_in=False))
 
     def queue(self, wanted: Wanted) -> Match:
         """A run that a study wants, made if it is missing, trained after those already queued; what is done or in somebody's hands
@@ -174,7 +174,7 @@ class Session:
             found = take(self.store, wanted, hold="queue")
             if found.is_open or lacks_statistics(self.store, wanted, found):
                 assert found.run is not None
-                self._queue(_Job(found.run.id, resume=found.standing == "unfinished", named=True, wanted=wanted))
+                self._queue(_Job(found.run.id, resume=found.standing == "unfinished", allow_stand_in=False, wanted=wanted))
         return found
 
     def take_out(self, run_ids: Sequence[int]) -> list[int]:
@@ -306,7 +306,7 @@ class Session:
             self.activity = f"{what}: {done:,} of {total:,}"
 
         self.activity = "reading the images"
-        dataset = load(spec.data, self.data_dir, named=job.named, progress=loading)
+        dataset = load(spec.data, self.data_dir, allow_stand_in=job.allow_stand_in, progress=loading)
         for note in dataset.notes:
             self._say(note)
         spec = changed(spec, {"data.source": dataset.source} | dict(dataset.relaxed))

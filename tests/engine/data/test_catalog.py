@@ -165,12 +165,12 @@ def test_a_class_that_there_is_not_is_answered_with_what_there_is(mnist: Path) -
 
 
 def test_a_stand_in_without_these_classes_is_used_whole_and_says_so(tmp_path: Path) -> None:
-    found = catalog.load(DataSpec(source="kmnist", colour="grey", size=28, classes=("ki", "tsu")), tmp_path, named=False)
+    found = catalog.load(DataSpec(source="kmnist", colour="grey", size=28, classes=("ki", "tsu")), tmp_path, allow_stand_in=True)
     assert found.source == "digits"
     assert len(found.train.classes) == 10
     assert found.notes[1] == "data.classes = ki, tsu, but digits has other classes: all of them are used"
     assert found.relaxed == {"data.classes": ()}
-    same = catalog.load(DataSpec(source="mnist", colour="grey", size=28, classes=("1", "3")), tmp_path, named=False)
+    same = catalog.load(DataSpec(source="mnist", colour="grey", size=28, classes=("1", "3")), tmp_path, allow_stand_in=True)
     assert (same.source, same.train.classes) == ("digits", ("1", "3"))
 
 
@@ -240,10 +240,10 @@ def test_a_folder_is_loaded_and_recorded_by_its_full_path(tmp_path: Path, monkey
     assert len(catalog.load(DataSpec(source="folder:pets", colour="grey", size=8)).train) == 7
 
 
-@pytest.mark.parametrize("named", [True, False])
-def test_a_missing_folder_is_never_replaced(tmp_path: Path, named: bool) -> None:
+@pytest.mark.parametrize("allow_stand_in", [True, False])
+def test_a_missing_folder_is_never_replaced(tmp_path: Path, allow_stand_in: bool) -> None:
     with pytest.raises(DataUnavailable, match=r"there is no .*nowhere"):
-        catalog.load(DataSpec(source=f"folder:{tmp_path / 'nowhere'}"), named=named)
+        catalog.load(DataSpec(source=f"folder:{tmp_path / 'nowhere'}"), allow_stand_in=allow_stand_in)
 
 
 @pytest.mark.parametrize("source", ["mnist", "fashion-mnist", "kmnist", "cifar10", "cifar100", "svhn"])
@@ -261,7 +261,7 @@ def test_a_source_that_was_named_is_never_replaced(tmp_path: Path, source: str) 
 @pytest.mark.parametrize(("source", "stand_in", "channels"), [("mnist", "digits", 1), ("cifar10", "shapes", 3)])
 def test_a_source_that_nobody_named_has_a_stand_in(tmp_path: Path, source: str, stand_in: str, channels: int) -> None:
     spec = DataSpec(source=source, colour="grey" if channels == 1 else "rgb", size=32, train_per_class=3000)
-    dataset = catalog.load(spec, tmp_path, named=False)
+    dataset = catalog.load(spec, tmp_path, allow_stand_in=True)
     assert dataset.source == stand_in
     assert dataset.train.images.shape[1:] == (channels, 32, 32)
     assert dataset.notes[0].startswith(f"{source} is neither on disk nor to be had (")
@@ -275,7 +275,7 @@ def test_what_a_stand_in_could_not_keep_is_told_so_that_its_images_are_found_aga
     asked = DataSpec(
         source="mnist", colour="grey", size=28, fit="crop", train_per_class=100, test_per_class=100, classes=("1", "3")
     )
-    found = catalog.load(asked, tmp_path, named=False)
+    found = catalog.load(asked, tmp_path, allow_stand_in=True)
     assert found.relaxed == {"data.test_per_class": 0, "data.fit": "resize"}
     assert len(found.notes) == 3
     recorded = changed(RunSpec(data=asked), {"data.source": found.source} | dict(found.relaxed)).data
@@ -303,7 +303,7 @@ def test_a_set_in_part_in_a_place_that_somebody_named_has_no_stand_in(
     if by == "environment":
         monkeypatch.setenv("CONVTUI_DATA", str(tmp_path))
     with pytest.raises(DataUnavailable, match=lacking):
-        catalog.load(make({"data": {"source": source}}).data, tmp_path if by == "option" else None, named=False)
+        catalog.load(make({"data": {"source": source}}).data, tmp_path if by == "option" else None, allow_stand_in=True)
 
 
 def test_a_path_that_is_not_utf_8_is_refused_and_names_within_it_are_not(tmp_path: Path) -> None:
@@ -319,7 +319,7 @@ def test_damaged_files_are_not_covered_up_by_a_stand_in(mnist: Path) -> None:
     path = mnist / "MNIST" / "raw" / "train-images-idx3-ubyte.gz"
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(DataError, match="train-images-idx3-ubyte"):
-        catalog.load(DataSpec(source="mnist"), mnist, named=False)
+        catalog.load(DataSpec(source="mnist"), mnist, allow_stand_in=True)
 
 
 def test_get_reads_what_is_there_and_says_where(mnist: Path) -> None:

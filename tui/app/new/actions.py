@@ -168,10 +168,10 @@ class NewActions(Page):
         self._starting = True
         self.session.announce()
         name = form.texts["name"].strip() or form.draft.preset or "run"
-        self._start(form.draft.spec, name, form.draft.preset, form.texts["note"].strip(), form.draft.named)
+        self._start(form.draft.spec, name, form.draft.preset, form.texts["note"].strip(), form.draft.allow_stand_in)
 
     @work(thread=True, group="start")
-    def _start(self, spec: RunSpec, name: str, preset: str, note: str, named: bool) -> None:
+    def _start(self, spec: RunSpec, name: str, preset: str, note: str, allow_stand_in: bool) -> None:
         session = self.session
         started, why = None, "it could not be started"
         try:
@@ -180,7 +180,7 @@ class NewActions(Page):
             from convtui.engine.training.limits import check_fits
 
             check_fits(spec, choose(session.device), count(spec.data, session.data_dir))
-            run = session.start(spec, name=name, preset=preset, note=note, named=named)
+            run = session.start(spec, name=name, preset=preset, note=note, allow_stand_in=allow_stand_in)
         except ConvtuiError as error:
             why = str(error)
         else:

@@ -94,9 +94,9 @@ class Draft:
         return found | {path: (self.before(path), wrong.text) for path, wrong in self.wrong.items()}
 
     @property
-    def named(self) -> bool:
-        """Whether the person chose the source: it is then never replaced by its stand-in."""
-        return self.base.data.source != self.spec.data.source
+    def allow_stand_in(self) -> bool:
+        """Whether the source may be replaced where it cannot be had: not one that the person chose."""
+        return self.base.data.source == self.spec.data.source
 
     # ---------------------------------------------------------------------------------------------------------- undo
 

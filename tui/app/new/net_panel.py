@@ -45,8 +45,8 @@ class Facts:
     """Of the run, in steps and in images; empty where the images are not known."""
 
 
-def facts(spec: RunSpec, data_dir: Path | None, *, named: bool = False) -> Facts:
-    """Find out; brings torch with it, so for a thread. A source that the person `named` has no stand-in."""
+def facts(spec: RunSpec, data_dir: Path | None, *, allow_stand_in: bool = True) -> Facts:
+    """Find out; brings torch with it, so for a thread."""
     from convtui.engine.data.catalog import describe, on_disk
     from convtui.engine.data.preview import count
     from convtui.engine.errors import ConvtuiError
@@ -58,7 +58,8 @@ def facts(spec: RunSpec, data_dir: Path | None, *, named: bool = False) -> Facts
     try:
         counts = count(spec.data, data_dir)
         there, about = on_disk(spec.data.source, data_dir), "about " if spec.data.validation_fraction else ""
-        data = f"{_place(describe(spec.data.source), there=there, named=named)}\n{about}{counts.train:,} training + "
+        place = _place(describe(spec.data.source), there=there, allow_stand_in=allow_stand_in)
+        data = f"{place}\n{about}{counts.train:,} training + "
         data += f"{counts.test:,} test images, {counts.classes} classes"
         budget = f"{about}{_budget(spec, counts.train)}"
         classes, batch = counts.classes, min(spec.data.batch_size, counts.train)
@@ -77,13 +78,14 @@ def _budget(spec: RunSpec, images: int) -> str:
     return f"{spec.images_in(steps, images):,} images shown in {steps:,} {'step' if steps == 1 else 'steps'}, {an_epoch:,} an epoch"
 
 
-def _place(described: Description, *, there: bool, named: bool) -> str:
+def _place(described: Description, *, there: bool, allow_stand_in: bool) -> str:
     """Where the images are."""
     if described.stand_in is None:
         return f"{described.name}: {'built in' if described.images else 'on disk'}"
     if there:
         return f"{described.name}: on disk"
-    return f"{described.name}: not on disk, downloaded at the start{'' if named else f', else {described.stand_in} stands in'}"
+    instead = f", else {described.stand_in} stands in" if allow_stand_in else ""
+    return f"{described.name}: not on disk, downloaded at the start{instead}"
 
 
 def net_table(summary: Summary) -> Table:

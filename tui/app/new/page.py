@@ -188,21 +188,23 @@ class NewPage(NewActions):
     def _look(self) -> None:
         """Ask for the facts of the settings as they are, once they have settled."""
         draft = self.form.draft
-        wanted = draft.spec, self.session.device, draft.named
+        wanted = draft.spec, self.session.device, draft.allow_stand_in
         if wanted == self._looked_at:
             return
         self._looked_at = wanted
         self._asked += 1
         number = self._asked
         self.trying.forget()
-        self.set_timer(SETTLE_SECONDS, lambda: self._find_out(number, draft.spec, draft.named) if number == self._asked else None)
+        self.set_timer(
+            SETTLE_SECONDS, lambda: self._find_out(number, draft.spec, draft.allow_stand_in) if number == self._asked else None
+        )
 
     @work(thread=True, group="net", exclusive=True)
-    def _find_out(self, number: int, spec: RunSpec, named: bool) -> None:
+    def _find_out(self, number: int, spec: RunSpec, allow_stand_in: bool) -> None:
         from convtui.tui.app.new.net_panel import facts
 
         if number == self._asked:
-            self.post_message(self.Known(number, facts(spec, self.session.data_dir, named=named)))
+            self.post_message(self.Known(number, facts(spec, self.session.data_dir, allow_stand_in=allow_stand_in)))
 
     @on(Known)
     def _known(self, event: Known) -> None:
