@@ -21,7 +21,7 @@ from convtui.engine import device, events
 from convtui.engine.store import Message, Recorder, Request, Store
 from convtui.engine.store.followed import MANY, MOST, SKETCHED, KeptChanges, KeptSeries
 from convtui.tui.app.app import ConvtuiApp
-from convtui.tui.app.dialogs.questions import Writing
+from convtui.tui.app.dialogs.questions import PromptDialog
 from convtui.tui.app.live import device_line
 from convtui.tui.app.live.device_line import DeviceLine
 from convtui.tui.app.live.page import LivePage
@@ -225,7 +225,7 @@ def test_the_smallest_screen_has_charts(store: Store) -> None:
 def test_a_note_is_written(store: Store) -> None:
     async def steps(pilot: Pilot[int], page: LivePage) -> None:
         await pilot.press("e")
-        await until(pilot, lambda: isinstance(pilot.app.screen, Writing))
+        await until(pilot, lambda: isinstance(pilot.app.screen, PromptDialog))
         await pilot.press(*"good one", "enter")
         await until(pilot, lambda: store.run(NOW).note == "good one")
         await until(pilot, lambda: page.run is not None and page.run.note == "good one")

@@ -16,10 +16,10 @@ from convtui.engine import events
 from convtui.engine.store import Recorder, Store
 from convtui.tui.app.app import ConvtuiApp
 from convtui.tui.app.dialogs.menu import Menu
-from convtui.tui.app.dialogs.questions import Asking, Writing
+from convtui.tui.app.dialogs.questions import ConfirmDialog, PromptDialog
 from convtui.tui.app.runs import rows
-from convtui.tui.app.runs.filter import BadFilter, wanted
-from convtui.tui.app.runs.metric_column import Measured
+from convtui.tui.app.runs.filter import BadFilter, parsed_filter
+from convtui.tui.app.runs.metric_column import MetricColumn
 from convtui.tui.app.runs.page import RunsPage
 from convtui.tui.app.runs.table import RunTable
 from convtui.tui.render.text import number as number_text
@@ -264,7 +264,7 @@ def test_an_empty_store_greets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 )
 def test_filters(store: Store, text: str, found: list[int]) -> None:
     lines = rows.Reader().read(store)
-    assert [line.id for line in lines if wanted(text)(line)] == found
+    assert [line.id for line in lines if parsed_filter(text)(line)] == found
 
 
 @pytest.mark.parametrize(
@@ -278,7 +278,7 @@ def test_filters(store: Store, text: str, found: list[int]) -> None:
 )
 def test_bad_filters_are_told_in_words(text: str, said: str) -> None:
     with pytest.raises(BadFilter, match=said):
-        wanted(text)
+        parsed_filter(text)
 
 
 def test_filters_while_typing(store: Store) -> None:
@@ -420,15 +420,15 @@ def test_stability_is_a_column_that_nothing_is_sorted_by(measured: Store) -> Non
 )
 def test_filters_by_measures_that_are_columns(measured: Store, text: str, found: list[int]) -> None:
     lines = rows.Reader().read(measured)
-    columns = [Measured(name) for name in (DEAD, "class_accuracy/fire truck")]
+    columns = [MetricColumn(name) for name in (DEAD, "class_accuracy/fire truck")]
     for each in columns:
         each.take(lines, measured.last_values([line.id for line in lines], each.name))
-    assert [line.id for line in lines if wanted(text, columns)(line)] == found
+    assert [line.id for line in lines if parsed_filter(text, columns)(line)] == found
 
 
 def test_a_measure_of_several_layers_has_to_be_told_in_full() -> None:
     with pytest.raises(BadFilter, match="dead is several columns: dead/act1, dead/act2"):
-        wanted("dead>0.3", [Measured("dead/act1"), Measured("dead/act2")])
+        parsed_filter("dead>0.3", [MetricColumn("dead/act1"), MetricColumn("dead/act2")])
 
 
 # -------------------------------------------------------------------------------------------------------------------- actions
@@ -475,7 +475,7 @@ def test_clones(store: Store) -> None:
 def test_renames_and_notes(store: Store) -> None:
     async def steps(pilot: Pilot[int]) -> None:
         await pilot.press("R")
-        assert isinstance(pilot.app.screen, Writing)
+        assert isinstance(pilot.app.screen, PromptDialog)
         await pilot.press("ctrl+u", *"last", "enter")
         assert "stands for another one" in words(pilot, "#wrong")
         await pilot.press(*"-try", "enter")
@@ -535,13 +535,13 @@ def test_deletes_at_the_end_what_was_not_brought_back(store: Store) -> None:
         await pilot.press("d")
         await until(pilot, lambda: any("stop it first" in note.message for note in pilot.app._notifications))
         await pilot.press("j", "d")
-        await until(pilot, lambda: isinstance(pilot.app.screen, Asking))
+        await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmDialog))
         assert "5 large" in screen_text(pilot)
         await pilot.press("n")
         assert len(ids(pilot)) == 6
         for run in (5, 4):
             await pilot.press("d")
-            await until(pilot, lambda: isinstance(pilot.app.screen, Asking))
+            await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmDialog))
             await pilot.press("y")
             await until(pilot, lambda run=run: run not in ids(pilot))  # type: ignore[misc]
         assert "4 of 4" in words(pilot, "#count")
@@ -559,7 +559,7 @@ def test_a_queued_run_is_shown_and_taken_out_of_the_queue(store: Store) -> None:
     async def steps(pilot: Pilot[int]) -> None:
         await until(pilot, lambda: "○ queued" in screen_text(pilot))
         await pilot.press("d")
-        await until(pilot, lambda: isinstance(pilot.app.screen, Asking))
+        await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmDialog))
         assert "Take this run out of the queue?" in screen_text(pilot)
         await pilot.press("n")
         assert store.run(waiting.id).status == "queued"
@@ -573,7 +573,7 @@ def test_a_queued_run_is_shown_and_taken_out_of_the_queue(store: Store) -> None:
 def test_deletes_marked_runs_together(store: Store) -> None:
     async def steps(pilot: Pilot[int]) -> None:
         await pilot.press("G", "space", "k", "space", "k", "d")
-        await until(pilot, lambda: isinstance(pilot.app.screen, Asking))
+        await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmDialog))
         assert "these 2 runs" in screen_text(pilot)
         assert "2 bn  finished, epoch 10, no files" in screen_text(pilot)
         await pilot.press("escape")
@@ -599,8 +599,11 @@ def test_looks_as_it_did(store: Store, snap_compare: Any, monkeypatch: pytest.Mo
     app.session.close()
 
 
+DIALOGUES = {"d": "ConfirmDialog", "R": "PromptDialog", "q": "Leaving", "question_mark": ""}
+
+
 @pytest.mark.parametrize("size", [(80, 24), (120, 36)], ids=["80x24", "120x36"])
-@pytest.mark.parametrize(("key", "dialogue"), [("d", "Asking"), ("R", "Writing"), ("q", "Leaving"), ("question_mark", "")])
+@pytest.mark.parametrize(("key", "dialogue"), DIALOGUES.items(), ids=DIALOGUES)
 def test_what_it_asks_looks_as_it_did(
     store: Store, snap_compare: Any, monkeypatch: pytest.MonkeyPatch, key: str, dialogue: str, size: tuple[int, int]
 ) -> None:

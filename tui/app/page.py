@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import ClassVar
+from collections.abc import Callable, Iterable
+from typing import ClassVar, TypeVar
 
 from textual.app import ComposeResult
 from textual.events import Resize
@@ -11,10 +11,13 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
+from convtui.engine.errors import ConvtuiError
 from convtui.tui.app.messages import Failed
 from convtui.tui.app.widgets.key_bar import KeyBar
 from convtui.tui.app.widgets.top_bar import TopBar
 from convtui.tui.session.session import Session
+
+Found = TypeVar("Found")
 
 ROOMY = 110
 """Columns from which the keys at the bottom have room between them."""
@@ -62,6 +65,19 @@ class Page(Screen[None]):
     def body(self) -> Iterable[Widget]:
         """What is between the bars."""
         raise NotImplementedError
+
+    def in_thread(self, work: Callable[[], Found], then: Callable[[Found], object]) -> None:
+        """Do `work` away from the screen, then `then` on its thread, with what came of it; a ConvtuiError is told instead."""
+
+        def worker() -> None:
+            try:
+                found = work()
+            except ConvtuiError as error:
+                self.warn(str(error))
+            else:
+                self.app.call_later(then, found)
+
+        self.run_worker(worker, thread=True)
 
     def warn(self, why: str) -> None:
         """Tell why something cannot be; from any thread."""

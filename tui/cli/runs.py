@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import math
 import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -21,7 +18,7 @@ from convtui.tui.render.json_lines import line
 from convtui.tui.render.text import clean, compact, duration, how_far, number, percent, size, sparkline, when
 
 if TYPE_CHECKING:
-    from convtui.engine.store import Run, Store
+    from convtui.engine.store import Run, Series, Store
 
 app = typer.Typer(help="List, show, watch, compare, export, rename, note or delete runs.", no_args_is_help=True)
 app.command()(watch)
@@ -149,14 +146,15 @@ def export(
         run = store.find(reference)
         series = {name: store.series(run.id, name) for name in store.metric_names(run.id)}
         confusions = store.confusions(run.id)
+    from convtui.tui.render.metrics_csv import metrics_csv
+
+    text = metrics_csv(series) if chosen == "csv" else _json(run, series, confusions)
     if out is None:
-        _export(run, series, confusions, chosen, sys.stdout)
+        sys.stdout.write(text)
         return
     from convtui.engine.files import deliver
 
-    file = io.StringIO(newline="")
-    _export(run, series, confusions, chosen, file)
-    deliver(file.getvalue().encode("utf-8", "backslashreplace"), out)
+    deliver(text.encode("utf-8", "backslashreplace"), out)
 
 
 @app.command()
@@ -332,19 +330,8 @@ def _form(asked: str | None, out: Path | None) -> str:
     return asked or named or "csv"
 
 
-def _export(run: Run, series: dict[str, Any], confusions: dict[int, list[list[int]]], form: str, file: TextIO) -> None:
-    if form == "json":
-        metrics = {name: {"steps": list(s.steps), "values": list(s.values)} for name, s in series.items()}
-        classes = run.repeatable.get("classes")  # of rows and columns; a run of before they were kept has none
-        matrices = {"classes": classes, "steps": list(confusions), "counts": list(confusions.values())}
-        file.write(line(_values(run) | {"spec": run.spec_values, "metrics": metrics, "confusion": matrices}) + "\n")
-        return
-    columns = {name: dict(zip(s.steps, s.values, strict=True)) for name, s in series.items()}
-    writer = csv.writer(file)
-    writer.writerow(["step", *map(clean, columns)])
-    for step in sorted({step for column in columns.values() for step in column}):
-        writer.writerow([step, *(_cell(column.get(step)) for column in columns.values())])
-
-
-def _cell(value: float | None) -> str:
-    return "" if value is None else repr(value) if math.isfinite(value) else str(value)
+def _json(run: Run, series: dict[str, Series], confusions: dict[int, list[list[int]]]) -> str:
+    metrics = {name: {"steps": list(s.steps), "values": list(s.values)} for name, s in series.items()}
+    classes = run.repeatable.get("classes")  # of rows and columns; a run of before they were kept has none
+    matrices = {"classes": classes, "steps": list(confusions), "counts": list(confusions.values())}
+    return line(_values(run) | {"spec": run.spec_values, "metrics": metrics, "confusion": matrices}) + "\n"

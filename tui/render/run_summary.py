@@ -5,11 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rich.text import Text
-
-from convtui.tui.app.runs.rows import Line
-from convtui.tui.render.status import COLOURS
-from convtui.tui.render.text import clean, compact, fitted_name
+from convtui.tui.render.text import clean, compact
 
 if TYPE_CHECKING:
     from convtui.engine.spec import RunSpec
@@ -76,27 +72,3 @@ def _budget(spec: RunSpec) -> str:
     if training.images is not None:
         return f"{training.images:,} images shown"
     return f"{training.epochs} epochs" if training.steps is None else f"{training.steps:,} steps"
-
-
-def told(line: Line, settings: Settings | None, width: int, doing: str = "") -> Text:
-    """Three lines of at most `width`; `settings` are None until they are read. `doing` is what a run in training here is
-    at, before its first step."""
-    text = Text(fitted_name(f"{line.id} {line.name}", width // 2), style="bold")
-    first = Text(f"{BETWEEN}{settings.net}" if settings else "", style="not bold")
-    text.append_text(first)
-    text.truncate(width, overflow="ellipsis")
-    second = ""
-    for part in settings.training if settings else ():
-        longer = f"{second}{BETWEEN}{part}" if second else part
-        if len(longer) > width:
-            break
-        second = longer
-    third = Text()
-    if line.reason:
-        third.append(f"{line.status}: {line.reason}", style=COLOURS.get(line.status, ""))
-    if doing:
-        third.append(doing, style=COLOURS["running"])
-    if line.note:
-        third.append(f"{BETWEEN if third else ''}note: {line.note}")
-    third.truncate(width, overflow="ellipsis")
-    return Text("\n").join([text, Text(second, style="dim"), third])

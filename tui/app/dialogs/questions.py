@@ -20,14 +20,14 @@ _BOX = """
 """
 
 
-class Asking(ModalScreen[bool]):
+class ConfirmDialog(ModalScreen[bool]):
     """A question that is answered with yes or no; gives whether it was yes."""
 
     DEFAULT_CSS = (
-        _BOX.format(name="Asking")
+        _BOX.format(name="ConfirmDialog")
         + """
-    Asking Horizontal { height: auto; margin-top: 1; }
-    Asking Button { margin-right: 1; }
+    ConfirmDialog Horizontal { height: auto; margin-top: 1; }
+    ConfirmDialog Button { margin-right: 1; }
     """
     )
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -60,16 +60,16 @@ class Asking(ModalScreen[bool]):
         self.dismiss(answer)
 
 
-class Writing(ModalScreen[str | None]):
+class PromptDialog(ModalScreen[str | None]):
     """A line of text to write; gives it, or None where the person thought better of it."""
 
     DEFAULT_CSS = (
-        _BOX.format(name="Writing")
+        _BOX.format(name="PromptDialog")
         + """
-    Writing Input { margin-top: 1; border: none; height: 1; padding: 0; background: $boost; }
-    Writing Input:focus { border: none; }
-    Writing #wrong { color: $text-error; height: auto; }
-    Writing #keys { color: $text-muted; margin-top: 1; }
+    PromptDialog Input { margin-top: 1; border: none; height: 1; padding: 0; background: $boost; }
+    PromptDialog Input:focus { border: none; }
+    PromptDialog #wrong { color: $text-error; height: auto; }
+    PromptDialog #keys { color: $text-muted; margin-top: 1; }
     """
     )
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Leave")]

@@ -11,7 +11,7 @@ from textual import work
 from textual.message import Message
 
 from convtui.engine.errors import ConvtuiError, RunBusy
-from convtui.tui.app.dialogs.questions import Writing
+from convtui.tui.app.dialogs.questions import PromptDialog
 from convtui.tui.app.live.reader import Entry
 from convtui.tui.app.page import Page
 from convtui.tui.render.text import clean, compact
@@ -172,7 +172,7 @@ class Steering(Page):
             if note is not None:
                 self._set_note(run.id, note.strip())
 
-        self.app.push_screen(Writing(Text(f"A note beside run {run.id} {clean(run.name)}"), run.note, str), written)
+        self.app.push_screen(PromptDialog(Text(f"A note beside run {run.id} {clean(run.name)}"), run.note, str), written)
 
     @work(thread=True, group="ask")
     def _set_note(self, run_id: int, note: str) -> None:

@@ -9,7 +9,7 @@ from rich.text import Text
 from textual.screen import Screen
 
 from convtui.engine.errors import UsageError
-from convtui.tui.app.dialogs.questions import Writing
+from convtui.tui.app.dialogs.questions import PromptDialog
 
 if TYPE_CHECKING:
     from convtui.tui.app.new.draft import Draft
@@ -48,4 +48,5 @@ def keep_preset(screen: Screen[Any], draft: Draft, kept: Callable[[], None]) -> 
         )
 
     name = f"{draft.preset}-own" if draft.preset else "own"
-    screen.app.push_screen(Writing(Text("What to call the preset:"), name, lambda text: own_preset_file(text.strip())), answered)
+    dialog = PromptDialog(Text("What to call the preset:"), name, lambda text: own_preset_file(text.strip()))
+    screen.app.push_screen(dialog, answered)

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.text import Text
-from textual import work
 
-from convtui.engine.errors import ConvtuiError, RunBusy, UsageError
+from convtui.engine.errors import RunBusy, UsageError
 from convtui.engine.statuses import CLAIMED
-from convtui.tui.app.dialogs.questions import Asking, Writing
+from convtui.tui.app.dialogs.questions import ConfirmDialog, PromptDialog
 from convtui.tui.app.messages import CompareRuns, EditSettings, ShowRun
 from convtui.tui.app.page import Page
-from convtui.tui.app.runs.rows import Line
+from convtui.tui.app.runs.rows import RunRow
 from convtui.tui.app.runs.table import RunTable
 from convtui.tui.render.text import clean, counted, size
 
@@ -27,139 +26,131 @@ NAMED = 6
 """Runs that a question lists by name."""
 
 
-class RunActions(Page):
-    """The half of the page that changes things. Deleted runs are out of sight at once, and out of the store at the end."""
+class RunActions:
+    """What the keys of the page do to its runs. Deleted ones are out of sight at once, and out of the store at the end."""
+
+    def __init__(self, page: Page, table: RunTable, show: Callable[[], None]) -> None:
+        """`show` is called when other runs are to be shown, or marked."""
+        self._page = page
+        self._table = table
+        self._session = page.session
+        self._show = show
 
     @property
-    def table(self) -> RunTable:
-        """The table."""
-        raise NotImplementedError
-
-    def show_lines(self) -> None:
-        """Show the runs anew."""
-        raise NotImplementedError
-
-    def marks_changed(self) -> None:
-        """Show the marks anew."""
-        raise NotImplementedError
-
-    @property
-    def chosen(self) -> list[Line]:
+    def chosen(self) -> list[RunRow]:
         """The marked runs where the cursor is on one of them, else the run under the cursor."""
-        line = self.table.line
+        line = self._table.line
         if line is None:
             return []
-        marked = set(self.session.marked)
-        return [each for each in self.table.lines if each.id in marked] if line.id in marked else [line]
+        marked = set(self._session.marked)
+        return [each for each in self._table.lines if each.id in marked] if line.id in marked else [line]
 
     # ---------------------------------------------------------------------------------------------------------- other pages
 
-    def action_open(self) -> None:
+    def open(self) -> None:
         """Its charts."""
-        if self.table.line is not None:
-            self.post_message(ShowRun(self.table.line.id, "live"))
+        if self._table.line is not None:
+            self._page.post_message(ShowRun(self._table.line.id, "live"))
 
-    def action_look(self) -> None:
+    def look(self) -> None:
         """Its net, opened up."""
-        if self.table.line is not None:
-            self.post_message(ShowRun(self.table.line.id, "look"))
+        if self._table.line is not None:
+            self._page.post_message(ShowRun(self._table.line.id, "look"))
 
-    def action_compare(self) -> None:
+    def compare(self) -> None:
         """The marked runs over each other, or the one under the cursor alone."""
-        if self.table.line is not None:
-            self.post_message(CompareRuns(list(self.session.marked) or [self.table.line.id]))
-            self.marks_changed()
+        if self._table.line is not None:
+            self._page.post_message(CompareRuns(list(self._session.marked) or [self._table.line.id]))
+            self._show()
 
-    def action_new(self) -> None:
+    def new(self) -> None:
         """Choose a net and train it."""
-        self.post_message(EditSettings())
+        self._page.post_message(EditSettings())
 
-    def action_clone(self) -> None:
+    def clone(self) -> None:
         """A new run that begins with this one's settings."""
-        if self.table.line is not None:
-            self._clone(self.table.line.id)
-
-    @work(thread=True, group="act")
-    def _clone(self, run_id: int) -> None:
-        try:
-            run = self.session.store.run(run_id)
-            spec, preset = run.settings, run.preset
-        except ConvtuiError as error:
-            self.warn(str(error))
+        line = self._table.line
+        if line is None:
             return
-        self.post_message(EditSettings(spec, preset))
+
+        def settings() -> EditSettings:
+            run = self._session.store.run(line.id)
+            return EditSettings(run.settings, run.preset)
+
+        self._page.in_thread(settings, self._page.post_message)
 
     # -------------------------------------------------------------------------------------------------------------- marking
 
-    def action_mark(self) -> None:
+    def mark(self) -> None:
         """Mark the run, or take its mark away, and go on to the next."""
-        line = self.table.line
+        line = self._table.line
         if line is None:
             return
-        marked = self.session.marked
-        self.session.marked = [run_id for run_id in marked if run_id != line.id] if line.id in marked else [*marked, line.id]
-        self.marks_changed()
-        self.table.action_move(1)
+        marked = self._session.marked
+        self._session.marked = [run_id for run_id in marked if run_id != line.id] if line.id in marked else [*marked, line.id]
+        self._show()
+        self._table.action_move(1)
 
     # ------------------------------------------------------------------------------------------------- changing one run
 
-    def action_rename(self) -> None:
+    def rename(self) -> None:
         """Give it another name."""
-        line = self.table.line
+        line = self._table.line
         if line is None:
             return
         from convtui.engine.store import checked_name
 
         def written(name: str | None) -> None:
             if name is not None:
-                self.act(lambda store: store.rename(line.id, name))
+                self._act(lambda store: store.rename(line.id, name))
 
-        self.app.push_screen(Writing(Text(f"Another name for run {line.id}"), line.name, checked_name), written)
+        self._page.app.push_screen(PromptDialog(Text(f"Another name for run {line.id}"), line.name, checked_name), written)
 
-    def action_note(self) -> None:
+    def note(self) -> None:
         """Write a note beside it."""
-        line = self.table.line
+        line = self._table.line
         if line is None:
             return
 
         def written(note: str | None) -> None:
             if note is not None:
-                self.act(lambda store: store.set_note(line.id, note.strip()))
+                self._act(lambda store: store.set_note(line.id, note.strip()))
 
-        self.app.push_screen(Writing(Text(f"A note beside run {line.id} {line.name}"), line.note, str), written)
+        self._page.app.push_screen(PromptDialog(Text(f"A note beside run {line.id} {line.name}"), line.note, str), written)
 
-    def action_export(self) -> None:
+    def export(self) -> None:
         """Write its metrics into a file beside the store."""
-        line = self.table.line
+        line = self._table.line
         if line is None:
             return
-        path = self.session.path
         letters = re.sub(r"[^\w.-]+", "-", line.name, flags=re.ASCII).strip("-.") or "run"
-        out = path.absolute().with_name(f"run-{line.id}-{letters[:60]}.csv")
+        out = self._session.path.absolute().with_name(f"run-{line.id}-{letters[:60]}.csv")
 
-        def write(_: Store) -> str:
-            from convtui.tui.cli.runs import export
+        def write(store: Store) -> str:
+            from convtui.engine.files import deliver
+            from convtui.tui.render.metrics_csv import metrics_csv
 
-            export(str(line.id), out=out, store_path=path)
+            series = {name: store.series(line.id, name) for name in store.metric_names(line.id)}
+            deliver(metrics_csv(series).encode("utf-8", "backslashreplace"), out)
             return f"every metric of run {line.id} is in {_from_here(out)}"
 
-        self.act(write)
+        self._act(write)
 
-    def action_resume(self) -> None:
+    def resume(self) -> None:
         """Let it go on: a paused run where it is, a finished one to a greater total, any other from its last checkpoint."""
-        line = self.table.line
+        line = self._table.line
         if line is None:
             return
         if line.status == "finished":
             question = Text(f"Run {line.id} {line.name} has done its {line.epoch} epochs. How many shall it be in all?")
-            check = _more_than(line.epoch)
-            self.app.push_screen(Writing(question, str(2 * max(1, line.epoch)), check), lambda total: self._train_to(line, total))
+            dialog = PromptDialog(question, str(2 * max(1, line.epoch)), _more_than(line.epoch))
+            self._page.app.push_screen(dialog, lambda total: self._train_to(line, total))
             return
         self._start(lambda store: self._resume(store, line))
 
     def _start(self, what: Callable[[Store], str | None]) -> None:
         """Do what starts a training here; from now on it counts when the application is left."""
-        session = self.session
+        session = self._session
         session.announce()
 
         def start(store: Store) -> str | None:
@@ -168,19 +159,19 @@ class RunActions(Page):
             finally:
                 session.announced()
 
-        self.act(start)
+        self._act(start)
 
-    def _resume(self, store: Store, line: Line, spec: RunSpec | None = None) -> str:
+    def _resume(self, store: Store, line: RunRow, spec: RunSpec | None = None) -> str:
         run = store.run(line.id)
         if run.status == "paused":
             store.request(line.id, "continue")
             return f"run {line.id} is asked to go on"
         if run.status == "running":
             raise RunBusy(f"run {line.id} is running: there is nothing to resume")
-        self.session.resume(line.id, spec)
+        self._session.resume(line.id, spec)
         return f"run {line.id} {line.name} goes on here"
 
-    def _train_to(self, line: Line, total: str | None) -> None:
+    def _train_to(self, line: RunRow, total: str | None) -> None:
         if total is None:
             return
 
@@ -196,7 +187,7 @@ class RunActions(Page):
 
     # ------------------------------------------------------------------------------------------------------------- deleting
 
-    def action_delete(self) -> None:
+    def delete(self) -> None:
         """Ask, naming what goes. A run that waits in the queue is taken out of it first."""
         lines = self.chosen
         if lines and all(line.status == "queued" for line in lines):
@@ -204,11 +195,14 @@ class RunActions(Page):
             return
         busy = next((line for line in lines if line.status in CLAIMED), None)
         if busy is not None:
-            self.warn(f"run {busy.id} {busy.name} is {busy.status}: stop it first (enter, then s), then delete it")
+            self._page.warn(f"run {busy.id} {busy.name} is {busy.status}: stop it first (enter, then s), then delete it")
         elif lines:
-            self._weigh(lines)
+            ids = [line.id for line in lines]
+            self._page.in_thread(
+                lambda: self._question(self._session.store, lines), lambda question: self._ask_to_delete(question, ids)
+            )
 
-    def _ask_to_take_out(self, lines: list[Line]) -> None:
+    def _ask_to_take_out(self, lines: list[RunRow]) -> None:
         ids = [line.id for line in lines]
         question = Text(
             "Take this run out of the queue?\n\n" if len(ids) == 1 else f"Take these {len(ids)} runs out of the queue?\n\n"
@@ -217,22 +211,17 @@ class RunActions(Page):
         question.append(f"\nand {len(ids) - NAMED} more" if len(ids) > NAMED else "")
 
         def take_out(_: Store) -> str:
-            out = self.session.take_out(ids)
+            out = self._session.take_out(ids)
             return f"{counted(len(out))} taken out of the queue" if out else "they have begun already"
 
         def answered(yes: bool | None) -> None:
             if yes:
-                self.act(take_out)
+                self._act(take_out)
 
-        self.app.push_screen(Asking(question, "Take out", "Leave"), answered)
+        self._page.app.push_screen(ConfirmDialog(question, "Take out", "Leave"), answered)
 
-    @work(thread=True, group="act")
-    def _weigh(self, lines: list[Line]) -> None:
-        try:
-            kept = {line.id: self.session.store.checkpoints(line.id) for line in lines}
-        except ConvtuiError as error:
-            self.warn(str(error))
-            return
+    def _question(self, store: Store, lines: list[RunRow]) -> Text:
+        kept = {line.id: store.checkpoints(line.id) for line in lines}
         question = Text("Delete ", style="")
         question.append("this run?\n\n" if len(lines) == 1 else f"these {len(lines)} runs?\n\n")
         for line in lines[:NAMED]:
@@ -246,43 +235,36 @@ class RunActions(Page):
         question.append(
             "\nOut of sight now; metrics and checkpoints go when convtui closes. Until then u brings it back.", style="dim"
         )
-        self.app.call_later(self._ask_to_delete, question, [line.id for line in lines])
+        return question
 
     def _ask_to_delete(self, question: Text, run_ids: list[int]) -> None:
         def answered(yes: bool | None) -> None:
             if yes:
-                self.session.deleted.append(run_ids)
-                self.session.marked = [run_id for run_id in self.session.marked if run_id not in run_ids]
-                self.show_lines()
-                self.marks_changed()
-                self.refresh_bindings()
+                self._session.deleted.append(run_ids)
+                self._session.marked = [run_id for run_id in self._session.marked if run_id not in run_ids]
+                self._show()
+                self._page.refresh_bindings()
 
-        self.app.push_screen(Asking(question, "Delete", "Keep"), answered)
+        self._page.app.push_screen(ConfirmDialog(question, "Delete", "Keep"), answered)
 
-    def action_undo(self) -> None:
+    def undo(self) -> None:
         """Bring back what was deleted last."""
-        if self.session.deleted:
-            back = self.session.deleted.pop()
-            self.show_lines()
-            self.refresh_bindings()
-            self.notify(f"{'run' if len(back) == 1 else 'runs'} {', '.join(map(str, back))} brought back", markup=False)
+        if self._session.deleted:
+            back = self._session.deleted.pop()
+            self._show()
+            self._page.refresh_bindings()
+            self._page.notify(f"{'run' if len(back) == 1 else 'runs'} {', '.join(map(str, back))} brought back", markup=False)
 
     # ------------------------------------------------------------------------------------------------------------ in a thread
 
-    @work(thread=True, group="act")
-    def act(self, what: Callable[[Store], str | None]) -> None:
-        """Do it away from the screen, and say what it says; an error in its own words."""
-        try:
-            said = what(self.session.store)
-        except ConvtuiError as error:
-            self.warn(str(error))
-            return
-        self.app.call_later(self._done, said)
+    def _act(self, what: Callable[[Store], str | None]) -> None:
+        """Do it away from the screen, and say what it says."""
+        self._page.in_thread(lambda: what(self._session.store), self._done)
 
     def _done(self, said: str | None) -> None:
         if said:
-            self.notify(clean(said), markup=False)
-        self.store_changed()
+            self._page.notify(clean(said), markup=False)
+        self._page.store_changed()
 
 
 def _more_than(epochs: int) -> Callable[[str], None]:

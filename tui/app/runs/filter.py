@@ -11,12 +11,12 @@ from typing import Any
 
 from convtui.engine.metrics import metric
 from convtui.engine.statuses import STATUSES
-from convtui.tui.app.runs.metric_column import Measured
-from convtui.tui.app.runs.rows import Line
+from convtui.tui.app.runs.metric_column import MetricColumn
+from convtui.tui.app.runs.rows import RunRow
 
-Condition = Callable[[Line], bool]
+Condition = Callable[[RunRow], bool]
 
-_TEXTS: dict[str, Callable[[Line], str]] = {
+_TEXTS: dict[str, Callable[[RunRow], str]] = {
     "name": lambda line: line.name,
     "preset": lambda line: line.preset,
     "data": lambda line: line.data,
@@ -24,7 +24,7 @@ _TEXTS: dict[str, Callable[[Line], str]] = {
     "note": lambda line: line.note,
     "device": lambda line: line.device,
 }
-_NUMBERS: dict[str, Callable[[Line], float | None]] = {
+_NUMBERS: dict[str, Callable[[RunRow], float | None]] = {
     "acc": lambda line: line.accuracy,
     "best": lambda line: line.best,
     "loss": lambda line: line.loss,
@@ -46,18 +46,18 @@ class BadFilter(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Filter:
     """What a filter asks for; says of a run whether it is like that."""
 
     conditions: tuple[Condition, ...]
-    measures: tuple[Measured, ...]
+    columns: tuple[MetricColumn, ...]
     """Those whose values it asks for, of every run."""
 
-    def __call__(self, line: Line) -> bool:
+    def __call__(self, line: RunRow) -> bool:
         return all(condition(line) for condition in self.conditions)
 
 
-def wanted(text: str, measures: Iterable[Measured] = ()) -> Wanted:
+def parsed_filter(text: str, measures: Iterable[MetricColumn] = ()) -> Filter:
     """What `text` asks for; of measures, by those that are columns. Raises BadFilter."""
     conditions, asked = [], []
     for part in _PART.findall(text):
@@ -75,10 +75,10 @@ def wanted(text: str, measures: Iterable[Measured] = ()) -> Wanted:
             conditions.append(_number(key, _NUMBERS[key], compared[2], compared[3], share=key in ("acc", "best")))
         else:
             conditions.append(_words(part))
-    return Wanted(tuple(conditions), tuple(asked))
+    return Filter(tuple(conditions), tuple(asked))
 
 
-def _measured(key: str, measures: Iterable[Measured]) -> Measured | None:
+def _measured(key: str, measures: Iterable[MetricColumn]) -> MetricColumn | None:
     """The measure of that name; where it is of layers or classes and one of them is a column, without that part too."""
     found = [each for each in measures if key in (each.name, each.name.partition("/")[0])]
     exact = [each for each in found if each.name == key]
@@ -107,7 +107,7 @@ def _text(key: str, sought: str) -> Condition:
     return lambda line: sought in of(line).lower()
 
 
-def _number(key: str, of: Callable[[Line], float | None], sign: str, text: str, *, share: bool) -> Condition:
+def _number(key: str, of: Callable[[RunRow], float | None], sign: str, text: str, *, share: bool) -> Condition:
     try:
         value = float(text.removesuffix("%"))
     except ValueError:
@@ -117,7 +117,7 @@ def _number(key: str, of: Callable[[Line], float | None], sign: str, text: str, 
         value /= 100
     compare = _COMPARISONS[sign]
 
-    def holds(line: Line) -> bool:
+    def holds(line: RunRow) -> bool:
         number = of(line)
         return number is not None and not math.isnan(number) and compare(number, value)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from convtui.engine.metrics import STABILITY
-from convtui.tui.app.runs.rows import Column, Line
+from convtui.tui.app.runs.rows import Column, RunRow
 from convtui.tui.render.metric_text import metric_text
 from convtui.tui.render.text import clean
 
@@ -14,7 +14,7 @@ OF_THE_TABLE = ("test_accuracy", "test_loss", "seconds", "best_epoch")
 LONGEST_HEAD, VALUE_WIDTH = 20, 8
 
 
-class Measured:
+class MetricColumn:
     """One measure, and its value in each run as far as it has been read."""
 
     def __init__(self, name: str) -> None:
@@ -22,22 +22,22 @@ class Measured:
         """Of the series, as in `gradient_norm/conv1`."""
         sorted_by = None if name == STABILITY else self.value
         self.column = Column(_head(name), sorted_by, right=True, falling=True, text=self.text, width=VALUE_WIDTH)
-        self._values: dict[int, tuple[Line, float | None]] = {}
+        self._values: dict[int, tuple[RunRow, float | None]] = {}
 
-    def value(self, line: Line) -> float | None:
+    def value(self, line: RunRow) -> float | None:
         """The last one of the run; None where it has none, or it is not read yet."""
         known = self._values.get(line.id)
         return known[1] if known is not None else None
 
-    def text(self, line: Line) -> str:
+    def text(self, line: RunRow) -> str:
         """How it is written; nothing until it is read."""
         return metric_text(self.name, self.value(line)) if line.id in self._values else ""
 
-    def missing(self, lines: Iterable[Line]) -> list[Line]:
+    def missing(self, lines: Iterable[RunRow]) -> list[RunRow]:
         """Those that have changed since their value was read."""
         return [line for line in lines if self._values.get(line.id, (None,))[0] is not line]
 
-    def take(self, lines: Iterable[Line], values: Mapping[int, float]) -> None:
+    def take(self, lines: Iterable[RunRow], values: Mapping[int, float]) -> None:
         """The values of these lines, as they were read."""
         self._values.update({line.id: (line, values.get(line.id)) for line in lines})
 

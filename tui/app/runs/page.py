@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import ClassVar
 
 from rich.text import Text
-from textual import on, work
+from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.events import Resize
-from textual.message import Message
-from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from convtui.engine.errors import ConvtuiError
-from convtui.tui.app.runs.filter import BadFilter, wanted
-from convtui.tui.app.runs.metric_columns import RunMeasures
-from convtui.tui.app.runs.rows import COLUMNS, Column, Line, Reader, ordered
+from convtui.engine.errors import RunNotFound
+from convtui.tui.app.latest import Latest
+from convtui.tui.app.page import Page
+from convtui.tui.app.runs.actions import RunActions
+from convtui.tui.app.runs.filter import BadFilter, Filter, parsed_filter
+from convtui.tui.app.runs.metric_column import MetricColumn
+from convtui.tui.app.runs.metric_columns import MetricColumns
+from convtui.tui.app.runs.rows import COLUMNS, Column, Reader, RunRow, ordered
 from convtui.tui.app.runs.table import RunTable
-from convtui.tui.render.run_summary import Settings, settings_words, told
+from convtui.tui.app.runs.words import told
+from convtui.tui.render.run_summary import Settings, settings_words
 from convtui.tui.session.session import Session
-
-if TYPE_CHECKING:
-    from convtui.engine.store import Point
 
 ALIVE_SECONDS = 2.0
 """Between two looks whether the processes of running runs are still there: a dead one changes nothing in the store."""
@@ -38,9 +39,6 @@ GREETING = (
     ("convtui run --preset demo", "bold"),
     ("\nIt appears here by itself.", "dim"),
 )
-_NEEDS_A_RUN = frozenset(
-    ("open", "look", "compare", "mark", "resume", "clone", "rename", "note", "export", "delete", "sort", "filter", "measures")
-)
 
 
 class Sought(Input):
@@ -52,66 +50,52 @@ class Sought(Input):
     ]
 
 
-class RunsPage(RunMeasures):
+class RunsPage(Page):
     """The table of runs, a filter over it, and the run under the cursor in words."""
 
     NAME = "runs"
     CSS_PATH = "page.tcss"
     AUTO_FOCUS = "RunTable"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "open", "Open", key_display="⏎"),
-        Binding("l", "look", "Look"),
-        Binding("c", "compare", "Compare"),
-        Binding("space", "mark", "Mark", key_display="␣"),
-        Binding("r", "resume", "Resume"),
-        Binding("n", "new", "New"),
-        Binding("N", "clone", "Clone", key_display="N"),
+        Binding("enter", "do('open')", "Open", key_display="⏎"),
+        Binding("l", "do('look')", "Look"),
+        Binding("c", "do('compare')", "Compare"),
+        Binding("space", "do('mark')", "Mark", key_display="␣"),
+        Binding("r", "do('resume')", "Resume"),
+        Binding("n", "do('new')", "New"),
+        Binding("N", "do('clone')", "Clone", key_display="N"),
         Binding("slash", "filter", "Filter", key_display="/"),
-        Binding("d", "delete", "Delete"),
-        Binding("u", "undo", "Undo"),
-        Binding("R", "rename", "Rename", show=False),
-        Binding("e", "note", "Note", show=False),
-        Binding("x", "export", "Export", show=False),
-        Binding("m", "measures", "Measures as columns", show=False),
+        Binding("d", "do('delete')", "Delete"),
+        Binding("u", "do('undo')", "Undo"),
+        Binding("R", "do('rename')", "Rename", show=False),
+        Binding("e", "do('note')", "Note", show=False),
+        Binding("x", "do('export')", "Export", show=False),
+        Binding("m", "metrics", "Measures as columns", show=False),
         Binding("s", "sort", "Sort", show=False),
         Binding("S", "reverse", "Reverse", show=False),
         Binding("escape", "clear", "Clear filter and marks", show=False),
     ]
 
-    class Read(Message):
-        """All runs, from the thread that reads them."""
-
-        def __init__(self, lines: list[Line]) -> None:
-            super().__init__()
-            self.lines = lines
-
-    class Drawn(Message):
-        """Curves, from the thread that reads them."""
-
-        def __init__(self, curves: dict[int, tuple[int, list[float]]]) -> None:
-            super().__init__()
-            self.curves = curves
-
-    class Described(Message):
-        """One run's settings in words, from the thread that reads them."""
-
-        def __init__(self, run_id: int, words: Settings) -> None:
-            super().__init__()
-            self.run_id = run_id
-            self.words = words
-
     def __init__(self, session: Session) -> None:
         super().__init__(session)
-        self._reader = Reader()
+        self.table = RunTable()
+        self.all_lines: list[RunRow] = []
+        """Every run of the store, the newest first, whatever is filtered or deleted."""
+        self.filter: Filter | None = None
+        self._actions = RunActions(self, self.table, self._show_changes)
+        self._metrics = MetricColumns(self, self._counted, chosen=self._show_columns, known=self._show_values)
+        reader = Reader()
+        self._runs: Latest[bool, list[RunRow]] = Latest(self, lambda _: reader.read(session.store), self._show_runs)
+        self._curves = Latest(self, self._read_curves, self._show_curves)
+        self._settings = Latest(self, self._read_settings, self._show_settings, settle=SETTLED_SECONDS)
         self._words: dict[int, tuple[int, Settings]] = {}
-        self._settling: Timer | None = None
 
     def body(self) -> Iterable[Widget]:
         with Horizontal(id="filter"):
             yield Static("/", id="slash")
             yield Sought(placeholder="words, status:diverged, data:mnist, preset:lenet5, acc>0.9", id="sought", compact=True)
             yield Static("", id="count", markup=False)
-        yield RunTable()
+        yield self.table
         yield Static(Text.assemble(*GREETING), id="greeting")
         yield Static("", id="told", markup=False)
 
@@ -124,46 +108,27 @@ class RunsPage(RunMeasures):
         if self.is_mounted:
             self._tell_line()
 
-    @property
-    def table(self) -> RunTable:
-        """The table."""
-        return self.query_one(RunTable)
-
     # ------------------------------------------------------------------------------------------------------------- reading
 
     def store_changed(self) -> None:
         """Read the runs again."""
-        if self.begins("read"):
-            self._read()
+        self._runs.ask(True)
 
     def _look_at_processes(self) -> None:
         if self.is_current and self.session.is_open and any(line.is_live for line in self.all_lines):
             self.store_changed()
 
-    @work(thread=True, group="read")
-    def _read(self) -> None:
-        lines = self.all_lines
-        try:
-            lines = self._reader.read(self.session.store)
-        except ConvtuiError as error:
-            self.warn(str(error))
-        finally:
-            self.post_message(self.Read(lines))
-
-    @on(Read)
-    def _show_read(self, event: Read) -> None:
-        if bool(event.lines) != bool(self.all_lines):
+    def _show_runs(self, lines: list[RunRow]) -> None:
+        if bool(lines) != bool(self.all_lines):
             self.refresh_bindings()  # makes the whole footer anew: not at every reading
-        self.all_lines = event.lines
-        self.set_class(not self.all_lines, "empty")
+        self.all_lines = lines
+        self.set_class(not lines, "empty")
         self.show_lines()
-        if self.ended("read"):
-            self.store_changed()
 
     def show_lines(self) -> None:
         """Show the runs that are wanted, in their order."""
-        wanted_line, hidden = self.wanted, self.session.hidden
-        lines = [line for line in self.all_lines if line.id not in hidden and (wanted_line is None or wanted_line(line))]
+        wanted, hidden = self.filter, self.session.hidden
+        lines = [line for line in self.all_lines if line.id not in hidden and (wanted is None or wanted(line))]
         column, falling = self.table.sorting
         if (column, falling) != (COLUMNS[0], True):
             lines = ordered(lines, column, falling=falling)
@@ -171,7 +136,7 @@ class RunsPage(RunMeasures):
         if self.table.shown_by != (column, falling) or list(map(id, lines)) != list(map(id, self.table.lines)):
             self.table.show(lines)
         self._count()
-        self.want_measures()
+        self._metrics.want()
         if not lines:
             self._tell_line()
 
@@ -186,71 +151,77 @@ class RunsPage(RunMeasures):
     # ------------------------------------------------------------------------------------------------- what is in sight
 
     @on(RunTable.Seen)
+    def _want_values(self) -> None:
+        self._metrics.want()
+        self._want_curves()
+
     def _want_curves(self) -> None:
-        if not self.session.is_open:
-            return
         curves = self.table.curves
         missing = {line.id: line.epoch for line in self.table.in_sight if line.epoch and curves.get(line.id, (0,))[0] != line.epoch}
-        if missing and self.begins("curves"):
-            self._read_curves(missing)
+        if missing and self.session.is_open and not self._curves.is_busy:
+            self._curves.ask(missing)
 
-    @work(thread=True, group="curves")
-    def _read_curves(self, missing: dict[int, int]) -> None:
-        found: dict[int, list[Point]] = {}
-        try:
-            found = self.session.store.epoch_series(list(missing), "test_accuracy")
-        except ConvtuiError as error:
-            self.warn(str(error))
-        finally:
-            curves = {run_id: (epoch, [value for _, value in found.get(run_id, [])]) for run_id, epoch in missing.items()}
-            self.post_message(self.Drawn(curves))
+    def _read_curves(self, missing: Mapping[int, int]) -> dict[int, tuple[int, list[float]]]:
+        found = self.session.store.epoch_series(list(missing), "test_accuracy")
+        return {run_id: (epoch, [value for _, value in found.get(run_id, [])]) for run_id, epoch in missing.items()}
 
-    @on(Drawn)
-    def _show_curves(self, event: Drawn) -> None:
-        self.table.curves.update(event.curves)
+    def _show_curves(self, curves: Mapping[int, tuple[int, list[float]]]) -> None:
+        self.table.curves.update(curves)
         self.table.refresh()
-        self.ended("curves")
         self._want_curves()
+
+    def _counted(self, column: MetricColumn) -> Sequence[RunRow]:
+        """The runs whose values of it are to be known: those out of sight too where they are sorted or filtered by it."""
+        is_of_all = self.table.sorting[0] is column.column or (self.filter is not None and column in self.filter.columns)
+        return self.all_lines if is_of_all else self.table.in_sight
+
+    def _show_columns(self, gone: MetricColumn | None) -> None:
+        self.table.measures = [column.column for column in self._metrics.by_name.values()]
+        if gone is not None and self.table.sorting[0] is gone.column:
+            self.sort_by(COLUMNS[0])
+        self.table.fit_columns()
+        self.table.refresh()
+        self.filter_lines()
+
+    def _show_values(self, known: Sequence[MetricColumn]) -> None:
+        if any(self._counted(column) is self.all_lines for column in known):
+            self.show_lines()
+        self.table.refresh()
 
     @on(RunTable.Moved)
     def _tell_line(self) -> None:
         """The run under the cursor in words; its settings as soon as the cursor rests."""
         line = self.table.line
         if line is None:
-            nothing = "no run is like that; escape clears the filter" if self.wanted is not None else ""
+            nothing = "no run is like that; escape clears the filter" if self.filter is not None else ""
             self.query_one("#told", Static).update(Text(nothing, style="dim"), layout=False)
             return
         known = self._words.get(line.id)
         session = self.session
         doing = session.activity if session.training == line.id else ""
         self.query_one("#told", Static).update(told(line, known and known[1], max(20, self.size.width - 2), doing), layout=False)
-        if self._settling is not None:
-            self._settling.stop()
         if known is None or known[0] != line.epoch:
-            self._settling = self.set_timer(SETTLED_SECONDS, lambda: self._describe(line.id, line.epoch))
+            self._settings.ask((line.id, line.epoch))
+        else:
+            self._settings.forget()
 
-    @work(thread=True, group="describe")
-    def _describe(self, run_id: int, epoch: int) -> None:
-        try:
-            words = settings_words(self.session.store, run_id)
-        except ConvtuiError:
-            return  # deleted by another process: the next reading says so
-        self._words[run_id] = (epoch, words)
-        self.post_message(self.Described(run_id, words))
+    def _read_settings(self, of: tuple[int, int]) -> None:
+        run_id, epoch = of
+        with suppress(RunNotFound):  # deleted by another process: the next reading says so
+            self._words[run_id] = (epoch, settings_words(self.session.store, run_id))
 
-    @on(Described)
-    def _show_described(self, event: Described) -> None:
-        if self.table.line is not None and self.table.line.id == event.run_id:
+    def _show_settings(self, _: None) -> None:
+        if self.table.line is not None and self.table.line.id in self._words:
             self._tell_line()
 
     # -------------------------------------------------------------------------------------------------- filter and order
 
     @on(Input.Changed, "#sought")
-    def filter_anew(self) -> None:
+    def filter_lines(self) -> None:
         """Show the runs that the filter line asks for."""
         text = self.query_one(Sought).value
         try:
-            self.wanted = wanted(text, self.measures.values()) if text.strip() else None
+            self.filter = parsed_filter(text, self._metrics.by_name.values()) if text.strip() else None
         except BadFilter as error:
             count = self.query_one("#count", Static)
             count.update(Text(str(error)))
@@ -273,14 +244,14 @@ class RunsPage(RunMeasures):
             sought.value = ""
         elif not sought.has_focus:
             self.session.marked = []
-            self.marks_changed()
+            self._show_changes()
         self.table.focus()
 
-    def marks_changed(self) -> None:
-        """Show them."""
+    def _show_changes(self) -> None:
+        """Runs were deleted, brought back or marked."""
         self.table.marked = self.session.marked
+        self.show_lines()
         self.table.refresh()
-        self._count()
 
     def action_sort(self) -> None:
         """By the next column of those on screen."""
@@ -309,12 +280,20 @@ class RunsPage(RunMeasures):
 
     @on(RunTable.Chosen)
     def _open_clicked(self) -> None:
-        self.action_open()
+        self._actions.open()
+
+    def action_do(self, what: str) -> None:
+        """Do it to the runs that are chosen."""
+        getattr(self._actions, what)()
+
+    def action_metrics(self) -> None:
+        """Choose a metric that becomes a column, or is one no more."""
+        self._metrics.choose([line.id for line in self.table.lines])
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What there is nothing for is not offered."""
-        if action == "undo":
+        if parameters == ("undo",):
             return bool(self.session.hidden)
         if action == "filter" and isinstance(self.focused, Sought):
             return False
-        return not (action in _NEEDS_A_RUN and not self.all_lines)
+        return bool(self.all_lines) or parameters == ("new",) or action not in ("do", "sort", "filter", "metrics")

@@ -24,7 +24,7 @@ _OF_PROCESS = ("host", "pid", "process_started", "heartbeat")
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class RunRow:
     """One run, its values and how they are written. Text is clean: no control characters."""
 
     id: int
@@ -61,13 +61,13 @@ class Column:
     """One column of the table."""
 
     name: str
-    value: Callable[[Line], Any] | None
+    value: Callable[[RunRow], Any] | None
     """What it is sorted by; None where that has no meaning."""
     right: bool = False
     falling: bool = False
     """Whether one wants the greatest on top."""
-    text: Callable[[Line], str] | None = None
-    """What is written in it, where that is not in `Line.cells`."""
+    text: Callable[[RunRow], str] | None = None
+    """What is written in it, where that is not in `RunRow.cells`."""
     width: int = 0
     """Of what is written in it, where that is not known before it is in sight."""
 
@@ -97,9 +97,9 @@ class Reader:
     """Reads all runs, and writes anew only the lines of those that have changed. For one thread at a time."""
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[tuple[Any, ...], Line]] = {}
+        self._known: dict[int, tuple[tuple[Any, ...], RunRow]] = {}
 
-    def read(self, store: Store) -> list[Line]:
+    def read(self, store: Store) -> list[RunRow]:
         """All runs, newest first; a line that has not changed is the very same object as before. Raises StoreError."""
         from sqlalchemy import select
 
@@ -110,7 +110,7 @@ class Reader:
         with store.reading() as session:
             rows = session.connection().execute(select(*columns).order_by(columns[0].desc())).all()
         status, now = READ.index("status"), time.time()
-        known: dict[int, tuple[tuple[Any, ...], Line]] = {}
+        known: dict[int, tuple[tuple[Any, ...], RunRow]] = {}
         for row in rows:
             if type(row[0]) is not int:
                 continue  # no table that convtui made has such an id
@@ -123,11 +123,11 @@ class Reader:
         return [line for _, line in known.values()]
 
 
-def ordered(lines: Iterable[Line], column: Column, *, falling: bool) -> list[Line]:
+def ordered(lines: Iterable[RunRow], column: Column, *, falling: bool) -> list[RunRow]:
     """Lines by a column; those that have no value there come last either way, equal ones the newest first."""
     assert column.value is not None
-    known: list[Line] = []
-    unknown: list[Line] = []
+    known: list[RunRow] = []
+    unknown: list[RunRow] = []
     for line in lines:
         value = column.value(line)
         missing = value is None or (isinstance(value, float) and math.isnan(value))
@@ -135,7 +135,7 @@ def ordered(lines: Iterable[Line], column: Column, *, falling: bool) -> list[Lin
     return sorted(known, key=column.value, reverse=falling) + unknown
 
 
-def moment(line: Line) -> str:
+def moment(line: RunRow) -> str:
     """When it began, as short as it can be told."""
     return "now" if line.is_live else when(line.began)
 
@@ -161,9 +161,9 @@ def _sound(names: Iterable[str], values: Iterable[Any]) -> dict[str, Any]:
     return row | corrections(Run, row)
 
 
-def _line(values: tuple[Any, ...]) -> Line:
+def _line(values: tuple[Any, ...]) -> RunRow:
     row = _sound(READ, values)
-    line = Line(
+    line = RunRow(
         id=row["id"],
         name=clean(row["name"]),
         preset=clean(row["preset"]),

@@ -14,7 +14,7 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.strip import Strip
 
-from convtui.tui.app.runs.rows import COLUMNS, DROPPED, SHORTEST_NAME, Column, Line, moment
+from convtui.tui.app.runs.rows import COLUMNS, DROPPED, SHORTEST_NAME, Column, RunRow, moment
 from convtui.tui.app.widgets.cursor_table import CursorTable
 from convtui.tui.render.status import COLOURS
 from convtui.tui.render.text import fitted, fitted_name, sparkline
@@ -51,7 +51,7 @@ class RunTable(CursorTable):
 
     def __init__(self, marked: Collection[int] = ()) -> None:
         super().__init__()
-        self.lines: list[Line] = []
+        self.lines: list[RunRow] = []
         self.marked = marked
         """Ids of the marked runs; whoever changes them calls `refresh`."""
         self.curves: dict[int, tuple[int, list[float]]] = {}
@@ -73,17 +73,17 @@ class RunTable(CursorTable):
         return len(self.lines)
 
     @property
-    def line(self) -> Line | None:
+    def line(self) -> RunRow | None:
         """The run under the cursor."""
         return self.lines[self.cursor] if self.lines else None
 
     @property
-    def in_sight(self) -> list[Line]:
+    def in_sight(self) -> list[RunRow]:
         """The lines on screen."""
         first = self.scroll_offset.y
         return self.lines[first : first + max(0, self.size.height - 1)]
 
-    def show(self, lines: list[Line]) -> None:
+    def show(self, lines: list[RunRow]) -> None:
         """Take these lines; the cursor stays on its run, or in its place where that is gone."""
         before, offset = self.line, self.cursor - self.scroll_offset.y
         self.lines, self.shown_by = lines, self.sorting
@@ -177,14 +177,14 @@ class RunTable(CursorTable):
         margin = [Segment("▌" if here else " ", mark), Segment("✓ " if line.id in self.marked else "  ", mark)]
         return Strip([*margin, *self._cells(texts, styles)])
 
-    def _text(self, line: Line, column: Column, width: int) -> str:
+    def _text(self, line: RunRow, column: Column, width: int) -> str:
         if column.text is not None:
             return column.text(line)
         if column.name == "curve":
             return sparkline(self.curves[line.id][1], width) if line.id in self.curves else ""
         return moment(line) if column.name == "when" else line.cells[column.name]
 
-    def _style(self, line: Line, column: str, text: str) -> Style:
+    def _style(self, line: RunRow, column: str, text: str) -> Style:
         if column == "status":
             return _STATUS_STYLES.get(line.status, Style.null())
         if column == "curve":
