@@ -8,12 +8,17 @@ from typing import Generic, TypeVar
 
 from textual.timer import Timer
 from textual.widget import Widget
+from textual.worker import get_current_worker
 
 from convtui.engine.errors import ConvtuiError
 from convtui.tui.app.messages import Failed
 
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
+
+
+class Overtaken(Exception):
+    """Ends an answer that is not wanted any more."""
 
 
 class Latest(Generic[Request, Answer]):
@@ -52,6 +57,16 @@ class Latest(Generic[Request, Answer]):
         if self._timer is not None:
             self._timer.stop()
 
+    def is_wanted(self, request: Request) -> bool:
+        """For `answer`, from its thread: whether what it finds will be shown."""
+        return request == self._newest and not get_current_worker().is_cancelled
+
+    def meanwhile(self, request: Request, answer: Answer) -> None:
+        """For `answer`, from its thread: show this until it is done. Raises Overtaken where it is not wanted."""
+        if not self.is_wanted(request):
+            raise Overtaken
+        self._owner.call_later(self._show_wanted, request, answer)
+
     def _take_up(self) -> None:
         self._waits = True
         self._begin()
@@ -65,14 +80,20 @@ class Latest(Generic[Request, Answer]):
         # Posted, not waited for: a thread that waits for the screen would keep the application from leaving.
         show: Callable[[], None] | None = None
         try:
-            show = partial(self._show, self._answer(request))
+            show = partial(self._show_wanted, request, self._answer(request))
+        except Overtaken:
+            show = None
         except ConvtuiError as error:
             self._owner.post_message(Failed(str(error)))
         finally:
-            self._owner.call_later(self._done, request, show)
+            self._owner.call_later(self._done, show)
 
-    def _done(self, request: Request, show: Callable[[], None] | None) -> None:
+    def _done(self, show: Callable[[], None] | None) -> None:
         self.is_busy = False
-        if show is not None and request == self._newest:
+        if show is not None:
             show()
         self._begin()
+
+    def _show_wanted(self, request: Request, answer: Answer) -> None:
+        if request == self._newest:
+            self._show(answer)
