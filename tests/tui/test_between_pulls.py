@@ -15,7 +15,7 @@ from convtui.engine.lens.registry import views
 from convtui.engine.spec import changed, make
 from convtui.engine.store import recorder
 from convtui.engine.training import Training
-from convtui.tui.session.inspector import Asked, Looking, Opened, Refused, Seen, Wanted
+from convtui.tui.session.inspector import Answer, Inspector, Opened, Query, Refusal, ThumbnailRequest
 from convtui.tui.session.session import Session
 from tests.tui.test_look_page import Collected, is_seen
 from tests.tui.test_session import LONG, started, status, until
@@ -39,9 +39,9 @@ def session(tmp_path: Path) -> Iterator[Session]:
 
 
 @pytest.fixture
-def looking(session: Session) -> Iterator[tuple[Looking, Collected]]:
+def looking(session: Session) -> Iterator[tuple[Inspector, Collected]]:
     collected = Collected()
-    thread = Looking(lambda: session.store, collected, device="cpu", between_pulls=session.between_pulls)
+    thread = Inspector(lambda: session.store, collected, device="cpu", between_pulls=session.between_pulls)
     yield thread, collected
     thread.close()
     if thread._thread is not None:
@@ -55,7 +55,7 @@ def in_training(session: Session) -> int:
 
 
 def test_a_run_is_the_same_with_and_without_looking(
-    session: Session, looking: tuple[Looking, Collected], monkeypatch: pytest.MonkeyPatch
+    session: Session, looking: tuple[Inspector, Collected], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Looked at through every view while it is paused and while it is not."""
     monkeypatch.setattr(recorder, "POLL_SECONDS", 0.0)
@@ -69,20 +69,20 @@ def test_a_run_is_the_same_with_and_without_looking(
     session.store.request(looked_at, "pause")
     asked_to_pause.set()
     until(lambda: status(session, looked_at) == "paused")
-    thread.ask(Asked(looked_at))
+    thread.ask(Query(looked_at))
     opened = collected.wait(lambda told: isinstance(told, Opened))
     assert isinstance(opened, Opened)
-    assert opened.about.in_training
-    for name in [name for name in views() if opened.about.unfit[name] is None]:
-        asked = Asked(looked_at, view=name)
+    assert opened.info.in_training
+    for name in [name for name in views() if opened.info.why_not[name] is None]:
+        asked = Query(looked_at, view=name)
         thread.ask(asked)
-        seen = collected.wait(lambda told, asked=asked: isinstance(told, Seen | Refused) and told.asked == asked)  # type: ignore[misc]
-        assert isinstance(seen, Refused) or seen.step == session.store.run(looked_at).step  # type: ignore[union-attr]
+        seen = collected.wait(lambda told, asked=asked: isinstance(told, Answer | Refusal) and told.query == asked)  # type: ignore[misc]
+        assert isinstance(seen, Refusal) or seen.step == session.store.run(looked_at).step  # type: ignore[union-attr]
     session.store.request(looked_at, "continue")
     while status(session, looked_at) not in ("finished", "failed"):
         collected.told.clear()
-        thread.ask(Asked(looked_at, view="confusion"), fresh=True)
-        collected.wait(lambda told: isinstance(told, Seen))
+        thread.ask(Query(looked_at, view="confusion"), fresh=True)
+        collected.wait(lambda told: isinstance(told, Answer))
     folders = [session.store.folder(run_id) / session.store.checkpoints(run_id)[0].file for run_id in (plain, looked_at)]
     weights = [load_file(file) for file in folders]
     assert set(weights[0]) == set(weights[1])
@@ -92,9 +92,9 @@ def test_a_run_is_the_same_with_and_without_looking(
     assert len(losses[0].values) == 30 * 13
 
 
-def test_each_answer_says_its_step_and_a_fresh_one_is_of_a_later_step(session: Session, looking: tuple[Looking, Collected]) -> None:
+def test_each_answer_says_its_step_and_a_fresh_one_has_a_later_step(session: Session, looking: tuple[Inspector, Collected]) -> None:
     thread, collected = looking
-    asked = Asked(in_training(session), view="filters")
+    asked = Query(in_training(session), view="filters")
     steps = []
     for fresh in (False, False, True):
         step = session.store.run(asked.run or 0).step
@@ -102,36 +102,36 @@ def test_each_answer_says_its_step_and_a_fresh_one_is_of_a_later_step(session: S
         collected.told.clear()
         thread.ask(asked, fresh=fresh)
         seen = collected.wait(is_seen(asked))
-        assert isinstance(seen, Seen)
+        assert isinstance(seen, Answer)
         assert seen.step is not None
         assert f"step {seen.step:,}" in seen.results[0].title
         steps.append(seen.step)
     assert steps[0] == steps[1] < steps[2]
 
 
-def test_images_with_what_the_net_says_now(session: Session, looking: tuple[Looking, Collected]) -> None:
+def test_images_with_what_the_net_says_now(session: Session, looking: tuple[Inspector, Collected]) -> None:
     thread, collected = looking
-    wanted = Wanted(in_training(session), "last", "test", 3, 4)
+    wanted = ThumbnailRequest(in_training(session), "last", "test", 3, 4)
     thread.want(wanted)
-    images = collected.wait(lambda told: getattr(told, "wanted", None) is wanted)
+    images = collected.wait(lambda told: getattr(told, "request", None) is wanted)
     assert [tile.target.image for tile in images.sheet.tiles] == [3, 4, 5, 6]  # type: ignore[union-attr]
     assert images.step is not None  # type: ignore[union-attr]
 
 
-def test_when_the_training_has_ended_the_weights_are_those_on_disk(session: Session, looking: tuple[Looking, Collected]) -> None:
+def test_when_the_training_has_ended_the_weights_are_those_on_disk(session: Session, looking: tuple[Inspector, Collected]) -> None:
     thread, collected = looking
     run_id = in_training(session)
-    thread.ask(Asked(run_id, view="filters"))
-    collected.wait(is_seen(Asked(run_id, view="filters")))
+    thread.ask(Query(run_id, view="filters"))
+    collected.wait(is_seen(Query(run_id, view="filters")))
     session.store.request(run_id, "stop")
     until(lambda: not session.in_hand)
-    summary = Asked(run_id, view="summary")
+    summary = Query(run_id, view="summary")
     thread.ask(summary)
     seen = collected.wait(is_seen(summary))
-    assert isinstance(seen, Seen)
+    assert isinstance(seen, Answer)
     assert seen.step is None
     opened = [told for told in collected.told if isinstance(told, Opened)][-1]
-    assert not opened.about.in_training
+    assert not opened.info.in_training
 
 
 def test_an_error_in_the_work_is_the_askers_and_the_training_goes_on(session: Session) -> None:

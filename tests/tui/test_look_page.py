@@ -28,23 +28,23 @@ from convtui.engine.lens.subject import Cancelled, Prediction, Subject
 from convtui.engine.spec import RunSpec, changed, hyper, make
 from convtui.engine.store import Store
 from convtui.engine.training.recording import recorded
-from convtui.tui.app.look.layer_list import Layers
+from convtui.tui.app.look.layer_list import LayerList
 from convtui.tui.app.look.page import LookPage
-from convtui.tui.app.look.view_bar import Views
+from convtui.tui.app.look.view_bar import ViewBar
 from convtui.tui.app.look.view_options import Toggle, ViewOptions
 from convtui.tui.app.look.words import way
 from convtui.tui.app.themes import DARK, LIGHT
 from convtui.tui.cli import main
 from convtui.tui.session.inspector import (
-    About,
-    Asked,
-    Images,
+    Answer,
+    Inspector,
     Layer,
-    Looking,
-    Refused,
-    Seen,
-    Told,
-    Wanted,
+    NetInfo,
+    Query,
+    Refusal,
+    Reply,
+    ThumbnailRequest,
+    Thumbnails,
     command,
     follow,
     in_words,
@@ -99,7 +99,7 @@ class Alone(App[None]):
     def __init__(self, path: Path, run_id: int | None = None) -> None:
         super().__init__()
         self.session = Session(path, device="cpu")
-        self.run_id = run_id
+        self.session.run_id = run_id
         self.about = "store.db"
         self.register_theme(DARK)
         self.register_theme(LIGHT)
@@ -108,14 +108,13 @@ class Alone(App[None]):
 
     def on_mount(self) -> None:
         self.session.open()
-        self.push_screen(LookPage())
-        self.call_after_refresh(self.open, self.run_id)
+        self.push_screen(LookPage(self.session))
 
     def on_unmount(self) -> None:
         self.session.close()
 
-    def open(self, run_id: int | None) -> None:
-        self.run_id = run_id
+    def open(self, run_id: int) -> None:
+        self.session.run_id = run_id
         self.page.store_changed()
 
     def notify(self, message: str, **keywords: Any) -> None:
@@ -180,9 +179,9 @@ async def test_it_opens_the_newest_run_with_its_filters(stored: Path, subject: S
             assert tuple(segment.style.color.get_truecolor()) == tuple(coloured(sheet)[item.index][0, 0])
         assert app.line("at").startswith("filter 0 · ")
         assert "conv1" in app.line("at")
-        layers = app.page.query_one(Layers)
+        layers = app.page.query_one(LayerList)
         texts = [str(layers.get_option_at_index(number).prompt) for number in range(layers.option_count)]
-        assert texts[0] == Layers.AUTO
+        assert texts[0] == LayerList.AUTO
         assert [text.split() for text in texts[1:3]] == [["conv1", "4×8×8"], ["bn1", "4×8×8"]]
 
 
@@ -190,12 +189,12 @@ async def test_it_opens_the_newest_run_with_its_filters(stored: Path, subject: S
 async def test_views_and_layers_and_options_change_the_result(stored: Path, subject: Subject) -> None:
     async with Alone(stored, 2).run_test(size=(120, 36)) as pilot:
         app = await settled(pilot, view="filters")
-        names = list(app.page.query_one(Views).names)
+        names = list(app.page.query_one(ViewBar).names)
         await pilot.press("V")
         before = names[names.index("filters") - 1]
         app = await settled(pilot, view=before)
         assert as_json(app.results) == seen(subject, before)
-        app.page.query_one(Views).focus()
+        app.page.query_one(ViewBar).focus()
         await pilot.press("right", "left", "right")
         app = await settled(pilot, view="filters")
         await pilot.press("down")
@@ -203,7 +202,7 @@ async def test_views_and_layers_and_options_change_the_result(stored: Path, subj
         app.page._choose_view("activations")
         app = await settled(pilot, view="activations")
         assert as_json(app.results) == seen(subject, "activations")
-        app.page.query_one(Layers).focus()
+        app.page.query_one(LayerList).focus()
         await pilot.press("down", "j", "j")
         app = await settled(pilot, layer="act1")
         assert as_json(app.results) == seen(subject, "activations", layer="act1")
@@ -239,7 +238,7 @@ async def test_the_layer_goes_along_to_another_view(stored: Path) -> None:
         await settled(pilot, view="activations")
         await pilot.press("full_stop")
         await settled(pilot, image="1")
-        app.page.query_one(Layers).highlighted = 1
+        app.page.query_one(LayerList).highlighted = 1
         await settled(pilot, layer="conv1")
         app.page._choose_view("saliency")
         app = await settled(pilot, view="saliency", layer="conv1", image="1")
@@ -250,7 +249,7 @@ async def test_the_layer_goes_along_to_another_view(stored: Path) -> None:
 async def test_an_unfit_view_says_why(stored: Path) -> None:
     async with Alone(stored, 1).run_test(size=(120, 36)) as pilot:
         app = await settled(pilot)
-        assert "deconvnet" in app.page.query_one(Views).unfit
+        assert "deconvnet" in app.page.query_one(ViewBar).unfit
         app.page._choose_view("deconvnet")
         app = await settled(pilot, view="deconvnet")
         assert "no convolutional layer" in app.page.picture._message
@@ -341,7 +340,7 @@ async def test_the_copied_command_gives_the_same(
         await settled(pilot, view="filters")
         app = await settled(pilot)
         page = app.page
-        page._ask(Asked(2, "1", "activations", (("layer", "conv1"), ("label", "3"), ("count", "2"), ("before", "true"))))
+        page._ask(Query(2, "1", "activations", (("layer", "conv1"), ("label", "3"), ("count", "2"), ("before", "true"))))
         app = await settled(pilot, view="activations", label="3")
         await pilot.press("y")
         expected, line = as_json(app.results), app.clipboard
@@ -365,7 +364,7 @@ async def test_errors_are_one_line_in_place_of_the_picture(stored: Path) -> None
         app = await settled(pilot, map="99")
         assert "has no map 99" in app.page.picture._message
         assert not app.results
-        assert app.page.query_one(Views).chosen == "filters"
+        assert app.page.query_one(ViewBar).chosen == "filters"
 
 
 @piloted
@@ -522,7 +521,7 @@ async def test_the_images_are_of_the_split_that_is_looked_at(stored: Path) -> No
 async def test_the_image_of_the_picture_is_marked_and_the_cursor_on_it(stored: Path) -> None:
     async with Alone(stored, 2).run_test(size=(120, 36)) as pilot:
         app = await with_images(pilot)
-        app.page._ask(Asked(2, view="guided", options=(("image", "misclassified"),)))
+        app.page._ask(Query(2, view="guided", options=(("image", "misclassified"),)))
         app = await settled(pilot, view="guided")
         image = app.results[0].tiles[0].target.image
         assert (app.page.strip.chosen, app.page.strip.cursor) == (image, image)
@@ -571,7 +570,7 @@ async def test_outputs_of_a_net_of_squares_are_not_shown_as_percents(stored: Pat
         assert second.split()[:5] == ["✗", "dog", "(0.64)", "✓", "0.64"]
 
 
-def fixed_images() -> Images:
+def fixed_images() -> Thumbnails:
     """Images and judgements that no processor rounds differently."""
     rows, columns = np.mgrid[0:8, 0:8].astype(np.float32)
     tiles = [Tile((31 * rows + 7 * number * columns) % 256, "", Target(image=number)) for number in range(32)]
@@ -581,7 +580,7 @@ def fixed_images() -> Images:
         for number in range(32)
         for predicted in [number % 3 if number % 4 else (number + 1) % 3]
     ]
-    return Images(Wanted(2, "last", "test", 0, 32), 50, sheet, told, ("cat", "dog", "a very long name"))
+    return Thumbnails(ThumbnailRequest(2, "last", "test", 0, 32), 50, sheet, told, ("cat", "dog", "a very long name"))
 
 
 def a_confusion() -> Table:
@@ -638,15 +637,15 @@ class Collected:
     """What the thread has told, and a condition to wait for more."""
 
     def __init__(self) -> None:
-        self.told: list[Told] = []
+        self.told: list[Reply] = []
         self._more = threading.Condition()
 
-    def __call__(self, told: Told) -> None:
+    def __call__(self, told: Reply) -> None:
         with self._more:
             self.told.append(told)
             self._more.notify_all()
 
-    def wait(self, met: Callable[[Told], bool]) -> Told:
+    def wait(self, met: Callable[[Reply], bool]) -> Reply:
         with self._more:
             assert self._more.wait_for(lambda: any(map(met, self.told)), timeout=30), self.told
             return next(filter(met, self.told))
@@ -714,101 +713,101 @@ async def test_a_page_that_nobody_sees_does_not_hold_a_training_up(tmp_path: Pat
 
 
 @pytest.fixture
-def looking(stored: Path) -> Iterator[tuple[Looking, Collected]]:
+def looking(stored: Path) -> Iterator[tuple[Inspector, Collected]]:
     collected = Collected()
     with Store.open(stored) as store:
-        thread = Looking(lambda: store, collected, device="cpu")
+        thread = Inspector(lambda: store, collected, device="cpu")
         yield thread, collected
         thread.close()
         if thread._thread is not None:
             thread._thread.join()
 
 
-def is_seen(asked: Asked) -> Callable[[Told], bool]:
-    return lambda told: isinstance(told, Seen) and told.asked == asked
+def is_seen(asked: Query) -> Callable[[Reply], bool]:
+    return lambda told: isinstance(told, Answer) and told.query == asked
 
 
-def test_the_newest_request_wins(looking: tuple[Looking, Collected], slow: dict[str, threading.Event]) -> None:
+def test_the_newest_request_wins(looking: tuple[Inspector, Collected], slow: dict[str, threading.Event]) -> None:
     thread, collected = looking
-    first, last = Asked(2, view="slow"), Asked(2, view="slow", options=(("number", "3"),))
+    first, last = Query(2, view="slow"), Query(2, view="slow", options=(("number", "3"),))
     thread.ask(first)
     assert slow["begun"].wait(30)
-    thread.ask(Asked(2, view="slow", options=(("number", "2"),)))
+    thread.ask(Query(2, view="slow", options=(("number", "2"),)))
     thread.ask(last)
     collected.wait(is_seen(last))
     assert slow["cancelled"].is_set()
-    assert not any(isinstance(told, Seen | Refused) and told.asked == first for told in collected.told)
+    assert not any(isinstance(told, Answer | Refusal) and told.query == first for told in collected.told)
 
 
-def test_answers_are_kept_until_something_fresh_is_wanted(looking: tuple[Looking, Collected]) -> None:
+def test_answers_are_kept_until_something_fresh_is_wanted(looking: tuple[Inspector, Collected]) -> None:
     thread, collected = looking
-    asked = Asked(2, view="activations", options=(("image", "random"),))
+    asked = Query(2, view="activations", options=(("image", "random"),))
     found = []
     for fresh in (False, False, True):
         collected.told.clear()
         thread.ask(asked, fresh=fresh)
         answer = collected.wait(is_seen(asked))
-        assert isinstance(answer, Seen)
+        assert isinstance(answer, Answer)
         found.append(answer.results)
     assert found[0] is found[1]
     assert found[2] is not found[0]
 
 
 def test_the_unexpected_is_logged_and_told_in_one_line(
-    looking: tuple[Looking, Collected], slow: dict[str, threading.Event]
+    looking: tuple[Inspector, Collected], slow: dict[str, threading.Event]
 ) -> None:
     thread, collected = looking
-    thread.ask(Asked(2, view="slow", options=(("number", "13"),)))
-    told = collected.wait(lambda told: isinstance(told, Refused))
-    assert isinstance(told, Refused)
+    thread.ask(Query(2, view="slow", options=(("number", "13"),)))
+    told = collected.wait(lambda told: isinstance(told, Refusal))
+    assert isinstance(told, Refusal)
     assert told.reason.startswith("ZeroDivisionError: thirteen; the full story is in ")
     assert "thirteen" in Path(told.reason.rpartition(" in ")[2]).read_text()
 
 
-def test_what_is_refused_is_told_in_words(looking: tuple[Looking, Collected]) -> None:
+def test_what_is_refused_is_told_in_words(looking: tuple[Inspector, Collected]) -> None:
     thread, collected = looking
     for asked, words in (
-        (Asked(99), "99"),
-        (Asked(2, "7"), "keeps weights of epoch 0, 1, 2"),
-        (Asked(2, view="filtres"), "did you mean filters?"),
-        (Asked(2, view="filters", options=(("colour", "red"),)), "has no option 'colour'"),
+        (Query(99), "99"),
+        (Query(2, "7"), "keeps weights of epoch 0, 1, 2"),
+        (Query(2, view="filtres"), "did you mean filters?"),
+        (Query(2, view="filters", options=(("colour", "red"),)), "has no option 'colour'"),
     ):
         collected.told.clear()
         thread.ask(asked)
-        told = collected.wait(lambda told: isinstance(told, Refused))
-        assert isinstance(told, Refused)
+        told = collected.wait(lambda told: isinstance(told, Refusal))
+        assert isinstance(told, Refusal)
         assert words in told.reason
-        assert asked.meets(told.asked)
+        assert asked.meets(told.query)
 
 
 # ---------------------------------------------------------------------------------------------------------- in words
 
 
-def about(**unfit: str) -> About:
+def about(**unfit: str) -> NetInfo:
     views = registry.views()
     layers = [Layer("conv1", "4×8×8", True), Layer("output", "10", False)]
-    return About(1, "", 1, 1, [1], layers, ("cat", "dog", "cat"), views, dict.fromkeys(views) | unfit)
+    return NetInfo(1, "", 1, 1, [1], layers, ("cat", "dog", "cat"), views, dict.fromkeys(views) | unfit)
 
 
 @pytest.mark.parametrize(
     ("asked", "target", "there"),
     [
-        (Asked(1, view="filters"), Target("conv1", 3), ("deconvnet", {"layer": "conv1", "map": "3"})),
+        (Query(1, view="filters"), Target("conv1", 3), ("deconvnet", {"layer": "conv1", "map": "3"})),
         (
-            Asked(1, view="activations", options=(("split", "train"),)),
+            Query(1, view="activations", options=(("split", "train"),)),
             Target("conv1", 3, image=5),
             ("deconvnet", {"layer": "conv1", "map": "3", "image": "5", "split": "train"}),
         ),
-        (Asked(1, view="misclassified"), Target(image=9, label=0, predicted=1), ("activations", {"image": "9"})),
-        (Asked(1, view="confusion"), Target(label=1), ("confusion", {"label": "dog"})),
-        (Asked(1, view="confusion"), Target(label=2), ("confusion", {"label": "2"})),
-        (Asked(1, view="summary"), Target("conv1"), ("statistics", {"layer": "conv1"})),
-        (Asked(1, view="statistics", options=(("layer", "conv1"),)), Target("conv1"), ("activations", {"layer": "conv1"})),
-        (Asked(1, view="guided"), Target("output", 1, image=2), ("saliency", {"layer": "output", "map": "1", "image": "2"})),
-        (Asked(1, view="filters"), Target(), None),
+        (Query(1, view="misclassified"), Target(image=9, label=0, predicted=1), ("activations", {"image": "9"})),
+        (Query(1, view="confusion"), Target(label=1), ("confusion", {"label": "dog"})),
+        (Query(1, view="confusion"), Target(label=2), ("confusion", {"label": "2"})),
+        (Query(1, view="summary"), Target("conv1"), ("statistics", {"layer": "conv1"})),
+        (Query(1, view="statistics", options=(("layer", "conv1"),)), Target("conv1"), ("activations", {"layer": "conv1"})),
+        (Query(1, view="guided"), Target("output", 1, image=2), ("saliency", {"layer": "output", "map": "1", "image": "2"})),
+        (Query(1, view="filters"), Target(), None),
     ],
 )
-def test_where_targets_lead(asked: Asked, target: Target, there: tuple[str, dict[str, str]] | None) -> None:
+def test_where_targets_lead(asked: Query, target: Target, there: tuple[str, dict[str, str]] | None) -> None:
     found = follow(asked, target, about())
     assert (None if found is None else (found.view, dict(found.options))) == there
     if found is not None:
@@ -816,7 +815,7 @@ def test_where_targets_lead(asked: Asked, target: Target, there: tuple[str, dict
 
 
 def test_what_does_not_apply_is_not_led_to() -> None:
-    found = follow(Asked(1, view="filters"), Target("conv1", 3), about(deconvnet="no ReLU"))
+    found = follow(Query(1, view="filters"), Target("conv1", 3), about(deconvnet="no ReLU"))
     assert found is not None
     assert found.view == "patches"
 
@@ -830,9 +829,9 @@ def test_targets_in_words() -> None:
 
 def test_of_a_long_way_the_end_is_told() -> None:
     looks = [
-        Asked(3, view="filters"),
-        Asked(3, view="deconvnet", options=(("layer", "conv1"), ("map", "7"))),
-        Asked(3, view="guided"),
+        Query(3, view="filters"),
+        Query(3, view="deconvnet", options=(("layer", "conv1"), ("map", "7"))),
+        Query(3, view="guided"),
     ]
     assert way(looks, 80) == "run 3 › filters › deconvnet conv1 map 7 › guided"
     assert way(looks, 40) == "… › deconvnet conv1 map 7 › guided"
@@ -840,7 +839,7 @@ def test_of_a_long_way_the_end_is_told() -> None:
 
 
 def test_commands_are_safe_in_a_shell() -> None:
-    asked = Asked(3, "best", "activations", (("image", "-a b.png"), ("before", "true")))
+    asked = Query(3, "best", "activations", (("image", "-a b.png"), ("before", "true")))
     line = command(asked, store=Path("my store.db"), device="auto", data_dir=None)
     assert shlex.split(line) == [
         *("convtui", "look", "activations", "3", "--epoch", "best", "--image=-a b.png", "--opt", "before=true"),
@@ -849,6 +848,6 @@ def test_commands_are_safe_in_a_shell() -> None:
 
 
 def test_what_was_left_open_is_met_by_its_answer() -> None:
-    assert Asked(None).meets(Asked(4, view="filters"))
-    assert Asked(None).meets(Asked(None))
-    assert not Asked(4, "1", "filters").meets(Asked(4, "2", "filters"))
+    assert Query(None).meets(Query(4, view="filters"))
+    assert Query(None).meets(Query(None))
+    assert not Query(4, "1", "filters").meets(Query(4, "2", "filters"))

@@ -15,7 +15,7 @@ from convtui.engine.lens import registry
 from convtui.engine.spec import changed
 from convtui.engine.store import Store
 from convtui.engine.training.recording import recorded
-from convtui.tui.app.look.view_bar import Views
+from convtui.tui.app.look.view_bar import ViewBar
 from tests.harness.screen import piloted
 from tests.tui.test_look_page import Alone, settled, spec, strip_text, train, until
 
@@ -142,9 +142,9 @@ async def test_a_person_in_a_hurry(stored: Path) -> None:
         await until(pilot, lambda: not app.page._waits)
         asked = app.page._asked
         assert asked is not None
-        assert app.page.query_one(Views).chosen == asked.view
+        assert app.page.query_one(ViewBar).chosen == asked.view
         assert bool(app.results) != bool(app.page.picture._message)
-        assert app.page.seen is None or app.page.seen.asked == asked
+        assert app.page.seen is None or app.page.seen.query == asked
 
 
 @piloted

@@ -12,24 +12,24 @@ from textual.widgets import Static
 from convtui.engine.errors import ConvtuiError
 from convtui.tui.app.look.export import Keeping
 from convtui.tui.app.look.image_strip import ImageStrip
-from convtui.tui.app.look.layer_list import Layers
+from convtui.tui.app.look.layer_list import LayerList
 from convtui.tui.app.look.sheet_view import SheetView
-from convtui.tui.app.look.view_bar import Views
+from convtui.tui.app.look.view_bar import ViewBar
 from convtui.tui.app.look.view_options import ViewOptions
 from convtui.tui.app.look.words import heading, image_of, way
 from convtui.tui.render.text import clean
 from convtui.tui.session.inspector import (
-    About,
-    Asked,
-    Images,
-    Looking,
-    NoImages,
+    Answer,
+    Inspector,
+    NetInfo,
+    NoThumbnails,
     Opened,
     Progress,
-    Refused,
-    Seen,
-    Told,
-    Wanted,
+    Query,
+    Refusal,
+    Reply,
+    ThumbnailRequest,
+    Thumbnails,
     in_words,
 )
 from convtui.tui.session.session import Session
@@ -39,7 +39,7 @@ from convtui.tui.session.session import Session
 class Step:
     """A look that was left by following something in it."""
 
-    asked: Asked
+    asked: Query
     cursor: int
 
 
@@ -49,16 +49,16 @@ class Asking(Keeping):
     class Heard(Message):
         """The thread that looks has said something."""
 
-        def __init__(self, told: Told) -> None:
+        def __init__(self, told: Reply) -> None:
             super().__init__()
             self.told = told
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
-        self._looking: Looking | None = None
-        self._asked: Asked | None = None
-        self._about: About | None = None
-        self._seen: Seen | None = None
+        self._looking: Inspector | None = None
+        self._asked: Query | None = None
+        self._about: NetInfo | None = None
+        self._seen: Answer | None = None
         self._waits = False
         """Whether there is no answer yet, nor a refusal."""
         self._refused = False
@@ -66,15 +66,15 @@ class Asking(Keeping):
         self._cursor = 0
         """Where the cursor goes once the answer is there."""
         self._run_wanted: int | None = None
-        self._remembered: dict[str, Asked] = {}
+        self._remembered: dict[str, Query] = {}
         """View -> how it was last looked through."""
         self._newer = ""
         """What newer weights there are, in words."""
         self._split = "test"
         """Whose images are below the picture."""
-        self._strip_of: tuple[About, str, str] | None = None
+        self._strip_of: tuple[NetInfo, str, str] | None = None
         self._since: int | None = None
-        self._wanted: Wanted | None = None
+        self._wanted: ThumbnailRequest | None = None
 
     def on_mount(self) -> None:
         self.picture.say("opening the store")
@@ -85,11 +85,11 @@ class Asking(Keeping):
             self._looking.close()
 
     @property
-    def asked(self) -> Asked | None:
+    def asked(self) -> Query | None:
         return self._asked
 
     @property
-    def seen(self) -> Seen | None:
+    def seen(self) -> Answer | None:
         return self._seen
 
     # --------------------------------------------------------------------------------------------------- what is asked
@@ -98,7 +98,7 @@ class Asking(Keeping):
         """Open the run that is meant now; tell of newer weights."""
         if self._looking is None:
             session = self.session
-            self._looking = Looking(
+            self._looking = Inspector(
                 lambda: session.store,
                 lambda told: self.post_message(self.Heard(told)),
                 device=session.device,
@@ -141,9 +141,9 @@ class Asking(Keeping):
         self._way.clear()
         self._remembered.clear()
         self.picture.say("opening the newest run with weights" if run_id is None else f"opening run {run_id}")
-        self._ask(Asked(run_id, view=view))
+        self._ask(Query(run_id, view=view))
 
-    def _ask(self, asked: Asked, *, cursor: int = 0, fresh: bool = False) -> None:
+    def _ask(self, asked: Query, *, cursor: int = 0, fresh: bool = False) -> None:
         assert self._looking is not None
         self._asked, self._cursor, self._waits = asked, cursor, True
         if asked.view:
@@ -174,23 +174,23 @@ class Asking(Keeping):
     @on(Heard)
     def _hear(self, event: Heard) -> None:
         told = event.told
-        if isinstance(told, Images | NoImages):
+        if isinstance(told, Thumbnails | NoThumbnails):
             self._hear_images(told)
             return
-        if self._asked is None or not self._asked.meets(told.asked):
+        if self._asked is None or not self._asked.meets(told.query):
             return
-        self._waits, self._refused = not isinstance(told, Seen | Refused), isinstance(told, Refused)
+        self._waits, self._refused = not isinstance(told, Answer | Refusal), isinstance(told, Refusal)
         match told:
             case Progress():
                 self._tell_way(told.text)
                 self.picture.add_class("outdated")
             case Opened():
-                self._asked, self._about = told.asked, told.about
+                self._asked, self._about = told.query, told.info
                 self._newer = self._find_newer()
-                self._remembered[told.asked.view] = told.asked
+                self._remembered[told.query.view] = told.query
                 self._show_controls()
                 self._tell_way("looking")
-            case Seen():
+            case Answer():
                 self._seen = told
                 self.picture.remove_class("outdated")
                 self.picture.show(told.results, self._cursor, told.of)
@@ -201,7 +201,7 @@ class Asking(Keeping):
                     self.strip.renew()
                 self._show_controls()
                 self._tell_way()
-            case Refused():
+            case Refusal():
                 self._seen = None
                 self.picture.remove_class("outdated")
                 self.picture.say(clean(told.reason), error=True)
@@ -212,11 +212,11 @@ class Asking(Keeping):
         self.refresh_bindings()
         if about is None or asked is None:
             return
-        views = self.query_one(Views)
+        views = self.query_one(ViewBar)
         views.names = tuple(about.views)
-        views.unfit = frozenset(name for name, reason in about.unfit.items() if reason is not None)
+        views.unfit = frozenset(name for name, reason in about.why_not.items() if reason is not None)
         views.chosen = asked.view
-        layers = self.query_one(Layers)
+        layers = self.query_one(LayerList)
         layers.show(about.layers, asked.option("layer"))
         self.query_one("#left").styles.width = layers.wide + 4
         step = self._seen.step if self._seen is not None else None
@@ -257,14 +257,14 @@ class Asking(Keeping):
     def _want_images(self, event: ImageStrip.Lacking) -> None:
         if self._looking is not None and self._strip_of is not None:
             about, epoch, split = self._strip_of
-            self._wanted = Wanted(about.run, epoch, split, event.first, event.count, self._since)
+            self._wanted = ThumbnailRequest(about.run, epoch, split, event.first, event.count, self._since)
             self._looking.want(self._wanted)
 
-    def _hear_images(self, told: Images | NoImages) -> None:
-        if told.wanted is not self._wanted:  # they are of weights that were looked at before
+    def _hear_images(self, told: Thumbnails | NoThumbnails) -> None:
+        if told.request is not self._wanted:  # they are of weights that were looked at before
             return
-        if isinstance(told, NoImages):
+        if isinstance(told, NoThumbnails):
             self.strip.refuse(told.reason)
             return
-        epoch = told.wanted.epoch if self._about is None or self._about.epoch is None else str(self._about.epoch)
+        epoch = told.request.epoch if self._about is None or self._about.epoch is None else str(self._about.epoch)
         self.strip.show(told, f"epoch {epoch}" if told.step is None else f"step {told.step:,}")

@@ -10,7 +10,7 @@ from textual import work
 from convtui.engine.errors import ConvtuiError
 from convtui.tui.app.look.panes import Panes
 from convtui.tui.render.text import clean
-from convtui.tui.session.inspector import Asked, Seen, command, file_name
+from convtui.tui.session.inspector import Answer, Query, command, file_name
 
 if TYPE_CHECKING:
     from convtui.engine.figures.figure import Result
@@ -20,12 +20,12 @@ class Keeping(Panes):
     """The keys that keep what is seen."""
 
     @property
-    def asked(self) -> Asked | None:
+    def asked(self) -> Query | None:
         """What is looked at."""
         raise NotImplementedError
 
     @property
-    def seen(self) -> Seen | None:
+    def seen(self) -> Answer | None:
         """The newest answer."""
         raise NotImplementedError
 
@@ -43,7 +43,7 @@ class Keeping(Panes):
     def action_save(self) -> None:
         """Save what is seen as a picture in the working directory."""
         if self.seen is not None and self.picture.results:
-            self._save(list(self.picture.results), file_name(self.seen.asked, self.seen.step))
+            self._save(list(self.picture.results), file_name(self.seen.query, self.seen.step))
 
     @work(thread=True, group="saving")
     def _save(self, results: list[Result], path: Path) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from convtui.engine.lens.subject import Prediction
     from convtui.tui.render.thumbnails import Thumbnail
-    from convtui.tui.session.inspector import Images
+    from convtui.tui.session.inspector import Thumbnails
 
 CHUNK = 32
 """Images that are asked for at once."""
@@ -98,7 +98,7 @@ class ImageStrip(Widget, can_focus=True):
         self._outdated, self._asked = True, None
         self._redraw()
 
-    def show(self, images: Images, weights: str) -> None:
+    def show(self, images: Thumbnails, weights: str) -> None:
         """Know these too; `weights` says whose word it is."""
         from convtui.engine.figures.colour import coloured
 
@@ -107,7 +107,7 @@ class ImageStrip(Widget, can_focus=True):
         self._reason, self._asked, self._weights, self._outdated = "", None, weights, False
         self._total, self._named = images.total, tuple(images.classes)
         for place, (picture, told) in enumerate(zip(coloured(images.sheet), images.predictions, strict=True)):
-            self._known[images.wanted.first + place] = (picture, told)
+            self._known[images.request.first + place] = (picture, told)
         self.cursor = max(0, min(self.cursor, images.total - 1))
         self._redraw()
 

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from convtui.tui.session.inspector import Layer
 
 
-class Layers(OptionList):
+class LayerList(OptionList):
     """The layers with their output shapes; the first entry leaves the choice to the view."""
 
     DEFAULT_CSS = """
-    Layers { border: none; padding: 0; background: transparent; scrollbar-size-vertical: 1; }
-    Layers:focus { border: none; }
+    LayerList { border: none; padding: 0; background: transparent; scrollbar-size-vertical: 1; }
+    LayerList:focus { border: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("k", "cursor_up", "Up", show=False),

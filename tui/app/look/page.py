@@ -10,11 +10,11 @@ from textual.binding import Binding, BindingType
 
 from convtui.tui.app.look.controller import Asking, Step
 from convtui.tui.app.look.image_strip import ImageStrip
-from convtui.tui.app.look.layer_list import Layers
+from convtui.tui.app.look.layer_list import LayerList
 from convtui.tui.app.look.sheet_view import SheetView
-from convtui.tui.app.look.view_bar import Views
+from convtui.tui.app.look.view_bar import ViewBar
 from convtui.tui.app.look.view_options import ViewOptions
-from convtui.tui.session.inspector import Asked, follow
+from convtui.tui.session.inspector import Query, follow
 
 if TYPE_CHECKING:
     from convtui.engine.figures.figure import Target
@@ -48,12 +48,12 @@ class LookPage(Asking):
 
     # ------------------------------------------------------------------------------------------------------ choosing
 
-    @on(Views.Chosen)
-    def _view_chosen(self, event: Views.Chosen) -> None:
+    @on(ViewBar.Chosen)
+    def _view_chosen(self, event: ViewBar.Chosen) -> None:
         self._choose_view(event.name)
 
-    @on(Layers.Chosen)
-    def _layer_chosen(self, event: Layers.Chosen) -> None:
+    @on(LayerList.Chosen)
+    def _layer_chosen(self, event: LayerList.Chosen) -> None:
         if self._about is not None and self._asked is not None and self._has("layer"):
             # A map is one of the layer that was looked at before.
             gone = {name: None for name in ("map", "row", "column") if self._asked.option(name) is not None}
@@ -68,14 +68,14 @@ class LookPage(Asking):
         about, asked = self._about, self._asked
         if about is None or asked is None or name == asked.view:
             return
-        before = self._remembered.get(name, Asked(asked.run, view=name))
+        before = self._remembered.get(name, Query(asked.run, view=name))
         fields = [field.path for field in about.views[name].fields()]
         along = {option: asked.option(option) for option in GOES_ALONG if option in fields and self._has(option)}
-        self._ask(Asked(asked.run, asked.epoch, name, before.having(**along)))
+        self._ask(Query(asked.run, asked.epoch, name, before.having(**along)))
 
     def action_view(self, by: int) -> None:
         """The next view, or the one before."""
-        self.query_one(Views).action_step(by)
+        self.query_one(ViewBar).action_step(by)
 
     def action_epoch(self, by: int) -> None:
         """Weights of a later epoch or an earlier one, as far as they were kept; after the last those in training."""
@@ -139,7 +139,7 @@ class LookPage(Asking):
         if self._asked is not None:
             self._follow(self._asked, self.picture.target)
 
-    def _follow(self, asked: Asked, target: Target | None) -> None:
+    def _follow(self, asked: Query, target: Target | None) -> None:
         if self._about is None or self._asked is None:
             return
         there = None if target is None else follow(asked, target, self._about)

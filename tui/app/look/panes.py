@@ -10,9 +10,9 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from convtui.tui.app.look.image_strip import ImageStrip
-from convtui.tui.app.look.layer_list import Layers
+from convtui.tui.app.look.layer_list import LayerList
 from convtui.tui.app.look.sheet_view import SheetView
-from convtui.tui.app.look.view_bar import Views
+from convtui.tui.app.look.view_bar import ViewBar
 from convtui.tui.app.look.view_options import ViewOptions
 from convtui.tui.app.page import Page
 from convtui.tui.session.session import Session
@@ -34,11 +34,11 @@ class Panes(Page):
     def body(self) -> Iterable[Widget]:
         """Three columns below two lines, the images of a split below them."""
         yield Static("", id="about")
-        yield Views(id="views")
+        yield ViewBar(id="views")
         with Horizontal():
             with Vertical(id="left"):
                 yield Static("layers", classes="heading")
-                yield Layers(id="layers")
+                yield LayerList(id="layers")
             with Vertical(id="middle"):
                 yield SheetView(id="picture")
             with Vertical(id="right"):
@@ -80,7 +80,7 @@ class Panes(Page):
         keys = (
             pane
             if name == "strip"
-            else next(iter(pane.query("Layers, ViewOptions Input, ViewOptions Select, ViewOptions Switch")), None)
+            else next(iter(pane.query("LayerList, ViewOptions Input, ViewOptions Select, ViewOptions Switch")), None)
         )
         (self.picture if folded or keys is None else keys).focus()
 

@@ -14,16 +14,16 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 
-class Views(Widget, can_focus=True):
+class ViewBar(Widget, can_focus=True):
     """The views in a row; those that do not apply are dim."""
 
     DEFAULT_CSS = """
-    Views { height: 1; }
-    Views > .views--chosen { background: $primary; color: $text; text-style: bold; }
-    Views:focus > .views--chosen { background: $accent; color: $text; text-style: bold; }
-    Views > .views--unfit { color: $text-disabled; }
+    ViewBar { height: 1; }
+    ViewBar > .view-bar--chosen { background: $primary; color: $text; text-style: bold; }
+    ViewBar:focus > .view-bar--chosen { background: $accent; color: $text; text-style: bold; }
+    ViewBar > .view-bar--unfit { color: $text-disabled; }
     """
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"views--chosen", "views--unfit"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"view-bar--chosen", "view-bar--unfit"}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left,h", "step(-1)", "View before", show=False),
         Binding("right,l", "step(1)", "Next view", show=False),
@@ -66,8 +66,8 @@ class Views(Widget, can_focus=True):
 
     def render(self) -> RenderResult:
         """One line; what is cut off at an end is told by an ellipsis."""
-        chosen = self.get_component_rich_style("views--chosen")
-        unfit = self.get_component_rich_style("views--unfit", partial=True)
+        chosen = self.get_component_rich_style("view-bar--chosen")
+        unfit = self.get_component_rich_style("view-bar--unfit", partial=True)
         line = Text(no_wrap=True, end="")
         places = self._places()
         for name, _, _ in places:

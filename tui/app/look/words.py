@@ -7,35 +7,35 @@ from typing import TYPE_CHECKING
 
 from convtui.tui.app.look.view_options import words
 from convtui.tui.render.text import clean
-from convtui.tui.session.inspector import About, Asked
+from convtui.tui.session.inspector import NetInfo, Query
 
 if TYPE_CHECKING:
     from convtui.engine.figures.figure import Result
 
 
-def heading(about: About, asked: Asked, step: int | None, newer: str) -> str:
+def heading(info: NetInfo, query: Query, step: int | None, newer: str) -> str:
     """Which run, and which of its weights; `newer` tells of others."""
-    name = f"run {about.run} {clean(about.name)}"
-    if about.in_training and not asked.epoch.isdigit():
-        earlier = "◂ " if about.epochs else ""
-        when = "in training" if step is None else f"{earlier}step {step:,} in training, {about.epoch} of {about.total} epochs done"
+    name = f"run {info.run} {clean(info.name)}"
+    if info.in_training and not query.epoch.isdigit():
+        earlier = "◂ " if info.epochs else ""
+        when = "in training" if step is None else f"{earlier}step {step:,} in training, {info.epoch} of {info.total} epochs done"
         return " · ".join(filter(None, (name, when, newer)))
-    epoch = asked.epoch if about.epoch is None or asked.epoch.isdigit() else str(about.epoch)
-    before = any(number < int(epoch) for number in about.epochs)
-    after = any(number > int(epoch) for number in about.epochs)
-    when = f"epoch {'◂ ' if before else ''}{epoch}{' ▸' if after else ''} of {about.total}"
-    return " · ".join(filter(None, (name, when, newer, *map(clean, about.notes))))
+    epoch = query.epoch if info.epoch is None or query.epoch.isdigit() else str(info.epoch)
+    before = any(number < int(epoch) for number in info.epochs)
+    after = any(number > int(epoch) for number in info.epochs)
+    when = f"epoch {'◂ ' if before else ''}{epoch}{' ▸' if after else ''} of {info.total}"
+    return " · ".join(filter(None, (name, when, newer, *map(clean, info.notes))))
 
 
-def named(asked: Asked) -> str:
+def in_short(query: Query) -> str:
     """A look in a few words: `deconvnet conv2 map 17`."""
-    said = [value if name == "layer" else f"{words(name)} {value}" for name, value in asked.options if name != "split"]
-    return " ".join((asked.view, *said))
+    said = [value if name == "layer" else f"{words(name)} {value}" for name, value in query.options if name != "split"]
+    return " ".join((query.view, *said))
 
 
-def way(looks: Sequence[Asked], width: int) -> str:
+def way(looks: Sequence[Query], width: int) -> str:
     """How one came here; where there is no room for all of it, the last looks."""
-    names = [clean(named(asked)) for asked in looks]
+    names = [clean(in_short(query)) for query in looks]
     text = " › ".join([f"run {looks[-1].run}", *names])
     while len(text) > width and len(names) > 1:
         names = names[1:]

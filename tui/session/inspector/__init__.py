@@ -2,34 +2,34 @@
 
 from convtui.tui.session.inspector.links import follow, in_words
 from convtui.tui.session.inspector.messages import (
-    About,
-    Asked,
-    Images,
+    Answer,
     Layer,
-    NoImages,
+    NetInfo,
+    NoThumbnails,
     Opened,
     Progress,
-    Refused,
-    Seen,
-    Told,
-    Wanted,
+    Query,
+    Refusal,
+    Reply,
+    ThumbnailRequest,
+    Thumbnails,
 )
 from convtui.tui.session.inspector.shell_line import command, file_name
-from convtui.tui.session.inspector.thread import Looking
+from convtui.tui.session.inspector.thread import Inspector
 
 __all__ = [
-    "About",
-    "Asked",
-    "Images",
+    "Answer",
+    "Inspector",
     "Layer",
-    "Looking",
-    "NoImages",
+    "NetInfo",
+    "NoThumbnails",
     "Opened",
     "Progress",
-    "Refused",
-    "Seen",
-    "Told",
-    "Wanted",
+    "Query",
+    "Refusal",
+    "Reply",
+    "ThumbnailRequest",
+    "Thumbnails",
     "command",
     "file_name",
     "follow",

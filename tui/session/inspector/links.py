@@ -5,29 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from convtui.tui.session.inspector.messages import About, Asked
+from convtui.tui.session.inspector.messages import NetInfo, Query
 
 if TYPE_CHECKING:
     from convtui.engine.figures.figure import Target
 
 
-def follow(asked: Asked, target: Target, about: About) -> Asked | None:
+def follow(query: Query, target: Target, info: NetInfo) -> Query | None:
     """Where a tile's or row's target leads from this look; None where it leads nowhere else."""
     fields = ("layer", "map", "row", "column", "image", "label", "predicted")
     said = {name: str(value) for name in fields if (value := getattr(target, name)) is not None}
-    if ("image" in said or "label" in said) and (split := asked.option("split")) is not None:
+    if ("image" in said or "label" in said) and (split := query.option("split")) is not None:
         said["split"] = split
     for name, label in (("label", target.label), ("predicted", target.predicted)):
         # Of two classes with one name the second goes by its number.
-        if label is not None and about.classes.index(about.classes[label]) == label:
-            said[name] = about.classes[label]
-    with_maps = any(layer.name == target.layer and layer.maps for layer in about.layers)
+        if label is not None and info.classes.index(info.classes[label]) == label:
+            said[name] = info.classes[label]
+    with_maps = any(layer.name == target.layer and layer.maps for layer in info.layers)
     for view, names in _ways(target, with_maps):
-        if view not in about.views or about.unfit[view] is not None:
+        if view not in info.views or info.why_not[view] is not None:
             continue
         options = {name: said[name] for name in (*names, "split") if name in said}
-        if (view, options) != (asked.view, dict(asked.options)):
-            return Asked(asked.run, asked.epoch, view, tuple(options.items()))
+        if (view, options) != (query.view, dict(query.options)):
+            return Query(query.run, query.epoch, view, tuple(options.items()))
     return None
 
 
@@ -56,9 +56,9 @@ def in_words(target: Target | None, classes: Sequence[str], *, beside: str = "")
     words = [", ".join(place)]
     if target.image is not None and f"#{target.image} " not in beside and f"#{target.image}:" not in beside:
         words.append(f"image {target.image}")
-    named = [classes[label] for label in (target.label, target.predicted) if label is not None and label < len(classes)]
+    names = [classes[label] for label in (target.label, target.predicted) if label is not None and label < len(classes)]
     if "→" not in beside:
-        words.append(" → ".join(named))
+        words.append(" → ".join(names))
     if target.epoch is not None:
         words.append(f"epoch {target.epoch}")
     return " · ".join(part for part in words if part and part not in beside)

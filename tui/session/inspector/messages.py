@@ -16,7 +16,7 @@ Options = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Query:
     """One look, in the words of the command line."""
 
     run: int | None
@@ -27,9 +27,9 @@ class Asked:
     """Empty: the first that serves, `FIRST` before others."""
     options: Options = ()
 
-    def meets(self, answered: Asked) -> bool:
+    def meets(self, answered: Query) -> bool:
         """Whether this is what was answered, what was left open being filled in."""
-        open_to = Asked(self.run or answered.run, self.epoch, self.view or answered.view, self.options)
+        open_to = Query(self.run or answered.run, self.epoch, self.view or answered.view, self.options)
         # A refusal may come before what was left open is known.
         return answered in (self, open_to)
 
@@ -44,7 +44,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ThumbnailRequest:
     """Some images of a split with what a net says about them."""
 
     run: int
@@ -67,7 +67,7 @@ class Layer:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class About:
+class NetInfo:
     """What there is to look at in one net."""
 
     run: int
@@ -81,7 +81,7 @@ class About:
     layers: Sequence[Layer]
     classes: Sequence[str]
     views: Mapping[str, View]
-    unfit: Mapping[str, str | None]
+    why_not: Mapping[str, str | None]
     """View -> why it does not apply."""
     notes: Sequence[str] = ()
     """What there is to say about the weights, a line each."""
@@ -93,7 +93,7 @@ class About:
 class Progress:
     """How far the look is, in a few words."""
 
-    asked: Asked
+    query: Query
     text: str
 
 
@@ -101,15 +101,15 @@ class Progress:
 class Opened:
     """The net is open; `asked` names the run and the view now."""
 
-    asked: Asked
-    about: About
+    query: Query
+    info: NetInfo
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Answer:
     """The answer."""
 
-    asked: Asked
+    query: Query
     results: Sequence[Result]
     step: int | None = None
     """Updates that the weights had behind them; None where they are from the disk."""
@@ -118,33 +118,33 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class Refusal:
     """Why there is no answer, in one line."""
 
-    asked: Asked
+    query: Query
     reason: str
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Images:
+class Thumbnails:
     """The images that were wanted: one tile each, and what the net says about it."""
 
-    wanted: Wanted
+    request: ThumbnailRequest
     total: int
     """How many the split has."""
     sheet: Sheet
     predictions: Sequence[Prediction]
     classes: Sequence[str]
     step: int | None = None
-    """As in `Seen`."""
+    """As in `Answer`."""
 
 
 @dataclass(frozen=True, slots=True)
-class NoImages:
+class NoThumbnails:
     """Why there are none, in one line."""
 
-    wanted: Wanted
+    request: ThumbnailRequest
     reason: str
 
 
-Told = Progress | Opened | Seen | Refused | Images | NoImages
+Reply = Progress | Opened | Answer | Refusal | Thumbnails | NoThumbnails

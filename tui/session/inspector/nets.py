@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from convtui.engine.errors import ConvtuiError
 from convtui.tui.session.between_pulls import BetweenPulls
-from convtui.tui.session.inspector.messages import About, Layer
+from convtui.tui.session.inspector.messages import Layer, NetInfo
 
 if TYPE_CHECKING:
     from convtui.engine.data.split import Dataset
@@ -54,7 +54,7 @@ and TrainingEnded."""
 class Net:
     """A net that is kept open, and what was seen of it."""
 
-    about: About
+    info: NetInfo
     look: Look
     seen: OrderedDict[Hashable, tuple[Any, int | None]] = field(default_factory=OrderedDict)
     """What was asked -> the answer, and the step of a net in training."""
@@ -132,10 +132,10 @@ class Nets:
         run = store.run(run_id)
         look = partial(_look_between_pulls, store, run, self._between_pulls, self._waiting)
         try:
-            about, _ = look(partial(_about, run))
+            info, _ = look(partial(_net_info, run))
         except TrainingEnded:
             return None
-        return Net(replace(about, in_training=True), look)
+        return Net(replace(info, in_training=True), look)
 
     def _on_disk(self, run_id: int, epoch: str) -> Net:
         from convtui.engine.device import choose, keep_freed_memory
@@ -155,7 +155,7 @@ class Nets:
         )
         assert subject.spec is not None
         subject.dataset = self._shared(subject.dataset, (run_id, subject.spec.data.model_dump_json()))
-        return Net(_about(run, subject), lambda work: (work(subject), None))
+        return Net(_net_info(run, subject), lambda work: (work(subject), None))
 
     def _shared(self, load: Callable[[], Dataset], key: tuple[int, str]) -> Callable[[], Dataset]:
         """All epochs of a run have the same images: they are loaded once, and those of one run are kept."""
@@ -204,7 +204,7 @@ def _look_between_pulls(
         raise TrainingEnded from None  # before its turn came, or for the training's sake
 
 
-def _about(run: Run, subject: Subject) -> About:
+def _net_info(run: Run, subject: Subject) -> NetInfo:
     from convtui.engine.lens.registry import views
 
     trace, spec = subject.trace, subject.spec
@@ -213,7 +213,7 @@ def _about(run: Run, subject: Subject) -> About:
         index = trace.layers[name]
         shape = trace.calls[index].shape if index >= 0 else subject.shape
         layers.append(Layer(name, "×".join(map(str, shape)), len(shape) == 3))
-    return About(
+    return NetInfo(
         run=run.id,
         name=run.name,
         total=spec.training.epochs if spec is not None else run.epoch,
@@ -223,5 +223,5 @@ def _about(run: Run, subject: Subject) -> About:
         layers=layers,
         classes=subject.classes,
         views=views(),
-        unfit={name: view.why_not(subject) for name, view in views().items()},
+        why_not={name: view.why_not(subject) for name, view in views().items()},
     )

@@ -5,16 +5,16 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from convtui.tui.session.inspector.messages import Asked
+from convtui.tui.session.inspector.messages import Query
 
 
-def command(asked: Asked, *, store: Path, device: str, data_dir: Path | None) -> str:
+def command(query: Query, *, store: Path, device: str, data_dir: Path | None) -> str:
     """The line that shows the same in a shell."""
     shortcuts = {"layer": "--layer", "map": "--map", "image": "--image", "label": "--class"}
-    words = ["convtui", "look", asked.view, str(asked.run)]
-    told = [] if asked.epoch == "last" else [("--epoch", asked.epoch)]
-    told += [(shortcuts[name], value) for name, value in asked.options if name in shortcuts]
-    told += [("--opt", f"{name}={value}") for name, value in asked.options if name not in shortcuts]
+    words = ["convtui", "look", query.view, str(query.run)]
+    told = [] if query.epoch == "last" else [("--epoch", query.epoch)]
+    told += [(shortcuts[name], value) for name, value in query.options if name in shortcuts]
+    told += [("--opt", f"{name}={value}") for name, value in query.options if name not in shortcuts]
     told += [("--device", device)] if device != "auto" else []
     told += [("--store", str(store))] + ([("--data-dir", str(data_dir))] if data_dir is not None else [])
     for name, value in told:
@@ -22,11 +22,11 @@ def command(asked: Asked, *, store: Path, device: str, data_dir: Path | None) ->
     return shlex.join(words)
 
 
-def file_name(asked: Asked, step: int | None = None) -> Path:
+def file_name(query: Query, step: int | None = None) -> Path:
     """A name that says what it is, and that no file has yet."""
-    said = [value for name, value in asked.options if name in ("layer", "map", "image", "label", "predicted")]
-    when = [f"step{step}"] if step is not None else [] if asked.epoch == "last" else [f"epoch{asked.epoch}"]
-    parts = (f"run{asked.run}", asked.view, *said, *when)
+    said = [value for name, value in query.options if name in ("layer", "map", "image", "label", "predicted")]
+    when = [f"step{step}"] if step is not None else [] if query.epoch == "last" else [f"epoch{query.epoch}"]
+    parts = (f"run{query.run}", query.view, *said, *when)
     stem = "-".join("".join(c if c.isalnum() else "_" for c in Path(part).stem) for part in parts)
     numbered = (Path(f"{stem}{f'-{number}' if number else ''}.png") for number in range(10_000))
     return next(path for path in numbered if not path.exists())

@@ -15,7 +15,17 @@ from typing import TYPE_CHECKING
 
 from convtui.engine.errors import ConvtuiError
 from convtui.tui.session.between_pulls import BetweenPulls
-from convtui.tui.session.inspector.messages import Asked, Images, NoImages, Opened, Progress, Refused, Seen, Told, Wanted
+from convtui.tui.session.inspector.messages import (
+    Answer,
+    NoThumbnails,
+    Opened,
+    Progress,
+    Query,
+    Refusal,
+    Reply,
+    ThumbnailRequest,
+    Thumbnails,
+)
 from convtui.tui.session.inspector.nets import Net, Nets, TrainingEnded, Waiting
 
 if TYPE_CHECKING:
@@ -29,13 +39,13 @@ FIRST = "filters"
 """The view that is looked through first."""
 
 
-class Looking:
+class Inspector:
     """Answers the newest question, and shows the images that are wanted beside it; see the module."""
 
     def __init__(
         self,
         store: Callable[[], Store],
-        tell: Callable[[Told], object],
+        tell: Callable[[Reply], object],
         *,
         device: str = "auto",
         data_dir: Path | None = None,
@@ -50,33 +60,33 @@ class Looking:
         )
         self._nets = Nets(store, waiting, device=device, data_dir=data_dir, between_pulls=between_pulls)
         self._changed = threading.Condition()
-        self._next: tuple[Asked, bool] | None = None
-        self._wanted: Wanted | None = None
+        self._next: tuple[Query, bool] | None = None
+        self._wanted: ThumbnailRequest | None = None
         self._closing = False
         self._dropped = False
-        self._in_hand: Asked | Wanted | None = None
+        self._current: Query | ThumbnailRequest | None = None
         self._last_word = 0.0
         self._thread: threading.Thread | None = None
 
     # ----------------------------------------------------------------------------------------------- the screen's thread
 
-    def ask(self, asked: Asked, *, fresh: bool = False) -> None:
+    def ask(self, query: Query, *, fresh: bool = False) -> None:
         """Look at this instead of whatever was asked before; `fresh`: forget what was seen of this run."""
         with self._changed:
-            self._next = (asked, fresh)
+            self._next = (query, fresh)
             self._begin()
 
-    def want(self, wanted: Wanted) -> None:
+    def want(self, request: ThumbnailRequest) -> None:
         """Show these images instead of those that were wanted before."""
         with self._changed:
-            self._wanted = wanted
+            self._wanted = request
             self._begin()
 
     def drop(self) -> None:
         """Let go of what was asked and is not answered yet."""
         with self._changed:
             self._next = self._wanted = None
-            self._dropped = self._in_hand is not None
+            self._dropped = self._current is not None
 
     def close(self) -> None:
         """Let go of everything. What is being computed is cancelled, and not waited for."""
@@ -97,7 +107,7 @@ class Looking:
     def _work(self) -> None:
         while True:
             with self._changed:
-                self._in_hand = None
+                self._current = None
                 self._changed.wait_for(lambda: self._next is not None or self._wanted is not None or self._closing)
                 if self._closing:
                     break
@@ -105,30 +115,30 @@ class Looking:
                 fresh = False
                 # A look before the images beside it: these may first have to be loaded, and then nothing is seen for long.
                 if self._next is not None:
-                    (self._in_hand, fresh), self._next = self._next, None
+                    (self._current, fresh), self._next = self._next, None
                 else:
-                    self._in_hand, self._wanted = self._wanted, None
+                    self._current, self._wanted = self._wanted, None
             self._answer(fresh)
         self._nets.close()
 
     def _overtaken(self) -> bool:
-        newer = self._next if isinstance(self._in_hand, Asked) else self._next or self._wanted
+        newer = self._next if isinstance(self._current, Query) else self._next or self._wanted
         return self._closing or self._dropped or newer is not None
 
     def _answer(self, fresh: bool) -> None:
         from convtui.engine.lens.subject import Cancelled
 
-        in_hand = self._in_hand
-        assert in_hand is not None
+        current = self._current
+        assert current is not None
         try:
-            if isinstance(in_hand, Asked):
-                self._look(in_hand, fresh)
+            if isinstance(current, Query):
+                self._look(current, fresh)
             else:
-                self._show(in_hand)
+                self._show(current)
         except Cancelled:
             with self._changed:
-                if isinstance(in_hand, Wanted) and self._wanted is None and not self._dropped:
-                    self._wanted = in_hand  # a look came first; the images are wanted still
+                if isinstance(current, ThumbnailRequest) and self._wanted is None and not self._dropped:
+                    self._wanted = current  # a look came first; the images are wanted still
         except ConvtuiError as error:
             self._refuse(str(error))
         except Exception as error:
@@ -138,79 +148,79 @@ class Looking:
             self._refuse(f"{story}; the full story is in {log(error)}")
 
     def _refuse(self, reason: str) -> None:
-        in_hand = self._in_hand
-        assert in_hand is not None
-        self._say(Refused(in_hand, reason) if isinstance(in_hand, Asked) else NoImages(in_hand, reason))
+        current = self._current
+        assert current is not None
+        self._say(Refusal(current, reason) if isinstance(current, Query) else NoThumbnails(current, reason))
 
-    def _look(self, asked: Asked, fresh: bool) -> None:
-        if asked.run is None:
-            asked = replace(asked, run=self._nets.newest())
-        assert asked.run is not None
-        self._in_hand = asked
+    def _look(self, query: Query, fresh: bool) -> None:
+        if query.run is None:
+            query = replace(query, run=self._nets.newest())
+        assert query.run is not None
+        self._current = query
         if fresh:
-            self._nets.forget(asked.run)
+            self._nets.forget(query.run)
         try:
-            self._look_through(self._open(asked), asked)
+            self._look_through(self._open(query), query)
         except TrainingEnded:
-            self._nets.forget(asked.run)
-            self._look_through(self._open(asked), asked)
+            self._nets.forget(query.run)
+            self._look_through(self._open(query), query)
 
-    def _open(self, asked: Asked) -> Net:
-        assert asked.run is not None
-        if not self._nets.is_open(asked.run, asked.epoch):
-            self._word(f"opening run {asked.run}", now=True)
-        return self._nets.open(asked.run, asked.epoch)
+    def _open(self, query: Query) -> Net:
+        assert query.run is not None
+        if not self._nets.is_open(query.run, query.epoch):
+            self._word(f"opening run {query.run}", now=True)
+        return self._nets.open(query.run, query.epoch)
 
-    def _look_through(self, net: Net, asked: Asked) -> None:
+    def _look_through(self, net: Net, query: Query) -> None:
         from convtui.engine.lens.registry import view
 
-        if not asked.view:
-            fit = [name for name in (FIRST, *net.about.views) if net.about.unfit[name] is None]
-            asked = replace(asked, view=fit[0] if fit else FIRST)
-        self._in_hand = asked
-        self._say(Opened(asked, net.about))
-        chosen = view(asked.view)
-        options = chosen.make(dict(asked.options))
-        (results, of), step = net.answer((asked.view, asked.options), lambda subject: (chosen(subject, options), subject.title))
+        if not query.view:
+            fit = [name for name in (FIRST, *net.info.views) if net.info.why_not[name] is None]
+            query = replace(query, view=fit[0] if fit else FIRST)
+        self._current = query
+        self._say(Opened(query, net.info))
+        chosen = view(query.view)
+        options = chosen.make(dict(query.options))
+        (results, of), step = net.answer((query.view, query.options), lambda subject: (chosen(subject, options), subject.title))
         self._nets.trim(net)
-        self._say(Seen(asked, results, step, of))
+        self._say(Answer(query, results, step, of))
 
-    def _show(self, wanted: Wanted) -> None:
+    def _show(self, request: ThumbnailRequest) -> None:
         try:
-            self._show_of(self._nets.open(wanted.run, wanted.epoch), wanted)
+            self._show_of(self._nets.open(request.run, request.epoch), request)
         except TrainingEnded:
-            self._nets.forget(wanted.run)
-            self._show_of(self._nets.open(wanted.run, wanted.epoch), wanted)
+            self._nets.forget(request.run)
+            self._show_of(self._nets.open(request.run, request.epoch), request)
 
-    def _show_of(self, net: Net, wanted: Wanted) -> None:
-        (total, sheet, predictions), step = net.answer(wanted, lambda subject: _images(subject, wanted))
+    def _show_of(self, net: Net, request: ThumbnailRequest) -> None:
+        (total, sheet, predictions), step = net.answer(request, lambda subject: _images(subject, request))
         self._nets.trim(net)
-        self._say(Images(wanted, total, sheet, predictions, net.about.classes, step))
+        self._say(Thumbnails(request, total, sheet, predictions, net.info.classes, step))
 
     def _loading(self, what: str, done: int, total: int) -> None:
         from convtui.engine.lens.subject import Cancelled
 
-        if isinstance(self._in_hand, Wanted) and self._overtaken():
+        if isinstance(self._current, ThumbnailRequest) and self._overtaken():
             raise Cancelled  # the look may do without images
         self._word(f"{what}: {done:,} of {total:,}")
 
     def _word(self, text: str, *, now: bool = False) -> None:
         """Say how far a look is; may be called in the thread that trains, too."""
-        in_hand = self._in_hand
-        if isinstance(in_hand, Asked) and (now or time.monotonic() - self._last_word >= PROGRESS_SECONDS):
+        current = self._current
+        if isinstance(current, Query) and (now or time.monotonic() - self._last_word >= PROGRESS_SECONDS):
             self._last_word = time.monotonic()
-            self._say(Progress(in_hand, text))
+            self._say(Progress(current, text))
 
-    def _say(self, told: Told) -> None:
+    def _say(self, told: Reply) -> None:
         if not self._overtaken():
             self._tell(told)
 
 
-def _images(subject: Subject, wanted: Wanted) -> tuple[int, Sheet, list[Prediction]]:
+def _images(subject: Subject, request: ThumbnailRequest) -> tuple[int, Sheet, list[Prediction]]:
     from convtui.engine.lens.selection import numbered
     from convtui.engine.lens.tiles import image_sheet
 
-    split = subject.split(wanted.split)  # type: ignore[arg-type]
-    numbers = list(range(min(wanted.first, len(split)), min(wanted.first + wanted.count, len(split))))
+    split = subject.split(request.split)  # type: ignore[arg-type]
+    numbers = list(range(min(request.first, len(split)), min(request.first + request.count, len(split))))
     chosen = numbered(subject, split, numbers)
-    return len(split), image_sheet(subject, f"{wanted.split} images · {subject.title}", chosen), chosen.predictions
+    return len(split), image_sheet(subject, f"{request.split} images · {subject.title}", chosen), chosen.predictions
