@@ -44,8 +44,8 @@ def looking(session: Session) -> Iterator[tuple[Inspector, Collected]]:
     thread = Inspector(lambda: session.store, collected, device="cpu", between_pulls=session.between_pulls)
     yield thread, collected
     thread.close()
-    if thread._thread is not None:
-        thread._thread.join()
+    if thread.thread.is_alive():
+        thread.thread.join()
 
 
 def in_training(session: Session) -> int:

@@ -28,8 +28,12 @@ from convtui.engine.lens.subject import Cancelled, Prediction, Subject
 from convtui.engine.spec import RunSpec, changed, hyper, make
 from convtui.engine.store import Store
 from convtui.engine.training.recording import recorded
+from convtui.tui.app.look.controller import LookController
+from convtui.tui.app.look.export import command
+from convtui.tui.app.look.image_strip import ImageStrip
 from convtui.tui.app.look.layer_list import LayerList
 from convtui.tui.app.look.page import LookPage
+from convtui.tui.app.look.sheet_view import SheetView
 from convtui.tui.app.look.view_bar import ViewBar
 from convtui.tui.app.look.view_options import Toggle, ViewOptions
 from convtui.tui.app.look.words import way
@@ -45,7 +49,6 @@ from convtui.tui.session.inspector import (
     Reply,
     ThumbnailRequest,
     Thumbnails,
-    command,
     follow,
     in_words,
 )
@@ -126,8 +129,20 @@ class Alone(App[None]):
         return self.screen
 
     @property
+    def controller(self) -> LookController:
+        return self.page.controller
+
+    @property
+    def picture(self) -> SheetView:
+        return self.page.panes.picture
+
+    @property
+    def strip(self) -> ImageStrip:
+        return self.page.panes.strip
+
+    @property
     def results(self) -> list[Any]:
-        return list(self.page.picture.results)
+        return list(self.picture.results)
 
     def line(self, name: str) -> str:
         return str(self.page.query_one(f"#{name}", Static).render())
@@ -139,11 +154,11 @@ async def settled(pilot: Pilot[None], **wanted: str) -> Alone:
     assert isinstance(app, Alone)
 
     def met() -> bool:
-        asked = app.page._asked
+        asked = app.controller.query
         if asked is None or "busy" in app.page.query_one("#way").classes or not app.line("way"):
             return False
         options = dict(asked.options) | {"view": asked.view, "epoch": asked.epoch}
-        return all(options.get(name) == value for name, value in wanted.items()) and not app.page._looking._next  # type: ignore[union-attr]
+        return all(options.get(name) == value for name, value in wanted.items()) and not app.controller.is_waiting
 
     await until(pilot, met)
     return app
@@ -171,7 +186,7 @@ async def test_it_opens_the_newest_run_with_its_filters(stored: Path, subject: S
         assert rest not in screen_text(pilot), "the page says above which run it is"
         assert app.line("about").startswith("run 2 conv · epoch ◂ 2 of 2")
         (sheet,) = app.results
-        view = app.page.picture
+        view = app.picture
         for item in view.items:
             (segment,) = view.render_line(item.top).crop(item.left + 1, item.left + 2)
             assert segment.style is not None
@@ -198,8 +213,8 @@ async def test_views_and_layers_and_options_change_the_result(stored: Path, subj
         await pilot.press("right", "left", "right")
         app = await settled(pilot, view="filters")
         await pilot.press("down")
-        assert app.focused is app.page.picture
-        app.page._choose_view("activations")
+        assert app.focused is app.picture
+        app.controller.choose_view("activations")
         app = await settled(pilot, view="activations")
         assert as_json(app.results) == seen(subject, "activations")
         app.page.query_one(LayerList).focus()
@@ -207,7 +222,7 @@ async def test_views_and_layers_and_options_change_the_result(stored: Path, subj
         app = await settled(pilot, layer="act1")
         assert as_json(app.results) == seen(subject, "activations", layer="act1")
         await pilot.press("enter")
-        assert app.focused is app.page.picture
+        assert app.focused is app.picture
         options = app.page.query_one(ViewOptions)
         made = {child.name: child for child in options.query("*") if child.name}
         assert set(made) == {field.path for field in registry.view("activations").fields()} - {"layer"}
@@ -234,13 +249,13 @@ async def test_views_and_layers_and_options_change_the_result(stored: Path, subj
 async def test_the_layer_goes_along_to_another_view(stored: Path) -> None:
     async with Alone(stored, 2).run_test(size=(120, 36)) as pilot:
         app = await settled(pilot, view="filters")
-        app.page._choose_view("activations")
+        app.controller.choose_view("activations")
         await settled(pilot, view="activations")
         await pilot.press("full_stop")
         await settled(pilot, image="1")
         app.page.query_one(LayerList).highlighted = 1
         await settled(pilot, layer="conv1")
-        app.page._choose_view("saliency")
+        app.controller.choose_view("saliency")
         app = await settled(pilot, view="saliency", layer="conv1", image="1")
         assert "in #1" in app.results[0].title
 
@@ -250,11 +265,11 @@ async def test_an_unfit_view_says_why(stored: Path) -> None:
     async with Alone(stored, 1).run_test(size=(120, 36)) as pilot:
         app = await settled(pilot)
         assert "deconvnet" in app.page.query_one(ViewBar).unfit
-        app.page._choose_view("deconvnet")
+        app.controller.choose_view("deconvnet")
         app = await settled(pilot, view="deconvnet")
-        assert "no convolutional layer" in app.page.picture._message
-        assert "'saliency'" in app.page.picture._message
-        app.page._choose_view("confusion")
+        assert "no convolutional layer" in app.picture.message
+        assert "'saliency'" in app.picture.message
+        app.controller.choose_view("confusion")
         app = await settled(pilot, view="confusion")
         assert isinstance(app.results[0], Table)
 
@@ -267,7 +282,7 @@ async def test_enter_follows_and_backspace_returns(stored: Path, subject: Subjec
         app = await settled(pilot, view="deconvnet", layer="conv1", map="1")
         assert as_json(app.results) == seen(subject, "deconvnet", layer="conv1", map="1")
         assert app.line("way").endswith("filters › deconvnet conv1 map 1")
-        first = app.page.picture.target
+        first = app.picture.target
         assert first is not None
         await pilot.press("enter")
         app = await settled(pilot, view="deconvnet", image=str(first.image), row=str(first.row))
@@ -275,7 +290,7 @@ async def test_enter_follows_and_backspace_returns(stored: Path, subject: Subjec
         await settled(pilot, view="activations", image=str(first.image))
         await pilot.press("backspace", "backspace", "backspace")
         app = await settled(pilot, view="filters")
-        assert (app.page.picture.cursor, app.page._way) == (1, [])
+        assert (app.picture.cursor, app.controller.way) == (1, [])
         await pilot.press("backspace")
         app = await settled(pilot, view="filters")
 
@@ -284,13 +299,13 @@ async def test_enter_follows_and_backspace_returns(stored: Path, subject: Subjec
 async def test_a_row_of_the_confusion_leads_to_its_images(stored: Path, subject: Subject) -> None:
     async with Alone(stored, 2).run_test(size=(120, 36)) as pilot:
         app = await settled(pilot, view="filters")
-        app.page._choose_view("confusion")
+        app.controller.choose_view("confusion")
         await settled(pilot, view="confusion")
         await pilot.press("down", "down")
         await pilot.press("enter")
         app = await settled(pilot, view="confusion", label="2")
         assert as_json(app.results) == seen(subject, "confusion", label="2")
-        image = app.page.picture.target
+        image = app.picture.target
         assert image is not None
         await pilot.press("enter")
         await settled(pilot, view="activations", image=str(image.image))
@@ -311,7 +326,7 @@ async def test_epochs_and_images(stored: Path, subject: Subject) -> None:
         assert "no earlier weights" in app.told[-1]
         await pilot.press("right_square_bracket", "right_square_bracket")
         app = await settled(pilot, epoch="2")
-        app.page._choose_view("guided")
+        app.controller.choose_view("guided")
         await settled(pilot, view="guided")
         await pilot.press("full_stop", "comma", "comma")
         await settled(pilot, image="0")
@@ -339,8 +354,7 @@ async def test_the_copied_command_gives_the_same(
     async with Alone(stored, 2).run_test(size=(120, 36)) as pilot:
         await settled(pilot, view="filters")
         app = await settled(pilot)
-        page = app.page
-        page._ask(Query(2, "1", "activations", (("layer", "conv1"), ("label", "3"), ("count", "2"), ("before", "true"))))
+        app.controller.ask(Query(2, "1", "activations", (("layer", "conv1"), ("label", "3"), ("count", "2"), ("before", "true"))))
         app = await settled(pilot, view="activations", label="3")
         await pilot.press("y")
         expected, line = as_json(app.results), app.clipboard
@@ -362,7 +376,7 @@ async def test_errors_are_one_line_in_place_of_the_picture(stored: Path) -> None
         app.page.query_one("#options").query_one(Input).focus()
         await pilot.press("9", "9", "enter")
         app = await settled(pilot, map="99")
-        assert "has no map 99" in app.page.picture._message
+        assert "has no map 99" in app.picture.message
         assert not app.results
         assert app.page.query_one(ViewBar).chosen == "filters"
 
@@ -372,7 +386,7 @@ async def test_a_store_without_weights_says_what_to_do(tmp_path: Path) -> None:
     async with Alone(tmp_path / "empty.db").run_test(size=(80, 24)) as pilot:
         app = pilot.app
         assert isinstance(app, Alone)
-        await until(pilot, lambda: "train one" in app.page.picture._message)
+        await until(pilot, lambda: "train one" in app.picture.message)
         for key in ("p", "y", "v", "o", "L", "full_stop", "right_square_bracket", "R", "enter", "backspace", "j"):
             await pilot.press(key)
 
@@ -399,7 +413,7 @@ async def test_sides_fold_away_where_it_is_narrow(stored: Path) -> None:
         assert (left.display, right.display) == (False, True)
         await pilot.press("escape", "o")
         assert (left.display, right.display) == (False, False)
-        assert app.focused is app.page.picture
+        assert app.focused is app.picture
 
 
 @piloted
@@ -419,7 +433,7 @@ async def test_damaged_weights_are_passed_over_and_the_heading_says_so(tmp_path:
 
 def strip_text(app: Alone) -> list[str]:
     """The heading and the words below the images."""
-    strip = app.page.strip
+    strip = app.strip
     lines = [strip.render_line(y).text.strip() for y in range(strip.size.height)]
     return [lines[0], *lines[-2:]]
 
@@ -435,7 +449,7 @@ async def test_images_below_say_what_they_are_and_what_they_are_taken_for(stored
     async with Alone(stored, 2).run_test(size=(120, 36)) as pilot:
         app = await with_images(pilot)
         heading, first, second = strip_text(app)
-        shown = app.page.strip.shown
+        shown = app.strip.shown
         assert heading == f"test images 0 to {shown.stop - 1} of 50 · epoch 2"
         split = subject.split("test")
         told = subject.predictions(split.images, split.labels)
@@ -447,7 +461,7 @@ async def test_images_below_say_what_they_are_and_what_they_are_taken_for(stored
             for each in told[: shown.stop]
         ]
         assert second.split() == " ".join(words).split()
-        strip = app.page.strip
+        strip = app.strip
         # What is painted is the image itself: eight pixels, each a half cell.
         (segment,) = strip.render_line(1).crop(1, 2)
         assert segment.style is not None
@@ -460,9 +474,9 @@ async def test_images_below_say_what_they_are_and_what_they_are_taken_for(stored
 async def test_keys_of_the_images(stored: Path, subject: Subject) -> None:
     async with Alone(stored, 2).run_test(size=(120, 36)) as pilot:
         app = await with_images(pilot)
-        strip = app.page.strip
+        strip = app.strip
         await pilot.press("full_stop", "full_stop", "comma")
-        assert (strip.cursor, app.page._asked.view) == (1, "filters")  # type: ignore[union-attr]
+        assert (strip.cursor, app.controller.query.view) == (1, "filters")  # type: ignore[union-attr]
         await pilot.press("i")
         assert not strip.display
         await pilot.press("full_stop")
@@ -483,7 +497,7 @@ async def test_keys_of_the_images(stored: Path, subject: Subject) -> None:
         app = await settled(pilot, image="15")
         assert strip.chosen == 15
         await pilot.press("up")
-        assert app.focused is app.page.picture
+        assert app.focused is app.picture
         await pilot.press("backspace")
         await settled(pilot, view="filters")
 
@@ -497,22 +511,22 @@ async def test_a_click_on_an_image_chooses_it(stored: Path) -> None:
         await pilot.click("#strip", offset=(2, 0))
         await pilot.click("#strip", offset=(119, 3))
         app = await settled(pilot, image="3")
-        assert app.page.strip.cursor == 3
+        assert app.strip.cursor == 3
 
 
 @piloted
 async def test_the_images_are_of_the_split_that_is_looked_at(stored: Path) -> None:
     async with Alone(stored, 2).run_test(size=(120, 36)) as pilot:
         app = await with_images(pilot)
-        app.page._choose_view("activations")
+        app.controller.choose_view("activations")
         app = await settled(pilot, view="activations")
-        app.page._change(split="train")
+        app.controller.change(0, split="train")
         app = await settled(pilot, split="train")
         await until(pilot, lambda: strip_text(app)[0].startswith("train images 0 to 6 of 100"))
-        app.page._choose_view("filters")
+        app.controller.choose_view("filters")
         app = await settled(pilot, view="filters")
         assert strip_text(app)[0].startswith("train images")
-        app.page.strip.focus()
+        app.strip.focus()
         await pilot.press("right", "enter")
         await settled(pilot, view="activations", image="1", split="train")
 
@@ -521,10 +535,10 @@ async def test_the_images_are_of_the_split_that_is_looked_at(stored: Path) -> No
 async def test_the_image_of_the_picture_is_marked_and_the_cursor_on_it(stored: Path) -> None:
     async with Alone(stored, 2).run_test(size=(120, 36)) as pilot:
         app = await with_images(pilot)
-        app.page._ask(Query(2, view="guided", options=(("image", "misclassified"),)))
+        app.controller.ask(Query(2, view="guided", options=(("image", "misclassified"),)))
         app = await settled(pilot, view="guided")
         image = app.results[0].tiles[0].target.image
-        assert (app.page.strip.chosen, app.page.strip.cursor) == (image, image)
+        assert (app.strip.chosen, app.strip.cursor) == (image, image)
         await pilot.press("full_stop")
         await settled(pilot, image=str(image + 1))
 
@@ -533,10 +547,10 @@ async def test_the_image_of_the_picture_is_marked_and_the_cursor_on_it(stored: P
 async def test_the_confusion_leads_to_the_images_of_a_cell(stored: Path, subject: Subject) -> None:
     async with Alone(stored, 2).run_test(size=(80, 24)) as pilot:
         app = await settled(pilot, view="filters")
-        app.page._choose_view("confusion")
+        app.controller.choose_view("confusion")
         app = await settled(pilot, view="confusion")
         (table,) = app.results
-        view = app.page.picture
+        view = app.picture
         text = "\n".join(view.render_line(y).text for y in range(view.size.height))
         assert "left out" not in text
         assert all(name in text.split() for name in subject.classes)
@@ -563,8 +577,8 @@ async def test_outputs_of_a_net_of_squares_are_not_shown_as_percents(stored: Pat
         app = await with_images(pilot)
         images = fixed_images()
         outputs = [replace(told, kind="output") for told in images.predictions]
-        app.page.strip.renew()
-        app.page.strip.show(replace(images, predictions=outputs), "epoch 2")
+        app.strip.renew()
+        app.strip.show(replace(images, predictions=outputs), "epoch 2")
         heading, _, second = strip_text(app)
         assert heading.endswith("epoch 2 · outputs, not probabilities")
         assert second.split()[:5] == ["✗", "dog", "(0.64)", "✓", "0.64"]
@@ -616,12 +630,12 @@ def test_what_it_looks_like(
 
     async def show(pilot: Pilot[None]) -> None:
         app = await settled(pilot, view="filters")
-        app.page._choose_view("activations")
+        app.controller.choose_view("activations")
         app = await settled(pilot, view="activations")
         if size[1] > 30:
             await until(pilot, lambda: "loading" not in strip_text(app)[0])
-        app.page.strip.show(fixed_images(), "epoch 2")
-        app.page.picture.show([fixed] if what == "maps" else [a_confusion()], 5 if what == "maps" else 16)
+        app.strip.show(fixed_images(), "epoch 2")
+        app.picture.show([fixed] if what == "maps" else [a_confusion()], 5 if what == "maps" else 16)
         if colours == "light":
             app.theme = LIGHT.name
         await pilot.pause()
@@ -678,8 +692,13 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> dict[str, threading.Event]:
     return events
 
 
+def answered_step(app: Alone) -> int | None:
+    assert app.controller.answer is not None
+    return app.controller.answer.step
+
+
 @piloted
-async def test_a_page_that_nobody_sees_does_not_hold_a_training_up(tmp_path: Path, slow: dict[str, threading.Event]) -> None:
+async def test_a_page_that_is_not_on_screen_does_not_hold_a_training_up(tmp_path: Path, slow: dict[str, threading.Event]) -> None:
     app = Alone(tmp_path / "own.db")
     async with app.run_test(size=(120, 36)) as pilot:
         run = app.session.start(changed(spec(), {"training.epochs": 5000}), name="toy")
@@ -687,48 +706,48 @@ async def test_a_page_that_nobody_sees_does_not_hold_a_training_up(tmp_path: Pat
         app.open(run.id)
         await settled(pilot, view="filters")
         assert app.line("about").endswith("of 5000 epochs done · R shows it now")
-        step = app.page.seen.step if app.page.seen is not None else None
+        step = answered_step(app)
         assert step is not None
         await pilot.press("R")
-        await until(pilot, lambda: app.page.seen is not None and (app.page.seen.step or 0) > step)
+        await until(pilot, lambda: (answered_step(app) or 0) > step)
         await pilot.press("p")
-        await until(pilot, lambda: any(f"saved run1-filters-step{app.page.seen.step}.png" in told for told in app.told))  # type: ignore[union-attr]
-        page = app.page
-        page._choose_view("slow")
+        await until(pilot, lambda: any(f"saved run1-filters-step{answered_step(app)}.png" in told for told in app.told))
+        controller, page = app.controller, app.page
+        controller.choose_view("slow")
         await until(pilot, slow["begun"].is_set)
         await app.push_screen(Screen())
         await until(pilot, slow["cancelled"].is_set)
         slow["begun"].clear()
         await app.pop_screen()
         await until(pilot, slow["begun"].is_set)
-        page._choose_view("filters")
+        controller.choose_view("filters")
         await settled(pilot, view="filters")
         app.session.store.request(run.id, "stop")
         await until(pilot, lambda: not app.session.in_hand)
         page.store_changed()
         assert app.line("about").endswith("training has ended, R shows the last weights")
         await pilot.press("R")
-        await until(pilot, lambda: page.seen is not None and page.seen.step is None and not page._waits)
+        await until(pilot, lambda: answered_step(app) is None and not controller.is_waiting)
         assert "in training" not in app.line("about")
 
 
 @pytest.fixture
-def looking(stored: Path) -> Iterator[tuple[Inspector, Collected]]:
+def inspector(stored: Path) -> Iterator[tuple[Inspector, Collected]]:
     collected = Collected()
     with Store.open(stored) as store:
         thread = Inspector(lambda: store, collected, device="cpu")
         yield thread, collected
         thread.close()
-        if thread._thread is not None:
-            thread._thread.join()
+        if thread.thread.is_alive():
+            thread.thread.join()
 
 
 def is_seen(asked: Query) -> Callable[[Reply], bool]:
     return lambda told: isinstance(told, Answer) and told.query == asked
 
 
-def test_the_newest_request_wins(looking: tuple[Inspector, Collected], slow: dict[str, threading.Event]) -> None:
-    thread, collected = looking
+def test_the_newest_request_wins(inspector: tuple[Inspector, Collected], slow: dict[str, threading.Event]) -> None:
+    thread, collected = inspector
     first, last = Query(2, view="slow"), Query(2, view="slow", options=(("number", "3"),))
     thread.ask(first)
     assert slow["begun"].wait(30)
@@ -739,8 +758,8 @@ def test_the_newest_request_wins(looking: tuple[Inspector, Collected], slow: dic
     assert not any(isinstance(told, Answer | Refusal) and told.query == first for told in collected.told)
 
 
-def test_answers_are_kept_until_something_fresh_is_wanted(looking: tuple[Inspector, Collected]) -> None:
-    thread, collected = looking
+def test_answers_are_kept_until_something_fresh_is_wanted(inspector: tuple[Inspector, Collected]) -> None:
+    thread, collected = inspector
     asked = Query(2, view="activations", options=(("image", "random"),))
     found = []
     for fresh in (False, False, True):
@@ -754,9 +773,9 @@ def test_answers_are_kept_until_something_fresh_is_wanted(looking: tuple[Inspect
 
 
 def test_the_unexpected_is_logged_and_told_in_one_line(
-    looking: tuple[Inspector, Collected], slow: dict[str, threading.Event]
+    inspector: tuple[Inspector, Collected], slow: dict[str, threading.Event]
 ) -> None:
-    thread, collected = looking
+    thread, collected = inspector
     thread.ask(Query(2, view="slow", options=(("number", "13"),)))
     told = collected.wait(lambda told: isinstance(told, Refusal))
     assert isinstance(told, Refusal)
@@ -764,8 +783,8 @@ def test_the_unexpected_is_logged_and_told_in_one_line(
     assert "thirteen" in Path(told.reason.rpartition(" in ")[2]).read_text()
 
 
-def test_what_is_refused_is_told_in_words(looking: tuple[Inspector, Collected]) -> None:
-    thread, collected = looking
+def test_what_is_refused_is_told_in_words(inspector: tuple[Inspector, Collected]) -> None:
+    thread, collected = inspector
     for asked, words in (
         (Query(99), "99"),
         (Query(2, "7"), "keeps weights of epoch 0, 1, 2"),

@@ -59,10 +59,10 @@ async def test_every_view_of_a_diverged_net_says_something(stored: Path) -> None
     async with Alone(stored, 1).run_test(size=(120, 36)) as pilot:
         app = await settled(pilot, view="filters")
         for name in registry.views():
-            app.page._choose_view(name)
+            app.controller.choose_view(name)
             app = await settled(pilot, view=name)
-            assert app.results or "finite" in app.page.picture._message or "not a number" in app.page.picture._message, name
-            assert "full story" not in app.page.picture._message, name
+            assert app.results or "finite" in app.picture.message or "not a number" in app.picture.message, name
+            assert "full story" not in app.picture.message, name
         await until(pilot, lambda: "loading" not in strip_text(app)[0])
         assert strip_text(app)[2].split() == ["no", "number"] * 7
 
@@ -78,9 +78,9 @@ async def test_weights_that_cannot_be_read(stored: Path, damage: str) -> None:
     async with Alone(stored, 1).run_test(size=(120, 36)) as pilot:
         app = pilot.app
         assert isinstance(app, Alone)
-        await until(pilot, lambda: app.page.picture._is_error)
-        assert ".safetensors" in app.page.picture._message
-        assert "full story" not in app.page.picture._message
+        await until(pilot, lambda: app.picture.is_error)
+        assert ".safetensors" in app.picture.message
+        assert "full story" not in app.picture.message
         for key in ("R", "right_square_bracket", "left_square_bracket", "full_stop", "y", "p", "i", "enter", "v"):
             await pilot.press(key)
 
@@ -92,14 +92,14 @@ async def test_a_run_that_is_deleted_while_it_is_looked_at(stored: Path) -> None
         with Store.open(stored) as store:
             store.delete(1)
         app.page.store_changed()
-        app.page._choose_view("summary")
+        app.controller.choose_view("summary")
         app = await settled(pilot, view="summary")
         assert app.results, "what is in memory is shown still"
         await pilot.press("left_square_bracket")
-        await until(pilot, lambda: app.page.picture._is_error)
-        assert "no run" in app.page.picture._message
+        await until(pilot, lambda: app.picture.is_error)
+        assert "no run" in app.picture.message
         await pilot.press("R")
-        await until(pilot, lambda: app.page.picture._is_error)
+        await until(pilot, lambda: app.picture.is_error)
 
 
 @piloted
@@ -123,9 +123,9 @@ async def test_a_dataset_that_is_gone(stored: Path, tmp_path: Path) -> None:
         assert app.results
         await until(pilot, lambda: "pictures" in strip_text(app)[0])
         assert "#0" not in "".join(strip_text(app))
-        app.page._choose_view("confusion")
+        app.controller.choose_view("confusion")
         app = await settled(pilot, view="confusion")
-        assert str(folder) in app.page.picture._message
+        assert str(folder) in app.picture.message
 
 
 @piloted
@@ -139,12 +139,12 @@ async def test_a_person_in_a_hurry(stored: Path) -> None:
         for key in generator.choices(keys, k=200):
             app.simulate_key(key)
         app = await settled(pilot)
-        await until(pilot, lambda: not app.page._waits)
-        asked = app.page._asked
+        await until(pilot, lambda: not app.controller.is_waiting)
+        asked = app.controller.query
         assert asked is not None
         assert app.page.query_one(ViewBar).chosen == asked.view
-        assert bool(app.results) != bool(app.page.picture._message)
-        assert app.page.seen is None or app.page.seen.query == asked
+        assert bool(app.results) != bool(app.picture.message)
+        assert app.controller.answer is None or app.controller.answer.query == asked
 
 
 @piloted
@@ -152,10 +152,10 @@ async def test_every_size(stored: Path) -> None:
     async with Alone(stored, 1).run_test(size=(120, 36)) as pilot:
         app = await settled(pilot, view="filters")
         for name in ("activations", "confusion", "statistics"):
-            app.page._choose_view(name)
+            app.controller.choose_view(name)
             app = await settled(pilot, view=name)
             for size in ((200, 60), (80, 24), (60, 18), (61, 200), (500, 18), (20, 5), (1, 1), (120, 36)):
                 await pilot.resize_terminal(*size)
                 await pilot.press("i")
                 await pilot.pause()
-        await until(pilot, lambda: not app.page._waits)
+        await until(pilot, lambda: not app.controller.is_waiting)

@@ -1,57 +1,41 @@
-"""What is taken away from the page Look: a picture in a file, a line for a shell."""
+"""What is taken away from the page Look: a picture in a file with a name that says what it is, a line for a shell."""
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from textual import work
-
-from convtui.engine.errors import ConvtuiError
-from convtui.tui.app.look.panes import Panes
-from convtui.tui.render.text import clean
-from convtui.tui.session.inspector import Answer, Query, command, file_name
-
-if TYPE_CHECKING:
-    from convtui.engine.figures.figure import Result
+from convtui.tui.session.inspector import Answer, Query
 
 
-class Keeping(Panes):
-    """The keys that keep what is seen."""
+def save_picture(answer: Answer) -> Path:
+    """Draw it into a new file in the working directory; slow, for a thread. Raises ConvtuiError where that cannot be written."""
+    from convtui.engine.figures.saving import save
 
-    @property
-    def asked(self) -> Query | None:
-        """What is looked at."""
-        raise NotImplementedError
+    path = file_name(answer.query, answer.step)
+    save(list(answer.results), path)
+    return path
 
-    @property
-    def seen(self) -> Answer | None:
-        """The newest answer."""
-        raise NotImplementedError
 
-    def action_copy(self) -> None:
-        """Put the line that shows the same in a shell on the clipboard, and show it."""
-        if self.asked is None or self.asked.run is None or not self.asked.view:
-            return
-        session = self.session
-        line = command(self.asked, store=session.path, device=session.device, data_dir=session.data_dir)
-        self.app.copy_to_clipboard(line)
-        later = self.seen is not None and self.seen.step is not None
-        title = "copied; it shows the newest weights on disk, not those in training" if later else "copied"
-        self.notify(clean(line), title=title, markup=False, timeout=8)
+def command(query: Query, *, store: Path, device: str, data_dir: Path | None) -> str:
+    """The line that shows the same in a shell."""
+    shortcuts = {"layer": "--layer", "map": "--map", "image": "--image", "label": "--class"}
+    words = ["convtui", "look", query.view, str(query.run)]
+    told = [] if query.epoch == "last" else [("--epoch", query.epoch)]
+    told += [(shortcuts[name], value) for name, value in query.options if name in shortcuts]
+    told += [("--opt", f"{name}={value}") for name, value in query.options if name not in shortcuts]
+    told += [("--device", device)] if device != "auto" else []
+    told += [("--store", str(store))] + ([("--data-dir", str(data_dir))] if data_dir is not None else [])
+    for name, value in told:
+        words += [f"{name}={value}"] if value.startswith("-") else [name, value]
+    return shlex.join(words)
 
-    def action_save(self) -> None:
-        """Save what is seen as a picture in the working directory."""
-        if self.seen is not None and self.picture.results:
-            self._save(list(self.picture.results), file_name(self.seen.query, self.seen.step))
 
-    @work(thread=True, group="saving")
-    def _save(self, results: list[Result], path: Path) -> None:
-        from convtui.engine.figures.saving import save
-
-        try:
-            save(results, path)
-        except ConvtuiError as error:
-            self.app.call_from_thread(self.notify, str(error), severity="error", markup=False)
-        else:
-            self.app.call_from_thread(self.notify, f"saved {path}", markup=False)
+def file_name(query: Query, step: int | None = None) -> Path:
+    """A name that says what it is, and that no file has yet."""
+    said = [value for name, value in query.options if name in ("layer", "map", "image", "label", "predicted")]
+    when = [f"step{step}"] if step is not None else [] if query.epoch == "last" else [f"epoch{query.epoch}"]
+    parts = (f"run{query.run}", query.view, *said, *when)
+    stem = "-".join("".join(c if c.isalnum() else "_" for c in Path(part).stem) for part in parts)
+    numbered = (Path(f"{stem}{f'-{number}' if number else ''}.png") for number in range(10_000))
+    return next(path for path in numbered if not path.exists())

@@ -2,30 +2,45 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Iterable
+from typing import ClassVar
 
-from textual import on
+from textual import on, work
 from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.widget import Widget
 
-from convtui.tui.app.look.controller import Asking, Step
+from convtui.engine.errors import ConvtuiError
+from convtui.tui.app.look.controller import LookController
+from convtui.tui.app.look.export import command, save_picture
 from convtui.tui.app.look.image_strip import ImageStrip
 from convtui.tui.app.look.layer_list import LayerList
+from convtui.tui.app.look.panes import Panes
 from convtui.tui.app.look.sheet_view import SheetView
 from convtui.tui.app.look.view_bar import ViewBar
 from convtui.tui.app.look.view_options import ViewOptions
-from convtui.tui.session.inspector import Query, follow
+from convtui.tui.app.look.words import heading, image_of, way
+from convtui.tui.app.page import Page
+from convtui.tui.render.text import clean
+from convtui.tui.session.inspector import (
+    Answer,
+    Inspector,
+    NoThumbnails,
+    Opened,
+    Progress,
+    Query,
+    Refusal,
+    Reply,
+    Thumbnails,
+    in_words,
+)
+from convtui.tui.session.session import Session
 
-if TYPE_CHECKING:
-    from convtui.engine.figures.figure import Target
-
-GOES_ALONG = ("layer", "split", "image")
-"""Options that say what is looked at: another view is asked for the same, where it can be."""
 PANES = Binding.Group("Panes", compact=True)
 
 
-class LookPage(Asking):
-    """Layers at the left, views on top, the result in the middle, the view's options at the right, images below."""
+class LookPage(Page):
+    """One net: its layers, what a view shows of it, and images that it judges."""
 
     NAME = "look"
     CSS_PATH = "page.tcss"
@@ -46,111 +61,216 @@ class LookPage(Asking):
         Binding("escape", "to_picture", "To the picture", show=False),
     ]
 
+    class Heard(Message):
+        """The inspector has said something."""
+
+        def __init__(self, reply: Reply) -> None:
+            super().__init__()
+            self.reply = reply
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self.panes = Panes()
+        self.controller = LookController(session, self._ask)
+        self.inspector = Inspector(
+            lambda: session.store,
+            lambda reply: self.post_message(self.Heard(reply)),
+            device=session.device,
+            data_dir=session.data_dir,
+            between_pulls=session.between_pulls,
+        )
+
+    def body(self) -> Iterable[Widget]:
+        """All of it is in the panes."""
+        yield self.panes
+
+    def on_unmount(self) -> None:
+        """Nothing is looked at any more."""
+        self.inspector.close()
+
+    def store_changed(self) -> None:
+        """Open the run that is meant now; tell of newer weights."""
+        newer = self.controller.newer
+        if opening := self.controller.store_changed():
+            self.panes.picture.say(opening)
+        elif newer != self.controller.newer:
+            self._show_controls()
+
+    def on_screen_suspend(self) -> None:
+        """A net in training stands still while it is looked at: not for a page that is not on screen."""
+        if self.controller.info is not None and self.controller.info.in_training:
+            self.inspector.drop()
+
+    def on_screen_resume(self) -> None:
+        """What was dropped is wanted again."""
+        if self.controller.is_waiting:
+            self.controller.ask_again(self.controller.cursor)
+        self.panes.strip.ask_again()
+
+    def _ask(self, query: Query, fresh: bool) -> None:
+        self.inspector.ask(query, fresh=fresh)
+        self._show_controls()
+
+    def _tell(self, why_not: str) -> None:
+        if why_not:
+            self.notify(why_not)
+
     # ------------------------------------------------------------------------------------------------------ choosing
 
     @on(ViewBar.Chosen)
     def _view_chosen(self, event: ViewBar.Chosen) -> None:
-        self._choose_view(event.name)
+        self.controller.choose_view(event.name)
 
     @on(LayerList.Chosen)
     def _layer_chosen(self, event: LayerList.Chosen) -> None:
-        if self._about is not None and self._asked is not None and self._has("layer"):
-            # A map is one of the layer that was looked at before.
-            gone = {name: None for name in ("map", "row", "column") if self._asked.option(name) is not None}
-            self._change(layer=event.layer, **gone)
+        self.controller.choose_layer(event.layer, self.panes.picture.cursor)
 
     @on(ViewOptions.Changed)
     def _option_changed(self, event: ViewOptions.Changed) -> None:
-        if self._asked is not None and event.view == self._asked.view:
-            self._change(**{event.name: event.value})
-
-    def _choose_view(self, name: str) -> None:
-        about, asked = self._about, self._asked
-        if about is None or asked is None or name == asked.view:
-            return
-        before = self._remembered.get(name, Query(asked.run, view=name))
-        fields = [field.path for field in about.views[name].fields()]
-        along = {option: asked.option(option) for option in GOES_ALONG if option in fields and self._has(option)}
-        self._ask(Query(asked.run, asked.epoch, name, before.having(**along)))
-
-    def action_view(self, by: int) -> None:
-        """The next view, or the one before."""
-        self.query_one(ViewBar).action_step(by)
-
-    def action_epoch(self, by: int) -> None:
-        """Weights of a later epoch or an earlier one, as far as they were kept; after the last those in training."""
-        about, asked = self._about, self._asked
-        if about is None or asked is None or about.epoch is None:
-            return
-        at_end = about.in_training and asked.epoch == "last"
-        here = int(asked.epoch) if asked.epoch.isdigit() else about.epoch + at_end
-        there = [epoch for epoch in about.epochs if (epoch - here) * by > 0]
-        if there:
-            epoch = str(min(there) if by > 0 else max(there))
-        elif by > 0 and asked.epoch.isdigit() and self.session.training == about.run:
-            epoch = "last"
-        else:
-            kept = ", ".join(map(str, about.epochs)) or "none"
-            self.notify(f"no {'later' if by > 0 else 'earlier'} weights: of run {about.run} those of epoch {kept} are kept")
-            return
-        self._ask(replace(asked, epoch=epoch), cursor=self.picture.cursor)
-
-    def action_again(self) -> None:
-        """Look once more: at a net in training as it is now, at the newest weights on disk, at another random image."""
-        if self._asked is not None:
-            self._ask(self._asked, cursor=self.picture.cursor, fresh=True)
+        if self.controller.query is not None and event.view == self.controller.query.view:
+            self.controller.change(self.panes.picture.cursor, **{event.name: event.value})
 
     @on(ImageStrip.Chosen)
     def _image_chosen(self, event: ImageStrip.Chosen) -> None:
-        from convtui.engine.figures.figure import Target
-
-        if self._asked is None or self._about is None:
-            return
-        if self._has("image"):
+        if self.controller.has("image"):
             self._choose_image(event.number)
         else:
-            split = None if self._split == "test" else self._split
-            self._follow(replace(self._asked, options=self._asked.having(split=split)), Target(image=event.number))
-
-    def action_image(self, by: int) -> None:
-        """The next image of the split, or the one before."""
-        if self._has("image"):
-            self._choose_image(self.strip.cursor + by)
-        elif self._asked is not None and self.strip.display:
-            self.strip.action_move(by)
-        elif self._asked is not None:
-            self.notify(f"{self._asked.view} is not about one image")
-
-    def _choose_image(self, number: int) -> None:
-        if number < 0 or self._asked is None:
-            return
-        self.strip.put(number, self.strip.chosen)
-        gone = {name: None for name in ("row", "column", "label") if self._asked.option(name) is not None}
-        self._change(image=str(self.strip.cursor), **gone)
-
-    # ------------------------------------------------------------------------------------------------------ following
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """There is a way back only where something was followed."""
-        return bool(self._way) if action == "back" else super().check_action(action, parameters)
+            self._tell(self.controller.open_image(event.number, self.panes.picture.cursor))
 
     @on(SheetView.Followed)
     def _followed(self) -> None:
-        if self._asked is not None:
-            self._follow(self._asked, self.picture.target)
-
-    def _follow(self, asked: Query, target: Target | None) -> None:
-        if self._about is None or self._asked is None:
-            return
-        there = None if target is None else follow(asked, target, self._about)
-        if there is None:
-            self.notify("this leads no further")
-            return
-        self._way.append(Step(self._asked, self.picture.cursor))
-        self._ask(there)
+        self._tell(self.controller.follow(self.panes.picture.target, self.panes.picture.cursor))
 
     def action_back(self) -> None:
         """To where something was followed from."""
-        if self._way:
-            step = self._way.pop()
-            self._ask(step.asked, cursor=step.cursor)
+        self.controller.back()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """There is a way back only where something was followed."""
+        return bool(self.controller.way) if action == "back" else super().check_action(action, parameters)
+
+    def action_view(self, by: int) -> None:
+        """The next view, or the one before."""
+        self.panes.view_bar.action_step(by)
+
+    def action_epoch(self, by: int) -> None:
+        """Weights of a later epoch, or of an earlier one."""
+        self._tell(self.controller.choose_epoch(by, self.panes.picture.cursor))
+
+    def action_again(self) -> None:
+        """Look once more: at a net in training as it is now, at the newest weights on disk, at another random image."""
+        self.controller.ask_again(self.panes.picture.cursor, fresh=True)
+
+    def action_image(self, by: int) -> None:
+        """The next image of the split, or the one before."""
+        strip, query = self.panes.strip, self.controller.query
+        if self.controller.has("image"):
+            self._choose_image(strip.cursor + by)
+        elif query is not None and strip.display:
+            strip.action_move(by)
+        elif query is not None:
+            self.notify(f"{query.view} is not about one image")
+
+    def _choose_image(self, number: int) -> None:
+        if number >= 0:
+            strip = self.panes.strip
+            strip.put(number, strip.chosen)
+            self.controller.choose_image(strip.cursor, self.panes.picture.cursor)
+
+    def action_fold(self, name: str) -> None:
+        """Bring a pane, or fold it away."""
+        self.panes.fold(name)
+
+    def action_to_picture(self) -> None:
+        """Give the picture the keys."""
+        self.panes.picture.focus()
+
+    # ------------------------------------------------------------------------------------------------- what is answered
+
+    @on(Heard)
+    def _hear(self, event: Heard) -> None:
+        reply, panes = event.reply, self.panes
+        if not self.controller.hear(reply):
+            return
+        if isinstance(reply, Answer | Refusal):
+            panes.picture.remove_class("outdated")
+        match reply:
+            case Progress():
+                self._tell_way(reply.text)
+                panes.picture.add_class("outdated")
+            case Opened():
+                self._show_controls()
+                self._tell_way("looking")
+            case Answer():
+                self._show(reply)
+                self._tell_way()
+            case Refusal():
+                panes.picture.say(clean(reply.reason), error=True)
+                self._tell_way()
+            case Thumbnails():
+                panes.strip.show(reply, self.controller.judged_by(reply))
+            case NoThumbnails():
+                panes.strip.refuse(reply.reason)
+
+    def _show(self, answer: Answer) -> None:
+        strip = self.panes.strip
+        self.panes.picture.show(answer.results, self.controller.cursor, answer.of)
+        image = image_of(answer.results)
+        strip.put(strip.cursor if image is None or image == strip.chosen else image, image)
+        if self.controller.images_outdated():
+            strip.renew()
+        self._show_controls()
+
+    def _show_controls(self) -> None:
+        self.refresh_bindings()
+        info, query, answer = self.controller.info, self.controller.query, self.controller.answer
+        if info is not None and query is not None:
+            step = answer.step if answer is not None else None
+            self.panes.show(info, query, heading(info, query, step, self.controller.newer))
+            if self.controller.other_images():
+                self.panes.strip.begin(f"{self.controller.split} images")
+
+    def _tell_way(self, doing: str = "") -> None:
+        """What is being done, or how one came here."""
+        self.query_one("#way").set_class(bool(doing), "busy")
+        looks = [step.query for step in self.controller.way]
+        if self.controller.query is not None:
+            self.panes.say("way", f"{doing} …" if doing else way([*looks, self.controller.query], self.size.width - 2))
+
+    @on(SheetView.Moved)
+    def _moved(self) -> None:
+        picture, info = self.panes.picture, self.controller.info
+        words = [picture.told, "" if info is None else clean(in_words(picture.target, info.classes, beside=picture.told))]
+        self.panes.say("at", " · ".join(filter(None, words)))
+
+    @on(ImageStrip.Lacking)
+    def _want_images(self, event: ImageStrip.Lacking) -> None:
+        if (request := self.controller.request(event.first, event.count)) is not None:
+            self.inspector.want(request)
+
+    # --------------------------------------------------------------------------------------------------- what is kept
+
+    def action_copy(self) -> None:
+        """Put the line that shows the same in a shell on the clipboard, and show it."""
+        query, answer, session = self.controller.query, self.controller.answer, self.session
+        if query is None or query.run is None or not query.view:
+            return
+        line = command(query, store=session.path, device=session.device, data_dir=session.data_dir)
+        self.app.copy_to_clipboard(line)
+        later = answer is not None and answer.step is not None
+        title = "copied; it shows the newest weights on disk, not those in training" if later else "copied"
+        self.notify(clean(line), title=title, markup=False, timeout=8)
+
+    def action_save(self) -> None:
+        """Save what is seen as a picture in the working directory."""
+        if self.controller.answer is not None and self.controller.answer.results:
+            self._save(self.controller.answer)
+
+    @work(thread=True, group="saving")
+    def _save(self, answer: Answer) -> None:
+        try:
+            path = save_picture(answer)
+        except ConvtuiError as error:
+            self.warn(str(error))
+        else:
+            self.call_later(self.notify, f"saved {path}", markup=False)

@@ -1,12 +1,12 @@
-"""What the page Look consists of, and which of it there is room for."""
+"""The panes of the page Look, and which of them there is room for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from textual import events
+from rich.text import Text
+from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.widget import Widget
 from textual.widgets import Static
 
 from convtui.tui.app.look.image_strip import ImageStrip
@@ -14,8 +14,9 @@ from convtui.tui.app.look.layer_list import LayerList
 from convtui.tui.app.look.sheet_view import SheetView
 from convtui.tui.app.look.view_bar import ViewBar
 from convtui.tui.app.look.view_options import ViewOptions
-from convtui.tui.app.page import Page
-from convtui.tui.session.session import Session
+
+if TYPE_CHECKING:
+    from convtui.tui.session.inspector import NetInfo, Query
 
 WIDE = 110
 """Columns from which the layers and the options stand beside the picture."""
@@ -23,69 +24,73 @@ TALL = 30
 """Rows from which the images stand below it."""
 
 
-class Panes(Page):
-    """The widgets, and the keys that fold them away."""
+class Panes(Vertical):
+    """Views on top; layers, the picture and the view's options in three columns; the images of a split and two lines below them."""
 
-    def __init__(self, session: Session) -> None:
-        super().__init__(session)
+    def __init__(self) -> None:
+        super().__init__()
+        self.view_bar = ViewBar(id="views")
+        self.layer_list = LayerList(id="layers")
+        self.picture = SheetView(id="picture")
+        self.options = ViewOptions(id="options")
+        self.strip = ImageStrip(id="strip")
         self._folded: dict[str, bool] = {}
         """Pane -> whether it is folded away, where a person has said so."""
 
-    def body(self) -> Iterable[Widget]:
-        """Three columns below two lines, the images of a split below them."""
+    def compose(self) -> ComposeResult:
         yield Static("", id="about")
-        yield ViewBar(id="views")
+        yield self.view_bar
         with Horizontal():
             with Vertical(id="left"):
                 yield Static("layers", classes="heading")
-                yield LayerList(id="layers")
+                yield self.layer_list
             with Vertical(id="middle"):
-                yield SheetView(id="picture")
+                yield self.picture
             with Vertical(id="right"):
                 yield Static("options", classes="heading")
-                yield ViewOptions(id="options")
-        yield ImageStrip(id="strip")
+                yield self.options
+        yield self.strip
         yield Static("", id="at")
         yield Static("", id="way")
 
-    @property
-    def picture(self) -> SheetView:
-        return self.query_one("#picture", SheetView)
-
-    @property
-    def strip(self) -> ImageStrip:
-        return self.query_one("#strip", ImageStrip)
-
     def on_mount(self) -> None:
         """The picture has the keys."""
+        self.picture.say("opening the store")
         self.picture.focus()
-        self._fold()
+        self._fit()
 
-    def on_resize(self, event: events.Resize) -> None:
+    def on_resize(self) -> None:
         """Where it is narrow the columns at the sides fold away, where it is low the images."""
-        self._fold()
+        self._fit()
 
-    def action_to_picture(self) -> None:
-        """Give the picture the keys."""
-        self.picture.focus()
+    def show(self, info: NetInfo, query: Query, heading: str) -> None:
+        """What can be chosen, and what is."""
+        self.say("about", heading)
+        self.view_bar.names = tuple(info.views)
+        self.view_bar.unfit = frozenset(name for name, reason in info.why_not.items() if reason is not None)
+        self.view_bar.chosen = query.view
+        self.layer_list.show(info.layers, query.option("layer"))
+        self.query_one("#left").styles.width = self.layer_list.wide + 4
+        if query.view in info.views:
+            self.run_worker(self.options.show(info.views[query.view], dict(query.options)), group="options")
 
-    def action_fold(self, name: str) -> None:
-        """Bring a pane, or fold it away."""
-        folded = self._folded[name] = not self.query_one(f"#{name}").has_class("folded")
-        if self.size.width < WIDE and not folded and name != "strip":
+    def say(self, line: str, text: str) -> None:
+        """Write a line: `about` at the top, `at` and `way` at the bottom."""
+        self.query_one(f"#{line}", Static).update(Text(text, no_wrap=True, overflow="ellipsis"))
+
+    def fold(self, name: str) -> None:
+        """Bring a pane and give it the keys, or fold it away: `left`, `right` or `strip`."""
+        pane = self.query_one(f"#{name}")
+        folded = self._folded[name] = not pane.has_class("folded")
+        if self.screen.size.width < WIDE and not folded and name != "strip":
             # There is room for one of them.
             self._folded["right" if name == "left" else "left"] = True
-        self._fold()
-        pane = self.query_one(f"#{name}")
-        keys = (
-            pane
-            if name == "strip"
-            else next(iter(pane.query("LayerList, ViewOptions Input, ViewOptions Select, ViewOptions Switch")), None)
-        )
-        (self.picture if folded or keys is None else keys).focus()
+        self._fit()
+        keys = [pane] if name == "strip" else pane.query("LayerList, ViewOptions Input, ViewOptions Select, ViewOptions Switch")
+        (self.picture if folded else next(iter(keys), self.picture)).focus()
 
-    def _fold(self) -> None:
-        narrow, low = self.size.width < WIDE, self.size.height < TALL
-        for name, tight in (("left", narrow), ("right", narrow), ("strip", low)):
+    def _fit(self) -> None:
+        width, height = self.screen.size
+        for name, tight in (("left", width < WIDE), ("right", width < WIDE), ("strip", height < TALL)):
             self.query_one(f"#{name}").set_class(self._folded.get(name, tight), "folded")
-        self.strip.fit_to(self.size.height)
+        self.strip.fit_to(height)

@@ -79,7 +79,7 @@ class SheetView(ScrollView, can_focus=True):
         self._drawing: Drawing | None = None
         self._drawn_for: tuple[int, int] | None = None
         self._strips: dict[int, Strip] = {}
-        self._message, self._is_error = "", False
+        self.message, self.is_error = "", False
         self._said = ""
 
     # ----------------------------------------------------------------------------------------------- what is shown
@@ -87,7 +87,7 @@ class SheetView(ScrollView, can_focus=True):
     def show(self, results: Sequence[Result], cursor: int = 0, said: str = "") -> None:
         """Draw these, with the cursor on the item of this number; `said` is what their titles end in and the page says already."""
         self.results, self.cursor, self._said = results, cursor, said
-        self._message = ""
+        self.message = ""
         self._draw()
         self.scroll_to(0, 0, animate=False)
         self._place_cursor(cursor)
@@ -95,7 +95,7 @@ class SheetView(ScrollView, can_focus=True):
     def say(self, text: str, *, error: bool = False) -> None:
         """Show a text in place of results."""
         self.results, self.cursor = (), 0
-        self._message, self._is_error = text, error
+        self.message, self.is_error = text, error
         self._draw()
         self.post_message(self.Moved(self))
 
@@ -152,8 +152,8 @@ class SheetView(ScrollView, can_focus=True):
         width = size.width - 2 * MARGIN
         if width > 0 and size.height > 0:
             self.colours: Colours = "none" if self.app.no_color else colours_of(self.app.console)
-            if self._message:
-                self._drawing = Drawing(wrapped(self._message, min(width, 90)), [])
+            if self.message:
+                self._drawing = Drawing(wrapped(self.message, min(width, 90)), [])
             elif self.results:
                 ending = f" · {self._said}"
                 results = [replace(result, title=result.title.removesuffix(ending)) for result in self.results]
@@ -189,8 +189,8 @@ class SheetView(ScrollView, can_focus=True):
             assert self._drawing is not None
             line = [Segment(" " * MARGIN), *segments(self._drawing.rows[number], self.colours)]
             strip = Strip(line)
-            if self._message:
-                name = "sheet-view--error" if self._is_error else "sheet-view--message"
+            if self.message:
+                name = "sheet-view--error" if self.is_error else "sheet-view--message"
                 strip = strip.apply_style(self.get_component_rich_style(name, partial=True))
             self._strips[number] = strip
         return self._strips[number]

@@ -14,7 +14,6 @@ from convtui.tui.session.inspector.messages import (
     ThumbnailRequest,
     Thumbnails,
 )
-from convtui.tui.session.inspector.shell_line import command, file_name
 from convtui.tui.session.inspector.thread import Inspector
 
 __all__ = [
@@ -30,8 +29,6 @@ __all__ = [
     "Reply",
     "ThumbnailRequest",
     "Thumbnails",
-    "command",
-    "file_name",
     "follow",
     "in_words",
 ]

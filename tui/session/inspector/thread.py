@@ -66,7 +66,7 @@ class Inspector:
         self._dropped = False
         self._current: Query | ThumbnailRequest | None = None
         self._last_word = 0.0
-        self._thread: threading.Thread | None = None
+        self.thread = threading.Thread(target=self._work, name="inspector", daemon=True)
 
     # ----------------------------------------------------------------------------------------------- the screen's thread
 
@@ -97,9 +97,8 @@ class Inspector:
     def _begin(self) -> None:
         if self._closing:
             return
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="looking", daemon=True)
-            self._thread.start()
+        if not self.thread.is_alive():
+            self.thread.start()
         self._changed.notify_all()
 
     # ------------------------------------------------------------------------------------------------- the thread itself

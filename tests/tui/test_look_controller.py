@@ -1,0 +1,162 @@
+"""What Look asks and remembers, without a screen: the nets and their answers are made up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from convtui.engine.figures.figure import Target
+from convtui.engine.lens.registry import views
+from convtui.tui.app.look.controller import LookController
+from convtui.tui.session.inspector import Answer, Layer, NetInfo, NoThumbnails, Opened, Progress, Query, Refusal
+from convtui.tui.session.session import Session
+
+LAYERS = [Layer("conv1", "4×8×8", True), Layer("output", "10", False)]
+
+
+class Look(LookController):
+    """A controller whose questions are answered by hand."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session, lambda query, fresh: self.asked.append((query, fresh)))
+        self.asked: list[tuple[Query, bool]] = []
+
+    @property
+    def newest(self) -> Query:
+        return self.asked[-1][0]
+
+    def answered(self, *, step: int | None = None, in_training: bool = False) -> None:
+        """The newest question, by run 2 where it names none, and by the view `filters`."""
+        query = replace(self.newest, run=self.newest.run or 2, view=self.newest.view or "filters")
+        info = NetInfo(
+            query.run or 2, "toy", 4, 3, [1, 3], LAYERS, ("cat", "dog"), views(), dict.fromkeys(views()), in_training=in_training
+        )
+        assert self.hear(Opened(query, info))
+        assert self.hear(Answer(query, (), step))
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Iterator[Session]:
+    session = Session(tmp_path / "store.db", device="cpu")
+    session.open()
+    yield session
+    session.close()
+
+
+@pytest.fixture
+def look(session: Session) -> Look:
+    controller = Look(session)
+    controller.store_changed()
+    controller.answered()
+    return controller
+
+
+def test_the_newest_run_is_opened_and_then_the_one_that_is_chosen(session: Session) -> None:
+    look = Look(session)
+    assert look.store_changed() == "opening the newest run with weights"
+    look.answered()
+    assert (look.query, look.is_waiting) == (Query(2, view="filters"), False)
+    look.choose_view("confusion")
+    session.run_id = 5
+    assert look.store_changed() == "opening run 5"
+    assert look.newest == Query(5, view="confusion")
+    assert look.answer is None
+
+
+def test_what_is_refused_before_a_net_is_open_is_asked_again_once_the_store_changes(session: Session) -> None:
+    look = Look(session)
+    look.store_changed()
+    assert look.hear(Refusal(look.newest, "no run has weights"))
+    for _ in range(2):
+        assert look.store_changed() == ""
+    assert look.asked == 2 * [(Query(None), False)], "the second time it waits for the answer"
+
+
+def test_replies_to_what_is_asked_no_more_are_not_heard(look: Look) -> None:
+    before = look.newest
+    look.choose_view("summary")
+    assert not look.hear(Answer(replace(before, run=2, view="filters"), ()))
+    assert look.hear(Progress(look.newest, "images 1 of 2"))
+    assert look.is_waiting
+
+
+def test_following_leads_back_to_where_it_began_with_its_cursor(look: Look) -> None:
+    assert look.follow(Target("conv1", 3), 7) == ""
+    look.answered()
+    assert (look.newest.view, look.newest.option("map")) == ("deconvnet", "3")
+    assert look.follow(None, 0) == look.follow(Target(), 0) == "this leads no further"
+    look.back()
+    assert (look.newest, look.cursor, look.way) == (Query(2, view="filters"), 7, [])
+    count = len(look.asked)
+    look.back()
+    assert len(look.asked) == count
+
+
+def test_a_view_is_asked_as_it_was_last_for_the_layer_that_is_looked_at_now(look: Look) -> None:
+    look.choose_view("activations")
+    look.answered()
+    look.change(0, before="true", layer="conv1", map="2")
+    look.answered()
+    look.choose_layer("output", 4)
+    assert dict(look.newest.options) == {"before": "true", "layer": "output"}, "the map was one of conv1"
+    assert look.cursor == 4
+    look.answered()
+    look.choose_view("saliency")
+    assert dict(look.newest.options) == {"layer": "output"}
+    look.answered()
+    look.choose_layer("conv1", 0)
+    look.answered()
+    look.choose_view("activations")
+    assert dict(look.newest.options) == {"before": "true", "layer": "conv1"}
+
+
+def test_epochs_are_those_that_were_kept(look: Look) -> None:
+    look.choose_epoch(-1, 2)
+    assert (look.newest.epoch, look.cursor) == ("1", 2)
+    look.answered()
+    assert look.choose_epoch(-1, 0) == "no earlier weights: of run 2 those of epoch 1, 3 are kept"
+    look.choose_epoch(1, 0)
+    look.answered()
+    assert look.newest.epoch == "3"
+    assert look.choose_epoch(1, 0).startswith("no later weights")
+
+
+def test_an_image_is_followed_with_the_split_that_it_is_of(look: Look) -> None:
+    look.choose_view("activations")
+    look.answered()
+    look.change(0, split="train")
+    look.answered()
+    assert look.other_images()
+    assert not look.other_images()
+    look.choose_view("filters")
+    look.answered()
+    look.open_image(4, 0)
+    assert (look.newest.view, look.newest.option("image"), look.newest.option("split")) == ("activations", "4", "train")
+
+
+def test_thumbnails_of_other_weights_are_not_shown(look: Look) -> None:
+    assert look.request(0, 32) is None, "no images are shown yet"
+    assert look.other_images()
+    first = look.request(0, 32)
+    assert first is not None
+    assert look.hear(NoThumbnails(first, "gone"))
+    look.choose_epoch(-1, 0)
+    look.answered()
+    assert look.other_images()
+    assert not look.hear(NoThumbnails(first, "gone"))
+
+
+def test_thumbnails_are_out_of_date_once_the_net_is_seen_at_a_later_step(look: Look) -> None:
+    look.ask_again(0, fresh=True)
+    assert look.asked[-1][1]
+    look.answered(step=10, in_training=True)
+    assert look.other_images()
+    assert look.images_outdated()
+    assert not look.images_outdated()
+    request = look.request(0, 32)
+    assert request is not None
+    assert request.since == 10
+    assert look.newer == "training has ended, R shows the last weights"
