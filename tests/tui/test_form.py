@@ -7,7 +7,7 @@ import pytest
 from convtui.engine.presets import preset
 from convtui.engine.spec import changed, hyperparameters
 from convtui.tui.app.new.draft import Draft
-from convtui.tui.app.new.fields import items
+from convtui.tui.app.new.fields import fields
 
 BASE = preset("lenet5").spec
 
@@ -17,7 +17,7 @@ def draft() -> Draft:
 
 
 def test_every_hyperparameter_has_a_row_with_its_help() -> None:
-    rows = {item.key: item for item in items()}
+    rows = {field.key: field for field in fields()}
     assert list(rows) == [parameter.path for parameter in hyperparameters()]
     for parameter in hyperparameters():
         assert rows[parameter.path].help == parameter.help

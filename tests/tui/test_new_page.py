@@ -95,12 +95,12 @@ def test_every_row_shows_its_value_and_an_input_takes_it_back(tmp_path: Path) ->
     async def steps(_app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
         spec = page.form.draft.spec
         for row in page.form.rows:
-            assert "." not in row.item.key or row.shown.text == page.form.draft.text(row.item.key)
-            if row.item.key in ("model.conv_blocks", "data.source", "optimiser.learning_rate", "training.steps"):
-                await to(page, row.item.key, pilot)
+            assert "." not in row.field.key or row.shown.text == page.form.draft.text(row.field.key)
+            if row.field.key in ("model.conv_blocks", "data.source", "optimiser.learning_rate", "training.steps"):
+                await to(page, row.field.key, pilot)
                 await pilot.press("enter")
                 assert row.editor is not None
-                assert row.editor.value == page.form.draft.text(row.item.key)
+                assert row.editor.value == page.form.draft.text(row.field.key)
                 row.editor.value += "0"
                 row.editor.value = row.editor.value[:-1]
                 await pilot.press("enter")
@@ -214,7 +214,7 @@ def test_finding_a_setting_by_words_of_its_help(tmp_path: Path) -> None:
     async def steps(_app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
         every = len(page.form.rows)
         await pilot.press("slash", *"held out")
-        assert [row.item.key for row in page.form.rows] == ["data.validation_fraction"]
+        assert [row.field.key for row in page.form.rows] == ["data.validation_fraction"]
         await pilot.press("enter", "enter")
         assert page.form.of("data.validation_fraction").editor is not None
         await pilot.press("escape", "escape")
@@ -334,7 +334,7 @@ def test_trials(tmp_path: Path, key: str, line: str, words: str, monkeypatch: py
         page.form.put("data.batch_size", "25")
         await pilot.press(key)
         await until(pilot, lambda: words in said(page, line))
-        await until(pilot, lambda: not page.trying.asked)
+        await until(pilot, lambda: not page.trials.asked)
         page.form.put("data.size", "9")
         await pilot.pause()
         assert said(page, line) == ""
@@ -407,7 +407,7 @@ def test_a_trial_gives_way_to_a_run_and_none_begins_beside_it(tmp_path: Path, mo
         for key in "tbr":
             await pilot.press(key)
             assert "a run is in training here" in said(page, "#trial")
-        page._time(page.panel.facts)
+        page.trials.time_unasked(page.form.draft.spec)
         assert said(page, "#speed") == ""
         app.session.stop()
 

@@ -13,7 +13,7 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input
 
-from convtui.tui.app.new.fields import Item
+from convtui.tui.app.new.fields import Field
 from convtui.tui.render.text import clean
 
 LABEL = 22
@@ -64,9 +64,9 @@ class FieldRow(Widget):
         def control(self) -> FieldRow:
             return self.row
 
-    def __init__(self, item: Item) -> None:
-        super().__init__(classes="block" if item.blocks else "")
-        self.item = item
+    def __init__(self, field: Field) -> None:
+        super().__init__(classes="block" if field.blocks else "")
+        self.field = field
         self.shown = Shown("")
 
     def show(self, shown: Shown) -> None:
@@ -81,17 +81,17 @@ class FieldRow(Widget):
         """The row without its input."""
         shown, room = self.shown, max(1, min(WIDEST, self.size.width - LABEL - 3))
         mark = ("✗ ", "$text-error") if shown.why else ("● ", "$text-warning") if shown.was is not None else ("  ", "")
-        arrow = "  " if self.item.kind == "text" else "▸ "
+        arrow = "  " if self.field.kind == "text" else "▸ "
         value = "$text-error" if shown.why else "bold" if shown.was is not None else ""
         lines = self._lines()
-        unit = f" {self.item.unit}" if len(lines) == 1 and self.item.unit and shown.text != "none" else ""
+        unit = f" {self.field.unit}" if len(lines) == 1 and self.field.unit and shown.text != "none" else ""
         was = "" if shown.was is None else f"was {clean(shown.was)}"
         left = max(0, room - Content(lines[0]).cell_length - len(unit) - 2)
         told = Content(was).truncate(left, ellipsis=True) if left > 6 else Content("")
         gap = max(0, room - Content(lines[0]).cell_length - len(unit) - told.cell_length)
         first = Content.assemble(
             mark,
-            (f"{self.item.label[: LABEL - 2]:<{LABEL - 2}}", ""),
+            (f"{self.field.label[: LABEL - 2]:<{LABEL - 2}}", ""),
             (arrow, "$text-accent"),
             Content(lines[0]).truncate(room, ellipsis=True).stylize(value) if lines[0] else (clean(shown.ghost), "dim"),
             (unit, "dim"),
@@ -103,7 +103,7 @@ class FieldRow(Widget):
 
     def _lines(self) -> list[str]:
         text = clean(self.shown.text)
-        return [part.strip() for part in text.split(",") if part.strip()] or [""] if self.item.blocks else [text]
+        return [part.strip() for part in text.split(",") if part.strip()] or [""] if self.field.blocks else [text]
 
     @property
     def editor(self) -> Input | None:

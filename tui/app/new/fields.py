@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class Field:
     """What a row is for."""
 
     key: str
@@ -33,18 +33,18 @@ class Item:
         return all(word in text for word in words.lower().split())
 
 
-def items() -> Iterator[Item]:
+def fields() -> Iterator[Field]:
     """A row for every hyperparameter."""
     from convtui.engine.spec import hyperparameters
 
     for parameter in hyperparameters():
-        yield _item(parameter)
+        yield _field(parameter)
 
 
-def _item(parameter: Hyperparameter) -> Item:
+def _field(parameter: Hyperparameter) -> Field:
     group, _, name = parameter.path.rpartition(".")
     choices = parameter.choices or (("false", "true") if parameter.kind is bool else ())
-    return Item(
+    return Field(
         key=parameter.path,
         label=name.replace("_", " "),
         group=group,

@@ -18,7 +18,7 @@ from textual.widgets import Input, Static
 from convtui.tui.app.dialogs.menu import Menu
 from convtui.tui.app.new.draft import Before, Draft
 from convtui.tui.app.new.field_row import LABEL, FieldRow, Shown
-from convtui.tui.app.new.fields import Item, items
+from convtui.tui.app.new.fields import Field, fields
 from convtui.tui.render.text import clean
 
 
@@ -30,7 +30,7 @@ class Rows(VerticalScroll, can_focus=True, inherit_bindings=False):
         heading: Static | None = None
         for child in self.children:
             if isinstance(child, FieldRow):
-                child.display = child.item.matches(words)
+                child.display = child.field.matches(words)
                 if heading is not None and child.display:
                     heading.display = True
             elif isinstance(child, Static):
@@ -77,11 +77,11 @@ class Form(Vertical):
             super().__init__()
             self.row = row
 
-    def __init__(self, draft: Draft, own: Iterable[Item] = ()) -> None:
+    def __init__(self, draft: Draft, own: Iterable[Field] = ()) -> None:
         super().__init__()
         self.draft = draft
-        self.items = [*own, *items()]
-        self.texts: dict[str, str] = {item.key: "" for item in self.items if "." not in item.key}
+        self.fields = [*own, *fields()]
+        self.texts: dict[str, str] = {field.key: "" for field in self.fields if "." not in field.key}
         """What stands in the page's own rows."""
         self._before: tuple[Before, dict[str, str]] | None = None
         """What to go back to where an edit is given up."""
@@ -90,11 +90,11 @@ class Form(Vertical):
     def compose(self) -> ComposeResult:
         yield Input(placeholder="find a setting: words of its name or help; esc ends", compact=True, id="find")
         with Rows():
-            for group, rows in groupby(self.items, key=lambda item: item.group):
+            for group, rows in groupby(self.fields, key=lambda field: field.group):
                 if group:
                     yield Static(f"─ {group} {'─' * 200}", classes="group", markup=False)
-                for item in rows:
-                    yield FieldRow(item)
+                for field in rows:
+                    yield FieldRow(field)
         yield Static(id="about")
 
     def on_mount(self) -> None:
@@ -129,13 +129,13 @@ class Form(Vertical):
 
     def of(self, key: str) -> FieldRow:
         """The row of a hyperparameter's path, or of the page's own name."""
-        return next(row for row in self.query(FieldRow) if row.item.key == key)
+        return next(row for row in self.query(FieldRow) if row.field.key == key)
 
     def show(self) -> None:
         """Write the draft into the rows."""
         changes = self.draft.changes()
         for row in self.query(FieldRow):
-            key = row.item.key
+            key = row.field.key
             if key in self.texts:
                 row.show(Shown(self.texts[key], ghost=self.draft.preset if key == "name" else ""))
                 continue
@@ -148,15 +148,15 @@ class Form(Vertical):
         row = self.row
         if row is None:
             return
-        item = row.item
-        limits = item.bounds.replace("<=", "≤") or ("" if "." not in item.key else ", ".join(item.choices))
+        field = row.field
+        limits = field.bounds.replace("<=", "≤") or ("" if "." not in field.key else ", ".join(field.choices))
         back = f"⌫ back to {clean(row.shown.was)}, u undo" if row.shown.was is not None else ""
-        tail = "   ".join(part for part in (limits, item.unit, back) if part)
+        tail = "   ".join(part for part in (limits, field.unit, back) if part)
         if row.shown.why:
             # The judge's words may be long: the help steps aside for them.
             words = Content.assemble((clean(row.shown.why), "$text-error"))
         else:
-            words = Content.assemble((item.help, ""), "\n" if tail else "", (tail, "dim"))
+            words = Content.assemble((field.help, ""), "\n" if tail else "", (tail, "dim"))
         self.query_one("#about", Static).update(words, layout=False)
 
     # ------------------------------------------------------------------------------------------------ moving about
@@ -181,32 +181,32 @@ class Form(Vertical):
         row = self.row
         if row is None:
             return
-        match row.item.kind:
+        match row.field.kind:
             case "menu":
                 self.post_message(self.Wanted(row))
             case "text":
                 self._before = (self.draft.now(), dict(self.texts))
                 row.edit()
-            case "choice" if set(row.item.choices) == {"false", "true"}:
-                self.put(row.item.key, "false" if row.shown.text == "true" else "true")
+            case "choice" if set(row.field.choices) == {"false", "true"}:
+                self.put(row.field.key, "false" if row.shown.text == "true" else "true")
             case "choice":
                 self._choose(row)
 
     def _choose(self, row: FieldRow) -> None:
         def chosen(value: str | None) -> None:
             if value is not None:
-                self.put(row.item.key, value)
+                self.put(row.field.key, value)
 
-        options = [(choice, choice) for choice in row.item.choices]
-        self.app.push_screen(Menu(options, row.shown.text, row.item.label, beside=row.region.translate((LABEL, 1))), chosen)
+        options = [(choice, choice) for choice in row.field.choices]
+        self.app.push_screen(Menu(options, row.shown.text, row.field.label, beside=row.region.translate((LABEL, 1))), chosen)
 
     def action_step(self, by: int) -> None:
         """The next of the choices, or the one before."""
         row = self.row
-        if row is None or row.item.kind != "choice":
+        if row is None or row.field.kind != "choice":
             return
-        choices, text = row.item.choices, row.shown.text
-        self.put(row.item.key, choices[(choices.index(text) + by) % len(choices)] if text in choices else choices[0])
+        choices, text = row.field.choices, row.shown.text
+        self.put(row.field.key, choices[(choices.index(text) + by) % len(choices)] if text in choices else choices[0])
 
     def put(self, key: str, text: str) -> None:
         """Write `text` into a row, as one step that can be undone."""
@@ -221,13 +221,13 @@ class Form(Vertical):
     def action_reset(self) -> None:
         """Back to the preset's value."""
         row = self.row
-        if row is not None and "." in row.item.key:
+        if row is not None and "." in row.field.key:
             before = self.draft.now()
-            self.draft.reset(row.item.key)
+            self.draft.reset(row.field.key)
             self.draft.remember(before)
             self._changed()
-        elif row is not None and row.item.kind == "text":
-            self.put(row.item.key, "")
+        elif row is not None and row.field.kind == "text":
+            self.put(row.field.key, "")
 
     def action_undo(self) -> None:
         """Take the last change back."""
@@ -243,10 +243,10 @@ class Form(Vertical):
         if not isinstance(row, FieldRow):
             self.query_one(Rows).find(event.value)
         elif row.editor is event.input and event.value != row.shown.text:
-            if row.item.key in self.texts:
-                self.texts[row.item.key] = event.value
+            if row.field.key in self.texts:
+                self.texts[row.field.key] = event.value
             else:
-                self.draft.put(row.item.key, event.value.strip())
+                self.draft.put(row.field.key, event.value.strip())
             self._changed()
 
     @on(Input.Submitted)

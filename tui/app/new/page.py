@@ -3,39 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, ClassVar
+from functools import partial
+from typing import ClassVar
 
-from textual import on, work
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.events import Resize
-from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
-from convtui.tui.app.new.actions import NewActions
+from convtui.engine.spec import RunSpec, make
+from convtui.tui.app.latest import Latest
+from convtui.tui.app.new.actions import Actions, readable_presets
+from convtui.tui.app.new.data_panel import DataPanel
+from convtui.tui.app.new.draft import Draft
+from convtui.tui.app.new.fields import Field
+from convtui.tui.app.new.form import Form
+from convtui.tui.app.new.net_panel import Facts, NetPanel, facts
+from convtui.tui.app.new.trials import Kind, Trials
+from convtui.tui.app.page import Page
 from convtui.tui.render.text import clean
 from convtui.tui.session.session import Session
-
-if TYPE_CHECKING:
-    from convtui.engine.spec import RunSpec
-    from convtui.tui.app.new.data_panel import DataPanel
-    from convtui.tui.app.new.form import Form
-    from convtui.tui.app.new.net_panel import Facts, NetPanel
-    from convtui.tui.app.new.trials import Trying
 
 PREFERRED = "lenet5"
 """The preset that the page begins with."""
 SETTLE_SECONDS = 0.08
-"""Between the last change and looking at the net: somebody may be typing."""
+"""Between the last change and looking at the net: a person may still be typing."""
 TIMED_AFTER_SECONDS = 0.6
 """Between looking at the net and timing it."""
 LARGE_BYTES = 1e9
 """A net that needs more than this to be trained is not timed unasked: each step would take long."""
+OWN_FIELDS = (
+    Field("preset", "preset", "", "menu", help="what to start from; another drops your changes (u: undo)"),
+    Field("name", "name", "", "text", help="what to call the run; the preset's name if left empty"),
+    Field("note", "note", "", "text", help="why you train it, kept with the run"),
+    Field("device", "device", "", "menu", help="where to train; auto is the freest GPU, else the CPU"),
+)
+"""Above those of the settings."""
 
 
-class NewPage(NewActions):
+class NewPage(Page):
     """The form at the left; beside it the net that it describes, or its images, or both where there is room."""
 
     NAME = "new"
@@ -59,76 +67,31 @@ class NewPage(NewActions):
         Binding("left_square_bracket", "layers(-1)", "Layers before", show=False),
     ]
 
-    class Known(Message):
-        """The facts of the newest settings are there."""
-
-        def __init__(self, number: int, facts: Facts) -> None:
-            super().__init__()
-            self.number = number
-            self.facts = facts
-
     def __init__(self, session: Session) -> None:
         super().__init__(session)
-        self._asked = 0
-        self._looked_at: tuple[RunSpec, str, bool] | None = None
-        self._composed = False
+        known = readable_presets()
+        first = known.get(PREFERRED) or next(iter(known.values()), None)
+        base = first.spec if first else make({})
+        self.form = Form(Draft(first.name if first else "", base, base), OWN_FIELDS)
+        self.panel = NetPanel()
+        self.images = DataPanel(session.data_dir)
+        self.trials = Trials(self, self.panel)
+        self.actions = Actions(self, self.form, self.trials, self.show_draft)
+        self._facts = Latest(self, self._find_out, self._known, settle=SETTLE_SECONDS)
+        self._wanted: tuple[RunSpec, str, bool] | None = None
 
     # -------------------------------------------------------------------------------------------------------- shape
 
     def body(self) -> Iterable[Widget]:
-        # Here: the first frame of the application does without the form and what it needs.
-        from convtui.engine.spec import make
-        from convtui.tui.app.new.data_panel import DataPanel
-        from convtui.tui.app.new.draft import Draft
-        from convtui.tui.app.new.fields import Item
-        from convtui.tui.app.new.form import Form
-        from convtui.tui.app.new.net_panel import NetPanel
-        from convtui.tui.app.new.trials import Trying
-
-        known = self.presets()
-        first = known.get(PREFERRED) or next(iter(known.values()), None)
-        base = first.spec if first else make({})
-        own = (
-            Item("preset", "preset", "", "menu", help="what to start from; another drops your changes (u: undo)"),
-            Item("name", "name", "", "text", help="what to call the run; the preset's name if left empty"),
-            Item("note", "note", "", "text", help="why you train it, kept with the run"),
-            Item("device", "device", "", "menu", help="where to train; auto is the freest GPU, else the CPU"),
-        )
         with Horizontal(id="columns"):
-            yield Form(Draft(first.name if first else "", base, base), own)
+            yield self.form
             with Vertical(id="beside"):
-                yield NetPanel()
-                yield DataPanel()
+                yield self.panel
+                yield self.images
         yield Static(id="status")
-        yield Trying()
-
-    @property
-    def form(self) -> Form:
-        from convtui.tui.app.new.form import Form
-
-        return self.query_one(Form)
-
-    @property
-    def panel(self) -> NetPanel:
-        from convtui.tui.app.new.net_panel import NetPanel
-
-        return self.query_one(NetPanel)
-
-    @property
-    def images(self) -> DataPanel:
-        from convtui.tui.app.new.data_panel import DataPanel
-
-        return self.query_one(DataPanel)
-
-    @property
-    def trying(self) -> Trying:
-        from convtui.tui.app.new.trials import Trying
-
-        return self.query_one(Trying)
 
     def on_mount(self) -> None:
         """Begin with a clone's settings, or the preferred preset."""
-        self._composed = True
         self.show_draft()
         self._clone()
 
@@ -141,11 +104,11 @@ class NewPage(NewActions):
         self._clone()
 
     def _clone(self) -> None:
-        if self.session.draft is None or not self._composed:
+        if self.session.draft is None or not self.form.is_mounted:
             return
         spec, name = self.session.draft
         self.session.draft = None
-        known = self.presets()
+        known = readable_presets()
         draft = self.form.draft
         before = draft.now()
         draft.choose(name, known[name].spec if name in known else spec, spec)
@@ -178,7 +141,7 @@ class NewPage(NewActions):
         told = (
             (f" · {wrong} cannot be: mend {'it' if wrong == 1 else 'them'} before starting", "$text-error") if wrong else ("", "")
         )
-        known = self.presets().get(draft.preset)
+        known = readable_presets().get(draft.preset)
         summary = f"   {'report ' + known.report + ': ' if known.report else ''}{known.summary}" if known else ""
         content = Content.assemble((words, "bold" if count else ""), told, (clean(summary) if not wrong else "", "dim"))
         self.query_one("#status", Static).update(content)
@@ -189,44 +152,34 @@ class NewPage(NewActions):
         """Ask for the facts of the settings as they are, once they have settled."""
         draft = self.form.draft
         wanted = draft.spec, self.session.device, draft.allow_stand_in
-        if wanted == self._looked_at:
-            return
-        self._looked_at = wanted
-        self._asked += 1
-        number = self._asked
-        self.trying.forget()
-        self.set_timer(
-            SETTLE_SECONDS, lambda: self._find_out(number, draft.spec, draft.allow_stand_in) if number == self._asked else None
-        )
+        if wanted != self._wanted:
+            self._wanted = wanted
+            self.trials.forget()
+            self._facts.ask(wanted)
 
-    @work(thread=True, group="net", exclusive=True)
-    def _find_out(self, number: int, spec: RunSpec, allow_stand_in: bool) -> None:
-        from convtui.tui.app.new.net_panel import facts
+    def _find_out(self, wanted: tuple[RunSpec, str, bool]) -> Facts:
+        spec, _device, allow_stand_in = wanted
+        return facts(spec, self.session.data_dir, allow_stand_in=allow_stand_in)
 
-        if number == self._asked:
-            self.post_message(self.Known(number, facts(spec, self.session.data_dir, allow_stand_in=allow_stand_in)))
+    def _known(self, known: Facts) -> None:
+        self.panel.show(known)
+        self.set_timer(TIMED_AFTER_SECONDS, partial(self._time, known, self._wanted))
 
-    @on(Known)
-    def _known(self, event: Known) -> None:
-        if event.number == self._asked:
-            self.panel.show(event.facts)
-            self.set_timer(TIMED_AFTER_SECONDS, lambda: self._time(event.facts) if event.number == self._asked else None)
-
-    def _time(self, known: Facts) -> None:
+    def _time(self, known: Facts, wanted: tuple[RunSpec, str, bool] | None) -> None:
         spec = self.form.draft.spec
-        if isinstance(known.net, str) or known.data_wrong:
+        if wanted is not self._wanted or isinstance(known.net, str) or known.data_wrong:
             return
         if known.net.least_bytes(spec.data.batch_size) > LARGE_BYTES:
             self.panel.say_speed("a large net: t times a few steps of it")
         else:
-            self.trying.time_unasked(spec)
+            self.trials.time_unasked(spec)
 
     # ------------------------------------------------------------------------------------------- what stands beside it
 
     def _look_at_images(self) -> None:
         """Have those read that are on show."""
         if self.images.display:
-            self.images.look(self.form.draft.spec.data, self.session.data_dir)
+            self.images.look(self.form.draft.spec.data)
 
     def on_resize(self, _event: Resize) -> None:
         """Images may have room that had none."""
@@ -237,11 +190,6 @@ class NewPage(NewActions):
         views = ("", "-net", "-images") if self.has_class("-narrow") else ("", "-images")
         now = next((number for number, name in enumerate(views) if name and self.has_class(name)), 0)
         self._show_beside(views[(now + 1) % len(views)])
-
-    def show_net(self) -> None:
-        """In place of images or, where there is room for one thing only, of the form."""
-        if not self.panel.region.area:
-            self._show_beside("-net")
 
     def _show_beside(self, name: str) -> None:
         self.remove_class("-net", "-images")
@@ -254,7 +202,7 @@ class NewPage(NewActions):
 
     def action_examples(self) -> None:
         """Other images of the same classes."""
-        self.images.others(self.session.data_dir)
+        self.images.others()
 
     def action_classes(self, pages: int) -> None:
         """The images of the classes that had no room."""
@@ -267,12 +215,35 @@ class NewPage(NewActions):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys are there for what is on show, or could be."""
         if action in ("examples", "classes"):
-            return self._composed and self.images.display
+            return self.images.display
         return action != "view" or not (self.has_class("-broad") and self.has_class("-tall"))
+
+    # ------------------------------------------------------------------------------------------------ what can be done
 
     def on_form_wanted(self, event: Form.Wanted) -> None:
         """Enter on a row of this page's own."""
-        if event.row.item.key == "preset":
+        if event.row.field.key == "preset":
             self.action_presets()
         else:
             self.action_devices()
+
+    def action_presets(self) -> None:
+        """Choose what to start from."""
+        self.actions.choose_preset()
+
+    def action_devices(self) -> None:
+        """Choose where to train."""
+        self.actions.choose_device()
+
+    def action_trial(self, kind: Kind) -> None:
+        """Try the settings, in sight, or end the trial that goes on."""
+        if self.actions.toggle_trial(kind) and not self.panel.region.area:
+            self._show_beside("-net")
+
+    def action_save(self) -> None:
+        """Save the settings as a preset of one's own."""
+        self.actions.save()
+
+    def action_start(self) -> None:
+        """Train it, after those already queued here."""
+        self.actions.start()

@@ -1,4 +1,4 @@
-"""Keeping settings as a preset of one's own: asks for its name, and again before anything is replaced."""
+"""Saves settings as a preset of one's own: asks for its name, and again before anything is replaced."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from convtui.tui.app.new.draft import Draft
 
 
-def keep_preset(screen: Screen[Any], draft: Draft, kept: Callable[[], None]) -> None:
-    """Ask and save; `kept` is called when it is done, with the draft now standing on the new preset."""
+def ask_and_save(screen: Screen[Any], draft: Draft, saved: Callable[[], None]) -> None:
+    """`saved` is called once it is, with `draft` a draft of the new preset."""
     from convtui.engine.presets import own_preset_file, presets, save_preset
     from convtui.tui.app.dialogs.menu import Menu
 
@@ -31,7 +31,7 @@ def keep_preset(screen: Screen[Any], draft: Draft, kept: Callable[[], None]) -> 
         draft.choose(name, draft.spec)
         draft.remember(before)
         screen.notify(f"kept as {name}: {own_preset_file(name)}", markup=False)
-        kept()
+        saved()
 
     def answered(text: str | None) -> None:
         if text is None:

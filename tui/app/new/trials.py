@@ -1,16 +1,15 @@
-"""Trials from the page New: one at a time, off the screen's thread, and giving way to every training of this process."""
+"""Trials of settings: one at a time, off the screen's thread, and giving way to every training of this process."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Literal, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
-from textual import on, work
-from textual.message import Message
-from textual.widget import Widget
-from textual.worker import Worker, get_current_worker
-
+from convtui.tui.app.latest import Latest
+from convtui.tui.app.new.net_panel import NetPanel
+from convtui.tui.app.page import Page
 from convtui.tui.render.text import compact, duration, number
 
 if TYPE_CHECKING:
@@ -21,82 +20,73 @@ if TYPE_CHECKING:
     from convtui.engine.figures.figure import Curves
     from convtui.engine.spec import RunSpec
     from convtui.engine.training.trials import RatePoint, Speed
-    from convtui.tui.app.app import ConvtuiApp
-    from convtui.tui.app.new.net_panel import NetPanel
-    from convtui.tui.session.session import Session
 
 SAID_SECONDS = 0.3
 """Between two words of how far a trial is."""
 UNASKED_SECONDS = 2.0
-"""Timing that nobody asked for takes no longer than this and the step in hand."""
+"""Timing that was not asked for takes no longer than this and the step that is under way."""
 ENDED = "the trial was ended"
 
 Kind = Literal["speed", "overfit", "range"]
-Cancelled = Callable[[], bool]
+GoesOn = Callable[[], bool]
 Say = Callable[[str], None]
 
 
-class Trying(Widget):
-    """Nothing to see: what a trial says goes into the panel of the net."""
+@dataclass(frozen=True, eq=False, slots=True)
+class Trial:
+    """What is tried."""
 
-    DEFAULT_CSS = "Trying { display: none; }"
+    kind: Kind
+    spec: RunSpec
+    seconds: float | None = None
+    """The most that it takes where it was not asked for; else None."""
 
-    class Said(Message):
-        """How far a trial is, or what it found."""
 
-        def __init__(self, number: int, kind: Kind, words: str, curves: Curves | None = None, *, over: bool = False) -> None:
-            super().__init__()
-            self.number = number
-            self.kind = kind
-            self.words = words
-            self.curves = curves
-            self.over = over
+@dataclass(frozen=True, eq=False, slots=True)
+class Said:
+    """How far a trial is, or what it found."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._number = 0
-        """Of the trial that is wanted; others end at their next step."""
-        self._asked: Kind | None = None
-        """What somebody waits for."""
+    trial: Trial
+    words: str
+    curves: Curves | None = None
+
+
+class Trials:
+    """Begins and ends them; what they say goes into the panel of the net."""
+
+    def __init__(self, page: Page, panel: NetPanel) -> None:
+        self._session = page.session
+        self._panel = panel
+        self._latest = Latest(page, self._try, self._show)
+        self._trial: Trial | None = None
 
     @property
     def asked(self) -> Kind | None:
-        """The trial that somebody has asked for and that goes on."""
-        return self._asked
-
-    @property
-    def _panel(self) -> NetPanel:
-        from convtui.tui.app.new.net_panel import NetPanel
-
-        return self.screen.query_one(NetPanel)
-
-    @property
-    def _session(self) -> Session:
-        return cast("ConvtuiApp", self.app).session
+        """The trial that was asked for and goes on."""
+        trial = self._trial
+        return trial.kind if trial is not None and trial.seconds is None and self._latest.is_busy else None
 
     def toggle(self, kind: Kind, spec: RunSpec) -> None:
         """Begin a trial; where this one goes on, end it."""
-        going_on = self._asked
+        going_on = self.asked
         self.end()
         if going_on == kind:
             self._panel.say(ENDED)
         elif self._is_free():
-            self._asked = kind
             self._panel.say("getting ready")
-            self._try(kind, spec, self._number, None)
+            self._begin(Trial(kind, spec))
         else:
             self._panel.say("a run is in training here, and trials would disturb it: stop it first, or wait for its end")
 
     def time_unasked(self, spec: RunSpec) -> None:
         """Time these settings, if nothing else goes on."""
-        if self._asked is None and self._is_free():
-            self.end()
-            self._try("speed", spec, self._number, UNASKED_SECONDS)
+        if self.asked is None and self._is_free():
+            self._begin(Trial("speed", spec, UNASKED_SECONDS))
 
     def end(self) -> None:
-        """Let the step in hand be the last."""
-        self._number += 1
-        self._asked = None
+        """Let the step that is under way be the last."""
+        self._trial = None
+        self._latest.forget()
 
     def forget(self) -> None:
         """The settings are others: what was found says nothing of them."""
@@ -104,112 +94,106 @@ class Trying(Widget):
         self._panel.say("")
         self._panel.say_speed("")
 
+    def _begin(self, trial: Trial) -> None:
+        self._trial = trial
+        self._latest.ask(trial)
+
     def _is_free(self) -> bool:
         return not (self._session.is_open and self._session.in_hand)
 
-    @work(thread=True, group="trial", exclusive=True)
-    def _try(self, kind: Kind, spec: RunSpec, number: int, seconds: float | None) -> None:
+    def _try(self, trial: Trial) -> Said:
+        def goes_on() -> bool:
+            return self._latest.is_wanted(trial) and self._is_free()
+
+        # A training may hold them, and trials give way to it.
+        while not self._session.generators.acquire(timeout=0.05):
+            if not goes_on():
+                return Said(trial, ENDED if trial.seconds is None else "")
+        try:
+            return self._tried(trial, goes_on, lambda words: self._latest.meanwhile(trial, Said(trial, words)))
+        finally:
+            self._session.generators.release()
+
+    def _tried(self, trial: Trial, goes_on: GoesOn, say: Say) -> Said:
         from convtui.engine.data.preview import count
         from convtui.engine.device import choose
         from convtui.engine.errors import ConvtuiError
         from convtui.engine.training.limits import check_fits
         from convtui.engine.training.trials import images_at_hand
 
-        worker: Worker[None] = get_current_worker()
-        session = self._session
-
-        def cancelled() -> bool:
-            return number != self._number or worker.is_cancelled or not self._is_free()
-
-        def say(words: str) -> None:
-            self.post_message(self.Said(number, kind, words))
-
-        # Whoever holds them is a trial before this one, in its last step, or a training, to which this gives way.
-        while not session.generators.acquire(timeout=0.05):
-            if cancelled():
-                return
-        words, curves = "the trial failed", None
+        spec, data_dir = trial.spec, self._session.data_dir
         try:
-            device = choose(session.device)
-            counts = count(spec.data, session.data_dir)
+            device = choose(self._session.device)
+            counts = count(spec.data, data_dir)
             check_fits(spec, device, counts)
-            if kind == "speed":
-                words = _timed(spec, device, counts, cancelled, seconds)
-            else:
-                say("reading the images")
-                dataset = images_at_hand(spec, session.data_dir, _told(cancelled, say))
-                if kind == "overfit":
-                    words = _overfitted(spec, dataset, device, cancelled, say)
-                else:
-                    words, curves = _ranged(spec, dataset, device, cancelled, say)
+            if trial.kind == "speed":
+                return Said(trial, _timed(spec, device, counts, goes_on, trial.seconds))
+            say("reading the images")
+            dataset = images_at_hand(spec, data_dir, _progress(goes_on, say))
+            if trial.kind == "overfit":
+                return Said(trial, _overfitted(spec, dataset, device, goes_on, say))
+            return Said(trial, *_ranged(spec, dataset, device, goes_on, say))
         except ConvtuiError as error:
-            words = str(error)
+            return Said(trial, str(error))
         except _Ended:
-            words = ENDED
+            return Said(trial, ENDED)
         except RuntimeError as error:  # as torch says that a device has no memory left
-            words = f"the trial failed: {str(error).splitlines()[0]}"
-        finally:
-            session.generators.release()
-            self.post_message(self.Said(number, kind, words, curves, over=True))
+            return Said(trial, f"the trial failed: {str(error).splitlines()[0]}")
+        except Exception:
+            say("the trial failed")
+            raise
 
-    @on(Said)
-    def _said(self, event: Said) -> None:
-        event.stop()
-        if event.number != self._number:
-            return
-        asked = self._asked
-        if event.over:
-            self._asked = None
-        if event.kind == "speed":
-            self._panel.say_speed(event.words)
-            if asked:
+    def _show(self, said: Said) -> None:
+        if said.trial.kind == "speed":
+            self._panel.say_speed(said.words)
+            if said.trial.seconds is None:
                 self._panel.say("")
         else:
-            self._panel.say(event.words)
-        if event.curves is not None:
-            self._panel.draw(event.curves)
+            self._panel.say(said.words)
+        if said.curves is not None:
+            self._panel.draw(said.curves)
 
 
 # ------------------------------------------------------------------------------------------------------ in the thread
 
 
 class _Ended(Exception):
-    """Nobody waits for the images any more."""
+    """The images that are read will not be used."""
 
 
-def _told(cancelled: Cancelled, say: Say) -> Callable[[str, int, int], None]:
-    """What is to be told how far the reading of images is."""
+def _progress(goes_on: GoesOn, say: Say) -> Callable[[str, int, int], None]:
+    """Says now and then how far the reading of images is."""
     said = time.monotonic()
 
-    def told(what: str, done: int, total: int) -> None:
+    def progress(what: str, done: int, total: int) -> None:
         nonlocal said
-        if cancelled():
+        if not goes_on():
             raise _Ended
         if time.monotonic() - said >= SAID_SECONDS:
             said = time.monotonic()
             say(f"{what}: {done:,} of {total:,}")
 
-    return told
+    return progress
 
 
-def _timed(spec: RunSpec, device: torch.device, counts: Counts, cancelled: Cancelled, seconds: float | None) -> str:
+def _timed(spec: RunSpec, device: torch.device, counts: Counts, goes_on: GoesOn, seconds: float | None) -> str:
     from convtui.engine.training.trials import speed
 
     words, began = "", time.monotonic()
     for found in speed(spec, device, counts):
         words = speed_words(found)
-        if cancelled() or (seconds is not None and time.monotonic() - began > seconds):
+        if not goes_on() or (seconds is not None and time.monotonic() - began > seconds):
             break
     return words
 
 
-def _overfitted(spec: RunSpec, dataset: Dataset, device: torch.device, cancelled: Cancelled, say: Say) -> str:
+def _overfitted(spec: RunSpec, dataset: Dataset, device: torch.device, goes_on: GoesOn, say: Say) -> str:
     from convtui.engine.training.trials import OVERFIT_STEPS, overfit
 
     losses: list[float] = []
     said = time.monotonic()
     for loss in overfit(spec, dataset, device):
-        if cancelled():
+        if not goes_on():
             return ENDED
         losses.append(loss)
         if time.monotonic() - said >= SAID_SECONDS:
@@ -218,13 +202,13 @@ def _overfitted(spec: RunSpec, dataset: Dataset, device: torch.device, cancelled
     return overfit_words(losses, min(spec.data.batch_size, len(dataset.train)), dataset.source)
 
 
-def _ranged(spec: RunSpec, dataset: Dataset, device: torch.device, cancelled: Cancelled, say: Say) -> tuple[str, Curves | None]:
+def _ranged(spec: RunSpec, dataset: Dataset, device: torch.device, goes_on: GoesOn, say: Say) -> tuple[str, Curves | None]:
     from convtui.engine.training.trials import RANGE_STEPS, lr_range_test
 
     points: list[RatePoint] = []
     said = time.monotonic()
     for point in lr_range_test(spec, dataset, device):
-        if cancelled():
+        if not goes_on():
             return ENDED, None
         points.append(point)
         if time.monotonic() - said >= SAID_SECONDS:
