@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from textual.geometry import Region
 
 from convtui.engine.figures.figure import Result, Sheet, Table
 from convtui.tui.render.console import groups, result_rows
@@ -31,9 +30,8 @@ class Item:
     column: str | None = None
     """Which column of a matrix; None of a whole row, and of all else."""
 
-    @property
-    def region(self) -> Region:
-        return Region(self.left, self.top, self.width, self.height)
+    def covers(self, x: int, y: int) -> bool:
+        return self.left <= x < self.left + self.width and self.top <= y < self.top + self.height
 
 
 @dataclass(frozen=True, eq=False, slots=True)

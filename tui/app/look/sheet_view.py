@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from rich.segment import Segment
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -218,10 +218,10 @@ class SheetView(ScrollView, can_focus=True):
         self.cursor = max(0, min(number, len(self.items) - 1))
         if self.cursor == 0:
             self.scroll_to(0, 0, animate=False)  # with the title, also where the first tile is higher than the room
-        elif self.item is not None:
+        elif (item := self.item) is not None:
             # The first tiles with the titles above them, the last with the scale below.
-            space = self.item.region.grow((1, 0, 2, 0))
-            if self.item.top < self.scrollable_content_region.height:
+            space = Region(item.left, item.top, item.width, item.height).grow((1, 0, 2, 0))
+            if item.top < self.scrollable_content_region.height:
                 self.scroll_to(0, 0, animate=False)
             self.scroll_to_region(space, animate=False, force=True)
         self.refresh()
@@ -270,7 +270,7 @@ class SheetView(ScrollView, can_focus=True):
             return
         x, y = at.x - MARGIN, at.y + self.scroll_offset.y
         for number, item in enumerate(self.items):
-            if item.region.contains(x, y):
+            if item.covers(x, y):
                 self._place_cursor(number)
                 if event.chain > 1:
                     self.action_follow()
