@@ -270,7 +270,7 @@ def test_many_runs_and_settings_share_the_room(store: Store) -> None:
         await pilot.press("G")
         assert "name 11" in screen_text(pilot)
         await pilot.press("tab", "j", "l", "G", "g", "h", "k", "left")
-        assert page.crossed, "the arrows are the crosshair's"
+        assert page.crosshair.is_shown, "the arrows are the crosshair's"
 
     used(steps, list(range(1, 16)), (80, 24))
 

@@ -66,7 +66,7 @@ async def shown(pilot: Pilot[Any], run_id: int | None, *, charts: bool = True) -
     page = app.screen
     assert isinstance(page, LivePage)
     if charts:
-        await until(pilot, lambda: all(chart.drawing.rows for chart in page.charts) and not page._looking)
+        await until(pilot, lambda: all(chart.drawing.rows for chart in page.charts) and not page.is_reading)
     return page
 
 
@@ -174,7 +174,7 @@ def test_keys_follow_what_becomes_of_a_run(store: Store) -> None:
 def test_nobody_has_a_run_in_hand_that_has_just_ended(store: Store, action: str) -> None:
     async def steps(pilot: Pilot[int], page: LivePage) -> None:
         name, _, factor = action.partition("(")
-        getattr(page, f"action_{name}")(*map(float, filter(None, [factor.rstrip(")")])))
+        getattr(page.controls, name)(*map(float, filter(None, [factor.rstrip(")")])))
         await until(pilot, lambda: says(pilot, "nobody has this run in hand"))
         await until(pilot, lambda: notified(pilot, "only a running or paused one"))
 
@@ -207,7 +207,7 @@ def test_resume_gives_the_run_to_this_process(store: Store, monkeypatch: pytest.
 
 def test_a_run_that_goes_on_again_elsewhere_cannot_be_resumed_and_says_why(store: Store) -> None:
     async def steps(pilot: Pilot[int], page: LivePage) -> None:
-        page.action_resume()
+        page.controls.resume()
         await until(pilot, lambda: notified(pilot, "is running in process"))
 
     used(steps)
@@ -234,14 +234,14 @@ def test_a_note_is_written(store: Store) -> None:
 
 
 def test_look_opens_the_net_of_the_run(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    opened: list[int] = []
-    monkeypatch.setattr(ConvtuiApp, "open_look", lambda self, run_id: opened.append(run_id))
+    opened: list[tuple[int, str]] = []
+    monkeypatch.setattr(ConvtuiApp, "on_show_run", lambda _, message: opened.append((message.run_id, message.page)))
 
     async def steps(pilot: Pilot[int], page: LivePage) -> None:
         await pilot.press("l")
 
     used(steps, None)
-    assert opened == [NOW]
+    assert opened == [(NOW, "look")]
 
 
 # ------------------------------------------------------------------------------------------------------------- charts
@@ -356,7 +356,7 @@ def test_what_the_store_says_between_two_drawings_is_told_without_charts(
         plots = [chart.plot for chart in page.charts]
         recorder.record(events.RateChanged(100, 0.5, 5e-5))  # which charts would mark
         store.set_note(NOW, "why it was trained")
-        await until(pilot, lambda: says(pilot, "why it was trained") and not page._looking)
+        await until(pilot, lambda: says(pilot, "why it was trained") and not page.is_reading)
         assert all(chart.plot is plot for chart, plot in zip(page.charts, plots, strict=True))
 
     with Recorder(store, NOW) as recorder:

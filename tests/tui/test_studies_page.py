@@ -18,7 +18,7 @@ from convtui.engine.study.markdown import page as markdown
 from convtui.engine.study.results import results
 from convtui.tui.app.app import ConvtuiApp
 from convtui.tui.app.studies.page import StudiesPage
-from convtui.tui.app.studies.queue_dialog import Queueing
+from convtui.tui.app.studies.queue_dialog import QueueDialog
 from convtui.tui.app.studies.reader import Asked, Reader
 from convtui.tui.app.themes import LIGHT
 from convtui.tui.session.session import Session
@@ -137,7 +137,7 @@ def used(steps: Steps, *, size: tuple[int, int] = (130, 40), there: bool = True)
             await until(pilot, lambda: isinstance(app.screen, StudiesPage))
             page = app.screen
             assert isinstance(page, StudiesPage)
-            await until(pilot, lambda: page.seen is not None and not page._reading)
+            await until(pilot, lambda: page.seen is not None and not page.is_reading)
             if there:
                 await until(pilot, lambda: bool(page.table.rows))
             await steps(pilot, page)
@@ -400,7 +400,7 @@ def statuses(store: Store, setting: str, name: str = "mine") -> list[str]:
 
 async def fill(pilot: Pilot[Any], values: dict[str, str]) -> None:
     form = pilot.app.screen
-    assert isinstance(form, Queueing)
+    assert isinstance(form, QueueDialog)
     for key, value in values.items():
         form.query_one(f"#input-{key}", Input).value = value
     await pilot.press("enter")
@@ -409,7 +409,7 @@ async def fill(pilot: Pilot[Any], values: dict[str, str]) -> None:
 def test_missing_runs_of_a_setting_are_queued_and_trained(store: Store) -> None:
     async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
         await pilot.press("enter", "j", "j", "s")
-        await until(pilot, lambda: isinstance(pilot.app.screen, Queueing))
+        await until(pilot, lambda: isinstance(pilot.app.screen, QueueDialog))
         assert "missing runs of tanh" in screen_text(pilot)
         await fill(pilot, {"scale": "0.1"})
         await until(pilot, lambda: notified(pilot, "1 run queued, 1 done or in somebody's hands already"))
@@ -424,7 +424,7 @@ def test_missing_runs_of_a_setting_are_queued_and_trained(store: Store) -> None:
 def test_what_is_typed_takes_the_place_of_what_stands_in_the_form(store: Store) -> None:
     async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
         await pilot.press("S")
-        await until(pilot, lambda: isinstance(pilot.app.screen, Queueing))
+        await until(pilot, lambda: isinstance(pilot.app.screen, QueueDialog))
         await pilot.press(*"0.1", "down", "3", "down", "up", "up", "end", "5")
         values = {line.id: line.value for line in pilot.app.screen.query(Input)}
         assert (values["input-scale"], values["input-seeds"]) == ("0.15", "3")
@@ -436,7 +436,7 @@ def test_what_is_typed_takes_the_place_of_what_stands_in_the_form(store: Store) 
 def test_a_form_says_what_cannot_be_and_stays(store: Store) -> None:
     async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
         await pilot.press("S")
-        await until(pilot, lambda: isinstance(pilot.app.screen, Queueing))
+        await until(pilot, lambda: isinstance(pilot.app.screen, QueueDialog))
         assert "all 4 settings" in screen_text(pilot)
         for values, told in (
             ({"scale": "much"}, "'much' must be a number"),
@@ -457,7 +457,7 @@ def test_queued_runs_are_taken_out_again(store: Store) -> None:
         session = page.session
         with session.generators:  # nothing is trained meanwhile
             await pilot.press("enter", "s")
-            await until(pilot, lambda: isinstance(pilot.app.screen, Queueing))
+            await until(pilot, lambda: isinstance(pilot.app.screen, QueueDialog))
             await fill(pilot, {"seeds": "5"})
             await until(pilot, lambda: notified(pilot, "3 runs queued"))
             await until(pilot, lambda: len(session.in_hand) == 3 and session.training is not None)
@@ -535,7 +535,7 @@ def test_looks_as_it_did(store: Store, snap_compare: Any, monkeypatch: pytest.Mo
         assert isinstance(page, StudiesPage)
         await pilot.press("enter", "j", "j")
         await until(
-            pilot, lambda: page.seen is not None and "scaled 0.1: 1 of 10 epochs" in words(page, "#about") and not page._reading
+            pilot, lambda: page.seen is not None and "scaled 0.1: 1 of 10 epochs" in words(page, "#about") and not page.is_reading
         )
         chart = page.charts[0]
         await until(pilot, lambda: not chart.region.height or bool(chart.drawing.rows))

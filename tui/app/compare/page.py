@@ -8,21 +8,21 @@ from typing import ClassVar
 
 from rich.style import Style
 from rich.text import Text
-from textual import on, work
+from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import Container, ScrollableContainer, Vertical
 from textual.events import Resize
-from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
-from convtui.engine.errors import ConvtuiError
 from convtui.tui.app.compare.reader import METRICS, Compared, Reader, settings_text
 from convtui.tui.app.dialogs.menu import Menu
-from convtui.tui.app.export import TakingAway
+from convtui.tui.app.export import copy, save
+from convtui.tui.app.latest import Latest
 from convtui.tui.app.messages import ShowPage, ShowRun
+from convtui.tui.app.page import Page
 from convtui.tui.app.widgets.chart import Chart
-from convtui.tui.app.widgets.chart_grid import Crossing
+from convtui.tui.app.widgets.crosshair import KEYS, Crosshair
 from convtui.tui.app.widgets.text_table import Head, Row, TextTable
 from convtui.tui.render.comparison import DROPPED, FLUSH_RIGHT, baseline_of, cells, heads, markdown
 from convtui.tui.render.status import COLOURS
@@ -60,13 +60,14 @@ class Settings(ScrollableContainer, can_focus=True, inherit_bindings=False):
     ]
 
 
-class ComparePage(Crossing, TakingAway):
+class ComparePage(Page):
     """Charts on top, tables below."""
 
     NAME = "compare"
     CSS_PATH = "page.tcss"
     AUTO_FOCUS = "TextTable"
     BINDINGS: ClassVar[list[BindingType]] = [
+        *KEYS,
         Binding("enter", "open", "Open", key_display="⏎"),
         Binding("b", "pin", "Baseline"),
         Binding("c", "cross", "Crosshair"),
@@ -77,14 +78,6 @@ class ComparePage(Crossing, TakingAway):
         Binding("p", "save", "Save"),
         Binding("escape", "back", "Crosshair away, else to the runs", key_display="esc", show=False),
     ]
-
-    class Read(Message):
-        """The runs, from the thread that reads them."""
-
-        def __init__(self, asked: Sequence[int], compared: Compared | None) -> None:
-            super().__init__()
-            self.asked = asked
-            self.compared = compared
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
@@ -97,9 +90,11 @@ class ComparePage(Crossing, TakingAway):
         self.measure = ""
         """What the last chart shows in place of an accuracy, as in `gradient_norm/conv1`."""
         self.logarithmic = False
-        self._reader = Reader()
-        self._reading = False
-        self._again = False
+        self.crosshair = Crosshair(self, lambda: self.charts)
+        reader = Reader()
+        self._runs: Latest[tuple[tuple[int, ...], str], Compared] = Latest(
+            self, lambda asked: reader.read(session.store, *asked), self._take
+        )
 
     def body(self) -> Iterable[Widget]:
         with Container(id="charts"):
@@ -138,36 +133,17 @@ class ComparePage(Crossing, TakingAway):
         if self.has_class("empty") == bool(self.session.marked):
             self.set_class(not self.session.marked, "empty")
             self.refresh_bindings()  # makes the whole footer anew: not at every look
-        if self._reading:
-            self._again = True
-        elif self.session.marked:
-            self._reading = True
-            self._read(list(self.session.marked), self.measure)
+        if self.session.marked:
+            self._runs.ask((tuple(self.session.marked), self.measure))
 
-    @work(thread=True, group="read")
-    def _read(self, run_ids: list[int], measure: str) -> None:
-        compared = None
-        try:
-            compared = self._reader.read(self.session.store, run_ids, measure)
-        except ConvtuiError as error:
-            self.warn(str(error))
-        finally:
-            self.post_message(self.Read(run_ids, compared))
-
-    @on(Read)
-    def _take(self, event: Read) -> None:
-        self._reading = False
-        if event.compared is not None:
-            gone = set(event.asked) - {outcome.run for outcome in event.compared.comparison.outcomes}
-            if gone:  # deleted elsewhere
-                self.session.marked = [run_id for run_id in self.session.marked if run_id not in gone]
-                self._again = True
-            if event.compared != self.compared:
-                self.compared = event.compared
-                self._show()
-        if self._again:
-            self._again = False
+    def _take(self, compared: Compared) -> None:
+        there = [outcome.run for outcome in compared.comparison.outcomes]
+        if there != self.session.marked:  # others were deleted elsewhere
+            self.session.marked = there
             self.store_changed()
+        if compared != self.compared:
+            self.compared = compared
+            self._show()
 
     # ---------------------------------------------------------------------------------------------------- showing
 
@@ -232,6 +208,18 @@ class ComparePage(Crossing, TakingAway):
         if self.run_id is not None:
             self.post_message(ShowRun(self.run_id, "live"))
 
+    def action_cross(self) -> None:
+        """Put the crosshair at the end of the curves, or take it away."""
+        self.crosshair.toggle()
+
+    def action_crosshair(self, columns: int) -> None:
+        """Move the crosshair by so many columns."""
+        self.crosshair.move(columns)
+
+    @on(Chart.Pointed)
+    def _pointed(self, pointed: Chart.Pointed) -> None:
+        self.crosshair.put(pointed.x)
+
     def action_pin(self) -> None:
         """Tell the others as differences to the run at the cursor; a second time as they are."""
         self.pinned = None if self.pinned == self.run_id else self.run_id
@@ -264,8 +252,8 @@ class ComparePage(Crossing, TakingAway):
 
     def action_back(self) -> None:
         """Take the crosshair away; where there is none, to the runs."""
-        if self.crossed:
-            self.cross(None)
+        if self.crosshair.is_shown:
+            self.crosshair.put(None)
         else:
             self.post_message(ShowPage("runs"))
 
@@ -276,7 +264,7 @@ class ComparePage(Crossing, TakingAway):
             baseline = baseline_of(self.compared.comparison, self.pinned)
             against = [f"--baseline={baseline.run}"] if baseline else []
             what = counted(len(runs))
-            self.copy(markdown(self.compared.comparison, baseline), what, ["convtui", "runs", "compare", *runs, *against, "--md"])
+            copy(self, markdown(self.compared.comparison, baseline), what, ["convtui", "runs", "compare", *runs, *against, "--md"])
 
     def action_save(self) -> None:
         """Write the tables into a file of the working directory."""
@@ -284,7 +272,7 @@ class ComparePage(Crossing, TakingAway):
             comparison = self.compared.comparison
             runs = [str(outcome.run) for outcome in comparison.outcomes]
             more = [f"and-{len(runs) - 6}"] if len(runs) > 6 else []
-            self.save(markdown(comparison, baseline_of(comparison, self.pinned)), "-".join(["compare", *runs[:6], *more]))
+            save(self, markdown(comparison, baseline_of(comparison, self.pinned)), "-".join(["compare", *runs[:6], *more]))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Without runs there is nothing to show otherwise."""

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rich.text import Text
-from textual import work
-from textual.message import Message
 
-from convtui.engine.errors import ConvtuiError, RunBusy
+from convtui.engine.errors import RunBusy
 from convtui.tui.app.dialogs.questions import PromptDialog
 from convtui.tui.app.live.reader import Entry
 from convtui.tui.app.page import Page
 from convtui.tui.render.text import clean, compact
-from convtui.tui.session.session import Session
 
 if TYPE_CHECKING:
     from convtui.engine.store import RequestKind, Run, Store
@@ -37,39 +36,25 @@ class Asked:
     """What the messages say of it."""
 
 
-class Steering(Page):
-    """The half of the page that asks. It asks without asking back, and tells what came of it."""
+class RunControls:
+    """Asks without asking back, and tells what came of it. Held by the page Live."""
 
-    @dataclass
-    class Answered(Message, bubble=False):
-        """A run has taken a request; or has not, for long."""
-
-        asked: Asked
-        taken: bool
-
-    def __init__(self, session: Session) -> None:
-        super().__init__(session)
+    def __init__(self, page: Page, run: Callable[[], Run | None], say: Callable[..., Entry], look: Callable[[], None]) -> None:
+        """`run` is the one on the screen; `say(text, severity, instead)` writes a line among its messages, in place of another if
+        there is one; `look` looks at the run again."""
+        self._page = page
+        self._session = page.session
+        self._run = run
+        self._say = say
+        self._look = look
         self.asked: list[Asked] = []
         """Not answered yet."""
         self._toggled: tuple[Run, RequestKind] | None = None
         """A pause, or its end, asked of a run as it stood then."""
 
-    @property
-    def run(self) -> Run | None:
-        """The run on the screen."""
-        raise NotImplementedError
-
-    def look(self) -> None:
-        """Look at the run anew."""
-        raise NotImplementedError
-
-    def say(self, text: str, severity: str = "info", instead: Entry | None = None) -> Entry:
-        """A line among the run's messages, in place of another if there is one."""
-        raise NotImplementedError
-
-    def action_pause(self) -> None:
+    def pause(self) -> None:
         """Pause, or go on."""
-        run = self.run
+        run = self._run()
         if run is None:
             return
         paused = run.status == "paused"
@@ -83,101 +68,92 @@ class Steering(Page):
         """What was asked has come to be seen, or something else has."""
         self._toggled = None
 
-    def action_stop(self) -> None:
+    def stop(self) -> None:
         """Stop and save."""
-        if self.run is not None:
-            self._ask(self.run, "stop")
+        if (run := self._run()) is not None:
+            self._ask(run, "stop")
 
-    def action_checkpoint(self) -> None:
+    def checkpoint(self) -> None:
         """Save a checkpoint now."""
-        if self.run is not None:
-            self._ask(self.run, "checkpoint")
+        if (run := self._run()) is not None:
+            self._ask(run, "checkpoint")
 
-    def action_rate(self, factor: float) -> None:
+    def rate(self, factor: float) -> None:
         """Multiply the learning rate."""
-        if self.run is not None:
-            self._ask(self.run, "rate", factor)
+        if (run := self._run()) is not None:
+            self._ask(run, "rate", factor)
 
-    @work(thread=True, group="ask")
     def _ask(self, run: Run, kind: RequestKind, value: float | None = None) -> None:
         text = f"{ASKED[kind]}{'' if value is None else f' ×{compact(value)}'}"
-        try:
-            store = self.session.store
-            if kind == "stop" and self.session.take_out([run.id]):
-                self.app.call_later(self.say, "taken out of the queue: it never began")
-                return
-            request = store.request(run.id, kind, value)
-        except RunBusy as error:
-            self.app.call_later(self._nobody, text, str(error))
-        except ConvtuiError as error:
-            self.warn(str(error))
-        else:
-            self.app.call_later(self._was_asked, request.id, run.id, text)
+
+        def ask() -> Callable[[], object]:
+            if kind == "stop" and self._session.take_out([run.id]):
+                return lambda: self._say("taken out of the queue: it never began")
+            try:
+                request = self._session.store.request(run.id, kind, value)
+            except RunBusy as error:
+                why = str(error)
+                return lambda: self._unclaimed(text, why)
+            return lambda: self._was_asked(request.id, run.id, text)
+
+        self._page.in_thread(ask, lambda tell: tell())
 
     def _was_asked(self, request: int, run_id: int, text: str) -> None:
-        self.asked.append(Asked(request, run_id, text, time.monotonic(), self.say(f"{text}: asked")))
-        self.look()
+        self.asked.append(Asked(request, run_id, text, time.monotonic(), self._say(f"{text}: asked")))
+        self._look()
 
-    def _nobody(self, asked: str, why: str) -> None:
-        self.say(f"{asked}: nobody has this run in hand", "warning")
-        self.warn(why)
+    def _unclaimed(self, asked: str, why: str) -> None:
+        self._say(f"{asked}: nobody has this run in hand", "warning")
+        self._page.warn(why)
 
-    def ask_whether_taken(self, store: Store, asked: list[Asked]) -> None:
-        """Look what became of requests; for a thread. Raises StoreError."""
-        for each in asked:
-            taken = store.is_taken(each.request)
-            if taken or time.monotonic() - each.when > PATIENCE_SECONDS:
-                self.post_message(self.Answered(each, taken))
+    def settle(self, answers: Iterable[tuple[Asked, bool]]) -> None:
+        """Tell of requests that were taken, or were not for long."""
+        for asked, taken in answers:
+            if asked in self.asked:
+                self.asked.remove(asked)
+                self._tell(asked, taken=taken)
 
-    def on_steering_answered(self, answered: Answered) -> None:
-        """Tell."""
-        asked = answered.asked
-        if asked not in self.asked:
+    def _tell(self, asked: Asked, *, taken: bool) -> None:
+        run = self._run()
+        if run is None or asked.run != run.id:
             return
-        self.asked.remove(asked)
-        if self.run is None or asked.run != self.run.id:
-            return
-        if answered.taken:
-            self.say(f"{asked.text}: taken", instead=asked.entry)
+        if taken:
+            self._say(f"{asked.text}: taken", instead=asked.entry)
         else:
             late = f"no answer within {PATIENCE_SECONDS:.0f} s; it comes once the step in hand is done"
-            self.say(f"{asked.text}: {late}", "warning", asked.entry)
+            self._say(f"{asked.text}: {late}", "warning", asked.entry)
 
-    def action_resume(self) -> None:
+    def resume(self) -> None:
         """Let it go on: a paused run where it is, any other from its last checkpoint, in this process."""
-        if self.run is not None and self.run.status == "paused":
-            self._ask(self.run, "continue")
-        elif self.run is not None:
-            self.session.announce()
-            self._resume(self.run.id)
+        run = self._run()
+        if run is not None and run.status == "paused":
+            self._ask(run, "continue")
+        elif run is not None:
+            self._session.announce()
+            self._page.in_thread(partial(self._go_on, run.id), lambda _: self._say("goes on here, from its last checkpoint"))
 
-    @work(thread=True, group="ask")
-    def _resume(self, run_id: int) -> None:
+    def _go_on(self, run_id: int) -> None:
         try:
-            self.session.resume(run_id)
-        except ConvtuiError as error:
-            self.warn(str(error))
-        else:
-            self.app.call_later(self.say, "goes on here, from its last checkpoint")
+            self._session.resume(run_id)
         finally:
-            self.session.announced()
+            self._session.announced()
 
-    def action_note(self) -> None:
+    def note(self) -> None:
         """Write a note beside it."""
-        run = self.run
+        run = self._run()
         if run is None:
             return
 
         def written(note: str | None) -> None:
             if note is not None:
-                self._set_note(run.id, note.strip())
+                store = self._session.store
+                self._page.in_thread(lambda: store.set_note(run.id, note.strip()), lambda _: self._look())
 
-        self.app.push_screen(PromptDialog(Text(f"A note beside run {run.id} {clean(run.name)}"), run.note, str), written)
+        dialog = PromptDialog(Text(f"A note beside run {run.id} {clean(run.name)}"), run.note, str)
+        self._page.app.push_screen(dialog, written)
 
-    @work(thread=True, group="ask")
-    def _set_note(self, run_id: int, note: str) -> None:
-        try:
-            self.session.store.set_note(run_id, note)
-        except ConvtuiError as error:
-            self.warn(str(error))
-        self.app.call_later(self.look)
+
+def settled(store: Store, asked: Iterable[Asked]) -> list[tuple[Asked, bool]]:
+    """The requests of which there is something to tell, and whether they were taken; for a thread. Raises StoreError."""
+    answers = [(each, store.is_taken(each.request)) for each in asked]
+    return [(each, taken) for each, taken in answers if taken or time.monotonic() - each.when > PATIENCE_SECONDS]

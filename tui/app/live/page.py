@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
-from textual import events, work
+from textual import events, on
 from textual.binding import Binding, BindingType
 from textual.containers import Container, VerticalScroll
-from textual.message import Message
 from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Static
 
-from convtui.engine.errors import ConvtuiError, RunNotFound
-from convtui.engine.statuses import CLAIMED, LIVE
-from convtui.tui.app.live.controls import Asked, Steering
+from convtui.engine.errors import RunNotFound
+from convtui.engine.statuses import LIVE
+from convtui.tui.app.latest import Latest
+from convtui.tui.app.live.controls import Asked, RunControls, settled
 from convtui.tui.app.live.device_line import DeviceLine
 from convtui.tui.app.live.reader import Entry, Reader, Seen
 from convtui.tui.app.live.status_line import clock, standing
 from convtui.tui.app.messages import ShowRun
+from convtui.tui.app.page import Page
 from convtui.tui.app.widgets.chart import Chart
-from convtui.tui.app.widgets.chart_grid import Crossing
+from convtui.tui.app.widgets.crosshair import KEYS, Crosshair
 from convtui.tui.render.chart import Plot
 from convtui.tui.render.run_summary import BETWEEN
 from convtui.tui.render.series_lines import AXES, SMOOTHINGS, Options
@@ -46,35 +47,41 @@ SKETCH_SECONDS = 0.1
 SHOWN = ("loss", "accuracy", "learning rate", "images/s")
 """What the charts show at first."""
 
-_OF_A_RUN = (
-    "pause",
-    "stop",
-    "checkpoint",
-    "rate",
-    "resume",
-    "note",
-    "look",
-    "series",
-    "log",
-    "axis",
-    "smoothing",
-    "cross",
-    "crosshair",
-)
+_OF_A_RUN = ("do", "rate", "look", "series", "log", "axis", "smoothing", "cross", "crosshair")
 
 
-_STEERING = ("pause", "stop", "checkpoint", "rate")
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """A look at a run. Its answer is shown as long as no other run is wanted, whichever charts a newer one asks for."""
+
+    run: int | None
+    groups: tuple[str, ...] = field(compare=False)
+    """What is charted; empty where the charts stay."""
+    options: Options = field(compare=False)
+    asked: tuple[Asked, ...] = field(compare=False)
 
 
-class LivePage(Crossing, Steering):
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What was seen; `why` there is nothing, if so."""
+
+    seen: Seen | None
+    plots: Sequence[Plot] = ()
+    settled: Sequence[tuple[Asked, bool]] = ()
+    why: str = ""
+    sketched: bool = False
+
+
+class LivePage(Page):
     """A run's charts, its messages, and the keys that steer it. All it knows comes from the store, all it asks goes there."""
 
     NAME = "live"
     CSS_PATH = "page.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "pause", "Pause", key_display="␣"),
-        Binding("s", "stop", "Stop"),
-        Binding("k", "checkpoint", "Save"),
+        *KEYS,
+        Binding("space", "do('pause')", "Pause", key_display="␣"),
+        Binding("s", "do('stop')", "Stop"),
+        Binding("k", "do('checkpoint')", "Save"),
         Binding(
             "plus,equals_sign", "rate(2.0)", "Learning rate doubled", group=Binding.Group("Rate", compact=True), key_display="+"
         ),
@@ -86,23 +93,10 @@ class LivePage(Crossing, Steering):
         Binding("V", "series(0)", "Another series in the first chart", show=False),
         Binding("c", "cross", "Crosshair", show=False),
         Binding("escape", "uncross", "Crosshair away", show=False),
-        Binding("r", "resume", "Resume"),
+        Binding("r", "do('resume')", "Resume"),
         Binding("l", "look", "Look"),
-        Binding("e", "note", "Note"),
+        Binding("e", "do('note')", "Note"),
     ]
-
-    @dataclass
-    class _Looked(Message, bubble=False):
-        """A thread has looked: at the run, or at one chart of it, or in vain."""
-
-        run: int | None
-        seen: Seen | None = None
-        chart: int | None = None
-        plot: Plot | None = None
-        trouble: str = ""
-        last: bool = False
-        sketched: bool = False
-        """Whether the charts are only sketches yet."""
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
@@ -116,9 +110,11 @@ class LivePage(Crossing, Steering):
         self._about = Text()
         """What the line about the run says."""
         self._reader = Reader()
+        self._latest = Latest(self, self._read, self._take)
+        self.controls = RunControls(self, lambda: self.run, self.say, self.look)
+        self.crosshair = Crosshair(self, lambda: self.charts)
         self._told = Text()
         """The messages as they stand on the screen."""
-        self._looking = self._again = False
         self._charted = 0.0
         """When the charts were last wanted, on the monotonic clock."""
         self._behind = False
@@ -154,7 +150,6 @@ class LivePage(Crossing, Steering):
 
     def on_resize(self, event: events.Resize) -> None:
         """Side by side, above each other, or four of them."""
-        super().on_resize(event)
         width, height = event.size
         self.set_class(width < NARROW, "narrow")
         self.set_class(height < LOW, "low")
@@ -195,59 +190,42 @@ class LivePage(Crossing, Steering):
             self.look(charts=False)
 
     def look(self, *, charts: bool = True) -> None:
-        """Look at the run anew, in a thread, and at its charts too; while one looks already, once more after it."""
+        """Look at the run again, in a thread, and at its charts too."""
         if not self.session.is_open:
             return
-        self._again = self._looking
         if charts:
             self._behind, self._charted = True, 0.0
-        if not self._looking:
-            self._looking = True
-            wanted: list[tuple[int, str]] = []
-            if charts:
-                self._behind, self._charted = False, time.monotonic()
-                wanted = [(place, self.groups[place]) for place in range(len(self.charts))]
-            self._look(self.session.run_id, wanted, self.options, list(self.asked))
+        drawn = self._behind and self._is_time()
+        if drawn and not self.is_reading:
+            self._behind, self._charted = False, time.monotonic()
+        groups = tuple(self.groups[: len(self.charts)]) if drawn else ()
+        self._latest.ask(_Request(self.session.run_id, groups, self.options, tuple(self.controls.asked)))
 
-    @work(thread=True, group="look")
-    def _look(self, run_id: int | None, wanted: list[tuple[int, str]], options: Options, asked: list[Asked]) -> None:
-        # Messages are posted, not called: a thread that waits for the screen would keep the application from leaving.
-        trouble, sketched = "", False
+    @property
+    def is_reading(self) -> bool:
+        """Whether a thread looks at the run."""
+        return self._latest.is_busy
+
+    def _read(self, request: _Request) -> _Looked:
+        store = self.session.store
         try:
-            store = self.session.store
-            seen = self._reader.look(store, run_id)
-            plots: list[tuple[int, Plot]] = []
-            if seen is not None:
-                sketched = self._reader.is_new_and_long(seen.run)
-                # All is read before any is shown: a thread that reads and one that draws keep each other waiting.
-                plots = [(place, self._reader.plot(store, seen.run, group, options, sketch=sketched)) for place, group in wanted]
-            self.post_message(self._Looked(run_id, seen))
-            for place, plot in plots:
-                self.post_message(self._Looked(run_id, chart=place, plot=plot))
-            self.ask_whether_taken(store, asked)
+            seen = self._reader.look(store, request.run)
         except RunNotFound as error:
-            self.post_message(self._Looked(run_id, trouble=str(error)))
-        except ConvtuiError as error:
-            trouble = str(error)
-        finally:
-            self.post_message(self._Looked(run_id, trouble=trouble, last=True, sketched=sketched))
+            return _Looked(None, why=str(error))
+        if seen is None:
+            return _Looked(None)
+        sketched = self._reader.is_new_and_long(seen.run)
+        # All is read before any is shown: a thread that reads and one that draws keep each other waiting.
+        plots = [self._reader.plot(store, seen.run, group, request.options, sketch=sketched) for group in request.groups]
+        return _Looked(seen, plots, settled(store, request.asked), sketched=sketched)
 
-    def on_live_page__looked(self, looked: _Looked) -> None:
-        """Show it, unless another run is wanted by now."""
-        if looked.last:
-            self._looking = False
-            if looked.trouble:
-                self.warn(looked.trouble)
-            if self._again:
-                self.look(charts=self._behind and self._is_time())
-            elif looked.sketched:
-                self.set_timer(SKETCH_SECONDS, self.look)  # not at once: reading it all would keep the sketch from being drawn
-        elif looked.run != self.session.run_id:
-            return
-        elif looked.chart is not None:
-            self.query_one(f"#chart-{looked.chart}", Chart).plot = looked.plot
-        else:
-            self._show(looked.seen, looked.trouble)
+    def _take(self, looked: _Looked) -> None:
+        self._show(looked.seen, looked.why)
+        for chart, plot in zip(self.charts, looked.plots, strict=False):  # there may be room for others by now
+            chart.plot = plot
+        self.controls.settle(looked.settled)
+        if looked.sketched and looked.plots:
+            self.set_timer(SKETCH_SECONDS, self.look)  # not at once: reading it all would keep the sketch from being drawn
 
     # ---------------------------------------------------------------------------------------------------- showing
 
@@ -263,9 +241,9 @@ class LivePage(Crossing, Steering):
             return
         if before is None or before.id != seen.run.id:
             self.said = []
-            self.cross(None)
+            self.crosshair.put(None)
         elif before.status != seen.run.status:
-            self.status_changed()
+            self.controls.status_changed()
         missing = [group for group in seen.groups if group not in self.groups]
         for place, group in enumerate(self.groups):
             if group not in seen.groups and missing and place > 1:
@@ -329,9 +307,10 @@ class LivePage(Crossing, Steering):
         if action in _OF_A_RUN and not self._has_run():
             return None
         status = self.run.status if self.run is not None else "running"
-        if action == "resume":
+        if parameters == ("resume",):
             return status != "running"
-        return action not in _STEERING or status in CLAIMED
+        steers = action == "rate" or parameters in (("pause",), ("stop",), ("checkpoint",))
+        return not steers or status in (*LIVE, "queued")
 
     def _has_run(self) -> bool:
         return not self.has_class("nothing")
@@ -341,13 +320,33 @@ class LivePage(Crossing, Steering):
         if self.run is not None:
             self.post_message(ShowRun(self.run.id, "look"))
 
+    def action_cross(self) -> None:
+        """Put the crosshair at the end of the curves, or take it away."""
+        self.crosshair.toggle()
+
+    def action_crosshair(self, columns: int) -> None:
+        """Move the crosshair by so many columns."""
+        self.crosshair.move(columns)
+
+    @on(Chart.Pointed)
+    def _pointed(self, pointed: Chart.Pointed) -> None:
+        self.crosshair.put(pointed.x)
+
+    def action_do(self, what: str) -> None:
+        """Ask it of the run."""
+        getattr(self.controls, what)()
+
+    def action_rate(self, factor: float) -> None:
+        """Multiply the learning rate."""
+        self.controls.rate(factor)
+
     def action_log(self) -> None:
         """The upward axis logarithmic, or not."""
         self._draw_with(replace(self.options, log=not self.options.log))
 
     def action_axis(self) -> None:
         """Epochs, steps or time to the right."""
-        self.cross(None)
+        self.crosshair.put(None)
         self._draw_with(replace(self.options, axis=_after(self.options.axis, AXES)))
 
     def action_smoothing(self) -> None:
@@ -371,7 +370,7 @@ class LivePage(Crossing, Steering):
 
     def action_uncross(self) -> None:
         """Take the crosshair away."""
-        self.cross(None)
+        self.crosshair.put(None)
 
 
 def _at_both_ends(left: Text, right: str, width: int) -> Text:

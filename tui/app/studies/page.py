@@ -6,18 +6,18 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from rich.text import Text
-from textual import on, work
+from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.events import Resize
-from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
-from convtui.engine.errors import ConvtuiError
-from convtui.tui.app.export import TakingAway
+from convtui.tui.app.export import copy, save
+from convtui.tui.app.latest import Latest
 from convtui.tui.app.messages import CompareRuns, ShowPage, ShowRun
-from convtui.tui.app.studies.queue import StudyQueue
+from convtui.tui.app.page import Page
+from convtui.tui.app.studies.queue import Queue
 from convtui.tui.app.studies.reader import Asked, Reader, Seen
 from convtui.tui.app.studies.words import (
     DROPPED,
@@ -32,7 +32,7 @@ from convtui.tui.app.studies.words import (
     title_words,
 )
 from convtui.tui.app.widgets.chart import Chart
-from convtui.tui.app.widgets.chart_grid import Crossing
+from convtui.tui.app.widgets.crosshair import KEYS, Crosshair
 from convtui.tui.app.widgets.text_table import TextTable
 from convtui.tui.render.text import clean
 from convtui.tui.session.session import Session
@@ -45,13 +45,14 @@ QUEUE = Binding.Group("Queue", compact=True)
 _NEEDS_A_STUDY = ("open", "compare", "look", "queue", "take_out", "every", "view", "log", "copy", "save", "cross", "crosshair")
 
 
-class StudiesPage(Crossing, TakingAway, StudyQueue):
+class StudiesPage(Page):
     """The studies at the left; of the chosen one the table, the claims and the curves."""
 
     NAME = "studies"
     CSS_PATH = "page.tcss"
     AUTO_FOCUS = "#studies"
     BINDINGS: ClassVar[list[BindingType]] = [
+        *KEYS,
         Binding("enter", "open", "Open", key_display="⏎"),
         Binding("s", "queue('setting')", "Queue the setting's runs", group=QUEUE),
         Binding("S", "queue('study')", "Queue all runs of the study", group=QUEUE, key_display="S"),
@@ -68,14 +69,6 @@ class StudiesPage(Crossing, TakingAway, StudyQueue):
         Binding("escape", "back", "Back", key_display="esc", show=False),
     ]
 
-    class Read(Message):
-        """What was asked for, from the thread that reads."""
-
-        def __init__(self, asked: Asked, seen: Seen | None) -> None:
-            super().__init__()
-            self.asked = asked
-            self.seen = seen
-
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self.seen: Seen | None = None
@@ -88,7 +81,11 @@ class StudiesPage(Crossing, TakingAway, StudyQueue):
         self._wanted: str | None = None
         self._said: dict[str, Text] = {}
         self._reader = Reader()
-        self._reading = self._again = self._files = False
+        self._files = False
+        """Whether the studies' files are to be read again."""
+        self._latest = Latest(self, self._read, self._take)
+        self.queue = Queue(self, lambda: self.seen.results if self.seen is not None else None, lambda: self.place)
+        self.crosshair = Crosshair(self, lambda: self.charts)
 
     def body(self) -> Iterable[Widget]:
         with Horizontal(id="columns"):
@@ -143,12 +140,13 @@ class StudiesPage(Crossing, TakingAway, StudyQueue):
     # ---------------------------------------------------------------------------------------------------- reading
 
     def store_changed(self) -> None:
-        """Read the studies again; while that goes on, once more after it."""
-        self._again = self._reading
-        if not self._reading:
-            self._reading = True
-            files, self._files = self._files, False
-            self._read(self._asked(), files)
+        """Read the studies again."""
+        self._latest.ask(self._asked())
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether a thread reads."""
+        return self._latest.is_busy
 
     def _asked(self) -> Asked:
         same = self.seen is not None and self.seen.study == self._wanted
@@ -156,25 +154,16 @@ class StudiesPage(Crossing, TakingAway, StudyQueue):
         setting, measure = (place.setting, place.measure) if place else ("", "")
         return Asked(self._wanted, setting, measure, self.every, self.log_loss)
 
-    @work(thread=True, group="read")
-    def _read(self, asked: Asked, files: bool) -> None:
-        seen = None
-        try:
-            if files:
-                self._reader.read_files()
-            seen = self._reader.read(self.session.store, asked)
-        except ConvtuiError as error:
-            self.warn(str(error))
-        finally:
-            self.post_message(self.Read(asked, seen))
+    def _read(self, asked: Asked) -> tuple[Asked, Seen]:
+        if self._files:
+            self._files = False
+            self._reader.read_files()
+        return asked, self._reader.read(self.session.store, asked)
 
-    @on(Read)
-    def _take(self, event: Read) -> None:
-        self._reading = False
-        # What was asked before the person went on is not shown: the newest request wins.
-        if event.seen is not None and event.asked.study == self._wanted:
-            self._show(event.seen)
-        if self._again or self._asked() != event.asked:
+    def _take(self, read: tuple[Asked, Seen]) -> None:
+        asked, seen = read
+        self._show(seen)
+        if self._asked() != asked:  # the first answer says which study and row there are
             self.store_changed()
 
     # ---------------------------------------------------------------------------------------------------- showing
@@ -211,7 +200,7 @@ class StudiesPage(Crossing, TakingAway, StudyQueue):
             self.query_one(Chart).plot = seen.plot
             self._show_about()
         if other:
-            self.cross(None)
+            self.crosshair.put(None)
             self.refresh_bindings()
 
     def _repaint(self) -> None:
@@ -262,8 +251,8 @@ class StudiesPage(Crossing, TakingAway, StudyQueue):
 
     def action_back(self) -> None:
         """Take the crosshair away; else back to the list; else to the runs."""
-        if self.crossed:
-            self.cross(None)
+        if self.crosshair.is_shown:
+            self.crosshair.put(None)
         elif not self.names.has_focus:
             self._turn("listed")
             self.names.focus()
@@ -295,10 +284,30 @@ class StudiesPage(Crossing, TakingAway, StudyQueue):
             self.notify(f"{place.setting} has no run yet: s queues what is missing")
         return ids
 
+    def action_cross(self) -> None:
+        """Put the crosshair at the end of the curves, or take it away."""
+        self.crosshair.toggle()
+
+    def action_crosshair(self, columns: int) -> None:
+        """Move the crosshair by so many columns."""
+        self.crosshair.move(columns)
+
+    @on(Chart.Pointed)
+    def _pointed(self, pointed: Chart.Pointed) -> None:
+        self.crosshair.put(pointed.x)
+
+    def action_queue(self, what: str) -> None:
+        """Queue what is missing of the setting at the cursor, or of the whole study."""
+        self.queue.ask(what)
+
+    def action_take_out(self, what: str) -> None:
+        """Take runs that wait out of the queue: of the setting at the cursor, or of the whole study."""
+        self.queue.take_out(what)
+
     def action_every(self) -> None:
         """The curves of all settings, or of the runs of the one at the cursor."""
         self.every = not self.every
-        self.cross(None)
+        self.crosshair.put(None)
         self.store_changed()
 
     def action_log(self) -> None:
@@ -321,14 +330,14 @@ class StudiesPage(Crossing, TakingAway, StudyQueue):
             from convtui.engine.study.markdown import page
 
             name = self.seen.results.study.name
-            self.copy(page(self.seen.results), f"study {name}", ["convtui", "study", "show", name, "--md"])
+            copy(self, page(self.seen.results), f"study {name}", ["convtui", "study", "show", name, "--md"])
 
     def action_save(self) -> None:
         """Write the study into a file of the working directory."""
         if self.seen is not None and self.seen.results is not None:
             from convtui.engine.study.markdown import page
 
-            self.save(page(self.seen.results), f"study-{self.seen.results.study.name}")
+            save(self, page(self.seen.results), f"study-{self.seen.results.study.name}")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What there is nothing for is not offered."""

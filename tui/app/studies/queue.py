@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.text import Text
-from textual import on, work
 
 from convtui.engine.errors import ConvtuiError, UsageError
 from convtui.tui.app.page import Page
-from convtui.tui.app.studies.queue_dialog import Question, Queueing
+from convtui.tui.app.studies.queue_dialog import Question, QueueDialog
 from convtui.tui.render.text import clean, counted
-from convtui.tui.session.session import Session
 
 if TYPE_CHECKING:
     from convtui.engine.spec import DataSpec
     from convtui.engine.study import Study, Wanted
     from convtui.engine.study.results import Results
-    from convtui.tui.app.studies.reader import Seen
     from convtui.tui.app.studies.words import Place
 
 _DATA = "data-"
@@ -38,34 +35,28 @@ class _Form:
     """Those that its settings name."""
 
 
-class StudyQueue(Page):
-    """The half of the page that starts runs."""
+class Queue:
+    """Starts runs of a study, and lets go of those that wait. Held by the page Studies."""
 
-    seen: Seen | None
-
-    def __init__(self, session: Session) -> None:
-        super().__init__(session)
-        self._form: _Form | None = None
+    def __init__(self, page: Page, results: Callable[[], Results | None], place: Callable[[], Place | None]) -> None:
+        """`results` of the study on the screen; `place`: what the row at the cursor is about."""
+        self._page = page
+        self._session = page.session
+        self._results = results
+        self._place = place
         self._last: dict[str, Mapping[str, str]] = {}
         """Study -> what its form was sent with last."""
 
-    @property
-    def place(self) -> Place | None:
-        """What the row at the cursor is about."""
-        raise NotImplementedError
-
     # ---------------------------------------------------------------------------------------------------- queueing
 
-    def action_queue(self, what: str) -> None:
+    def ask(self, what: str) -> None:
         """Queue what is missing of the setting at the cursor, or of the whole study; asks first."""
-        found = self.seen.results if self.seen is not None else None
-        if found is None or self.place is None:
-            return
-        only = [self.place.setting] if what == "setting" else []
-        self._look_at_data(found, only)
+        found, place = self._results(), self._place()
+        if found is not None and place is not None:
+            only = [place.setting] if what == "setting" else []
+            self._page.in_thread(lambda: self._questions(found, only), lambda asked: self._show(*asked))
 
-    @work(thread=True, group="form", exclusive=True)
-    def _look_at_data(self, found: Results, only: Sequence[str]) -> None:
+    def _questions(self, found: Results, only: Sequence[str]) -> tuple[_Form, Sequence[Question], int]:
         """Which images are there takes a look at the disk."""
         from convtui.engine.data.catalog import on_disk
 
@@ -78,48 +69,44 @@ class StudyQueue(Page):
         ]
         for place, source in enumerate(sources):
             try:
-                there = on_disk(source, self.session.data_dir)
+                there = on_disk(source, self._session.data_dir)
             except ConvtuiError:
                 there = False
             questions.append(Question(f"{_DATA}{place}", clean(source), used.get(source, ""), ON_DISK if there else NOT_ON_DISK))
         last = self._last.get(found.study.name, {})
         questions = [Question(each.key, each.label, last.get(each.label, each.value), each.help) for each in questions]
-        self.app.call_later(self._ask, _Form(found.study, only, sources), questions, len(rows))
+        return _Form(found.study, only, sources), questions, len(rows)
 
-    def _ask(self, form: _Form, questions: Sequence[Question], settings: int) -> None:
-        if self.app.screen is not self:
-            return  # somebody did not wait
-        self._form = form
+    def _show(self, form: _Form, questions: Sequence[Question], settings: int) -> None:
+        if not self._page.is_current:
+            return  # the person did not wait
         what = f"the missing runs of {form.only[0]}" if form.only else f"the missing runs of all {settings} settings"
         about = Text.assemble("Queue ", (what, "bold"), f" of the study {form.study.name}\n", style="")
         about.append("Trained here one after another; what is done already is not run again.", style="dim")
-        self.app.push_screen(Queueing(about, questions, self))
+        self._page.app.push_screen(QueueDialog(about, questions, lambda dialog, values: self._start(dialog, form, values)))
 
-    @on(Queueing.Answered)
-    def _answered(self, event: Queueing.Answered) -> None:
-        if self._form is not None:
-            self.session.announce()
-            self._queue(event.form, self._form, event.values)
+    def _start(self, dialog: QueueDialog, form: _Form, values: Mapping[str, str]) -> None:
+        self._session.announce()
+        self._page.run_worker(lambda: self._queue(dialog, form, values), thread=True)
 
-    @work(thread=True, group="queue")
-    def _queue(self, shown: Queueing, form: _Form, values: Mapping[str, str]) -> None:
+    def _queue(self, dialog: QueueDialog, form: _Form, values: Mapping[str, str]) -> None:
         from convtui.engine.device import choose
         from convtui.engine.study.running import check, to_do
 
-        session, percents = self.session, {0}
+        session, percents = self._session, {0}
 
         def progress(what: str, done: int, total: int) -> None:
             percent = 100 * done // max(1, total)
             if percent not in percents:
                 percents.add(percent)
-                self.app.call_later(shown.say, f"{clean(what)}: {percent} %")
+                self._page.app.call_later(dialog.say, f"{clean(what)}: {percent} %")
 
         refused = "they could not be queued"
         try:
             wanted = self._planned(form, values)
             missing = to_do(session.store, wanted)
             check(missing, choose(session.device), session.data_dir, progress)
-            if not shown.is_attached:
+            if not dialog.is_attached:
                 return  # the person has left the form meanwhile
             standings = Counter(session.queue(one).standing for one in missing)
             refused = ""
@@ -128,19 +115,19 @@ class StudyQueue(Page):
             return
         finally:
             session.announced()
-            if refused and shown.is_attached:
-                self.app.call_later(shown.refuse, refused)
+            if refused and dialog.is_attached:
+                self._page.app.call_later(dialog.refuse, refused)
         labels = {"scale": "scale", "seeds": "seeds"} | {f"{_DATA}{place}": source for place, source in enumerate(form.sources)}
         self._last[form.study.name] = {clean(labels[key]): value for key, value in values.items()}
         queued = sum(standings.values()) - standings["done"] - standings["busy"]
         left = len(wanted) - queued
         told = f"{counted(queued)} queued" + (f", {left} done or in somebody's hands already" if left else "")
-        self.app.call_later(self._queued, shown, told if queued else f"nothing is missing: {told}")
+        self._page.app.call_later(self._queued, dialog, told if queued else f"nothing is missing: {told}")
 
-    def _queued(self, shown: Queueing, told: str) -> None:
-        if shown.is_attached:
-            shown.dismiss(None)
-        self.notify(told, markup=False)
+    def _queued(self, dialog: QueueDialog, told: str) -> None:
+        if dialog.is_attached:
+            dialog.dismiss(None)
+        self._page.notify(told, markup=False)
 
     def _planned(self, form: _Form, values: Mapping[str, str]) -> list[Wanted]:
         """Raises UsageError for what cannot be."""
@@ -148,7 +135,7 @@ class StudyQueue(Page):
         from convtui.engine.study import plan
 
         def images(of: DataSpec) -> int:
-            return count(of, self.session.data_dir).train
+            return count(of, self._session.data_dir).train
 
         sources = {source: given for place, source in enumerate(form.sources) if (given := values.get(f"{_DATA}{place}", ""))}
         return plan(
@@ -157,27 +144,21 @@ class StudyQueue(Page):
 
     # -------------------------------------------------------------------------------------------------- taking out
 
-    def action_take_out(self, what: str) -> None:
+    def take_out(self, what: str) -> None:
         """Take runs that wait out of the queue: of the setting at the cursor, or of the whole study."""
-        found = self.seen.results if self.seen is not None else None
-        if found is None or self.place is None:
+        found, place = self._results(), self._place()
+        if found is None or place is None:
             return
-        rows = [found.rows[self.place.setting]] if what == "setting" else list(found.rows.values())
+        rows = [found.rows[place.setting]] if what == "setting" else list(found.rows.values())
         queued = [run.id for row in rows for run in row.others if run.status == "queued"]
         if queued:
-            self._take_out(queued)
+            self._page.in_thread(lambda: self._session.take_out(queued), self._taken_out)
         else:
-            of = self.place.setting if what == "setting" else found.study.name
-            self.notify(f"no run of {of} waits in the queue", markup=False)
+            of = place.setting if what == "setting" else found.study.name
+            self._page.notify(f"no run of {of} waits in the queue", markup=False)
 
-    @work(thread=True, group="queue")
-    def _take_out(self, run_ids: Sequence[int]) -> None:
-        try:
-            out = self.session.take_out(run_ids)
-        except ConvtuiError as error:
-            self.warn(str(error))
-            return
-        self.app.call_later(lambda: self.notify(f"{counted(len(out))} taken out of the queue"))
+    def _taken_out(self, run_ids: Sequence[int]) -> None:
+        self._page.notify(f"{counted(len(run_ids))} taken out of the queue")
 
 
 def _seeds(of: Sequence[int]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,9 +10,7 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.message import Message
 from textual.screen import ModalScreen
-from textual.widget import Widget
 from textual.widgets import Input, Static
 
 LABEL = 18
@@ -28,21 +26,21 @@ class Question:
     help: str
 
 
-class Queueing(ModalScreen[None]):
+class QueueDialog(ModalScreen[None]):
     """A small form. It stays until what it asks for could be done, or the person thinks better of it."""
 
     DEFAULT_CSS = f"""
-    Queueing {{ align: center middle; }}
-    Queueing > Vertical {{
+    QueueDialog {{ align: center middle; }}
+    QueueDialog > Vertical {{
         width: 76; max-width: 95%; height: auto; max-height: 95%; padding: 1 2; background: $surface; border: round $primary;
     }}
-    Queueing Horizontal {{ height: 1; }}
-    Queueing .label {{ width: {LABEL}; }}
-    Queueing .help {{ color: $text-muted; height: auto; margin: 0 0 0 {LABEL}; }}
-    Queueing Input, Queueing Input:focus {{ width: 1fr; border: none; height: 1; padding: 0; background: $panel; }}
-    Queueing #about {{ height: auto; margin-bottom: 1; }}
-    Queueing #wrong {{ color: $text-error; height: auto; }}
-    Queueing #keys {{ color: $text-muted; margin-top: 1; }}
+    QueueDialog Horizontal {{ height: 1; }}
+    QueueDialog .label {{ width: {LABEL}; }}
+    QueueDialog .help {{ color: $text-muted; height: auto; margin: 0 0 0 {LABEL}; }}
+    QueueDialog Input, QueueDialog Input:focus {{ width: 1fr; border: none; height: 1; padding: 0; background: $panel; }}
+    QueueDialog #about {{ height: auto; margin-bottom: 1; }}
+    QueueDialog #wrong {{ color: $text-error; height: auto; }}
+    QueueDialog #keys {{ color: $text-muted; margin-top: 1; }}
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", "Leave"),
@@ -50,20 +48,14 @@ class Queueing(ModalScreen[None]):
         Binding("up", "app.focus_previous", "Previous", show=False),
     ]
 
-    class Answered(Message):
-        """Enter was pressed: do it, then dismiss the form, or `refuse` it."""
-
-        def __init__(self, form: Queueing, values: Mapping[str, str]) -> None:
-            super().__init__()
-            self.form = form
-            self.values = values
-
-    def __init__(self, about: Text, questions: Sequence[Question], owner: Widget) -> None:
-        """`owner` is told of answers."""
+    def __init__(
+        self, about: Text, questions: Sequence[Question], answered: Callable[[QueueDialog, Mapping[str, str]], None]
+    ) -> None:
+        """`answered` does it, then dismisses the form, or `refuse`s it."""
         super().__init__()
         self._about = about
         self._questions = questions
-        self._owner = owner
+        self._answered = answered
         self._busy = False
 
     def compose(self) -> ComposeResult:
@@ -88,7 +80,7 @@ class Queueing(ModalScreen[None]):
             self._busy = True
             self.say("looking whether they can be trained")
             values = {question.key: self.query_one(f"#input-{question.key}", Input).value.strip() for question in self._questions}
-            self._owner.post_message(self.Answered(self, values))
+            self._answered(self, values)
 
     def say(self, what: str) -> None:
         """What is being done."""
