@@ -223,6 +223,7 @@ class LivePage(Page):
         self._show(looked.seen, looked.why)
         for chart, plot in zip(self.charts, looked.plots, strict=False):  # there may be room for others by now
             chart.plot = plot
+            self._charted = time.monotonic()
         self.controls.settle(looked.settled)
         if looked.sketched and looked.plots:
             self.set_timer(SKETCH_SECONDS, self.look)  # not at once: reading it all would keep the sketch from being drawn
