@@ -23,8 +23,8 @@ class BetweenPulls:
     """A queue that the thread which trains serves, one piece of work at a time.
 
     Whatever the work does or raises is the asker's: it is in the future, and the training goes on. The training stands still
-    for as long as the work takes, so the work ends early once the training is to stop (`Training.stopping`) or nobody wants
-    its answer any more.
+    for as long as the work takes, so the work ends early once the training is to stop (`Training.stopping`) or its
+    answer is no longer wanted.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class BetweenPulls:
     # --------------------------------------------------------------------------------------------------- any thread
 
     def ask(self, run_id: int, work: Callable[[Training, Dataset], T]) -> Future[T] | None:
-        """Have `work` done with this run's training; None where that is not in hand, or about to end.
+        """Have `work` done with this run's training; None where this thread does not train it, or it is about to end.
 
         The future is cancelled where the training ends before the work's turn comes.
         """

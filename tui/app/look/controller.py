@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from convtui.engine.errors import ConvtuiError
@@ -28,14 +28,6 @@ CARRIED = ("layer", "split", "image")
 """Options that say what is looked at: another view is asked for the same, where it can be."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A look that was left by following something in it."""
-
-    query: Query
-    cursor: int
-
-
 class LookController:
     """Asks about one run, and knows what the answers say. `cursor` is always the picture's.
 
@@ -54,8 +46,8 @@ class LookController:
         """The newest, while the same run is looked at."""
         self.is_waiting = False
         """Whether there is no answer yet, nor a refusal."""
-        self.way: list[Step] = []
-        """The looks that lead here."""
+        self.way: list[tuple[Query, int]] = []
+        """The looks that were left by following something in them, each with its cursor."""
         self.cursor = 0
         """Where the cursor goes once the answer is there."""
         self.newer = ""
@@ -179,15 +171,15 @@ class LookController:
         there = None if target is None else follow(origin, target, self.info)
         if there is None:
             return "this leads no further"
-        self.way.append(Step(self.query, cursor))
+        self.way.append((self.query, cursor))
         self.ask(there)
         return ""
 
     def back(self) -> None:
         """To where something was followed from."""
         if self.way:
-            step = self.way.pop()
-            self.ask(step.query, cursor=step.cursor)
+            query, cursor = self.way.pop()
+            self.ask(query, cursor=cursor)
 
     def has(self, option: str) -> bool:
         """Whether the view can be asked this."""

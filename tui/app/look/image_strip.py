@@ -156,7 +156,6 @@ class ImageStrip(Widget, can_focus=True):
         self.refresh()
 
     def on_resize(self, _: events.Resize) -> None:
-        """Another width has room for others."""
         self._redraw()
 
     def on_show(self) -> None:
@@ -224,7 +223,6 @@ class ImageStrip(Widget, can_focus=True):
         return self.get_component_rich_style(f"image-strip--{name}", partial=True)
 
     def notify_style_update(self) -> None:
-        """Another theme is other colours."""
         super().notify_style_update()
         self._rows = None
 
@@ -237,24 +235,19 @@ class ImageStrip(Widget, can_focus=True):
     # ----------------------------------------------------------------------------------------------------- cursor
 
     def action_move(self, by: int) -> None:
-        """To the next image, or the one before."""
         self.put(self.cursor + by, self.chosen)
 
     def action_page(self, by: int) -> None:
-        """As many further as there is room for."""
         self.put(self.cursor + by * max(1, len(self.shown)), self.chosen)
 
     def action_go(self, number: int) -> None:
-        """To this image."""
         self.put(number, self.chosen)
 
     def action_end(self) -> None:
-        """To the last image."""
         if self._total is not None:
             self.put(self._total - 1, self.chosen)
 
     def action_choose(self) -> None:
-        """Say that it shall be looked at."""
         if self.cursor in self._known:
             self.post_message(self.Chosen(self.cursor))
 

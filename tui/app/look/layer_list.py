@@ -78,7 +78,7 @@ class LayerList(OptionList):
 
     def _choose(self, index: int) -> None:
         layer = self._layers[index - 1].name if index else None
-        # What was put there by `show` was not asked for by anybody.
+        # What was put there by `show` was asked for by no key.
         if index == self.highlighted and layer != self._showing:
             self._showing = layer
             self.post_message(self.Chosen(layer))

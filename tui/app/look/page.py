@@ -7,7 +7,6 @@ from typing import ClassVar
 
 from textual import on, work
 from textual.binding import Binding, BindingType
-from textual.message import Message
 from textual.widget import Widget
 
 from convtui.engine.errors import ConvtuiError
@@ -61,31 +60,22 @@ class LookPage(Page):
         Binding("escape", "to_picture", "To the picture", show=False),
     ]
 
-    class Heard(Message):
-        """The inspector has said something."""
-
-        def __init__(self, reply: Reply) -> None:
-            super().__init__()
-            self.reply = reply
-
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self.panes = Panes()
         self.controller = LookController(session, self._ask)
         self.inspector = Inspector(
             lambda: session.store,
-            lambda reply: self.post_message(self.Heard(reply)),
+            lambda reply: self.call_later(self._hear, reply),
             device=session.device,
             data_dir=session.data_dir,
             between_pulls=session.between_pulls,
         )
 
     def body(self) -> Iterable[Widget]:
-        """All of it is in the panes."""
         yield self.panes
 
     def on_unmount(self) -> None:
-        """Nothing is looked at any more."""
         self.inspector.close()
 
     def store_changed(self) -> None:
@@ -142,7 +132,6 @@ class LookPage(Page):
         self._tell(self.controller.follow(self.panes.picture.target, self.panes.picture.cursor))
 
     def action_back(self) -> None:
-        """To where something was followed from."""
         self.controller.back()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -150,11 +139,9 @@ class LookPage(Page):
         return bool(self.controller.way) if action == "back" else super().check_action(action, parameters)
 
     def action_view(self, by: int) -> None:
-        """The next view, or the one before."""
         self.panes.view_bar.action_step(by)
 
     def action_epoch(self, by: int) -> None:
-        """Weights of a later epoch, or of an earlier one."""
         self._tell(self.controller.choose_epoch(by, self.panes.picture.cursor))
 
     def action_again(self) -> None:
@@ -178,18 +165,15 @@ class LookPage(Page):
             self.controller.choose_image(strip.cursor, self.panes.picture.cursor)
 
     def action_fold(self, name: str) -> None:
-        """Bring a pane, or fold it away."""
         self.panes.fold(name)
 
     def action_to_picture(self) -> None:
-        """Give the picture the keys."""
         self.panes.picture.focus()
 
     # ------------------------------------------------------------------------------------------------- what is answered
 
-    @on(Heard)
-    def _hear(self, event: Heard) -> None:
-        reply, panes = event.reply, self.panes
+    def _hear(self, reply: Reply) -> None:
+        panes = self.panes
         if not self.controller.hear(reply):
             return
         if isinstance(reply, Answer | Refusal):
@@ -233,9 +217,9 @@ class LookPage(Page):
     def _tell_way(self, doing: str = "") -> None:
         """What is being done, or how one came here."""
         self.query_one("#way").set_class(bool(doing), "busy")
-        looks = [step.query for step in self.controller.way]
         if self.controller.query is not None:
-            self.panes.say("way", f"{doing} …" if doing else way([*looks, self.controller.query], self.size.width - 2))
+            looks = [*(query for query, _ in self.controller.way), self.controller.query]
+            self.panes.say("way", f"{doing} …" if doing else way(looks, self.size.width - 2))
 
     @on(SheetView.Moved)
     def _moved(self) -> None:

@@ -54,7 +54,6 @@ class Panes(Vertical):
         yield Static("", id="way")
 
     def on_mount(self) -> None:
-        """The picture has the keys."""
         self.picture.say("opening the store")
         self.picture.focus()
         self._fit()

@@ -38,13 +38,7 @@ class SheetView(ScrollView, can_focus=True):
     SheetView > .sheet-view--message { color: $text-muted; }
     SheetView > .sheet-view--error { color: $text-error; }
     """
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "sheet-view--cursor",
-        "sheet-view--row",
-        "sheet-view--cell",
-        "sheet-view--message",
-        "sheet-view--error",
-    }
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"sheet-view--{name}" for name in ("cursor", "row", "cell", "message", "error")}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left,h", "move(-1, 0)", "Left", show=False),
         Binding("right,l", "move(1, 0)", "Right", show=False),
@@ -244,7 +238,6 @@ class SheetView(ScrollView, can_focus=True):
             self._place_cursor(found)
 
     def action_page(self, down: int) -> None:
-        """A screen further."""
         here = self.item
         height = max(1, self.scrollable_content_region.height - 2)
         self.scroll_relative(y=down * height, animate=False)
@@ -255,11 +248,9 @@ class SheetView(ScrollView, can_focus=True):
         self._place_cursor(self.items.index(far))
 
     def action_end(self, number: int) -> None:
-        """To the first item or the last."""
         self._place_cursor(number % max(1, len(self.items)))
 
     def action_follow(self) -> None:
-        """Say that it shall be followed."""
         if self.item is not None:
             self.post_message(self.Followed(self))
 

@@ -41,13 +41,11 @@ class ViewBar(Widget, can_focus=True):
             self.name = name
 
     def action_step(self, by: int) -> None:
-        """The next view, or the one before."""
         if self.chosen in self.names:
             place = (list(self.names).index(self.chosen) + by) % len(self.names)
             self.post_message(self.Chosen(self.names[place]))
 
     def on_click(self, event: events.Click) -> None:
-        """The view that is clicked on."""
         for name, left, right in self._places():
             if left <= event.x < right:
                 self.post_message(self.Chosen(name))

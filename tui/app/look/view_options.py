@@ -32,11 +32,9 @@ class Toggle(Switch):
     """
 
     def render(self) -> RenderResult:
-        """A dot and a word."""
         return Text("● yes" if self.value else "○ no ")
 
     def get_content_width(self, container: Size, viewport: Size) -> int:
-        """As wide as the longer word."""
         return len("● yes")
 
 
@@ -132,12 +130,10 @@ class ViewOptions(VerticalScroll):
     # ----------------------------------------------------------------------------------------------------- changes
 
     def on_switch_changed(self, event: Switch.Changed) -> None:
-        """At once."""
         event.stop()
         self._change(event.switch.name, "true" if event.value else "false")
 
     def on_select_changed(self, event: Select.Changed) -> None:
-        """At once."""
         event.stop()
         self._change(event.select.name, "" if event.value is Select.NULL else str(event.value))
 

@@ -110,17 +110,16 @@ class Nets:
         return self._open[key]
 
     def forget(self, run_id: int) -> None:
-        """Open this run's nets anew next time."""
+        """Have this run's nets opened again next time."""
         for key in [key for key in self._open if key[0] == run_id]:
             del self._open[key]
 
     def close(self) -> None:
-        """Let go of everything."""
         self._open.clear()
         self._images = None
 
     def trim(self, newest: Net) -> None:
-        """Keep no more than `ANSWERS` answers, those of the net in hand longest."""
+        """Keep no more than `ANSWERS` answers, those of the net `newest` longest."""
         for net in (*(each for each in self._open.values() if each is not newest), newest):
             while net.seen and sum(len(each.seen) for each in self._open.values()) > ANSWERS:
                 net.seen.popitem(last=False)

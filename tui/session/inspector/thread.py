@@ -117,23 +117,23 @@ class Inspector:
                     (self._current, fresh), self._next = self._next, None
                 else:
                     self._current, self._wanted = self._wanted, None
-            self._answer(fresh)
+                current = self._current
+            if current is not None:
+                self._answer(current, fresh)
         self._nets.close()
 
     def _overtaken(self) -> bool:
         newer = self._next if isinstance(self._current, Query) else self._next or self._wanted
         return self._closing or self._dropped or newer is not None
 
-    def _answer(self, fresh: bool) -> None:
+    def _answer(self, current: Query | ThumbnailRequest, fresh: bool) -> None:
         from convtui.engine.lens.subject import Cancelled
 
-        current = self._current
-        assert current is not None
         try:
             if isinstance(current, Query):
                 self._look(current, fresh)
             else:
-                self._show(current)
+                self._with_net(current.run, current.epoch, lambda net: self._show(net, current))
         except Cancelled:
             with self._changed:
                 if isinstance(current, ThumbnailRequest) and self._wanted is None and not self._dropped:
@@ -158,17 +158,17 @@ class Inspector:
         self._current = query
         if fresh:
             self._nets.forget(query.run)
-        try:
-            self._look_through(self._open(query), query)
-        except TrainingEnded:
-            self._nets.forget(query.run)
-            self._look_through(self._open(query), query)
+        self._with_net(query.run, query.epoch, lambda net: self._look_through(net, query))
 
-    def _open(self, query: Query) -> Net:
-        assert query.run is not None
-        if not self._nets.is_open(query.run, query.epoch):
-            self._word(f"opening run {query.run}", now=True)
-        return self._nets.open(query.run, query.epoch)
+    def _with_net(self, run_id: int, epoch: str, work: Callable[[Net], None]) -> None:
+        """Work with the net in training; with the one on disk where the training has ended."""
+        if not self._nets.is_open(run_id, epoch):
+            self._word(f"opening run {run_id}", now=True)
+        try:
+            work(self._nets.open(run_id, epoch))
+        except TrainingEnded:
+            self._nets.forget(run_id)
+            work(self._nets.open(run_id, epoch))
 
     def _look_through(self, net: Net, query: Query) -> None:
         from convtui.engine.lens.registry import view
@@ -184,14 +184,7 @@ class Inspector:
         self._nets.trim(net)
         self._say(Answer(query, results, step, of))
 
-    def _show(self, request: ThumbnailRequest) -> None:
-        try:
-            self._show_of(self._nets.open(request.run, request.epoch), request)
-        except TrainingEnded:
-            self._nets.forget(request.run)
-            self._show_of(self._nets.open(request.run, request.epoch), request)
-
-    def _show_of(self, net: Net, request: ThumbnailRequest) -> None:
+    def _show(self, net: Net, request: ThumbnailRequest) -> None:
         (total, sheet, predictions), step = net.answer(request, lambda subject: _images(subject, request))
         self._nets.trim(net)
         self._say(Thumbnails(request, total, sheet, predictions, net.info.classes, step))
