@@ -21,7 +21,8 @@ class Look(LookController):
     """A controller whose questions are answered by hand."""
 
     def __init__(self, session: Session) -> None:
-        super().__init__(session, lambda query, fresh: self.asked.append((query, fresh)))
+        super().__init__(session, lambda query, fresh: self.asked.append((query, fresh)), lambda why: self.refused.append(why))
+        self.refused: list[str] = []
         self.asked: list[tuple[Query, bool]] = []
 
     @property
@@ -84,10 +85,12 @@ def test_replies_to_what_is_asked_no_more_are_not_heard(look: Look) -> None:
 
 
 def test_following_leads_back_to_where_it_began_with_its_cursor(look: Look) -> None:
-    assert look.follow(Target("conv1", 3), 7) == ""
+    look.follow(Target("conv1", 3), 7)
     look.answered()
     assert (look.newest.view, look.newest.option("map")) == ("deconvnet", "3")
-    assert look.follow(None, 0) == look.follow(Target(), 0) == "this leads no further"
+    look.follow(None, 0)
+    look.follow(Target(), 0)
+    assert look.refused == 2 * ["this leads no further"]
     look.back()
     assert (look.newest, look.cursor, look.way) == (Query(2, view="filters"), 7, [])
     count = len(look.asked)
@@ -117,11 +120,13 @@ def test_epochs_are_those_that_were_kept(look: Look) -> None:
     look.choose_epoch(-1, 2)
     assert (look.newest.epoch, look.cursor) == ("1", 2)
     look.answered()
-    assert look.choose_epoch(-1, 0) == "no earlier weights: of run 2 those of epoch 1, 3 are kept"
+    look.choose_epoch(-1, 0)
+    assert look.refused == ["no earlier weights: of run 2 those of epoch 1, 3 are kept"]
     look.choose_epoch(1, 0)
     look.answered()
     assert look.newest.epoch == "3"
-    assert look.choose_epoch(1, 0).startswith("no later weights")
+    look.choose_epoch(1, 0)
+    assert look.refused[-1].startswith("no later weights")
 
 
 def test_an_image_is_followed_with_the_split_that_it_is_of(look: Look) -> None:

@@ -29,15 +29,12 @@ CARRIED = ("layer", "split", "image")
 
 
 class LookController:
-    """Asks about one run, and knows what the answers say. `cursor` is always the picture's.
+    """Asks about one run, and knows what the answers say. `cursor` is always the picture's."""
 
-    A text that a method returns says why nothing was asked; it is empty where something was.
-    """
-
-    def __init__(self, session: Session, ask: Callable[[Query, bool], object]) -> None:
-        """`ask` is called with each new query, and with whether answers from before are out of date."""
+    def __init__(self, session: Session, ask: Callable[[Query, bool], object], refuse: Callable[[str], object]) -> None:
+        """`ask` is called with each new query and whether earlier answers are out of date; `refuse` with why nothing is asked."""
         self._session = session
-        self._ask = ask
+        self._ask, self._refuse = ask, refuse
         self.query: Query | None = None
         """What was asked last; what it left open is filled in once the net is open."""
         self.info: NetInfo | None = None
@@ -134,11 +131,11 @@ class LookController:
         """Another image of the split."""
         self.change(cursor, row=None, column=None, label=None, image=str(number))
 
-    def choose_epoch(self, by: int, cursor: int) -> str:
+    def choose_epoch(self, by: int, cursor: int) -> None:
         """Weights of a later epoch or an earlier one, as far as they were kept; after the last those in training."""
         info, query = self.info, self.query
         if info is None or query is None or info.epoch is None:
-            return ""
+            return
         at_end = info.in_training and query.epoch == "last"
         here = int(query.epoch) if query.epoch.isdigit() else info.epoch + at_end
         there = [epoch for epoch in info.epochs if (epoch - here) * by > 0]
@@ -148,32 +145,31 @@ class LookController:
             epoch = "last"
         else:
             kept = ", ".join(map(str, info.epochs)) or "none"
-            return f"no {'later' if by > 0 else 'earlier'} weights: of run {info.run} those of epoch {kept} are kept"
+            self._refuse(f"no {'later' if by > 0 else 'earlier'} weights: of run {info.run} those of epoch {kept} are kept")
+            return
         self.ask(replace(query, epoch=epoch), cursor=cursor)
-        return ""
 
-    def open_image(self, number: int, cursor: int) -> str:
+    def open_image(self, number: int, cursor: int) -> None:
         """What a view shows of an image of the split, where the view that is looked through is not about one image."""
         from convtui.engine.figures.figure import Target
 
-        if self.query is None:
-            return ""
-        split = None if self.split == "test" else self.split
-        return self._follow(replace(self.query, options=self.query.having(split=split)), Target(image=number), cursor)
+        if self.query is not None:
+            split = None if self.split == "test" else self.split
+            self._follow(replace(self.query, options=self.query.having(split=split)), Target(image=number), cursor)
 
-    def follow(self, target: Target | None, cursor: int) -> str:
+    def follow(self, target: Target | None, cursor: int) -> None:
         """Where a target leads."""
-        return self._follow(self.query, target, cursor)
+        self._follow(self.query, target, cursor)
 
-    def _follow(self, origin: Query | None, target: Target | None, cursor: int) -> str:
+    def _follow(self, origin: Query | None, target: Target | None, cursor: int) -> None:
         if origin is None or self.query is None or self.info is None:
-            return ""
+            return
         there = None if target is None else follow(origin, target, self.info)
         if there is None:
-            return "this leads no further"
-        self.way.append((self.query, cursor))
-        self.ask(there)
-        return ""
+            self._refuse("this leads no further")
+        else:
+            self.way.append((self.query, cursor))
+            self.ask(there)
 
     def back(self) -> None:
         """To where something was followed from."""

@@ -63,7 +63,7 @@ class LookPage(Page):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self.panes = Panes()
-        self.controller = LookController(session, self._ask)
+        self.controller = LookController(session, self._ask, self.notify)
         self.inspector = Inspector(
             lambda: session.store,
             lambda reply: self.call_later(self._hear, reply),
@@ -101,10 +101,6 @@ class LookPage(Page):
         self.inspector.ask(query, fresh=fresh)
         self._show_controls()
 
-    def _tell(self, why_not: str) -> None:
-        if why_not:
-            self.notify(why_not)
-
     # ------------------------------------------------------------------------------------------------------ choosing
 
     @on(ViewBar.Chosen)
@@ -125,11 +121,11 @@ class LookPage(Page):
         if self.controller.has("image"):
             self._choose_image(event.number)
         else:
-            self._tell(self.controller.open_image(event.number, self.panes.picture.cursor))
+            self.controller.open_image(event.number, self.panes.picture.cursor)
 
     @on(SheetView.Followed)
     def _followed(self) -> None:
-        self._tell(self.controller.follow(self.panes.picture.target, self.panes.picture.cursor))
+        self.controller.follow(self.panes.picture.target, self.panes.picture.cursor)
 
     def action_back(self) -> None:
         self.controller.back()
@@ -142,7 +138,7 @@ class LookPage(Page):
         self.panes.view_bar.action_step(by)
 
     def action_epoch(self, by: int) -> None:
-        self._tell(self.controller.choose_epoch(by, self.panes.picture.cursor))
+        self.controller.choose_epoch(by, self.panes.picture.cursor)
 
     def action_again(self) -> None:
         """Look once more: at a net in training as it is now, at the newest weights on disk, at another random image."""

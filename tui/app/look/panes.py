@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
@@ -14,9 +12,7 @@ from convtui.tui.app.look.layer_list import LayerList
 from convtui.tui.app.look.sheet_view import SheetView
 from convtui.tui.app.look.view_bar import ViewBar
 from convtui.tui.app.look.view_options import ViewOptions
-
-if TYPE_CHECKING:
-    from convtui.tui.session.inspector import NetInfo, Query
+from convtui.tui.session.inspector import NetInfo, Query
 
 WIDE = 110
 """Columns from which the layers and the options stand beside the picture."""

@@ -15,6 +15,8 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input, Label, Select, Static, Switch
 
+from convtui.tui.app.look.words import option_name
+
 if TYPE_CHECKING:
     from convtui.engine.lens.registry import View
     from convtui.engine.spec import Hyperparameter
@@ -84,7 +86,7 @@ class ViewOptions(VerticalScroll):
         rows = []
         for name, field in fields.items():
             made = self._made(view, field, values.get(name, _text(field.default)))
-            rows.append(Horizontal(Label(words(name)), made, classes="row"))
+            rows.append(Horizontal(Label(option_name(name)), made, classes="row"))
         with self.app.batch_update():
             await self.query(".row").remove()
             # Only now: leaving a field that goes away is still about the view before.
@@ -169,12 +171,7 @@ class ViewOptions(VerticalScroll):
 def help_of(field: Hyperparameter) -> str:
     """What an option does, with its bounds and unit."""
     bounds = field.bounds.replace("<=", "≤")
-    return " · ".join(filter(None, (f"{words(field.path)}: {field.help}", bounds, field.unit)))
-
-
-def words(name: str) -> str:
-    """An option as people call it: `label` is a class, as on the command line."""
-    return "class" if name == "label" else name.replace("_", " ")
+    return " · ".join(filter(None, (f"{option_name(field.path)}: {field.help}", bounds, field.unit)))
 
 
 def _text(value: Any) -> str:

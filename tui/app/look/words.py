@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from convtui.tui.app.look.view_options import words
 from convtui.tui.render.text import clean
 from convtui.tui.session.inspector import NetInfo, Query
 
@@ -27,9 +26,14 @@ def heading(info: NetInfo, query: Query, step: int | None, newer: str) -> str:
     return " · ".join(filter(None, (name, when, newer, *map(clean, info.notes))))
 
 
+def option_name(name: str) -> str:
+    """An option as people call it: `label` is a class, as on the command line."""
+    return "class" if name == "label" else name.replace("_", " ")
+
+
 def in_short(query: Query) -> str:
     """A look in a few words: `deconvnet conv2 map 17`."""
-    said = [value if name == "layer" else f"{words(name)} {value}" for name, value in query.options if name != "split"]
+    said = [value if name == "layer" else f"{option_name(name)} {value}" for name, value in query.options if name != "split"]
     return " ".join((query.view, *said))
 
 
