@@ -81,7 +81,7 @@ def on_page(path: Path, steps: Steps, size: tuple[int, int] = (120, 36), draft: 
 
 
 async def to(page: NewPage, key: str, pilot: Pilot[Any]) -> None:
-    """Have a row at hand."""
+    """Make a row the current one."""
     page.form.go_to(page.form.of(key))
     await pilot.pause()
     assert page.form.row is page.form.of(key)
@@ -645,7 +645,7 @@ def test_a_folders_own_classes_are_what_the_net_tells_apart(tmp_path: Path) -> N
 
 
 def test_reading_images_ends_when_the_application_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A set that takes for ever to read, as long as nobody has enough of it."""
+    """A set whose reading never ends."""
 
     def endless(*_: Any, progress: Callable[[str, int, int], None], **__: Any) -> None:
         for done in itertools.count():

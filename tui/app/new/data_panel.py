@@ -9,6 +9,7 @@ from textual.events import Resize
 from textual.strip import Strip
 from textual.widget import Widget
 
+from convtui.engine.errors import ConvtuiError, DataUnavailable
 from convtui.tui.app.latest import Latest
 from convtui.tui.render.text import clean
 
@@ -67,7 +68,6 @@ class DataPanel(Widget):
 
     def _read(self, wanted: tuple[DataSpec, int]) -> Preview | str:
         from convtui.engine.data.preview import preview
-        from convtui.engine.errors import ConvtuiError, DataUnavailable
         from convtui.tui.app.new.data_rows import EACH
 
         def going_on(what: str, done: int, total: int) -> None:
@@ -131,10 +131,10 @@ def _described(source: str) -> str:
     """What can be said of images that are not there."""
     from convtui.engine.data.catalog import describe
 
-    told = describe(source)
-    if told.images is None:
-        return told.title
-    train, test = told.images
-    colour = "grey" if told.channels == 1 else "rgb"
-    images = f"{train:,} + {test:,} images of {told.classes} classes, {told.size}×{told.size} {colour}"
-    return f"{told.name}: {told.title}, {images}, downloaded at a run's start"
+    found = describe(source)
+    if found.images is None:
+        return found.title
+    train, test = found.images
+    colour = "grey" if found.channels == 1 else "rgb"
+    images = f"{train:,} + {test:,} images of {found.classes} classes, {found.size}×{found.size} {colour}"
+    return f"{found.name}: {found.title}, {images}, downloaded at a run's start"

@@ -27,8 +27,8 @@ BETWEEN = 3
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Page:
-    """What there is room for, and where that lies among the classes."""
+class DataPage:
+    """What there is room for, and which classes it shows."""
 
     rows: Sequence[Row]
     first: int
@@ -37,7 +37,7 @@ class Page:
     """Classes on it."""
 
 
-def data_page(known: Preview, title: str, size: tuple[int, int], first: int, colours: Colours, advice: str = "") -> Page:
+def data_page(known: Preview, title: str, size: tuple[int, int], first: int, colours: Colours, advice: str = "") -> DataPage:
     """As much of a dataset as `size` (columns, rows) holds, the images of its classes from the `first` on, and some `advice`."""
     width, height = size
     train, test = sum(known.train), sum(known.test)
@@ -63,7 +63,7 @@ def data_page(known: Preview, title: str, size: tuple[int, int], first: int, col
         "other examples: e",
     ]
     foot = Row([Words(0, shortened(" · ".join(told), width), DIM)])
-    return Page([*head, *balance, *said, *tiles[:room], foot], first, count)
+    return DataPage([*head, *balance, *said, *tiles[:room], foot], first, count)
 
 
 def _which(first: int, count: int) -> str:

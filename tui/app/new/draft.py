@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from convtui.engine.spec import RunSpec
+from convtui.engine.errors import SpecError
+from convtui.engine.spec import RunSpec, changed, difference, read, written
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +42,14 @@ class Draft:
 
     def text(self, path: str) -> str:
         """What stands at `part.name`, right or wrong."""
-        from convtui.engine.spec import read, written
-
         return self.wrong[path].text if path in self.wrong else written(read(self.spec, path))
 
     def before(self, path: str) -> str:
         """What the preset has there."""
-        from convtui.engine.spec import read, written
-
         return written(read(self.base, path))
 
     def put(self, path: str, text: str) -> None:
         """Write `text` at `part.name`. What was wrong before is judged again: the two may only make sense together."""
-        from convtui.engine.errors import SpecError
-        from convtui.engine.spec import changed
-
         waiting = {path: text} | {other: wrong.text for other, wrong in self.wrong.items() if other != path}
         try:
             self.spec, self.wrong = changed(self.spec, waiting), {}
@@ -83,13 +75,11 @@ class Draft:
         self.put(path, self.before(path))
 
     def choose(self, preset: str, base: RunSpec, spec: RunSpec | None = None) -> None:
-        """Begin anew from a preset; with settings of a run to be cloned, those are changes from it."""
+        """Start from a preset; the settings of a run that is cloned count as changes from it."""
         self.preset, self.base, self.spec, self.wrong = preset, base, spec or base, {}
 
     def changes(self) -> dict[str, tuple[str, str]]:
         """Path -> (the preset's value, what stands here), for all that differs."""
-        from convtui.engine.spec import difference
-
         found = difference(self.base, self.spec)
         return found | {path: (self.before(path), wrong.text) for path, wrong in self.wrong.items()}
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from convtui.engine.spec import Hyperparameter
+from convtui.engine.spec import Hyperparameter, hyperparameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +34,6 @@ class Field:
 
 def fields() -> Iterator[Field]:
     """A row for every hyperparameter."""
-    from convtui.engine.spec import hyperparameters
-
     for parameter in hyperparameters():
         yield _field(parameter)
 

@@ -23,7 +23,7 @@ from convtui.tui.render.text import clean
 
 
 class Rows(VerticalScroll, can_focus=True, inherit_bindings=False):
-    """Has the focus while nothing is written, and scrolls to the row at hand; the keys are the form's."""
+    """Has the focus while nothing is written, and scrolls to the current row; the keys are the form's."""
 
     def find(self, words: str) -> None:
         """Show only the rows that have these words, and the headings of groups that have such rows."""
@@ -39,7 +39,7 @@ class Rows(VerticalScroll, can_focus=True, inherit_bindings=False):
 
 
 class Form(Vertical):
-    """Rows in groups, the help of the one at hand under them. Rows of the page's own stand above those of the settings."""
+    """Rows in groups, the help of the current one under them. Rows of the page's own stand above those of the settings."""
 
     DEFAULT_CSS = """
     Form {
@@ -109,11 +109,11 @@ class Form(Vertical):
 
     @property
     def row(self) -> FieldRow | None:
-        """The one at hand; None where a search has hidden it."""
+        """The current one; None where a search has hidden it."""
         return self._here if self._here is not None and self._here.display else None
 
     def go_to(self, row: FieldRow) -> None:
-        """Have this one at hand."""
+        """Make this the current one."""
         if self._here is not None:
             self._done(self._here)
             self._here.remove_class("-here")
@@ -177,7 +177,7 @@ class Form(Vertical):
     # ------------------------------------------------------------------------------------------------ changing
 
     def action_change(self) -> None:
-        """Change the value at hand, in the way that fits its kind."""
+        """Change the current value, in the way that fits its kind."""
         row = self.row
         if row is None:
             return
@@ -266,7 +266,7 @@ class Form(Vertical):
         row.leave()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """While somebody writes, a slash is a letter; only then, or while they search, is there something to leave."""
+        """While a value is written, a slash is a letter; only then, or in a search, is there something to leave."""
         writing = isinstance(self.screen.focused, Input)
         if action == "escape":
             return writing or self.has_class("-finding")

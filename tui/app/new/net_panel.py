@@ -12,6 +12,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.events import Resize
 from textual.widgets import Static
 
+from convtui.engine.errors import ConvtuiError
 from convtui.tui.render.text import clean, size
 
 if TYPE_CHECKING:
@@ -49,7 +50,6 @@ def facts(spec: RunSpec, data_dir: Path | None, *, allow_stand_in: bool = True) 
     """Find out; brings torch with it, so for a thread."""
     from convtui.engine.data.catalog import describe, on_disk
     from convtui.engine.data.preview import count
-    from convtui.engine.errors import ConvtuiError
     from convtui.engine.lens.nonlinearity import nonlinearity
     from convtui.engine.models import check
 

@@ -138,12 +138,12 @@ class NewPage(Page):
         count = len(changes)
         source = draft.preset or "the settings cloned"
         words = f"{count} change{'' if count == 1 else 's'} from {clean(source)}" if count else f"as {clean(source)} has it"
-        told = (
+        problem = (
             (f" · {wrong} cannot be: mend {'it' if wrong == 1 else 'them'} before starting", "$text-error") if wrong else ("", "")
         )
         known = readable_presets().get(draft.preset)
         summary = f"   {'report ' + known.report + ': ' if known.report else ''}{known.summary}" if known else ""
-        content = Content.assemble((words, "bold" if count else ""), told, (clean(summary) if not wrong else "", "dim"))
+        content = Content.assemble((words, "bold" if count else ""), problem, (clean(summary) if not wrong else "", "dim"))
         self.query_one("#status", Static).update(content)
 
     # ----------------------------------------------------------------------------------------------------- the net

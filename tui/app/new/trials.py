@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from convtui.engine.errors import ConvtuiError
 from convtui.tui.app.latest import Latest
 from convtui.tui.app.new.net_panel import NetPanel
 from convtui.tui.app.page import Page
@@ -117,7 +118,6 @@ class Trials:
     def _tried(self, trial: Trial, goes_on: GoesOn, say: Say) -> Said:
         from convtui.engine.data.preview import count
         from convtui.engine.device import choose
-        from convtui.engine.errors import ConvtuiError
         from convtui.engine.training.limits import check_fits
         from convtui.engine.training.trials import images_at_hand
 
@@ -241,7 +241,7 @@ def range_words(points: Sequence[RatePoint], source: str) -> str:
     from convtui.engine.training.trials import suggest_lr
 
     if not points:
-        return f"on {source} the loss is no finite number at the very first step: look at the net and its images"
+        return f"on {source} the loss is not finite at the very first step: look at the net and its images"
     went = f"rates {compact(points[0].rate, 1)} to {compact(points[-1].rate, 1)} on {source}"
     quickest = suggest_lr(points)
     if quickest is None:
