@@ -634,7 +634,9 @@ def test_looks_as_it_did(store: Store, snap_compare: Any, monkeypatch: pytest.Mo
         await until(pilot, lambda: says(pilot, "two epochs") and says(pilot, "93 % busy"))
         for about in pilot.app.query(Static):
             about.refresh()
-        await until(pilot, lambda: all(isinstance(chart, Chart) and not chart._busy for chart in pilot.app.screen.query(Chart)))
+        await until(
+            pilot, lambda: all(isinstance(chart, Chart) and not chart.is_drawing for chart in pilot.app.screen.query(Chart))
+        )
 
     assert snap_compare(app, terminal_size=look.size, run_before=steps)
     app.session.close()

@@ -19,12 +19,13 @@ from textual.driver import Driver
 from textual.reactive import reactive
 from textual.theme import Theme
 from textual.widgets import HelpPanel
-from textual.worker import WorkerFailed, get_current_worker
+from textual.worker import WorkerFailed
 
 from convtui.engine.errors import ConvtuiError, UsageError
 from convtui.tui.app import settings
 from convtui.tui.app.driver import lasting
 from convtui.tui.app.garbage import Permanent
+from convtui.tui.app.latest import Latest
 from convtui.tui.app.messages import CompareRuns, EditSettings, Failed, ShowPage, ShowRun
 from convtui.tui.app.page import Page
 from convtui.tui.app.pages import PAGES, Entry
@@ -65,6 +66,7 @@ class ConvtuiApp(App[int]):
         for entry in PAGES:
             self.add_mode(entry.name, partial(self._page, entry))
         self._version = -1
+        self._count = Latest(self, self._counted, self._show_count)
         self._permanent = Permanent()
         self._leaving = False
         self._failed: str | None = None
@@ -142,22 +144,21 @@ class ConvtuiApp(App[int]):
         if version != self._version:
             self._version = version
             self._tell_page()
-            self._count_runs()
+            self._count.ask(version)
 
     def _tell_page(self) -> None:
         # A page that has no widgets yet looks at the store itself once it has.
         if self.session.is_open and isinstance(self.screen, Page) and self.screen.is_mounted:
             self.screen.store_changed()
 
-    @work(thread=True, group="count", exclusive=True)
-    def _count_runs(self) -> None:
-        worker = get_current_worker()
+    def _counted(self, _version: int) -> str:
         try:
-            runs = counted(self.session.store.count_runs())
+            return counted(self.session.store.count_runs())
         except ConvtuiError:
-            runs = "? runs"  # the next look at the store says why
-        if not worker.is_cancelled:  # else a newer count is under way
-            self.call_later(setattr, self, "about", f"{_short(self.session.path)} · {runs} · {self.session.device}")
+            return "? runs"  # the next look at the store says why
+
+    def _show_count(self, runs: str) -> None:
+        self.about = f"{_short(self.session.path)} · {runs} · {self.session.device}"
 
     # --------------------------------------------------------------------------------------------------------- pages
 

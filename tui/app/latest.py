@@ -6,8 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Generic, TypeVar
 
+from textual.dom import DOMNode
 from textual.timer import Timer
-from textual.widget import Widget
 from textual.worker import get_current_worker
 
 from convtui.engine.errors import ConvtuiError
@@ -29,7 +29,7 @@ class Latest(Generic[Request, Answer]):
     """
 
     def __init__(
-        self, owner: Widget, answer: Callable[[Request], Answer], show: Callable[[Answer], None], *, settle: float = 0.0
+        self, owner: DOMNode, answer: Callable[[Request], Answer], show: Callable[[Answer], None], *, settle: float = 0.0
     ) -> None:
         """`answer` runs in a thread, `show` on the screen's. A request is taken up once it is the newest for `settle` seconds."""
         self._owner = owner

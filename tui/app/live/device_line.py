@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.text import Text
-from textual import work
-from textual.message import Message
 from textual.widgets import Static
 
 from convtui.engine.errors import DeviceError
+from convtui.tui.app.latest import Latest
 from convtui.tui.render.text import size
 
 if TYPE_CHECKING:
@@ -31,18 +29,13 @@ class DeviceLine(Static):
     DeviceLine.told { display: block; }
     """
 
-    @dataclass
-    class _Measured(Message, bubble=False):
-        followed: tuple[str, int]
-        usage: Usage | None
-
     def __init__(self) -> None:
         super().__init__(markup=False)
         self.followed: tuple[str, int] | None = None
         """The device and the process."""
         self._meter: Meter | None = None
         self._loads: deque[float] = deque(maxlen=KEPT)
-        self._busy = False
+        self._latest = Latest(self, self._read, self._show)
 
     def on_mount(self) -> None:
         """It is measured again and again."""
@@ -53,36 +46,27 @@ class DeviceLine(Static):
         wanted = None if pid is None or not device else (device, pid)
         if wanted != self.followed:
             self.followed = wanted
+            self._latest.forget()
             self._loads.clear()
             self.remove_class("told")
             self._measure()
 
     def _measure(self) -> None:
-        if self.followed is not None and not self._busy and self.screen.is_current:
-            self._busy = True
-            self._read(self.followed)
+        if self.followed is not None and self.screen.is_current:
+            self._latest.ask(self.followed)
 
-    @work(thread=True, group="device")
-    def _read(self, followed: tuple[str, int]) -> None:
+    def _read(self, followed: tuple[str, int]) -> Usage | None:
         from convtui.engine.device import Meter
 
-        usage = None
         try:
             if self._meter is None or (self._meter.device, self._meter.pid) != followed:
                 self._meter = Meter(*followed)
-            usage = self._meter.read()
+            return self._meter.read()
         except DeviceError:
             self._meter = None  # the process has ended, or the driver is silent: then there is nothing to tell
-        finally:
-            self.post_message(self._Measured(followed, usage))
+            return None
 
-    def on_device_line__measured(self, measured: _Measured) -> None:
-        """Show it, unless another process is followed by now."""
-        self._busy = False
-        if measured.followed != self.followed:
-            self._measure()
-            return
-        usage = measured.usage
+    def _show(self, usage: Usage | None) -> None:
         self.set_class(usage is not None, "told")
         if usage is not None:
             self.update(self.line(usage), layout=False)

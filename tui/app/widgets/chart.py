@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
-from textual import events, work
+from textual import events
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import reactive
@@ -18,6 +18,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from convtui.engine.figures.axis import Colour
+from convtui.tui.app.latest import Latest
 from convtui.tui.render.chart import LEAST_HEIGHT, Drawing, Plot, Role, draw
 from convtui.tui.render.metric_text import value_text
 from convtui.tui.render.text import clean, duration
@@ -25,6 +26,14 @@ from convtui.tui.render.text import clean, duration
 ROOMY = 12
 """Rows from which on the series stand below the title."""
 _Words = list[tuple[str, Style]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A plot to be drawn: shown also where a newer one waits already, as long as it fits."""
+
+    size: tuple[int, int]
+    plot: Plot = field(compare=False)
 
 
 class Chart(Widget):
@@ -58,12 +67,6 @@ class Chart(Widget):
             """The chart."""
             return self.chart
 
-    @dataclass
-    class _Drawn(Message, bubble=False):
-        plot: Plot
-        size: tuple[int, int]
-        drawing: Drawing
-
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self.drawing = Drawing()
@@ -72,8 +75,9 @@ class Chart(Widget):
         self._strips: list[Strip] = []
         self._strips_size = Size()
         """For which `_strips` were made; none is, once something else has changed."""
-        self._wanted: tuple[Plot, tuple[int, int]] | None = None
-        self._busy = False
+        self._latest: Latest[_Wanted, tuple[Plot, Drawing]] = Latest(
+            self, lambda wanted: (wanted.plot, draw(wanted.plot, *wanted.size)), self._show
+        )
 
     # ---------------------------------------------------------------------------------------------------- drawing
 
@@ -90,29 +94,16 @@ class Chart(Widget):
             self.refresh()
             return
         legend = len(self._legend(self.plot))
-        self._wanted = (self.plot, (self.size.width, self.size.height - legend))
-        self._next()
+        self._latest.ask(_Wanted((self.size.width, self.size.height - legend), self.plot))
 
-    def _next(self) -> None:
-        if self._wanted is not None and not self._busy:
-            wanted, self._wanted, self._busy = self._wanted, None, True
-            self._draw(*wanted)
+    @property
+    def is_drawing(self) -> bool:
+        """Whether a thread is at it."""
+        return self._latest.is_busy
 
-    @work(thread=True, group="chart")
-    def _draw(self, plot: Plot, size: tuple[int, int]) -> None:
-        drawing = Drawing()
-        try:
-            drawing = draw(plot, *size)
-        finally:
-            # Posted, not called: a thread that waits for the screen would keep the application from leaving.
-            self.post_message(self._Drawn(plot, size, drawing))
-
-    def on_chart__drawn(self, drawn: _Drawn) -> None:
-        """The thread is done."""
-        self._busy = False
-        self._shown, self.drawing = drawn.plot, drawn.drawing
+    def _show(self, drawn: tuple[Plot, Drawing]) -> None:
+        self._shown, self.drawing = drawn
         self.refresh()
-        self._next()
 
     # ------------------------------------------------------------------------------------------------- crosshair
 
