@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import ClassVar
 
 from rich.style import Style
@@ -56,17 +57,17 @@ class CursorTable(ScrollView, can_focus=True, inherit_bindings=False):
         self.cursor = 0
 
     @property
+    @abstractmethod
     def count(self) -> int:
         """How many rows there are."""
-        raise NotImplementedError
 
+    @abstractmethod
     def head(self) -> Strip:
         """The header."""
-        raise NotImplementedError
 
+    @abstractmethod
     def row(self, place: int) -> Strip:
         """One row; the cursor's background is put behind it here."""
-        raise NotImplementedError
 
     # ---------------------------------------------------------------------------------------------------------- the cursor
 
