@@ -54,7 +54,7 @@ def _lines(comparison: Comparison, baseline: Outcome | None) -> list[str]:
 
     rows = [[fitted_name(cell.text, NAME_WIDTH) for cell in cells(outcome, baseline)] for outcome in comparison.outcomes]
     lines = aligned(heads(baseline), rows, right=FLUSH_RIGHT, drop=DROPPED, columns=width())
-    lines += ["", wrapped(LEGEND)]
+    lines += ["", wrapped(f"{'. '.join(LEGEND)}.")]
     if comparison.settings:
         runs = [str(outcome.run) for outcome in comparison.outcomes]
         settings = [[path, *(fitted(clean(value), VALUE_WIDTH) for value in values)] for path, values in comparison.settings]

@@ -54,9 +54,11 @@ DROPPED = ("train loss", "train acc", "at", "images/s", "stability", "status", "
 """Columns left out where there is no room, the first ones first."""
 FLUSH_RIGHT = tuple(column.head for column in COLUMNS if column.head not in ("run", "status"))
 LEGEND = (
-    "to 90 %: steps until 90 % of the best test accuracy. stability: how much the training loss changes from step to step. "
-    "train: means over the epoch's steps, while the weights moved."
+    "to 90 %: steps until 90 % of the best test accuracy",
+    "stability: how much the training loss changes from step to step",
+    "train: means over the epoch's steps, while the weights moved",
 )
+"""What the heads do not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ def baseline_of(comparison: Comparison, run_id: int | None) -> Outcome | None:
 def markdown(comparison: Comparison, baseline: Outcome | None = None) -> str:
     """The outcomes and the settings that differ, as two tables of GitHub's Markdown."""
     rows = [[cell.text for cell in cells(outcome, baseline)] for outcome in comparison.outcomes]
-    parts = [_table(heads(baseline), rows, FLUSH_RIGHT), LEGEND]
+    parts = [_table(heads(baseline), rows, FLUSH_RIGHT), f"{'. '.join(LEGEND)}."]
     if baseline is not None:
         parts.append(f"Differences to run {baseline.run} {_escaped(clean(baseline.name))}, accuracies in percentage points.")
     if comparison.settings:

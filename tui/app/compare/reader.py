@@ -14,6 +14,7 @@ from rich.text import Text
 from convtui.engine.metrics import metric
 from convtui.engine.store.followed import KeptSeries
 from convtui.tui.render.chart import Line, Plot
+from convtui.tui.render.comparison import LEGEND
 from convtui.tui.render.series_lines import Options, XAxis, line_of
 from convtui.tui.render.text import clean, fitted
 
@@ -98,6 +99,6 @@ def settings_text(compared: Compared, styles: Sequence[Style]) -> Text:
             for value, width in zip(values, widths[1:], strict=True):
                 text.append("  ")
                 text.append(value + " " * (width - cell_len(value)), style="bold" if value != values[0] else "")
-    for remark in compared.comparison.remarks:
+    for remark in (*compared.comparison.remarks, *LEGEND):
         text.append(f"{chr(10) if text else ''}{clean(remark)}", style="dim")
     return text
