@@ -63,7 +63,7 @@ def write_look_alikes(stream: Any) -> None:
 
 
 def speak(text: str, *, error: bool = False) -> None:
-    """Print a line, on stderr with `error`; where nobody reads it any more, fall silent and go on."""
+    """Print a line, on stderr with `error`; once the reader is gone, fall silent and go on."""
     try:
         print(text, file=sys.stderr if error else sys.stdout, flush=True)
     except OSError:

@@ -21,7 +21,7 @@ MOST_THREADS = 10_000
 
 
 class StoreTable(SQLModel):
-    """What our tables have in common: a catalogue of their own, so that nobody else's models get into our store."""
+    """What our tables have in common: a catalogue of their own, so that models of other programs do not get into our store."""
 
     metadata: ClassVar[MetaData] = MetaData()
 

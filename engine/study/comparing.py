@@ -16,7 +16,7 @@ from convtui.engine.study.budgets import unequal_training
 from convtui.engine.study.measures import steps_to_90
 
 _AGAIN = 1.1
-"""A run in training is asked for its stability anew once it has made this many times the steps."""
+"""A run in training is asked for its stability again once it has made this many times the steps."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,15 +136,15 @@ def test_a_signal_saves_and_says_so_and_the_run_goes_on_to_the_same_numbers(
 ) -> None:
     before = signal.getsignal(number)
     whole = convtui("run", *SMALL, "--epochs", "4", "--json", "--name", "whole").lines[-1]
-    show = train.JsonFace.show
+    show = train.JsonReporter.show
 
-    def show_and_signal(self: train.JsonFace, event: events.Event) -> None:
+    def show_and_signal(self: train.JsonReporter, event: events.Event) -> None:
         show(self, event)
         if isinstance(event, events.EpochEnded) and event.epoch == 2:
             os.kill(os.getpid(), number)
 
     with monkeypatch.context() as patch:
-        patch.setattr(train.JsonFace, "show", show_and_signal)
+        patch.setattr(train.JsonReporter, "show", show_and_signal)
         stopped = convtui("run", *SMALL, "--epochs", "4", "--json", "--name", "stopped")
     assert stopped.code == code
     assert stopped.lines[-1]["status"] == "stopped"

@@ -348,7 +348,7 @@ def test_a_run_in_somebodys_hands_is_left_alone(convtui: Convtui, study: str, tm
         set_columns(store, 1, status="paused")
         printed = convtui("study", "run", study, *only)
         assert (printed.code, len(store.runs())) == (0, 1)
-    assert "run 1 is paused, in somebody's hands: left alone" in printed.out
+    assert "run 1 is paused, in another process: left alone" in printed.out
 
 
 def test_show_tells_published_measured_difference_and_verdicts(convtui: Convtui, study: str, tmp_path: Path) -> None:

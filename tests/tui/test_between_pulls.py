@@ -124,7 +124,7 @@ def test_when_the_training_has_ended_the_weights_are_those_on_disk(session: Sess
     thread.ask(Query(run_id, view="filters"))
     collected.wait(is_seen(Query(run_id, view="filters")))
     session.store.request(run_id, "stop")
-    until(lambda: not session.in_hand)
+    until(lambda: not session.claimed)
     summary = Query(run_id, view="summary")
     thread.ask(summary)
     seen = collected.wait(is_seen(summary))
@@ -213,7 +213,7 @@ def test_what_waits_when_the_training_ends_is_cancelled_and_no_other_run_is_serv
     assert begun.wait(30)
     assert session.between_pulls.ask(run_id, lambda *_: None) is None, "it is about to end"
     waiting = object()
-    until(lambda: not session.in_hand)
+    until(lambda: not session.claimed)
     assert status(session, run_id) == "stopped"
     assert session.between_pulls.ask(run_id, lambda *_: None) is None
 

@@ -175,7 +175,7 @@ def test_nobody_has_a_run_in_hand_that_has_just_ended(store: Store, action: str)
     async def steps(pilot: Pilot[int], page: LivePage) -> None:
         name, _, factor = action.partition("(")
         getattr(page.controls, name)(*map(float, filter(None, [factor.rstrip(")")])))
-        await until(pilot, lambda: says(pilot, "nobody has this run in hand"))
+        await until(pilot, lambda: says(pilot, "no process is training this run"))
         await until(pilot, lambda: notified(pilot, "only a running or paused one"))
 
     used(steps, BASELINE)

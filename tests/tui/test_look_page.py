@@ -723,7 +723,7 @@ async def test_a_page_that_is_not_on_screen_does_not_hold_a_training_up(tmp_path
         controller.choose_view("filters")
         await settled(pilot, view="filters")
         app.session.store.request(run.id, "stop")
-        await until(pilot, lambda: not app.session.in_hand)
+        await until(pilot, lambda: not app.session.claimed)
         page.store_changed()
         assert app.line("about").endswith("training has ended, R shows the last weights")
         await pilot.press("R")

@@ -289,7 +289,7 @@ def test_started_while_another_trains_it_waits_for_its_turn(tmp_path: Path) -> N
         await pilot.press("s")
         await until(pilot, lambda: app.session.run_id is not None)
         second = app.session.run_id or 0
-        assert session.in_hand == [first, second]
+        assert session.claimed == [first, second]
         assert store.run(second).status == "queued"
         await until(
             pilot, lambda: app.current_mode == "live" and "waits for its turn" in str(app.screen.query_one("#about").render())

@@ -49,16 +49,16 @@ def until(condition: Callable[[], bool]) -> None:
 
 def test_runs_are_trained_one_after_the_other_and_told_of(session: Session) -> None:
     first, second = started(session, SPEC), started(session, SPEC)
-    assert set(session.in_hand) <= {first, second}
+    assert set(session.claimed) <= {first, second}
     until(lambda: status(session, second) == "finished")
     assert status(session, first) == "finished"
-    until(lambda: not session.in_hand)
+    until(lambda: not session.claimed)
     rows = [session.store.run(run_id) for run_id in (first, second)]
     assert rows[0].ended is not None
     assert rows[1].started is not None
     assert rows[1].started >= rows[0].ended - 0.5
     assert rows[0].test_accuracy == rows[1].test_accuracy
-    assert [f"run {row.id} (toy) finished" in told.text for row, told in zip(rows, session.told, strict=True)] == [True, True]
+    assert [f"run {row.id} (toy) finished" in told.text for row, told in zip(rows, session.notices, strict=True)] == [True, True]
     assert session.activity == ""
 
 
@@ -70,7 +70,7 @@ def test_a_request_through_the_store_stops_it_and_it_can_be_resumed(session: Ses
     session.store.request(run_id, "stop")
     until(lambda: status(session, run_id) == "stopped")
     step = session.store.run(run_id).step
-    until(lambda: not session.in_hand)
+    until(lambda: not session.claimed)
     session.resume(run_id)
     until(lambda: session.store.run(run_id).step > step)
     assert session.store.run(run_id).attempt == 2
@@ -94,7 +94,7 @@ def test_a_run_that_cannot_be_trained_says_why_and_the_next_one_is(session: Sess
     good = started(session, SPEC)
     until(lambda: status(session, good) == "finished")
     assert status(session, bad) == "failed"
-    told = session.told.popleft()
+    told = session.notices.popleft()
     assert (told.severity, "/nowhere" in told.text) == ("error", True)
 
 
@@ -127,16 +127,16 @@ def test_what_is_handed_on_goes_on_one_after_the_other(session: Session) -> None
 def test_a_run_taken_out_of_the_queue_never_begins_and_can_be_queued_again(session: Session) -> None:
     training, waiting, last = started(session, LONG), started(session, SPEC), started(session, SPEC)
     until(lambda: session.store.run(training).step > 0)
-    assert session.in_hand == [training, waiting, last]
+    assert session.claimed == [training, waiting, last]
     assert session.take_out([waiting, training]) == [waiting], "what trains is not in the queue"
-    assert session.in_hand == [training, last]
+    assert session.claimed == [training, last]
     assert session.store.run(waiting).reason == "taken out of the queue before its turn came"
     session.resume(waiting)
-    assert session.in_hand == [training, last, waiting]
+    assert session.claimed == [training, last, waiting]
     session.store.request(training, "stop")
     until(lambda: status(session, waiting) == "finished")
     assert [session.store.run(run_id).attempt for run_id in (last, waiting)] == [1, 1]
-    until(lambda: not session.in_hand)
+    until(lambda: not session.claimed)
 
 
 STUDY = """
@@ -161,7 +161,7 @@ def test_what_a_study_wants_is_made_once_and_its_statistics_are_kept(session: Se
     wanted = plan(study(str(tmp_path / "seeds.toml")), images=lambda _: 1437)
     assert [session.queue(one).standing for one in wanted] == ["missing", "missing"]
     assert "done" not in [session.queue(one).standing for one in wanted], "they are in hand by now"
-    until(lambda: not session.in_hand)
+    until(lambda: not session.claimed)
     runs = session.store.runs(study="seeds")
     assert sorted((run.status, run.settings.training.seed) for run in runs) == [("finished", 0), ("finished", 1)]
     for run in runs:
@@ -169,7 +169,7 @@ def test_what_a_study_wants_is_made_once_and_its_statistics_are_kept(session: Se
         assert kept["statistics.conv1.after.min"].value >= 0, "after a rectifier nothing is below zero"
         assert kept["statistics.conv1.after.max"].value > kept["statistics.conv1.after.mean"].value
     assert [session.queue(one).standing for one in wanted] == ["done", "done"]
-    assert not session.in_hand
+    assert not session.claimed
 
 
 def test_a_session_that_never_opened_can_be_closed(tmp_path: Path) -> None:
@@ -201,6 +201,6 @@ def test_the_application_is_left_also_where_nothing_can_be_handed_on(tmp_path: P
 def test_a_trainings_warnings_reach_the_person(session: Session) -> None:
     run_id = started(session, changed(SPEC, {"data.batch_size": 4096, "training.epochs": 1}))
     until(lambda: status(session, run_id) == "finished")
-    until(lambda: not session.in_hand)
-    warned = [told.text for told in session.told if told.severity == "warning"]
+    until(lambda: not session.claimed)
+    warned = [told.text for told in session.notices if told.severity == "warning"]
     assert any(f"run {run_id}: " in text and "data.batch_size = 4,096" in text for text in warned), warned

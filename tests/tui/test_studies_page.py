@@ -460,15 +460,15 @@ def test_queued_runs_are_taken_out_again(store: Store) -> None:
             await until(pilot, lambda: isinstance(pilot.app.screen, QueueDialog))
             await fill(pilot, {"seeds": "5"})
             await until(pilot, lambda: notified(pilot, "3 runs queued"))
-            await until(pilot, lambda: len(session.in_hand) == 3 and session.training is not None)
+            await until(pilot, lambda: len(session.claimed) == 3 and session.training is not None)
             await until(pilot, lambda: cells(page, "runs")[0] == "2/2 ● ○2")
             await pilot.press("x")
             await until(pilot, lambda: cells(page, "runs")[0] == "2/2 ●")
-            assert len(session.in_hand) == 1
+            assert len(session.claimed) == 1
             await pilot.press("x")
             await until(pilot, lambda: notified(pilot, "no run of relu waits in the queue"))
-            store.request(session.in_hand[0], "stop")
-        await until(pilot, lambda: not session.in_hand)
+            store.request(session.claimed[0], "stop")
+        await until(pilot, lambda: not session.claimed)
 
     used(steps)
 

@@ -45,7 +45,7 @@ class ConvtuiApp(App[int]):
     """Runs, New, Live, Look, Compare and Studies, each a mode with one page. Screens read the store themselves."""
 
     TITLE = "convtui"
-    # Those of the pages too: else everything is parsed anew when one of them is first opened.
+    # Those of the pages too: else everything is parsed again when one of them is first opened.
     CSS_PATH: ClassVar[Any] = ["app.tcss", *(f"{entry.name}/page.tcss" for entry in PAGES)]
     COMMANDS: ClassVar[Any] = {Keys}
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -133,8 +133,8 @@ class ConvtuiApp(App[int]):
         if self._has_terminal and not os.isatty(0):
             self._close(hand_on=True, code=128 + signal.SIGHUP)  # it vanished without a word, as under nohup
             return
-        while self.session.told:
-            told = self.session.told.popleft()
+        while self.session.notices:
+            told = self.session.notices.popleft()
             self.notify(told.text, severity=told.severity, timeout=8, markup=False)  # type: ignore[arg-type]
         try:
             version = self.session.store.data_version()
@@ -207,7 +207,7 @@ class ConvtuiApp(App[int]):
 
     def action_leave(self) -> None:
         """Leave; ask first where a training would end."""
-        if not self.session.is_open or not (self.session.in_hand or self.session.starting):
+        if not self.session.is_open or not (self.session.claimed or self.session.starting):
             self._close(hand_on=False)
             return
         from convtui.tui.app.dialogs.leave import Leaving
@@ -216,7 +216,7 @@ class ConvtuiApp(App[int]):
             if answer in ("hand on", "stop"):
                 self._close(hand_on=answer == "hand on")
 
-        self.push_screen(Leaving(self.session.in_hand, self.session.starting), answered)
+        self.push_screen(Leaving(self.session.claimed, self.session.starting), answered)
 
     def _close(self, *, hand_on: bool, code: int = 0) -> None:
         """Save or hand on what is in training, then leave; once."""
@@ -230,7 +230,7 @@ class ConvtuiApp(App[int]):
                 self.session.close()
             except ConvtuiError as error:
                 self.call_from_thread(self.exit, error.exit_code, error.exit_code, f"convtui: {error}")
-            except Exception as error:  # whatever it is, nobody is kept in the application for it
+            except Exception as error:  # whatever it is, the person can leave
                 self.call_from_thread(self.exit, 1, 1, _unforeseen(error))
             else:
                 told = self._failed
@@ -238,7 +238,7 @@ class ConvtuiApp(App[int]):
                     told += f"; in the background go on: {', '.join(f'run {run_id}' for run_id in going_on)}"
                 self.call_from_thread(self.exit, code, code, told)
 
-        if self.session.is_open and self.session.in_hand:
+        if self.session.is_open and self.session.claimed:
             self.notify("saving, then leaving")
         threading.Thread(target=work, name="leaving").start()
 

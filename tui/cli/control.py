@@ -65,6 +65,6 @@ def ask(store: Store, run_id: int, kind: RequestKind, *, value: float | None = N
             return
         time.sleep(0.05)
     raise ConvtuiError(
-        f"run {run_id} has not answered within {PATIENCE:.0f} s: it takes the request as soon as its step in hand is done; "
+        f"run {run_id} has not answered within {PATIENCE:.0f} s: it takes the request after its current step; "
         f"'convtui runs show {run_id}' tells"
     )

@@ -56,13 +56,13 @@ def list_data(as_json: AsJson = False, data_dir: DataDir = None) -> None:
 def get(source: Source, data_dir: DataDir = None) -> None:
     """Download a dataset and check it."""
     from convtui.engine.data import catalog
-    from convtui.tui.cli.train import face_for
+    from convtui.tui.cli.train import reporter_for
 
-    face = face_for(0, as_json=False, quiet=False)
+    reporter = reporter_for(0, as_json=False, quiet=False)
     try:
-        where = catalog.get(source, data_dir, face.preparing)
+        where = catalog.get(source, data_dir, reporter.preparing)
     finally:
-        face.close()
+        reporter.close()
     print(clean(f"{source} is there{f': {where}' if where else ''}"))
 
 
@@ -71,12 +71,12 @@ def show_data(source: Source, as_json: AsJson = False, data_dir: DataDir = None)
     """How a dataset is read: images of each class and split, their size, mean and standard deviation, and what is odd about it."""
     from convtui.engine.data.catalog import describe, lies_at
     from convtui.engine.spec import make
-    from convtui.tui.cli.train import face_for, load_dataset
+    from convtui.tui.cli.train import load_dataset, reporter_for
 
     described = describe(source)
     lies_at(source, data_dir)
     spec = make({"data": {"source": source, "colour": "grey" if described.channels == 1 else "rgb", "size": described.size or 32}})
-    dataset = load_dataset(spec, data_dir, face_for(0, as_json=as_json, quiet=True), allow_stand_in=False)
+    dataset = load_dataset(spec, data_dir, reporter_for(0, as_json=as_json, quiet=True), allow_stand_in=False)
     splits = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
     counts = {name: part.class_counts() for name, part in splits.items() if part is not None}
     rows = list(zip(dataset.train.classes, *counts.values(), strict=True))

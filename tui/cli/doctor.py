@@ -85,7 +85,7 @@ def _terminal() -> Iterator[Finding]:
             "terminal", "could be better", f"{detail}: 256 colours", "export COLORTERM=truecolor if your terminal has more"
         )
     elif "TMUX" in os.environ:
-        advice = "put 'set -g default-terminal tmux-256color' into ~/.tmux.conf, then start tmux anew"
+        advice = "put 'set -g default-terminal tmux-256color' into ~/.tmux.conf, then restart tmux"
         yield Finding("terminal", "could be better", f"{detail}: 8 colours, too few for pictures", advice)
     else:
         yield Finding("terminal", "could be better", f"{detail}: few colours", "export TERM=xterm-256color COLORTERM=truecolor")

@@ -52,7 +52,7 @@ def check_store(path: Path) -> None:
 
 
 def open_store(path: Path, *, create: bool = True) -> Store:
-    """The store at `path`. Raises UsageError where it cannot be one: whoever named it can name another."""
+    """The store at `path`. Raises UsageError where it cannot be one."""
     from convtui.engine.store import Store
 
     try:

@@ -46,7 +46,7 @@ def resume(
 
         from convtui.engine.device import choose, keep_freed_memory
         from convtui.tui.cli.signals import handled
-        from convtui.tui.cli.train import face_for, load_dataset, train
+        from convtui.tui.cli.train import load_dataset, reporter_for, train
         from convtui.tui.session.detached import start_detached
 
         keep_freed_memory()
@@ -58,7 +58,7 @@ def resume(
                     store.set_spec(row.id, spec)
                     start_detached(store, [row.id], device=str(chosen_device), data_dir=data_dir, as_json=as_json, quiet=quiet)
                     return
-                dataset = load_dataset(spec, data_dir, face_for(row.id, as_json=as_json, quiet=quiet), allow_stand_in=False)
+                dataset = load_dataset(spec, data_dir, reporter_for(row.id, as_json=as_json, quiet=quiet), allow_stand_in=False)
                 signals.hold()
                 claimed = store.claim(row.id, queued=queued)
             except ConvtuiError as error:
@@ -68,8 +68,8 @@ def resume(
                 raise
             store.set_spec(row.id, spec)
             threads = int(row.repeatable.get("threads", 0))
-            face = face_for(row.id, as_json=as_json, quiet=quiet)
-            code = train(store, claimed, spec, dataset, chosen_device, face, signals, threads=threads, resume=True)
+            reporter = reporter_for(row.id, as_json=as_json, quiet=quiet)
+            code = train(store, claimed, spec, dataset, chosen_device, reporter, signals, threads=threads, resume=True)
     raise typer.Exit(code)
 
 

@@ -55,7 +55,7 @@ def run(
     from convtui.engine.store import checked_name
     from convtui.engine.training.limits import check_fits, refuse_lone_images
     from convtui.tui.cli.signals import handled
-    from convtui.tui.cli.train import face_for, load_dataset, train
+    from convtui.tui.cli.train import load_dataset, reporter_for, train
     from convtui.tui.session.detached import start_detached
 
     keep_freed_memory()
@@ -64,7 +64,7 @@ def run(
         check_store(store_path)
         chosen_device = choose(device)
         check_fits(spec, chosen_device, count(spec.data, data_dir))
-        dataset = load_dataset(spec, data_dir, face_for(0, as_json=as_json, quiet=quiet), allow_stand_in=allow_stand_in)
+        dataset = load_dataset(spec, data_dir, reporter_for(0, as_json=as_json, quiet=quiet), allow_stand_in=allow_stand_in)
         spec = changed(spec, {"data.source": dataset.source} | dict(dataset.relaxed))
         counts = Counts(len(dataset.train.classes), len(dataset.train), len(dataset.test))
         summary = check_fits(spec, chosen_device, counts)
@@ -77,8 +77,8 @@ def run(
                 start_detached(store, [row.id], device=str(chosen_device), data_dir=data_dir, as_json=as_json, quiet=quiet)
                 return
             claimed = store.claim(row.id)
-            face = face_for(row.id, as_json=as_json, quiet=quiet)
-            code = train(store, claimed, spec, dataset, chosen_device, face, signals)
+            reporter = reporter_for(row.id, as_json=as_json, quiet=quiet)
+            code = train(store, claimed, spec, dataset, chosen_device, reporter, signals)
     raise typer.Exit(code)
 
 

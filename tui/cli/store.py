@@ -1,4 +1,4 @@
-"""`convtui store`: is the store sound, and what lies in its folder that nobody needs?"""
+"""`convtui store`: is the store sound, and what in its folder is not needed?"""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ def run(
     from convtui.engine.study.running import check, to_do
     from convtui.tui.cli.signals import handled
     from convtui.tui.cli.study_runner import Runner
-    from convtui.tui.cli.train import face_for
+    from convtui.tui.cli.train import reporter_for
 
     def images(of: DataSpec) -> int:
         return count(of, data_dir).train
@@ -105,11 +105,11 @@ def run(
         if store_path.exists():
             with existing_store(store_path) as store:
                 left = to_do(store, wanted)
-        face = face_for(0, as_json=as_json, quiet=quiet)
+        reporter = reporter_for(0, as_json=as_json, quiet=quiet)
         try:
-            check(left, chosen_device, data_dir, face.preparing)
+            check(left, chosen_device, data_dir, reporter.preparing)
         finally:
-            face.close()
+            reporter.close()
         with open_store(store_path) as store:
             runner = Runner(store, reference, chosen_device, data_dir, signals, as_json=as_json, quiet=quiet)
             code = runner.run(wanted)

@@ -67,12 +67,12 @@ class Runner:
         return 1 if self.failed else 0
 
     def _train(self, wanted: Wanted, run: Run, dataset: Dataset, *, resume: bool) -> None:
-        from convtui.tui.cli.train import face_for, train
+        from convtui.tui.cli.train import reporter_for, train
 
         threads = int(run.repeatable.get("threads", 0)) if resume else 0
-        face = face_for(run.id, as_json=self.as_json, quiet=self.quiet)
+        reporter = reporter_for(run.id, as_json=self.as_json, quiet=self.quiet)
         try:
-            train(self.store, run, wanted.spec, dataset, self.device, face, self.signals, threads=threads, resume=resume)
+            train(self.store, run, wanted.spec, dataset, self.device, reporter, self.signals, threads=threads, resume=resume)
         except StoreError:
             raise
         except ConvtuiError as error:
@@ -101,12 +101,12 @@ class Runner:
 
     def _dataset(self, wanted: Wanted) -> Dataset:
         """The images, kept for the next run where that wants the same."""
-        from convtui.tui.cli.train import face_for, load_dataset
+        from convtui.tui.cli.train import load_dataset, reporter_for
 
         if self._loaded is None or self._loaded[0] != wanted.spec.data:
             self._loaded = None  # not two sets at once
-            face = face_for(0, as_json=self.as_json, quiet=self.quiet)
-            self._loaded = wanted.spec.data, load_dataset(wanted.spec, self.data_dir, face, allow_stand_in=False)
+            reporter = reporter_for(0, as_json=self.as_json, quiet=self.quiet)
+            self._loaded = wanted.spec.data, load_dataset(wanted.spec, self.data_dir, reporter, allow_stand_in=False)
         return self._loaded[1]
 
     def _say(self, wanted: Wanted, standing: Standing, run: Run, place: str) -> None:
@@ -118,9 +118,9 @@ class Runner:
             saved = self.store.newest_checkpoint(run.id) if standing == "unfinished" else None
             how = {
                 "done": f"is {run.status}",
-                "busy": f"is {run.status}, in somebody's hands: left alone ('convtui stop {run.id}' ends that)",
+                "busy": f"is {run.status} in another process: left alone ('convtui stop {run.id}' ends that)",
                 "unfinished": f"goes on from step {saved.step:,}" if saved is not None else "begins",
-                "failed": "begins anew: the one before it failed",
+                "failed": "starts over: the one before it failed",
                 "missing": "begins",
             }[standing]
             speak(f"{place} {clean(wanted.setting)}, seed {wanted.seed}: run {run.id} {how}")

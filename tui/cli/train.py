@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from convtui.engine import events
 from convtui.engine.errors import ConvtuiError
-from convtui.tui.cli.faces import BarFace, Face, JsonFace, PlainFace, QuietFace, SafeFace
+from convtui.tui.cli.reporters import BarReporter, JsonReporter, PlainReporter, QuietReporter, Reporter, SafeReporter
 from convtui.tui.cli.signals import Signals
 from convtui.tui.terminal import is_dumb
 
@@ -22,29 +22,29 @@ if TYPE_CHECKING:
 EXIT_DIVERGED = 3
 
 
-def face_for(run: int, *, as_json: bool, quiet: bool) -> Face:
+def reporter_for(run: int, *, as_json: bool, quiet: bool) -> Reporter:
     """JSON where asked for, silence where asked for, a bar on a terminal that can be drawn on, else plain lines."""
     if as_json:
-        return SafeFace(JsonFace(run))
+        return SafeReporter(JsonReporter(run))
     if quiet:
-        return SafeFace(QuietFace())
+        return SafeReporter(QuietReporter())
     if sys.stdout.isatty() and not is_dumb():
         from rich.console import Console
 
-        return SafeFace(BarFace(Console()))
-    return SafeFace(PlainFace())
+        return SafeReporter(BarReporter(Console()))
+    return SafeReporter(PlainReporter())
 
 
-def load_dataset(spec: RunSpec, data_dir: Path | None, face: Face, *, allow_stand_in: bool) -> Dataset:
+def load_dataset(spec: RunSpec, data_dir: Path | None, reporter: Reporter, *, allow_stand_in: bool) -> Dataset:
     """The images of `spec`, with what there is to say about them said."""
     from convtui.engine.data.catalog import load
 
     try:
-        dataset = load(spec.data, data_dir, allow_stand_in=allow_stand_in, progress=face.preparing)
+        dataset = load(spec.data, data_dir, allow_stand_in=allow_stand_in, progress=reporter.preparing)
     finally:
-        face.close()
+        reporter.close()
     for note in dataset.notes:
-        face.say(note)
+        reporter.say(note)
     return dataset
 
 
@@ -54,7 +54,7 @@ def train(
     spec: RunSpec,
     dataset: Dataset,
     device: torch.device,
-    face: Face,
+    reporter: Reporter,
     signals: Signals,
     *,
     threads: int = 0,
@@ -70,20 +70,20 @@ def train(
             if signals.received is not None:
                 training.stop()
             for event in pulled:
-                face.show(event)
+                reporter.show(event)
                 if isinstance(event, events.Ending):
                     ending = event
     except Exception as error:
-        face.close()
+        reporter.close()
         row = store.run(run.id)
-        face.end(row, None)
+        reporter.end(row, None)
         if isinstance(error, ConvtuiError):
             raise
         raise ConvtuiError(f"run {run.id} failed: {row.reason}") from error
     finally:
         signals.on_signal = None
-        face.close()
-    face.end(store.run(run.id), ending)
+        reporter.close()
+    reporter.end(store.run(run.id), ending)
     if isinstance(ending, events.Diverged):
         return EXIT_DIVERGED
     if isinstance(ending, events.Stopped) and signals.received is not None:

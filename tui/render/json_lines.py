@@ -29,7 +29,7 @@ def line(values: dict[str, Any]) -> str:
 
 
 def last_line(run: Run, status: str) -> dict[str, Any]:
-    """How a run ended, as the last JSON line of whoever trained or followed it."""
+    """How a run ended, as the last JSON line of what trained or followed it."""
     values = {"event": status, "run": run.id, "status": status} | {name: getattr(run, name) for name in _LAST_LINE}
     return values | ({"reason": run.reason} if run.reason else {})
 

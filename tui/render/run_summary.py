@@ -1,4 +1,4 @@
-"""A run told in three lines: its net, how it was trained, and what somebody or something says of it."""
+"""A run told in three lines: its net, how it was trained, and what is said of it."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def start_detached(store: Store, run_ids: Sequence[int], *, device: str, data_di
     ]
     if data_dir is not None:
         command += ["--data-dir", str(data_dir.resolve())]
-    # Through a shell that leaves at once: the runs are then nobody's children, and no zombies when they end before we do.
+    # Through a shell that leaves at once: the runs are then no children of ours, and no zombies when they end before we do.
     in_background = ["/bin/sh", "-c", _ONE_AFTER_ANOTHER, "sh", " ".join(map(str, run_ids)), str(folder.resolve()), *command]
     started = subprocess.run(
         in_background,

@@ -32,7 +32,7 @@ STARTING_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Notice:
     """One line for people, from the thread that trains."""
 
     text: str
@@ -57,14 +57,14 @@ class Session:
         self.path = path
         self.device = device
         self.data_dir = data_dir
-        self.told: deque[Told] = deque()
-        """What the thread has to say; whoever shows it takes it away."""
+        self.notices: deque[Notice] = deque()
+        """What the thread has to say; what is shown is taken away."""
         self.between_pulls = BetweenPulls()
         """Where others ask the thread to do something with the net that it trains."""
         self.activity = ""
         """What the thread does before a run's first step, in a few words; empty once it trains."""
         self.generators = threading.Lock()
-        """Held by whoever draws from torch's global generators: a training, or a trial of settings, which gives way to it."""
+        """Held by what draws from torch's global generators: a training, or a trial of settings, which gives way to it."""
         self.run_id: int | None = None
         """The run that Live and Look show; None for the newest."""
         self.marked: list[int] = []
@@ -82,7 +82,7 @@ class Session:
         self._closed = False
         self._lock = threading.Lock()
         self._admission = threading.Lock()
-        """Held while a run is made and queued here: one that is admitted is known to whoever closes the session."""
+        """Held while a run is made and queued here: one that is admitted is known when the session is closed."""
         self._starting = 0
         self._started = threading.Condition()
         self._thread = threading.Thread(target=self._work, name="training", daemon=True)
@@ -112,7 +112,7 @@ class Session:
         return self._run
 
     @property
-    def in_hand(self) -> list[int]:
+    def claimed(self) -> list[int]:
         """The runs that this process trains or has queued, in their order."""
         with self._lock:
             return ([self._run] if self._run is not None else []) + [job.run for job in self._waiting]
@@ -166,7 +166,7 @@ class Session:
             self._queue(_Job(run_id, resume=True, allow_stand_in=False))
 
     def queue(self, wanted: Wanted) -> Match:
-        """A run that a study wants, made if it is missing, trained after those already queued; what is done or in somebody's hands
+        """A run that a study wants, made if it is missing, trained after those already queued; what is done or claimed
         is left alone. Gives how it stood. Raises StoreError."""
         from convtui.engine.study.running import lacks_statistics, take
 
@@ -194,7 +194,7 @@ class Session:
 
         with self._started:
             self._started.wait_for(lambda: not self._starting, STARTING_SECONDS)
-        training, ids = self._run, self.in_hand
+        training, ids = self._run, self.claimed
         self.stop()
         going_on = []
         for run_id in ids:
@@ -221,7 +221,7 @@ class Session:
         return ids
 
     def stop(self) -> None:
-        """Stop and save the training in hand, begin no other, and wait until that is done. Queued runs stay queued."""
+        """Stop and save the current training, begin no other, and wait until that is done. Queued runs stay queued."""
         with self._admission, self._lock:
             self._closing = True
             training = self._training
@@ -255,7 +255,7 @@ class Session:
 
     @contextmanager
     def _admitted(self) -> Iterator[None]:
-        """Make and queue a run in this block. Raises UsageError once the session is being closed: nobody would train it."""
+        """Make and queue a run in this block. Raises UsageError once the session is being closed: it would never be trained."""
         with self._admission:
             if self._closing:
                 raise UsageError("convtui is being left: nothing more is started here")
@@ -270,7 +270,7 @@ class Session:
         while (job := self._jobs.get()) is not None:
             with self._lock:
                 if self._closing:
-                    return  # what waits stays queued, for whoever closes the session to decide
+                    return  # what waits stays queued: what closes the session decides
                 if job not in self._waiting:
                     continue  # it was taken out
                 self._waiting.remove(job)
@@ -298,7 +298,7 @@ class Session:
 
         run = self.store.run(job.run)
         if run.status != "queued":
-            return  # somebody took it out of the queue
+            return  # it was taken out of the queue
         device = choose(self.device)
         spec = run.settings
 
@@ -357,7 +357,7 @@ class Session:
             self._say(str(error), "error")
 
     def _say(self, text: str, severity: str = "information") -> None:
-        self.told.append(Told(text, severity))
+        self.notices.append(Notice(text, severity))
 
 
 def _ending(run_id: int, name: str, ending: object) -> str:

@@ -132,7 +132,7 @@ class ComparePage(Page):
         """Read the marked runs again."""
         if self.has_class("empty") == bool(self.session.marked):
             self.set_class(not self.session.marked, "empty")
-            self.refresh_bindings()  # makes the whole footer anew: not at every look
+            self.refresh_bindings()  # rebuilds the whole footer: not at every look
         if self.session.marked:
             self._runs.ask((tuple(self.session.marked), self.measure))
 

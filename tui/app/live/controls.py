@@ -103,7 +103,7 @@ class RunControls:
         self._look()
 
     def _unclaimed(self, asked: str, why: str) -> None:
-        self._say(f"{asked}: nobody has this run in hand", "warning")
+        self._say(f"{asked}: no process is training this run", "warning")
         self._page.warn(why)
 
     def settle(self, answers: Iterable[tuple[Asked, bool]]) -> None:
@@ -120,7 +120,7 @@ class RunControls:
         if taken:
             self._say(f"{asked.text}: taken", instead=asked.entry)
         else:
-            late = f"no answer within {PATIENCE_SECONDS:.0f} s; it comes once the step in hand is done"
+            late = f"no answer within {PATIENCE_SECONDS:.0f} s; it comes after the current step"
             self._say(f"{asked.text}: {late}", "warning", asked.entry)
 
     def resume(self) -> None:

@@ -42,7 +42,7 @@ class DeviceLine(Static):
         self.set_interval(MEASURED_SECONDS, self._measure)
 
     def follow(self, device: str, pid: int | None) -> None:
-        """Tell of this process from now on; of nobody where `pid` is None."""
+        """Tell of this process from now on; of none where `pid` is None."""
         wanted = None if pid is None or not device else (device, pid)
         if wanted != self.followed:
             self.followed = wanted

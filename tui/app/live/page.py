@@ -41,7 +41,7 @@ VAST = (180, 48)
 """From here on there is room for four charts."""
 LOOKED_AT_SECONDS = 0.5
 CHARTED_SECONDS = 0.9
-"""Between two drawings of the charts that nobody asked for: they cost a training on the same processor more than all else here."""
+"""Between two drawings of the charts that were not asked for: they cost a training beside them more than all else here."""
 SKETCH_SECONDS = 0.1
 """For which a sketch of a long run has the screen to itself."""
 SHOWN = ("loss", "accuracy", "learning rate", "images/s")
@@ -257,7 +257,7 @@ class LivePage(Page):
 
     def _show_standing(self, width: int) -> None:
         if self.run is not None:
-            # One row, whatever it says: nothing else has to be laid out anew, which would cost more than all charts.
+            # One row, whatever it says: nothing else has to be laid out again, which would cost more than all charts.
             self.query_one("#standing", Static).update(standing(self.run, width - 2), layout=False)
 
     def _show_about(self) -> None:
@@ -267,7 +267,7 @@ class LivePage(Page):
         session, run = self.session, self.run
         doing = session.activity if run.id == session.training else ""
         if run.status == "queued" and not doing:
-            doing = "waits for its turn" if run.id in session.in_hand else "waits for a process to take it in hand"
+            doing = "waits for its turn" if run.id in session.claimed else "waiting for a process"
         wrong = bool(run.reason) and run.status not in LIVE
         about = self.query_one("#about", Static)
         about.set_class(wrong, "wrong")

@@ -100,7 +100,7 @@ class Trials:
         self._latest.ask(trial)
 
     def _is_free(self) -> bool:
-        return not (self._session.is_open and self._session.in_hand)
+        return not (self._session.is_open and self._session.claimed)
 
     def _try(self, trial: Trial) -> Said:
         def goes_on() -> bool:

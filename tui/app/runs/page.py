@@ -120,7 +120,7 @@ class RunsPage(Page):
 
     def _show_runs(self, lines: list[RunRow]) -> None:
         if bool(lines) != bool(self.all_lines):
-            self.refresh_bindings()  # makes the whole footer anew: not at every reading
+            self.refresh_bindings()  # rebuilds the whole footer: not at every reading
         self.all_lines = lines
         self.set_class(not lines, "empty")
         self.show_lines()

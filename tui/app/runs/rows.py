@@ -94,7 +94,7 @@ SHORTEST_NAME = 14
 
 
 class Reader:
-    """Reads all runs, and writes anew only the lines of those that have changed. For one thread at a time."""
+    """Reads all runs, and writes only the lines of those that have changed. For one thread at a time."""
 
     def __init__(self) -> None:
         self._known: dict[int, tuple[tuple[Any, ...], RunRow]] = {}

@@ -53,7 +53,7 @@ class RunTable(CursorTable):
         super().__init__()
         self.lines: list[RunRow] = []
         self.marked = marked
-        """Ids of the marked runs; whoever changes them calls `refresh`."""
+        """Ids of the marked runs; call `refresh` after a change."""
         self.curves: dict[int, tuple[int, list[float]]] = {}
         """Run -> the epoch to which its curve goes, and the curve."""
         self.sorting: tuple[Column, bool] = (COLUMNS[0], True)
@@ -61,7 +61,7 @@ class RunTable(CursorTable):
         self.shown_by: tuple[Column, bool] | None = None
         """The sorting by which the lines on screen are shown."""
         self.measures: list[Column] = []
-        """Columns that a person has added; whoever changes them calls `fit_columns`."""
+        """Columns that a person has added; call `fit_columns` after a change."""
         self.columns: list[tuple[Column, int]] = []
         """Those that have room, with their widths."""
         self.gap = GAPS[0]

@@ -222,7 +222,7 @@ class StudiesPage(Page):
             self._tell("#about", row_words(self.seen.results, self.place, self.seen.claimed))
 
     def _tell(self, where: str, words: Text) -> None:
-        """Only what is new: it lays the page out anew, and runs in training are looked at twice a second."""
+        """Only what is new: it lays the page out again, and runs in training are looked at twice a second."""
         if self._said.get(where) != words:
             self._said[where] = words
             self.query_one(where, Static).update(words)

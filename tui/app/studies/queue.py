@@ -121,7 +121,7 @@ class Queue:
         self._last[form.study.name] = {clean(labels[key]): value for key, value in values.items()}
         queued = sum(standings.values()) - standings["done"] - standings["busy"]
         left = len(wanted) - queued
-        told = f"{counted(queued)} queued" + (f", {left} done or in somebody's hands already" if left else "")
+        told = f"{counted(queued)} queued" + (f", {left} done, or queued or running already" if left else "")
         self._page.app.call_later(self._queued, dialog, told if queued else f"nothing is missing: {told}")
 
     def _queued(self, dialog: QueueDialog, told: str) -> None:

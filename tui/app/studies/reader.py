@@ -71,7 +71,7 @@ class Seen:
 
 
 class Reader:
-    """Reads studies and what the store says to them, anew only where something has changed. For one thread at a time."""
+    """Reads studies and what the store says to them, again only where something has changed. For one thread at a time."""
 
     def __init__(self) -> None:
         self._studies: dict[str, Study | SpecError] = {}

@@ -16,7 +16,7 @@ ALWAYS = 2
 
 
 class KeyBar(Footer):
-    """Textual's footer, with whole keys only, and made anew only when it would say something else: making one takes 20 ms, and
+    """Textual's footer, with whole keys only, and rebuilt only when it would say something else: making one takes 20 ms, and
     a page that is opened would make it three times."""
 
     DEFAULT_CSS = """
@@ -29,11 +29,11 @@ class KeyBar(Footer):
         self._said: list[tuple[object, ...]] = []
 
     def on_mount(self) -> None:
-        """Say the keys at once, also on a page that nobody has seen yet."""
+        """Say the keys at once, also on a page that was never shown."""
         self.bindings_changed(self.screen)
 
     def bindings_changed(self, screen: Screen[object]) -> None:
-        """Make the keys anew if one has come, gone, or changed between bright and grey."""
+        """Rebuild the keys if one has come, gone, or changed between bright and grey."""
         if screen is not self.screen or not screen.app.app_focus:
             return
         says: list[tuple[object, ...]] = [

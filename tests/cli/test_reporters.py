@@ -9,24 +9,24 @@ import pytest
 from rich.console import Console
 
 from convtui.engine import events
-from convtui.tui.cli.faces import BarFace, SafeFace
+from convtui.tui.cli.reporters import BarReporter, SafeReporter
 from convtui.tui.cli.tables import aligned
 from convtui.tui.render.text import clean, duration, fitted_name, number, percent, size, sparkline
 
 
 def drawn(width: int) -> str:
     screen = io.StringIO()
-    face = BarFace(Console(file=screen, force_terminal=True, width=width, color_system=None))
-    face.preparing("reading pictures", 1, 2)
-    face.preparing("reading pictures", 2, 2)
-    face.show(events.Started(0, 0, 20, 10, 100, 4_257_674, "cifar10", "cpu"))
+    reporter = BarReporter(Console(file=screen, force_terminal=True, width=width, color_system=None))
+    reporter.preparing("reading pictures", 1, 2)
+    reporter.preparing("reading pictures", 2, 2)
+    reporter.show(events.Started(0, 0, 20, 10, 100, 4_257_674, "cifar10", "cpu"))
     values = {"batch_loss": (1.5, 1.0), "batch_accuracy": (0.5, 0.6), "learning_rate": (1e-4, 1e-4)}
     for step in (2, 4, 6):
-        face.drawn = 0.0
-        face.show(events.Progress(step, 1, step, step - 1, values, 20, float(step), 640.0))
+        reporter.drawn = 0.0
+        reporter.show(events.Progress(step, 1, step, step - 1, values, 20, float(step), 640.0))
     scores = {"train_loss": 1.2, "train_accuracy": 0.55, "test_loss": 1.1, "test_accuracy": 0.6}
-    face.show(events.EpochEnded(10, 1, scores, 12.0, 640.0, best=True))
-    face.close()
+    reporter.show(events.EpochEnded(10, 1, scores, 12.0, 640.0, best=True))
+    reporter.close()
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue())
 
 
@@ -40,34 +40,34 @@ def test_the_bar_tells_step_loss_accuracy_speed_and_time_left() -> None:
 
 def test_at_80_columns_a_large_run_fits_in_one_line() -> None:
     screen = io.StringIO()
-    face = BarFace(Console(file=screen, force_terminal=True, width=80, color_system=None))
-    face.show(events.Started(0, 0, 3910, 391, 50_000, 4_257_674, "cifar10", "cpu"))
+    reporter = BarReporter(Console(file=screen, force_terminal=True, width=80, color_system=None))
+    reporter.show(events.Started(0, 0, 3910, 391, 50_000, 4_257_674, "cifar10", "cpu"))
     values = {"batch_loss": (1.25,), "batch_accuracy": (1.0,), "learning_rate": (1e-4,)}
     for step in (3800, 3900):
-        face.drawn = 0.0
-        face.show(events.Progress(step, 10, 300, step, values, 128, float(step), 31_400.0))
-    face.drawn = 0.0
-    face.show(events.Evaluating(3910, 10, "validation", 5000, 5000, 3910.0))
-    face.close()
+        reporter.drawn = 0.0
+        reporter.show(events.Progress(step, 10, 300, step, values, 128, float(step), 31_400.0))
+    reporter.drawn = 0.0
+    reporter.show(events.Evaluating(3910, 10, "validation", 5000, 5000, 3910.0))
+    reporter.close()
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue())
     assert "epoch 10/10 3,900/3,910 loss 1.250 acc 100.0 % 31,400 img/s 0:10 left" in " ".join(text.split())
     assert "validating" in text
     assert all(len(line) <= 80 for line in text.replace("\r", "\n").splitlines())
 
 
-class Gone(BarFace):
-    """A face whose terminal is gone."""
+class Gone(BarReporter):
+    """A reporter whose terminal is gone."""
 
     def show(self, event: events.Event) -> None:
         raise OSError(5, "Input/output error")
 
 
 def test_a_face_that_cannot_be_written_to_falls_silent_and_the_run_goes_on() -> None:
-    face = SafeFace(Gone(Console(file=io.StringIO())))
+    reporter = SafeReporter(Gone(Console(file=io.StringIO())))
     for _ in range(2):
-        face.show(events.Paused(1))
-        face.say("something")
-    face.close()
+        reporter.show(events.Paused(1))
+        reporter.say("something")
+    reporter.close()
 
 
 def test_a_table_that_is_too_wide_loses_whole_columns_and_never_a_digit() -> None:

@@ -25,7 +25,7 @@ WIDE = 110
 """Columns from which there is room for a bar beside the numbers."""
 
 
-class Face(Protocol):
+class Reporter(Protocol):
     """Shows a training; is closed when nothing more comes."""
 
     def preparing(self, what: str, done: int, total: int) -> None:
@@ -44,41 +44,41 @@ class Face(Protocol):
         """The run is over: how it ended, None where an error ended it (which is told elsewhere)."""
 
 
-class SafeFace:
-    """A face that cannot be written to any more (its reader or terminal is gone) falls silent; the run goes on."""
+class SafeReporter:
+    """A reporter that cannot be written to any more (its reader or terminal is gone) falls silent; the run goes on."""
 
-    def __init__(self, face: Face) -> None:
-        self.face = face
+    def __init__(self, reporter: Reporter) -> None:
+        self.reporter = reporter
 
     def preparing(self, what: str, done: int, total: int) -> None:
-        """As the face does."""
-        self._try(lambda: self.face.preparing(what, done, total))
+        """As the reporter does."""
+        self._try(lambda: self.reporter.preparing(what, done, total))
 
     def show(self, event: Event) -> None:
-        """As the face does."""
-        self._try(lambda: self.face.show(event))
+        """As the reporter does."""
+        self._try(lambda: self.reporter.show(event))
 
     def say(self, text: str) -> None:
-        """As the face does."""
-        self._try(lambda: self.face.say(text))
+        """As the reporter does."""
+        self._try(lambda: self.reporter.say(text))
 
     def close(self) -> None:
-        """As the face does."""
-        self._try(self.face.close)
+        """As the reporter does."""
+        self._try(self.reporter.close)
 
     def end(self, run: Run, ending: events.Ending | None) -> None:
-        """As the face does."""
-        self._try(lambda: self.face.end(run, ending))
+        """As the reporter does."""
+        self._try(lambda: self.reporter.end(run, ending))
 
     def _try(self, speak: Callable[[], None]) -> None:
         try:
             speak()
         except OSError:
-            self.face = SilentFace()
+            self.reporter = SilentReporter()
             silence_broken()
 
 
-class SilentFace:
+class SilentReporter:
     """Says nothing at all."""
 
     def preparing(self, what: str, done: int, total: int) -> None:
@@ -97,7 +97,7 @@ class SilentFace:
         """Nothing."""
 
 
-class QuietFace(SilentFace):
+class QuietReporter(SilentReporter):
     """Says nothing but what went wrong."""
 
     def show(self, event: Event) -> None:
@@ -112,7 +112,7 @@ class QuietFace(SilentFace):
         print(clean(text), file=sys.stderr, flush=True)
 
 
-class PlainFace(QuietFace):
+class PlainReporter(QuietReporter):
     """One line an epoch on stdout, for pipes and log files."""
 
     wide = True
@@ -150,7 +150,7 @@ class PlainFace(QuietFace):
         print(clean(text), flush=True)
 
 
-class BarFace(PlainFace):
+class BarReporter(PlainReporter):
     """A progress bar on a terminal, with a line an epoch above it. Drawn by the puller itself, at most ten times a second."""
 
     def __init__(self, console: Console) -> None:
@@ -234,7 +234,7 @@ class BarFace(PlainFace):
             self.drawn = now
 
 
-class JsonFace(QuietFace):
+class JsonReporter(QuietReporter):
     """One JSON object a line on stdout: `started`, `progress` (twice a second), `epoch`, `checkpoint`, and last how it
     ended; people read stderr."""
 
