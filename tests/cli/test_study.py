@@ -305,7 +305,7 @@ def test_a_layer_or_stage_that_is_not_there_is_refused_before_anything_is_traine
     assert not list(tmp_path.glob("store*"))
 
 
-def test_a_failed_run_is_told_the_others_go_on_and_it_is_made_anew_the_next_time(
+def test_a_failed_run_is_told_the_others_go_on_and_it_starts_over_the_next_time(
     convtui: Convtui, study: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Failing(Training):
@@ -323,7 +323,7 @@ def test_a_failed_run_is_told_the_others_go_on_and_it_is_made_anew_the_next_time
     assert [(name, status) for _, name, status, _ in kept(tmp_path)] == [("small/four", "failed"), ("small/eight", "finished")]
     again = convtui("study", "run", study, *only)
     assert again.code == 0
-    assert "[1/2] four, seed 0: run 3 begins anew: the one before it failed" in again.out
+    assert "[1/2] four, seed 0: run 3 starts over: the one before it failed" in again.out
     assert "[2/2] eight, seed 0: run 2 is finished" in again.out
     assert "study small: 2 finished of 2 runs" in again.out
 
@@ -341,14 +341,14 @@ def test_a_signal_ends_the_study_with_the_run_saved_and_none_begun_after_it(stud
     assert [(name, status) for _, name, status, _ in kept(tmp_path)] == [("small/long", "stopped")]
 
 
-def test_a_run_in_somebodys_hands_is_left_alone(convtui: Convtui, study: str, tmp_path: Path) -> None:
+def test_a_run_of_another_process_is_left_alone(convtui: Convtui, study: str, tmp_path: Path) -> None:
     only = ("--only", "four", "--seeds", "1")
     convtui("study", "run", study, *only, "--quiet")
     with Store.open(tmp_path / "store.db") as store:
         set_columns(store, 1, status="paused")
         printed = convtui("study", "run", study, *only)
         assert (printed.code, len(store.runs())) == (0, 1)
-    assert "run 1 is paused, in another process: left alone" in printed.out
+    assert "run 1 is paused in another process: left alone" in printed.out
 
 
 def test_show_tells_published_measured_difference_and_verdicts(convtui: Convtui, study: str, tmp_path: Path) -> None:

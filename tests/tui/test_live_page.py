@@ -186,7 +186,7 @@ def test_stop_takes_a_queued_run_out_of_the_queue(store: Store) -> None:
     run = store.create_run(name="later", preset="lenet5", spec=LENET, dataset="cifar10")
 
     async def steps(pilot: Pilot[int], page: LivePage) -> None:
-        await until(pilot, lambda: says(pilot, "waits for a process to take it in hand"))
+        await until(pilot, lambda: says(pilot, "waiting for a process"))
         await pilot.press("s")
         await until(pilot, lambda: says(pilot, "it never began") and says(pilot, "■ stopped"))
 

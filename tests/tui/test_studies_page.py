@@ -412,7 +412,7 @@ def test_missing_runs_of_a_setting_are_queued_and_trained(store: Store) -> None:
         await until(pilot, lambda: isinstance(pilot.app.screen, QueueDialog))
         assert "missing runs of tanh" in screen_text(pilot)
         await fill(pilot, {"scale": "0.1"})
-        await until(pilot, lambda: notified(pilot, "1 run queued, 1 done or in somebody's hands already"))
+        await until(pilot, lambda: notified(pilot, "1 run queued, 1 done, or queued or running already"))
         await until(pilot, lambda: statuses(store, "tanh") == ["finished", "finished"])
         await until(pilot, lambda: cells(page, "runs")[2] == "2/2")
         newest = store.runs(study="mine")[0]
