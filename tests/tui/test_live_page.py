@@ -171,7 +171,7 @@ def test_keys_follow_what_becomes_of_a_run(store: Store) -> None:
 
 
 @pytest.mark.parametrize("action", ["pause", "stop", "checkpoint", "rate(2.0)"])
-def test_nobody_has_a_run_in_hand_that_has_just_ended(store: Store, action: str) -> None:
+def test_no_process_trains_a_run_that_has_just_ended(store: Store, action: str) -> None:
     async def steps(pilot: Pilot[int], page: LivePage) -> None:
         name, _, factor = action.partition("(")
         getattr(page.controls, name)(*map(float, filter(None, [factor.rstrip(")")])))

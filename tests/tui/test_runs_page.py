@@ -125,7 +125,7 @@ def test_the_palette_begins_with_what_the_page_does(store: Store) -> None:
 
 
 def test_quit_in_the_palette_asks_too(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Session, "in_hand", property(lambda self: [6]))
+    monkeypatch.setattr(Session, "claimed", property(lambda self: [6]))
 
     async def steps(pilot: Pilot[int]) -> None:
         await pilot.press("ctrl+p", *"quit")
@@ -608,7 +608,7 @@ def test_what_it_asks_looks_as_it_did(
     store: Store, snap_compare: Any, monkeypatch: pytest.MonkeyPatch, key: str, dialogue: str, size: tuple[int, int]
 ) -> None:
     if dialogue == "Leaving":
-        monkeypatch.setattr(Session, "in_hand", [6, 7])
+        monkeypatch.setattr(Session, "claimed", [6, 7])
 
     async def ask(pilot: Pilot[int]) -> None:
         await until(pilot, lambda: bool(table(pilot).curves))
