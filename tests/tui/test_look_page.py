@@ -855,6 +855,7 @@ def test_of_a_long_way_the_end_is_told() -> None:
     assert way(looks, 80) == "run 3 › filters › deconvnet conv1 map 7 › guided"
     assert way(looks, 40) == "… › deconvnet conv1 map 7 › guided"
     assert way(looks, 5) == "… › guided"
+    assert way([Query(None, view="filters")], 80) == "newest run › filters", "no run was named, and none could be opened"
 
 
 def test_commands_are_safe_in_a_shell() -> None:

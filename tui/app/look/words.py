@@ -40,7 +40,8 @@ def in_short(query: Query) -> str:
 def way(looks: Sequence[Query], width: int) -> str:
     """How one came here; where there is no room for all of it, the last looks."""
     names = [clean(in_short(query)) for query in looks]
-    text = " › ".join([f"run {looks[-1].run}", *names])
+    run = looks[-1].run
+    text = " › ".join(["newest run" if run is None else f"run {run}", *names])
     while len(text) > width and len(names) > 1:
         names = names[1:]
         text = " › ".join(["…", *names])
