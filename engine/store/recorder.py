@@ -108,7 +108,7 @@ class Recorder:
         if self._closed or (not patience and now < self._not_before):
             return
         self._batch.columns["heartbeat"] = time.time()
-        while not self._try(dequeue=now + patience if patience else None):
+        while not self._try(deadline=now + patience if patience else None):
             if not patience:
                 # Waiting at every flush would stop the training; this way it goes on for most of the time.
                 self._not_before = time.monotonic() + 2 * _PATIENCE_SECONDS
@@ -124,13 +124,13 @@ class Recorder:
             self.flush()
         return self._held
 
-    def _try(self, *, dequeue: float | None) -> bool:
+    def _try(self, *, deadline: float | None) -> bool:
         """Whether all rows of the batch could be written. Raises StoreError where trying again is of no use, or too late."""
         try:
             with explained(self._store.path, f"recording run {self.run_id}"):
                 self._write()
         except StoreError as error:
-            late = dequeue is not None and time.monotonic() >= dequeue
+            late = deadline is not None and time.monotonic() >= deadline
             if late or not _may_pass(error) or len(self._batch.metrics) > MOST_HELD:
                 raise
             self._held = str(error)

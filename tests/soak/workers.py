@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -13,22 +14,23 @@ from tests.harness.terminal import Terminal
 from tests.soak.states import check_finished
 from tests.soak.trial import Trial
 
-GROUPS = (
-    "store", "read", "curves", "describe", "measures", "look", "chart", "device", "data", "net", "devices", "form", "saving",
-    "options",
+OWNERS = (
+    "RunsPage", "MetricColumns", "NewPage", "DataPanel", "Trials", "LivePage", "DeviceLine", "ComparePage", "StudiesPage", "Chart",
+    "ConvtuiApp",
 )  # fmt: skip
-"""Of workers that read and draw. A failure of those that start and stop runs is the command failing, which is not tested here."""
+"""Of workers that read and draw: the class at the beginning of their names. A failure of those that start and stop runs is the
+command failing, which is not tested here."""
 FAILING, BEGUN = "SOAK_FAILING", "SOAK_BEGUN"
-"""Environment: the groups whose workers fail, once the file of this name is there."""
+"""Environment: whose workers fail, once the file of this name is there."""
 PROGRAM = "import sys; sys.argv = ['convtui', *sys.argv[1:]]; from tests.soak.workers import faulty; faulty()"
 PAGES = "123456"
 """Keys that lead through the pages."""
 
 
 def failing(trial: Trial) -> None:
-    """All workers of some groups fail; the application stays open, and the training in it finishes as if undisturbed."""
+    """All workers of some owners fail; the application stays open, and the training in it finishes as if undisturbed."""
     program = trial.site.begun()
-    failing = " ".join(GROUPS if trial.number == 0 else trial.draw.sample(GROUPS, 2))
+    failing = " ".join(OWNERS if trial.number == 0 else trial.draw.sample(OWNERS, 3))
     begun = program.folder / "begun"
     with patch.dict(os.environ, {FAILING: failing, BEGUN: str(begun)}), patch.object(harness, "PROGRAM", PROGRAM):
         terminal = Terminal(program.folder)
@@ -44,6 +46,9 @@ def failing(trial: Trial) -> None:
             terminal.until(lambda: store.run(1).status != "running" or not terminal.child.isalive(), "the run to end")
         trial.check(terminal.child.isalive(), f"an error in a worker of {failing} ended the application: {_screen(terminal)}")
         terminal.press("q")
+        terminal.until(lambda: not terminal.child.isalive() or "in training here" in terminal.text(), "the end, or a question")
+        with suppress(OSError):
+            terminal.press("s")  # where the run has ended in the store, but its thread is not done yet
         trial.check(terminal.ended() == 0, "the application did not end well")
     finally:
         terminal.child.close(force=True)
@@ -56,7 +61,7 @@ def _screen(terminal: Terminal) -> str:
 
 
 def faulty() -> None:
-    """The program, its workers of one group failing: what runs in the terminal."""
+    """The program, some of its workers failing: what runs in the terminal."""
     from textual.worker import Worker
 
     from convtui.tui.cli import main
@@ -65,7 +70,7 @@ def faulty() -> None:
 
     async def run(worker: Worker[Any]) -> Any:
         begun = Path(os.environ[BEGUN])
-        if worker.group in os.environ[FAILING].split() and begun.exists():
+        if worker.name.partition(".")[0] in os.environ[FAILING].split() and begun.exists():
             with begun.open("a") as told:
                 told.write("failed\n")
             raise RuntimeError("staged by the soak")

@@ -74,7 +74,8 @@ class Latest(Generic[Request, Answer]):
     def _begin(self) -> None:
         if self._waits and not self.is_busy and self._newest is not None:
             self._waits, self.is_busy = False, True
-            self._owner.run_worker(partial(self._work, self._newest), thread=True)
+            name = getattr(self._answer, "__qualname__", "")
+            self._owner.run_worker(partial(self._work, self._newest), name=name, thread=True)
 
     def _work(self, request: Request) -> None:
         # Posted, not waited for: a thread that waits for the screen would keep the application from leaving.

@@ -77,7 +77,7 @@ class Page(Screen[None]):
             else:
                 self.app.call_later(then, found)
 
-        self.run_worker(worker, thread=True)
+        self.run_worker(worker, name=getattr(work, "__qualname__", ""), thread=True)
 
     def warn(self, why: str) -> None:
         """Tell why something cannot be; from any thread."""

@@ -99,7 +99,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The net is open; `asked` names the run and the view now."""
+    """The net is open; `query` names the run and the view now."""
 
     query: Query
     info: NetInfo
