@@ -166,6 +166,7 @@ def test_a_line_tells_its_value_at_any_x() -> None:
     assert [line([3.0, 4.0, 5.0]).at(x) for x in (-1, 0, 0.9, 1.0, 7)] == [None, 3.0, 3.0, 4.0, 5.0]
 
 
+@pytest.mark.long
 def test_many_drawings_leave_nothing_behind() -> None:
     plot = Plot("loss", [line([float(y) for y in range(100)])])
 
