@@ -92,6 +92,12 @@ def check_target(path: Path) -> None:
         raise UsageError(f"{path} cannot be written: {reason}")
 
 
+def unused(stem: str, suffix: str) -> Path:
+    """A name in the working directory that no file has yet: `stem` itself, or with a number behind it."""
+    numbered = (Path(f"{stem}{f'-{number}' if number else ''}{suffix}") for number in range(10_000))
+    return next(path for path in numbered if not path.exists())
+
+
 def is_stream(path: Path) -> bool:
     """Whether `path` is written through, so that its name says nothing: stdout, a pipe, a device. Raises OSError."""
     mode = _mode(path)

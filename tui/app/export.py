@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from convtui.engine.files import deliver, unused
 from convtui.tui.app.page import Page
 from convtui.tui.render.text import clean
 
@@ -22,10 +23,7 @@ def save(page: Page, text: str, stem: str) -> None:
     """Write `text` into a new file of the working directory."""
 
     def write() -> Path:
-        from convtui.engine.files import deliver
-
-        numbered = (Path(f"{stem}{f'-{number}' if number else ''}.md") for number in range(10_000))
-        path = next(path for path in numbered if not path.exists())
+        path = unused(stem, ".md")
         deliver(text.encode(), path)
         return path
 

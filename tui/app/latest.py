@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -81,9 +82,8 @@ class Latest(Generic[Request, Answer]):
         # Posted, not waited for: a thread that waits for the screen would keep the application from leaving.
         show: Callable[[], None] | None = None
         try:
-            show = partial(self._show_wanted, request, self._answer(request))
-        except Overtaken:
-            show = None
+            with suppress(Overtaken):
+                show = partial(self._show_wanted, request, self._answer(request))
         except ConvtuiError as error:
             self._owner.post_message(Failed(str(error)))
         finally:

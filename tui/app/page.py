@@ -66,6 +66,10 @@ class Page(Screen[None]):
         """What is between the bars."""
         raise NotImplementedError
 
+    def action_held(self, part: str, what: str, *arguments: object) -> None:
+        """What a key asks of a part that the page holds, as in `held('crosshair', 'move', -1)`."""
+        getattr(getattr(self, part), what)(*arguments)
+
     def in_thread(self, work: Callable[[], Found], then: Callable[[Found], object]) -> None:
         """Do `work` away from the screen, then `then` on its thread, with what came of it; a ConvtuiError is told instead."""
 

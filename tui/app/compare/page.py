@@ -42,7 +42,7 @@ UNMARKED = (
     ("c", "bold reverse"),
     (" lays the marked ones over each other.", ""),
 )
-_NEEDS_RUNS = ("split", "measure", "log", "pin", "copy", "save", "open", "cross", "crosshair")
+_NEEDS_RUNS = ("split", "measure", "log", "pin", "copy", "save", "open", "held")
 
 
 class Settings(ScrollableContainer, can_focus=True, inherit_bindings=False):
@@ -70,7 +70,7 @@ class ComparePage(Page):
         *KEYS,
         Binding("enter", "open", "Open", key_display="⏎"),
         Binding("b", "pin", "Baseline"),
-        Binding("c", "cross", "Crosshair"),
+        Binding("c", "held('crosshair', 'toggle')", "Crosshair"),
         Binding("t", "split", "Test/train"),
         Binding("v", "measure", "Chart"),
         Binding("L", "log", "Log", key_display="L"),
@@ -207,14 +207,6 @@ class ComparePage(Page):
         """The charts of the run at the cursor."""
         if self.run_id is not None:
             self.post_message(ShowRun(self.run_id, "live"))
-
-    def action_cross(self) -> None:
-        """Put the crosshair at the end of the curves, or take it away."""
-        self.crosshair.toggle()
-
-    def action_crosshair(self, columns: int) -> None:
-        """Move the crosshair by so many columns."""
-        self.crosshair.move(columns)
 
     @on(Chart.Pointed)
     def _pointed(self, pointed: Chart.Pointed) -> None:

@@ -47,7 +47,7 @@ SKETCH_SECONDS = 0.1
 SHOWN = ("loss", "accuracy", "learning rate", "images/s")
 """What the charts show at first."""
 
-_OF_A_RUN = ("do", "rate", "look", "series", "log", "axis", "smoothing", "cross", "crosshair")
+_OF_A_RUN = ("held", "look", "series", "log", "axis", "smoothing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,23 +79,33 @@ class LivePage(Page):
     CSS_PATH = "page.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         *KEYS,
-        Binding("space", "do('pause')", "Pause", key_display="␣"),
-        Binding("s", "do('stop')", "Stop"),
-        Binding("k", "do('checkpoint')", "Save"),
+        Binding("space", "held('controls', 'pause')", "Pause", key_display="␣"),
+        Binding("s", "held('controls', 'stop')", "Stop"),
+        Binding("k", "held('controls', 'checkpoint')", "Save"),
         Binding(
-            "plus,equals_sign", "rate(2.0)", "Learning rate doubled", group=Binding.Group("Rate", compact=True), key_display="+"
+            "plus,equals_sign",
+            "held('controls', 'rate', 2.0)",
+            "Learning rate doubled",
+            group=Binding.Group("Rate", compact=True),
+            key_display="+",
         ),
-        Binding("minus", "rate(0.5)", "Learning rate halved", group=Binding.Group("Rate", compact=True), key_display="−"),
+        Binding(
+            "minus",
+            "held('controls', 'rate', 0.5)",
+            "Learning rate halved",
+            group=Binding.Group("Rate", compact=True),
+            key_display="−",
+        ),
         Binding("L", "log", "Log", key_display="L"),
         Binding("x", "axis", "Axis"),
         Binding("m", "smoothing", "Smooth"),
         Binding("v", "series(-1)", "Chart"),
         Binding("V", "series(0)", "Another series in the first chart", show=False),
-        Binding("c", "cross", "Crosshair", show=False),
+        Binding("c", "held('crosshair', 'toggle')", "Crosshair", show=False),
         Binding("escape", "uncross", "Crosshair away", show=False),
-        Binding("r", "do('resume')", "Resume"),
+        Binding("r", "held('controls', 'resume')", "Resume"),
         Binding("l", "look", "Look"),
-        Binding("e", "do('note')", "Note"),
+        Binding("e", "held('controls', 'note')", "Note"),
     ]
 
     def __init__(self, session: Session) -> None:
@@ -223,6 +233,7 @@ class LivePage(Page):
         self._show(looked.seen, looked.why)
         for chart, plot in zip(self.charts, looked.plots, strict=False):  # there may be room for others by now
             chart.plot = plot
+        if looked.plots:
             self._charted = time.monotonic()
         self.controls.settle(looked.settled)
         if looked.sketched and looked.plots:
@@ -308,9 +319,9 @@ class LivePage(Page):
         if action in _OF_A_RUN and not self._has_run():
             return None
         status = self.run.status if self.run is not None else "running"
-        if parameters == ("resume",):
+        if parameters == ("controls", "resume"):
             return status != "running"
-        steers = action == "rate" or parameters in (("pause",), ("stop",), ("checkpoint",))
+        steers = parameters[:1] == ("controls",) and parameters[1] in ("pause", "stop", "checkpoint", "rate")
         return not steers or status in (*LIVE, "queued")
 
     def _has_run(self) -> bool:
@@ -321,25 +332,9 @@ class LivePage(Page):
         if self.run is not None:
             self.post_message(ShowRun(self.run.id, "look"))
 
-    def action_cross(self) -> None:
-        """Put the crosshair at the end of the curves, or take it away."""
-        self.crosshair.toggle()
-
-    def action_crosshair(self, columns: int) -> None:
-        """Move the crosshair by so many columns."""
-        self.crosshair.move(columns)
-
     @on(Chart.Pointed)
     def _pointed(self, pointed: Chart.Pointed) -> None:
         self.crosshair.put(pointed.x)
-
-    def action_do(self, what: str) -> None:
-        """Ask it of the run."""
-        getattr(self.controls, what)()
-
-    def action_rate(self, factor: float) -> None:
-        """Multiply the learning rate."""
-        self.controls.rate(factor)
 
     def action_log(self) -> None:
         """The upward axis logarithmic, or not."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+from convtui.engine.files import unused
 from convtui.tui.session.inspector import Answer, Query
 
 
@@ -37,5 +38,4 @@ def file_name(query: Query, step: int | None = None) -> Path:
     when = [f"step{step}"] if step is not None else [] if query.epoch == "last" else [f"epoch{query.epoch}"]
     parts = (f"run{query.run}", query.view, *said, *when)
     stem = "-".join("".join(c if c.isalnum() else "_" for c in Path(part).stem) for part in parts)
-    numbered = (Path(f"{stem}{f'-{number}' if number else ''}.png") for number in range(10_000))
-    return next(path for path in numbered if not path.exists())
+    return unused(stem, ".png")

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
-from textual import on, work
+from textual import on
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
-from convtui.engine.errors import ConvtuiError
 from convtui.tui.app.look.controller import LookController
 from convtui.tui.app.look.export import command, save_picture
 from convtui.tui.app.look.image_strip import ImageStrip
@@ -244,13 +243,5 @@ class LookPage(Page):
     def action_save(self) -> None:
         """Save what is seen as a picture in the working directory."""
         if self.controller.answer is not None and self.controller.answer.results:
-            self._save(self.controller.answer)
-
-    @work(thread=True, group="saving")
-    def _save(self, answer: Answer) -> None:
-        try:
-            path = save_picture(answer)
-        except ConvtuiError as error:
-            self.warn(str(error))
-        else:
-            self.call_later(self.notify, f"saved {path}", markup=False)
+            answer = self.controller.answer
+            self.in_thread(lambda: save_picture(answer), lambda path: self.notify(f"saved {path}", markup=False))

@@ -52,14 +52,14 @@ class NewPage(Page):
     VERTICAL_BREAKPOINTS = [(0, "-low"), (44, "-tall")]  # noqa: RUF012
     # Those not in the footer are in the help and the palette: it has room for what everyone needs, on 80 columns.
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("s,ctrl+s", "start", "Start"),
-        Binding("p", "presets", "Preset"),
+        Binding("s,ctrl+s", "held('actions', 'start')", "Start"),
+        Binding("p", "held('actions', 'choose_preset')", "Preset"),
         Binding("v", "view", "View"),
         Binding("t", "trial('speed')", "Time a few steps", show=False),
         Binding("b", "trial('overfit')", "Overfit"),
         Binding("r", "trial('range')", "Rates"),
-        Binding("d", "devices", "Device", show=False),
-        Binding("w", "save", "Keep"),
+        Binding("d", "held('actions', 'choose_device')", "Device", show=False),
+        Binding("w", "held('actions', 'save')", "Keep"),
         Binding("e", "examples", "Other examples", show=False),
         Binding("full_stop", "classes(1)", "Next classes", show=False),
         Binding("comma", "classes(-1)", "Previous classes", show=False),
@@ -223,27 +223,11 @@ class NewPage(Page):
     def on_form_wanted(self, event: Form.Wanted) -> None:
         """Enter on a row of this page's own."""
         if event.row.field.key == "preset":
-            self.action_presets()
+            self.actions.choose_preset()
         else:
-            self.action_devices()
-
-    def action_presets(self) -> None:
-        """Choose what to start from."""
-        self.actions.choose_preset()
-
-    def action_devices(self) -> None:
-        """Choose where to train."""
-        self.actions.choose_device()
+            self.actions.choose_device()
 
     def action_trial(self, kind: Kind) -> None:
         """Try the settings, in sight, or end the trial that goes on."""
         if self.actions.toggle_trial(kind) and not self.panel.region.area:
             self._show_beside("-net")
-
-    def action_save(self) -> None:
-        """Save the settings as a preset of one's own."""
-        self.actions.save()
-
-    def action_start(self) -> None:
-        """Train it, after those already queued here."""
-        self.actions.start()

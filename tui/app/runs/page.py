@@ -57,19 +57,19 @@ class RunsPage(Page):
     CSS_PATH = "page.tcss"
     AUTO_FOCUS = "RunTable"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "do('open')", "Open", key_display="⏎"),
-        Binding("l", "do('look')", "Look"),
-        Binding("c", "do('compare')", "Compare"),
-        Binding("space", "do('mark')", "Mark", key_display="␣"),
-        Binding("r", "do('resume')", "Resume"),
-        Binding("n", "do('new')", "New"),
-        Binding("N", "do('clone')", "Clone", key_display="N"),
+        Binding("enter", "held('actions', 'open')", "Open", key_display="⏎"),
+        Binding("l", "held('actions', 'look')", "Look"),
+        Binding("c", "held('actions', 'compare')", "Compare"),
+        Binding("space", "held('actions', 'mark')", "Mark", key_display="␣"),
+        Binding("r", "held('actions', 'resume')", "Resume"),
+        Binding("n", "held('actions', 'new')", "New"),
+        Binding("N", "held('actions', 'clone')", "Clone", key_display="N"),
         Binding("slash", "filter", "Filter", key_display="/"),
-        Binding("d", "do('delete')", "Delete"),
-        Binding("u", "do('undo')", "Undo"),
-        Binding("R", "do('rename')", "Rename", show=False),
-        Binding("e", "do('note')", "Note", show=False),
-        Binding("x", "do('export')", "Export", show=False),
+        Binding("d", "held('actions', 'delete')", "Delete"),
+        Binding("u", "held('actions', 'undo')", "Undo"),
+        Binding("R", "held('actions', 'rename')", "Rename", show=False),
+        Binding("e", "held('actions', 'note')", "Note", show=False),
+        Binding("x", "held('actions', 'export')", "Export", show=False),
         Binding("m", "metrics", "Measures as columns", show=False),
         Binding("s", "sort", "Sort", show=False),
         Binding("S", "reverse", "Reverse", show=False),
@@ -82,7 +82,7 @@ class RunsPage(Page):
         self.all_lines: list[RunRow] = []
         """Every run of the store, the newest first, whatever is filtered or deleted."""
         self.filter: Filter | None = None
-        self._actions = RunActions(self, self.table, self._show_changes)
+        self.actions = RunActions(self, self.table, self._show_changes)
         self._metrics = MetricColumns(self, self._counted, chosen=self._show_columns, known=self._show_values)
         reader = Reader()
         self._runs: Latest[bool, list[RunRow]] = Latest(self, lambda _: reader.read(session.store), self._show_runs)
@@ -280,11 +280,7 @@ class RunsPage(Page):
 
     @on(RunTable.Chosen)
     def _open_clicked(self) -> None:
-        self._actions.open()
-
-    def action_do(self, what: str) -> None:
-        """Do it to the runs that are chosen."""
-        getattr(self._actions, what)()
+        self.actions.open()
 
     def action_metrics(self) -> None:
         """Choose a metric that becomes a column, or is one no more."""
@@ -292,8 +288,8 @@ class RunsPage(Page):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What there is nothing for is not offered."""
-        if parameters == ("undo",):
+        if parameters == ("actions", "undo"):
             return bool(self.session.hidden)
         if action == "filter" and isinstance(self.focused, Sought):
             return False
-        return bool(self.all_lines) or parameters == ("new",) or action not in ("do", "sort", "filter", "metrics")
+        return bool(self.all_lines) or parameters == ("actions", "new") or action not in ("held", "sort", "filter", "metrics")

@@ -42,7 +42,7 @@ NARROW = 104
 BESIDES = 16
 """Rows of the page that are not its table's at least: bars, title, the line below the table, claims and curves."""
 QUEUE = Binding.Group("Queue", compact=True)
-_NEEDS_A_STUDY = ("open", "compare", "look", "queue", "take_out", "every", "view", "log", "copy", "save", "cross", "crosshair")
+_NEEDS_A_STUDY = ("open", "compare", "look", "held", "every", "view", "log", "copy", "save")
 
 
 class StudiesPage(Page):
@@ -54,10 +54,10 @@ class StudiesPage(Page):
     BINDINGS: ClassVar[list[BindingType]] = [
         *KEYS,
         Binding("enter", "open", "Open", key_display="⏎"),
-        Binding("s", "queue('setting')", "Queue the setting's runs", group=QUEUE),
-        Binding("S", "queue('study')", "Queue all runs of the study", group=QUEUE, key_display="S"),
-        Binding("x", "take_out('setting')", "Take out"),
-        Binding("X", "take_out('study')", "Take all runs of the study out", show=False),
+        Binding("s", "held('queue', 'ask', 'setting')", "Queue the setting's runs", group=QUEUE),
+        Binding("S", "held('queue', 'ask', 'study')", "Queue all runs of the study", group=QUEUE, key_display="S"),
+        Binding("x", "held('queue', 'take_out', 'setting')", "Take out"),
+        Binding("X", "held('queue', 'take_out', 'study')", "Take all runs of the study out", show=False),
         Binding("c", "compare", "Compare"),
         Binding("l", "look", "Look", show=False),
         Binding("a", "every", "Curves"),
@@ -284,25 +284,9 @@ class StudiesPage(Page):
             self.notify(f"{place.setting} has no run yet: s queues what is missing")
         return ids
 
-    def action_cross(self) -> None:
-        """Put the crosshair at the end of the curves, or take it away."""
-        self.crosshair.toggle()
-
-    def action_crosshair(self, columns: int) -> None:
-        """Move the crosshair by so many columns."""
-        self.crosshair.move(columns)
-
     @on(Chart.Pointed)
     def _pointed(self, pointed: Chart.Pointed) -> None:
         self.crosshair.put(pointed.x)
-
-    def action_queue(self, what: str) -> None:
-        """Queue what is missing of the setting at the cursor, or of the whole study."""
-        self.queue.ask(what)
-
-    def action_take_out(self, what: str) -> None:
-        """Take runs that wait out of the queue: of the setting at the cursor, or of the whole study."""
-        self.queue.take_out(what)
 
     def action_every(self) -> None:
         """The curves of all settings, or of the runs of the one at the cursor."""

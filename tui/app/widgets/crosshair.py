@@ -10,12 +10,12 @@ from textual.widget import Widget
 from convtui.tui.app.widgets.chart import Chart
 
 KEYS = (
-    Binding("left", "crosshair(-1)", "Crosshair to the left", show=False),
-    Binding("right", "crosshair(1)", "Crosshair to the right", show=False),
-    Binding("shift+left", "crosshair(-10)", "Crosshair far to the left", show=False),
-    Binding("shift+right", "crosshair(10)", "Crosshair far to the right", show=False),
+    Binding("left", "held('crosshair', 'move', -1)", "Crosshair to the left", show=False),
+    Binding("right", "held('crosshair', 'move', 1)", "Crosshair to the right", show=False),
+    Binding("shift+left", "held('crosshair', 'move', -10)", "Crosshair far to the left", show=False),
+    Binding("shift+right", "held('crosshair', 'move', 10)", "Crosshair far to the right", show=False),
 )
-"""Those that every page with charts has; its action `crosshair` is `move`."""
+"""Those that every page with charts has, which holds a `crosshair`."""
 
 
 class Crosshair:
