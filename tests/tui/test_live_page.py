@@ -504,6 +504,21 @@ def test_a_long_series_is_kept_in_few_buckets_that_lose_no_extreme(store: Store)
     assert list(line.xs) == sorted(line.xs)
 
 
+@pytest.mark.parametrize("rises", [False, True])
+def test_a_rate_that_only_falls_or_only_rises_is_drawn_so_however_many_steps_a_point_stands_for(store: Store, rises: bool) -> None:
+    steps = 4 * MOST
+    rates = sorted((math.exp(-step / 1000) for step in range(steps)), reverse=not rises)
+    run = add_run(store, "scheduled", epochs=1, done=0, ending="running", steps_per_epoch=steps)
+    with Recorder(store, run.id) as recorder:
+        recorder.record(events.Progress(steps, 1, steps, 1, {"learning_rate": tuple(rates)}, 1, 1.0, 1.0))
+    kept, run = KeptSeries(), store.run(run.id)
+    kept.read(store, run, "learning_rate")
+    assert len(kept.buckets) == MOST
+    line = line_of(kept, run, "learning_rate", 0, XAxis("step", run, None), Options("step"))
+    assert (line.ys[0], line.ys[-1]) == (rates[0], rates[-1])
+    assert list(line.ys) == sorted(line.ys, reverse=not rises)
+
+
 def test_a_new_attempt_takes_the_place_of_what_was_given_up(store: Store) -> None:
     kept = KeptSeries()
     kept.read(store, store.run(4), "batch_loss")

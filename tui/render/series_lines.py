@@ -89,13 +89,16 @@ def _means(buckets: Sequence[Bucket], window: float) -> tuple[list[float], list[
 
 
 def _extremes(buckets: Sequence[Bucket]) -> tuple[list[float], list[float]]:
-    """(steps, values): the least and the greatest value of every bucket."""
+    """(steps, values): the least and the greatest value of every bucket; the greatest comes first where the series falls."""
     steps: list[float] = []
     values: list[float] = []
-    for bucket in buckets:
-        for step, value in ((bucket.first_step, bucket.minimum), (bucket.last_step, bucket.maximum))[: bucket.count or 1]:
-            steps.append(step)
-            values.append(value)
+    for place, bucket in enumerate(buckets):
+        means = [near.mean for near in buckets[max(0, place - 1) : place + 2] if near.count]
+        ends = bucket.minimum, bucket.maximum
+        if means and means[-1] < means[0]:
+            ends = bucket.maximum, bucket.minimum
+        values += ends[: bucket.count or 1]
+        steps += (bucket.first_step, bucket.last_step)[: bucket.count or 1]
     return steps, values
 
 
