@@ -29,7 +29,7 @@ from convtui.engine.spec import RunSpec, changed, hyper, make
 from convtui.engine.store import Store
 from convtui.engine.training.recording import recorded
 from convtui.tui.app.look.controller import LookController
-from convtui.tui.app.look.export import command
+from convtui.tui.app.look.export import command, file_name
 from convtui.tui.app.look.image_strip import ImageStrip
 from convtui.tui.app.look.layer_list import LayerList
 from convtui.tui.app.look.page import LookPage
@@ -858,6 +858,14 @@ def test_of_a_long_way_the_end_is_told() -> None:
     assert way([Query(None, view="filters")], 80) == "newest run › filters", "no run was named, and none could be opened"
 
 
+def test_the_shapes_of_layers_stand_in_one_column_whatever_the_layers_are_called() -> None:
+    layers = LayerList()
+    layers.show([Layer("out\x1b[2J", "10", False), Layer("conv1", "4×8×8", True)], None)
+    lines = [str(layers.get_option_at_index(number).prompt) for number in (1, 2)]
+    assert lines == ["out\\x1b[2J 10", "conv1      4×8×8"]
+    assert layers.wide == len(lines[1])
+
+
 def test_commands_are_safe_in_a_shell() -> None:
     asked = Query(3, "best", "activations", (("image", "-a b.png"), ("before", "true")))
     line = command(asked, store=Path("my store.db"), device="auto", data_dir=None)
@@ -865,6 +873,13 @@ def test_commands_are_safe_in_a_shell() -> None:
         *("convtui", "look", "activations", "3", "--epoch", "best", "--image=-a b.png", "--opt", "before=true"),
         *("--store", "my store.db"),
     ]
+
+
+def test_a_saved_picture_is_named_for_the_layer_and_the_image_that_it_shows(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    asked = Query(3, "2", "deconvnet", (("layer", "features.3"), ("image", "pets/my cat.png"), ("count", "4")))
+    assert file_name(asked) == Path("run3-deconvnet-features_3-my_cat-epoch2.png")
+    assert file_name(replace(asked, options=(("layer", "features.4"),)), 500) == Path("run3-deconvnet-features_4-step500.png")
 
 
 def test_what_was_left_open_is_met_by_its_answer() -> None:

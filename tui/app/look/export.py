@@ -34,8 +34,12 @@ def command(query: Query, *, store: Path, device: str, data_dir: Path | None) ->
 
 def file_name(query: Query, step: int | None = None) -> Path:
     """A name that says what it is, and that no file has yet."""
-    said = [value for name, value in query.options if name in ("layer", "map", "image", "label", "predicted")]
+    said = [
+        Path(value).stem if name == "image" else value  # an image may be a file
+        for name, value in query.options
+        if name in ("layer", "map", "image", "label", "predicted")
+    ]
     when = [f"step{step}"] if step is not None else [] if query.epoch == "last" else [f"epoch{query.epoch}"]
     parts = (f"run{query.run}", query.view, *said, *when)
-    stem = "-".join("".join(c if c.isalnum() else "_" for c in Path(part).stem) for part in parts)
+    stem = "-".join("".join(c if c.isalnum() else "_" for c in part) for part in parts)
     return unused(stem, ".png")

@@ -42,26 +42,23 @@ class LayerList(OptionList):
         super().__init__(id=id, compact=True)
         self._layers: Sequence[Layer] = ()
         self._showing: str | None = None
-
-    @property
-    def wide(self) -> int:
+        self.wide = len(self.AUTO)
         """Columns that the entries take, within reason."""
-        name, shape = (max((len(text) for text in texts), default=0) for texts in self._texts())
-        return max(len(self.AUTO), min(name + 1 + shape, 36))
-
-    def _texts(self) -> tuple[list[str], list[str]]:
-        return [clean(each.name) for each in self._layers], [each.shape for each in self._layers]
 
     def show(self, layers: Sequence[Layer], layer: str | None) -> None:
         """List these, with the cursor on one."""
         self._showing = layer
         if list(layers) != list(self._layers):
             self._layers = layers
-            wide = max((len(each.name) for each in layers), default=0)
-            lines = [Text.assemble(f"{clean(each.name):<{wide}} ", (each.shape, "dim"), no_wrap=True) for each in layers]
+            names = [clean(each.name) for each in layers]
+            longest = max(map(len, names), default=0)
+            lines = [
+                Text.assemble(f"{name:<{longest}} ", (each.shape, "dim"), no_wrap=True)
+                for name, each in zip(names, layers, strict=True)
+            ]
+            self.wide = max(len(self.AUTO), min(max(map(len, lines), default=0), 36))
             self.set_options([Option(Text(self.AUTO, "dim")), *map(Option, lines)])
-        names = [each.name for each in layers]
-        place = names.index(layer) + 1 if layer in names else 0
+        place = next((place for place, each in enumerate(layers, 1) if each.name == layer), 0)
         if self.highlighted != place and self.option_count:
             self.highlighted = place
 
