@@ -55,7 +55,7 @@ class Progress:
     values: Mapping[str, tuple[float, ...]]
     """Per-step series: `batch_loss`, `batch_accuracy`, `learning_rate`, and those that were chosen, as `gradient_norm/conv1`."""
     images: int
-    """Images trained on since this process began."""
+    """Images trained on in all."""
     seconds: float
     """Seconds spent in training and evaluation, over all attempts."""
     images_per_second: float

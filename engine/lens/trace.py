@@ -85,25 +85,25 @@ class Trace:
         """
         self.net = net
         self.input = tuple(image.shape)
-        recorder = _Recorder()
+        tracer = _CallTracer()
         # Not inference_mode: its tensors do not count how often they are overwritten.
         with eval_mode(net), torch.inference_mode(False), torch.no_grad():
             try:
-                with recorder.listening(net):
+                with tracer.listening(net):
                     # Two of them: of one alone a net may squeeze the batch away.
-                    returned = recorder.through(net, image[None].repeat(2, 1, 1, 1))
+                    returned = tracer.through(net, image[None].repeat(2, 1, 1, 1))
             except Exception as error:  # a net may raise anything
                 shape = "x".join(map(str, image.shape))
                 why = (str(error) or type(error).__name__).splitlines()[0]
                 raise NotApplicable(f"the net does not take an image of {shape}, or cannot be followed: {why}") from error
         first = next(_tensors((returned,)), None)
-        output = None if first is None else recorder.number(first)
+        output = None if first is None else tracer.number(first)
         if output is None:
             raise NotApplicable("part of this net is not made of torch's functions (compiled, NumPy): it cannot be looked into")
         self.output = output
         """The call that gives what the net returns; of several tensors the first."""
-        self.calls: Sequence[Call] = recorder.calls
-        self.layers: Mapping[str, int] = recorder.layers
+        self.calls: Sequence[Call] = tracer.calls
+        self.layers: Mapping[str, int] = tracer.layers
         """Name of each module that gives one tensor -> the call of its output; of a module used twice, the first use."""
 
     def layer(self, name: str) -> Call:
@@ -266,13 +266,15 @@ class Tracer(TorchFunctionMode):
         """Call number `index` is done."""
 
 
-class _Recorder(Tracer):
+class _CallTracer(Tracer):
     def __init__(self) -> None:
         super().__init__()
         self.calls: list[Call] = []
         self.layers: dict[str, int] = {}
         self._inside: list[str] = [""]
         self._versions: dict[int, int] = {}
+        self._stale = False
+        """Whether the call under way was handed a tensor that was overwritten."""
 
     def _know(self, tensor: Tensor, index: int) -> None:
         self._versions[id(tensor)] = tensor._version

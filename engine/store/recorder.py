@@ -49,7 +49,7 @@ class Recorder:
         self._name = run.name
         self._store = store
         self._attempt = run.attempt
-        self._line = KeptConnection(store.path, _PATIENCE_SECONDS)
+        self._connection = KeptConnection(store.path, _PATIENCE_SECONDS)
         self._batch = RowBatch(run_id, run.attempt, run.repeatable)
         self._ended = False
         self._closed = False
@@ -91,7 +91,7 @@ class Recorder:
     def _prune(self, *, finished: bool) -> None:
         try:
             with explained(self._store.path, "clearing old checkpoints away"):
-                prune(self._line, self._store.folder(self.run_id), self.run_id, finished=finished)
+                prune(self._connection, self._store.folder(self.run_id), self.run_id, finished=finished)
         except StoreError as error:
             if not _may_pass(error):
                 raise  # else the next checkpoint clears them away
@@ -143,7 +143,7 @@ class Recorder:
 
     def _write(self) -> None:
         self._store.check()
-        with self._line.transaction() as connection:
+        with self._connection.transaction() as connection:
             names = ", ".join(f"{name} = ?" for name in self._batch.columns)
             change = f"UPDATE run SET {names} WHERE id = ? AND attempt = ?"  # noqa: S608 - names of our columns
             if connection.execute(change, (*self._batch.columns.values(), self.run_id, self._attempt)).rowcount != 1:
@@ -177,7 +177,7 @@ class Recorder:
                 self.flush(patience=BUSY_SECONDS)
         finally:
             self._closed = True
-            self._line.close()
+            self._connection.close()
 
     # -------------------------------------------------------------------------------------------------- requests
 
@@ -194,7 +194,7 @@ class Recorder:
             self.flush()
         try:
             with explained(self._store.path, f"looking for requests to run {self.run_id}"):
-                version = self._line.data_version()
+                version = self._connection.data_version()
                 found = self._take() if version != self._seen_version else []
         except StoreError as error:
             if not _may_pass(error):
@@ -204,9 +204,9 @@ class Recorder:
         return found
 
     def _take(self) -> list[Request]:
-        if not self._line.read(_REQUESTS, (self.run_id,)):
+        if not self._connection.read(_REQUESTS, (self.run_id,)):
             return []
-        with self._line.transaction() as connection:
+        with self._connection.transaction() as connection:
             waiting = connection.execute(_REQUESTS, (self.run_id,)).fetchall()
             taken = time.time()
             connection.executemany("UPDATE request SET taken = ? WHERE id = ?", [(taken, row[0]) for row in waiting])

@@ -42,7 +42,6 @@ class RowBatch:
         self._run_id = run_id
         self._before = provenance
         self._attempt = attempt
-        self._images_before = 0
         self._test_accuracy: tuple[int, float | None] = (-1, None)  # the last one, and its step
         self.clear()
 
@@ -66,7 +65,6 @@ class RowBatch:
         self.metrics += [(self._run_id, name, step, self._attempt, value) for name, value in values.items()]
 
     def _started(self, event: Started) -> None:
-        self._images_before = event.images
         self.rows.append((_BEGIN_ATTEMPT, (event.step, self._run_id, self._attempt)))
         self.columns |= {
             "status": "running",
@@ -77,7 +75,7 @@ class RowBatch:
             "total_steps": event.total_steps,
             "steps_per_epoch": event.steps_per_epoch,
             "images_per_epoch": event.images_per_epoch,
-            "images": self._images_before,
+            "images": event.images,
             "parameters": event.parameters,
             "dataset": event.dataset,
             "device": event.device,
@@ -92,7 +90,7 @@ class RowBatch:
         self.metrics.append((run_id, "images_per_second", event.step, attempt, event.images_per_second))
         columns = self.columns
         columns["step"] = event.step
-        columns["images"] = self._images_before + event.images
+        columns["images"] = event.images
         columns["seconds"] = event.seconds
         columns["images_per_second"] = event.images_per_second
         if rates := event.values.get("learning_rate"):

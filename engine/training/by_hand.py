@@ -54,7 +54,7 @@ def make_step(
 class ByHandStep(Step):
     """Forward and backward, layer by layer, one image at a time."""
 
-    path = "by hand"
+    step_path = "by hand"
     threads = 1
 
     def __init__(
@@ -76,7 +76,7 @@ class ByHandStep(Step):
         self.way_back = list(layers.items())[: first - 1 if first else None : -1]
         """With their names, the last one first, as far as there is something to train."""
 
-    def train(self, images: Tensor, labels: Tensor, rate: float, buffer: MetricBuffer) -> None:
+    def train_on_batch(self, images: Tensor, labels: Tensor, rate: float, buffer: MetricBuffer) -> None:
         label = int(labels[0])
         beta, alpha = (1.0, -rate) if self.plain else (0.0, 1.0)
         with np.errstate(all="ignore"):  # what is not finite is seen, and said, once per event
@@ -97,7 +97,7 @@ class ByHandStep(Step):
             self.update(rate, buffer)
         buffer.weight_sums.append(0.0)
 
-    def before_flush(self, buffer: MetricBuffer) -> None:
+    def before_fetch(self, buffer: MetricBuffer) -> None:
         """The sum of the weights once per event: at every step it would cost a fifth of the step."""
         if buffer.weight_sums:
             buffer.weight_sums[-1] = float(self.weight_sum())

@@ -29,7 +29,7 @@ class NotFinite:
 
 @dataclass(frozen=True, slots=True)
 class StepMetrics:
-    """Metrics of the steps since the last flush."""
+    """Metrics of the steps since the event before."""
 
     first_step: int
     series: dict[str, tuple[float, ...]]
@@ -40,7 +40,7 @@ class StepMetrics:
 
 @dataclass(slots=True)
 class MetricBuffer:
-    """One scalar per step and metric, possibly still on the device, until `flush` fetches all of them together."""
+    """One scalar per step and metric, possibly still on the device, until `fetch` brings them together."""
 
     losses: list[Scalar] = field(default_factory=list)
     correct: list[Scalar] = field(default_factory=list)
@@ -56,7 +56,7 @@ class MetricBuffer:
     def __len__(self) -> int:
         return len(self.losses)
 
-    def flush(self, state: State) -> StepMetrics:
+    def fetch(self, state: State) -> StepMetrics:
         """Fetch everything, waiting for the device once, and add it to the sums of the current epoch."""
         steps = len(self)
         first = state.step - steps + 1

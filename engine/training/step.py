@@ -28,12 +28,12 @@ def autocast(precision: Precision, device: torch.device) -> contextlib.AbstractC
 
 
 class Step(ABC):
-    """One update after the other, however the gradients come to be.
+    """One update, however the gradients come to be.
 
-    Holds what stays the same from step to step, so that a step costs nothing beside its arithmetic.
+    Holds what stays the same from update to update, so that one costs nothing beside its arithmetic.
     """
 
-    path: ClassVar[StepPath]
+    step_path: ClassVar[StepPath]
     """What is recorded with the run: the same path gives the same numbers to the last bit."""
     threads: ClassVar[int] = 0
     """How many suit it where none are set; 0 is torch's own number."""
@@ -41,23 +41,22 @@ class Step(ABC):
     def __init__(self, spec: RunSpec, net: nn.Module, optimiser: torch.optim.Optimizer, device: torch.device) -> None:
         self.spec = spec
         self.net = net
-        self.training = spec.training
         self.optimiser = optimiser
         self.parameters = [parameter for parameter in net.parameters() if parameter.requires_grad]
         self.layer_metrics = LayerMetrics(spec.training, net)
-        self.mixed = autocast(spec.training.precision, device)
+        self.autocast = autocast(spec.training.precision, device)
 
     def __call__(self, images: Tensor, labels: Tensor, rate: float, buffer: MetricBuffer) -> None:
         """Train on images float32 [N, C, H, W] with labels int64 [N]; append the step's metrics to `buffer`."""
-        self.train(images, labels, rate, buffer)
+        self.train_on_batch(images, labels, rate, buffer)
         buffer.rates.append(rate)
         buffer.counts.append(len(labels))
 
     @abstractmethod
-    def train(self, images: Tensor, labels: Tensor, rate: float, buffer: MetricBuffer) -> None:
+    def train_on_batch(self, images: Tensor, labels: Tensor, rate: float, buffer: MetricBuffer) -> None:
         """Change the weights; append loss, hits, the sum of the weights, and what else is measured, to `buffer`."""
 
-    def before_flush(self, buffer: MetricBuffer) -> None:  # noqa: B027 - most steps have nothing left to add
+    def before_fetch(self, buffer: MetricBuffer) -> None:  # noqa: B027 - most steps have nothing left to add
         """Add to `buffer` what is too expensive to compute at every step."""
 
     def update(self, rate: float, buffer: MetricBuffer) -> None:
@@ -81,11 +80,11 @@ class Step(ABC):
 class EagerStep(Step):
     """Forward and backward by autograd, one operation after the other: for every net."""
 
-    path = "eager"
+    step_path = "eager"
 
-    def train(self, images: Tensor, labels: Tensor, rate: float, buffer: MetricBuffer) -> None:
+    def train_on_batch(self, images: Tensor, labels: Tensor, rate: float, buffer: MetricBuffer) -> None:
         training = self.spec.training
-        with self.mixed, self.layer_metrics.recording_deltas(buffer):
+        with self.autocast, self.layer_metrics.recording_deltas(buffer):
             outputs = self.net(images)
             mean = loss(training, outputs, labels)
         self.optimiser.zero_grad(set_to_none=True)

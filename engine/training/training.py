@@ -111,10 +111,9 @@ class Training:
         self.generators = rng.PrivateRng(self.device, spec.training.seed)
         if resume_from is not None:
             self._resume(resume_from, optimiser)
-        self._images_before = self.state.images
         path = None if resume_from is None else self.state.step_path
         self._step = make_step(spec, self.net, optimiser, self.device, shape, path)
-        self.state.step_path = self._step.path
+        self.state.step_path = self._step.step_path
         self._threads = threads or spec.training.threads or self._step.threads or torch.get_num_threads()
 
         self._stopping = False
@@ -135,7 +134,7 @@ class Training:
         if self._ended:
             return
         with self._at_work():
-            self._flush()
+            self._fetch()
             if self._not_finite:
                 self.farewell.append(self._diverged(self._not_finite))
                 return
@@ -190,7 +189,7 @@ class Training:
             "processor": processor(),
             "device": str(self.device),
             "threads": self._threads,
-            "step_path": self._step.path,
+            "step_path": self._step.step_path,
             "precision": self.spec.training.precision,
             "classes": list(self.identity.classes),
             "images": dict(self.identity.digests),
@@ -206,7 +205,7 @@ class Training:
             epoch=self.state.epoch,
             total_steps=self.total_steps,
             total_images=self.spec.images_in(self.total_steps, len(self._train)),
-            images=self._images_before,
+            images=self.state.images,
             steps_per_epoch=self.steps_per_epoch,
             images_per_epoch=len(self._train),
             parameters=sum(parameter.numel() for parameter in self.net.parameters()),
@@ -279,8 +278,8 @@ class Training:
             yield from zip(drawn, labels, strict=True)
 
     def _progress(self, began: float) -> events.Progress:
-        """Flush the metrics of the steps since `began`, on the monotonic clock."""
-        metrics = self._flush()
+        """Fetch the metrics of the steps since `began`, on the monotonic clock."""
+        metrics = self._fetch()
         seconds = time.monotonic() - began  # only now: a GPU may be far behind with what it was asked
         self.state.step_seconds += seconds
         return events.Progress(
@@ -289,15 +288,15 @@ class Training:
             position=self.state.position,
             first_step=metrics.first_step,
             values=metrics.series,
-            images=self.state.images - self._images_before,
+            images=self.state.images,
             seconds=self._seconds(),
             images_per_second=metrics.images / seconds if seconds > 0 else 0.0,
         )
 
-    def _flush(self) -> StepMetrics:
+    def _fetch(self) -> StepMetrics:
         buffer, self._buffer = self._buffer, MetricBuffer()
-        self._step.before_flush(buffer)
-        metrics = buffer.flush(self.state)
+        self._step.before_fetch(buffer)
+        metrics = buffer.fetch(self.state)
         # Kept before anything is said: whatever the puller does next, these weights are never saved.
         self._not_finite = self._not_finite or metrics.not_finite
         return metrics

@@ -246,7 +246,7 @@ def test_a_file_that_cannot_be_deleted_is_tried_again(saving, monkeypatch: pytes
 
 def test_clearing_away_waits_for_the_next_checkpoint_when_another_process_writes(saving, monkeypatch: pytest.MonkeyPatch) -> None:
     store, run_id, save, recorder = saving
-    recorder._line.read("PRAGMA busy_timeout = 10", ())
+    recorder._connection.read("PRAGMA busy_timeout = 10", ())
     save("checkpoint", 100)
     save("checkpoint", 200)
     with closing(sqlite3.connect(store.path, isolation_level=None)) as writer, monkeypatch.context() as patch:
@@ -387,8 +387,8 @@ def test_a_full_disk_delays_but_loses_nothing_and_only_so_much_is_held_back(
     recorder = Recorder(store, run_id)
     recorder.record(hands.started())
     recorder.record(hands.progress(1, (3.0, 2.0)))
-    pages = recorder._line.read("PRAGMA page_count", ())[0][0]
-    recorder._line.read(f"PRAGMA max_page_count = {pages}", ())
+    pages = recorder._connection.read("PRAGMA page_count", ())[0][0]
+    recorder._connection.read(f"PRAGMA max_page_count = {pages}", ())
     recorder.record(hands.progress(3, tuple(float(step) for step in range(5000))))
     assert "the disk is full" in recorder.held_back()
     assert "\n" not in recorder.held_back()
@@ -398,7 +398,7 @@ def test_a_full_disk_delays_but_loses_nothing_and_only_so_much_is_held_back(
     monkeypatch.setattr(recorder_module, "MOST_HELD", 5000)
     with pytest.raises(StoreError, match="disk is full"):
         recorder.flush()
-    recorder._line.read(f"PRAGMA max_page_count = {pages + 1000}", ())
+    recorder._connection.read(f"PRAGMA max_page_count = {pages + 1000}", ())
     recorder.close()
     assert not recorder.held_back()
     assert len(store.series(run_id, "batch_loss").steps) == 5002, "nothing was lost: there is room again"

@@ -79,7 +79,7 @@ def test_gradients_agree_with_finite_differences_in_double_precision(net: str, a
     exact = build(spec.model, channels=channels, size=size, classes=3, seed=1).double()
     pixels, labels = image(channels, size), torch.tensor([2])
     buffer = MetricBuffer()
-    step.train(pixels, labels, 1e-30, buffer)
+    step.train_on_batch(pixels, labels, 1e-30, buffer)
 
     def error() -> Tensor:
         with torch.no_grad():
@@ -177,7 +177,7 @@ def test_what_is_not_known_by_hand_goes_by_autograd(settings: dict[str, object])
     spec = changed(ALONE, settings)
     net = build(spec.model, channels=1, size=spec.data.size, classes=3, seed=0).to(memory_format=torch.channels_last)
     step = make_step(spec, net, make_optimiser(spec.optimiser, net.parameters()), CPU, (1, spec.data.size, spec.data.size))
-    assert step.path == "eager"
+    assert step.step_path == "eager"
 
 
 # --------------------------------------------------------------------------------------------------- in a training

@@ -70,7 +70,7 @@ def deltas_by_hand(net: nn.Module, image: np.ndarray, label: int) -> float:
 @pytest.mark.parametrize("count", [1, 4])
 def test_the_magnitude_of_convolutional_deltas_is_what_numpy_finds_by_hand(count: int) -> None:
     step = step_for(changed(TINY, {"data.batch_size": count}))
-    assert step.path == ("by hand" if count == 1 else "eager")
+    assert step.step_path == ("by hand" if count == 1 else "eager")
     pixels, labels = images(count), torch.arange(count) % 3
     expected = np.mean([deltas_by_hand(step.net, pixels[place, 0].numpy(), int(labels[place])) for place in range(count)])
     buffer = MetricBuffer()

@@ -225,7 +225,7 @@ def test_the_speed_counts_the_wait_for_a_device_that_is_behind(monkeypatch: pyte
     clock = [0.0]
     monkeypatch.setattr(training, "EVENT_SECONDS", 3600.0)
     monkeypatch.setattr(training, "time", SimpleNamespace(monotonic=lambda: clock[0]))
-    monkeypatch.setattr(Step, "before_flush", lambda step, buffer: clock.__setitem__(0, clock[0] + 2.0))
+    monkeypatch.setattr(Step, "before_fetch", lambda step, buffer: clock.__setitem__(0, clock[0] + 2.0))
     said = pull(Training(SMALL, toy_dataset()))
     assert [event.images_per_second for event in said if isinstance(event, events.Progress | events.EpochEnded)] == [100.0] * 6
 
