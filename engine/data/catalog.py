@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, cast
 import platformdirs
 
 from convtui.engine.data.names import listed, shown
-from convtui.engine.data.raw import Progress
+from convtui.engine.data.raw import ProgressCallback
 from convtui.engine.errors import DataError, DataUnavailable
 from convtui.engine.spec import DataSpec, nearest
 
 if TYPE_CHECKING:
-    from convtui.engine.data.decoded import FetchedReader, Reader
+    from convtui.engine.data.decoded import FetchedReader, SourceReader
     from convtui.engine.data.split import Dataset
 
-__all__ = ["Description", "Progress", "as_recorded", "describe", "descriptions", "get", "lies_at", "load", "on_disk"]
+__all__ = ["Description", "ProgressCallback", "as_recorded", "describe", "descriptions", "get", "lies_at", "load", "on_disk"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Description:
     """What may be used where this set cannot be had; None for sets that need no network."""
 
 
-# What each is, and where in engine/data its `decoded.Reader` is; a `FetchedReader` where there is a stand-in.
+# What each is, and where in engine/data its `decoded.SourceReader` is; a `FetchedReader` where there is a stand-in.
 _SOURCES: tuple[tuple[Description, str], ...] = (
     (
         Description(
@@ -147,7 +147,7 @@ def as_recorded(source: str) -> str:
     return f"{_FOLDER}{lies_at(source, None)}" if source.startswith(_FOLDER) else source
 
 
-def get(source: str, data_dir: Path | None = None, progress: Progress | None = None, *, instead: str = _OTHERS) -> str:
+def get(source: str, data_dir: Path | None = None, progress: ProgressCallback | None = None, *, instead: str = _OTHERS) -> str:
     """Download `source` where it is missing, read it through, and return the folder that it is in ("" when built in).
 
     Raises DataUnavailable when it cannot be had, which ends with what else may be done, DataError when what is there is damaged.
@@ -162,7 +162,7 @@ def get(source: str, data_dir: Path | None = None, progress: Progress | None = N
 
 
 def load(
-    spec: DataSpec, data_dir: Path | None = None, *, allow_stand_in: bool = False, progress: Progress | None = None
+    spec: DataSpec, data_dir: Path | None = None, *, allow_stand_in: bool = False, progress: ProgressCallback | None = None
 ) -> Dataset:
     """The images of `spec`, resident, of its classes, in its colour and size; images that are not square are squeezed to squares,
     unless they are cropped.
@@ -223,13 +223,13 @@ def _row(source: str) -> tuple[Description, str]:
     raise DataError(f"there is no dataset {shown(source)}{near}: 'convtui data list' shows them, folder:PATH is your own images")
 
 
-def _reader(source: str) -> Reader:
+def _reader(source: str) -> SourceReader:
     module, _, name = _row(source)[1].partition(".")
     found = import_module(f"convtui.engine.data.{module}")
-    return cast("Reader", getattr(found, name) if name else found)
+    return cast("SourceReader", getattr(found, name) if name else found)
 
 
-def _fetch_if_missing(source: str, place: Path, progress: Progress | None) -> None:
+def _fetch_if_missing(source: str, place: Path, progress: ProgressCallback | None) -> None:
     """Raises DataUnavailable with the bare reason."""
     if describe(source).stand_in is None or _reader(source).on_disk(place):
         return

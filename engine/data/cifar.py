@@ -15,7 +15,7 @@ import numpy as np
 
 from convtui.engine.data.download import fetch
 from convtui.engine.data.names import shown
-from convtui.engine.data.raw import Progress, RawDataset, RawSplit
+from convtui.engine.data.raw import ProgressCallback, RawDataset, RawSplit
 from convtui.engine.errors import DataError, DataUnavailable
 
 
@@ -53,7 +53,7 @@ class Pickles:
             raise self._missing(place)
         return "\n".join(f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in found)
 
-    def read(self, place: Path, size: int, progress: Progress | None = None, *, crop: bool = False) -> RawDataset:
+    def read(self, place: Path, size: int, progress: ProgressCallback | None = None, *, crop: bool = False) -> RawDataset:
         """Images [N, 3, 32, 32] in torchvision's order. Raises DataError where a checksum differs, DataUnavailable for no files."""
         if progress:
             progress(f"reading {self.title}", 0, 1)
@@ -66,7 +66,7 @@ class Pickles:
             self._unpack(archive, Path(unpacked))
             return self._read_folder(Path(unpacked), found_in=archive)
 
-    def download(self, place: Path, progress: Progress | None = None) -> None:
+    def download(self, place: Path, progress: ProgressCallback | None = None) -> None:
         """Fetch the archive into `place`, checked against its md5. Raises DataUnavailable."""
         known = self._torchvision()
         fetch([known.url], place / self.archive, known.tgz_md5, progress)

@@ -14,14 +14,14 @@ from torch import Tensor
 from convtui.engine.data import cache
 from convtui.engine.data.names import shown
 from convtui.engine.data.prepare import cropped, in_colour, resized, resized_masks, sums_and_squares
-from convtui.engine.data.raw import Progress, RawDataset, RawSplit
+from convtui.engine.data.raw import ProgressCallback, RawDataset, RawSplit
 from convtui.engine.data.repeated import repeated
 from convtui.engine.data.split import Split
 from convtui.engine.errors import DataError
 from convtui.engine.spec.choices import Colour, channels_of
 
 
-class Reader(Protocol):
+class SourceReader(Protocol):
     """What a source's module offers. `place` is the data directory; of `folder:PATH` it is the path."""
 
     def on_disk(self, place: Path) -> bool:
@@ -32,7 +32,7 @@ class Reader(Protocol):
         """A text that changes when the files do. Raises DataUnavailable."""
         ...
 
-    def read(self, place: Path, size: int, progress: Progress | None = None, *, crop: bool = False) -> RawDataset:
+    def read(self, place: Path, size: int, progress: ProgressCallback | None = None, *, crop: bool = False) -> RawDataset:
         """The images in the source's own colour; `size` and `crop` are for sources that have no size of their own.
 
         Raises DataError.
@@ -40,7 +40,7 @@ class Reader(Protocol):
         ...
 
 
-class FetchedReader(Reader, Protocol):
+class FetchedReader(SourceReader, Protocol):
     """A source that can be downloaded."""
 
     WANTED: str
@@ -50,7 +50,7 @@ class FetchedReader(Reader, Protocol):
         """Of a set that is there in part, the files that are not; none of one that is whole, or not there at all."""
         ...
 
-    def download(self, place: Path, progress: Progress | None = None) -> None:
+    def download(self, place: Path, progress: ProgressCallback | None = None) -> None:
         """Fetch what is missing. Raises DataUnavailable with the bare reason."""
         ...
 
@@ -78,7 +78,7 @@ class Decoded:
 
 
 def decoded(
-    reader: Reader,
+    reader: SourceReader,
     name: str,
     place: Path,
     *,
@@ -86,7 +86,7 @@ def decoded(
     colour: Colour,
     size: int,
     crop: bool = False,
-    progress: Progress | None,
+    progress: ProgressCallback | None,
 ) -> Decoded:
     """The images of a source whose own pictures have `channels`, in `colour`, resized or cropped to `size` x `size`.
 
@@ -132,7 +132,7 @@ def _middle(raw: RawDataset, name: str, size: int) -> RawDataset:
     return replace(raw, train=cut(raw.train), test=cut(raw.test), validation=validation)
 
 
-def _resized(raw: RawDataset, size: int, progress: Progress | None) -> Decoded:
+def _resized(raw: RawDataset, size: int, progress: ProgressCallback | None) -> Decoded:
     if progress:
         progress("preparing images", 0, 2)
     train = _split(raw.train, raw.classes, size)

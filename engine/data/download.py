@@ -15,7 +15,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
 from convtui.engine.data.names import printable
-from convtui.engine.data.raw import Progress
+from convtui.engine.data.raw import ProgressCallback
 from convtui.engine.errors import DataUnavailable
 from convtui.engine.files import written_whole
 
@@ -28,7 +28,7 @@ _PIECE = 1 << 18
 _MOST_BYTES = 1 << 30
 
 
-def fetch(urls: Sequence[str], target: Path, md5: str, progress: Progress | None = None) -> None:
+def fetch(urls: Sequence[str], target: Path, md5: str, progress: ProgressCallback | None = None) -> None:
     """Download `target` from the first of `urls` that serves a file with this md5; https before http, nothing else.
 
     Raises DataUnavailable saying for each mirror why not; then nothing is left behind.
@@ -109,7 +109,7 @@ def _opener() -> request.OpenerDirector:
     return opener
 
 
-def _receive(response: HTTPResponse, file: IO[bytes], name: str, md5: str, progress: Progress | None) -> None:
+def _receive(response: HTTPResponse, file: IO[bytes], name: str, md5: str, progress: ProgressCallback | None) -> None:
     announced = response.headers.get("Content-Length", "")
     total = int(announced) if announced.isdigit() else 0
     digest, done = hashlib.md5(usedforsecurity=False), 0

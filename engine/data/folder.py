@@ -16,7 +16,7 @@ from convtui.engine.data.container import Container, Name, UnreadableFile, finge
 from convtui.engine.data.layout import TEST, TRAIN, VALIDATION, Layout, layout
 from convtui.engine.data.names import listed, shown
 from convtui.engine.data.picture import WHITE, UnreadableImage, decode, decode_alone, white_of
-from convtui.engine.data.raw import Progress, RawDataset, RawSplit
+from convtui.engine.data.raw import ProgressCallback, RawDataset, RawSplit
 from convtui.engine.data.stratify import share_of_each_class
 from convtui.engine.errors import DataError
 
@@ -72,7 +72,7 @@ def listing(place: Path) -> Iterator[Listing]:
         )
 
 
-def read(place: Path, size: int, progress: Progress | None = None, *, crop: bool = False) -> RawDataset:
+def read(place: Path, size: int, progress: ProgressCallback | None = None, *, crop: bool = False) -> RawDataset:
     """All images [N, 3, size, size], resized or, with `crop`, cut to their middle; classes by name, images by path.
 
     Files that cannot be used are skipped and counted. All grey pictures of 16 or 32 bits have one white, by the brightest of them.
@@ -129,7 +129,7 @@ class _Decoded:
     """How many are white on transparent."""
 
 
-def _decode_all(container: Container, names: list[Name], size: int, progress: Progress | None, *, crop: bool) -> _Decoded:
+def _decode_all(container: Container, names: list[Name], size: int, progress: ProgressCallback | None, *, crop: bool) -> _Decoded:
     images = np.empty((len(names), 3, size, size), np.uint8)
     good = np.ones(len(names), np.bool_)
     skipped: list[str] = []
@@ -155,7 +155,7 @@ def _decode_all(container: Container, names: list[Name], size: int, progress: Pr
     return _Decoded(images, good, skipped, len(brightest), white, vanished)
 
 
-def _telling(names: list[Name], progress: Progress | None) -> Iterator[tuple[int, Name]]:
+def _telling(names: list[Name], progress: ProgressCallback | None) -> Iterator[tuple[int, Name]]:
     told = -1.0
     for index, name in enumerate(names):
         if progress and time.monotonic() - told > SECONDS_BETWEEN_PROGRESS:

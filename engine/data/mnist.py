@@ -13,7 +13,7 @@ import numpy as np
 
 from convtui.engine.data.download import fetch
 from convtui.engine.data.names import shown
-from convtui.engine.data.raw import Progress, RawDataset, RawSplit
+from convtui.engine.data.raw import ProgressCallback, RawDataset, RawSplit
 from convtui.engine.errors import DataError, DataUnavailable
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class IdxFiles:
         """Changes when a file does. Raises DataUnavailable where one is missing."""
         return "\n".join(f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in self._found(place))
 
-    def read(self, place: Path, size: int, progress: Progress | None = None, *, crop: bool = False) -> RawDataset:
+    def read(self, place: Path, size: int, progress: ProgressCallback | None = None, *, crop: bool = False) -> RawDataset:
         """Images [N, 1, 28, 28] in the original order. Raises DataError naming a damaged file, DataUnavailable for none."""
         arrays: list[Array] = []
         for number, path in enumerate(self._found(place)):
@@ -69,7 +69,7 @@ class IdxFiles:
             raise DataError(f"{where}: training and test images differ in size: download them again")
         return RawDataset(train, test, self.classes)
 
-    def download(self, place: Path, progress: Progress | None = None) -> None:
+    def download(self, place: Path, progress: ProgressCallback | None = None) -> None:
         """Fetch the files that are missing, each checked against its md5. Raises DataUnavailable."""
         from torchvision import datasets
 

@@ -25,7 +25,7 @@ from convtui.engine.data.decoded import Decoded, refuse_to_crop
 from convtui.engine.data.names import listed
 from convtui.engine.data.picture import UnreadableImage
 from convtui.engine.data.prepare import cropped, in_colour, resized
-from convtui.engine.data.raw import Progress
+from convtui.engine.data.raw import ProgressCallback
 from convtui.engine.data.selection import selected
 from convtui.engine.data.split import Dataset, Split
 from convtui.engine.errors import DataUnavailable
@@ -99,7 +99,7 @@ def _counted(data: DataSpec, place: Path, _changed: int) -> Counts:
 
 
 def preview(
-    data: DataSpec, data_dir: Path | None = None, *, each: int = 1, number: int = 0, progress: Progress | None = None
+    data: DataSpec, data_dir: Path | None = None, *, each: int = 1, number: int = 0, progress: ProgressCallback | None = None
 ) -> Preview:
     """Counts, and up to `each` training images of each class; every `number` (from 0) gives the next ones, round and round.
 

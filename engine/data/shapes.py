@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from convtui.engine.data.raw import Progress, RawDataset, RawSplit
+from convtui.engine.data.raw import ProgressCallback, RawDataset, RawSplit
 
 if TYPE_CHECKING:
     from convtui.engine.data.raw import Array
@@ -101,7 +101,7 @@ CLASSES = tuple(_DISTANCES)
 # ---------------------------------------------------------------------------------------------------------- drawing
 
 
-def draw(count: int, seed: int, progress: Progress | None = None) -> RawSplit:
+def draw(count: int, seed: int, progress: ProgressCallback | None = None) -> RawSplit:
     """`count` images [N, 3, 32, 32] of the ten classes in equal shares and random order, with masks [N, 32, 32].
 
     A mask is true where a pixel's centre lies within the object. The same `count` and `seed` give the same bytes.
@@ -184,7 +184,7 @@ def fingerprint(place: Path) -> str:
     return f"shapes {VERSION}"
 
 
-def read(place: Path, size: int, progress: Progress | None = None, *, crop: bool = False) -> RawDataset:
+def read(place: Path, size: int, progress: ProgressCallback | None = None, *, crop: bool = False) -> RawDataset:
     """10,000 training and 2,000 test images [N, 3, 32, 32] with masks."""
     train = draw(TRAIN_IMAGES, seed=1, progress=progress)
     return RawDataset(train, draw(TEST_IMAGES, seed=2, progress=progress), CLASSES)

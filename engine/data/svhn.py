@@ -9,7 +9,7 @@ import numpy as np
 
 from convtui.engine.data.download import fetch
 from convtui.engine.data.names import shown
-from convtui.engine.data.raw import Progress, RawDataset, RawSplit
+from convtui.engine.data.raw import ProgressCallback, RawDataset, RawSplit
 from convtui.engine.errors import DataError, DataUnavailable
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def fingerprint(place: Path) -> str:
     return "\n".join(f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in _found(place))
 
 
-def read(place: Path, size: int, progress: Progress | None = None, *, crop: bool = False) -> RawDataset:
+def read(place: Path, size: int, progress: ProgressCallback | None = None, *, crop: bool = False) -> RawDataset:
     """Images [N, 3, 32, 32] in the original order. Raises DataError naming a damaged file, DataUnavailable for a missing one."""
     train, test = _found(place)
     if progress:
@@ -45,7 +45,7 @@ def read(place: Path, size: int, progress: Progress | None = None, *, crop: bool
     return RawDataset(_read_mat(train), _read_mat(test), tuple(str(digit) for digit in range(10)))
 
 
-def download(place: Path, progress: Progress | None = None) -> None:
+def download(place: Path, progress: ProgressCallback | None = None) -> None:
     """Fetch the files that are missing into `place`/svhn, each checked against its md5. Raises DataUnavailable."""
     # torchvision knows the addresses and checksums; it is not used to read.
     from torchvision.datasets import SVHN

@@ -27,7 +27,7 @@ def subject_from_run(
     epoch: str = "last",
     device: torch.device | None = None,
     data_dir: Path | None = None,
-    loading: catalog.Progress | None = None,
+    loading: catalog.ProgressCallback | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Subject:

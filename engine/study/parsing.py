@@ -41,10 +41,10 @@ MOST_SETTINGS = 1000
 def read(path: Path) -> Study:
     """The study in this file. Raises SpecError: the file, the line, what is wrong, and what is right or near."""
     text, values = read_toml(path, "study")
-    return _Reader(path, lines_of(text)).study(values)
+    return _Parser(path, lines_of(text)).study(values)
 
 
-class _Reader:
+class _Parser:
     """Makes a Study of one file's values; knows where each stands, so that what is wrong can be pointed at."""
 
     def __init__(self, path: Path, lines: Lines) -> None:

@@ -130,7 +130,7 @@ def results(store: Store, study: Study) -> Results:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class StudyProgress:
     """How many of the runs that a study wants have come to their end, on images from anywhere."""
 
     wanted: int
@@ -140,7 +140,7 @@ class Progress:
     """Of the others, those that have come to the end of another budget."""
 
 
-def progress(store: Store, study: Study) -> Progress:
+def progress(store: Store, study: Study) -> StudyProgress:
     """How far a study is. Raises StoreError."""
     wanted = {
         (name, setting.spec.training.seed + number) for name, setting in study.settings.items() for number in range(setting.seeds)
@@ -153,7 +153,7 @@ def progress(store: Store, study: Study) -> Progress:
             apart = set(difference(setting.spec, spec)) - {"training.seed", "data.source"}
             if not apart - set(_BUDGET):
                 (scaled if apart else finished).add((run.setting, run.settings.training.seed))
-    return Progress(len(wanted), len(finished & wanted), len(scaled & wanted - finished))
+    return StudyProgress(len(wanted), len(finished & wanted), len(scaled & wanted - finished))
 
 
 def _row(store: Store, study: Study, setting: Setting, runs: Sequence[Run]) -> Row:

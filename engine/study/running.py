@@ -37,7 +37,9 @@ def to_do(store: Store, wanted: Sequence[Wanted]) -> list[Wanted]:
     ]
 
 
-def check(wanted: Sequence[Wanted], device: torch.device, data_dir: Path | None, progress: catalog.Progress | None = None) -> None:
+def check(
+    wanted: Sequence[Wanted], device: torch.device, data_dir: Path | None, progress: catalog.ProgressCallback | None = None
+) -> None:
     """Before anything is started: that the images of these runs are there, downloading what is to be had, and that the nets can be
     trained on `device`.
 

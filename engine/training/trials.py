@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from convtui.engine.data.batches import Standardise, epoch_order
-from convtui.engine.data.catalog import Progress, describe, load, on_disk
+from convtui.engine.data.catalog import ProgressCallback, describe, load, on_disk
 from convtui.engine.data.preview import Counts
 from convtui.engine.data.split import Dataset
 from convtui.engine.device import check_precision, keep_freed_memory
@@ -161,7 +161,7 @@ def suggest_lr(points: Sequence[RatePoint]) -> float | None:
 # -------------------------------------------------------------------------------------------------------- what all need
 
 
-def images_at_hand(spec: RunSpec, data_dir: Path | None = None, progress: Progress | None = None) -> Dataset:
+def images_at_hand(spec: RunSpec, data_dir: Path | None = None, progress: ProgressCallback | None = None) -> Dataset:
     """The run's images; those of the stand-in where they are not on disk: a trial downloads nothing. Raises DataError."""
     stand_in = describe(spec.data.source).stand_in
     if stand_in and not on_disk(spec.data.source, data_dir):

@@ -11,7 +11,7 @@ import pytest
 from convtui.engine.figures.figure import Target
 from convtui.engine.lens.registry import views
 from convtui.tui.app.look.controller import LookController
-from convtui.tui.session.inspector import Answer, Layer, NetInfo, NoThumbnails, Opened, Progress, Query, Refusal
+from convtui.tui.session.inspector import Answer, Layer, NetInfo, NoThumbnails, Opened, Query, QueryProgress, Refusal
 from convtui.tui.session.session import Session
 
 LAYERS = [Layer("conv1", "4×8×8", True), Layer("output", "10", False)]
@@ -80,7 +80,7 @@ def test_replies_to_what_is_asked_no_more_are_not_heard(look: Look) -> None:
     before = look.newest
     look.choose_view("summary")
     assert not look.hear(Answer(replace(before, run=2, view="filters"), ()))
-    assert look.hear(Progress(look.newest, "images 1 of 2"))
+    assert look.hear(QueryProgress(look.newest, "images 1 of 2"))
     assert look.is_waiting
 
 

@@ -28,7 +28,7 @@ from convtui.tui.app.garbage import Permanent
 from convtui.tui.app.latest import Latest
 from convtui.tui.app.messages import CompareRuns, EditSettings, Failed, ShowPage, ShowRun
 from convtui.tui.app.page import Page
-from convtui.tui.app.pages import PAGES, Entry
+from convtui.tui.app.pages import PAGES, LazyPage
 from convtui.tui.app.palette import Keys
 from convtui.tui.app.themes import DARK, LIGHT
 from convtui.tui.log import log
@@ -167,7 +167,7 @@ class ConvtuiApp(App[int]):
         self.switch_mode(name)
         self.call_after_refresh(self._tell_page)
 
-    def _page(self, entry: Entry) -> Page:
+    def _page(self, entry: LazyPage) -> Page:
         if entry.name not in self._pages:
             module = importlib.import_module(f"{__package__}.{entry.name}.page")
             self._pages[entry.name] = getattr(module, entry.page)(self.session)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LazyPage:
     """One page. Its class is in the module `page` of the folder `name`, which is imported when the page is first shown."""
 
     name: str
@@ -21,11 +21,11 @@ class Entry:
 
 
 PAGES = (
-    Entry("runs", "RunsPage"),
-    Entry("new", "NewPage"),
-    Entry("live", "LivePage"),
-    Entry("look", "LookPage"),
-    Entry("compare", "ComparePage"),
-    Entry("studies", "StudiesPage"),
+    LazyPage("runs", "RunsPage"),
+    LazyPage("new", "NewPage"),
+    LazyPage("live", "LivePage"),
+    LazyPage("look", "LookPage"),
+    LazyPage("compare", "ComparePage"),
+    LazyPage("studies", "StudiesPage"),
 )
 """Digits from 1 on show them."""

@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 
 from convtui.engine.data import cache
 from convtui.engine.data.decoded import Decoded, decoded
-from convtui.engine.data.raw import Progress, RawDataset, RawSplit
+from convtui.engine.data.raw import ProgressCallback, RawDataset, RawSplit
 
 
 class Source:
@@ -32,7 +32,7 @@ class Source:
     def fingerprint(self, place: Path) -> str:
         return self.version
 
-    def read(self, place: Path, size: int, progress: Progress | None = None, *, crop: bool = False) -> RawDataset:
+    def read(self, place: Path, size: int, progress: ProgressCallback | None = None, *, crop: bool = False) -> RawDataset:
         self.reads += 1
         splits = []
         for count, seed in ((30, 0), (13, 1)):

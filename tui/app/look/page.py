@@ -25,8 +25,8 @@ from convtui.tui.session.inspector import (
     Inspector,
     NoThumbnails,
     Opened,
-    Progress,
     Query,
+    QueryProgress,
     Refusal,
     Reply,
     Thumbnails,
@@ -174,7 +174,7 @@ class LookPage(Page):
         if isinstance(reply, Answer | Refusal):
             panes.picture.remove_class("outdated")
         match reply:
-            case Progress():
+            case QueryProgress():
                 self._tell_way(reply.text)
                 panes.picture.add_class("outdated")
             case Opened():

@@ -90,7 +90,7 @@ class NetInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class QueryProgress:
     """How far the look is, in a few words."""
 
     query: Query
@@ -147,4 +147,4 @@ class NoThumbnails:
     reason: str
 
 
-Reply = Progress | Opened | Answer | Refusal | Thumbnails | NoThumbnails
+Reply = QueryProgress | Opened | Answer | Refusal | Thumbnails | NoThumbnails

@@ -19,8 +19,8 @@ from convtui.tui.session.inspector.messages import (
     Answer,
     NoThumbnails,
     Opened,
-    Progress,
     Query,
+    QueryProgress,
     Refusal,
     Reply,
     ThumbnailRequest,
@@ -201,7 +201,7 @@ class Inspector:
         current = self._current
         if isinstance(current, Query) and (now or time.monotonic() - self._last_word >= PROGRESS_SECONDS):
             self._last_word = time.monotonic()
-            self._say(Progress(current, text))
+            self._say(QueryProgress(current, text))
 
     def _say(self, told: Reply) -> None:
         if not self._overtaken():
