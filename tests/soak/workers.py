@@ -46,7 +46,7 @@ def failing(trial: Trial) -> None:
             terminal.until(lambda: store.run(1).status != "running" or not terminal.child.isalive(), "the run to end")
         trial.check(terminal.child.isalive(), f"an error in a worker of {failing} ended the application: {_screen(terminal)}")
         terminal.press("q")
-        terminal.until(lambda: not terminal.child.isalive() or "in training here" in terminal.text(), "the end, or a question")
+        terminal.until(lambda: not terminal.child.isalive() or "still training" in terminal.text(), "the end, or a question")
         with suppress(OSError):
             terminal.press("s")  # where the run has ended in the store, but its thread is not done yet
         trial.check(terminal.ended() == 0, "the application did not end well")

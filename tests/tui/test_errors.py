@@ -154,7 +154,7 @@ async def test_where_the_application_must_end_its_training_goes_on_elsewhere(
             await asyncio.sleep(0.05)
     assert app.return_code == 1
     printed = capsys.readouterr()
-    assert f"in the background go on: run {run_id}" in " ".join((printed.out + printed.err).split())
+    assert f"still training in the background: run {run_id}" in " ".join((printed.out + printed.err).split())
     with Store.open(tmp_path / "store.db") as store:
         wait_until(lambda: store.run(run_id).status == "running" and store.run(run_id).pid != pid, "the other process", 90)
         wait_until(lambda: store.run(run_id).step > step, "it to go on", 60)
@@ -192,7 +192,7 @@ async def at_start(pilot: Pilot[Any], app: ConvtuiApp) -> None:
 
 async def left_by(pilot: Pilot[Any], app: ConvtuiApp, key: str, go_on: threading.Event) -> None:
     """Asked about a run that is being started, this key is the answer; then the start may go on, and the application ends."""
-    await until(pilot, lambda: "being started" in screen_text(pilot))
+    await until(pilot, lambda: "is starting" in screen_text(pilot))
     await pilot.press(key)
     await until(pilot, lambda: app._leaving)
     go_on.set()
@@ -229,7 +229,7 @@ def test_nothing_is_started_once_the_session_is_closed(tmp_path: Path) -> None:
     session = Session(tmp_path / "store.db", device="cpu")
     session.open()
     session.close()
-    with pytest.raises(UsageError, match="being left"):
+    with pytest.raises(UsageError, match="convtui is closing"):
         session.start(SPEC, name="late")
     with Store.open(tmp_path / "store.db") as store:
         assert store.runs() == []

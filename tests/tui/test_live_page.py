@@ -450,8 +450,8 @@ def test_it_tells_what_comes_before_the_first_step(store: Store, monkeypatch: py
     monkeypatch.setattr(Session, "training", property(lambda self: run.id))
 
     async def steps(pilot: Pilot[int], page: LivePage) -> None:
-        page.session.activity = "reading the images: 5,000 of 50,000"
-        await until(pilot, lambda: says(pilot, "reading the images: 5,000 of 50,000"))
+        page.session.activity = "loading the images: 5,000 of 50,000"
+        await until(pilot, lambda: says(pilot, "loading the images: 5,000 of 50,000"))
         page.session.activity = ""
 
     used(steps, run.id, charts=False)

@@ -102,7 +102,7 @@ def test_leaving_in_training_asks_and_hands_on_or_saves(terminal: Terminal, key:
         else:
             terminal.until(lambda: store.run(1).step > 0, "the first step")
         terminal.press("q")
-        terminal.see("Go on without me")
+        terminal.see("Continue in background")
         terminal.press(key)
         assert terminal.ended() == 0
         wait_until(
@@ -124,7 +124,7 @@ def test_a_hang_up_hands_the_training_on(terminal: Terminal, when: str) -> None:
             terminal.until(lambda: store.run(1).step > 0, "the first step")
         elif when == "while it asks":
             terminal.press("q")
-            terminal.see("Go on without me")
+            terminal.see("Continue in background")
         terminal.child.kill(signal.SIGHUP)
         assert terminal.ended() == 129
         wait_until(lambda: store.run(1).status == "running" and store.run(1).pid != own, "another process to go on", 60)

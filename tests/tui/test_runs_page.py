@@ -131,7 +131,7 @@ def test_quit_in_the_palette_asks_too(store: Store, monkeypatch: pytest.MonkeyPa
         await pilot.press("ctrl+p", *"quit")
         await until(pilot, lambda: "key q" in screen_text(pilot))
         await pilot.press("down", "enter")
-        await until(pilot, lambda: "Go on without me" in screen_text(pilot))
+        await until(pilot, lambda: "Continue in background" in screen_text(pilot))
         await pilot.press("escape")
 
     used(steps)
@@ -270,10 +270,10 @@ def test_filters(store: Store, text: str, found: list[int]) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("acc>much", "needs a number, as in acc>0.9"),
-        ("status:bad", "no status begins with bad"),
-        ("colour:red", "no colour: to"),
-        ("size>3", "size is no number"),
+        ("acc>much", "needs a number, e.g. acc>0.9"),
+        ("status:bad", "no status starts with bad"),
+        ("colour:red", "unknown field colour; use name"),
+        ("size>3", "size cannot be compared"),
     ],
 )
 def test_bad_filters_are_told_in_words(text: str, said: str) -> None:
@@ -297,7 +297,7 @@ def test_filters_while_typing(store: Store) -> None:
         assert page(pilot).query_one("#sought", Input).value == ""
         await pilot.press("slash", *"zzz", "down")
         assert ids(pilot) == []
-        assert "escape clears the filter" in words(pilot, "#told")
+        assert "Esc clears the filter" in words(pilot, "#told")
         await pilot.press("escape", "escape")
         assert pilot.app.session.marked == []  # type: ignore[attr-defined]
 
@@ -311,7 +311,7 @@ def test_where_letters_are_written_no_letter_is_told_as_a_key(store: Store) -> N
     async def steps(pilot: Pilot[int]) -> None:
         await until(pilot, lambda: told(pilot).endswith("q Quit  ? Keys"))
         await pilot.press("slash")
-        await until(pilot, lambda: told(pilot) == "⏎ To the runs  esc Clear")
+        await until(pilot, lambda: told(pilot) == "⏎ Back to runs  esc Clear")
         await pilot.press("escape")
         await until(pilot, lambda: told(pilot).endswith("q Quit  ? Keys"))
         await pilot.press("2")
@@ -398,7 +398,7 @@ def test_sorts_and_filters_by_a_measure_also_the_runs_out_of_sight(measured: Sto
         await choose(pilot, DELTAS)
         assert table(pilot).sorting[0].name == "id", "the column by which they were sorted is gone"
         page(pilot).query_one("#sought", Input).value = "conv_deltas>0.5"
-        await until(pilot, lambda: "conv_deltas is no number of a run" in words(pilot, "#count"))
+        await until(pilot, lambda: "conv_deltas cannot be compared" in words(pilot, "#count"))
 
     used(steps, (120, 18))
 
@@ -427,7 +427,7 @@ def test_filters_by_measures_that_are_columns(measured: Store, text: str, found:
 
 
 def test_a_measure_of_several_layers_has_to_be_told_in_full() -> None:
-    with pytest.raises(BadFilter, match="dead is several columns: dead/act1, dead/act2"):
+    with pytest.raises(BadFilter, match="dead matches several columns: dead/act1, dead/act2"):
         parsed_filter("dead>0.3", [MetricColumn("dead/act1"), MetricColumn("dead/act2")])
 
 
@@ -507,7 +507,7 @@ def test_resumes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
 
     async def steps(pilot: Pilot[int]) -> None:
         await pilot.press("r")
-        await until(pilot, lambda: any("nothing to resume" in note.message for note in pilot.app._notifications))
+        await until(pilot, lambda: any("already running" in note.message for note in pilot.app._notifications))
         await pilot.press("j", "j", "r")
         await until(pilot, lambda: resumed == [4])
         await pilot.press("G", "r", "ctrl+u", "5", "enter")
@@ -524,7 +524,7 @@ def test_a_run_that_another_process_resumed_first_keeps_its_settings(store: Stor
         await pilot.press("G", "r", "ctrl+u", "5", "0")
         store.claim(1)
         await pilot.press("enter")
-        await until(pilot, lambda: any("nothing to resume" in note.message for note in pilot.app._notifications))
+        await until(pilot, lambda: any("already running" in note.message for note in pilot.app._notifications))
         assert store.run(1).settings.training.epochs == LENET.training.epochs
 
     used(steps)
@@ -560,7 +560,7 @@ def test_a_queued_run_is_shown_and_taken_out_of_the_queue(store: Store) -> None:
         await until(pilot, lambda: "○ queued" in screen_text(pilot))
         await pilot.press("d")
         await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmDialog))
-        assert "Take this run out of the queue?" in screen_text(pilot)
+        assert "Remove this run from the queue?" in screen_text(pilot)
         await pilot.press("n")
         assert store.run(waiting.id).status == "queued"
         await pilot.press("d", "y")

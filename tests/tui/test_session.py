@@ -130,7 +130,7 @@ def test_a_run_taken_out_of_the_queue_never_begins_and_can_be_queued_again(sessi
     assert session.claimed == [training, waiting, last]
     assert session.take_out([waiting, training]) == [waiting], "what trains is not in the queue"
     assert session.claimed == [training, last]
-    assert session.store.run(waiting).reason == "taken out of the queue before its turn came"
+    assert session.store.run(waiting).reason == "removed from the queue before it started"
     session.resume(waiting)
     assert session.claimed == [training, last, waiting]
     session.store.request(training, "stop")
@@ -160,7 +160,7 @@ def test_what_a_study_wants_is_made_once_and_its_statistics_are_kept(session: Se
     (tmp_path / "seeds.toml").write_text(STUDY)
     wanted = plan(study(str(tmp_path / "seeds.toml")), images=lambda _: 1437)
     assert [session.queue(one).standing for one in wanted] == ["missing", "missing"]
-    assert "done" not in [session.queue(one).standing for one in wanted], "they are in hand by now"
+    assert "done" not in [session.queue(one).standing for one in wanted], "they are claimed by now"
     until(lambda: not session.claimed)
     runs = session.store.runs(study="seeds")
     assert sorted((run.status, run.settings.training.seed) for run in runs) == [("finished", 0), ("finished", 1)]

@@ -106,7 +106,7 @@ class ConvtuiApp(App[int]):
         try:
             settings.save(settings.Settings(theme=theme.name))
         except (OSError, UsageError) as error:
-            self.notify(f"the theme cannot be kept: {error}", severity="warning", markup=False)
+            self.notify(f"cannot save the theme: {error}", severity="warning", markup=False)
 
     def _opened(self) -> None:
         self._look_at_store()
@@ -235,11 +235,11 @@ class ConvtuiApp(App[int]):
             else:
                 told = self._failed
                 if told and going_on:
-                    told += f"; in the background go on: {', '.join(f'run {run_id}' for run_id in going_on)}"
+                    told += f"; still training in the background: {', '.join(f'run {run_id}' for run_id in going_on)}"
                 self.call_from_thread(self.exit, code, code, told)
 
         if self.session.is_open and self.session.claimed:
-            self.notify("saving, then leaving")
+            self.notify("saving, then quitting")
         threading.Thread(target=work, name="leaving").start()
 
     def _handle_exception(self, error: Exception) -> None:

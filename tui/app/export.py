@@ -15,7 +15,7 @@ def copy(page: Page, text: str, what: str, command: Sequence[str]) -> None:
     """Put `text` on the clipboard, and show the line that prints the same in a shell: not every terminal lets it arrive."""
     page.app.copy_to_clipboard(text)
     line = shlex.join([*command, "--store", str(page.session.path)])
-    told = f"if it does not arrive, the terminal takes none (OSC 52): p saves a file, and this prints it: {line}"
+    told = f"If nothing pastes, your terminal lacks OSC 52: p saves a file, and this prints the same: {line}"
     page.notify(clean(told), title=f"copied as Markdown: {what}", markup=False, timeout=8)
 
 

@@ -179,7 +179,7 @@ class Session:
 
     def take_out(self, run_ids: Sequence[int]) -> list[int]:
         """Take those of these runs that still wait, for this process or another, out of the queue. Gives their ids."""
-        out = [run_id for run_id in run_ids if self.store.dequeue(run_id, "stopped", "taken out of the queue before its turn came")]
+        out = [run_id for run_id in run_ids if self.store.dequeue(run_id, "stopped", "removed from the queue before it started")]
         with self._lock:
             self._waiting = [job for job in self._waiting if job.run not in out]
         return out
@@ -213,10 +213,10 @@ class Session:
                 start_detached(self.store, runs, device=device, data_dir=self.data_dir, as_json=False, quiet=True)
             except (OSError, subprocess.SubprocessError) as error:
                 for run_id in runs:
-                    self.store.dequeue(run_id, "stopped", "no process could be started to go on with it")
+                    self.store.dequeue(run_id, "stopped", "could not start a process to continue it")
                 raise ConvtuiError(
-                    f"no process could be started to go on with run {runs[0]} ({error}): it is saved, "
-                    f"'convtui resume {runs[0]}' goes on"
+                    f"could not start a process to continue run {runs[0]} ({error}); it is saved: "
+                    f"'convtui resume {runs[0]}' continues it"
                 ) from error
         return ids
 
@@ -239,7 +239,7 @@ class Session:
             closing, self._closed = not self._closed, True
         if closing and self._store is not None:
             for job in waiting:
-                self._store.dequeue(job.run, "stopped", "the application was left before its turn came")
+                self._store.dequeue(job.run, "stopped", "convtui was closed before it started")
             for run_id in self.hidden:
                 self._delete(run_id)
             self._store.close()
@@ -258,7 +258,7 @@ class Session:
         """Make and queue a run in this block. Raises UsageError once the session is being closed: it would never be trained."""
         with self._admission:
             if self._closing:
-                raise UsageError("convtui is being left: nothing more is started here")
+                raise UsageError("convtui is closing: no more runs can be started")
             yield
 
     def _queue(self, job: _Job) -> None:
@@ -305,7 +305,7 @@ class Session:
         def loading(what: str, done: int, total: int) -> None:
             self.activity = f"{what}: {done:,} of {total:,}"
 
-        self.activity = "reading the images"
+        self.activity = "loading the images"
         dataset = load(spec.data, self.data_dir, allow_stand_in=job.allow_stand_in, progress=loading)
         for note in dataset.notes:
             self._say(note)
@@ -344,7 +344,7 @@ class Session:
 
         (found,) = standing(self.store, [job.wanted])
         if lacks_statistics(self.store, job.wanted, found):
-            self.activity = "statistics of its layers"
+            self.activity = "measuring layer statistics"
             keep_statistics(self.store, job.wanted, job.run, choose(self.device), self.data_dir)
 
     def _store_gives_up(self, run_id: int, reason: str) -> None:

@@ -17,14 +17,14 @@ class Leaving(ModalScreen[str | None]):
 
     DEFAULT_CSS = """
     Leaving { align: center middle; }
-    Leaving > Vertical { width: 64; max-width: 95%; height: auto; padding: 1 2; background: $surface; border: round $primary; }
+    Leaving > Vertical { width: 72; max-width: 95%; height: auto; padding: 1 2; background: $surface; border: round $primary; }
     Leaving Horizontal { height: auto; margin-top: 1; }
     Leaving Button { margin-right: 1; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("g", "answer('hand on')", "Go on without me"),
+        Binding("g", "answer('hand on')", "Continue in background"),
         Binding("s", "answer('stop')", "Stop and save"),
-        Binding("escape", "answer('')", "Stay"),
+        Binding("escape", "answer('')", "Cancel"),
         Binding("left", "app.focus_previous", show=False),
         Binding("right", "app.focus_next", show=False),
     ]
@@ -39,17 +39,17 @@ class Leaving(ModalScreen[str | None]):
         with Vertical():
             yield Static(self._question())
             with Horizontal():
-                yield Button("Go on without me (g)", variant="primary", id="hand-on")
+                yield Button("Continue in background (g)", variant="primary", id="hand-on")
                 yield Button("Stop and save (s)", id="stop")
-                yield Button("Stay (esc)", id="stay")
+                yield Button("Cancel (esc)", id="stay")
 
     def _question(self) -> str:
         if not self._runs:
-            return "A run is being started here." if self._starting == 1 else f"{self._starting} runs are being started here."
-        more = ", and another is being started" if self._starting else ""
+            return "A run is starting." if self._starting == 1 else f"{self._starting} runs are starting."
+        more = ", and another is starting" if self._starting else ""
         if len(self._runs) == 1:
-            return f"Run {self._runs[0]} is in training here{more}."
-        return f"Runs {', '.join(map(str, self._runs))} are in training here{more}. They go on, or are saved:"
+            return f"Run {self._runs[0]} is still training{more}."
+        return f"Runs {', '.join(map(str, self._runs))} have not finished{more}."
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         """A button says the same as its key."""

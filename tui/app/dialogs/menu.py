@@ -30,7 +30,7 @@ class Menu(ModalScreen[str | None]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q", "dismiss_it", "Leave it"),
+        Binding("escape,q", "dismiss_it", "Cancel"),
         Binding("j", "down", show=False),
         Binding("k", "up", show=False),
     ]

@@ -72,7 +72,7 @@ class PromptDialog(ModalScreen[str | None]):
     PromptDialog #keys { color: $text-muted; margin-top: 1; }
     """
     )
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Leave")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Cancel")]
 
     def __init__(self, question: Text, text: str, check: Callable[[str], object]) -> None:
         """`check` raises a ConvtuiError for a text that cannot be; what it says is shown, and the question stays."""
@@ -86,7 +86,7 @@ class PromptDialog(ModalScreen[str | None]):
             yield Static(self._question)
             yield Input(self._text, select_on_focus=False)
             yield Static("", id="wrong", markup=False)
-            yield Static("enter keeps it · escape leaves it as it was", id="keys")
+            yield Static("Enter saves · Esc cancels", id="keys")
 
     def on_input_changed(self) -> None:
         """What was wrong may not be so any more."""

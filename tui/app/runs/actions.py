@@ -104,7 +104,7 @@ class RunActions:
             if name is not None:
                 self._act(lambda store: store.rename(line.id, name))
 
-        self._page.app.push_screen(PromptDialog(Text(f"Another name for run {line.id}"), line.name, checked_name), written)
+        self._page.app.push_screen(PromptDialog(Text(f"Rename run {line.id}"), line.name, checked_name), written)
 
     def note(self) -> None:
         """Write a note beside it."""
@@ -116,7 +116,7 @@ class RunActions:
             if note is not None:
                 self._act(lambda store: store.set_note(line.id, note.strip()))
 
-        self._page.app.push_screen(PromptDialog(Text(f"A note beside run {line.id} {line.name}"), line.note, str), written)
+        self._page.app.push_screen(PromptDialog(Text(f"Note for run {line.id} {line.name}"), line.note, str), written)
 
     def export(self) -> None:
         """Write its metrics into a file beside the store."""
@@ -132,7 +132,7 @@ class RunActions:
 
             series = {name: store.series(line.id, name) for name in store.metric_names(line.id)}
             deliver(metrics_csv(series).encode("utf-8", "backslashreplace"), out)
-            return f"every metric of run {line.id} is in {_from_here(out)}"
+            return f"saved all metrics of run {line.id} to {_from_here(out)}"
 
         self._act(write)
 
@@ -142,7 +142,7 @@ class RunActions:
         if line is None:
             return
         if line.status == "finished":
-            question = Text(f"Run {line.id} {line.name} has done its {line.epoch} epochs. How many shall it be in all?")
+            question = Text(f"Run {line.id} {line.name} has finished {line.epoch} epochs. New total number of epochs?")
             dialog = PromptDialog(question, str(2 * max(1, line.epoch)), _more_than(line.epoch))
             self._page.app.push_screen(dialog, lambda total: self._train_to(line, total))
             return
@@ -165,11 +165,11 @@ class RunActions:
         run = store.run(line.id)
         if run.status == "paused":
             store.request(line.id, "continue")
-            return f"run {line.id} is asked to go on"
+            return f"resume requested for run {line.id}"
         if run.status == "running":
-            raise RunBusy(f"run {line.id} is running: there is nothing to resume")
+            raise RunBusy(f"run {line.id} is already running")
         self._session.resume(line.id, spec)
-        return f"run {line.id} {line.name} goes on here"
+        return f"resuming run {line.id} {line.name}"
 
     def _train_to(self, line: RunRow, total: str | None) -> None:
         if total is None:
@@ -205,20 +205,20 @@ class RunActions:
     def _ask_to_take_out(self, lines: list[RunRow]) -> None:
         ids = [line.id for line in lines]
         question = Text(
-            "Take this run out of the queue?\n\n" if len(ids) == 1 else f"Take these {len(ids)} runs out of the queue?\n\n"
+            "Remove this run from the queue?\n\n" if len(ids) == 1 else f"Remove these {len(ids)} runs from the queue?\n\n"
         )
         question.append("\n".join(f"{line.id} {line.name}" for line in lines[:NAMED]), style="bold")
         question.append(f"\nand {len(ids) - NAMED} more" if len(ids) > NAMED else "")
 
         def take_out(_: Store) -> str:
             out = self._session.take_out(ids)
-            return f"{counted(len(out))} taken out of the queue" if out else "they have begun already"
+            return f"{counted(len(out))} removed from the queue" if out else "already started"
 
         def answered(yes: bool | None) -> None:
             if yes:
                 self._act(take_out)
 
-        self._page.app.push_screen(ConfirmDialog(question, "Take out", "Leave"), answered)
+        self._page.app.push_screen(ConfirmDialog(question, "Remove", "Cancel"), answered)
 
     def _question(self, store: Store, lines: list[RunRow]) -> Text:
         kept = {line.id: store.checkpoints(line.id) for line in lines}
@@ -232,9 +232,8 @@ class RunActions:
         if len(lines) > NAMED:
             files = [file for line in lines[NAMED:] for file in kept[line.id]]
             question.append(f"and {len(lines) - NAMED} more, {_files(len(files), sum(file.bytes for file in files))}\n")
-        question.append(
-            "\nOut of sight now; metrics and checkpoints go when convtui closes. Until then u brings it back.", style="dim"
-        )
+        it = "it" if len(lines) == 1 else "them"
+        question.append(f"\nHidden now, deleted when convtui exits. Until then, u restores {it}.", style="dim")
         return question
 
     def _ask_to_delete(self, question: Text, run_ids: list[int]) -> None:
@@ -245,7 +244,7 @@ class RunActions:
                 self._show()
                 self._page.refresh_bindings()
 
-        self._page.app.push_screen(ConfirmDialog(question, "Delete", "Keep"), answered)
+        self._page.app.push_screen(ConfirmDialog(question, "Delete", "Cancel"), answered)
 
     def undo(self) -> None:
         """Bring back what was deleted last."""
@@ -253,7 +252,7 @@ class RunActions:
             back = self._session.deleted.pop()
             self._show()
             self._page.refresh_bindings()
-            self._page.notify(f"{'run' if len(back) == 1 else 'runs'} {', '.join(map(str, back))} brought back", markup=False)
+            self._page.notify(f"{'run' if len(back) == 1 else 'runs'} {', '.join(map(str, back))} restored", markup=False)
 
     # ------------------------------------------------------------------------------------------------------------ in a thread
 
@@ -270,13 +269,13 @@ class RunActions:
 def _more_than(epochs: int) -> Callable[[str], None]:
     def check(text: str) -> None:
         if not text.strip().isdecimal() or int(text) <= epochs:
-            raise UsageError(f"a whole number above {epochs}, please: it has done {epochs} epochs already")
+            raise UsageError(f"must be a whole number above {epochs}: the run already has {epochs} epochs")
 
     return check
 
 
 def _files(count: int, of_bytes: int) -> str:
-    return f"{count} {'file' if count == 1 else 'files'} of {size(of_bytes)}" if count else "no files"
+    return f"{count} {'file' if count == 1 else 'files'} ({size(of_bytes)})" if count else "no files"
 
 
 def _from_here(path: Path) -> str:

@@ -71,7 +71,7 @@ def parsed_filter(text: str, measures: Iterable[MetricColumn] = ()) -> Filter:
         elif compared and _NAMED.fullmatch(compared[1]):
             key = compared[1].lower()
             if key not in _NUMBERS:
-                raise BadFilter(f"{key} is no number of a run; {', '.join(_NUMBERS)} are, and measures that are columns (m)")
+                raise BadFilter(f"{key} cannot be compared; use {', '.join(_NUMBERS)}, or a measure shown as a column (m)")
             conditions.append(_number(key, _NUMBERS[key], compared[2], compared[3], share=key in ("acc", "best")))
         else:
             conditions.append(_words(part))
@@ -83,7 +83,7 @@ def _measured(key: str, measures: Iterable[MetricColumn]) -> MetricColumn | None
     found = [each for each in measures if key in (each.name, each.name.partition("/")[0])]
     exact = [each for each in found if each.name == key]
     if not exact and len(found) > 1:
-        raise BadFilter(f"{key} is several columns: {', '.join(each.name for each in found)}")
+        raise BadFilter(f"{key} matches several columns: {', '.join(each.name for each in found)}")
     return next(iter(exact or found), None)
 
 
@@ -98,9 +98,9 @@ def _words(part: str) -> Condition:
 
 def _text(key: str, sought: str) -> Condition:
     if key not in _TEXTS:
-        raise BadFilter(f"there is no {key}: to filter by; {', '.join(_TEXTS)} there are")
+        raise BadFilter(f"unknown field {key}; use {', '.join(_TEXTS)}")
     if key == "status" and not any(status.startswith(sought) for status in STATUSES):
-        raise BadFilter(f"no status begins with {sought}: {' '.join(STATUSES)}")
+        raise BadFilter(f"no status starts with {sought}; use {', '.join(STATUSES)}")
     of = _TEXTS[key]
     if key == "status":
         return lambda line: of(line).startswith(sought)
@@ -111,7 +111,7 @@ def _number(key: str, of: Callable[[RunRow], float | None], sign: str, text: str
     try:
         value = float(text.removesuffix("%"))
     except ValueError:
-        raise BadFilter(f"{key}{sign} needs a number, as in {key}{sign}{'0.9' if share else '1'}") from None
+        raise BadFilter(f"{key}{sign} needs a number, e.g. {key}{sign}{'0.9' if share else '1'}") from None
     # On the screen shares are percents, in the store fractions: a person may write either.
     if text.endswith("%") or (share and value > 1):
         value /= 100

@@ -48,11 +48,11 @@ class MetricColumns:
     def _offer(self, recorded: Sequence[str]) -> None:
         names = names_to_choose(recorded, self.by_name)
         if not names:
-            self._page.warn("these runs have measured nothing yet")
+            self._page.warn("these runs have no measures yet")
             return
         options = [(name, f"{'✓' if name in self.by_name else ' '} {clean(name)}") for name in names]
         current = next(reversed(self.by_name), names[0])
-        self._page.app.push_screen(Menu(options, current, "a measure as a column"), self._toggle)
+        self._page.app.push_screen(Menu(options, current, "measures as columns"), self._toggle)
 
     def _toggle(self, name: str | None) -> None:
         if name is None:

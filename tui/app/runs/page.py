@@ -32,12 +32,12 @@ ALIVE_SECONDS = 2.0
 SETTLED_SECONDS = 0.06
 """How long the cursor rests on a run before its settings are read."""
 GREETING = (
-    ("No runs here yet.\n\n", "bold"),
+    ("No runs yet.\n\n", "bold"),
     ("n", "bold reverse"),
-    ("  choose a net, a dataset and train it\n\n", ""),
-    ("or, in another terminal, a first run of a few seconds:\n", "dim"),
+    ("  choose a net and a dataset, and train\n\n", ""),
+    ("or, in another terminal, try one that takes a few seconds:\n", "dim"),
     ("convtui run --preset demo", "bold"),
-    ("\nIt appears here by itself.", "dim"),
+    ("\nIt will appear here.", "dim"),
 )
 
 
@@ -45,7 +45,7 @@ class Sought(Input):
     """The filter line."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,down", "screen.to_table", "To the runs", key_display="⏎"),
+        Binding("enter,down", "screen.to_table", "Back to runs", key_display="⏎"),
         Binding("escape", "screen.clear", "Clear", key_display="esc"),
     ]
 
@@ -193,7 +193,7 @@ class RunsPage(Page):
         """The run under the cursor in words; its settings as soon as the cursor rests."""
         line = self.table.line
         if line is None:
-            nothing = "no run is like that; escape clears the filter" if self.filter is not None else ""
+            nothing = "No runs match. Esc clears the filter." if self.filter is not None else ""
             self.query_one("#told", Static).update(Text(nothing, style="dim"), layout=False)
             return
         known = self._words.get(line.id)
