@@ -25,8 +25,8 @@ class Rule:
     module: type[nn.Module]
     value: Callable[[Tensor, float], Tensor]
     """x and leak -> f(x)."""
-    derivative: Callable[[Array, float], Array]
-    """f(x) and leak -> f'(x)."""
+    derivative: Callable[[Array, float], Array] | None
+    """f(x) and leak -> f'(x); None where f(x) does not tell it, as where f falls and rises."""
     ends: tuple[float, float] | None = None
     """Of its range; None where it is unbounded."""
     rectifies: bool = False
@@ -45,6 +45,9 @@ _LEAKY_RELU = Rule(
 )
 _TANH = Rule(nn.Tanh, lambda x, _: torch.tanh(x), lambda y, _: 1 - y * y, (-1, 1))
 _SIGMOID = Rule(nn.Sigmoid, lambda x, _: torch.sigmoid(x), lambda y, _: y * (1 - y), (0, 1))
+_GELU = Rule(nn.GELU, lambda x, _: F.gelu(x), None)
+_SILU = Rule(nn.SiLU, lambda x, _: F.silu(x), None)
+_ELU = Rule(nn.ELU, lambda x, _: F.elu(x), lambda y, _: np.minimum(y, 0) + 1)
 
 
 def rule(name: Activation) -> Rule:
@@ -58,6 +61,12 @@ def rule(name: Activation) -> Rule:
             return _TANH
         case "sigmoid":
             return _SIGMOID
+        case "gelu":
+            return _GELU
+        case "silu":
+            return _SILU
+        case "elu":
+            return _ELU
         case other:
             assert_never(other)
 
@@ -65,8 +74,10 @@ def rule(name: Activation) -> Rule:
 def activation(spec: ModelSpec, number: int = 0) -> nn.Module:
     """A new module of the net's nonlinearity `number`, counted from 0 in the order of the net; acts on any shape, keeps it.
 
-    f(s x), where s is the spec's slope there and f is relu(x) = max(0, x); leaky_relu(x) = max(leak x, x); tanh; or
-    sigmoid(x) = 1 / (1 + exp(-x)). One number too far is the kind of hidden layers, as in a net that has none.
+    f(s x), where s is the spec's slope there and f is relu(x) = max(0, x); leaky_relu(x) = max(leak x, x); tanh;
+    sigmoid(x) = 1 / (1 + exp(-x)); gelu(x) = x times the normal distribution's share below x (Hendrycks and Gimpel 2016);
+    silu(x) = x sigmoid(x) (the same, section 4; swish); or elu(x) = x above zero, exp(x) - 1 below (Clevert et al. 2015).
+    One number too far is the kind of hidden layers, as in a net that has none.
     """
     names = spec.activations
     name = names[number] if number < len(names) else spec.activation
@@ -107,7 +118,8 @@ class Nonlinearity(NamedTuple):
         return self.rule.value(torch.from_numpy(scaled), self.leak).numpy()
 
     def derivative(self, results: Array) -> Array:
-        """d f(slope x) / dx, from f(slope x), which tells it for all of them."""
+        """d f(slope x) / dx, from f(slope x), where the rule has that."""
+        assert self.rule.derivative is not None
         derivative = self.rule.derivative(results, self.leak)
         return derivative if self.slope == 1 else np.float32(self.slope) * derivative
 
@@ -121,6 +133,8 @@ def nonlinearity(layer: nn.Module) -> Nonlinearity | None:
     """What `layer` computes; None where it is not an activation that is known here."""
     if isinstance(layer, Sloped):
         return Nonlinearity(rule(layer.name), layer.slope, layer.leak)
+    if isinstance(layer, nn.ELU) and layer.alpha != 1:
+        return None
     leak = layer.negative_slope if isinstance(layer, nn.LeakyReLU) else 0.0
     known = (rule(name) for name in get_args(Activation))
     return next((Nonlinearity(each, leak=leak) for each in known if isinstance(layer, each.module)), None)

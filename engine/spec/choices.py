@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Literal, assert_never
 
-Activation = Literal["relu", "leaky_relu", "tanh", "sigmoid"]
+Activation = Literal["relu", "leaky_relu", "tanh", "sigmoid", "gelu", "silu", "elu"]
 OutputActivation = Literal["none", Activation]
 Cell = Literal["rnn", "lstm", "gru"]
 CellOrNone = Literal["none", Cell]

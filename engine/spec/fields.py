@@ -85,7 +85,8 @@ def nearest(wrong: str, right: Iterable[str]) -> str:
 _SYNONYMS = {
     "lr": "learningrate", "optimizer": "optimiser", "optim": "optimiser", "opt": "optimiser", "wd": "weightdecay", "bs":
     "batchsize", "gray": "grey", "color": "colour", "normalize": "standardise", "standardize": "standardise", "dropoutrate":
-    "dropout", "nonlinearity": "activation", "criterion": "loss", "scheduler": "schedule", "crossentropyloss": "crossentropy",
+    "dropout", "nonlinearity": "activation", "criterion": "loss", "swish": "silu",
+    "scheduler": "schedule", "crossentropyloss": "crossentropy",
     "mse": "sumsquares", "mseloss": "sumsquares", "kaiming": "he", "glorot": "xavier", "cosineannealinglr": "cosine",
     "onecyclelr": "onecycle", "exponentiallr": "exponential", "steplr": "step", "bf16": "bfloat16", "fp32": "float32", "dataset":
     "source", "epoch": "epochs", "maxepochs": "epochs", "numepochs": "epochs", "maxsteps": "steps",

@@ -184,7 +184,8 @@ def _is_known(layer: nn.Module) -> bool:
         case nn.Linear():
             return layer.bias is not None
         case _:
-            return isinstance(layer, nn.Flatten) or nonlinearity(layer) is not None
+            does = nonlinearity(layer)
+            return isinstance(layer, nn.Flatten) or (does is not None and does.rule.derivative is not None)
 
 
 class Convolution:

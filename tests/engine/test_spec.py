@@ -254,6 +254,7 @@ def test_a_group_that_is_text_is_told_in_one_short_line() -> None:
         ("training.batch_size=4", "data.batch_size"),
         ("data.batch-size=4", "data.batch_size"),
         ("model.init=Kaiming", "he"),
+        ("model.activation=Swish", "silu"),
     ],
 )
 def test_other_spellings_and_other_programs_words_have_their_nearest_right_one(setting: str, meant: str) -> None:

@@ -111,6 +111,9 @@ def test_a_net_is_drawn_without_a_look_at_gpus(monkeypatch: pytest.MonkeyPatch) 
         ("leaky_relu", [-0.1, 0.0, 2.0]),
         ("tanh", [math.tanh(-1), 0.0, math.tanh(2)]),
         ("sigmoid", [1 / (1 + math.exp(1)), 0.5, 1 / (1 + math.exp(-2))]),
+        ("gelu", [-(1 + math.erf(-1 / math.sqrt(2))) / 2, 0.0, 1 + math.erf(2 / math.sqrt(2))]),
+        ("silu", [-1 / (1 + math.exp(1)), 0.0, 2 / (1 + math.exp(-2))]),
+        ("elu", [math.exp(-1) - 1, 0.0, 2.0]),
     ],
 )
 def test_activations_are_their_formulas(name: str, expected: list[float]) -> None:
@@ -133,6 +136,8 @@ SIGMOID_B = [
         ({"activation": "leaky_relu", "leak": [0.1, 0.2, 0.3]}, [[-0.1, 0.0, 2.0], [-0.2, 0.0, 2.0], [-0.3, 0.0, 2.0]]),
         # max(leak s x, s x)
         ({"activation": "leaky_relu", "leak": 0.5, "slope": 3}, [[-1.5, 0.0, 6.0]] * 3),
+        ({"activation": "elu", "slope": 2}, [[math.exp(-2) - 1, 0.0, 4.0]] * 3),
+        ({"activation": "silu", "slope": 1.702}, [[-1.702 / (1 + math.exp(1.702)), 0.0, 3.404 / (1 + math.exp(-3.404))]] * 3),
         ({"activation": "relu", "slope": [1, 2, 3]}, [[0.0, 0.0, 2.0], [0.0, 0.0, 4.0], [0.0, 0.0, 6.0]]),
     ],
 )

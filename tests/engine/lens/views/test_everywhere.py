@@ -97,7 +97,7 @@ def test_every_view_on_nets_written_in_every_style(look: View, style: str) -> No
     assert torch.equal(torch.get_rng_state(), random)
 
 
-@pytest.mark.parametrize("activation", ["tanh", "sigmoid"])
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "gelu", "silu", "elu"])
 @pytest.mark.parametrize("look", views().values(), ids=list(views()))
 def test_on_nets_without_relu_deconvnet_and_guided_say_why_and_all_else_works(look: View, activation: str) -> None:
     spec = make({"model": {"conv_blocks": "4 3x3 bn pool 2, 5 3x3", "dense_blocks": "6", "activation": activation}})
