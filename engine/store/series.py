@@ -6,6 +6,7 @@ point (an epoch's end, say, and the evaluation repeated by the one that went on 
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -63,6 +64,23 @@ class Bucket:
     """How many points are numbers, infinities included."""
     not_numbers: int
     """How many are NaN."""
+
+
+def merged(buckets: Sequence[Bucket]) -> Bucket:
+    """All points of these buckets, of which no two have a step in common, as one."""
+    if len(buckets) == 1:
+        return buckets[0]
+    numbers = [bucket for bucket in buckets if bucket.count]
+    count = sum(bucket.count for bucket in numbers)
+    return Bucket(
+        first_step=min(bucket.first_step for bucket in buckets),
+        last_step=max(bucket.last_step for bucket in buckets),
+        minimum=min((bucket.minimum for bucket in numbers), default=math.nan),
+        maximum=max((bucket.maximum for bucket in numbers), default=math.nan),
+        mean=sum(bucket.mean * bucket.count for bucket in numbers) / count if count else math.nan,
+        count=count,
+        not_numbers=sum(bucket.not_numbers for bucket in buckets),
+    )
 
 
 class Point(NamedTuple):
@@ -234,7 +252,7 @@ def _chosen(column: str, run_ids: Sequence[int]) -> Iterator[tuple[str, dict[str
 
 def _number(value: object) -> float:
     """NaN is stored as NULL; what is no number reads as NaN too."""
-    return value if type(value) is float else float(value) if type(value) is int else float("nan")
+    return value if type(value) is float else float(value) if type(value) is int else math.nan
 
 
 def first_new_step(begun: list[tuple[int, int]], after: Cursor | None) -> int:
@@ -284,17 +302,8 @@ def _bucket(
     for attempt, span_low, span_high in spans:
         given = {"run_id": run_id, "name": name, "attempt": attempt, "low": max(low, span_low), "high": min(high, span_high)}
         if max(low, span_low) <= min(high, span_high):
-            parts += [part for part in rows(connection, query, given) if part[-1]]
-    if not parts:
-        return None
-    count = sum(part[5] for part in parts)
-    numbers = [part for part in parts if part[5]]
-    return Bucket(
-        first_step=min(part[0] for part in parts),
-        last_step=max(part[1] for part in parts),
-        minimum=min((_number(part[2]) for part in numbers), default=float("nan")),
-        maximum=max((_number(part[3]) for part in numbers), default=float("nan")),
-        mean=sum(_number(part[4]) for part in numbers) / count if count else float("nan"),
-        count=count,
-        not_numbers=sum(part[6] for part in parts) - count,
-    )
+            ((first, last, least, greatest, total, count, points),) = rows(connection, query, given)
+            if points:
+                mean = _number(total) / count if count else math.nan
+                parts.append(Bucket(first, last, _number(least), _number(greatest), mean, count, points - count))
+    return merged(parts) if parts else None

@@ -406,6 +406,12 @@ class Store:
         found = rows if run is None else rows + kept.without_row(self.folder(run_id), run, {row.file for row in rows})
         return [row for row in found if kind in (None, row.kind)]
 
+    def checkpoints_after(self, run_id: int, after_id: int) -> list[Checkpoint]:
+        """The rows of the run's files in the order in which they were written, those after the one of id `after_id`."""
+        query = select(Checkpoint).where(Checkpoint.run_id == run_id, col(Checkpoint.id) > after_id).order_by(col(Checkpoint.id))
+        with self.reading() as session:
+            return _all(session.exec(query))
+
     def newest_checkpoint(self, run_id: int, kind: CheckpointKind = "checkpoint") -> Checkpoint | None:
         """The file of this kind that was written last; None where there is none."""
         return next(iter(self.checkpoints(run_id, kind)), None)

@@ -48,7 +48,7 @@ READS: tuple[Callable[[Store], Any], ...] = (
     lambda store: store.find("best"),
     lambda store: store.find("first"),
     lambda store: store.checkpoints(1),
-    lambda store: store.messages(1),
+    lambda store: (store.messages(1), store.checkpoints_after(1, 0)),
     lambda store: store.metric_names(1, 2),
     lambda store: [store.series(1, name) for name in ("batch_loss", "test_loss")],
     lambda store: store.downsampled(1, "test_loss", 3),

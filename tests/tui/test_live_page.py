@@ -461,12 +461,12 @@ def test_it_tells_what_comes_before_the_first_step(store: Store, monkeypatch: py
 
 
 def test_a_kept_series_is_what_the_store_has(store: Store) -> None:
-    kept, run = KeptSeries(), store.run(NOW)
-    kept.read(store, run, "batch_loss")
+    kept, run = KeptSeries("batch_loss"), store.run(NOW)
+    kept.read(store, run)
     assert [bucket.mean for bucket in kept.buckets] == list(store.series(NOW, "batch_loss").values)
     with Recorder(store, NOW) as recorder:
         recorder.record(events.Progress(142, 8, 2, 141, {"batch_loss": (math.nan, 0.5)}, 256, 43.0, 2600.0))
-    kept.read(store, store.run(NOW), "batch_loss")
+    kept.read(store, store.run(NOW))
     assert len(kept.buckets) == 142
     assert kept.troubles() == [141]
 
@@ -480,27 +480,27 @@ def test_a_long_series_is_kept_in_few_buckets_that_lose_no_extreme(store: Store)
         half = steps // 2
         recorder.record(events.Progress(half, 1, half, 1, {"batch_loss": tuple(losses[:half])}, 1, 1.0, 1.0))
         recorder.flush()
-        kept = KeptSeries()
-        kept.read(store, store.run(run.id), "batch_loss", sketch=True)
+        kept = KeptSeries("batch_loss")
+        kept.read(store, store.run(run.id), sketch=True)
         assert 200 < len(kept.buckets) <= SKETCHED[0]
         assert sum(bucket.count for bucket in kept.buckets) <= SKETCHED[0] * SKETCHED[1]
         for bucket in kept.buckets:
             seen = losses[bucket.first_step - 1 : bucket.last_step]
             assert min(seen) == bucket.minimum
             assert max(seen) == bucket.maximum
-        kept.read(store, store.run(run.id), "batch_loss")
+        kept.read(store, store.run(run.id))
         assert len(kept.buckets) <= MOST + 1
         for first in range(half, steps, 1000):
             some = tuple(losses[first : first + 1000])
             recorder.record(events.Progress(first + 1000, 1, first, first + 1, {"batch_loss": some}, 1, 1.0, 1.0))
             recorder.flush()
-            kept.read(store, store.run(run.id), "batch_loss")
+            kept.read(store, store.run(run.id))
     assert len(kept.buckets) <= 2 * MOST
     assert sum(bucket.count for bucket in kept.buckets) == steps
     assert max(bucket.maximum for bucket in kept.buckets) == 9.0
     assert min(bucket.minimum for bucket in kept.buckets) == -3.0
     run = store.run(run.id)
-    line = line_of(kept, run, "batch_loss", 0, XAxis("step", run, None), Options("step"))
+    line = line_of(kept, run, 0, XAxis("step", run), Options("step"))
     assert list(line.xs) == sorted(line.xs)
 
 
@@ -511,25 +511,40 @@ def test_a_rate_that_only_falls_or_only_rises_is_drawn_so_however_many_steps_a_p
     run = add_run(store, "scheduled", epochs=1, done=0, ending="running", steps_per_epoch=steps)
     with Recorder(store, run.id) as recorder:
         recorder.record(events.Progress(steps, 1, steps, 1, {"learning_rate": tuple(rates)}, 1, 1.0, 1.0))
-    kept, run = KeptSeries(), store.run(run.id)
-    kept.read(store, run, "learning_rate")
+    kept, run = KeptSeries("learning_rate"), store.run(run.id)
+    kept.read(store, run)
     assert len(kept.buckets) == MOST
-    line = line_of(kept, run, "learning_rate", 0, XAxis("step", run, None), Options("step"))
+    line = line_of(kept, run, 0, XAxis("step", run), Options("step"))
     assert (line.ys[0], line.ys[-1]) == (rates[0], rates[-1])
     assert list(line.ys) == sorted(line.ys, reverse=not rises)
 
 
 def test_a_new_attempt_takes_the_place_of_what_was_given_up(store: Store) -> None:
-    kept = KeptSeries()
-    kept.read(store, store.run(4), "batch_loss")
+    kept = KeptSeries("batch_loss")
+    kept.read(store, store.run(4))
     assert len(kept.buckets) == 100
     store.claim(4)
     with Recorder(store, 4) as recorder:
         recorder.record(events.Started(60, 3, 200, 20, 2560, 1, "cifar10", "cpu"))
         recorder.record(events.Progress(62, 4, 2, 61, {"batch_loss": (7.0, 8.0)}, 256, 20.0, 1.0))
-    kept.read(store, store.run(4), "batch_loss")
+    kept.read(store, store.run(4))
     assert [bucket.last_step for bucket in kept.buckets] == list(range(1, 63))
     assert [bucket.mean for bucket in kept.buckets[-2:]] == [7.0, 8.0]
+
+
+def test_a_chart_is_of_the_run_that_was_asked_for_whichever_was_looked_at_last(store: Store) -> None:
+    watched = add_run(store, "watched", done=2, measured={"dead/act1": 0.25})
+    reader = Reader()
+    before, after = reader.look(store, watched.id), reader.look(store, BASELINE)
+    assert before is not None
+    assert after is not None
+    for seen in (before, after):
+        (train, test) = (line for line in reader.plot(store, seen, "loss", Options("step")).lines if line.name != "batch")
+        assert list(test.ys) == list(store.series(seen.run.id, "test_loss").values)
+        assert train.xs[-1] == seen.run.step
+    (dead,) = reader.plot(store, before, "dead", Options("step")).lines
+    assert list(dead.ys) == [0.25]
+    assert not reader.plot(store, after, "dead", Options("step")).lines
 
 
 def test_what_was_chosen_to_be_measured_has_charts_of_its_own(store: Store) -> None:
@@ -545,7 +560,7 @@ def test_what_was_chosen_to_be_measured_has_charts_of_its_own(store: Store) -> N
         seen = (reader := Reader()).look(store, run.id)
         assert seen is not None
         assert {"gradient norm", "mean squared error", "dead", "class accuracy"} < set(seen.groups)
-        plots = {group: reader.plot(store, seen.run, group, Options("step", smoothing="off")) for group in seen.groups}
+        plots = {group: reader.plot(store, seen, group, Options("step", smoothing="off")) for group in seen.groups}
     assert {line.name: list(line.ys)[-1] for line in plots["gradient norm"].lines} == {"conv1": 0.25, "output": 4.0}
     assert {line.name: list(line.ys) for line in plots["mean squared error"].lines} == {"train": [0.01], "test": [0.02]}
     (dead,) = plots["dead"].lines
@@ -578,20 +593,18 @@ def test_the_loss_change_is_a_chart_that_v_leads_to(store: Store) -> None:
 
 def test_the_loss_change_follows_a_run_and_breaks_where_the_loss_is_no_number(store: Store) -> None:
     kept, run = KeptChanges(), store.run(NOW)
-    kept.read(store, run, "loss change", sketch=True)
-    assert kept.buckets == []
-    kept.read(store, run, "loss change")
-    assert [bucket.last_step for bucket in kept.buckets] == list(range(10, 141, 10))
+    kept.read(store, run)
+    assert [step for step, _ in kept.points] == list(range(10, 141, 10))
     with Recorder(store, NOW) as recorder:
         recorder.record(events.Progress(143, 8, 2, 141, {"batch_loss": (math.nan, 0.5, 0.25)}, 256, 43.0, 2600.0))
-        kept.read(store, store.run(NOW), "loss change")
-        assert [bucket.last_step for bucket in kept.buckets][-2:] == [140, 143]
+        kept.read(store, store.run(NOW))
+        assert [step for step, _ in kept.points][-2:] == [140, 143]
         recorder.record(events.Progress(152, 8, 9, 144, {"batch_loss": (0.25, 0.75) * 4 + (0.25,)}, 256, 43.0, 2600.0))
         recorder.flush()
-    kept.read(store, store.run(NOW), "loss change")
-    assert [bucket.last_step for bucket in kept.buckets][-3:] == [140, 150, 152]
-    assert [bool(bucket.count) for bucket in kept.buckets][-3:] == [True, False, True]
-    assert kept.buckets[-1].mean == pytest.approx(0.5)  # 0.75 to 0.25 and back again
+    kept.read(store, store.run(NOW))
+    assert [step for step, _ in kept.points][-3:] == [140, 150, 152]
+    assert [math.isfinite(value) for _, value in kept.points][-3:] == [True, False, True]
+    assert kept.points[-1].value == pytest.approx(0.5)  # 0.75 to 0.25 and back again
 
 
 # ------------------------------------------------------------------------------------------------------------- words

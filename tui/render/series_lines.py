@@ -6,7 +6,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, assert_never, get_args
 
 from convtui.engine.metrics import metric
 from convtui.engine.store.followed import KeptSeries
@@ -17,12 +17,19 @@ if TYPE_CHECKING:
     from convtui.engine.store.series import Bucket
 
 
+Axis = Literal["epoch", "step", "time"]
+AXES: tuple[Axis, ...] = get_args(Axis)
+Smoothing = Literal["off", "light", "strong"]
+SMOOTHINGS: dict[Smoothing, tuple[float, float]] = {"off": (0.0, 0.0), "light": (0.005, 4.0), "strong": (0.04, 16.0)}
+"""The window over which a series is smoothed: its share of the run's steps, and how many it has at least."""
+
+
 class XAxis:
     """From a step to where it stands on the axis."""
 
-    def __init__(self, kind: str, run: Run, seconds: KeptSeries | None) -> None:
-        """`kind` is step, epoch or time; `seconds` is needed for time."""
-        self.kind = kind
+    def __init__(self, axis: Axis, run: Run, seconds: KeptSeries | None = None) -> None:
+        """`seconds` is needed for time."""
+        self.axis = axis
         self._per_epoch = max(1, run.steps_per_epoch)
         buckets = seconds.buckets if seconds is not None else []
         self._steps = [0.0, *(float(bucket.last_step) for bucket in buckets)]
@@ -32,12 +39,15 @@ class XAxis:
 
     def __call__(self, step: float) -> float:
         """The x of a step."""
-        match self.kind:
+        match self.axis:
             case "epoch":
                 return step / self._per_epoch
+            case "step":
+                return step
             case "time":
                 return self._time(step)
-        return step
+            case other:
+                assert_never(other)
 
     def _time(self, step: float) -> float:
         after = min(bisect_right(self._steps, step), len(self._steps) - 1)
@@ -48,36 +58,27 @@ class XAxis:
         return self._times[after - 1] + share * (self._times[after] - self._times[after - 1])
 
 
-AXES = ("epoch", "step", "time")
-SMOOTHINGS = ("off", "light", "strong")
-WINDOWS = {"off": 0.0, "light": 0.005, "strong": 0.04}
-"""Share of the run's steps over which a series is smoothed."""
-LEAST_WINDOW = {"off": 0.0, "light": 4.0, "strong": 16.0}
-LOSS_CHANGE = "loss change"
-"""The chart of what `stability` tells of the last half of a run in one number; made of the series `batch_loss`."""
-
-
 @dataclass(frozen=True, slots=True)
 class Options:
     """How the charts are to be drawn."""
 
-    axis: str = AXES[0]
+    axis: Axis = "epoch"
     log: bool = False
-    smoothing: str = "light"
+    smoothing: Smoothing = "light"
 
 
-def line_of(series: KeptSeries, run: Run, name: str, style: int, x_of: XAxis, options: Options) -> Line:
-    """A series of this name as a line of a chart: smoothed where it has a point a step."""
-    of_steps = metric(name).cadence == "step"
-    smoothed = options.smoothing if of_steps and name != "learning_rate" else "off"
-    window = max(LEAST_WINDOW[smoothed], WINDOWS[smoothed] * run.total_steps)
+def line_of(series: KeptSeries, run: Run, style: int, x_of: XAxis, options: Options) -> Line:
+    """A series as a line of a chart: smoothed where it has a point for every step."""
+    of_steps = metric(series.name).cadence == "step"
+    share, least = SMOOTHINGS[options.smoothing if of_steps and series.name != "learning_rate" else "off"]
+    window = max(least, share * run.total_steps)
     steps, values = _means(series.buckets, window) if window > 0 else _extremes(series.buckets)
     return Line(
-        metric(name).label,
+        metric(series.name).label,
         [x_of(step) for step in steps],
         values,
         style,
-        markers_at_points=not of_steps and name != LOSS_CHANGE,
+        markers_at_points=not of_steps,
     )
 
 

@@ -48,7 +48,7 @@ class Reader:
     def __init__(self) -> None:
         self._comparing: Comparing | None = None
         self._series: dict[tuple[int, str], KeptSeries] = {}
-        """Of the measure that was asked for last."""
+        """Of what was read last."""
 
     def read(self, store: Store, run_ids: Sequence[int], measure: str = "") -> Compared:
         """These runs, those that are still there, and curves of one `measure` more. Raises StoreError."""
@@ -58,30 +58,23 @@ class Reader:
         found = {run.id: run for run in store.runs(ids=run_ids)}
         runs = [found[run_id] for run_id in run_ids if run_id in found]
         comparison = self._comparing.compare(store, runs)
-        plots = {}
-        for name in METRICS:
-            series = store.epoch_series([run.id for run in runs], name)
-            lines = []
-            for style, run in enumerate(runs):
-                points = series.get(run.id, [])
-                epochs = [point.step / (run.steps_per_epoch or 1) for point in points]
-                lines.append(Line(str(run.id), epochs, [point.value for point in points], style, markers_at_points=True))
-            plots[name] = Plot(metric(name).title, lines, "epoch", form=metric(name).form, empty="no epoch is over yet")
-        if measure and measure not in plots:
-            plots[measure] = self._plot(store, runs, measure)
+        wanted = dict.fromkeys([*METRICS, *filter(None, [measure])])
+        kept = ((run.id, name) for run in runs for name in wanted)
+        self._series = {key: self._series.get(key) or KeptSeries(key[1]) for key in kept}
+        plots = {name: self._plot(store, runs, name) for name in wanted}
         names = store.metric_names(*(run.id for run in runs))
         return Compared(comparison, plots, [name for name in names if metric(name).chart])
 
-    def _plot(self, store: Store, runs: Sequence[Run], measure: str) -> Plot:
-        wanted = [(run.id, measure) for run in runs]
-        self._series = {key: self._series.get(key) or KeptSeries() for key in wanted}
+    def _plot(self, store: Store, runs: Sequence[Run], name: str) -> Plot:
         lines = []
-        for style, (run, key) in enumerate(zip(runs, wanted, strict=True)):
-            self._series[key].read(store, run, measure)
-            line = line_of(self._series[key], run, measure, style, XAxis("epoch", run, None), Options())
+        for style, run in enumerate(runs):
+            series = self._series[run.id, name]
+            series.read(store, run)
+            line = line_of(series, run, style, XAxis("epoch", run), Options())
             lines.append(replace(line, name=str(run.id)))
-        title = clean(metric(measure).title)
-        return Plot(title, lines, "epoch", form=metric(measure).form, empty=f"no {title} in these runs")
+        title = clean(metric(name).title)
+        empty = "no epoch is over yet" if name in METRICS else f"no {title} in these runs"
+        return Plot(title, lines, "epoch", form=metric(name).form, empty=empty)
 
 
 def settings_text(compared: Compared, styles: Sequence[Style]) -> Text:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from rich.text import Text
 from textual import events, on
@@ -34,6 +34,8 @@ from convtui.tui.session.session import Session
 
 if TYPE_CHECKING:
     from convtui.engine.store import Run
+
+T = TypeVar("T", bound=str)
 
 NARROW, LOW = 100, 30
 """Columns below which the charts stand one above the other; rows below which the messages get little room."""
@@ -226,7 +228,7 @@ class LivePage(Page):
             return _Looked(None)
         sketched = self._reader.is_new_and_long(seen.run)
         # All is read before any is shown: a thread that reads and one that draws keep each other waiting.
-        plots = [self._reader.plot(store, seen.run, group, request.options, sketch=sketched) for group in request.groups]
+        plots = [self._reader.plot(store, seen, group, request.options, sketch=sketched) for group in request.groups]
         return _Looked(seen, plots, settled(store, request.asked), sketched=sketched)
 
     def _take(self, looked: _Looked) -> None:
@@ -347,7 +349,7 @@ class LivePage(Page):
 
     def action_smoothing(self) -> None:
         """Less or more smoothing of what is told every step."""
-        self._draw_with(replace(self.options, smoothing=_after(self.options.smoothing, SMOOTHINGS)))
+        self._draw_with(replace(self.options, smoothing=_after(self.options.smoothing, tuple(SMOOTHINGS))))
 
     def _draw_with(self, options: Options) -> None:
         self.options = options
@@ -374,6 +376,6 @@ def _at_both_ends(left: Text, right: str, width: int) -> Text:
     return Text.assemble(left, "   ", right, no_wrap=True)
 
 
-def _after(value: str, values: tuple[str, ...]) -> str:
+def _after(value: T, values: tuple[T, ...]) -> T:
     """The one after `value`, round and round."""
     return values[(values.index(value) + 1) % len(values)] if value in values else values[0]

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from convtui.engine.metrics import metric
-from convtui.engine.store.followed import MANY, KeptChanges, KeptSeries
-from convtui.tui.render.chart import Mark, Plot
+from convtui.engine.store.followed import MANY, KeptChanges, KeptSeries, stretch
+from convtui.tui.render.chart import Line, Mark, Plot
 from convtui.tui.render.run_summary import BETWEEN, settings_words
-from convtui.tui.render.series_lines import LOSS_CHANGE, Options, XAxis, line_of
+from convtui.tui.render.series_lines import Options, XAxis, line_of
 from convtui.tui.render.text import clean, percent, size
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ PAIRED = ("loss", "accuracy")
 _STYLES = {"batch": 3, "train": 0, "validation": 2, "test": 1}
 """In the order in which they are drawn, and so which is on top."""
 MOST_ENTRIES = 200
+LOSS_CHANGE = "loss change"
+"""The chart of what `stability` tells of the last half of a run in one number; made of the series `batch_loss`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,8 @@ class Seen:
     run: Run
     about: str
     """Its net and how it is trained, in one line."""
-    groups: tuple[str, ...]
-    """What charts there can be of it, by their titles."""
+    groups: Mapping[str, Sequence[str]]
+    """What charts there can be of it, by their titles, each with the series in it."""
     entries: tuple[Entry, ...]
     """Oldest first."""
     here: bool
@@ -53,8 +55,17 @@ class Reader:
 
     def __init__(self) -> None:
         self._run_id: int | None = None
+        self._forget()
+
+    def _turn_to(self, run: Run) -> None:
+        """Forget what was read of another run."""
+        if run.id != self._run_id:
+            self._run_id = run.id
+            self._forget()
+
+    def _forget(self) -> None:
         self._series: dict[str, KeptSeries] = {}
-        self._members: dict[str, list[str]] = {}
+        self._changes = KeptChanges()
         self._entries: list[Entry] = []
         self._message = self._checkpoint = 0
 
@@ -65,29 +76,26 @@ class Reader:
         run = store.run(run_id) if run_id is not None else next(iter(store.runs(limit=1)), None)
         if run is None:
             return None
-        if run.id != self._run_id:
-            self._run_id, self._series, self._entries, self._message, self._checkpoint = run.id, {}, [], 0, 0
-        self._members = {name: [] for name in PAIRED}
-        for name in store.metric_names(run.id):
-            if chart := metric(name).chart:
-                self._members.setdefault(chart, []).append(name)
-        if "batch_loss" in self._members["loss"]:
-            self._members[LOSS_CHANGE] = [LOSS_CHANGE]
+        self._turn_to(run)
         self._read_entries(store, run.id)
-        return Seen(run, _about(store, run), tuple(self._members), tuple(self._entries), run.host == hostname())
+        return Seen(run, _about(store, run), _groups(store.metric_names(run.id)), tuple(self._entries), run.host == hostname())
 
     def is_new_and_long(self, run: Run) -> bool:
         """Whether reading this run's series would take longer than a person wants to wait for a chart."""
         return run.step > MANY and not self._series
 
-    def plot(self, store: Store, run: Run, group: str, options: Options, *, sketch: bool = False) -> Plot:
-        """One chart of the run last looked at; as a `sketch` of a few points of its series. Raises StoreError."""
+    def plot(self, store: Store, seen: Seen, group: str, options: Options, *, sketch: bool = False) -> Plot:
+        """One chart of a run; as a `sketch` of a few points of its series. Raises StoreError."""
+        run = seen.run
+        self._turn_to(run)
         read = partial(self._read, store, run, sketch=sketch)
         x_of = XAxis(options.axis, run, read("seconds") if options.axis == "time" else None)
-        order = {"": 0} | {source: place for place, source in enumerate(_STYLES)}
-        names = sorted(self._members.get(group, ()), key=lambda name: order[metric(name).split])
-        styles = [_STYLES.get(metric(name).split, place) for place, name in enumerate(names)]
-        lines = [line_of(read(name), run, name, style, x_of, options) for name, style in zip(names, styles, strict=True)]
+        names = seen.groups.get(group, ())
+        if group == LOSS_CHANGE:
+            lines = [self._loss_change(store, run, x_of, sketch=sketch)] if names else []
+        else:
+            styles = [_STYLES.get(metric(name).split, place) for place, name in enumerate(names)]
+            lines = [line_of(read(name), run, style, x_of, options) for name, style in zip(names, styles, strict=True)]
         marks = _marks(read("rate_factor"), read("batch_loss"), run, x_of, best=group in PAIRED)
         return Plot(
             title=group,
@@ -98,28 +106,47 @@ class Reader:
             form=metric(names[0]).form if names else "number",
             log=options.log,
             marks=marks,
-            remark=_remark(run, group, marks, self._series.get(group)),
+            remark=_remark(run, group, marks),
             empty=f"no {group} above zero" if options.log and lines else "no epoch yet" if not run.epoch else f"no {group} yet",
         )
 
     def _read(self, store: Store, run: Run, name: str, *, sketch: bool) -> KeptSeries:
-        series = self._series.setdefault(name, KeptChanges() if name == LOSS_CHANGE else KeptSeries())
-        series.read(store, run, name, sketch=sketch)
+        series = self._series.setdefault(name, KeptSeries(name))
+        series.read(store, run, sketch=sketch)
         return series
+
+    def _loss_change(self, store: Store, run: Run, x_of: XAxis, *, sketch: bool) -> Line:
+        """There is no sketch of it: what changes between two steps is not seen in a few of them."""
+        if not sketch:
+            self._changes.read(store, run)
+        points = self._changes.points
+        return Line("", [x_of(point.step) for point in points], [point.value for point in points])
 
     def _read_entries(self, store: Store, run_id: int) -> None:
         new = []
         for message in store.messages(run_id, self._message):
             self._message = message.id
             new.append(Entry(message.created, clean(message.text), message.severity))
-        checkpoints = [each for each in store.checkpoints(run_id) if each.id > self._checkpoint]
-        for checkpoint in reversed(checkpoints):
+        for checkpoint in store.checkpoints_after(run_id, self._checkpoint):
             self._checkpoint = checkpoint.id
             best = f", test {percent(checkpoint.test_accuracy)}" if checkpoint.test_accuracy is not None else ""
             what = {"best": "best epoch kept", "snapshot": "snapshot kept"}.get(checkpoint.kind, "checkpoint saved")
             new.append(Entry(checkpoint.created, f"{what} at step {checkpoint.step:,}{best} ({size(checkpoint.bytes)})"))
         if new:
             self._entries = sorted([*self._entries, *new], key=lambda entry: entry.created)[-MOST_ENTRIES:]
+
+
+def _groups(names: Iterable[str]) -> dict[str, list[str]]:
+    """The titles of charts, each with its series in the order in which they are drawn."""
+    groups: dict[str, list[str]] = {name: [] for name in PAIRED}
+    for name in names:
+        if chart := metric(name).chart:
+            groups.setdefault(chart, []).append(name)
+    order = ["", *_STYLES]
+    groups = {chart: sorted(members, key=lambda name: order.index(metric(name).split)) for chart, members in groups.items()}
+    if "batch_loss" in groups["loss"]:
+        groups[LOSS_CHANGE] = ["batch_loss"]
+    return groups
 
 
 def _marks(rates: KeptSeries, losses: KeptSeries, run: Run, x_of: XAxis, *, best: bool) -> list[Mark]:
@@ -141,10 +168,10 @@ def _about(store: Store, run: Run) -> str:
     return BETWEEN.join(dict.fromkeys(word for word in words if word))
 
 
-def _remark(run: Run, group: str, marks: Sequence[Mark], series: KeptSeries | None) -> str:
+def _remark(run: Run, group: str, marks: Sequence[Mark]) -> str:
     words = []
-    if isinstance(series, KeptChanges):
-        words.append(f"standard deviation over {series.width:,} steps each")
+    if group == LOSS_CHANGE:
+        words.append(f"standard deviation over {stretch(run):,} steps each")
     if run.best_epoch and group in PAIRED:
         score = f" {percent(run.best_accuracy)}" if group == "accuracy" and run.best_accuracy is not None else ""
         words.append(f"★ best{score} ep {run.best_epoch}")
