@@ -54,9 +54,7 @@ async def take(store: Path, folder: Path) -> None:
         await until(pilot, lambda: "parameters" in screen_text(pilot), "a run's settings")
         save("runs")
         await pilot.press("2")
-        await until(
-            pilot, lambda: "s an epoch" in screen_text(pilot) or "ms a step" in screen_text(pilot), "the time an epoch takes"
-        )
+        await until(pilot, lambda: "/epoch · " in screen_text(pilot), "the time an epoch takes")
         save("new")
         newest = max(run.id for run in app.session.store.runs())
         app.post_message(ShowRun(newest, "live"))

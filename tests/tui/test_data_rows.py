@@ -42,7 +42,7 @@ def painted(rows) -> int:
 @pytest.mark.parametrize("colours", ["full", "none"])
 @pytest.mark.parametrize("counts", [None, [3, 500, 40, 7, 90, 1, 1000, 12, 8, 77]])
 def test_it_never_takes_more_room_than_there_is(side: int, size: tuple[int, int], colours, counts) -> None:
-    page = data_page(known(side=side, counts=counts), "toy as the net gets it", size, 0, colours)
+    page = data_page(known(side=side, counts=counts), "toy as the net sees it", size, 0, colours)
     width, height = size
     assert len(page.rows) <= height
     for row in page.rows:
@@ -73,7 +73,7 @@ def test_small_images_come_in_several_of_each_class() -> None:
 def test_paging_goes_through_all_classes_and_the_last_page_is_full() -> None:
     size = (131, 39)
     first = data_page(known(), "toy", size, 0, "full")
-    assert text(first.rows)[-1] == "classes 1 to 8 of 10, others: , . · other examples: e"
+    assert text(first.rows)[-1] == "classes 1 to 8 of 10 · , . other classes · e other examples"
     last = data_page(known(), "toy", size, first.first + first.count, "full")
     assert (last.first, last.count) == (2, 8)
     assert any("class9" in line for line in text(last.rows))
@@ -82,8 +82,8 @@ def test_paging_goes_through_all_classes_and_the_last_page_is_full() -> None:
 
 def test_even_classes_are_told_in_a_line() -> None:
     lines = text(data_page(known(), "toy", (98, 39), 0, "full").rows)
-    assert "5,000 training + 1,000 test images of 10 classes" in lines
-    assert "500 + 100 of each class" in lines
+    assert "5,000 training + 1,000 test images in 10 classes" in lines
+    assert "500 + 100 per class" in lines
 
 
 def test_uneven_classes_get_bars_as_long_as_they_have_images() -> None:
@@ -103,9 +103,9 @@ def test_uneven_classes_get_bars_as_long_as_they_have_images() -> None:
 
 def test_uneven_classes_are_told_in_a_line_where_bars_would_cost_an_image() -> None:
     uneven = known(counts=[1000, 500, 250, 10, 1000, 1000, 1000, 1000, 1000, 1000])
-    assert balance_line(uneven) == "10 (class3) to 1,000 (class0) training images of a class"
+    assert balance_line(uneven) == "training images per class: 10 (class3) to 1,000 (class0)"
     page = data_page(uneven, "toy", (78, 21), 0, "full")
-    assert "10 (class3) to 1,000 (class0) training images of a class" in text(page.rows)
+    assert "training images per class: 10 (class3) to 1,000 (class0)" in text(page.rows)
     assert painted(page.rows) == 2 * 32 * 32
 
 

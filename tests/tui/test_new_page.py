@@ -106,7 +106,7 @@ def test_every_row_shows_its_value_and_an_input_takes_it_back(tmp_path: Path) ->
                 await pilot.press("enter")
                 assert page.form.row is row
         assert page.form.draft.spec == spec
-        assert "as lenet5 has it" in said(page, "#status")
+        assert "unchanged from lenet5" in said(page, "#status")
 
     on_page(tmp_path, steps)
 
@@ -154,7 +154,7 @@ def test_a_wrong_value_shows_the_judges_words_and_start_refuses(tmp_path: Path) 
         assert "must be > 0" in said(page, "#about")
         await pilot.press("enter")
         assert page.form.row is row
-        assert "1 cannot be" in said(page, "#status")
+        assert "1 invalid value" in said(page, "#status")
         await to(page, "model.activation", pilot)
         await pilot.press("right")
         assert page.form.draft.spec.model.activation == "leaky_relu"
@@ -351,7 +351,7 @@ def test_a_trial_is_ended_by_its_key_and_by_quitting(tmp_path: Path, monkeypatch
         await pilot.press("b")
         await until(pilot, lambda: "overfit a batch: step" in said(page, "#trial"))
         await pilot.press("b")
-        assert said(page, "#trial") == "the trial was ended"
+        assert said(page, "#trial") == "trial cancelled"
         await until(pilot, lambda: not app.session.generators.locked())
         await pilot.press("b")
         await until(pilot, lambda: "overfit a batch: step" in said(page, "#trial"))
@@ -403,10 +403,10 @@ def test_a_trial_gives_way_to_a_run_and_none_begins_beside_it(tmp_path: Path, mo
         await until(pilot, lambda: "overfit a batch: step" in said(page, "#trial"))
         run = app.session.start(changed(TINY, {"training.epochs": 100_000}), name="long")
         await until(pilot, lambda: app.session.store.run(run.id).step > 0)
-        await until(pilot, lambda: said(page, "#trial") == "the trial was ended")
+        await until(pilot, lambda: said(page, "#trial") == "trial cancelled")
         for key in "tbr":
             await pilot.press(key)
-            assert "a run is in training here" in said(page, "#trial")
+            assert "a run is training here" in said(page, "#trial")
         page.trials.time_unasked(page.form.draft.spec)
         assert said(page, "#speed") == ""
         app.session.stop()
@@ -419,16 +419,16 @@ def test_settings_are_timed_unasked_once_they_have_settled(tmp_path: Path, monke
     monkeypatch.setattr("convtui.engine.training.trials.TIMED_SECONDS", 0.0)
 
     async def steps(_app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
-        await until(pilot, lambda: "ms a step" in said(page, "#speed"))
+        await until(pilot, lambda: "ms/step" in said(page, "#speed"))
         for count in range(4, 40):
             page.form.put("model.conv_blocks", f"{count} 3x3")
             await pilot.pause(0.01)
         assert said(page, "#speed") == ""
-        await until(pilot, lambda: "ms a step" in said(page, "#speed"))
+        await until(pilot, lambda: "ms/step" in said(page, "#speed"))
         assert page.panel.facts is not None
         assert page.panel.facts.net == check(page.form.draft.spec)
         page.form.put("model.dense_blocks", "65536, 65536")
-        await until(pilot, lambda: "a large net: t times a few steps of it" in said(page, "#speed"))
+        await until(pilot, lambda: "large net: press t to time a few steps" in said(page, "#speed"))
         page.form.put("model.conv_blocks", "4 90x90")
         await until(pilot, lambda: "does not fit" in said(page, "#net"))
         await pilot.pause(0.1)
@@ -558,9 +558,9 @@ def test_images_follow_the_settings(tmp_path: Path) -> None:
         assert known is not None
         assert (known.source, known.train, known.test) == ("digits", (10,) * 10, (5,) * 10)
         assert known.examples.images.shape[1:] == (1, 8, 8)
-        assert "as the net gets them: 8×8 grey, from digits" in drawn(page)
-        assert "100 training + 50 test images of 10 classes" in drawn(page)
-        assert "10 + 5 of each class" in drawn(page)
+        assert "as the net sees them: 8×8 grey, from digits" in drawn(page)
+        assert "100 training + 50 test images in 10 classes" in drawn(page)
+        assert "10 + 5 per class" in drawn(page)
         page.form.put("data.batch_size", "7")
         await pilot.pause()
         assert page.images.known is known
@@ -633,7 +633,7 @@ def test_a_folders_own_classes_are_what_the_net_tells_apart(tmp_path: Path) -> N
         spec = page.form.draft.spec
         await until(pilot, lambda: page.panel.facts and page.panel.facts.net == check(spec, classes=3))
         assert "48 training + 12 test images, 3 classes" in said(page, "#data")
-        assert "48 images shown in 1 step, 1 an epoch" in said(page, "#totals")
+        assert "48 images shown in 1 step, 1/epoch" in said(page, "#totals")
         page.form.put("training.images", "100")
         await until(pilot, lambda: "144 images shown in 3 steps" in said(page, "#totals"))
         await pilot.press("v")
@@ -733,7 +733,7 @@ def test_picture(
         if view in ("images", "both"):
             await seen(page, pilot)
         await pilot.app.workers.wait_for_complete()
-        page.panel.say_speed("cpu: 11.3 ms a step, 0:01 an epoch, 0:12 in all, evaluation not counted")
+        page.panel.say_speed("cpu: 11.3 ms/step · 0:01/epoch · 0:12 total, without evaluation")
         await pilot.pause()
 
     try:

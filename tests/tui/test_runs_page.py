@@ -317,7 +317,7 @@ def test_where_letters_are_written_no_letter_is_told_as_a_key(store: Store) -> N
         await pilot.press("2")
         await until(pilot, lambda: "s Start" in told(pilot))
         await pilot.press("down", "enter")
-        await until(pilot, lambda: told(pilot) == "⏎ Keep  esc Leave it  ^s Start")
+        await until(pilot, lambda: told(pilot) == "⏎ Apply  esc Cancel  ^s Start")
 
     used(steps)
 

@@ -118,14 +118,14 @@ def advice(console: Console, environment: Mapping[str, str] = os.environ) -> str
     if colours_of(console) != "none":
         return None
     if console.no_color:
-        return "in shades, as NO_COLOR is set: unset it for colours"
+        return "no colours: NO_COLOR is set; unset it to see colours"
     if console.color_system is None:
-        return "in shades, as this is no terminal with colours"
+        return "no colours: this is not a colour terminal"
     if not takes_unicode(console.file):
-        return f"in shades, as the encoding {console.encoding} has no half blocks: {unicode_advice()}"
+        return f"no colours: the encoding {console.encoding} has no half blocks; {unicode_advice()}"
     if "TMUX" in environment:
-        return "in shades, as tmux says it has 8 colours: set COLORTERM=truecolor, or tmux's default-terminal to tmux-256color"
-    return "in shades, as the terminal says it has 16 colours at most: set COLORTERM=truecolor if it has more"
+        return "no colours: tmux reports only 8; set COLORTERM=truecolor, or tmux's default-terminal to tmux-256color"
+    return "no colours: the terminal reports at most 16; set COLORTERM=truecolor if it has more"
 
 
 def wrapped(text: str, width: int, style: Style = PLAIN) -> list[Row]:

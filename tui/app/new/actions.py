@@ -119,7 +119,7 @@ class Actions:
         if self._starting or not self._usable():
             return
         if not self._session.is_open:
-            self._page.notify("the store is still being opened", timeout=2)
+            self._page.notify("the store is still opening", timeout=2)
             return
         self._trials.end()
         self._starting = True

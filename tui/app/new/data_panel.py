@@ -37,7 +37,7 @@ class DataPanel(Widget):
         self.known: Preview | None = None
         self.first = 0
         """The class that the page shown begins with."""
-        self._said = "reading the images"
+        self._said = "loading the images"
         self._wanted: tuple[DataSpec, int] | None = None
         self._latest = Latest(self, self._read, self._was_read, settle=SETTLE_SECONDS)
         self._rows: Sequence[Row] = ()
@@ -111,8 +111,8 @@ class DataPanel(Widget):
 
             assert self._wanted is not None
             data = self._wanted[0]
-            title = f"as the net gets them: {data.size}×{data.size} {data.colour}, from {clean(self.known.source)}"
-            why = ("in shades, as NO_COLOR is set" if self.app.no_color else advice(self.app.console)) or ""
+            title = f"as the net sees them: {data.size}×{data.size} {data.colour}, from {clean(self.known.source)}"
+            why = ("no colours: NO_COLOR is set" if self.app.no_color else advice(self.app.console)) or ""
             page = data_page(self.known, title, (width, height), self.first, self._colours, why)
             self._rows, self.first, self._shown = page.rows, page.first, page.count
         self.refresh()
@@ -137,4 +137,4 @@ def _described(source: str) -> str:
     train, test = found.images
     colour = "grey" if found.channels == 1 else "rgb"
     images = f"{train:,} + {test:,} images of {found.classes} classes, {found.size}×{found.size} {colour}"
-    return f"{found.name}: {found.title}, {images}, downloaded at a run's start"
+    return f"{found.name}: {found.title}, {images}, downloaded when a run starts"

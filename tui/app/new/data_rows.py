@@ -42,7 +42,7 @@ def data_page(known: Preview, title: str, size: tuple[int, int], first: int, col
     width, height = size
     train, test = sum(known.train), sum(known.test)
     held_out = f" + {sum(known.validation):,} validation" if known.validation else ""
-    counted = f"{train:,} training{held_out} + {test:,} test images of {len(known.classes)} classes"
+    counted = f"{train:,} training{held_out} + {test:,} test images in {len(known.classes)} classes"
     head = [Row([Words(0, shortened(title, width), BOLD)]), *wrapped(counted, width)]
     notes = [Row([Words(0, shortened(clean(note), width), DIM)]) for note in (*known.notes[:2], advice) if note]
     there = known.looked_at
@@ -59,8 +59,8 @@ def data_page(known: Preview, title: str, size: tuple[int, int], first: int, col
     first = max(0, min(first, there - count))
     tiles = sheet_rows([_sheet(known, range(first, first + count), each)], width, rows=max(3, room), colours=colours, scale=False)
     told = [
-        *([] if count == len(known.classes) else [f"{_which(first, count)} of {len(known.classes)}, others: , ."]),
-        "other examples: e",
+        *([] if count == len(known.classes) else [f"{_which(first, count)} of {len(known.classes)}", ", . other classes"]),
+        "e other examples",
     ]
     foot = Row([Words(0, shortened(" · ".join(told), width), DIM)])
     return DataPage([*head, *balance, *said, *tiles[:room], foot], first, count)
@@ -71,14 +71,14 @@ def _which(first: int, count: int) -> str:
 
 
 def balance_line(known: Preview) -> str:
-    """How evenly the classes are filled: `5,000 + 1,000 of each class`, or from the least to the most."""
+    """How evenly the classes are filled: `5,000 + 1,000 per class`, or from the least to the most."""
     parts = [counts for counts in (known.train, known.validation, known.test) if counts]
     if all(len(set(counts)) == 1 for counts in parts):
-        return f"{' + '.join(f'{counts[0]:,}' for counts in parts)} of each class"
+        return f"{' + '.join(f'{counts[0]:,}' for counts in parts)} per class"
     least, most = (pick(range(len(known.train)), key=known.train.__getitem__) for pick in (min, max))
     return (
-        f"{known.train[least]:,} ({clean(known.classes[least])}) to {known.train[most]:,} ({clean(known.classes[most])}) "
-        "training images of a class"
+        "training images per class: "
+        f"{known.train[least]:,} ({clean(known.classes[least])}) to {known.train[most]:,} ({clean(known.classes[most])})"
     )
 
 

@@ -38,7 +38,7 @@ class Shown:
 class Editor(Input):
     """Where a value is written."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "submit", "Keep", key_display="⏎")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "submit", "Apply", key_display="⏎")]
 
 
 class FieldRow(Widget):

@@ -51,7 +51,7 @@ class Form(Vertical):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "change", "Change"),
+        Binding("enter", "change", "Edit"),
         Binding("space", "change", show=False),
         Binding("right,l", "step(1)", "Next", show=False),
         Binding("left,h", "step(-1)", "Previous", show=False),
@@ -64,7 +64,7 @@ class Form(Vertical):
         Binding("pageup", "move(-10)", show=False),
         Binding("home,g", "move(-1000)", show=False),
         Binding("end,G", "move(1000)", show=False),
-        Binding("escape", "escape", "Leave it", key_display="esc"),
+        Binding("escape", "escape", "Cancel", key_display="esc"),
     ]
 
     class Changed(Message):
@@ -88,7 +88,7 @@ class Form(Vertical):
         self._here: FieldRow | None = None
 
     def compose(self) -> ComposeResult:
-        yield Input(placeholder="find a setting: words of its name or help; esc ends", compact=True, id="find")
+        yield Input(placeholder="find a setting by name or help · Esc ends", compact=True, id="find")
         with Rows():
             for group, rows in groupby(self.fields, key=lambda field: field.group):
                 if group:
@@ -150,7 +150,7 @@ class Form(Vertical):
             return
         field = row.field
         limits = field.bounds.replace("<=", "≤") or ("" if "." not in field.key else ", ".join(field.choices))
-        back = f"⌫ back to {clean(row.shown.was)}, u undo" if row.shown.was is not None else ""
+        back = f"⌫ resets to {clean(row.shown.was)} · u undo" if row.shown.was is not None else ""
         tail = "   ".join(part for part in (limits, field.unit, back) if part)
         if row.shown.why:
             # The judge's words may be long: the help steps aside for them.
@@ -234,7 +234,7 @@ class Form(Vertical):
         if self.draft.undo():
             self._changed()
         else:
-            self.notify("there is nothing to undo", timeout=2)
+            self.notify("nothing to undo", timeout=2)
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:

@@ -73,9 +73,9 @@ def facts(spec: RunSpec, data_dir: Path | None, *, allow_stand_in: bool = True) 
 
 
 def _budget(spec: RunSpec, images: int) -> str:
-    """`500,000 images shown in 3,910 steps, 391 an epoch`."""
+    """`500,000 images shown in 3,910 steps, 391/epoch`."""
     steps, an_epoch = spec.total_steps(images), spec.steps_per_epoch(images)
-    return f"{spec.images_in(steps, images):,} images shown in {steps:,} {'step' if steps == 1 else 'steps'}, {an_epoch:,} an epoch"
+    return f"{spec.images_in(steps, images):,} images shown in {steps:,} {'step' if steps == 1 else 'steps'}, {an_epoch:,}/epoch"
 
 
 def _place(described: Description, *, there: bool, allow_stand_in: bool) -> str:
@@ -84,8 +84,8 @@ def _place(described: Description, *, there: bool, allow_stand_in: bool) -> str:
         return f"{described.name}: {'built in' if described.images else 'on disk'}"
     if there:
         return f"{described.name}: on disk"
-    instead = f", else {described.stand_in} stands in" if allow_stand_in else ""
-    return f"{described.name}: not on disk, downloaded at the start{instead}"
+    instead = f", or replaced by {described.stand_in}" if allow_stand_in else ""
+    return f"{described.name}: not on disk; downloaded at start{instead}"
 
 
 def net_table(summary: Summary) -> Table:
@@ -108,7 +108,7 @@ def net_table(summary: Summary) -> Table:
 
 def _totals(net: Summary, known: Facts) -> str:
     counted = f"{net.parameters:,} parameters, {net.neurons:,} neurons"
-    memory = f"memory {size(net.least_bytes(known.batch_size))} at least, in batches of {known.batch_size:,}"
+    memory = f"at least {size(net.least_bytes(known.batch_size))} of memory at batch size {known.batch_size:,}"
     return "\n".join(line for line in (counted, memory, known.budget) if line)
 
 
@@ -148,7 +148,7 @@ class NetPanel(Vertical):
     def compose(self) -> ComposeResult:
         with Vertical(id="numbers"):
             with VerticalScroll(can_focus=False):
-                yield Static("reading the net", id="net", markup=False)
+                yield Static("building the net", id="net", markup=False)
             yield Static(id="totals", markup=False)
             yield Static(id="speed", markup=False)
             yield Static(id="trial", markup=False)

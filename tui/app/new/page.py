@@ -35,10 +35,10 @@ TIMED_AFTER_SECONDS = 0.6
 LARGE_BYTES = 1e9
 """A net that needs more than this to be trained is not timed unasked: each step would take long."""
 OWN_FIELDS = (
-    Field("preset", "preset", "", "menu", help="what to start from; another drops your changes (u: undo)"),
-    Field("name", "name", "", "text", help="what to call the run; the preset's name if left empty"),
-    Field("note", "note", "", "text", help="why you train it, kept with the run"),
-    Field("device", "device", "", "menu", help="where to train; auto is the freest GPU, else the CPU"),
+    Field("preset", "preset", "", "menu", help="Starting point. Another preset discards your changes (u: undo)."),
+    Field("name", "name", "", "text", help="Name of the run. Default: the preset's name."),
+    Field("note", "note", "", "text", help="Free text stored with the run."),
+    Field("device", "device", "", "menu", help="Device for runs started here. auto is the freest GPU, else the CPU."),
 )
 """Above those of the settings."""
 
@@ -57,14 +57,14 @@ class NewPage(Page):
         Binding("v", "view", "View"),
         Binding("t", "trial('speed')", "Time a few steps", show=False),
         Binding("b", "trial('overfit')", "Overfit"),
-        Binding("r", "trial('range')", "Rates"),
+        Binding("r", "trial('range')", "LR"),
         Binding("d", "held('actions', 'choose_device')", "Device", show=False),
-        Binding("w", "held('actions', 'save')", "Keep"),
+        Binding("w", "held('actions', 'save')", "Save preset"),
         Binding("e", "examples", "Other examples", show=False),
         Binding("full_stop", "classes(1)", "Next classes", show=False),
         Binding("comma", "classes(-1)", "Previous classes", show=False),
-        Binding("right_square_bracket", "layers(1)", "Further layers", show=False),
-        Binding("left_square_bracket", "layers(-1)", "Layers before", show=False),
+        Binding("right_square_bracket", "layers(1)", "More layers", show=False),
+        Binding("left_square_bracket", "layers(-1)", "Previous layers", show=False),
     ]
 
     def __init__(self, session: Session) -> None:
@@ -136,11 +136,10 @@ class NewPage(Page):
         draft = self.form.draft
         changes, wrong = draft.changes(), len(draft.wrong)
         count = len(changes)
-        source = draft.preset or "the settings cloned"
-        words = f"{count} change{'' if count == 1 else 's'} from {clean(source)}" if count else f"as {clean(source)} has it"
-        problem = (
-            (f" · {wrong} cannot be: mend {'it' if wrong == 1 else 'them'} before starting", "$text-error") if wrong else ("", "")
-        )
+        source = draft.preset or "the cloned run"
+        words = f"{count} change{'' if count == 1 else 's'} from {clean(source)}" if count else f"unchanged from {clean(source)}"
+        invalid = "1 invalid value: fix it" if wrong == 1 else f"{wrong} invalid values: fix them"
+        problem = (f" · {invalid} before starting", "$text-error") if wrong else ("", "")
         known = readable_presets().get(draft.preset)
         summary = f"   {'report ' + known.report + ': ' if known.report else ''}{known.summary}" if known else ""
         content = Content.assemble((words, "bold" if count else ""), problem, (clean(summary) if not wrong else "", "dim"))
@@ -170,7 +169,7 @@ class NewPage(Page):
         if wanted is not self._wanted or isinstance(known.net, str) or known.data_wrong:
             return
         if known.net.least_bytes(spec.data.batch_size) > LARGE_BYTES:
-            self.panel.say_speed("a large net: t times a few steps of it")
+            self.panel.say_speed("large net: press t to time a few steps")
         else:
             self.trials.time_unasked(spec)
 

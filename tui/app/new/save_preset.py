@@ -21,16 +21,16 @@ def ask_and_save(screen: Screen[Any], draft: Draft, saved: Callable[[], None]) -
     from convtui.tui.app.dialogs.menu import Menu
 
     def write(name: str) -> None:
-        parent = draft.preset or "settings of a run"
+        parent = draft.preset or "a run"
         try:
-            save_preset(own_preset_file(name), draft.spec, f"{parent}, changed" if draft.changes() else f"as {parent}")
+            save_preset(own_preset_file(name), draft.spec, f"modified from {parent}" if draft.changes() else f"same as {parent}")
         except UsageError as error:
             screen.notify(str(error), severity="error", markup=False)
             return
         before = draft.now()
         draft.choose(name, draft.spec)
         draft.remember(before)
-        screen.notify(f"kept as {name}: {own_preset_file(name)}", markup=False)
+        screen.notify(f"saved preset {name}: {own_preset_file(name)}", markup=False)
         saved()
 
     def answered(text: str | None) -> None:
@@ -41,12 +41,12 @@ def ask_and_save(screen: Screen[Any], draft: Draft, saved: Callable[[], None]) -
         if not there and answer not in presets():
             write(answer)
             return
-        what = f"your preset {answer} is there already" if there else f"{answer} is a preset that comes with convtui"
-        words = "replace it" if there else "stand in its place with your own"
+        what = f"your preset {answer} already exists" if there else f"{answer} is a built-in preset"
+        words = "Replace it" if there else "Override it with yours"
         screen.app.push_screen(
-            Menu([("no", "keep it as it is"), ("yes", words)], "no", what), lambda sure: write(answer) if sure == "yes" else None
+            Menu([("no", "Cancel"), ("yes", words)], "no", what), lambda sure: write(answer) if sure == "yes" else None
         )
 
     name = f"{draft.preset}-own" if draft.preset else "own"
-    dialog = PromptDialog(Text("What to call the preset:"), name, lambda text: own_preset_file(text.strip()))
+    dialog = PromptDialog(Text("Preset name"), name, lambda text: own_preset_file(text.strip()))
     screen.app.push_screen(dialog, answered)

@@ -26,7 +26,7 @@ SAID_SECONDS = 0.3
 """Between two words of how far a trial is."""
 UNASKED_SECONDS = 2.0
 """Timing that was not asked for takes no longer than this and the step that is under way."""
-ENDED = "the trial was ended"
+ENDED = "trial cancelled"
 
 Kind = Literal["speed", "overfit", "range"]
 GoesOn = Callable[[], bool]
@@ -74,10 +74,10 @@ class Trials:
         if going_on == kind:
             self._panel.say(ENDED)
         elif self._is_free():
-            self._panel.say("getting ready")
+            self._panel.say("preparing")
             self._begin(Trial(kind, spec))
         else:
-            self._panel.say("a run is in training here, and trials would disturb it: stop it first, or wait for its end")
+            self._panel.say("a run is training here and a trial would disturb it: stop it first, or wait until it ends")
 
     def time_unasked(self, spec: RunSpec) -> None:
         """Time these settings, if nothing else goes on."""
@@ -128,7 +128,7 @@ class Trials:
             check_fits(spec, device, counts)
             if trial.kind == "speed":
                 return Said(trial, _timed(spec, device, counts, goes_on, trial.seconds))
-            say("reading the images")
+            say("loading the images")
             dataset = images_at_hand(spec, data_dir, _progress(goes_on, say))
             if trial.kind == "overfit":
                 return Said(trial, _overfitted(spec, dataset, device, goes_on, say))
@@ -221,19 +221,19 @@ def _ranged(spec: RunSpec, dataset: Dataset, device: torch.device, goes_on: Goes
 
 
 def speed_words(found: Speed) -> str:
-    """`cpu: 11.3 ms a step, 0:05 an epoch, 0:50 in all, evaluation not counted`."""
+    """`cpu: 11.3 ms/step · 0:05/epoch · 0:50 total, without evaluation`."""
     epoch, run = (duration(found.step_seconds * steps) for steps in (found.steps_per_epoch, found.total_steps))
-    return f"{found.device}: {1000 * found.step_seconds:.1f} ms a step, {epoch} an epoch, {run} in all, evaluation not counted"
+    return f"{found.device}: {1000 * found.step_seconds:.1f} ms/step · {epoch}/epoch · {run} total, without evaluation"
 
 
 def overfit_words(losses: Sequence[float], images: int, source: str) -> str:
-    """Whether a batch was learnt by heart, and what it means."""
+    """Whether a batch was memorised, and what it means."""
     from convtui.engine.training.trials import memorised
 
     went = f"{images} images of {source}: loss {number(losses[0])} → {number(losses[-1])} in {len(losses) - 1} steps"
     if memorised(losses):
-        return f"✓ {went}: it can learn"
-    return f"✗ {went}: it does not learn them by heart; look at the learning rate, the net, or dropout and weight decay"
+        return f"✓ {went}: the net can learn"
+    return f"✗ {went}: not memorised; check the learning rate, the net, dropout and weight decay"
 
 
 def range_words(points: Sequence[RatePoint], source: str) -> str:
@@ -241,13 +241,13 @@ def range_words(points: Sequence[RatePoint], source: str) -> str:
     from convtui.engine.training.trials import suggest_lr
 
     if not points:
-        return f"on {source} the loss is not finite at the very first step: look at the net and its images"
-    went = f"rates {compact(points[0].rate, 1)} to {compact(points[-1].rate, 1)} on {source}"
+        return f"on {source} the loss is NaN or infinite at the first step: check the net and its images"
+    went = f"learning rates {compact(points[0].rate, 1)} to {compact(points[-1].rate, 1)} on {source}"
     quickest = suggest_lr(points)
     if quickest is None:
         return f"{went}: {len(points)} steps are too few to see the loss fall"
     least = min(points, key=lambda point: point.loss).rate
-    return f"{went}: the loss falls quickest at {compact(quickest, 2)}, grows beyond {compact(least, 2)}"
+    return f"{went}: the loss falls fastest at {compact(quickest, 2)} and rises beyond {compact(least, 2)}"
 
 
 def range_curves(points: Sequence[RatePoint]) -> Curves | None:
