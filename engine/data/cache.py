@@ -50,7 +50,7 @@ def load(key: Key) -> tuple[dict[str, Tensor], dict[str, object]] | None:
         with safe_open(_file(key), framework="pt") as file:
             about = json.loads(file.metadata()["about"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is not a dict
-        sound = about["content"] == key.content and about["checksum"] == _checksum(tensors)
+        sound = about["content"] == key.content and about["checksum"] == checksum(tensors)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError):
         return None
     return (tensors, about["notes"]) if sound else None
@@ -58,7 +58,7 @@ def load(key: Key) -> tuple[dict[str, Tensor], dict[str, object]] | None:
 
 def save(key: Key, tensors: Mapping[str, Tensor], notes: dict[str, object]) -> str:
     """Write the file whole. Returns what there is to say where that failed, else nothing."""
-    about = {"content": key.content, "checksum": _checksum(tensors), "notes": notes}
+    about = {"content": key.content, "checksum": checksum(tensors), "notes": notes}
     target = _file(key)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -83,7 +83,7 @@ def _stem(key: Key) -> str:
     return f"{readable}-{identity[:12]}-{key.variant}"
 
 
-def _checksum(tensors: Mapping[str, Tensor]) -> str:
+def checksum(tensors: Mapping[str, Tensor]) -> str:
     """Sum of all bytes' 64-bit words: as quick as memory, and any damaged byte changes it."""
     total = 0
     for name in sorted(tensors):

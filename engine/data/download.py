@@ -23,9 +23,10 @@ SECONDS_TO_CONNECT = 5.0
 """For all mirrors of a file together."""
 SECONDS_OF_SILENCE = 20.0
 """After which a transfer that has begun is given up."""
+MOST_BYTES = 1 << 30
+"""After which a server that goes on sending is given up."""
 
 _PIECE = 1 << 18
-_MOST_BYTES = 1 << 30
 
 
 def fetch(urls: Sequence[str], target: Path, md5: str, progress: ProgressCallback | None = None) -> None:
@@ -117,8 +118,8 @@ def _receive(response: HTTPResponse, file: IO[bytes], name: str, md5: str, progr
         file.write(piece)
         digest.update(piece)
         done += len(piece)
-        if done > _MOST_BYTES:
-            raise ValueError(f"sent more than {_MOST_BYTES >> 20:,} MiB")
+        if done > MOST_BYTES:
+            raise ValueError(f"sent more than {MOST_BYTES >> 20:,} MiB")
         if progress:
             progress(f"downloading {name}", done, max(total, done))
     if done < total:

@@ -23,7 +23,7 @@ POLL_SECONDS = 0.25
 """Between two looks for requests."""
 HEARTBEAT_SECONDS = 1.0
 """Longest time without a heartbeat while a run is recorded or polled."""
-_PATIENCE_SECONDS = 1.0
+PATIENCE_SECONDS = 1.0
 """For a store that another process is writing to, in mid-training; what could not be written is kept for the next time."""
 END_SECONDS = 300.0
 """How long a run's end waits for a store that is locked, or on a full disk."""
@@ -49,7 +49,7 @@ class Recorder:
         self._name = run.name
         self._store = store
         self._attempt = run.attempt
-        self._connection = KeptConnection(store.path, _PATIENCE_SECONDS)
+        self._connection = KeptConnection(store.path, PATIENCE_SECONDS)
         self._batch = RowBatch(run_id, run.attempt, run.repeatable)
         self._ended = False
         self._closed = False
@@ -111,7 +111,7 @@ class Recorder:
         while not self._try(deadline=now + patience if patience else None):
             if not patience:
                 # Waiting at every flush would stop the training; this way it goes on for most of the time.
-                self._not_before = time.monotonic() + 2 * _PATIENCE_SECONDS
+                self._not_before = time.monotonic() + 2 * PATIENCE_SECONDS
                 return
             time.sleep(_BETWEEN_TRIES_SECONDS)
         self._batch.clear()

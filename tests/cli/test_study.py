@@ -18,7 +18,7 @@ from convtui.engine.study import own_studies
 from convtui.engine.training import Training
 from tests.cli.conftest import Convtui
 from tests.harness.children import wait_until
-from tests.harness.rows import set_columns
+from tests.harness.rows import execute, set_columns
 
 ROOT = Path(__file__).parents[2]
 
@@ -136,8 +136,7 @@ def test_statistics_that_a_killed_program_did_not_come_to_are_made_up_for(convtu
     convtui("study", "run", study, "--only", "four", "--seeds", "1", "--quiet")
     with Store.open(tmp_path / "store.db") as store:
         values = store.last_metrics(1)
-        with store._writing("forgetting statistics") as session:
-            session.connection().exec_driver_sql("DELETE FROM metric WHERE name LIKE 'statistics%'")
+        execute(store, "DELETE FROM metric WHERE name LIKE 'statistics%'")
     assert convtui("study", "run", study, "--only", "four", "--seeds", "1", "--quiet").code == 0
     with Store.open(tmp_path / "store.db") as store:
         assert store.last_metrics(1) == values

@@ -98,7 +98,7 @@ def add_run(
 
 
 def fill(path: Path) -> Store:
-    """A store of six runs: finished, better, diverged, stopped, failed, running (in this process's hands)."""
+    """A store of six runs: finished, better, diverged, stopped, failed, running (claimed by this process)."""
     store = Store.open(path)
     add_run(store, "baseline", note="for the write-up")
     add_run(store, "bn", accuracy=0.75, preset="lenet5")

@@ -93,17 +93,15 @@ async def test_every_worker_of_a_page_may_fail_and_it_stays_usable(tmp_path: Pat
             await pilot.pause(0.05)
             if len(app.screen_stack) > 1:
                 await pilot.press("escape")
-        app._look_at_store()
         await until(pilot, lambda: not [worker for worker in app.workers if not worker.is_finished])
         assert app.is_running
-        assert not app._leaving
+        assert not app.is_being_left
         failing.clear()
         while len(app.screen_stack) > 1:
             await pilot.press("escape")
         await pilot.press("1")
         with Store.open(tmp_path / "store.db") as store:
             add_run(store, "three")
-        app._look_at_store()
         await until(pilot, lambda: "three" in screen_text(pilot))
     app.session.close()
 
@@ -194,7 +192,7 @@ async def left_by(pilot: Pilot[Any], app: ConvtuiApp, key: str, go_on: threading
     """Asked about a run that is being started, this key is the answer; then the start may go on, and the application ends."""
     await until(pilot, lambda: "is starting" in screen_text(pilot))
     await pilot.press(key)
-    await until(pilot, lambda: app._leaving)
+    await until(pilot, lambda: app.is_being_left)
     go_on.set()
     await until(pilot, lambda: app._exit)
 

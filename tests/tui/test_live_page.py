@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import update
 from sqlmodel import col, select
 from textual.pilot import Pilot
 from textual.widgets import Static
 
 from convtui.engine import device, events
-from convtui.engine.store import Message, Recorder, Request, Store
+from convtui.engine.store import Recorder, Request, Store
 from convtui.engine.store.followed import MANY, MOST, SKETCHED, KeptChanges, KeptSeries
 from convtui.tui.app.app import ConvtuiApp
 from convtui.tui.app.dialogs.questions import PromptDialog
@@ -31,6 +30,7 @@ from convtui.tui.app.page import LEAST
 from convtui.tui.app.widgets.chart import Chart
 from convtui.tui.render.series_lines import Options, XAxis, line_of
 from convtui.tui.session.session import Session
+from tests.harness.rows import execute
 from tests.harness.screen import screen_text, until
 from tests.tui.looks import Look, in_every_look
 from tests.tui.stores import LENET, add_run, fill
@@ -41,7 +41,7 @@ NOW, BASELINE, HOT, LARGE = 6, 1, 3, 5
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    """Six runs; `now` (6) is in this process's hands, so that it counts as running."""
+    """Six runs; `now` (6) is claimed by this process, so that it counts as running."""
     monkeypatch.chdir(tmp_path)
     with fill(Path("store.db")) as store:
         yield store
@@ -640,13 +640,11 @@ def test_it_tells_what_a_run_of_this_machine_makes_of_its_device(store: Store) -
 
 
 def told(store: Store) -> None:
-    with Recorder(store, NOW) as recorder:
-        recorder.record(events.RateChanged(60, 0.5, 5e-5))
-        recorder.record(events.Message(60, "learning rate halved by hand"))
-        recorder.record(events.Message(100, "the loss has not fallen for two epochs", "warning"))
-        recorder._ended = True  # it goes on
-    with store._writing("telling the time") as session:
-        session.execute(update(Message).values(created=1_700_000_000.0))
+    recorder = Recorder(store, NOW)  # never closed: the run goes on
+    recorder.record(events.RateChanged(60, 0.5, 5e-5))
+    recorder.record(events.Message(60, "learning rate halved by hand"))
+    recorder.record(events.Message(100, "the loss has not fallen for two epochs", "warning"))
+    execute(store, "UPDATE message SET created = 1700000000.0")
 
 
 @in_every_look

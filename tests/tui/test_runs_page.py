@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from textual.pilot import Pilot
 from textual.widgets import HelpPanel, Input, OptionList, Static
 
 from convtui.engine import events
+from convtui.engine.errors import DataUnavailable
 from convtui.engine.store import Recorder, Store
 from convtui.tui.app.app import ConvtuiApp
 from convtui.tui.app.dialogs.menu import Menu
@@ -341,7 +343,7 @@ async def choose(pilot: Pilot[Any], name: str) -> None:
 def column(pilot: Pilot[Any], head: str) -> list[str]:
     """What stands under a head, for every run in sight."""
     found = [each for each, _ in table(pilot).columns if each.name == head]
-    return [table(pilot)._text(line, found[0], 12) for line in table(pilot).in_sight] if found else []
+    return [table(pilot).text(line, found[0], 12) for line in table(pilot).in_sight] if found else []
 
 
 @pytest.fixture
@@ -502,19 +504,27 @@ def test_exports(store: Store) -> None:
 
 
 def test_resumes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    resumed: list[int] = []
-    monkeypatch.setattr(Session, "_queue", lambda self, job: resumed.append(job.run))
+    go_on = threading.Event()
+
+    def no_images(*_: object, **__: object) -> None:
+        assert go_on.wait(60)
+        raise DataUnavailable("they are not wanted")
+
+    monkeypatch.setattr("convtui.engine.data.catalog.load", no_images)
 
     async def steps(pilot: Pilot[int]) -> None:
+        assert isinstance(pilot.app, ConvtuiApp)
+        session = pilot.app.session
         await pilot.press("r")
         await until(pilot, lambda: any("already running" in note.message for note in pilot.app._notifications))
         await pilot.press("j", "j", "r")
-        await until(pilot, lambda: resumed == [4])
+        await until(pilot, lambda: session.claimed == [4])
         await pilot.press("G", "r", "ctrl+u", "5", "enter")
         assert "above 10" in words(pilot, "#wrong")
         await pilot.press("0", "enter")
-        await until(pilot, lambda: resumed == [4, 1])
+        await until(pilot, lambda: session.claimed == [4, 1])
         assert store.run(1).settings.training.epochs == 50
+        go_on.set()
 
     used(steps)
 

@@ -189,7 +189,7 @@ def test_the_application_is_left_also_where_nothing_can_be_handed_on(tmp_path: P
 
     async def use() -> None:
         async with app.run_test(), asyncio.timeout(20):
-            app._close(hand_on=True)
+            app.leave(hand_on=True)
             while app.return_code is None:
                 await asyncio.sleep(0.02)
 

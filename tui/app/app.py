@@ -68,7 +68,8 @@ class ConvtuiApp(App[int]):
         self._version = -1
         self._count = Latest(self, self._counted, self._show_count)
         self._permanent = Permanent()
-        self._leaving = False
+        self.is_being_left = False
+        """Whether what is in training is being saved or handed on; nothing stops the end any more."""
         self._failed: str | None = None
         self._reported: set[str] = set()
         """Errors that were told already: a page that fails at every look says so once."""
@@ -115,7 +116,7 @@ class ConvtuiApp(App[int]):
 
     async def _prepare(self) -> None:
         """What the first switch to another page would wait for: modules, and the widgets and styles of the first charts."""
-        if self._leaving:
+        if self.is_being_left:
             return
         live = next(entry for entry in PAGES if entry.name == "live")
         # As the first switch to the page does it; Textual has no public word for doing it ahead.
@@ -131,7 +132,7 @@ class ConvtuiApp(App[int]):
         if not self.is_headless:  # tests make hundreds of applications in a process, and none of them is to stay
             self._permanent.look()
         if self._has_terminal and not os.isatty(0):
-            self._close(hand_on=True, code=128 + signal.SIGHUP)  # it vanished without a word, as under nohup
+            self.leave(hand_on=True, code=128 + signal.SIGHUP)  # it vanished without a word, as under nohup
             return
         while self.session.notices:
             told = self.session.notices.popleft()
@@ -208,21 +209,21 @@ class ConvtuiApp(App[int]):
     def action_leave(self) -> None:
         """Leave; ask first where a training would end."""
         if not self.session.is_open or not (self.session.claimed or self.session.starting):
-            self._close(hand_on=False)
+            self.leave(hand_on=False)
             return
         from convtui.tui.app.dialogs.leave import Leaving
 
         def answered(answer: str | None) -> None:
             if answer in ("hand on", "stop"):
-                self._close(hand_on=answer == "hand on")
+                self.leave(hand_on=answer == "hand on")
 
         self.push_screen(Leaving(self.session.claimed, self.session.starting), answered)
 
-    def _close(self, *, hand_on: bool, code: int = 0) -> None:
+    def leave(self, *, hand_on: bool, code: int = 0) -> None:
         """Save or hand on what is in training, then leave; once."""
-        if self._leaving:
+        if self.is_being_left:
             return
-        self._leaving = True
+        self.is_being_left = True
 
         def work() -> None:
             try:
@@ -254,7 +255,7 @@ class ConvtuiApp(App[int]):
             self._report(f"{type(error.error).__name__}: {clean(error.error)}", error.error)
         else:
             self._failed = _unforeseen(error)
-            self._close(hand_on=True, code=1)
+            self.leave(hand_on=True, code=1)
 
     def _report(self, what: str, error: BaseException | None = None) -> None:
         """Tell of an error, once: the next look at the store may meet it again."""
@@ -273,7 +274,7 @@ class ConvtuiApp(App[int]):
             number = getattr(signal, name, None)
             if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
                 with contextlib.suppress(NotImplementedError):  # there are no such handlers on Windows
-                    loop.add_signal_handler(number, partial(self._close, hand_on=hand_on, code=128 + number))
+                    loop.add_signal_handler(number, partial(self.leave, hand_on=hand_on, code=128 + number))
 
 
 def _import_ahead() -> None:

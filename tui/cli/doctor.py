@@ -98,7 +98,7 @@ def _store(path: Path) -> Iterator[Finding]:
     if not os.access(folder, os.W_OK):
         yield Finding("store", "broken", f"{path}: {folder} cannot be written to", "--store or CONVTUI_STORE names another place")
         return
-    kind, free = _file_system(folder), shutil.disk_usage(folder).free
+    kind, free = file_system(folder), shutil.disk_usage(folder).free
     if kind.lower() in NETWORK_FILE_SYSTEMS:
         yield Finding(
             "store", "broken", f"{path} lies on {kind}, where SQLite's log is unsafe", "--store or CONVTUI_STORE on a local disk"
@@ -124,7 +124,8 @@ def _store(path: Path) -> Iterator[Finding]:
             yield Finding("runs", "broken", str(error))
 
 
-def _file_system(folder: Path) -> str:
+def file_system(folder: Path) -> str:
+    """The type of the file system that `folder` is on, as the kernel names it."""
     import psutil
 
     mounts = {Path(part.mountpoint): part.fstype for part in psutil.disk_partitions(all=True)}

@@ -143,7 +143,7 @@ def rewritten(path: Path, **changed: torch.Tensor) -> None:
     with safe_open(path, "pt") as file:
         about = json.loads(file.metadata()["about"])
         tensors = {name: file.get_tensor(name).clone() for name in file.keys()} | changed  # noqa: SIM118
-    about["checksum"] = cache._checksum(tensors)
+    about["checksum"] = cache.checksum(tensors)
     save_file(tensors, path, metadata={"about": json.dumps(about)})
 
 

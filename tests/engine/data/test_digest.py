@@ -35,7 +35,7 @@ def test_a_digest_depends_on_images_labels_names_and_order() -> None:
 
 def test_a_digest_is_the_same_in_every_process_and_layout(monkeypatch: pytest.MonkeyPatch) -> None:
     """Worked out as it is defined, over pieces of 16 bytes; stores keep it for years."""
-    monkeypatch.setattr(digests, "_PIECE", 16)
+    monkeypatch.setattr(digests, "PIECE", 16)
     whole = hashlib.sha256(json.dumps([["cat", "dog"], [3, 3, 4, 4]]).encode())
     whole.update(LABELS.numpy().tobytes())
     content = IMAGES.numpy().tobytes()

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from queue import Empty, SimpleQueue
+from urllib.request import OpenerDirector
 
 import pytest
 
@@ -105,11 +107,11 @@ def test_only_web_addresses_are_opened(url: str, tmp_path: Path) -> None:
 def test_https_mirrors_come_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     asked: list[str] = []
 
-    def refuse(url: str, seconds: float) -> None:
+    def refuse(_opener: OpenerDirector, url: str, **_: object) -> None:
         asked.append(url)
         raise OSError("no")
 
-    monkeypatch.setattr(download, "_connected", refuse)
+    monkeypatch.setattr(OpenerDirector, "open", refuse)
     with pytest.raises(DataUnavailable):
         fetch(["http://a/f", "https://b/f", "http://c/f"], tmp_path / "f", MD5)
     assert asked == ["https://b/f", "http://a/f", "http://c/f"]
@@ -129,20 +131,26 @@ def test_all_mirrors_together_get_the_time_to_connect(monkeypatch: pytest.Monkey
     clock = [0.0]
     given: list[float] = []
 
-    def silent(url: str, seconds: float) -> None:
-        given.append(seconds)
-        clock[0] += seconds
-        raise TimeoutError("silent")
+    class Silent(SimpleQueue[object]):
+        """Where no answer comes in."""
 
-    monkeypatch.setattr(download, "_connected", silent)
+        def get(self, block: bool = True, timeout: float | None = None) -> object:
+            assert timeout is not None
+            given.append(timeout)
+            clock[0] += timeout
+            raise Empty
+
+    monkeypatch.setattr(OpenerDirector, "open", lambda *_, **__: None)
+    monkeypatch.setattr(download, "SimpleQueue", Silent)
     monkeypatch.setattr(download.time, "monotonic", lambda: clock[0])
     with pytest.raises(DataUnavailable):
         fetch(["https://a/f", "https://b/f", "https://c/f"], tmp_path / "f", MD5)
-    assert sum(given) <= download.SECONDS_TO_CONNECT + 0.01
+    assert sum(given) == pytest.approx(download.SECONDS_TO_CONNECT)
+    assert len(given) == 3
 
 
 def test_a_server_that_never_ends_is_cut_off(server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(download, "_MOST_BYTES", 300_000)
+    monkeypatch.setattr(download, "MOST_BYTES", 300_000)
     with pytest.raises(DataUnavailable, match="sent more than"):
         fetch([server + "/unannounced"], tmp_path / "f", MD5)
     assert not list(tmp_path.iterdir())

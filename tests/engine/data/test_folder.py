@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -254,7 +255,7 @@ def test_two_classes_that_would_be_written_alike_are_refused(tmp_path: Path) -> 
 
 def test_more_images_than_memory_holds_are_refused_before_any_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = tree(tmp_path / "set", {"a": 3, "b": 3})
-    monkeypatch.setattr(folder, "_bytes_of_memory", lambda: 1000)
+    monkeypatch.setattr(os, "sysconf", {"SC_PHYS_PAGES": 1, "SC_PAGE_SIZE": 1000}.__getitem__)
     monkeypatch.setattr(folder, "decode", lambda *_: pytest.fail("an image was decoded"))
     with pytest.raises(DataError, match="set a smaller data"):
         folder.read(root, 8)

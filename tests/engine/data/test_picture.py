@@ -7,9 +7,8 @@ import logging
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
-from convtui.engine.data import picture
 from convtui.engine.data.picture import UnreadableImage, decode, decode_alone
 from tests.engine.data.making import encoded, giant, plain
 
@@ -100,7 +99,7 @@ def test_what_cannot_be_used_is_refused_with_its_reason(content: bytes, reason: 
 
 @pytest.mark.parametrize("side", [8_000, 12_000, 60_000])
 def test_a_huge_image_is_refused_by_its_header_alone(side: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(picture, "_in_eight_bits", lambda _: pytest.fail("it was decoded"))
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda _: pytest.fail("it was decoded"))
     # Pillow warns of more than 89 million pixels; a warning is an error in these tests.
     with pytest.raises(UnreadableImage, match="huge"):
         decode(giant(side), 8)

@@ -26,6 +26,7 @@ from convtui.engine.events import (
 )
 from convtui.engine.store import Recorder, Store, drive
 from convtui.engine.store import recorder as recorder_module
+from convtui.engine.store.sqlite import KeptConnection
 
 
 @pytest.fixture
@@ -177,11 +178,12 @@ def test_a_recorder_whose_run_was_taken_over_writes_nothing_more(store: Store, h
 
 
 @pytest.fixture
-def saving(store: Store, hands):
+def saving(store: Store, hands, monkeypatch: pytest.MonkeyPatch):
     """(store, run_id, save(kind, step)): save writes a file and records it, as a training does."""
     run_id = hands.claimed(store).id
     folder = store.folder(run_id)
     folder.mkdir(parents=True)
+    monkeypatch.setattr(recorder_module, "PATIENCE_SECONDS", 0.01)
     with Recorder(store, run_id) as recorder:
         recorder.record(hands.started())
 
@@ -245,8 +247,7 @@ def test_a_file_that_cannot_be_deleted_is_tried_again(saving, monkeypatch: pytes
 
 
 def test_clearing_away_waits_for_the_next_checkpoint_when_another_process_writes(saving, monkeypatch: pytest.MonkeyPatch) -> None:
-    store, run_id, save, recorder = saving
-    recorder._connection.read("PRAGMA busy_timeout = 10", ())
+    store, run_id, save, _ = saving
     save("checkpoint", 100)
     save("checkpoint", 200)
     with closing(sqlite3.connect(store.path, isolation_level=None)) as writer, monkeypatch.context() as patch:
@@ -305,7 +306,7 @@ def test_polling_beats_the_heart(store: Store, hands, clock: Clock) -> None:
 
 
 def test_a_store_that_another_process_writes_to_delays_but_loses_nothing(store: Store, hands, clock: Clock, monkeypatch) -> None:
-    monkeypatch.setattr(recorder_module, "_PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(recorder_module, "PATIENCE_SECONDS", 0.01)
     run_id = hands.claimed(store).id
     with closing(sqlite3.connect(store.path, isolation_level=None)) as writer, Recorder(store, run_id) as recorder:
         recorder.record(hands.started())
@@ -328,7 +329,7 @@ def test_a_store_that_another_process_writes_to_delays_but_loses_nothing(store: 
 def test_an_ending_waits_for_the_store_and_is_an_error_when_that_takes_too_long(
     store: Store, hands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recorder_module, "_PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(recorder_module, "PATIENCE_SECONDS", 0.01)
     monkeypatch.setattr(recorder_module, "END_SECONDS", 0.3)
     run_id = hands.claimed(store).id
     with closing(sqlite3.connect(store.path, isolation_level=None)) as writer, Recorder(store, run_id) as recorder:
@@ -360,7 +361,7 @@ class Ends:
 def test_a_store_that_is_locked_is_told_of_before_the_steps_and_waited_for_at_the_end(
     store: Store, hands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recorder_module, "_PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(recorder_module, "PATIENCE_SECONDS", 0.01)
     monkeypatch.setattr(recorder_module, "END_SECONDS", 2.0)  # without the warning nobody lets go of the lock
     run_id = hands.claimed(store).id
     said = []
@@ -384,11 +385,16 @@ def test_a_full_disk_delays_but_loses_nothing_and_only_so_much_is_held_back(
     store: Store, hands, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_id = hands.claimed(store).id
+    connections: list[KeptConnection] = []
+    monkeypatch.setattr(
+        recorder_module, "KeptConnection", lambda *about: connections.append(KeptConnection(*about)) or connections[-1]
+    )
     recorder = Recorder(store, run_id)
     recorder.record(hands.started())
     recorder.record(hands.progress(1, (3.0, 2.0)))
-    pages = recorder._connection.read("PRAGMA page_count", ())[0][0]
-    recorder._connection.read(f"PRAGMA max_page_count = {pages}", ())
+    (connection,) = connections
+    pages = connection.read("PRAGMA page_count", ())[0][0]
+    connection.read(f"PRAGMA max_page_count = {pages}", ())
     recorder.record(hands.progress(3, tuple(float(step) for step in range(5000))))
     assert "the disk is full" in recorder.held_back()
     assert "\n" not in recorder.held_back()
@@ -398,7 +404,7 @@ def test_a_full_disk_delays_but_loses_nothing_and_only_so_much_is_held_back(
     monkeypatch.setattr(recorder_module, "MOST_HELD", 5000)
     with pytest.raises(StoreError, match="disk is full"):
         recorder.flush()
-    recorder._connection.read(f"PRAGMA max_page_count = {pages + 1000}", ())
+    connection.read(f"PRAGMA max_page_count = {pages + 1000}", ())
     recorder.close()
     assert not recorder.held_back()
     assert len(store.series(run_id, "batch_loss").steps) == 5002, "nothing was lost: there is room again"

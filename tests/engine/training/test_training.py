@@ -22,6 +22,7 @@ from convtui.engine.events import Event
 from convtui.engine.models import build, eval_mode
 from convtui.engine.spec import RunSpec, changed, make
 from convtui.engine.training import Training, training
+from convtui.engine.training.evaluation import Score
 from convtui.engine.training.step import Step
 from tests.conftest import toy_dataset
 from tests.engine.training.pulling import losses, pull, weights
@@ -343,13 +344,12 @@ def test_a_batch_larger_than_the_set_is_said_when_the_run_begins() -> None:
 
 def scripted(monkeypatch: pytest.MonkeyPatch, validation: list[float], test: list[float]) -> None:
     """Evaluations that find these losses, epoch by epoch."""
-    told = {"validation": iter(validation), "test": iter(test)}
+    told = {40: iter(validation), 60: iter(test)}  # by the number of images, as in toy_dataset(validation=40)
 
-    def evaluate(self: Training, name: str, split: object, values: dict[str, float], *_measures: object) -> Iterator[Event]:
-        values[f"{name}_loss"], values[f"{name}_accuracy"] = next(told[name]), 0.5
-        yield from ()
+    def evaluate(_net: object, split: Split, *_: object) -> Iterator[Score]:
+        yield Score(next(told[len(split)]), 0.5, len(split))
 
-    monkeypatch.setattr(Training, "_evaluate", evaluate)
+    monkeypatch.setattr(training, "evaluate", evaluate)
 
 
 def test_early_stopping_waits_for_the_validation_loss_and_never_looks_at_the_test_loss(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -172,12 +172,13 @@ class RunTable(CursorTable):
     def row(self, place: int) -> Strip:
         line, here = self.lines[place], place == self.cursor
         mark = self.get_component_rich_style("cursor-table--mark", partial=True)
-        texts = [self._text(line, column, width) for column, width in self.columns]
+        texts = [self.text(line, column, width) for column, width in self.columns]
         styles = [self._style(line, column.name, text) for (column, _), text in zip(self.columns, texts, strict=True)]
         margin = [Segment("▌" if here else " ", mark), Segment("✓ " if line.id in self.marked else "  ", mark)]
         return Strip([*margin, *self._cells(texts, styles)])
 
-    def _text(self, line: RunRow, column: Column, width: int) -> str:
+    def text(self, line: RunRow, column: Column, width: int) -> str:
+        """What stands in a run's cell; `width` is for the curve."""
         if column.text is not None:
             return column.text(line)
         if column.name == "curve":
