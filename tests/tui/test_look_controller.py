@@ -92,7 +92,7 @@ def test_following_leads_back_to_where_it_began_with_its_cursor(look: Look) -> N
     look.follow(Target(), 0)
     assert look.refused == 2 * ["this leads no further"]
     look.back()
-    assert (look.newest, look.cursor, look.way) == (Query(2, view="filters"), 7, [])
+    assert (look.newest, look.next_cursor, look.history) == (Query(2, view="filters"), 7, [])
     count = len(look.asked)
     look.back()
     assert len(look.asked) == count
@@ -105,7 +105,7 @@ def test_a_view_is_asked_as_it_was_last_for_the_layer_that_is_looked_at_now(look
     look.answered()
     look.choose_layer("output", 4)
     assert dict(look.newest.options) == {"before": "true", "layer": "output"}, "the map was one of conv1"
-    assert look.cursor == 4
+    assert look.next_cursor == 4
     look.answered()
     look.choose_view("saliency")
     assert dict(look.newest.options) == {"layer": "output"}
@@ -118,7 +118,7 @@ def test_a_view_is_asked_as_it_was_last_for_the_layer_that_is_looked_at_now(look
 
 def test_epochs_are_those_that_were_kept(look: Look) -> None:
     look.choose_epoch(-1, 2)
-    assert (look.newest.epoch, look.cursor) == ("1", 2)
+    assert (look.newest.epoch, look.next_cursor) == ("1", 2)
     look.answered()
     look.choose_epoch(-1, 0)
     assert look.refused == ["no earlier weights: of run 2 those of epoch 1, 3 are kept"]
@@ -134,8 +134,8 @@ def test_an_image_is_followed_with_the_split_that_it_is_of(look: Look) -> None:
     look.answered()
     look.change(0, split="train")
     look.answered()
-    assert look.other_images()
-    assert not look.other_images()
+    assert look.switch_images()
+    assert not look.switch_images()
     look.choose_view("filters")
     look.answered()
     look.open_image(4, 0)
@@ -144,13 +144,13 @@ def test_an_image_is_followed_with_the_split_that_it_is_of(look: Look) -> None:
 
 def test_thumbnails_of_other_weights_are_not_shown(look: Look) -> None:
     assert look.request(0, 32) is None, "no images are shown yet"
-    assert look.other_images()
+    assert look.switch_images()
     first = look.request(0, 32)
     assert first is not None
     assert look.hear(NoThumbnails(first, "gone"))
     look.choose_epoch(-1, 0)
     look.answered()
-    assert look.other_images()
+    assert look.switch_images()
     assert not look.hear(NoThumbnails(first, "gone"))
 
 
@@ -158,9 +158,9 @@ def test_thumbnails_are_out_of_date_once_the_net_is_seen_at_a_later_step(look: L
     look.ask_again(0, fresh=True)
     assert look.asked[-1][1]
     look.answered(step=10, in_training=True)
-    assert look.other_images()
-    assert look.images_outdated()
-    assert not look.images_outdated()
+    assert look.switch_images()
+    assert look.renew_images()
+    assert not look.renew_images()
     request = look.request(0, 32)
     assert request is not None
     assert request.since == 10

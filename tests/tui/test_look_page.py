@@ -290,7 +290,7 @@ async def test_enter_follows_and_backspace_returns(stored: Path, subject: Subjec
         await settled(pilot, view="activations", image=str(first.image))
         await pilot.press("backspace", "backspace", "backspace")
         app = await settled(pilot, view="filters")
-        assert (app.picture.cursor, app.controller.way) == (1, [])
+        assert (app.picture.cursor, app.controller.history) == (1, [])
         await pilot.press("backspace")
         app = await settled(pilot, view="filters")
 

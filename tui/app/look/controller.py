@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from convtui.engine.errors import ConvtuiError
+from convtui.engine.figures.figure import Target
 from convtui.tui.session.inspector import (
     Answer,
     NetInfo,
@@ -21,7 +22,6 @@ from convtui.tui.session.inspector import (
 )
 
 if TYPE_CHECKING:
-    from convtui.engine.figures.figure import Target
     from convtui.tui.session.session import Session
 
 CARRIED = ("layer", "split", "image")
@@ -29,7 +29,7 @@ CARRIED = ("layer", "split", "image")
 
 
 class LookController:
-    """Asks about one run, and knows what the answers say. `cursor` is always the picture's."""
+    """Asks about one run, and knows what the answers say. Methods are given where the picture's `cursor` is."""
 
     def __init__(self, session: Session, ask: Callable[[Query, bool], object], refuse: Callable[[str], object]) -> None:
         """`ask` is called with each new query and whether earlier answers are out of date; `refuse` with why nothing is asked."""
@@ -43,9 +43,9 @@ class LookController:
         """The newest, while the same run is looked at."""
         self.is_waiting = False
         """Whether there is no answer yet, nor a refusal."""
-        self.way: list[tuple[Query, int]] = []
+        self.history: list[tuple[Query, int]] = []
         """The looks that were left by following something in them, each with its cursor."""
-        self.cursor = 0
+        self.next_cursor = 0
         """Where the cursor goes once the answer is there."""
         self.newer = ""
         """What newer weights there are, in words."""
@@ -63,7 +63,7 @@ class LookController:
 
     def ask(self, query: Query, *, cursor: int = 0, fresh: bool = False) -> None:
         """Ask this instead of whatever was asked before; `fresh`: what was answered about this run is out of date."""
-        self.query, self.cursor, self.is_waiting = query, cursor, True
+        self.query, self.next_cursor, self.is_waiting = query, cursor, True
         if query.view:
             self._remembered[query.view] = query
         self._ask(query, fresh)
@@ -74,7 +74,7 @@ class LookController:
         if self.query is None or run_id not in (None, self._run_id):
             view = self.query.view if self.query is not None else ""
             self._run_id, self.info, self.answer = run_id, None, None
-            self.way.clear()
+            self.history.clear()
             self._remembered.clear()
             self.ask(Query(run_id, view=view))
             return "opening the newest run with weights" if run_id is None else f"opening run {run_id}"
@@ -151,8 +151,6 @@ class LookController:
 
     def open_image(self, number: int, cursor: int) -> None:
         """What a view shows of an image of the split, where the view that is looked through is not about one image."""
-        from convtui.engine.figures.figure import Target
-
         if self.query is not None:
             split = None if self.split == "test" else self.split
             self._follow(replace(self.query, options=self.query.having(split=split)), Target(image=number), cursor)
@@ -168,13 +166,13 @@ class LookController:
         if there is None:
             self._refuse("this leads no further")
         else:
-            self.way.append((self.query, cursor))
+            self.history.append((self.query, cursor))
             self.ask(there)
 
     def back(self) -> None:
         """To where something was followed from."""
-        if self.way:
-            query, cursor = self.way.pop()
+        if self.history:
+            query, cursor = self.history.pop()
             self.ask(query, cursor=cursor)
 
     def has(self, option: str) -> bool:
@@ -205,8 +203,8 @@ class LookController:
 
     # ------------------------------------------------------------------------------------------------ images of a split
 
-    def other_images(self) -> bool:
-        """Whether the images below the picture are to be of other weights, or of another split, than when this was last asked."""
+    def switch_images(self) -> bool:
+        """Turn to the images of the split and weights that are looked at. False where they are below the picture already."""
         if self.info is None or self.query is None:
             return False
         if self.has("split"):
@@ -217,8 +215,8 @@ class LookController:
         self._since = self._request = None
         return True
 
-    def images_outdated(self) -> bool:
-        """Whether the net has been trained on since what is said of the images below the picture."""
+    def renew_images(self) -> bool:
+        """Turn to what the net makes of the images by now. False where it was not trained on since it was asked."""
         step = self.answer.step if self.answer is not None else None
         if step is None or step <= (self._since or 0):
             return False

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -12,15 +14,14 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from convtui.engine.figures.colour import coloured
+from convtui.tui.render.rows import colours_of, segments, shortened
 from convtui.tui.render.text import clean
+from convtui.tui.render.thumbnails import LINES, WORDS, Thumbnail, fitting, slot, thumbnail_rows
+from convtui.tui.session.inspector import Thumbnails
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from convtui.engine.lens.subject import Prediction
-    from convtui.tui.render.thumbnails import Thumbnail
-    from convtui.tui.session.inspector import Thumbnails
 
 CHUNK = 32
 """Images that are asked for at once."""
@@ -100,8 +101,6 @@ class ImageStrip(Widget, can_focus=True):
 
     def show(self, images: Thumbnails, weights: str) -> None:
         """Know these too; `weights` says whose word it is."""
-        from convtui.engine.figures.colour import coloured
-
         if self._outdated:
             self._known.clear()
         self._reason, self._asked, self._weights, self._outdated = "", None, weights, False
@@ -132,16 +131,12 @@ class ImageStrip(Widget, can_focus=True):
     @property
     def shown(self) -> range:
         """The numbers of the images that there is room for."""
-        from convtui.tui.render.thumbnails import fitting
-
         count = fitting(self.size.width - 2 * MARGIN, self.side)
         first = self.cursor // count * count
         return range(first, first + count if self._total is None else min(first + count, self._total))
 
     def fit_to(self, rows: int) -> None:
         """Be as high as a terminal of so many rows allows."""
-        from convtui.tui.render.thumbnails import LINES
-
         self.side = LARGE if rows >= HIGH else SMALL
         self.styles.height = 1 + self.side // 2 + LINES
         self._redraw()
@@ -172,9 +167,6 @@ class ImageStrip(Widget, can_focus=True):
         return strip.crop_extend(0, self.size.width, self.rich_style).apply_style(self.rich_style)
 
     def _drawn(self) -> list[Strip]:
-        from convtui.tui.render.rows import colours_of, segments
-        from convtui.tui.render.thumbnails import slot, thumbnail_rows
-
         width = self.size.width - 2 * MARGIN
         if width <= 0:
             return []
@@ -200,8 +192,6 @@ class ImageStrip(Widget, can_focus=True):
         ]
 
     def _thumbnail(self, number: int) -> Thumbnail:
-        from convtui.tui.render.thumbnails import WORDS, Thumbnail
-
         if number not in self._known:
             return Thumbnail(None, [(f"#{number}", Style()), ("…", Style())])
         picture, told = self._known[number]
@@ -213,8 +203,6 @@ class ImageStrip(Widget, can_focus=True):
         share = told.score(told.predicted)
         if told.label == told.predicted:
             return Thumbnail(picture, [first, (f"✓ {share}", self._styled("right"))])
-        from convtui.tui.render.rows import shortened
-
         mark, kind = ("✗", "wrong") if told.is_wrong else ("?", "heading")
         name = shortened(clean(self._named[told.predicted]), max(self.side, WORDS) - len(share) - 5)
         return Thumbnail(picture, [first, (f"{mark} {name} ({share})", self._styled(kind))])
@@ -253,8 +241,6 @@ class ImageStrip(Widget, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         """The image that is clicked on."""
-        from convtui.tui.render.thumbnails import slot
-
         number = self.shown.start + (event.x - MARGIN) // slot(self.side)
         if event.x >= MARGIN and event.y > 0 and number in self.shown and number in self._known:
             self.put(number, self.chosen)

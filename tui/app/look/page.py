@@ -93,7 +93,7 @@ class LookPage(Page):
     def on_screen_resume(self) -> None:
         """What was dropped is wanted again."""
         if self.controller.is_waiting:
-            self.controller.ask_again(self.controller.cursor)
+            self.controller.ask_again(self.controller.next_cursor)
         self.panes.strip.ask_again()
 
     def _ask(self, query: Query, fresh: bool) -> None:
@@ -131,7 +131,7 @@ class LookPage(Page):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """There is a way back only where something was followed."""
-        return bool(self.controller.way) if action == "back" else super().check_action(action, parameters)
+        return bool(self.controller.history) if action == "back" else super().check_action(action, parameters)
 
     def action_view(self, by: int) -> None:
         self.panes.view_bar.action_step(by)
@@ -193,10 +193,10 @@ class LookPage(Page):
 
     def _show(self, answer: Answer) -> None:
         strip = self.panes.strip
-        self.panes.picture.show(answer.results, self.controller.cursor, answer.of)
+        self.panes.picture.show(answer.results, self.controller.next_cursor, answer.of)
         image = image_of(answer.results)
         strip.put(strip.cursor if image is None or image == strip.chosen else image, image)
-        if self.controller.images_outdated():
+        if self.controller.renew_images():
             strip.renew()
         self._show_controls()
 
@@ -206,14 +206,14 @@ class LookPage(Page):
         if info is not None and query is not None:
             step = answer.step if answer is not None else None
             self.panes.show(info, query, heading(info, query, step, self.controller.newer))
-            if self.controller.other_images():
+            if self.controller.switch_images():
                 self.panes.strip.begin(f"{self.controller.split} images")
 
     def _tell_way(self, doing: str = "") -> None:
         """What is being done, or how one came here."""
         self.query_one("#way").set_class(bool(doing), "busy")
         if self.controller.query is not None:
-            looks = [*(query for query, _ in self.controller.way), self.controller.query]
+            looks = [*(query for query, _ in self.controller.history), self.controller.query]
             self.panes.say("way", f"{doing} …" if doing else way(looks, self.size.width - 2))
 
     @on(SheetView.Moved)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
+import numpy as np
 from rich.segment import Segment
 from textual import events
 from textual.binding import Binding, BindingType
@@ -14,14 +15,10 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from convtui.engine.figures.figure import Cell, Curves, Result, Sheet, Table, Target
+from convtui.tui.render.items import Drawing, Item, drawn, nearest
+from convtui.tui.render.rows import Colours, colours_of, segments, wrapped
 from convtui.tui.render.text import clean, compact, percent
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from convtui.engine.figures.figure import Cell, Result, Table, Target
-    from convtui.tui.render.items import Drawing, Item
-    from convtui.tui.render.rows import Colours
 
 MARGIN = 1
 """Columns beside the drawing, where the cursor's left and right ends have room."""
@@ -106,8 +103,6 @@ class SheetView(ScrollView, can_focus=True):
     @property
     def target(self) -> Target | None:
         """Where what the cursor is on leads to."""
-        from convtui.engine.figures.figure import Sheet, Table
-
         if self.item is None:
             return None
         result = self.results[self.item.result]
@@ -120,8 +115,6 @@ class SheetView(ScrollView, can_focus=True):
     @property
     def told(self) -> str:
         """What the cursor is on: its caption, and its numbers."""
-        from convtui.engine.figures.figure import Curves, Sheet
-
         if self.item is None:
             return ""
         result = self.results[self.item.result]
@@ -136,9 +129,6 @@ class SheetView(ScrollView, can_focus=True):
         return ", ".join(clean(f"{name} {_cell(value, name in result.shares)}") for name, value in cells)
 
     def _draw(self) -> None:
-        from convtui.tui.render.items import Drawing, drawn
-        from convtui.tui.render.rows import colours_of, wrapped
-
         size = self.scrollable_content_region.size
         self._drawn_for = (size.width, size.height)
         self._strips.clear()
@@ -177,8 +167,6 @@ class SheetView(ScrollView, can_focus=True):
         return strip.crop_extend(0, width, self.rich_style).apply_style(self.rich_style)
 
     def _strip(self, number: int) -> Strip:
-        from convtui.tui.render.rows import segments
-
         if number not in self._strips:
             assert self._drawing is not None
             line = [Segment(" " * MARGIN), *segments(self._drawing.rows[number], self.colours)]
@@ -190,8 +178,6 @@ class SheetView(ScrollView, can_focus=True):
         return self._strips[number]
 
     def _marked(self, strip: Strip, item: Item, width: int) -> Strip:
-        from convtui.engine.figures.figure import Sheet
-
         if item.column is not None:
             cell = self.get_component_rich_style("sheet-view--cell", partial=True)
             left, right = item.left + MARGIN, item.left + MARGIN + item.width
@@ -227,8 +213,6 @@ class SheetView(ScrollView, can_focus=True):
         if here is None:
             self.scroll_relative(y=down, animate=False)
             return
-        from convtui.tui.render.items import nearest
-
         found = nearest(self.items, here, across, down)
         if found is None and across:
             found = self.cursor + across if 0 <= self.cursor + across < len(self.items) else None
@@ -270,8 +254,6 @@ class SheetView(ScrollView, can_focus=True):
 
 def _numbers(pixels: np.ndarray) -> str:
     """Least, greatest and mean of a tile."""
-    import numpy as np
-
     finite = pixels[np.isfinite(pixels)]
     if not finite.size:
         return "nothing to show"

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
+from convtui.engine.figures.figure import Result, Sheet, Table
 from convtui.tui.render.text import clean
 from convtui.tui.session.inspector import NetInfo, Query
-
-if TYPE_CHECKING:
-    from convtui.engine.figures.figure import Result
 
 
 def heading(info: NetInfo, query: Query, step: int | None, newer: str) -> str:
@@ -50,8 +47,6 @@ def way(looks: Sequence[Query], width: int) -> str:
 
 def image_of(results: Iterable[Result]) -> int | None:
     """The number of the image that all of this is about; None where it is about several or none."""
-    from convtui.engine.figures.figure import Sheet, Table
-
     targets = [tile.target for result in results if isinstance(result, Sheet) for tile in result.tiles]
     targets += [target for result in results if isinstance(result, Table) for target in result.targets]
     numbers = {target.image for target in targets if target is not None}

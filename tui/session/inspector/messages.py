@@ -24,7 +24,7 @@ class Query:
     epoch: str = "last"
     """A number, `best` or `last`; the last weights of a run in training here are those it has now."""
     view: str = ""
-    """Empty: the first that serves, `FIRST` before others."""
+    """Empty: `filters` where it applies, else the first one that does."""
     options: Options = ()
 
     def meets(self, answered: Query) -> bool:
@@ -107,7 +107,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer."""
+    """What a view shows of a net."""
 
     query: Query
     results: Sequence[Result]

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 PROGRESS_SECONDS = 0.1
 """Between two words of how far a look is."""
 FIRST = "filters"
-"""The view that is looked through first."""
+"""The view of a query that names none, where it applies."""
 
 
 class Inspector:
