@@ -74,10 +74,10 @@ def test_every_view_is_drawn_in_a_pipe(trained: Convtui, view: str) -> None:
         (("filter", "last"), "there is no view 'filter' (did you mean filters?)"),
         (("filters", "9"), "no run"),
         (("filters", "last", "--layer", "conv2"), "no layer 'conv2' (did you mean conv1?)"),
-        (("filters", "last", "--image", "3"), "--image means nothing to the view filters"),
+        (("filters", "last", "--image", "3"), "the view filters has no option --image"),
         (("filters", "last", "--map", "x"), "map = x is not a whole number"),
         (("deconvnet", "last", "--opt", "count"), "--opt count: write NAME=VALUE"),
-        (("deconvnet", "last", "--map", "1", "--opt", "map=2"), "--map 1 and --opt map=2 say two things"),
+        (("deconvnet", "last", "--map", "1", "--opt", "map=2"), "--map 1 and --opt map=2 contradict each other"),
         (("deconvnet", "last", "--opt", "cuont=3"), "no option 'cuont' (did you mean count?)"),
         (("deconvnet", "last", "--epoch", "7"), "--epoch 7: run 1 keeps weights of epoch"),
         (("activations", "last", "--image", "nowhere.png"), "image nowhere.png is neither a file"),
@@ -182,4 +182,4 @@ def test_predict_says_that_a_net_has_nothing_to_say(trained: Convtui, tmp_path: 
     Image.new("RGB", (8, 8), (90, 90, 90)).save(tmp_path / "grey.png")
     silent = trained("predict", "last", "grey.png", *form)
     assert (silent.code, silent.out) == (2, "")
-    assert "output for grey.png is not a number" in silent.err
+    assert "output for grey.png is NaN" in silent.err

@@ -181,7 +181,7 @@ def test_a_budget_in_images_takes_the_place_of_another_and_can_be_made_larger(co
     settings = convtui("runs", "show", "last", "--json").lines[0]["spec"]["training"]
     assert (settings["images"], settings["steps"]) == (70, None)
     refused = convtui("resume", "last", "--images", "96")
-    assert (refused.code, "has done 3 steps already" in refused.err) == (2, True)
+    assert (refused.code, "has already done 3 steps" in refused.err) == (2, True)
     assert convtui("resume", "last", "--images", "100", "--json").lines[-1]["step"] == 4
     assert convtui("resume", "last", "--steps", "6", "--json").lines[-1]["step"] == 6
     both = convtui("run", *SMALL, "--steps", "5", "--images", "100")

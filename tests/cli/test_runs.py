@@ -62,7 +62,7 @@ def test_measures_are_columns(store: Store, convtui: Convtui) -> None:
     assert "measures" not in convtui("runs", "list", "--json").lines[0]
     refused = convtui("runs", "list", "--column", "conv_delta")
     assert refused.code == 2
-    assert "--column conv_delta: none of these runs has measured it; there are" in refused.err
+    assert "--column conv_delta: none of these runs has measured it; use" in refused.err
     assert "conv_deltas, " in refused.err
 
 
@@ -80,7 +80,7 @@ def test_an_empty_store_and_none_at_all_are_greeted(convtui: Convtui, tmp_path: 
         assert not list(tmp_path.glob("store*")), "a look makes no store"
     refused = convtui("runs", "show", "last")
     assert refused.code == 2
-    assert "there is no store" in refused.err
+    assert "no store at" in refused.err
 
 
 @pytest.mark.parametrize(("reference", "found"), [("1", 1), ("first", 1), ("fir", 1), ("last", 2), ("best", 2)])
@@ -169,3 +169,14 @@ def test_bytes_that_are_not_text_are_told_as_such(command: tuple[str, ...], stor
     printed = convtui("runs", *command)
     assert printed.code == 2
     assert "not UTF-8" in printed.err
+
+
+def test_the_store_may_be_named_before_the_command_too_and_the_name_after_it_counts(
+    convtui: Convtui, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONVTUI_STORE", "environment.db")
+    assert "no runs yet in environment.db" in convtui("runs", "list").out
+    assert "no runs yet in before.db" in convtui("--store", "before.db", "runs", "list").out
+    assert "no runs yet in after.db" in convtui("--store", "before.db", "runs", "list", "--store", "after.db").out
+    refused = convtui("--device", "cpu", "runs", "list")
+    assert (refused.code, "--device cannot come before a command" in refused.err) == (2, True)

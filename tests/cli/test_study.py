@@ -195,7 +195,7 @@ def test_killed_in_the_third_run_the_third_goes_on_and_nothing_runs_twice(convtu
     assert told == [
         "four, seed 0: run 1 is finished",
         "eight, seed 0: run 2 is finished",
-        f"long, seed 0: run 3 goes on from step {saved.step}",
+        f"long, seed 0: run 3 resumes at step {saved.step}",
     ]
     assert [(name, status, attempt) for _, name, status, attempt in kept(tmp_path)] == [
         ("small/four", "finished", 1),
@@ -322,7 +322,7 @@ def test_a_failed_run_is_told_the_others_go_on_and_it_starts_over_the_next_time(
     assert [(name, status) for _, name, status, _ in kept(tmp_path)] == [("small/four", "failed"), ("small/eight", "finished")]
     again = convtui("study", "run", study, *only)
     assert again.code == 0
-    assert "[1/2] four, seed 0: run 3 starts over: the one before it failed" in again.out
+    assert "[1/2] four, seed 0: run 3 starts over: the previous one failed" in again.out
     assert "[2/2] eight, seed 0: run 2 is finished" in again.out
     assert "study small: 2 finished of 2 runs" in again.out
 
@@ -347,7 +347,7 @@ def test_a_run_of_another_process_is_left_alone(convtui: Convtui, study: str, tm
         set_columns(store, 1, status="paused")
         printed = convtui("study", "run", study, *only)
         assert (printed.code, len(store.runs())) == (0, 1)
-    assert "run 1 is paused in another process: left alone" in printed.out
+    assert "run 1 is paused in another process: skipped" in printed.out
 
 
 def test_show_tells_published_measured_difference_and_verdicts(convtui: Convtui, study: str, tmp_path: Path) -> None:
@@ -402,7 +402,7 @@ def test_without_a_store_what_was_published_is_shown_and_no_store_is_made(convtu
     assert printed.code == 0
     assert "85.00 %" in next(line for line in printed.out.splitlines() if line.startswith("four"))
     assert "not decided: four filters do not diverge" in printed.out
-    assert "there is no store at store.db yet: nothing has been measured" in printed.err
+    assert "no store at store.db yet: nothing has been measured" in printed.err
     (told,) = convtui("study", "show", study, "--json").lines
     assert [setting["runs"] for setting in told["settings"]] == [[], [], []]
     assert "| four | test_accuracy | 85.00 % | — | — | 0 of 2 | report 000, 1 |" in convtui("study", "show", study, "--md").out
@@ -418,7 +418,7 @@ def test_json_and_markdown_at_once_are_refused(convtui: Convtui, study: str) -> 
 
 def test_only_that_names_nothing_is_not_everything(convtui: Convtui, study: str, tmp_path: Path) -> None:
     printed = convtui("study", "run", study, "--only", " , ")
-    assert (printed.code, "--only names no setting" in printed.err) == (2, True)
+    assert (printed.code, "--only is empty" in printed.err) == (2, True)
     assert not (tmp_path / "store.db").exists()
 
 

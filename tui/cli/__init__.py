@@ -1,4 +1,4 @@
-"""The command line. One file a command; what a command needs is imported when it runs, so that --help is instant."""
+"""The command line. One file per command; what a command needs is imported when it runs, so that --help is instant."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from convtui.tui.terminal import is_dumb, silence_broken, write_look_alikes
 
 app = typer.Typer(
     name="convtui",
-    help="Train small neural nets, watch them learn and open them up.",
+    help="Train small neural nets, watch them learn and look inside them.",
     invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -21,17 +21,17 @@ VALUE_WIDTH = 60
 
 def compare(
     references: Annotated[list[str], typer.Argument(metavar="RUN...", help="ids, names, unique prefixes, 'last' or 'best'")],
-    baseline: Annotated[str | None, typer.Option(metavar="RUN", help="tell the others as differences to this run")] = None,
+    baseline: Annotated[str | None, typer.Option(metavar="RUN", help="show the others relative to this run")] = None,
     as_json: AsJson = False,
-    as_markdown: Annotated[bool, typer.Option("--md", help="as tables of Markdown, for a report")] = False,
+    as_markdown: Annotated[bool, typer.Option("--md", help="as Markdown tables, for a report")] = False,
     store_path: StorePath = DEFAULT_STORE,
 ) -> None:
-    """Compare runs: what came of each, and the settings in which they differ."""
+    """Compare runs: their results, and the settings that differ."""
     from convtui.engine.study.comparing import Comparing, difference_to
     from convtui.tui.render.comparison import baseline_of, markdown
 
     if as_json and as_markdown:
-        raise UsageError("--json and --md are two ways to write the same: choose one")
+        raise UsageError("--json and --md exclude each other: choose one")
     with existing_store(store_path) as store:
         runs = {run.id: run for run in map(store.find, references)}
         pinned = None if baseline is None else store.find(baseline)

@@ -21,7 +21,7 @@ PATIENCE = 10.0
 
 
 def stop(reference: RunName, store_path: StorePath = DEFAULT_STORE) -> None:
-    """Stop a run; it saves a checkpoint first, 'convtui resume' goes on."""
+    """Stop a run. It saves a checkpoint first; 'convtui resume' continues it."""
     with existing_store(store_path) as store:
         run = store.find(reference)
         if store.dequeue(run.id, "stopped"):
@@ -31,17 +31,17 @@ def stop(reference: RunName, store_path: StorePath = DEFAULT_STORE) -> None:
 
 
 def pause(reference: RunName, store_path: StorePath = DEFAULT_STORE) -> None:
-    """Pause a run where it is; 'convtui resume' lets it go on."""
+    """Pause a run in place; 'convtui resume' continues it."""
     with existing_store(store_path) as store:
         ask(store, store.find(reference).id, "pause", until={"paused"})
 
 
 def lr(
     reference: RunName,
-    factor: Annotated[float, typer.Argument(help="what to multiply the learning rate by, as 0.5", min=1e-6, max=1e6)],
+    factor: Annotated[float, typer.Argument(help="factor for the learning rate, e.g. 0.5", min=1e-6, max=1e6)],
     store_path: StorePath = DEFAULT_STORE,
 ) -> None:
-    """Multiply the learning rate of a run in training."""
+    """Multiply the learning rate of a run that is training."""
     with existing_store(store_path) as store:
         ask(store, store.find(reference).id, "rate", value=factor)
 
@@ -55,7 +55,7 @@ def ask(store: Store, run_id: int, kind: RequestKind, *, value: float | None = N
         run = store.run(run_id)
         taken = store.is_taken(request.id)
         if kind == "rate" and taken and run.status == "paused":
-            print(f"run {run_id}: paused at step {run.step:,}, learning rate times {compact(value or 1)} when it goes on")
+            print(f"run {run_id}: paused at step {run.step:,}, learning rate times {compact(value or 1)} on resume")
             return
         if kind == "rate" and run.rate_factor != before.rate_factor and run.learning_rate is not None:
             print(f"run {run_id}: {run.status} at step {run.step:,}, learning rate {compact(run.learning_rate)}")
@@ -65,6 +65,6 @@ def ask(store: Store, run_id: int, kind: RequestKind, *, value: float | None = N
             return
         time.sleep(0.05)
     raise ConvtuiError(
-        f"run {run_id} has not answered within {PATIENCE:.0f} s: it takes the request after its current step; "
-        f"'convtui runs show {run_id}' tells"
+        f"run {run_id} has not answered within {PATIENCE:.0f} s; it will after its current step: "
+        f"'convtui runs show {run_id}' shows its state"
     )

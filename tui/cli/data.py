@@ -10,14 +10,14 @@ from convtui.tui.cli.options import AsJson, DataDir
 from convtui.tui.render.json_lines import line
 from convtui.tui.render.text import clean
 
-app = typer.Typer(help="List, get or look at datasets.", no_args_is_help=True)
+app = typer.Typer(help="List, download or inspect datasets.", no_args_is_help=True)
 
-Source = Annotated[str, typer.Argument(help="a name of 'convtui data list', or folder:PATH")]
+Source = Annotated[str, typer.Argument(help="a name from 'convtui data list', or folder:PATH")]
 
 
 @app.command("list")
 def list_data(as_json: AsJson = False, data_dir: DataDir = None) -> None:
-    """List the datasets, and which of them are on disk."""
+    """List the datasets, and which are on disk."""
     from convtui.engine.data.catalog import descriptions, on_disk
 
     found = [(description, on_disk(description.name, data_dir)) for description in descriptions()]
@@ -42,7 +42,7 @@ def list_data(as_json: AsJson = False, data_dir: DataDir = None) -> None:
 
     from convtui.tui.cli.tables import show
 
-    table = Table("source", "images", "classes", "on disk", "what it is", box=None, header_style="bold", pad_edge=False)
+    table = Table("source", "images", "classes", "on disk", "description", box=None, header_style="bold", pad_edge=False)
     for description, there in found:
         kind = (
             f"{description.size}×{description.size} {'grey' if description.channels == 1 else 'rgb'}" if description.size else "any"
@@ -63,12 +63,12 @@ def get(source: Source, data_dir: DataDir = None) -> None:
         where = catalog.get(source, data_dir, reporter.preparing)
     finally:
         reporter.close()
-    print(clean(f"{source} is there{f': {where}' if where else ''}"))
+    print(clean(f"{source} is ready{f': {where}' if where else ''}"))
 
 
 @app.command("show")
 def show_data(source: Source, as_json: AsJson = False, data_dir: DataDir = None) -> None:
-    """How a dataset is read: images of each class and split, their size, mean and standard deviation, and what is odd about it."""
+    """Show how a dataset is read: images per class and split, size, mean, standard deviation, and anything unusual."""
     from convtui.engine.data.catalog import describe, lies_at
     from convtui.engine.spec import make
     from convtui.tui.cli.train import load_dataset, reporter_for

@@ -1,4 +1,4 @@
-"""`convtui doctor`: what of this machine works, and what to do about what does not."""
+"""`convtui doctor`: what works on this machine, and fixes for what does not."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Finding:
 
 
 def doctor(as_json: AsJson = False, store_path: StorePath = DEFAULT_STORE, data_dir: DataDir = None) -> None:
-    """Look at device, terminal, store and data, and say what to do about what does not work. Exit code 1: something is broken."""
+    """Check device, terminal, store and data, and suggest fixes. Exit code 1: something is broken."""
     broken = False
     for finding in findings(store_path, data_dir):
         broken |= finding.state == "broken"
@@ -71,7 +71,7 @@ def findings(store: Path, data_dir: Path | None) -> Iterator[Finding]:
 
 def _terminal() -> Iterator[Finding]:
     if not sys.stdout.isatty():
-        yield Finding("terminal", "good", "none: output goes into a pipe or a file")
+        yield Finding("terminal", "good", "none: output goes to a pipe or file")
         return
     columns, rows = shutil.get_terminal_size()
     term, colour = os.environ.get("TERM", ""), os.environ.get("COLORTERM", "")
@@ -96,12 +96,15 @@ def _store(path: Path) -> Iterator[Finding]:
     while not folder.exists():  # it is made with the store
         folder = folder.parent
     if not os.access(folder, os.W_OK):
-        yield Finding("store", "broken", f"{path}: {folder} cannot be written to", "--store or CONVTUI_STORE names another place")
+        yield Finding("store", "broken", f"{path}: {folder} is not writable", "choose another place with --store or CONVTUI_STORE")
         return
     kind, free = file_system(folder), shutil.disk_usage(folder).free
     if kind.lower() in NETWORK_FILE_SYSTEMS:
         yield Finding(
-            "store", "broken", f"{path} lies on {kind}, where SQLite's log is unsafe", "--store or CONVTUI_STORE on a local disk"
+            "store",
+            "broken",
+            f"{path} is on {kind}, where SQLite's log is unsafe",
+            "choose a local disk with --store",
         )
     elif free < 2 * 10**9:
         yield Finding("store", "could be better", f"{path} on {kind}, {size(free)} free", "checkpoints need room: delete old runs")
@@ -114,12 +117,12 @@ def _store(path: Path) -> Iterator[Finding]:
             with Store.open(path, create=False) as store:
                 runs, left = store.runs(), store.leftovers()
             crashed = [str(run.id) for run in runs if run.status == "crashed"]
-            advice = f"convtui resume {crashed[0]} goes on from its last checkpoint" if crashed else ""
+            advice = f"convtui resume {crashed[0]} continues from its last checkpoint" if crashed else ""
             yield Finding("runs", "could be better" if crashed else "good", f"{len(runs)} runs, {len(crashed)} crashed", advice)
             if left:
                 total = size(sum(each.bytes for each in left))
-                what = f"{len(left)} leftovers of {total} in its folder"
-                yield Finding("leftovers", "could be better", what, "convtui store check lists them, with --clean it deletes them")
+                what = f"{len(left)} leftovers ({total}) in its folder"
+                yield Finding("leftovers", "could be better", what, "convtui store check lists them; with --clean it deletes them")
         except ConvtuiError as error:
             yield Finding("runs", "broken", str(error))
 
@@ -138,7 +141,7 @@ def _data(data_dir: Path | None) -> Iterator[Finding]:
 
     there = [description.name for description in descriptions() if on_disk(description.name, data_dir)]
     missing = [description.name for description in descriptions() if description.name not in there]
-    advice = f"convtui data get {missing[0]} downloads it; --data-dir or CONVTUI_DATA says where it lies" if missing else ""
+    advice = f"convtui data get {missing[0]} downloads it; --data-dir or CONVTUI_DATA says where it is" if missing else ""
     detail = f"ready: {', '.join(there)}" + (f"; not on disk: {', '.join(missing)}" if missing else "")
     yield Finding("data", "could be better" if missing else "good", detail, advice)
 
@@ -154,7 +157,7 @@ def _devices() -> Iterator[Finding]:
         yield Finding("device", "good", f"{device.name}: {device.title}, {size(device.free)} of {size(device.memory)} free{load}")
     if len(found) == 1:
         asked = shutil.which("nvidia-smi") is not None
-        advice = "nvidia-smi is there but torch finds no GPU: compare its CUDA version with the driver's" if asked else ""
+        advice = "nvidia-smi works but torch finds no GPU: compare its CUDA version with the driver's" if asked else ""
         yield Finding("gpu", "could be better", "none: nets train on the CPU", advice)
     yield Finding(
         "versions",

@@ -1,4 +1,4 @@
-"""`convtui look`: open a net up, and draw or save what is seen."""
+"""`convtui look`: look inside a net, and draw or save the results."""
 
 from __future__ import annotations
 
@@ -24,30 +24,28 @@ if TYPE_CHECKING:
 
 SCREENS = 2
 """Heights of the terminal that one result is drawn over at most."""
-Epoch = Annotated[str, typer.Option(help="weights of which epoch: a number, best, or last, those that the run's figures are of")]
+Epoch = Annotated[str, typer.Option(help="weights to use: an epoch's number, best, or last (the ones the run's figures belong to)")]
 
 
 def look(
-    view: Annotated[str, typer.Argument(help="what to look at: 'convtui views' lists them")],
+    view: Annotated[str, typer.Argument(help="a view from 'convtui views'")],
     reference: RunName,
-    layer: Annotated[str | None, typer.Option(metavar="NAME", help="which layer")] = None,
-    map: Annotated[str | None, typer.Option(metavar="K", help="one feature map, or filter, or unit")] = None,
+    layer: Annotated[str | None, typer.Option(metavar="NAME", help="layer name")] = None,
+    map: Annotated[str | None, typer.Option(metavar="K", help="one feature map, filter or unit")] = None,
     epoch: Epoch = "last",
     image: Annotated[
-        str | None, typer.Option(metavar="I|FILE", help="an image by its number, a file of your own, random, or misclassified")
+        str | None, typer.Option(metavar="I|FILE", help="an image number, a file of your own, random, or misclassified")
     ] = None,
     label: Annotated[str | None, typer.Option("--class", metavar="C", help="a class, by name or number")] = None,
-    opt: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=VALUE", help="any option of the view: 'convtui views VIEW' lists them")
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="save to a .png, .json or .npz instead of drawing; - is stdout")] = None,
-    draw: Annotated[bool, typer.Option("--draw", help="draw in the terminal as well, where --out saves")] = False,
+    opt: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="any option listed by 'convtui views VIEW'")] = None,
+    out: Annotated[Path | None, typer.Option(help="save as .png, .json or .npz instead of drawing; - is stdout")] = None,
+    draw: Annotated[bool, typer.Option("--draw", help="with --out: draw in the terminal as well")] = False,
     device: DeviceName = "auto",
     as_json: AsJson = False,
     store_path: StorePath = DEFAULT_STORE,
     data_dir: DataDir = None,
 ) -> None:
-    """Open a run's net up: filters, activation maps, deconvnet projections, what it gets wrong, and more."""
+    """Look inside a run's net: filters, activation maps, deconvnet projections, misclassified images, and more."""
     with existing_store(store_path) as store:
         run = store.find(reference)
 
@@ -74,9 +72,9 @@ def asked(view: View, settings: list[str], shortcuts: Mapping[str, str | None]) 
         if value is None:
             continue
         if name not in has:
-            raise UsageError(f"{typed} means nothing to the view {view.name}; it can be asked: {', '.join(has) or 'nothing'}")
+            raise UsageError(f"the view {view.name} has no option {typed}; its options: {', '.join(has) or 'none'}")
         if name in values:
-            raise UsageError(f"{typed} {clean(value)} and --opt {name}={clean(values[name])} say two things: leave one out")
+            raise UsageError(f"{typed} {clean(value)} and --opt {name}={clean(values[name])} contradict each other: leave one out")
         values[name] = value
     return values
 
@@ -87,7 +85,7 @@ def parsed(settings: list[str]) -> dict[str, str]:
     for text in settings:
         name, equals, value = text.partition("=")
         if not equals or not name.strip():
-            raise UsageError(f"--opt {clean(text)}: write NAME=VALUE, as in count=4")
+            raise UsageError(f"--opt {clean(text)}: write NAME=VALUE, e.g. count=4")
         name = name.strip()
         values["label" if name == "class" else name] = value.strip()
     return values

@@ -13,21 +13,32 @@ if TYPE_CHECKING:
     from convtui.engine.store import Store
 
 
-def place(path: Path | None) -> Path | None:
-    """A path that a person gave, if it can be one. Raises UsageError."""
+def typed(context: typer.Context, name: str) -> bool:
+    """Whether the option was given on the command line, right behind the command of `context`."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def place(context: typer.Context, option: typer.CallbackParam, path: Path | None) -> Path | None:
+    """The option's path; where only given before the command (`convtui --store F runs list`), that one. Raises UsageError."""
+    assert option.name is not None
+    if not typed(context, option.name):
+        path = context.find_root().params.get(option.name) or path
     try:
         if path is not None:
             path.exists()
     except OSError as error:  # a name that is too long, a loop of links
-        raise UsageError(f"{str(path)[:80]}: this cannot be a file ({error.strerror}): give another path") from None
+        raise UsageError(f"{str(path)[:80]}: not a valid path ({error.strerror}): give another") from None
     return path
 
 
 StorePath = Annotated[
     Path, typer.Option("--store", envvar="CONVTUI_STORE", help="where runs are kept", dir_okay=False, callback=place)
 ]
-DataDir = Annotated[Path | None, typer.Option("--data-dir", envvar="CONVTUI_DATA", help="where datasets lie and are downloaded to")]
-AsJson = Annotated[bool, typer.Option("--json", help="one JSON object a line on stdout; all else on stderr")]
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", envvar="CONVTUI_DATA", help="where datasets are stored", callback=place)
+]
+AsJson = Annotated[bool, typer.Option("--json", help="one JSON object per line on stdout; everything else on stderr")]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="an id, a name, a unique prefix of one, 'last' or 'best'")]
 
 DEFAULT_STORE = Path("store.db")
@@ -36,7 +47,7 @@ DEFAULT_STORE = Path("store.db")
 def existing_store(path: Path) -> Store:
     """The store at `path`, which must be there already: a look makes none. Raises RunNotFound, UsageError."""
     if not path.exists():
-        raise RunNotFound(f"there is no store at {path} yet: 'convtui run' makes one, --store names another")
+        raise RunNotFound(f"no store at {path} yet: 'convtui run' makes one, --store chooses another")
     return open_store(path, create=False)
 
 

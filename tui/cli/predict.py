@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from convtui.engine.lens.subject import Scores
 
 FITTED = {
-    "resize": "pictures are squeezed to a square, as training images are: cut them to one first to keep their proportions",
-    "crop": "of pictures the middle is cut out, as of training images: make them about as large first to have all of it seen",
+    "resize": "pictures are squeezed to a square, as training images are; crop them to one first to keep their proportions",
+    "crop": "pictures are cropped to their middle, as training images are; shrink them first so that the net sees all of them",
 }
 
 PLURAL: dict[Scores, str] = {"probability": "probabilities", "output": "outputs"}
@@ -28,7 +28,7 @@ PLURAL: dict[Scores, str] = {"probability": "probabilities", "output": "outputs"
 def predict(
     reference: RunName,
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="pictures, fitted to the square that the net takes as its images were")
+        list[Path], typer.Argument(metavar="FILE...", help="pictures, resized or cropped as the training images were")
     ],
     epoch: Epoch = "last",
     device: DeviceName = "auto",
@@ -36,8 +36,8 @@ def predict(
     store_path: StorePath = DEFAULT_STORE,
     data_dir: DataDir = None,
 ) -> None:
-    """Classify pictures: each as the net sees it, with its likeliest classes and their probabilities, or the outputs of a net whose
-    loss does not make them probabilities."""
+    """Classify pictures: each as the net sees it, with the most likely classes and their probabilities (or outputs, if the loss
+    does not make them probabilities)."""
     with existing_store(store_path) as store, waiting() as told:
         run = store.find(reference)
         subject = opened(store, run, epoch=epoch, device=device, data_dir=data_dir, told=told)
@@ -48,9 +48,7 @@ def predict(
         chosen = from_files(subject, files)
     silent = [name for name, told in zip(chosen.names, chosen.predictions, strict=True) if told.predicted is None]
     if silent:
-        raise NotApplicable(
-            f"the net's output for {listed(silent)} is not a number: it was diverging; an earlier epoch (--epoch N) may serve"
-        )
+        raise NotApplicable(f"the net's output for {listed(silent)} is NaN: it was diverging; try an earlier epoch (--epoch N)")
     if as_json:
         for path, prediction in zip(files, chosen.predictions, strict=True):
             assert prediction.predicted is not None
@@ -69,6 +67,6 @@ def predict(
     names = [(ordinal, f"{ordinal} {kind}") for ordinal in ("first", "second", "third")[:most]]
     columns = ["file", *(name for pair in names for name in pair)]
     shares = [name for _, name in names if kind == "probability"]
-    table = Table("what the net takes them for", columns, rows, shares=shares)
+    table = Table("predictions", columns, rows, shares=shares)
     fit = subject.spec.data.fit if subject.spec is not None else "resize"
     show([image_sheet(subject, f"as the net sees them · {subject.title}", chosen, [FITTED[fit]]), table])

@@ -1,4 +1,4 @@
-"""`convtui presets`: what can be trained by name, and every hyperparameter there is."""
+"""`convtui presets`: what can be trained by name, and every hyperparameter."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 def presets(
-    name: Annotated[str | None, typer.Argument(help="one preset, with all its settings")] = None,
-    fields: Annotated[bool, typer.Option("--fields", help="every hyperparameter, with bounds and help")] = False,
+    name: Annotated[str | None, typer.Argument(help="show one preset with all its settings")] = None,
+    fields: Annotated[bool, typer.Option("--fields", help="list every hyperparameter, with bounds and help")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List presets, show one, or list every hyperparameter."""
+    """List presets, show one, or list all hyperparameters."""
     if fields:
         _fields(as_json)
     elif name is not None:
@@ -39,7 +39,7 @@ def _all(as_json: bool) -> None:
 
         from convtui.tui.cli.tables import show
 
-        table = Table("preset", "report", "data", "what it is", box=None, header_style="bold", pad_edge=False)
+        table = Table("preset", "report", "data", "description", box=None, header_style="bold", pad_edge=False)
         for name, preset in known().items():
             if isinstance(preset, SpecError):
                 table.add_row(clean(name), "—", "—", f"cannot be read: {clean(preset)}")
@@ -140,8 +140,8 @@ def _fields(as_json: bool) -> None:
     table = Table(
         Column("hyperparameter", no_wrap=True),
         "default",
-        "what it may be",
-        "what it is",
+        "allowed values",
+        "description",
         box=None,
         header_style="bold",
         pad_edge=False,
@@ -150,7 +150,7 @@ def _fields(as_json: bool) -> None:
         allowed = (
             ", ".join(field.choices)
             or field.bounds
-            or {"bool": "true, false"}.get(field.kind.__name__, "parts, with commas between" if field.kind is tuple else "text")
+            or {"bool": "true, false"}.get(field.kind.__name__, "comma-separated list" if field.kind is tuple else "text")
         )
         table.add_row(field.path, written(field.default), f"{allowed} {field.unit}".strip(), field.help)
     show(table)

@@ -1,4 +1,4 @@
-"""What a person or a program sees of a training: a bar on a terminal, a line an epoch in a pipe, or JSON lines."""
+"""What a person or a program sees of a training: a bar on a terminal, a line per epoch in a pipe, or JSON lines."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from convtui.engine.store import Run
 
 
-EVALUATING = {"train": "scoring the training images", "validation": "validating", "test": "testing"}
+EVALUATING = {"train": "evaluating on the training images", "validation": "validating", "test": "testing"}
 WIDE = 110
 """Columns from which there is room for a bar beside the numbers."""
 
@@ -113,7 +113,7 @@ class QuietReporter(SilentReporter):
 
 
 class PlainReporter(QuietReporter):
-    """One line an epoch on stdout, for pipes and log files."""
+    """One line per epoch on stdout, for pipes and log files."""
 
     wide = True
 
@@ -130,11 +130,11 @@ class PlainReporter(QuietReporter):
             case events.EpochEnded():
                 self.write(epoch_line(event, self.total_epochs, pace=self.wide))
             case events.RateChanged():
-                self.write(f"learning rate {compact(event.learning_rate)} from step {event.step:,} on, by hand")
+                self.write(f"learning rate {compact(event.learning_rate)} from step {event.step:,} on, changed by hand")
             case events.Paused():
                 self.write(f"paused at step {event.step:,}")
             case events.Continued():
-                self.write(f"goes on from step {event.step:,}")
+                self.write(f"resumed at step {event.step:,}")
             case events.Diverged():
                 return  # the last line tells
             case _:
@@ -151,7 +151,7 @@ class PlainReporter(QuietReporter):
 
 
 class BarReporter(PlainReporter):
-    """A progress bar on a terminal, with a line an epoch above it. Drawn by the puller itself, at most ten times a second."""
+    """A progress bar on a terminal, with a line per epoch above it. Drawn by the puller itself, at most ten times a second."""
 
     def __init__(self, console: Console) -> None:
         super().__init__()
@@ -181,7 +181,7 @@ class BarReporter(PlainReporter):
                 columns = (
                     (SpinnerColumn(), words[0], BarColumn(bar_width=None), words[1]) if self.wide else (SpinnerColumn(), *words)
                 )
-                self._open(*columns, numbers="", completed=event.step, total=event.total_steps, description="begins")
+                self._open(*columns, numbers="", completed=event.step, total=event.total_steps, description="starting")
                 self.first = None
             case events.Progress():
                 self._progress(event)
@@ -235,7 +235,7 @@ class BarReporter(PlainReporter):
 
 
 class JsonReporter(QuietReporter):
-    """One JSON object a line on stdout: `started`, `progress` (twice a second), `epoch`, `checkpoint`, and last how it
+    """One JSON object per line on stdout: `started`, `progress` (twice a second), `epoch`, `checkpoint`, and last how it
     ended; people read stderr."""
 
     def __init__(self, run: int) -> None:
@@ -279,9 +279,9 @@ class JsonReporter(QuietReporter):
             case events.CheckpointSaved():
                 self.write("checkpoint", step=event.step, epoch=event.epoch, kind=event.kind, file=event.file, bytes=event.bytes)
             case events.RateChanged():
-                self.say(f"learning rate {compact(event.learning_rate)} from step {event.step} on, by hand")
+                self.say(f"learning rate {compact(event.learning_rate)} from step {event.step} on, changed by hand")
             case events.Paused() | events.Continued():
-                self.say(f"{'paused at' if isinstance(event, events.Paused) else 'goes on from'} step {event.step}")
+                self.say(f"{'paused at' if isinstance(event, events.Paused) else 'resumed at'} step {event.step}")
             case _:
                 super().show(event)
 
@@ -296,7 +296,7 @@ def farewell(run: Run, ending: events.Ending) -> str:
     match ending:
         case events.Finished():
             early = " early" if ending.early else ""
-            weights = f" with the weights of its best epoch, {ending.best_epoch}" if ending.end_step is not None else ""
+            weights = f" with the weights of its best epoch ({ending.best_epoch})" if ending.end_step is not None else ""
             return f"run {run.id} finished{early}{weights}: {outcome} · convtui runs show {run.id}"
         case events.Stopped():
             return f"run {run.id} stopped at step {run.step:,}, saved: {outcome} · convtui resume {run.id}"
@@ -309,7 +309,7 @@ def introduction(event: events.Started) -> Iterator[str]:
     """What is about to be trained, and for how long."""
     yield f"{event.parameters:,} parameters on {event.dataset}, {event.images_per_epoch:,} images · {event.device}"
     budget = f"{event.total_steps:,} steps = {event.total_images:,} images shown"
-    yield f"goes on from step {event.step:,} of {budget}" if event.step else budget
+    yield f"resumes at step {event.step:,} of {budget}" if event.step else budget
 
 
 def epoch_line(event: events.EpochEnded, total: int, *, pace: bool = True) -> str:

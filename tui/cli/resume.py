@@ -1,4 +1,4 @@
-"""`convtui resume`: let a run go on."""
+"""`convtui resume`: continue a run."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 def resume(
     reference: RunName,
-    epochs: Annotated[str | None, typer.Option(metavar="N", help="a new total of epochs")] = None,
-    steps: Annotated[str | None, typer.Option(metavar="N", help="a new total of steps")] = None,
-    images: Annotated[str | None, typer.Option(metavar="N", help="a new total of images shown")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, ...; if not given, what it was trained on before")] = None,
+    epochs: Annotated[str | None, typer.Option(metavar="N", help="new total number of epochs")] = None,
+    steps: Annotated[str | None, typer.Option(metavar="N", help="new total number of steps")] = None,
+    images: Annotated[str | None, typer.Option(metavar="N", help="new total number of images shown")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, ...; default: the device it was trained on")] = None,
     detach: Detach = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -28,14 +28,14 @@ def resume(
     store_path: StorePath = DEFAULT_STORE,
     data_dir: DataDir = None,
 ) -> None:
-    """Let a run go on: a paused one where it is, any other from its last checkpoint."""
+    """Resume a run: a paused one in place, any other from its last checkpoint."""
     from convtui.engine.store import require_trained
 
     with existing_store(store_path) as store:
         row = store.find(reference)
         if row.status == "paused":
             if epochs or steps or images:
-                raise RunBusy(f"run {row.id} is paused: its budget can be changed once it is stopped ('convtui stop {row.id}')")
+                raise RunBusy(f"run {row.id} is paused: stop it to change its budget ('convtui stop {row.id}')")
             from convtui.tui.cli.control import ask
 
             ask(store, row.id, "continue", until={"running"})
@@ -63,7 +63,7 @@ def resume(
                 claimed = store.claim(row.id, queued=queued)
             except ConvtuiError as error:
                 if queued:
-                    # Nobody sees this process's terminal: the run itself must tell.
+                    # This process has no visible terminal: the run itself must say why.
                     store.dequeue(row.id, "failed", str(error))
                 raise
             store.set_spec(row.id, spec)
@@ -81,7 +81,7 @@ def _spec(row: Run, asked: dict[str, str | None]) -> RunSpec:
         raise RunBusy(f"run {row.id} is running (process {row.pid} on {row.host}): there is nothing to resume")
     spec = changed(row.settings, changes_of([], asked)) if asked else row.settings
     if row.status == "finished" and not asked:
-        raise RunBusy(f"run {row.id} is finished, after {row.epoch} epochs: --epochs {2 * max(1, row.epoch)} trains it longer")
+        raise RunBusy(f"run {row.id} finished after {row.epoch} epochs: --epochs {2 * max(1, row.epoch)} trains it longer")
     if asked and row.step and (total := spec.total_steps(row.images_per_epoch)) <= row.step:
-        raise RunBusy(f"run {row.id} has done {row.step:,} steps already: give a total beyond them, not {total:,}")
+        raise RunBusy(f"run {row.id} has already done {row.step:,} steps: give a total above that, not {total:,}")
     return spec

@@ -10,25 +10,25 @@ import typer
 
 from convtui.tui.cli.options import DEFAULT_STORE, AsJson, DataDir, StorePath, check_store, open_store
 
-Detach = Annotated[bool, typer.Option("--detach", help="train in the background, also after this terminal is gone")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="say nothing but what goes wrong")]
-DeviceName = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, ...; auto is the freest GPU, else the CPU")]
+Detach = Annotated[bool, typer.Option("--detach", help="train in the background, even after this terminal closes")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="print errors only")]
+DeviceName = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, ...; auto: the freest GPU, else the CPU")]
 
 
 def run(
-    preset: Annotated[str, typer.Option(help="which settings to start from: 'convtui presets' lists them")] = "lenet5",
-    data: Annotated[str | None, typer.Option(help="a name of 'convtui data list', or folder:PATH")] = None,
+    preset: Annotated[str, typer.Option(help="starting point: 'convtui presets' lists them")] = "lenet5",
+    data: Annotated[str | None, typer.Option(help="a name from 'convtui data list', or folder:PATH")] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="PART.NAME=VALUE", help="any hyperparameter: 'convtui presets --fields' lists them"),
     ] = None,
     epochs: Annotated[str | None, typer.Option(metavar="N", help="passes over the training images")] = None,
-    steps: Annotated[str | None, typer.Option(metavar="N", help="budget in updates, in place of epochs")] = None,
-    images: Annotated[str | None, typer.Option(metavar="N", help="budget in images shown, in place of epochs")] = None,
+    steps: Annotated[str | None, typer.Option(metavar="N", help="budget in updates, instead of epochs")] = None,
+    images: Annotated[str | None, typer.Option(metavar="N", help="budget in images shown, instead of epochs")] = None,
     lr: Annotated[str | None, typer.Option(metavar="RATE", help="learning rate")] = None,
-    batch_size: Annotated[str | None, typer.Option(metavar="N", help="images in one step")] = None,
-    seed: Annotated[str | None, typer.Option(metavar="N", help="seed of weights, order and dropout")] = None,
-    name: Annotated[str | None, typer.Option(help="what to call the run; the preset's name if not given")] = None,
+    batch_size: Annotated[str | None, typer.Option(metavar="N", help="images per step")] = None,
+    seed: Annotated[str | None, typer.Option(metavar="N", help="seed for weights, order and dropout")] = None,
+    name: Annotated[str | None, typer.Option(help="name of the run; default: the preset's name")] = None,
     device: DeviceName = "auto",
     detach: Detach = False,
     as_json: AsJson = False,
@@ -36,10 +36,10 @@ def run(
     store_path: StorePath = DEFAULT_STORE,
     data_dir: DataDir = None,
 ) -> None:
-    """Train a net and keep the run.
+    """Train a net and record the run.
 
-    Exit code 0: finished, or stopped on request. 1: failed. 2: the command or a setting was wrong, nothing was started.
-    3: diverged. 129, 130, 143: ended by a hang-up, Ctrl+C or kill; saved, 'convtui resume' goes on.
+    Exit code 0: finished, or stopped on request. 1: failed. 2: invalid command or setting, nothing was started.
+    3: diverged. 129, 130, 143: ended by a hang-up, Ctrl+C or kill; saved, 'convtui resume' continues it.
     """
     from convtui.engine.presets import preset as find_preset
     from convtui.engine.spec import changed

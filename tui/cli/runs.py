@@ -33,10 +33,10 @@ COLUMNS = (
 
 @app.command("list")
 def list_runs(
-    limit: Annotated[int, typer.Option(help="how many, the newest; 0 is all", min=0)] = 50,
+    limit: Annotated[int, typer.Option(help="show the newest N; 0: all", min=0)] = 50,
     column: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="a measure's last value as a column: dead/act1, or dead for all layers"),
+        typer.Option(metavar="NAME", help="add a measure's last value as a column: dead/act1, or dead for all layers"),
     ] = None,
     as_json: AsJson = False,
     store_path: StorePath = DEFAULT_STORE,
@@ -88,7 +88,7 @@ def list_runs(
 
 @app.command("show")
 def show_run(reference: RunName, as_json: AsJson = False, store_path: StorePath = DEFAULT_STORE) -> None:
-    """Show a run: how it went, its settings, its checkpoints and messages, and what its numbers depend on."""
+    """Show a run: results, settings, checkpoints, messages, and what its numbers depend on."""
     with existing_store(store_path) as store:
         run = store.find(reference)
         checkpoints, messages = store.checkpoints(run.id), store.messages(run.id)
@@ -118,7 +118,7 @@ def show_run(reference: RunName, as_json: AsJson = False, store_path: StorePath 
         accuracy, loss = (sparkline(curves[name], 30) for name in ("test_accuracy", "test_loss"))
         print(labelled("curves", f"test accuracy {accuracy}  test loss {loss}"))
     if stability is not None:
-        print(labelled("stability", f"the loss changes by {number(stability)} from step to step, over the last half"))
+        print(labelled("stability", f"the loss changes by {number(stability)} from step to step, over the second half"))
     for index, text in enumerate(_grouped(measured)):
         print(labelled("" if index else "measured", text))
     _print_settings(run)
@@ -134,13 +134,13 @@ def export(
     reference: RunName,
     form: Annotated[
         Literal["csv", "json"] | None,
-        typer.Option("--format", help="csv: a row a step; json: the run and its series; as --out ends if not given"),
+        typer.Option("--format", help="csv: one row per step; json: the run and its series; default: as --out ends"),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="the same as --format json")] = False,
-    out: Annotated[Path | None, typer.Option(help="the .csv or .json file to write; stdout if not given, or -")] = None,
+    out: Annotated[Path | None, typer.Option(help="the .csv or .json file to write; default: stdout (-)")] = None,
     store_path: StorePath = DEFAULT_STORE,
 ) -> None:
-    """Write out every metric of a run."""
+    """Export every metric of a run."""
     chosen = _form("json" if as_json else form, out)
     with existing_store(store_path) as store:
         run = store.find(reference)
@@ -164,7 +164,7 @@ def rename(
     as_json: AsJson = False,
     store_path: StorePath = DEFAULT_STORE,
 ) -> None:
-    """Give a run another name."""
+    """Rename a run."""
     with existing_store(store_path) as store:
         run = store.find(reference)
         store.rename(run.id, name)
@@ -174,15 +174,15 @@ def rename(
 @app.command()
 def note(
     reference: RunName,
-    text: Annotated[str, typer.Argument(help="the note; empty takes it away")],
+    text: Annotated[str, typer.Argument(help="the note; empty removes it")],
     as_json: AsJson = False,
     store_path: StorePath = DEFAULT_STORE,
 ) -> None:
-    """Write a note beside a run."""
+    """Add a note to a run."""
     with existing_store(store_path) as store:
         run = store.find(reference)
         store.set_note(run.id, text)
-        _say(as_json, store.run(run.id), f"run {run.id}: {'noted' if text else 'note taken away'}")
+        _say(as_json, store.run(run.id), f"run {run.id}: {'note saved' if text else 'note removed'}")
 
 
 @app.command()
@@ -196,7 +196,7 @@ def delete(
     with existing_store(store_path) as store:
         run = store.find(reference)
         kept = store.checkpoints(run.id)
-        files = f"{len(kept)} files of {size(sum(checkpoint.bytes for checkpoint in kept))}"
+        files = f"{len(kept)} files ({size(sum(checkpoint.bytes for checkpoint in kept))})"
         what = f"run {run.id} {clean(run.name)}, {run.step:,} steps of metrics, {files}"
         if not yes and not typer.confirm(f"delete {what}?", err=as_json):
             print(f"kept run {run.id}", file=sys.stderr)
@@ -225,15 +225,15 @@ def _outline(run: Run, final: dict[str, float]) -> list[tuple[str, str | None]]:
         ("data", run.dataset),
         ("test", _score(run.test_accuracy, run.test_loss)),
         ("validation", _score(run.validation_accuracy, run.validation_loss) if held_out else None),
-        ("train", f"{_score(run.train_accuracy, run.train_loss)}: means over the epoch's steps, while the weights moved"),
+        ("train", f"{_score(run.train_accuracy, run.train_loss)}: means over the epoch's steps, while the weights changed"),
         ("train, end", _score(final.get("final_train_accuracy"), final.get("final_train_loss")) if final else None),
         ("best", None if run.best_epoch is None else f"test accuracy {percent(run.best_accuracy)}, epoch {run.best_epoch}"),
         (
             "weights",
-            None if run.end_step is None else f"these figures are of epoch {run.best_epoch}, to which it went back at its end",
+            None if run.end_step is None else f"these figures are of epoch {run.best_epoch}, whose weights it restored at the end",
         ),
         ("time", f"{duration(run.seconds)}, {run.images_per_second or 0:,.0f} images/s"),
-        ("where", f"{run.device} of {run.host}, since {when(run.started)}" if run.started else None),
+        ("where", f"{run.device} on {run.host}, since {when(run.started)}" if run.started else None),
         ("rate", _rate(run)),
         ("net", f"{run.parameters:,} parameters" if run.parameters else None),
         ("note", run.note),
@@ -265,7 +265,7 @@ def _chosen(store: Store, run_ids: list[int], wanted: Sequence[str]) -> list[str
         meant = [each for each in recorded if name == each] or [each for each in recorded if name == each.partition("/")[0]]
         if not meant:
             known = ", ".join(map(clean, dict.fromkeys(each.partition("/")[0] for each in recorded)))
-            raise UsageError(f"--column {clean(name)}: none of these runs has measured it; there are {known}")
+            raise UsageError(f"--column {clean(name)}: none of these runs has measured it; use {known}")
         chosen |= dict.fromkeys(meant)
     return list(chosen)
 
@@ -295,7 +295,7 @@ def _print_settings(run: Run) -> None:
     try:
         settings = run.settings
     except SpecError as error:
-        print(labelled("settings", f"{run.spec} (not this program's: {error})"))
+        print(labelled("settings", f"{run.spec} (not convtui's: {error})"))
         return
     changed = difference(RunSpec(), settings)
     for index, (path, (_, value)) in enumerate(changed.items()):
@@ -326,7 +326,7 @@ def _form(asked: str | None, out: Path | None) -> str:
     if asked and named and asked != named:
         raise UsageError(f"--out {out} and --format {asked} contradict each other: leave one out, or rename the file")
     if not asked and not named and suffix and not is_stream(out):
-        raise UsageError(f"--out {out}: metrics are written as .csv or .json: end the name so, or add --format csv")
+        raise UsageError(f"--out {out}: metrics are written as .csv or .json: use such a name, or add --format csv")
     return asked or named or "csv"
 
 

@@ -1,4 +1,4 @@
-"""`convtui store`: is the store sound, and what in its folder is not needed?"""
+"""`convtui store`: is the store sound, and what is left over in its folder?"""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def check(
     as_json: AsJson = False,
     store_path: StorePath = DEFAULT_STORE,
 ) -> None:
-    """Look for damage, missing files of weights, and leftovers of killed processes and forgotten runs. Exit code 1: damaged."""
+    """Look for damage, missing weights, and leftovers of killed processes and deleted runs. Exit code 1: damaged."""
     with existing_store(store_path) as opened:
         damage = opened.damage()
         found = list(_damage(opened, damage)) + list(_missing(opened)) + list(_leftovers(opened, clean_up=clean_up))
     for values, text in found:
         print(line(values) if as_json else clean(text))
     if not found and not as_json:
-        print(f"store {clean(store_path)} is sound, and its folder holds nothing else than it should")
+        print(f"store {clean(store_path)} is sound, and its folder has no leftovers")
     raise typer.Exit(1 if damage else 0)
 
 
@@ -58,7 +58,7 @@ def _leftovers(store: Store, *, clean_up: bool) -> Iterator[tuple[dict[str, obje
             f"deleted: {leftover.path} ({size(leftover.bytes)}), {leftover.why}",
         )
     for leftover in store.leftovers():
-        advice = "it holds other files too: move what is yours" if clean_up else "'convtui store check --clean' deletes it"
+        advice = "it has other files too: move yours away" if clean_up else "'convtui store check --clean' deletes it"
         yield (
             {"finding": "leftover", "path": str(leftover.path), "bytes": leftover.bytes, "detail": leftover.why},
             f"leftover: {leftover.path} ({size(leftover.bytes)}), {leftover.why}: {advice}",

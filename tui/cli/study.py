@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from convtui.engine.store import Store
     from convtui.engine.study.results import Results
 
-app = typer.Typer(help="List, run or show studies: many runs from one file, beside what was published.", no_args_is_help=True)
+app = typer.Typer(help="List, run or show studies: many runs from one file, compared with published figures.", no_args_is_help=True)
 
-StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="a name of 'convtui study list', or a .toml file")]
+StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="a name from 'convtui study list', or a .toml file")]
 
 
 @app.command("list")
 def list_studies(as_json: AsJson = False, store_path: StorePath = DEFAULT_STORE) -> None:
-    """List studies, shipped and your own, and how many of the runs of each are done: at its own budget, or scaled."""
+    """List studies, shipped and your own, with how many of their runs are done, at full budget and scaled."""
     from convtui.engine.errors import SpecError
     from convtui.engine.study import own_studies, studies
     from convtui.engine.study.results import progress
@@ -54,21 +54,19 @@ def list_studies(as_json: AsJson = False, store_path: StorePath = DEFAULT_STORE)
         right, drop = {"settings", "done", "scaled"}, ("what it is", "settings")
         print("\n".join(aligned(heads, rows, right=right, drop=drop, columns=width())))
     elif not as_json:
-        print(f"no studies: write one into {clean(own_studies())}; docs/studies.md says how")
+        print(f"no studies: write one into {clean(own_studies())}; see docs/studies.md")
 
 
 @app.command()
 def run(
     reference: StudyName,
     only: Annotated[
-        list[str] | None, typer.Option(metavar="SETTING", help="these settings only; gru-* are all that begin so")
+        list[str] | None, typer.Option(metavar="SETTING", help="only these settings; wildcards work, e.g. 'gru-*'")
     ] = None,
-    scale: Annotated[float, typer.Option(help="factor on every budget: 0.1 trains a tenth as long")] = 1.0,
-    seeds: Annotated[
-        int | None, typer.Option(help="runs of each setting, in place of the study's own number", min=1, max=1000)
-    ] = None,
+    scale: Annotated[float, typer.Option(help="multiply every budget: 0.1 trains a tenth as long")] = 1.0,
+    seeds: Annotated[int | None, typer.Option(help="runs per setting, instead of the study's own number", min=1, max=1000)] = None,
     data: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=SOURCE", help="where images are to be had, as cifar10=folder:PATH")
+        list[str] | None, typer.Option(metavar="NAME=SOURCE", help="where to find the images, e.g. cifar10=folder:PATH")
     ] = None,
     device: DeviceName = "auto",
     quiet: Quiet = False,
@@ -76,11 +74,11 @@ def run(
     store_path: StorePath = DEFAULT_STORE,
     data_dir: DataDir = None,
 ) -> None:
-    """Make the runs of a study that are missing.
+    """Run what is missing of a study.
 
-    What is finished is not run again, what was stopped or killed goes on where it was; so the same command again, in as many
-    processes as you like, brings a study to its end. Exit codes are those of 'run'; a diverged run is a result, and the study goes
-    on after a failed one, to end with 1.
+    Finished runs are not repeated; stopped or killed ones are resumed. The same command again completes the study, in as many
+    processes as you like. Exit codes are those of 'run'. A diverged run is a result. After a failed run the study continues, and
+    exits with 1 at the end.
     """
     from convtui.engine.study import plan
     from convtui.engine.study import study as find_study
@@ -120,19 +118,19 @@ def run(
 def show(
     reference: StudyName,
     as_json: AsJson = False,
-    markdown: Annotated[bool, typer.Option("--md", help="as a page of Markdown")] = False,
+    markdown: Annotated[bool, typer.Option("--md", help="as a Markdown page")] = False,
     store_path: StorePath = DEFAULT_STORE,
 ) -> None:
-    """Show what was published, what was measured, and which claims hold."""
+    """Show published and measured figures, and which claims hold."""
     from convtui.engine.study import study as find_study
     from convtui.engine.study.results import as_json as in_json
     from convtui.engine.study.results import results
 
     if as_json and markdown:
-        raise UsageError("--json and --md are two ways to write the same: choose one")
+        raise UsageError("--json and --md exclude each other: choose one")
     found_study = find_study(reference)
     if not store_path.exists():
-        print(f"convtui: there is no store at {clean(store_path)} yet: nothing has been measured", file=sys.stderr)
+        print(f"convtui: no store at {clean(store_path)} yet: nothing has been measured", file=sys.stderr)
     with _looked_into(store_path) as store:
         found = results(store, found_study)
     if as_json:
@@ -199,7 +197,7 @@ def _split(given: Sequence[str] | None) -> list[str]:
     """`--only a,b --only c` -> a, b, c. Raises UsageError where it names nothing: that is not everything."""
     named = [name.strip() for text in given or () for name in text.split(",") if name.strip()]
     if given and not named:
-        raise UsageError("--only names no setting: write a name or a pattern, as in --only 'gru-*'")
+        raise UsageError("--only is empty: give names or wildcards, e.g. --only 'gru-*'")
     return named
 
 

@@ -89,7 +89,7 @@ class Runner:
             except StoreError:
                 raise
             except ConvtuiError as error:
-                self._complain(error, f"run {found.run.id}: its statistics could not be computed: ")
+                self._complain(error, f"run {found.run.id}: statistics could not be computed: ")
 
     def _complain(self, error: ConvtuiError, what: str = "", *, failed: bool = True) -> None:
         self.failed += failed
@@ -118,10 +118,10 @@ class Runner:
             saved = self.store.newest_checkpoint(run.id) if standing == "unfinished" else None
             how = {
                 "done": f"is {run.status}",
-                "busy": f"is {run.status} in another process: left alone ('convtui stop {run.id}' ends that)",
-                "unfinished": f"goes on from step {saved.step:,}" if saved is not None else "begins",
-                "failed": "starts over: the one before it failed",
-                "missing": "begins",
+                "busy": f"is {run.status} in another process: skipped ('convtui stop {run.id}' stops it)",
+                "unfinished": f"resumes at step {saved.step:,}" if saved is not None else "starts",
+                "failed": "starts over: the previous one failed",
+                "missing": "starts",
             }[standing]
             speak(f"{place} {clean(wanted.setting)}, seed {wanted.seed}: run {run.id} {how}")
 

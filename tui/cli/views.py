@@ -1,4 +1,4 @@
-"""`convtui views`: the ways of looking at a net, and what each can be asked."""
+"""`convtui views`: every view and its options."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from convtui.tui.render.json_lines import line
 
 
 def views(
-    name: Annotated[str | None, typer.Argument(help="one view, with all its options")] = None,
+    name: Annotated[str | None, typer.Argument(help="show one view with all its options")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the views that 'convtui look' can show, or one view's options."""
+    """List the views of 'convtui look', or one view's options."""
     from convtui.engine.lens.registry import view as find
     from convtui.engine.lens.registry import views as known
 
@@ -41,7 +41,7 @@ def views(
     print(f"{only.name}: {only.title}\n")
     from convtui.engine.spec import written
 
-    listed = table("option", "default", "what it may be", "what it is")
+    listed = table("option", "default", "allowed values", "description")
     for field in only.fields():
         allowed = ", ".join(field.choices) or field.bounds or {bool: "true, false", int: "a number"}.get(field.kind, "text")
         listed.add_row(field.path, "" if field.default is None else written(field.default), allowed, field.help)
