@@ -111,7 +111,7 @@ PROMISES = (
         ("terminals",),
         (
             "tui/test_pty.py::test_where_the_terminal_vanishes_the_training_goes_on_in_another_process",
-            "tui/test_session.py::test_handing_on_leaves_the_training_to_a_process_of_its_own",
+            "tui/session/test_session.py::test_handing_on_leaves_the_training_to_a_process_of_its_own",
         ),
     ),
     Promise(

@@ -21,8 +21,8 @@ from convtui.tui.app.messages import EditSettings
 from convtui.tui.session.session import Session
 from tests.harness.children import wait_until
 from tests.harness.screen import piloted, screen_text, until
+from tests.tui.session.test_session import LONG, SPEC, started, status
 from tests.tui.stores import add_run
-from tests.tui.test_session import LONG, SPEC, started, status
 
 FAILING = "made to fail"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,17 +17,14 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Input, OptionList, Select, Static
 
-from convtui.engine.data.catalog import load as load_data
 from convtui.engine.figures.colour import coloured
 from convtui.engine.figures.figure import Sheet, Table, Target, Tile, make_sheet
 from convtui.engine.figures.saving import as_json
 from convtui.engine.lens import registry
 from convtui.engine.lens.loading import subject_from_run
-from convtui.engine.lens.registry import Options, View
-from convtui.engine.lens.subject import Cancelled, Prediction, Subject
-from convtui.engine.spec import RunSpec, changed, hyper, make
+from convtui.engine.lens.subject import Prediction, Subject
+from convtui.engine.spec import changed
 from convtui.engine.store import Store
-from convtui.engine.training.recording import recorded
 from convtui.tui.app.look.controller import LookController
 from convtui.tui.app.look.export import command, file_name
 from convtui.tui.app.look.image_strip import ImageStrip
@@ -40,53 +37,14 @@ from convtui.tui.app.look.words import way
 from convtui.tui.app.themes import DARK, LIGHT
 from convtui.tui.cli import main
 from convtui.tui.session.inspector import (
-    Answer,
-    Inspector,
     Layer,
-    NetInfo,
     Query,
-    Refusal,
-    Reply,
     ThumbnailRequest,
     Thumbnails,
-    follow,
-    in_words,
 )
 from convtui.tui.session.session import Session
 from tests.harness.screen import piloted, screen_text, until
-
-import torch  # isort: skip
-
-CONVOLUTIONAL: dict[str, Any] = {"conv_blocks": "4 3x3 pad 1 bn pool 2", "dense_blocks": "8"}
-
-
-def spec(**model: str) -> RunSpec:
-    return make(
-        {
-            "model": CONVOLUTIONAL | model,
-            "data": {"source": "digits", "colour": "grey", "size": 8, "train_per_class": 10, "test_per_class": 5},
-            "optimiser": {"learning_rate": 0.01},
-            "training": {"epochs": 2, "snapshot_every": 1, "threads": 1},
-        }
-    )
-
-
-def train(store: Store, name: str, settings: RunSpec) -> int:
-    row = store.create_run(name=name, preset="", spec=settings, dataset="digits")
-    with recorded(store, store.claim(row.id), settings, load_data(settings.data), torch.device("cpu")) as (_, pulled):
-        for _ in pulled:
-            pass
-    return row.id
-
-
-@pytest.fixture(scope="module")
-def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two runs: one without convolutions, then one with."""
-    path = tmp_path_factory.mktemp("look") / "store.db"
-    with Store.open(path) as store:
-        train(store, "dense", spec(conv_blocks="", dense_blocks="6"))
-        train(store, "conv", spec())
-    return path
+from tests.tui.nets import spec, train
 
 
 @pytest.fixture(autouse=True)
@@ -644,52 +602,7 @@ def test_what_it_looks_like(
     assert snap_compare(Alone(stored, 2), terminal_size=size, run_before=show)
 
 
-# ------------------------------------------------------------------------------------------------------ the thread
-
-
-class Collected:
-    """What the thread has told, and a condition to wait for more."""
-
-    def __init__(self) -> None:
-        self.told: list[Reply] = []
-        self._more = threading.Condition()
-
-    def __call__(self, told: Reply) -> None:
-        with self._more:
-            self.told.append(told)
-            self._more.notify_all()
-
-    def wait(self, met: Callable[[Reply], bool]) -> Reply:
-        with self._more:
-            assert self._more.wait_for(lambda: any(map(met, self.told)), timeout=30), self.told
-            return next(filter(met, self.told))
-
-
-class NoOptions(Options):
-    """None but a number."""
-
-    number: int = hyper(0, "which")
-
-
-@pytest.fixture
-def slow(monkeypatch: pytest.MonkeyPatch) -> dict[str, threading.Event]:
-    """A view that waits until it is cancelled; how often which was begun."""
-    events = {"begun": threading.Event(), "cancelled": threading.Event()}
-
-    def wait(subject: Subject, options: NoOptions) -> Sheet:
-        if options.number == 13:
-            raise ZeroDivisionError("thirteen")
-        if options.number:
-            return make_sheet(f"number {options.number}", [Tile(np.zeros((2, 2), np.float32))], "grey")
-        events["begun"].set()
-        while not subject.cancelled():
-            threading.Event().wait(0.001)
-        events["cancelled"].set()
-        raise Cancelled
-
-    views: Mapping[str, View] = {**registry.views(), "slow": View("slow", "waits", NoOptions, (), wait)}
-    monkeypatch.setattr(registry, "views", lambda: views)
-    return events
+# -------------------------------------------------------------------------------------------------- a net in training
 
 
 def answered_step(app: Alone) -> int | None:
@@ -731,119 +644,7 @@ async def test_a_page_that_is_not_on_screen_does_not_hold_a_training_up(tmp_path
         assert "in training" not in app.line("about")
 
 
-@pytest.fixture
-def inspector(stored: Path) -> Iterator[tuple[Inspector, Collected]]:
-    collected = Collected()
-    with Store.open(stored) as store:
-        thread = Inspector(lambda: store, collected, device="cpu")
-        yield thread, collected
-        thread.close()
-        if thread.thread.is_alive():
-            thread.thread.join()
-
-
-def is_seen(asked: Query) -> Callable[[Reply], bool]:
-    return lambda told: isinstance(told, Answer) and told.query == asked
-
-
-def test_the_newest_request_wins(inspector: tuple[Inspector, Collected], slow: dict[str, threading.Event]) -> None:
-    thread, collected = inspector
-    first, last = Query(2, view="slow"), Query(2, view="slow", options=(("number", "3"),))
-    thread.ask(first)
-    assert slow["begun"].wait(30)
-    thread.ask(Query(2, view="slow", options=(("number", "2"),)))
-    thread.ask(last)
-    collected.wait(is_seen(last))
-    assert slow["cancelled"].is_set()
-    assert not any(isinstance(told, Answer | Refusal) and told.query == first for told in collected.told)
-
-
-def test_answers_are_kept_until_something_fresh_is_wanted(inspector: tuple[Inspector, Collected]) -> None:
-    thread, collected = inspector
-    asked = Query(2, view="activations", options=(("image", "random"),))
-    found = []
-    for fresh in (False, False, True):
-        collected.told.clear()
-        thread.ask(asked, fresh=fresh)
-        answer = collected.wait(is_seen(asked))
-        assert isinstance(answer, Answer)
-        found.append(answer.results)
-    assert found[0] is found[1]
-    assert found[2] is not found[0]
-
-
-def test_the_unexpected_is_logged_and_told_in_one_line(
-    inspector: tuple[Inspector, Collected], slow: dict[str, threading.Event]
-) -> None:
-    thread, collected = inspector
-    thread.ask(Query(2, view="slow", options=(("number", "13"),)))
-    told = collected.wait(lambda told: isinstance(told, Refusal))
-    assert isinstance(told, Refusal)
-    assert told.reason.startswith("ZeroDivisionError: thirteen; the full story is in ")
-    assert "thirteen" in Path(told.reason.rpartition(" in ")[2]).read_text()
-
-
-def test_what_is_refused_is_told_in_words(inspector: tuple[Inspector, Collected]) -> None:
-    thread, collected = inspector
-    for asked, words in (
-        (Query(99), "99"),
-        (Query(2, "7"), "keeps weights of epoch 0, 1, 2"),
-        (Query(2, view="filtres"), "did you mean filters?"),
-        (Query(2, view="filters", options=(("colour", "red"),)), "has no option 'colour'"),
-    ):
-        collected.told.clear()
-        thread.ask(asked)
-        told = collected.wait(lambda told: isinstance(told, Refusal))
-        assert isinstance(told, Refusal)
-        assert words in told.reason
-        assert asked.meets(told.query)
-
-
 # ---------------------------------------------------------------------------------------------------------- in words
-
-
-def about(**unfit: str) -> NetInfo:
-    views = registry.views()
-    layers = [Layer("conv1", "4×8×8", True), Layer("output", "10", False)]
-    return NetInfo(1, "", 1, 1, [1], layers, ("cat", "dog", "cat"), views, dict.fromkeys(views) | unfit)
-
-
-@pytest.mark.parametrize(
-    ("asked", "target", "there"),
-    [
-        (Query(1, view="filters"), Target("conv1", 3), ("deconvnet", {"layer": "conv1", "map": "3"})),
-        (
-            Query(1, view="activations", options=(("split", "train"),)),
-            Target("conv1", 3, image=5),
-            ("deconvnet", {"layer": "conv1", "map": "3", "image": "5", "split": "train"}),
-        ),
-        (Query(1, view="misclassified"), Target(image=9, label=0, predicted=1), ("activations", {"image": "9"})),
-        (Query(1, view="confusion"), Target(label=1), ("confusion", {"label": "dog"})),
-        (Query(1, view="confusion"), Target(label=2), ("confusion", {"label": "2"})),
-        (Query(1, view="summary"), Target("conv1"), ("statistics", {"layer": "conv1"})),
-        (Query(1, view="statistics", options=(("layer", "conv1"),)), Target("conv1"), ("activations", {"layer": "conv1"})),
-        (Query(1, view="guided"), Target("output", 1, image=2), ("saliency", {"layer": "output", "map": "1", "image": "2"})),
-        (Query(1, view="filters"), Target(), None),
-    ],
-)
-def test_where_targets_lead(asked: Query, target: Target, there: tuple[str, dict[str, str]] | None) -> None:
-    found = follow(asked, target, about())
-    assert (None if found is None else (found.view, dict(found.options))) == there
-    if found is not None:
-        assert registry.view(found.view).make(dict(found.options))
-
-
-def test_what_does_not_apply_is_not_led_to() -> None:
-    found = follow(Query(1, view="filters"), Target("conv1", 3), about(deconvnet="no ReLU"))
-    assert found is not None
-    assert found.view == "patches"
-
-
-def test_targets_in_words() -> None:
-    target = Target("conv2", 17, 5, 9, 871, 0, 1)
-    assert in_words(target, ("cat", "dog")) == "conv2, map 17 at 5,9 · image 871 · cat → dog"
-    assert in_words(target, ("cat", "dog"), beside="map 17 at 5,9 of #871: 4.8") == "conv2 · cat → dog"
-    assert in_words(None, ()) == ""
 
 
 def test_of_a_long_way_the_end_is_told() -> None:
@@ -880,9 +681,3 @@ def test_a_saved_picture_is_named_for_the_layer_and_the_image_that_it_shows(tmp_
     asked = Query(3, "2", "deconvnet", (("layer", "features.3"), ("image", "pets/my cat.png"), ("count", "4")))
     assert file_name(asked) == Path("run3-deconvnet-features_3-my_cat-epoch2.png")
     assert file_name(replace(asked, options=(("layer", "features.4"),)), 500) == Path("run3-deconvnet-features_4-step500.png")
-
-
-def test_what_was_left_open_is_met_by_its_answer() -> None:
-    assert Query(None).meets(Query(4, view="filters"))
-    assert Query(None).meets(Query(None))
-    assert not Query(4, "1", "filters").meets(Query(4, "2", "filters"))

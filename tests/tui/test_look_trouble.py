@@ -16,8 +16,9 @@ from convtui.engine.spec import changed
 from convtui.engine.store import Store
 from convtui.engine.training.recording import recorded
 from convtui.tui.app.look.view_bar import ViewBar
-from tests.harness.screen import piloted
-from tests.tui.test_look_page import Alone, settled, spec, strip_text, train, until
+from tests.harness.screen import piloted, until
+from tests.tui.nets import spec, train
+from tests.tui.test_look_page import Alone, settled, strip_text
 
 
 @pytest.fixture(scope="module")

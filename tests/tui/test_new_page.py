@@ -254,16 +254,6 @@ def test_the_net_table_is_what_the_engine_says(tmp_path: Path) -> None:
     on_page(tmp_path, steps)
 
 
-def test_the_activation_chart_has_the_functions_values() -> None:
-    from convtui.engine.lens.nonlinearity import nonlinearity
-
-    curves = nonlinearity(changed(preset("demo").spec, {"model.activation": "tanh"}).model)
-    middle = list(curves.x).index(0.0)
-    assert curves.series["tanh"][middle] == 0
-    assert curves.series["derivative"][middle] == 1
-    assert curves.series["tanh"][-1] == pytest.approx(0.999329299739067)
-
-
 def test_start_trains_exactly_these_settings_and_shows_the_run(tmp_path: Path) -> None:
     async def steps(app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
         await to(page, "name", pilot)

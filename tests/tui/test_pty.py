@@ -13,7 +13,7 @@ import pytest
 from convtui.engine.store import Store
 from tests.harness.children import wait_until
 from tests.harness.terminal import ENTERED, LEFT, Terminal
-from tests.tui.test_session import LONG
+from tests.tui.session.test_session import LONG
 
 pytestmark = pytest.mark.apart
 

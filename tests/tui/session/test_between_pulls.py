@@ -17,8 +17,8 @@ from convtui.engine.store import recorder
 from convtui.engine.training import Training
 from convtui.tui.session.inspector import Answer, Inspector, Opened, Query, Refusal, ThumbnailRequest
 from convtui.tui.session.session import Session
-from tests.tui.test_look_page import Collected, is_seen
-from tests.tui.test_session import LONG, started, status, until
+from tests.tui.session.test_inspector import Collected, is_seen
+from tests.tui.session.test_session import LONG, started, status, until
 
 SHORT = make(
     {
