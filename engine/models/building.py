@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import assert_never
 
 import torch
 from torch import nn
@@ -14,8 +16,11 @@ from convtui.engine.models.activations import activation
 from convtui.engine.models.initialisation import initialise
 from convtui.engine.models.recurrent import Last, Recurrent, Rows, cell
 from convtui.engine.models.summary import Summary, summarise
-from convtui.engine.spec import ModelSpec, RunSpec
-from convtui.engine.spec.choices import Cell
+from convtui.engine.spec import ConvBlock, ModelSpec, RunSpec
+from convtui.engine.spec.choices import Cell, PoolKind
+
+Pair = tuple[int, int]
+"""Rows and columns."""
 
 
 def build(spec: ModelSpec, *, channels: int, size: int, classes: int, seed: int | None = 0) -> nn.Sequential:
@@ -34,7 +39,7 @@ def build(spec: ModelSpec, *, channels: int, size: int, classes: int, seed: int 
         else:
             width = _add_cells(layers, spec, spec.cell, channels * size)
         for dense in spec.dense_blocks:
-            layers.add("dense", nn.Linear(width, dense.units))
+            layers.add("dense", nn.Linear(width, dense.units, bias=dense.bias))
             if dense.batch_norm:
                 layers.add("bn", nn.BatchNorm1d(dense.units))
             layers.activate()
@@ -70,19 +75,47 @@ class _Layers:
 
 def _add_convolutions(layers: _Layers, spec: ModelSpec, channels: int, size: int) -> int:
     """How many values an image has after them."""
+    maps = (size, size)
     for index, block in enumerate(spec.conv_blocks):
         where = f"model.conv_blocks.{index} = {block}"
-        layers.add("conv", nn.Conv2d(channels, block.filters, block.kernel, block.stride, block.padding))
-        size = _side(size, block.kernel, block.stride, block.padding, where, "kernel")
+        layers.add("conv", _convolution(block, channels, where))
+        maps = _sides(maps, block.kernel_sides, block.stride, block.paddings, block.dilation, where, "kernel")
         channels = block.filters
         if block.batch_norm:
             layers.add("bn", nn.BatchNorm2d(channels))
         layers.activate()
-        if block.pool:
-            stride = block.pool_stride or block.pool
-            layers.add("pool", nn.MaxPool2d(block.pool, stride))
-            size = _side(size, block.pool, stride, 0, where, "pool")
-    return channels * size * size
+        if block.pool or block.global_pool:
+            pool = maps if block.global_pool else (block.pool, block.pool)
+            stride = block.pool_stride or block.pool or 1
+            layers.add("pool", _pool(block.pool_kind, pool, stride))
+            maps = _sides(maps, pool, stride, (0, 0), 1, where, "pool")
+        if block.dropout:
+            layers.add("dropout", nn.Dropout(block.dropout))
+    return channels * math.prod(maps)
+
+
+def _convolution(block: ConvBlock, channels: int, where: str) -> nn.Conv2d:
+    common = math.gcd(channels, block.filters)
+    if common % block.groups:
+        near = min(
+            (number for number in range(1, common + 1) if common % number == 0), key=lambda number: abs(number - block.groups)
+        )
+        raise SpecError(
+            f"{where}: its {channels} input maps and {block.filters} filters do not fall into {block.groups} groups of one size; "
+            f"the nearest number that divides both is {near}"
+        )
+    sides, stride, padding = block.kernel_sides, block.stride, block.paddings
+    return nn.Conv2d(channels, block.filters, sides, stride, padding, block.dilation, block.groups, block.bias)
+
+
+def _pool(kind: PoolKind, sides: Pair, stride: int) -> nn.Module:
+    match kind:
+        case "max":
+            return nn.MaxPool2d(sides, stride)
+        case "average":
+            return nn.AvgPool2d(sides, stride)
+        case other:
+            assert_never(other)
 
 
 def _add_cells(layers: _Layers, spec: ModelSpec, kind: Cell, width: int) -> int:
@@ -117,10 +150,19 @@ def _seeded(seed: int | None) -> Iterator[None]:
         yield
 
 
-def _side(size: int, kernel: int, stride: int, padding: int, where: str, what: str) -> int:
-    if kernel > size + 2 * padding:
+def _sides(maps: Pair, kernel: Pair, stride: int, padding: Pair, dilation: int, where: str, what: str) -> Pair:
+    """Rows and columns of what a kernel or pool makes of `maps`."""
+    there = [side + 2 * zeros for side, zeros in zip(maps, padding, strict=True)]
+    rest = [side - 1 - dilation * (k - 1) for side, k in zip(there, kernel, strict=True)]
+    if min(rest) < 0:
+        most = [(side - 1) // dilation + 1 for side in there]
+        holes = f" and dilation of {dilation}" if dilation != 1 else ""
         raise SpecError(
-            f"{where}: its {what} of {kernel} does not fit the {size}x{size} maps that reach it; "
-            f"make the {what} at most {size + 2 * padding}, add padding, pool less before it, or raise data.size"
+            f"{where}: its {what} of {_written(kernel)}{holes} does not fit the {maps[0]}x{maps[1]} maps that reach it; "
+            f"make the {what} at most {_written(most)}, add padding, pool less before it, or raise data.size"
         )
-    return (size + 2 * padding - kernel) // stride + 1
+    return rest[0] // stride + 1, rest[1] // stride + 1
+
+
+def _written(sides: Sequence[int]) -> str:
+    return str(sides[0]) if sides[0] == sides[1] else f"{sides[0]}x{sides[1]}"

@@ -6,9 +6,10 @@ of two runs are all read off these classes; nothing about a hyperparameter is wr
 
 from convtui.engine.spec.base import Part, hyper, quoted, written
 from convtui.engine.spec.blocks import ConvBlock, DenseBlock
-from convtui.engine.spec.fields import Hyperparameter, difference, fields_of, hyperparameters, nearest, read
+from convtui.engine.spec.fields import Hyperparameter, difference, fields_of, hyperparameters, read
 from convtui.engine.spec.making import changed, explained, make, parse_setting
 from convtui.engine.spec.parts import DataSpec, ModelSpec, OptimiserSpec, RunSpec, TrainingSpec
+from convtui.engine.spec.spelling import nearest
 
 __all__ = [
     "ConvBlock",

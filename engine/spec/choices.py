@@ -10,6 +10,7 @@ OutputActivation = Literal["none", Activation]
 Cell = Literal["rnn", "lstm", "gru"]
 CellOrNone = Literal["none", Cell]
 Init = Literal["default", "xavier", "he", "lecun", "gaussian"]
+PoolKind = Literal["max", "average"]
 FirstFilters = Literal["drawn", "class_means"]
 
 Colour = Literal["grey", "rgb"]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from convtui.engine.spec.base import LONGEST_QUOTED, Part, written
+from convtui.engine.spec.base import Part, written
 from convtui.engine.spec.parts import RunSpec
 
 
@@ -65,39 +63,6 @@ def difference(before: RunSpec, after: RunSpec) -> dict[str, tuple[str, str]]:
     """Path -> (value before, value after), written as people read them, for every hyperparameter that differs."""
     pairs = ((field.path, read(before, field.path), read(after, field.path)) for field in hyperparameters())
     return {path: (written(old), written(new)) for path, old, new in pairs if old != new}
-
-
-def nearest(wrong: str, right: Iterable[str]) -> str:
-    """` (did you mean X?)` for the closest of the `right` names, or nothing when none is close."""
-    wrong, names = wrong[:LONGEST_QUOTED], list(right)
-    plain = {_plain(name): name for name in names}
-    tails = {name.rpartition(".")[2]: name for name in names}
-    plain_tails = {name.rpartition(".")[2]: whole for name, whole in plain.items()}
-    asked = _plain(wrong)
-    close = (
-        [name for name in (plain.get(asked), plain_tails.get(asked.rpartition(".")[2])) if name]
-        or difflib.get_close_matches(wrong, names, n=1, cutoff=0.5)
-        or [tails[tail] for tail in difflib.get_close_matches(wrong.rpartition(".")[2], list(tails), n=1, cutoff=0.6)]
-    )
-    return f" (did you mean {close[0]}?)" if close else ""
-
-
-_SYNONYMS = {
-    "lr": "learningrate", "optimizer": "optimiser", "optim": "optimiser", "opt": "optimiser", "wd": "weightdecay", "bs":
-    "batchsize", "gray": "grey", "color": "colour", "normalize": "standardise", "standardize": "standardise", "dropoutrate":
-    "dropout", "nonlinearity": "activation", "criterion": "loss", "swish": "silu",
-    "scheduler": "schedule", "crossentropyloss": "crossentropy",
-    "mse": "sumsquares", "mseloss": "sumsquares", "kaiming": "he", "glorot": "xavier", "cosineannealinglr": "cosine",
-    "onecyclelr": "onecycle", "exponentiallr": "exponential", "steplr": "step", "bf16": "bfloat16", "fp32": "float32", "dataset":
-    "source", "epoch": "epochs", "maxepochs": "epochs", "numepochs": "epochs", "maxsteps": "steps",
-}  # fmt: skip
-"""What other programs call what we call otherwise, both as `_plain` writes them."""
-
-
-def _plain(name: str) -> str:
-    """`optimizer.Batch-Size` -> `optimiser.batchsize`: what is left where names differ by how they are written only."""
-    parts = (re.sub(r"[\s_-]", "", part).casefold() for part in name.split("."))
-    return ".".join(_SYNONYMS.get(part, part) for part in parts)
 
 
 def _choices(annotation: Any) -> tuple[str, ...]:

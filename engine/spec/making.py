@@ -11,8 +11,9 @@ from pydantic import ValidationError
 
 from convtui.engine.errors import SpecError
 from convtui.engine.spec.base import WANTED, quoted
-from convtui.engine.spec.fields import hyperparameters, nearest
+from convtui.engine.spec.fields import hyperparameters
 from convtui.engine.spec.parts import RunSpec
+from convtui.engine.spec.spelling import nearest
 
 
 def make(values: Mapping[str, Any]) -> RunSpec:
@@ -100,8 +101,9 @@ def _explain_one(problem: dict[str, Any]) -> str:
             return f"{shown} is out of bounds: it must be {sign} {limit:g}{hint}"
         case "value_error":
             text = str(limits["error"])
-            # What a group says of its fields together names them itself.
-            return text if not path or isinstance(value, dict) else f"{shown} {text}"
+            if isinstance(value, dict):  # what a group says of its fields together names them itself; a block says not which it is
+                return f"{path}: {text}" if "." in path else text
+            return f"{shown} {text}" if path else text
         case "string_unicode":
             return f"{shown} is not valid UTF-8: rename it"
         case "int_parsing_size":

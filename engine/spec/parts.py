@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from convtui.engine.metrics import MEASURES, Measure
 from convtui.engine.spec.base import WANTED, Part, hyper, quoted, several
-from convtui.engine.spec.blocks import ConvBlocks, DenseBlocks
+from convtui.engine.spec.blocks import CONV_NOTATION, DENSE_NOTATION, ConvBlocks, DenseBlocks
 from convtui.engine.spec.choices import (
     Activation,
     CellOrNone,
@@ -66,15 +66,13 @@ Measures = Annotated[tuple[Measure, ...], BeforeValidator(_names)]
 class ModelSpec(Part):
     """The net: convolutional blocks or recurrent cells, then dense blocks, then a dense output of one unit a class."""
 
-    conv_blocks: ConvBlocks = hyper(
-        (), "FILTERS KxK [stride S] [pad P] [bn] [pool P[/S]], ..., as in 32 5x5 pad 2 pool 2", max_length=32
-    )
+    conv_blocks: ConvBlocks = hyper((), f"{CONV_NOTATION}, ..., as in 32 5x5 pad 2 pool 2", max_length=32)
     cell: CellOrNone = hyper(
         "none", "recurrent cell (tanh inside) that reads the image row by row, in place of convolutions; its last state goes on"
     )
     hidden: int = hyper(128, "hidden units of each recurrent layer; with a cell only", "units", ge=1, le=8192)
     layers: int = hyper(1, "recurrent layers, one reading the states of the other; with a cell only", "layers", ge=1, le=16)
-    dense_blocks: DenseBlocks = hyper((), "UNITS [bn] [dropout SHARE], ..., as in 1024 dropout 0.5", max_length=16)
+    dense_blocks: DenseBlocks = hyper((), f"{DENSE_NOTATION}, ..., as in 1024 dropout 0.5", max_length=16)
     activation: Activation = hyper("relu", "nonlinearity after every hidden layer")
     output_activation: OutputActivation = hyper("none", "nonlinearity after the output; with the loss sum_squares only")
     slope: Slopes = hyper((1.0,), "s in f(s x), for tanh and sigmoid their steepness: one for all, or one each, the output's last")
@@ -102,6 +100,11 @@ class ModelSpec(Part):
             raise ValueError(
                 "model.first_filters = class_means is about conv1, but model.conv_blocks = none: add a block, or set "
                 "model.first_filters = drawn"
+            )
+        if self.first_filters == "class_means" and self.conv_blocks[0].groups != 1:
+            raise ValueError(
+                "model.first_filters = class_means gives conv1 whole images, and in groups its filters see a part of them: leave "
+                "groups out of the first block, or set model.first_filters = drawn"
             )
         there = len(self.activations)
         for name, values in (("slope", self.slope), ("leak", self.leak)):

@@ -14,7 +14,7 @@ from convtui.engine.models import build
 from convtui.engine.models.activations import Sloped, activation, rule
 from convtui.engine.models.initialisation import initialise
 from convtui.engine.models.recurrent import cell
-from convtui.engine.spec import DataSpec, ModelSpec, OptimiserSpec, RunSpec, TrainingSpec
+from convtui.engine.spec import ConvBlock, DataSpec, ModelSpec, OptimiserSpec, RunSpec, TrainingSpec
 from convtui.engine.spec.choices import takes_momentum
 from convtui.engine.training.by_hand import loss_and_gradient, make_step
 from convtui.engine.training.layer_metrics import LayerMetrics
@@ -26,6 +26,7 @@ from convtui.engine.training.step import autocast
 UNHEARD: Any = "unheard of"
 CPU = torch.device("cpu")
 NET = torch.nn.Linear(2, 3)
+POOLED = ConvBlock(pool=2).model_copy(update={"pool_kind": UNHEARD})
 
 
 def model(**values: Any) -> ModelSpec:
@@ -48,6 +49,7 @@ def training(**values: Any) -> TrainingSpec:
         lambda: Sloped(UNHEARD, 2.0, 0.0)(torch.ones(1)),
         lambda: rule(UNHEARD),
         lambda: build(model(cell=UNHEARD), channels=1, size=8, classes=3),
+        lambda: build(model(conv_blocks=(POOLED,)), channels=1, size=8, classes=3),
         lambda: cell(UNHEARD, 2, 3),
         lambda: initialise(NET, model(init=UNHEARD)),
         lambda: DataSpec().model_copy(update={"colour": UNHEARD}).channels,

@@ -45,7 +45,33 @@ from convtui.engine.spec.choices import Activation
         ({"model.activaton": "tanh"}, "there is no hyperparameter 'model.activaton' (did you mean model.activation?)"),
         ({"model.conv_blocks.0.filters": 0}, "model.conv_blocks.0.filters = 0 is out of bounds"),
         ({"model.conv_blocks.7.filters": 3}, "there is no hyperparameter 'model.conv_blocks.7.filters'"),
-        ({"model.conv_blocks": "32 5x4"}, "model.conv_blocks.0 = 32 5x4 is not a block: write FILTERS KxK"),
+        ({"model.conv_blocks": "32 by 5"}, "model.conv_blocks.0 = 32 by 5 is not a block: write FILTERS KxK"),
+        ({"model.conv_blocks": "32 5x5 maxpool 2"}, "is not a block from 'maxpool 2' on (did you mean pool?): write FILTERS"),
+        ({"model.conv_blocks": "32 5x5 padding 2 bn"}, "is not a block from 'padding 2 bn' on (did you mean pad?): write FILTERS"),
+        ({"model.conv_blocks": "32 5x5 bn bn"}, "is not a block from 'bn' on: write FILTERS"),
+        ({"model.conv_blocks": "32 5x5 pool 2 avg-pool 2"}, "is not a block from 'avg-pool 2' on: write FILTERS"),
+        (
+            {"model.conv_blocks": "32 5x5 dilation 65"},
+            "dilation = 65 is out of bounds: it must be <= 64; the nearest allowed value is 64",
+        ),
+        ({"model.conv_blocks": "32 5x5 groups 0"}, "groups = 0 is out of bounds: it must be >= 1; the nearest allowed value is 1"),
+        ({"model.conv_blocks": "32 5x5 dropout 1"}, "model.conv_blocks.0.dropout = 1 is out of bounds: it must be < 1"),
+        (
+            {"model.conv_blocks": "8 3x3, 8 5x5 dilation 2 stride 2 pad same"},
+            "model.conv_blocks.1: pad same keeps the size of maps, which a stride of 2 does not: write pad 4",
+        ),
+        (
+            {"model.conv_blocks": "8 4x3 pad same"},
+            "model.conv_blocks.0: pad same puts as many zeros on either side, and a kernel of even sides has no middle: write 5x3",
+        ),
+        ({"model.conv_blocks": "8 5x5 pad 2 pad same"}, "model.conv_blocks.0: pad 2 and pad same are two paddings"),
+        ({"model.conv_blocks": "8 5x5 pool 2 pool global"}, "model.conv_blocks.0: pool 2 and pool global are two pools"),
+        (
+            {"model.conv_blocks.0.pool_kind": "average"},
+            "model.conv_blocks.0: pool_kind = average is about a pool, but there is none",
+        ),
+        ({"model.conv_blocks.0.pool_kind": "mean"}, "pool_kind = mean is not one of max, average"),
+        ({"model.conv_blocks": "9 3x3 groups 3", "model.first_filters": "class_means"}, "in groups its filters see a part of them"),
         ({"model.dense_blocks": "ten"}, "model.dense_blocks.0 = ten is not a block: write UNITS"),
         ({"model.leak": True}, "model.leak = true is not a list"),
         ({"model.first_filters": "class_means", "model.conv_blocks": "none"}, "model.first_filters = class_means is about conv1"),
@@ -102,18 +128,31 @@ blocks = st.builds(
     stride=st.integers(1, 16),
     padding=st.integers(0, 128),
     batch_norm=st.booleans(),
+    kernel_width=st.integers(0, 512),
+    dilation=st.integers(1, 64),
+    groups=st.integers(1, 4096),
+    bias=st.booleans(),
     pool=st.integers(0, 16),
-    pool_stride=st.just(0),
+    pool_stride=st.integers(0, 16),
+    dropout=st.floats(0, 0.99),
 )
+more_blocks = st.builds(
+    ConvBlock,
+    same=st.just(True),
+    pool=st.integers(1, 16),
+    pool_kind=st.just("average"),
+) | st.builds(ConvBlock, global_pool=st.just(True), pool_kind=st.sampled_from(["max", "average"]), bias=st.booleans())
 
 
-@given(st.lists(blocks, max_size=4))
+@given(st.lists(blocks | more_blocks, max_size=4))
 def test_the_notation_of_blocks_reads_back_as_what_was_written(drawn: list[ConvBlock]) -> None:
     spec = make({"model": {"conv_blocks": drawn}})
     assert changed(RunSpec(), {"model.conv_blocks": written(spec.model.conv_blocks)}) == spec
 
 
-dense_blocks = st.builds(DenseBlock, units=st.integers(1, 65536), batch_norm=st.booleans(), dropout=st.floats(0, 0.99))
+dense_blocks = st.builds(
+    DenseBlock, units=st.integers(1, 65536), bias=st.booleans(), batch_norm=st.booleans(), dropout=st.floats(0, 0.99)
+)
 
 
 @given(st.lists(dense_blocks, max_size=4))
@@ -135,6 +174,25 @@ def test_what_the_first_version_kept_of_a_run_means_what_it_did() -> None:
     model, data = spec.model, spec.data
     assert (model.leak, model.slope, model.output_activation, model.cell) == ((0.1,), (1.0,), "none", "none")
     assert (data.classes, data.fit, data.flip, data.shift, data.cutout) == ((), "resize", False, 0, 0)
+
+
+def test_a_block_that_an_earlier_version_kept_is_the_one_of_the_same_words() -> None:
+    kept = {"filters": 16, "kernel": 3, "stride": 2, "padding": 1, "batch_norm": True, "pool": 3, "pool_stride": 2}
+    dense = {"units": 8, "batch_norm": False, "dropout": 0.5}
+    spec = make({"model": {"conv_blocks": [kept], "dense_blocks": [dense]}})
+    assert spec == make({"model": {"conv_blocks": "16 3x3 stride 2 pad 1 bn pool 3/2", "dense_blocks": "8 dropout 0.5"}})
+    assert written(spec.model.conv_blocks) == "16 3x3 stride 2 pad 1 bn pool 3/2"
+
+
+def test_the_words_of_a_block_come_in_any_order_and_are_written_in_one() -> None:
+    spec = make(
+        {"model": {"conv_blocks": "32 3x5 dropout 0.2 no-bias avg-pool 2 groups 2 dilation 2 pad same, 8 3 pool global bn"}}
+    )
+    first, second = spec.model.conv_blocks
+    assert str(first) == "32 3x5 pad same dilation 2 groups 2 no-bias avg-pool 2 dropout 0.2"
+    assert str(second) == "8 3x3 bn pool global"
+    assert (first.kernel_sides, second.kernel_sides) == ((3, 5), (3, 3))
+    assert ConvBlock(kernel=3, kernel_width=3, pool=2, pool_stride=2) == ConvBlock(kernel=3, pool=2)
 
 
 def test_overlapping_pools_have_a_notation() -> None:

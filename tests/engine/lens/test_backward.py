@@ -134,6 +134,40 @@ def test_both_ways_equal_captum(drawn: Drawn, rule: Rule) -> None:
     assert_close(on_images(trace, index, cut, units), expected, OPERATIONS)
 
 
+BLOCKS = {
+    "4 3x5 pad 1 pool 2, 5 3x3 dilation 2": True,
+    "4 3x3 pad same no-bias bn pool 3/2, 5 2x3 dropout 0.5": True,
+    "4 4x4 pad same dilation 2 pool 2, 5 3x3": True,
+    "4 3x3 pool 2, 6 3x3 groups 2": False,
+    "4 3x3 pad same pool 2, 6 3x3 pool global": True,
+    "4 3x3 avg-pool 2, 5 3x3 avg-pool global": False,
+}
+"""Of a spec; and whether windows serve its last layer."""
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("blocks", BLOCKS)
+def test_both_ways_through_a_spec_s_blocks_equal_captum(blocks: str, rule: Rule) -> None:
+    net = build(make({"model": {"conv_blocks": blocks}}).model, channels=2, size=14, classes=3, seed=3).double().eval()
+    for norm in (layer for layer in net if isinstance(layer, nn.BatchNorm2d)):
+        nn.init.normal_(norm.weight)  # scales of both signs
+    images = torch.randn(5, 2, 14, 14, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    body = net[:-2]
+    units = drawn_units(body, images, 4)
+    trace = Trace(net, images[0])
+    index, places = trace.layers[list(dict(body.named_children()))[-1]], torch.tensor(units).T
+    assert (patch_projection.chain(trace, index) is not None) == BLOCKS[blocks]
+    if "avg-pool" in blocks and rule == "deconvnet":
+        with pytest.raises(NotApplicable, match="is not a max-pool"):
+            backward(trace, images, index, rule, unit_seed(tuple(places)))
+        return
+    expected = by_captum(net, body[-1], rule, images, units)
+    assert_close(backward(trace, images, index, rule, unit_seed(tuple(places))), expected, OPERATIONS)
+    if BLOCKS[blocks]:
+        cut = patch_projection.project(trace, index, rule, images, *places)
+        assert_close(on_images(trace, index, cut, units), expected, OPERATIONS)
+
+
 def trained_lenet(channels: int) -> nn.Sequential:
     """A small LeNet after some steps on stripes: its activations are not those of a random net.
 

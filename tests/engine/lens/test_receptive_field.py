@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from convtui.engine.lens.receptive_field import ReceptiveField, receptive_field
 from convtui.engine.lens.trace import Trace
+from convtui.engine.models import build
+from convtui.engine.spec import make
 from tests.engine.lens.nets import Drawn, drawn_nets
 
 ROUNDING = 1e-9
@@ -104,6 +106,21 @@ def test_where_paths_meet_the_field_is_the_rectangle_around_both(how: str) -> No
 def test_rectangles_holes_pools_and_paddings_in_words(layers: list[nn.Module]) -> None:
     torch.manual_seed(0)
     net = nn.Sequential(*layers).double().eval()
+    for parameter in net.parameters():
+        parameter.data.abs_().add_(0.1)
+    assert_field(net, torch.rand(1, 14, 14, dtype=torch.float64))
+
+
+@pytest.mark.parametrize(
+    "blocks",
+    [
+        "4 3x5 pad 1 avg-pool 2, 4 3x3 groups 2",
+        "4 3x3 dilation 2 groups 1 avg-pool 3/2, 4 1x3 pad same",
+        "4 4x2 pad same dilation 2, 4 3x3 pad same dilation 2 no-bias",
+    ],
+)
+def test_fields_of_a_spec_s_blocks(blocks: str) -> None:
+    net = build(make({"model": {"conv_blocks": blocks}}).model, channels=1, size=14, classes=2)[:-2].double().eval()
     for parameter in net.parameters():
         parameter.data.abs_().add_(0.1)
     assert_field(net, torch.rand(1, 14, 14, dtype=torch.float64))

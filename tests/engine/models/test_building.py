@@ -36,6 +36,40 @@ def test_shapes_and_counts_agree_with_arithmetic_by_hand() -> None:
     assert summary.neurons == 324 + 10 + 5
 
 
+def test_lenet_5_with_its_own_average_pools_has_its_61706_parameters() -> None:
+    spec = model(conv_blocks="6 5x5 pad same avg-pool 2, 16 5x5 avg-pool 2, 120 5x5", dense_blocks="84", activation="tanh")
+    summary = summarise(build(spec, channels=1, size=28, classes=10), (1, 28, 28))
+    assert summary.parameters == 61_706
+    assert [layer.output for layer in summary.layers if layer.kind == "AvgPool2d"] == [(6, 14, 14), (16, 5, 5)]
+
+
+BY_TORCH: dict[str, list[nn.Module]] = {
+    "6 3x5": [nn.Conv2d(4, 6, (3, 5)), nn.ReLU()],
+    "6 3x5 pad same dilation 2 avg-pool 3/2": [
+        nn.Conv2d(4, 6, (3, 5), padding="same", dilation=2), nn.ReLU(), nn.AvgPool2d(3, 2)
+    ],
+    "6 4x4 pad same dilation 2 no-bias bn": [
+        nn.Conv2d(4, 6, 4, padding="same", dilation=2, bias=False), nn.BatchNorm2d(6), nn.ReLU()
+    ],
+    "6 3x3 stride 2 pad 2 dilation 2 groups 2 pool 2 dropout 0.5": [
+        nn.Conv2d(4, 6, 3, 2, 2, 2, 2), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.5)
+    ],
+    "8 3x3 groups 4 avg-pool global": [nn.Conv2d(4, 8, 3, groups=4), nn.ReLU(), nn.AdaptiveAvgPool2d(1)],
+    "5 2x7 pool global": [nn.Conv2d(4, 5, (2, 7)), nn.ReLU(), nn.AdaptiveMaxPool2d(1)],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("words", BY_TORCH)
+def test_a_block_is_what_torchs_modules_are_by_its_words(words: str) -> None:
+    ours = build(model(conv_blocks=words), channels=4, size=11, classes=3).eval()
+    theirs = nn.Sequential(*BY_TORCH[words], nn.Flatten(), nn.LazyLinear(3)).eval()
+    images = torch.randn(2, 4, 11, 11, generator=torch.Generator().manual_seed(0))
+    theirs(images)
+    kept = dict(zip(theirs.state_dict(), ours.state_dict().values(), strict=True))
+    theirs.load_state_dict(kept)
+    assert_close(ours(images), theirs(images), 500)
+
+
 def test_looking_at_a_net_changes_nothing_in_it() -> None:
     net = build(model(conv_blocks=["4 3x3 bn"], dense_blocks=["8 dropout 0.5"]), channels=1, size=8, classes=2)
     net.train()
@@ -52,6 +86,25 @@ def test_looking_at_a_net_changes_nothing_in_it() -> None:
 def test_a_block_too_large_for_what_reaches_it_is_named(name: str) -> None:
     blocks = ["4 9x9"] if name.endswith("0") else ["4 3x3 pool 4", "4 3x3"]
     with pytest.raises(SpecError, match=f"model.{name}.*does not fit"):
+        check(make({"model": {"conv_blocks": blocks}, "data": {"size": 8}}))
+
+
+@pytest.mark.parametrize(
+    ("blocks", "said"),
+    [
+        ("32 3x3 groups 5", "its 3 input maps and 32 filters do not fall into 5 groups of one size; .* divides both is 1$"),
+        ("12 3x3, 18 3x3 groups 4", r"conv_blocks\.1 = .*its 12 input maps and 18 filters do not fall into 4 groups.* is 3$"),
+        ("4 3x9", "its kernel of 3x9 does not fit the 8x8 maps that reach it; make the kernel at most 8"),
+        (
+            "4 3x3 dilation 4",
+            "its kernel of 3 and dilation of 4 does not fit the 8x8 maps that reach it; make the kernel at most 2",
+        ),
+        ("4 1x5, 4 3x3 dilation 3 pad 1", "does not fit the 8x4 maps that reach it; make the kernel at most 4x2"),
+        ("4 3x7 avg-pool 3", "its pool of 3 does not fit the 6x2 maps that reach it; make the pool at most 6x2"),
+    ],
+)
+def test_what_does_not_fit_is_told_with_what_would(blocks: str, said: str) -> None:
+    with pytest.raises(SpecError, match=said):
         check(make({"model": {"conv_blocks": blocks}, "data": {"size": 8}}))
 
 
@@ -170,9 +223,9 @@ def test_a_wrong_number_of_slopes_is_told_with_the_right_one(slope: object) -> N
 
 
 def test_dense_layers_may_have_batch_norm() -> None:
-    net = build(model(dense_blocks=["6 bn dropout 0.5", "5"]), channels=1, size=4, classes=3)
+    net = build(model(dense_blocks=["6 no-bias bn dropout 0.5", "5"]), channels=1, size=4, classes=3)
     assert list(dict(net.named_children())) == ["flatten", "dense1", "bn1", "act1", "dropout1", "dense2", "act2", "output"]
-    assert summarise(net, (1, 4, 4)).parameters == 16 * 6 + 6 + 12 + 6 * 5 + 5 + 5 * 3 + 3
+    assert summarise(net, (1, 4, 4)).parameters == 16 * 6 + 12 + 6 * 5 + 5 + 5 * 3 + 3
 
 
 def test_filters_may_be_as_large_as_the_image() -> None:

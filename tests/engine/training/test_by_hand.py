@@ -39,6 +39,7 @@ NETS = {
     "padded, pooled, strided": ("4 3x3 pad 2 pool 2, 6 3x3 stride 2 pad 1", "7", 3, 9),
     "overlapping pools": ("3 5x5 stride 2 pad 2 pool 3/2, 4 3x3 pad 1", "6, 5", 2, 16),
     "as large as the image": ("2 8x8", "none", 1, 8),
+    "the same size, pooled whole": ("4 3x3 pad same pool 2, 5 5x5 pad same pool global", "6", 2, 9),
     "dense alone": ("none", "7", 3, 5),
     "linear": ("none", "none", 1, 6),
 }
@@ -168,6 +169,13 @@ def test_what_is_trained_is_the_nets_own_memory() -> None:
     [
         {"data.batch_size": 2},
         {"model.conv_blocks": "4 3x3 bn"},
+        {"model.conv_blocks": "4 3x5"},
+        {"model.conv_blocks": "4 3x3 dilation 2"},
+        {"model.conv_blocks": "4 3x3, 4 3x3 groups 2"},
+        {"model.conv_blocks": "4 3x3 no-bias"},
+        {"model.conv_blocks": "4 3x3 avg-pool 2"},
+        {"model.conv_blocks": "4 3x3 dropout 0.5"},
+        {"model.dense_blocks": "8 no-bias"},
         {"model.activation": "gelu"},
         {"model.activation": "silu", "model.slope": 2.0},
         {"model.dense_blocks": "8 dropout 0.5"},

@@ -134,6 +134,23 @@ def test_batch_norm_leaky_relu_overlapping_pools_and_float64(look: View) -> None
         assert_sound(result)
 
 
+@pytest.mark.parametrize(
+    "blocks", ["4 3x5 no-bias pool 2, 6 3x3 pad same groups 2 dilation 2 dropout 0.5", "4 4x3 avg-pool 2, 5 3x3 pool global"]
+)
+@pytest.mark.parametrize("look", views().values(), ids=list(views()))
+def test_every_view_on_what_else_a_block_may_say(look: View, blocks: str) -> None:
+    net = models.build(make({"model": {"conv_blocks": blocks}}).model, channels=3, size=16, classes=3)
+    subject = subject_of(net, noise_images(12, channels=3, size=16))
+    if look.name == "deconvnet" and "avg-pool" in blocks:
+        with pytest.raises(
+            NotApplicable, match=r"deconvnet is not applicable: pool1.*is not a max-pool.*guided and saliency serve"
+        ):
+            look(subject, look.make({}))
+        return
+    for result in look(subject, look.make({})):
+        assert_sound(result)
+
+
 @pytest.mark.parametrize("name", ["resnet18", pytest.param("vgg11", marks=pytest.mark.long), "squeezenet1_1"])
 def test_nets_of_torchvision_where_their_layers_allow(name: str) -> None:
     torch.manual_seed(0)
