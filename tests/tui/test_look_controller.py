@@ -90,7 +90,7 @@ def test_following_leads_back_to_where_it_began_with_its_cursor(look: Look) -> N
     assert (look.newest.view, look.newest.option("map")) == ("deconvnet", "3")
     look.follow(None, 0)
     look.follow(Target(), 0)
-    assert look.refused == 2 * ["this leads no further"]
+    assert look.refused == 2 * ["nothing to open here"]
     look.back()
     assert (look.newest, look.next_cursor, look.history) == (Query(2, view="filters"), 7, [])
     count = len(look.asked)
@@ -121,7 +121,7 @@ def test_epochs_are_those_that_were_kept(look: Look) -> None:
     assert (look.newest.epoch, look.next_cursor) == ("1", 2)
     look.answered()
     look.choose_epoch(-1, 0)
-    assert look.refused == ["no earlier weights: of run 2 those of epoch 1, 3 are kept"]
+    assert look.refused == ["no earlier weights; epochs kept: 1, 3"]
     look.choose_epoch(1, 0)
     look.answered()
     assert look.newest.epoch == "3"
@@ -164,4 +164,4 @@ def test_thumbnails_are_out_of_date_once_the_net_is_seen_at_a_later_step(look: L
     request = look.request(0, 32)
     assert request is not None
     assert request.since == 10
-    assert look.newer == "training has ended, R shows the last weights"
+    assert look.newer == "training has ended · R shows the final weights"

@@ -438,7 +438,7 @@ async def test_keys_of_the_images(stored: Path, subject: Subject) -> None:
         await pilot.press("i")
         assert not strip.display
         await pilot.press("full_stop")
-        assert "not about one image" in app.told[-1]
+        assert "does not show a single image" in app.told[-1]
         await pilot.press("i")
         assert app.focused is strip
         for key, there in (("right", 2), ("l", 3), ("left", 2), ("h", 1), ("home", 0), ("end", 49), ("g", 0), ("G", 49)):
@@ -510,7 +510,7 @@ async def test_the_confusion_leads_to_the_images_of_a_cell(stored: Path, subject
         (table,) = app.results
         view = app.picture
         text = "\n".join(view.render_line(y).text for y in range(view.size.height))
-        assert "left out" not in text
+        assert "too wide" not in text
         assert all(name in text.split() for name in subject.classes)
         wrong = [(row, column) for row in range(10) for column in range(10) if row != column and table.rows[row][1 + column]]
         row, column = wrong[0]
@@ -526,7 +526,7 @@ async def test_the_confusion_leads_to_the_images_of_a_cell(stored: Path, subject
         assert app.line("at").startswith(f"{subject.classes[row]} → ")
         empty = next(column for column in range(10) if not table.rows[row][1 + column])
         await pilot.press(*["left"] * (column + 1), *["right"] * (empty + 1), "enter")
-        assert app.told[-1] == "this leads no further"
+        assert app.told[-1] == "nothing to open here"
 
 
 @piloted
@@ -618,7 +618,7 @@ async def test_a_page_that_is_not_on_screen_does_not_hold_a_training_up(tmp_path
         await until(pilot, lambda: app.session.training is not None and app.session.store.run(run.id).step > 0)
         app.open(run.id)
         await settled(pilot, view="filters")
-        assert app.line("about").endswith("of 5000 epochs done · R shows it now")
+        assert app.line("about").endswith("of 5000 epochs done · R refreshes")
         step = answered_step(app)
         assert step is not None
         await pilot.press("R")
@@ -638,7 +638,7 @@ async def test_a_page_that_is_not_on_screen_does_not_hold_a_training_up(tmp_path
         app.session.store.request(run.id, "stop")
         await until(pilot, lambda: not app.session.claimed)
         page.store_changed()
-        assert app.line("about").endswith("training has ended, R shows the last weights")
+        assert app.line("about").endswith("training has ended · R shows the final weights")
         await pilot.press("R")
         await until(pilot, lambda: answered_step(app) is None and not controller.is_waiting)
         assert "in training" not in app.line("about")

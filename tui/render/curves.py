@@ -38,7 +38,7 @@ def curves_rows(curves: Curves, width: int, *, rows: int | None = None) -> list[
     series = [_bounded(values) for values in curves.series.values()]
     told = [np.isfinite(x) & np.isfinite(values) for values in series]
     if not any(each.any() for each in told):
-        return [*head, *wrapped("there is nothing to draw: no value is a finite number", width)]
+        return [*head, *wrapped("nothing to draw: no finite values", width)]
     legend = _legend(curves, width)
     height = HEIGHT if rows is None else max(3, min(HEIGHT, rows - len(head) - len(legend) - 3))
     across = span(*_ends([x[each] for each in told]))

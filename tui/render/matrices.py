@@ -72,7 +72,7 @@ def matrix_rows(table: Table, width: int, *, rows: int | None = None, colours: C
     foot = _legend(width, colours) if colours != "none" or not grid.numbers else []
     left_out = list(table.matrix)[grid.shown :]
     if left_out:
-        foot += wrapped(f"too wide for the terminal, left out: {', '.join(map(clean, left_out))}", width, DIM)
+        foot += wrapped(f"hidden, too wide: {', '.join(map(clean, left_out))}", width, DIM)
     total = shown = len(table.rows)
     if rows is not None and len(head) + 1 + total + len(foot) > rows:
         shown = min(total, max(1, rows - len(head) - len(foot) - 2))

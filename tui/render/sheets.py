@@ -41,13 +41,13 @@ def sheet_rows(
     Without `scale` it is not said what colours mean, for images that everyone knows how to read.
     """
     if not all(sheet.tiles for sheet in sheets):
-        return [*head(sheets, width, beside=True), *wrapped("there is nothing to show", width)]
+        return [*head(sheets, width, beside=True), *wrapped("nothing to show", width)]
     layout = planned(
         sheets, width, room if rows is None else rows, limited=rows is not None, large=large, colours=colours, scale=scale
     )
     above, below = head(sheets, width, layout.whole), foot(sheets if scale else [], width, colours, layout.whole)
     if layout.reduction > 1:
-        below += wrapped(f"larger than the terminal: one pixel in {layout.reduction} is shown, across and down", width, DIM)
+        below += wrapped(f"larger than the terminal: 1 in {layout.reduction} pixels shown each way", width, DIM)
     down = layout.down
     if rows is not None and len(above) + layout.rows * down + len(below) > rows:
         told = len(_cut(sheets[0], layout.panels, layout.panels, more, width))

@@ -43,7 +43,7 @@ def table_rows(table: Table, width: int, *, rows: int | None = None, more: str =
         kept -= 1
     foot = []
     if kept < len(names):
-        foot += wrapped(f"too wide for the terminal, left out: {', '.join(names[kept:])}", width, DIM)
+        foot += wrapped(f"hidden, too wide: {', '.join(names[kept:])}", width, DIM)
     total = shown = len(table.rows)
     if rows is not None and len(head) + 1 + total + len(foot) > rows:
         shown = min(total, max(1, rows - len(head) - len(foot) - 2))

@@ -33,7 +33,7 @@ def test_ten_classes_have_room_in_seventy_eight_columns(most: int) -> None:
         counts = [str(most) if row == column else str(row % 3) if row % 3 else "·" for column in range(10)]
         assert lines[3 + row].split()[-12:-2] == counts
         assert lines[3 + row].endswith("50.0 %")
-    assert not any("left out" in line for line in lines)
+    assert not any("too wide" in line for line in lines)
 
 
 @pytest.mark.parametrize(("classes", "width"), [(100, 120), (100, 40), (10, 30), (2, 10), (3, 1)])
@@ -41,7 +41,7 @@ def test_nothing_is_wider_than_the_terminal_and_what_is_left_out_is_said(classes
     table = matrix(classes, 123456)
     lines = texts(table, width)
     shown = plan(table, width).shown
-    assert ("leftout" in "".join(lines).replace(" ", "")) == (shown < classes)
+    assert ("toowide" in "".join(lines).replace(" ", "")) == (shown < classes)
     assert max(map(len, lines)) <= width
 
 

@@ -94,7 +94,7 @@ def test_nothing_is_not_a_colour(colours: str) -> None:
 
 
 def test_no_tiles_at_all() -> None:
-    assert plain(printed([Sheet("empty", [], "grey", 0, 1)])) == ["empty", "there is nothing to show"]
+    assert plain(printed([Sheet("empty", [], "grey", 0, 1)])) == ["empty", "nothing to show"]
 
 
 def test_names_of_others_do_not_reach_the_terminal_as_escapes() -> None:
@@ -252,9 +252,9 @@ def test_what_fits_is_not_cut() -> None:
 def test_a_tile_larger_than_the_terminal_loses_pixels_and_says_so() -> None:
     shown = sheet(1, 90, 90)
     text = printed([shown], width=80)
-    assert "one pixel in 2 is shown" in plain(text)[-1]
+    assert "1 in 2 pixels shown" in plain(text)[-1]
     assert find(halves(text), coloured(shown)[0][::2, ::2], 1)
-    assert "one pixel" not in printed([shown], width=90)
+    assert "pixels shown" not in printed([shown], width=90)
 
 
 def test_the_scale_is_said() -> None:

@@ -90,9 +90,9 @@ class LookController:
             return ""  # newer ones that are damaged are no news
         in_training = self._session.training == info.run
         if info.in_training:
-            return "R shows it now" if in_training else "training has ended, R shows the last weights"
+            return "R refreshes" if in_training else "training has ended · R shows the final weights"
         if in_training:
-            return "in training here, R shows it now"
+            return "still training · R shows the current weights"
         try:
             store = self._session.store
             kept = store.checkpoints(info.run)
@@ -100,7 +100,7 @@ class LookController:
                 return ""  # it went back to these weights
         except ConvtuiError:
             return ""
-        return f"R shows epoch {kept[0].epoch}, newer" if kept and kept[0].epoch > info.epoch else ""
+        return f"newer weights: R shows epoch {kept[0].epoch}" if kept and kept[0].epoch > info.epoch else ""
 
     def ask_again(self, cursor: int, *, fresh: bool = False) -> None:
         """The same once more: after it was dropped, or for a fresh answer."""
@@ -145,7 +145,7 @@ class LookController:
             epoch = "last"
         else:
             kept = ", ".join(map(str, info.epochs)) or "none"
-            self._refuse(f"no {'later' if by > 0 else 'earlier'} weights: of run {info.run} those of epoch {kept} are kept")
+            self._refuse(f"no {'later' if by > 0 else 'earlier'} weights; epochs kept: {kept}")
             return
         self.ask(replace(query, epoch=epoch), cursor=cursor)
 
@@ -164,7 +164,7 @@ class LookController:
             return
         there = None if target is None else follow(origin, target, self.info)
         if there is None:
-            self._refuse("this leads no further")
+            self._refuse("nothing to open here")
         else:
             self.history.append((self.query, cursor))
             self.ask(there)

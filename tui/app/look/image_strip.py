@@ -44,14 +44,14 @@ class ImageStrip(Widget, can_focus=True):
     """
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"image-strip--{name}" for name in ("heading", "right", "wrong", "cursor", "chosen")}
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,h", "move(-1)", "Image before", show=False),
+        Binding("left,h", "move(-1)", "Previous image", show=False),
         Binding("right,l", "move(1)", "Next image", show=False),
-        Binding("pageup", "page(-1)", "Images before", show=False),
+        Binding("pageup", "page(-1)", "Previous images", show=False),
         Binding("pagedown,space", "page(1)", "Next images", show=False),
         Binding("home,g", "go(0)", "First image", show=False),
         Binding("end,G", "end", "Last image", show=False),
-        Binding("enter", "choose", "Into"),
-        Binding("up,k", "screen.to_picture", "To the picture", show=False),
+        Binding("enter", "choose", "Open"),
+        Binding("up,k", "screen.to_picture", "To picture", show=False),
     ]
 
     class Lacking(Message):
@@ -199,7 +199,7 @@ class ImageStrip(Widget, can_focus=True):
         style = self._styled("chosen") if number == self.chosen else Style()
         first = (f"#{number} {true}", style)
         if told.predicted is None:
-            return Thumbnail(picture, [first, ("no number", self._styled("wrong"))])
+            return Thumbnail(picture, [first, ("no prediction", self._styled("wrong"))])
         share = told.score(told.predicted)
         if told.label == told.predicted:
             return Thumbnail(picture, [first, (f"✓ {share}", self._styled("right"))])

@@ -27,9 +27,9 @@ class LayerList(OptionList):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("k", "cursor_up", "Up", show=False),
         Binding("j", "cursor_down", "Down", show=False),
-        Binding("right,l", "screen.to_picture", "To the picture", show=False),
+        Binding("right,l", "screen.to_picture", "To picture", show=False),
     ]
-    AUTO = "not said"
+    AUTO = "default"
 
     class Chosen(Message):
         """Another layer is wanted; None leaves it to the view."""

@@ -45,18 +45,18 @@ class LookPage(Page):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("backspace", "back", "Back", key_display="⌫"),
         Binding("v", "view(1)", "View"),
-        Binding("V", "view(-1)", "View before", show=False),
-        Binding("left_square_bracket", "epoch(-1)", "Epoch before", key_display="[", show=False),
+        Binding("V", "view(-1)", "Previous view", show=False),
+        Binding("left_square_bracket", "epoch(-1)", "Previous epoch", key_display="[", show=False),
         Binding("right_square_bracket", "epoch(1)", "Epoch", key_display="[ ]"),
-        Binding("comma", "image(-1)", "Image before", key_display=",", show=False),
+        Binding("comma", "image(-1)", "Previous image", key_display=",", show=False),
         Binding("full_stop", "image(1)", "Image", key_display=", ."),
         Binding("p", "save", "Save"),
         Binding("y", "copy", "Copy command", show=False),
-        Binding("R", "again", "Now"),
+        Binding("R", "again", "Refresh"),
         Binding("L", "fold('left')", "Layers", group=PANES, key_display="L "),
         Binding("o", "fold('right')", "Options", group=PANES, key_display="o "),
         Binding("i", "fold('strip')", "Images", group=PANES, key_display="i "),
-        Binding("escape", "to_picture", "To the picture", show=False),
+        Binding("escape", "to_picture", "To picture", show=False),
     ]
 
     def __init__(self, session: Session) -> None:
@@ -151,7 +151,7 @@ class LookPage(Page):
         elif query is not None and strip.display:
             strip.action_move(by)
         elif query is not None:
-            self.notify(f"{query.view} is not about one image")
+            self.notify(f"{query.view} does not show a single image")
 
     def _choose_image(self, number: int) -> None:
         if number >= 0:
@@ -237,7 +237,7 @@ class LookPage(Page):
         line = command(query, store=session.path, device=session.device, data_dir=session.data_dir)
         self.app.copy_to_clipboard(line)
         later = answer is not None and answer.step is not None
-        title = "copied; it shows the newest weights on disk, not those in training" if later else "copied"
+        title = "copied: shows the newest weights on disk, not those in training" if later else "copied"
         self.notify(clean(line), title=title, markup=False, timeout=8)
 
     def action_save(self) -> None:

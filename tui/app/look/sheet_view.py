@@ -45,7 +45,7 @@ class SheetView(ScrollView, can_focus=True):
         Binding("pagedown,ctrl+f,space", "page(1)", "Page down", show=False),
         Binding("home,g", "end(0)", "First", show=False),
         Binding("end,G", "end(-1)", "Last", show=False),
-        Binding("enter", "follow", "Into"),
+        Binding("enter", "follow", "Open"),
     ]
 
     class Moved(Message):
@@ -256,7 +256,7 @@ def _numbers(pixels: np.ndarray) -> str:
     """Least, greatest and mean of a tile."""
     finite = pixels[np.isfinite(pixels)]
     if not finite.size:
-        return "nothing to show"
+        return "no finite values"
     return f"{compact(finite.min(), 3)} to {compact(finite.max(), 3)}, mean {compact(finite.mean(), 3)}"
 
 

@@ -25,9 +25,9 @@ class ViewBar(Widget, can_focus=True):
     """
     COMPONENT_CLASSES: ClassVar[set[str]] = {"view-bar--chosen", "view-bar--unfit"}
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,h", "step(-1)", "View before", show=False),
+        Binding("left,h", "step(-1)", "Previous view", show=False),
         Binding("right,l", "step(1)", "Next view", show=False),
-        Binding("down,j,enter", "screen.to_picture", "To the picture", show=False),
+        Binding("down,j,enter", "screen.to_picture", "To picture", show=False),
     ]
     names: reactive[Sequence[str]] = reactive(())
     unfit: reactive[frozenset[str]] = reactive(frozenset())

@@ -105,12 +105,12 @@ class ViewOptions(VerticalScroll):
             values = [(choice, choice) for choice in choices]
             first = value or Select.NULL
             blank = field.default is None
-            made = Select(values, value=first, allow_blank=blank, prompt="as implied", compact=True, name=field.path)
+            made = Select(values, value=first, allow_blank=blank, prompt="auto", compact=True, name=field.path)
         else:
             kind: Literal["integer", "number", "text"] = "text"
             if field.kind in (int, float):
                 kind = "integer" if field.kind is int else "number"
-            made = Input(value, type=kind, placeholder="not said", compact=True, name=field.path, select_on_focus=True)
+            made = Input(value, type=kind, placeholder="default", compact=True, name=field.path, select_on_focus=True)
         made.tooltip = help_of(field)
         return made
 
@@ -164,7 +164,7 @@ class ViewOptions(VerticalScroll):
         field = self._fields.get(name or "")
         text = help_of(field) if field is not None else self._view.title if self._view is not None else ""
         if not self._fields:
-            text += "; it has no options"
+            text += " (no options)"
         self.query_one("#help", Static).update(Text(text))
 
 
