@@ -1,4 +1,4 @@
-"""Which images a run saw, as a short text a split: two runs saw the same ones where the texts are the same. Imports no torch."""
+"""Which images a run saw, as a short text for each split: the same where the images are the same. Imports no torch."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ class Curves:
     """Each as long as `x`."""
     y_name: str = ""
     targets: Sequence[Target | None] = ()
-    """One a point of `x`, or none at all."""
+    """One for each point of `x`, or none at all."""
     notes: Sequence[str] = ()
     shares: bool = False
     """Whether the values are shares of a whole: their axis then lies within 0 and 1."""
@@ -114,13 +114,13 @@ class Table:
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]
     targets: Sequence[Target | None] = ()
-    """One a row, or none at all."""
+    """One for each row, or none at all."""
     notes: Sequence[str] = ()
     shares: Sequence[str] = ()
     """Columns that hold fractions, which people read as percent."""
     matrix: Mapping[str, Sequence[Target | None]] = field(default_factory=dict)
-    """Columns that are a matrix of counts, right behind the first column -> where their cells lead, one a row. They are drawn
-    narrow, and each cell is shaded by its share of its row."""
+    """Columns that are a matrix of counts, right behind the first column -> where their cells lead, one for each row. They are
+    drawn narrow, and each cell is shaded by its share of its row."""
 
 
 Result = Sheet | Curves | Table

@@ -53,8 +53,8 @@ def arrays(results: Sequence[Result]) -> dict[str, NDArray[Any]]:
     """Every number by its key; none is an array of objects.
 
     A sheet gives `tiles` float32 [n, H, W] or [n, H, W, 3], raw values, with `captions`, `low` and `high`; curves give `x` and
-    one array a series; a table one a column. Keys of the second result begin `2.`, of the third `3.`; a key that is taken
-    already gets an underscore.
+    one array for each series; a table one for each column. Keys of the second result begin `2.`, of the third `3.`; a key that
+    is taken already gets an underscore.
     """
     found: dict[str, NDArray[Any]] = {}
     for number, result in enumerate(results, start=1):

@@ -46,7 +46,7 @@ def image_sheet(subject: Subject, title: str, chosen: Chosen, notes: Sequence[st
 
 
 def class_sheet(images: Split, labels: Sequence[int], each: int) -> Sheet:
-    """The first `each` images of each of the classes `labels`, as they are, 0 to 255: a block a class, a tile where it is one."""
+    """The first `each` images of each of the classes `labels`, as they are, 0 to 255: a block, or a tile, for each class."""
     shape = images.images.shape[1:]
     tiles: list[Tile] = []
     for label in labels:

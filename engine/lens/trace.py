@@ -49,6 +49,10 @@ _CONVOLUTION = (("bias", None), ("stride", 1), ("padding", 0), ("dilation", 1), 
 _POOLING = (("kernel_size", 0), ("stride", None), ("padding", 0), ("dilation", 1), ("ceil_mode", False))
 _CELL = ("input", "state", "weights", "bias", "layers", "dropout", "training", "both_ways", "batch_first")
 """Of a recurrent layer's function, all by place."""
+_BATCH_NORM = (
+    ("running_mean", None), ("running_var", None), ("weight", None), ("bias", None), ("training", False), ("momentum", 0.1),
+    ("eps", 1e-5),
+)  # fmt: skip
 _AVERAGING = (("kernel_size", 0), ("stride", None), ("padding", 0), ("ceil_mode", False))
 
 INPUT = -1
@@ -331,7 +335,8 @@ class _CallTracer(Tracer):
             kind = "other"
         settings: dict[str, Any] = {}
         if kind in ("conv", "dense", "cell", "scale", "gain", "rectify", "max_pool") or name == "avg_pool2d":
-            kind, settings = _understood(kind, name, args, kwargs)
+            known = _settings(kind, name, args, kwargs)
+            kind, settings = ("other", {}) if known is None else (kind, known)
         in_place = any(output is tensor for tensor in _tensors((*args, *kwargs.values()))) and kind != "same"
         shape = _shape(output, kind)
         self.calls.append(Call(index, name, kind, self._inside[-1], tuple(dict.fromkeys(sources)), shape, in_place, settings))
@@ -400,53 +405,68 @@ def _tensors(values: Any) -> Iterator[Tensor]:
 # ----------------------------------------------------------------------------------------- reading the calls' arguments
 
 
-def _understood(kind: Kind, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Kind, dict[str, Any]]:
-    """The call's settings in one form; `other` where this program does not know that variant."""
+def _settings(kind: Kind, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The call's settings in one form; None where this program does not know that variant."""
     match kind:
         case "conv":
-            found = _arguments(args, kwargs, 2, _CONVOLUTION)
-            weight = args[1] if len(args) > 1 else kwargs["weight"]
-            sides, dilation = weight.shape[2:], _pair(found["dilation"])
-            padding, found["uneven"] = found["padding"], False
-            if padding == "same":
-                missing = [d * (side - 1) for d, side in zip(dilation, sides, strict=True)]
-                # Where the sum is odd, torch pads the end by one more: the start is what fields and projections count from.
-                padding = (missing[0] // 2, missing[1] // 2)
-                found["uneven"] = any(m % 2 for m in missing)
-            elif padding == "valid":
-                padding = 0
-            return kind, found | {
-                "weight": weight,
-                "padding": _pair(padding),
-                "stride": _pair(found["stride"]),
-                "dilation": dilation,
-            }
+            return _convolution(args, kwargs)
+        case "dense":
+            return {"weight": _weight(args, kwargs)}
         case "cell":
-            given = dict(zip(_CELL, args, strict=False))
-            # Of packed sequences, which have no such arguments, and of those read both ways nothing is known.
-            known = len(args) == len(_CELL) and given["batch_first"] and not given["both_ways"] and given["input"].ndim == 3
-            # Weights of the inputs, of the states, then biases, layer by layer.
-            weights = [weight for weight in given["weights"] if weight.ndim == 2] if known else []
-            return (kind, {"weights": weights, "weight": weights[0], "layers": given["layers"]}) if known else ("other", {})
+            return _recurrent(args)
         case "gain":
             numbers = [value for value in (*args, *kwargs.values()) if isinstance(value, int | float)]
-            return (kind, {"factor": float(numbers[0])}) if len(numbers) == 1 else ("other", {})
-        case "dense":
-            return kind, {"weight": args[1] if len(args) > 1 else kwargs["weight"]}
+            return {"factor": float(numbers[0])} if len(numbers) == 1 else None
         case "scale":
-            names = (("running_mean", None), ("running_var", None), ("weight", None), ("bias", None), ("training", False))
-            found = _arguments(args, kwargs, 1, (*names, ("momentum", 0.1), ("eps", 1e-5)))
-            # Without running statistics it depends on the rest of the batch.
-            return ("other", {}) if found["training"] or found["running_var"] is None else (kind, found)
+            return _batch_norm(args, kwargs)
         case "rectify":
             slope = 0.0 if name == "relu" else _arguments(args, kwargs, 1, (("negative_slope", 0.01),))["negative_slope"]
-            return kind, {"slope": float(slope)}
+            return {"slope": float(slope)}
         case _:
-            found = _arguments(args, kwargs, 1, _POOLING if kind == "max_pool" else _AVERAGING)
-            kernel = _pair(found["kernel_size"])
-            stride = kernel if found["stride"] in (None, []) else _pair(found["stride"])
-            padding, dilation = _pair(found["padding"]), _pair(found.get("dilation", 1))
-            return kind, found | {"kernel_size": kernel, "stride": stride, "padding": padding, "dilation": dilation}
+            return _pooling(_arguments(args, kwargs, 1, _POOLING if kind == "max_pool" else _AVERAGING))
+
+
+def _weight(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Tensor:
+    weight: Tensor = args[1] if len(args) > 1 else kwargs["weight"]
+    return weight
+
+
+def _convolution(args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    found, weight = _arguments(args, kwargs, 2, _CONVOLUTION), _weight(args, kwargs)
+    sides, dilation = weight.shape[2:], _pair(found["dilation"])
+    padding, uneven = found["padding"], False
+    if padding == "same":
+        missing = [d * (side - 1) for d, side in zip(dilation, sides, strict=True)]
+        # Where the sum is odd, torch pads the end by one more: the start is what fields and projections count from.
+        padding = (missing[0] // 2, missing[1] // 2)
+        uneven = any(m % 2 for m in missing)
+    elif padding == "valid":
+        padding = 0
+    of_places = {"padding": _pair(padding), "stride": _pair(found["stride"]), "dilation": dilation, "uneven": uneven}
+    return found | {"weight": weight} | of_places
+
+
+def _recurrent(args: Sequence[Any]) -> dict[str, Any] | None:
+    given = dict(zip(_CELL, args, strict=False))
+    # Of packed sequences, which have no such arguments, and of those read both ways nothing is known.
+    if len(args) != len(_CELL) or not given["batch_first"] or given["both_ways"] or given["input"].ndim != 3:
+        return None
+    # Weights of the inputs, of the states, then biases, layer by layer.
+    weights = [weight for weight in given["weights"] if weight.ndim == 2]
+    return {"weights": weights, "weight": weights[0], "layers": given["layers"]}
+
+
+def _batch_norm(args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any] | None:
+    found = _arguments(args, kwargs, 1, _BATCH_NORM)
+    # Without running statistics it depends on the rest of the batch.
+    return None if found["training"] or found["running_var"] is None else found
+
+
+def _pooling(found: dict[str, Any]) -> dict[str, Any]:
+    kernel = _pair(found["kernel_size"])
+    stride = kernel if found["stride"] in (None, []) else _pair(found["stride"])
+    padding, dilation = _pair(found["padding"]), _pair(found.get("dilation", 1))
+    return found | {"kernel_size": kernel, "stride": stride, "padding": padding, "dilation": dilation}
 
 
 def _arguments(args: Sequence[Any], kwargs: Mapping[str, Any], first: int, names: Sequence[tuple[str, Any]]) -> dict[str, Any]:

@@ -167,7 +167,7 @@ def final_points(connection: Connection, run_id: int) -> dict[str, Point]:
 
 def names_of(connection: Connection, run_ids: Sequence[int]) -> list[str]:
     """The names of all series of these runs, sorted."""
-    # One look-up a name of a run, from each to the next: DISTINCT alone would walk over every row.
+    # One look-up for each name of a run, from each to the next: DISTINCT alone would walk over every row.
     query = """
         WITH RECURSIVE found(run_id, name) AS (
             SELECT id, (SELECT min(name) FROM metric WHERE run_id = run.id) FROM run WHERE {chosen}
@@ -183,7 +183,7 @@ def names_of(connection: Connection, run_ids: Sequence[int]) -> list[str]:
 
 
 def last_values(connection: Connection, run_ids: Sequence[int], name: str) -> dict[int, float]:
-    """The last value of one series of many runs, a look-up a run; runs without a point are left out.
+    """The last value of one series of many runs, by a look-up for each; runs without a point are left out.
 
     Of a run that ended with the weights of an earlier step it is the value at that step, where there is one.
     """
@@ -207,7 +207,7 @@ def last_values(connection: Connection, run_ids: Sequence[int], name: str) -> di
 
 
 def read_many(connection: Connection, run_ids: Sequence[int], name: str) -> dict[int, list[Point]]:
-    """One short series (a value an epoch, say) of many runs; runs without a point are left out."""
+    """One short series (a value for each epoch, say) of many runs; runs without a point are left out."""
     found: dict[int, list[Point]] = {}
     for chosen, given in _chosen("run_id", run_ids):
         begun: dict[int, list[tuple[int, int]]] = defaultdict(list)
@@ -251,7 +251,7 @@ def _chosen(column: str, run_ids: Sequence[int]) -> Iterator[tuple[str, dict[str
 
 
 def _number(value: object) -> float:
-    """NaN is stored as NULL; what is no number reads as NaN too."""
+    """NaN is stored as NULL; anything but a number reads as NaN too."""
     return value if type(value) is float else float(value) if type(value) is int else math.nan
 
 
@@ -294,7 +294,7 @@ def _bucket(
     connection: Connection, run_id: int, name: str, spans: Sequence[Span], low: int, high: int, each: int = -1
 ) -> Bucket | None:
     """The bucket of these steps; None where there is no point in them."""
-    # One query a bucket: a range of the sorted key each, where GROUP BY would sort all points first.
+    # One query for each bucket, over a range of the sorted key, where GROUP BY would sort all points first.
     query = "SELECT min(step), max(step), min(value), max(value), sum(value), count(value), count(*) "
     # Without a limit SQLite has no need of a table between the two.
     query += _OF_SERIES if each < 0 else f"FROM (SELECT step, value {_OF_SERIES} ORDER BY step LIMIT {each:d})"

@@ -198,7 +198,7 @@ class Confusion(StoreTable, table=True):
     step: int = Field(primary_key=True)
     attempt: int = Field(primary_key=True)
     counts: str = Field(sa_type=Text)
-    """JSON: a row a true class, a column a predicted class."""
+    """JSON: a row for each true class, a column for each predicted one."""
 
 
 class Checkpoint(StoreTable, table=True):

@@ -15,7 +15,7 @@ SMOOTHED_STEPS = 100
 SPIKE_STEPS = 100
 """A spike is told by the median of so many steps before it."""
 SPIKE_FEWEST = 10
-"""Steps without so many before them are no spikes, and are not counted."""
+"""Steps without so many before them are not counted."""
 SPIKE_TIMES = 2.0
 """A spike is a loss above so many times that median."""
 
@@ -23,7 +23,7 @@ SPIKE_TIMES = 2.0
 def value(store: Store, run: Run, measure: str) -> float | None:
     """What `measure` says of a run: a number, infinite where something never came; None where there is nothing to measure.
 
-    A run that diverged counts with what was recorded last; where that is no number its losses are infinite and its accuracies 0.
+    A run that diverged counts with what was recorded last; where that is NaN its losses are infinite and its accuracies 0.
     `steps_to_loss` is `steps_to_loss(store, run, loss)`. Every other name is that of a series: its last value.
     """
     measured = _MEASURES.get(measure)
@@ -53,7 +53,7 @@ def spikes(store: Store, run: Run) -> float | None:
 
 
 def spike_share(losses: Sequence[float]) -> float | None:
-    """`spikes` of a series of losses, one a step; None where it is too short."""
+    """`spikes` of the losses of all steps; None where it is too short."""
     found = counted = 0
     ordered: list[float] = []  # the finite ones of the last SPIKE_STEPS steps
     for step, loss in enumerate(losses):

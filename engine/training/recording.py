@@ -40,36 +40,45 @@ def recorded(
     left, the run ends with a status: an error makes it `failed`, a consumer that leaves early makes it `stopped`, saved.
     `sleep` is how seconds of a pause are spent.
     """
-    folder = store.folder(run.id)
     recorder = Recorder(store, run.id)
-    training: Training | None = None
     try:
-        clear_scraps(folder)
-        kept = [folder / checkpoint.file for checkpoint in store.checkpoints(run.id, "checkpoint")] if resume else []
-        if kept and not any(file.exists() for file in kept) and (why := store.lacks_files()):
-            raise CheckpointError(f"run {run.id} cannot go on: {why}")
-        training, damaged = _newest_sound(kept, partial(Training, spec, dataset, device=device, folder=folder, threads=threads))
-        warnings = [f"{trouble}; it goes on from step {training.step:,}" for trouble in damaged]
-        if training.step > run.step:
-            warnings.append(
-                f"the store knows this run up to step {run.step:,} only (a backup, or what a power cut left); its checkpoint is of "
-                f"step {training.step:,}: the figures in between are missing"
-            )
-        if resume and not kept and run.step:
-            warnings.append("there is no checkpoint of this run yet: it begins again from its start")
-        warnings += _rounded_otherwise(run.repeatable, training.provenance()) if kept else []
+        training, warnings = _begun(store, run, spec, dataset, device, threads=threads, resume=resume)
         _refuse_to_mix(store, run, spec, dataset)
-        with training:
-            pulled = drive(recorder, training, should_stop=lambda: training is not None and training.stopping, sleep=sleep)
-            yield training, _warned(recorder, training.step, warnings, pulled)
+        try:
+            with training:
+                pulled = drive(recorder, training, should_stop=lambda: training.stopping, sleep=sleep)
+                yield training, _warned(recorder, training.step, warnings, pulled)
+        finally:
+            for event in training.farewell:
+                recorder.record(event)
     except (Exception, KeyboardInterrupt) as error:
-        _say_goodbye(recorder, training)
         recorder.fail(_reason(error))
         raise
-    else:
-        _say_goodbye(recorder, training)
     finally:
         recorder.close()
+
+
+def _begun(
+    store: Store, run: Run, spec: RunSpec, dataset: Dataset, device: torch.device, *, threads: int, resume: bool
+) -> tuple[Training, list[str]]:
+    """The training, from its newest sound checkpoint where it is resumed, and what there is to warn of. Raises CheckpointError."""
+    folder = store.folder(run.id)
+    clear_scraps(folder)
+    kept = [folder / checkpoint.file for checkpoint in store.checkpoints(run.id, "checkpoint")] if resume else []
+    if kept and not any(file.exists() for file in kept) and (why := store.lacks_files()):
+        raise CheckpointError(f"run {run.id} cannot go on: {why}")
+    training, damaged = _newest_sound(kept, partial(Training, spec, dataset, device=device, folder=folder, threads=threads))
+    warnings = [f"{trouble}; it goes on from step {training.step:,}" for trouble in damaged]
+    if training.step > run.step:
+        warnings.append(
+            f"the store knows this run up to step {run.step:,} only (a backup, or what a power cut left); its checkpoint is of "
+            f"step {training.step:,}: the figures in between are missing"
+        )
+    if resume and not kept and run.step:
+        warnings.append("there is no checkpoint of this run yet: it begins again from its start")
+    if kept:
+        warnings += _rounded_otherwise(run.repeatable, training.provenance())
+    return training, warnings
 
 
 _ROUNDING = ("torch", "processor", "device", "threads", "step_path")
@@ -129,11 +138,6 @@ def _newest_sound(files: list[Path], begin: Callable[..., Training]) -> tuple[Tr
         except CheckpointError as error:
             troubles.append(error)
     raise troubles[0]
-
-
-def _say_goodbye(recorder: Recorder, training: Training | None) -> None:
-    for event in training.farewell if training else ():
-        recorder.record(event)
 
 
 def _reason(error: BaseException) -> str:
