@@ -180,6 +180,9 @@ def is_busy(error: BaseException) -> bool:
     return primary_code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
+_DAMAGED = "the file is damaged: restore a backup, or choose another with --store"
+
+
 @contextmanager
 def explained(path: Path, doing: str) -> Iterator[None]:
     """Turn the database's errors into one StoreError of one line: what failed, where, what to do next."""
@@ -189,6 +192,8 @@ def explained(path: Path, doing: str) -> Iterator[None]:
         raise _explain(error.orig or error, path, doing) from error.orig
     except sqlite3.Error as error:
         raise _explain(error, path, doing) from error
+    except UnicodeDecodeError as error:  # SQLite's message quotes what it found, and Python cannot read that
+        raise StoreError(f"store {path}, while {doing}: {_DAMAGED}") from error
 
 
 def _explain(error: BaseException, path: Path, doing: str) -> StoreError:
@@ -198,7 +203,7 @@ def _explain(error: BaseException, path: Path, doing: str) -> StoreError:
         case sqlite3.SQLITE_FULL:
             what = "the disk is full: free some space"
         case sqlite3.SQLITE_CORRUPT:
-            what = "the file is damaged: restore a backup, or choose another with --store"
+            what = _DAMAGED
         case sqlite3.SQLITE_NOTADB:
             what = "the file is not a convtui store (not SQLite at all): choose another with --store"
         case sqlite3.SQLITE_CANTOPEN if _has_log(path) and not path.with_name(f"{path.name}-shm").exists():

@@ -298,3 +298,14 @@ def test_the_version_that_the_program_knows_is_the_newest_migration() -> None:
     assert set(StoreTable.metadata.tables) == {
         "run", "identity", "attempt", "metric", "confusion", "checkpoint", "message", "request", "convtui_version",
     }  # fmt: skip
+
+
+def test_a_schema_whose_damage_is_no_text_is_told_as_damage(tmp_path: Path) -> None:
+    """SQLite quotes the bytes in its message, which Python then cannot decode."""
+    path = tmp_path / "store.db"
+    Store.open(path).close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_master SET name = CAST(x'8b41' AS TEXT), sql = 'CREATE TABLE 1' WHERE name = 'message'")
+    with pytest.raises(StoreError, match="the file is damaged: restore a backup"):
+        Store.open(path)
