@@ -19,6 +19,8 @@ from convtui.engine.metrics import Form
 
 Role = Literal["axis", "best", "rate", "trouble"]
 """What a character is, where it does not belong to a series."""
+Pieces = list[tuple[str, Colour | Role | None]]
+"""A row's text, with the colour or role of each part."""
 
 BETWEEN_MARKERS = 14
 """Columns between two markers on a line of many points."""
@@ -96,9 +98,9 @@ class Plot:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A chart in characters: rows of (text, what colour or role), the topmost first. No rows where there is no point."""
+    """A chart in characters: the topmost row first. No rows where there is no point."""
 
-    rows: list[list[tuple[str, Colour | Role | None]]] = field(default_factory=list)
+    rows: list[Pieces] = field(default_factory=list)
     left: int = 0
     """The column in which the canvas begins."""
     columns: int = 0
@@ -134,41 +136,54 @@ def decimate(xs: Sequence[float], ys: Sequence[float], columns: int, x_range: tu
 
 def draw(plot: Plot, width: int, height: int) -> Drawing:
     """`plot` in `width` columns and `height` rows; takes some milliseconds, for a thread. What is beyond 1e300 is drawn there."""
-    lines = [_bounded(_percents(line) if plot.form == "share" else line) for line in plot.lines]
-    lines = [_logarithmic(line) for line in lines] if plot.log else lines
+    lines = [_scaled(line, plot) for line in plot.lines]
     finite = [[(x, y) for x, y in zip(line.xs, line.ys, strict=True) if math.isfinite(y)] for line in lines]
     if not any(finite) or width < LEAST_WIDTH or height < LEAST_HEIGHT:
         return Drawing()
-    everywhere = [x for points in finite for x, _ in points]
-    x_range = span(*(plot.x_range or (min(everywhere), max(everywhere))))
-    within = [y for points in finite for x, y in points if x_range[0] <= x <= x_range[1]]
-    y_range = _y_range(plot, within or [y for points in finite for _, y in points])
+    x_range, y_range = _ranges(plot, [point for points in finite for point in points])
     up = (log_ticks if plot.log else ticks)(*y_range, height // 5 + 1)
     left = max(len(label) for _, label in up) + 1
     columns = width - left
-    across = _ticks_across(plot, x_range, columns)
-    marks = _one_a_column(plot.marks, x_range, columns)
     thinned = [_within(x_range, decimate(line.xs, line.ys, columns, x_range)) for line in lines]
-    upwards = sorted(zip(lines, thinned, strict=True), key=lambda drawn: drawn[0].thick)
-    everything = [point for points in thinned for point in points]
+    across = _ticks_across(plot, x_range, columns)
     with _FIGURE:
         canvas = _Canvas(width, height)
         canvas.axis("x", x_range, across)
         canvas.axis("y", y_range, [(y, f"{label:>{left - 1}}") for y, label in up])
-        for mark in marks:
-            canvas.upright(mark.x, mark.role)
-        for line, points in upwards:
-            for stretch in _stretches(points):
-                canvas.draw(stretch, "hd" if line.thick else "braille", line.colour, lines=True)
-        for line, points in upwards:
-            canvas.draw(list(_stamped(line, points, columns, x_range)), line.marker, line.colour)
-        for mark in marks:
-            canvas.draw([(mark.x, _free_end(mark, everything, x_range, y_range))], mark.sign, mark.role)
+        marks = _one_a_column(plot.marks, x_range, columns)
+        _paint(canvas, list(zip(lines, thinned, strict=True)), marks, columns, x_range, y_range)
         rows = canvas.rows()
+    return Drawing(_named(rows, plot.x_name, width), left, columns, x_range)
+
+
+def _paint(
+    canvas: _Canvas,
+    lines: Sequence[tuple[Line, Sequence[tuple[float, float]]]],
+    marks: Sequence[Mark],
+    columns: int,
+    x_range: tuple[float, float],
+    y_range: tuple[float, float],
+) -> None:
+    """Marks below, the lines above them, the thick ones last, then the lines' markers, then the signs of the marks."""
+    lines = sorted(lines, key=lambda drawn: drawn[0].thick)
+    for mark in marks:
+        canvas.upright(mark.x, mark.role)
+    for line, points in lines:
+        for stretch in _stretches(points):
+            canvas.draw(stretch, "hd" if line.thick else "braille", line.colour, lines=True)
+    for line, points in lines:
+        canvas.draw(list(_stamped(line, points, columns, x_range)), line.marker, line.colour)
+    everything = [point for _, points in lines for point in points]
+    for mark in marks:
+        canvas.draw([(mark.x, _free_end(mark, everything, x_range, y_range))], mark.sign, mark.role)
+
+
+def _named(rows: list[Pieces], x_name: str, width: int) -> list[Pieces]:
+    """The axis's name at the end of the lowest row, where there is room."""
     below = "".join(text for text, _ in rows[-1])
-    if not below[-len(plot.x_name) - 1 :].strip():
-        rows[-1] = [(below[: width - len(plot.x_name)] + plot.x_name, "axis")]
-    return Drawing(rows, left, columns, x_range)
+    if below[-len(x_name) - 1 :].strip():
+        return rows
+    return [*rows[:-1], [(below[: width - len(x_name)] + x_name, "axis")]]
 
 
 def _within(x_range: tuple[float, float], points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -176,9 +191,14 @@ def _within(x_range: tuple[float, float], points: Sequence[tuple[float, float]])
     return [point for point in points if x_range[0] <= point[0] <= x_range[1]]
 
 
-def _y_range(plot: Plot, values: Sequence[float]) -> tuple[float, float]:
+def _ranges(plot: Plot, points: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Of both axes: the upward one is for what is seen."""
+    everywhere = [x for x, _ in points]
+    low, high = span(*(plot.x_range or (min(everywhere), max(everywhere))))
+    values = [y for x, y in points if low <= x <= high] or [y for _, y in points]
     ends = min(values), max(values)
-    return span(*ends) if plot.log else value_range(*ends, whole=100.0 if plot.form == "share" else None)
+    y_range = span(*ends) if plot.log else value_range(*ends, whole=100.0 if plot.form == "share" else None)
+    return (low, high), y_range
 
 
 def _ticks_across(plot: Plot, x_range: tuple[float, float], columns: int) -> list[tuple[float, str]]:
@@ -197,19 +217,13 @@ def _column(x: float, x_range: tuple[float, float], columns: int) -> int:
     return math.floor(round(0.5 + (columns - 1) * (x - x_range[0]) / (x_range[1] - x_range[0]), 8))
 
 
-def _percents(line: Line) -> Line:
-    return replace(line, ys=[100 * y for y in line.ys])
-
-
-def _logarithmic(line: Line) -> Line:
-    ys = [math.log10(y) if y > 0 and math.isfinite(y) else math.nan for y in line.ys]
+def _scaled(line: Line, plot: Plot) -> Line:
+    """As the upward axis has it: shares as percents, exponents of ten where it is logarithmic, nothing beyond 1e300."""
+    factor = 100.0 if plot.form == "share" else 1.0
+    ys = [min(max(factor * y, -GREATEST_VALUE), GREATEST_VALUE) if math.isfinite(y) else y for y in line.ys]
+    if plot.log:
+        ys = [math.log10(y) if y > 0 and math.isfinite(y) else math.nan for y in ys]
     return replace(line, ys=ys)
-
-
-def _bounded(line: Line) -> Line:
-    if all(-GREATEST_VALUE <= y <= GREATEST_VALUE or not math.isfinite(y) for y in line.ys):
-        return line
-    return replace(line, ys=[min(max(y, -GREATEST_VALUE), GREATEST_VALUE) if math.isfinite(y) else y for y in line.ys])
 
 
 def _stretches(points: Sequence[tuple[float, float]]) -> Iterator[list[tuple[float, float]]]:
@@ -275,7 +289,7 @@ class _Canvas:
             signal = self._figure.signal(*zip(*points, strict=True), marker=self._plotext.marker(marker, self._pixel(paint)))
             self._figure.draw(signal.lines(lines))
 
-    def rows(self) -> list[list[tuple[str, Colour | Role | None]]]:
+    def rows(self) -> list[Pieces]:
         return [list(_pieces(line)) for line in self._figure.build().string().splitlines()]
 
     def _pixel(self, paint: Colour | Role) -> Any:
