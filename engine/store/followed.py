@@ -1,4 +1,4 @@
-"""The series of one run, kept up with the store: each as some thousands of buckets at most, however long it is."""
+"""The series of one run, kept in step with the store: each in a few thousand buckets at most, however long it is."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 MOST = 1000
 """Buckets of a series: twice as many as the widest chart has columns, and more."""
 MANY = 20_000
-"""Steps from which on the store puts points into buckets rather than handing them all over."""
+"""With more new steps than this, the store puts points into buckets rather than handing them all over."""
 SKETCHED = (250, 4)
 """Buckets of a sketch, and points that are read of each."""
 STRETCHES, LEAST_STRETCH = 100, 10
@@ -32,9 +32,9 @@ class KeptSeries:
         self._cursor: Cursor | None = None
 
     def read(self, store: Store, run: Run, *, sketch: bool = False) -> None:
-        """Bring it up to what the store has; cheap where that is little more than before. For a thread. Raises StoreError.
+        """Read what is new in the store; cheap where that is little. For a thread. Raises StoreError.
 
-        A long series that is new here is read in part only where a `sketch` will do; the next time it is read whole.
+        With `sketch` a long series is read only in part the first time, and whole the next time.
         """
         of_steps = metric(self.name).cadence == "step"
         many = of_steps and run.step - (self._cursor.step if self._cursor else 0) > MANY
@@ -60,7 +60,7 @@ class KeptSeries:
         self._add(new.steps, new.values, width)
 
     def troubles(self) -> list[int]:
-        """The steps at which it was, or began to be, no finite number."""
+        """The steps at which it stopped being finite."""
         found, before = [], False
         for bucket in self.buckets:
             bad = bool(bucket.not_numbers) or not (math.isfinite(bucket.minimum) and math.isfinite(bucket.maximum))
@@ -86,7 +86,7 @@ class KeptSeries:
 
 
 def stretch(run: Run) -> int:
-    """Over how many steps at a time the loss's change is told."""
+    """Steps in a stretch over which the loss's change is told."""
     return max(LEAST_STRETCH, -(-run.total_steps // STRETCHES))
 
 
@@ -100,7 +100,7 @@ class KeptChanges:
         self._cursor: Cursor | None = None
 
     def read(self, store: Store, run: Run) -> None:
-        """Bring it up to what the store has. For a thread. Raises StoreError."""
+        """Read what is new in the store. For a thread. Raises StoreError."""
         width = stretch(run)
         if width != self._width:
             self._width, self.points, self._cursor = width, [], None

@@ -1,7 +1,7 @@
-"""Reading metrics: each step once, as its newest attempt has it; only what is new; or so many buckets.
+"""Reading metrics: each step once, from the newest attempt that has it; whole, only what is new, or as buckets.
 
-An attempt that began at step s takes the place of all that earlier attempts said after s. At s itself both may have a
-point (an epoch's end, say, and the evaluation repeated by the one that went on from there); the newer one counts.
+An attempt that began at step s replaces all that earlier attempts recorded after s. At s itself both may have a point (the end of
+an epoch, say, which the resumed attempt evaluates again); the newer one counts.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _OF_SERIES = "FROM metric WHERE run_id = :run_id AND name = :name AND attempt = 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """How far a reader of one series has come."""
+    """How far one series has been read."""
 
     attempt: int
     """The newest attempt that had begun."""
     step: int
-    """All up to this step has been read, and will not change but by a new attempt."""
+    """All up to this step has been read; only a new attempt can change it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Series:
     """Points of one series. A reader with earlier points drops those of `step >= from_step` and appends these."""
 
     steps: array[int]
-    """Rising."""
+    """In ascending order."""
     values: array[float]
     """May hold NaN and infinities."""
     cursor: Cursor
@@ -51,10 +51,10 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """All points of neighbouring steps as one."""
+    """All points of a range of steps, summed up."""
 
     first_step: int
-    """The first step that has a point, and the last."""
+    """The first step in it that has a point, and the last."""
     last_step: int
     minimum: float
     """Of the numbers in it; NaN where there are none."""
@@ -91,7 +91,7 @@ class Point(NamedTuple):
 
 
 class Span(NamedTuple):
-    """The steps, ends included, in which an attempt's points count."""
+    """The steps, both ends included, at which an attempt's points count."""
 
     attempt: int
     low: int
@@ -99,7 +99,7 @@ class Span(NamedTuple):
 
 
 def read_series(connection: Connection, run_id: int, name: str, after: Cursor | None = None) -> Series:
-    """The whole series, or what a reader lacks who holds `after`."""
+    """The whole series, or what is new since `after`."""
     begun = attempts_of(connection, run_id)
     from_step = first_new_step(begun, after)
     steps, values = array("q"), array("d")
@@ -124,8 +124,8 @@ def downsample(
     *,
     each: int = -1,
 ) -> list[Bucket]:
-    """At most `buckets` buckets of equally many steps each, those without a point left out, over `low_step` to `high_step`
-    (ends included; by default the whole series). With `each`, of only so many points of a bucket, its first ones."""
+    """At most `buckets` buckets of equally many steps each, over `low_step` to `high_step` (both ends included; by default the
+    whole series); empty ones are left out. With `each`, only the first so many points of each bucket are read."""
     spans = spans_of(connection, run_id, name, attempts_of(connection, run_id))
     ends = [_ends(connection, run_id, name, span) for span in spans]
     known = [step for pair in ends if pair is not None for step in pair]
@@ -244,7 +244,7 @@ def _matrix(counts: Any) -> list[list[int]] | None:
 
 
 def _chosen(column: str, run_ids: Sequence[int]) -> Iterator[tuple[str, dict[str, object]]]:
-    """Conditions that choose these runs, as many at a time as one query takes, with what they are given."""
+    """Conditions that select these runs, with their parameters; each for as many runs as one query takes."""
     for start in range(0, len(run_ids), _MOST_IDS):
         given: dict[str, object] = {f"id{place}": run_id for place, run_id in enumerate(run_ids[start : start + _MOST_IDS])}
         yield f"{column} IN ({', '.join(f':{key}' for key in given)})", given
@@ -256,7 +256,7 @@ def _number(value: object) -> float:
 
 
 def first_new_step(begun: list[tuple[int, int]], after: Cursor | None) -> int:
-    """From which step on a reader who holds `after` has to read."""
+    """The first step to read for what is new since `after`."""
     if after is None:
         return 0
     return min([after.step + 1, *(step for attempt, step in begun if attempt > after.attempt)])
@@ -293,7 +293,7 @@ def _ends(connection: Connection, run_id: int, name: str, span: Span) -> tuple[i
 def _bucket(
     connection: Connection, run_id: int, name: str, spans: Sequence[Span], low: int, high: int, each: int = -1
 ) -> Bucket | None:
-    """The bucket of these steps; None where there is no point in them."""
+    """The bucket of these steps; None where they have no points."""
     # One query for each bucket, over a range of the sorted key, where GROUP BY would sort all points first.
     query = "SELECT min(step), max(step), min(value), max(value), sum(value), count(value), count(*) "
     # Without a limit SQLite has no need of a table between the two.

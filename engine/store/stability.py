@@ -27,7 +27,7 @@ def read_stability(connection: Connection, run_id: int) -> float | None:
 
 def read_loss_changes(connection: Connection, run_id: int, width: int, after: Cursor | None = None) -> Series:
     """The same of every `width` steps: each stretch's standard deviation of the loss's change into each of its steps, at its
-    last step; the whole series, or what a reader lacks who holds `after`. The last stretch may be short; those with fewer than
+    last step; the whole series, or what is new since `after`. The last stretch may be short; those with fewer than
     two changes are left out, those in which the loss was no finite number are NaN."""
     begun = attempts_of(connection, run_id)
     from_step = first_new_step(begun, after)

@@ -1,6 +1,6 @@
 """Charts: series thinned to what a terminal can show, drawn by plotext as rows of characters. Nothing here knows the screen.
 
-A chart of a million points and one of a hundred cost the same: plotext sees at most two points a column.
+A chart of a million points and one of a hundred cost the same: plotext sees at most two points for each column.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ class Line:
     xs: Sequence[float]
     ys: Sequence[float]
     style: int = 0
-    """Which colour and which marker, counted from 0; they go round."""
+    """Which colour and which marker, counted from 0; they repeat."""
     markers_at_points: bool = False
-    """Few points, each an event of its own, as the end of an epoch: all are marked, as far as there is room."""
+    """For few points, each an event such as the end of an epoch: all are marked, where there is room."""
     thick: bool = False
-    """Drawn broadly and above the others: the one that they are compared with."""
+    """Drawn thick and above the others, which are compared with it."""
 
     @property
     def colour(self) -> Colour:
@@ -69,7 +69,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Something that happened at `x`: a line upwards with a sign at its top."""
+    """Something that happened at `x`: a vertical line with a sign at its top."""
 
     x: float
     sign: str
@@ -85,20 +85,20 @@ class Plot:
     x_name: str = "step"
     x_range: tuple[float, float] | None = None
     seconds: bool = False
-    """`x` is a time, written as 1:15."""
+    """Whether `x` is a time, written as 1:15."""
     form: Form = "number"
     log: bool = False
-    """The upward axis is logarithmic; what is not above zero is left out."""
+    """Whether the y axis is logarithmic; what is not above zero is then left out."""
     marks: Sequence[Mark] = ()
     remark: str = ""
-    """A few words beside the legend, as which epoch was best."""
+    """A few words beside the legend, such as which epoch was best."""
     empty: str = "nothing to show yet"
-    """Said where there is no point."""
+    """Shown where there are no points."""
 
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A chart in characters: the topmost row first. No rows where there is no point."""
+    """A chart in characters: the topmost row first. No rows where there are no points."""
 
     rows: list[Pieces] = field(default_factory=list)
     left: int = 0
@@ -113,12 +113,12 @@ class Drawing:
         return low + (high - low) * column / max(1, self.columns - 1)
 
     def column_of(self, x: float) -> int:
-        """The column of the canvas that x falls in, kept inside."""
+        """The column of the canvas that x falls in, at most its first or last."""
         return min(max(0, _column(x, self.x_range, self.columns)), max(0, self.columns - 1))
 
 
 def decimate(xs: Sequence[float], ys: Sequence[float], columns: int, x_range: tuple[float, float]) -> list[tuple[float, float]]:
-    """At most two points a column: the least and the greatest in it, in the order in which they came.
+    """At most two points for each column: the least and the greatest in it, in the order in which they came.
 
     Of a column in which nothing is finite one not-a-number remains, so that the line breaks there.
     """
@@ -192,7 +192,7 @@ def _within(x_range: tuple[float, float], points: Sequence[tuple[float, float]])
 
 
 def _ranges(plot: Plot, points: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Of both axes: the upward one is for what is seen."""
+    """Of the x axis and the y axis; the latter fits what is visible."""
     everywhere = [x for x, _ in points]
     low, high = span(*(plot.x_range or (min(everywhere), max(everywhere))))
     values = [y for x, y in points if low <= x <= high] or [y for _, y in points]
@@ -202,7 +202,7 @@ def _ranges(plot: Plot, points: Sequence[tuple[float, float]]) -> tuple[tuple[fl
 
 
 def _ticks_across(plot: Plot, x_range: tuple[float, float], columns: int) -> list[tuple[float, str]]:
-    """Those that leave room for the axis's name at their end; finer ones where only one would remain."""
+    """Ticks that leave room for the axis's name at the end; finer ones where only one would remain."""
     room = columns - len(plot.x_name) - 2
     for count in (columns // 12, columns // 8):
         told = (time_ticks if plot.seconds else ticks)(*x_range, count)
@@ -218,7 +218,7 @@ def _column(x: float, x_range: tuple[float, float], columns: int) -> int:
 
 
 def _scaled(line: Line, plot: Plot) -> Line:
-    """As the upward axis has it: shares as percents, exponents of ten where it is logarithmic, nothing beyond 1e300."""
+    """In the units of the y axis: shares in percent, exponents of ten where it is logarithmic, nothing beyond 1e300."""
     factor = 100.0 if plot.form == "share" else 1.0
     ys = [min(max(factor * y, -GREATEST_VALUE), GREATEST_VALUE) if math.isfinite(y) else y for y in line.ys]
     if plot.log:

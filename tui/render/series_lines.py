@@ -1,4 +1,4 @@
-"""From a series of the store to a line of a chart: where its steps stand on the axis, and how it is smoothed."""
+"""From a series of the store to a line of a chart: where its steps are on the axis, and how it is smoothed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SMOOTHINGS: dict[Smoothing, tuple[float, float]] = {"off": (0.0, 0.0), "light": 
 
 
 class XAxis:
-    """From a step to where it stands on the axis."""
+    """Where steps are on the x axis."""
 
     def __init__(self, axis: Axis, run: Run, seconds: KeptSeries | None = None) -> None:
         """`seconds` is needed for time."""
@@ -60,7 +60,7 @@ class XAxis:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How the charts are to be drawn."""
+    """How charts are drawn."""
 
     axis: Axis = "epoch"
     log: bool = False

@@ -32,18 +32,18 @@ class Compared:
 
     comparison: Comparison
     plots: dict[str, Plot]
-    """Metric -> its curves, one a run, as comparison.outcomes has them: those of METRICS, and the one asked for besides."""
+    """Metric -> one curve for each run, in the order of `comparison.outcomes`: for METRICS, and for the one asked for."""
     names: Sequence[str]
-    """Of all series that any of the runs has, as far as they are for a chart."""
+    """Of all series that any of the runs has and that can be charted."""
 
     @property
     def lines(self) -> Sequence[Line]:
-        """One of each run, for its marker and its colour."""
+        """One for each run, for its marker and its colour."""
         return self.plots[METRICS[0]].lines
 
 
 class Reader:
-    """Reads runs again and again. For one thread at a time."""
+    """Reads runs, keeping what it has read for the next time. For one thread at a time."""
 
     def __init__(self) -> None:
         self._comparing: Comparing | None = None
@@ -51,7 +51,7 @@ class Reader:
         """Of what was read last."""
 
     def read(self, store: Store, run_ids: Sequence[int], measure: str = "") -> Compared:
-        """These runs, those that are still there, and curves of one `measure` more. Raises StoreError."""
+        """Those of these runs that still exist, with the curves of METRICS and of `measure`. Raises StoreError."""
         from convtui.engine.study.comparing import Comparing
 
         self._comparing = self._comparing or Comparing()
@@ -78,7 +78,7 @@ class Reader:
 
 
 def settings_text(compared: Compared, styles: Sequence[Style]) -> Text:
-    """One row a setting, one column a run; what differs from the first run is bold. `styles` are the runs' colours."""
+    """A row for each setting, a column for each run; what differs from the first run is bold. `styles` are the runs' colours."""
     text = Text(no_wrap=True)
     rows = [(path, *(fitted(clean(value), VALUE_WIDTH) for value in values)) for path, values in compared.comparison.settings]
     if rows:

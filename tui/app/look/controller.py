@@ -1,4 +1,4 @@
-"""What is asked of a net, what is known of it, and the way back: the page Look without its screen."""
+"""What is asked of a net, what is known of it, and the history of looks: the page Look without its screen."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CARRIED = ("layer", "split", "image")
 
 
 class LookController:
-    """Asks about one run, and knows what the answers say. Methods are given where the picture's `cursor` is."""
+    """Asks about one run and takes in the answers. A method's `cursor` is where the picture's cursor is."""
 
     def __init__(self, session: Session, ask: Callable[[Query, bool], object], refuse: Callable[[str], object]) -> None:
         """`ask` is called with each new query and whether earlier answers are out of date; `refuse` with why nothing is asked."""
@@ -42,7 +42,7 @@ class LookController:
         self.answer: Answer | None = None
         """The newest, while the same run is looked at."""
         self.is_waiting = False
-        """Whether there is no answer yet, nor a refusal."""
+        """Whether neither an answer nor a refusal has come yet."""
         self.history: list[tuple[Query, int]] = []
         """The looks that were left by following something in them, each with its cursor."""
         self.next_cursor = 0
@@ -84,7 +84,7 @@ class LookController:
         return ""
 
     def _find_newer(self) -> str:
-        """Which weights there are beside those being looked at, and how to see them: they are never put in their place."""
+        """Which newer weights there are, and how to see them: they never replace those being looked at unasked."""
         info, query = self.info, self.query
         if info is None or query is None or query.epoch != "last" or info.epoch is None or info.notes:
             return ""  # newer ones that are damaged are no news
@@ -103,17 +103,17 @@ class LookController:
         return f"newer weights: R shows epoch {kept[0].epoch}" if kept and kept[0].epoch > info.epoch else ""
 
     def ask_again(self, cursor: int, *, fresh: bool = False) -> None:
-        """The same once more: after it was dropped, or for a fresh answer."""
+        """Ask the same query again: it was dropped, or a fresh answer is wanted."""
         if self.query is not None:
             self.ask(self.query, cursor=cursor, fresh=fresh)
 
     def change(self, cursor: int, **options: str | None) -> None:
-        """The same view with other options; None leaves one to the view."""
+        """Ask the same view with other options; None leaves one to the view."""
         if self.query is not None:
             self.ask(replace(self.query, options=self.query.having(**options)), cursor=cursor)
 
     def choose_view(self, name: str) -> None:
-        """Another view, as it was last looked through, of the same layer and image where it can be."""
+        """Ask another view, with its last options, of the same layer and image where it has these options."""
         info, query = self.info, self.query
         if info is None or query is None or name == query.view:
             return
@@ -123,16 +123,16 @@ class LookController:
         self.ask(Query(query.run, query.epoch, name, before.having(**carried)))
 
     def choose_layer(self, layer: str | None, cursor: int) -> None:
-        """Another layer; a map is one of the layer that was looked at before."""
+        """Ask for another layer; a map was one of the layer before, and is dropped."""
         if self.has("layer"):
             self.change(cursor, map=None, row=None, column=None, layer=layer)
 
     def choose_image(self, number: int, cursor: int) -> None:
-        """Another image of the split."""
+        """Ask for another image of the split."""
         self.change(cursor, row=None, column=None, label=None, image=str(number))
 
     def choose_epoch(self, by: int, cursor: int) -> None:
-        """Weights of a later epoch or an earlier one, as far as they were kept; after the last those in training."""
+        """Ask for the weights of the next kept epoch (`by` 1) or the previous one (-1); after the last, those in training."""
         info, query = self.info, self.query
         if info is None or query is None or info.epoch is None:
             return
@@ -150,13 +150,13 @@ class LookController:
         self.ask(replace(query, epoch=epoch), cursor=cursor)
 
     def open_image(self, number: int, cursor: int) -> None:
-        """What a view shows of an image of the split, where the view that is looked through is not about one image."""
+        """Follow an image of the split to a view of it, where the current view is not about one image."""
         if self.query is not None:
             split = None if self.split == "test" else self.split
             self._follow(replace(self.query, options=self.query.having(split=split)), Target(image=number), cursor)
 
     def follow(self, target: Target | None, cursor: int) -> None:
-        """Where a target leads."""
+        """Go where a target leads."""
         self._follow(self.query, target, cursor)
 
     def _follow(self, origin: Query | None, target: Target | None, cursor: int) -> None:
@@ -170,13 +170,13 @@ class LookController:
             self.ask(there)
 
     def back(self) -> None:
-        """To where something was followed from."""
+        """Go back to where something was followed from."""
         if self.history:
             query, cursor = self.history.pop()
             self.ask(query, cursor=cursor)
 
     def has(self, option: str) -> bool:
-        """Whether the view can be asked this."""
+        """Whether the view has this option."""
         if self.info is None or self.query is None or self.query.view not in self.info.views:
             return False
         return any(field.path == option for field in self.info.views[self.query.view].fields())
@@ -184,7 +184,7 @@ class LookController:
     # ------------------------------------------------------------------------------------------------- what is answered
 
     def hear(self, reply: Reply) -> bool:
-        """Take in a reply. False where it is about something that is asked no more."""
+        """Take in a reply. False where it is to an earlier query, and of no interest."""
         if isinstance(reply, Thumbnails | NoThumbnails):
             return reply.request is self._request  # others are of weights that were looked at before
         if self.query is None or not self.query.meets(reply.query):
@@ -204,7 +204,7 @@ class LookController:
     # ------------------------------------------------------------------------------------------------ images of a split
 
     def switch_images(self) -> bool:
-        """Turn to the images of the split and weights that are looked at. False where they are below the picture already."""
+        """Turn to the images of the current split and weights. False where they are below the picture already."""
         if self.info is None or self.query is None:
             return False
         if self.has("split"):
@@ -216,7 +216,7 @@ class LookController:
         return True
 
     def renew_images(self) -> bool:
-        """Turn to what the net makes of the images by now. False where it was not trained on since it was asked."""
+        """Note that the images' predictions are out of date. False where the net has not been trained since they were asked for."""
         step = self.answer.step if self.answer is not None else None
         if step is None or step <= (self._since or 0):
             return False
@@ -224,7 +224,7 @@ class LookController:
         return True
 
     def request(self, first: int, count: int) -> ThumbnailRequest | None:
-        """What to ask for so many images of the split; None as long as no net is open."""
+        """The request for so many images of the split; None until a net is open."""
         if self._images_of is not None:
             info, epoch, split = self._images_of
             self._request = ThumbnailRequest(info.run, epoch, split, first, count, self._since)

@@ -1,4 +1,4 @@
-"""The nets that are looked at: opened from the disk, or asked of the thread that trains them; and what was seen of each."""
+"""The nets that are looked at, opened from the disk or in the thread that trains them, with the answers found for each."""
 
 from __future__ import annotations
 
@@ -27,32 +27,32 @@ NETS = 4
 ANSWERS = 48
 """Answers that are kept, of all of them together."""
 GLANCE_SECONDS = 0.02
-"""Between two looks whether what the training thread is asked for is still wanted."""
+"""Between two checks that what the training thread is asked for is still wanted."""
 
 
 class TrainingEnded(Exception):
-    """The net is in training here no more: its weights are to be had from the disk."""
+    """The net is no longer in training here: its weights are on the disk."""
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Who waits for an answer: is told how it goes, and asked whether it is still wanted."""
+    """What to tell the asker while an answer is computed, and how to ask whether it is still wanted."""
 
     progress: Callable[[int, int], None]
-    """Told how many of how many images are done."""
+    """Called with the images done and their total."""
     loading: Callable[[str, int, int], None]
-    """Told what is being loaded, how much of it is, and how much there is."""
+    """Called with what is being loaded, how much is done and the total."""
     overtaken: Callable[[], bool]
 
 
 Look = Callable[["Callable[[Subject], Any]"], tuple[Any, int | None]]
-"""Does some work with a net now: gives what came of it, and the step where the net is in training. Raises what the work raises,
-and TrainingEnded."""
+"""Does some work with a net now: returns its result, and the step where the net is in training. Raises what the work raises, and
+TrainingEnded."""
 
 
 @dataclass(eq=False)
 class Net:
-    """A net that is kept open, and what was seen of it."""
+    """A net that is kept open, with the answers found so far."""
 
     info: NetInfo
     look: Look
@@ -60,7 +60,7 @@ class Net:
     """What was asked -> the answer, and the step of a net in training."""
 
     def answer(self, what: Hashable, work: Callable[[Subject], T]) -> tuple[T, int | None]:
-        """Look, unless that was done before: then the same answer once more."""
+        """The result of `work`, done unless `what` was asked before."""
         if what not in self.seen:
             self.seen[what] = self.look(work)
         self.seen.move_to_end(what)
@@ -68,7 +68,7 @@ class Net:
 
 
 class Nets:
-    """Opens nets, and keeps the newest few open. For one thread."""
+    """Opens nets, and keeps the most recent few open. For one thread."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class Nets:
         return (run_id, epoch) in self._open
 
     def open(self, run_id: int, epoch: str) -> Net:
-        """The run's net as it was at `epoch`, or as it is where it is in training here and the last weights are meant.
+        """The run's net with the weights of `epoch`; for `last` the net itself where it is in training here.
 
         Raises what `engine.lens.loading.subject_from_run` raises.
         """
@@ -110,7 +110,7 @@ class Nets:
         return self._open[key]
 
     def forget(self, run_id: int) -> None:
-        """Have this run's nets opened again next time."""
+        """Drop this run's nets, so that they are opened again next time."""
         for key in [key for key in self._open if key[0] == run_id]:
             del self._open[key]
 
@@ -119,7 +119,7 @@ class Nets:
         self._images = None
 
     def trim(self, newest: Net) -> None:
-        """Keep no more than `ANSWERS` answers, those of the net `newest` longest."""
+        """Keep no more than `ANSWERS` answers, dropping those of the net `newest` last."""
         for net in (*(each for each in self._open.values() if each is not newest), newest):
             while net.seen and sum(len(each.seen) for each in self._open.values()) > ANSWERS:
                 net.seen.popitem(last=False)
@@ -170,7 +170,7 @@ class Nets:
 def _look_between_pulls(
     store: Store, run: Run, between_pulls: BetweenPulls, waiting: Waiting, work: Callable[[Subject], T]
 ) -> tuple[T, int]:
-    """Have the thread that trains the run look at the net as it is when the turn comes."""
+    """Have the thread that trains the run look at the net between two pulls."""
     from convtui.engine.lens.loading import subject_from_net
     from convtui.engine.lens.subject import Cancelled
 
