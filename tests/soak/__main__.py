@@ -35,7 +35,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "promises.md"
 def main() -> int:
     chosen = _arguments()
     seconds = chosen.seconds or 60 * chosen.minutes
-    print(f"seed {chosen.seed}, {seconds:.0f} s", flush=True)
+    if not chosen.lane:  # else the process that began this one has said so
+        print(f"seed {chosen.seed}, {seconds:.0f} s", flush=True)
     with TemporaryDirectory(prefix="convtui-soak-") as folder:
         site = Site(Path(folder).resolve(), scale=min(1.0, seconds / HOUR))
         if chosen.only:

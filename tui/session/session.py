@@ -10,7 +10,7 @@ import subprocess
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -129,16 +129,18 @@ class Session:
 
     # -------------------------------------------------------------------------------------------------- what is asked
 
-    def announce(self) -> None:
+    def announce(self) -> AbstractContextManager[object]:
         """Say that a run is about to be started or queued, which may take seconds: from now on it counts as one of this process.
 
-        `announced` follows, whatever became of it.
+        It is started in a block of what comes back, in whichever thread; after the block it is queued, or will not come.
         """
         with self._started:
             self._starting += 1
+        announced = ExitStack()
+        announced.callback(self._end_announcement)
+        return announced
 
-    def announced(self) -> None:
-        """The run that was announced is queued, or will not come."""
+    def _end_announcement(self) -> None:
         with self._started:
             self._starting -= 1
             self._started.notify_all()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -129,14 +130,12 @@ class RunControls:
         if run is not None and run.status == "paused":
             self._ask(run, "continue")
         elif run is not None:
-            self._session.announce()
-            self._page.in_thread(partial(self._go_on, run.id), lambda _: self._say("goes on here, from its last checkpoint"))
+            work = partial(self._go_on, self._session.announce(), run.id)
+            self._page.in_thread(work, lambda _: self._say("goes on here, from its last checkpoint"))
 
-    def _go_on(self, run_id: int) -> None:
-        try:
+    def _go_on(self, announced: AbstractContextManager[object], run_id: int) -> None:
+        with announced:
             self._session.resume(run_id)
-        finally:
-            self._session.announced()
 
     def note(self) -> None:
         """Write a note beside it."""

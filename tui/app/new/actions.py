@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
@@ -18,6 +20,9 @@ from convtui.tui.app.new.save_preset import ask_and_save
 from convtui.tui.app.new.trials import Kind, Trials
 from convtui.tui.app.page import Page
 from convtui.tui.render.text import clean, size
+
+if TYPE_CHECKING:
+    from convtui.engine.store import Run
 
 Options = list[tuple[str, Text]]
 
@@ -123,25 +128,26 @@ class Actions:
             return
         self._trials.end()
         self._starting = True
-        self._session.announce()
-        draft, texts = self._form.draft, self._form.texts
-        name = texts["name"].strip() or draft.preset or "run"
-        work = partial(self._start, draft.spec, name, draft.preset, texts["note"].strip(), draft.allow_stand_in)
-        self._page.run_worker(work, thread=True)
+        announced, draft, texts = self._session.announce(), self._form.draft, self._form.texts
+        name, note = texts["name"].strip() or draft.preset or "run", texts["note"].strip()
+        start = partial(
+            self._session.start, draft.spec, name=name, preset=draft.preset, note=note, allow_stand_in=draft.allow_stand_in
+        )
+        self._page.run_worker(partial(self._start, announced, draft.spec, start), thread=True)
 
-    def _start(self, spec: RunSpec, name: str, preset: str, note: str, allow_stand_in: bool) -> None:
+    def _start(self, announced: AbstractContextManager[object], spec: RunSpec, start: Callable[[], Run]) -> None:
         started, session = None, self._session
         try:
-            from convtui.engine.data.preview import count
-            from convtui.engine.device import choose
-            from convtui.engine.training.limits import check_fits
+            with announced:
+                from convtui.engine.data.preview import count
+                from convtui.engine.device import choose
+                from convtui.engine.training.limits import check_fits
 
-            check_fits(spec, choose(session.device), count(spec.data, session.data_dir))
-            started = session.start(spec, name=name, preset=preset, note=note, allow_stand_in=allow_stand_in).id
+                check_fits(spec, choose(session.device), count(spec.data, session.data_dir))
+                started = start().id
         except ConvtuiError as error:
             self._page.warn(str(error))
         finally:
-            session.announced()
             self._page.call_later(self._done, started)
 
     def _done(self, started: int | None) -> None:

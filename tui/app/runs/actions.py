@@ -150,14 +150,11 @@ class RunActions:
 
     def _start(self, what: Callable[[Store], str | None]) -> None:
         """Do what starts a training here; from now on it counts when the application is left."""
-        session = self._session
-        session.announce()
+        announced = self._session.announce()
 
         def start(store: Store) -> str | None:
-            try:
+            with announced:
                 return what(store)
-            finally:
-                session.announced()
 
         self._act(start)
 

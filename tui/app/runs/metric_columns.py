@@ -25,8 +25,8 @@ class MetricColumns:
         chosen: Callable[[MetricColumn | None], None],
         known: Callable[[Sequence[MetricColumn]], None],
     ) -> None:
-        """`needed`: the runs whose values of a column count. `chosen` is told of other columns, with one that is gone; `known` of
-        columns with new values."""
+        """`needed`: the runs whose values of a column count. `chosen` is told of other columns, with one that is gone, and
+        calls `want`; `known` is told of columns with new values."""
         self._page = page
         self._needed = needed
         self._chosen = chosen
@@ -61,7 +61,6 @@ class MetricColumns:
         if gone is None:
             self.by_name[name] = MetricColumn(name)
         self._chosen(gone)
-        self.want()
 
     def _read(self, missing: Missing) -> tuple[Missing, Mapping[str, Mapping[int, float]]]:
         store = self._page.session.store

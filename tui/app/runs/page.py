@@ -124,6 +124,7 @@ class RunsPage(Page):
         self.all_lines = lines
         self.set_class(not lines, "empty")
         self.show_lines()
+        self._metrics.want()
 
     def show_lines(self) -> None:
         """Show the runs that are wanted, in their order."""
@@ -136,7 +137,6 @@ class RunsPage(Page):
         if self.table.shown_by != (column, falling) or list(map(id, lines)) != list(map(id, self.table.lines)):
             self.table.show(lines)
         self._count()
-        self._metrics.want()
         if not lines:
             self._tell_line()
 
@@ -226,8 +226,9 @@ class RunsPage(Page):
             count = self.query_one("#count", Static)
             count.update(Text(str(error)))
             count.set_class(True, "wrong")
-            return
-        self.show_lines()
+        else:
+            self.show_lines()
+        self._metrics.want()
 
     def action_to_table(self) -> None:
         """From the filter line to the table."""

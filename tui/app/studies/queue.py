@@ -86,8 +86,13 @@ class Queue:
         self._page.app.push_screen(QueueDialog(about, questions, lambda dialog, values: self._start(dialog, form, values)))
 
     def _start(self, dialog: QueueDialog, form: _Form, values: Mapping[str, str]) -> None:
-        self._session.announce()
-        self._page.run_worker(lambda: self._queue(dialog, form, values), thread=True)
+        announced = self._session.announce()
+
+        def work() -> None:
+            with announced:
+                self._queue(dialog, form, values)
+
+        self._page.run_worker(work, thread=True)
 
     def _queue(self, dialog: QueueDialog, form: _Form, values: Mapping[str, str]) -> None:
         from convtui.engine.device import choose
@@ -114,7 +119,6 @@ class Queue:
             refused = clean(error)
             return
         finally:
-            session.announced()
             if refused and dialog.is_attached:
                 self._page.app.call_later(dialog.refuse, refused)
         labels = {"scale": "scale", "seeds": "seeds"} | {f"{_DATA}{place}": source for place, source in enumerate(form.sources)}
