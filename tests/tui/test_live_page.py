@@ -94,11 +94,11 @@ def requests(store: Store, run_id: int = NOW) -> list[tuple[str, float | None]]:
 @pytest.mark.parametrize(
     ("key", "request_", "words"),
     [
-        ("space", ("pause", None), "pause: asked"),
-        ("s", ("stop", None), "stop and save: asked"),
-        ("k", ("checkpoint", None), "save a checkpoint: asked"),
-        ("plus", ("rate", 2.0), "learning rate ×2: asked"),
-        ("minus", ("rate", 0.5), "learning rate ×0.5: asked"),
+        ("space", ("pause", None), "pause requested"),
+        ("s", ("stop", None), "stop requested"),
+        ("k", ("checkpoint", None), "checkpoint requested"),
+        ("plus", ("rate", 2.0), "learning rate ×2 requested"),
+        ("minus", ("rate", 0.5), "learning rate ×0.5 requested"),
     ],
 )
 def test_a_key_asks_the_run(store: Store, key: str, request_: tuple[str, float | None], words: str) -> None:
@@ -118,8 +118,8 @@ def test_it_tells_when_a_request_is_taken_and_space_lets_a_paused_run_go_on(stor
         await until(pilot, lambda: requests(store) == [("pause", None)])
         await until(pilot, lambda: bool(recorder.poll()))
         recorder.record(events.Paused(140))
-        await until(pilot, lambda: says(pilot, "pause: taken") and says(pilot, "◐ paused"))
-        assert not says(pilot, "pause: asked")
+        await until(pilot, lambda: says(pilot, "  paused") and says(pilot, "◐ paused"))
+        assert not says(pilot, "pause requested")
         await pilot.press("space")
         await until(pilot, lambda: requests(store)[-1] == ("continue", None))
         recorder.record(events.Continued(140))
@@ -146,9 +146,9 @@ def test_a_second_space_takes_back_a_pause_that_is_not_seen_yet(store: Store) ->
 def test_a_finished_run_is_not_steered(store: Store, key: str) -> None:
     async def steps(pilot: Pilot[int], page: LivePage) -> None:
         await until(pilot, lambda: says(pilot, "r Resume"))
-        assert not any(says(pilot, word) for word in ("Pause", "Stop", "k Save", "Rate"))
+        assert not any(says(pilot, word) for word in ("Pause", "Stop", "k Checkpoint", "Rate"))
         await pilot.press(key)
-        assert not says(pilot, "asked")
+        assert not says(pilot, "requested")
 
     used(steps, BASELINE)
     assert requests(store, BASELINE) == []
@@ -186,7 +186,7 @@ def test_stop_takes_a_queued_run_out_of_the_queue(store: Store) -> None:
     async def steps(pilot: Pilot[int], page: LivePage) -> None:
         await until(pilot, lambda: says(pilot, "waiting for a process"))
         await pilot.press("s")
-        await until(pilot, lambda: says(pilot, "it never began") and says(pilot, "■ stopped"))
+        await until(pilot, lambda: says(pilot, "removed from the queue") and says(pilot, "■ stopped"))
 
     used(steps, run.id, charts=False)
 
@@ -197,7 +197,7 @@ def test_resume_gives_the_run_to_this_process(store: Store, monkeypatch: pytest.
 
     async def steps(pilot: Pilot[int], page: LivePage) -> None:
         await pilot.press("r")
-        await until(pilot, lambda: says(pilot, "goes on here"))
+        await until(pilot, lambda: says(pilot, "resuming from its last checkpoint"))
 
     used(steps, 4)
     assert resumed == [4]

@@ -282,7 +282,7 @@ def test_started_while_another_trains_it_waits_for_its_turn(tmp_path: Path) -> N
         assert session.claimed == [first, second]
         assert store.run(second).status == "queued"
         await until(
-            pilot, lambda: app.current_mode == "live" and "waits for its turn" in str(app.screen.query_one("#about").render())
+            pilot, lambda: app.current_mode == "live" and "waiting for its turn" in str(app.screen.query_one("#about").render())
         )
         store.request(first, "stop")
         await until(pilot, lambda: store.run(second).status == "finished")

@@ -15,14 +15,22 @@ from convtui.engine.errors import RunBusy
 from convtui.tui.app.dialogs.questions import PromptDialog
 from convtui.tui.app.live.reader import Entry
 from convtui.tui.app.page import Page
-from convtui.tui.render.text import clean, compact
+from convtui.tui.render.text import clean
 
 if TYPE_CHECKING:
     from convtui.engine.store import RequestKind, Run, Store
 
 PATIENCE_SECONDS = 10.0
 """After which a run that has not taken a request is said to be busy."""
-ASKED = {"stop": "stop and save", "pause": "pause", "continue": "go on", "checkpoint": "save a checkpoint", "rate": "learning rate"}
+WORDS = {
+    ("stop", None): ("stop", "stopping and saving"),
+    ("pause", None): ("pause", "paused"),
+    ("continue", None): ("resume", "resumed"),
+    ("checkpoint", None): ("checkpoint", "saving a checkpoint"),
+    ("rate", 2.0): ("learning rate ×2", "learning rate doubled"),
+    ("rate", 0.5): ("learning rate ×0.5", "learning rate halved"),
+}
+"""A request and its value -> what is asked, and what is said once the run has taken it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +40,7 @@ class Asked:
     request: int
     run: int
     text: str
+    done: str
     when: float
     entry: Entry
     """What the messages say of it."""
@@ -85,22 +94,22 @@ class RunControls:
             self._ask(run, "rate", factor)
 
     def _ask(self, run: Run, kind: RequestKind, value: float | None = None) -> None:
-        text = f"{ASKED[kind]}{'' if value is None else f' ×{compact(value)}'}"
+        text, done = WORDS[kind, value]
 
         def ask() -> Callable[[], object]:
             if kind == "stop" and self._session.take_out([run.id]):
-                return lambda: self._say("taken out of the queue: it never began")
+                return lambda: self._say("removed from the queue before it started")
             try:
                 request = self._session.store.request(run.id, kind, value)
             except RunBusy as error:
                 why = str(error)
                 return lambda: self._unclaimed(text, why)
-            return lambda: self._was_asked(request.id, run.id, text)
+            return lambda: self._was_asked(request.id, run.id, text, done)
 
         self._page.in_thread(ask, lambda tell: tell())
 
-    def _was_asked(self, request: int, run_id: int, text: str) -> None:
-        self.asked.append(Asked(request, run_id, text, time.monotonic(), self._say(f"{text}: asked")))
+    def _was_asked(self, request: int, run_id: int, text: str, done: str) -> None:
+        self.asked.append(Asked(request, run_id, text, done, time.monotonic(), self._say(f"{text} requested")))
         self._look()
 
     def _unclaimed(self, asked: str, why: str) -> None:
@@ -119,9 +128,9 @@ class RunControls:
         if run is None or asked.run != run.id:
             return
         if taken:
-            self._say(f"{asked.text}: taken", instead=asked.entry)
+            self._say(asked.done, instead=asked.entry)
         else:
-            late = f"no answer within {PATIENCE_SECONDS:.0f} s; it comes after the current step"
+            late = f"no answer after {PATIENCE_SECONDS:.0f} s, will happen after the current step"
             self._say(f"{asked.text}: {late}", "warning", asked.entry)
 
     def resume(self) -> None:
@@ -131,7 +140,7 @@ class RunControls:
             self._ask(run, "continue")
         elif run is not None:
             work = partial(self._go_on, self._session.announce(), run.id)
-            self._page.in_thread(work, lambda _: self._say("goes on here, from its last checkpoint"))
+            self._page.in_thread(work, lambda _: self._say("resuming from its last checkpoint"))
 
     def _go_on(self, announced: AbstractContextManager[object], run_id: int) -> None:
         with announced:
@@ -148,7 +157,7 @@ class RunControls:
                 store = self._session.store
                 self._page.in_thread(lambda: store.set_note(run.id, note.strip()), lambda _: self._look())
 
-        dialog = PromptDialog(Text(f"A note beside run {run.id} {clean(run.name)}"), run.note, str)
+        dialog = PromptDialog(Text(f"Note for run {run.id} {clean(run.name)}"), run.note, str)
         self._page.app.push_screen(dialog, written)
 
 

@@ -83,30 +83,30 @@ class LivePage(Page):
         *KEYS,
         Binding("space", "held('controls', 'pause')", "Pause", key_display="␣"),
         Binding("s", "held('controls', 'stop')", "Stop"),
-        Binding("k", "held('controls', 'checkpoint')", "Save"),
+        Binding("k", "held('controls', 'checkpoint')", "Checkpoint"),
         Binding(
             "plus,equals_sign",
             "held('controls', 'rate', 2.0)",
-            "Learning rate doubled",
+            "Double learning rate",
             group=Binding.Group("Rate", compact=True),
             key_display="+",
         ),
         Binding(
             "minus",
             "held('controls', 'rate', 0.5)",
-            "Learning rate halved",
+            "Halve learning rate",
             group=Binding.Group("Rate", compact=True),
             key_display="−",
         ),
         Binding("L", "log", "Log", key_display="L"),
         Binding("x", "axis", "Axis"),
-        Binding("m", "smoothing", "Smooth"),
         Binding("v", "series(-1)", "Chart"),
-        Binding("V", "series(0)", "Another series in the first chart", show=False),
+        Binding("V", "series(0)", "Change first chart", show=False),
         Binding("c", "held('crosshair', 'toggle')", "Crosshair", show=False),
-        Binding("escape", "uncross", "Crosshair away", show=False),
+        Binding("escape", "uncross", "Hide crosshair", show=False),
         Binding("r", "held('controls', 'resume')", "Resume"),
         Binding("l", "look", "Look"),
+        Binding("m", "smoothing", "Smooth"),
         Binding("e", "held('controls', 'note')", "Note"),
     ]
 
@@ -280,7 +280,7 @@ class LivePage(Page):
         session, run = self.session, self.run
         doing = session.activity if run.id == session.training else ""
         if run.status == "queued" and not doing:
-            doing = "waits for its turn" if run.id in session.claimed else "waiting for a process"
+            doing = "waiting for its turn" if run.id in session.claimed else "waiting for a process"
         wrong = bool(run.reason) and run.status not in LIVE
         about = self.query_one("#about", Static)
         about.set_class(wrong, "wrong")

@@ -130,7 +130,7 @@ class Reader:
         for checkpoint in store.checkpoints_after(run_id, self._checkpoint):
             self._checkpoint = checkpoint.id
             best = f", test {percent(checkpoint.test_accuracy)}" if checkpoint.test_accuracy is not None else ""
-            what = {"best": "best epoch kept", "snapshot": "snapshot kept"}.get(checkpoint.kind, "checkpoint saved")
+            what = {"best": "best epoch saved", "snapshot": "snapshot saved"}.get(checkpoint.kind, "checkpoint saved")
             new.append(Entry(checkpoint.created, f"{what} at step {checkpoint.step:,}{best} ({size(checkpoint.bytes)})"))
         if new:
             self._entries = sorted([*self._entries, *new], key=lambda entry: entry.created)[-MOST_ENTRIES:]

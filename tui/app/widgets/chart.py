@@ -159,7 +159,7 @@ class Chart(Widget):
     def _say(self, row: int, rows: int, base: Style) -> Strip:
         plot = self._shown
         there = plot and any(math.isfinite(y) and (y > 0 or not plot.log) for line in plot.lines for y in line.ys)
-        text = ("no room for a chart here" if there else clean(plot.empty) if plot else "")[: self.size.width]
+        text = ("no room for a chart" if there else clean(plot.empty) if plot else "")[: self.size.width]
         if row != max(0, rows // 2 - 1):
             return Strip.blank(self.size.width, base)
         before = (self.size.width - cell_len(text)) // 2

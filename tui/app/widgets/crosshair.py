@@ -10,10 +10,10 @@ from textual.widget import Widget
 from convtui.tui.app.widgets.chart import Chart
 
 KEYS = (
-    Binding("left", "held('crosshair', 'move', -1)", "Crosshair to the left", show=False),
-    Binding("right", "held('crosshair', 'move', 1)", "Crosshair to the right", show=False),
-    Binding("shift+left", "held('crosshair', 'move', -10)", "Crosshair far to the left", show=False),
-    Binding("shift+right", "held('crosshair', 'move', 10)", "Crosshair far to the right", show=False),
+    Binding("left", "held('crosshair', 'move', -1)", "Crosshair left", show=False),
+    Binding("right", "held('crosshair', 'move', 1)", "Crosshair right", show=False),
+    Binding("shift+left", "held('crosshair', 'move', -10)", "Crosshair far left", show=False),
+    Binding("shift+right", "held('crosshair', 'move', 10)", "Crosshair far right", show=False),
 )
 """Those that every page with charts has, which holds a `crosshair`."""
 
