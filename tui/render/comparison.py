@@ -106,7 +106,7 @@ def markdown(comparison: Comparison, baseline: Outcome | None = None) -> str:
     rows = [[cell.text for cell in cells(outcome, baseline)] for outcome in comparison.outcomes]
     parts = [_table(heads(baseline), rows, FLUSH_RIGHT), f"{'. '.join(LEGEND)}."]
     if baseline is not None:
-        parts.append(f"Differences to run {baseline.run} {_escaped(clean(baseline.name))}, accuracies in percentage points.")
+        parts.append(f"Differences from run {baseline.run} {_escaped(clean(baseline.name))}, accuracies in percentage points.")
     if comparison.settings:
         runs = [str(outcome.run) for outcome in comparison.outcomes]
         parts.append(_table(["differs", *runs], [[path, *map(clean, values)] for path, values in comparison.settings]))

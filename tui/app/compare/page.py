@@ -33,14 +33,14 @@ ROOMY = (150, 50)
 """Columns and rows from which there is room for four charts."""
 SHORTEST_NAME = 16
 UNMARKED = (
-    ("No runs are marked.\n\n", "bold"),
-    ("On the page Runs (", ""),
+    ("No runs marked.\n\n", "bold"),
+    ("On the Runs page (", ""),
     ("1", "bold reverse"),
-    (") ", ""),
+    ("), ", ""),
     ("space", "bold reverse"),
-    (" marks a run, ", ""),
+    (" marks a run and ", ""),
     ("c", "bold reverse"),
-    (" lays the marked ones over each other.", ""),
+    (" compares the marked ones.", ""),
 )
 _NEEDS_RUNS = ("split", "measure", "log", "pin", "copy", "save", "open", "held")
 
@@ -49,14 +49,14 @@ class Settings(ScrollableContainer, can_focus=True, inherit_bindings=False):
     """The settings that differ, as wide as they are. The arrows to the left and right are the crosshair's."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "scroll_down", "Settings down", show=False),
-        Binding("up,k", "scroll_up", "Settings up", show=False),
-        Binding("h", "scroll_left", "Settings to the left", show=False),
-        Binding("l", "scroll_right", "Settings to the right", show=False),
+        Binding("down,j", "scroll_down", "Scroll settings down", show=False),
+        Binding("up,k", "scroll_up", "Scroll settings up", show=False),
+        Binding("h", "scroll_left", "Scroll settings left", show=False),
+        Binding("l", "scroll_right", "Scroll settings right", show=False),
         Binding("g,home", "scroll_home", "First setting", show=False),
         Binding("G,end", "scroll_end", "Last setting", show=False),
-        Binding("pagedown", "page_down", "Settings a page down", show=False),
-        Binding("pageup", "page_up", "Settings a page up", show=False),
+        Binding("pagedown", "page_down", "Settings page down", show=False),
+        Binding("pageup", "page_up", "Settings page up", show=False),
     ]
 
 
@@ -76,7 +76,7 @@ class ComparePage(Page):
         Binding("L", "log", "Log", key_display="L"),
         Binding("y", "copy", "Copy"),
         Binding("p", "save", "Save"),
-        Binding("escape", "back", "Crosshair away, else to the runs", key_display="esc", show=False),
+        Binding("escape", "back", "Hide crosshair, or back to Runs", key_display="esc", show=False),
     ]
 
     def __init__(self, session: Session) -> None:
@@ -240,7 +240,7 @@ class ComparePage(Page):
                 self._show()  # if it is known already
                 self.store_changed()
 
-        self.app.push_screen(Menu(options, self.measure or usual, "what the last chart shows"), chosen)
+        self.app.push_screen(Menu(options, self.measure or usual, "last chart"), chosen)
 
     def action_back(self) -> None:
         """Take the crosshair away; where there is none, to the runs."""

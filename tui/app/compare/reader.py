@@ -73,7 +73,7 @@ class Reader:
             line = line_of(series, run, style, XAxis("epoch", run), Options())
             lines.append(replace(line, name=str(run.id)))
         title = clean(metric(name).title)
-        empty = "no epoch is over yet" if name in METRICS else f"no {title} in these runs"
+        empty = "no epoch finished yet" if name in METRICS else f"no {title} in these runs"
         return Plot(title, lines, "epoch", form=metric(name).form, empty=empty)
 
 
