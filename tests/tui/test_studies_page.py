@@ -185,7 +185,7 @@ def test_claims_stand_below_with_their_verdicts(store: Store) -> None:
     async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
         page.query_one("#claims").focus()
         shown = screen_text(pilot)
-        assert "✗ does not" in next(line for line in shown.splitlines() if "nine tenths" in line)
+        assert "✗ does not hold" in next(line for line in shown.splitlines() if "nine tenths" in line)
         assert "· not decided" in next(line for line in shown.splitlines() if "stuck at chance" in line)
         assert "hot against 90.00 %: p < 0.001 (one seed," in shown
         await pilot.press("end")
@@ -372,7 +372,7 @@ def test_a_setting_without_runs_opens_nothing(store: Store) -> None:
         await pilot.press("j")
         await until(pilot, lambda: cells(page, "setting") == ["only"])
         await pilot.press("enter", "enter", "c", "l")
-        assert notified(pilot, "only has no run yet")
+        assert notified(pilot, "only has no runs yet")
         assert pilot.app.current_mode == "studies"
 
     used(steps)
@@ -412,7 +412,7 @@ def test_missing_runs_of_a_setting_are_queued_and_trained(store: Store) -> None:
         await until(pilot, lambda: isinstance(pilot.app.screen, QueueDialog))
         assert "missing runs of tanh" in screen_text(pilot)
         await fill(pilot, {"scale": "0.1"})
-        await until(pilot, lambda: notified(pilot, "1 run queued, 1 done, or queued or running already"))
+        await until(pilot, lambda: notified(pilot, "1 run queued, 1 already done, queued or running"))
         await until(pilot, lambda: statuses(store, "tanh") == ["finished", "finished"])
         await until(pilot, lambda: cells(page, "runs")[2] == "2/2")
         newest = store.runs(study="mine")[0]
@@ -466,7 +466,7 @@ def test_queued_runs_are_taken_out_again(store: Store) -> None:
             await until(pilot, lambda: cells(page, "runs")[0] == "2/2 ●")
             assert len(session.claimed) == 1
             await pilot.press("x")
-            await until(pilot, lambda: notified(pilot, "no run of relu waits in the queue"))
+            await until(pilot, lambda: notified(pilot, "no runs of relu are queued"))
             store.request(session.claimed[0], "stop")
         await until(pilot, lambda: not session.claimed)
 
@@ -482,7 +482,7 @@ def test_a_file_that_cannot_be_read_says_why_and_is_read_again(store: Store) -> 
     async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
         assert page.names.rows[0].cells[2][0] == "✗"
         await until(pilot, lambda: "training.epochs" in words(page, "#trouble"))
-        assert words(page, "#trouble").endswith("R reads the files again")
+        assert words(page, "#trouble").endswith("R reloads the study files")
         await pilot.press("s", "y", "enter", "a")
         (own_studies() / "bad.toml").write_text(MINE)
         await pilot.press("R")
@@ -507,7 +507,7 @@ def test_without_a_study_it_says_where_one_goes(store: Store) -> None:
         path.unlink()
 
     async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
-        await until(pilot, lambda: "There is no study" in screen_text(pilot))
+        await until(pilot, lambda: "No studies." in screen_text(pilot))
         await pilot.press("s", "S", "x", "enter", "y", "j", "escape")
 
     used(steps, there=False)

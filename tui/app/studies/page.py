@@ -54,10 +54,10 @@ class StudiesPage(Page):
     BINDINGS: ClassVar[list[BindingType]] = [
         *KEYS,
         Binding("enter", "open", "Open", key_display="⏎"),
-        Binding("s", "held('queue', 'ask', 'setting')", "Queue the setting's runs", group=QUEUE),
-        Binding("S", "held('queue', 'ask', 'study')", "Queue all runs of the study", group=QUEUE, key_display="S"),
-        Binding("x", "held('queue', 'take_out', 'setting')", "Take out"),
-        Binding("X", "held('queue', 'take_out', 'study')", "Take all runs of the study out", show=False),
+        Binding("s", "held('queue', 'ask', 'setting')", "Queue this setting's runs", group=QUEUE),
+        Binding("S", "held('queue', 'ask', 'study')", "Queue all of the study's runs", group=QUEUE, key_display="S"),
+        Binding("x", "held('queue', 'take_out', 'setting')", "Dequeue"),
+        Binding("X", "held('queue', 'take_out', 'study')", "Dequeue all of the study's runs", show=False),
         Binding("c", "compare", "Compare"),
         Binding("l", "look", "Look", show=False),
         Binding("a", "every", "Curves"),
@@ -65,7 +65,7 @@ class StudiesPage(Page):
         Binding("L", "log", "Log", key_display="L", show=False),
         Binding("y", "copy", "Copy"),
         Binding("p", "save", "Save", show=False),
-        Binding("R", "again", "Read the files again", show=False),
+        Binding("R", "again", "Reload study files", show=False),
         Binding("escape", "back", "Back", key_display="esc", show=False),
     ]
 
@@ -185,7 +185,7 @@ class StudiesPage(Page):
         if found is None:
             broken = next(known for known in seen.known if known.name == seen.study)
             self._tell("#title", Text(clean(broken.name), style="bold"))
-            self._tell("#trouble", Text(f"{broken.trouble}\n\nR reads the files again"))
+            self._tell("#trouble", Text(f"{broken.trouble}\n\nR reloads the study files"))
             self.places = []
         else:
             self.set_class(not found.claims and not found.study.notes, "unclaimed")
@@ -213,7 +213,7 @@ class StudiesPage(Page):
         from convtui.engine.study import own_studies
 
         words = (
-            f"There is no study.\n\nOne is a TOML file in {own_studies()}:\nsettings to train, what was published of them, claims."
+            f"No studies.\n\nA study is a TOML file in {own_studies()}:\nsettings to train, their published results, and claims."
         )
         self._tell("#none", Text(words))
 
@@ -281,7 +281,7 @@ class StudiesPage(Page):
         row = found.rows[place.setting]
         ids = sorted((run.id for run in row.runs or row.others), reverse=True)
         if not ids:
-            self.notify(f"{place.setting} has no run yet: s queues what is missing")
+            self.notify(f"{place.setting} has no runs yet: s queues them")
         return ids
 
     @on(Chart.Pointed)

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from convtui.tui.app.studies.words import Place
 
 _DATA = "data-"
-ON_DISK = "on disk; folder:PATH takes these images from elsewhere"
-NOT_ON_DISK = "not on disk: folder:PATH of a folder or .zip says where they are; if left empty they are downloaded"
+ON_DISK = "on disk; folder:PATH uses other images"
+NOT_ON_DISK = "not on disk; folder:PATH of a folder or .zip where they are. Default: download"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ class Queue:
         used = {row.setting.spec.data.source: row.differing["data.source"][1] for row in rows if "data.source" in row.differing}
         sources = list(dict.fromkeys(row.setting.spec.data.source for row in rows))
         questions = [
-            Question("scale", "scale", "1", "factor on every budget: 0.1 trains a tenth as long"),
-            Question("seeds", "seeds", "", f"runs of each setting; if left empty {_seeds([row.setting.seeds for row in rows])}"),
+            Question("scale", "scale", "1", "multiplies every budget: 0.1 trains a tenth as long"),
+            Question("seeds", "seeds", "", f"runs per setting; default: {_seeds([row.setting.seeds for row in rows])}"),
         ]
         for place, source in enumerate(sources):
             try:
@@ -81,8 +81,8 @@ class Queue:
         if not self._page.is_current:
             return  # the person did not wait
         what = f"the missing runs of {form.only[0]}" if form.only else f"the missing runs of all {settings} settings"
-        about = Text.assemble("Queue ", (what, "bold"), f" of the study {form.study.name}\n", style="")
-        about.append("Trained here one after another; what is done already is not run again.", style="dim")
+        about = Text.assemble("Queue ", (what, "bold"), f" of study {form.study.name}\n", style="")
+        about.append("They train here one after another. Finished runs are not repeated.", style="dim")
         self._page.app.push_screen(QueueDialog(about, questions, lambda dialog, values: self._start(dialog, form, values)))
 
     def _start(self, dialog: QueueDialog, form: _Form, values: Mapping[str, str]) -> None:
@@ -106,7 +106,7 @@ class Queue:
                 percents.add(percent)
                 self._page.app.call_later(dialog.say, f"{clean(what)}: {percent} %")
 
-        refused = "they could not be queued"
+        refused = "could not queue them"
         try:
             wanted = self._planned(form, values)
             missing = to_do(session.store, wanted)
@@ -125,8 +125,8 @@ class Queue:
         self._last[form.study.name] = {clean(labels[key]): value for key, value in values.items()}
         queued = sum(standings.values()) - standings["done"] - standings["busy"]
         left = len(wanted) - queued
-        told = f"{counted(queued)} queued" + (f", {left} done, or queued or running already" if left else "")
-        self._page.app.call_later(self._queued, dialog, told if queued else f"nothing is missing: {told}")
+        told = f"{counted(queued)} queued" if queued else "nothing to queue"
+        self._page.app.call_later(self._queued, dialog, told + (f", {left} already done, queued or running" if left else ""))
 
     def _queued(self, dialog: QueueDialog, told: str) -> None:
         if dialog.is_attached:
@@ -159,27 +159,27 @@ class Queue:
             self._page.in_thread(lambda: self._session.take_out(queued), self._taken_out)
         else:
             of = place.setting if what == "setting" else found.study.name
-            self._page.notify(f"no run of {of} waits in the queue", markup=False)
+            self._page.notify(f"no runs of {of} are queued", markup=False)
 
     def _taken_out(self, run_ids: Sequence[int]) -> None:
-        self._page.notify(f"{counted(len(run_ids))} taken out of the queue")
+        self._page.notify(f"{counted(len(run_ids))} removed from the queue")
 
 
 def _seeds(of: Sequence[int]) -> str:
     low, high = min(of), max(of)
-    return f"{low} each" if low == high else f"{low} to {high}, as the study has it"
+    return f"{low} each" if low == high else f"{low} to {high}, as in the study"
 
 
 def _scale(text: str) -> float:
     try:
         return float(text or 1)
     except ValueError:
-        raise UsageError(f"scale {text!r} must be a number, as 0.1: a tenth as long") from None
+        raise UsageError(f"scale {text!r} must be a number, e.g. 0.1") from None
 
 
 def _whole(text: str) -> int | None:
     if not text:
         return None
     if not (text.isdecimal() and 1 <= int(text) <= 1000):
-        raise UsageError(f"seeds {text!r} must be a whole number from 1 to 1000, or nothing")
+        raise UsageError(f"seeds {text!r} must be a whole number from 1 to 1000, or empty")
     return int(text)

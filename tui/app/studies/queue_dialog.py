@@ -43,7 +43,7 @@ class QueueDialog(ModalScreen[None]):
     QueueDialog #keys {{ color: $text-muted; margin-top: 1; }}
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", "Leave"),
+        Binding("escape", "leave", "Cancel"),
         Binding("down", "app.focus_next", "Next", show=False),
         Binding("up", "app.focus_previous", "Previous", show=False),
     ]
@@ -68,7 +68,7 @@ class QueueDialog(ModalScreen[None]):
                     yield Input(question.value, id=f"input-{question.key}")
                 yield Static(Text(question.help), classes="help")
             yield Static("", id="wrong", markup=False)
-            yield Static("enter queues them · up and down change the line · escape leaves it", id="keys")
+            yield Static("Enter queues · ↑ ↓ next field · Esc cancels", id="keys")
 
     def on_input_changed(self) -> None:
         """What was wrong may not be so any more."""
@@ -78,7 +78,7 @@ class QueueDialog(ModalScreen[None]):
         """All lines together."""
         if not self._busy:
             self._busy = True
-            self.say("looking whether they can be trained")
+            self.say("checking that they can be trained")
             values = {question.key: self.query_one(f"#input-{question.key}", Input).value.strip() for question in self._questions}
             self._answered(self, values)
 

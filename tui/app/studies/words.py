@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from convtui.engine.study.results import Row as OfSetting
     from convtui.tui.app.studies.reader import Known
 
-LIST_HEADS = (Head("study", least=12, names=True), Head("what it is", least=24), Head("done", right=True))
-LIST_DROPPED = ("what it is",)
+LIST_HEADS = (Head("study", least=12, names=True), Head("title", least=24), Head("done", right=True))
+LIST_DROPPED = ("title",)
 HEADS = (
     Head("setting", least=15, names=True),
     Head("runs"),
@@ -35,7 +35,7 @@ HEADS = (
     Head("note"),
 )
 DROPPED = ("range", "note", "runs", "difference")
-VERDICTS = {"holds": ("✓ holds", 1), "does not hold": ("✗ does not", -1), "not decided": ("· not decided", 0)}
+VERDICTS = {"holds": ("✓ holds", 1), "does not hold": ("✗ does not hold", -1), "not decided": ("· not decided", 0)}
 DIFFERS = "≠"
 _DIM, _BOLD = Style(dim=True), Style(bold=True)
 
@@ -104,7 +104,7 @@ def row_words(found: Results, place: Place, claimed: Mapping[str, Mapping[str, i
     row = found.rows[place.setting]
     parts = [Text(clean(place.setting), style="bold")]
     if not row.runs and not claimed.get(place.setting):
-        parts.append(Text("nothing has been measured yet: s queues its runs, S those of all settings"))
+        parts.append(Text("not measured yet: s queues its runs, S the whole study"))
     parts += [Text(clean(remark)) for remark in row.remarks]
     parts += [Text(clean(row.setting.source))] if row.setting.source else []
     return Text(BETWEEN).join(parts)
@@ -124,5 +124,5 @@ def claim_words(found: Results, table: TextTable) -> RenderableType:
                 told.append(f"\n{said}", style="dim")
         grid.add_row(Text(verdict, style=_BOLD + table.verdict(better) if better else _DIM), told)
     notes = [Text(f"{clean(note)}", style="dim") for note in found.study.notes]
-    head = "how the report was read" if found.study.report else "notes"
+    head = "How the report was read" if found.study.report else "Notes"
     return Group(grid, *([Text(f"\n{head}", style="bold dim"), *notes] if notes else []))
