@@ -38,11 +38,11 @@ def subject_from_run(
     nothing is kept, CheckpointError where no file of them can be read, and later DataError where the images are other ones than
     the run was trained on.
     """
-    kept = store.checkpoints(run.id)
+    kept = store.files.checkpoints(run.id)
     rows = _meant(run, kept, epoch)
-    if not any((store.folder(run.id) / row.file).exists() for row in rows) and (why := store.lacks_files()):
+    if not any((store.files.folder(run.id) / row.file).exists() for row in rows) and (why := store.files.lacks()):
         raise CheckpointError(f"run {run.id} ({run.name}) cannot be opened: {why}")
-    row, (net, identity), notes = _first_sound(store.folder(run.id), rows)
+    row, (net, identity), notes = _first_sound(store.files.folder(run.id), rows)
     size = identity.spec.data.size
     net = net.to(device or torch.device("cpu")).to(memory_format=torch.channels_last).eval()
 
@@ -73,7 +73,7 @@ def subject_from_run(
         title=f"run {run.id} ({run.name}), epoch {row.epoch}{beyond}",
         epoch=row.epoch,
         notes=notes,
-        snapshots=_snapshots(store.folder(run.id), kept),
+        snapshots=_snapshots(store.files.folder(run.id), kept),
         progress=progress,
         cancelled=cancelled,
     )
@@ -105,7 +105,7 @@ def subject_from_net(
         spec=identity.spec,
         title=f"run {run.id} ({run.name}), step {step:,}",
         epoch=epoch,
-        snapshots=_snapshots(store.folder(run.id), store.checkpoints(run.id)),
+        snapshots=_snapshots(store.files.folder(run.id), store.files.checkpoints(run.id)),
         progress=progress,
         cancelled=cancelled,
     )

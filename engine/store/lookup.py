@@ -1,18 +1,26 @@
-"""Which run a person means by an id, a name, the beginning of a name, `last` or `best`."""
+"""Runs as queries give them: which one a person means by an id, a name, the beginning of a name, `last` or `best`."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable
+from typing import TypeVar
+
+from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import Session, col, func, select
 
 from convtui.engine.errors import RunNotFound
 from convtui.engine.spec import nearest
-from convtui.engine.store.tables import Run
+from convtui.engine.statuses import CLAIMED
+from convtui.engine.store.processes import is_alive
+from convtui.engine.store.tables import Checkpoint, Message, Run
 from convtui.engine.text import is_text
 
 _MOST_NAMED = 5
 """Candidates that a message lists."""
 _LONGEST_ID = 18
 """Digits; SQLite's integers have no more."""
+_Row = TypeVar("_Row", Run, Checkpoint, Message)
 
 
 def find(session: Session, reference: str) -> Run:
@@ -52,3 +60,25 @@ def _first(run: Run | None, otherwise: str) -> Run:
     if run is None or not run.id:
         raise RunNotFound(otherwise)
     return run
+
+
+def get(session: Session, run_id: int) -> Run:
+    """The run of this id. Raises RunNotFound."""
+    run = session.get(Run, run_id)
+    if run is None:
+        raise RunNotFound(f"there is no run {run_id} in this store: 'convtui runs list' shows them")
+    return run
+
+
+def resolve(run: Run) -> Run:
+    """`run`, with its status as it really is; the change is not one that would be written."""
+    if run.status in CLAIMED and not is_alive(run.host, run.pid, run.process_started, run.heartbeat, time.time()):
+        if run.status == "queued":
+            set_committed_value(run, "reason", "the process that it waited for ended before its turn came")
+        set_committed_value(run, "status", "crashed")
+    return run
+
+
+def all_rows(rows: Iterable[_Row]) -> list[_Row]:
+    """Those rows that have an id, as all have in tables that convtui made."""
+    return [row for row in rows if row and row.id]

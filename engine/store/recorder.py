@@ -79,7 +79,7 @@ class Recorder:
 
     def _best_until(self, step: int) -> dict[str, Any]:
         """The best epoch up to `step`: a better one that came later was given up with the steps that led to it."""
-        with self._store.reading() as session:
+        with self._store.database.reading() as session:
             connection = session.connection()
             best = series.last_points(connection, self.run_id, ["best_epoch"], step).get("best_epoch")
             accuracy = (
@@ -91,7 +91,7 @@ class Recorder:
     def _prune(self, *, finished: bool) -> None:
         try:
             with explained(self._store.path, "clearing old checkpoints away"):
-                prune(self._connection, self._store.folder(self.run_id), self.run_id, finished=finished)
+                prune(self._connection, self._store.files.folder(self.run_id), self.run_id, finished=finished)
         except StoreError as error:
             if not _may_pass(error):
                 raise  # else the next checkpoint clears them away
@@ -142,7 +142,7 @@ class Recorder:
         return True
 
     def _write(self) -> None:
-        self._store.check()
+        self._store.database.check()
         with self._connection.transaction() as connection:
             names = ", ".join(f"{name} = ?" for name in self._batch.columns)
             change = f"UPDATE run SET {names} WHERE id = ? AND attempt = ?"  # noqa: S608 - names of our columns

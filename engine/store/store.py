@@ -4,41 +4,32 @@ from __future__ import annotations
 
 import json
 import math
-import threading
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self
 
 from sqlalchemy import delete as sql_delete
 from sqlalchemy import func, or_, update
-from sqlalchemy.exc import InvalidRequestError
-from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import Session, col, select
 
-from convtui.engine.errors import RunBusy, RunNotFound, StoreError, UsageError
-from convtui.engine.events import CheckpointKind
+from convtui.engine.errors import RunBusy, UsageError
 from convtui.engine.metrics import STABILITY
 from convtui.engine.spec import RunSpec
 from convtui.engine.statuses import CLAIMED, LIVE, STATUSES, Status
-from convtui.engine.store import kept, lookup, series, stability
-from convtui.engine.store.folder import Folder, Place, is_settled, settle
-from convtui.engine.store.leftovers import Leftover, leftovers
+from convtui.engine.store import lookup, series, stability
+from convtui.engine.store.database import Database
+from convtui.engine.store.lookup import all_rows, get, resolve
 from convtui.engine.store.matching import Match, match
-from convtui.engine.store.processes import Process, is_alive, process_of, this_process
+from convtui.engine.store.processes import Process, process_of, this_process
 from convtui.engine.store.row_batch import INSERT_METRIC
-from convtui.engine.store.schema import FULL, ReadOnlyStore, prepare
+from convtui.engine.store.run_files import RunFiles
+from convtui.engine.store.schema import FULL, prepare
 from convtui.engine.store.series import Bucket, Cursor, Point, Series
-from convtui.engine.store.sqlite import KeptConnection, SameFile, explained, make_engine
-from convtui.engine.store.tables import Attempt, Checkpoint, Identity, Message, Request, RequestKind, Run
+from convtui.engine.store.tables import Attempt, Message, Request, RequestKind, Run
 from convtui.engine.text import is_text
 
-_LONGEST_REASON = 200
-_Row = TypeVar("_Row", Run, Checkpoint, Message)
 _WANTED = {"stop": "stopped", "pause": "paused", "continue": "continued", "rate": "given another learning rate"}
 
 
@@ -52,12 +43,10 @@ class Store:
     def __init__(self, path: Path, why_read_only: str = "") -> None:
         """For `open`, which sees to it that `path` is a store."""
         self.path = path
-        self._why_read_only = why_read_only
-        self._file = SameFile(path)
-        self._engine = make_engine(path, read_only=self.read_only)
-        self._watching: KeptConnection | None = None
-        self._lock = threading.Lock()
-        self._folder = self._settle()
+        self.database = Database(path, why_read_only)
+        """For queries that have no method here."""
+        self.files = RunFiles(self.database)
+        """Checkpoints, and what else is on disk of the runs."""
 
     @classmethod
     def open(cls, path: Path, *, create: bool = True) -> Store:
@@ -72,15 +61,11 @@ class Store:
     @property
     def read_only(self) -> bool:
         """True where the file, or its folder, cannot be written: all can be read, and whatever writes raises StoreError."""
-        return bool(self._why_read_only)
+        return self.database.read_only
 
     def close(self) -> None:
         """Let go of the file."""
-        with self._lock:
-            if self._watching is not None:
-                self._watching.close()
-                self._watching = None
-        self._engine.dispose()
+        self.database.close()
 
     def __enter__(self) -> Self:
         return self
@@ -88,38 +73,9 @@ class Store:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    def folder(self, run_id: int) -> Path:
-        """Where the run's files are: `./store.db` has `./store/7`. It need not exist."""
-        return self._folder.path / str(run_id)
-
-    def make_folder(self) -> None:
-        """See to it that the folder for all runs' files is there. Raises FolderTaken where something else is in its place,
-        ReadOnlyStore."""
-        self.require_writable()
-        self._folder.make()
-
-    def lacks_files(self) -> str:
-        """Why files of runs may be missing here, in one line; empty where nothing is known that explains it."""
-        return self._folder.lacks()
-
     def data_version(self) -> int:
         """A number that changes whenever anything in the store has changed: a few microseconds, for those who watch."""
-        with self._lock, explained(self.path, "watching it"):
-            self.check()
-            if self.read_only:
-                return self._file.state()  # without a lock, SQLite notices no change
-            if self._watching is None:
-                self._watching = KeptConnection(self.path)
-            return self._watching.data_version()
-
-    def check(self) -> None:
-        """Raise StoreError where the file was removed or replaced since it was opened. Takes microseconds."""
-        self._file.check()
-
-    def require_writable(self) -> None:
-        """Raise StoreError where the store can only be read."""
-        if self.read_only:
-            raise ReadOnlyStore(f"store {self.path} can only be read here: {self._why_read_only}")
+        return self.database.data_version()
 
     # ------------------------------------------------------------------------------------------------------ runs
 
@@ -162,7 +118,7 @@ class Store:
             kind=kind,
         )
         _held_by(run, this_process())
-        with self._writing("adding a run") as session:
+        with self.database.writing("adding a run") as session:
             self._avoid_used_id(session, run)
             session.add(run)
         return run
@@ -189,21 +145,21 @@ class Store:
             stored = col(Run.status).in_(wanted | (set(CLAIMED) if "crashed" in wanted else set()))
             unknown = or_(col(Run.status).is_(None), col(Run.status).not_in(STATUSES))  # they read `failed`
             query = query.where(or_(stored, unknown) if "failed" in wanted else stored)
-        with self.reading() as session:
-            found = _all(session.exec(query.limit(limit) if status is None else query))
+        with self.database.reading() as session:
+            found = all_rows(session.exec(query.limit(limit) if status is None else query))
         for run in found:
-            self._resolve(run)
+            resolve(run)
         return found if status is None else [run for run in found if run.status in wanted][:limit]
 
     def count_runs(self) -> int:
         """How many runs there are: a millisecond where `runs` takes many."""
-        with self.reading() as session:
+        with self.database.reading() as session:
             return session.exec(select(func.count()).select_from(Run)).one()
 
     def run(self, run_id: int) -> Run:
         """The run of this id. Raises RunNotFound."""
-        with self.reading() as session:
-            return self._resolve(_get(session, run_id))
+        with self.database.reading() as session:
+            return resolve(get(session, run_id))
 
     def find(self, reference: str) -> Run:
         """The run that a person means: an id, `last`, `best`, a name, or the beginning of one name; in this order.
@@ -211,8 +167,8 @@ class Store:
         Of several runs of one name it is the newest. `best` is the highest test accuracy among runs that finished or were
         stopped. Raises RunNotFound, with the candidates where there are several and a near one where there is none.
         """
-        with self.reading() as session:
-            return self._resolve(lookup.find(session, reference))
+        with self.database.reading() as session:
+            return resolve(lookup.find(session, reference))
 
     def rename(self, run_id: int, name: str) -> None:
         """Give the run another name. Raises RunNotFound, UsageError for a name that cannot be."""
@@ -234,42 +190,16 @@ class Store:
         Files go first: on a full disk there is no room for the change of the rows before, and after a kill in between the run is
         still there to be deleted again.
         """
-        if self._why_read_only == FULL:
-            self._folder.remove(_not_live(self.run(run_id)))
-            self._why_read_only = prepare(self.path, create=False)
-            self._engine = make_engine(self.path, read_only=self.read_only)
-        with self._writing("deleting a run") as session:
-            self._folder.remove(_not_live(self._resolve(_get(session, run_id))))
+        if self.database.why_read_only == FULL:
+            self.files.remove(_not_live(self.run(run_id)))
+            self.database.reopen(prepare(self.path, create=False))
+        with self.database.writing("deleting a run") as session:
+            self.files.remove(_not_live(resolve(get(session, run_id))))
             session.execute(sql_delete(Run).where(col(Run.id) == run_id))
-
-    def leftovers(self) -> list[Leftover]:
-        """What is in the folder and of no use: folders of runs that the store does not have, files that no row names though newer
-        ones are there, and what a killed process left. Those of claimed runs are not looked at."""
-        with self.reading() as session:
-            return self._leftovers(session)
-
-    def clear_leftovers(self) -> list[Leftover]:
-        """Delete them, but for those that hold other files than trainings write. Gives what was deleted. Raises StoreError."""
-        with self._writing("clearing its folder") as session:
-            return [leftover for leftover in self._leftovers(session) if leftover.remove()]
-
-    def _leftovers(self, session: Session) -> list[Leftover]:
-        runs = {run.id: self._resolve(run) for run in _all(session.exec(select(Run)))}
-        rows: dict[int, list[tuple[int, str, str]]] = defaultdict(list)
-        for row in _all(session.exec(select(Checkpoint).order_by(col(Checkpoint.id).desc()))):
-            rows[row.run_id].append((row.id, row.kind, row.file))
-        folders = sorted(self._folder.numbered().items())
-        return [each for run_id, folder in folders for each in leftovers(folder, runs.get(run_id), rows[run_id])]
-
-    def missing_files(self) -> list[Path]:
-        """The files that rows name and that are not there."""
-        with self.reading() as session:
-            rows = [(row.run_id, row.file) for row in _all(session.exec(select(Checkpoint))) if kept.is_plain(row.file)]
-        return [path for run_id, file in rows if not (path := self.folder(run_id) / file).exists()]
 
     def damage(self) -> list[str]:
         """What SQLite finds wrong with the file, at most a hundred lines; reads all of it."""
-        with self.reading() as session:
+        with self.database.reading() as session:
             found = [str(row[0]) for row in session.connection().exec_driver_sql("PRAGMA quick_check(100)")]
         return [] if found == ["ok"] else found
 
@@ -281,9 +211,9 @@ class Store:
         A queued run whose process is gone is taken over. Raises what `claim` raises, and RunBusy where the run waits for a living
         process.
         """
-        self.make_folder()
-        with self._writing("queueing a run") as session:
-            run = _get_idle(session, run_id, self._resolve)
+        self.files.make_folder()
+        with self.database.writing("queueing a run") as session:
+            run = _get_idle(session, run_id)
             if run.status == "queued":
                 raise RunBusy(f"run {run_id} ({run.name}) waits in the queue already: 'convtui stop {run_id}' takes it out")
             _queue(run)
@@ -291,16 +221,16 @@ class Store:
     def hand_over(self, run_ids: Sequence[int], pid: int) -> None:
         """Say that queued runs wait for the process `pid` of this host, in place of the one that queued them."""
         process = process_of(pid)
-        with self._writing("handing runs over") as session:
+        with self.database.writing("handing runs over") as session:
             for run_id in run_ids:
-                run = _get(session, run_id)
+                run = get(session, run_id)
                 if run.status == "queued":
                     _held_by(run, process)
 
     def dequeue(self, run_id: int, status: Literal["stopped", "failed"], reason: str | None = None) -> bool:
         """End a run that waits for a process: it never begins. False where it is not queued (any more)."""
-        with self._writing("taking a run out of the queue") as session:
-            run = _get(session, run_id)
+        with self.database.writing("taking a run out of the queue") as session:
+            run = get(session, run_id)
             if run.status != "queued":
                 return False
             run.status, run.ended, run.reason = status, time.time(), reason
@@ -314,9 +244,9 @@ class Store:
         Raises RunNotFound, RunBusy when a living process, this one included, has claimed it, UsageError where convtui did not
         train it, and FolderTaken where its files would be among others.
         """
-        self.make_folder()
-        with self._writing("claiming a run") as session:
-            run = _get_idle(session, run_id, self._resolve)
+        self.files.make_folder()
+        with self.database.writing("claiming a run") as session:
+            run = _get_idle(session, run_id)
             if queued and run.status != "queued":
                 raise RunBusy(f"run {run_id} ({run.name}) is {run.status}: it was taken out of the queue")
             _claim(session, run)
@@ -350,9 +280,9 @@ class Store:
             setting=setting,
         )
         of_setting = select(Run).where(Run.study == study, Run.setting == setting)
-        self.make_folder()
-        with self._writing("looking for a study's run") as session:
-            found = match([self._resolve(run) for run in _all(session.exec(of_setting))], spec)
+        self.files.make_folder()
+        with self.database.writing("looking for a study's run") as session:
+            found = match([resolve(run) for run in all_rows(session.exec(of_setting))], spec)
             if not found.is_open:
                 return found
             run = found.run if found.run is not None and found.standing == "unfinished" else new
@@ -374,8 +304,8 @@ class Store:
         """
         if kind == "rate" and not (value is not None and value > 0 and math.isfinite(value)):
             raise UsageError(f"learning rate factor {value} must be a number above 0, as in 'convtui lr {run_id} 0.5'")
-        with self._writing("leaving a request") as session:
-            run = self._resolve(_get(session, run_id))
+        with self.database.writing("leaving a request") as session:
+            run = resolve(get(session, run_id))
             if run.status not in LIVE:
                 next_step = "wait until it runs" if run.status == "queued" else f"'convtui resume {run_id}' lets it go on"
                 wanted = _WANTED.get(kind, "told to save a checkpoint")
@@ -388,46 +318,24 @@ class Store:
 
     def is_taken(self, request_id: int) -> bool:
         """Whether a process has taken this request, or a newer attempt has made it void."""
-        with self.reading() as session:
+        with self.database.reading() as session:
             request = session.get(Request, request_id)
         return request is None or request.taken is not None
 
     # ---------------------------------------------------------------------------------- what belongs to a run
 
-    def checkpoints(self, run_id: int, kind: CheckpointKind | None = None) -> list[Checkpoint]:
-        """The run's files, newest first: all, or those of one kind; after them those in its folder that no row names, their id 0.
-
-        A row's file may be gone, and one without a row may be of a later step than the store knows of.
-        """
-        query = select(Checkpoint).where(Checkpoint.run_id == run_id).order_by(col(Checkpoint.id).desc())
-        with self.reading() as session:
-            rows = [row for row in _all(session.exec(query)) if kept.is_plain(row.file)]
-            run = session.get(Run, run_id)
-        found = rows if run is None else rows + kept.without_row(self.folder(run_id), run, {row.file for row in rows})
-        return [row for row in found if kind in (None, row.kind)]
-
-    def checkpoints_after(self, run_id: int, after_id: int) -> list[Checkpoint]:
-        """The rows of the run's files in the order in which they were written, those after the one of id `after_id`."""
-        query = select(Checkpoint).where(Checkpoint.run_id == run_id, col(Checkpoint.id) > after_id).order_by(col(Checkpoint.id))
-        with self.reading() as session:
-            return _all(session.exec(query))
-
-    def newest_checkpoint(self, run_id: int, kind: CheckpointKind = "checkpoint") -> Checkpoint | None:
-        """The file of this kind that was written last; None where there is none."""
-        return next(iter(self.checkpoints(run_id, kind)), None)
-
     def messages(self, run_id: int, after_id: int = 0) -> list[Message]:
         """The run's messages in order, those after the one of id `after_id`."""
         query = select(Message).where(Message.run_id == run_id, col(Message.id) > after_id).order_by(col(Message.id))
-        with self.reading() as session:
-            return _all(session.exec(query))
+        with self.database.reading() as session:
+            return all_rows(session.exec(query))
 
     def series(self, run_id: int, name: str, after: Cursor | None = None) -> Series:
         """The points of a series, each step once, as its newest attempt has it; with `after`, only what is new since.
 
         The reader drops its own points of `step >= from_step` and appends what it gets.
         """
-        with self.reading() as session:
+        with self.database.reading() as session:
             return series.read_series(session.connection(), run_id, name, after)
 
     def downsampled(
@@ -435,22 +343,22 @@ class Store:
     ) -> list[Bucket]:
         """A series as at most `buckets` buckets of equally many steps, from `low_step` to `high_step` (ends included; by
         default all of it); buckets without a point are left out. With `each` a sketch: from the first so many points of each."""
-        with self.reading() as session:
+        with self.database.reading() as session:
             return series.downsample(session.connection(), run_id, name, buckets, low_step, high_step, each=each)
 
     def metric_names(self, *run_ids: int) -> list[str]:
         """The names of the series of these runs, each once, sorted."""
-        with self.reading() as session:
+        with self.database.reading() as session:
             return series.names_of(session.connection(), run_ids)
 
     def last_metrics(self, run_id: int) -> dict[str, Point]:
         """The last point of every series of the run; where it ended with the weights of an earlier step, the point at that step."""
-        with self.reading() as session:
+        with self.database.reading() as session:
             return series.final_points(session.connection(), run_id)
 
     def epoch_series(self, run_ids: Sequence[int], name: str) -> dict[int, list[Point]]:
         """One short series of many runs, as for sparklines; runs that have no point are left out."""
-        with self.reading() as session:
+        with self.database.reading() as session:
             return series.read_many(session.connection(), run_ids, name)
 
     def last_values(self, run_ids: Sequence[int], name: str) -> dict[int, float]:
@@ -459,7 +367,7 @@ class Store:
 
         `stability` is not a series: it is computed, from half of a run's losses, so it is not for thousands of runs.
         """
-        with self.reading() as session:
+        with self.database.reading() as session:
             connection = session.connection()
             if name == STABILITY:
                 known = {run_id: stability.read_stability(connection, run_id) for run_id in run_ids}
@@ -468,108 +376,38 @@ class Store:
 
     def confusions(self, run_id: int) -> dict[int, list[list[int]]]:
         """Step -> counts of test images by true class (row) and predicted class, where the run was told to keep them."""
-        with self.reading() as session:
+        with self.database.reading() as session:
             return series.read_confusions(session.connection(), run_id)
 
     def stability(self, run_id: int) -> float | None:
         """The standard deviation of the training loss's change from step to step, over the last half of the run's steps."""
-        with self.reading() as session:
+        with self.database.reading() as session:
             return stability.read_stability(session.connection(), run_id)
 
     def loss_changes(self, run_id: int, width: int, after: Cursor | None = None) -> Series:
         """The same of every `width` steps, at the last of them; followed as `series` is."""
-        with self.reading() as session:
+        with self.database.reading() as session:
             return stability.read_loss_changes(session.connection(), run_id, width, after)
 
     def add_metrics(self, run_id: int, values: Mapping[str, float]) -> None:
         """Keep numbers that were found out after the run's last step as points of that step. Raises RunNotFound."""
-        with self._writing("adding metrics") as session:
-            run = _get(session, run_id)
+        with self.database.writing("adding metrics") as session:
+            run = get(session, run_id)
             for name, value in values.items():
                 session.connection().exec_driver_sql(INSERT_METRIC, (run_id, name, run.step, run.attempt, value))
-
-    @contextmanager
-    def reading(self) -> Iterator[Session]:
-        """One consistent view of the store, for queries that have no method here."""
-        self.check()
-        with explained(self.path, "reading it"), _sound(self.path), Session(self._engine, autoflush=False) as session:
-            yield session
-
-    @contextmanager
-    def _writing(self, doing: str) -> Iterator[Session]:
-        """A transaction: committed at the end, or nothing of it."""
-        self.require_writable()
-        self.check()
-        writer = self._engine.execution_options(write=True)
-        with explained(self.path, doing), _sound(self.path), Session(writer, expire_on_commit=False) as session, session.begin():
-            yield session
-
-    def _resolve(self, run: Run) -> Run:
-        """`run`, with its status as it really is; the change is not one that would be written."""
-        if run.status in CLAIMED and not is_alive(run.host, run.pid, run.process_started, run.heartbeat, time.time()):
-            if run.status == "queued":
-                set_committed_value(run, "reason", "the process that it waited for ended before its turn came")
-            set_committed_value(run, "status", "crashed")
-        return run
 
     def _avoid_used_id(self, session: Session, new: Run) -> None:
         """Give a new run an id where SQLite's next one will not do: a store that was set back (a backup restored) would give one
         again whose folder has the files of a run that it forgot."""
-        used = max(self._folder.numbered(), default=0)
+        used = self.files.newest_id()
         given = session.connection().exec_driver_sql("SELECT max(seq) FROM sqlite_sequence WHERE name = 'run'").scalar()
         if used > (given or 0):
             new.id = used + 1
 
-    def _settle(self) -> Folder:
-        """Find the folder of the runs' files, or choose one. Raises FolderTaken, StoreError."""
-        database = self.path.resolve()
-        with self.reading() as session:
-            place = _place(session)
-        if not self.read_only and not is_settled(database, place):
-            with self._writing("choosing a folder for its runs") as session:
-                known = _place(session)
-                place = settle(database, known, {run_id for run_id in session.exec(select(Run.id)) if type(run_id) is int})
-                if place != known:
-                    session.execute(sql_delete(Identity))
-                    session.add(Identity(**asdict(place)))
-        return Folder(database, place)
-
     def _change(self, run_id: int, **values: Any) -> None:
-        with self._writing("changing a run") as session:
-            _get(session, run_id)
+        with self.database.writing("changing a run") as session:
+            get(session, run_id)
             session.execute(update(Run).where(col(Run.id) == run_id).values(**values))
-
-
-@contextmanager
-def _sound(path: Path) -> Iterator[None]:
-    """Below all checks of values: what a query cannot do with those that a stranger put there is one StoreError."""
-    try:
-        yield
-    except (TypeError, ValueError, OverflowError, InvalidRequestError) as error:
-        what = " ".join(str(error).split())[:_LONGEST_REASON]
-        raise StoreError(f"store {path} is damaged: a value in it cannot be used ({what}); restore a backup") from error
-
-
-def _all(rows: Iterable[_Row]) -> list[_Row]:
-    """Those rows that have an id, as all have in tables that convtui made."""
-    return [row for row in rows if row and row.id]
-
-
-def _get(session: Session, run_id: int) -> Run:
-    run = session.get(Run, run_id)
-    if run is None:
-        raise RunNotFound(f"there is no run {run_id} in this store: 'convtui runs list' shows them")
-    return run
-
-
-def _place(session: Session) -> Place | None:
-    row = session.exec(select(Identity)).first()
-    if row is None:
-        return None
-    names = [name for name in (row.folder, row.copied_from or row.folder) if not kept.is_plain(name) or name == "."]
-    if names or not isinstance(row.identity, str):
-        raise ValueError("its folder's name or its identity")
-    return Place(row.identity, row.folder, str(row.copied_from or ""))
 
 
 def _queue(run: Run) -> None:
@@ -601,8 +439,8 @@ def _not_live(run: Run) -> int:
     return run.id
 
 
-def _get_idle(session: Session, run_id: int, resolve: Callable[[Run], Run]) -> Run:
-    run = resolve(_get(session, run_id))
+def _get_idle(session: Session, run_id: int) -> Run:
+    run = resolve(get(session, run_id))
     if run.status in LIVE:
         raise RunBusy(
             f"run {run_id} ({run.name}) is {run.status} in process {run.pid} on {run.host}: "

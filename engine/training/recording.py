@@ -62,10 +62,10 @@ def _begun(
     store: Store, run: Run, spec: RunSpec, dataset: Dataset, device: torch.device, *, threads: int, resume: bool
 ) -> tuple[Training, list[str]]:
     """The training, from its newest sound checkpoint where it is resumed, and what there is to warn of. Raises CheckpointError."""
-    folder = store.folder(run.id)
+    folder = store.files.folder(run.id)
     clear_scraps(folder)
-    kept = [folder / checkpoint.file for checkpoint in store.checkpoints(run.id, "checkpoint")] if resume else []
-    if kept and not any(file.exists() for file in kept) and (why := store.lacks_files()):
+    kept = [folder / checkpoint.file for checkpoint in store.files.checkpoints(run.id, "checkpoint")] if resume else []
+    if kept and not any(file.exists() for file in kept) and (why := store.files.lacks()):
         raise CheckpointError(f"run {run.id} cannot go on: {why}")
     training, damaged = _newest_sound(kept, partial(Training, spec, dataset, device=device, folder=folder, threads=threads))
     warnings = [f"{trouble}; it goes on from step {training.step:,}" for trouble in damaged]

@@ -57,7 +57,7 @@ def test_pause_resume_rate_and_stop_reach_a_run_in_another_process(running: tupl
     assert stopped.code == 0
     assert f"run {run_id}: stopped" in stopped.out
     assert child.wait() == 0
-    assert store.newest_checkpoint(run_id) is not None
+    assert store.files.newest_checkpoint(run_id) is not None
 
 
 def test_a_paused_run_can_be_stopped(running: tuple[Store, int, Child], convtui: Convtui) -> None:

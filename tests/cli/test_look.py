@@ -24,9 +24,9 @@ def trained(convtui: Convtui) -> Convtui:
 
 def weights(folder: Path, name: str) -> np.ndarray:  # type: ignore[type-arg]
     with Store.open(folder / "store.db") as store:
-        row = store.newest_checkpoint(1)
+        row = store.files.newest_checkpoint(1)
         assert row is not None
-        return load(store.folder(1) / row.file).net[name].numpy()
+        return load(store.files.folder(1) / row.file).net[name].numpy()
 
 
 def test_filters_are_drawn_saved_and_printed(trained: Convtui, tmp_path: Path) -> None:
@@ -122,9 +122,9 @@ def test_views_are_listed_with_their_options(convtui: Convtui) -> None:
 def test_damaged_weights_are_passed_over_with_a_warning(trained: Convtui, tmp_path: Path) -> None:
     Image.new("RGB", (8, 8), (90, 90, 90)).save(tmp_path / "grey.png")
     with Store.open(tmp_path / "store.db") as store:
-        for row in store.checkpoints(1):
+        for row in store.files.checkpoints(1):
             if row.epoch:
-                path = store.folder(1) / row.file
+                path = store.files.folder(1) / row.file
                 path.write_bytes(path.read_bytes()[:-1] + b"\xff")
     for command in (("look", "filters", "last", "--json"), ("predict", "last", "grey.png", "--json")):
         printed = trained(*command)
@@ -174,9 +174,9 @@ def test_predict_gives_the_outputs_of_a_net_of_squares_as_they_are(convtui: Conv
 def test_predict_says_that_a_net_has_nothing_to_say(trained: Convtui, tmp_path: Path, form: tuple[str, ...]) -> None:
     """Weights so large that the output overflows, as in the last steps before a run diverges."""
     with Store.open(tmp_path / "store.db") as store:
-        row = store.newest_checkpoint(1)
+        row = store.files.newest_checkpoint(1)
         assert row is not None
-        path = store.folder(1) / row.file
+        path = store.files.folder(1) / row.file
     kept = load(path)
     save(path, kept.identity, kept.state, {name: tensor * 1e30 for name, tensor in kept.net.items()})
     Image.new("RGB", (8, 8), (90, 90, 90)).save(tmp_path / "grey.png")

@@ -106,8 +106,8 @@ def test_store_check_lists_leftovers_and_deletes_them_when_asked(convtui: Convtu
 
     with Store.open(tmp_path / "store.db") as store:
         store.create_run(name="first", preset="", spec=RunSpec(), dataset="shapes")
-        store.make_folder()
-        left = store.folder(7)
+        store.files.make_folder()
+        left = store.files.folder(7)
         left.mkdir()
     told = convtui("store", "check", "--json")
     assert (told.code, [(line["finding"], line["path"]) for line in told.lines]) == (0, [("leftover", str(left))])
@@ -154,7 +154,7 @@ def test_a_detached_run_goes_on_without_us(convtui: Convtui, tmp_path: Path) -> 
         assert store.run(1).status == "finished"
         assert store.run(1).pid != os.getpid()
         assert store.run(1).repeatable["earlier"][0]["command"][1] == "run"
-        log = store.folder(1) / "output.log"
+        log = store.files.folder(1) / "output.log"
         wait_until(lambda: "run 1 finished" in log.read_text(), "its last words, which follow what the store says")
 
 
@@ -175,7 +175,7 @@ def test_a_detached_run_that_was_stopped_in_the_queue_never_begins(convtui: Conv
     convtui("run", *SMALL, "--epochs", "100000", "--detach")
     assert "stopped before it began" in convtui("stop", "1").out
     with Store.open(tmp_path / "store.db") as store:
-        log = store.folder(1) / "output.log"
+        log = store.files.folder(1) / "output.log"
         wait_until(lambda: "out of the queue" in log.read_text(), "the detached process to leave", 60)
         assert (store.run(1).status, store.run(1).attempt) == ("stopped", 0)
 
@@ -214,7 +214,7 @@ def test_a_real_process_told_to_terminate_saves_and_exits_143(tmp_path: Path) ->
     assert last["event"] == "stopped"
     with Store.open(tmp_path / "store.db") as store:
         assert store.run(1).status == "stopped"
-        assert store.newest_checkpoint(1) is not None
+        assert store.files.newest_checkpoint(1) is not None
 
 
 def test_a_run_whose_terminal_is_gone_is_saved_and_exits_129(tmp_path: Path) -> None:
@@ -230,7 +230,7 @@ def test_a_run_whose_terminal_is_gone_is_saved_and_exits_129(tmp_path: Path) -> 
     assert process.returncode == 129
     with Store.open(tmp_path / "store.db") as store:
         assert store.run(1).status == "stopped"
-        assert store.newest_checkpoint(1) is not None
+        assert store.files.newest_checkpoint(1) is not None
 
 
 @pytest.mark.parametrize("shell", ["{run} | head -n 1", "{run} >&-", "PYTHONIOENCODING=ascii {run}"])

@@ -212,7 +212,7 @@ def test_a_run_that_crashed_before_its_first_checkpoint_begins_again(convtui: Co
         wait_until(lambda: store.run(run_id).step > 0, "the first steps")
         child.kill()
         assert store.run(run_id).status == "crashed"
-        assert store.newest_checkpoint(run_id) is None
+        assert store.files.newest_checkpoint(run_id) is None
         store.set_spec(run_id, changed(spec, {"training.epochs": 2}))
     first, second = convtui("runs", "show", "1", "--json").lines[0], convtui("resume", "killed", "--json").lines[-1]
     assert (second["status"], second["test_loss"]) == ("finished", first["test_loss"])
@@ -221,8 +221,8 @@ def test_a_run_that_crashed_before_its_first_checkpoint_begins_again(convtui: Co
 def test_a_checkpoint_that_is_gone_is_told(convtui: Convtui, tmp_path: Path) -> None:
     convtui("run", *SMALL, "--epochs", "1", "--quiet")
     with Store.open(tmp_path / "store.db") as store:
-        for checkpoint in store.checkpoints(1):
-            (store.folder(1) / checkpoint.file).unlink()
+        for checkpoint in store.files.checkpoints(1):
+            (store.files.folder(1) / checkpoint.file).unlink()
     printed = convtui("resume", "1", "--epochs", "2")
     assert printed.code == 1
     assert "is gone" in printed.err

@@ -135,7 +135,7 @@ def test_rename_note_and_delete(store: Store, convtui: Convtui) -> None:
     assert convtui("runs", "rename", "first", "baseline").code == 0
     convtui("runs", "note", "baseline", "for the write-up")
     assert "for the write-up" in convtui("runs", "show", "1").out
-    folder = store.folder(1)
+    folder = store.files.folder(1)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "checkpoint-000000002.safetensors").write_bytes(b"weights")
     kept = convtui("runs", "delete", "1", "--yes")

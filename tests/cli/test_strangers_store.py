@@ -47,8 +47,8 @@ READS: tuple[Callable[[Store], Any], ...] = (
     lambda store: store.runs(status=["failed", "crashed"]),
     lambda store: store.find("best"),
     lambda store: store.find("first"),
-    lambda store: store.checkpoints(1),
-    lambda store: (store.messages(1), store.checkpoints_after(1, 0)),
+    lambda store: store.files.checkpoints(1),
+    lambda store: (store.messages(1), store.files.checkpoints_after(1, 0)),
     lambda store: store.metric_names(1, 2),
     lambda store: [store.series(1, name) for name in ("batch_loss", "test_loss")],
     lambda store: store.downsampled(1, "test_loss", 3),
@@ -57,7 +57,7 @@ READS: tuple[Callable[[Store], Any], ...] = (
     lambda store: [store.last_values([1, 2], name) for name in ("test_loss", STABILITY)],
     lambda store: store.confusions(1),
     lambda store: store.loss_changes(1, 10),
-    lambda store: store.leftovers(),
+    lambda store: store.files.leftovers(),
     lambda store: [(run.settings, run.repeatable, run.digests, run.test_images) for run in store.runs()],
     lambda store: Reader().read(store),
 )
@@ -201,8 +201,8 @@ def test_a_confusion_that_is_no_square_of_counts_is_passed_over(path: Path, coun
 def test_a_checkpoint_whose_file_cannot_be_in_its_folder_is_passed_over(path: Path, file: Any) -> None:
     put(path, "UPDATE checkpoint SET file = ?", values=(file,))
     with Store.open(path) as store:
-        assert not any(checkpoint.kind == "best" for checkpoint in store.checkpoints(1))
-        assert store.missing_files() == []
+        assert not any(checkpoint.kind == "best" for checkpoint in store.files.checkpoints(1))
+        assert store.files.missing() == []
 
 
 @pytest.mark.parametrize("folder", ["..", ".", "", "../elsewhere", "a\0b"])

@@ -165,7 +165,7 @@ def in_its_midst(path: Path, run_id: int, process: subprocess.Popen[str]) -> boo
         return False
     with Store.open(path, create=False) as store:
         runs = {run.id: run for run in store.runs()}
-        return run_id in runs and bool(store.checkpoints(run_id, "checkpoint")) and runs[run_id].step > 20
+        return run_id in runs and bool(store.files.checkpoints(run_id, "checkpoint")) and runs[run_id].step > 20
 
 
 def test_killed_in_the_third_run_the_third_goes_on_and_nothing_runs_twice(convtui: Convtui, study: str, tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ def test_killed_in_the_third_run_the_third_goes_on_and_nothing_runs_twice(convtu
     ]
 
     with Store.open(tmp_path / "store.db") as store:
-        saved = store.newest_checkpoint(3)
+        saved = store.files.newest_checkpoint(3)
     assert saved is not None
     printed = convtui("study", "run", study, *only)
     assert printed.code == 0

@@ -101,11 +101,11 @@ def _size(store: Path) -> int:
 def _crowd(program: Program) -> None:
     """Runs with many rows and files."""
     with Store.open(program.store) as store:
-        store.make_folder()
+        store.files.make_folder()
         for number in range(RUNS):
             run = store.create_run(name=f"crowded-{number}", preset="", spec=RunSpec(), dataset="digits")
             store.claim(run.id)
-            store.folder(run.id).mkdir()
+            store.files.folder(run.id).mkdir()
             with Recorder(store, run.id) as recorder:
                 recorder.record(Started(0, 0, STEPS, STEPS, STEPS, 10, "digits", "cpu"))
                 losses = tuple(1 / (step + number + 1) for step in range(STEPS))
@@ -113,7 +113,7 @@ def _crowd(program: Program) -> None:
                 recorder.record(Progress(STEPS, 1, STEPS, 1, series, STEPS, 1.0, 1.0))
                 for epoch in range(FILES):
                     name = f"snapshot-{epoch:05}.safetensors"
-                    (store.folder(run.id) / name).write_bytes(bytes(1000))
+                    (store.files.folder(run.id) / name).write_bytes(bytes(1000))
                     recorder.record(CheckpointSaved(STEPS, epoch, "snapshot", name, 1000, 1.0))
                 recorder.record(Finished(STEPS, 1, {}, 1.0, 1.0, False, None))
 

@@ -248,7 +248,7 @@ def test_where_no_process_can_be_started_the_run_is_saved_and_stopped(tmp_path: 
         session.hand_on()
     assert status(session, run_id) == "stopped"
     assert status(session, waiting) == "stopped"
-    assert session.store.newest_checkpoint(run_id) is not None
+    assert session.store.files.newest_checkpoint(run_id) is not None
     session.close()
 
 

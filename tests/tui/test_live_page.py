@@ -83,7 +83,7 @@ def used(steps: Steps, run_id: int | None = NOW, *, size: tuple[int, int] = (120
 
 
 def requests(store: Store, run_id: int = NOW) -> list[tuple[str, float | None]]:
-    with store.reading() as session:
+    with store.database.reading() as session:
         found = session.exec(select(Request).where(col(Request.run_id) == run_id).order_by(col(Request.id)))
         return [(each.kind, each.value) for each in found]
 

@@ -378,9 +378,9 @@ async def test_sides_fold_away_where_it_is_narrow(stored: Path) -> None:
 async def test_damaged_weights_are_passed_over_and_the_heading_says_so(tmp_path: Path) -> None:
     with Store.open(tmp_path / "store.db") as store:
         run = train(store, "conv", spec())
-        for row in store.checkpoints(run):
+        for row in store.files.checkpoints(run):
             if row.epoch == 2:
-                (store.folder(run) / row.file).write_bytes(b"nothing")
+                (store.files.folder(run) / row.file).write_bytes(b"nothing")
     async with Alone(tmp_path / "store.db", run).run_test(size=(120, 36)) as pilot:
         app = await settled(pilot)
         assert "epoch ◂ 1 ▸ of 2 · weights of epoch 1 are used instead: checkpoint " in app.line("about")

@@ -39,7 +39,7 @@ def stored(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 def files(path: Path) -> list[Path]:
     with Store.open(path) as store:
-        return [store.folder(1) / kept.file for kept in store.checkpoints(1)]
+        return [store.files.folder(1) / kept.file for kept in store.files.checkpoints(1)]
 
 
 def spoil(file: Path) -> None:

@@ -74,7 +74,7 @@ def test_a_run_is_trained_looked_at_paused_let_go_on_and_stopped(terminal: Termi
         terminal.press("3")
         terminal.see("smoothing")
         terminal.press("k")
-        terminal.until(lambda: bool(store.checkpoints(1)), "a checkpoint")
+        terminal.until(lambda: bool(store.files.checkpoints(1)), "a checkpoint")
         terminal.press("l")
         terminal.see("filter 0")
         terminal.press("3", " ")
@@ -85,7 +85,7 @@ def test_a_run_is_trained_looked_at_paused_let_go_on_and_stopped(terminal: Termi
         terminal.until(lambda: status() == "running" and store.run(1).step > here, "it to go on")
         terminal.press("s")
         terminal.until(lambda: status() == "stopped", "the stop")
-        assert store.newest_checkpoint(1) is not None
+        assert store.files.newest_checkpoint(1) is not None
     terminal.press("q")
     assert terminal.ended() == 0
 

@@ -115,7 +115,7 @@ def _store(path: Path) -> Iterator[Finding]:
 
         try:
             with Store.open(path, create=False) as store:
-                runs, left = store.runs(), store.leftovers()
+                runs, left = store.runs(), store.files.leftovers()
             crashed = [str(run.id) for run in runs if run.status == "crashed"]
             advice = f"convtui resume {crashed[0]} continues from its last checkpoint" if crashed else ""
             yield Finding("runs", "could be better" if crashed else "good", f"{len(runs)} runs, {len(crashed)} crashed", advice)

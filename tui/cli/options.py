@@ -57,7 +57,7 @@ def check_store(path: Path) -> None:
         return
     with open_store(path, create=False) as store:
         try:
-            store.make_folder()
+            store.files.make_folder()
         except StoreError as error:
             raise UsageError(str(error)) from None
 

@@ -41,7 +41,7 @@ def resume(
             ask(store, row.id, "continue", until={"running"})
             return
         require_trained(row)
-        store.make_folder()
+        store.files.make_folder()
         spec = _spec(row, budget(epochs, steps, images))
 
         from convtui.engine.device import choose, keep_freed_memory

@@ -91,14 +91,14 @@ def show_run(reference: RunName, as_json: AsJson = False, store_path: StorePath 
     """Show a run: results, settings, checkpoints, messages, and what its numbers depend on."""
     with existing_store(store_path) as store:
         run = store.find(reference)
-        checkpoints, messages = store.checkpoints(run.id), store.messages(run.id)
+        checkpoints, messages = store.files.checkpoints(run.id), store.messages(run.id)
         curves = {
             name: [value for _, value in store.epoch_series([run.id], name).get(run.id, [])]
             for name in ("test_accuracy", "test_loss")
         }
         measured = {name: point.value for name, point in store.last_metrics(run.id).items() if _is_chosen(name)}
         stability = store.stability(run.id)
-        folder = store.folder(run.id)
+        folder = store.files.folder(run.id)
     from convtui.tui.cli.tables import labelled
 
     if as_json:
@@ -195,7 +195,7 @@ def delete(
     """Delete a run with its metrics and checkpoints; asks first."""
     with existing_store(store_path) as store:
         run = store.find(reference)
-        kept = store.checkpoints(run.id)
+        kept = store.files.checkpoints(run.id)
         files = f"{len(kept)} files ({size(sum(checkpoint.bytes for checkpoint in kept))})"
         what = f"run {run.id} {clean(run.name)}, {run.step:,} steps of metrics, {files}"
         if not yes and not typer.confirm(f"delete {what}?", err=as_json):

@@ -45,19 +45,19 @@ def _damage(store: Store, damage: list[str]) -> Iterator[tuple[dict[str, object]
 
 
 def _missing(store: Store) -> Iterator[tuple[dict[str, object], str]]:
-    why = store.lacks_files()
-    for path in store.missing_files():
+    why = store.files.lacks()
+    for path in store.files.missing():
         yield {"finding": "missing", "path": str(path), "detail": why}, f"missing: {path}{f' ({why})' if why else ''}"
 
 
 def _leftovers(store: Store, *, clean_up: bool) -> Iterator[tuple[dict[str, object], str]]:
-    removed = store.clear_leftovers() if clean_up else []
+    removed = store.files.clear_leftovers() if clean_up else []
     for leftover in removed:
         yield (
             {"finding": "deleted", "path": str(leftover.path), "bytes": leftover.bytes, "detail": leftover.why},
             f"deleted: {leftover.path} ({size(leftover.bytes)}), {leftover.why}",
         )
-    for leftover in store.leftovers():
+    for leftover in store.files.leftovers():
         advice = "it has other files too: move yours away" if clean_up else "'convtui store check --clean' deletes it"
         yield (
             {"finding": "leftover", "path": str(leftover.path), "bytes": leftover.bytes, "detail": leftover.why},

@@ -115,7 +115,7 @@ class Runner:
             told = {"setting": wanted.setting, "seed": wanted.seed, "run": run.id, "standing": standing, "status": run.status}
             speak(line({"event": "setting", "study": wanted.study} | told))
         elif not self.quiet:
-            saved = self.store.newest_checkpoint(run.id) if standing == "unfinished" else None
+            saved = self.store.files.newest_checkpoint(run.id) if standing == "unfinished" else None
             how = {
                 "done": f"is {run.status}",
                 "busy": f"is {run.status} in another process: skipped ('convtui stop {run.id}' stops it)",

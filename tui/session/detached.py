@@ -20,8 +20,8 @@ _ONE_AFTER_ANOTHER = """runs=$1 folder=$2; shift 2
 
 def start_detached(store: Store, run_ids: Sequence[int], *, device: str, data_dir: Path | None, as_json: bool, quiet: bool) -> None:
     """Start `convtui resume RUN` on queued runs, one after another, in a session of their own, each one's output in its folder."""
-    store.make_folder()  # with its mark: the shell below makes plain folders
-    folder = store.folder(run_ids[0]).parent
+    store.files.make_folder()  # with its mark: the shell below makes plain folders
+    folder = store.files.folder(run_ids[0]).parent
     # -P: what lies in the working directory must not be taken for our own packages.
     command = [
         sys.executable,
@@ -49,7 +49,7 @@ def start_detached(store: Store, run_ids: Sequence[int], *, device: str, data_di
     )
     store.hand_over(run_ids, int(started.stdout))
     for run_id in run_ids:
-        log = store.folder(run_id) / "output.log"
+        log = store.files.folder(run_id) / "output.log"
         if as_json:
             print(line({"event": "queued", "run": run_id, "output": str(log)}))
         elif not quiet:

@@ -52,14 +52,14 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def test_the_weights_of_an_epoch_are_those_on_disk(store: Store) -> None:
     run = trained(store)
-    folder = store.folder(run.id)
+    folder = store.files.folder(run.id)
     for epoch, file in (("2", "snapshot-00002"), ("4", "snapshot-00004"), ("0", "snapshot-00000")):
         subject = subject_from_run(store, run, epoch=epoch)
         kept = load(folder / f"{file}.safetensors").net
         assert all(torch.equal(value, kept[name]) for name, value in subject.net.state_dict().items())
         assert (subject.epoch, f"epoch {epoch}" in subject.title) == (int(epoch), True)
     last = subject_from_run(store, run)
-    newest = store.newest_checkpoint(run.id)
+    newest = store.files.newest_checkpoint(run.id)
     assert newest is not None
     assert all(torch.equal(value, load(folder / newest.file).net[name]) for name, value in last.net.state_dict().items())
     assert subject_from_run(store, run, epoch="best").epoch == run.best_epoch
@@ -85,7 +85,7 @@ def test_an_epoch_of_which_nothing_is_kept_and_a_run_without_weights(store: Stor
     bare = store.create_run(name="bare", preset="", spec=SPEC, dataset="digits")
     with pytest.raises(CheckpointError, match="has no weights on disk yet"):
         subject_from_run(store, bare)
-    for file in store.folder(run.id).iterdir():
+    for file in store.files.folder(run.id).iterdir():
         file.write_bytes(b"nothing")
     with pytest.raises(CheckpointError, match="damaged"):
         subject_from_run(store, run)
@@ -110,9 +110,9 @@ def test_the_last_weights_of_an_early_stop_are_those_that_its_figures_are_of(sto
 def test_damaged_weights_are_passed_over_and_said(store: Store) -> None:
     run = trained(store)
     assert list(subject_from_run(store, run).notes) == []
-    newest, *rest = store.checkpoints(run.id)
+    newest, *rest = store.files.checkpoints(run.id)
     for row in (newest, *(row for row in rest if row.epoch == newest.epoch)):
-        path = store.folder(run.id) / row.file
+        path = store.files.folder(run.id) / row.file
         path.write_bytes(path.read_bytes()[:-1] + b"\xff")
     subject = subject_from_run(store, run)
     assert subject.epoch == max(row.epoch for row in rest if row.epoch != newest.epoch)

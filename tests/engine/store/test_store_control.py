@@ -73,7 +73,7 @@ def test_requests_reach_the_training(store: Store, hands, run_id: int) -> None:
                 store.request(run_id, "stop")
     assert names(seen) == ["Started", "RateChanged", "CheckpointSaved", "Stopped"]
     assert (training.rate, training.step) == (0.5, 5)
-    assert (store.run(run_id).rate_factor, len(store.checkpoints(run_id))) == (0.5, 1)
+    assert (store.run(run_id).rate_factor, len(store.files.checkpoints(run_id))) == (0.5, 1)
     assert list(store.series(run_id, "rate_factor").steps) == [2]
 
 

@@ -20,8 +20,8 @@ from convtui.engine.store.folder import FolderTaken
 
 def weights(store: Store, run_id: int) -> Path:
     """A file in the run's folder, as a training leaves one."""
-    store.make_folder()
-    file = store.folder(run_id) / "checkpoint-000000001.safetensors"
+    store.files.make_folder()
+    file = store.files.folder(run_id) / "checkpoint-000000001.safetensors"
     file.parent.mkdir(exist_ok=True)
     file.write_bytes(b"weights")
     return file
@@ -35,14 +35,14 @@ def test_a_folder_of_images_beside_the_store_is_left_alone(tmp_path: Path, hands
         run_id = hands.new_run(store)
         assert weights(store, run_id).is_relative_to(tmp_path / "digits.db-files")
         store.delete(run_id)
-        assert not store.folder(run_id).exists()
+        assert not store.files.folder(run_id).exists()
     assert image.read_bytes() == b"image"
     assert not (tmp_path / "digits" / STORE_MARK).exists()
 
 
 def test_two_stores_whose_names_differ_in_their_suffix_share_no_folder(tmp_path: Path, hands) -> None:
     with Store.open(tmp_path / "s.db") as one, Store.open(tmp_path / "s.sqlite") as other:
-        assert one.folder(1) != other.folder(1)
+        assert one.files.folder(1) != other.files.folder(1)
         kept = weights(one, hands.new_run(one))
         weights(other, hands.new_run(other))
         other.delete(1)
@@ -55,13 +55,13 @@ def test_a_copy_gets_a_folder_of_its_own_and_says_where_its_weights_are(tmp_path
     shutil.copy(tmp_path / "runs.db", tmp_path / "runs.old")
     with Store.open(tmp_path / "runs.old") as copy:
         assert copy.run(1).name == "first"
-        assert copy.folder(1) == tmp_path / "runs.old-files" / "1"
-        assert str(tmp_path / "runs") in copy.lacks_files()
+        assert copy.files.folder(1) == tmp_path / "runs.old-files" / "1"
+        assert str(tmp_path / "runs") in copy.files.lacks()
         copy.delete(1)
     assert kept.exists()
     with Store.open(tmp_path / "runs.db") as store:
-        assert store.folder(1) == kept.parent
-        assert not store.lacks_files()
+        assert store.files.folder(1) == kept.parent
+        assert not store.files.lacks()
     with closing(sqlite3.connect(tmp_path / "runs.db")) as one, closing(sqlite3.connect(tmp_path / "runs.old")) as other:
         query = "SELECT identity FROM identity"
         assert one.execute(query).fetchone() != other.execute(query).fetchone()
@@ -76,10 +76,10 @@ def test_a_renamed_store_keeps_its_folder(tmp_path: Path, hands, with_folder: bo
         (tmp_path / "store").rename(tmp_path / "mine")
     Store.open(tmp_path / "store.db").close()  # another store of the old name is none of its business
     with Store.open(tmp_path / "mine.db") as store:
-        assert (store.folder(1) / "checkpoint-000000001.safetensors").exists()
-        assert store.folder(1) == tmp_path / ("mine" if with_folder else "store") / "1"
+        assert (store.files.folder(1) / "checkpoint-000000001.safetensors").exists()
+        assert store.files.folder(1) == tmp_path / ("mine" if with_folder else "store") / "1"
         store.delete(1)
-        assert not store.folder(1).exists()
+        assert not store.files.folder(1).exists()
 
 
 def test_a_copy_whose_original_is_gone_takes_its_place(tmp_path: Path, hands) -> None:
@@ -88,7 +88,7 @@ def test_a_copy_whose_original_is_gone_takes_its_place(tmp_path: Path, hands) ->
     shutil.copy(tmp_path / "store.db", tmp_path / "backup.db")
     (tmp_path / "store.db").unlink()
     with Store.open(tmp_path / "backup.db") as store:
-        assert store.folder(1) == kept.parent
+        assert store.files.folder(1) == kept.parent
 
 
 def test_what_took_the_folders_place_is_refused_before_a_run_begins(tmp_path: Path, hands) -> None:
@@ -124,7 +124,7 @@ def before_there_were_marks(tmp_path: Path) -> None:
 def test_an_older_stores_folder_is_marked_where_it_holds_nothing_else(tmp_path: Path) -> None:
     before_there_were_marks(tmp_path)
     with Store.open(tmp_path / "store.db") as store:
-        assert (store.folder(1) / "checkpoint-000000001.safetensors").exists()
+        assert (store.files.folder(1) / "checkpoint-000000001.safetensors").exists()
         assert (tmp_path / "store" / STORE_MARK).exists()
         store.delete(1)
     assert not (tmp_path / "store" / "1").exists()
@@ -142,7 +142,7 @@ def test_a_store_reached_by_a_link_has_its_folder_beside_the_file(tmp_path: Path
     (tmp_path / "disk").mkdir()
     (tmp_path / "store.db").symlink_to(tmp_path / "disk" / "runs.db")
     with Store.open(tmp_path / "store.db") as store:
-        assert store.folder(1) == tmp_path / "disk" / "runs" / "1"
+        assert store.files.folder(1) == tmp_path / "disk" / "runs" / "1"
 
 
 # ------------------------------------------------------------------------------------------------ who trains, and what

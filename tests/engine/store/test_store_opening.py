@@ -66,18 +66,18 @@ def test_a_new_store_has_a_folder_made_for_it_and_opens_again_with_its_runs(tmp_
     path = tmp_path / "a" / "b" / "store.db"
     with Store.open(path) as store:
         run_id = hands.new_run(store, "kept")
-        assert store.folder(run_id) == tmp_path / "a" / "b" / "store" / str(run_id)
+        assert store.files.folder(run_id) == tmp_path / "a" / "b" / "store" / str(run_id)
     with Store.open(path, create=False) as store:
         assert store.run(run_id).name == "kept"
 
 
 def test_a_store_named_without_suffix_keeps_its_files_beside_itself(tmp_path: Path, hands) -> None:
     with Store.open(tmp_path / "runs") as store:
-        assert store.folder(3) == tmp_path / "runs-files" / "3"
+        assert store.files.folder(3) == tmp_path / "runs-files" / "3"
 
 
 def test_write_ahead_log_busy_timeout_and_foreign_keys_are_on(store: Store) -> None:
-    with store.reading() as session:
+    with store.database.reading() as session:
         connection = session.connection()
         pragmas = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()

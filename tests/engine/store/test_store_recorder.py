@@ -181,7 +181,7 @@ def test_a_recorder_whose_run_was_taken_over_writes_nothing_more(store: Store, h
 def saving(store: Store, hands, monkeypatch: pytest.MonkeyPatch):
     """(store, run_id, save(kind, step)): save writes a file and records it, as a training does."""
     run_id = hands.claimed(store).id
-    folder = store.folder(run_id)
+    folder = store.files.folder(run_id)
     folder.mkdir(parents=True)
     monkeypatch.setattr(recorder_module, "PATIENCE_SECONDS", 0.01)
     with Recorder(store, run_id) as recorder:
@@ -202,11 +202,11 @@ def test_of_checkpoints_two_stay_of_the_best_one_and_every_snapshot(saving) -> N
         for kind in ("checkpoint", "best", "snapshot"):
             save(kind, step)
     kept = {"checkpoint-300", "checkpoint-400", "best-400", *(f"snapshot-{step}" for step in (100, 200, 300, 400))}
-    assert {path.stem for path in store.folder(run_id).iterdir()} == kept
-    assert {Path(row.file).stem for row in store.checkpoints(run_id)} == kept
-    assert store.newest_checkpoint(run_id).step == 400
-    assert store.newest_checkpoint(run_id, "best").bytes == 400
-    assert [row.step for row in store.checkpoints(run_id, "checkpoint")] == [400, 300]
+    assert {path.stem for path in store.files.folder(run_id).iterdir()} == kept
+    assert {Path(row.file).stem for row in store.files.checkpoints(run_id)} == kept
+    assert store.files.newest_checkpoint(run_id).step == 400
+    assert store.files.newest_checkpoint(run_id, "best").bytes == 400
+    assert [row.step for row in store.files.checkpoints(run_id, "checkpoint")] == [400, 300]
 
 
 def test_a_finished_run_keeps_one_checkpoint(saving) -> None:
@@ -214,24 +214,24 @@ def test_a_finished_run_keeps_one_checkpoint(saving) -> None:
     for step in (100, 200):
         save("checkpoint", step)
     recorder.record(Finished(200, 2, {}, 1.0, 1.0))
-    assert [path.stem for path in store.folder(run_id).iterdir()] == ["checkpoint-200"]
-    assert [row.step for row in store.checkpoints(run_id)] == [200]
+    assert [path.stem for path in store.files.folder(run_id).iterdir()] == ["checkpoint-200"]
+    assert [row.step for row in store.files.checkpoints(run_id)] == [200]
 
 
 def test_files_that_are_gone_or_lead_elsewhere_or_are_needed_still_do_not_hurt(saving) -> None:
     store, run_id, save, _ = saving
-    outside = store.folder(run_id).parent / "precious"
+    outside = store.files.folder(run_id).parent / "precious"
     outside.write_text("mine")
     save("checkpoint", 100, "../precious")
     save("checkpoint", 200)
-    (store.folder(run_id) / "checkpoint-200.safetensors").unlink()
+    (store.files.folder(run_id) / "checkpoint-200.safetensors").unlink()
     save("checkpoint", 300)
     save("checkpoint", 400, "checkpoint-300.safetensors")
     save("checkpoint", 500)
     save("checkpoint", 600, "checkpoint-300.safetensors")
     assert outside.read_text() == "mine"
-    assert [row.step for row in store.checkpoints(run_id)] == [600, 500]
-    assert {path.stem for path in store.folder(run_id).iterdir()} == {"checkpoint-300", "checkpoint-500"}
+    assert [row.step for row in store.files.checkpoints(run_id)] == [600, 500]
+    assert {path.stem for path in store.files.folder(run_id).iterdir()} == {"checkpoint-300", "checkpoint-500"}
 
 
 def test_a_file_that_cannot_be_deleted_is_tried_again(saving, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,10 +240,10 @@ def test_a_file_that_cannot_be_deleted_is_tried_again(saving, monkeypatch: pytes
         patch.setattr(Path, "unlink", lambda *_, **__: (_ for _ in ()).throw(PermissionError()))
         for step in (100, 200, 300):
             save("checkpoint", step)
-    assert len(store.checkpoints(run_id)) == 3
+    assert len(store.files.checkpoints(run_id)) == 3
     save("checkpoint", 400)
-    assert [row.step for row in store.checkpoints(run_id)] == [400, 300]
-    assert len(list(store.folder(run_id).iterdir())) == 2
+    assert [row.step for row in store.files.checkpoints(run_id)] == [400, 300]
+    assert len(list(store.files.folder(run_id).iterdir())) == 2
 
 
 def test_clearing_away_waits_for_the_next_checkpoint_when_another_process_writes(saving, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -259,9 +259,9 @@ def test_clearing_away_waits_for_the_next_checkpoint_when_another_process_writes
         recorder_module_prune = recorder_module.prune
         patch.setattr(recorder_module, "prune", prune)
         save("checkpoint", 300)
-    assert len(store.checkpoints(run_id)) == 3
+    assert len(store.files.checkpoints(run_id)) == 3
     save("checkpoint", 400)
-    assert [row.step for row in store.checkpoints(run_id)] == [400, 300]
+    assert [row.step for row in store.files.checkpoints(run_id)] == [400, 300]
 
 
 def test_a_checkpoint_knows_the_accuracy_of_its_step(saving) -> None:
@@ -269,7 +269,7 @@ def test_a_checkpoint_knows_the_accuracy_of_its_step(saving) -> None:
     recorder.record(epoch_ended(100, 1, test_accuracy=0.75))
     save("best", 100)
     save("checkpoint", 130)
-    assert [(row.kind, row.test_accuracy) for row in store.checkpoints(run_id)] == [("checkpoint", None), ("best", 0.75)]
+    assert [(row.kind, row.test_accuracy) for row in store.files.checkpoints(run_id)] == [("checkpoint", None), ("best", 0.75)]
 
 
 # ----------------------------------------------------------------------------------------------------------- requests
@@ -323,7 +323,7 @@ def test_a_store_that_another_process_writes_to_delays_but_loses_nothing(store: 
         assert [request.kind for request in recorder.poll()] == ["pause"]
         assert list(store.series(run_id, "batch_loss").values) == [3.0, 2.0]
         assert store.run(run_id).test_accuracy == 0.5
-        assert len(store.checkpoints(run_id)) == 1
+        assert len(store.files.checkpoints(run_id)) == 1
 
 
 def test_an_ending_waits_for_the_store_and_is_an_error_when_that_takes_too_long(

@@ -326,11 +326,11 @@ def test_deleting_takes_rows_and_folder_and_the_id_is_never_given_again(store: S
     kept, run_id = hands.new_run(store), hands.new_run(store)
     for each in (kept, run_id):
         hands.attempt(store, each, 0, (1.0, 2.0))
-        store.folder(each).mkdir(parents=True)
-        (store.folder(each) / "weights.safetensors").write_bytes(b"x")
+        store.files.folder(each).mkdir(parents=True)
+        (store.files.folder(each) / "weights.safetensors").write_bytes(b"x")
     store.delete(run_id)
-    assert not store.folder(run_id).exists()
-    assert store.folder(kept).exists()
+    assert not store.files.folder(run_id).exists()
+    assert store.files.folder(kept).exists()
     with closing(sqlite3.connect(store.path)) as connection:
         for table in ("metric", "attempt", "checkpoint", "message", "request"):
             assert connection.execute(f"SELECT count(*) FROM {table} WHERE run_id = ?", (run_id,)).fetchone() == (0,)

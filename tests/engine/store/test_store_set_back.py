@@ -46,7 +46,7 @@ def begun(store: Store) -> int:
 
 def saved(store: Store, recorder: Recorder, kind: str, number: int, step: int = 0) -> Path:
     """A file written and recorded, as a training does."""
-    path = store.folder(recorder.run_id) / f"{kind}-{number:05}.safetensors"
+    path = store.files.folder(recorder.run_id) / f"{kind}-{number:05}.safetensors"
     path.parent.mkdir(exist_ok=True, parents=True)
     path.write_bytes(b"weights")
     recorder.record(CheckpointSaved(step or number, number // 100, kind, path.name, 7, 0.1))  # type: ignore[arg-type]
@@ -65,11 +65,11 @@ def test_a_store_that_was_set_back_goes_on_from_the_file_that_no_row_names(tmp_p
     for beside in ("store.db-wal", "store.db-shm"):
         (tmp_path / beside).unlink(missing_ok=True)
     with Store.open(path) as store:
-        assert [(row.step, row.id == 0) for row in store.checkpoints(run_id, "checkpoint")] == [(20, False), (40, True)]
+        assert [(row.step, row.id == 0) for row in store.files.checkpoints(run_id, "checkpoint")] == [(20, False), (40, True)]
         said = train(store, run_id, 60, dataset, resume=True)
         assert any("up to step 20 only" in text and "step 40" in text for text in said)
         assert store.run(run_id).step == 60
-        assert [row.step for row in store.checkpoints(run_id, "checkpoint")] == [60]
+        assert [row.step for row in store.files.checkpoints(run_id, "checkpoint")] == [60]
 
 
 def test_weights_that_no_row_names_are_opened(tmp_path: Path, dataset: Dataset) -> None:
@@ -90,7 +90,7 @@ def test_a_row_that_names_a_file_elsewhere_is_passed_over(store: Store, hands) -
         saved(store, recorder, "checkpoint", 100)
         for file in ("../../letter", str(store.path), "..", "a\0b"):
             recorder.record(CheckpointSaved(200, 2, "checkpoint", file, 7, 0.1))
-        assert [row.step for row in store.checkpoints(run_id)] == [100]
+        assert [row.step for row in store.files.checkpoints(run_id)] == [100]
         saved(store, recorder, "checkpoint", 300)
         saved(store, recorder, "checkpoint", 400)
     assert (store.path.parent / "letter").exists()
@@ -113,8 +113,8 @@ def test_files_that_no_row_names_go_once_newer_ones_are_there(store: Store, hand
 def test_a_new_run_never_gets_the_folder_of_one_that_the_store_forgot(tmp_path: Path, hands) -> None:
     with Store.open(tmp_path / "store.db") as store:
         hands.new_run(store)
-        store.make_folder()
-        forgotten = store.folder(7)
+        store.files.make_folder()
+        forgotten = store.files.folder(7)
         forgotten.mkdir()
         (forgotten / "checkpoint-000000100.safetensors").write_bytes(b"weights")
         assert hands.new_run(store) == 8
@@ -129,33 +129,33 @@ def test_leftovers_are_told_and_cleared_and_nothing_else_is(store: Store, hands)
     with Recorder(store, run_id) as recorder:
         recorder.record(hands.started())
         kept = {saved(store, recorder, "checkpoint", number) for number in (100, 200)}
-        unnamed = store.folder(run_id) / "checkpoint-00150.safetensors"
-        scrap = store.folder(run_id) / ".best-00001.safetensors.123.partial"
+        unnamed = store.files.folder(run_id) / "checkpoint-00150.safetensors"
+        scrap = store.files.folder(run_id) / ".best-00001.safetensors.123.partial"
         for path in (unnamed, scrap):
             path.write_bytes(b"half")
-        assert store.leftovers() == [], "a run that is being trained is not looked at"
-    forgotten, mine = store.folder(8), store.folder(9)
+        assert store.files.leftovers() == [], "a run that is being trained is not looked at"
+    forgotten, mine = store.files.folder(8), store.files.folder(9)
     for folder in (forgotten, mine):
         folder.mkdir()
         (folder / "checkpoint-000000100.safetensors").write_bytes(b"weights")
     (mine / "letter.txt").write_text("a person's own")
-    assert {leftover.path for leftover in store.leftovers()} == {unnamed, scrap, forgotten, mine}
-    assert {leftover.path for leftover in store.clear_leftovers()} == {unnamed, scrap, forgotten}
-    assert [leftover.path for leftover in store.leftovers()] == [mine]
+    assert {leftover.path for leftover in store.files.leftovers()} == {unnamed, scrap, forgotten, mine}
+    assert {leftover.path for leftover in store.files.clear_leftovers()} == {unnamed, scrap, forgotten}
+    assert [leftover.path for leftover in store.files.leftovers()] == [mine]
     assert all(path.exists() for path in kept)
     assert not any(path.exists() for path in (unnamed, scrap, forgotten))
-    assert store.missing_files() == []
+    assert store.files.missing() == []
     for path in kept:
         path.unlink()
-    assert set(store.missing_files()) == kept
+    assert set(store.files.missing()) == kept
     assert store.damage() == []
 
 
 def test_the_only_weights_of_a_run_are_no_leftover_though_no_row_names_them(store: Store, hands) -> None:
     run_id = hands.new_run(store)
     hands.attempt(store, run_id, 0, (1.0,))
-    store.folder(run_id).mkdir()
-    (store.folder(run_id) / "checkpoint-000000100.safetensors").write_bytes(b"weights")
-    assert store.leftovers() == []
-    assert store.clear_leftovers() == []
-    assert [row.step for row in store.checkpoints(run_id)] == [100]
+    store.files.folder(run_id).mkdir()
+    (store.files.folder(run_id) / "checkpoint-000000100.safetensors").write_bytes(b"weights")
+    assert store.files.leftovers() == []
+    assert store.files.clear_leftovers() == []
+    assert [row.step for row in store.files.checkpoints(run_id)] == [100]

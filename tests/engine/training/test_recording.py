@@ -51,16 +51,16 @@ def test_a_whole_run_is_in_the_store_with_what_its_numbers_depend_on(store: Stor
     dependencies = {"program", "python", "torch", "torchvision", "device", "threads", "step_path", "precision", "command"}
     assert dependencies <= set(kept.repeatable)
     assert kept.host
-    newest = store.newest_checkpoint(row.id)
+    newest = store.files.newest_checkpoint(row.id)
     assert newest is not None
-    assert (store.folder(row.id) / newest.file).is_file()
+    assert (store.files.folder(row.id) / newest.file).is_file()
 
 
 def test_a_consumer_that_leaves_early_leaves_a_stopped_run_that_goes_on(store: Store) -> None:
     row = claimed(store)
     train(store, row, leave_at=10)
     assert store.run(row.id).status == "stopped"
-    newest = store.newest_checkpoint(row.id)
+    newest = store.files.newest_checkpoint(row.id)
     assert newest is not None
     assert newest.step == 10
     assert store.run(row.id).images == 296  # an epoch of 200 and three batches of 32
@@ -112,7 +112,7 @@ def test_an_error_is_the_runs_reason_and_what_was_trained_is_saved(error: Except
     kept = store.run(row.id)
     assert kept.status == "failed"
     assert reason in (kept.reason or "")
-    newest = store.newest_checkpoint(row.id)
+    newest = store.files.newest_checkpoint(row.id)
     assert newest is not None
     assert newest.step == 5
 
@@ -124,8 +124,8 @@ def test_where_the_newest_checkpoint_is_damaged_it_goes_on_from_the_one_before(s
         for event in pulled:
             if isinstance(event, events.Progress) and event.step == 10:
                 break
-    newest, older = store.checkpoints(row.id, "checkpoint")
-    (store.folder(row.id) / newest.file).write_bytes(b"")
+    newest, older = store.files.checkpoints(row.id, "checkpoint")
+    (store.files.folder(row.id) / newest.file).write_bytes(b"")
     with recorded(store, store.claim(row.id), SMALL, toy_dataset(), CPU, resume=True) as (training, pulled):
         assert training.step == older.step < newest.step
         said = list(pulled)
@@ -170,7 +170,7 @@ def test_a_signal_ends_a_pause(store: Store) -> None:
 def test_a_damaged_checkpoint_is_told_and_nothing_is_lost(store: Store) -> None:
     row = claimed(store)
     train(store, row, leave_at=10)
-    for checkpoint in store.folder(row.id).glob("checkpoint-*"):
+    for checkpoint in store.files.folder(row.id).glob("checkpoint-*"):
         checkpoint.write_bytes(checkpoint.read_bytes()[:100])
     with pytest.raises(CheckpointError, match="damaged"):
         train(store, store.claim(row.id), resume=True)
@@ -180,7 +180,7 @@ def test_a_damaged_checkpoint_is_told_and_nothing_is_lost(store: Store) -> None:
 
 def test_scraps_of_a_killed_process_are_cleared_away(store: Store) -> None:
     row = claimed(store)
-    scrap = store.folder(row.id) / ".checkpoint-000000001.safetensors.4711.partial"
+    scrap = store.files.folder(row.id) / ".checkpoint-000000001.safetensors.4711.partial"
     scrap.parent.mkdir(parents=True)
     scrap.write_bytes(b"half")
     train(store, row, leave_at=1)

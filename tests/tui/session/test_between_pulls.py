@@ -83,7 +83,9 @@ def test_a_run_is_the_same_with_and_without_looking(
         collected.told.clear()
         thread.ask(Query(looked_at, view="confusion"), fresh=True)
         collected.wait(lambda told: isinstance(told, Answer))
-    folders = [session.store.folder(run_id) / session.store.checkpoints(run_id)[0].file for run_id in (plain, looked_at)]
+    folders = [
+        session.store.files.folder(run_id) / session.store.files.checkpoints(run_id)[0].file for run_id in (plain, looked_at)
+    ]
     weights = [load_file(file) for file in folders]
     assert set(weights[0]) == set(weights[1])
     assert all(torch.equal(tensor, weights[1][name]) for name, tensor in weights[0].items())

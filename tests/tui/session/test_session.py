@@ -84,7 +84,7 @@ def test_closing_saves_what_trains_and_lets_go_of_what_waits(session: Session) -
     again = Session(session.path)
     again.open()
     assert status(again, training) == "stopped"
-    assert again.store.newest_checkpoint(training) is not None
+    assert again.store.files.newest_checkpoint(training) is not None
     assert status(again, waiting) == "stopped"
     again.close()
 
@@ -121,7 +121,7 @@ def test_what_is_handed_on_goes_on_one_after_the_other(session: Session) -> None
     session.store.request(first, "stop")
     until(lambda: status(session, second) == "finished")
     assert status(session, first) == "stopped"
-    assert (session.store.folder(second) / "output.log").exists()
+    assert (session.store.files.folder(second) / "output.log").exists()
 
 
 def test_a_run_taken_out_of_the_queue_never_begins_and_can_be_queued_again(session: Session) -> None:

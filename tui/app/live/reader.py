@@ -127,7 +127,7 @@ class Reader:
         for message in store.messages(run_id, self._message):
             self._message = message.id
             new.append(Entry(message.created, clean(message.text), message.severity))
-        for checkpoint in store.checkpoints_after(run_id, self._checkpoint):
+        for checkpoint in store.files.checkpoints_after(run_id, self._checkpoint):
             self._checkpoint = checkpoint.id
             best = f", test {percent(checkpoint.test_accuracy)}" if checkpoint.test_accuracy is not None else ""
             what = {"best": "best epoch saved", "snapshot": "snapshot saved"}.get(checkpoint.kind, "checkpoint saved")

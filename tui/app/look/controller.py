@@ -95,7 +95,7 @@ class LookController:
             return "still training · R shows the current weights"
         try:
             store = self._session.store
-            kept = store.checkpoints(info.run)
+            kept = store.files.checkpoints(info.run)
             if store.run(info.run).end_step is not None:
                 return ""  # it went back to these weights
         except ConvtuiError:

@@ -218,7 +218,7 @@ class RunActions:
         self._page.app.push_screen(ConfirmDialog(question, "Remove", "Cancel"), answered)
 
     def _question(self, store: Store, lines: list[RunRow]) -> Text:
-        kept = {line.id: store.checkpoints(line.id) for line in lines}
+        kept = {line.id: store.files.checkpoints(line.id) for line in lines}
         question = Text("Delete ", style="")
         question.append("this run?\n\n" if len(lines) == 1 else f"these {len(lines)} runs?\n\n")
         for line in lines[:NAMED]:

@@ -107,7 +107,7 @@ class Reader:
 
         # Not as objects of the tables: with ten thousand runs those take ten times as long as the numbers in them.
         columns = [getattr(Run, name) for name in READ + _OF_PROCESS]
-        with store.reading() as session:
+        with store.database.reading() as session:
             rows = session.connection().execute(select(*columns).order_by(columns[0].desc())).all()
         status, now = READ.index("status"), time.time()
         known: dict[int, tuple[tuple[Any, ...], RunRow]] = {}

@@ -89,7 +89,7 @@ class Nets:
         """The newest run that has weights. Raises ConvtuiError where there is none."""
         store = self._store()
         for run in store.runs():
-            if store.checkpoints(run.id):
+            if store.files.checkpoints(run.id):
                 return run.id
         raise ConvtuiError("no run has weights yet: train one on the New page (2)")
 

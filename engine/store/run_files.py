@@ -1,0 +1,120 @@
+"""The files of runs, in the store's folder: checkpoints, which rows name, and what runs in the background print."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import asdict
+from pathlib import Path
+
+from sqlalchemy import delete
+from sqlmodel import Session, col, select
+
+from convtui.engine.events import CheckpointKind
+from convtui.engine.store import kept
+from convtui.engine.store.database import Database
+from convtui.engine.store.folder import Folder, Place, is_settled, settle
+from convtui.engine.store.leftovers import Leftover, leftovers
+from convtui.engine.store.lookup import all_rows, resolve
+from convtui.engine.store.tables import Checkpoint, Identity, Run
+
+
+class RunFiles:
+    """What a store has on disk beside its database. Every method raises StoreError where that cannot be read or written."""
+
+    def __init__(self, database: Database) -> None:
+        """Finds the folder, or chooses one. Raises FolderTaken, StoreError."""
+        self._database = database
+        self._folder = _settle(database)
+
+    def folder(self, run_id: int) -> Path:
+        """Where the run's files are: `./store.db` has `./store/7`. It need not exist."""
+        return self._folder.path / str(run_id)
+
+    def make_folder(self) -> None:
+        """See to it that the folder for all runs' files is there. Raises FolderTaken where something else is in its place,
+        ReadOnlyStore."""
+        self._database.require_writable()
+        self._folder.make()
+
+    def lacks(self) -> str:
+        """Why files of runs may be missing here, in one line; empty where nothing is known that explains it."""
+        return self._folder.lacks()
+
+    def newest_id(self) -> int:
+        """The greatest id of a run that has a folder; 0 where none has."""
+        return max(self._folder.numbered(), default=0)
+
+    def remove(self, run_id: int) -> None:
+        """Delete a run's files. Raises StoreError."""
+        self._folder.remove(run_id)
+
+    def checkpoints(self, run_id: int, kind: CheckpointKind | None = None) -> list[Checkpoint]:
+        """The run's files, newest first: all, or those of one kind; after them those in its folder that no row names, their id 0.
+
+        A row's file may be gone, and one without a row may be of a later step than the store knows of.
+        """
+        query = select(Checkpoint).where(Checkpoint.run_id == run_id).order_by(col(Checkpoint.id).desc())
+        with self._database.reading() as session:
+            rows = [row for row in all_rows(session.exec(query)) if kept.is_plain(row.file)]
+            run = session.get(Run, run_id)
+        found = rows if run is None else rows + kept.without_row(self.folder(run_id), run, {row.file for row in rows})
+        return [row for row in found if kind in (None, row.kind)]
+
+    def checkpoints_after(self, run_id: int, after_id: int) -> list[Checkpoint]:
+        """The rows of the run's files in the order in which they were written, those after the one of id `after_id`."""
+        query = select(Checkpoint).where(Checkpoint.run_id == run_id, col(Checkpoint.id) > after_id).order_by(col(Checkpoint.id))
+        with self._database.reading() as session:
+            return all_rows(session.exec(query))
+
+    def newest_checkpoint(self, run_id: int, kind: CheckpointKind = "checkpoint") -> Checkpoint | None:
+        """The file of this kind that was written last; None where there is none."""
+        return next(iter(self.checkpoints(run_id, kind)), None)
+
+    def leftovers(self) -> list[Leftover]:
+        """What is in the folder and of no use: folders of runs that the store does not have, files that no row names though newer
+        ones are there, and what a killed process left. Those of claimed runs are not looked at."""
+        with self._database.reading() as session:
+            return self._leftovers(session)
+
+    def clear_leftovers(self) -> list[Leftover]:
+        """Delete them, but for those that hold other files than trainings write. Gives what was deleted. Raises StoreError."""
+        with self._database.writing("clearing its folder") as session:
+            return [leftover for leftover in self._leftovers(session) if leftover.remove()]
+
+    def _leftovers(self, session: Session) -> list[Leftover]:
+        runs = {run.id: resolve(run) for run in all_rows(session.exec(select(Run)))}
+        rows: dict[int, list[tuple[int, str, str]]] = defaultdict(list)
+        for row in all_rows(session.exec(select(Checkpoint).order_by(col(Checkpoint.id).desc()))):
+            rows[row.run_id].append((row.id, row.kind, row.file))
+        folders = sorted(self._folder.numbered().items())
+        return [each for run_id, folder in folders for each in leftovers(folder, runs.get(run_id), rows[run_id])]
+
+    def missing(self) -> list[Path]:
+        """The files that rows name and that are not there."""
+        with self._database.reading() as session:
+            rows = [(row.run_id, row.file) for row in all_rows(session.exec(select(Checkpoint))) if kept.is_plain(row.file)]
+        return [path for run_id, file in rows if not (path := self.folder(run_id) / file).exists()]
+
+
+def _settle(database: Database) -> Folder:
+    path = database.path.resolve()
+    with database.reading() as session:
+        place = _place(session)
+    if not database.read_only and not is_settled(path, place):
+        with database.writing("choosing a folder for its runs") as session:
+            known = _place(session)
+            place = settle(path, known, {run_id for run_id in session.exec(select(Run.id)) if type(run_id) is int})
+            if place != known:
+                session.execute(delete(Identity))
+                session.add(Identity(**asdict(place)))
+    return Folder(path, place)
+
+
+def _place(session: Session) -> Place | None:
+    row = session.exec(select(Identity)).first()
+    if row is None:
+        return None
+    names = [name for name in (row.folder, row.copied_from or row.folder) if not kept.is_plain(name) or name == "."]
+    if names or not isinstance(row.identity, str):
+        raise ValueError("its folder's name or its identity")
+    return Place(row.identity, row.folder, str(row.copied_from or ""))
