@@ -30,7 +30,7 @@ def settings_words(store: Store, run_id: int) -> Settings:
     try:
         spec = run.settings
     except SpecError as error:
-        return Settings(f"its settings are another program's: {clean(error)}")
+        return Settings(f"its settings are from another program: {clean(error)}")
     return Settings(_net(spec), _training(spec, run))
 
 

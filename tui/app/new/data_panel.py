@@ -136,5 +136,5 @@ def _described(source: str) -> str:
         return found.title
     train, test = found.images
     colour = "grey" if found.channels == 1 else "rgb"
-    images = f"{train:,} + {test:,} images of {found.classes} classes, {found.size}×{found.size} {colour}"
+    images = f"{train:,} + {test:,} images in {found.classes} classes, {found.size}×{found.size} {colour}"
     return f"{found.name}: {found.title}, {images}, downloaded when a run starts"

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from convtui.tui.app.studies.words import Place
 
 _DATA = "data-"
-ON_DISK = "on disk; folder:PATH uses other images"
-NOT_ON_DISK = "not on disk; folder:PATH of a folder or .zip where they are. Default: download"
+ON_DISK = "on disk; folder:PATH reads them from elsewhere"
+NOT_ON_DISK = "not on disk; give folder:PATH (a folder or .zip), or leave empty to download"
 
 
 @dataclass(frozen=True, slots=True)
