@@ -89,7 +89,7 @@ def start(folder: Path, rounds: int) -> None:
 def large_store(path: Path) -> None:
     """RUNS runs of ten epochs, and before them a long one of STEPS steps: a million numbers. Not trained: written by SQL."""
     filled(path, 1)
-    with Store.open(path) as store, store._writing("filling a store") as session:
+    with Store.open(path) as store, store.database.writing("filling a store") as session:
         connection = session.connection()
         columns = "preset,status,spec,dataset,device,host,attempt,attempt_step,epoch,step,total_steps,steps_per_epoch," + (
             "images_per_epoch,images,seconds,images_per_second,train_loss,train_accuracy,test_loss,test_accuracy,best_accuracy,"
