@@ -19,7 +19,9 @@ import torch
 from torch import Tensor, nn
 
 from convtui.engine.errors import NotApplicable
-from convtui.engine.lens.trace import Kind, Trace, Tracer
+from convtui.engine.lens.functions import Kind
+from convtui.engine.lens.trace import Trace, in_company
+from convtui.engine.lens.tracer import Output, Tracer
 from convtui.engine.models.eval_mode import eval_mode
 
 Rule = Literal["deconvnet", "guided", "saliency"]
@@ -28,6 +30,7 @@ _GO_BACK: dict[Rule, frozenset[Kind]] = {
     "deconvnet": frozenset({"conv", "dense", "scale", "gain", "rectify", "max_pool", "same", "reshape", "sum", "join"}),
     "guided": frozenset({"conv", "dense", "scale", "gain", "rectify", "max_pool", "average", "same", "reshape", "sum", "join"}),
 }
+_SALIENCY = "saliency, the true gradient, serves any net"
 _BATCH = 64
 """Images in one backward pass."""
 
@@ -54,11 +57,12 @@ def obstacle(trace: Trace, index: int, rule: Rule) -> str | None:
             continue
         where = f"{call.module} ({call.function})" if call.module else call.function
         if call.kind == "average":
-            why, serves = "is not a max-pool, so there are no switches to go back by", "guided and saliency serve such a net"
+            why = "is not a max-pool, so there are no switches to go back by"
+            serves = _SALIENCY if obstacle(trace, index, "guided") else "guided and saliency serve such a net"
         elif call.kind == "pointwise":
-            why, serves = "is not a ReLU, and the rule is one for ReLUs", "saliency, the true gradient, serves any net"
+            why, serves = "is not a ReLU, and the rule is one for ReLUs", _SALIENCY
         else:
-            why, serves = "has no known way back by this rule", "saliency, the true gradient, serves any net"
+            why, serves = "has no known way back by this rule", _SALIENCY
         return f"{where} {why}; {serves}"
     return None
 
@@ -89,11 +93,8 @@ def backward(trace: Trace, images: Tensor, index: int, rule: Rule, seed: Callabl
             # Not inference_mode, and on whatever the caller has switched off: gradients are the point here.
             with torch.inference_mode(False), torch.enable_grad():
                 batch = images[first : first + _BATCH].detach().clone().requires_grad_()
-                ruled = _Ruled(trace, index, rule)
                 with _without_cudnn(trace.net):
-                    ruled.through(trace.net, batch)
-                    output = ruled.output
-                    assert output is not None
+                    output = _forward(trace, batch, index, rule)
                     try:
                         (pixels,) = torch.autograd.grad(output, batch, seed(output.detach(), first))
                     except RuntimeError as error:
@@ -101,6 +102,19 @@ def backward(trace: Trace, images: Tensor, index: int, rule: Rule, seed: Callabl
                         raise NotApplicable(f"{rule} is not applicable: no gradient comes through to the pixels ({why})") from error
             parts.append(pixels.detach())
     return torch.cat(parts) if parts else torch.zeros_like(images)
+
+
+def _forward(trace: Trace, images: Tensor, index: int, rule: Rule) -> Tensor:
+    """The output of call `index`, from which autograd goes back by `rule`; the gradient as it is needs no rule."""
+    if rule == "saliency":
+        return trace.returned(images) if index == trace.output else trace.run(images, [index])[index]
+    return in_company(images, lambda several: _ruled(trace, several, index, rule))[index]
+
+
+def _ruled(trace: Trace, images: Tensor, index: int, rule: Rule) -> dict[int, Tensor]:
+    ruled = _Ruled(trace, index, rule)
+    ruled.through(trace.net, images)
+    return ruled.output
 
 
 def unit_seed(units: Sequence[Tensor]) -> Callable[[Tensor, int], Tensor]:
@@ -135,9 +149,9 @@ class _Ruled(Tracer):
     """A forward pass in which each ReLU goes back by `rule`, however it is written; ends at call `index`."""
 
     def __init__(self, trace: Trace, index: int, rule: Rule) -> None:
-        super().__init__(until=index)
-        self._trace, self._rule = trace, rule
-        self.output: Tensor | None = None
+        super().__init__(until=index, opaque=trace.opaque)
+        self._trace, self._index, self._rule = trace, index, rule
+        self.output: dict[int, Tensor] = {}
 
     def compute(self, function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         call = self._trace.calls[self.count] if self.count < len(self._trace.calls) else None
@@ -148,11 +162,10 @@ class _Ruled(Tracer):
         # A net may count on having overwritten its tensor.
         return values.copy_(result) if call.in_place else result
 
-    def called(
-        self, index: int, function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], sources: list[int], output: Any
-    ) -> None:
-        self._trace.expect(index, function, output)
-        self.output = output
+    def called(self, output: Output) -> None:
+        call = self._trace.expect(output)
+        if output.index == self._index:
+            self.output[output.index] = call.layout.arranged(output.tensor)
 
 
 def _without_cudnn(net: nn.Module) -> AbstractContextManager[None]:

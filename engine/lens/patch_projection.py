@@ -16,7 +16,8 @@ from torch import Tensor
 
 from convtui.engine.lens.backward import Rule, check, past_relu
 from convtui.engine.lens.receptive_field import receptive_field
-from convtui.engine.lens.trace import INPUT, Call, Trace
+from convtui.engine.lens.trace import Call, Trace
+from convtui.engine.lens.tracer import INPUT
 
 _MOST_VALUES = 1 << 24
 """Values in the largest of the windows' tensors at a time: 64 MiB of float32."""
@@ -27,7 +28,7 @@ def chain(trace: Trace, index: int) -> list[Call] | None:
     calls = trace.path_to(index)
     expected = INPUT
     for call in calls:
-        if call.sources != (expected,) or not _served(call):
+        if call.sources != (expected,) or not call.layout.by_image or not _served(call):
             return None
         expected = call.index
     return calls if any(call.kind == "conv" for call in calls) else None
@@ -195,7 +196,7 @@ def _served(call: Call) -> bool:
             return bool(settings["groups"] == 1 and not settings["uneven"])
         case "max_pool":
             # Padding and rounding up make windows that lack places.
-            return bool(settings["padding"] == (0, 0) and settings["dilation"] == (1, 1) and not settings["ceil_mode"])
+            return bool(settings and settings["padding"] == (0, 0) and settings["dilation"] == (1, 1) and not settings["ceil_mode"])
         case "scale" | "rectify" | "same":
             return True
         case _:

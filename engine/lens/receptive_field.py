@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from convtui.engine.lens.trace import INPUT, Call, Trace
+from convtui.engine.lens.trace import Call, Trace
+from convtui.engine.lens.tracer import INPUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +47,9 @@ def _after(trace: Trace, call: Call, fields: dict[int, ReceptiveField | None]) -
         return None
     shapes = {trace.input if source == INPUT else trace.calls[source].shape for source in call.sources}
     match call.kind:
-        case "conv" | "max_pool":
+        case "conv":
             return _wider(before[0], call)
-        case "average" if "kernel_size" in call.settings:
+        case "max_pool" | "average" if "kernel_size" in call.settings:
             return _wider(before[0], call)
         case "scale" | "gain" | "rectify" | "pointwise" | "same":
             return before[0]

@@ -37,7 +37,10 @@ class View:
 
     def why_not(self, subject: Subject) -> str | None:
         """Why it does not apply to this subject; None where it does. Computes no view."""
-        return next((reason for need in self.needs if (reason := need(subject)) is not None), None)
+        try:
+            return next((reason for need in self.needs if (reason := need(subject)) is not None), None)
+        except NotApplicable as error:
+            return str(error)
 
     def __call__(self, subject: Subject, options: Options) -> list[Result]:
         """Look. Raises NotApplicable where it has no meaning, UsageError for what there is not, Cancelled on request."""

@@ -17,9 +17,11 @@ from convtui.engine.data.prepare import greyed
 from convtui.engine.data.split import Split
 from convtui.engine.errors import NotApplicable, UsageError
 from convtui.engine.lens.backward import Rule, obstacle
+from convtui.engine.lens.functions import Kind
 from convtui.engine.lens.registry import Need, Options
 from convtui.engine.lens.subject import Prediction, SplitName, Subject
-from convtui.engine.lens.trace import Call, Kind
+from convtui.engine.lens.trace import Call
+from convtui.engine.lens.tracer import INPUT
 from convtui.engine.spec import hyper, nearest
 
 
@@ -80,15 +82,18 @@ def layer(subject: Subject, name: str | None, *, default: tuple[Kind, ...] = ("c
     the layers that would do.
     """
     trace = subject.trace
-    shapes = {leaf: trace.calls[trace.layers[leaf]].shape for leaf in trace.leaves() if trace.layers[leaf] >= 0}
+    calls = {leaf: trace.calls[trace.layers[leaf]] for leaf in trace.leaves() if trace.layers[leaf] != INPUT}
+    shapes = {leaf: call.shape for leaf, call in calls.items() if call.layout.by_image}
     fit = [leaf for leaf, shape in shapes.items() if len(shape) == 3 or (len(shape) == 1 and not maps)]
     if name is None:
-        there = trace.of_kind(*default)
+        there = {leaf: call for leaf, call in trace.of_kind(*default).items() if leaf in shapes}
         if not there:
             raise NotApplicable(f"the net has no layer of kind {' or '.join(default)}; choose one of {', '.join(fit)}")
         name, last = list(there.items())[-1]
         return name, trace.calls[trace.with_norm(last.index)]
     call = trace.layer(name)
+    if not call.layout.by_image:
+        raise NotApplicable(f"layer {name} is given parts of images, which are put into the batch; choose one of {', '.join(fit)}")
     if len(call.shape) not in (1, 3):
         raise NotApplicable(f"the output of layer {name} is {_size(call)}, neither maps nor units; choose one of {', '.join(fit)}")
     if maps and len(call.shape) != 3:
@@ -96,13 +101,13 @@ def layer(subject: Subject, name: str | None, *, default: tuple[Kind, ...] = ("c
     return name, trace.calls[trace.with_norm(call.index)]
 
 
-def of_maps(call: Call, name: str, number: int | None) -> list[int]:
-    """The map `number` of the layer, or all of them. Raises UsageError for one that there is not."""
+def of_maps(shape: Sequence[int], name: str, number: int | None) -> list[int]:
+    """The map `number` of the layer, whose outputs have this shape, or all. Raises UsageError for one that there is not."""
     if number is None:
-        return list(range(call.shape[0]))
-    if not 0 <= number < call.shape[0]:
-        what = "maps" if len(call.shape) == 3 else "units"
-        raise UsageError(f"layer {name} has no map {number}: its {call.shape[0]} {what} are 0 to {call.shape[0] - 1}")
+        return list(range(shape[0]))
+    if not 0 <= number < shape[0]:
+        what = "maps" if len(shape) == 3 else "units"
+        raise UsageError(f"layer {name} has no map {number}: its {shape[0]} {what} are 0 to {shape[0] - 1}")
     return [number]
 
 

@@ -16,6 +16,7 @@ from convtui.engine.data.split import Dataset, Split
 from convtui.engine.device import in_double
 from convtui.engine.errors import NotApplicable, UsageError
 from convtui.engine.lens.trace import Trace
+from convtui.engine.lens.tracer import INPUT
 from convtui.engine.models.eval_mode import eval_mode
 from convtui.engine.spec import RunSpec, nearest
 
@@ -88,6 +89,7 @@ class Subject:
     """A net and its images. Nothing of it is changed by a view; images are loaded when first asked for."""
 
     net: nn.Module
+    """Of a compiled net the module that was compiled."""
     shape: tuple[int, int, int]
     """Of one image: [C, H, W]."""
     classes: tuple[str, ...]
@@ -108,6 +110,10 @@ class Subject:
     """Asked between batches; Cancelled is raised where it says yes."""
     batch: int = BATCH
     _kept: dict[str, Split] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        while isinstance(original := getattr(self.net, "_orig_mod", None), nn.Module):
+            self.net = original
 
     @cached_property
     def device(self) -> torch.device:
@@ -148,21 +154,28 @@ class Subject:
         Says how far it is and may be cancelled between batches. What it gives is on the net's device.
         """
         wanted = tuple(calls)
-        trace = self.trace
+        for first, seen in self._batches(images):
+            with torch.inference_mode():
+                outputs = self.trace.run(seen, wanted)
+            yield first, outputs
+
+    def _batches(self, images: Tensor) -> Iterator[tuple[int, Tensor]]:
+        """The number of the first image, and the images as the net sees them; meanwhile the net is in eval mode."""
         with eval_mode(self.net):
             for first in range(0, len(images), self.batch):
                 if self.cancelled():
                     raise Cancelled
                 batch = images[first : first + self.batch]
-                with torch.inference_mode():
-                    outputs = trace.run(self.seen(batch), wanted)
-                yield first, outputs
+                yield first, self.seen(batch)
                 self.progress(first + len(batch), len(images))
 
     @property
     def gives_classes(self) -> bool:
         """Whether the net's output is one number per class."""
-        return self.trace.output >= 0 and self.trace.calls[self.trace.output].shape == (len(self.classes),)
+        if self.trace.output == INPUT:
+            return False
+        output = self.trace.calls[self.trace.output]
+        return output.layout.by_image and output.shape == (len(self.classes),)
 
     def predictions(self, images: Tensor, labels: Tensor | None = None) -> list[Prediction]:
         """What the net says about each of uint8 images [N, C, H, W], whose true classes are int64 [N], or not known."""
@@ -193,12 +206,17 @@ class Subject:
 
     def scores(self, images: Tensor) -> Tensor:
         """float64 [N, classes] of uint8 images [N, C, H, W], as `scores_are`, on the CPU. For nets that give classes."""
-        output = self.trace.calls[self.trace.output]
-        rows = [in_double(outputs[output.index]).cpu() for _, outputs in self.passes(images, [output.index])]
-        found = torch.cat(rows) if rows else torch.zeros((0, len(self.classes)), dtype=torch.float64)
-        if self.scores_are == "output" or output.function == "softmax":
+        found, function = self.outputs(images), self.trace.calls[self.trace.output].function
+        if self.scores_are == "output" or function == "softmax":
             return found
-        return found.exp() if output.function == "log_softmax" else found.softmax(1)
+        return found.exp() if function == "log_softmax" else found.softmax(1)
+
+    def outputs(self, images: Tensor) -> Tensor:
+        """float64 [N, classes]: what the net returns for uint8 images [N, C, H, W], on the CPU. For nets that give classes."""
+        trace = self.trace
+        with torch.inference_mode():
+            rows = [in_double(trace.returned(seen)).cpu() for _, seen in self._batches(images)]
+        return torch.cat(rows) if rows else torch.zeros((0, len(self.classes)), dtype=torch.float64)
 
     def label(self, name: str) -> int:
         """The class that a person means by its name or number. Raises UsageError, with a near one."""

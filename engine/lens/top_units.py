@@ -57,7 +57,7 @@ def find(subject: Subject, options: OfTop) -> Top:
     name, call = selection.layer(subject, options.layer)
     if options.maps and options.map is not None:
         raise UsageError("one map is named already: say map or maps, not both")
-    maps = selection.of_maps(call, name, options.map)
+    maps = selection.of_maps(call.shape, name, options.map)
     split = subject.split(options.split)
     among = torch.arange(len(split))
     if options.label is not None:

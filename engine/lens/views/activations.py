@@ -17,6 +17,7 @@ from convtui.engine.lens.registry import register
 from convtui.engine.lens.selection import Chosen, OfLayer, OfOneImage
 from convtui.engine.lens.subject import Subject
 from convtui.engine.lens.tiles import image_sheet
+from convtui.engine.lens.trace import Call
 from convtui.engine.spec import hyper
 
 
@@ -36,7 +37,8 @@ class ActivationsOptions(OfLayer, OfOneImage):
 def activations(subject: Subject, options: ActivationsOptions) -> list[Result]:
     """The images, then a sheet of maps a layer; the units of a dense layer in rows, as one tile; a table of what classes get.
 
-    Of a recurrent layer one tile too: its states after each row of the image, from top to bottom, a column a unit.
+    Of a layer that gives its units step by step one tile too: a recurrent one's states after each row of the image, or what a
+    transformer's layer makes of each part of the image, from top to bottom, a column a unit.
     """
     stages = _stages(subject, options)
     chosen, what = _images(subject, options)
@@ -50,17 +52,19 @@ def activations(subject: Subject, options: ActivationsOptions) -> list[Result]:
         mean = (sums[index] / len(chosen.images)).float().numpy()
         call = subject.trace.calls[index]
         title = f"activations of {name} ({call.function} {' x '.join(map(str, call.shape))})"
-        shown = selection.of_maps(call, name, options.map)
+        shown = selection.of_maps(call.shape, name, options.map)
         if index == subject.trace.output and subject.gives_classes:
             results.append(_of_classes(subject, title, name, mean, chosen, shown))
             continue
         if mean.ndim == 3:
             tiles = [Tile(mean[m], f"map {m}", Target(name, m, image=chosen.numbers[0])) for m in shown]
             notes = [f"{sum(not mean[m].any() for m in shown)} of {len(shown)} maps are zero everywhere"]
-        elif call.kind == "cell":
+        elif call.in_steps:
             states = mean[shown].T
             tiles = [Tile(states, name, Target(name, options.map, image=chosen.numbers[0]))]
-            notes = [f"{states.shape[1]} hidden units across, their states after each of {states.shape[0]} rows of the image down"]
+            across, down = ("hidden units", "states after") if call.kind == "cell" else ("units", "values at")
+            steps = "rows of the image" if call.kind == "cell" else "steps"
+            notes = [f"{states.shape[1]} {across} across, their {down} each of {states.shape[0]} {steps} down"]
         else:
             tiles = [Tile(_in_rows(mean), name, Target(name, image=chosen.numbers[0]))]
             notes = [f"{mean.size} units in rows; {int((mean == 0).sum())} are zero"]
@@ -88,16 +92,20 @@ def _stages(subject: Subject, options: ActivationsOptions) -> dict[str, int]:
     trace = subject.trace
     if options.layer is not None:
         index = trace.layer(options.layer).index
-        if len(trace.calls[index].shape) not in (1, 3) and trace.calls[index].kind != "cell":
-            raise NotApplicable(
-                f"the output of {options.layer} has shape {trace.calls[index].shape}: only maps, units and cells can be shown"
-            )
+        if (reason := _unshown(trace.calls[index])) is not None:
+            raise NotApplicable(f"the output of {options.layer} {reason}: only an image's maps and units can be shown")
         return {options.layer: trace.stages(index)[0 if options.before else -1]}
     if options.map is not None:
         raise UsageError("a map is one of a layer: say which layer (--layer)")
-    weighted = trace.of_kind("conv", "dense", "cell").items()
-    shown = {name: call for name, call in weighted if call.kind == "cell" or len(call.shape) in (1, 3)}
+    shown = {name: call for name, call in trace.of_kind("conv", "dense", "cell", "attention").items() if _unshown(call) is None}
     return {name: trace.stages(call.index)[0 if options.before else -1] for name, call in shown.items()}
+
+
+def _unshown(call: Call) -> str | None:
+    """Why there is no picture of what it gives."""
+    if not call.layout.by_image:
+        return "is of parts of images, which are put into the batch"
+    return None if len(call.shape) in (1, 3) or call.in_steps else f"has shape {call.shape}"
 
 
 def _images(subject: Subject, options: ActivationsOptions) -> tuple[Chosen, str]:

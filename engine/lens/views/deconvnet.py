@@ -74,7 +74,7 @@ def _of_image(subject: Subject, options: DeconvnetOptions) -> list[Result]:
         raise UsageError("an image is of one class already: say --image or --class, not both")
     chosen = selection.image(subject, options)
     name, call = selection.layer(subject, options.layer)
-    maps = selection.of_maps(call, name, options.map)
+    maps = selection.of_maps(call.shape, name, options.map)
     if options.row is None or options.column is None:
         units, values = excited_units(subject, chosen.images, call.index, maps)
         title = f"deconvnet projections of {name}, its most excited units in {chosen.names[0]} · {subject.title}"

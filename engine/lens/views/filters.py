@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from convtui.engine.errors import NotApplicable
 from convtui.engine.figures.figure import Pixels, Ramp, Result, Target, Tile, make_sheet
@@ -14,7 +16,8 @@ from convtui.engine.lens.registry import register
 from convtui.engine.lens.selection import OfLayer
 from convtui.engine.lens.subject import Subject
 from convtui.engine.lens.tiles import nothing, pixels
-from convtui.engine.lens.trace import INPUT, Call
+from convtui.engine.lens.trace import Call
+from convtui.engine.lens.tracer import INPUT
 from convtui.engine.spec import hyper
 
 
@@ -27,27 +30,30 @@ class FiltersOptions(OfLayer):
 
 
 def _has_filters(subject: Subject) -> str | None:
-    if _layers(subject):
+    there, trouble = _layers(subject)
+    if there:
         return None
+    if trouble is not None:
+        return f"the net has no convolution, and {trouble}"
     return "the net has neither a convolution nor a dense layer that looks at the image itself; 'statistics' serves it"
 
 
 @register("filters", "the weights of a layer as pictures", FiltersOptions, _has_filters)
 def filters(subject: Subject, options: FiltersOptions) -> Result:
-    """One tile a filter where the filters have the image's colours, else a block of planes, one an input channel."""
-    there = _layers(subject)
+    """One tile a filter where the filters have the image's colours, else a block of planes, one an input channel.
+
+    Where the net cannot be run or followed, the weights of its convolution modules are shown, all as planes.
+    """
+    there, trouble = _layers(subject)
     name = options.layer or next(iter(there))
     if name not in there:
-        call = subject.trace.layer(name)
-        why = "its weights are not laid out as pictures" if call.kind == "dense" else "it has no filters"
-        raise NotApplicable(f"layer {name} cannot be shown: {why}; choose one of {', '.join(there)}")
-    call = there[name]
-    weight = _weight(subject, call)
-    numbers = selection.of_maps(call, name, options.map)
-    of_image = all(earlier.kind in ("reshape", "same") for earlier in subject.trace.path_to(call.index)[:-1])
+        raise NotApplicable(f"layer {name} cannot be shown: {_why_not(subject, name, trouble)}; choose one of {', '.join(there)}")
+    weight, of_image = there[name]
+    numbers = selection.of_maps((len(weight), *weight.shape[2:]), name, options.map)
     title = f"filters of {name}, {weight.shape[2]}x{weight.shape[3]} · {subject.title}"
     broken = int((~weight.isfinite()).sum())
     notes = [f"{broken:,} of {weight.numel():,} weights are not finite numbers"] if broken else []
+    notes += [f"convolutions are shown as they were made, module by module, since {trouble}"] if trouble is not None else []
     if weight.shape[1] == 1 or (of_image and weight.shape[1] == 3):
         tiles = [Tile(pixels(weight[number]), f"filter {number}", Target(name, number)) for number in numbers]
         ramp: Ramp = "rgb" if weight.shape[1] == 3 else "grey"
@@ -65,10 +71,34 @@ def filters(subject: Subject, options: FiltersOptions) -> Result:
     return make_sheet(title, tiles, "grey", signed=True, own_scale=options.own_scale, block=block, captions=captions, notes=notes)
 
 
-def _layers(subject: Subject) -> dict[str, Call]:
-    """Convolutions, and dense layers that are given nothing but the pixels."""
-    weighted = subject.trace.of_kind("conv", "dense")
-    return {name: call for name, call in weighted.items() if call.kind == "conv" or _looks_at_image(subject, call)}
+class _Filters(NamedTuple):
+    weight: Tensor
+    """[filters, channels, rows, columns]; a copy, as a net in training goes on and the pictures stay."""
+    of_image: bool
+    """Whether the channels are known to be the image's."""
+
+
+def _layers(subject: Subject) -> tuple[dict[str, _Filters], str | None]:
+    """Convolutions, and dense layers that are given nothing but the pixels; and why no more is known than that they are there."""
+    try:
+        weighted = subject.trace.of_kind("conv", "dense")
+    except NotApplicable as error:
+        made = {name: module.weight for name, module in subject.net.named_modules() if isinstance(module, nn.Conv2d)}
+        found = {name: weight.detach().clone() for name, weight in made.items() if not is_lazy(weight)}
+        return {name: _Filters(weight, False) for name, weight in found.items()}, str(error)
+    there = {name: call for name, call in weighted.items() if call.kind == "conv" or _looks_at_image(subject, call)}
+    return {name: _Filters(_weight(subject, call), _of_image(subject, call)) for name, call in there.items()}, None
+
+
+def _why_not(subject: Subject, name: str, trouble: str | None) -> str:
+    if trouble is not None:
+        return f"it is none of its convolutions, and {trouble}"
+    dense = subject.trace.layer(name).kind == "dense"
+    return "its weights are not laid out as pictures" if dense else "it has no filters"
+
+
+def _of_image(subject: Subject, call: Call) -> bool:
+    return all(earlier.kind in ("reshape", "same") for earlier in subject.trace.path_to(call.index)[:-1])
 
 
 def _looks_at_image(subject: Subject, call: Call) -> bool:
@@ -80,7 +110,6 @@ def _looks_at_image(subject: Subject, call: Call) -> bool:
 
 
 def _weight(subject: Subject, call: Call) -> Tensor:
-    """[filters, channels, rows, columns]; a copy, as a net in training goes on and the pictures stay."""
     weight: Tensor = call.settings["weight"].detach().clone()
     return weight if call.kind == "conv" else weight.reshape(-1, *subject.shape)
 

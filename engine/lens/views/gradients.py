@@ -130,7 +130,7 @@ def _start(subject: Subject, options: GradientOptions, of: str, name: str, call:
 def _of_class(subject: Subject, options: GradientOptions, name: str, call: Call, chosen: Chosen) -> _Start:
     told, image = chosen.predictions[0], chosen.numbers[0]
     label = _class(subject, options, told)
-    score = float(output(subject, chosen.images, call.index)[label])
+    score = float(subject.outputs(chosen.images)[0, label])
     target = Target(name, label, image=image, label=told.label, predicted=told.predicted)
     seed = backward.unit_seed((torch.tensor([label]),))
     return _Start(f"the score of {subject.classes[label]}", in_words(score, excited=True), seed, target)
@@ -172,7 +172,7 @@ def _unit(
     flat, named = len(call.shape) == 1, options.row is not None or options.column is not None
     if flat and named:
         raise UsageError(f"layer {name} has no rows and columns: its units are named by --map alone")
-    units, values = excited_units(subject, chosen.images, call.index, selection.of_maps(call, name, options.map))
+    units, values = excited_units(subject, chosen.images, call.index, selection.of_maps(call.shape, name, options.map))
     if options.row is not None and options.column is not None and of == "unit":
         selection.check_unit(call, name, options.row, options.column)
         units, values = activation(subject, chosen.images, call.index, int(units.maps[0]), options.row, options.column)

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from convtui.engine.data.names import listed
+from convtui.engine.errors import NotApplicable
 from convtui.engine.figures.figure import Cell, Result, Table, Target
 from convtui.engine.lens.receptive_field import receptive_field
 from convtui.engine.lens.registry import Options, register
 from convtui.engine.lens.subject import Subject
-from convtui.engine.lens.trace import INPUT, Call, Trace
+from convtui.engine.lens.trace import Call, Trace
+from convtui.engine.lens.tracer import INPUT
 
-_GROUPS = {"conv": "convolutional", "cell": "recurrent", "dense": "dense", "scale": "batch norm"}
-_COMPUTING = ("conv", "dense", "cell")
+_GROUPS = {"conv": "convolutional", "cell": "recurrent", "dense": "dense", "attention": "attention", "scale": "batch norm"}
+_COMPUTING = ("conv", "dense", "cell", "attention")
 
 
 class SummaryOptions(Options):
@@ -29,20 +31,25 @@ class SummaryOptions(Options):
 def summary(subject: Subject, options: SummaryOptions) -> list[Result]:
     """A table of the layers with totals, and one of each kind of layer's share of them.
 
-    Neurons are the outputs of convolutional and dense layers, and the hidden units of recurrent ones. Multiply-adds, for one
-    image: a convolution's weights times the places of its output, a dense layer's weights, a recurrent one's weights times its
-    steps; additions of biases, batch norm, activations, gates and pools are not counted. A layer used several times has its
-    parameters once, and the neurons and multiply-adds of all its uses.
+    Neurons are the outputs of convolutional, dense and attention layers, and the hidden units of recurrent ones. Multiply-adds,
+    for one image: a convolution's weights times the places of its output, a dense layer's weights, a recurrent one's weights times
+    its steps, of `nn.MultiheadAttention` its projections and both products of queries, keys and values; additions of biases, batch
+    norm, activations, gates and pools are not counted. A layer used several times has its parameters once, and the neurons and
+    multiply-adds of all its uses. Where the net cannot be run or followed, parameters are all that is told, and why.
     """
-    layers = _layers(subject)
+    try:
+        trace, trouble = subject.trace, subject.trace.unfollowed
+    except NotApplicable as error:
+        trace, trouble = None, str(error)
+    layers = _layers(subject.net, trace if trouble is None else None)
     shape = "×".join(map(str, subject.shape))
     rows = [layer.cells() for layer in layers]
-    sums = [sum(getattr(layer, name) or 0 for layer in layers) for name in _COUNTED]
+    sums = [_sum(getattr(layer, name) for layer in layers) for name in _COUNTED]
     total: list[Cell] = ["total", "", "", *sums[:-1], None, sums[-1]]
-    known = [name for name in subject.trace.leaves() if subject.trace.layers[name] != INPUT]
+    known = [name for name in trace.leaves() if trace.layers[name] != INPUT] if trace is not None else []
     targets = [Target(layer=layer.name) if layer.name in known else None for layer in layers]
     columns = ("layer", "kind", "output", *_COUNTED[:-1], "receptive field", "multiply-adds")
-    table = Table(f"layers · {subject.title}", columns, [*rows, total], [*targets, None], _notes(layers, shape))
+    table = Table(f"layers · {subject.title}", columns, [*rows, total], [*targets, None], _notes(layers, shape, trouble))
     return [table, _shares(subject, layers)]
 
 
@@ -87,16 +94,18 @@ class _Layer:
         return self.name or "(the net)"
 
 
-def _layers(subject: Subject) -> list[_Layer]:
-    """In the order of their first use; at the end those that have parameters and were never called."""
-    net, trace = subject.net, subject.trace
+def _layers(net: nn.Module, trace: Trace | None) -> list[_Layer]:
+    """In the order of their first use, at the end those that have parameters and were never called; all in the order in which
+    they were made where there is no trace."""
     # Parameters shared by several modules belong to the first of them.
     owned: dict[str, list[tuple[str, nn.Parameter]]] = defaultdict(list)
     owner: dict[int, str] = {}
     for name, module in net.named_modules():
         for key, parameter in module.named_parameters(recurse=False):
-            if owner.setdefault(id(parameter), name) == name:
+            if owner.setdefault(id(parameter), name) == name and not is_lazy(parameter):
                 owned[name].append((key, parameter))
+    if trace is None:
+        return [_layer(net, None, name, owned[name], None, (), called=False) for name in owned]
     first = {name: trace.layers[name] for name in trace.leaves()}
     computing: dict[str, list[Call]] = defaultdict(list)
     for call in trace.calls:
@@ -108,59 +117,63 @@ def _layers(subject: Subject) -> list[_Layer]:
         first.setdefault(name, calls[0].index)
     begins = {call.module: call.index for call in reversed(trace.calls)} | first
     names = sorted({**first, **owned}, key=lambda name: begins.get(name, len(trace.calls)))
-    sizes = _sizes(subject, [call for calls in computing.values() for call in calls])
-    return [_layer(trace, name, owned[name], first.get(name), computing[name], sizes, called=name in begins) for name in names]
-
-
-def _sizes(subject: Subject, calls: Sequence[Call]) -> dict[int, int]:
-    """How many numbers each call gives for one image: more than its shape says where windows or steps are put into the batch."""
-    one = torch.zeros((1, *subject.shape), dtype=torch.uint8)
-    passes = subject.passes(one, [call.index for call in calls])
-    return {index: output.numel() for _, outputs in passes for index, output in outputs.items()}
+    used = {owner.get(id(weight)) for calls in computing.values() for call in calls for weight in call.settings.get("weights", ())}
+    return [
+        _layer(net, trace, name, owned[name], first.get(name), computing[name], called=name in begins, used=name in used)
+        for name in names
+    ]
 
 
 def _layer(
-    trace: Trace,
+    net: nn.Module,
+    trace: Trace | None,
     name: str,
     owned: Sequence[tuple[str, nn.Parameter]],
     first: int | None,
     computing: Sequence[Call],
-    sizes: Mapping[int, int],
     *,
     called: bool,
+    used: bool = False,
 ) -> _Layer:
-    kind = type(trace.net.get_submodule(name)).__name__
+    """`used` says that a function of another module was given its weights, and counts them."""
+    kind = type(net.get_submodule(name)).__name__
     weights = [parameter for key, parameter in owned if "bias" not in key]
-    known = {call.kind for call in computing} or {call.kind for call in trace.calls if call.module == name and call.kind == "scale"}
+    calls = trace.calls if trace is not None else ()
+    known = {call.kind for call in computing} or {call.kind for call in calls if call.module == name and call.kind == "scale"}
     # Matrices that go into nothing this program understands; or parameters that another module's code may or may not read.
-    unknown = not computing and (not called or any(weight.ndim > 1 for weight in weights))
+    unread = not computing and not used and (not called or any(weight.ndim > 1 for weight in weights))
+    unknown = unread or any(call.size is None for call in computing)
     return _Layer(
         name=name,
         kind=kind,
         group=_GROUPS[known.pop()] if len(known) == 1 else kind,
-        output="" if first is None else "×".join(map(str, trace.input if first == INPUT else trace.calls[first].shape)),
+        output=""
+        if first is None or trace is None
+        else "×".join(map(str, trace.input if first == INPUT else trace.calls[first].shape)),
         weights=sum(weight.numel() for weight in weights),
         biases=sum(parameter.numel() for key, parameter in owned if "bias" in key),
-        neurons=None if unknown else sum(_neurons(call, sizes[call.index]) for call in computing),
-        field=None if first is None else _field(trace, first),
-        multiply_adds=None if unknown else sum(_multiply_adds(call, sizes[call.index]) for call in computing),
+        neurons=None if unknown else sum(_neurons(call) for call in computing),
+        field=None if first is None or trace is None else _field(trace, first),
+        multiply_adds=None if unknown else sum(_multiply_adds(call) for call in computing),
         uses=len(computing),
-        called=called,
+        called=called or used,
     )
 
 
-def _neurons(call: Call, size: int) -> int:
-    """Each of the `size` outputs; of a cell each unit, however many steps it makes."""
-    return call.shape[0] * int(call.settings["layers"]) if call.kind == "cell" else size
+def _neurons(call: Call) -> int:
+    """Each of its outputs; of a cell each unit, however many steps it makes."""
+    return call.shape[0] * int(call.settings["layers"]) if call.kind == "cell" else call.size or 0
 
 
-def _multiply_adds(call: Call, size: int) -> int:
-    """Each of the `size` outputs takes the weights of one filter or unit; each step of a cell takes all of its weights."""
+def _multiply_adds(call: Call) -> int:
+    """Each of the outputs takes the weights of one filter or unit; each step of a cell takes all of its weights."""
+    if call.kind == "attention":
+        return int(call.settings["multiply_adds"]) * call.layout.pieces
     if call.kind == "cell":
         weights: Sequence[Tensor] = call.settings["weights"]
-        return call.shape[1] * sum(each.numel() for each in weights)
+        return call.shape[1] * call.layout.pieces * sum(each.numel() for each in weights)
     weight: Tensor = call.settings["weight"]
-    return size * (weight.numel() // len(weight))
+    return (call.size or 0) * (weight.numel() // len(weight))
 
 
 def _field(trace: Trace, index: int) -> str | None:
@@ -180,8 +193,16 @@ def _takes_in_everything(call: Call) -> bool:
     return call.kind == "dense" and len(call.shape) == 1
 
 
-def _notes(layers: Sequence[_Layer], shape: str) -> list[str]:
-    notes = [f"for one image of {shape}; multiply-adds are of convolutions, dense layers and cells, without biases"]
+def _sum(counts: Iterable[int | None]) -> int | None:
+    """Of what is known; None where nothing is."""
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
+
+
+def _notes(layers: Sequence[_Layer], shape: str, trouble: str | None) -> list[str]:
+    if trouble is not None:
+        return [f"parameters alone, module by module, since {trouble}"]
+    notes = [f"for one image of {shape}; multiply-adds are of convolutions, dense layers, cells and attention, without biases"]
     again = [f"{layer.shown} ({layer.uses})" for layer in layers if layer.uses > 1]
     if again:
         notes.append(f"used several times, parameters counted once, shape and field of the first use: {listed(again)}")

@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from convtui.engine.errors import NotApplicable
-from convtui.engine.lens.trace import INPUT, Trace
+from convtui.engine.lens.trace import Trace
+from convtui.engine.lens.tracer import INPUT
 from tests.engine.lens.nets import STYLES, Styles
 from tests.engine.lens.subjects import small_net
 
