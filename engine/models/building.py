@@ -6,6 +6,7 @@ import math
 from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import assert_never
 
 import torch
@@ -15,6 +16,7 @@ from convtui.engine.errors import SpecError
 from convtui.engine.models.activations import activation
 from convtui.engine.models.initialisation import initialise
 from convtui.engine.models.recurrent import Last, Recurrent, Rows, cell
+from convtui.engine.models.residual import Residual, Skip
 from convtui.engine.models.summary import Summary, summarise
 from convtui.engine.spec import ConvBlock, ModelSpec, RunSpec
 from convtui.engine.spec.choices import Cell, PoolKind
@@ -26,9 +28,10 @@ Pair = tuple[int, int]
 def build(spec: ModelSpec, *, channels: int, size: int, classes: int, seed: int | None = 0) -> nn.Sequential:
     """The net for images [N, channels, size, size]; gives logits [N, classes], or what its output's activation makes of them.
 
-    Layers are named by kind and order: `conv1 bn1 act1 pool1 ... flatten dense1 act3 dropout1 output`, of a recurrent net
-    `rows cell1 cell2 ... last output`. Weights depend on `seed` alone; torch's global generator is left as it was. Without a
-    seed it is not touched: for the meta device, where there are no weights to draw, and other threads may be drawing from it.
+    Layers are named by kind and order: `conv1 bn1 act1 pool1 ... flatten dense1 act3 dropout1 output`, `skip1` before an
+    activation, of a recurrent net `rows cell1 cell2 ... last output`. Weights depend on `seed` alone; torch's global generator is
+    left as it was. Without a seed it is not touched: for the meta device, where there are no weights to draw, and other threads may
+    be drawing from it.
     Raises SpecError where the image is too small for a block.
     """
     layers = _Layers(spec)
@@ -49,9 +52,25 @@ def build(spec: ModelSpec, *, channels: int, size: int, classes: int, seed: int 
         layers.add_once("output", nn.Linear(width, classes))
         if spec.output_activation != "none":
             layers.activate()
-        net = (nn.Sequential if spec.cell == "none" else Recurrent)(layers.named)
+        net = _chain(spec)(layers.named)
         initialise(net, spec)
     return net
+
+
+def _chain(spec: ModelSpec) -> type[nn.Sequential]:
+    if spec.cell != "none":
+        return Recurrent
+    return Residual if any(block.skip for block in spec.conv_blocks) else nn.Sequential
+
+
+@dataclass(frozen=True, slots=True)
+class _Maps:
+    """What a layer gives for an image."""
+
+    name: str
+    """The layer's; empty for the image itself."""
+    channels: int
+    sides: Pair
 
 
 class _Layers:
@@ -61,6 +80,11 @@ class _Layers:
         self.named: OrderedDict[str, nn.Module] = OrderedDict()
         self._spec = spec
         self._count: Counter[str] = Counter()
+
+    @property
+    def last(self) -> str:
+        """The name of the one that was added last."""
+        return next(reversed(self.named), "")
 
     def add_once(self, name: str, layer: nn.Module) -> None:
         self.named[name] = layer
@@ -75,23 +99,46 @@ class _Layers:
 
 def _add_convolutions(layers: _Layers, spec: ModelSpec, channels: int, size: int) -> int:
     """How many values an image has after them."""
-    maps = (size, size)
+    maps = _Maps("", channels, (size, size))
+    inputs: list[_Maps] = []
     for index, block in enumerate(spec.conv_blocks):
         where = f"model.conv_blocks.{index} = {block}"
-        layers.add("conv", _convolution(block, channels, where))
-        maps = _sides(maps, block.kernel_sides, block.stride, block.paddings, block.dilation, where, "kernel")
-        channels = block.filters
+        inputs.append(maps)
+        layers.add("conv", _convolution(block, maps.channels, where))
+        sides = _sides(maps.sides, block.kernel_sides, block.stride, block.paddings, block.dilation, where, "kernel")
         if block.batch_norm:
-            layers.add("bn", nn.BatchNorm2d(channels))
+            layers.add("bn", nn.BatchNorm2d(block.filters))
+        if block.skip:
+            if block.skip > len(inputs):
+                raise SpecError(
+                    f"{where}: its skip of {block.skip} begins before the first block: write at most skip {len(inputs)}"
+                )
+            layers.add("skip", _skip(spec.conv_blocks[: index + 1], inputs[-block.skip], sides, where))
         layers.activate()
         if block.pool or block.global_pool:
-            pool = maps if block.global_pool else (block.pool, block.pool)
-            stride = block.pool_stride or block.pool or 1
-            layers.add("pool", _pool(block.pool_kind, pool, stride))
-            maps = _sides(maps, pool, stride, (0, 0), 1, where, "pool")
+            pool = sides if block.global_pool else (block.pool, block.pool)
+            layers.add("pool", _pool(block.pool_kind, pool, block.pool_step))
+            sides = _sides(sides, pool, block.pool_step, (0, 0), 1, where, "pool")
         if block.dropout:
             layers.add("dropout", nn.Dropout(block.dropout))
-    return channels * math.prod(maps)
+        maps = _Maps(layers.last, block.filters, sides)
+    return maps.channels * math.prod(maps.sides)
+
+
+def _skip(blocks: Sequence[ConvBlock], maps: _Maps, sides: Pair, where: str) -> Skip:
+    """The skip of the last of the `blocks` from `maps` to its own, of these `sides`."""
+    block, spanned = blocks[-1], blocks[-blocks[-1].skip :]
+    stride = math.prod(each.stride for each in spanned) * math.prod(each.pool_step for each in spanned[:-1])
+    fitting = tuple((side - 1) // stride + 1 for side in maps.sides)
+    if sides != fitting:
+        raise SpecError(
+            f"{where}: its skip of {block.skip} has {_area(fitting)} maps to add to {_area(sides)} ones: in the blocks that it "
+            "spans let nothing but strides and pools make maps smaller, by pad same, or by half the kernel beside a stride"
+        )
+    if stride == 1 and maps.channels == block.filters:
+        return Skip(maps.name)
+    conv = nn.Conv2d(maps.channels, block.filters, 1, stride, bias=block.bias)
+    return Skip(maps.name, conv, nn.BatchNorm2d(block.filters) if block.batch_norm else None)
 
 
 def _convolution(block: ConvBlock, channels: int, where: str) -> nn.Conv2d:
@@ -158,11 +205,15 @@ def _sides(maps: Pair, kernel: Pair, stride: int, padding: Pair, dilation: int, 
         most = [(side - 1) // dilation + 1 for side in there]
         holes = f" and dilation of {dilation}" if dilation != 1 else ""
         raise SpecError(
-            f"{where}: its {what} of {_written(kernel)}{holes} does not fit the {maps[0]}x{maps[1]} maps that reach it; "
+            f"{where}: its {what} of {_written(kernel)}{holes} does not fit the {_area(maps)} maps that reach it; "
             f"make the {what} at most {_written(most)}, add padding, pool less before it, or raise data.size"
         )
     return rest[0] // stride + 1, rest[1] // stride + 1
 
 
 def _written(sides: Sequence[int]) -> str:
-    return str(sides[0]) if sides[0] == sides[1] else f"{sides[0]}x{sides[1]}"
+    return str(sides[0]) if sides[0] == sides[1] else _area(sides)
+
+
+def _area(sides: Sequence[int]) -> str:
+    return f"{sides[0]}x{sides[1]}"

@@ -12,7 +12,8 @@ from convtui.engine.spec.choices import PoolKind
 from convtui.engine.spec.spelling import nearest
 
 CONV_NOTATION = (
-    "FILTERS KxK [stride S] [pad P|same] [dilation D] [groups G] [no-bias] [bn] [pool|avg-pool P[/S]|global] [dropout SHARE]"
+    "FILTERS KxK [stride S] [pad P|same] [dilation D] [groups G] [no-bias] [bn] [skip N] [pool|avg-pool P[/S]|global] "
+    "[dropout SHARE]"
 )
 DENSE_NOTATION = "UNITS [no-bias] [bn] [dropout SHARE]"
 _CONV_FIRST = re.compile(r"\s*(?P<filters>\d+)\s+(?P<kernel>\d+)(?:[x×](?P<kernel_width>\d+))?(?=\s|$)")
@@ -20,7 +21,7 @@ _DENSE_FIRST = re.compile(r"\s*(?P<units>\d+)(?=\s|$)")
 _COMMON = r"(?P<bias>no-bias)|(?P<batch_norm>bn)|dropout\s+(?P<dropout>[\d.]+(?:e-?\d+)?)"
 _CONV_WORDS = re.compile(
     rf"""\s+(?:stride\s+(?P<stride>\d+) | pad\s+(?:(?P<same>same)|(?P<padding>\d+)) | dilation\s+(?P<dilation>\d+)
-        | groups\s+(?P<groups>\d+) | {_COMMON}
+        | groups\s+(?P<groups>\d+) | skip\s+(?P<skip>\d+) | {_COMMON}
         | (?P<pool_kind>avg-)?pool\s+(?:(?P<global_pool>global)|(?P<pool>\d+)(?:/(?P<pool_stride>\d+))?))(?=\s|$)""",
     re.VERBOSE,
 )
@@ -30,7 +31,7 @@ _MEANING: dict[str, Any] = {"bias": False, "batch_norm": True, "same": True, "gl
 
 
 class ConvBlock(Part):
-    """Convolution, batch norm if wanted, activation, pool and dropout if wanted. Written `32 5x5 stride 1 pad 2 bn pool 3/2`."""
+    """Convolution, batch norm and skip if wanted, activation, pool and dropout if wanted. Written `32 5x5 pad 2 bn pool 3/2`."""
 
     filters: int = hyper(32, "number of filters, and so of feature maps", ge=1, le=4096)
     kernel: int = hyper(5, "rows of the kernel, and its columns where they are not said", "pixels", ge=1, le=512)
@@ -42,6 +43,9 @@ class ConvBlock(Part):
     groups: int = hyper(1, "parts that maps and filters fall into, each seeing nothing of the others", ge=1, le=4096)
     bias: bool = hyper(True, "a number for each filter, added to what it gives")
     batch_norm: bool = hyper(False, "batch normalisation between convolution and activation")
+    skip: int = hyper(
+        0, "blocks, this one the last, whose input is added before this one's activation; 0 is none", "blocks", ge=0, le=32
+    )
     pool: int = hyper(0, "side of the pool after the activation; 0 is none", "pixels", ge=0, le=16)
     pool_stride: int = hyper(0, "step of the pool; 0 is its side", "pixels", ge=0, le=16)
     pool_kind: PoolKind = hyper("max", "what is kept of each window of a pool")
@@ -60,6 +64,11 @@ class ConvBlock(Part):
         return (rows // 2, columns // 2) if self.same else (self.padding, self.padding)
 
     @property
+    def pool_step(self) -> int:
+        """Of the pool, 1 where there is none, or one over whole maps."""
+        return self.pool_stride or self.pool or 1
+
+    @property
     def _reach(self) -> tuple[int, int]:
         """From the first to the last row and column of the kernel, with its holes."""
         rows, columns = self.kernel_sides
@@ -73,6 +82,7 @@ class ConvBlock(Part):
         words += [f"dilation {self.dilation}"] if self.dilation != 1 else []
         words += [f"groups {self.groups}"] if self.groups != 1 else []
         words += _common_words(self)
+        words += [f"skip {self.skip}"] if self.skip else []
         if self.pool or self.global_pool:
             step = f"/{self.pool_stride}" if self.pool_stride else ""
             words.append(f"{'avg-' * (self.pool_kind == 'average')}pool {'global' if self.global_pool else f'{self.pool}{step}'}")

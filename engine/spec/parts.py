@@ -66,7 +66,7 @@ Measures = Annotated[tuple[Measure, ...], BeforeValidator(_names)]
 class ModelSpec(Part):
     """The net: convolutional blocks or recurrent cells, then dense blocks, then a dense output of one unit a class."""
 
-    conv_blocks: ConvBlocks = hyper((), f"{CONV_NOTATION}, ..., as in 32 5x5 pad 2 pool 2", max_length=32)
+    conv_blocks: ConvBlocks = hyper((), f"{CONV_NOTATION}, ..., as in 32 5x5 pad 2 pool 2", max_length=128)
     cell: CellOrNone = hyper(
         "none", "recurrent cell (tanh inside) that reads the image row by row, in place of convolutions; its last state goes on"
     )

@@ -65,6 +65,11 @@ from convtui.engine.spec.choices import Activation
             "model.conv_blocks.0: pad same puts as many zeros on either side, and a kernel of even sides has no middle: write 5x3",
         ),
         ({"model.conv_blocks": "8 5x5 pad 2 pad same"}, "model.conv_blocks.0: pad 2 and pad same are two paddings"),
+        ({"model.conv_blocks": "8 5x5 skip"}, "is not a block from 'skip' on: write FILTERS"),
+        (
+            {"model.conv_blocks": "8 5x5 skip 33"},
+            "model.conv_blocks.0.skip = 33 is out of bounds: it must be <= 32; the nearest allowed value is 32",
+        ),
         ({"model.conv_blocks": "8 5x5 pool 2 pool global"}, "model.conv_blocks.0: pool 2 and pool global are two pools"),
         (
             {"model.conv_blocks.0.pool_kind": "average"},
@@ -132,6 +137,7 @@ blocks = st.builds(
     dilation=st.integers(1, 64),
     groups=st.integers(1, 4096),
     bias=st.booleans(),
+    skip=st.integers(0, 32),
     pool=st.integers(0, 16),
     pool_stride=st.integers(0, 16),
     dropout=st.floats(0, 0.99),

@@ -140,6 +140,7 @@ BLOCKS = {
     "4 4x4 pad same dilation 2 pool 2, 5 3x3": True,
     "4 3x3 pool 2, 6 3x3 groups 2": False,
     "4 3x3 pad same pool 2, 6 3x3 pool global": True,
+    "4 3x3 pad same pool 2, 4 3x3 stride 2 pad 1 bn, 6 3x3 pad same bn skip 2, 6 3x3 pad same skip 1": False,
     "4 3x3 avg-pool 2, 5 3x3 avg-pool global": False,
 }
 """Of a spec; and whether windows serve its last layer."""

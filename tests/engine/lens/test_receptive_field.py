@@ -116,6 +116,7 @@ def test_rectangles_holes_pools_and_paddings_in_words(layers: list[nn.Module]) -
     [
         "4 3x5 pad 1 avg-pool 2, 4 3x3 groups 2",
         "4 3x3 dilation 2 groups 1 avg-pool 3/2, 4 1x3 pad same",
+        "4 3x3 pad same pool 2, 4 3x3 stride 2 pad 1, 6 1x3 pad same skip 2",
         "4 4x2 pad same dilation 2, 4 3x3 pad same dilation 2 no-bias",
     ],
 )

@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 from torch import nn
+from torchvision.models.resnet import BasicBlock
 
 from convtui.engine.errors import SpecError
 from convtui.engine.models import build, check, seed_filters, summarise
@@ -70,6 +71,54 @@ def test_a_block_is_what_torchs_modules_are_by_its_words(words: str) -> None:
     assert_close(ours(images), theirs(images), 500)
 
 
+def resnet(blocks: int) -> str:
+    """He et al.'s net for CIFAR-10 (2015, section 4.2), of 6 `blocks` + 2 layers; global average pooling at the end."""
+    words = ["16 3x3 pad same no-bias bn"]
+    for filters in (16, 32, 64):
+        for number in range(blocks):
+            how = "stride 2 pad 1" if filters > 16 and number == 0 else "pad same"
+            words += [f"{filters} 3x3 {how} no-bias bn", f"{filters} 3x3 pad same no-bias bn skip 2"]
+    return ", ".join(words) + " avg-pool global"
+
+
+@pytest.mark.parametrize(("blocks", "parameters"), [(3, 272_474), (18, 1_730_714)])
+def test_resnets_for_cifar_with_projections_have_their_parameters(blocks: int, parameters: int) -> None:
+    """ResNet-20 and ResNet-110. Their 0.27 and 1.7 million are without the 2,752 of two projections and their batch norm."""
+    summary = check(make({"model": {"conv_blocks": resnet(blocks)}}))
+    assert summary.parameters == parameters
+    assert [layer.name for layer in summary.layers if layer.name.endswith(".conv")] == [
+        f"skip{blocks + 1}.conv", f"skip{2 * blocks + 1}.conv"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("filters", [4, 6])
+def test_a_skip_of_two_blocks_is_torchvisions_basic_block(stride: int, filters: int) -> None:
+    words = f"4 3x3 pad same no-bias bn, {filters} 3x3 stride {stride} pad 1 no-bias bn, {filters} 3x3 pad 1 no-bias bn skip 2"
+    ours = build(model(conv_blocks=words), channels=3, size=11, classes=2)
+    shortcut = nn.Sequential(nn.Conv2d(4, filters, 1, stride, bias=False), nn.BatchNorm2d(filters))
+    theirs = nn.Sequential(
+        nn.Conv2d(3, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4), nn.ReLU(),
+        BasicBlock(4, filters, stride, None if stride == 1 and filters == 4 else shortcut), nn.Flatten(), nn.LazyLinear(2),
+    )  # fmt: skip
+    images = torch.randn(4, 3, 11, 11, generator=torch.Generator().manual_seed(0))
+    theirs(images)
+    theirs.load_state_dict(dict(zip(theirs.state_dict(), ours.state_dict().values(), strict=True)))
+    for each in (ours, theirs):
+        each.zero_grad()
+        each(images).square().sum().backward()
+    assert_close(ours(images), theirs(images), 1000)
+    for parameter, twin in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert_close(parameter.grad, twin.grad, 3000)
+
+
+def test_a_skip_may_begin_at_the_image_and_spans_may_overlap() -> None:
+    net = build(model(conv_blocks="3 3x3 pad same skip 1, 3 3x3 pad same skip 2", activation="tanh"), channels=3, size=6, classes=2)
+    images = torch.randn(2, 3, 6, 6, generator=torch.Generator().manual_seed(0))
+    first = torch.tanh(net.conv1(images) + images)  # type: ignore[operator]
+    assert_close(net[:-2](images), torch.tanh(net.conv2(first) + images), 200)  # type: ignore[operator]
+
+
 def test_looking_at_a_net_changes_nothing_in_it() -> None:
     net = build(model(conv_blocks=["4 3x3 bn"], dense_blocks=["8 dropout 0.5"]), channels=1, size=8, classes=2)
     net.train()
@@ -100,6 +149,9 @@ def test_a_block_too_large_for_what_reaches_it_is_named(name: str) -> None:
             "its kernel of 3 and dilation of 4 does not fit the 8x8 maps that reach it; make the kernel at most 2",
         ),
         ("4 1x5, 4 3x3 dilation 3 pad 1", "does not fit the 8x4 maps that reach it; make the kernel at most 4x2"),
+        ("4 3x3 pad same, 4 3x3 skip 2", r"its skip of 2 has 8x8 maps to add to 6x6 ones: .*by pad same, or by half the kernel"),
+        ("4 3x3 pad 1 stride 2, 4 3x3 pad 2 skip 2", "its skip of 2 has 4x4 maps to add to 6x6 ones"),
+        ("4 3x3 pad same, 4 3x3 pad same skip 3", "its skip of 3 begins before the first block: write at most skip 2"),
         ("4 3x7 avg-pool 3", "its pool of 3 does not fit the 6x2 maps that reach it; make the pool at most 6x2"),
     ],
 )

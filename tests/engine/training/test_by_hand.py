@@ -175,6 +175,7 @@ def test_what_is_trained_is_the_nets_own_memory() -> None:
         {"model.conv_blocks": "4 3x3 no-bias"},
         {"model.conv_blocks": "4 3x3 avg-pool 2"},
         {"model.conv_blocks": "4 3x3 dropout 0.5"},
+        {"model.conv_blocks": "4 3x3 pad same, 4 3x3 pad same skip 1"},
         {"model.dense_blocks": "8 no-bias"},
         {"model.activation": "gelu"},
         {"model.activation": "silu", "model.slope": 2.0},

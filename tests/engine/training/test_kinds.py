@@ -34,6 +34,13 @@ KINDS: dict[str, RunSpec] = {
     "augmented": changed(CONV, DISTORTED),
     "by class": changed(CONV, {"data.order": "by_class"}),
     "class means": changed(CONV, {"model.first_filters": "class_means"}),
+    "everything in a block": changed(
+        CONV,
+        {
+            "model.conv_blocks": "4 3x5 pad same no-bias bn skip 1 dropout 0.2, 6 3x3 pad 2 dilation 2 groups 2 skip 2 avg-pool 2",
+            "model.activation": "gelu",
+        },
+    ),
     "sloped": changed(CONV, {"model.activation": "tanh", "model.slope": "0.7, 0.05"}),
 } | {
     cell: changed(CONV, {"model.conv_blocks": "none", "model.cell": cell, "model.hidden": 8, "model.layers": 2} | DISTORTED)

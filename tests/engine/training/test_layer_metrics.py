@@ -78,16 +78,18 @@ def test_the_magnitude_of_convolutional_deltas_is_what_numpy_finds_by_hand(count
     assert float(buffer.means["conv_deltas/conv1"][0]) == pytest.approx(expected, rel=rounding(OPERATIONS))
 
 
-def test_deltas_are_measured_behind_batch_normalisation_where_there_is_one() -> None:
-    spec = changed(TINY, {"model.conv_blocks": "2 3x3 bn"})
-    step = step_for(spec)
+@pytest.mark.parametrize("words", ["bn", "bn pad 1 skip 1"])
+def test_deltas_are_of_what_goes_into_the_activation_behind_batch_norm_and_skip(words: str) -> None:
+    step = step_for(changed(TINY, {"model.conv_blocks": f"2 3x3 {words}"}))
     pixels, labels = images(4), torch.arange(4) % 3
     buffer = MetricBuffer()
     step(pixels, labels, 0.0, buffer)
     net = step.net
     assert isinstance(net, nn.Sequential)
-    inside = net[1](net[0](pixels)).detach().requires_grad_()
-    outputs = net[2:](inside)
+    inside = net[1](net[0](pixels)).detach()
+    skips = "skip" in words
+    inside = (net[2](inside, pixels).detach() if skips else inside).requires_grad_()
+    outputs = net[3 if skips else 2 :](inside)
     ((outputs - torch.eye(3)[labels]) ** 2).sum().div(2).backward()
     assert inside.grad is not None
     expected = inside.grad.abs().sum().item() / 4

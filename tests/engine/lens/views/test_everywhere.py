@@ -135,7 +135,12 @@ def test_batch_norm_leaky_relu_overlapping_pools_and_float64(look: View) -> None
 
 
 @pytest.mark.parametrize(
-    "blocks", ["4 3x5 no-bias pool 2, 6 3x3 pad same groups 2 dilation 2 dropout 0.5", "4 4x3 avg-pool 2, 5 3x3 pool global"]
+    "blocks",
+    [
+        "4 3x5 no-bias pool 2, 6 3x3 pad same groups 2 dilation 2 dropout 0.5",
+        "4 4x3 avg-pool 2, 5 3x3 pool global",
+        "4 3x3 pad same, 5 3x3 pad same bn skip 1, 5 3x3 pad same, 5 3x3 pad same pool 2 skip 2",
+    ],
 )
 @pytest.mark.parametrize("look", views().values(), ids=list(views()))
 def test_every_view_on_what_else_a_block_may_say(look: View, blocks: str) -> None:
