@@ -11,7 +11,7 @@ from convtui.engine.spec.base import Part, hyper, quoted, several
 from convtui.engine.spec.choices import PoolKind
 from convtui.engine.spec.spelling import nearest
 
-CONV_NOTATION = (
+_CONV_NOTATION = (
     "FILTERS KxK [stride S] [pad P|same] [dilation D] [groups G] [no-bias] [bn] [skip N] [pool|avg-pool P[/S]|global] "
     "[dropout SHARE]"
 )
@@ -139,7 +139,7 @@ def _dropout_words(block: ConvBlock | DenseBlock) -> list[str]:
 
 
 def _conv_from_notation(value: Any) -> Any:
-    return _read(value, _CONV_FIRST, _CONV_WORDS, CONV_NOTATION, "32 5x5 pad 2 pool 2") if isinstance(value, str) else value
+    return _read(value, _CONV_FIRST, _CONV_WORDS, _CONV_NOTATION, "32 5x5 pad 2 pool 2") if isinstance(value, str) else value
 
 
 def _dense_from_notation(value: Any) -> Any:

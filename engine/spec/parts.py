@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from convtui.engine.metrics import MEASURES, Measure
 from convtui.engine.spec.base import WANTED, Part, hyper, quoted, several
-from convtui.engine.spec.blocks import CONV_NOTATION, DENSE_NOTATION, ConvBlocks, DenseBlocks
+from convtui.engine.spec.blocks import DENSE_NOTATION, ConvBlocks, DenseBlocks
 from convtui.engine.spec.choices import (
     Activation,
     CellOrNone,
@@ -66,7 +66,11 @@ Measures = Annotated[tuple[Measure, ...], BeforeValidator(_names)]
 class ModelSpec(Part):
     """The net: convolutional blocks or recurrent cells, then dense blocks, then a dense output of one unit a class."""
 
-    conv_blocks: ConvBlocks = hyper((), f"{CONV_NOTATION}, ..., as in 32 5x5 pad 2 pool 2", max_length=128)
+    conv_blocks: ConvBlocks = hyper(
+        (),
+        "32 5x5 pad 2 pool 2, ...; also stride, pad same, dilation, groups, no-bias, bn, skip, avg-pool, pool global, dropout",
+        max_length=128,
+    )
     cell: CellOrNone = hyper(
         "none", "recurrent cell (tanh inside) that reads the image row by row, in place of convolutions; its last state goes on"
     )
