@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,12 +74,10 @@ def summarise(net: nn.Module, input: Sequence[int]) -> Summary:
 
         return hook
 
-    handles = [layer.register_forward_hook(note(name, layer)) for name, layer in net.named_modules() if not list(layer.children())]
     first = next(net.parameters(), torch.zeros(0))
-    try:
-        with eval_mode(net), torch.inference_mode():
-            net(torch.zeros(1, *input, device=first.device, dtype=first.dtype))
-    finally:
-        for handle in handles:
-            handle.remove()
+    with ExitStack() as hooks, eval_mode(net), torch.inference_mode():
+        for name, layer in net.named_modules():
+            if not list(layer.children()):
+                hooks.enter_context(layer.register_forward_hook(note(name, layer)))
+        net(torch.zeros(1, *input, device=first.device, dtype=first.dtype))
     return Summary(tuple(input), tuple(layers))

@@ -22,7 +22,7 @@ Told of every evaluation, over the images of the test split:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, assert_never
 
 import torch
@@ -87,12 +87,10 @@ class LayerMetrics:
 
             return hook
 
-        handles = [layer.register_forward_hook(watch(name)) for name, layer in self.conv_deltas.items()]
-        try:
+        with ExitStack() as hooks:
+            for name, layer in self.conv_deltas.items():
+                hooks.enter_context(layer.register_forward_hook(watch(name)))
             yield
-        finally:
-            for handle in handles:
-                handle.remove()
 
 
 class EvaluationMetrics:
@@ -109,18 +107,14 @@ class EvaluationMetrics:
     @contextmanager
     def watching(self, net: nn.Module) -> Iterator[None]:
         """Within the block the net's activations are looked at."""
-        handles = []
-        for name, layer in net.named_modules():
-            does = nonlinearity(layer)
-            if "saturated" in self._chosen and does is not None and does.rule.ends is not None:
-                handles.append(layer.register_forward_hook(self._note_saturated(name, *does.rule.ends)))
-            if "dead" in self._chosen and does is not None and does.is_flat_below_zero:
-                handles.append(layer.register_forward_hook(self._note_alive(name)))
-        try:
+        with ExitStack() as hooks:
+            for name, layer in net.named_modules():
+                does = nonlinearity(layer)
+                if "saturated" in self._chosen and does is not None and does.rule.ends is not None:
+                    hooks.enter_context(layer.register_forward_hook(self._note_saturated(name, *does.rule.ends)))
+                if "dead" in self._chosen and does is not None and does.is_flat_below_zero:
+                    hooks.enter_context(layer.register_forward_hook(self._note_alive(name)))
             yield
-        finally:
-            for handle in handles:
-                handle.remove()
 
     def count(self, predicted: Tensor, labels: Tensor) -> None:
         """Count predicted classes by true class, both int64 [N]."""

@@ -13,7 +13,7 @@ from rich.style import Style
 from convtui.engine.figures.axis import COLOURS, GREATEST_VALUE, LEAST_VALUE, span, ticks, value_range
 from convtui.engine.figures.figure import Curves
 from convtui.tui.render.chart import MARKERS
-from convtui.tui.render.rows import BOLD, DIM, Row, Words, shortened, wrapped
+from convtui.tui.render.rows import DIM, Row, Words, headed, shortened, wrapped
 from convtui.tui.render.text import clean
 
 STYLES = [Style(color=f"rgb({red},{green},{blue})") for red, green, blue in COLOURS]
@@ -33,7 +33,7 @@ def curves_rows(curves: Curves, width: int, *, rows: int | None = None) -> list[
 
     Values that are not finite are gaps; what is beyond 1e300 is drawn there.
     """
-    head = wrapped(curves.title, width, BOLD) + [row for note in curves.notes for row in wrapped(note, width, DIM)]
+    head = headed(curves.title, curves.notes, width)
     x = _bounded(curves.x)
     series = [_bounded(values) for values in curves.series.values()]
     told = [np.isfinite(x) & np.isfinite(values) for values in series]

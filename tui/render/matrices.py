@@ -12,7 +12,8 @@ from rich.style import Style
 
 from convtui.engine.figures.colour import ramp
 from convtui.engine.figures.figure import Table
-from convtui.tui.render.rows import BOLD, DIM, GLYPHS, PLAIN, Colours, Row, Words, luma, shortened, wrapped
+from convtui.tui.render.rows import BOLD, DIM, GLYPHS, PLAIN, Colours, Row, Words, headed, luma, shortened, wrapped
+from convtui.tui.render.tables import rows_with_room
 from convtui.tui.render.text import clean, percent
 
 NAME = 8
@@ -61,24 +62,21 @@ def plan(table: Table, width: int) -> Grid:
         cell = max(1, min(2, cell))
     name = max(least, min(name, width - rest - 1 - cell * count))
     shown = max(0, min(count, (width - rest - name - 1) // cell))
-    above = len(wrapped(table.title, width, BOLD)) + sum(len(wrapped(note, width, DIM)) for note in table.notes) + 1
+    above = len(headed(table.title, table.notes, width)) + 1
     return Grid(above, name, cell, numbers, shown, rest)
 
 
 def matrix_rows(table: Table, width: int, *, rows: int | None = None, colours: Colours = "full", more: str = "") -> list[Row]:
     """The matrix in rows of at most `width` columns; what there is no room for is told, in rows followed by `more`."""
     grid = plan(table, width)
-    head = wrapped(table.title, width, BOLD) + [row for note in table.notes for row in wrapped(note, width, DIM)]
+    head = headed(table.title, table.notes, width)
     foot = _legend(width, colours) if colours != "none" or not grid.numbers else []
     left_out = list(table.matrix)[grid.shown :]
     if left_out:
         foot += wrapped(f"hidden, too wide: {', '.join(map(clean, left_out))}", width, DIM)
-    total = shown = len(table.rows)
-    if rows is not None and len(head) + 1 + total + len(foot) > rows:
-        shown = min(total, max(1, rows - len(head) - len(foot) - 2))
-        foot += wrapped(f"{shown:,} of {total:,} rows shown{more}", width, DIM) if shown < total else []
+    shown, cut = rows_with_room(len(table.rows), len(head) + 1 + len(foot), width, rows, more)
     lines = [_line(table, grid, number, colours) for number in range(shown)]
-    return [*head, *(_within(row, width) for row in (_headings(table, grid), *lines)), *foot]
+    return [*head, *(_within(row, width) for row in (_headings(table, grid), *lines)), *foot, *cut]
 
 
 def _within(row: Row, width: int) -> Row:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -126,6 +126,11 @@ def advice(console: Console, environment: Mapping[str, str] = os.environ) -> str
     if "TMUX" in environment:
         return "no colours: tmux reports only 8; set COLORTERM=truecolor, or tmux's default-terminal to tmux-256color"
     return "no colours: the terminal reports at most 16; set COLORTERM=truecolor if it has more"
+
+
+def headed(title: str, notes: Iterable[str], width: int) -> list[Row]:
+    """A title, and notes below it, in rows of at most `width` columns."""
+    return wrapped(title, width, BOLD) + [row for note in notes for row in wrapped(note, width, DIM)]
 
 
 def wrapped(text: str, width: int, style: Style = PLAIN) -> list[Row]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from convtui.engine.figures.colour import coloured, ramp
 from convtui.engine.figures.figure import Sheet
 from convtui.tui.render.layout import Layout, even, plan
-from convtui.tui.render.rows import BARE, BOLD, DIM, Colours, Row, Words, luma, packed, shortened, wrapped
+from convtui.tui.render.rows import BARE, DIM, Colours, Row, Words, headed, luma, packed, shortened, wrapped
 from convtui.tui.render.text import clean
 
 Halves = NDArray[np.int32]
@@ -128,8 +128,8 @@ def head(sheets: Sequence[Sheet], width: int, beside: bool) -> list[Row]:
     rows = []
     said: set[str] = set()
     for sheet, side in zip(sheets, _sides(sheets, beside), strict=True):
-        rows += wrapped(f"{side}: {sheet.title}" if side else sheet.title, width, BOLD)
-        rows += [row for note in sheet.notes if note not in said for row in wrapped(note, width, DIM)]
+        title = f"{side}: {sheet.title}" if side else sheet.title
+        rows += headed(title, [note for note in sheet.notes if note not in said], width)
         said.update(sheet.notes)
     return rows
 

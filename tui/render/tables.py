@@ -9,7 +9,7 @@ from itertools import starmap
 from rich.cells import cell_len
 
 from convtui.engine.figures.figure import Cell, Table
-from convtui.tui.render.rows import BOLD, DIM, Row, Words, shortened, wrapped
+from convtui.tui.render.rows import BOLD, DIM, Row, Words, headed, shortened, wrapped
 from convtui.tui.render.text import clean, compact, percent
 
 GAP = 2
@@ -21,7 +21,7 @@ def table_rows(table: Table, width: int, *, rows: int | None = None, more: str =
     Where it is wider, long texts are shortened, then whole columns are left out from the right, which is said. Where it has more
     than `rows` rows, the last ones are left out, which is said with `more`: how to see them.
     """
-    head = wrapped(table.title, width, BOLD) + [row for note in table.notes for row in wrapped(note, width, DIM)]
+    head = headed(table.title, table.notes, width)
     names = [clean(name) for name in table.columns]
     columns = [[row[number] for row in table.rows] for number in range(len(names))]
     numeric = [any(cell is not None for cell in column) and not any(isinstance(cell, str) for cell in column) for column in columns]
@@ -44,15 +44,20 @@ def table_rows(table: Table, width: int, *, rows: int | None = None, more: str =
     foot = []
     if kept < len(names):
         foot += wrapped(f"hidden, too wide: {', '.join(names[kept:])}", width, DIM)
-    total = shown = len(table.rows)
-    if rows is not None and len(head) + 1 + total + len(foot) > rows:
-        shown = min(total, max(1, rows - len(head) - len(foot) - 2))
-        foot += wrapped(f"{shown:,} of {total:,} rows shown{more}", width, DIM) if shown < total else []
+    shown, left_out = rows_with_room(len(table.rows), len(head) + 1 + len(foot), width, rows, more)
     lines = [
         (" " * GAP).join(starmap(_padded, zip(cells, widths[:kept], numeric[:kept], strict=True))).rstrip()
         for cells in (names[:kept], *([column[line] for column in texts[:kept]] for line in range(shown)))
     ]
-    return [*head, Row([Words(0, lines[0], BOLD)]), *(Row([Words(0, line)]) for line in lines[1:]), *foot]
+    return [*head, Row([Words(0, lines[0], BOLD)]), *(Row([Words(0, line)]) for line in lines[1:]), *foot, *left_out]
+
+
+def rows_with_room(total: int, around: int, width: int, most: int | None, more: str) -> tuple[int, list[Row]]:
+    """How many of `total` rows fit into `most` beside `around` others; where not all do, the rows that say so, with `more`."""
+    if most is None or around + total <= most:
+        return total, []
+    shown = min(total, max(1, most - around - 1))
+    return shown, wrapped(f"{shown:,} of {total:,} rows shown{more}", width, DIM) if shown < total else []
 
 
 def _widths(names: Sequence[str], texts: Sequence[Sequence[str]]) -> list[int]:

@@ -129,10 +129,11 @@ class Trials:
             if trial.kind == "speed":
                 return Said(trial, _timed(spec, device, counts, goes_on, trial.seconds))
             say("loading the images")
-            dataset = images_at_hand(spec, data_dir, _progress(goes_on, say))
+            tell = _now_and_then(say)
+            dataset = images_at_hand(spec, data_dir, _progress(goes_on, tell))
             if trial.kind == "overfit":
-                return Said(trial, _overfitted(spec, dataset, device, goes_on, say))
-            return Said(trial, *_ranged(spec, dataset, device, goes_on, say))
+                return Said(trial, _overfitted(spec, dataset, device, goes_on, tell))
+            return Said(trial, *_ranged(spec, dataset, device, goes_on, tell))
         except ConvtuiError as error:
             return Said(trial, str(error))
         except _Ended:
@@ -161,17 +162,26 @@ class _Ended(Exception):
     """The images that are read will not be used."""
 
 
-def _progress(goes_on: GoesOn, say: Say) -> Callable[[str, int, int], None]:
-    """Says now and then how far the reading of images is."""
+def _now_and_then(say: Say) -> Say:
+    """Says no more than a person can read."""
     said = time.monotonic()
 
-    def progress(what: str, done: int, total: int) -> None:
+    def say_seldom(words: str) -> None:
         nonlocal said
-        if not goes_on():
-            raise _Ended
         if time.monotonic() - said >= SAID_SECONDS:
             said = time.monotonic()
-            say(f"{what}: {done:,} of {total:,}")
+            say(words)
+
+    return say_seldom
+
+
+def _progress(goes_on: GoesOn, say: Say) -> Callable[[str, int, int], None]:
+    """Says how far the reading of images is."""
+
+    def progress(what: str, done: int, total: int) -> None:
+        if not goes_on():
+            raise _Ended
+        say(f"{what}: {done:,} of {total:,}")
 
     return progress
 
@@ -191,14 +201,11 @@ def _overfitted(spec: RunSpec, dataset: Dataset, device: torch.device, goes_on: 
     from convtui.engine.training.trials import OVERFIT_STEPS, overfit
 
     losses: list[float] = []
-    said = time.monotonic()
     for loss in overfit(spec, dataset, device):
         if not goes_on():
             return ENDED
         losses.append(loss)
-        if time.monotonic() - said >= SAID_SECONDS:
-            said = time.monotonic()
-            say(f"overfit a batch: step {len(losses)} of {OVERFIT_STEPS}, loss {number(loss)}")
+        say(f"overfit a batch: step {len(losses)} of {OVERFIT_STEPS}, loss {number(loss)}")
     return overfit_words(losses, min(spec.data.batch_size, len(dataset.train)), dataset.source)
 
 
@@ -206,14 +213,11 @@ def _ranged(spec: RunSpec, dataset: Dataset, device: torch.device, goes_on: Goes
     from convtui.engine.training.trials import RANGE_STEPS, lr_range_test
 
     points: list[RatePoint] = []
-    said = time.monotonic()
     for point in lr_range_test(spec, dataset, device):
         if not goes_on():
             return ENDED, None
         points.append(point)
-        if time.monotonic() - said >= SAID_SECONDS:
-            said = time.monotonic()
-            say(f"rate test: step {len(points)} of {RANGE_STEPS}, loss {number(point.loss)}")
+        say(f"rate test: step {len(points)} of {RANGE_STEPS}, loss {number(point.loss)}")
     return range_words(points, dataset.source), range_curves(points)
 
 
