@@ -30,7 +30,6 @@ class Target:
     label: int | None = None
     """A class, as its place in the dataset's classes."""
     predicted: int | None = None
-    epoch: int | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)

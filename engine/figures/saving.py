@@ -66,12 +66,12 @@ def arrays(results: Sequence[Result]) -> dict[str, NDArray[Any]]:
     return found
 
 
-def as_json(results: Sequence[Result], *, pixels: bool = True) -> dict[str, Any]:
+def as_json(results: Sequence[Result]) -> dict[str, Any]:
     """All that the results hold as plain values: `{"results": [...]}`, each with its `kind`: sheet, curves or table.
 
-    Arrays are nested lists, pixels [H][W] or [H][W][3] if they are wanted; what is not a finite number is None.
+    Arrays are nested lists, pixels [H][W] or [H][W][3]; what is not a finite number is None.
     """
-    return {"results": [{"kind": type(result).__name__.lower()} | _plain(result, pixels) for result in results]}
+    return {"results": [{"kind": type(result).__name__.lower()} | _plain(result) for result in results]}
 
 
 def _arrays(result: Result) -> Iterator[tuple[str, NDArray[Any]]]:
@@ -98,12 +98,11 @@ def _column(cells: Sequence[Cell]) -> NDArray[Any]:
     return np.array([math.nan if cell is None else cell for cell in cells], np.float64)
 
 
-def _plain(value: Any, pixels: bool) -> Any:
+def _plain(value: Any) -> Any:
     if isinstance(value, Target):
         return {field.name: said for field in fields(value) if (said := getattr(value, field.name)) is not None}
     if is_dataclass(value):
-        names = [field.name for field in fields(value) if pixels or field.name != "pixels"]
-        return {name: _plain(getattr(value, name), pixels) for name in names}
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, np.ndarray):
         finite = np.isfinite(value)
         if not finite.all():
@@ -113,8 +112,8 @@ def _plain(value: Any, pixels: bool) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {key: _plain(held, pixels) for key, held in value.items()}
-    return value if value is None or isinstance(value, str | int) else [_plain(held, pixels) for held in value]
+        return {key: _plain(held) for key, held in value.items()}
+    return value if value is None or isinstance(value, str | int) else [_plain(held) for held in value]
 
 
 def _npz(results: Sequence[Result]) -> bytes:

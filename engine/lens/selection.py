@@ -75,8 +75,8 @@ def gives_classes(subject: Subject) -> str | None:
 # ------------------------------------------------------------------------------------------------------------- layers
 
 
-def layer(subject: Subject, name: str | None, *, default: tuple[Kind, ...] = ("conv",), maps: bool = True) -> tuple[str, Call]:
-    """The layer of this name with its call; if no name is given, the last of the kinds `default`.
+def layer(subject: Subject, name: str | None, *, maps: bool = True) -> tuple[str, Call]:
+    """The layer of this name with its call; if no name is given, the last convolution.
 
     With batch norm right behind it, it is taken with that. With `maps` it must have feature maps. Raises NotApplicable, naming
     the layers that would do.
@@ -86,9 +86,9 @@ def layer(subject: Subject, name: str | None, *, default: tuple[Kind, ...] = ("c
     shapes = {leaf: call.shape for leaf, call in calls.items() if call.layout.by_image}
     fit = [leaf for leaf, shape in shapes.items() if len(shape) == 3 or (len(shape) == 1 and not maps)]
     if name is None:
-        there = {leaf: call for leaf, call in trace.of_kind(*default).items() if leaf in shapes}
+        there = {leaf: call for leaf, call in trace.of_kind("conv").items() if leaf in shapes}
         if not there:
-            raise NotApplicable(f"the net has no layer of kind {' or '.join(default)}; choose one of {', '.join(fit)}")
+            raise NotApplicable(f"the net has no layer of kind conv; choose one of {', '.join(fit)}")
         name, last = list(there.items())[-1]
         return name, trace.calls[trace.with_norm(last.index)]
     call = trace.layer(name)

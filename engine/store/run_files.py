@@ -66,9 +66,9 @@ class RunFiles:
         with self._database.reading() as session:
             return all_rows(session.exec(query))
 
-    def newest_checkpoint(self, run_id: int, kind: CheckpointKind = "checkpoint") -> Checkpoint | None:
-        """The file of this kind that was written last; None where there is none."""
-        return next(iter(self.checkpoints(run_id, kind)), None)
+    def newest_checkpoint(self, run_id: int) -> Checkpoint | None:
+        """The file of the run's last state; None where there is none."""
+        return next(iter(self.checkpoints(run_id, "checkpoint")), None)
 
     def leftovers(self) -> list[Leftover]:
         """What is in the folder and of no use: folders of runs that the store does not have, files that no row names though newer

@@ -114,25 +114,15 @@ def read_series(connection: Connection, run_id: int, name: str, after: Cursor | 
     return Series(steps, values, Cursor(newest, last - 1 if last == newest_step else last), from_step)
 
 
-def downsample(
-    connection: Connection,
-    run_id: int,
-    name: str,
-    buckets: int,
-    low_step: int | None = None,
-    high_step: int | None = None,
-    *,
-    each: int = -1,
-) -> list[Bucket]:
-    """At most `buckets` buckets of equally many steps each, over `low_step` to `high_step` (both ends included; by default the
-    whole series); empty ones are left out. With `each`, only the first so many points of each bucket are read."""
+def downsample(connection: Connection, run_id: int, name: str, buckets: int, *, each: int = -1) -> list[Bucket]:
+    """The series as at most `buckets` buckets of equally many steps each; empty ones are left out. With `each`, only the first so
+    many points of each bucket are read."""
     spans = spans_of(connection, run_id, name, attempts_of(connection, run_id))
     ends = [_ends(connection, run_id, name, span) for span in spans]
     known = [step for pair in ends if pair is not None for step in pair]
     if not known or buckets < 1:
         return []
-    low = max(min(known), low_step if low_step is not None else 0)
-    high = min(max(known), high_step if high_step is not None else NO_LIMIT)
+    low, high = max(min(known), 0), min(max(known), NO_LIMIT)
     width = max(1, -(-(high - low + 1) // buckets))
     edges = ((first, min(first + width - 1, high)) for first in range(low, high + 1, width))
     found = (_bucket(connection, run_id, name, spans, first, last, each) for first, last in edges)

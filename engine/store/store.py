@@ -338,13 +338,11 @@ class Store:
         with self.database.reading() as session:
             return series.read_series(session.connection(), run_id, name, after)
 
-    def downsampled(
-        self, run_id: int, name: str, buckets: int, low_step: int | None = None, high_step: int | None = None, *, each: int = -1
-    ) -> list[Bucket]:
-        """A series as at most `buckets` buckets of equally many steps, from `low_step` to `high_step` (ends included; by
-        default all of it); buckets without a point are left out. With `each` a sketch: from the first so many points of each."""
+    def downsampled(self, run_id: int, name: str, buckets: int, *, each: int = -1) -> list[Bucket]:
+        """A series as at most `buckets` buckets of equally many steps; those without a point are left out. With `each` a sketch: of
+        only so many points of each."""
         with self.database.reading() as session:
-            return series.downsample(session.connection(), run_id, name, buckets, low_step, high_step, each=each)
+            return series.downsample(session.connection(), run_id, name, buckets, each=each)
 
     def metric_names(self, *run_ids: int) -> list[str]:
         """The names of the series of these runs, each once, sorted."""

@@ -8,19 +8,19 @@ from convtui.engine.study import formatting
 from convtui.engine.study.results import Results
 
 
-def page(found: Results, *, level: int = 1) -> str:
-    """Title, question, the table of published, measured and difference, what differs, and the claims; headings from `level` on."""
+def page(found: Results) -> str:
+    """Title, question, the table of published, measured and difference, what differs, and the claims."""
     study = found.study
     report = f" (report {study.report})" if study.report else ""
-    parts = [f"{'#' * level} {_line(f'{study.name}: {study.title}{report}')}", _line(study.question)]
+    parts = [f"# {_line(f'{study.name}: {study.title}{report}')}", _line(study.question)]
     parts.append("\n".join(_table(found)))
     if found.remarks:
         parts.append("\n".join(f"- {', '.join(names)}: {_plain('; '.join(said))}" for names, said in found.remarks))
     if found.claims:
-        parts.append(f"{'#' * (level + 1)} Claims")
+        parts.append("## Claims")
         parts.append("\n".join(_claims(found)))
     if study.notes:
-        parts.append(f"{'#' * (level + 1)} {'How the report was read' if study.report else 'Notes'}")
+        parts.append(f"## {'How the report was read' if study.report else 'Notes'}")
         parts.append("\n".join(f"- {_line(note)}" for note in study.notes))
     return "\n\n".join(parts) + "\n"
 

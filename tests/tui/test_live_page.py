@@ -25,7 +25,6 @@ from convtui.tui.app.live.page import LivePage
 from convtui.tui.app.live.reader import Reader
 from convtui.tui.app.live.status_line import progress_bar, seconds_left, standing
 from convtui.tui.app.page import LEAST
-from convtui.tui.app.widgets.chart import Chart
 from convtui.tui.render.series_lines import Options
 from convtui.tui.session.session import Session
 from tests.harness.rows import execute
@@ -570,9 +569,7 @@ def test_looks_as_it_did(store: Store, snap_compare: Any, monkeypatch: pytest.Mo
         await until(pilot, lambda: says(pilot, "two epochs") and says(pilot, "93 % busy"))
         for about in pilot.app.query(Static):
             about.refresh()
-        await until(
-            pilot, lambda: all(isinstance(chart, Chart) and not chart.is_drawing for chart in pilot.app.screen.query(Chart))
-        )
+        await until(pilot, lambda: all(worker.is_finished for worker in pilot.app.workers))  # the charts are drawn
 
     assert snap_compare(app, terminal_size=look.size, run_before=steps)
     app.session.close()

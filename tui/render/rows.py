@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -113,7 +113,7 @@ def colours_of(console: Console) -> Colours:
     return "full" if console.color_system == "truecolor" else "few"
 
 
-def advice(console: Console, environment: Mapping[str, str] = os.environ) -> str | None:
+def advice(console: Console) -> str | None:
     """Why pictures are without colours, and what would help; None where there are colours."""
     if colours_of(console) != "none":
         return None
@@ -123,7 +123,7 @@ def advice(console: Console, environment: Mapping[str, str] = os.environ) -> str
         return "no colours: this is not a colour terminal"
     if not takes_unicode(console.file):
         return f"no colours: the encoding {console.encoding} has no half blocks; {unicode_advice()}"
-    if "TMUX" in environment:
+    if "TMUX" in os.environ:
         return "no colours: tmux reports only 8; set COLORTERM=truecolor, or tmux's default-terminal to tmux-256color"
     return "no colours: the terminal reports at most 16; set COLORTERM=truecolor if it has more"
 

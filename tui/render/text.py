@@ -117,11 +117,11 @@ def size(count: float) -> str:
     return f"{count:.1f} TB"
 
 
-def when(seconds: float | None, now: float | None = None) -> str:
+def when(seconds: float | None) -> str:
     """A moment (epoch seconds) as short as it can be told: `14:05`, `Tue 14:05`, `2026-03-01`."""
     if seconds is None:
         return NOTHING
-    age = (time.time() if now is None else now) - seconds
+    age = time.time() - seconds
     form = "%H:%M" if age < 12 * 3600 else "%a %H:%M" if age < 6 * 86400 else "%Y-%m-%d"
     return time.strftime(form, time.localtime(seconds))
 

@@ -49,10 +49,10 @@ class RunTable(CursorTable):
             super().__init__()
             self.column = column
 
-    def __init__(self, marked: Collection[int] = ()) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.lines: list[RunRow] = []
-        self.marked = marked
+        self.marked: Collection[int] = ()
         """Ids of the marked runs; call `refresh` after a change."""
         self.curves: dict[int, tuple[int, list[float]]] = {}
         """Run -> the epoch to which its curve goes, and the curve."""

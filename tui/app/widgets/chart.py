@@ -96,11 +96,6 @@ class Chart(Widget):
         legend = len(self._legend(self.plot))
         self._latest.ask(_Wanted((self.size.width, self.size.height - legend), self.plot))
 
-    @property
-    def is_drawing(self) -> bool:
-        """Whether a thread is at it."""
-        return self._latest.is_busy
-
     def _show(self, drawn: tuple[Plot, Drawing]) -> None:
         self._shown, self.drawing = drawn
         self.refresh()

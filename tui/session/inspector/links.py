@@ -59,6 +59,4 @@ def in_words(target: Target | None, classes: Sequence[str], *, beside: str = "")
     names = [classes[label] for label in (target.label, target.predicted) if label is not None and label < len(classes)]
     if "→" not in beside:
         words.append(" → ".join(names))
-    if target.epoch is not None:
-        words.append(f"epoch {target.epoch}")
     return " · ".join(part for part in words if part and part not in beside)
