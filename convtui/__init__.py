@@ -1,9 +1,34 @@
-"""Train small neural nets, watch them learn and open them up.
+"""Train small neural nets, watch them learn and open them up; and do the last two with anybody's own training script.
+
+    import convtui
+
+    run = convtui.init("mine", config=vars(args))
+    for images, labels in run.steer(loader, optimizer):
+        ...
+        run.log({"train/loss": loss})
 
 The folders `engine/`, `tui/` and `assets/` at the top of the repository are linked into this package: `convtui` is the one name
 that is imported and installed, since `engine` and `tui` are names that other people's own files have.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from convtui.engine import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from convtui.engine.tracking import TrackedRun, init
+
+__all__ = ["TrackedRun", "__version__", "init"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for when it is asked for: the command line, too, goes through this file."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from convtui.engine import tracking
+
+    return getattr(tracking, name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -106,6 +106,34 @@ class CheckpointSaved:
 
 
 @dataclass(frozen=True, slots=True)
+class Described:
+    """What has become known of a loop of a person's own; None where it has not, or stays as it was."""
+
+    total_steps: int | None = None
+    steps_per_epoch: int | None = None
+    images_per_epoch: int | None = None
+    parameters: int | None = None
+    device: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """A loop of a person's own went on to `step`, and told of numbers, each of a step that it names."""
+
+    step: int
+    epoch: int
+    """Epochs completed."""
+    points: tuple[tuple[str, int, float], ...]
+    """(name, step, value), as the loop named them: `train/loss`."""
+    images: int
+    """Images trained on, where they could be counted."""
+    seconds: float
+    """Since it began, pauses left out."""
+    images_per_second: float | None
+    """Since the event before; None where images could not be counted."""
+
+
+@dataclass(frozen=True, slots=True)
 class RateChanged:
     """The learning rate was changed by hand: from now on the schedule's rate is multiplied by `factor`."""
 
@@ -188,6 +216,8 @@ Event = (
     | EpochEnded
     | CheckpointSaved
     | RateChanged
+    | Described
+    | Logged
     | Message
     | Paused
     | Continued

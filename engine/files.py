@@ -13,6 +13,10 @@ from pathlib import Path
 
 from convtui.engine.errors import UsageError
 
+DEFAULT_STORE = Path("store.db")
+"""Where runs are kept, unless a person says otherwise: in the working directory."""
+STORE_VARIABLE = "CONVTUI_STORE"
+"""Of the environment: another place."""
 STORE_MARK = ".convtui-store"
 """A file of this name marks the folder in which a store keeps its runs' files: it is not a person's own."""
 PICTURE_MARK = b"Software\0convtui"

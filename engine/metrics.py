@@ -16,8 +16,9 @@ Measure = Literal[
 MEASURES: tuple[Measure, ...] = get_args(Measure)
 Form = Literal["share", "loss", "number", "small", "count", "seconds"]
 """What its values are: a share is from 0 to 1, and people read percents; small numbers are read by their power of ten."""
-Cadence = Literal["step", "epoch", "change", "end", "run"]
-"""A point at every step (or nearly), at every epoch, where it changes, once at the end; `run`: one number, and no series."""
+Cadence = Literal["step", "epoch", "change", "end", "run", ""]
+"""A point at every step (or nearly), at every epoch, where it changes, once at the end; `run`: one number, and no series. Empty
+where that is not known: a person's own."""
 Split = Literal["train", "validation", "test", "batch", ""]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test", "batch")
 
@@ -99,18 +100,44 @@ FIGURES = ("max", "min", "mean", "variance", "std")
 """Of a layer's values over the test images."""
 
 
+_PREFIXES: dict[str, Split] = {
+    "train": "train", "training": "train", "val": "validation", "valid": "validation", "validation": "validation",
+    "dev": "validation", "eval": "validation", "test": "test", "testing": "test",
+}  # fmt: skip
+"""What people call splits, in front of a metric's name."""
+_LEAF = {"loss": "loss", "acc": "accuracy", "accuracy": "accuracy"}
+
+
+def parted(name: str) -> tuple[Split, str]:
+    """The split that a name of a person's own says, and the rest: `val/loss` and `val_loss` are ("validation", "loss")."""
+    for mark in ("/", "_"):
+        prefix, found, rest = name.partition(mark)
+        if found and rest and prefix.lower() in _PREFIXES:
+            return _PREFIXES[prefix.lower()], rest
+    return "", name
+
+
+def column_of(name: str, value: float) -> str | None:
+    """The score that a metric of a person's own is, by its name: `val/acc` is `validation_accuracy`. None for all others, and for
+    accuracies that are not from 0 to 1."""
+    split, rest = parted(name)
+    what = _LEAF.get(rest.lower(), "")
+    is_score = split and what and (what == "loss" or 0 <= value <= 1)
+    return f"{split}_{what}" if is_score else None
+
+
 @lru_cache(maxsize=4096)
 def metric(name: str) -> Metric:
-    """The metric of this name, also after `peak.`; what is not in METRICS counts as numbers that come with the epochs."""
+    """The metric of this name, also after `peak.`; what is not in METRICS is a number of a person's own."""
     series = name.removeprefix(PEAK)
     kind, _, _ = series.partition("/")
     if known := METRICS.get(series) or METRICS.get(kind):
         return replace(known, name=name)
     if series.startswith(STATISTICS):
         return Metric(name, "number", None, "end", chart=series.replace("_", " "), at_run_end=True)
-    split: Split = next((split for split in SPLITS if series.startswith(f"{split}_")), "")
-    chart = series.removeprefix(f"{split}_") if split else kind
-    return Metric(name, "number", None, "epoch", split, chart.replace("_", " "))
+    split, rest = parted(series)
+    chart = _LEAF.get(rest.lower(), rest) if split else kind
+    return Metric(name, "number", None, "", split, chart.replace("_", " "))
 
 
 def chosen_by(name: str) -> str:

@@ -1,6 +1,6 @@
 """Runs in SQLite: what was trained, how it went, where its checkpoints are, and what is requested of it."""
 
-from convtui.engine.store.control import Pullable, drive
+from convtui.engine.store.control import Pullable, drive, obey
 from convtui.engine.store.leftovers import Leftover
 from convtui.engine.store.matching import Match, Standing, match
 from convtui.engine.store.recorder import Recorder
@@ -29,5 +29,6 @@ __all__ = [
     "checked_name",
     "drive",
     "match",
+    "obey",
     "require_trained",
 ]

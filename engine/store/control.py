@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 from convtui.engine.events import Continued, Ending, Event, Message, Paused
@@ -11,15 +11,8 @@ from convtui.engine.store.recorder import POLL_SECONDS, Recorder
 from convtui.engine.store.tables import Request
 
 
-class Pullable(Protocol):
-    """What is needed of a training."""
-
-    @property
-    def step(self) -> int:
-        """Updates done in all."""
-
-    def __iter__(self) -> Iterator[Event]:
-        """Its events; pulling one lets it go on."""
+class Steered(Protocol):
+    """What can be asked of a training between two of its steps."""
 
     def stop(self) -> None:
         """End after the current step."""
@@ -29,6 +22,17 @@ class Pullable(Protocol):
 
     def save_checkpoint(self) -> None:
         """Save a checkpoint at the next opportunity."""
+
+
+class Pullable(Steered, Protocol):
+    """What is needed of a training that is pulled."""
+
+    @property
+    def step(self) -> int:
+        """Updates done in all."""
+
+    def __iter__(self) -> Iterator[Event]:
+        """Its events; pulling one lets it go on."""
 
 
 def drive(
@@ -62,7 +66,7 @@ def drive(
                 yield _said(recorder, Message(training.step, "the store can be written again, and nothing is lost"))
             told = why
             yield event
-            if _obey(recorder.poll(), training, paused=False):
+            if obey(recorder.poll(), training, paused=False):
                 yield from _pause(recorder, training, should_stop, sleep)
     finally:
         recorder.flush()
@@ -73,7 +77,7 @@ def _pause(
 ) -> Iterator[Event]:
     yield _said(recorder, Paused(training.step))
     while not should_stop():
-        if not _obey(recorder.poll(), training, paused=True):
+        if not obey(recorder.poll(), training, paused=True):
             yield _said(recorder, Continued(training.step))
             return
         sleep(POLL_SECONDS)
@@ -84,7 +88,7 @@ def _said(recorder: Recorder, event: Event) -> Event:
     return event
 
 
-def _obey(requests: list[Request], training: Pullable, *, paused: bool) -> bool:
+def obey(requests: Iterable[Request], training: Steered, *, paused: bool) -> bool:
     """Do what is asked, in order; whether the training is to be paused afterwards. Stopping ends a pause."""
     for request in requests:
         match request.kind:

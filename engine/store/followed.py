@@ -17,6 +17,8 @@ MOST = 1000
 """Buckets of a series: twice as many as the widest chart has columns, and more."""
 MANY = 20_000
 """With more new steps than this, the store puts points into buckets rather than handing them all over."""
+FEW = 300
+"""Points that a chart can show one by one."""
 SKETCHED = (250, 4)
 """Buckets of a sketch, and points that are read of each."""
 STRETCHES, LEAST_STRETCH = 100, 10
@@ -36,8 +38,8 @@ class KeptSeries:
 
         With `sketch` a long series is read only in part the first time, and whole the next time.
         """
-        of_steps = metric(self.name).cadence == "step"
-        many = of_steps and run.step - (self._cursor.step if self._cursor else 0) > MANY
+        may_be_long = metric(self.name).cadence in ("step", "")
+        many = may_be_long and run.step - (self._cursor.step if self._cursor else 0) > MANY
         if sketch and many and self._cursor is None:
             self.buckets = self.buckets or store.downsampled(run.id, self.name, SKETCHED[0], each=SKETCHED[1])
             return
@@ -46,7 +48,7 @@ class KeptSeries:
             newest = store.series(run.id, self.name, Cursor(NO_LIMIT, NO_LIMIT)).cursor.attempt
             self.buckets = store.downsampled(run.id, self.name, MOST) if many else []
             self._cursor = Cursor(newest, self.buckets[-1].last_step if self.buckets else -1)
-        width = max(1, -(-run.total_steps // MOST)) if of_steps else 1
+        width = max(1, -(-run.length // MOST)) if may_be_long else 1
         while True:
             new = store.series(run.id, self.name, self._cursor)
             first = new.from_step
@@ -58,6 +60,12 @@ class KeptSeries:
             self._cursor = Cursor(new.cursor.attempt, first - 1)
         self._cursor = new.cursor
         self._add(new.steps, new.values, width)
+
+    @property
+    def is_of_steps(self) -> bool:
+        """Whether it has a point at every step, or nearly; of a metric of a person's own, whether it has more than a chart can show."""
+        cadence = metric(self.name).cadence
+        return cadence == "step" or (not cadence and sum(bucket.count for bucket in self.buckets) > FEW)
 
     def troubles(self) -> list[int]:
         """The steps at which it stopped being finite."""
@@ -87,7 +95,7 @@ class KeptSeries:
 
 def stretch(run: Run) -> int:
     """Steps in a stretch over which the loss's change is told."""
-    return max(LEAST_STRETCH, -(-run.total_steps // STRETCHES))
+    return max(LEAST_STRETCH, -(-run.length // STRETCHES))
 
 
 class KeptChanges:

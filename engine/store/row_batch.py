@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from itertools import count, repeat
 from typing import Any
 
 from convtui.engine.events import (
     CheckpointSaved,
     Continued,
+    Described,
     Diverged,
     Ending,
     EpochEnded,
     Evaluating,
     Event,
     Finished,
+    Logged,
     Message,
     Paused,
     Progress,
@@ -24,7 +27,7 @@ from convtui.engine.events import (
     Started,
     Stopped,
 )
-from convtui.engine.metrics import SCORES
+from convtui.engine.metrics import SCORES, column_of
 
 INSERT_METRIC = "INSERT OR IGNORE INTO metric (run_id, name, step, attempt, value) VALUES (?, ?, ?, ?, ?)"
 _INSERT_MESSAGE = "INSERT INTO message (run_id, step, created, severity, text) VALUES (?, ?, ?, ?, ?)"
@@ -126,6 +129,21 @@ class RowBatch:
         self._add_metrics(event.step, {"rate_factor": event.factor})
         self.columns |= {"rate_factor": event.factor, "learning_rate": event.learning_rate}
 
+    def _described(self, event: Described) -> None:
+        self.columns |= {name: value for name, value in asdict(event).items() if value is not None}
+
+    def _logged(self, event: Logged) -> None:
+        run_id, attempt = self._run_id, self._attempt
+        self.metrics += [(run_id, name, step, attempt, value) for name, step, value in event.points]
+        self.metrics.append((run_id, "seconds", event.step, attempt, event.seconds))
+        self.columns |= {"step": event.step, "epoch": event.epoch, "images": event.images, "seconds": event.seconds}
+        self.columns["images_per_second"] = event.images_per_second
+        if event.images_per_second is not None:
+            self.metrics.append((run_id, "images_per_second", event.step, attempt, event.images_per_second))
+        for name, _, value in event.points:
+            if column := column_of(name, value):
+                self.columns[column] = value
+
     def _message(self, event: Message) -> None:
         self.rows.append((_INSERT_MESSAGE, (self._run_id, event.step, time.time(), event.severity, event.text)))
 
@@ -159,6 +177,8 @@ _MEANING: dict[type[Event], Callable[[RowBatch, Any], None]] = {
     EpochEnded: RowBatch._epoch_ended,
     CheckpointSaved: RowBatch._checkpoint_saved,
     RateChanged: RowBatch._rate_changed,
+    Described: RowBatch._described,
+    Logged: RowBatch._logged,
     Message: RowBatch._message,
     Paused: RowBatch._paused,
     Continued: RowBatch._continued,

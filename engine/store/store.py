@@ -123,6 +123,30 @@ class Store:
             session.add(run)
         return run
 
+    def begin_run(
+        self, *, kind: str, name: str, settings: Mapping[str, Any], dataset: str, note: str, provenance: Mapping[str, Any]
+    ) -> Run:
+        """A new run of a loop that is not convtui's, claimed by this process. `settings` are kept as JSON, what JSON does not know
+        as text. Raises UsageError for a name or a note that cannot be, FolderTaken where its files would be among others."""
+        if not is_text(note):
+            raise UsageError("a note must be text: some of its bytes are not UTF-8")
+        run = Run(
+            name=checked_name(name),
+            spec=json.dumps({str(key): value for key, value in settings.items()}, default=str),
+            dataset=dataset,
+            note=note,
+            provenance=json.dumps(dict(provenance), default=str),
+            created=time.time(),
+            kind=kind,
+        )
+        self.make_folder()
+        with self._writing("adding a run") as session:
+            self._avoid_used_id(session, run)
+            session.add(run)
+            session.flush()  # gives it its id
+            _claim(session, run)
+        return run
+
     def runs(
         self,
         *,
@@ -450,7 +474,7 @@ def _get_idle(session: Session, run_id: int) -> Run:
 
 def require_trained(run: Run) -> None:
     """Raise UsageError for a run that convtui only has the numbers of: training it would train some other net."""
-    if run.kind != "training" or run.spec in ("", "{}"):
+    if not run.is_training or run.spec in ("", "{}"):
         raise UsageError(
             f"run {run.id} ({run.name}) was not trained by convtui, so there is nothing to go on from: "
             f"'convtui runs show {run.id}' shows what is known of it"

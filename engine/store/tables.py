@@ -18,6 +18,8 @@ from convtui.engine.store.sound import check_when_loaded, parsed
 RequestKind = Literal["stop", "pause", "continue", "rate", "checkpoint"]
 
 MOST_THREADS = 10_000
+TRAINING = "training"
+"""The kind of runs that convtui trains."""
 
 
 class StoreTable(SQLModel):
@@ -84,16 +86,26 @@ class Run(StoreTable, table=True):
     """The study that it was made for; empty where there is none."""
     setting: str = Field(default="", sa_column_kwargs={"server_default": ""})
     """Its row of that study. Which seed, scale and data it has is told by the spec."""
-    kind: str = Field(default="training", sa_column_kwargs={"server_default": "training"})
-    """`training`: convtui trained it, and can go on. Anything else only has its numbers here."""
+    kind: str = Field(default=TRAINING, sa_column_kwargs={"server_default": "training"})
+    """TRAINING, or what a program that only told of its numbers calls itself."""
     end_step: int | None = None
     """The step of the weights that a finished run ended with, and that its figures are of, where it is not its last: early stopping
     goes back to its best epoch."""
 
     @property
+    def is_training(self) -> bool:
+        """Whether convtui trained it, and can go on; of others it only has the numbers, and perhaps weights."""
+        return self.kind == TRAINING
+
+    @property
     def epochs(self) -> int:
         """Of its budget, the last one perhaps in part; 0 where that is not known yet."""
         return self.epoch_of(self.total_steps)
+
+    @property
+    def length(self) -> int:
+        """Its budget in steps; where that is not known, or was overrun, how far it has come."""
+        return max(self.total_steps, self.step)
 
     def epoch_of(self, step: int) -> int:
         """The epoch, from 1, that this step is in; 0 where that is not known yet."""

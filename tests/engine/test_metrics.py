@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from convtui.engine import events
-from convtui.engine.metrics import MEASURES, METRICS, chosen_by, metric
+from convtui.engine.metrics import MEASURES, METRICS, chosen_by, column_of, metric
 from convtui.engine.spec import make
 from convtui.engine.training import Training
 from tests.conftest import toy_dataset
@@ -57,8 +57,8 @@ def test_the_docs_name_every_metric() -> None:
         ("test_loss", "loss", "less", "epoch", "loss", "test"),
         ("peak.dead/act1", "share", None, "epoch", "dead", "act1"),
         ("statistics.conv1.after.max", "number", None, "end", "statistics.conv1.after.max", ""),
-        ("train_surprise", "number", None, "epoch", "surprise", "train"),
-        ("own_thing/x", "number", None, "epoch", "own thing", "x"),
+        ("train_surprise", "number", None, "", "surprise", "train"),
+        ("own_thing/x", "number", None, "", "own thing", "x"),
     ],
 )
 def test_a_series_of_a_layer_or_class_is_of_its_metric_and_others_count_as_numbers(
@@ -67,3 +67,35 @@ def test_a_series_of_a_layer_or_class_is_of_its_metric_and_others_count_as_numbe
     found = metric(name)
     assert (found.name, found.form, found.better, found.cadence) == (name, form, better, cadence)
     assert (found.chart, found.label) == (chart, label)
+
+
+@pytest.mark.parametrize(
+    ("name", "chart", "label"),
+    [
+        ("train/loss", "loss", "train"),
+        ("val/loss", "loss", "validation"),
+        ("val_loss", "loss", "validation"),
+        ("valid/acc", "accuracy", "validation"),
+        ("test/top 5", "top 5", "test"),
+        ("gan/d_loss", "gan", "d_loss"),
+        ("perplexity", "perplexity", ""),
+        ("train", "train", ""),
+    ],
+)
+def test_a_name_of_a_persons_own_says_its_chart_and_its_split(name: str, chart: str, label: str) -> None:
+    assert (metric(name).chart, metric(name).label) == (chart, label)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "column"),
+    [
+        ("train/loss", 2.5, "train_loss"),
+        ("val_acc", 0.5, "validation_accuracy"),
+        ("test/accuracy", 1.0, "test_accuracy"),
+        ("test/accuracy", 97.5, None),
+        ("test/f1", 0.5, None),
+        ("loss", 0.5, None),
+    ],
+)
+def test_scores_of_a_persons_own_are_known_by_their_names(name: str, value: float, column: str | None) -> None:
+    assert column_of(name, value) == column

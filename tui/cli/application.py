@@ -9,14 +9,15 @@ from typing import Annotated
 import typer
 
 from convtui.engine.errors import UsageError
-from convtui.tui.cli.options import DEFAULT_STORE, DataDir, place, typed
+from convtui.engine.files import DEFAULT_STORE, STORE_VARIABLE
+from convtui.tui.cli.options import DataDir, place, typed
 from convtui.tui.terminal import is_dumb, takes_unicode, unicode_advice
 
 
 def application(
     context: typer.Context,
     store_path: Annotated[
-        Path | None, typer.Option("--store", envvar="CONVTUI_STORE", help="where runs are kept", dir_okay=False, callback=place)
+        Path | None, typer.Option("--store", envvar=STORE_VARIABLE, help="where runs are kept", dir_okay=False, callback=place)
     ] = None,
     device: Annotated[str, typer.Option("--device", help="device for runs started here")] = "auto",
     mouse: Annotated[bool, typer.Option("--mouse/--no-mouse", help="enable the mouse")] = True,

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from convtui.engine.errors import ConvtuiError
+from convtui.engine.files import DEFAULT_STORE
 from convtui.engine.statuses import ENDED
-from convtui.tui.cli.options import DEFAULT_STORE, RunName, StorePath, existing_store
+from convtui.tui.cli.options import RunName, StorePath, existing_store
 from convtui.tui.render.text import compact
 
 if TYPE_CHECKING:

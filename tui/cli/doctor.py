@@ -14,7 +14,8 @@ from typing import Literal
 import typer
 
 from convtui.engine.errors import ConvtuiError
-from convtui.tui.cli.options import DEFAULT_STORE, AsJson, DataDir, StorePath
+from convtui.engine.files import DEFAULT_STORE
+from convtui.tui.cli.options import AsJson, DataDir, StorePath
 from convtui.tui.render.json_lines import line
 from convtui.tui.render.text import clean, percent, size
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from convtui.engine.errors import UsageError
-from convtui.tui.cli.options import DEFAULT_STORE, AsJson, DataDir, RunName, StorePath, existing_store
+from convtui.engine.files import DEFAULT_STORE
+from convtui.tui.cli.options import AsJson, DataDir, RunName, StorePath, existing_store
 from convtui.tui.cli.run import DeviceName
 from convtui.tui.render.json_lines import line
 from convtui.tui.render.text import clean

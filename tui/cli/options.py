@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from convtui.engine.errors import RunNotFound, StoreError, UsageError
+from convtui.engine.files import STORE_VARIABLE
 
 if TYPE_CHECKING:
     from convtui.engine.store import Store
@@ -33,15 +34,13 @@ def place(context: typer.Context, option: typer.CallbackParam, path: Path | None
 
 
 StorePath = Annotated[
-    Path, typer.Option("--store", envvar="CONVTUI_STORE", help="where runs are kept", dir_okay=False, callback=place)
+    Path, typer.Option("--store", envvar=STORE_VARIABLE, help="where runs are kept", dir_okay=False, callback=place)
 ]
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", envvar="CONVTUI_DATA", help="where datasets are stored", callback=place)
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON object per line on stdout; everything else on stderr")]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="an id, a name, a unique prefix of one, 'last' or 'best'")]
-
-DEFAULT_STORE = Path("store.db")
 
 
 def existing_store(path: Path) -> Store:

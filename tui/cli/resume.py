@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from convtui.engine.errors import ConvtuiError, RunBusy
-from convtui.tui.cli.options import DEFAULT_STORE, AsJson, DataDir, RunName, StorePath, existing_store
+from convtui.engine.files import DEFAULT_STORE
+from convtui.tui.cli.options import AsJson, DataDir, RunName, StorePath, existing_store
 from convtui.tui.cli.run import Detach, Quiet, budget, changes_of
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from convtui.tui.cli.options import DEFAULT_STORE, AsJson, DataDir, StorePath, check_store, open_store
+from convtui.engine.files import DEFAULT_STORE
+from convtui.tui.cli.options import AsJson, DataDir, StorePath, check_store, open_store
 
 Detach = Annotated[bool, typer.Option("--detach", help="train in the background, even after this terminal closes")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="print errors only")]

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from convtui.engine.errors import SpecError, UsageError
+from convtui.engine.files import DEFAULT_STORE
+from convtui.engine.metrics import metric
 from convtui.tui.cli.compare import compare
-from convtui.tui.cli.options import DEFAULT_STORE, AsJson, RunName, StorePath, existing_store
+from convtui.tui.cli.options import AsJson, RunName, StorePath, existing_store
 from convtui.tui.cli.watch import standing, watch
 from convtui.tui.render.json_lines import line
 from convtui.tui.render.text import clean, compact, duration, how_far, number, percent, size, sparkline, when
@@ -214,6 +216,9 @@ def _values(run: Run) -> dict[str, Any]:
     return {name: getattr(run, name) for name in COLUMNS}
 
 
+OVER_STEPS = ": means over the epoch's steps, while the weights changed"
+
+
 def _outline(run: Run, final: dict[str, float]) -> list[tuple[str, str | None]]:
     """What there is to say of a run before its settings; lines without a text are left out. `final` are its `final_...` series."""
     held_out = run.validation_loss is not None
@@ -225,7 +230,7 @@ def _outline(run: Run, final: dict[str, float]) -> list[tuple[str, str | None]]:
         ("data", run.dataset),
         ("test", _score(run.test_accuracy, run.test_loss)),
         ("validation", _score(run.validation_accuracy, run.validation_loss) if held_out else None),
-        ("train", f"{_score(run.train_accuracy, run.train_loss)}: means over the epoch's steps, while the weights changed"),
+        ("train", _score(run.train_accuracy, run.train_loss) + (OVER_STEPS if run.is_training else "")),
         ("train, end", _score(final.get("final_train_accuracy"), final.get("final_train_loss")) if final else None),
         ("best", None if run.best_epoch is None else f"test accuracy {percent(run.best_accuracy)}, epoch {run.best_epoch}"),
         (
@@ -271,34 +276,40 @@ def _chosen(store: Store, run_ids: list[int], wanted: Sequence[str]) -> list[str
 
 
 def _is_chosen(name: str) -> bool:
-    """Whether a series is there because the run was told to measure it."""
-    return "/" in name or name.endswith("mean_squared_error") or name.startswith("final_")
+    """Whether a series is there because the run was told to measure it, or is a script's own."""
+    return metric(name).cadence == "" or "/" in name or name.endswith("mean_squared_error") or name.startswith("final_")
 
 
 def _grouped(values: dict[str, float]) -> list[str]:
     """What was measured last, a line a measure, with its values by layer, class or split."""
     found: dict[str, list[str]] = {}
     for name, value in values.items():
-        measure, _, of = name.partition("/") if "/" in name else ("mean_squared_error", "", name.partition("_")[0])
-        found.setdefault(measure.replace("_", " "), []).append(f"{clean(of)} {compact(value, 3)}")
-    return [f"{measure}: {', '.join(texts)}" for measure, texts in found.items()]
+        found.setdefault(metric(name).chart, []).append(f"{clean(metric(name).label)} {compact(value, 3)}".strip())
+    return [f"{clean(measure)}: {', '.join(texts)}" for measure, texts in found.items()]
 
 
 def _tail(text: str, width: int) -> str:
     return text if len(text) <= width else f"…{text[1 - width :]}"
 
 
-def _print_settings(run: Run) -> None:
+def _settings(run: Run) -> dict[str, Any]:
+    """What was set otherwise than by default, by path; of a script, all that it said. Raises SpecError."""
     from convtui.engine.spec import RunSpec, difference
+
+    if not run.is_training:
+        return run.spec_values
+    return {path: value for path, (_, value) in difference(RunSpec(), run.settings).items()}
+
+
+def _print_settings(run: Run) -> None:
     from convtui.tui.cli.tables import labelled
 
     try:
-        settings = run.settings
+        settings = _settings(run)
     except SpecError as error:
         print(labelled("settings", f"{run.spec} (not convtui's: {error})"))
         return
-    changed = difference(RunSpec(), settings)
-    for index, (path, (_, value)) in enumerate(changed.items()):
+    for index, (path, value) in enumerate(settings.items()):
         print(labelled("" if index else "settings", f"{path} = {value}"))
     provenance = run.repeatable
     if provenance:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convtui.tui.cli.options import DEFAULT_STORE, AsJson, StorePath, existing_store
+from convtui.engine.files import DEFAULT_STORE
+from convtui.tui.cli.options import AsJson, StorePath, existing_store
 from convtui.tui.render.json_lines import line
 from convtui.tui.render.text import clean, size
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from convtui.engine.errors import UsageError
-from convtui.tui.cli.options import DEFAULT_STORE, AsJson, DataDir, StorePath, existing_store, open_store
+from convtui.engine.files import DEFAULT_STORE
+from convtui.tui.cli.options import AsJson, DataDir, StorePath, existing_store, open_store
 from convtui.tui.cli.run import DeviceName, Quiet
 from convtui.tui.render.json_lines import line
 from convtui.tui.render.text import clean

@@ -7,9 +7,10 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from convtui.engine.files import DEFAULT_STORE
 from convtui.engine.metrics import SCORES, metric
 from convtui.engine.statuses import ENDED
-from convtui.tui.cli.options import DEFAULT_STORE, AsJson, RunName, StorePath, existing_store
+from convtui.tui.cli.options import AsJson, RunName, StorePath, existing_store
 from convtui.tui.render.json_lines import last_line, line
 from convtui.tui.render.text import NOTHING, clean, epoch_scores, how_far, percent
 from convtui.tui.terminal import is_dumb
@@ -64,7 +65,7 @@ def _standing(run: Run) -> str:
 
 def standing(run: Run) -> str:
     """`epoch 3/10, step 300/1,000`; of a budget that ends within an epoch the steps alone."""
-    steps = f"step {run.step:,}/{run.total_steps:,}"
+    steps = f"step {run.step:,}" + (f"/{run.total_steps:,}" if run.total_steps else "")
     place = how_far(run.epoch, run.step, run.total_steps, run.steps_per_epoch)
     return steps if place in (steps, NOTHING) else f"epoch {place}, {steps}"
 

@@ -27,11 +27,18 @@ def settings_words(store: Store, run_id: int) -> Settings:
     from convtui.engine.errors import SpecError
 
     run = store.run(run_id)
+    if not run.is_training:
+        return Settings(own_settings(run) or "a script's own loop")
     try:
         spec = run.settings
     except SpecError as error:
         return Settings(f"its settings are from another program: {clean(error)}")
     return Settings(_net(spec), _training(spec, run))
+
+
+def own_settings(run: Run) -> str:
+    """`lr 0.05 · epochs 3`: what a script said of itself."""
+    return BETWEEN.join(f"{clean(name)} {clean(str(value))}" for name, value in run.spec_values.items())
 
 
 def _net(spec: RunSpec) -> str:

@@ -28,8 +28,8 @@ class XAxis:
     """Where steps are on the x axis."""
 
     def __init__(self, axis: Axis, run: Run, seconds: KeptSeries | None = None) -> None:
-        """`seconds` is needed for time."""
-        self.axis = axis
+        """`seconds` is needed for time. The steps of a run whose epochs are not known stay steps."""
+        self.axis: Axis = "step" if axis == "epoch" and not run.steps_per_epoch else axis
         self._per_epoch = max(1, run.steps_per_epoch)
         buckets = seconds.buckets if seconds is not None else []
         self._steps = [0.0, *(float(bucket.last_step) for bucket in buckets)]
@@ -69,9 +69,9 @@ class Options:
 
 def line_of(series: KeptSeries, run: Run, style: int, x_of: XAxis, options: Options) -> Line:
     """A series as a line of a chart: smoothed where it has a point for every step."""
-    of_steps = metric(series.name).cadence == "step"
+    of_steps = series.is_of_steps
     share, least = SMOOTHINGS[options.smoothing if of_steps and series.name != "learning_rate" else "off"]
-    window = max(least, share * run.total_steps)
+    window = max(least, share * run.length)
     steps, values = _means(series.buckets, window) if window > 0 else _extremes(series.buckets)
     return Line(
         metric(series.name).label,

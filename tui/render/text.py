@@ -81,9 +81,9 @@ def _short(text: str) -> str:
 
 
 def how_far(epoch: int, step: int, total_steps: int, steps_per_epoch: int) -> str:
-    """`3/10` epochs; of a budget that ends within an epoch the steps, `step 12/20`; a dash where nothing is known."""
-    if not steps_per_epoch:
-        return NOTHING
+    """`3/10` epochs; of a budget that ends within an epoch the steps, `step 12/20`; without one `step 12`; a dash before step 1."""
+    if not (total_steps and steps_per_epoch):
+        return f"step {step:,}" if step else NOTHING
     whole = whole_epochs(total_steps, steps_per_epoch)
     return f"step {step:,}/{total_steps:,}" if whole is None else f"{epoch}/{whole}"
 

@@ -260,7 +260,7 @@ class LivePage(Page):
             self.controls.status_changed()
         missing = [group for group in seen.groups if group not in self.groups]
         for place, group in enumerate(self.groups):
-            if group not in seen.groups and missing and place > 1:
+            if group not in seen.groups and missing:
                 self.groups[place] = missing.pop(0)
         self._show_standing(self.size.width)
         self._show_about()

@@ -78,7 +78,7 @@ class Reader:
             return None
         self._turn_to(run)
         self._read_entries(store, run.id)
-        return Seen(run, _about(store, run), _groups(store.metric_names(run.id)), tuple(self._entries), run.host == hostname())
+        return Seen(run, _about(store, run), _groups(run, store.metric_names(run.id)), tuple(self._entries), run.host == hostname())
 
     def is_new_and_long(self, run: Run) -> bool:
         """Whether reading this run's series would take longer than a person wants to wait for a chart."""
@@ -89,7 +89,8 @@ class Reader:
         run = seen.run
         self._turn_to(run)
         read = partial(self._read, store, run, sketch=sketch)
-        x_of = XAxis(options.axis, run, read("seconds") if options.axis == "time" else None)
+        axis = "step" if options.axis == "epoch" and not run.steps_per_epoch else options.axis
+        x_of = XAxis(axis, run, read("seconds") if axis == "time" else None)
         names = seen.groups.get(group, ())
         if group == LOSS_CHANGE:
             lines = [self._loss_change(store, run, x_of, sketch=sketch)] if names else []
@@ -100,14 +101,18 @@ class Reader:
         return Plot(
             title=group,
             lines=lines,
-            x_name=options.axis,
+            x_name=axis,
             x_range=(0.0, x_of(run.step)) if run.step else None,
-            seconds=options.axis == "time",
+            seconds=axis == "time",
             form=metric(names[0]).form if names else "number",
             log=options.log,
             marks=marks,
             remark=_remark(run, group, marks),
-            empty=f"no {group} above zero" if options.log and lines else "no epoch yet" if not run.epoch else f"no {group} yet",
+            empty=f"no {group} above zero"
+            if options.log and lines
+            else "no epoch yet"
+            if run.is_training and not run.epoch
+            else f"no {group} yet",
         )
 
     def _read(self, store: Store, run: Run, name: str, *, sketch: bool) -> KeptSeries:
@@ -136,15 +141,20 @@ class Reader:
             self._entries = sorted([*self._entries, *new], key=lambda entry: entry.created)[-MOST_ENTRIES:]
 
 
-def _groups(names: Iterable[str]) -> dict[str, list[str]]:
-    """The titles of charts, each with its series in the order in which they are drawn."""
+def _groups(run: Run, names: Iterable[str]) -> dict[str, list[str]]:
+    """The titles of charts, each with its series in the order in which they are drawn. A training has loss and accuracy, also before
+    there are any; a script what it tells of."""
     groups: dict[str, list[str]] = {name: [] for name in PAIRED}
     for name in names:
         if chart := metric(name).chart:
             groups.setdefault(chart, []).append(name)
     order = ["", *_STYLES]
-    groups = {chart: sorted(members, key=lambda name: order.index(metric(name).split)) for chart, members in groups.items()}
-    if "batch_loss" in groups["loss"]:
+    groups = {
+        chart: sorted(members, key=lambda name: order.index(metric(name).split))
+        for chart, members in groups.items()
+        if members or run.is_training
+    }
+    if "batch_loss" in groups.get("loss", ()):
         groups[LOSS_CHANGE] = ["batch_loss"]
     return groups
 

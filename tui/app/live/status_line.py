@@ -55,8 +55,8 @@ def standing(run: Run, width: int) -> Text:
 
 def _place(run: Run) -> list[tuple[int, int, Text]]:
     """Its epoch, where the budget is of whole ones, and its step; nothing before that is known."""
-    if not run.steps_per_epoch:
-        return []
+    if not (run.total_steps and run.steps_per_epoch):
+        return [(3, 5, Text(f"step {run.step:,}", style="dim"))] if run.step else []
     step = (3, 5, Text(f"step {run.step:,}/{run.total_steps:,}", style="dim"))
     whole = whole_epochs(run.total_steps, run.steps_per_epoch)
     return [step] if whole is None else [(2, 1, Text(f"epoch {run.epoch}/{whole}")), step]

@@ -1,0 +1,410 @@
+"""A run of a person's own training loop. Two lines show it in the terminal; one more lets it be steered from there.
+
+run = convtui.init("mine", config=vars(args))
+for epoch in run.steer(range(10)):
+    for images, labels in run.steer(loader, optimizer):
+        ...
+        run.log({"train/loss": loss})
+    run.log({"val/accuracy": accuracy})
+"""
+
+from __future__ import annotations
+
+import operator
+import os
+import platform
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from convtui.engine import __version__
+from convtui.engine.errors import ConvtuiError
+from convtui.engine.events import (
+    Continued,
+    Described,
+    Ending,
+    Event,
+    Finished,
+    Logged,
+    Message,
+    Paused,
+    RateChanged,
+    Stopped,
+)
+from convtui.engine.files import DEFAULT_STORE, STORE_VARIABLE
+from convtui.engine.store import Request, Store, obey
+from convtui.engine.text import is_text
+from convtui.engine.tracking.process_end import ProcessEnd, Terminated
+from convtui.engine.tracking.rate import RateFactor
+from convtui.engine.tracking.writer import Told, Writer
+
+if TYPE_CHECKING:
+    from torch.optim import Optimizer
+
+T = TypeVar("T")
+KIND = "script"
+"""Of the store's rows: convtui has its numbers and weights, and cannot go on with it."""
+_LAST_STEP = 2**62
+
+
+def init(
+    name: str | None = None,
+    config: Mapping[str, Any] | None = None,
+    *,
+    store: str | Path | None = None,
+    data: str = "",
+    note: str = "",
+) -> TrackedRun:
+    """Begin a run: a row in the store beside all others, seen at once by every convtui that is open on it.
+
+    `name`: any text but a number; by default that of the script. `config`: hyperparameters, as `vars(args)`. `store`: a file; by
+    default what CONVTUI_STORE says, else `store.db` in the working directory. `data`: what it is trained on, in a word.
+
+    The run ends with its `with` block, or else with the script: `finished`, `failed` by an exception, `stopped` by SIGTERM, SIGINT
+    or a request. Under torchrun only rank 0 writes; in other ranks a run does nothing. Raises UsageError for a name that cannot be,
+    StoreError where the store cannot be written. Nothing raises afterwards: what goes wrong is told on stderr, once.
+    """
+    if os.environ.get("RANK", "0") != "0":
+        return TrackedRun(None, 0, "")
+    path = Path(store or os.environ.get(STORE_VARIABLE) or DEFAULT_STORE)
+    kept = Store.open(path)
+    script = Path(sys.argv[0]).stem if sys.argv and sys.argv[0] not in ("", "-c", "-m") else ""
+    made = kept.begin_run(
+        kind=KIND,
+        name=name if name is not None else script or "script",
+        settings=config or {},
+        dataset=data,
+        note=note,
+        provenance=_provenance(),
+    )
+    run = TrackedRun(kept, made.id, made.name)
+    print(f"convtui: run {made.id} ({made.name}) in {path}", file=sys.stderr)
+    return run
+
+
+def _provenance() -> dict[str, Any]:
+    torch = sys.modules.get("torch")
+    versions = {"torch": str(torch.__version__)} if torch is not None else {}
+    about = {"program": __version__, "python": platform.python_version(), "platform": platform.platform(), "command": sys.argv}
+    return about | versions | {"script": str(Path(sys.argv[0]).absolute())} if sys.argv and sys.argv[0] else about | versions
+
+
+@dataclass(slots=True)
+class _Loop:
+    """One `steer` that is under way."""
+
+    length: int | None
+    is_outer: bool = False
+    """Whether another one runs within it: its items are epochs then, and not steps."""
+
+
+class TrackedRun:
+    """What `init` gives. For the thread that trains, but for `log`, which any thread may call. A context manager."""
+
+    def __init__(self, store: Store | None, run_id: int, name: str) -> None:
+        self.id = run_id
+        """Its number in the store; 0 in ranks that write nothing."""
+        self.name = name
+        self.stopping = False
+        """True once it was asked to stop: `steer` yields nothing more."""
+        self._store = store
+        self._pid = os.getpid()
+        self._step = self._epoch = self._images = 0
+        self._in_step = False
+        self._logged_step = 0
+        self._loops: list[_Loop] = []
+        self._rate = RateFactor()
+        self._began = time.monotonic()
+        self._paused_seconds = 0.0
+        self._before = (self._began, 0)
+        self._requests: list[Request] = []
+        self._changed = threading.Condition()
+        self._is_steered = False
+        self._said: set[str] = set()
+        self._names: dict[str, bool] = {}
+        self._writer: Writer | None = None
+        self._end: ProcessEnd | None = None
+        if store is not None:
+            self._writer = Writer(store, run_id, self._logged, self._asked, self._say)
+            self._writer.start()
+            self._end = ProcessEnd(self._end_with)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._end_with(error)
+
+    def __repr__(self) -> str:
+        return f"<convtui run {self.id} {self.name!r}, step {self.step}>"
+
+    # ------------------------------------------------------------------------------------------------------ telling
+
+    @property
+    def step(self) -> int:
+        """The number of the update that the loop is at, from 1: what `steer` counts, or else the last that `log` was told."""
+        return max(self._step + self._in_step, self._logged_step)
+
+    @property
+    def epoch(self) -> int:
+        """Epochs completed, as far as `steer` counted them."""
+        return self._epoch
+
+    def log(self, values: Mapping[str, Any], *, step: int | None = None) -> None:
+        """Keep numbers of one step: floats, or tensors of one element, which are fetched later and in bulk: a step never waits.
+
+        `train/loss` and `val/loss` share the chart `loss`; so do `train_loss` and `val_loss`. Other `a/b` share the chart `a`.
+        Losses and accuracies (0 to 1) of train, val and test are columns of the table of runs. `step` is by default `self.step`
+        where `steer` counts, else one more with each call. Of a name that is told twice at one step the first value is kept.
+        """
+        if self._writer is None or os.getpid() != self._pid:
+            return
+        step = self._next_step if step is None else self._checked_step(step)
+        self._logged_step = max(self._logged_step, step)
+        for name, value in values.items():
+            self._tell(name, step, value)
+
+    def _tell(self, name: str, step: int, value: Any) -> None:
+        assert self._writer is not None
+        if not self._names.get(name) and not self._is_name(name):
+            return
+        if type(value) is float:
+            self._writer.tell(Told(name, step, value))
+        elif (detach := getattr(value, "detach", None)) is not None:
+            tensor = detach()
+            if tensor.numel() != 1 or tensor.is_complex():
+                self._say(f"log: {name!r} is a tensor of shape {list(tensor.shape)}, and not one number: it is left out")
+                return
+            stream = sys.modules["torch"].cuda.current_stream(tensor.device) if tensor.is_cuda else None
+            self._writer.tell(Told(name, step, tensor.reshape(()).clone(), stream))  # the loop may change it in place
+        else:
+            try:
+                self._writer.tell(Told(name, step, float(value)))
+            except (TypeError, ValueError, OverflowError):
+                self._say(f"log: {name!r} is {type(value).__name__} and not a number: it is left out")
+
+    def _is_name(self, name: Any) -> bool:
+        is_name = isinstance(name, str) and bool(name.strip()) and is_text(name)
+        if is_name:
+            self._names[name] = True
+        else:
+            self._say(f"log: {name!r} cannot be the name of a metric: it is left out")
+        return is_name
+
+    @property
+    def _next_step(self) -> int:
+        return self.step if self._is_steered else self._logged_step + 1
+
+    def _checked_step(self, step: Any) -> int:
+        try:
+            number = operator.index(step)
+        except TypeError:
+            number = -1
+        if 0 <= number <= _LAST_STEP:
+            return number
+        self._say(f"log: step {step!r} is not a whole number from 0: step {self.step} is used instead")
+        return self.step
+
+    # ----------------------------------------------------------------------------------------------------- steering
+
+    def steer(self, batches: Iterable[T], optimizer: Optimizer | Sequence[Optimizer] | None = None) -> Iterator[T]:
+        """The batches, one step each; between two of them requests are obeyed: pause, stop, learning rate, save.
+
+        Of loops within one another the innermost counts steps, and the others only end when it is to stop. `optimizer`, one or
+        several, is needed for the learning rate, which is recorded, and multiplied on request; schedulers notice nothing of it.
+        """
+        optimizers = [] if optimizer is None else list(optimizer) if isinstance(optimizer, Sequence) else [optimizer]
+        self._follow(optimizers)
+        if self._loops:
+            self._loops[-1].is_outer, self._in_step = True, False
+        loop = _Loop(_length(batches))
+        self._loops.append(loop)
+        self._describe(batches)
+        try:
+            for batch in batches:
+                if not self.obey():
+                    return
+                self._in_step = not loop.is_outer
+                if self._in_step:
+                    self._tell_rates()
+                yield batch
+                if self._in_step and not loop.is_outer:
+                    self._in_step = False
+                    self._step += 1
+                    self._images += _size(batch)
+            if not loop.is_outer and loop.length:
+                self._epoch += 1
+        finally:
+            self._in_step = False
+            self._loops.remove(loop)
+
+    def obey(self) -> bool:
+        """Where `steer` does not fit: call it between two steps. Waits while the run is paused; False where it is to stop."""
+        self._is_steered = True
+        if self._requests and not self.stopping and obey(self._taken(), self, paused=False):
+            self._pause()
+        return not self.stopping
+
+    def advance(self, images: int = 0, optimizers: Sequence[Any] = ()) -> bool:
+        """Where `steer` does not fit: one step more is done, of so many images. Then as `obey`."""
+        self._follow(optimizers)
+        self._step += 1
+        self._images += images
+        self._tell_rates()
+        return self.obey()
+
+    def _pause(self) -> None:
+        began = time.monotonic()
+        self._record(Paused(self.step))
+        paused = True
+        while paused and not self.stopping:
+            with self._changed:
+                self._changed.wait_for(lambda: self._requests, timeout=1.0)
+            paused = obey(self._taken(), self, paused=True)
+        self._paused_seconds += time.monotonic() - began
+        self._before = (time.monotonic(), self._images)
+        if not self.stopping:
+            self._record(Continued(self.step))
+
+    def _taken(self) -> list[Request]:
+        with self._changed:
+            taken, self._requests = self._requests, []
+        return taken
+
+    def stop(self) -> None:
+        """End after this step, as a request to stop does."""
+        self.stopping = True
+
+    def scale_learning_rate(self, factor: float) -> None:
+        """Multiply the learning rate of the optimizers that `steer` was given by `factor`, from the next step on."""
+        if not self._rate.optimizers:
+            self._say("the learning rate cannot be changed: give the optimizer to run.steer(loader, optimizer)")
+            return
+        self._rate.value *= factor
+        self._record(RateChanged(self.step, self._rate.value, float(self._rate.rates()[0])))
+
+    def save_checkpoint(self) -> None:
+        """Answer a request to save."""
+        self._say("nothing was saved: this script has not told which net it trains")
+
+    def _tell_rates(self) -> None:
+        if self._writer is not None:
+            for place, rate in enumerate(self._rate.rates()):
+                self._tell(f"learning_rate/{place + 1}" if place else "learning_rate", self.step, rate)
+
+    def _follow(self, optimizers: Sequence[Any]) -> None:
+        known = len(self._rate.optimizers)
+        self._rate.follow(optimizers)
+        if len(self._rate.optimizers) > known:
+            trained = [each for of in self._rate.optimizers for group in of.param_groups for each in group["params"]]
+            self._record(Described(parameters=sum(each.numel() for each in trained), device=str(trained[0].device)))
+
+    def _describe(self, batches: Iterable[Any]) -> None:
+        """What the loops under way tell of the run's length."""
+        lengths = [loop.length for loop in self._loops]
+        images = _length(getattr(batches, "dataset", None))
+        if len(lengths) > 1 and lengths[-1]:
+            epochs = 1
+            for length in lengths[:-1]:
+                epochs *= length or 0
+            self._record(Described(lengths[-1] * epochs, lengths[-1], images))
+        elif lengths[-1] and images:  # a loader by itself
+            self._record(Described(steps_per_epoch=lengths[-1], images_per_epoch=images))
+
+    # ------------------------------------------------------------------------------------------------------- ending
+
+    def finish(self) -> None:
+        """End the run, where it is not in a `with` block and the script goes on. A second time does nothing."""
+        self._end_with(None)
+
+    def _end_with(self, error: BaseException | None) -> None:
+        writer, self._writer = self._writer, None
+        if writer is None or os.getpid() != self._pid:
+            return
+        if self._end is not None:
+            self._end.forget()
+        self._rate.release()
+        failure = _failure(error)
+        if failure:
+            writer.end(None, failure)
+        else:
+            writer.end(self._ending(error))
+        if self._store is not None:
+            self._store.close()
+
+    def _ending(self, error: BaseException | None) -> Ending:
+        kind = Stopped if self.stopping or isinstance(error, KeyboardInterrupt) or _is_signal(error) else Finished
+        return kind(self.step, self._epoch, {}, self._seconds, self._images / max(1e-9, self._seconds))
+
+    # ----------------------------------------------------------------------------------------- in the writer's thread
+
+    def _asked(self, requests: Sequence[Request]) -> None:
+        if not self._is_steered:
+            kinds = ", ".join(request.kind for request in requests)
+            self._say(f"{kinds}: nothing was done, since this script does not use run.steer(loader, optimizer)")
+            return
+        with self._changed:
+            self._requests = [*self._requests, *requests]
+            self._changed.notify_all()
+
+    def _logged(self, points: tuple[tuple[str, int, float], ...]) -> Logged:
+        return Logged(self.step, self._epoch, points, self._images, self._seconds, self._speed())
+
+    @property
+    def _seconds(self) -> float:
+        return time.monotonic() - self._began - self._paused_seconds
+
+    def _speed(self) -> float | None:
+        """Images per second since it was last asked."""
+        now, images = time.monotonic(), self._images
+        before, self._before = self._before, (now, images)
+        return (images - before[1]) / max(1e-9, now - before[0]) if images else None
+
+    # ------------------------------------------------------------------------------------------------------- saying
+
+    def _record(self, event: Event) -> None:
+        if self._writer is not None:
+            self._writer.record(event)
+
+    def _say(self, text: str) -> None:
+        """One line on stderr and among the run's messages, once."""
+        if text not in self._said:
+            self._said.add(text)
+            with suppress(OSError, ValueError):  # a stderr that is closed or full must not end a training
+                print(f"convtui: {text}", file=sys.stderr)
+            self._record(Message(self.step, text, "warning"))
+
+
+def _failure(error: BaseException | None) -> str:
+    """Why the run failed; empty where it did not."""
+    if error is None or isinstance(error, KeyboardInterrupt) or _is_signal(error):
+        return ""
+    if isinstance(error, SystemExit):
+        return f"exit status {error.code}" if error.code else ""
+    return str(error) if isinstance(error, ConvtuiError) else f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+def _is_signal(error: BaseException | None) -> bool:
+    return isinstance(error, Terminated)
+
+
+def _length(of: Any) -> int | None:
+    try:
+        return len(of)
+    except TypeError:
+        return None
+
+
+def _size(batch: Any) -> int:
+    """How many images a batch has, by its first tensor; 0 where there is none."""
+    if isinstance(batch, Mapping):
+        batch = next(iter(batch.values()), None)
+    elif isinstance(batch, Sequence) and batch:
+        batch = batch[0]
+    return next(iter(getattr(batch, "shape", ())), 0)

@@ -1,0 +1,294 @@
+"""`convtui.init`: what a script tells is in the store, and what other terminals ask is done."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import convtui
+from convtui.engine.errors import UsageError
+from convtui.engine.store import Run, Store
+
+import torch  # isort: skip
+
+PATIENCE_SECONDS = 60.0
+
+
+def waited_for(what: Callable[[], bool]) -> None:
+    """Until it is so."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    while not what():
+        assert time.monotonic() < until, "it never came to be"
+        time.sleep(0.02)
+
+
+def points(store: Store, run: Run, name: str) -> list[tuple[int, float]]:
+    series = store.series(run.id, name)
+    return list(zip(series.steps, series.values, strict=True))
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    return tmp_path / "runs.db"
+
+
+def only_run(place: Path) -> tuple[Store, Run]:
+    store = Store.open(place, create=False)
+    (run,) = store.runs()
+    return store, run
+
+
+def test_every_number_is_in_the_store_once_the_run_has_ended(place: Path) -> None:
+    with convtui.init("mine", {"lr": 0.1, "net": "small"}, store=place, data="mnist", note="a try") as run:
+        for step in range(1, 501):
+            run.log({"train/loss": 1 / step, "d_loss": torch.tensor(step, dtype=torch.int64)}, step=step)
+        run.log({"val/accuracy": 0.875, "lr": torch.tensor([0.5])}, step=500)
+    store, row = only_run(place)
+    with store:
+        assert points(store, row, "train/loss") == [(step, 1 / step) for step in range(1, 501)]
+        assert points(store, row, "d_loss") == [(step, float(step)) for step in range(1, 501)]
+        assert points(store, row, "lr") == [(500, 0.5)]
+        assert (row.status, row.step, row.name, row.dataset, row.note) == ("finished", 500, "mine", "mnist", "a try")
+        assert row.spec_values == {"lr": 0.1, "net": "small"}
+        assert (row.train_loss, row.validation_accuracy) == (1 / 500, 0.875)
+        assert not store.messages(row.id)
+
+
+def test_a_tensor_that_the_loop_changes_afterwards_is_kept_as_it_was(place: Path) -> None:
+    total = torch.zeros(1)
+    with convtui.init("mine", store=place) as run:
+        for _ in range(3):
+            total += 1
+            run.log({"total": total})
+    store, row = only_run(place)
+    with store:
+        assert points(store, row, "total") == [(1, 1.0), (2, 2.0), (3, 3.0)]
+
+
+def test_what_cannot_be_kept_is_said_once_and_the_rest_is_kept(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with convtui.init("mine", store=place) as run:
+        for _ in range(2):
+            run.log({"loss": 1.0, "names": "cat", "all": torch.zeros(3), "": 2.0, "none": None})
+        run.log({"loss": math.nan})
+        run.log({"loss": math.inf}, step=-1)
+        run.log({"loss": 5.0}, step="7")  # type: ignore[arg-type]
+    said = [line for line in capfd.readouterr().err.splitlines() if "run 1" not in line]
+    assert [line.split(": ", 2)[2] for line in said] == [
+        "'names' is str and not a number: it is left out",
+        "'all' is a tensor of shape [3], and not one number: it is left out",
+        "'' cannot be the name of a metric: it is left out",
+        "'none' is NoneType and not a number: it is left out",
+        "step -1 is not a whole number from 0: step 3 is used instead",
+        "step '7' is not a whole number from 0: step 3 is used instead",
+    ]
+    store, row = only_run(place)
+    with store:
+        assert store.metric_names(row.id) == ["loss", "seconds"]
+        found = points(store, row, "loss")
+        assert found[:2] == [(1, 1.0), (2, 1.0)]
+        assert found[2][0] == 3
+        assert math.isnan(found[2][1])
+        assert [message.text for message in store.messages(row.id)] == [line.split(": ", 1)[1] for line in said]
+
+
+def test_the_innermost_loop_counts_steps_and_its_ends_epochs(place: Path) -> None:
+    data = torch.utils.data.TensorDataset(torch.zeros(12, 3), torch.zeros(12))
+    loader = torch.utils.data.DataLoader(data, batch_size=4)
+    seen = []
+    with convtui.init("mine", store=place) as run:
+        for _ in run.steer(range(2)):
+            for _batch in run.steer(loader):
+                seen.append(run.step)
+                run.log({"train/loss": float(run.step)})
+            run.log({"val/loss": 0.5})
+    assert seen == [1, 2, 3, 4, 5, 6]
+    store, row = only_run(place)
+    with store:
+        assert (row.step, row.epoch, row.images) == (6, 2, 24)
+        assert (row.total_steps, row.steps_per_epoch, row.images_per_epoch) == (6, 3, 12)
+        assert points(store, row, "train/loss") == [(step, float(step)) for step in seen]
+        assert points(store, row, "val/loss") == [(3, 0.5), (6, 0.5)]
+
+
+def test_a_learning_rate_from_another_terminal_multiplies_what_the_schedule_says(place: Path) -> None:
+    """Weights of float64 and rates that are powers of two: every change is exact."""
+    weight = torch.zeros(1, dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.SGD([weight], 1.0)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 0.5 if step else 1.0)
+    moved: list[float] = []
+    with convtui.init("mine", store=place) as run, Store.open(place) as store:
+        for _ in run.steer(range(10**9), optimizer):
+            if run.step == 2:
+                store.request(run.id, "rate", 0.25)
+            before = weight.item()
+            weight.grad = torch.ones(1, dtype=torch.float64)
+            optimizer.step()
+            schedule.step()
+            moved.append(before - weight.item())
+            time.sleep(0.01)
+            if moved[-1] == 0.125:
+                break
+    assert moved == [1.0] + [0.5] * (len(moved) - 2) + [0.125]
+    assert optimizer.param_groups[0]["lr"] == 0.5
+    store, row = only_run(place)
+    with store:
+        assert [value for _, value in points(store, row, "learning_rate")] == moved
+        assert points(store, row, "rate_factor") == [(len(moved) - 1, 0.25)]
+        assert (row.rate_factor, row.parameters, row.device) == (0.25, 1, "cpu")
+
+
+def test_a_pause_holds_the_loop_until_it_is_to_go_on(place: Path) -> None:
+    with convtui.init("mine", store=place) as run, Store.open(place) as store:
+        held: list[int] = []
+
+        def let_go_on() -> None:
+            waited_for(lambda: store.run(run.id).status == "paused")
+            held.append(run.step)
+            time.sleep(0.2)
+            held.append(run.step)
+            store.request(run.id, "continue")
+
+        store.request(run.id, "pause")
+        other = threading.Thread(target=let_go_on)
+        other.start()
+        for _ in run.steer(range(10**9)):
+            time.sleep(0.005)
+            if len(held) == 2 and run.step > held[1]:
+                break
+        other.join()
+        waited_for(lambda: store.run(run.id).status == "running")
+    assert held[0] == held[1]
+    store, row = only_run(place)
+    with store:
+        assert row.status == "finished"
+
+
+def test_a_stop_ends_all_loops_and_what_follows_still_runs(place: Path) -> None:
+    with convtui.init("mine", store=place) as run, Store.open(place) as store:
+        store.request(run.id, "stop")
+        for _ in run.steer(range(10**9)):
+            for _ in run.steer(range(10)):
+                time.sleep(0.005)
+        run.log({"test/accuracy": 0.5})
+    assert run.stopping
+    store, row = only_run(place)
+    with store:
+        assert (row.status, row.test_accuracy) == ("stopped", 0.5)
+
+
+def test_a_script_that_does_not_steer_says_so_to_whoever_asks(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with convtui.init("mine", store=place) as run, Store.open(place) as store:
+        request = store.request(run.id, "stop")
+        waited_for(lambda: store.is_taken(request.id))
+        waited_for(lambda: bool(store.messages(run.id)))
+    assert "stop: nothing was done, since this script does not use run.steer(loader, optimizer)" in capfd.readouterr().err
+    assert not run.stopping
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "reason"),
+    [
+        (ValueError("shapes differ"), "failed", "ValueError: shapes differ"),
+        (KeyboardInterrupt(), "stopped", None),
+        (SystemExit(0), "finished", None),
+        (SystemExit(3), "failed", "exit status 3"),
+    ],
+)
+def test_how_the_block_is_left_is_how_the_run_ends(place: Path, error: BaseException, status: str, reason: str | None) -> None:
+    with pytest.raises(type(error)), convtui.init("mine", store=place) as run:  # noqa: PT012 - the block is what is tested
+        run.log({"loss": 1.0})
+        raise error
+    store, row = only_run(place)
+    with store:
+        assert (row.status, row.reason) == (status, reason)
+        assert points(store, row, "loss") == [(1, 1.0)]
+
+
+SCRIPT = """
+import os, sys, time, convtui
+run = convtui.init(config={"lr": 1})
+run.log({"loss": 1.0})
+print("begun", flush=True)
+END
+"""
+ENDS = {
+    "": ("finished", None),
+    "raise ValueError('no')": ("failed", "ValueError: no"),
+    "time.sleep(600)": ("stopped", None),
+    "run.finish(); run.finish(); run.log({'loss': 2.0}); print('on')": ("finished", None),
+    "os.fork() or os._exit(0); os.wait()": ("finished", None),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_script_without_a_block_ends_its_run_when_it_ends(tmp_path: Path, end: str) -> None:
+    script = tmp_path / "learn.py"
+    script.write_text(SCRIPT.replace("END", end))
+    process = subprocess.Popen(
+        [sys.executable, str(script)], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n"
+    if "sleep" in end:
+        process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=PATIENCE_SECONDS)
+    store, row = only_run(tmp_path / "store.db")
+    with store:
+        assert (row.status, row.reason) == ENDS[end]
+        assert row.name == "learn"
+        assert points(store, row, "loss") == [(1, 1.0)]
+
+
+def test_a_script_that_is_killed_reads_crashed_and_has_lost_at_most_a_moment(tmp_path: Path) -> None:
+    script = tmp_path / "learn.py"
+    script.write_text(SCRIPT.replace("END", "time.sleep(2)\nprint('kept', flush=True)\ntime.sleep(600)"))
+    process = subprocess.Popen([sys.executable, str(script)], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.readline()
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    store, row = only_run(tmp_path / "store.db")
+    with store:
+        assert row.status == "crashed"
+        assert points(store, row, "loss") == [(1, 1.0)]
+
+
+def test_other_ranks_write_nothing_and_run_the_same_loop(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RANK", "1")
+    with convtui.init("mine", store=place) as run:
+        steps = [run.step for _ in run.steer(range(3))]
+        run.log({"loss": 1.0})
+    assert steps == [1, 2, 3]
+    assert not place.exists()
+
+
+def test_a_run_that_is_deleted_meanwhile_does_not_end_the_script(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with convtui.init("mine", store=place) as run:
+        place.unlink()
+        run.log({"loss": 1.0})
+        waited_for(lambda: "training goes on, and nothing more of it is recorded" in capfd.readouterr().err)
+        run.log({"loss": 1.0})
+
+
+@pytest.mark.parametrize("name", ["", "12", "last", "\udc80"])
+def test_a_name_that_cannot_be_is_refused_before_anything_begins(place: Path, name: str) -> None:
+    with pytest.raises(UsageError):
+        convtui.init(name, store=place)
+    with Store.open(place) as store:
+        assert store.runs() == []
+
+
+def test_importing_convtui_brings_neither_torch_nor_the_store() -> None:
+    heavy = "torch numpy sqlalchemy textual pydantic"
+    code = f"import convtui, sys; print([name for name in '{heavy}'.split() if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
