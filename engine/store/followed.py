@@ -63,7 +63,7 @@ class KeptSeries:
 
     @property
     def is_of_steps(self) -> bool:
-        """Whether it has a point at every step, or nearly; of a metric of a person's own, whether it has more than a chart can show."""
+        """Whether it has a point at every step, or nearly; of a person's own, whether more than a chart can show."""
         cadence = metric(self.name).cadence
         return cadence == "step" or (not cadence and sum(bucket.count for bucket in self.buckets) > FEW)
 

@@ -89,8 +89,7 @@ class Reader:
         run = seen.run
         self._turn_to(run)
         read = partial(self._read, store, run, sketch=sketch)
-        axis = "step" if options.axis == "epoch" and not run.steps_per_epoch else options.axis
-        x_of = XAxis(axis, run, read("seconds") if axis == "time" else None)
+        x_of = XAxis(options.axis, run, read("seconds") if options.axis == "time" else None)
         names = seen.groups.get(group, ())
         if group == LOSS_CHANGE:
             lines = [self._loss_change(store, run, x_of, sketch=sketch)] if names else []
@@ -101,18 +100,14 @@ class Reader:
         return Plot(
             title=group,
             lines=lines,
-            x_name=axis,
+            x_name=x_of.axis,
             x_range=(0.0, x_of(run.step)) if run.step else None,
-            seconds=axis == "time",
+            seconds=x_of.axis == "time",
             form=metric(names[0]).form if names else "number",
             log=options.log,
             marks=marks,
             remark=_remark(run, group, marks),
-            empty=f"no {group} above zero"
-            if options.log and lines
-            else "no epoch yet"
-            if run.is_training and not run.epoch
-            else f"no {group} yet",
+            empty=f"no {group} above zero" if options.log and lines else _nothing(run, group),
         )
 
     def _read(self, store: Store, run: Run, name: str, *, sketch: bool) -> KeptSeries:
@@ -142,21 +137,22 @@ class Reader:
 
 
 def _groups(run: Run, names: Iterable[str]) -> dict[str, list[str]]:
-    """The titles of charts, each with its series in the order in which they are drawn. A training has loss and accuracy, also before
-    there are any; a script what it tells of."""
+    """The titles of charts, each with its series in the order in which they are drawn. A training has loss and accuracy from its
+    beginning, a script what it tells of."""
     groups: dict[str, list[str]] = {name: [] for name in PAIRED}
     for name in names:
         if chart := metric(name).chart:
             groups.setdefault(chart, []).append(name)
     order = ["", *_STYLES]
-    groups = {
-        chart: sorted(members, key=lambda name: order.index(metric(name).split))
-        for chart, members in groups.items()
-        if members or run.is_training
-    }
+    shown = {chart: members for chart, members in groups.items() if members or run.is_training}
+    groups = {chart: sorted(members, key=lambda name: order.index(metric(name).split)) for chart, members in shown.items()}
     if "batch_loss" in groups.get("loss", ()):
         groups[LOSS_CHANGE] = ["batch_loss"]
     return groups
+
+
+def _nothing(run: Run, group: str) -> str:
+    return "no epoch yet" if run.is_training and not run.epoch else f"no {group} yet"
 
 
 def _marks(rates: KeptSeries, losses: KeptSeries, run: Run, x_of: XAxis, *, best: bool) -> list[Mark]:
