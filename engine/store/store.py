@@ -139,8 +139,8 @@ class Store:
             created=time.time(),
             kind=kind,
         )
-        self.make_folder()
-        with self._writing("adding a run") as session:
+        self.files.make_folder()
+        with self.database.writing("adding a run") as session:
             self._avoid_used_id(session, run)
             session.add(run)
             session.flush()  # gives it its id
