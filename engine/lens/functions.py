@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
+from torch import Tensor
+from torch.nn import Parameter
+
 Kind = Literal[
-    "conv", "dense", "cell", "attention", "scale", "gain", "rectify", "max_pool", "average", "pointwise", "same", "reshape", "sum",
-    "join", "other",
+    "conv", "dense", "cell", "attention", "product", "scale", "gain", "rectify", "max_pool", "average", "pointwise", "same",
+    "reshape", "sum", "join", "other",
 ]  # fmt: skip
 """`cell`: a recurrent layer that reads forward; what counts as its output is its states after each step. `attention`: torch's
-multi-head attention, all of it. `scale`: batch norm in eval mode. `gain`: multiplied by a number. `rectify`: ReLU, also as
-`clamp(min=0)` or `threshold(0, 0)`, or leaky ReLU. `pointwise`: any other function of one value, tanh say. `same`: nothing in eval
-mode, as dropout. `reshape`: values moved or left out, zeros added. `sum`: of tensors or with a constant. `join`: concatenation.
-`other`: nothing is known of it."""
+multi-head attention, all of it. `product`: of matrices, attention written out. `scale`: batch norm in eval mode. `gain`: multiplied
+by a number. `rectify`: ReLU, also as `clamp(min=0)` or `threshold(0, 0)`, or leaky ReLU. `pointwise`: any other function of one
+value, tanh say. `same`: nothing in eval mode, as dropout. `reshape`: values moved or left out, zeros added. `sum`: of tensors or
+with a constant. `join`: concatenation. `other`: nothing is known of it."""
 Settings = dict[str, Any]
 
 _FUNCTIONS: Mapping[Kind, str] = {
@@ -21,6 +24,7 @@ _FUNCTIONS: Mapping[Kind, str] = {
     "dense": "linear",
     "cell": "rnn_tanh rnn_relu lstm gru",
     "attention": "multi_head_attention_forward",
+    "product": "matmul __matmul__ mm bmm baddbmm scaled_dot_product_attention",
     "gain": "mul __mul__ __rmul__",
     "scale": "batch_norm",
     "rectify": "relu leaky_relu",
@@ -110,6 +114,16 @@ def _attention(_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tu
     return "attention", {"weights": weights, "weight": weights[0], "multiply_adds": products}
 
 
+def _product(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Kind, Settings]:
+    """`inner` is how many multiply-adds each of its outputs takes."""
+    factors = [value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)][name == "baddbmm" :]
+    if name == "scaled_dot_product_attention":
+        query, key, value = factors[:3]
+        return "product", {"inner": key.shape[-2] * (query.shape[-1] + value.shape[-1]) / value.shape[-1]}
+    weights = [factor for factor in factors[:2] if isinstance(factor, Parameter)]
+    return "product", {"inner": factors[0].shape[-1], "weight": weights[0] if weights else None}
+
+
 def _gain(_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Kind, Settings]:
     numbers = [value for value in (*args, *kwargs.values()) if isinstance(value, int | float)]
     return ("gain", {"factor": float(numbers[0])}) if len(numbers) == 1 else ("other", {})
@@ -170,8 +184,8 @@ def _adaptive(sides: Sequence[int], wanted: Any) -> Settings:
 
 
 _READERS: Mapping[Kind, Callable[[str, Sequence[Any], Mapping[str, Any]], tuple[Kind, Settings]]] = {
-    "conv": _conv, "dense": _dense, "cell": _cell, "attention": _attention, "gain": _gain, "scale": _scale, "rectify": _rectify,
-    "pointwise": _pointwise, "max_pool": _max_pool, "average": _average,
+    "conv": _conv, "dense": _dense, "cell": _cell, "attention": _attention, "product": _product, "gain": _gain, "scale": _scale,
+    "rectify": _rectify, "pointwise": _pointwise, "max_pool": _max_pool, "average": _average,
 }  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from convtui.engine.data.picture import UnreadableImage, decode_alone
 from convtui.engine.data.prepare import greyed
 from convtui.engine.data.split import Split
 from convtui.engine.errors import NotApplicable, UsageError
-from convtui.engine.lens.backward import Rule, obstacle
+from convtui.engine.lens.backward import Rule, check, obstacle
 from convtui.engine.lens.functions import Kind
 from convtui.engine.lens.registry import Need, Options
 from convtui.engine.lens.subject import Prediction, SplitName, Subject
@@ -50,7 +50,7 @@ def has_conv(subject: Subject) -> str | None:
     """Whether there is a convolution."""
     if subject.trace.of_kind("conv"):
         return None
-    dense = ", ".join(subject.trace.of_kind("dense"))
+    dense = listed(list(subject.trace.of_kind("dense")))
     serves = f"'saliency', 'statistics' and 'confusion' serve it; its dense layers are {dense}" if dense else "'summary' serves it"
     return f"the net has no convolutional layer; {serves}"
 
@@ -63,6 +63,16 @@ def goes_back(rule: Rule, *kinds: Kind) -> Need:
         return obstacles[-1] if obstacles and None not in obstacles else None
 
     return need
+
+
+def check_way_back(subject: Subject, index: int, rule: Rule, *kinds: Kind) -> None:
+    """Raise NotApplicable where `rule` does not lead back from call `index`, naming the deepest layer of `kinds` that it serves."""
+    try:
+        check(subject.trace, index, rule)
+    except NotApplicable as error:
+        calls = subject.trace.of_kind(*kinds)
+        served = [name for name, call in calls.items() if obstacle(subject.trace, call.index, rule) is None]
+        raise NotApplicable(f"{error}; {rule} serves {served[-1]} (--layer)" if served else str(error)) from None
 
 
 def gives_classes(subject: Subject) -> str | None:

@@ -325,7 +325,7 @@ class _CallTracer(Tracer):
         if self._stale or isinstance(output.function, type) or (output.place and kind != "reshape"):
             return False
         given = output.args[0] if output.args else output.kwargs.get("input")
-        return kind in ("sum", "join", "cell", "attention") or all(tensor is given for tensor in output.sources)
+        return kind in ("sum", "join", "cell", "attention", "product") or all(tensor is given for tensor in output.sources)
 
 
 class _Runner(Tracer):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from convtui.engine.errors import UsageError
 from convtui.engine.figures.figure import Ramp, Result, Target, Tile, make_sheet
-from convtui.engine.lens import backward, selection, top_units
+from convtui.engine.lens import selection, top_units
 from convtui.engine.lens.projection import project
 from convtui.engine.lens.registry import register
 from convtui.engine.lens.search import activation, excited_units, in_words
@@ -34,7 +34,7 @@ def deconvnet(subject: Subject, options: DeconvnetOptions) -> list[Result]:
     most excited of each map, on the whole image. Batch norm is not undone: it scales on the way back as it does in the gradient.
     """
     _, call = selection.layer(subject, options.layer)
-    backward.check(subject.trace, call.index, "deconvnet")
+    selection.check_way_back(subject, call.index, "deconvnet", "conv")
     return _of_image(subject, options) if options.image is not None else _of_split(subject, options)
 
 

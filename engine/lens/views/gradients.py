@@ -57,7 +57,7 @@ def saliency(subject: Subject, options: GradientOptions) -> list[Result]:
 def _traced(subject: Subject, options: GradientOptions, rule: Rule) -> list[Result]:
     of = options.of or ("unit" if options.map is not None else "strongest" if options.layer is not None else "class")
     name, call = _layer(subject, options, of)
-    backward.check(subject.trace, call.index, rule)
+    selection.check_way_back(subject, call.index, rule, "conv", "dense")
     chosen = selection.image(subject, options)
     start = _start(subject, options, of, name, call, chosen, rule)
     channels, *size = subject.shape

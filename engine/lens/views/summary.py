@@ -19,8 +19,11 @@ from convtui.engine.lens.subject import Subject
 from convtui.engine.lens.trace import Call, Trace
 from convtui.engine.lens.tracer import INPUT
 
-_GROUPS = {"conv": "convolutional", "cell": "recurrent", "dense": "dense", "attention": "attention", "scale": "batch norm"}
-_COMPUTING = ("conv", "dense", "cell", "attention")
+_GROUPS = {
+    "conv": "convolutional", "cell": "recurrent", "dense": "dense", "attention": "attention", "product": "products of matrices",
+    "scale": "batch norm",
+}  # fmt: skip
+_COMPUTING = ("conv", "dense", "cell", "attention", "product")
 
 
 class SummaryOptions(Options):
@@ -33,8 +36,8 @@ def summary(subject: Subject, options: SummaryOptions) -> list[Result]:
 
     Neurons are the outputs of convolutional, dense and attention layers, and the hidden units of recurrent ones. Multiply-adds,
     for one image: a convolution's weights times the places of its output, a dense layer's weights, a recurrent one's weights times
-    its steps, of `nn.MultiheadAttention` its projections and both products of queries, keys and values; additions of biases, batch
-    norm, activations, gates and pools are not counted. A layer used several times has its parameters once, and the neurons and
+    its steps, of attention its projections and both products of queries, keys and values; additions of biases, batch norm,
+    activations, gates and pools are not counted. A layer used several times has its parameters once, and the neurons and
     multiply-adds of all its uses. Where the net cannot be run or followed, parameters are all that is told, and why.
     """
     try:
@@ -49,7 +52,7 @@ def summary(subject: Subject, options: SummaryOptions) -> list[Result]:
     known = [name for name in trace.leaves() if trace.layers[name] != INPUT] if trace is not None else []
     targets = [Target(layer=layer.name) if layer.name in known else None for layer in layers]
     columns = ("layer", "kind", "output", *_COUNTED[:-1], "receptive field", "multiply-adds")
-    table = Table(f"layers · {subject.title}", columns, [*rows, total], [*targets, None], _notes(layers, shape, trouble))
+    table = Table(f"layers · {subject.title}", columns, [*rows, total], [*targets, None], _notes(layers, shape, trace, trouble))
     return [table, _shares(subject, layers)]
 
 
@@ -111,7 +114,7 @@ def _layers(net: nn.Module, trace: Trace | None) -> list[_Layer]:
     for call in trace.calls:
         if call.kind in _COMPUTING:
             # A function that is given a module's weight is that module's, as in conv2d(x, self.conv1.weight).
-            name = call.module if call.module in first else owner.get(id(call.settings["weight"]), call.module)
+            name = call.module if call.module in first else owner.get(id(call.settings.get("weight")), call.module)
             computing[name].append(call)
     for name, calls in computing.items():
         first.setdefault(name, calls[0].index)
@@ -161,7 +164,9 @@ def _layer(
 
 
 def _neurons(call: Call) -> int:
-    """Each of its outputs; of a cell each unit, however many steps it makes."""
+    """Each of its outputs, but of a product of matrices none; of a cell each unit, however many steps it makes."""
+    if call.kind == "product":
+        return 0
     return call.shape[0] * int(call.settings["layers"]) if call.kind == "cell" else call.size or 0
 
 
@@ -169,6 +174,8 @@ def _multiply_adds(call: Call) -> int:
     """Each of the outputs takes the weights of one filter or unit; each step of a cell takes all of its weights."""
     if call.kind == "attention":
         return int(call.settings["multiply_adds"]) * call.layout.pieces
+    if call.kind == "product":
+        return round((call.size or 0) * float(call.settings["inner"]))
     if call.kind == "cell":
         weights: Sequence[Tensor] = call.settings["weights"]
         return call.shape[1] * call.layout.pieces * sum(each.numel() for each in weights)
@@ -199,13 +206,18 @@ def _sum(counts: Iterable[int | None]) -> int | None:
     return sum(known) if known else None
 
 
-def _notes(layers: Sequence[_Layer], shape: str, trouble: str | None) -> list[str]:
-    if trouble is not None:
+def _notes(layers: Sequence[_Layer], shape: str, trace: Trace | None, trouble: str | None) -> list[str]:
+    if trace is None or trouble is not None:
         return [f"parameters alone, module by module, since {trouble}"]
-    notes = [f"for one image of {shape}; multiply-adds are of convolutions, dense layers, cells and attention, without biases"]
+    notes = [
+        f"for one image of {shape}; multiply-adds are of convolutions, dense layers, cells and products of matrices, without biases"
+    ]
     again = [f"{layer.shown} ({layer.uses})" for layer in layers if layer.uses > 1]
     if again:
         notes.append(f"used several times, parameters counted once, shape and field of the first use: {listed(again)}")
+    sums = {call.module or "the net" for call in trace.calls if call.function == "einsum"}
+    if sums:
+        notes.append(f"products written as einsum are not counted: {listed(sorted(sums))}")
     unknown = [f"{layer.shown} ({layer.kind})" for layer in layers if layer.multiply_adds is None and layer.called]
     if unknown:
         notes.append(f"multiply-adds and neurons not known: {listed(unknown)}")

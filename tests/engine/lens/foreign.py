@@ -71,6 +71,20 @@ class Encoder(nn.Module):
         return self.head(self.encoder(self.embed(self.rows(images))).mean(1 if self.rows.batch_first else 0))  # type: ignore[no-any-return]
 
 
+class Fused(nn.Module):
+    """Attention as most write it: one product for queries, keys and values, and torch's fused function."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches, self.qkv, self.out = nn.Conv2d(3, 16, 2, 2), nn.Linear(16, 48), nn.Parameter(torch.randn(16, len(CLASSES)))
+
+    def forward(self, images: Tensor) -> Tensor:
+        tokens = self.patches(images).flatten(2).transpose(1, 2)
+        query, key, value = self.qkv(tokens).unflatten(2, (3, 2, 8)).permute(2, 0, 3, 1, 4).unbind(0)
+        mixed = nn.functional.scaled_dot_product_attention(query, key, value)
+        return mixed.transpose(1, 2).flatten(2).mean(1) @ self.out
+
+
 class Returns(nn.Module):
     """A convolution, ReLU, mean and scores, which it returns as `how` says, given the features and the scores."""
 
@@ -114,6 +128,7 @@ NETS: dict[str, Foreign] = {
     "maxvit": Foreign(
         lambda: MaxVit((32, 32), 8, 4, [8, 16], [1, 1], head_dim=4, stochastic_depth_prob=0.1, num_classes=len(CLASSES)), 32
     ),
+    "fused": Foreign(Fused),
     "encoder": Foreign(lambda: Encoder(batch_first=False)),
     "encoder, batch first": Foreign(lambda: Encoder(batch_first=True)),
     "gru": Foreign(lambda: Recurrent(nn.GRU)),

@@ -25,12 +25,16 @@ REFUSED: dict[str, dict[str, str]] = {
     "mobilenet_v3_small": dict.fromkeys(("deconvnet", "guided"), r"features\.0\.2 \(hardswish\) is not a ReLU"),
     "efficientnet_b0": dict.fromkeys(("deconvnet", "guided"), r"features\.0\.2 \(silu\) is not a ReLU"),
     "maxvit": dict.fromkeys(("deconvnet", "guided"), r"stem\.0\.2 \(gelu\) is not a ReLU"),
-    "densenet121": {"deconvnet": r"transition1\.pool \(avg_pool2d\) is not a max-pool.*guided and saliency serve"},
+    "densenet121": {
+        "deconvnet": r"transition1\.pool \(avg_pool2d\) is not a max-pool.*guided and saliency serve.*; deconvnet serves "
+        r"features\.transition1\.conv \(--layer\)"
+    },
     "inception_v3": {"deconvnet": r"Mixed_5b \(avg_pool2d\) is not a max-pool.*guided and saliency serve"},
     "regnet_y_400mf": {"deconvnet": r"avgpool \(adaptive_avg_pool2d\) is not a max-pool", "guided": r"\(sigmoid\) is not a ReLU"},
     "convnext_tiny": dict.fromkeys(("deconvnet", "guided"), r"\(layer_norm\) has no known way back"),
-    "vit": {"guided": r"ln_1 \(layer_norm\) has no known way back by this rule; saliency"},
+    "vit": {"guided": r"ln_1 \(layer_norm\) has no known way back by this rule; saliency.*; guided serves conv_proj \(--layer\)"},
     "swin": {"guided": r"features\.0\.2 \(layer_norm\) has no known way back by this rule; saliency"},
+    "fused": {"guided": "scaled_dot_product_attention has no known way back"},
     "gru": {"guided": r"cell \(gru\) has no known way back"},
     "gru, batch first": {"guided": r"cell \(gru\) has no known way back"},
     "lstm both ways": {"guided": r"cell \(lstm\) has no known way back"},
@@ -157,7 +161,7 @@ def test_attention_is_a_layer_too(name: str) -> None:
     assert_close(np.array(row[2:5], float), np.array([given.min(), given.max(), given.mean()]), 10**5, dtype=np.float32)
 
 
-@pytest.mark.parametrize("name", ["vit", "encoder", "encoder, batch first", "resnet18", "shufflenet_v2_x0_5"])
+@pytest.mark.parametrize("name", ["vit", "swin", "fused", "encoder", "encoder, batch first", "resnet18", "shufflenet_v2_x0_5"])
 def test_multiply_adds_are_those_that_torch_counts(name: str) -> None:
     subject = subject_for(name)
     table = results(subject, "summary")[0]
