@@ -288,7 +288,7 @@ class Fed:
 
         steps = updates * STEPS_EACH
         self.store = Store.open(path)
-        run = self.store.create_run(name="soaked", preset="lenet5", spec=LENET, dataset="cifar10", total_steps=steps)
+        run = self.store.create_run(name="soaked", preset="lenet5", spec=LENET, dataset="cifar10")
         self.run_id = run.id
         self.store.claim(self.run_id)
         self.recorder = Recorder(self.store, self.run_id)

@@ -80,43 +80,10 @@ class Store:
     # ------------------------------------------------------------------------------------------------------ runs
 
     def create_run(
-        self,
-        *,
-        name: str,
-        preset: str,
-        spec: RunSpec,
-        dataset: str,
-        device: str = "",
-        total_steps: int = 0,
-        steps_per_epoch: int = 0,
-        images_per_epoch: int = 0,
-        parameters: int | None = None,
-        note: str = "",
-        provenance: Mapping[str, Any] | None = None,
-        status: Status = "queued",
-        study: str = "",
-        setting: str = "",
-        kind: str = "training",
+        self, *, name: str, preset: str, spec: RunSpec, dataset: str, note: str = "", provenance: Mapping[str, Any] | None = None
     ) -> Run:
         """A new run, which this process is about to `claim`. Raises UsageError for a name that cannot be."""
-        run = Run(
-            name=checked_name(name),
-            preset=preset,
-            spec=spec.model_dump_json(),
-            dataset=dataset,
-            device=device,
-            total_steps=total_steps,
-            steps_per_epoch=steps_per_epoch,
-            images_per_epoch=images_per_epoch,
-            parameters=parameters,
-            note=note,
-            provenance=json.dumps(dict(provenance or {}), default=str),
-            status=status,
-            created=time.time(),
-            study=study,
-            setting=setting,
-            kind=kind,
-        )
+        run = _new_run(name, preset, spec, dataset, provenance, note=note)
         _held_by(run, this_process())
         with self.database.writing("adding a run") as session:
             self._avoid_used_id(session, run)
@@ -293,16 +260,7 @@ class Store:
         What comes back says how it stood: `done` and `busy` leave it alone; `unfinished` is to be resumed; `failed` and `missing`
         come with a new run, to be trained from its start. Raises UsageError for a name that cannot be.
         """
-        new = Run(
-            name=checked_name(name),
-            preset=preset,
-            spec=spec.model_dump_json(),
-            dataset=spec.data.source,
-            provenance=json.dumps(dict(provenance or {}), default=str),
-            created=time.time(),
-            study=study,
-            setting=setting,
-        )
+        new = _new_run(name, preset, spec, spec.data.source, provenance, study=study, setting=setting)
         of_setting = select(Run).where(Run.study == study, Run.setting == setting)
         self.files.make_folder()
         with self.database.writing("looking for a study's run") as session:
@@ -430,6 +388,30 @@ class Store:
         with self.database.writing("changing a run") as session:
             get(session, run_id)
             session.execute(update(Run).where(col(Run.id) == run_id).values(**values))
+
+
+def _new_run(
+    name: str,
+    preset: str,
+    spec: RunSpec,
+    dataset: str,
+    provenance: Mapping[str, Any] | None,
+    *,
+    note: str = "",
+    study: str = "",
+    setting: str = "",
+) -> Run:
+    return Run(
+        name=checked_name(name),
+        preset=preset,
+        spec=spec.model_dump_json(),
+        dataset=dataset,
+        provenance=json.dumps(dict(provenance or {}), default=str),
+        created=time.time(),
+        note=note,
+        study=study,
+        setting=setting,
+    )
 
 
 def _queue(run: Run) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from convtui.engine import events
 from convtui.engine.spec import RunSpec, make
 from convtui.engine.store import Recorder, Run, Store
+from tests.harness.rows import set_columns
 
 LENET = make(
     {
@@ -43,18 +44,8 @@ def add_run(
     """A run that has done `done` of `epochs` epochs; `ending` is finished, stopped, diverged, failed or running. `measured` is
     what its last epoch says besides."""
     total = epochs * steps_per_epoch
-    run = store.create_run(
-        name=name,
-        preset=preset,
-        spec=spec,
-        dataset=spec.data.source,
-        device="cpu",
-        total_steps=total,
-        parameters=4_257_674,
-        note=note,
-        study=study,
-        setting=setting,
-    )
+    run = store.create_run(name=name, preset=preset, spec=spec, dataset=spec.data.source, note=note)
+    set_columns(store, run.id, study=study, setting=setting)
     store.claim(run.id)
     recorder = Recorder(store, run.id)
     recorder.record(events.Started(0, 0, total, steps_per_epoch, 2560, 4_257_674, spec.data.source, "cpu", {"threads": 2}))

@@ -25,8 +25,8 @@ class Hands:
     """Short ways to the runs and events that the tests need."""
 
     @staticmethod
-    def new_run(store: Store, name: str = "first", **more: object) -> int:
-        run = store.create_run(name=name, preset="demo", spec=RunSpec(), dataset="shapes", **more)  # type: ignore[arg-type]
+    def new_run(store: Store, name: str = "first") -> int:
+        run = store.create_run(name=name, preset="demo", spec=RunSpec(), dataset="shapes")
         return run.id
 
     @staticmethod

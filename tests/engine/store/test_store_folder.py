@@ -16,6 +16,7 @@ from convtui.engine.files import STORE_MARK
 from convtui.engine.spec import RunSpec
 from convtui.engine.store import Store, schema
 from convtui.engine.store.folder import FolderTaken
+from tests.harness.rows import set_columns
 
 
 def weights(store: Store, run_id: int) -> Path:
@@ -189,12 +190,10 @@ def test_queued_runs_can_be_handed_over_to_another_process(store: Store, hands, 
     assert store.run(run_id).status == "crashed"
 
 
-@pytest.mark.parametrize("how", ["kind", "spec"])
-def test_a_run_that_convtui_did_not_train_is_not_gone_on_with(store: Store, hands, how: str) -> None:
-    run_id = hands.new_run(store, kind="logged" if how == "kind" else "training")
-    if how == "spec":
-        with closing(sqlite3.connect(store.path)) as connection, connection:
-            connection.execute("UPDATE run SET spec = '{}'")
+@pytest.mark.parametrize("columns", [{"kind": "logged"}, {"spec": "{}"}])
+def test_a_run_that_convtui_did_not_train_is_not_gone_on_with(store: Store, hands, columns: dict[str, str]) -> None:
+    run_id = hands.new_run(store)
+    set_columns(store, run_id, **columns)
     for start in (store.claim, store.queue):
         with pytest.raises(UsageError, match="was not trained by convtui"):
             start(run_id)

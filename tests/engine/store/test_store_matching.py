@@ -91,7 +91,8 @@ def test_a_run_that_was_made_before_a_hyperparameter_came_to_be_is_still_the_sam
 def test_of_several_runs_alike_the_one_that_is_done_counts(store: Store) -> None:
     end(store, find(store), "failed")
     end(store, find(store), "finished")
-    store.create_run(name="s/a", preset="demo", spec=SPEC, dataset="shapes", study="s", setting="a", status="stopped")
+    newest = store.create_run(name="s/a", preset="demo", spec=SPEC, dataset="shapes")
+    set_columns(store, newest.id, study="s", setting="a", status="stopped")
     found = find(store)
     assert (found.standing, found.run and found.run.id) == ("done", 2)
 

@@ -52,15 +52,14 @@ def finish(store: Store, run_id: int, accuracy: float) -> None:
 
 def test_a_run_keeps_what_it_was_made_with(store: Store) -> None:
     spec = make({"model": {"conv_blocks": "32 5x5 pad 2 pool 2"}, "optimiser": {"learning_rate": 0.01}})
-    made = store.create_run(name=" mine ", preset="lenet5", spec=spec, dataset="shapes", total_steps=7, provenance={"threads": 2})
+    made = store.create_run(name=" mine ", preset="lenet5", spec=spec, dataset="shapes", provenance={"threads": 2})
     run = store.run(made.id)
-    assert (run.name, run.preset, run.dataset, run.status, run.attempt, run.total_steps) == (
+    assert (run.name, run.preset, run.dataset, run.status, run.attempt) == (
         "mine",
         "lenet5",
         "shapes",
         "queued",
         0,
-        7,
     )
     assert run.settings == spec
     assert run.repeatable == {"threads": 2}

@@ -10,6 +10,7 @@ import pytest
 from convtui.engine import events
 from convtui.engine.spec import RunSpec, changed
 from convtui.engine.store import Recorder, Run, Store
+from tests.harness.rows import set_columns
 
 SPEC = changed(RunSpec(), {"data.source": "digits", "training.epochs": 10})
 
@@ -38,7 +39,8 @@ def add_run(
     The confusion matrix is that of every epoch.
     """
     spec = changed(spec, {"training.seed": seed})
-    run = store.create_run(name=f"{study}/{setting}", preset="", spec=spec, dataset="digits", study=study, setting=setting)
+    run = store.create_run(name=f"{study}/{setting}", preset="", spec=spec, dataset="digits")
+    set_columns(store, run.id, study=study, setting=setting)
     store.claim(run.id)
     each = max(1, len(losses) // max(1, len(epochs)))
     total = max(len(losses), len(epochs))
