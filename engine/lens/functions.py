@@ -46,6 +46,15 @@ def kind_of(name: str) -> Kind:
     return _KINDS.get(name, "other")
 
 
+def is_inner(name: str) -> bool:
+    """Whether it is one of those behind torch's functions, as in `conv2d.default`, of which exported nets are made.
+
+    Their arguments may be in another order.
+    """
+    outer, dot, _ = name.partition(".")
+    return bool(dot) and kind_of(outer) != "other"
+
+
 def name_of(function: Callable[..., Any]) -> str:
     """As in `relu`, in place or not."""
     name = str(getattr(function, "__name__", function))

@@ -52,7 +52,9 @@ def has_conv(subject: Subject) -> str | None:
         return None
     dense = listed(list(subject.trace.of_kind("dense")))
     serves = f"'saliency', 'statistics' and 'confusion' serve it; its dense layers are {dense}" if dense else "'summary' serves it"
-    return f"the net has no convolutional layer; {serves}"
+    others = sorted({call.function for call in subject.trace.calls if call.function.startswith("conv")} - {"conv2d"})
+    lacks = f"the net has {listed(others)} and no conv2d" if others else "the net has no convolutional layer"
+    return f"{lacks}; {serves}"
 
 
 def goes_back(rule: Rule, *kinds: Kind) -> Need:

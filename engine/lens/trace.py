@@ -14,14 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from convtui.engine.errors import NotApplicable
-from convtui.engine.lens.functions import Kind, kind_of, name_of, understood
+from convtui.engine.lens.functions import Kind, is_inner, kind_of, name_of, understood
 from convtui.engine.lens.layout import UNKNOWN, Layout, units_after
 from convtui.engine.lens.tracer import INPUT, Output, Tracer, answer, eagerly, tensors
 from convtui.engine.models.eval_mode import eval_mode
 from convtui.engine.spec import nearest
 
 _OTHERWISE = "the net computes otherwise for these images than for others: which layer is which cannot be told"
-_OPAQUE = "the net is not made of torch's functions (it is scripted, or in NumPy): its layers cannot be looked into"
+_OPAQUE = "the net is not made of torch's own functions (it is scripted, exported or in NumPy): its layers cannot be looked into"
 _BY_COUNT = "the net computes otherwise for another number of images: which layer is which cannot be told"
 
 
@@ -90,7 +90,7 @@ class Trace:
         number = tracer.number(two)
         self.output = 0 if number is None else number
         """The call that gives what the net returns: its `logits` where it has such, of several tensors the first."""
-        if tracer.opaque == {""} and len(tracer.calls) == 1:
+        if (tracer.opaque == {""} and len(tracer.calls) == 1) or any(is_inner(call.function) for call in tracer.calls):
             self.unfollowed = _OPAQUE
         if number is None or not tracer.same_calls(again):
             self.unfollowed, self.layers, self.output = _BY_COUNT, {}, 0
@@ -276,12 +276,12 @@ class _CallTracer(Tracer):
         return own == [(name, len(shape)) for name, shape in zip(other.functions, other.shapes, strict=True)]
 
     def _know(self, tensor: Tensor, index: int) -> None:
-        self._versions[id(tensor)] = tensor._version
+        self._versions[id(tensor)] = _version(tensor)
         super()._know(tensor, index)
 
     def _was_overwritten(self, tensors: Iterable[Tensor]) -> bool:
         """Whether one of them was changed by a call that it was not handed to: through a view, or by an index."""
-        return any(self.number(tensor) is not None and tensor._version > self._versions[id(tensor)] for tensor in tensors)
+        return any(self.number(tensor) is not None and _version(tensor) > self._versions[id(tensor)] for tensor in tensors)
 
     def compute(self, function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         self._stale = self._was_overwritten(tensors((*args, *kwargs.values())))
@@ -326,6 +326,11 @@ class _CallTracer(Tracer):
             return False
         given = output.args[0] if output.args else output.kwargs.get("input")
         return kind in ("sum", "join", "cell", "attention", "product") or all(tensor is given for tensor in output.sources)
+
+
+def _version(tensor: Tensor) -> int:
+    """How often it was overwritten, which is not counted where a net switches to inference mode by itself."""
+    return 0 if tensor.is_inference() else tensor._version
 
 
 class _Runner(Tracer):

@@ -10,10 +10,14 @@ from torch import nn
 
 @contextmanager
 def eval_mode(net: nn.Module) -> Iterator[None]:
-    """Within the block `net` is in inference mode; after it each of its modules has the training flag that it had."""
+    """Within the block `net` is in inference mode; after it each of its modules has the training flag that it had.
+
+    Flags are all that is set: what a net's own `train` does besides, merging weights say, would outlast the block.
+    """
     flags = {module: module.training for module in net.modules()}
-    net.eval()
     try:
+        for module in flags:
+            module.training = False
         yield
     finally:
         for module, flag in flags.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 
@@ -249,6 +250,77 @@ def test_of_a_scripted_net_the_output_alone_is_looked_at() -> None:
     table = view("summary")(subject, view("summary").make({}))[0]
     assert isinstance(table, Table)
     assert table.rows[-1][5] == sum(parameter.numel() for parameter in plain.net.parameters())
+
+
+def test_of_an_exported_net_the_output_alone_is_looked_at() -> None:
+    images = noise_images(6)
+    plain = subject_of(small_net(), images)
+    exported = torch.export.export(small_net(), (plain.seen(images),), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},)).module()
+    subject = dataclasses.replace(plain, net=exported)
+    assert [told.scores for told in subject.predictions(images)] == [told.scores for told in plain.predictions(images)]
+    assert view("saliency")(subject, view("saliency").make({}))
+    for name in ("statistics", "deconvnet", "guided"):
+        with pytest.raises(NotApplicable, match=r"exported.*its layers cannot be looked into"):
+            view(name)(subject, view(name).make({}))
+
+
+def test_a_net_that_switches_to_inference_mode_by_itself_is_followed() -> None:
+    class Inferring(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = small_net()
+
+        @torch.inference_mode()
+        def forward(self, images: Tensor) -> Tensor:
+            return self.body(images)  # type: ignore[no-any-return]
+
+    images = noise_images(6)
+    own, expected = (
+        view("statistics")(subject_of(net, images), view("statistics").make({}))[0] for net in (Inferring(), small_net())
+    )
+    assert isinstance(own, Table)
+    assert isinstance(expected, Table)
+    assert [row[1:] for row in own.rows] == [row[1:] for row in expected.rows]
+
+
+def test_looking_does_not_call_what_a_net_does_at_a_switch_of_its_mode() -> None:
+    class Merging(nn.Module):
+        """As low-rank adapters do: another weight is merged in for inference."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.body, self.extra = small_net(), nn.Parameter(torch.ones(4, 1, 3, 3))
+
+        def train(self, mode: bool = True) -> Merging:
+            super().train(mode)
+            self.body.conv1.weight.data += -self.extra if mode else self.extra
+            return self
+
+        def forward(self, images: Tensor) -> Tensor:
+            return self.body(images)  # type: ignore[no-any-return]
+
+    subject = subject_of(Merging(), noise_images(6))
+    subject.net.train()
+    before = subject.net.get_parameter("body.conv1.weight").clone()
+    view("confusion")(subject, view("confusion").make({}))
+    assert torch.equal(subject.net.get_parameter("body.conv1.weight"), before)
+    assert subject.net.training
+
+
+def test_convolutions_of_other_dimensions_are_named() -> None:
+    class Strip(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.head = nn.Conv1d(1, 4, 3), nn.Linear(4, 3)
+
+        def forward(self, images: Tensor) -> Tensor:
+            return self.head(self.conv(images.flatten(2)).amax(2))  # type: ignore[no-any-return]
+
+    subject = subject_of(Strip(), noise_images(6))
+    with pytest.raises(NotApplicable, match="the net has conv1d and no conv2d"):
+        view("patches")(subject, view("patches").make({}))
+    table = view("summary")(subject, view("summary").make({}))[0]
+    assert "multiply-adds and neurons not known: conv (Conv1d)" in table.notes
 
 
 @pytest.mark.parametrize("name", ["saliency", "guided", "activations"])

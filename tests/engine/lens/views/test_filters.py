@@ -98,5 +98,5 @@ def test_what_there_is_not_is_told_with_what_there_is(options: dict[str, object]
 
 
 def test_a_net_without_any_filter_says_so() -> None:
-    with pytest.raises(NotApplicable, match="neither a convolution nor a dense layer"):
+    with pytest.raises(NotApplicable, match="neither a 2-D convolution nor a dense layer"):
         sheet_of(nn.Sequential(nn.MaxPool2d(2), nn.Flatten(), nn.Linear(36, 3)))

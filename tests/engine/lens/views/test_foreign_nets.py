@@ -19,7 +19,7 @@ from tests.engine.lens.views.test_everywhere import assert_sound
 from tests.tolerance import assert_close
 
 NO_CONV = "the net has no convolutional layer; 'saliency', 'statistics' and 'confusion' serve it"
-NO_FILTERS = "neither a convolution nor a dense layer that looks at the image itself"
+NO_FILTERS = "neither a 2-D convolution nor a dense layer that looks at the image itself"
 REFUSED: dict[str, dict[str, str]] = {
     "mobilenet_v2": dict.fromkeys(("deconvnet", "guided"), r"features\.0\.2 \(hardtanh\) is not a ReLU"),
     "mobilenet_v3_small": dict.fromkeys(("deconvnet", "guided"), r"features\.0\.2 \(hardswish\) is not a ReLU"),
