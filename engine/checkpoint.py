@@ -169,7 +169,7 @@ def load(path: Path) -> Checkpoint:
     try:
         header, tensors, checked = files.read(path)
         if header.get("format") not in (FORMAT, UNCHECKED):
-            raise CheckpointError(f"checkpoint {path} is not of this program's format ({FORMAT}); it cannot be read")
+            raise CheckpointError(f"checkpoint {path} is not in a format that convtui reads ({FORMAT})")
         if header["format"] == FORMAT and not checked:
             raise ValueError("its checksum is missing")
         spec = make(_parsed(header["spec"]))
@@ -192,7 +192,9 @@ def load(path: Path) -> Checkpoint:
                 raise ValueError("a tensor of its optimiser has no number")
             optimiser.setdefault(int(index), {})[key] = tensor
     except FileNotFoundError:
-        raise CheckpointError(f"checkpoint {path} is gone; the run may have others: 'convtui runs show RUN' lists them") from None
+        raise CheckpointError(
+            f"checkpoint {path} is missing; the run may have others: 'convtui runs show RUN' lists them"
+        ) from None
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"checkpoint {path} is damaged: {' '.join(str(error).split())}") from None
     except ConvtuiError as error:

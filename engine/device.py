@@ -61,7 +61,7 @@ class Meter:
             self._process = psutil.Process(pid)
             self._process.cpu_percent()  # the first look only starts the clock
         except psutil.Error as error:
-            raise DeviceError(f"process {pid} cannot be looked at: {error}") from None
+            raise DeviceError(f"process {pid} cannot be inspected: {error}") from None
 
     def read(self) -> Usage:
         """How it stands now. A GPU's driver takes some tens of milliseconds to answer.
@@ -74,7 +74,7 @@ class Meter:
             busy = self._process.cpu_percent() / 100 / _cores()
             return Usage(self._process.memory_info().rss, psutil.virtual_memory().total, min(1.0, busy))
         except psutil.Error as error:
-            raise DeviceError(f"process {self.pid} cannot be looked at: {error}") from None
+            raise DeviceError(f"process {self.pid} cannot be inspected: {error}") from None
 
     def _of_gpu(self) -> Usage:
         mine = [(uuid, used) for pid, uuid, used in _query("compute-apps=pid,gpu_uuid,used_memory") if pid == str(self.pid)]
@@ -84,7 +84,7 @@ class Meter:
         index = self.device.partition(":")[2] or "0"
         found = of_mine or gpus[int(index) : int(index) + 1]
         if not found:
-            raise DeviceError(f"nvidia-smi does not tell of {self.device}")
+            raise DeviceError(f"nvidia-smi does not report {self.device}")
         _, total, used, load = found[0]
         memory = mine[0][1] if of_mine and mine[0][1].isdigit() else used
         return Usage(_mebibytes(memory), _mebibytes(total), int(load) / 100 if load.isdigit() else None)
@@ -122,7 +122,7 @@ def choose(wanted: str = "auto") -> torch.device:
     match = [device for device in there if wanted in ("auto", device.name) or device.name.startswith(f"{wanted}:")]
     if not match:
         names = ", ".join(device.name for device in there)
-        raise DeviceError(f"--device {wanted}: there is no such device here; use auto or one of {names}")
+        raise DeviceError(f"--device {wanted}: no such device here; use auto or one of {names}")
     return torch.device(match[0].name)
 
 
@@ -136,7 +136,7 @@ def check_precision(device: torch.device, precision: Precision) -> None:
         case "bfloat16":
             # Not torch.cuda.is_bf16_supported, which is of the current GPU: there may be several kinds. Ampere, 8.0, was the first.
             if device.type == "cuda" and torch.cuda.get_device_capability(device) < (8, 0):
-                raise DeviceError(f"training.precision = bfloat16: {device} cannot compute in it; set training.precision = float32")
+                raise DeviceError(f"training.precision = bfloat16: {device} does not support it; set training.precision = float32")
         case other:
             assert_never(other)
 

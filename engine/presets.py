@@ -45,7 +45,7 @@ def preset(name: str) -> Preset:
     """The preset of this name. Raises SpecError, with the nearest name, where there is none."""
     files = _files()
     if name not in files:
-        raise SpecError(f"there is no preset {name!r}{nearest(name, files)}: 'convtui presets' lists them")
+        raise SpecError(f"unknown preset {name!r}{nearest(name, files)}: 'convtui presets' lists them")
     return _load(files[name])
 
 
@@ -62,7 +62,7 @@ def own_presets() -> Path:
 def own_preset_file(name: str) -> Path:
     """The file of a person's own preset of this name, whether it exists or not. Raises UsageError for a name that cannot be."""
     if not _NAME.fullmatch(name):
-        raise UsageError("a preset's name is made of letters, digits and - _ . +, beginning with a letter or digit")
+        raise UsageError("a preset's name has letters, digits and - _ . + only, and begins with a letter or digit")
     return own_presets() / f"{name}.toml"
 
 

@@ -13,10 +13,10 @@ from convtui.engine.errors import SpecError
 LARGEST_BYTES = 1_000_000
 _AT = re.compile(r"line (\d+), column (\d+)\)")
 _HINTS = {
-    "Cannot overwrite": ": each key can stand there once",
-    "Cannot declare": ": tables of which there are several have two brackets, as in [[setting]]",
-    "Cannot mutate": ": a table in { } is whole where it stands",
-    "Invalid value": ": texts need quotation marks",
+    "Cannot overwrite": ": each key may appear once",
+    "Cannot declare": ": tables that repeat have two brackets, as in [[setting]]",
+    "Cannot mutate": ": a table in { } cannot be extended",
+    "Invalid value": ": text needs quotation marks",
 }
 
 
@@ -31,7 +31,9 @@ def read_toml(path: Path, what: str) -> tuple[str, dict[str, Any]]:
         text = data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise SpecError(f"{what} {path}, line {line}: byte {data[error.start]:#04x} is not UTF-8: save the file as UTF-8") from None
+        raise SpecError(
+            f"{what} {path}, line {line}: byte {data[error.start]:#04x} is not valid UTF-8: save the file as UTF-8"
+        ) from None
     try:
         values = tomllib.loads(text)
         if _has_wide_number(values):
@@ -39,9 +41,9 @@ def read_toml(path: Path, what: str) -> tuple[str, dict[str, Any]]:
     except tomllib.TOMLDecodeError as error:
         raise SpecError(f"{what} {path}, {_not_toml(str(error), text)}") from None
     except ValueError:
-        raise SpecError(f"{what} {path}: it holds a number that is too long to be read: shorten it") from None
+        raise SpecError(f"{what} {path}: a number in it is too long: shorten it") from None
     except RecursionError:
-        raise SpecError(f"{what} {path}: it is nested too deeply to be read: write it with fewer brackets") from None
+        raise SpecError(f"{what} {path}: it is nested too deeply: write it with fewer brackets") from None
     return text, values
 
 
@@ -73,7 +75,7 @@ def _unreadable(error: OSError) -> str:
         case FileNotFoundError():
             return "is not there: check the name"
         case PermissionError():
-            return f"cannot be read: {error.strerror}: its permissions must let you"
+            return f"cannot be read: {error.strerror}: check its permissions"
         case _:
             return f"cannot be read: {error.strerror or error}"
 
@@ -83,6 +85,6 @@ def _not_toml(told: str, text: str) -> str:
     what, _, at = told.rpartition(" (at ")
     found = _AT.match(at)
     if found is None:
-        return f"line {text.rstrip().count(chr(10)) + 1}: this is not TOML: it ends before a bracket or a text is closed"
+        return f"line {text.rstrip().count(chr(10)) + 1}: not valid TOML: a bracket or a text is not closed"
     hint = next((hint for begin, hint in _HINTS.items() if what.startswith(begin)), "")
-    return f"line {found[1]}, column {found[2]}: this is not TOML: {what[:1].lower()}{what[1:]}{hint}"
+    return f"line {found[1]}, column {found[2]}: not valid TOML: {what[:1].lower()}{what[1:]}{hint}"

@@ -65,9 +65,7 @@ def save(key: Key, tensors: Mapping[str, Tensor], notes: dict[str, object]) -> s
         with written_whole(target) as temporary:
             files.write(temporary, tensors, {"about": json.dumps(about)})
     except OSError as error:
-        return (
-            f"decoded images could not be kept in {shown(folder())} ({shown(error)}): they will be decoded again at the next start"
-        )
+        return f"decoded images could not be cached in {shown(folder())} ({shown(error)}): they will be decoded again next time"
     _remove_outdated(key, target)
     return ""
 

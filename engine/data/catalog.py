@@ -48,13 +48,13 @@ class Description:
 _SOURCES: tuple[tuple[Description, str], ...] = (
     (
         Description(
-            "shapes", "ten kinds of drawn object on soft ground, with masks", 10, 32, 3, (10_000, 2_000), "made by convtui", None
+            "shapes", "drawn objects in 10 classes, with masks", 10, 32, 3, (10_000, 2_000), "made by convtui", None
         ),
         "shapes",
     ),
     (
         Description(
-            "digits", "small handwritten digits of the UCI repository", 10, 8, 1, (1_438, 359), "comes with scikit-learn", None
+            "digits", "small handwritten digits from the UCI repository", 10, 8, 1, (1_438, 359), "comes with scikit-learn", None
         ),
         "digits",
     ),
@@ -64,41 +64,41 @@ _SOURCES: tuple[tuple[Description, str], ...] = (
     ),
     (
         Description(
-            "fashion-mnist", "clothes, shoes and bags, in the form of mnist", 10, 28, 1, (60_000, 10_000),
+            "fashion-mnist", "clothes, shoes and bags, in mnist's format", 10, 28, 1, (60_000, 10_000),
             "Xiao, Rasul, Vollgraf 2017; downloaded", "digits",
         ),
         "mnist.FASHION",
     ),
     (
         Description(
-            "kmnist", "handwritten Japanese syllables, in the form of mnist", 10, 28, 1, (60_000, 10_000),
+            "kmnist", "handwritten Japanese syllables, in mnist's format", 10, 28, 1, (60_000, 10_000),
             "Clanuwat and others 2018; downloaded", "digits",
         ),
         "mnist.KUZUSHIJI",
     ),
     (
         Description(
-            "cifar10", "photographs of ten kinds of thing", 10, 32, 3, (50_000, 10_000), "Krizhevsky 2009; downloaded", "shapes"
+            "cifar10", "photos in 10 classes", 10, 32, 3, (50_000, 10_000), "Krizhevsky 2009; downloaded", "shapes"
         ),
         "cifar.CIFAR10",
     ),
     (
         Description(
-            "cifar100", "photographs of a hundred kinds of thing", 100, 32, 3, (50_000, 10_000), "Krizhevsky 2009; downloaded",
+            "cifar100", "photos in 100 classes", 100, 32, 3, (50_000, 10_000), "Krizhevsky 2009; downloaded",
             "shapes",
         ),
         "cifar.CIFAR100",
     ),
     (
         Description(
-            "svhn", "house numbers photographed in the street", 10, 32, 3, (73_257, 26_032), "Netzer and others 2011; downloaded",
+            "svhn", "photos of house numbers", 10, 32, 3, (73_257, 26_032), "Netzer and others 2011; downloaded",
             "shapes",
         ),
         "svhn",
     ),
 )  # fmt: skip
 _FOLDER = "folder:"
-_OTHERS = "or name other images: --data folder:PATH (a directory or .zip), --data shapes"
+_OTHERS = "or use other images: --data folder:PATH (a directory or .zip), --data shapes"
 
 
 def descriptions() -> tuple[Description, ...]:
@@ -179,7 +179,7 @@ def load(
     except DataUnavailable as reason:
         if not allow_stand_in or stand_in is None or (_place_is_named(data_dir) and _missing(source, place)):
             raise _unavailable(source, place, reason) from None
-        notes = (f"{source} is neither on disk nor to be had ({reason}): {stand_in}, which is built in, is used instead",)
+        notes = (f"{source} is not on disk and cannot be downloaded ({reason}): using the built-in {stand_in} instead",)
         source = stand_in
 
     relaxed: dict[str, str] = {}
@@ -211,16 +211,16 @@ def load(
 def _row(source: str) -> tuple[Description, str]:
     if source.startswith(_FOLDER):
         if not source.removeprefix(_FOLDER).strip():
-            raise DataError("folder: names no path: write folder:PATH, a directory or .zip of <class>/*")
+            raise DataError("folder: needs a path: write folder:PATH, a directory or .zip of <class>/*")
         title = "your own images, from a directory or .zip"
         return Description(source, title, None, None, 3, None, shown(source.removeprefix(_FOLDER)), None), "folder"
     for description, module in _SOURCES:
         if description.name == source:
             return description, module
     if "/" in source or source.lower().endswith(".zip") or os.path.isdir(source):  # noqa: PTH112 - Path.is_dir raises for a name that is too long
-        raise DataError(f"{shown(source)} is not a dataset's name: for a directory or .zip write folder:{shown(source)}")
+        raise DataError(f"{shown(source)} is not a dataset: for a directory or .zip write folder:{shown(source)}")
     near = nearest(source, [description.name for description, _ in _SOURCES])
-    raise DataError(f"there is no dataset {shown(source)}{near}: 'convtui data list' shows them, folder:PATH is your own images")
+    raise DataError(f"unknown dataset {shown(source)}{near}: 'convtui data list' lists them; folder:PATH is for your own images")
 
 
 def _reader(source: str) -> SourceReader:
@@ -248,7 +248,7 @@ def _unavailable(source: str, place: Path, reason: DataUnavailable, instead: str
     wanted = cast("FetchedReader", _reader(source)).WANTED
     if lacking := _missing(source, place):
         return DataUnavailable(
-            f"{source} in {shown(place)} lacks {listed(lacking)}, and cannot be downloaded ({reason}): put there what is missing, "
+            f"{source} in {shown(place)} lacks {listed(lacking)} and cannot be downloaded ({reason}): add the missing files, "
             f"{instead}"
         )
     return DataUnavailable(

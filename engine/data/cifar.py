@@ -97,7 +97,7 @@ class Pickles:
         except RuntimeError:
             where = shown(found_in or place / self.folder)
             raise DataError(
-                f"{where} is not the original {self.title}, by checksum, and is a pickle: remove it and run "
+                f"{where} lacks the checksum of the original {self.title}, and is a pickle, so it is not read: remove it and run "
                 f"'convtui data get {self.source}'"
             ) from None
         return RawDataset(_split(train), _split(test), tuple(train.classes))

@@ -127,7 +127,7 @@ def _ignored(name: str) -> bool:
 
 def _refuse_too_many(path: object, count: int) -> None:
     if count > MOST_ENTRIES:
-        raise DataError(f"{shown(path)} holds more than {MOST_ENTRIES:,} files and folders: give the folder of the images alone")
+        raise DataError(f"{shown(path)} holds more than {MOST_ENTRIES:,} files and folders: give the folder with the images only")
 
 
 # ------------------------------------------------------------------------------------------------------- directories
@@ -143,7 +143,7 @@ def _directory(root: Path) -> Container:
     return Container(tuple(sorted(files)), frozenset(folders), lambda name: read_file(root.joinpath(*name)), notes)
 
 
-_LOOP = "links to a folder around them were not followed"
+_LOOP = "links to an enclosing folder were not followed"
 _LINKED = f"links to folders were not followed: they are more than {MOST_LINKS} links away"
 _DEEP = f"folders were not read: they are nested more than {MOST_DEPTH} deep, or their path is too long"
 _ODD = "broken links, pipes or devices were skipped"
@@ -248,7 +248,7 @@ def _zip(path: Path, archive: zipfile.ZipFile) -> Container:
     around = {name[:depth] for name in files for depth in range(1, len(name))}
     folders = around | {name for name, entry in shallow.items() if _is_folder(entry)}
     odd = {
-        "entries have the name of another: the last of each is read": len(entries) - len(named),
+        "entries share a name: the last of each is read": len(entries) - len(named),
         f"entries were not read: they are nested more than {MOST_DEPTH} deep": len(kept) - len(shallow),
     }
     notes = tuple(f"{shown(path)}: {count:,} {what}" for what, count in odd.items() if count)
@@ -277,16 +277,16 @@ def _refuse_unsafe(path: Path, entry: zipfile.ZipInfo) -> None:
     where = f"{shown(path)}: entry {shown(entry.orig_filename)}"
     climbs = name.startswith("/") or ".." in name.split("/") or _DRIVE.match(name) or "\0" in name
     if climbs:
-        raise DataError(f"{where} leads out of the archive: nothing of it is read; make the .zip again with plain relative names")
+        raise DataError(f"{where} points outside the archive: nothing was read; recreate the .zip with plain relative names")
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        raise DataError(f"{where} is a link or device, not a file: nothing of it is read; make the .zip again without links")
+        raise DataError(f"{where} is a link or device, not a file: nothing was read; recreate the .zip without links")
     if entry.flag_bits & 0x1:
         raise DataError(f"{where} is encrypted: unpack the .zip with its password and give the directory")
 
 
 def _refuse_bombs(path: Path, entries: list[zipfile.ZipInfo]) -> None:
-    unpack = "it looks like a decompression bomb and nothing of it is read; if you trust it, unpack it and give the directory"
+    unpack = "it looks like a decompression bomb and was not read; if you trust it, unpack it and give the directory"
     for entry in entries:
         if entry.file_size > max(RATIO_MATTERS_FROM, MOST_RATIO_OF_AN_ENTRY * entry.compress_size):
             raise DataError(f"{shown(path)}: entry {shown(entry.filename)} unpacks to {entry.file_size:,} bytes: {unpack}")

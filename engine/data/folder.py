@@ -173,7 +173,7 @@ def _told(decoded: _Decoded) -> Iterator[str]:
     if decoded.white != WHITE:
         yield f"{decoded.deep:,} images of 16 bits have no value above {decoded.white:,}: that is read as white, not {WHITE:,}"
     if decoded.vanished:
-        yield f"{decoded.vanished:,} images are white on transparent, so blank on the white background that they are given"
+        yield f"{decoded.vanished:,} images are white on transparent, so blank on a white background"
     if decoded.good.any() and (brightest := int(decoded.images[decoded.good].max())) <= DARK:
         yield f"all images are nearly black: their largest value is {brightest} of 255"
 

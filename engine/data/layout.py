@@ -84,8 +84,8 @@ def _refuse_half_a_split(place: Path, container: Container, around: Name, tops: 
             others = listed([name for name in tops if name != top])
             raise DataError(
                 f"{shown(place)} has {shown(top)}/ with folders in it beside {others}: if {shown(top)}/ is a class, put its images "
-                f"straight into it; if it is a split, name the other one {TEST if _split_word(top) == (TRAIN, '') else TRAIN}/ or "
-                f"take {others} away"
+                f"directly in it; if it is a split, name the other one {TEST if _split_word(top) == (TRAIN, '') else TRAIN}/ or "
+                f"remove {others}"
             )
 
 
@@ -128,7 +128,7 @@ def _loose(container: Container, parent: Name) -> int:
 def _of_classes(place: Path, container: Container, around: Name, tops: list[str]) -> Layout:
     classes = _checked_classes(place, tops)
     named = [top for top in tops if any(_split_word(top) == (split, "") for split in SPLITS)]
-    notes = [f"{shown(place)}: read as a class, as images are directly in it: {listed(named)}"] if named else []
+    notes = [f"{shown(place)}: read as a class, since it has images directly in it: {listed(named)}"] if named else []
     return Layout(classes, {TRAIN: _files(container, around, classes)}, (*notes, *_outside(place, container, [around])))
 
 

@@ -106,7 +106,7 @@ def _split(where: str, images: Array, labels: Array) -> RawSplit:
     if len(images) != len(labels):
         raise DataError(f"{where}: {len(images):,} images but {len(labels):,} labels: download them again")
     if labels.max(initial=0) > 9:
-        raise DataError(f"{where}: label {labels.max()} is none of ten classes: download them again")
+        raise DataError(f"{where}: label {labels.max()} is not one of the ten classes: download them again")
     return RawSplit(images[:, None], labels.astype(np.int64))
 
 

@@ -110,7 +110,7 @@ def _decoded(content: bytes, size: int, *, crop: bool, white: int) -> Picture:
 
 def _middle(picture: Image.Image, size: int) -> Image.Image:
     if min(picture.size) < size:
-        raise UnreadableImage(f"{picture.width} x {picture.height} pixels, too few to cut {size} x {size} out of")
+        raise UnreadableImage(f"{picture.width} x {picture.height} pixels, too small to crop to {size} x {size}")
     left, top = (picture.width - size) // 2, (picture.height - size) // 2
     return picture.crop((left, top, left + size, top + size))
 
@@ -129,7 +129,7 @@ def _in_eight_bits(image: Image.Image, white: int) -> tuple[Image.Image, int | N
     if image.mode in _SIXTEEN_BITS:
         values = np.asarray(image).astype(np.int64)
         if values.min() < 0 or values.max() > WHITE:
-            raise UnreadableImage(f"odd mode: {image.mode} with values from {values.min()} to {values.max()}")
+            raise UnreadableImage(f"unsupported mode: {image.mode} with values from {values.min()} to {values.max()}")
         eight = ((values * 255 + white // 2) // white).clip(max=255).astype(np.uint8)
         return Image.fromarray(eight).convert("RGB"), int(values.max()), False
     if image.has_transparency_data:
@@ -139,4 +139,4 @@ def _in_eight_bits(image: Image.Image, white: int) -> tuple[Image.Image, int | N
         return laid, None, seen_through and laid.getextrema() == ((255, 255),) * 3
     if image.mode in _DIRECT:
         return image.convert("RGB"), None, False
-    raise UnreadableImage(f"odd mode: {image.mode}")
+    raise UnreadableImage(f"unsupported mode: {image.mode}")

@@ -109,7 +109,7 @@ def preview(
     source, own = data.source, describe(data.source)
     if own.stand_in and not on_disk(source, data_dir):
         raise DataUnavailable(
-            f"{source} is not on disk: 'convtui data get {source}' fetches it, --data-dir or CONVTUI_DATA says where it is"
+            f"{source} is not on disk: 'convtui data get {source}' downloads it, --data-dir or CONVTUI_DATA says where it is"
         )
     if own.size is None:
         return _of_folder(data, lies_at(source, data_dir), each, number)

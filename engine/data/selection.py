@@ -60,14 +60,14 @@ def selected(spec: DataSpec, whole: Decoded, source: str, notes: tuple[str, ...]
 
 def _own_validation(spec: DataSpec, whole: Decoded) -> list[str]:
     unused = whole.validation is not None and spec.validation_fraction
-    return ["data.validation_fraction is not applied: there are validation images of their own"] if unused else []
+    return ["data.validation_fraction is ignored: the dataset has validation images of its own"] if unused else []
 
 
 def _held_out(train: Split, share: float, source: str) -> tuple[Tensor, Tensor]:
     """Indices of the images to train on and of those to validate on."""
     held = torch.from_numpy(share_of_each_class(train.labels.numpy(), share))
     if not held.any():
-        raise DataError(f"{shown(source)}: one training image a class leaves none to hold out: set data.validation_fraction = 0")
+        raise DataError(f"{shown(source)}: one training image per class leaves none to hold out: set data.validation_fraction = 0")
     kept, held = (torch.nonzero(chosen).flatten() for chosen in (~held, held))
     return kept, held
 

@@ -82,7 +82,7 @@ class Sheet:
     def scale(self) -> str:
         """The scale in words: its range, and how far values are amplified where zero is in the middle."""
         if self.own_scale:
-            return f"each tile on a scale of its own, within {self.low:.3g} to {self.high:.3g}"
+            return f"each tile has its own scale, within {self.low:.3g} to {self.high:.3g}"
         if self.low == -self.high:
             return f"{self.low:.3g} to {self.high:.3g}, zero is mid-grey, gain {1 / self.high:.3g}"
         return f"{self.low:.3g} to {self.high:.3g}"

@@ -30,7 +30,7 @@ _GO_BACK: dict[Rule, frozenset[Kind]] = {
     "deconvnet": frozenset({"conv", "dense", "scale", "gain", "rectify", "max_pool", "same", "reshape", "sum", "join"}),
     "guided": frozenset({"conv", "dense", "scale", "gain", "rectify", "max_pool", "average", "same", "reshape", "sum", "join"}),
 }
-_SALIENCY = "saliency, the true gradient, serves any net"
+_SALIENCY = "use saliency, the true gradient"
 _BATCH = 64
 """Images in one backward pass."""
 
@@ -57,10 +57,10 @@ def obstacle(trace: Trace, index: int, rule: Rule) -> str | None:
             continue
         where = f"{call.module} ({call.function})" if call.module else call.function
         if call.kind == "average":
-            why = "is not a max-pool, so there are no switches to go back by"
-            serves = _SALIENCY if obstacle(trace, index, "guided") else "guided and saliency serve such a net"
+            why = "is not a max-pool, so it has no switches"
+            serves = _SALIENCY if obstacle(trace, index, "guided") else "use guided or saliency"
         elif call.kind == "pointwise":
-            why, serves = "is not a ReLU, and the rule is one for ReLUs", _SALIENCY
+            why, serves = "is not a ReLU, and the rule is for ReLUs only", _SALIENCY
         else:
             why, serves = "has no known way back by this rule", _SALIENCY
         return f"{where} {why}; {serves}"

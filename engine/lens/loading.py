@@ -51,12 +51,12 @@ def subject_from_run(
         found = catalog.load(identity.spec.data, data_dir, progress=loading)
         if found.train.classes != identity.classes or found.train.images.shape[1] != identity.channels:
             raise DataError(
-                f"{found.source} holds other classes or colours now than when run {run.id} was trained on it: bring the images "
-                "back as they were, or look at a run that was trained on these"
+                f"{found.source} has other classes or colours than when run {run.id} was trained on it: restore the images, "
+                "or look at a run that was trained on these"
             )
         if others := _other_images(identity, found):
             raise DataError(
-                f"{found.source} holds other {others} now than when run {run.id} was trained on it: bring them back as they were, "
+                f"{found.source} has other {others} than when run {run.id} was trained on it: restore them, "
                 "or look at a run that was trained on these"
             )
         return found
@@ -120,7 +120,7 @@ def _other_images(identity: Identity, found: Dataset) -> str:
 def _meant(run: Run, kept: list[Checkpoint], epoch: str) -> list[Checkpoint]:
     """The files that `epoch` means, the best choice first; the others are there for the day when it is damaged."""
     if not kept:
-        how = "it is in its first epoch, try again soon" if run.status in LIVE else "train it, or look at another run"
+        how = "it is in its first epoch: try again soon" if run.status in LIVE else "train it, or look at another run"
         raise CheckpointError(f"run {run.id} ({run.name}) has no weights on disk yet: {how}")
     if epoch == "last":
         return sorted(kept, key=lambda row: row.step != run.end_step)

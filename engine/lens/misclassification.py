@@ -25,10 +25,8 @@ def judged(subject: Subject, split: Split, name: SplitName) -> tuple[list[Predic
     places = [place for place, told in enumerate(predictions) if told.predicted is not None]
     silent = len(predictions) - len(places)
     if predictions and not places:
-        raise NotApplicable(
-            f"the net's output is not a number for any of the {silent:,} {name} images: it diverged; look at an earlier epoch"
-        )
-    notes = [f"{silent:,} images are left out: the net's output is not a number for them"] if silent else []
+        raise NotApplicable(f"the net's output is NaN for all {silent:,} {name} images: it diverged; look at an earlier epoch")
+    notes = [f"{silent:,} images are left out: the net's output is NaN for them"] if silent else []
     return predictions, places, notes
 
 
@@ -36,9 +34,9 @@ def sheet_of(subject: Subject, title: str, split: Split, places: Sequence[int], 
     """The first `count` of the images at `places`, captioned with their likeliest classes and the scores."""
     chosen = numbered(subject, split, list(places[:count]))
     if subject.scores_are == "output":
-        notes = [*notes, "the surest are those with the largest margin between the predicted class's output and the true class's"]
+        notes = [*notes, "confidence is the margin of the predicted class's output over the true class's"]
     if len(places) > count:
-        notes = [*notes, f"the first {count:,} are shown; --opt count=N shows more"]
+        notes = [*notes, f"first {count:,} of {len(places):,}; raise count for more"]
     sheet = image_sheet(subject, title, chosen, notes)
     captions = [f"{name} {subject.says(told, _NAMED)}" for name, told in zip(chosen.names, chosen.predictions, strict=True)]
     return replace(sheet, tiles=[replace(tile, caption=caption) for tile, caption in zip(sheet.tiles, captions, strict=True)])

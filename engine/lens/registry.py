@@ -98,5 +98,5 @@ def view(name: str) -> View:
     """The view of this name. Raises UsageError, with the nearest, where there is none."""
     found = views()
     if name not in found:
-        raise UsageError(f"there is no view {name!r}{nearest(name, found)}: 'convtui views' lists them")
+        raise UsageError(f"unknown view {name!r}{nearest(name, found)}: 'convtui views' lists them")
     return found[name]

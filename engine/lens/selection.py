@@ -28,7 +28,7 @@ from convtui.engine.spec import hyper, nearest
 class OfLayer(Options):
     """Options of a view of one layer."""
 
-    layer: str | None = hyper(None, "name of the layer; the last convolution if not said")
+    layer: str | None = hyper(None, "layer name; default: the last convolution")
 
 
 class OfImages(Options):
@@ -40,7 +40,7 @@ class OfImages(Options):
 class OfOneImage(OfImages):
     """Options of a view of one image."""
 
-    image: str | None = hyper(None, "its number in the split, a FILE, random, or misclassified (the surest mistake)")
+    image: str | None = hyper(None, "its number in the split, a FILE, random, or misclassified (the most confident mistake)")
 
 
 # ---------------------------------------------------------------------------------------------------- what nets must have
@@ -173,7 +173,7 @@ def image(subject: Subject, options: OfOneImage) -> Chosen:
     if text not in ("random", "misclassified") and not re.fullmatch("-?[0-9]{1,18}", text):
         if not _is_there(text):
             near = nearest(text, ("random", "misclassified"))
-            raise UsageError(f"image {shown(text)}{near} is neither a file nor random, misclassified or a number in the split")
+            raise UsageError(f"image {shown(text)}{near} is not a file, a number in the split, random or misclassified")
         return from_files(subject, [Path(text)])
     split = subject.split(options.split)
     if text == "random":
@@ -189,7 +189,7 @@ def image(subject: Subject, options: OfOneImage) -> Chosen:
         return numbered(subject, split, surest(told, wrong)[:1])
     number = int(text)
     if not 0 <= number < len(split):
-        raise UsageError(f"there is no image {number}: the {options.split} split has images 0 to {len(split) - 1}")
+        raise UsageError(f"no image {number}: the {options.split} split has images 0 to {len(split) - 1}")
     return numbered(subject, split, [number])
 
 
@@ -220,7 +220,7 @@ def from_files(subject: Subject, paths: Sequence[Path]) -> Chosen:
             content = read_file(path.expanduser())
             decoded.append(torch.tensor(decode_alone(content, height, crop=crop, white=lambda: subject.images.white)))
         except RuntimeError:
-            trouble.append(f"{shown(path)} (there is no such home)")
+            trouble.append(f"{shown(path)} (no such home directory)")
         except (UnreadableFile, UnreadableImage) as error:
             trouble.append(f"{shown(path)} ({error})")
     if trouble:

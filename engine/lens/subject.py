@@ -139,7 +139,7 @@ class Subject:
         """The images of one purpose, on the CPU. Raises NotApplicable where the run has no such split."""
         found: Split | None = getattr(self.images, name)
         if found is None:
-            raise NotApplicable(f"this run holds no {name} images out: look at the split test or train")
+            raise NotApplicable(f"this run has no {name} images: use split=test or split=train")
         if not len(found):
             raise NotApplicable(f"the {name} split has no images")
         return found
@@ -202,7 +202,7 @@ class Subject:
         """A note for people where the numbers behind classes are not probabilities."""
         if not self.gives_classes or self.scores_are == "probability":
             return ()
-        return ("numbers behind classes are the net's outputs; its loss does not make them probabilities",)
+        return ("scores are the net's outputs: its loss does not make them probabilities",)
 
     def scores(self, images: Tensor) -> Tensor:
         """float64 [N, classes] of uint8 images [N, C, H, W], as `scores_are`, on the CPU. For nets that give classes."""
@@ -224,7 +224,7 @@ class Subject:
             return self.classes.index(name)
         if name.isascii() and name.isdigit() and int(name) < len(self.classes):
             return int(name)
-        raise UsageError(f"there is no class {name!r}{nearest(name, self.classes)}: there are {', '.join(self.classes)}")
+        raise UsageError(f"unknown class {name!r}{nearest(name, self.classes)}: use {', '.join(self.classes)}")
 
     def says(self, prediction: Prediction, most: int = 1) -> str:
         """A prediction in a few words: `7 (12 %) → 0 (67 %), 3 (9 %)`, the true class and then the `most` likeliest ones.

@@ -22,10 +22,10 @@ from convtui.engine.spec import hyper
 class OfTop(OfLayer, OfImages):
     """Options of a view of what excites maps most."""
 
-    map: int | None = hyper(None, "one feature map; all if not said", ge=0)
-    maps: int = hyper(0, "only so many maps, those that are excited most; 0 is all", ge=0)
+    map: int | None = hyper(None, "one feature map; default: all", ge=0)
+    maps: int = hyper(0, "only the N most excited maps; 0: all", ge=0)
     label: str | None = hyper(None, "only images of this class, by name or number")
-    count: int = hyper(9, "how many units of each map, each of another image", ge=1, le=100)
+    count: int = hyper(9, "units per map, each from a different image", ge=1, le=100)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -56,7 +56,7 @@ def find(subject: Subject, options: OfTop) -> Top:
     """Search the split, or one class of it. Raises UsageError, NotApplicable."""
     name, call = selection.layer(subject, options.layer)
     if options.maps and options.map is not None:
-        raise UsageError("one map is named already: say map or maps, not both")
+        raise UsageError("map and maps exclude each other: leave one out")
     maps = selection.of_maps(call.shape, name, options.map)
     split = subject.split(options.split)
     among = torch.arange(len(split))

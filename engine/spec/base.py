@@ -13,7 +13,7 @@ WANTED = {
     "float": "a number",
     "bool": "true or false",
     "string": "text",
-    "tuple": "a list, parted by commas",
+    "tuple": "a comma-separated list",
     "model": "a group of hyperparameters",
 }
 """What a value must be, by the first word of pydantic's name for the error."""

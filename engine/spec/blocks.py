@@ -33,23 +33,23 @@ _MEANING: dict[str, Any] = {"bias": False, "batch_norm": True, "same": True, "gl
 class ConvBlock(Part):
     """Convolution, batch norm and skip if wanted, activation, pool and dropout if wanted. Written `32 5x5 pad 2 bn pool 3/2`."""
 
-    filters: int = hyper(32, "number of filters, and so of feature maps", ge=1, le=4096)
-    kernel: int = hyper(5, "rows of the kernel, and its columns where they are not said", "pixels", ge=1, le=512)
-    kernel_width: int = hyper(0, "columns of a kernel that is not square; 0 is as many as rows", "pixels", ge=0, le=512)
-    stride: int = hyper(1, "step of the kernel", "pixels", ge=1, le=16)
+    filters: int = hyper(32, "number of filters and feature maps", ge=1, le=4096)
+    kernel: int = hyper(5, "rows of the kernel; columns too, unless kernel_width is set", "pixels", ge=1, le=512)
+    kernel_width: int = hyper(0, "columns of a kernel that is not square; 0: same as rows", "pixels", ge=0, le=512)
+    stride: int = hyper(1, "stride of the kernel", "pixels", ge=1, le=16)
     padding: int = hyper(0, "zeros added at each border before the convolution", "pixels", ge=0, le=128)
-    same: bool = hyper(False, "as many zeros as keep the size of the maps, in place of padding")
-    dilation: int = hyper(1, "distance of neighbouring places of the kernel", "pixels", ge=1, le=64)
-    groups: int = hyper(1, "parts that maps and filters fall into, each seeing nothing of the others", ge=1, le=4096)
-    bias: bool = hyper(True, "a number for each filter, added to what it gives")
+    same: bool = hyper(False, "pad so that maps keep their size, instead of padding")
+    dilation: int = hyper(1, "spacing of the kernel's elements", "pixels", ge=1, le=64)
+    groups: int = hyper(1, "groups of maps and filters that are convolved separately", ge=1, le=4096)
+    bias: bool = hyper(True, "add a bias to each filter's output")
     batch_norm: bool = hyper(False, "batch normalisation between convolution and activation")
     skip: int = hyper(
         0, "blocks, this one the last, whose input is added before this one's activation; 0 is none", "blocks", ge=0, le=32
     )
-    pool: int = hyper(0, "side of the pool after the activation; 0 is none", "pixels", ge=0, le=16)
-    pool_stride: int = hyper(0, "step of the pool; 0 is its side", "pixels", ge=0, le=16)
-    pool_kind: PoolKind = hyper("max", "what is kept of each window of a pool")
-    global_pool: bool = hyper(False, "a pool over the whole of each map, in place of one of a side")
+    pool: int = hyper(0, "side of the pool after the activation; 0: none", "pixels", ge=0, le=16)
+    pool_stride: int = hyper(0, "stride of the pool; 0: same as its side", "pixels", ge=0, le=16)
+    pool_kind: PoolKind = hyper("max", "how each window is pooled")
+    global_pool: bool = hyper(False, "pool over each whole map")
     dropout: float = hyper(0.0, "share of the block's outputs set to zero in each training step", ge=0, lt=1)
 
     @property
@@ -122,7 +122,7 @@ class DenseBlock(Part):
     """Dense layer, batch norm if wanted, activation, dropout if wanted. Written `1024 bn dropout 0.5`."""
 
     units: int = hyper(128, "number of units", ge=1, le=65536)
-    bias: bool = hyper(True, "a number for each unit, added to what it gives")
+    bias: bool = hyper(True, "add a bias to each unit's output")
     batch_norm: bool = hyper(False, "batch normalisation between dense layer and activation")
     dropout: float = hyper(0.0, "share of units set to zero in each training step", ge=0, lt=1)
 

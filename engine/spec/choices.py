@@ -11,7 +11,7 @@ Cell = Literal["rnn", "lstm", "gru"]
 CellOrNone = Literal["none", Cell]
 Init = Literal["default", "xavier", "he", "lecun", "gaussian"]
 PoolKind = Literal["max", "average"]
-FirstFilters = Literal["drawn", "class_means"]
+FirstFilters = Literal["random", "class_means"]
 
 Colour = Literal["grey", "rgb"]
 Fit = Literal["resize", "crop"]

@@ -75,7 +75,7 @@ def _nothing(path: str, before: Any) -> Any:
 
 def _unknown(path: str) -> str:
     near = nearest(path, [field.path for field in hyperparameters()])
-    return f"there is no hyperparameter {quoted(path)!r}{near}: 'convtui presets --fields' lists them"
+    return f"unknown hyperparameter {quoted(path)!r}{near}: 'convtui presets --fields' lists them"
 
 
 def explained(error: ValidationError) -> str:
@@ -97,7 +97,7 @@ def _explain_one(problem: dict[str, Any]) -> str:
         case "greater_than" | "greater_than_equal" | "less_than" | "less_than_equal" as rule:
             sign = {"greater_than": ">", "greater_than_equal": ">=", "less_than": "<", "less_than_equal": "<="}[rule]
             (limit,) = limits.values()
-            hint = f"; the nearest allowed value is {limit:g}" if sign in (">=", "<=") else ""
+            hint = f"; the nearest valid value is {limit:g}" if sign in (">=", "<=") else ""
             return f"{shown} is out of bounds: it must be {sign} {limit:g}{hint}"
         case "value_error":
             text = str(limits["error"])

@@ -34,6 +34,16 @@ def _no_truth(value: Any) -> Any:
     return value
 
 
+def _no_longer_drawn(value: Any) -> Any:
+    """Runs and presets of older versions say `drawn`."""
+    return "random" if value == "drawn" else value
+
+
+def _no_longer_drawn(value: Any) -> Any:
+    """Runs and presets of older versions say `drawn`."""
+    return "random" if value == "drawn" else value
+
+
 def _name(value: Any) -> Any:
     """Classes of digits may be written as numbers."""
     if isinstance(value, int) and not isinstance(value, bool):
@@ -72,19 +82,19 @@ class ModelSpec(Part):
         max_length=128,
     )
     cell: CellOrNone = hyper(
-        "none", "recurrent cell (tanh inside) that reads the image row by row, in place of convolutions; its last state goes on"
+        "none", "recurrent cell that reads the image row by row, instead of convolutions; its last state is passed on"
     )
-    hidden: int = hyper(128, "hidden units of each recurrent layer; with a cell only", "units", ge=1, le=8192)
-    layers: int = hyper(1, "recurrent layers, one reading the states of the other; with a cell only", "layers", ge=1, le=16)
+    hidden: int = hyper(128, "hidden units per recurrent layer; needs a cell", "units", ge=1, le=8192)
+    layers: int = hyper(1, "stacked recurrent layers; needs a cell", "layers", ge=1, le=16)
     dense_blocks: DenseBlocks = hyper((), f"{DENSE_NOTATION}, ..., as in 1024 dropout 0.5", max_length=16)
     activation: Activation = hyper("relu", "nonlinearity after every hidden layer")
-    output_activation: OutputActivation = hyper("none", "nonlinearity after the output; with the loss sum_squares only")
-    slope: Slopes = hyper((1.0,), "s in f(s x), for tanh and sigmoid their steepness: one for all, or one each, the output's last")
+    output_activation: OutputActivation = hyper("none", "nonlinearity after the output; needs the loss sum_squares")
+    slope: Slopes = hyper((1.0,), "s in f(s x), the steepness of tanh and sigmoid: one for all, or one each, the output's last")
     leak: Leaks = hyper((0.01,), "slope of leaky_relu below zero: one for all, or one each, the output's last")
-    init: Init = hyper("default", "how weights are drawn; default is PyTorch's own, lecun a gaussian of fan_in^-1/2")
-    init_std: float = hyper(0.1, "standard deviation of the weights; gaussian only", gt=0, le=100)
-    first_filters: FirstFilters = hyper(
-        "drawn", "filters of conv1 before training: drawn like all others, or the mean image of each class"
+    init: Init = hyper("default", "weight initialisation; default: PyTorch's own; lecun: gaussian, std fan_in^-1/2")
+    init_std: float = hyper(0.1, "standard deviation of the weights; needs gaussian", gt=0, le=100)
+    first_filters: Annotated[FirstFilters, BeforeValidator(_no_longer_drawn)] = hyper(
+        "random", "filters of conv1 before training: random like all others, or the mean image of each class"
     )
 
     @property
@@ -103,12 +113,12 @@ class ModelSpec(Part):
         if self.first_filters == "class_means" and not self.conv_blocks:
             raise ValueError(
                 "model.first_filters = class_means is about conv1, but model.conv_blocks = none: add a block, or set "
-                "model.first_filters = drawn"
+                "model.first_filters = random"
             )
         if self.first_filters == "class_means" and self.conv_blocks[0].groups != 1:
             raise ValueError(
                 "model.first_filters = class_means gives conv1 whole images, and in groups its filters see a part of them: leave "
-                "groups out of the first block, or set model.first_filters = drawn"
+                "groups out of the first block, or set model.first_filters = random"
             )
         there = len(self.activations)
         for name, values in (("slope", self.slope), ("leak", self.leak)):
@@ -128,23 +138,23 @@ class DataSpec(Part):
         "shapes, digits, mnist, fashion-mnist, kmnist, cifar10, cifar100, svhn or folder:PATH",
         min_length=1,
     )
-    classes: Names = hyper((), "only these classes, by name and in this order, as in 1, 3; none named is all", max_length=1000)
+    classes: Names = hyper((), "only these classes, in this order, e.g. 1, 3; empty: all", max_length=1000)
     colour: Colour = hyper("rgb", "grey is ITU-R 601 luma, one channel; rgb has three")
-    size: int = hyper(32, "side of the square images; others are made to fit", "pixels", ge=4, le=512)
-    fit: Fit = hyper("resize", "images of another size are resized, or cut to their middle")
-    train_per_class: int = hyper(0, "training images of each class, the first ones; 0 is all", "images", ge=0)
-    test_per_class: int = hyper(0, "test images of each class, the first ones; 0 is all", "images", ge=0)
+    size: int = hyper(32, "side of the square images; others are fitted to it", "pixels", ge=4, le=512)
+    fit: Fit = hyper("resize", "resize images of another size, or crop them to their middle")
+    train_per_class: int = hyper(0, "first N training images of each class; 0: all", "images", ge=0)
+    test_per_class: int = hyper(0, "first N test images of each class; 0: all", "images", ge=0)
     standardise: bool = hyper(True, "subtract the training split's mean and divide by its standard deviation, per channel")
-    order: Order = hyper("shuffle", "a new order each epoch, always the dataset's own, or all images of a class after the other")
-    batch_size: int = hyper(128, "images in one step", "images", ge=1, le=65536)
+    order: Order = hyper("shuffle", "a new order each epoch, the dataset's own, or class by class")
+    batch_size: int = hyper(128, "images per step", "images", ge=1, le=65536)
     validation_fraction: float = hyper(0.0, "share of the training images held out for validation", ge=0, le=0.5)
-    flip: bool = hyper(False, "in training, mirror every other image left to right, at random")
+    flip: bool = hyper(False, "in training, mirror half of the images left to right, at random")
     shift: int = hyper(
-        0, "in training, move each image by up to so much in each direction; mirrored at its border", "pixels", ge=0, le=64
+        0, "in training, shift each image by up to this much in each direction; mirrored at the border", "pixels", ge=0, le=64
     )
     brightness: float = hyper(0.0, "in training, lighten or darken each image by up to this share of white", ge=0, le=1)
     contrast: float = hyper(0.0, "in training, multiply each image's contrast by 1 - this to 1 + this", ge=0, le=1)
-    cutout: int = hyper(0, "in training, blot out a square of this side in each image; 0 is none", "pixels", ge=0, le=512)
+    cutout: int = hyper(0, "in training, blank out a square of this side in each image; 0: none", "pixels", ge=0, le=512)
 
     @property
     def channels(self) -> int:
@@ -176,14 +186,12 @@ class DataSpec(Part):
     @model_validator(mode="after")
     def _fit_together(self) -> DataSpec:
         if len(set(self.classes)) < len(self.classes):
-            raise ValueError(f"data.classes = {quoted(', '.join(self.classes))} names a class twice: name each once")
+            raise ValueError(f"data.classes = {quoted(', '.join(self.classes))} names a class twice: list each once")
         if len(self.classes) == 1:
-            raise ValueError(
-                f"data.classes = {quoted(self.classes[0])} is one class, and a net tells two or more apart: name another"
-            )
+            raise ValueError(f"data.classes = {quoted(self.classes[0])} is one class, and a net needs two or more: add another")
         if self.shift >= self.size:
             raise ValueError(
-                f"data.shift = {self.shift} moves images of {self.size} pixels out of sight: set data.shift < {self.size}"
+                f"data.shift = {self.shift} shifts images of {self.size} pixels out of view: set data.shift < {self.size}"
             )
         return self
 
@@ -192,39 +200,39 @@ class OptimiserSpec(Part):
     """How weights are updated and how the learning rate moves."""
 
     name: UpdateRule = hyper("adam", "update rule; nesterov is sgd that looks ahead")
-    learning_rate: float = hyper(1e-3, "size of a step, before the schedule", gt=0, le=10)
-    momentum: float = hyper(0.0, "share of the last update kept; sgd, rmsprop, and nesterov, which needs it (0.9, say)", ge=0, lt=1)
-    weight_decay: float = hyper(0.0, "pull of the weights towards zero (decoupled in adamw)", ge=0, le=1)
-    clip_norm: float = hyper(0.0, "norm of the whole gradient above which it is scaled down to it; 0 is none", ge=0, le=1e6)
-    schedule: Schedule = hyper("constant", "how the learning rate changes with time")
-    decay: float = hyper(
-        0.95, "factor of the exponential schedule an epoch, smoothly; of the step schedule at each fall", gt=0, le=1
+    learning_rate: float = hyper(1e-3, "learning rate, before the schedule", gt=0, le=10)
+    momentum: float = hyper(
+        0.0, "share of the last update kept; for sgd, rmsprop and nesterov, which needs it (e.g. 0.9)", ge=0, lt=1
     )
-    step_epochs: float = hyper(10.0, "time between two falls of the step schedule", "epochs", gt=0, le=100_000)
-    warmup_epochs: float = hyper(0.0, "straight rise from zero before the cosine schedule", "epochs", ge=0, le=1000)
+    weight_decay: float = hyper(0.0, "pull of the weights towards zero (decoupled in adamw)", ge=0, le=1)
+    clip_norm: float = hyper(0.0, "largest norm of the whole gradient; a longer one is scaled down; 0: no limit", ge=0, le=1e6)
+    schedule: Schedule = hyper("constant", "how the learning rate changes over time")
+    decay: float = hyper(0.95, "factor per epoch (exponential, smoothly) or per drop (step)", gt=0, le=1)
+    step_epochs: float = hyper(10.0, "time between drops of the step schedule", "epochs", gt=0, le=100_000)
+    warmup_epochs: float = hyper(0.0, "linear rise from zero before the cosine schedule", "epochs", ge=0, le=1000)
 
 
 class TrainingSpec(Part):
     """How long to train, what to minimise, when to look and what to keep."""
 
     epochs: int = hyper(10, "passes over the training images", "epochs", ge=1, le=100_000)
-    steps: int | None = hyper(None, "budget in updates, in place of epochs", "steps", ge=1, le=1_000_000_000)
+    steps: int | None = hyper(None, "budget in updates, instead of epochs", "steps", ge=1, le=1_000_000_000)
     images: int | None = hyper(
-        None, "budget in images shown, each counted as often as it is, in place of epochs", "images", ge=1, le=1_000_000_000_000
+        None, "budget in images shown, repeats counted, instead of epochs", "images", ge=1, le=1_000_000_000_000
     )
     loss: Loss = hyper(
         "cross_entropy", "what is minimised; sum_squares is half the sum of squares per image, against one-hot targets"
     )
-    label_smoothing: float = hyper(0.0, "share of the target given to all classes alike, in training only", ge=0, lt=1)
-    measures: Measures = hyper((), f"what is measured besides, parted by commas: {', '.join(MEASURES)}", max_length=len(MEASURES))
-    patience: int = hyper(0, "epochs without a lower validation loss before stopping early; 0 is never", "epochs", ge=0, le=10_000)
+    label_smoothing: float = hyper(0.0, "share of the target spread over all classes, in training only", ge=0, lt=1)
+    measures: Measures = hyper((), f"extra measures, comma-separated: {', '.join(MEASURES)}", max_length=len(MEASURES))
+    patience: int = hyper(0, "epochs without a lower validation loss before stopping early; 0: never", "epochs", ge=0, le=10_000)
     evaluate_every: int = hyper(1, "epochs between evaluations; the last one is always evaluated", "epochs", ge=1, le=10_000)
-    evaluate_train: bool = hyper(False, "score the training images too at the run's end, with the weights that it ends with")
-    snapshot_every: int = hyper(0, "epochs between snapshots of the weights; 0 keeps none", "epochs", ge=0, le=10_000)
+    evaluate_train: bool = hyper(False, "evaluate on the training images too, once, with the final weights")
+    snapshot_every: int = hyper(0, "epochs between snapshots of the weights; 0: none", "epochs", ge=0, le=10_000)
     checkpoint_seconds: float = hyper(30.0, "time between resumable checkpoints", "seconds", ge=0, le=86_400)
-    seed: int = hyper(0, "seed of the weights, of the order of images and of dropout", ge=0, lt=2**63)
+    seed: int = hyper(0, "seed for weights, image order and dropout", ge=0, lt=2**63)
     precision: Precision = hyper("float32", "bfloat16 is mixed precision, for GPUs that have it")
-    threads: int = hyper(0, "processor threads; 0 is one a core", "threads", ge=0, le=1024)
+    threads: int = hyper(0, "CPU threads; 0: one per core", "threads", ge=0, le=1024)
 
     @property
     def outputs_are(self) -> Literal["logits", "values"]:
@@ -279,26 +287,26 @@ class RunSpec(Part):
         if self.training.patience and not self.data.validation_fraction:
             raise ValueError(
                 f"training.patience = {self.training.patience} stops on the validation loss, but data.validation_fraction = 0 "
-                "holds no image out: set data.validation_fraction (0.1, say) or training.patience = 0"
+                "holds no images out: set data.validation_fraction (e.g. 0.1) or training.patience = 0"
             )
         if self.model.output_activation != "none" and self.training.loss == "cross_entropy":
             raise ValueError(
-                f"model.output_activation = {self.model.output_activation}, but training.loss = cross_entropy has a softmax of its "
-                "own after the output: set model.output_activation = none or training.loss = sum_squares"
+                f"model.output_activation = {self.model.output_activation}, but training.loss = cross_entropy already includes a "
+                "softmax: set model.output_activation = none or training.loss = sum_squares"
             )
         if self.optimiser.momentum and not takes_momentum(self.optimiser.name):
             raise ValueError(
-                f"optimiser.momentum = {self.optimiser.momentum:g} means something to sgd, nesterov and rmsprop only, but "
+                f"optimiser.momentum = {self.optimiser.momentum:g} applies to sgd, nesterov and rmsprop only, but "
                 f"optimiser.name = {self.optimiser.name}: set optimiser.name = sgd or optimiser.momentum = 0"
             )
         if self.optimiser.name == "nesterov" and not self.optimiser.momentum:
             raise ValueError(
                 "optimiser.name = nesterov looks ahead along its momentum, but optimiser.momentum = 0: "
-                "set optimiser.momentum (0.9, say) or optimiser.name = sgd"
+                "set optimiser.momentum (e.g. 0.9) or optimiser.name = sgd"
             )
         if self.optimiser.warmup_epochs and self.optimiser.schedule != "cosine":
             raise ValueError(
-                f"optimiser.warmup_epochs = {self.optimiser.warmup_epochs:g} belongs to the cosine schedule, but "
+                f"optimiser.warmup_epochs = {self.optimiser.warmup_epochs:g} applies to the cosine schedule only, but "
                 f"optimiser.schedule = {self.optimiser.schedule}: set optimiser.schedule = cosine or optimiser.warmup_epochs = 0"
             )
         return self

@@ -60,10 +60,10 @@ def drive(
             why = recorder.held_back()
             if why and not told:
                 yield _said(
-                    recorder, Message(training.step, f"{why}; training goes on, and its figures are kept meanwhile", "warning")
+                    recorder, Message(training.step, f"{why}; training continues, and its figures are kept in memory", "warning")
                 )
             elif told and not why:
-                yield _said(recorder, Message(training.step, "the store can be written again, and nothing is lost"))
+                yield _said(recorder, Message(training.step, "the store can be written again, and nothing was lost"))
             told = why
             yield event
             if obey(recorder.poll(), training, paused=False):

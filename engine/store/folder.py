@@ -73,7 +73,7 @@ class Folder:
                 f"this store was copied from another, whose weights are in {self.path.with_name(self._place.copied_from)}: "
                 f"copy its folders into {self.path}"
             )
-        return "" if self.path.is_dir() else f"{self.path}, the folder of its weights, is not beside the store: put it there"
+        return "" if self.path.is_dir() else f"{self.path}, the folder with its weights, is missing: put it beside the store"
 
     def mark(self) -> None:
         """Put the mark into the folder, making it where it is not there. Raises OSError."""

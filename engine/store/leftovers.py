@@ -40,12 +40,12 @@ def leftovers(folder: Path, run: Run | None, rows: list[tuple[int, str, str]]) -
     """Of one run's folder; `run` is None where the store does not have it. `rows`: (id, kind, file), newest first."""
     if run is None:
         size = sum(child.lstat().st_size for child in folder.rglob("*") if not child.is_dir())
-        return [Leftover(folder, size, "of a run that the store does not have")]
+        return [Leftover(folder, size, "belongs to no run in the store")]
     if run.status in CLAIMED:
         return []
     limits = KEPT_WHEN_FINISHED if run.status == "finished" else KEPT_WHILE_TRAINING
     named = {file for _, _, file in rows}
     _, dropped = surplus(folder, rows, limits)
-    found = {file: "no row names it, and newer ones are there" for file in dropped if file in set(names(folder)) - named}
-    found |= {child.name: "a file that was never completed" for child in folder.glob(".*.partial")}
+    found = {file: "unused, and newer ones exist" for file in dropped if file in set(names(folder)) - named}
+    found |= {child.name: "incomplete" for child in folder.glob(".*.partial")}
     return [Leftover(folder / file, (folder / file).lstat().st_size, why) for file, why in found.items()]

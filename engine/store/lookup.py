@@ -29,7 +29,7 @@ def find(session: Session, reference: str) -> Run:
         return run
     newest_first = select(Run).order_by(col(Run.id).desc())
     if reference == "last":
-        return _first(session.exec(newest_first.limit(1)).first(), "there is no run in this store yet: 'convtui run' makes one")
+        return _first(session.exec(newest_first.limit(1)).first(), "no runs in this store yet: 'convtui run' makes one")
     if reference == "best":
         ended = newest_first.where(col(Run.status).in_(("finished", "stopped")), col(Run.test_accuracy).between(0, 1))
         best = ended.order_by(None).order_by(col(Run.test_accuracy).desc(), col(Run.id).desc())
@@ -50,10 +50,8 @@ def _by_prefix(session: Session, reference: str) -> Run:
         raise RunNotFound(f"{len(candidates)} names begin with {reference!r}: {named}{more}; write more of the name, or the id")
     if not candidates:
         near = nearest(reference, [str(name) for _, name in session.exec(newest.limit(1000))])
-        raise RunNotFound(f"there is no run {reference!r} in this store{near}: 'convtui runs list' shows them")
-    return _first(
-        session.get(Run, candidates[0][0]), f"there is no run {reference!r} in this store: 'convtui runs list' shows them"
-    )
+        raise RunNotFound(f"no run {reference!r} in this store{near}: 'convtui runs list' lists them")
+    return _first(session.get(Run, candidates[0][0]), f"no run {reference!r} in this store: 'convtui runs list' lists them")
 
 
 def _first(run: Run | None, otherwise: str) -> Run:
@@ -66,7 +64,7 @@ def get(session: Session, run_id: int) -> Run:
     """The run of this id. Raises RunNotFound."""
     run = session.get(Run, run_id)
     if run is None:
-        raise RunNotFound(f"there is no run {run_id} in this store: 'convtui runs list' shows them")
+        raise RunNotFound(f"no run {run_id} in this store: 'convtui runs list' lists them")
     return run
 
 
@@ -74,7 +72,7 @@ def resolve(run: Run) -> Run:
     """`run`, with its status as it really is; the change is not one that would be written."""
     if run.status in CLAIMED and not is_alive(run.host, run.pid, run.process_started, run.heartbeat, time.time()):
         if run.status == "queued":
-            set_committed_value(run, "reason", "the process that it waited for ended before its turn came")
+            set_committed_value(run, "reason", "the process it waited for ended before its turn")
         set_committed_value(run, "status", "crashed")
     return run
 

@@ -45,14 +45,14 @@ def prepare(path: Path, *, create: bool, head: str = HEAD, migrations: Path = MI
     version = _version(path)
     if version is not None and version > head:
         raise StoreTooNew(
-            f"store {path} was written by a newer convtui (store version {version}, this one knows {head}): "
+            f"store {path} was written by a newer convtui (store version {version}, this one supports {head}): "
             "update convtui, or choose another with --store"
         )
     if path.exists() and not is_writable(path):
         if version != head:
             raise StoreError(
-                f"store {path} is of an older version ({version}, this convtui has {head}), and only a store that can be written "
-                "can be migrated: copy it to a folder of your own"
+                f"store {path} is of an older version ({version}, this convtui has {head}) and cannot be migrated without "
+                "write access: copy it to a folder of your own"
             )
         return "change the rights of the file and its folder, or choose another with --store"
     try:
@@ -79,14 +79,12 @@ def _check_place(path: Path, *, create: bool) -> None:
     try:
         path.exists()
     except OSError as error:  # a name that is too long, a loop of links
-        raise StoreError(
-            f"store {str(path)[:80]}: this cannot be a file ({error.strerror}): choose another with --store"
-        ) from error
+        raise StoreError(f"store {str(path)[:80]}: not a valid path ({error.strerror}): choose another with --store") from error
     if path.is_dir():
         raise StoreError(f"store {path} is a folder: name a file in it, as in --store {path / 'store.db'}")
     if not path.exists():
         if not create:
-            raise StoreError(f"there is no store at {path}: 'convtui run' makes one, or name another with --store")
+            raise StoreError(f"no store at {path}: 'convtui run' makes one, or choose another with --store")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:

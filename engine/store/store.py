@@ -206,7 +206,7 @@ class Store:
         with self.database.writing("queueing a run") as session:
             run = _get_idle(session, run_id)
             if run.status == "queued":
-                raise RunBusy(f"run {run_id} ({run.name}) waits in the queue already: 'convtui stop {run_id}' takes it out")
+                raise RunBusy(f"run {run_id} ({run.name}) is already queued: 'convtui stop {run_id}' removes it")
             _queue(run)
 
     def hand_over(self, run_ids: Sequence[int], pid: int) -> None:
@@ -239,7 +239,7 @@ class Store:
         with self.database.writing("claiming a run") as session:
             run = _get_idle(session, run_id)
             if queued and run.status != "queued":
-                raise RunBusy(f"run {run_id} ({run.name}) is {run.status}: it was taken out of the queue")
+                raise RunBusy(f"run {run_id} ({run.name}) is {run.status}: it was removed from the queue")
             _claim(session, run)
         return run
 
@@ -289,7 +289,7 @@ class Store:
         with self.database.writing("leaving a request") as session:
             run = resolve(get(session, run_id))
             if run.status not in LIVE:
-                next_step = "wait until it runs" if run.status == "queued" else f"'convtui resume {run_id}' lets it go on"
+                next_step = "wait until it runs" if run.status == "queued" else f"'convtui resume {run_id}' resumes it"
                 wanted = _WANTED.get(kind, "told to save a checkpoint")
                 raise RunBusy(
                     f"run {run_id} ({run.name}) is {run.status}; only a running or paused one can be {wanted}: {next_step}"
@@ -448,7 +448,7 @@ def _get_idle(session: Session, run_id: int) -> Run:
     if run.status in LIVE:
         raise RunBusy(
             f"run {run_id} ({run.name}) is {run.status} in process {run.pid} on {run.host}: "
-            f"'convtui runs watch {run_id}' follows it, 'convtui stop {run_id}' ends it"
+            f"'convtui runs watch {run_id}' follows it, 'convtui stop {run_id}' stops it"
         )
     require_trained(run)
     return run
@@ -458,7 +458,7 @@ def require_trained(run: Run) -> None:
     """Raise UsageError for a run that convtui only has the numbers of: training it would train some other net."""
     if not run.is_training or run.spec in ("", "{}"):
         raise UsageError(
-            f"run {run.id} ({run.name}) was not trained by convtui, so there is nothing to go on from: "
+            f"run {run.id} ({run.name}) was not trained by convtui, so it cannot be resumed: "
             f"'convtui runs show {run.id}' shows what is known of it"
         )
 

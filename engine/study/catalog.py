@@ -31,8 +31,8 @@ def study(reference: str) -> Study:
     files = _files()
     if reference not in files:
         if Path(f"{reference}.toml").is_file():
-            raise UsageError(f"there is no study {reference!r}, but a file of that name: write {reference}.toml")
-        raise UsageError(f"there is no study {reference!r}{nearest(reference, files)}: 'convtui study list' shows them")
+            raise UsageError(f"unknown study {reference!r}, but there is a file of that name: write {reference}.toml")
+        raise UsageError(f"unknown study {reference!r}{nearest(reference, files)}: 'convtui study list' lists them")
     return read(files[reference])
 
 

@@ -112,7 +112,7 @@ def _differing(runs: Sequence[Run]) -> tuple[tuple[tuple[str, tuple[str, ...]], 
             specs.append(run.settings)
         except SpecError as error:
             specs.append(None)
-            remarks.append(f"the settings of run {run.id} are another program's: {error}")
+            remarks.append(f"the settings of run {run.id} cannot be read: {error}")
     known = [spec for spec in specs if spec is not None]
     paths = {path for spec in known[1:] for path in difference(known[0], spec)}
     rows = tuple(
@@ -133,4 +133,4 @@ def _other_images(runs: Sequence[Run], specs: Sequence[RunSpec | None]) -> Itera
         if spec is not None and run.digests:
             one = first.setdefault(spec.data.selection, run)
             if others := differing(one.digests, run.digests):
-                yield f"run {run.id} saw other {others} than run {one.id}, though their settings name the same ones"
+                yield f"run {run.id} saw other {others} than run {one.id}, although their settings name the same ones"

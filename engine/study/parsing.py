@@ -71,7 +71,7 @@ class _Parser:
                     self._fail((*place, "name"), f"there are two settings {setting.name!r}: each needs a name of its own")
                 settings[setting.name] = setting
         if not settings:
-            raise SpecError(f"study {self._path}: it has no [[setting]] and no [[grid]]: there is nothing to run")
+            raise SpecError(f"study {self._path}: it has no [[setting]] or [[grid]]: there is nothing to run")
         claims = tuple(self._claim(("claim", index), claim, settings) for index, claim in enumerate(file.claim))
         return Study(self._path.stem, file.title, file.question, file.report, tuple(file.notes), settings, claims, self._path)
 
@@ -123,13 +123,13 @@ class _Parser:
         at: Place,
     ) -> Setting:
         if published and not table.source:
-            self._fail(at, 'what was published needs its source beside it: source = "report 004, table 2"')
+            self._fail(at, 'published figures need a source: source = "report 004, table 2"')
         statistics = tuple(self._statistic((*place, "statistics"), text) for text in table.statistics)
         figures = {}
         for measure, figure in published.items():
             self._check_measure((*at, measure), measure, {name: (spec, statistics)})
             if measure == "steps_to_loss":
-                self._fail((*at, measure), "steps_to_loss needs another setting ('of') and so belongs into a [[claim]]")
+                self._fail((*at, measure), "steps_to_loss needs another setting ('of'), so it belongs in a [[claim]]")
             if isinstance(figure, RangeTable):
                 if figure.low > figure.high:
                     self._fail((*at, measure), f"{measure}: low = {figure.low:g} is above high = {figure.high:g}")
@@ -169,7 +169,7 @@ class _Parser:
         if "training.epochs" in changes and counts is not None and own_budget not in changes:
             self._fail(
                 _of_path(place, own, "training.epochs"),
-                f"training.epochs says nothing here: preset {name} has {own_budget} = {counts}, which counts; "
+                f"training.epochs has no effect here: preset {name} has {own_budget} = {counts}, which takes precedence; "
                 f'set "{own_budget}" too, to "none" for epochs',
             )
         return spec
@@ -195,15 +195,17 @@ class _Parser:
         for name in itertools.chain(*groups):
             self._check_setting((*place, named), name, settings)
         if orders and (len(groups) < 2 or not all(groups)):
-            self._fail((*place, named), "an order needs two settings or more: better ones first")
+            self._fail((*place, named), "an order needs two or more settings, better ones first")
         for first, second in itertools.combinations(groups if orders else (), 2):
             for name in set(first) & set(second):
-                self._fail((*place, named), f"{name} stands on both sides: a setting cannot be held against itself", name)
+                self._fail((*place, named), f"{name} stands on both sides: a setting cannot be compared with itself", name)
         there = {name: (settings[name].spec, settings[name].statistics) for name in itertools.chain(*groups)}
         self._check_measure((*place, "measure"), claim.measure, there)
         better = metrics.metric(claim.measure).better
         if named == "order" and better is None:
-            self._fail((*place, named), f"whether more {claim.measure} is better is not known: write highest_first or lowest_first")
+            self._fail(
+                (*place, named), f"it is not known whether more {claim.measure} is better: write highest_first or lowest_first"
+            )
         self._check_target(place, claim, settings)
         self._check_bounds(place, claim)
         return Claim(
@@ -239,7 +241,7 @@ class _Parser:
 
     def _check_setting(self, place: Place, name: str, settings: Iterable[str]) -> None:
         if name not in settings:
-            self._fail(place, f"there is no setting {name!r}{nearest(name, settings)}", name)
+            self._fail(place, f"unknown setting {name!r}{nearest(name, settings)}", name)
 
     def _check_measure(self, place: Place, measure: str, of: Mapping[str, tuple[RunSpec, tuple[tuple[str, str], ...]]]) -> None:
         for setting, (spec, statistics) in of.items():
@@ -295,5 +297,5 @@ def unknown(measure: str, spec: RunSpec, statistics: Sequence[tuple[str, str]]) 
     if chosen in metrics.MEASURES and chosen not in spec.training.measures:
         return f'{series} is not measured: put "{chosen}" into "training.measures"'
     if chosen not in metrics.MEASURES and series not in metrics.METRICS:
-        return f"there is no measure {series!r}{nearest(series, [*metrics.METRICS, *metrics.MEASURES, *kept])}"
+        return f"unknown measure {series!r}{nearest(series, [*metrics.METRICS, *metrics.MEASURES, *kept])}"
     return None

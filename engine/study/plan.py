@@ -89,7 +89,7 @@ def _recorded(study: Study, sources: Mapping[str, str]) -> dict[str, str]:
     for name, source in sources.items():
         if name not in named:
             raise UsageError(
-                f"--data {name}=...: study {study.name} wants no {name!r}{nearest(name, named)}: its data are {', '.join(named)}"
+                f"--data {name}=...: study {study.name} does not use {name!r}{nearest(name, named)}: it uses {', '.join(named)}"
             )
         describe(source)
     return {name: as_recorded(source) for name, source in sources.items()}

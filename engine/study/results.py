@@ -85,7 +85,7 @@ class Row:
         if missing := [measure for measure, figure in self.figures.items() if self.runs and not figure.values]:
             yield f"not measured: {', '.join(missing)}"
         if means := [name for name, figure in self.figures.items() if figure.values and _is_epoch_mean(name)]:
-            yield f"{' and '.join(means)}: mean over the last epoch's steps, while the weights moved"
+            yield f"{' and '.join(means)}: mean over the last epoch's steps, while the weights changed"
 
 
 def _is_epoch_mean(name: str) -> bool:
@@ -113,7 +113,7 @@ class Results:
                 said.setdefault(tuple(row.remarks), []).append(name)
         if self.unknown:
             lost = f"{len(self.unknown)} runs" if len(self.unknown) > 1 else "1 run"
-            said[(f"{lost} of what the file has no more",)] = sorted({run.setting for run in self.unknown})
+            said[(f"{lost} of settings no longer in the file",)] = sorted({run.setting for run in self.unknown})
         return [(settings, list(remarks)) for remarks, settings in said.items()]
 
 

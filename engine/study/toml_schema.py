@@ -99,7 +99,7 @@ _KINDS = re.compile(r"float|str|RangeTable|AboutTable|list\[.*|dict\[.*")
 _OF_MANY: Mapping[str, type[Table]] = {"setting": SettingTable, "grid": GridTable, "claim": ClaimTable}
 _TYPES = {
     "string_type": "must be text, in quotation marks",
-    "string_too_short": "must have a word to say",
+    "string_too_short": "must not be empty",
     "greater_than_equal": f"must be from 1 to {MOST_SEEDS:,}",
     "less_than_equal": f"must be from 1 to {MOST_SEEDS:,}",
     "int_type": "must be a whole number",
@@ -124,13 +124,13 @@ def told(place: Place, problem: Mapping[str, Any]) -> str:
     named = ".".join(str(part) for part in place if isinstance(part, str))
     match problem["type"]:
         case "extra_forbidden" if len(place) in (1, 3) and key not in known:
-            return f"there is no key {key!r}{nearest(key, known)}: there are {', '.join(known)}"
+            return f"unknown key {key!r}{nearest(key, known)}: use {', '.join(known)}"
         case "missing" if key in known:
             return f'{key!r} is missing: write {key} = "..."' if len(place) == 1 else f"this [[{place[0]}]] has no {key!r}"
         case "list_type" if len(place) == 1 and key in _OF_MANY and isinstance(problem["input"], dict):
-            return f"there may be several of [{key}], so it has two brackets: write [[{key}]]"
+            return f"[{key}] may occur several times: write [[{key}]]"
         case _ if place[0] == "grid" and place[2:3] == ("published",) and len(place) == 4:
-            return f'what was published of a grid stands by setting: "NAME" = {{ {key} = ... }}'
+            return f'published figures of a grid are given by setting: "NAME" = {{ {key} = ... }}'
         case _ if "published" in place:
             measure = next(iter(place[4 if place[0] == "grid" else 3 :]), "what was published")
             return f"{measure} must be a number, {{ low = , high = }} or {{ about = }}"

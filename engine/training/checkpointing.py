@@ -68,6 +68,6 @@ class Saver:
         except CheckpointError as error:
             if must:
                 raise
-            yield events.Message(state.step, f"{error}; training goes on", "error")
+            yield events.Message(state.step, f"{error}; training continues", "error")
             return
         yield events.CheckpointSaved(state.step, state.epoch, kind, path.name, size, time.monotonic() - began)

@@ -44,7 +44,7 @@ def odd(spec: RunSpec, images: int) -> Iterator[str]:
     if warmup > steps:
         yield (
             f"optimiser.warmup_epochs = {spec.optimiser.warmup_epochs:g} is {warmup:,} steps, but the run has {steps:,}: the "
-            "learning rate rises to the end and no cosine follows"
+            "learning rate only rises, and no cosine follows"
         )
 
 
@@ -66,6 +66,6 @@ def refuse_lone_images(spec: RunSpec, summary: Callable[[], Summary], images: in
     for layer in summary().layers:
         if layer.kind.startswith("BatchNorm") and math.prod(layer.output[1:]) == 1:
             raise SpecError(
-                f"data.batch_size = {spec.data.batch_size} leaves a batch of one of the {images:,} images, over which the batch "
+                f"data.batch_size = {spec.data.batch_size} leaves a batch of one of the {images:,} images, on which the batch "
                 f"norm {layer.name} cannot be computed: choose another batch size, or leave bn out there"
             )

@@ -68,14 +68,14 @@ def _begun(
     if kept and not any(file.exists() for file in kept) and (why := store.files.lacks()):
         raise CheckpointError(f"run {run.id} cannot go on: {why}")
     training, damaged = _newest_sound(kept, partial(Training, spec, dataset, device=device, folder=folder, threads=threads))
-    warnings = [f"{trouble}; it goes on from step {training.step:,}" for trouble in damaged]
+    warnings = [f"{trouble}; it resumes at step {training.step:,}" for trouble in damaged]
     if training.step > run.step:
         warnings.append(
-            f"the store knows this run up to step {run.step:,} only (a backup, or what a power cut left); its checkpoint is of "
+            f"the store knows this run up to step {run.step:,} only (a restored backup, or a power cut); its checkpoint is of "
             f"step {training.step:,}: the figures in between are missing"
         )
     if resume and not kept and run.step:
-        warnings.append("there is no checkpoint of this run yet: it begins again from its start")
+        warnings.append("this run has no checkpoint yet: it starts from the beginning")
     if kept:
         warnings += _rounded_otherwise(run.repeatable, training.provenance())
     return training, warnings
@@ -100,8 +100,8 @@ def _refuse_to_mix(store: Store, run: Run, spec: RunSpec, dataset: Dataset) -> N
         others = differing(other.digests, dataset.digests) if other.id != run.id else ""
         if others and _selection(other) == spec.data.selection:
             raise DataError(
-                f"{dataset.source} holds other {others} now than when run {other.id} of study {run.study} was trained on it: bring "
-                "them back as they were, or delete the study's runs that were trained on others"
+                f"{dataset.source} has other {others} than when run {other.id} of study {run.study} was trained on it: restore "
+                "them, or delete the study's runs that were trained on others"
             )
 
 

@@ -98,7 +98,7 @@ class Training:
             spec.model, channels=channels, size=spec.data.size, classes=len(dataset.train.classes), seed=spec.training.seed
         )
         match spec.model.first_filters:
-            case "drawn":
+            case "random":
                 pass
             case "class_means":
                 models.seed_filters(net, standardise(class_means(dataset.train)))
@@ -307,7 +307,7 @@ class Training:
             step=found.step,
             epoch=self.state.epoch + 1,
             learning_rate=found.learning_rate,
-            reason=f"{found.what} was no longer a finite number",
+            reason=f"{found.what} became NaN or infinite",
             values=dict(self.state.values),
             seconds=self._seconds(),
             images_per_second=self.state.images_per_second,
@@ -355,8 +355,8 @@ class Training:
     def _guessing(self, accuracy: float) -> str:
         share = max(self._test.class_counts()) / len(self._test)
         return (
-            f"after epoch {self.state.epoch} the test accuracy, {100 * accuracy:.1f} %, is what guessing the largest class gets "
-            f"({100 * share:.1f} % of {len(self._test):,} images): it may need more time, or another learning rate"
+            f"after epoch {self.state.epoch} the test accuracy, {100 * accuracy:.1f} %, is no better than guessing the largest "
+            f"class ({100 * share:.1f} % of {len(self._test):,} images): train longer, or try another learning rate"
         )
 
     def _evaluate(
@@ -449,8 +449,8 @@ class Training:
         found = checkpoints.load(path)
         if others := found.identity.other_images(self.identity):
             raise DataError(
-                f"{self.identity.dataset} holds other {others} now than when this run was trained on it: bring them back as they "
-                "were, or start a new run with 'convtui run'"
+                f"{self.identity.dataset} has other {others} than when this run was trained on it: restore them, "
+                "or start a new run with 'convtui run'"
             )
         checkpoints.restore_net(self.net, found.net, path)
         checkpoints.restore_optimiser(optimiser, found.optimiser)

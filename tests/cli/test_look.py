@@ -71,7 +71,7 @@ def test_every_view_is_drawn_in_a_pipe(trained: Convtui, view: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("filter", "last"), "there is no view 'filter' (did you mean filters?)"),
+        (("filter", "last"), "unknown view 'filter' (did you mean filters?)"),
         (("filters", "9"), "no run"),
         (("filters", "last", "--layer", "conv2"), "no layer 'conv2' (did you mean conv1?)"),
         (("filters", "last", "--image", "3"), "the view filters has no option --image"),
@@ -80,9 +80,9 @@ def test_every_view_is_drawn_in_a_pipe(trained: Convtui, view: str) -> None:
         (("deconvnet", "last", "--map", "1", "--opt", "map=2"), "--map 1 and --opt map=2 contradict each other"),
         (("deconvnet", "last", "--opt", "cuont=3"), "no option 'cuont' (did you mean count?)"),
         (("deconvnet", "last", "--epoch", "7"), "--epoch 7: run 1 keeps weights of epoch"),
-        (("activations", "last", "--image", "nowhere.png"), "image nowhere.png is neither a file"),
+        (("activations", "last", "--image", "nowhere.png"), "image nowhere.png is not a file"),
         (("activations", "last", "--image", "999999"), "no image 999999"),
-        (("patches", "last", "--class", "nine"), "no class 'nine'"),
+        (("patches", "last", "--class", "nine"), "unknown class 'nine'"),
         (("filters", "last", "--out", "sheet.gif"), "the name must end in .png, .json or .npz"),
         (("filters", "last", "--out", "no/folder/sheet.png"), "there is no folder no/folder"),
         (("filters", "last", "--device", "cuda:99"), "no such device"),
@@ -111,7 +111,7 @@ def test_views_are_listed_with_their_options(convtui: Convtui) -> None:
     for name in ("filters", "activations", "statistics", "deconvnet", "guided", "saliency", "patches", "confusion", "summary"):
         assert f"\n{name} " in listed
     one = convtui("views", "deconvnet").out
-    assert "how many units of each map" in one
+    assert "units per map" in one
     assert "1 <= x <= 100" in one
     told = {line["name"]: line for line in convtui("views", "--json").lines}
     (count,) = (option for option in told["deconvnet"]["options"] if option["name"] == "count")

@@ -176,7 +176,7 @@ def test_a_detached_run_that_was_stopped_in_the_queue_never_begins(convtui: Conv
     assert "stopped before it began" in convtui("stop", "1").out
     with Store.open(tmp_path / "store.db") as store:
         log = store.files.folder(1) / "output.log"
-        wait_until(lambda: "out of the queue" in log.read_text(), "the detached process to leave", 60)
+        wait_until(lambda: "from the queue" in log.read_text(), "the detached process to leave", 60)
         assert (store.run(1).status, store.run(1).attempt) == ("stopped", 0)
 
 

@@ -124,7 +124,7 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     torch.save({"weights": torch.zeros(3)}, tmp_path / "pickled.pt")
     with pytest.raises(CheckpointError, match="is damaged"):
         load(tmp_path / "pickled.pt")
-    with pytest.raises(CheckpointError, match="is gone"):
+    with pytest.raises(CheckpointError, match="is missing"):
         load(tmp_path / "nothing")
 
 

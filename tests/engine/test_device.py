@@ -66,7 +66,7 @@ def test_a_busy_process_is_told_by_what_it_takes_of_the_processors() -> None:
         child.kill()
         child.wait()
         child.stdout.close()
-    with pytest.raises(DeviceError, match="cannot be looked at"):
+    with pytest.raises(DeviceError, match="cannot be inspected"):
         meter.read()
 
 
@@ -82,7 +82,7 @@ def test_a_precision_is_asked_of_the_gpu_that_is_meant(monkeypatch: pytest.Monke
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: {0: (8, 0), 1: (7, 5)}[device.index])
     check_precision(torch.device("cuda:0"), "bfloat16")
     check_precision(torch.device("cuda:1"), "float32")
-    with pytest.raises(DeviceError, match="cuda:1 cannot compute in it"):
+    with pytest.raises(DeviceError, match="cuda:1 does not support it"):
         check_precision(torch.device("cuda:1"), "bfloat16")
 
 

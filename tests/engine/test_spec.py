@@ -34,17 +34,17 @@ from convtui.engine.spec.choices import Activation
         ),
         (
             {"optimiser.learning_rate": 20},
-            "optimiser.learning_rate = 20 is out of bounds: it must be <= 10; the nearest allowed value is 10",
+            "optimiser.learning_rate = 20 is out of bounds: it must be <= 10; the nearest valid value is 10",
         ),
         ({"optimiser.learning_rate": 0}, "optimiser.learning_rate = 0 is out of bounds: it must be > 0"),
-        ({"data.batch_size": 0}, "data.batch_size = 0 is out of bounds: it must be >= 1; the nearest allowed value is 1"),
+        ({"data.batch_size": 0}, "data.batch_size = 0 is out of bounds: it must be >= 1; the nearest valid value is 1"),
         ({"data.batch_size": 1.5}, "data.batch_size = 1.5 is not a whole number"),
         ({"data.batch_size": "many"}, "data.batch_size = many is not a whole number"),
         ({"optimiser.learning_rate": float("nan")}, "optimiser.learning_rate = nan is not a finite number"),
         ({"data.standardise": "perhaps"}, "data.standardise = perhaps is not true or false"),
-        ({"model.activaton": "tanh"}, "there is no hyperparameter 'model.activaton' (did you mean model.activation?)"),
+        ({"model.activaton": "tanh"}, "unknown hyperparameter 'model.activaton' (did you mean model.activation?)"),
         ({"model.conv_blocks.0.filters": 0}, "model.conv_blocks.0.filters = 0 is out of bounds"),
-        ({"model.conv_blocks.7.filters": 3}, "there is no hyperparameter 'model.conv_blocks.7.filters'"),
+        ({"model.conv_blocks.7.filters": 3}, "unknown hyperparameter 'model.conv_blocks.7.filters'"),
         ({"model.conv_blocks": "32 by 5"}, "model.conv_blocks.0 = 32 by 5 is not a block: write FILTERS KxK"),
         ({"model.conv_blocks": "32 5x5 maxpool 2"}, "is not a block from 'maxpool 2' on (did you mean pool?): write FILTERS"),
         ({"model.conv_blocks": "32 5x5 padding 2 bn"}, "is not a block from 'padding 2 bn' on (did you mean pad?): write FILTERS"),
@@ -52,9 +52,9 @@ from convtui.engine.spec.choices import Activation
         ({"model.conv_blocks": "32 5x5 pool 2 avg-pool 2"}, "is not a block from 'avg-pool 2' on: write FILTERS"),
         (
             {"model.conv_blocks": "32 5x5 dilation 65"},
-            "dilation = 65 is out of bounds: it must be <= 64; the nearest allowed value is 64",
+            "dilation = 65 is out of bounds: it must be <= 64; the nearest valid value is 64",
         ),
-        ({"model.conv_blocks": "32 5x5 groups 0"}, "groups = 0 is out of bounds: it must be >= 1; the nearest allowed value is 1"),
+        ({"model.conv_blocks": "32 5x5 groups 0"}, "groups = 0 is out of bounds: it must be >= 1; the nearest valid value is 1"),
         ({"model.conv_blocks": "32 5x5 dropout 1"}, "model.conv_blocks.0.dropout = 1 is out of bounds: it must be < 1"),
         (
             {"model.conv_blocks": "8 3x3, 8 5x5 dilation 2 stride 2 pad same"},
@@ -78,15 +78,15 @@ from convtui.engine.spec.choices import Activation
         ({"model.conv_blocks.0.pool_kind": "mean"}, "pool_kind = mean is not one of max, average"),
         ({"model.conv_blocks": "9 3x3 groups 3", "model.first_filters": "class_means"}, "in groups its filters see a part of them"),
         ({"model.dense_blocks": "ten"}, "model.dense_blocks.0 = ten is not a block: write UNITS"),
-        ({"model.leak": True}, "model.leak = true is not a list"),
+        ({"model.leak": True}, "model.leak = true is not a comma-separated list"),
         ({"model.first_filters": "class_means", "model.conv_blocks": "none"}, "model.first_filters = class_means is about conv1"),
         ({"data.classes": "1, 3, 1"}, "data.classes = 1, 3, 1 names a class twice"),
         ({"data.classes": "3"}, "data.classes = 3 is one class"),
-        ({"data.size": 8, "data.shift": 8}, "data.shift = 8 moves images of 8 pixels out of sight"),
+        ({"data.size": 8, "data.shift": 8}, "data.shift = 8 shifts images of 8 pixels out of view"),
         ({"model.cell": "gru"}, "model.cell = gru reads the image itself"),
         ({"training.patience": 3}, "training.patience = 3 stops on the validation loss, but data.validation_fraction = 0"),
-        ({"optimiser.momentum": 0.9}, "optimiser.momentum = 0.9 means something to sgd, nesterov and rmsprop only"),
-        ({"optimiser.warmup_epochs": 2.0}, "optimiser.warmup_epochs = 2 belongs to the cosine schedule"),
+        ({"optimiser.momentum": 0.9}, "optimiser.momentum = 0.9 applies to sgd, nesterov and rmsprop only"),
+        ({"optimiser.warmup_epochs": 2.0}, "optimiser.warmup_epochs = 2 applies to the cosine schedule only"),
     ],
 )
 def test_a_bad_value_is_named_with_its_bound_and_the_nearest_choice(changes: dict[str, object], said: str) -> None:
@@ -241,7 +241,7 @@ def test_measures_are_written_in_one_line_each_once_and_a_wrong_one_is_named() -
 
 
 def test_nesterov_without_momentum_is_refused_with_what_to_do() -> None:
-    with pytest.raises(SpecError, match=r"set optimiser\.momentum \(0\.9, say\)"):
+    with pytest.raises(SpecError, match=r"set optimiser\.momentum \(e\.g\. 0\.9\)"):
         changed(RunSpec(), {"optimiser.name": "nesterov"})
 
 
@@ -285,8 +285,8 @@ def test_one_budget_takes_the_place_of_epochs_and_two_are_refused() -> None:
         (f"model.activation={'x' * 100_000}", "…"),
         (f"model.activation={'[' * 5000}", "…"),
         (f"data.classes=a{'b' * 5000}, a{'b' * 5000}", "names a class twice"),
-        ("x\ny.z=1", "there is no hyperparameter"),
-        (f"{'x' * 5000}=1", "there is no hyperparameter"),
+        ("x\ny.z=1", "unknown hyperparameter"),
+        (f"{'x' * 5000}=1", "unknown hyperparameter"),
         ("a\nb" * 5000, "write PART.NAME=VALUE"),
     ],
     ids=["digits", "hexadecimal", "a second key", "controls", "long", "nested", "classes", "odd path", "long path", "no value"],

@@ -31,10 +31,10 @@ WRONG = {
     "a link to nothing": (lambda path: path.symlink_to("nowhere"), "is not there"),
     "a folder": (Path.mkdir, "is a directory"),
     "too large": (written("#" * (LARGEST_BYTES + 1)), "is larger than 1,000,000 bytes"),
-    "not UTF-8": (written("a = 1\nb = '\xef'"), "line 2: byte 0xef is not UTF-8"),
-    "not TOML": (written("a = 1\nb 2"), "line 2, column 3: this is not TOML"),
-    "a number of 5,000 digits": (written(f"theme = {'9' * 5000}"), "a number that is too long"),
-    "a hexadecimal number of 5,000 digits": (written(f"theme = 0x{'9' * 5000}"), "a number that is too long"),
+    "not UTF-8": (written("a = 1\nb = '\xef'"), "line 2: byte 0xef is not valid UTF-8"),
+    "not TOML": (written("a = 1\nb 2"), "line 2, column 3: not valid TOML"),
+    "a number of 5,000 digits": (written(f"theme = {'9' * 5000}"), "a number in it is too long"),
+    "a hexadecimal number of 5,000 digits": (written(f"theme = 0x{'9' * 5000}"), "a number in it is too long"),
     "deep nesting": (written(f"a = {'[' * 5000}{']' * 5000}"), "nested too deeply"),
 }
 everything_wrong = pytest.mark.parametrize(("make", "said"), WRONG.values(), ids=WRONG)

@@ -437,7 +437,7 @@ def test_without_a_run_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_a_run_that_is_gone_is_told(store: Store) -> None:
     async def steps(pilot: Pilot[int], page: LivePage) -> None:
-        await until(pilot, lambda: says(pilot, "there is no run 77"))
+        await until(pilot, lambda: says(pilot, "no run 77"))
 
     used(steps, 77, charts=False)
 

@@ -24,8 +24,8 @@ from convtui.engine.spec import hyper
 class ActivationsOptions(OfLayer, OfOneImage):
     """Of which images, at which layer."""
 
-    layer: str | None = hyper(None, "name of the layer; every convolutional, dense and recurrent one if not said")
-    map: int | None = hyper(None, "one feature map of the layer; all if not said", ge=0)
+    layer: str | None = hyper(None, "layer name; default: every convolutional, dense and recurrent layer")
+    map: int | None = hyper(None, "one feature map of the layer; default: all", ge=0)
     before: bool = hyper(False, "before the activation instead of after it")
     label: str | None = hyper(None, "instead of one image, the mean over the first images of this class")
     count: int = hyper(10, "how many images of the class", ge=1, le=10_000)
@@ -96,7 +96,7 @@ def _stages(subject: Subject, options: ActivationsOptions) -> dict[str, int]:
             raise NotApplicable(f"the output of {options.layer} {reason}: only an image's maps and units can be shown")
         return {options.layer: trace.stages(index)[0 if options.before else -1]}
     if options.map is not None:
-        raise UsageError("a map is one of a layer: say which layer (--layer)")
+        raise UsageError("a map needs its layer: give --layer")
     shown = {name: call for name, call in trace.of_kind("conv", "dense", "cell", "attention").items() if _unshown(call) is None}
     return {name: trace.stages(call.index)[0 if options.before else -1] for name, call in shown.items()}
 
@@ -113,14 +113,14 @@ def _images(subject: Subject, options: ActivationsOptions) -> tuple[Chosen, str]
         chosen = selection.image(subject, options)
         return chosen, f"image {chosen.names[0]}"
     if options.image is not None:
-        raise UsageError("an image is of one class already: say --image or --class, not both")
+        raise UsageError("--image and --class exclude each other: leave one out")
     split = subject.split(options.split)
     label = subject.label(options.label)
     places = torch.nonzero(split.labels == label).flatten()[: options.count]
     if not len(places):
         raise NotApplicable(f"the {options.split} split has no image of class {subject.classes[label]}")
     chosen = selection.numbered(subject, split, places)
-    return chosen, f"the first {len(places)} {options.split} images of {subject.classes[label]}, whose mean is shown"
+    return chosen, f"mean of the first {len(places)} {options.split} images of {subject.classes[label]}"
 
 
 def _in_rows(values: Pixels) -> Pixels:

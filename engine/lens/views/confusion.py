@@ -20,12 +20,12 @@ _TRUE, _ACCURACY = "true class", "accuracy"
 class ConfusionOptions(OfImages):
     """Over which images; a class, true or predicted, asks for the images instead of the table."""
 
-    label: str | None = hyper(None, "show the images that are truly of this class")
-    predicted: str | None = hyper(None, "show the images that the net takes for this class")
+    label: str | None = hyper(None, "show the images whose true class is this one")
+    predicted: str | None = hyper(None, "show the images predicted as this class")
     count: int = hyper(36, "how many images at most", "images", ge=1, le=1000)
 
 
-@register("confusion", "which classes are taken for which, and the images of one cell", ConfusionOptions, gives_classes)
+@register("confusion", "which classes are predicted as which, and the images of one cell", ConfusionOptions, gives_classes)
 def confusion(subject: Subject, options: ConfusionOptions) -> Result:
     """The table of true classes (rows) by predicted ones (columns), or the images of a cell, a row or a column, surest first.
 
@@ -68,13 +68,13 @@ def _cell(subject: Subject, options: ConfusionOptions) -> Sheet:
     split = subject.split(options.split)
     predictions, places, notes = judged(subject, split, options.split)
     of = f"{options.split} images" + ("" if label is None else f" of {subject.classes[label]}")
-    taken = "" if predicted is None else f" taken for {subject.classes[predicted]}"
+    taken = "" if predicted is None else f" predicted as {subject.classes[predicted]}"
     here = [
         place for place in places if label in (None, predictions[place].label) and predicted in (None, predictions[place].predicted)
     ]
     if not here:
         raise NotApplicable(f"there are no {of}{taken}: {_filled(subject, label, (predictions[place] for place in places))}")
-    title = f"{of}{taken}, the surest first · {subject.title}"
+    title = f"{of}{taken}, most confident first · {subject.title}"
     return sheet_of(subject, title, split, surest(predictions, here), options.count, [f"{len(here):,} {of}{taken}", *notes])
 
 
@@ -87,7 +87,7 @@ def _filled(subject: Subject, label: int | None, predictions: Iterable[Predictio
     if not len(order):
         return "look at another split or class"
     cells = ", ".join(f"{subject.classes[number]} ({counts[number]:,})" for number in order[:10])
-    return f"{'images' if label is None else 'those'} are taken for {cells}" + (", ..." if len(order) > 10 else "")
+    return f"{'images' if label is None else 'those'} are predicted as {cells}" + (", ..." if len(order) > 10 else "")
 
 
 def unique(names: Sequence[str], taken: Sequence[str]) -> list[str]:

@@ -19,7 +19,7 @@ WORDS = "what excited this unit, not why a class was chosen"
 class DeconvnetOptions(top_units.OfTop, OfOneImage):
     """Which units are projected: the top nine of each map; with an image, its own."""
 
-    row: int | None = hyper(None, "with an image and a map: row of the unit; the most excited one if not said", ge=0)
+    row: int | None = hyper(None, "with an image and a map: row of the unit; default: the most excited unit", ge=0)
     column: int | None = hyper(None, "with an image and a map: column of the unit", ge=0)
     own_scale: bool = hyper(False, "stretch each projection to its own range")
 
@@ -44,7 +44,7 @@ def _ramp(subject: Subject) -> Ramp:
 
 def _of_split(subject: Subject, options: DeconvnetOptions) -> list[Result]:
     if options.row is not None or options.column is not None:
-        raise UsageError("a row and a column name a unit of one image: say which (--image), or leave them out")
+        raise UsageError("row and column need an image: give --image, or leave them out")
     found = top_units.find(subject, options)
     projected = project(subject, found.call, "deconvnet", found.split.images, found.units)
     tiles = [
@@ -67,11 +67,11 @@ def _of_split(subject: Subject, options: DeconvnetOptions) -> list[Result]:
 
 def _of_image(subject: Subject, options: DeconvnetOptions) -> list[Result]:
     if (options.row is None) != (options.column is None) or (options.row is not None and options.map is None):
-        raise UsageError("a unit is named by --map, and row and column together: say all three, or the map alone")
+        raise UsageError("a unit needs map, row and column: give all three, or the map alone")
     if options.maps:
-        raise UsageError("maps are chosen by all images of a split: say --image or maps, not both")
+        raise UsageError("--image and maps exclude each other: leave one out")
     if options.label is not None:
-        raise UsageError("an image is of one class already: say --image or --class, not both")
+        raise UsageError("--image and --class exclude each other: leave one out")
     chosen = selection.image(subject, options)
     name, call = selection.layer(subject, options.layer)
     maps = selection.of_maps(call.shape, name, options.map)

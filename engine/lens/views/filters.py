@@ -24,8 +24,8 @@ from convtui.engine.spec import hyper
 class FiltersOptions(OfLayer):
     """Which filters, and how they are coloured."""
 
-    layer: str | None = hyper(None, "name of the layer; the first one that has filters if not said")
-    map: int | None = hyper(None, "one filter; all if not said", ge=0)
+    layer: str | None = hyper(None, "layer name; default: the first one with filters")
+    map: int | None = hyper(None, "one filter; default: all", ge=0)
     own_scale: bool = hyper(False, "stretch each tile to its own range")
 
 
@@ -52,7 +52,7 @@ def filters(subject: Subject, options: FiltersOptions) -> Result:
     numbers = selection.of_maps((len(weight), *weight.shape[2:]), name, options.map)
     title = f"filters of {name}, {weight.shape[2]}x{weight.shape[3]} · {subject.title}"
     broken = int((~weight.isfinite()).sum())
-    notes = [f"{broken:,} of {weight.numel():,} weights are not finite numbers"] if broken else []
+    notes = [f"{broken:,} of {weight.numel():,} weights are NaN or infinite"] if broken else []
     notes += [f"convolutions are shown as they were made, module by module, since {trouble}"] if trouble is not None else []
     if weight.shape[1] == 1 or (of_image and weight.shape[1] == 3):
         tiles = [Tile(pixels(weight[number]), f"filter {number}", Target(name, number)) for number in numbers]
@@ -66,7 +66,7 @@ def filters(subject: Subject, options: FiltersOptions) -> Result:
     for number in numbers:
         tiles += [Tile(plane, f"{number}/{channel}", Target(name, number)) for channel, plane in enumerate(_planes(weight[number]))]
         tiles += empty
-    notes = [f"a block is a filter, a tile its plane for one of {planes} input maps", *notes]
+    notes = [f"each block is a filter, each tile its weights for one of {planes} input maps", *notes]
     captions = [f"filter {number}" for number in numbers]
     return make_sheet(title, tiles, "grey", signed=True, own_scale=options.own_scale, block=block, captions=captions, notes=notes)
 

@@ -26,13 +26,13 @@ class GradientOptions(OfLayer, OfOneImage):
     """What is traced back to the pixels, in which image."""
 
     of: Literal["class", "unit", "strongest", "layer"] | None = hyper(
-        None, "a class's score, one unit, the layer's most excited unit, or all of the layer; if not said, what the others imply"
+        None, "a class score, one unit, the layer's most excited unit, or the whole layer; default: as the other options imply"
     )
-    layer: str | None = hyper(None, "name of the layer; the last convolution if not said")
+    layer: str | None = hyper(None, "layer name; default: the last convolution")
     map: int | None = hyper(None, "the unit's map (or its number in a dense layer)", ge=0)
-    row: int | None = hyper(None, "the unit's row; its map's most excited unit if not said", ge=0)
+    row: int | None = hyper(None, "the unit's row; default: the map's most excited unit", ge=0)
     column: int | None = hyper(None, "the unit's column", ge=0)
-    label: str | None = hyper(None, "the class whose score is traced; the predicted one if not said")
+    label: str | None = hyper(None, "the class whose score is traced; default: the predicted one")
     magnitude: bool = hyper(False, "the largest magnitude over the colours instead of signed values")
 
 
@@ -40,7 +40,7 @@ class GradientOptions(OfLayer, OfOneImage):
     "guided", "guided backpropagation of a unit, a layer or a class score", GradientOptions, goes_back("guided", "conv", "dense")
 )
 def guided(subject: Subject, options: GradientOptions) -> list[Result]:
-    """What speaks for it: only paths that are positive on the way forward and back.
+    """Evidence for it: only paths that are positive on the way forward and back.
 
     A unit that is off has none and is shown empty; of a layer, the units that are excited are traced. A unit is excited where the
     layer's own value is above zero: before the activation of a convolution or a dense layer, after batch norm.
@@ -72,10 +72,11 @@ def _traced(subject: Subject, options: GradientOptions, rule: Rule) -> list[Resu
         [Tile(shown, f"{start.what}: {start.value}", start.target)],
         ramp,
         signed=not options.magnitude,
-        notes=[_note(start, rule)],
+        notes=[] if start.excited or rule == "saliency" else ["not excited by this image: no evidence for it"],
         beside=True,
     )
-    return [image_sheet(subject, f"{rule}: {start.what} in {chosen.names[0]} · {subject.title}", chosen), sheet]
+    traced = f"{'gradient of' if rule == 'saliency' else 'evidence for'} {start.what}"
+    return [image_sheet(subject, f"{rule}: {traced} in {chosen.names[0]} · {subject.title}", chosen), sheet]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,22 +90,16 @@ class _Start:
     seed: Callable[[Tensor, int], Tensor]
     target: Target
     excited: bool = True
-    """False of a unit that is off, and of a layer all of whose units are: nothing speaks for these."""
-
-
-def _note(start: _Start, rule: Rule) -> str:
-    if rule == "saliency":
-        return f"it shows how each pixel changes {start.what}"
-    return f"it shows what speaks for {start.what}" if start.excited else "it is not excited by this image: nothing speaks for it"
+    """False of a unit that is off, and of a layer all of whose units are: there is no evidence for these."""
 
 
 def _layer(subject: Subject, options: GradientOptions, of: str) -> tuple[str, Call]:
     if of != "class":
         if options.label is not None:
-            raise UsageError(f"a class's score and {of} are two things to trace: leave --class out, or say of=class")
+            raise UsageError(f"--class and of={of} exclude each other: leave --class out, or set of=class")
         return selection.layer(subject, options.layer, maps=False)
     if options.layer is not None or options.map is not None:
-        raise UsageError("the class score is the output's: leave --layer and --map out, or say of=unit, strongest or layer")
+        raise UsageError("a class score is the output's: leave --layer and --map out, or set of=unit, strongest or layer")
     reason = gives_classes(subject)
     if reason is not None:
         raise NotApplicable(reason)
@@ -115,7 +110,7 @@ def _layer(subject: Subject, options: GradientOptions, of: str) -> tuple[str, Ca
 def _class(subject: Subject, options: GradientOptions, told: Prediction) -> int:
     label = told.predicted if options.label is None else subject.label(options.label)
     if label is None:
-        raise NotApplicable("the net's output for this image is not a number: it diverged; look at an earlier epoch")
+        raise NotApplicable("the net's output for this image is NaN: it diverged; look at an earlier epoch")
     return label
 
 
@@ -133,13 +128,13 @@ def _of_class(subject: Subject, options: GradientOptions, name: str, call: Call,
     score = float(subject.outputs(chosen.images)[0, label])
     target = Target(name, label, image=image, label=told.label, predicted=told.predicted)
     seed = backward.unit_seed((torch.tensor([label]),))
-    return _Start(f"the score of {subject.classes[label]}", in_words(score, excited=True), seed, target)
+    return _Start(f'class "{subject.classes[label]}"', in_words(score, excited=True), seed, target)
 
 
 def _of_layer(subject: Subject, options: GradientOptions, name: str, call: Call, chosen: Chosen, rule: Rule) -> _Start:
     """All its units: by `guided` those that are excited, where a ReLU says which are."""
     if options.map is not None:
-        raise UsageError("all of a layer is more than one map: leave --map out, or say of=unit")
+        raise UsageError("of=layer traces all maps: leave --map out, or set of=unit")
     values = output(subject, chosen.images, call.index)
     rectified = subject.trace.rectified(call.index)
     excited = int((values > 0).sum()) if rectified else values.numel()
@@ -166,18 +161,18 @@ def _unit(
 ) -> tuple[tuple[int, ...], float]:
     """Map, row and column, or the place in a vector; and the unit's value in this image."""
     if of == "unit" and options.map is None:
-        raise UsageError(f"a unit is of one map: say which (--map), layer {name} has {call.shape[0]}")
+        raise UsageError(f"a unit needs its map: give --map; layer {name} has {call.shape[0]}")
     if of == "strongest" and options.map is not None:
-        raise UsageError("the layer's strongest unit is in whatever map it is: leave --map out, or say of=unit")
+        raise UsageError("of=strongest searches all maps: leave --map out, or set of=unit")
     flat, named = len(call.shape) == 1, options.row is not None or options.column is not None
     if flat and named:
-        raise UsageError(f"layer {name} has no rows and columns: its units are named by --map alone")
+        raise UsageError(f"layer {name} has no rows and columns: give --map alone")
     units, values = excited_units(subject, chosen.images, call.index, selection.of_maps(call.shape, name, options.map))
     if options.row is not None and options.column is not None and of == "unit":
         selection.check_unit(call, name, options.row, options.column)
         units, values = activation(subject, chosen.images, call.index, int(units.maps[0]), options.row, options.column)
     elif named:
-        raise UsageError("a unit is named by --map, and row and column together: say all three, or the map alone")
+        raise UsageError("a unit needs map, row and column: give all three, or the map alone")
     best = int(values.argmax())
     place = int(units.maps[best]), int(units.rows[best]), int(units.columns[best])
     return place[:1] if flat else place, float(values[best])

@@ -14,11 +14,11 @@ from convtui.engine.spec import hyper
 class MisclassifiedOptions(OfImages):
     """Which mistakes to show."""
 
-    label: str | None = hyper(None, "only images that are truly of this class")
+    label: str | None = hyper(None, "only images of this true class")
     count: int = hyper(36, "how many images at most", "images", ge=1, le=1000)
 
 
-@register("misclassified", "the images that are classified wrongly, the surest first", MisclassifiedOptions, gives_classes)
+@register("misclassified", "misclassified images, most confident first", MisclassifiedOptions, gives_classes)
 def misclassified(subject: Subject, options: MisclassifiedOptions) -> Result:
     """The images with their true class and the three likeliest ones. Raises NotApplicable where none is wrong."""
     split = subject.split(options.split)
@@ -36,5 +36,5 @@ def misclassified(subject: Subject, options: MisclassifiedOptions) -> Result:
         )
     share = 100 * len(wrong) / len(considered)
     counted = f"{len(wrong):,} of {len(considered):,} {options.split} images{of_class} are misclassified ({share:.1f} %)"
-    title = f"misclassified {options.split} images{of_class}, the surest first · {subject.title}"
+    title = f"misclassified {options.split} images{of_class}, most confident first · {subject.title}"
     return sheet_of(subject, title, split, surest(predictions, wrong), options.count, [counted, *notes])

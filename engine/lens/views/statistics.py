@@ -29,9 +29,9 @@ _PIECE = 2**20
 class StatisticsOptions(OfImages):
     """Which layers, over which images."""
 
-    layer: str | None = hyper(None, "name of a layer, to see its maps one by one; all that have weights if not said")
-    bins: int = hyper(40, "bins of a histogram", ge=2, le=1000)
-    count: int = hyper(0, "how many images of the split, the first ones; 0 is all", "images", ge=0)
+    layer: str | None = hyper(None, "one layer, to see its maps one by one; default: all with weights")
+    bins: int = hyper(40, "bins per histogram", ge=2, le=1000)
+    count: int = hyper(0, "first N images of the split; 0: all", "images", ge=0)
 
 
 @register("statistics", "range, mean, variance, zeros and histogram of each layer's values", StatisticsOptions)
@@ -56,7 +56,7 @@ def statistics(subject: Subject, options: StatisticsOptions) -> list[Result]:
             targets.append(Target(layer=name))
             if whole.broken:
                 broken.append(f"{name} {stage} ({int(whole.broken):,} of {int(whole.broken + whole.number):,})")
-    notes = [f"values that are not finite numbers, and are left out: {', '.join(broken)}"] if broken else []
+    notes = [f"NaN or infinite values, left out: {', '.join(broken)}"] if broken else []
     title = f"values of each layer over {where}" if options.layer is None else f"values of {options.layer} over {where}"
     results: list[Result] = [Table(title, ("layer", "stage", *_FIGURES), rows, targets, notes, ("zeros",))]
     results += _histograms(subject, images, layers, moments, options.bins, where)
@@ -90,7 +90,7 @@ def _layers(subject: Subject, name: str | None) -> dict[str, Stages]:
     calls = trace.of_kind("conv", "dense", "cell", "attention") if name is None else {name: trace.layer(name)}
     if not calls:
         others = ", ".join(leaf for leaf in trace.leaves() if trace.layers[leaf] >= 0)
-        serves = f"name another layer (--layer): {others}" if others else "'confusion' and 'summary' serve it"
+        serves = f"name another layer (--layer): {others}" if others else "use 'confusion' or 'summary'"
         raise NotApplicable(f"the net has no convolutional, dense or recurrent module: {serves}")
     layers: dict[str, Stages] = {}
     for layer, call in calls.items():

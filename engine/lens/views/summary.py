@@ -223,7 +223,7 @@ def _notes(layers: Sequence[_Layer], shape: str, trace: Trace | None, trouble: s
         notes.append(f"multiply-adds and neurons not known: {listed(unknown)}")
     uncalled = [f"{layer.shown} ({layer.kind})" for layer in layers if not layer.called]
     if uncalled:
-        notes.append(f"never called, so that only the parameters are counted: {listed(uncalled)}")
+        notes.append(f"never called, so only their parameters are counted: {listed(uncalled)}")
     return notes
 
 

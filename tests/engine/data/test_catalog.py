@@ -72,12 +72,12 @@ def test_the_sets_are_described_as_they_are(mnist: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "complaint"),
     [
-        ("minst", r"there is no dataset minst \(did you mean mnist\?\)"),
+        ("minst", r"unknown dataset minst \(did you mean mnist\?\)"),
         ("cifar", r"did you mean cifar10\?"),
         ("/data/pets", "write folder:/data/pets"),
         ("pets.zip", r"write folder:pets\.zip"),
-        ("folder:", "names no path"),
-        ("\x1b[31m", "there is no dataset \ufffd"),
+        ("folder:", "needs a path"),
+        ("\x1b[31m", "unknown dataset \ufffd"),
     ],
 )
 def test_a_wrong_name_is_answered_with_the_right_one(source: str, complaint: str) -> None:
@@ -196,7 +196,7 @@ def test_pictures_of_a_folder_are_cropped_as_they_lie(tmp_path: Path) -> None:
     (tmp_path / "dog" / "small.png").write_bytes(plain((1, 2, 3), side=5))
     dataset = catalog.load(DataSpec(source=f"folder:{tmp_path}", size=6, fit="crop"))
     assert np.array_equal(dataset.train.images[0].permute(1, 2, 0).numpy(), pixels[2:8, 1:7])
-    assert "5 x 5 pixels, too few to cut 6 x 6 out of" in dataset.notes[0]
+    assert "5 x 5 pixels, too small to crop to 6 x 6" in dataset.notes[0]
 
 
 def test_images_smaller_than_the_crop_are_refused() -> None:
@@ -264,8 +264,8 @@ def test_a_source_that_nobody_named_has_a_stand_in(tmp_path: Path, source: str, 
     dataset = catalog.load(spec, tmp_path, allow_stand_in=True)
     assert dataset.source == stand_in
     assert dataset.train.images.shape[1:] == (channels, 32, 32)
-    assert dataset.notes[0].startswith(f"{source} is neither on disk nor to be had (")
-    assert f"{stand_in}, which is built in, is used instead" in dataset.notes[0]
+    assert dataset.notes[0].startswith(f"{source} is not on disk and cannot be downloaded (")
+    assert f"using the built-in {stand_in} instead" in dataset.notes[0]
     # It goes on with what the stand-in has, and says that this is less.
     assert dataset.notes[1].startswith("data.train_per_class = 3,000, but")
     assert all("\n" not in note for note in dataset.notes)
@@ -354,7 +354,7 @@ def test_a_folder_s_own_validation_images_are_used_at_every_start(tmp_path: Path
         assert found.validation.class_counts() == [3, 3]
         assert found.test.class_counts() == [4, 4]
         assert found.validation.images[0].unique().tolist() != found.validation.images[3].unique().tolist()
-        assert any("data.validation_fraction is not applied" in note for note in found.notes)
+        assert any("data.validation_fraction is ignored" in note for note in found.notes)
     assert catalog.load(spec.model_copy(update={"validation_fraction": 0.0})).validation is not None
 
 

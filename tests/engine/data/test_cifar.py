@@ -120,6 +120,6 @@ def test_the_hundred_classes_are_read_likewise(tmp_path: Path, monkeypatch: pyte
     assert raw.classes[99] == "kind 099"
     trap = tmp_path / "sprung"
     (folder / "test").write_bytes(pickle.dumps(Trap(trap)))
-    with pytest.raises(DataError, match=r"not the original CIFAR-100, by checksum.*'convtui data get cifar100'"):
+    with pytest.raises(DataError, match=r"checksum of the original CIFAR-100.*'convtui data get cifar100'"):
         cifar100.read(tmp_path, 32)
     assert not trap.exists()

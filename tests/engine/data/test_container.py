@@ -49,7 +49,7 @@ def test_hidden_and_system_files_are_left_out(tmp_path: Path, kind: str) -> None
 )
 def test_an_entry_that_climbs_out_is_refused(tmp_path: Path, name: str) -> None:
     path = zipped(tmp_path / "bad.zip", {"cat/1.png": b"x", name: b"x"})
-    with pytest.raises(DataError, match="leads out of the archive"), opened(path):
+    with pytest.raises(DataError, match="points outside the archive"), opened(path):
         pytest.fail("it was opened")
 
 
@@ -157,7 +157,7 @@ def test_links_are_followed_and_what_leads_round_or_nowhere_is_skipped_and_count
         assert found.read(("cat", "1.png")) == b"real"
         assert found.read(("dog", "1.png")) == b"dog"
         assert sorted(found.notes) == [
-            f"{root}: 2 links to a folder around them were not followed",
+            f"{root}: 2 links to an enclosing folder were not followed",
             f"{root}: 3 broken links, pipes or devices were skipped",
         ]
     assert fingerprint(root)
@@ -269,7 +269,7 @@ def test_entries_of_one_name_are_counted(tmp_path: Path) -> None:
             archive.writestr("cat/1.png", content)
     with opened(path) as found:
         assert found.read(("cat", "1.png")) == b"second"
-        assert "1 entries have the name of another" in found.notes[0]
+        assert "1 entries share a name" in found.notes[0]
 
 
 @pytest.mark.parametrize("kind", ["pipe", "device", "folder"])

@@ -191,9 +191,9 @@ def test_without_a_place_to_write_it_goes_on_and_says_so(fault: str, tmp_path: P
     source = Source()
     made = get(source, "grey")
     assert made.train.images.shape == (30, 1, 9, 9)
-    trouble = [note for note in made.notes if "could not be kept" in note]
+    trouble = [note for note in made.notes if "could not be cached" in note]
     assert len(trouble) == 1
-    assert "decoded again at the next start" in trouble[0]
+    assert "decoded again next time" in trouble[0]
     assert not [path for path in tmp_path.rglob("*") if path.suffix in (".partial", ".safetensors")]
 
 

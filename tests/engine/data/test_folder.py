@@ -174,7 +174,7 @@ def test_train_and_test_may_be_classes_among_others(tmp_path: Path, counts: dict
     assert raw.classes == tuple(counts)
     assert (len(raw.train.labels), len(raw.test.labels)) == (12, 3)
     (note,) = raw.notes
-    assert "read as a class, as images are directly in it" in note
+    assert "read as a class, since it has images directly in it" in note
 
 
 def test_a_test_split_without_classes_is_not_used_and_told(tmp_path: Path) -> None:

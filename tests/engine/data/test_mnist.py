@@ -103,7 +103,7 @@ def test_a_file_of_another_kind_is_named(tmp_path: Path) -> None:
     ("name", "content", "complaint"),
     [
         ("train-labels-idx1", idx(np.zeros(39)), "40 images but 39 labels"),
-        ("train-labels-idx1", idx(np.full(40, 11)), "label 11 is none of ten classes"),
+        ("train-labels-idx1", idx(np.full(40, 11)), "label 11 is not one of the ten classes"),
         ("train-labels-idx1", idx(np.zeros(40)) + b"more", "goes on after its last value"),
         ("train-images-idx3", bytes.fromhex("00000803" + "ffffffff" * 3), "claims to hold"),
         ("t10k-images-idx3", idx(np.zeros((20, 14, 14))), "differ in size"),

@@ -134,7 +134,7 @@ def test_nothing_is_downloaded_and_how_to_have_it_is_said(tmp_path: Path, monkey
         raise AssertionError("a preview went to the network")
 
     monkeypatch.setattr("convtui.engine.data.cifar.Pickles.download", refused)
-    with pytest.raises(DataUnavailable, match=r"cifar10 is not on disk: 'convtui data get cifar10' fetches it, --data-dir"):
+    with pytest.raises(DataUnavailable, match=r"cifar10 is not on disk: 'convtui data get cifar10' downloads it, --data-dir"):
         preview(data(source="cifar10"), tmp_path)
 
 
@@ -144,7 +144,7 @@ def test_nothing_is_downloaded_and_how_to_have_it_is_said(tmp_path: Path, monkey
         (lambda root: root / "nothing", "there is no"),
         (lambda root: root / ("x" * 300), "there is no"),
         (lambda root: root, "holds no folders of images"),
-        (lambda root: zipped(root / "evil.zip", {"../a/0.png": plain("red")}), "leads out of the archive"),
+        (lambda root: zipped(root / "evil.zip", {"../a/0.png": plain("red")}), "points outside the archive"),
         (lambda root: tree(root / "one", {"only": 3}), "one class only"),
     ],
 )

@@ -89,5 +89,5 @@ def test_the_maps_that_are_excited_most_come_first() -> None:
     call = subject.trace.layer("conv2").index
     peaks = subject.trace.run(subject.seen(noise_images(30)), [call])[call].amax((0, 2, 3))
     assert [tile.target.map for tile in sheet.tiles if tile.target] == peaks.argsort(descending=True)[:3].tolist()  # type: ignore[union-attr]
-    with pytest.raises(UsageError, match="not both"):
+    with pytest.raises(UsageError, match="exclude each other"):
         look(subject, look.make({"layer": "conv2", "maps": "3", "map": "1"}))

@@ -98,7 +98,7 @@ def test_a_persons_pictures_are_fitted_as_the_runs_own_images_are(tmp_path: Path
     (image,) = from_files(subject, [tmp_path / "wide.png"]).images
     assert torch.equal(image, pixels[9:21, 14:26].permute(2, 0, 1))
     Image.fromarray(pixels[:11].numpy()).save(tmp_path / "low.png")
-    with pytest.raises(UsageError, match=r"low\.png \(41 x 11 pixels, too few to cut 12 x 12 out of\)"):
+    with pytest.raises(UsageError, match=r"low\.png \(41 x 11 pixels, too small to crop to 12 x 12\)"):
         from_files(subject, [tmp_path / "low.png"])
     subject.spec = make({"data": {"fit": "resize", "size": 12}})
     (squeezed,) = from_files(subject, [tmp_path / "wide.png"]).images

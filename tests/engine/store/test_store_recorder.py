@@ -375,7 +375,7 @@ def test_a_store_that_is_locked_is_told_of_before_the_steps_and_waited_for_at_th
                 writer.execute("ROLLBACK")
     assert [type(event).__name__ for event in said] == ["Started", "Message", "Progress", "Message", "Message", "Finished"]
     assert "another process keeps it locked" in said[1].text
-    assert "training goes on" in said[1].text
+    assert "training continues" in said[1].text
     assert [message.severity for message in store.messages(run_id)] == ["warning", "warning", "info"]
     assert store.run(run_id).status == "finished"
     assert list(store.series(run_id, "batch_loss").values) == [3.0, 2.0]

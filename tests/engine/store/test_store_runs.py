@@ -92,7 +92,7 @@ def test_a_queued_run_can_be_given_up_and_is_then_not_begun(store: Store, hands)
     assert store.dequeue(run_id, "stopped")
     assert store.run(run_id).status == "stopped"
     assert not store.dequeue(run_id, "failed", "too late")
-    with pytest.raises(RunBusy, match="out of the queue"):
+    with pytest.raises(RunBusy, match="removed from the queue"):
         store.claim(run_id, queued=True)
     store.queue(run_id)
     assert store.claim(run_id, queued=True).status == "running"

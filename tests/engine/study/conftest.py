@@ -59,9 +59,7 @@ def add_run(
             case "finished":
                 recorder.record(events.Finished(total, len(epochs), scores, seconds, 100.0))
             case "diverged":
-                recorder.record(
-                    events.Diverged(total, len(epochs), 0.1, "the loss was no longer a finite number", scores, seconds, 100.0)
-                )
+                recorder.record(events.Diverged(total, len(epochs), 0.1, "the loss became NaN or infinite", scores, seconds, 100.0))
             case "failed":
                 recorder.fail("no memory")
             case "stopped":

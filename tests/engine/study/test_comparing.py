@@ -98,7 +98,7 @@ def test_runs_that_saw_other_images_under_the_same_settings_are_said(store: Stor
         add(store, (0.5,), images={"train": "d", "test": "e"}, spec=other),
     ]
     assert Comparing().compare(store, runs).remarks == (
-        "run 3 saw other test images than run 2, though their settings name the same ones",
+        "run 3 saw other test images than run 2, although their settings name the same ones",
     )
 
 

@@ -95,7 +95,7 @@ def test_a_source_is_replaced_where_it_is_wanted_by_a_place_that_is_the_same_fro
     monkeypatch.chdir(tmp_path)
     wanted = plan(study, seeds=1, sources={"cifar10": "folder:c.zip"}, images=thousand)
     assert [one.spec.data.source for one in wanted] == [f"folder:{tmp_path / 'c.zip'}", "mnist", "mnist"]
-    with pytest.raises(UsageError, match=r"wants no 'cifar' \(did you mean cifar10\?\): its data are cifar10, mnist"):
+    with pytest.raises(UsageError, match=r"does not use 'cifar' \(did you mean cifar10\?\): it uses cifar10, mnist"):
         plan(study, sources={"cifar": "shapes"}, images=thousand)
-    with pytest.raises(DataError, match="no dataset"):
+    with pytest.raises(DataError, match="unknown dataset"):
         plan(study, sources={"cifar10": "nothing"}, images=thousand)

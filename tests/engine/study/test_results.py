@@ -117,7 +117,7 @@ def test_only_runs_of_the_study_and_setting_that_have_an_end_count(store: Store,
     assert found.remarks == ["1 failed", "1 stopped"]
     lost = results(store, study)
     assert ids(lost.unknown) == [gone.id]
-    assert lost.remarks[-1] == (["dropped"], ["1 run of what the file has no more"])
+    assert lost.remarks[-1] == (["dropped"], ["1 run of settings no longer in the file"])
     assert as_json(lost)["unknown"] == [{"id": gone.id, "setting": "dropped", "status": "finished"}]
 
 
@@ -173,7 +173,7 @@ def test_runs_from_before_the_net_at_its_end_was_asked_for_are_of_other_settings
     assert found.remarks == [
         "training.evaluate_train = false, not true",
         "not measured: final_train_loss",
-        "train_loss: mean over the last epoch's steps, while the weights moved",
+        "train_loss: mean over the last epoch's steps, while the weights changed",
     ]
     assert progress(store, study).finished == 0, "it is made again"
     new = add_run(store, spec=of(study), epochs=accuracies(0.9))

@@ -163,7 +163,7 @@ def test_batch_norm_over_one_image_is_refused_as_a_training_refuses_it() -> None
     # The fifth batch of the range test is a single image.
     last_alone, images = changed(alone, {"data.batch_size": 50}), toy_dataset(train=201)
     for trial in (trials.overfit, trials.lr_range_test):
-        with pytest.raises(SpecError, match="of the 201 images, over which the batch norm bn1"):
+        with pytest.raises(SpecError, match="of the 201 images, on which the batch norm bn1"):
             next(iter(trial(last_alone, images, CPU)))
     assert next(trials.speed(last_alone, CPU, Counts(10, 201, 9))).steps_per_epoch == 5
 

@@ -68,7 +68,7 @@ def test_a_net_whose_loss_gives_no_probabilities_has_outputs_alone() -> None:
     assert isinstance(output, Table)
     assert (output.columns, output.shares) == (("class", "output"), ())
     np.testing.assert_allclose([row[1] for row in output.rows], computed(net, "output", images[4:5])[0], atol=1e-6)
-    assert "numbers behind classes are the net's outputs; its loss does not make them probabilities" in picture.notes
+    assert "scores are the net's outputs: its loss does not make them probabilities" in picture.notes
 
 
 def test_before_the_activation_values_are_signed_and_zero_is_in_the_middle() -> None:
@@ -123,10 +123,10 @@ def test_many_units_are_laid_in_rows() -> None:
         ({"image": "-1"}, UsageError, "no image -1"),
         ({"image": "randon"}, UsageError, r"did you mean random\?"),
         ({"label": "lefd"}, UsageError, r"did you mean left\?"),
-        ({"label": "left", "image": "1"}, UsageError, "not both"),
-        ({"map": "1"}, UsageError, "say which layer"),
+        ({"label": "left", "image": "1"}, UsageError, "exclude each other"),
+        ({"map": "1"}, UsageError, "give --layer"),
         ({"layer": "conv1", "map": "4"}, UsageError, "no map 4"),
-        ({"split": "validation"}, NotApplicable, "holds no validation images"),
+        ({"split": "validation"}, NotApplicable, "has no validation images"),
         ({"split": "rest"}, UsageError, "split = rest is not one of train, validation, test"),
     ],
 )

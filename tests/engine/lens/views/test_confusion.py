@@ -97,7 +97,7 @@ def test_every_cell_row_and_column_is_a_sheet_of_its_images_surest_first(name: s
             }
             here = [n for n in range(60) if label in (None, true[n]) and guess in (None, predicted[n])]
             if not here:
-                with pytest.raises(NotApplicable, match=r"taken for|another"):
+                with pytest.raises(NotApplicable, match=r"predicted as|another"):
                     look(subject, count=100, **options)
                 continue
             found = sheet(subject, count=100, **options)
@@ -117,14 +117,14 @@ def test_every_cell_row_and_column_is_a_sheet_of_its_images_surest_first(name: s
 def test_at_most_count_images_and_the_rest_is_counted() -> None:
     found = sheet(subject_of(knowing()), label="left", predicted="left", count=5)
     assert len(found.tiles) == 5
-    assert found.notes == ["20 test images of left taken for left", "the first 5 are shown; --opt count=N shows more"]
+    assert found.notes == ["20 test images of left predicted as left", "first 5 of 20; raise count for more"]
 
 
 def test_an_empty_cell_says_which_are_filled() -> None:
     subject = subject_of(linear(torch.zeros(3, 64), torch.tensor([0.0, 1.0, 0.5])))
-    with pytest.raises(NotApplicable, match=r"no test images of left taken for right: those are taken for middle \(20\)$"):
+    with pytest.raises(NotApplicable, match=r"no test images of left predicted as right: those are predicted as middle \(20\)$"):
         look(subject, label="left", predicted="right")
-    with pytest.raises(NotApplicable, match=r"no test images taken for right: images are taken for middle \(60\)$"):
+    with pytest.raises(NotApplicable, match=r"no test images predicted as right: images are predicted as middle \(60\)$"):
         look(subject, predicted="right")
     with pytest.raises(UsageError, match=r"no class 'midle'.*middle"):
         look(subject, predicted="midle")
@@ -139,7 +139,7 @@ def test_columns_are_told_apart_whatever_the_classes_are_called() -> None:
 
 
 def test_a_diverged_net_predicts_nothing() -> None:
-    with pytest.raises(NotApplicable, match=r"not a number for any of the 60 test images.*earlier epoch"):
+    with pytest.raises(NotApplicable, match=r"NaN for all 60 test images.*earlier epoch"):
         look(subject_of(Diverged(-torch.inf)))
     subject = subject_of(Diverged(0))
     with torch.no_grad():
@@ -147,7 +147,7 @@ def test_a_diverged_net_predicts_nothing() -> None:
     assert 0 < silent < 60
     found = table(subject)
     assert sum(sum(row[1:4]) for row in found.rows) == 60 - silent  # type: ignore[misc, arg-type]
-    assert found.notes[-1] == f"{silent} images are left out: the net's output is not a number for them"
+    assert found.notes[-1] == f"{silent} images are left out: the net's output is NaN for them"
 
 
 def test_a_net_that_gives_no_classes_is_refused() -> None:

@@ -207,7 +207,7 @@ LEFT, ONE, NOTHING = np.repeat([[1.0, 1.0, 0.0, 0.0]], 4, 0), np.eye(16)[0].resh
         ("saliency", {"of": "layer"}, "all of conv1: 16 of 32 units excited", 0 * LEFT),
         # Outputs go into no ReLU: one below zero is not off.
         ("guided", {"layer": "output", "map": 1}, "unit 1 of output: -1.5", 0 * LEFT),
-        ("guided", {"layer": None, "label": "right"}, "the score of right: -1.5", 0 * LEFT),
+        ("guided", {"layer": None, "label": "right"}, 'class "right": -1.5', 0 * LEFT),
     ],
 )
 def test_what_is_traced_back_is_told_with_its_value_and_nothing_speaks_for_a_unit_that_is_off(
@@ -234,16 +234,16 @@ def test_a_layer_without_an_excited_unit_is_shown_empty_and_a_tanh_is_never_off(
     ("name", "options", "error", "words"),
     [
         ("deconvnet", {"layer": "output"}, NotApplicable, "no feature maps.*choose one of conv1, act1"),
-        ("deconvnet", {"row": "1"}, UsageError, "say which"),
+        ("deconvnet", {"row": "1"}, UsageError, "give --image"),
         ("deconvnet", {"image": "1", "row": "1"}, UsageError, "all three"),
-        ("deconvnet", {"image": "1", "map": "1", "row": "1"}, UsageError, "together"),
+        ("deconvnet", {"image": "1", "map": "1", "row": "1"}, UsageError, "give all three"),
         ("deconvnet", {"image": "1", "map": "1", "row": "6", "column": "0"}, UsageError, "rows 0 to 5"),
-        ("deconvnet", {"image": "1", "label": "left"}, UsageError, "not both"),
+        ("deconvnet", {"image": "1", "label": "left"}, UsageError, "exclude each other"),
         ("deconvnet", {"count": "0"}, UsageError, "must be >= 1"),
         ("deconvnet", {"map": "6"}, UsageError, "no map 6: its 6 maps are 0 to 5"),
-        ("patches", {"label": "up"}, UsageError, "there are left, middle, right"),
-        ("guided", {"layer": "conv1", "label": "left"}, UsageError, "two things"),
-        ("guided", {"of": "unit"}, UsageError, "say which"),
+        ("patches", {"label": "up"}, UsageError, "use left, middle, right"),
+        ("guided", {"layer": "conv1", "label": "left"}, UsageError, "exclude each other"),
+        ("guided", {"of": "unit"}, UsageError, "give --map"),
         ("guided", {"of": "layer", "map": "1"}, UsageError, "leave --map out"),
         ("guided", {"of": "all"}, UsageError, "not one of class, unit, strongest, layer"),
         ("saliency", {"layer": "output", "map": "1", "row": "0", "column": "0"}, UsageError, "no rows"),

@@ -63,13 +63,13 @@ def why_not(look: View, spec: RunSpec) -> str:
     """What a refusal must say: deconvnet and guided are of ReLUs, pictures of filters of nets that look at the image."""
     if spec.model.cell != "none":
         return {
-            "deconvnet": "no convolutional layer; 'saliency', 'statistics'",
-            "patches": "no convolutional layer; 'saliency', 'statistics'",
-            "filters": "'statistics' serves it",
-            "guided": rf"cell\d \({spec.model.cell}.*\) has no known way back by this rule; saliency",
+            "deconvnet": "no convolutional layer; use 'saliency', 'statistics'",
+            "patches": "no convolutional layer; use 'saliency', 'statistics'",
+            "filters": "use 'statistics'",
+            "guided": rf"cell\d \({spec.model.cell}.*\) has no known way back by this rule; use saliency",
         }.get(look.name, "")
     if look.name in ("deconvnet", "guided") and spec.model.activation in ("tanh", "sigmoid"):
-        return f"{spec.model.activation}.* is not a ReLU, .*; saliency"
+        return f"{spec.model.activation}.* is not a ReLU, .*; use saliency"
     return ""
 
 
@@ -119,7 +119,7 @@ def test_a_net_without_convolutions(look: View) -> None:
     net = models.build(ModelSpec(dense_blocks="8"), channels=1, size=12, classes=3)  # type: ignore[arg-type]
     subject = subject_of(net, noise_images(12))
     if look.name in ("deconvnet", "patches"):
-        with pytest.raises(NotApplicable, match="no convolutional layer; 'saliency'"):
+        with pytest.raises(NotApplicable, match="no convolutional layer; use 'saliency'"):
             look(subject, look.make({}))
         return
     for result in look(subject, look.make({})):
@@ -147,9 +147,7 @@ def test_every_view_on_what_else_a_block_may_say(look: View, blocks: str) -> Non
     net = models.build(make({"model": {"conv_blocks": blocks}}).model, channels=3, size=16, classes=3)
     subject = subject_of(net, noise_images(12, channels=3, size=16))
     if look.name == "deconvnet" and "avg-pool" in blocks:
-        with pytest.raises(
-            NotApplicable, match=r"deconvnet is not applicable: pool1.*is not a max-pool.*guided and saliency serve"
-        ):
+        with pytest.raises(NotApplicable, match=r"deconvnet is not applicable: pool1.*is not a max-pool.*use guided or saliency"):
             look(subject, look.make({}))
         return
     for result in look(subject, look.make({})):

@@ -74,7 +74,7 @@ def test_weights_that_are_no_numbers_are_counted_and_zeros_have_a_scale() -> Non
     net = small_net()
     nn.init.constant_(net.conv1.weight[:1], torch.nan)
     sheet = sheet_of(net)
-    assert sheet.notes == ["9 of 36 weights are not finite numbers"]
+    assert sheet.notes == ["9 of 36 weights are NaN or infinite"]
     assert np.isfinite(sheet.high)
     nn.init.zeros_(net.conv1.weight)
     assert sheet_of(net).low < 0 < sheet_of(net).high

@@ -71,7 +71,7 @@ def test_mistakes_of_a_net_of_squares_are_ordered_by_the_margin_of_its_outputs()
     true = f"{subject.classes[images.labels[first]]} ({output[first, images.labels[first]]:.3g})"
     predicted = f"{subject.classes[guess[first]]} ({output[first, guess[first]]:.3g})"
     assert found.tiles[0].caption.startswith(f"#{first} {true} → {predicted}")
-    assert "the surest are those with the largest margin between the predicted class's output and the true class's" in found.notes
+    assert "confidence is the margin of the predicted class's output over the true class's" in found.notes
     assert any("does not make them probabilities" in note for note in found.notes)
 
 
@@ -82,7 +82,7 @@ def test_count_limits_what_is_shown_and_not_what_is_counted() -> None:
     assert len(found.tiles) == 4
     assert list(found.notes) == [
         "40 of 60 test images are misclassified (66.7 %)",
-        "the first 4 are shown; --opt count=N shows more",
+        "first 4 of 40; raise count for more",
     ]
 
 

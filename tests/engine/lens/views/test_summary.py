@@ -154,7 +154,7 @@ def test_a_net_written_in_functions_is_counted_where_its_parameters_are() -> Non
     assert layers.rows[-1][5] == 40 + 435 + 1 + 6
     # Only modules that were called can be named to another view.
     assert layers.targets == [None] * 5
-    assert "never called, so that only the parameters are counted: spare (Linear)" in layers.notes
+    assert "never called, so only their parameters are counted: spare (Linear)" in layers.notes
 
 
 def test_shared_parameters_are_counted_once() -> None:
