@@ -48,7 +48,7 @@ class Description:
 _SOURCES: tuple[tuple[Description, str], ...] = (
     (
         Description(
-            "shapes", "drawn objects in 10 classes, with masks", 10, 32, 3, (10_000, 2_000), "made by convtui", None
+            "shapes", "drawn objects, with masks", 10, 32, 3, (10_000, 2_000), "made by convtui", None
         ),
         "shapes",
     ),
@@ -78,13 +78,13 @@ _SOURCES: tuple[tuple[Description, str], ...] = (
     ),
     (
         Description(
-            "cifar10", "photos in 10 classes", 10, 32, 3, (50_000, 10_000), "Krizhevsky 2009; downloaded", "shapes"
+            "cifar10", "photos of animals and vehicles", 10, 32, 3, (50_000, 10_000), "Krizhevsky 2009; downloaded", "shapes"
         ),
         "cifar.CIFAR10",
     ),
     (
         Description(
-            "cifar100", "photos in 100 classes", 100, 32, 3, (50_000, 10_000), "Krizhevsky 2009; downloaded",
+            "cifar100", "photos of animals, plants, people and things", 100, 32, 3, (50_000, 10_000), "Krizhevsky 2009; downloaded",
             "shapes",
         ),
         "cifar.CIFAR100",

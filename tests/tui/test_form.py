@@ -58,7 +58,7 @@ def test_a_wrong_value_is_kept_with_the_judges_words_and_the_other_fields_go_on(
 def test_two_values_that_only_make_sense_together_are_taken_once_both_are_there() -> None:
     one = draft()
     one.put("optimiser.momentum", "0.9")
-    assert "means something to sgd" in one.wrong["optimiser.momentum"].why
+    assert "applies to sgd" in one.wrong["optimiser.momentum"].why
     one.put("optimiser.name", "sgd")
     assert not one.wrong
     assert (one.spec.optimiser.name, one.spec.optimiser.momentum) == ("sgd", 0.9)

@@ -450,7 +450,7 @@ def test_keeping_a_preset_asks_before_it_replaces_one(tmp_path: Path) -> None:
 
         page.form.put("data.size", "28")
         await pilot.press("w", "/", "enter")
-        await until(pilot, lambda: "a preset's name is made of letters" in screen_text(pilot))
+        await until(pilot, lambda: "a preset's name is has letters" in screen_text(pilot))
         await pilot.press("escape")
         await keep()
         assert preset("mine").spec == page.form.draft.spec
@@ -589,7 +589,7 @@ def test_other_examples_and_other_classes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        ("cifar10", "'convtui data get cifar10' fetches it"),
+        ("cifar10", "'convtui data get cifar10' downloads it"),
         ("folder:/nowhere/at/all", "there is no /nowhere/at/all"),
         ("folder:{}/broken.zip", "neither a directory nor a readable .zip"),
         ("cifar11", "did you mean cifar10?"),

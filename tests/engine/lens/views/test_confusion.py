@@ -126,7 +126,7 @@ def test_an_empty_cell_says_which_are_filled() -> None:
         look(subject, label="left", predicted="right")
     with pytest.raises(NotApplicable, match=r"no test images predicted as right: images are predicted as middle \(60\)$"):
         look(subject, predicted="right")
-    with pytest.raises(UsageError, match=r"no class 'midle'.*middle"):
+    with pytest.raises(UsageError, match=r"unknown class 'midle'.*middle"):
         look(subject, predicted="midle")
 
 
