@@ -68,7 +68,7 @@ from convtui.engine.spec.choices import Activation
         ({"model.conv_blocks": "8 5x5 skip"}, "is not a block from 'skip' on: write FILTERS"),
         (
             {"model.conv_blocks": "8 5x5 skip 33"},
-            "model.conv_blocks.0.skip = 33 is out of bounds: it must be <= 32; the nearest allowed value is 32",
+            "model.conv_blocks.0.skip = 33 is out of bounds: it must be <= 32; the nearest valid value is 32",
         ),
         ({"model.conv_blocks": "8 5x5 pool 2 pool global"}, "model.conv_blocks.0: pool 2 and pool global are two pools"),
         (

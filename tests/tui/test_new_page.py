@@ -450,7 +450,7 @@ def test_keeping_a_preset_asks_before_it_replaces_one(tmp_path: Path) -> None:
 
         page.form.put("data.size", "28")
         await pilot.press("w", "/", "enter")
-        await until(pilot, lambda: "a preset's name is has letters" in screen_text(pilot))
+        await until(pilot, lambda: "a preset's name has letters" in screen_text(pilot))
         await pilot.press("escape")
         await keep()
         assert preset("mine").spec == page.form.draft.spec

@@ -99,7 +99,7 @@ def test_a_net_that_computes_otherwise_for_other_images_is_refused_where_layers_
     images = noise_images(4)
     subject = subject_of(Net(scaled), images)
     for name in ("statistics", "guided", "deconvnet"):
-        with pytest.raises(NotApplicable, match="computes otherwise for these images"):
+        with pytest.raises(NotApplicable, match="takes another path for these images"):
             view(name)(subject, view(name).make({"count": 2} if name == "deconvnet" else {}))
     for name in ("confusion", "misclassified", "saliency", "summary"):
         assert view(name)(subject, view(name).make({}))
