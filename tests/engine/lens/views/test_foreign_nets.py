@@ -26,14 +26,16 @@ REFUSED: dict[str, dict[str, str]] = {
     "efficientnet_b0": dict.fromkeys(("deconvnet", "guided"), r"features\.0\.2 \(silu\) is not a ReLU"),
     "maxvit": dict.fromkeys(("deconvnet", "guided"), r"stem\.0\.2 \(gelu\) is not a ReLU"),
     "densenet121": {
-        "deconvnet": r"transition1\.pool \(avg_pool2d\) is not a max-pool.*guided and saliency serve.*; deconvnet serves "
+        "deconvnet": r"transition1\.pool \(avg_pool2d\) is not a max-pool.*use guided or saliency.*; deconvnet serves "
         r"features\.transition1\.conv \(--layer\)"
     },
-    "inception_v3": {"deconvnet": r"Mixed_5b \(avg_pool2d\) is not a max-pool.*guided and saliency serve"},
+    "inception_v3": {"deconvnet": r"Mixed_5b \(avg_pool2d\) is not a max-pool.*use guided or saliency"},
     "regnet_y_400mf": {"deconvnet": r"avgpool \(adaptive_avg_pool2d\) is not a max-pool", "guided": r"\(sigmoid\) is not a ReLU"},
     "convnext_tiny": dict.fromkeys(("deconvnet", "guided"), r"\(layer_norm\) has no known way back"),
-    "vit": {"guided": r"ln_1 \(layer_norm\) has no known way back by this rule; saliency.*; guided serves conv_proj \(--layer\)"},
-    "swin": {"guided": r"features\.0\.2 \(layer_norm\) has no known way back by this rule; saliency"},
+    "vit": {
+        "guided": r"ln_1 \(layer_norm\) has no known way back by this rule; use saliency.*; guided serves conv_proj \(--layer\)"
+    },
+    "swin": {"guided": r"features\.0\.2 \(layer_norm\) has no known way back by this rule; use saliency"},
     "fused": {"guided": "scaled_dot_product_attention has no known way back"},
     "gru": {"guided": r"cell \(gru\) has no known way back"},
     "gru, batch first": {"guided": r"cell \(gru\) has no known way back"},
