@@ -51,7 +51,7 @@ def has_conv(subject: Subject) -> str | None:
     if subject.trace.of_kind("conv"):
         return None
     dense = listed(list(subject.trace.of_kind("dense")))
-    serves = f"'saliency', 'statistics' and 'confusion' serve it; its dense layers are {dense}" if dense else "'summary' serves it"
+    serves = f"use 'saliency', 'statistics' or 'confusion'; its dense layers are {dense}" if dense else "use 'summary'"
     others = sorted({call.function for call in subject.trace.calls if call.function.startswith("conv")} - {"conv2d"})
     lacks = f"the net has {listed(others)} and no conv2d" if others else "the net has no convolutional layer"
     return f"{lacks}; {serves}"

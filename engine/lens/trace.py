@@ -20,7 +20,7 @@ from convtui.engine.lens.tracer import INPUT, Output, Tracer, answer, eagerly, t
 from convtui.engine.models.eval_mode import eval_mode
 from convtui.engine.spec import nearest
 
-_OTHERWISE = "the net computes otherwise for these images than for others: which layer is which cannot be told"
+_OTHERWISE = "the net takes another path for these images: its layers cannot be told apart"
 _OPAQUE = "the net is not made of torch's own functions (it is scripted, exported or in NumPy): its layers cannot be looked into"
 _BY_COUNT = "the net computes otherwise for another number of images: which layer is which cannot be told"
 

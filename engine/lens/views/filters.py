@@ -35,7 +35,7 @@ def _has_filters(subject: Subject) -> str | None:
         return None
     if trouble is not None:
         return f"the net has no convolution, and {trouble}"
-    return "the net has neither a 2-D convolution nor a dense layer that looks at the image itself; 'statistics' serves it"
+    return "the net has neither a 2-D convolution nor a dense layer that looks at the image itself; use 'statistics'"
 
 
 @register("filters", "the weights of a layer as pictures", FiltersOptions, _has_filters)

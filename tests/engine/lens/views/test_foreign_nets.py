@@ -18,7 +18,7 @@ from tests.engine.lens.subjects import noise_images, subject_of
 from tests.engine.lens.views.test_everywhere import assert_sound
 from tests.tolerance import assert_close
 
-NO_CONV = "the net has no convolutional layer; 'saliency', 'statistics' and 'confusion' serve it"
+NO_CONV = "the net has no convolutional layer; use 'saliency', 'statistics' or 'confusion'"
 NO_FILTERS = "neither a 2-D convolution nor a dense layer that looks at the image itself"
 REFUSED: dict[str, dict[str, str]] = {
     "mobilenet_v2": dict.fromkeys(("deconvnet", "guided"), r"features\.0\.2 \(hardtanh\) is not a ReLU"),
