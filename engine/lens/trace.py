@@ -22,7 +22,7 @@ from convtui.engine.spec import nearest
 
 _OTHERWISE = "the net takes another path for these images: its layers cannot be told apart"
 _OPAQUE = "the net is not made of torch's own functions (it is scripted, exported or in NumPy): its layers cannot be looked into"
-_BY_COUNT = "the net computes otherwise for another number of images: which layer is which cannot be told"
+_BY_COUNT = "the net takes another path for another number of images: its layers cannot be told apart"
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -39,11 +39,6 @@ def _no_longer_drawn(value: Any) -> Any:
     return "random" if value == "drawn" else value
 
 
-def _no_longer_drawn(value: Any) -> Any:
-    """Runs and presets of older versions say `drawn`."""
-    return "random" if value == "drawn" else value
-
-
 def _name(value: Any) -> Any:
     """Classes of digits may be written as numbers."""
     if isinstance(value, int) and not isinstance(value, bool):
