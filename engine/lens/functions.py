@@ -58,6 +58,8 @@ def is_inner(name: str) -> bool:
 def name_of(function: Callable[..., Any]) -> str:
     """As in `relu`, in place or not."""
     name = str(getattr(function, "__name__", function))
+    if name == "__get__":  # of an attribute, as in `x.T`
+        name = str(getattr(getattr(function, "__self__", None), "__name__", name))
     return name if name.startswith("__") else name.rstrip("_")
 
 

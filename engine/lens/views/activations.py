@@ -18,6 +18,7 @@ from convtui.engine.lens.selection import Chosen, OfLayer, OfOneImage
 from convtui.engine.lens.subject import Subject
 from convtui.engine.lens.tiles import image_sheet
 from convtui.engine.lens.trace import Call
+from convtui.engine.models.recurrent import Rows
 from convtui.engine.spec import hyper
 
 
@@ -37,8 +38,8 @@ class ActivationsOptions(OfLayer, OfOneImage):
 def activations(subject: Subject, options: ActivationsOptions) -> list[Result]:
     """The images, then a sheet of maps a layer; the units of a dense layer in rows, as one tile; a table of what classes get.
 
-    Of a layer that gives its units step by step one tile too: a recurrent one's states after each row of the image, or what a
-    transformer's layer makes of each part of the image, from top to bottom, a column a unit.
+    Of a layer that gives its units step by step one tile too, a line for each step and a column for each unit: a recurrent
+    one's states after each row of the image, or what a transformer's makes of each part of it.
     """
     stages = _stages(subject, options)
     chosen, what = _images(subject, options)
@@ -63,7 +64,8 @@ def activations(subject: Subject, options: ActivationsOptions) -> list[Result]:
             states = mean[shown].T
             tiles = [Tile(states, name, Target(name, options.map, image=chosen.numbers[0]))]
             across, down = ("hidden units", "states after") if call.kind == "cell" else ("units", "values at")
-            steps = "rows of the image" if call.kind == "cell" else "steps"
+            by_rows = any(isinstance(module, Rows) for module in subject.net.modules())
+            steps = "rows of the image" if by_rows else "steps"
             notes = [f"{states.shape[1]} {across} across, their {down} each of {states.shape[0]} {steps} down"]
         else:
             tiles = [Tile(_in_rows(mean), name, Target(name, image=chosen.numbers[0]))]
