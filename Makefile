@@ -11,7 +11,7 @@ STAMP := .venv/.set-up
 setup: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
-	@test -n "$(PYTHON)" || { echo "convtui needs Python 3.11 to 3.13 with its venv module: install one, or say make PYTHON=..." >&2; exit 2; }
+	@test -n "$(PYTHON)" || { echo "convtui needs Python 3.11 to 3.13 with its venv module: install one, or run make PYTHON=..." >&2; exit 2; }
 	@echo "setting up .venv: torch is large, the first time takes minutes"
 	@if command -v uv >/dev/null; then \
 		uv venv --quiet --allow-existing --python $(PYTHON) .venv && \
