@@ -11,23 +11,24 @@ The folders `engine/`, `tui/` and `assets/` at the top of the repository are lin
 that is imported and installed, since `engine` and `tui` are names that other people's own files have.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from convtui.engine import __version__
 
 if TYPE_CHECKING:
     from convtui.engine.tracking import TrackedRun, init
+    from convtui.tui.python import Looked, look
 
-__all__ = ["TrackedRun", "__version__", "init"]
+__all__ = ["Looked", "TrackedRun", "__version__", "init", "look"]
+_AT = {"TrackedRun": "engine.tracking", "init": "engine.tracking", "Looked": "tui.python", "look": "tui.python"}
 
 
 def __getattr__(name: str) -> Any:
     """Import what is asked for when it is asked for: the command line, too, goes through this file."""
-    if name not in __all__:
+    if name not in _AT:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from convtui.engine import tracking
-
-    return getattr(tracking, name)
+    return getattr(import_module(f"{__name__}.{_AT[name]}"), name)
 
 
 def __dir__() -> list[str]:

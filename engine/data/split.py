@@ -18,9 +18,9 @@ class Split:
     """Images of one purpose, with their labels."""
 
     images: Tensor
-    """uint8 [N, C, H, W]."""
+    """uint8 [N, C, H, W]; of a person's own float32, from 0 to 255 too."""
     labels: Tensor
-    """int64 [N], each an index into `classes`."""
+    """int64 [N], each an index into `classes`; -1 where it is not known."""
     classes: tuple[str, ...]
     masks: Tensor | None = None
     """bool [N, H, W], true where the object is; `shapes` only."""

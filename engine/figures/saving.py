@@ -136,7 +136,8 @@ def _encodable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _png(results: Sequence[Result]) -> bytes:
+def png(results: Sequence[Result]) -> bytes:
+    """The picture as a file's bytes."""
     file = io.BytesIO()
     mark = PngInfo()
     keyword, _, text = PICTURE_MARK.decode().partition("\0")
@@ -145,4 +146,4 @@ def _png(results: Sequence[Result]) -> bytes:
     return file.getvalue()
 
 
-_FORMS: Mapping[str, Callable[[Sequence[Result]], bytes]] = {".png": _png, ".json": _json, ".npz": _npz}
+_FORMS: Mapping[str, Callable[[Sequence[Result]], bytes]] = {".png": png, ".json": _json, ".npz": _npz}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,8 +14,9 @@ from convtui.engine.checkpoint import Identity, load, restore_net
 from convtui.engine.data import catalog
 from convtui.engine.data.batches import Standardise
 from convtui.engine.data.split import Dataset
-from convtui.engine.errors import CheckpointError, DataError, UsageError
+from convtui.engine.errors import CheckpointError, DataError, NotApplicable, UsageError
 from convtui.engine.lens.subject import Snapshot, Subject
+from convtui.engine.lens.tracer import INPUT
 from convtui.engine.statuses import LIVE
 from convtui.engine.store import Checkpoint, Run, Store
 
@@ -109,6 +110,69 @@ def subject_from_net(
         progress=progress,
         cancelled=cancelled,
     )
+
+
+def subject_from_module(
+    net: nn.Module,
+    shape: tuple[int, int, int],
+    *,
+    images: Dataset | None = None,
+    classes: Sequence[str] = (),
+    standardise: Standardise | None = None,
+    title: str = "",
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Subject:
+    """Any net that takes float [N, C, H, W], `shape` being [C, H, W]; of its outputs [N, K] is taken for scores of K classes.
+
+    `classes` are by default those of `images` where the net has as many outputs, or else numbers; labels of images are only used
+    where they are of the net's classes. Without `standardise` the net gets images from 0 to 1. Without images those views that need
+    some are refused.
+    """
+
+    def given() -> Dataset:
+        if images is None:
+            raise NotApplicable("there are no images to look at: name some, as in --data folder:PATH")
+        return _of_classes(images, subject.classes)
+
+    subject = Subject(
+        net=net,
+        shape=shape,
+        classes=tuple(classes) or (images.train.classes if images is not None else ()),
+        standardise=standardise or Standardise.none(shape[0]),
+        dataset=given,
+        title=title,
+        progress=progress,
+    )
+    outputs = _outputs(subject)
+    if outputs and outputs != len(subject.classes):
+        if classes:
+            raise UsageError(f"{len(classes)} classes are named, and the net has {outputs} outputs: name as many")
+        subject.classes = tuple(map(str, range(outputs)))
+    return subject
+
+
+def _outputs(subject: Subject) -> int:
+    """How many classes the net gives scores of; 0 where it gives none, or has no forward pass for such images."""
+    try:
+        trace = subject.trace
+    except NotApplicable:
+        return 0
+    if trace.output == INPUT:
+        return 0
+    output = trace.calls[trace.output]
+    return output.shape[0] if output.layout.by_image and len(output.shape) == 1 else 0
+
+
+def _of_classes(images: Dataset, classes: tuple[str, ...]) -> Dataset:
+    """The images, without labels where these are of other classes than the net's."""
+    if images.train.classes == classes:
+        return images
+    unlabelled = {
+        name: replace(part, labels=torch.full_like(part.labels, -1), classes=classes)
+        for name in ("train", "validation", "test")
+        if (part := getattr(images, name)) is not None
+    }
+    return replace(images, **unlabelled)
 
 
 def _other_images(identity: Identity, found: Dataset) -> str:

@@ -19,8 +19,11 @@ _NAMED = 3
 def judged(subject: Subject, split: Split, name: SplitName) -> tuple[list[Prediction], list[int], list[str]]:
     """What the net says about each image, the places of those that it says something about, and notes on the others.
 
-    A diverged net's output is not a number: it predicts nothing. Raises NotApplicable where it predicts nothing at all.
+    A diverged net's output is not a number: it predicts nothing. Raises NotApplicable where it predicts nothing at all, or no
+    image has a label.
     """
+    if len(split) and bool((split.labels < 0).all()):
+        raise NotApplicable(f"the classes of the {name} images are not known, so nothing can be judged: give images with labels")
     predictions = subject.predictions(split.images, split.labels)
     places = [place for place, told in enumerate(predictions) if told.predicted is not None]
     silent = len(predictions) - len(places)

@@ -179,7 +179,7 @@ class Subject:
 
     def predictions(self, images: Tensor, labels: Tensor | None = None) -> list[Prediction]:
         """What the net says about each of uint8 images [N, C, H, W], whose true classes are int64 [N], or not known."""
-        known = [None] * len(images) if labels is None else labels.tolist()
+        known = [None] * len(images) if labels is None else [label if label >= 0 else None for label in labels.tolist()]
         if not self.gives_classes:
             return [Prediction(label, None, ()) for label in known]
         rows = self.scores(images)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,8 +12,10 @@ import typer
 
 from convtui.engine.errors import UsageError
 from convtui.engine.files import DEFAULT_STORE
-from convtui.tui.cli.options import AsJson, DataDir, RunName, StorePath, existing_store
+from convtui.tui.cli.options import AsJson, DataDir, StorePath, existing_store
+from convtui.tui.cli.own_net import Arguments, Deviation, Mean, ModelName, Side, Source, Weights, own_net
 from convtui.tui.cli.run import DeviceName
+from convtui.tui.cli.waiting import Waiting, waiting
 from convtui.tui.render.json_lines import line
 from convtui.tui.render.text import clean
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from convtui.engine.lens.subject import Subject
     from convtui.engine.store import Run, Store
 
+Reference = Annotated[str | None, typer.Argument(metavar="[RUN]", help="an id, a name, a unique prefix of one, 'last' or 'best'")]
 SCREENS = 2
 """Heights of the terminal that one result is drawn over at most."""
 Epoch = Annotated[str, typer.Option(help="weights to use: an epoch's number, best, or last (the ones the run's figures belong to)")]
@@ -30,7 +33,7 @@ Epoch = Annotated[str, typer.Option(help="weights to use: an epoch's number, bes
 
 def look(
     view: Annotated[str, typer.Argument(help="a view from 'convtui views'")],
-    reference: RunName,
+    reference: Reference = None,
     layer: Annotated[str | None, typer.Option(metavar="NAME", help="layer name")] = None,
     map: Annotated[str | None, typer.Option(metavar="K", help="one feature map, filter or unit")] = None,
     epoch: Epoch = "last",
@@ -41,14 +44,25 @@ def look(
     opt: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="any option listed by 'convtui views VIEW'")] = None,
     out: Annotated[Path | None, typer.Option(help="save as .png, .json or .npz instead of drawing; - is stdout")] = None,
     draw: Annotated[bool, typer.Option("--draw", help="with --out: draw in the terminal as well")] = False,
+    model: ModelName = None,
+    arg: Arguments = None,
+    weights: Weights = None,
+    data: Source = None,
+    size: Side = None,
+    mean: Mean = None,
+    std: Deviation = None,
     device: DeviceName = "auto",
     as_json: AsJson = False,
     store_path: StorePath = DEFAULT_STORE,
     data_dir: DataDir = None,
 ) -> None:
-    """Look inside a run's net: filters, activation maps, deconvnet projections, misclassified images, and more."""
-    with existing_store(store_path) as store:
-        run = store.find(reference)
+    """Look inside a net, of a run or your own: filters, activation maps, deconvnet projections, misclassified images, and more."""
+    own = own_net(model, arguments=arg, weights=weights, data=data, size=size, mean=mean, std=std)
+    if (own is None) == (reference is None):
+        raise UsageError("name a run, as in 'convtui look filters last', or a net by --model FILE.py:CLASS, and not both")
+    with ExitStack() as stack:
+        store = None if reference is None else stack.enter_context(existing_store(store_path))
+        run = None if store is None or reference is None else store.find(reference)
 
         from convtui.engine.figures.saving import check
         from convtui.engine.lens.registry import view as find_view
@@ -58,9 +72,13 @@ def look(
         chosen = find_view(view)
         options = chosen.make(asked(chosen, opt or [], {"layer": layer, "map": map, "image": image, "label": label}))
         with waiting() as told:
-            subject = opened(store, run, epoch=epoch, device=device, data_dir=data_dir, told=told)
+            if own is not None:
+                subject = own.opened(device=device, data_dir=data_dir, told=told)
+            elif store is not None and run is not None:
+                subject = opened(store, run, epoch=epoch, device=device, data_dir=data_dir, told=told)
             results = chosen(subject, options)
-    about = {"run": run.id, "name": run.name, "epoch": subject.epoch, "view": chosen.name, "options": options.model_dump()}
+    named = {"model": model} if run is None else {"run": run.id, "name": run.name, "epoch": subject.epoch}
+    about = named | {"view": chosen.name, "options": options.model_dump()}
     show(results, out=out, as_json=as_json, drawn=draw or out is None, about=about)
 
 
@@ -90,43 +108,6 @@ def parsed(settings: list[str]) -> dict[str, str]:
         name = name.strip()
         values["label" if name == "class" else name] = value.strip()
     return values
-
-
-class Waiting:
-    """Tells, on a terminal, how far a long look is."""
-
-    def __init__(self) -> None:
-        self._shown = 0
-
-    def loading(self, what: str, done: int, total: int) -> None:
-        self._say(what, done, total)
-
-    def images(self, done: int, total: int) -> None:
-        self._say("images", done, total)
-
-    def clear(self) -> None:
-        if self._shown:
-            sys.stderr.write(f"\r{'':{self._shown}}\r")
-            sys.stderr.flush()
-            self._shown = 0
-
-    def _say(self, what: str, done: int, total: int) -> None:
-        if not sys.stderr.isatty() or total < 1000:
-            return
-        text = f"{clean(what)}: {done:,} of {total:,}"
-        sys.stderr.write(f"\r{text:<{self._shown}}")
-        sys.stderr.flush()
-        self._shown = max(self._shown, len(text))
-
-
-@contextmanager
-def waiting() -> Iterator[Waiting]:
-    """What is told of is wiped away at the end."""
-    told = Waiting()
-    try:
-        yield told
-    finally:
-        told.clear()
 
 
 def opened(store: Store, run: Run, *, epoch: str, device: str, data_dir: Path | None, told: Waiting) -> Subject:

@@ -10,9 +10,10 @@ import typer
 from convtui.engine.data.names import listed
 from convtui.engine.errors import NotApplicable
 from convtui.engine.files import DEFAULT_STORE
-from convtui.tui.cli.look import Epoch, opened, show, waiting
+from convtui.tui.cli.look import Epoch, opened, show
 from convtui.tui.cli.options import AsJson, DataDir, RunName, StorePath, existing_store
 from convtui.tui.cli.run import DeviceName
+from convtui.tui.cli.waiting import waiting
 from convtui.tui.render.json_lines import line
 
 if TYPE_CHECKING:

@@ -1,0 +1,196 @@
+"""Nets by the name of their code: a person's own file, torchvision or timm. Code runs here, so only what a person typed gets here.
+
+A reference is `mynet.py:Net` (a class, a function that makes a net, or a net), `torchvision:resnet18` or `timm:resnet50`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from convtui.engine import tensors as files
+from convtui.engine.errors import UsageError
+from convtui.engine.spec import nearest
+
+LIBRARIES = ("torchvision", "timm")
+_HOW = "write FILE.py:CLASS, torchvision:NAME or timm:NAME"
+_WRAPPERS = ("module.", "_orig_mod.")
+"""What DataParallel and torch.compile put in front of every name."""
+_INSIDE = ("state_dict", "model_state_dict", "model", "net")
+"""Under which names people keep a net's weights beside other things."""
+_MOST_NAMES = 3
+
+
+def imported_net(reference: str, arguments: Mapping[str, Any]) -> nn.Module:
+    """The net of this reference, built with `arguments`, in evaluation mode. Raises UsageError: no such file, name or argument, or
+    an error of the person's own code, with the line of theirs where it was raised."""
+    source, colon, name = reference.rpartition(":")
+    if not colon or not source or not name:
+        raise UsageError(f"--model {reference}: this names no net: {_HOW}")
+    if source in LIBRARIES:
+        return _of_library(source, name, arguments).eval()
+    return _built(_member(_imported(source), source, name), reference, arguments, Path(source).absolute().parent).eval()
+
+
+def _of_library(library: str, name: str, arguments: Mapping[str, Any]) -> nn.Module:
+    try:
+        models = import_module("torchvision.models" if library == "torchvision" else library)
+    except ImportError:
+        raise UsageError(f"--model {library}:{name}: {library} is not installed: pip install {library}") from None
+    known = models.list_models()
+    if name not in known:
+        raise UsageError(f"--model {library}:{name}: there is no such net{nearest(name, known)}")
+    make = models.get_model if library == "torchvision" else models.create_model
+    none = {"weights": None} if library == "torchvision" else {"pretrained": False}  # neither downloads anything
+    with _told(f"--model {library}:{name}", Path(str(models.__file__)).parent):
+        net: nn.Module = make(name, **none | dict(arguments))
+    return net
+
+
+def _imported(source: str) -> ModuleType:
+    """The file as a module, its folder on the path as if it were the script."""
+    path = Path(source).absolute()
+    if not path.is_file() or path.suffix != ".py":
+        raise UsageError(f"--model {source}: there is no such Python file: {_HOW}")
+    spec = spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    folder, known = str(path.parent), sys.modules.get(path.stem)
+    sys.path.insert(0, folder)
+    sys.modules[path.stem] = module  # dataclasses and pickles of the file look for it there
+    try:
+        with _told(f"--model {source}", path.parent):
+            spec.loader.exec_module(module)
+    except UsageError:
+        del sys.modules[path.stem]
+        raise
+    finally:
+        sys.path.remove(folder)
+        if known is not None:
+            sys.modules[path.stem] = known
+    return module
+
+
+def _member(module: ModuleType, source: str, name: str) -> Any:
+    if not hasattr(module, name):
+        nets = [key for key, value in vars(module).items() if isinstance(value, type) and issubclass(value, nn.Module)]
+        own = [key for key in nets if getattr(module, key).__module__ == module.__name__]
+        raise UsageError(
+            f"--model {source}:{name}: {source} has no {name}{nearest(name, own)}: its nets are {', '.join(own) or 'none'}"
+        )
+    return getattr(module, name)
+
+
+def _built(member: Any, reference: str, arguments: Mapping[str, Any], folder: Path) -> nn.Module:
+    if isinstance(member, nn.Module):
+        return member
+    if not callable(member):
+        raise UsageError(
+            f"--model {reference}: this is a {type(member).__name__}: name a class, a function that makes a net, or a net"
+        )
+    try:
+        inspect.signature(member).bind(**arguments)
+    except TypeError as error:
+        raise UsageError(f"--model {reference}: {error}: it takes {_signature(member)}: --arg NAME=VALUE") from None
+    with _told(f"--model {reference}", folder):
+        net = member(**arguments)
+    if not isinstance(net, nn.Module):
+        raise UsageError(f"--model {reference}: it made a {type(net).__name__}, and not a torch.nn.Module")
+    return net
+
+
+def _signature(member: Callable[..., Any]) -> str:
+    return str(inspect.signature(member)).partition(" ->")[0]
+
+
+@contextmanager
+def _told(what: str, folder: Path) -> Iterator[None]:
+    """Tell an error of a person's own code as one line, with the place in their files where it came from."""
+    try:
+        yield
+    except Exception as error:
+        raise UsageError(f"{what}: {own_error(error, folder)}") from error
+    except SystemExit as error:
+        raise UsageError(
+            f"{what}: importing it ends the program (exit status {error.code}): put its script part under a main guard"
+        ) from error
+
+
+def own_error(error: BaseException, folder: Path) -> str:
+    """`ValueError: 3 != 4 (mynet.py, line 12, in forward)`: an error and the last line of a file in `folder` that led to it."""
+    text = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).is_relative_to(folder)]
+    place = f" ({Path(own[-1].filename).name}, line {own[-1].lineno}, in {own[-1].name})" if own else ""
+    if isinstance(error, SyntaxError):
+        place = f" ({Path(error.filename or '').name}, line {error.lineno})"
+    return text + place
+
+
+def channels_of(net: nn.Module) -> int:
+    """How many channels its images have, by its first convolution; 3 where it has none."""
+    return next((int(module.in_channels) for module in net.modules() if isinstance(module, nn.Conv2d)), 3)
+
+
+def load_weights(net: nn.Module, path: Path) -> None:
+    """Put a file's weights into the net: .safetensors, or .pt/.pth read as weights alone, so that no code of theirs runs.
+
+    Raises UsageError for a file that cannot be read or is of another net, with the names that differ.
+    """
+    found = {_bare(name): tensor for name, tensor in _weights(path).items()}
+    has = net.state_dict()
+    shapes = [
+        f"{name} is {list(found[name].shape)} and not {list(tensor.shape)}"
+        for name, tensor in has.items()
+        if name in found and found[name].shape != tensor.shape
+    ]
+    missing, others = [name for name in has if name not in found], [name for name in found if name not in has]
+    told = [_few("missing", missing), _few("not in this net", others), _few("", shapes)]
+    if missing or others or shapes:
+        raise UsageError(f"--weights {path} belongs to another net: {'; '.join(text for text in told if text)}")
+    net.load_state_dict(found)
+
+
+def _weights(path: Path) -> dict[str, Tensor]:
+    try:
+        if path.suffix == ".safetensors":
+            return files.read(path)[1]
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise UsageError(f"--weights {path}: there is no such file") from None
+    except (OSError, SafetensorError, ValueError, RuntimeError, EOFError) as error:
+        raise UsageError(f"--weights {path} cannot be read: {' '.join(str(error).split())}") from None
+    except Exception as error:  # torch's unpickler has errors of its own
+        story = " ".join(str(error).split()).partition(" WeightsUnpickler error:")[2].strip() or type(error).__name__
+        raise UsageError(f"--weights {path} holds more than weights, which convtui does not load ({story[:120]})") from None
+    for name in _INSIDE:
+        if isinstance(found, dict) and isinstance(found.get(name), dict):
+            found = found[name]
+    if not (isinstance(found, dict) and found and all(isinstance(value, Tensor) for value in found.values())):
+        raise UsageError(f"--weights {path} holds no weights by name: save net.state_dict()")
+    return found
+
+
+def _bare(name: str) -> str:
+    for prefix in _WRAPPERS:
+        name = name.removeprefix(prefix)
+    return name
+
+
+def _few(what: str, names: list[str]) -> str:
+    if not names:
+        return ""
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return f"{what} {', '.join(names[:_MOST_NAMES])}{more}".strip()

@@ -1,0 +1,149 @@
+"""Nets by the name of their code: what is built is the person's own, and what goes wrong is told with their lines."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from convtui.engine.errors import UsageError
+from convtui.engine.models.importing import channels_of, imported_net, load_weights
+
+import torch  # isort: skip
+from safetensors.torch import save_file  # isort: skip
+from torch import nn  # isort: skip
+
+NET = """
+import torch
+from torch import nn
+from layers import scale  # a file beside this one
+
+class Net(nn.Module):
+    def __init__(self, width, classes=10):
+        super().__init__()
+        if width < 1:
+            raise ValueError("width must be positive")
+        self.fc = nn.Linear(scale * width, classes)
+
+    def forward(self, x):
+        return self.fc(x)
+
+def make(width=2):
+    return Net(width)
+
+ready = nn.Linear(3, 2)
+number = 7
+
+def wrong():
+    return "a net"
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    (tmp_path / "layers.py").write_text("scale = 2\n")
+    (tmp_path / "mynet.py").write_text(NET)
+    sys.modules.pop("layers", None)
+    return str(tmp_path / "mynet.py")
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "shape"), [("Net", {"width": 3}, (10, 6)), ("make", {}, (10, 4)), ("ready", {}, (2, 3))]
+)
+def test_a_class_a_function_or_a_net_of_a_file_is_a_net(file: str, name: str, arguments: dict, shape: tuple) -> None:
+    before = list(sys.path)
+    net = imported_net(f"{file}:{name}", arguments)
+    assert tuple(next(net.parameters()).shape) == shape
+    assert not net.training
+    assert sys.path == before
+
+
+@pytest.mark.parametrize(
+    ("reference", "arguments", "message"),
+    [
+        ("FILE:Nt", {}, r"has no Nt \(did you mean Net\?\): its nets are Net$"),
+        ("FILE:Net", {}, r"missing a required argument: 'width': it takes \(width, classes=10\): --arg NAME=VALUE"),
+        ("FILE:Net", {"width": 0}, r"ValueError: width must be positive \(mynet.py, line 10, in __init__\)"),
+        ("FILE:number", {}, "this is a int"),
+        ("FILE:wrong", {}, "it made a str, and not a torch.nn.Module"),
+        ("nowhere.py:Net", {}, "there is no such Python file"),
+        ("mynet.py", {}, "this names no net"),
+        ("torchvision:resnet81", {}, "there is no such net"),
+        ("torchvision:resnet18", {"num_classes": "x"}, "TypeError"),
+    ],
+)
+def test_what_cannot_be_built_is_told_with_what_would_serve(file: str, reference: str, arguments: dict, message: str) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
+        imported_net(reference.replace("FILE", file), arguments)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("x = 1 / 0", r"ZeroDivisionError: division by zero \(broken_net.py, line 1, in <module>\)"),
+        ("def broken(:", r"SyntaxError: .*\(broken_net.py, line 1\)"),
+        ("import nothing_of_that_name", r"ModuleNotFoundError.*\(broken_net.py, line 1"),
+        ("raise SystemExit(3)", "importing it ends the program"),
+    ],
+)
+def test_a_file_that_cannot_be_imported_says_where_and_leaves_nothing(tmp_path: Path, code: str, message: str) -> None:
+    (tmp_path / "broken_net.py").write_text(code)
+    with pytest.raises(UsageError, match=message):
+        imported_net(f"{tmp_path / 'broken_net.py'}:Net", {})
+    assert "broken_net" not in sys.modules
+
+
+def test_a_net_of_torchvision_is_built_without_any_download(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", lambda *_: pytest.fail("it downloads"))
+    net = imported_net("torchvision:squeezenet1_0", {"num_classes": 7})
+    assert channels_of(net) == 3
+    assert net(torch.zeros(1, 3, 64, 64)).shape == (1, 7)
+
+
+@pytest.mark.parametrize("how", ["bare", "state_dict", "module.", "_orig_mod.", "safetensors"])
+def test_weights_are_found_however_people_keep_them(tmp_path: Path, how: str) -> None:
+    net, other = nn.Linear(3, 2), nn.Linear(3, 2)
+    path = tmp_path / ("w.safetensors" if how == "safetensors" else "w.pt")
+    weights = net.state_dict()
+    if how == "safetensors":
+        save_file(weights, path)
+    elif how == "state_dict":
+        torch.save({"epoch": 3, "state_dict": weights}, path)
+    else:
+        torch.save({f"{how if how != 'bare' else ''}{name}": value for name, value in weights.items()}, path)
+    load_weights(other, path)
+    assert torch.equal(other.weight, net.weight)
+    assert torch.equal(other.bias, net.bias)
+
+
+def test_weights_of_another_net_say_which_names_differ_and_change_nothing(tmp_path: Path) -> None:
+    net = nn.Sequential(nn.Linear(3, 2))
+    before = net[0].weight.clone()
+    torch.save({"0.weight": torch.zeros(5, 3), "head.bias": torch.zeros(2)}, tmp_path / "w.pt")
+    message = r"missing 0\.bias; not in this net head\.bias; 0\.weight is \[5, 3\] and not \[2, 3\]"
+    with pytest.raises(UsageError, match=message):
+        load_weights(net, tmp_path / "w.pt")
+    assert torch.equal(net[0].weight, before)
+
+
+def test_a_file_of_more_than_weights_runs_no_code(tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple:
+            return (Path.touch, (tmp_path / "sprung",))
+
+    torch.save({"weights": Trap()}, tmp_path / "w.pt")
+    with pytest.raises(UsageError, match="holds more than weights"):
+        load_weights(nn.Linear(1, 1), tmp_path / "w.pt")
+    assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00" * 40, b"not a file of weights"])
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+def test_a_file_that_holds_no_weights_is_refused_in_one_line(tmp_path: Path, content: bytes, suffix: str) -> None:
+    path = tmp_path / f"w{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(UsageError) as caught:
+        load_weights(nn.Linear(1, 1), path)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,129 @@
+"""What `--model` and its like mean: a net of a person's own code, its weights and its images."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from convtui.engine.errors import UsageError
+
+if TYPE_CHECKING:
+    from convtui.engine.data.split import Dataset
+    from convtui.engine.lens.subject import Subject
+    from convtui.tui.cli.waiting import Waiting
+
+LIBRARY_SIZE, OWN_SIZE = 224, 32
+"""Side of the images, in pixels, where neither it nor images are named: of torchvision's and timm's nets, and of others."""
+
+
+_PANEL = "A net of your own"
+_R_G_B = "R,G,B"
+ModelName = Annotated[
+    str | None,
+    typer.Option("--model", metavar="FILE.py:CLASS", help="or torchvision:NAME, timm:NAME", rich_help_panel=_PANEL),
+]
+Arguments = Annotated[
+    list[str] | None, typer.Option("--arg", metavar="NAME=VALUE", help="an argument of the class", rich_help_panel=_PANEL)
+]
+Weights = Annotated[
+    Path | None, typer.Option("--weights", help="a file of weights: .safetensors, or .pt", rich_help_panel=_PANEL, dir_okay=False)
+]
+Source = Annotated[
+    str | None, typer.Option("--data", metavar="SOURCE", help="images: cifar10, folder:PATH, ...", rich_help_panel=_PANEL)
+]
+Side = Annotated[int | None, typer.Option("--size", help="side of the images, in pixels", min=1, rich_help_panel=_PANEL)]
+Mean = Annotated[
+    str | None, typer.Option("--mean", metavar=_R_G_B, help="subtracted from images of 0 to 1", rich_help_panel=_PANEL)
+]
+Deviation = Annotated[
+    str | None, typer.Option("--std", metavar=_R_G_B, help="what images are divided by then", rich_help_panel=_PANEL)
+]
+
+
+def own_net(model: str | None, **options: Any) -> OwnNet | None:
+    """What was typed; None where no net was named. Raises UsageError for options that would mean nothing then."""
+    if model is None and (stray := [name for name, value in options.items() if value]):
+        option = "--arg" if stray[0] == "arguments" else f"--{stray[0]}"
+        raise UsageError(f"{option} is for a net of your own: name it by --model FILE.py:CLASS")
+    return None if model is None else OwnNet(model, **options)
+
+
+@dataclass(frozen=True)
+class OwnNet:
+    """What was typed."""
+
+    model: str
+    """`mynet.py:Net`, `torchvision:resnet18`, `timm:resnet50`."""
+    arguments: Sequence[str] | None = None
+    """`NAME=VALUE`, values as JSON or text."""
+    weights: Path | None = None
+    data: str | None = None
+    size: int | None = None
+    mean: str | None = None
+    std: str | None = None
+
+    def opened(self, *, device: str, data_dir: Path | None, told: Waiting) -> Subject:
+        """The net with its weights and images. Raises UsageError."""
+        from convtui.engine.data.batches import Standardise
+        from convtui.engine.device import choose, keep_freed_memory
+        from convtui.engine.lens.loading import subject_from_module
+        from convtui.engine.models.importing import channels_of, imported_net, load_weights
+
+        keep_freed_memory()
+        place = choose(device)
+        net = imported_net(self.model, dict(map(_argument, self.arguments or ())))
+        if self.weights is not None:
+            load_weights(net, self.weights)
+        channels = channels_of(net)
+        mean, std = (_numbers(option, text, channels) for option, text in (("--mean", self.mean), ("--std", self.std)))
+        images = self._images(channels, data_dir, told) if self.data is not None else None
+        side = self.size or (LIBRARY_SIZE if self.model.startswith(("torchvision:", "timm:")) else OWN_SIZE)
+        height, width = images.test.images.shape[2:] if images is not None else (side, side)
+        standardise = Standardise.none(channels)
+        if mean is not None or std is not None:
+            standardise = Standardise(standardise.mean if mean is None else mean, standardise.std if std is None else std)
+        return subject_from_module(
+            net.to(place), (channels, height, width), images=images, standardise=standardise, title=self.model, progress=told.images
+        )
+
+    def _images(self, channels: int, data_dir: Path | None, told: Waiting) -> Dataset:
+        from convtui.engine.data import catalog
+        from convtui.engine.spec import RunSpec, changed
+
+        if channels not in (1, 3):
+            raise UsageError(f"--data {self.data}: images have 1 or 3 channels, and {self.model} takes {channels}")
+        values: dict[str, Any] = {"data.source": self.data, "data.colour": "grey" if channels == 1 else "rgb"}
+        side = self.size or catalog.describe(str(self.data)).size or OWN_SIZE
+        spec = changed(RunSpec(), values | {"data.size": side})
+        return catalog.load(spec.data, data_dir, progress=told.loading)
+
+
+def _argument(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise UsageError(f"--arg {text}: write NAME=VALUE, as in --arg classes=10")
+    try:
+        return name.strip(), json.loads(value)
+    except ValueError:
+        return name.strip(), value
+
+
+def _numbers(option: str, text: str | None, channels: int) -> Any:
+    import torch
+
+    if text is None:
+        return None
+    try:
+        found = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise UsageError(f"{option} {text}: write a number for each channel, as in {option} 0.49,0.48,0.45") from None
+    if len(found) not in (1, channels):
+        raise UsageError(f"{option} {text}: these are {len(found)} numbers, and the net's images have {channels} channels")
+    if option == "--std" and not all(each > 0 for each in found):
+        raise UsageError(f"--std {text}: deviations are above 0")
+    return torch.tensor(found * channels if len(found) == 1 else found)
