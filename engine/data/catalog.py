@@ -14,6 +14,7 @@ from convtui.engine.data.names import listed, shown
 from convtui.engine.data.raw import ProgressCallback
 from convtui.engine.errors import DataError, DataUnavailable
 from convtui.engine.spec import DataSpec, nearest
+from convtui.engine.spec.sizes import sides_written
 
 if TYPE_CHECKING:
     from convtui.engine.data.decoded import FetchedReader, SourceReader
@@ -164,7 +165,7 @@ def get(source: str, data_dir: Path | None = None, progress: ProgressCallback | 
 def load(
     spec: DataSpec, data_dir: Path | None = None, *, allow_stand_in: bool = False, progress: ProgressCallback | None = None
 ) -> Dataset:
-    """The images of `spec`, resident, of its classes, in its colour and size; images that are not square are squeezed to squares,
+    """The images of `spec`, resident, of its classes, in its colour and size; images of another shape are squeezed to it,
     unless they are cropped.
 
     Held-out validation images are taken from the training images (after `train_per_class`), a fixed share of each class;
@@ -183,8 +184,11 @@ def load(
         source = stand_in
 
     relaxed: dict[str, str] = {}
-    if source != spec.source and spec.crops and (describe(source).size or 0) < spec.size:
-        notes = (*notes, f"data.fit = crop, but the images of {source} are smaller than {spec.size} pixels: they are resized")
+    if source != spec.source and spec.crops and (describe(source).size or 0) < max(spec.sides):
+        notes = (
+            *notes,
+            f"data.fit = crop, but the images of {source} are smaller than {sides_written(spec.sides)} pixels: they are resized",
+        )
         relaxed = {"data.fit": "resize"}
 
     # Only now: these need torch.
@@ -197,7 +201,7 @@ def load(
         place,
         channels=describe(source).channels,
         colour=spec.colour,
-        size=spec.size,
+        size=spec.sides,
         crop=spec.crops and not relaxed,
         progress=progress,
     )

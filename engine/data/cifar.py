@@ -17,6 +17,7 @@ from convtui.engine.data.download import fetch
 from convtui.engine.data.names import shown
 from convtui.engine.data.raw import ProgressCallback, RawDataset, RawSplit
 from convtui.engine.errors import DataError, DataUnavailable
+from convtui.engine.spec.sizes import Size
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Pickles:
             raise self._missing(place)
         return "\n".join(f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in found)
 
-    def read(self, place: Path, size: int, progress: ProgressCallback | None = None, *, crop: bool = False) -> RawDataset:
+    def read(self, place: Path, size: Size, progress: ProgressCallback | None = None, *, crop: bool = False) -> RawDataset:
         """Images [N, 3, 32, 32] in torchvision's order. Raises DataError where a checksum differs, DataUnavailable for no files."""
         if progress:
             progress(f"reading {self.title}", 0, 1)

@@ -19,6 +19,7 @@ from convtui.engine.data.repeated import repeated
 from convtui.engine.data.split import Split
 from convtui.engine.errors import DataError
 from convtui.engine.spec.choices import Colour, channels_of
+from convtui.engine.spec.sizes import Size, sides_of, sides_written
 
 
 class SourceReader(Protocol):
@@ -32,7 +33,7 @@ class SourceReader(Protocol):
         """A text that changes when the files do. Raises DataUnavailable."""
         ...
 
-    def read(self, place: Path, size: int, progress: ProgressCallback | None = None, *, crop: bool = False) -> RawDataset:
+    def read(self, place: Path, size: Size, progress: ProgressCallback | None = None, *, crop: bool = False) -> RawDataset:
         """The images in the source's own colour; `size` and `crop` are for sources that have no size of their own.
 
         Raises DataError.
@@ -84,17 +85,19 @@ def decoded(
     *,
     channels: int,
     colour: Colour,
-    size: int,
+    size: Size,
     crop: bool = False,
     progress: ProgressCallback | None,
 ) -> Decoded:
-    """The images of a source whose own pictures have `channels`, in `colour`, resized or cropped to `size` x `size`.
+    """The images of a source whose own pictures have `channels`, in `colour`, resized or cropped to `size`.
 
     Raises DataError.
 
     The other colour is made from the source's own colour at this size, which is kept as well: reading is what takes long.
     """
-    key = cache.Key(f"{name} {place}", f"{name} {reader.fingerprint(place)}", f"{colour}{size}{'-middle' if crop else ''}")
+    key = cache.Key(
+        f"{name} {place}", f"{name} {reader.fingerprint(place)}", f"{colour}{sides_written(size)}{'-middle' if crop else ''}"
+    )
     kept = cache.load(key)
     if kept and (found := _unpacked(*kept, channels_of(colour), size)):
         return found
@@ -110,17 +113,18 @@ def decoded(
     return made if not trouble or trouble in made.notes else replace(made, notes=(*made.notes, trouble))
 
 
-def refuse_to_crop(name: str, width: int, height: int, size: int) -> None:
+def refuse_to_crop(name: str, width: int, height: int, size: Size) -> None:
     """Raises DataError where images are smaller than what is to be cut out of them."""
-    if min(height, width) < size:
+    rows, columns = sides_of(size)
+    if height < rows or width < columns:
+        most = f"data.size to {min(height, width)}" if rows == columns else f"data.size to {height} and data.width to {width}"
         raise DataError(
-            f"data.fit = crop, but the images of {shown(name)} are {width} x {height}: set data.size to {min(height, width)} or "
-            "less, or data.fit = resize"
+            f"data.fit = crop, but the images of {shown(name)} are {width} x {height}: set {most} or less, or data.fit = resize"
         )
 
 
-def _middle(raw: RawDataset, name: str, size: int) -> RawDataset:
-    """The images cut to `size` x `size`, those that are of that size as they are."""
+def _middle(raw: RawDataset, name: str, size: Size) -> RawDataset:
+    """The images cut to `size`, those that are of that size as they are."""
     height, width = raw.train.images.shape[2:]
     refuse_to_crop(name, width, height, size)
 
@@ -132,7 +136,7 @@ def _middle(raw: RawDataset, name: str, size: int) -> RawDataset:
     return replace(raw, train=cut(raw.train), test=cut(raw.test), validation=validation)
 
 
-def _resized(raw: RawDataset, size: int, progress: ProgressCallback | None) -> Decoded:
+def _resized(raw: RawDataset, size: Size, progress: ProgressCallback | None) -> Decoded:
     if progress:
         progress("preparing images", 0, 2)
     train = _split(raw.train, raw.classes, size)
@@ -144,7 +148,7 @@ def _resized(raw: RawDataset, size: int, progress: ProgressCallback | None) -> D
     return Decoded(train, test, *sums_and_squares(train.images), notes, validation, raw.white)
 
 
-def _split(raw: RawSplit, classes: tuple[str, ...], size: int) -> Split:
+def _split(raw: RawSplit, classes: tuple[str, ...], size: Size) -> Split:
     masks = None if raw.masks is None else resized_masks(torch.tensor(raw.masks), size)
     # Copied where they came as a read-only view of a file's bytes: torch has no read-only tensors.
     images = torch.from_numpy(raw.images if raw.images.flags.writeable else raw.images.copy())
@@ -169,7 +173,7 @@ def _packed(made: Decoded) -> tuple[dict[str, Tensor], dict[str, object]]:
     return tensors, {"classes": made.train.classes, "notes": made.notes, "white": made.white}
 
 
-def _unpacked(tensors: Mapping[str, Tensor], about: Mapping[str, object], channels: int, size: int) -> Decoded | None:
+def _unpacked(tensors: Mapping[str, Tensor], about: Mapping[str, object], channels: int, size: Size) -> Decoded | None:
     """What `_packed` packed, or None where the file holds something else."""
     classes, notes, white = about.get("classes"), about.get("notes"), about.get("white")
     if not isinstance(classes, list) or not isinstance(notes, list) or not isinstance(white, int | None):
@@ -179,7 +183,7 @@ def _unpacked(tensors: Mapping[str, Tensor], about: Mapping[str, object], channe
         images, labels = tensors.get(f"{name}.images"), tensors.get(f"{name}.labels")
         if images is None or labels is None or images.dtype != torch.uint8 or labels.dtype != torch.int64:
             return None
-        if images.shape != (len(labels), channels, size, size) or not bool(((labels >= 0) & (labels < len(classes))).all()):
+        if images.shape != (len(labels), channels, *sides_of(size)) or not bool(((labels >= 0) & (labels < len(classes))).all()):
             return None
         splits[name] = Split(images, labels, tuple(classes), tensors.get(f"{name}.masks"))
     sums, squares = tensors.get("sums"), tensors.get("squares")

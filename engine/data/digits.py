@@ -9,6 +9,7 @@ import numpy as np
 
 from convtui.engine.data.raw import ProgressCallback, RawDataset, RawSplit
 from convtui.engine.data.stratify import share_of_each_class
+from convtui.engine.spec.sizes import Size
 
 TEST_SHARE = 0.2
 
@@ -23,7 +24,7 @@ def fingerprint(place: Path) -> str:
     return f"digits of scikit-learn {version('scikit-learn')}"
 
 
-def read(place: Path, size: int, progress: ProgressCallback | None = None, *, crop: bool = False) -> RawDataset:
+def read(place: Path, size: Size, progress: ProgressCallback | None = None, *, crop: bool = False) -> RawDataset:
     """Images [N, 1, 8, 8], values 0..16 scaled to 0..255; a fixed fifth of each class is the test split."""
     from sklearn.datasets import load_digits
 

@@ -19,6 +19,7 @@ from convtui.engine.data.picture import WHITE, UnreadableImage, decode, decode_a
 from convtui.engine.data.raw import ProgressCallback, RawDataset, RawSplit
 from convtui.engine.data.stratify import share_of_each_class
 from convtui.engine.errors import DataError
+from convtui.engine.spec.sizes import Size, sides_of
 
 if TYPE_CHECKING:
     from convtui.engine.data.raw import Array
@@ -48,8 +49,8 @@ class Listing:
     splits: dict[str, Array]
     """Of each split there is (`layout.SPLITS`) which files are in it, bool [N], as far as all files can be read."""
     notes: tuple[str, ...]
-    decode: Callable[[int, int, bool], Array]
-    """The image of the file of this number, resized to this size or cut to its middle: uint8 [3, size, size]; in one of 16 or 32
+    decode: Callable[[int, Size, bool], Array]
+    """The image of the file of this number, resized to this size or cut to its middle: uint8 [3, *size]; in one of 16 or 32
     bits white is by its own brightest value. Raises UnreadableImage, UnreadableFile."""
 
 
@@ -72,8 +73,8 @@ def listing(place: Path) -> Iterator[Listing]:
         )
 
 
-def read(place: Path, size: int, progress: ProgressCallback | None = None, *, crop: bool = False) -> RawDataset:
-    """All images [N, 3, size, size], resized or, with `crop`, cut to their middle; classes by name, images by path.
+def read(place: Path, size: Size, progress: ProgressCallback | None = None, *, crop: bool = False) -> RawDataset:
+    """All images [N, 3, *size], resized or, with `crop`, cut to their middle; classes by name, images by path.
 
     Files that cannot be used are skipped and counted. All grey pictures of 16 or 32 bits have one white, by the brightest of them.
 
@@ -116,7 +117,7 @@ def _splits(found: Layout, labels: Array, usable: Array) -> dict[str, Array]:
 @dataclass(frozen=True)
 class _Decoded:
     images: Array
-    """uint8 [N, 3, size, size]."""
+    """uint8 [N, 3, *size]."""
     good: Array
     """bool [N]."""
     skipped: list[str]
@@ -129,8 +130,8 @@ class _Decoded:
     """How many are white on transparent."""
 
 
-def _decode_all(container: Container, names: list[Name], size: int, progress: ProgressCallback | None, *, crop: bool) -> _Decoded:
-    images = np.empty((len(names), 3, size, size), np.uint8)
+def _decode_all(container: Container, names: list[Name], size: Size, progress: ProgressCallback | None, *, crop: bool) -> _Decoded:
+    images = np.empty((len(names), 3, *sides_of(size)), np.uint8)
     good = np.ones(len(names), np.bool_)
     skipped: list[str] = []
     brightest: dict[int, int] = {}
@@ -194,11 +195,12 @@ def _refuse_empty_classes(place: Path, split: str, classes: tuple[str, ...], lab
         raise DataError(f"{shown(place)}: no image left for {split} in {listed(empty)}{because}: add images or remove the class")
 
 
-def _refuse_what_does_not_fit(place: Path, count: int, size: int) -> None:
-    needed, there = 3 * size * size * count, _bytes_of_memory()
+def _refuse_what_does_not_fit(place: Path, count: int, size: Size) -> None:
+    (rows, columns), there = sides_of(size), _bytes_of_memory()
+    needed = 3 * rows * columns * count
     if needed > 0.8 * there:
         raise DataError(
-            f"{shown(place)}: {count:,} images of {size} x {size} pixels need {needed / 2**30:.1f} GiB, and the machine has "
+            f"{shown(place)}: {count:,} images of {columns} x {rows} pixels need {needed / 2**30:.1f} GiB, and the machine has "
             f"{there / 2**30:.1f}: set a smaller data.size"
         )
 

@@ -15,6 +15,7 @@ from convtui.engine.data.download import fetch
 from convtui.engine.data.names import shown
 from convtui.engine.data.raw import ProgressCallback, RawDataset, RawSplit
 from convtui.engine.errors import DataError, DataUnavailable
+from convtui.engine.spec.sizes import Size
 
 if TYPE_CHECKING:
     from convtui.engine.data.raw import Array
@@ -55,7 +56,7 @@ class IdxFiles:
         """Changes when a file does. Raises DataUnavailable where one is missing."""
         return "\n".join(f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in self._found(place))
 
-    def read(self, place: Path, size: int, progress: ProgressCallback | None = None, *, crop: bool = False) -> RawDataset:
+    def read(self, place: Path, size: Size, progress: ProgressCallback | None = None, *, crop: bool = False) -> RawDataset:
         """Images [N, 1, 28, 28] in the original order. Raises DataError naming a damaged file, DataUnavailable for none."""
         arrays: list[Array] = []
         for number, path in enumerate(self._found(place)):

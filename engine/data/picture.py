@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from convtui.engine.data.names import shown
+from convtui.engine.spec.sizes import Size, sides_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +42,7 @@ class Picture(NamedTuple):
     """What `decode` makes of a file."""
 
     pixels: Array
-    """uint8 [3, size, size]."""
+    """uint8 [3, *size]."""
     brightest: int | None = None
     """The largest value of a grey picture of 16 or 32 bits, 0 to 65,535; None for others. Pictures that belong together have one
     white: see `white_of`."""
@@ -49,7 +50,7 @@ class Picture(NamedTuple):
     """Whether it has parts that are transparent, and on white nothing is seen of the rest."""
 
 
-def decode(content: bytes, size: int, *, crop: bool = False, white: int = WHITE) -> Picture:
+def decode(content: bytes, size: Size, *, crop: bool = False, white: int = WHITE) -> Picture:
     """The image in `content`, size x size. Raises UnreadableImage.
 
     It is turned as its EXIF orientation says; what is transparent is laid on white; 16 bits become 8, of which `white` is 255; of
@@ -80,8 +81,8 @@ def white_of(brightest: int) -> int:
     return next((1 << bits) - 1 for bits in _BITS if brightest < 1 << bits)
 
 
-def decode_alone(content: bytes, size: int, *, crop: bool = False, white: Callable[[], int | None] = lambda: None) -> Array:
-    """`decode` of a picture that is looked at by itself: uint8 [3, size, size]. Where it has 16 or 32 bits, `white` is asked for
+def decode_alone(content: bytes, size: Size, *, crop: bool = False, white: Callable[[], int | None] = lambda: None) -> Array:
+    """`decode` of a picture that is looked at by itself: uint8 [3, *size]. Where it has 16 or 32 bits, `white` is asked for
     the value that is white in the pictures that it belongs with; None is its own."""
     picture = decode(content, size, crop=crop)
     if picture.brightest is None:
@@ -95,7 +96,7 @@ def named_as_image(name: str) -> bool:
     return PurePath(name).suffix.lower() in Image.EXTENSION
 
 
-def _decoded(content: bytes, size: int, *, crop: bool, white: int) -> Picture:
+def _decoded(content: bytes, size: Size, *, crop: bool, white: int) -> Picture:
     with Image.open(io.BytesIO(content), formats=_formats()) as image:
         if image.width * image.height > MOST_PIXELS:
             raise UnreadableImage(f"huge: {image.width:,} x {image.height:,} pixels")
@@ -103,16 +104,18 @@ def _decoded(content: bytes, size: int, *, crop: bool, white: int) -> Picture:
         picture, brightest, vanished = _in_eight_bits(image, white)
         if crop:
             picture = _middle(picture, size)
-        if picture.size != (size, size):
-            picture = picture.resize((size, size), Image.Resampling.BILINEAR)
+        rows, columns = sides_of(size)
+        if picture.size != (columns, rows):
+            picture = picture.resize((columns, rows), Image.Resampling.BILINEAR)
         return Picture(np.asarray(picture).transpose(2, 0, 1), brightest, vanished)
 
 
-def _middle(picture: Image.Image, size: int) -> Image.Image:
-    if min(picture.size) < size:
-        raise UnreadableImage(f"{picture.width} x {picture.height} pixels, too small to crop to {size} x {size}")
-    left, top = (picture.width - size) // 2, (picture.height - size) // 2
-    return picture.crop((left, top, left + size, top + size))
+def _middle(picture: Image.Image, size: Size) -> Image.Image:
+    rows, columns = sides_of(size)
+    if picture.width < columns or picture.height < rows:
+        raise UnreadableImage(f"{picture.width} x {picture.height} pixels, too small to crop to {columns} x {rows}")
+    left, top = (picture.width - columns) // 2, (picture.height - rows) // 2
+    return picture.crop((left, top, left + columns, top + rows))
 
 
 @cache

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from convtui.engine.data.split import Split
 from convtui.engine.spec.choices import Colour
+from convtui.engine.spec.sizes import Sides, Size, sides_of
 
 if TYPE_CHECKING:
     from convtui.engine.data.raw import Array
@@ -51,20 +52,22 @@ def in_colour(images: Tensor, colour: Colour) -> Tensor:
             assert_never(colour)
 
 
-def resized(images: Tensor, size: int) -> Tensor:
-    """uint8 [N, C, H, W] -> [N, C, size, size]: bilinear, antialiased; images that are not square are squeezed.
+def resized(images: Tensor, size: Size) -> Tensor:
+    """uint8 [N, C, H, W] -> [N, C, *size]: bilinear, antialiased; images of another shape are squeezed.
 
     The same bytes on every processor: a run is known by its images.
     """
-    if images.shape[2:] == (size, size):
+    sides = sides_of(size)
+    if images.shape[2:] == sides:
         return images
-    return _in_chunks(lambda part: _interpolated(part, size).round_().to(torch.uint8), images, (images.shape[1], size, size))
+    return _in_chunks(lambda part: _interpolated(part, sides).round_().to(torch.uint8), images, (images.shape[1], *sides))
 
 
-def cropped(images: Pixels, size: int) -> Pixels:
-    """[N, ..., H, W] -> [N, ..., size, size], the middle, as a view; images must be as large. An odd pixel goes below and right."""
-    top, left = (images.shape[-2] - size) // 2, (images.shape[-1] - size) // 2
-    return images[..., top : top + size, left : left + size]
+def cropped(images: Pixels, size: Size) -> Pixels:
+    """[N, ..., H, W] -> [N, ..., *size], the middle, as a view; images must be as large. An odd pixel goes below and right."""
+    rows, columns = sides_of(size)
+    top, left = (images.shape[-2] - rows) // 2, (images.shape[-1] - columns) // 2
+    return images[..., top : top + rows, left : left + columns]
 
 
 def class_means(split: Split) -> Tensor:
@@ -77,16 +80,17 @@ def class_means(split: Split) -> Tensor:
     return means
 
 
-def resized_masks(masks: Tensor, size: int) -> Tensor:
-    """bool [N, H, W] -> [N, size, size]: true where at least half of a new pixel was."""
-    if masks.shape[1:] == (size, size):
+def resized_masks(masks: Tensor, size: Size) -> Tensor:
+    """bool [N, H, W] -> [N, *size]: true where at least half of a new pixel was."""
+    sides = sides_of(size)
+    if masks.shape[1:] == sides:
         return masks
-    return _in_chunks(lambda part: _interpolated(part[:, None], size)[:, 0] >= 0.5, masks, (size, size))
+    return _in_chunks(lambda part: _interpolated(part[:, None], sides)[:, 0] >= 0.5, masks, sides)
 
 
-def _interpolated(part: Tensor, size: int) -> Tensor:
-    """[N, C, H, W] -> float64 [N, C, size, size]. Weights are whole numbers: sums of their products are exact in any order."""
-    rows, columns = (_weights(old, size) for old in part.shape[2:])
+def _interpolated(part: Tensor, sides: Sides) -> Tensor:
+    """[N, C, H, W] -> float64 [N, C, *sides]. Weights are whole numbers: sums of their products are exact in any order."""
+    rows, columns = (_weights(old, new) for old, new in zip(part.shape[2:], sides, strict=True))
     return (rows @ part.to(torch.float64) @ columns.T).div_(_WHOLE * _WHOLE)
 
 

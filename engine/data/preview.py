@@ -114,8 +114,10 @@ def preview(
     if own.size is None:
         return _of_folder(data, lies_at(source, data_dir), each, number)
     if data.crops:
-        refuse_to_crop(source, own.size, own.size, data.size)
-    as_it_is = data.model_copy(update={"colour": "grey" if own.channels == 1 else "rgb", "size": own.size, "fit": "resize"})
+        refuse_to_crop(source, own.size, own.size, data.sides)
+    as_it_is = data.model_copy(
+        update={"colour": "grey" if own.channels == 1 else "rgb", "size": own.size, "width": 0, "fit": "resize"}
+    )
     dataset = load(as_it_is, data_dir, progress=progress)
     wanted = _each(dataset.train, each)
     chosen = [index for of_class in _turns(dataset.train, number * wanted, wanted) for index in of_class]
@@ -124,11 +126,11 @@ def preview(
 
 
 def prepared(images: Tensor, data: DataSpec, number: int = 0) -> Tensor:
-    """uint8 [N, C, H, W] -> uint8 [N, 1 or 3, size, size]: all that is done to training images before they are standardised.
+    """uint8 [N, C, H, W] -> uint8 [N, 1 or 3, *sides]: all that is done to training images before they are standardised.
 
     `number` is the seed of their distortions; what is cut out has these images' mean colour, in a run that of all its images.
     """
-    images = cropped(images, data.size) if data.crops else resized(images, data.size)
+    images = cropped(images, data.sides) if data.crops else resized(images, data.sides)
     images = in_colour(images, data.colour)
     if not data.augmented or not len(images):
         return images
@@ -147,7 +149,7 @@ def _of_folder(data: DataSpec, place: Path, each: int, number: int) -> Preview:
             good = list(islice(_readable(listing, dataset.train.images[indices].flatten().tolist(), data, skipped), wanted))
             images += good
             labels += [label] * len(good)
-    pixels = torch.from_numpy(np.stack(images) if images else np.zeros((0, 3, data.size, data.size), np.uint8))
+    pixels = torch.from_numpy(np.stack(images) if images else np.zeros((0, 3, *data.sides), np.uint8))
     notes = [f"{len(skipped):,} of the files tried cannot be read: {listed(skipped, 2)}"] if skipped else []
     examples = Split(prepared(pixels, data, number), torch.tensor(labels, dtype=torch.int64), listing.classes)
     return _preview(dataset, examples, (*listing.notes, *notes))
@@ -166,10 +168,10 @@ def _chosen(listing: folder.Listing, data: DataSpec) -> Dataset:
 
 
 def _readable(listing: folder.Listing, files: Sequence[int], data: DataSpec, skipped: list[str]) -> Iterator[Array]:
-    """Images [3, size, size] of those of the files that can be read; a line to `skipped` for each that cannot."""
+    """Images [3, *sides] of those of the files that can be read; a line to `skipped` for each that cannot."""
     for file in files:
         try:
-            yield listing.decode(file, data.size, data.crops)
+            yield listing.decode(file, data.sides, data.crops)
         except (UnreadableImage, UnreadableFile) as reason:
             skipped.append(f"{listing.names[file]} ({reason})")
 

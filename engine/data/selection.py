@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -52,7 +53,7 @@ def selected(spec: DataSpec, whole: Decoded, source: str, notes: tuple[str, ...]
         kept, held = _held_out(train, spec.validation_fraction, source)
         validation = train.select(held)
         train, sums, squares = train.select(kept), sums[kept], squares[kept]
-    mean, std = mean_and_std(sums, squares, spec.size * spec.size)
+    mean, std = mean_and_std(sums, squares, math.prod(spec.sides))
     return Dataset(
         source, train, validation, test, mean, std, (*said, *_own_validation(spec, whole), *whole.notes), relaxed, whole.white
     )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from convtui.engine.data.raw import ProgressCallback, RawDataset, RawSplit
+from convtui.engine.spec.sizes import Size
 
 if TYPE_CHECKING:
     from convtui.engine.data.raw import Array
@@ -184,7 +185,7 @@ def fingerprint(place: Path) -> str:
     return f"shapes {VERSION}"
 
 
-def read(place: Path, size: int, progress: ProgressCallback | None = None, *, crop: bool = False) -> RawDataset:
+def read(place: Path, size: Size, progress: ProgressCallback | None = None, *, crop: bool = False) -> RawDataset:
     """10,000 training and 2,000 test images [N, 3, 32, 32] with masks."""
     train = draw(TRAIN_IMAGES, seed=1, progress=progress)
     return RawDataset(train, draw(TEST_IMAGES, seed=2, progress=progress), CLASSES)

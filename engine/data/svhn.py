@@ -11,6 +11,7 @@ from convtui.engine.data.download import fetch
 from convtui.engine.data.names import shown
 from convtui.engine.data.raw import ProgressCallback, RawDataset, RawSplit
 from convtui.engine.errors import DataError, DataUnavailable
+from convtui.engine.spec.sizes import Size
 
 if TYPE_CHECKING:
     from convtui.engine.data.raw import Array
@@ -37,7 +38,7 @@ def fingerprint(place: Path) -> str:
     return "\n".join(f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in _found(place))
 
 
-def read(place: Path, size: int, progress: ProgressCallback | None = None, *, crop: bool = False) -> RawDataset:
+def read(place: Path, size: Size, progress: ProgressCallback | None = None, *, crop: bool = False) -> RawDataset:
     """Images [N, 3, 32, 32] in the original order. Raises DataError naming a damaged file, DataUnavailable for a missing one."""
     train, test = _found(place)
     if progress:

@@ -44,7 +44,6 @@ def subject_from_run(
     if not any((store.files.folder(run.id) / row.file).exists() for row in rows) and (why := store.files.lacks()):
         raise CheckpointError(f"run {run.id} ({run.name}) cannot be opened: {why}")
     row, (net, identity), notes = _first_sound(store.files.folder(run.id), rows)
-    size = identity.spec.data.size
     net = net.to(device or torch.device("cpu")).to(memory_format=torch.channels_last).eval()
 
     def dataset() -> Dataset:
@@ -66,7 +65,7 @@ def subject_from_run(
     beyond = f" + {steps:,} steps" if run.steps_per_epoch and steps > 0 else ""
     return Subject(
         net=net,
-        shape=(identity.channels, size, size),
+        shape=(identity.channels, *identity.spec.data.sides),
         classes=identity.classes,
         standardise=identity.standardise,
         dataset=dataset,
@@ -96,10 +95,9 @@ def subject_from_net(
 
     For the thread that trains it, between two pulls: the subject is of no use once the training goes on.
     """
-    size = identity.spec.data.size
     return Subject(
         net=net,
-        shape=(identity.channels, size, size),
+        shape=(identity.channels, *identity.spec.data.sides),
         classes=identity.classes,
         standardise=identity.standardise,
         dataset=lambda: dataset,
@@ -222,7 +220,7 @@ def _net(path: Path) -> tuple[nn.Module, Identity]:
     with torch.device("meta"):
         # No weights are drawn: a training in another thread may be drawing from the same generator.
         net = models.build(
-            identity.spec.model, channels=identity.channels, size=identity.spec.data.size, classes=len(identity.classes), seed=None
+            identity.spec.model, channels=identity.channels, size=identity.spec.data.sides, classes=len(identity.classes), seed=None
         )
     net.to_empty(device="cpu")
     restore_net(net, checkpoint.net, path)

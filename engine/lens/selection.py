@@ -211,14 +211,12 @@ def from_files(subject: Subject, paths: Sequence[Path]) -> Chosen:
     Raises UsageError naming those that cannot be read, if there are any.
     """
     channels, height, width = subject.shape
-    if height != width:
-        raise NotApplicable(f"the net takes images of {height}x{width}: pictures from files are made square only")
     crop = subject.spec is not None and subject.spec.data.crops
     decoded, trouble = [], []
     for path in paths:
         try:
             content = read_file(path.expanduser())
-            decoded.append(torch.tensor(decode_alone(content, height, crop=crop, white=lambda: subject.images.white)))
+            decoded.append(torch.tensor(decode_alone(content, (height, width), crop=crop, white=lambda: subject.images.white)))
         except RuntimeError:
             trouble.append(f"{shown(path)} (no such home directory)")
         except (UnreadableFile, UnreadableImage) as error:

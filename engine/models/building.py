@@ -20,13 +20,11 @@ from convtui.engine.models.residual import Residual, Skip
 from convtui.engine.models.summary import Summary, summarise
 from convtui.engine.spec import ConvBlock, ModelSpec, RunSpec
 from convtui.engine.spec.choices import Cell, PoolKind
-
-Pair = tuple[int, int]
-"""Rows and columns."""
+from convtui.engine.spec.sizes import Sides, Size, sides_of, sides_written
 
 
-def build(spec: ModelSpec, *, channels: int, size: int, classes: int, seed: int | None = 0) -> nn.Sequential:
-    """The net for images [N, channels, size, size]; gives logits [N, classes], or what its output's activation makes of them.
+def build(spec: ModelSpec, *, channels: int, size: Size, classes: int, seed: int | None = 0) -> nn.Sequential:
+    """The net for images [N, channels, *size]; gives logits [N, classes], or what its output's activation makes of them.
 
     Layers are named by kind and order: `conv1 bn1 act1 pool1 ... flatten dense1 act3 dropout1 output`, `skip1` before an
     activation, of a recurrent net `rows cell1 cell2 ... last output`. Weights depend on `seed` alone; torch's global generator is
@@ -37,10 +35,10 @@ def build(spec: ModelSpec, *, channels: int, size: int, classes: int, seed: int 
     layers = _Layers(spec)
     with _seeded(seed):
         if spec.cell == "none":
-            width = _add_convolutions(layers, spec, channels, size)
+            width = _add_convolutions(layers, spec, channels, sides_of(size))
             layers.add_once("flatten", nn.Flatten())
         else:
-            width = _add_cells(layers, spec, spec.cell, channels * size)
+            width = _add_cells(layers, spec, spec.cell, channels * sides_of(size)[1])
         for dense in spec.dense_blocks:
             layers.add("dense", nn.Linear(width, dense.units, bias=dense.bias))
             if dense.batch_norm:
@@ -70,7 +68,7 @@ class _Maps:
     name: str
     """The layer's; empty for the image itself."""
     channels: int
-    sides: Pair
+    sides: Sides
 
 
 class _Layers:
@@ -97,9 +95,9 @@ class _Layers:
         self.add("act", activation(self._spec, self._count["act"]))
 
 
-def _add_convolutions(layers: _Layers, spec: ModelSpec, channels: int, size: int) -> int:
+def _add_convolutions(layers: _Layers, spec: ModelSpec, channels: int, sides: Sides) -> int:
     """How many values an image has after them."""
-    maps = _Maps("", channels, (size, size))
+    maps = _Maps("", channels, sides)
     inputs: list[_Maps] = []
     for index, block in enumerate(spec.conv_blocks):
         where = f"model.conv_blocks.{index} = {block}"
@@ -125,7 +123,7 @@ def _add_convolutions(layers: _Layers, spec: ModelSpec, channels: int, size: int
     return maps.channels * math.prod(maps.sides)
 
 
-def _skip(blocks: Sequence[ConvBlock], maps: _Maps, sides: Pair, where: str) -> Skip:
+def _skip(blocks: Sequence[ConvBlock], maps: _Maps, sides: Sides, where: str) -> Skip:
     """The skip of the last of the `blocks` from `maps` to its own, of these `sides`."""
     block, spanned = blocks[-1], blocks[-blocks[-1].skip :]
     stride = math.prod(each.stride for each in spanned) * math.prod(each.pool_step for each in spanned[:-1])
@@ -155,7 +153,7 @@ def _convolution(block: ConvBlock, channels: int, where: str) -> nn.Conv2d:
     return nn.Conv2d(channels, block.filters, sides, stride, padding, block.dilation, block.groups, block.bias)
 
 
-def _pool(kind: PoolKind, sides: Pair, stride: int) -> nn.Module:
+def _pool(kind: PoolKind, sides: Sides, stride: int) -> nn.Module:
     match kind:
         case "max":
             return nn.MaxPool2d(sides, stride)
@@ -183,8 +181,8 @@ def check(spec: RunSpec, *, classes: int = 10) -> Summary:
     classes = len(spec.data.classes) or classes
     channels = spec.data.channels
     with torch.device("meta"):
-        net = build(spec.model, channels=channels, size=spec.data.size, classes=classes, seed=None)
-    return summarise(net, (channels, spec.data.size, spec.data.size))
+        net = build(spec.model, channels=channels, size=spec.data.sides, classes=classes, seed=None)
+    return summarise(net, (channels, *spec.data.sides))
 
 
 @contextmanager
@@ -197,22 +195,18 @@ def _seeded(seed: int | None) -> Iterator[None]:
         yield
 
 
-def _sides(maps: Pair, kernel: Pair, stride: int, padding: Pair, dilation: int, where: str, what: str) -> Pair:
+def _sides(maps: Sides, kernel: Sides, stride: int, padding: Sides, dilation: int, where: str, what: str) -> Sides:
     """Rows and columns of what a kernel or pool makes of `maps`."""
     there = [side + 2 * zeros for side, zeros in zip(maps, padding, strict=True)]
     rest = [side - 1 - dilation * (k - 1) for side, k in zip(there, kernel, strict=True)]
     if min(rest) < 0:
-        most = [(side - 1) // dilation + 1 for side in there]
+        most = (there[0] - 1) // dilation + 1, (there[1] - 1) // dilation + 1
         holes = f" and dilation of {dilation}" if dilation != 1 else ""
         raise SpecError(
-            f"{where}: its {what} of {_written(kernel)}{holes} does not fit the {_area(maps)} maps that reach it; "
-            f"make the {what} at most {_written(most)}, add padding, pool less before it, or raise data.size"
+            f"{where}: its {what} of {sides_written(kernel)}{holes} does not fit the {_area(maps)} maps that reach it; "
+            f"make the {what} at most {sides_written(most)}, add padding, pool less before it, or raise data.size"
         )
     return rest[0] // stride + 1, rest[1] // stride + 1
-
-
-def _written(sides: Sequence[int]) -> str:
-    return str(sides[0]) if sides[0] == sides[1] else _area(sides)
 
 
 def _area(sides: Sequence[int]) -> str:

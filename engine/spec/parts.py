@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, assert_never
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from convtui.engine.metrics import MEASURES, Measure
 from convtui.engine.spec.base import WANTED, Part, hyper, quoted, several
@@ -25,6 +25,7 @@ from convtui.engine.spec.choices import (
     channels_of,
     takes_momentum,
 )  # fmt: skip
+from convtui.engine.spec.sizes import Sides
 
 
 def _no_truth(value: Any) -> Any:
@@ -135,7 +136,8 @@ class DataSpec(Part):
     )
     classes: Names = hyper((), "only these classes, in this order, e.g. 1, 3; empty: all", max_length=1000)
     colour: Colour = hyper("rgb", "grey is ITU-R 601 luma, one channel; rgb has three")
-    size: int = hyper(32, "side of the square images; others are fitted to it", "pixels", ge=4, le=512)
+    size: int = hyper(32, "rows of the images, and columns too unless width is set", "pixels", ge=4, le=512)
+    width: int = hyper(0, "columns of images that are not square; 0: same as rows", "pixels", ge=0, le=512)
     fit: Fit = hyper("resize", "resize images of another size, or crop them to their middle")
     train_per_class: int = hyper(0, "first N training images of each class; 0: all", "images", ge=0)
     test_per_class: int = hyper(0, "first N test images of each class; 0: all", "images", ge=0)
@@ -157,6 +159,11 @@ class DataSpec(Part):
         return channels_of(self.colour)
 
     @property
+    def sides(self) -> Sides:
+        """Rows and columns of the images that a net gets."""
+        return self.size, self.width or self.size
+
+    @property
     def crops(self) -> bool:
         """Whether images of another size are cut to their middle, and not resized."""
         match self.fit:
@@ -170,7 +177,7 @@ class DataSpec(Part):
     @property
     def selection(self) -> tuple[Any, ...]:
         """What decides which images there are and what they look like: with the same one, runs see the same images."""
-        shown = (self.source, self.classes, self.colour, self.size, self.fit)
+        shown = (self.source, self.classes, self.colour, self.sides, self.fit)
         return (*shown, self.train_per_class, self.test_per_class, self.validation_fraction)
 
     @property
@@ -178,16 +185,23 @@ class DataSpec(Part):
         """Whether training images are distorted, and so random numbers drawn for each batch."""
         return bool(self.flip or self.shift or self.brightness or self.contrast or self.cutout)
 
+    @field_validator("width")
+    @classmethod
+    def _one_way_to_say_it(cls, value: int, info: ValidationInfo) -> int:
+        """0 where the images are square: specs of the same images are equal."""
+        return 0 if value == info.data.get("size") else value
+
     @model_validator(mode="after")
     def _fit_together(self) -> DataSpec:
         if len(set(self.classes)) < len(self.classes):
             raise ValueError(f"data.classes = {quoted(', '.join(self.classes))} names a class twice: list each once")
         if len(self.classes) == 1:
             raise ValueError(f"data.classes = {quoted(self.classes[0])} is one class, and a net needs two or more: add another")
-        if self.shift >= self.size:
-            raise ValueError(
-                f"data.shift = {self.shift} shifts images of {self.size} pixels out of view: set data.shift < {self.size}"
-            )
+        if 0 < self.width < 4:
+            raise ValueError(f"data.width = {self.width} is out of bounds: it must be 0 or >= 4; the nearest valid value is 4")
+        if self.shift >= min(self.sides):
+            least = min(self.sides)
+            raise ValueError(f"data.shift = {self.shift} shifts images of {least} pixels out of view: set data.shift < {least}")
         return self
 
 

@@ -95,7 +95,7 @@ class Training:
         self._not_finite: NotFinite | None = None
 
         net = models.build(
-            spec.model, channels=channels, size=spec.data.size, classes=len(dataset.train.classes), seed=spec.training.seed
+            spec.model, channels=channels, size=spec.data.sides, classes=len(dataset.train.classes), seed=spec.training.seed
         )
         match spec.model.first_filters:
             case "random":
@@ -105,7 +105,7 @@ class Training:
             case other:
                 assert_never(other)
         self.net = net.to(self.device).to(memory_format=torch.channels_last)
-        shape = (channels, spec.data.size, spec.data.size)
+        shape = (channels, *spec.data.sides)
         refuse_lone_images(spec, lambda: models.summarise(self.net, shape), len(self._train))
         optimiser = make_optimiser(spec.optimiser, self.net.parameters())
         self.generators = rng.PrivateRng(self.device, spec.training.seed)

@@ -74,8 +74,8 @@ def speed(spec: RunSpec, device: torch.device, counts: Counts) -> Iterator[Speed
     bench = _Bench(spec, device, channels, classes, spec.data.batch_size)  # whole batches; how many there are is a guess at times
     standardise = Standardise.none(channels).to(device)
     generator = torch.Generator().manual_seed(0)
-    size, batch = spec.data.size, spec.data.batch_size
-    images = torch.randint(0, 256, (batch, channels, size, size), generator=generator, dtype=torch.uint8).to(device)
+    batch = spec.data.batch_size
+    images = torch.randint(0, 256, (batch, channels, *spec.data.sides), generator=generator, dtype=torch.uint8).to(device)
     labels = torch.randint(0, classes, (batch,), generator=generator).to(device)
     steps = math.ceil(counts.train / batch)
     total = spec.total_steps(counts.train)
@@ -177,9 +177,9 @@ class _Bench:
         """Refuses what a training on so many `images` would refuse."""
         check_precision(device, spec.training.precision)
         keep_freed_memory()
-        net = build(spec.model, channels=channels, size=spec.data.size, classes=classes, seed=spec.training.seed)
+        net = build(spec.model, channels=channels, size=spec.data.sides, classes=classes, seed=spec.training.seed)
         net = net.to(device).to(memory_format=torch.channels_last)
-        shape = (channels, spec.data.size, spec.data.size)
+        shape = (channels, *spec.data.sides)
         refuse_lone_images(spec, lambda: summarise(net, shape), images)
         self._step = make_step(spec, net, make_optimiser(spec.optimiser, net.parameters()), device, shape)
         self._rng = rng.PrivateRng(device, spec.training.seed)

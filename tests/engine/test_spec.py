@@ -82,6 +82,9 @@ from convtui.engine.spec.choices import Activation
         ({"model.first_filters": "class_means", "model.conv_blocks": "none"}, "model.first_filters = class_means is about conv1"),
         ({"data.classes": "1, 3, 1"}, "data.classes = 1, 3, 1 names a class twice"),
         ({"data.classes": "3"}, "data.classes = 3 is one class"),
+        ({"data.width": 3}, "data.width = 3 is out of bounds: it must be 0 or >= 4; the nearest valid value is 4"),
+        ({"data.width": 513}, "data.width = 513 is out of bounds: it must be <= 512; the nearest valid value is 512"),
+        ({"data.size": 16, "data.width": 8, "data.shift": 8}, "data.shift = 8 shifts images of 8 pixels out of view"),
         ({"data.size": 8, "data.shift": 8}, "data.shift = 8 shifts images of 8 pixels out of view"),
         ({"model.cell": "gru"}, "model.cell = gru reads the image itself"),
         ({"training.patience": 3}, "training.patience = 3 stops on the validation loss, but data.validation_fraction = 0"),
@@ -178,6 +181,7 @@ def test_what_the_first_version_kept_of_a_run_means_what_it_did() -> None:
     kept = {"model": {"dense_blocks": [{"units": 8, "dropout": 0.5}], "activation": "leaky_relu", "leak": 0.1, "init": "he"}}
     spec = make(kept | {"data": {"source": "mnist", "order": "fixed"}})
     model, data = spec.model, spec.data
+    assert (data.sides, changed(spec, {"data.width": 32}) == spec) == ((32, 32), True)
     assert (model.leak, model.slope, model.output_activation, model.cell) == ((0.1,), (1.0,), "none", "none")
     assert (data.classes, data.fit, data.flip, data.shift, data.cutout) == ((), "resize", False, 0, 0)
 

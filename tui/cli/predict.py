@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from convtui.engine.lens.subject import Scores
 
 FITTED = {
-    "resize": "pictures are squeezed to a square, as training images are; crop them to one first to keep their proportions",
+    "resize": "pictures are squeezed to one shape, as training images are; crop them to it first to keep their proportions",
     "crop": "pictures are cropped to their middle, as training images are; shrink them first so that the net sees all of them",
 }
 

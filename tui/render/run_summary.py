@@ -43,7 +43,8 @@ def own_settings(run: Run) -> str:
 
 def _net(spec: RunSpec) -> str:
     """`grey 32×32 → conv 32·64 5×5 pad 2 pool 2 → dense 1024 · relu`."""
-    words = [f"{spec.data.colour} {spec.data.size}×{spec.data.size}"]
+    rows, columns = spec.data.sides
+    words = [f"{spec.data.colour} {rows}×{columns}"]
     blocks = [str(block).replace("x", "×").partition(" ") for block in spec.model.conv_blocks]
     if blocks:
         alike = len({rest for _, _, rest in blocks}) == 1

@@ -17,6 +17,7 @@ from convtui.engine.data import catalog
 from convtui.engine.errors import DataError, DataUnavailable
 from convtui.engine.spec import DataSpec, RunSpec, changed, make
 from tests.engine.data.making import encoded, plain, tiny_mnist, tree
+from tests.tolerance import assert_close
 
 
 @pytest.fixture(autouse=True)
@@ -185,6 +186,23 @@ def test_cropped_images_are_the_middle_of_the_whole_ones(colour: str) -> None:
     assert torch.equal(middle.test.masks, whole.test.masks[:, 2:30, 2:30])
     squeezed = catalog.load(DataSpec(source="shapes", colour=colour, size=28))  # type: ignore[arg-type]
     assert not torch.equal(squeezed.train.images, middle.train.images)
+
+
+def test_images_need_not_be_square() -> None:
+    whole = catalog.load(DataSpec(source="shapes", size=32))
+    for _ in ("decoded", "from the cache"):
+        middle = catalog.load(DataSpec(source="shapes", size=20, width=28, fit="crop"))
+        assert torch.equal(middle.train.images, whole.train.images[:, :, 6:26, 2:30])
+        values = middle.train.images.double() / 255
+        assert_close(middle.mean, values.mean((0, 2, 3)), 100)
+        assert_close(middle.std, values.std((0, 2, 3), correction=0), 100)
+    squeezed = catalog.load(DataSpec(source="shapes", size=20, width=28))
+    assert squeezed.test.masks is not None
+    assert (squeezed.test.images.shape[2:], squeezed.test.masks.shape[1:]) == ((20, 28), (20, 28))
+    wanted = Image.fromarray(whole.test.images[3].permute(1, 2, 0).numpy()).resize((28, 20), Image.Resampling.BILINEAR)
+    assert (squeezed.test.images[3].permute(1, 2, 0).int() - torch.tensor(np.array(wanted)).int()).abs().max() <= 1
+    with pytest.raises(DataError, match=r"shapes are 32 x 32: set data\.size to 32 and data\.width to 32 or less"):
+        catalog.load(DataSpec(source="shapes", size=20, width=40, fit="crop"))
 
 
 def test_pictures_of_a_folder_are_cropped_as_they_lie(tmp_path: Path) -> None:

@@ -74,6 +74,17 @@ def test_another_size_is_resized_as_pillow_does_and_other_shapes_are_squeezed() 
     )
 
 
+@pytest.mark.parametrize(("rows", "columns"), [(16, 24), (24, 10)])
+def test_a_size_may_be_rows_and_columns(rows: int, columns: int) -> None:
+    tall = noise(64).resize((30, 50))
+    expected = np.asarray(tall.resize((columns, rows), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
+    assert np.array_equal(decode(encoded(tall), (rows, columns)).pixels, expected)
+    middle = np.asarray(tall).transpose(2, 0, 1)[:, 25 - rows // 2 : 25 + rows // 2, 15 - columns // 2 : 15 + columns // 2]
+    assert np.array_equal(decode(encoded(tall), (rows, columns), crop=True).pixels, middle)
+    with pytest.raises(UnreadableImage, match="30 x 50 pixels, too small to crop to 31 x 20"):
+        decode(encoded(tall), (20, 31), crop=True)
+
+
 def test_the_first_frame_of_an_animation_counts() -> None:
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
     content = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])

@@ -91,7 +91,7 @@ def test_of_a_folder_only_what_is_looked_at_is_decoded(tmp_path: Path, monkeypat
     monkeypatch.setattr(folder, "decode_alone", lambda content, size, **how: read.append(size) or decode(content, size, **how))
     place = tree(tmp_path / "set", {"a": 100, "b": 100})
     preview(data(source=f"folder:{place}", size=16), each=3)
-    assert read == [16] * 6
+    assert read == [(16, 16)] * 6
 
 
 def test_another_number_gives_other_images_and_begins_anew_after_the_last(tmp_path: Path) -> None:

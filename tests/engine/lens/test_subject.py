@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from convtui.engine.errors import UsageError
 from convtui.engine.lens.selection import from_files
 from convtui.engine.lens.subject import Prediction
-from convtui.engine.spec import RunSpec, changed, make
+from convtui.engine.models import build
+from convtui.engine.spec import ModelSpec, RunSpec, changed, make
 from tests.engine.lens.subjects import noise_images, small_net, subject_of
 from tests.tolerance import rounding
 
@@ -104,3 +105,5 @@ def test_a_persons_pictures_are_fitted_as_the_runs_own_images_are(tmp_path: Path
     (squeezed,) = from_files(subject, [tmp_path / "wide.png"]).images
     assert not torch.equal(squeezed, image)
     assert from_files(subject, [tmp_path / "low.png"]).images.shape == (1, 3, 12, 12)
+    wide = subject_of(build(ModelSpec(), channels=3, size=(12, 20), classes=3), noise_images(channels=3, size=20)[:, :, :12])
+    assert from_files(wide, [tmp_path / "low.png"]).images.shape == (1, 3, 12, 20)

@@ -119,6 +119,14 @@ def test_a_skip_may_begin_at_the_image_and_spans_may_overlap() -> None:
     assert_close(net[:-2](images), torch.tanh(net.conv2(first) + images), 200)  # type: ignore[operator]
 
 
+def test_images_need_not_be_square() -> None:
+    spec = {"model": {"conv_blocks": "4 3x5 pad 1 pool 2, 5 3x3 pad same pool global"}, "data": {"size": 12, "width": 20}}
+    outputs = [layer.output for layer in check(make(spec)).layers if layer.kind in ("Conv2d", "MaxPool2d")]
+    assert outputs == [(4, 12, 18), (4, 6, 9), (5, 6, 9), (5, 1, 1)]
+    rows = check(make({"model": {"cell": "gru", "hidden": 7}, "data": {"size": 12, "width": 20}}))
+    assert rows.layers[0].output == (12, 3 * 20)
+
+
 def test_looking_at_a_net_changes_nothing_in_it() -> None:
     net = build(model(conv_blocks=["4 3x3 bn"], dense_blocks=["8 dropout 0.5"]), channels=1, size=8, classes=2)
     net.train()

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from convtui.engine import events
+from convtui.engine.data import catalog
 from convtui.engine.data.augment import augment
 from convtui.engine.data.batches import Standardise, epoch_order
 from convtui.engine.data.prepare import class_means
@@ -41,6 +42,7 @@ KINDS: dict[str, RunSpec] = {
             "model.activation": "gelu",
         },
     ),
+    "wide": changed(CONV, {"data.source": "digits", "data.size": 6, "data.width": 12, "data.train_per_class": 10} | DISTORTED),
     "sloped": changed(CONV, {"model.activation": "tanh", "model.slope": "0.7, 0.05"}),
 } | {
     cell: changed(CONV, {"model.conv_blocks": "none", "model.cell": cell, "model.hidden": 8, "model.layers": 2} | DISTORTED)
@@ -55,7 +57,8 @@ def _an_event_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_stopped_at_any_step_and_resumed_is_the_same_to_the_last_bit(kind: str, tmp_path: Path) -> None:
-    spec, dataset = KINDS[kind], toy_dataset(train=100, test=20)
+    spec = KINDS[kind]
+    dataset = toy_dataset(train=100, test=20) if spec.data.source != "digits" else catalog.load(spec.data)
     whole = Training(spec, dataset)
     told = losses(pull(whole))
     assert len(told) == 8

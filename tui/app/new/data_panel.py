@@ -111,7 +111,8 @@ class DataPanel(Widget):
 
             assert self._wanted is not None
             data = self._wanted[0]
-            title = f"as the net sees them: {data.size}×{data.size} {data.colour}, from {clean(self.known.source)}"
+            rows, columns = data.sides
+            title = f"as the net sees them: {rows}×{columns} {data.colour}, from {clean(self.known.source)}"
             why = ("no colours: NO_COLOR is set" if self.app.no_color else advice(self.app.console)) or ""
             page = data_page(self.known, title, (width, height), self.first, self._colours, why)
             self._rows, self.first, self._shown = page.rows, page.first, page.count

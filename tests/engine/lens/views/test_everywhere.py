@@ -9,6 +9,7 @@ import torchvision
 from torch import nn
 
 from convtui.engine import models
+from convtui.engine.data.prepare import resized
 from convtui.engine.errors import NotApplicable
 from convtui.engine.figures.figure import Curves, Result, Sheet, Table
 from convtui.engine.lens.registry import View, views
@@ -143,9 +144,9 @@ def test_batch_norm_leaky_relu_overlapping_pools_and_float64(look: View) -> None
     ],
 )
 @pytest.mark.parametrize("look", views().values(), ids=list(views()))
-def test_every_view_on_what_else_a_block_may_say(look: View, blocks: str) -> None:
-    net = models.build(make({"model": {"conv_blocks": blocks}}).model, channels=3, size=16, classes=3)
-    subject = subject_of(net, noise_images(12, channels=3, size=16))
+def test_every_view_on_what_else_a_block_may_say_and_images_that_are_not_square(look: View, blocks: str) -> None:
+    net = models.build(make({"model": {"conv_blocks": blocks}}).model, channels=3, size=(16, 22), classes=3)
+    subject = subject_of(net, resized(noise_images(12, channels=3, size=22), (16, 22)))
     if look.name == "deconvnet" and "avg-pool" in blocks:
         with pytest.raises(NotApplicable, match=r"deconvnet is not applicable: pool1.*is not a max-pool.*use guided or saliency"):
             look(subject, look.make({}))
