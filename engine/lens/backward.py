@@ -22,7 +22,7 @@ from convtui.engine.errors import NotApplicable
 from convtui.engine.lens.functions import Kind
 from convtui.engine.lens.trace import Trace, in_company
 from convtui.engine.lens.tracer import Output, Tracer
-from convtui.engine.models.eval_mode import eval_mode
+from convtui.engine.lens.undisturbed import undisturbed
 
 Rule = Literal["deconvnet", "guided", "saliency"]
 
@@ -88,7 +88,7 @@ def backward(trace: Trace, images: Tensor, index: int, rule: Rule, seed: Callabl
     """
     check(trace, index, rule)
     parts = []
-    with eval_mode(trace.net):
+    with undisturbed(trace.net):
         for first in range(0, len(images), _BATCH):
             # Not inference_mode, and on whatever the caller has switched off: gradients are the point here.
             with torch.inference_mode(False), torch.enable_grad():

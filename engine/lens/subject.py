@@ -17,7 +17,7 @@ from convtui.engine.device import in_double
 from convtui.engine.errors import NotApplicable, UsageError
 from convtui.engine.lens.trace import Trace
 from convtui.engine.lens.tracer import INPUT
-from convtui.engine.models.eval_mode import eval_mode
+from convtui.engine.lens.undisturbed import undisturbed
 from convtui.engine.spec import RunSpec, nearest
 
 SplitName = Literal["train", "validation", "test"]
@@ -161,7 +161,7 @@ class Subject:
 
     def _batches(self, images: Tensor) -> Iterator[tuple[int, Tensor]]:
         """The number of the first image, and the images as the net sees them; meanwhile the net is in eval mode."""
-        with eval_mode(self.net):
+        with undisturbed(self.net):
             for first in range(0, len(images), self.batch):
                 if self.cancelled():
                     raise Cancelled

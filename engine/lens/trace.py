@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from convtui.engine.errors import NotApplicable
 from convtui.engine.lens.functions import Kind, is_inner, kind_of, name_of, understood
 from convtui.engine.lens.layout import UNKNOWN, Layout, units_after
-from convtui.engine.lens.tracer import INPUT, Output, Tracer, answer, eagerly, tensors
-from convtui.engine.models.eval_mode import eval_mode
+from convtui.engine.lens.tracer import INPUT, Output, Tracer, answer, eagerly, tensors, version
+from convtui.engine.lens.undisturbed import undisturbed
 from convtui.engine.spec import nearest
 
 _OTHERWISE = "the net takes another path for these images: its layers cannot be told apart"
@@ -68,7 +68,7 @@ class Trace:
         self.input = tuple(image.shape)
         tracer = _CallTracer()
         # Not inference_mode: its tensors do not count how often they are overwritten.
-        with eval_mode(net), torch.inference_mode(False), torch.no_grad():
+        with undisturbed(net), torch.inference_mode(False), torch.no_grad():
             try:
                 # Not one: of one alone a net may squeeze the batch away.
                 two = answer(tracer.through(net, image[None].repeat(2, 1, 1, 1)))
@@ -90,14 +90,17 @@ class Trace:
         number = tracer.number(two)
         self.output = 0 if number is None else number
         """The call that gives what the net returns: its `logits` where it has such, of several tensors the first."""
-        if (tracer.opaque == {""} and len(tracer.calls) == 1) or any(is_inner(call.function) for call in tracer.calls):
+        hidden = number is None or (tracer.opaque == {""} and len(tracer.calls) == 1)
+        if hidden or any(is_inner(call.function) for call in tracer.calls):
             self.unfollowed = _OPAQUE
-        if number is None or not tracer.same_calls(again):
-            self.unfollowed, self.layers, self.output = _BY_COUNT, {}, 0
-            whole = Call(0, type(net).__name__, "other", "", (INPUT,), tuple(two.shape), in_place=False)
-            self.calls: Sequence[Call] = [_laid_out(whole, tuple(three.shape), None)]
+        elif not tracer.same_calls(again):
+            self.unfollowed = _BY_COUNT
+        if self.unfollowed is None:
+            self.calls: Sequence[Call] = list(map(_laid_out, tracer.calls, again.shapes, tracer.units))
         else:
-            self.calls = list(map(_laid_out, tracer.calls, again.shapes, tracer.units))
+            self.layers, self.output = {}, 0
+            whole = Call(0, type(net).__name__, "other", "", (INPUT,), tuple(two.shape), in_place=False)
+            self.calls = [_laid_out(whole, tuple(three.shape), None)]
 
     def layer(self, name: str) -> Call:
         """The call that gives the output of the module `name`. Raises NotApplicable, with the names that there are."""
@@ -192,8 +195,8 @@ class Trace:
     def run(self, images: Tensor, wanted: Iterable[int]) -> dict[int, Tensor]:
         """The outputs of the calls `wanted` for `images` [N, C, H, W]; what comes after the last of them is not computed.
 
-        Each is [N, ...] as the call's `shape` is, or [N x pieces, ...] where its layout says so. For use within `eval_mode`; keeps
-        gradients where they are switched on.
+        Each is [N, ...] as the call's `shape` is, or [N x pieces, ...] where its layout says so. For use within `undisturbed`;
+        keeps gradients where they are switched on.
         """
         indices = frozenset(wanted)
         if not indices - {INPUT}:
@@ -210,7 +213,7 @@ class Trace:
     def returned(self, images: Tensor) -> Tensor:
         """What the net returns for `images` [N, C, H, W], laid out as the output of the call `output`, however it comes to that.
 
-        For use within `eval_mode`.
+        For use within `undisturbed`.
         """
         return in_company(images, self._returned)[self.output]
 
@@ -276,12 +279,12 @@ class _CallTracer(Tracer):
         return own == [(name, len(shape)) for name, shape in zip(other.functions, other.shapes, strict=True)]
 
     def _know(self, tensor: Tensor, index: int) -> None:
-        self._versions[id(tensor)] = _version(tensor)
+        self._versions[id(tensor)] = version(tensor)
         super()._know(tensor, index)
 
     def _was_overwritten(self, tensors: Iterable[Tensor]) -> bool:
         """Whether one of them was changed by a call that it was not handed to: through a view, or by an index."""
-        return any(self.number(tensor) is not None and _version(tensor) > self._versions[id(tensor)] for tensor in tensors)
+        return any(self.number(tensor) is not None and version(tensor) > self._versions[id(tensor)] for tensor in tensors)
 
     def compute(self, function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         self._stale = self._was_overwritten(tensors((*args, *kwargs.values())))
@@ -326,11 +329,6 @@ class _CallTracer(Tracer):
             return False
         given = output.args[0] if output.args else output.kwargs.get("input")
         return kind in ("sum", "join", "cell", "attention", "product") or all(tensor is given for tensor in output.sources)
-
-
-def _version(tensor: Tensor) -> int:
-    """How often it was overwritten, which is not counted where a net switches to inference mode by itself."""
-    return 0 if tensor.is_inference() else tensor._version
 
 
 class _Runner(Tracer):

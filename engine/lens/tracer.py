@@ -102,7 +102,8 @@ class Tracer(TorchFunctionMode):
         hooks: list[Any] = []
         try:
             for name, module in net.named_modules():
-                hooks += self._listen(name, module)
+                if not isinstance(module, torch.jit.ScriptModule):  # which take no hooks
+                    hooks += self._listen(name, module)
             yield
         finally:
             for hook in hooks:
@@ -155,3 +156,8 @@ def tensors(values: Any) -> Iterator[Tensor]:
             yield from tensors(value)
         elif isinstance(value, Mapping):
             yield from tensors(value.values())
+
+
+def version(tensor: Tensor) -> int:
+    """How often it was overwritten; always 0 where a net switches to inference mode by itself, in which that is not counted."""
+    return 0 if tensor.is_inference() else tensor._version

@@ -44,7 +44,7 @@ def summary(subject: Subject, options: SummaryOptions) -> list[Result]:
         trace, trouble = subject.trace, subject.trace.unfollowed
     except NotApplicable as error:
         trace, trouble = None, str(error)
-    layers = _layers(subject.net, trace if trouble is None else None)
+    layers = _layers(trace) if trace is not None and trouble is None else _untraced(subject.net)
     shape = "×".join(map(str, subject.shape))
     rows = [layer.cells() for layer in layers]
     sums = [_sum(getattr(layer, name) for layer in layers) for name in _COUNTED]
@@ -97,18 +97,37 @@ class _Layer:
         return self.name or "(the net)"
 
 
-def _layers(net: nn.Module, trace: Trace | None) -> list[_Layer]:
-    """In the order of their first use, at the end those that have parameters and were never called; all in the order in which
-    they were made where there is no trace."""
-    # Parameters shared by several modules belong to the first of them.
+_Owned = Mapping[str, Sequence[tuple[str, nn.Parameter]]]
+
+
+def _owned(net: nn.Module) -> tuple[_Owned, Mapping[int, str]]:
+    """Module -> its parameters by name; and whose each is, by identity. Those that several share belong to the first of them."""
     owned: dict[str, list[tuple[str, nn.Parameter]]] = defaultdict(list)
     owner: dict[int, str] = {}
     for name, module in net.named_modules():
         for key, parameter in module.named_parameters(recurse=False):
             if owner.setdefault(id(parameter), name) == name and not is_lazy(parameter):
                 owned[name].append((key, parameter))
-    if trace is None:
-        return [_layer(net, None, name, owned[name], None, (), called=False) for name in owned]
+    return owned, owner
+
+
+def _untraced(net: nn.Module) -> list[_Layer]:
+    """Those that have parameters, in the order in which they were made."""
+    found = []
+    kinds = {name: type(module).__name__ for name, module in net.named_modules()}
+    for name, parameters in _owned(net)[0].items():
+        biases = sum(parameter.numel() for key, parameter in parameters if "bias" in key)
+        weights = sum(parameter.numel() for _, parameter in parameters) - biases
+        kind = kinds[name]
+        found.append(
+            _Layer(name, kind, kind, "", weights, biases, neurons=None, field=None, multiply_adds=None, uses=0, called=False)
+        )
+    return found
+
+
+def _layers(trace: Trace) -> list[_Layer]:
+    """In the order of their first use; at the end those that have parameters and were never called."""
+    owned, owner = _owned(trace.net)
     first = {name: trace.layers[name] for name in trace.leaves()}
     computing: dict[str, list[Call]] = defaultdict(list)
     for call in trace.calls:
@@ -122,14 +141,13 @@ def _layers(net: nn.Module, trace: Trace | None) -> list[_Layer]:
     names = sorted({**first, **owned}, key=lambda name: begins.get(name, len(trace.calls)))
     used = {owner.get(id(weight)) for calls in computing.values() for call in calls for weight in call.settings.get("weights", ())}
     return [
-        _layer(net, trace, name, owned[name], first.get(name), computing[name], called=name in begins, used=name in used)
+        _layer(trace, name, owned.get(name, ()), first.get(name), computing[name], called=name in begins, used=name in used)
         for name in names
     ]
 
 
 def _layer(
-    net: nn.Module,
-    trace: Trace | None,
+    trace: Trace,
     name: str,
     owned: Sequence[tuple[str, nn.Parameter]],
     first: int | None,
@@ -139,10 +157,9 @@ def _layer(
     used: bool = False,
 ) -> _Layer:
     """`used` says that a function of another module was given its weights, and counts them."""
-    kind = type(net.get_submodule(name)).__name__
+    kind = type(trace.net.get_submodule(name)).__name__
     weights = [parameter for key, parameter in owned if "bias" not in key]
-    calls = trace.calls if trace is not None else ()
-    known = {call.kind for call in computing} or {call.kind for call in calls if call.module == name and call.kind == "scale"}
+    known = {call.kind for call in computing} or {call.kind for call in trace.calls if call.module == name and call.kind == "scale"}
     # Matrices that go into nothing this program understands; or parameters that another module's code may or may not read.
     unread = not computing and not used and (not called or any(weight.ndim > 1 for weight in weights))
     unknown = unread or any(call.size is None for call in computing)
@@ -150,13 +167,11 @@ def _layer(
         name=name,
         kind=kind,
         group=_GROUPS[known.pop()] if len(known) == 1 else kind,
-        output=""
-        if first is None or trace is None
-        else "×".join(map(str, trace.input if first == INPUT else trace.calls[first].shape)),
+        output="" if first is None else "×".join(map(str, trace.input if first == INPUT else trace.calls[first].shape)),
         weights=sum(weight.numel() for weight in weights),
         biases=sum(parameter.numel() for key, parameter in owned if "bias" in key),
         neurons=None if unknown else sum(_neurons(call) for call in computing),
-        field=None if first is None or trace is None else _field(trace, first),
+        field=None if first is None else _field(trace, first),
         multiply_adds=None if unknown else sum(_multiply_adds(call) for call in computing),
         uses=len(computing),
         called=called or used,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -233,13 +234,17 @@ def test_of_a_compiled_net_the_original_is_looked_at(how: str) -> None:
         assert list(subject.trace.layers) == ["conv", "head"]
 
 
-def test_of_a_scripted_net_the_output_alone_is_looked_at() -> None:
+@pytest.mark.parametrize("how", ["traced", "loaded", "a part"])
+def test_of_a_scripted_net_the_output_alone_is_looked_at(how: str, tmp_path: Path) -> None:
     images = noise_images(6)
     plain = subject_of(small_net(), images)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch would rather have others, and people have scripted nets
         scripted = torch.jit.trace(small_net(), plain.seen(images), check_trace=False)
-    subject = subject_of(scripted, images)
+        if how == "loaded":
+            scripted.save(str(tmp_path / "net.pt"))
+            scripted = torch.jit.load(str(tmp_path / "net.pt"))
+    subject = subject_of(nn.Sequential(scripted) if how == "a part" else scripted, images)
     assert [told.scores for told in subject.predictions(images)] == [told.scores for told in plain.predictions(images)]
     for name in ("confusion", "saliency"):
         own, expected = (view(name)(each, view(name).make({}))[-1] for each in (subject, plain))
@@ -305,6 +310,30 @@ def test_looking_does_not_call_what_a_net_does_at_a_switch_of_its_mode() -> None
     view("confusion")(subject, view("confusion").make({}))
     assert torch.equal(subject.net.get_parameter("body.conv1.weight"), before)
     assert subject.net.training
+
+
+def test_what_a_net_notes_of_its_passes_is_as_it_was() -> None:
+    class Noting(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = small_net()
+            self.register_buffer("passes", torch.zeros((), dtype=torch.int64))
+            self.register_buffer("mean", torch.zeros(12, 12))
+            self.register_buffer("unset", None)
+
+        def forward(self, images: Tensor) -> Tensor:
+            self.passes += 1
+            self.mean = 0.9 * self.mean + 0.1 * images.mean((0, 1))
+            return self.body(images)  # type: ignore[no-any-return]
+
+    net = Noting()
+    buffers = dict(net.named_buffers())
+    subject = subject_of(net, noise_images(6))
+    for name in ("statistics", "confusion", "deconvnet", "saliency", "summary"):
+        view(name)(subject, view(name).make({}))
+        assert {name: id(buffer) for name, buffer in net.named_buffers()} == {name: id(buffer) for name, buffer in buffers.items()}
+        assert int(net.get_buffer("passes")) == 0
+        assert not net.get_buffer("mean").any()
 
 
 def test_convolutions_of_other_dimensions_are_named() -> None:
