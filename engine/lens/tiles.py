@@ -14,20 +14,34 @@ from convtui.engine.lens.selection import Chosen
 from convtui.engine.lens.subject import Subject
 
 
+def has_colours(channels: int) -> bool:
+    """Whether images of so many channels are shown in colours: their first three."""
+    return channels in (3, 4)
+
+
+def about_channels(subject: Subject) -> list[str]:
+    """A note for people where not all channels of an image are shown."""
+    channels = subject.shape[0]
+    if channels in (1, 3):
+        return []
+    return [f"of {channels} channels {'the first three are' if has_colours(channels) else 'the mean is'} shown"]
+
+
 def pixels(image: Tensor) -> Pixels:
-    """[1, H, W] -> float32 [H, W]; [3, H, W] -> [H, W, 3]; on the CPU."""
+    """[3 or 4, H, W] -> float32 [H, W, 3], the first three channels; of any other number their mean [H, W]; on the CPU."""
     values = image.detach().float().cpu()
-    return (values[0] if len(values) == 1 else values.permute(1, 2, 0)).numpy().astype(np.float32, copy=False)
+    shown = values[:3].permute(1, 2, 0) if has_colours(len(values)) else values.mean(0)
+    return shown.numpy().astype(np.float32, copy=False)
 
 
 def nothing(channels: int, size: tuple[int, int]) -> Pixels:
     """A tile's pixels where there is nothing to show."""
-    return np.full((*size, 3) if channels == 3 else size, np.nan, np.float32)
+    return np.full((*size, 3) if has_colours(channels) else size, np.nan, np.float32)
 
 
 def ramp_of_images(subject: Subject) -> Ramp:
     """How images of the subject are coloured."""
-    return "rgb" if subject.shape[0] == 3 else "grey"
+    return "rgb" if has_colours(subject.shape[0]) else "grey"
 
 
 def image_tiles(subject: Subject, chosen: Chosen) -> list[Tile]:
@@ -42,7 +56,14 @@ def image_tiles(subject: Subject, chosen: Chosen) -> list[Tile]:
 
 def image_sheet(subject: Subject, title: str, chosen: Chosen, notes: Sequence[str] = ()) -> Sheet:
     """The images as they are, 0 to 255."""
-    return Sheet(title, image_tiles(subject, chosen), ramp_of_images(subject), 0, 255, notes=[*notes, *subject.about_scores])
+    return Sheet(
+        title,
+        image_tiles(subject, chosen),
+        ramp_of_images(subject),
+        0,
+        255,
+        notes=[*notes, *about_channels(subject), *subject.about_scores],
+    )
 
 
 def class_sheet(images: Split, labels: Sequence[int], each: int) -> Sheet:
@@ -55,7 +76,7 @@ def class_sheet(images: Split, labels: Sequence[int], each: int) -> Sheet:
         found = [Tile(pixels(image), caption, Target(label=label)) for image in of_class]
         tiles += found + [Tile(nothing(shape[0], (shape[1], shape[2])), caption)] * (each - len(found))
     captions = () if each == 1 else tuple(images.classes[label] for label in labels)
-    return Sheet("", tiles, "rgb" if shape[0] == 3 else "grey", 0, 255, block=(1, each), captions=captions)
+    return Sheet("", tiles, "rgb" if has_colours(shape[0]) else "grey", 0, 255, block=(1, each), captions=captions)
 
 
 def cut(image: Tensor, place: tuple[int, int, int, int], fill: float) -> Tensor:

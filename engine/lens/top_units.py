@@ -15,7 +15,7 @@ from convtui.engine.lens.projection import Frame
 from convtui.engine.lens.search import Units, strongest
 from convtui.engine.lens.selection import OfImages, OfLayer
 from convtui.engine.lens.subject import Prediction, Subject
-from convtui.engine.lens.tiles import cut, nothing, pixels, ramp_of_images
+from convtui.engine.lens.tiles import about_channels, cut, nothing, pixels, ramp_of_images
 from convtui.engine.spec import hyper
 
 
@@ -90,7 +90,7 @@ def notes(subject: Subject, top: Top) -> list[str]:
     """What was left out, and what the tiles are."""
     dead = [f"{top.dead} of {len(top.maps)} maps are dead: no image excites them"] if top.dead else []
     norm = ["units are taken after batch norm"] if subject.trace.layers[top.layer] != top.call else []
-    return [f"tiles are {Frame(subject, top.call).words}, strongest first", *norm, *dead]
+    return [f"tiles are {Frame(subject, top.call).words}, strongest first", *about_channels(subject), *norm, *dead]
 
 
 def arranged(subject: Subject, top: Top, tiles: list[Tile]) -> tuple[list[Tile], tuple[int, int], list[str]]:

@@ -10,7 +10,7 @@ from convtui.engine.lens.registry import register
 from convtui.engine.lens.search import activation, excited_units, in_words
 from convtui.engine.lens.selection import OfOneImage, goes_back, has_conv
 from convtui.engine.lens.subject import Subject
-from convtui.engine.lens.tiles import image_sheet, nothing, pixels
+from convtui.engine.lens.tiles import about_channels, has_colours, image_sheet, nothing, pixels
 from convtui.engine.spec import hyper
 
 WORDS = "what excited this unit, not why a class was chosen"
@@ -39,7 +39,7 @@ def deconvnet(subject: Subject, options: DeconvnetOptions) -> list[Result]:
 
 
 def _ramp(subject: Subject) -> Ramp:
-    return "rgb" if subject.shape[0] == 3 else "diverging"
+    return "rgb" if has_colours(subject.shape[0]) else "diverging"
 
 
 def _of_split(subject: Subject, options: DeconvnetOptions) -> list[Result]:
@@ -93,6 +93,8 @@ def _of_image(subject: Subject, options: DeconvnetOptions) -> list[Result]:
         shown = pixels(back) if excited else nothing(subject.shape[0], subject.shape[1:])
         tiles.append(Tile(shown, f"map {number} at {row},{column}: {in_words(value, excited=excited)}", target))
     silent = int((values <= 0).sum())
-    notes = [f"a projection shows {WORDS}"] + ([f"{silent} of {len(maps)} maps are not excited by this image"] if silent else [])
+    notes = [f"a projection shows {WORDS}", *about_channels(subject)] + (
+        [f"{silent} of {len(maps)} maps are not excited by this image"] if silent else []
+    )
     sheet = make_sheet(title, tiles, _ramp(subject), signed=True, own_scale=options.own_scale, notes=notes)
     return [image_sheet(subject, f"image {chosen.names[0]} · {subject.title}", chosen), sheet]

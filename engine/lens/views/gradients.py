@@ -17,7 +17,7 @@ from convtui.engine.lens.registry import register
 from convtui.engine.lens.search import activation, excited_units, in_words, output
 from convtui.engine.lens.selection import Chosen, OfLayer, OfOneImage, gives_classes, goes_back
 from convtui.engine.lens.subject import Prediction, Subject
-from convtui.engine.lens.tiles import image_sheet, nothing, pixels
+from convtui.engine.lens.tiles import about_channels, has_colours, image_sheet, nothing, pixels
 from convtui.engine.lens.trace import Call
 from convtui.engine.spec import hyper
 
@@ -66,13 +66,14 @@ def _traced(subject: Subject, options: GradientOptions, rule: Rule) -> list[Resu
     else:
         (back,) = backward.backward(subject.trace, subject.seen(chosen.images), call.index, rule, start.seed).cpu()
         shown = pixels(back.abs().amax(0, keepdim=True) if options.magnitude else back)
-    ramp: Ramp = "even" if options.magnitude else "rgb" if channels == 3 else "diverging"
+    ramp: Ramp = "even" if options.magnitude else "rgb" if has_colours(channels) else "diverging"
+    unexcited = [] if start.excited or rule == "saliency" else ["not excited by this image: no evidence for it"]
     sheet = make_sheet(
         start.what,
         [Tile(shown, f"{start.what}: {start.value}", start.target)],
         ramp,
         signed=not options.magnitude,
-        notes=[] if start.excited or rule == "saliency" else ["not excited by this image: no evidence for it"],
+        notes=[*unexcited, *([] if options.magnitude else about_channels(subject))],
         beside=True,
     )
     traced = f"{'gradient of' if rule == 'saliency' else 'evidence for'} {start.what}"

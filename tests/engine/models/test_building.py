@@ -272,7 +272,9 @@ def test_the_outputs_activation_may_be_another_and_is_refused_where_the_loss_has
     net = build(make({"model": asked, "training": {"loss": "sum_squares"}}).model, channels=1, size=6, classes=2)
     images = torch.rand(5, 1, 6, 6)
     assert torch.equal(net(images), net[:-1](images).sigmoid())
-    with pytest.raises(SpecError, match=r"model.output_activation = sigmoid, but training.loss = cross_entropy has a softmax"):
+    with pytest.raises(
+        SpecError, match=r"model.output_activation = sigmoid, but training.loss = cross_entropy already includes a softmax"
+    ):
         make({"model": asked})
 
 

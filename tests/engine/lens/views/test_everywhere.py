@@ -155,6 +155,22 @@ def test_every_view_on_what_else_a_block_may_say_and_images_that_are_not_square(
         assert_sound(result)
 
 
+@pytest.mark.parametrize("channels", [2, 4])
+@pytest.mark.parametrize("look", views().values(), ids=list(views()))
+def test_every_view_on_images_of_other_numbers_of_channels(look: View, channels: int) -> None:
+    images = noise_images(12, channels=channels, size=12)
+    subject = subject_of(small_net(channels=channels), images)
+    results = look(subject, look.make({}))
+    for result in results:
+        assert_sound(result)
+    if look.name == "activations":
+        picture = results[0]
+        assert isinstance(picture, Sheet)
+        expected = images[0, :3].permute(1, 2, 0) if channels == 4 else images[0].float().mean(0)
+        assert np.array_equal(picture.tiles[0].pixels, expected.float())
+        assert f"of {channels} channels the {'first three are' if channels == 4 else 'mean is'} shown" in picture.notes
+
+
 @pytest.mark.parametrize("name", ["resnet18", pytest.param("vgg11", marks=pytest.mark.long), "squeezenet1_1"])
 def test_nets_of_torchvision_where_their_layers_allow(name: str) -> None:
     torch.manual_seed(0)
