@@ -6,7 +6,7 @@ Every view that goes back through a net reads this: it sees functional, in-place
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -66,39 +66,34 @@ class Trace:
         """
         self.net = net
         self.input = tuple(image.shape)
+        self.unfollowed: str | None
+        """Why nothing but the net's output can be looked at; None where each of its calls can."""
         tracer = _CallTracer()
         # Not inference_mode: its tensors do not count how often they are overwritten.
         with undisturbed(net), torch.inference_mode(False), torch.no_grad():
+            # Not one: of one alone a net may squeeze the batch away.
+            images = [image[None].repeat(count, 1, 1, 1) for count in (2, 3)]
             try:
-                # Not one: of one alone a net may squeeze the batch away.
-                two = answer(tracer.through(net, image[None].repeat(2, 1, 1, 1)))
+                two = answer(tracer.through(net, images[0]))
                 again = _SizeTracer(opaque=tracer.opaque)
-                three = answer(again.through(net, image[None].repeat(3, 1, 1, 1)))
+                three = answer(again.through(net, images[1]))
+                self.unfollowed = tracer.why_unfollowed(two, again)
             except Exception as error:  # a net may raise anything
-                shape = "x".join(map(str, image.shape))
-                why = (str(error) or type(error).__name__).splitlines()[0]
-                raise NotApplicable(f"the net does not take an image of {shape}, or cannot be followed: {why}") from error
+                two, three = (answer(_unfollowed(net, part)) for part in images)
+                self.unfollowed = f"the net cannot be followed ({_in_words(error)}): its layers cannot be looked into"
         if two is None or three is None:
             raise NotApplicable("the net returns no tensor: there is nothing to look at")
-        self.unfollowed: str | None = None
-        """Why nothing but the net's output can be looked at; None where each of its calls can."""
-        self.opaque = tracer.opaque
+        self.opaque: Set[str] = tracer.opaque
         """Modules, by name, that compute what torch's functions do not show: in compiled code or NumPy."""
-        self.layers: Mapping[str, int] = tracer.layers
+        self.layers: Mapping[str, int] = {}
         """Name of each module that gives a tensor -> the call of its output (of several tensors the first); of a module used twice,
         the first use."""
-        number = tracer.number(two)
-        self.output = 0 if number is None else number
+        self.output = 0
         """The call that gives what the net returns: its `logits` where it has such, of several tensors the first."""
-        hidden = number is None or (tracer.opaque == {""} and len(tracer.calls) == 1)
-        if hidden or any(is_inner(call.function) for call in tracer.calls):
-            self.unfollowed = _OPAQUE
-        elif not tracer.same_calls(again):
-            self.unfollowed = _BY_COUNT
-        if self.unfollowed is None:
+        if self.unfollowed is None and (number := tracer.number(two)) is not None:
             self.calls: Sequence[Call] = list(map(_laid_out, tracer.calls, again.shapes, tracer.units))
+            self.layers, self.output = tracer.layers, number
         else:
-            self.layers, self.output = {}, 0
             whole = Call(0, type(net).__name__, "other", "", (INPUT,), tuple(two.shape), in_place=False)
             self.calls = [_laid_out(whole, tuple(three.shape), None)]
 
@@ -236,6 +231,22 @@ def in_company(images: Tensor, compute: Callable[[Tensor], Mapping[int, Tensor]]
         return {index: found[: len(found) // 2] for index, found in compute(images.repeat(2, 1, 1, 1)).items()}
 
 
+def _unfollowed(net: nn.Module, images: Tensor) -> Any:
+    """What the net returns; raises NotApplicable where it does not take such images."""
+    try:
+        with eagerly():
+            return net(images.clone())
+    except Exception as error:  # a net may raise anything
+        shape = "x".join(map(str, images.shape[1:]))
+        raise NotApplicable(f"the net does not take an image of {shape}: {_in_words(error)}") from error
+
+
+def _in_words(error: Exception) -> str:
+    """In one line."""
+    lines = str(error).splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
 def _laid_out(call: Call, three: tuple[int, ...], units: int | None) -> Call:
     """`call`, whose shape is that for two images, with what its shape for three images tells."""
     layout = Layout.of(call.shape, three, units)
@@ -273,10 +284,14 @@ class _CallTracer(Tracer):
         self._stale = False
         """Whether the call under way was handed a tensor that was overwritten."""
 
-    def same_calls(self, other: _SizeTracer) -> bool:
-        """Whether the other pass, of another number of images, called the same functions and was given as many dimensions."""
+    def why_unfollowed(self, returned: Tensor | None, other: _SizeTracer) -> str | None:
+        """Why the calls do not tell what the net computes, which `returned` that; `other` followed another number of images."""
+        hidden = self.number(returned) is None or (self.opaque == {""} and len(self.calls) == 1)
+        if hidden or any(is_inner(call.function) for call in self.calls):
+            return _OPAQUE
         own = [(call.function, len(call.shape)) for call in self.calls]
-        return own == [(name, len(shape)) for name, shape in zip(other.functions, other.shapes, strict=True)]
+        same = own == [(name, len(shape)) for name, shape in zip(other.functions, other.shapes, strict=True)]
+        return None if same else _BY_COUNT
 
     def _know(self, tensor: Tensor, index: int) -> None:
         self._versions[id(tensor)] = version(tensor)

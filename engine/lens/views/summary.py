@@ -166,7 +166,7 @@ def _layer(
     return _Layer(
         name=name,
         kind=kind,
-        group=_GROUPS[known.pop()] if len(known) == 1 else kind,
+        group=_GROUPS[known.pop()] if len(known) == 1 else _GROUPS["attention"] if used and not known else kind,
         output="" if first is None else "×".join(map(str, trace.input if first == INPUT else trace.calls[first].shape)),
         weights=sum(weight.numel() for weight in weights),
         biases=sum(parameter.numel() for key, parameter in owned if "bias" in key),
@@ -244,16 +244,17 @@ def _notes(layers: Sequence[_Layer], shape: str, trace: Trace | None, trouble: s
 
 def _shares(subject: Subject, layers: Sequence[_Layer]) -> Table:
     """A row a kind of layer that has anything to count: each count beside its share of the total."""
-    groups: dict[str, Mapping[str, int]] = {}
+    groups: dict[str, Mapping[str, int | None]] = {}
     for group in dict.fromkeys(layer.group for layer in layers):
         members = [layer for layer in layers if layer.group == group]
-        groups[group] = {name: sum(getattr(layer, name) or 0 for layer in members) for name in _COUNTED}
-    total = {name: sum(counts[name] for counts in groups.values()) for name in _COUNTED}
+        groups[group] = {name: _sum(getattr(layer, name) for layer in members) for name in _COUNTED}
+    total = {name: _sum(counts[name] for counts in groups.values()) for name in _COUNTED}
     rows: list[list[Cell]] = []
     for group, counts in [*((group, counts) for group, counts in groups.items() if any(counts.values())), ("total", total)]:
         row: list[Cell] = [group]
         for name in _COUNTED:
-            row += [counts[name], counts[name] / total[name] if total[name] else None]
+            count, whole = counts[name], total[name]
+            row += [count, count / whole if whole and count is not None else None]
         rows.append(row)
     words = [name.replace("_", "-") for name in _COUNTED]
     columns = ["kind", *(column for word in words for column in (word, f"share of {word}"))]

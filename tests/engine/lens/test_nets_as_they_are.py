@@ -269,6 +269,27 @@ def test_of_an_exported_net_the_output_alone_is_looked_at() -> None:
             view(name)(subject, view(name).make({}))
 
 
+def test_a_net_that_runs_and_cannot_be_followed_is_told_apart_from_one_that_fails() -> None:
+    class Shy(nn.Module):
+        def __init__(self, *, broken: bool) -> None:
+            super().__init__()
+            self.body, self.broken = small_net(), broken
+
+        def forward(self, images: Tensor) -> Tensor:
+            if self.broken or torch.overrides._is_torch_function_mode_enabled():
+                raise RuntimeError("not so\nand more")
+            return self.body(images)  # type: ignore[no-any-return]
+
+    images = noise_images(6)
+    subject, plain = subject_of(Shy(broken=False), images), subject_of(small_net(), images)
+    assert [told.scores for told in subject.predictions(images)] == [told.scores for told in plain.predictions(images)]
+    assert view("saliency")(subject, view("saliency").make({}))
+    with pytest.raises(NotApplicable, match=r"cannot be followed \(RuntimeError: not so\): its layers"):
+        view("statistics")(subject, view("statistics").make({}))
+    with pytest.raises(NotApplicable, match=r"does not take an image of 1x12x12: RuntimeError: not so$"):
+        view("statistics")(subject_of(Shy(broken=True), images), view("statistics").make({}))
+
+
 def test_a_net_that_switches_to_inference_mode_by_itself_is_followed() -> None:
     class Inferring(nn.Module):
         def __init__(self) -> None:
