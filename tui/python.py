@@ -102,7 +102,7 @@ def _fed(
 
     if images is None:
         height, width = (size, size) if isinstance(size, int) else size or (224, 224)
-        return (channels_of(model), height, width), None, None
+        return (channels_of(model) or 3, height, width), None, None
     if images.ndim != 4 or not len(images):
         raise UsageError(f"images must be [N, C, H, W], at least one: these are {list(images.shape)}")
     _, channels, height, width = images.shape

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from convtui.engine import models
+from convtui.engine import models, net_file
 from convtui.engine.checkpoint import Identity, load, restore_net
 from convtui.engine.data import catalog
 from convtui.engine.data.batches import Standardise
@@ -17,6 +17,7 @@ from convtui.engine.data.split import Dataset
 from convtui.engine.errors import CheckpointError, DataError, NotApplicable, UsageError
 from convtui.engine.lens.subject import Snapshot, Subject
 from convtui.engine.lens.tracer import INPUT
+from convtui.engine.net_file import NetFile
 from convtui.engine.statuses import LIVE
 from convtui.engine.store import Checkpoint, Run, Store
 
@@ -39,6 +40,8 @@ def subject_from_run(
     nothing is kept, CheckpointError where no file of them can be read, and later DataError where the images are other ones than
     the run was trained on.
     """
+    if not run.is_training:
+        raise UsageError(f"run {run.id} ({run.name}) is of a script's own net: {_how_to_name(store, run)}")
     kept = store.files.checkpoints(run.id)
     rows = _meant(run, kept, epoch)
     if not any((store.files.folder(run.id) / row.file).exists() for row in rows) and (why := store.files.lacks()):
@@ -147,6 +150,25 @@ def subject_from_module(
             raise UsageError(f"{len(classes)} classes are named, and the net has {outputs} outputs: name as many")
         subject.classes = tuple(map(str, range(outputs)))
     return subject
+
+
+def weights_from_run(store: Store, run: Run, epoch: str = "last") -> NetFile:
+    """The weights that a script's run saved: of an epoch's number, `best`, or `last`. Raises UsageError for a run that convtui
+    trained, or an epoch of which nothing is kept, CheckpointError where no file of them can be read."""
+    if run.is_training:
+        raise UsageError(f"run {run.id} ({run.name}) knows its own net: leave --model out")
+    rows = _meant(run, store.files.checkpoints(run.id), epoch)
+    return net_file.load(store.files.folder(run.id) / rows[0].file)
+
+
+def _how_to_name(store: Store, run: Run) -> str:
+    """What to type, by the name that the newest weights tell; they never import anything by themselves."""
+    try:
+        code = weights_from_run(store, run).code
+    except (UsageError, CheckpointError):
+        return "its script saved no weights to look at (run.save, run.watch)"
+    file = Path(code.file).name or "FILE.py"
+    return f"name its code, as in 'convtui look filters {run.id} --model {file}:{code.name}'"
 
 
 def _outputs(subject: Subject) -> int:

@@ -139,9 +139,9 @@ def own_error(error: BaseException, folder: Path) -> str:
     return text + place
 
 
-def channels_of(net: nn.Module) -> int:
-    """How many channels its images have, by its first convolution; 3 where it has none."""
-    return next((int(module.in_channels) for module in net.modules() if isinstance(module, nn.Conv2d)), 3)
+def channels_of(net: nn.Module) -> int | None:
+    """How many channels its images have, by its first convolution; None where it has none."""
+    return next((int(module.in_channels) for module in net.modules() if isinstance(module, nn.Conv2d)), None)
 
 
 def load_weights(net: nn.Module, path: Path) -> None:
@@ -149,7 +149,11 @@ def load_weights(net: nn.Module, path: Path) -> None:
 
     Raises UsageError for a file that cannot be read or is of another net, with the names that differ.
     """
-    found = {_bare(name): tensor for name, tensor in _weights(path).items()}
+    fill(net, {_bare(name): tensor for name, tensor in _weights(path).items()}, f"--weights {path}")
+
+
+def fill(net: nn.Module, found: Mapping[str, Tensor], what: str) -> None:
+    """Put weights into the net. Raises UsageError where they are of another one, with the names that differ; `what` they are."""
     has = net.state_dict()
     shapes = [
         f"{name} is {list(found[name].shape)} and not {list(tensor.shape)}"
@@ -159,7 +163,7 @@ def load_weights(net: nn.Module, path: Path) -> None:
     missing, others = [name for name in has if name not in found], [name for name in found if name not in has]
     told = [_few("missing", missing), _few("not in this net", others), _few("", shapes)]
     if missing or others or shapes:
-        raise UsageError(f"--weights {path} belongs to another net: {'; '.join(text for text in told if text)}")
+        raise UsageError(f"{what}: these are another net's weights: {'; '.join(text for text in told if text)}")
     net.load_state_dict(found)
 
 

@@ -43,8 +43,9 @@ def without_row(folder: Path, run: Run, named: Collection[str]) -> list[Checkpoi
         if name not in named:
             kind, number = name.removesuffix(".safetensors").split("-")
             every = run.steps_per_epoch
+            counts_steps = kind == "checkpoint" or not run.is_training
             step, epoch = (
-                (int(number), int(number) // every if every else 0) if kind == "checkpoint" else (int(number) * every, int(number))
+                (int(number), int(number) // every if every else 0) if counts_steps else (int(number) * every, int(number))
             )
             try:
                 stat = (folder / name).stat()

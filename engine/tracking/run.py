@@ -21,11 +21,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from convtui.engine import __version__
 from convtui.engine.errors import ConvtuiError
 from convtui.engine.events import (
+    CheckpointKind,
+    CheckpointSaved,
     Continued,
     Described,
     Ending,
@@ -45,7 +47,10 @@ from convtui.engine.tracking.rate import RateFactor
 from convtui.engine.tracking.writer import Told, Writer
 
 if TYPE_CHECKING:
+    from torch import Tensor, nn
     from torch.optim import Optimizer
+
+    from convtui.engine.tracking.watching import Watch
 
 T = TypeVar("T")
 KIND = "script"
@@ -120,6 +125,8 @@ class TrackedRun:
         self._logged_step = 0
         self._loops: list[_Loop] = []
         self._rate = RateFactor()
+        self._watch: Watch | None = None
+        self._watch_every: Literal["epoch"] | int = "epoch"
         self._began = time.monotonic()
         self._paused_seconds = 0.0
         self._before = (self._began, 0)
@@ -236,10 +243,11 @@ class TrackedRun:
                 yield batch
                 if self._in_step and not loop.is_outer:
                     self._in_step = False
-                    self._step += 1
-                    self._images += _size(batch)
+                    self._count_step(_size(batch))
             if not loop.is_outer and loop.length:
                 self._epoch += 1
+                if self._watch_every == "epoch":
+                    self._look_back()
         finally:
             self._in_step = False
             self._loops.remove(loop)
@@ -254,10 +262,15 @@ class TrackedRun:
     def advance(self, images: int = 0, optimizers: Sequence[Any] = ()) -> bool:
         """Where `steer` does not fit: one step more is done, of so many images. Then as `obey`."""
         self._follow(optimizers)
+        self._tell_rates()
+        self._count_step(images)
+        return self.obey()
+
+    def _count_step(self, images: int) -> None:
         self._step += 1
         self._images += images
-        self._tell_rates()
-        return self.obey()
+        if isinstance(self._watch_every, int) and self._step % self._watch_every == 0:
+            self._look_back()
 
     def _pause(self) -> None:
         began = time.monotonic()
@@ -289,10 +302,6 @@ class TrackedRun:
         self._rate.value *= factor
         self._record(RateChanged(self.step, self._rate.value, float(self._rate.rates()[0])))
 
-    def save_checkpoint(self) -> None:
-        """Answer a request to save."""
-        self._say("nothing was saved: this script has not told which net it trains")
-
     def _tell_rates(self) -> None:
         if self._writer is not None:
             for place, rate in enumerate(self._rate.rates()):
@@ -317,6 +326,67 @@ class TrackedRun:
         elif lengths[-1] and images:  # a loader by itself
             self._record(Described(steps_per_epoch=lengths[-1], images_per_epoch=images))
 
+    # ---------------------------------------------------------------------------------------------- the net and its files
+
+    def watch(self, model: nn.Module, images: Tensor | None = None, *, every: Literal["epoch"] | int = "epoch") -> None:
+        """Measure this net as it is trained, and keep its newest weights, so that it can be looked into.
+
+        Gradient norms and update ratios of its layers are told every 50 updates. After each epoch that `steer` counts, or `every`
+        so many steps, its weights are written, and, over `images` (float [N, ...], as the net gets them; some hundreds do), the
+        shares of its units that are dead or saturated. The net that was watched before is watched no more.
+        """
+        if self._writer is None:
+            return
+        from convtui.engine.tracking.watching import Watch
+
+        if self._watch is not None:
+            self._watch.release()
+        self._watch = Watch(model, images, self._tell_now, self._say)
+        self._watch_every = every
+        trained = [parameter for parameter in self._watch.net.parameters() if parameter.requires_grad]
+        device = str(trained[0].device) if trained else ""
+        self._record(Described(parameters=sum(parameter.numel() for parameter in trained), device=device))
+
+    def save(self, model: nn.Module, *, best: bool = False) -> Path | None:
+        """Write the net's weights into the run's folder, beside those saved before; of those saved as `best` the newest is kept.
+
+        safetensors, with the name of the net's class and a hash of its file: `convtui look VIEW RUN --model FILE.py:CLASS` opens
+        them. Gives the file; None where it could not be written, which is said.
+        """
+        return self._save(model, "best" if best else "snapshot")
+
+    def save_checkpoint(self) -> None:
+        """Save the net that is watched, as a request to save does."""
+        if self._watch is None:
+            self._say("nothing was saved: tell which net it is by run.watch(model)")
+        else:
+            self._save(self._watch.net, "checkpoint")
+
+    def _save(self, model: nn.Module, kind: CheckpointKind) -> Path | None:
+        if self._store is None or self._writer is None:
+            return None
+        from convtui.engine import net_file
+
+        path = self._store.files.folder(self.id) / f"{kind}-{self.step:09}.safetensors"
+        began = time.monotonic()
+        try:
+            size = net_file.save(path, model, step=self.step, epoch=self._epoch)
+        except ConvtuiError as error:
+            self._say(str(error))
+            return None
+        self._record(CheckpointSaved(self.step, self._epoch, kind, path.name, size, time.monotonic() - began))
+        return path
+
+    def _tell_now(self, name: str, value: Any) -> None:
+        if self._writer is not None:
+            self._tell(name, self.step, value)
+
+    def _look_back(self) -> None:
+        """After an epoch, or so many steps: measure and keep the net that is watched."""
+        if self._watch is not None:
+            self._watch.measure()
+            self.save_checkpoint()
+
     # ------------------------------------------------------------------------------------------------------- ending
 
     def finish(self) -> None:
@@ -330,6 +400,8 @@ class TrackedRun:
         if self._end is not None:
             self._end.forget()
         self._rate.release()
+        if self._watch is not None:
+            self._watch.release()
         failure = _failure(error)
         if failure:
             writer.end(None, failure)

@@ -47,7 +47,7 @@ class LayerMetrics:
                 case "gradient_norm":
                     self._parameters = {name: list(layer.parameters(recurse=False)) for name, layer in layers}
                 case "update_ratio":
-                    self._weights = {name: _weights(layer) for name, layer in layers}
+                    self._weights = {name: weights for name, layer in layers if (weights := _weights(layer))}
                 case "conv_deltas":
                     self.conv_deltas = dict(_before_activations(net))
                     """Convolution -> the last layer before its activation."""
@@ -64,8 +64,8 @@ class LayerMetrics:
     def record_gradients(self, buffer: MetricBuffer) -> None:
         """Once the gradients are there, before they are clipped and used."""
         for name, parameters in self._parameters.items():
-            gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-            buffer.series[f"gradient_norm/{name}"].append(_norm(gradients))
+            if gradients := [parameter.grad for parameter in parameters if parameter.grad is not None]:
+                buffer.series[f"gradient_norm/{name}"].append(_norm(gradients))
         self._before = {name: [weight.detach().clone() for weight in weights] for name, weights in self._weights.items()}
 
     def record_update(self, buffer: MetricBuffer) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -183,3 +185,53 @@ def test_predict_says_that_a_net_has_nothing_to_say(trained: Convtui, tmp_path: 
     silent = trained("predict", "last", "grey.png", *form)
     assert (silent.code, silent.out) == (2, "")
     assert "output for grey.png is NaN" in silent.err
+
+
+def test_a_scripts_weights_are_opened_by_the_code_that_is_named(convtui: Convtui, tmp_path: Path) -> None:
+    """Nothing is imported that was not named, and weights of another net are told from those of this one."""
+    (tmp_path / "mynet.py").write_text(
+        "from torch import nn\nprint('imported')\nclass Net(nn.Sequential):\n"
+        "    def __init__(self, classes=10):\n        super().__init__(nn.Flatten(), nn.Linear(64, classes))\n"
+    )
+    (tmp_path / "script.py").write_text(
+        "import convtui, mynet\nwith convtui.init('x') as run:\n    for _ in run.steer(range(2)): ...\n    run.save(mynet.Net())\n"
+    )
+    subprocess.run([sys.executable, "script.py"], cwd=tmp_path, check=True, capture_output=True)
+    refused = convtui("look", "filters", "x")
+    assert refused.code == 2
+    assert "name its code, as in 'convtui look filters 1 --model mynet.py:Net'" in refused.err
+    assert "imported" not in refused.out + refused.err
+    own = ("--model", "mynet.py:Net", "--data", "digits", "--size", "8", "--json")
+    shown = convtui("look", "confusion", "x", *own)
+    assert shown.code == 0, shown.err
+    assert json.loads(shown.out.splitlines()[-1])["results"][0]["title"].endswith("mynet.py:Net, step 2")
+    wrong = convtui("look", "filters", "x", *own, "--arg", "classes=3")
+    assert wrong.code == 2
+    assert "1.weight is [10, 64] and not [3, 64]" in wrong.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "name a run, as in 'convtui look filters last', or a net by --model FILE.py:CLASS"),
+        (("--size", "8"), "--size is for a net of your own: name it by --model FILE.py:CLASS"),
+        (
+            ("--model", "torchvision:resnet18", "--mean", "1,2"),
+            "--mean 1,2: these are 2 numbers, and the net's images have 3 channels",
+        ),
+        (("--model", "torchvision:resnet18", "--std", "0"), "--std 0: deviations are above 0"),
+        (("--model", "torchvision:resnet18", "--arg", "classes"), "--arg classes: write NAME=VALUE, as in --arg classes=10"),
+    ],
+)
+def test_a_net_of_ones_own_that_is_named_in_part_says_what_is_missing(
+    convtui: Convtui, arguments: tuple[str, ...], message: str
+) -> None:
+    printed = convtui("look", "filters", *arguments)
+    assert printed.code == 2
+    assert message in printed.err
+
+
+def test_a_net_of_torchvision_is_looked_into_from_the_command_line(convtui: Convtui) -> None:
+    printed = convtui("look", "summary", "--model", "torchvision:resnet18", "--size", "64", "--json")
+    table = json.loads(printed.out)["results"][0]
+    assert table["rows"][-1][table["columns"].index("parameters")] == 11_689_512  # torchvision's documentation of ResNet18_Weights

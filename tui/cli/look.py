@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from convtui.engine.figures.figure import Result
     from convtui.engine.lens.registry import View
     from convtui.engine.lens.subject import Subject
+    from convtui.engine.net_file import NetFile
     from convtui.engine.store import Run, Store
 
 Reference = Annotated[str | None, typer.Argument(metavar="[RUN]", help="an id, a name, a unique prefix of one, 'last' or 'best'")]
@@ -58,8 +59,8 @@ def look(
 ) -> None:
     """Look inside a net, of a run or your own: filters, activation maps, deconvnet projections, misclassified images, and more."""
     own = own_net(model, arguments=arg, weights=weights, data=data, size=size, mean=mean, std=std)
-    if (own is None) == (reference is None):
-        raise UsageError("name a run, as in 'convtui look filters last', or a net by --model FILE.py:CLASS, and not both")
+    if own is None and reference is None:
+        raise UsageError("name a run, as in 'convtui look filters last', or a net by --model FILE.py:CLASS")
     with ExitStack() as stack:
         store = None if reference is None else stack.enter_context(existing_store(store_path))
         run = None if store is None or reference is None else store.find(reference)
@@ -73,7 +74,8 @@ def look(
         options = chosen.make(asked(chosen, opt or [], {"layer": layer, "map": map, "image": image, "label": label}))
         with waiting() as told:
             if own is not None:
-                subject = own.opened(device=device, data_dir=data_dir, told=told)
+                saved = None if store is None or run is None else saved_weights(store, run, epoch)
+                subject = own.opened(saved, device=device, data_dir=data_dir, told=told)
             elif store is not None and run is not None:
                 subject = opened(store, run, epoch=epoch, device=device, data_dir=data_dir, told=told)
             results = chosen(subject, options)
@@ -108,6 +110,17 @@ def parsed(settings: list[str]) -> dict[str, str]:
         name = name.strip()
         values["label" if name == "class" else name] = value.strip()
     return values
+
+
+def saved_weights(store: Store, run: Run, epoch: str) -> NetFile:
+    """The weights that a script's run saved; warns where the code of their net has changed since."""
+    from convtui.engine.lens.loading import weights_from_run
+    from convtui.engine.net_file import digest
+
+    saved = weights_from_run(store, run, epoch)
+    if saved.code.file and digest(Path(saved.code.file)) not in ("", saved.code.digest):
+        print(f"warning: {clean(saved.code.file)} has changed since these weights were saved", file=sys.stderr)
+    return saved
 
 
 def opened(store: Store, run: Run, *, epoch: str, device: str, data_dir: Path | None, told: Waiting) -> Subject:

@@ -15,6 +15,7 @@ from convtui.engine.errors import UsageError
 if TYPE_CHECKING:
     from convtui.engine.data.split import Dataset
     from convtui.engine.lens.subject import Subject
+    from convtui.engine.net_file import NetFile
     from convtui.tui.cli.waiting import Waiting
 
 LIBRARY_SIZE, OWN_SIZE = 224, 32
@@ -67,19 +68,22 @@ class OwnNet:
     mean: str | None = None
     std: str | None = None
 
-    def opened(self, *, device: str, data_dir: Path | None, told: Waiting) -> Subject:
-        """The net with its weights and images. Raises UsageError."""
+    def opened(self, saved: NetFile | None, *, device: str, data_dir: Path | None, told: Waiting) -> Subject:
+        """The net with its weights, those of a file or those that a run `saved`, and images. Raises UsageError."""
+        from convtui.engine.data import catalog
         from convtui.engine.data.batches import Standardise
         from convtui.engine.device import choose, keep_freed_memory
         from convtui.engine.lens.loading import subject_from_module
-        from convtui.engine.models.importing import channels_of, imported_net, load_weights
+        from convtui.engine.models.importing import channels_of, fill, imported_net, load_weights
 
         keep_freed_memory()
         place = choose(device)
         net = imported_net(self.model, dict(map(_argument, self.arguments or ())))
         if self.weights is not None:
             load_weights(net, self.weights)
-        channels = channels_of(net)
+        elif saved is not None:
+            fill(net, saved.weights, f"--model {self.model}")
+        channels = channels_of(net) or (catalog.describe(self.data).channels if self.data is not None else None) or 3
         mean, std = (_numbers(option, text, channels) for option, text in (("--mean", self.mean), ("--std", self.std)))
         images = self._images(channels, data_dir, told) if self.data is not None else None
         side = self.size or (LIBRARY_SIZE if self.model.startswith(("torchvision:", "timm:")) else OWN_SIZE)
@@ -87,9 +91,11 @@ class OwnNet:
         standardise = Standardise.none(channels)
         if mean is not None or std is not None:
             standardise = Standardise(standardise.mean if mean is None else mean, standardise.std if std is None else std)
-        return subject_from_module(
-            net.to(place), (channels, height, width), images=images, standardise=standardise, title=self.model, progress=told.images
-        )
+        shape, title = (channels, height, width), self._title(saved)
+        return subject_from_module(net.to(place), shape, images=images, standardise=standardise, title=title, progress=told.images)
+
+    def _title(self, saved: NetFile | None) -> str:
+        return self.model if saved is None else f"{self.model}, step {saved.step:,}"
 
     def _images(self, channels: int, data_dir: Path | None, told: Waiting) -> Dataset:
         from convtui.engine.data import catalog

@@ -1,0 +1,96 @@
+"""The weights of a person's own net in a file: safetensors, with what is needed to find its code again, and no code in it."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from convtui.engine import tensors as files
+from convtui.engine.errors import CheckpointError
+from convtui.engine.files import written_whole
+
+FORMAT = "convtui net 1"
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """Where the code of a net is."""
+
+    file: str
+    """Its path; empty where the net's class is a library's own, as `nn.Sequential` is."""
+    name: str
+    """Of its class: `Net`."""
+    digest: str
+    """SHA-256 of the file as it was, in hexadecimal digits."""
+
+    @classmethod
+    def of(cls, net: nn.Module) -> Code:
+        """The code of a net's class, as far as it is in a file of the person's own."""
+        kind = type(net)
+        try:
+            file = Path(inspect.getsourcefile(kind) or "")
+        except TypeError:  # made in a notebook or at the prompt
+            return cls("", kind.__qualname__, "")
+        is_own = file.is_file() and not kind.__module__.startswith("torch.")
+        return cls(str(file.absolute()), kind.__qualname__, digest(file)) if is_own else cls("", kind.__qualname__, "")
+
+
+@dataclass(frozen=True, slots=True)
+class NetFile:
+    """A file read back."""
+
+    code: Code
+    step: int
+    epoch: int
+    weights: Mapping[str, Tensor]
+
+
+def digest(file: Path) -> str:
+    """SHA-256 of a file, in hexadecimal digits; empty where it cannot be read."""
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+def bare(net: nn.Module) -> nn.Module:
+    """Of a net that DataParallel, DistributedDataParallel or torch.compile wraps, the net itself."""
+    inner = getattr(net, "_orig_mod", None) or (net.module if type(net).__name__.endswith("DataParallel") else None)
+    return bare(inner) if isinstance(inner, nn.Module) else net
+
+
+def save(path: Path, net: nn.Module, *, step: int, epoch: int) -> int:
+    """Write the file and return its size in bytes. Raises CheckpointError when the disk will not take it."""
+    net = bare(net)
+    header = {"format": FORMAT, "code": json.dumps(asdict(Code.of(net))), "step": str(step), "epoch": str(epoch)}
+    # Weights that two layers share are one tensor under two names.
+    weights = {name: value for name, value in net.state_dict().items() if isinstance(value, Tensor)}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with written_whole(path) as temporary:
+            files.write(temporary, weights, header)
+        return path.stat().st_size
+    except OSError as error:
+        raise CheckpointError(f"weights {path} could not be written: {error}; free some disk space or move the store") from None
+
+
+def load(path: Path) -> NetFile:
+    """Read a file back, on the CPU. Raises CheckpointError where it is missing, damaged or of another format."""
+    try:
+        header, tensors, checked = files.read(path)
+        if header.get("format") != FORMAT or not checked:
+            raise ValueError(f"it is not of the format '{FORMAT}'")
+        code = TypeAdapter(Code).validate_python(json.loads(header["code"]))
+        return NetFile(code, int(header["step"]), int(header["epoch"]), tensors)
+    except FileNotFoundError:
+        raise CheckpointError(f"weights {path} are gone; the run may have others: 'convtui runs show RUN' lists them") from None
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RecursionError, ValidationError) as error:
+        raise CheckpointError(f"weights {path} are damaged: {' '.join(str(error).split())}") from None

@@ -1,0 +1,147 @@
+"""`run.watch` and `run.save`: what is measured of a script's own net, and what is kept of it to be looked into."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import convtui
+from convtui.engine import net_file
+from convtui.engine.errors import CheckpointError
+from convtui.engine.store import Store
+from convtui.engine.tracking.watching import EVERY_STEPS
+
+import torch  # isort: skip
+from torch import nn  # isort: skip
+
+
+class Net(nn.Module):
+    """Two of its four ReLU units can never be above zero."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.relu, self.last = nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)
+        with torch.no_grad():
+            self.first.weight[:2], self.first.bias[:2] = 0.0, -1.0
+            self.first.weight[2:], self.first.bias[2:] = 0.0, 1.0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(self.relu(self.first(x)))
+
+
+def trained(run: convtui.TrackedRun, net: nn.Module, steps: int, rate: float = 0.01) -> list[dict[str, float]]:
+    """What gradient norms and update ratios were, by hand, at every step."""
+    optimizer = torch.optim.SGD([parameter for parameter in net.parameters() if parameter.requires_grad], rate)
+    found = []
+    for _ in run.steer([torch.ones(1)] * steps, optimizer):
+        optimizer.zero_grad()
+        net(torch.randn(5, 3)).square().mean().backward()
+        norms = {}
+        for name in ("first", "last"):
+            layer = getattr(net, name)
+            both = [parameter.grad.flatten() for parameter in layer.parameters() if parameter.grad is not None]
+            if both:
+                norms[f"gradient_norm/{name}"] = torch.cat(both).norm().item()
+                norms[f"update_ratio/{name}"] = (rate * layer.weight.grad.norm() / layer.weight.norm()).item()
+        found.append(norms)
+        optimizer.step()
+    return found
+
+
+def test_gradients_and_updates_are_those_of_the_loop(tmp_path: Path) -> None:
+    net = Net()
+    with convtui.init("mine", store=tmp_path / "store.db") as run:
+        run.watch(net)
+        by_hand = trained(run, net, EVERY_STEPS + 1)
+    with Store.open(tmp_path / "store.db") as store:
+        for name, value in by_hand[0].items():
+            series = store.series(1, name)
+            assert list(series.steps) == [1, EVERY_STEPS + 1]
+            # Norms of a dozen float32 numbers, summed in two orders.
+            assert list(series.values) == pytest.approx([value, by_hand[EVERY_STEPS][name]], rel=1e-5)
+
+
+def test_dead_units_are_counted_over_the_images_after_each_epoch(tmp_path: Path) -> None:
+    net = Net()
+    net.first.requires_grad_(False)
+    with convtui.init("mine", store=tmp_path / "store.db") as run:
+        run.watch(net, torch.randn(300, 3))
+        for _ in run.steer(range(2)):
+            trained(run, net, 3)
+    with Store.open(tmp_path / "store.db") as store:
+        series = store.series(1, "dead/relu")
+        assert (list(series.steps), list(series.values)) == ([3, 6], [0.5, 0.5])
+        assert "gradient_norm/first" not in store.metric_names(1)
+    assert net.training
+
+
+def test_watching_changes_nothing_that_is_computed(tmp_path: Path) -> None:
+    ends = []
+    for is_watched in (True, False):
+        torch.manual_seed(1)
+        net = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Dropout(0.5), nn.Linear(4, 2))
+        optimizer = torch.optim.SGD(net.parameters(), 0.1, momentum=0.9)
+        with convtui.init("mine", store=tmp_path / "store.db") as run:
+            if is_watched:
+                run.watch(net, torch.ones(300, 3), every=7)
+            for _ in run.steer(range(60), optimizer):
+                optimizer.zero_grad()
+                loss = net(torch.randn(5, 3)).square().mean()
+                loss.backward()
+                optimizer.step()
+                run.log({"loss": loss})
+        ends.append([value.clone() for value in net.state_dict().values()])
+    assert all(torch.equal(one, other) for one, other in zip(*ends, strict=True))
+
+
+def test_saved_weights_are_the_nets_and_say_where_its_code_is(tmp_path: Path) -> None:
+    net = Net()
+    with convtui.init("mine", store=tmp_path / "store.db") as run:
+        for _ in run.steer(range(3)):
+            pass
+        path = run.save(net, best=True)
+        wrapped = run.save(nn.DataParallel(net))
+    assert path is not None
+    assert wrapped is not None
+    for file in (path, wrapped):
+        saved = net_file.load(file)
+        assert (saved.code.file, saved.code.name) == (str(Path(__file__)), "Net")
+        assert saved.code.digest == net_file.digest(Path(__file__))
+        assert (saved.step, saved.epoch) == (3, 1)
+        assert set(saved.weights) == set(net.state_dict())
+        assert all(torch.equal(saved.weights[name], value) for name, value in net.state_dict().items())
+    with Store.open(tmp_path / "store.db") as store:
+        rows = {(row.kind, row.step, row.epoch, row.file) for row in store.files.checkpoints(1)}
+    assert rows == {("best", 3, 1, path.name), ("snapshot", 3, 1, wrapped.name)}
+
+
+def test_a_net_of_a_librarys_class_says_that_its_code_is_nowhere(tmp_path: Path) -> None:
+    net_file.save(tmp_path / "w.safetensors", nn.Sequential(nn.Linear(1, 1)), step=0, epoch=0)
+    assert net_file.load(tmp_path / "w.safetensors").code == net_file.Code("", "Sequential", "")
+
+
+def test_images_that_the_net_does_not_take_are_said_once_and_training_goes_on(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    net = Net()
+    with convtui.init("mine", store=tmp_path / "store.db") as run:
+        run.watch(net, torch.zeros(2, 7))
+        for _ in run.steer(range(3)):
+            trained(run, net, 2)
+    said = capfd.readouterr().err
+    assert said.count("watch: Net is not measured any more, since it does not take the images that it was given") == 1
+    with Store.open(tmp_path / "store.db") as store:
+        assert (store.run(1).status, store.run(1).step) == ("finished", 6)
+
+
+def test_a_damaged_file_of_weights_is_told_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    net_file.save(path, Net(), step=1, epoch=0)
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match="are damaged: its bytes are not those that were written"):
+        net_file.load(path)
+    with pytest.raises(CheckpointError, match="are gone"):
+        net_file.load(tmp_path / "other.safetensors")
