@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from convtui.engine.lens.trace import Call, Trace
@@ -34,10 +34,15 @@ def receptive_field(trace: Trace, index: int) -> ReceptiveField | None:
 
     Where paths of several lengths meet (a residual sum) it is the smallest rectangle around all of them.
     """
+    return receptive_fields(trace, trace.path_to(index))[index]
+
+
+def receptive_fields(trace: Trace, calls: Sequence[Call]) -> dict[int, ReceptiveField | None]:
+    """The receptive field of the units of each of `calls`, which are in their order, with all that they are made of."""
     fields: dict[int, ReceptiveField | None] = {INPUT: ReceptiveField((1, 1), (1, 1), (0, 0))}
-    for call in trace.path_to(index):
+    for call in calls:
         fields[call.index] = _after(trace, call, fields)
-    return fields[index]
+    return fields
 
 
 def _after(trace: Trace, call: Call, fields: dict[int, ReceptiveField | None]) -> ReceptiveField | None:

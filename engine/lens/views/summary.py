@@ -13,7 +13,7 @@ from torch.nn.parameter import is_lazy
 from convtui.engine.data.names import listed
 from convtui.engine.errors import NotApplicable
 from convtui.engine.figures.figure import Cell, Result, Table, Target
-from convtui.engine.lens.receptive_field import receptive_field
+from convtui.engine.lens.receptive_field import ReceptiveField, receptive_fields
 from convtui.engine.lens.registry import Options, register
 from convtui.engine.lens.subject import Subject
 from convtui.engine.lens.trace import Call, Trace
@@ -140,8 +140,9 @@ def _layers(trace: Trace) -> list[_Layer]:
     begins = {call.module: call.index for call in reversed(trace.calls)} | first
     names = sorted({**first, **owned}, key=lambda name: begins.get(name, len(trace.calls)))
     used = {owner.get(id(weight)) for calls in computing.values() for call in calls for weight in call.settings.get("weights", ())}
+    fields = receptive_fields(trace, trace.calls)
     return [
-        _layer(trace, name, owned.get(name, ()), first.get(name), computing[name], called=name in begins, used=name in used)
+        _layer(trace, name, owned.get(name, ()), first.get(name), computing[name], fields, called=name in begins, used=name in used)
         for name in names
     ]
 
@@ -152,6 +153,7 @@ def _layer(
     owned: Sequence[tuple[str, nn.Parameter]],
     first: int | None,
     computing: Sequence[Call],
+    fields: Mapping[int, ReceptiveField | None],
     *,
     called: bool,
     used: bool = False,
@@ -171,7 +173,7 @@ def _layer(
         weights=sum(weight.numel() for weight in weights),
         biases=sum(parameter.numel() for key, parameter in owned if "bias" in key),
         neurons=None if unknown else sum(_neurons(call) for call in computing),
-        field=None if first is None else _field(trace, first),
+        field=None if first is None else _field(trace, first, fields[first]),
         multiply_adds=None if unknown else sum(_multiply_adds(call) for call in computing),
         uses=len(computing),
         called=called or used,
@@ -198,8 +200,7 @@ def _multiply_adds(call: Call) -> int:
     return (call.size or 0) * (weight.numel() // len(weight))
 
 
-def _field(trace: Trace, index: int) -> str | None:
-    field = receptive_field(trace, index)
+def _field(trace: Trace, index: int, field: ReceptiveField | None) -> str | None:
     if field is not None:
         return f"{field.size[0]}×{field.size[1]}"
     path = trace.path_to(index)
