@@ -57,9 +57,10 @@ def _relit(images: Tensor, brightness: float, contrast: float, generator: torch.
     count = len(images)
     factor = 1 + contrast * (2 * torch.rand((count, 1, 1, 1), device=images.device, generator=generator) - 1)
     added = 255 * brightness * (2 * torch.rand((count, 1, 1, 1), device=images.device, generator=generator) - 1)
-    values = images.float()
+    values = images[:, :3].float()  # the opacity stays
     own = values.mean((1, 2, 3), keepdim=True)
-    return values.mul_(factor).add_(own - own * factor + added).round_().clamp_(0, 255).to(torch.uint8)
+    relit = values.mul_(factor).add_(own - own * factor + added).round_().clamp_(0, 255).to(torch.uint8)
+    return torch.cat([relit, images[:, 3:]], 1) if images.shape[1] > 3 else relit
 
 
 def _cut_out(images: Tensor, side: int, mean: Tensor, generator: torch.Generator | None) -> Tensor:

@@ -14,6 +14,7 @@ from convtui.engine.data.names import listed, shown
 from convtui.engine.data.raw import ProgressCallback
 from convtui.engine.errors import DataError, DataUnavailable
 from convtui.engine.spec import DataSpec, nearest
+from convtui.engine.spec.choices import channels_of
 from convtui.engine.spec.sizes import sides_written
 
 if TYPE_CHECKING:
@@ -195,11 +196,14 @@ def load(
     from convtui.engine.data.decoded import decoded
     from convtui.engine.data.selection import selected
 
+    reader, channels = _reader(source), describe(source).channels
+    if spec.colour == "rgba" and source.startswith(_FOLDER):
+        reader, channels = import_module("convtui.engine.data.folder").WithAlpha(), channels_of(spec.colour)
     whole = decoded(
-        _reader(source),
+        reader,
         source,
         place,
-        channels=describe(source).channels,
+        channels=channels,
         colour=spec.colour,
         size=spec.sides,
         crop=spec.crops and not relaxed,

@@ -101,7 +101,7 @@ def decoded(
     kept = cache.load(key)
     if kept and (found := _unpacked(*kept, channels_of(colour), size)):
         return found
-    own_colour: Colour = "grey" if channels == 1 else "rgb"
+    own_colour: Colour = "grey" if channels == 1 else "rgb" if channels == 3 else "rgba"
     if colour == own_colour:
         raw = reader.read(place, size, progress, crop=crop)
         made = _resized(_middle(raw, name, size) if crop else raw, size, progress)

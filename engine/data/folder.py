@@ -50,13 +50,16 @@ class Listing:
     """Of each split there is (`layout.SPLITS`) which files are in it, bool [N], as far as all files can be read."""
     notes: tuple[str, ...]
     decode: Callable[[int, Size, bool], Array]
-    """The image of the file of this number, resized to this size or cut to its middle: uint8 [3, *size]; in one of 16 or 32
+    """The image of the file of this number, resized to this size or cut to its middle: uint8 [3 or 4, *size]; in one of 16 or 32
     bits white is by its own brightest value. Raises UnreadableImage, UnreadableFile."""
 
 
 @contextmanager
-def listing(place: Path) -> Iterator[Listing]:
-    """The files of `place` without reading them. Raises as `read` does, for all that is seen without decoding."""
+def listing(place: Path, *, alpha: bool = False) -> Iterator[Listing]:
+    """The files of `place` without reading them. Raises as `read` does, for all that is seen without decoding.
+
+    With `alpha` they are decoded with their opacity.
+    """
     with opened(place) as container:
         found = layout(place, container)
         names, labels = _in_one_row(found)
@@ -69,12 +72,24 @@ def listing(place: Path) -> Iterator[Listing]:
             labels,
             splits,
             (*container.notes, *found.notes),
-            lambda number, size, crop: decode_alone(container.read(names[number]), size, crop=crop),
+            lambda number, size, crop: decode_alone(container.read(names[number]), size, crop=crop, alpha=alpha),
         )
 
 
-def read(place: Path, size: Size, progress: ProgressCallback | None = None, *, crop: bool = False) -> RawDataset:
-    """All images [N, 3, *size], resized or, with `crop`, cut to their middle; classes by name, images by path.
+class WithAlpha:
+    """The same source with the opacity of its images, as a fourth channel."""
+
+    on_disk, fingerprint = staticmethod(on_disk), staticmethod(fingerprint)
+
+    def read(self, place: Path, size: Size, progress: ProgressCallback | None = None, *, crop: bool = False) -> RawDataset:
+        """As the module's own."""
+        return read(place, size, progress, crop=crop, alpha=True)
+
+
+def read(
+    place: Path, size: Size, progress: ProgressCallback | None = None, *, crop: bool = False, alpha: bool = False
+) -> RawDataset:
+    """All images [N, 3 or, with `alpha`, 4, *size], resized or, with `crop`, cut to their middle; classes by name, images by path.
 
     Files that cannot be used are skipped and counted. All grey pictures of 16 or 32 bits have one white, by the brightest of them.
 
@@ -84,8 +99,9 @@ def read(place: Path, size: Size, progress: ProgressCallback | None = None, *, c
     with opened(place) as container:
         found = layout(place, container)
         names, labels = _in_one_row(found)
-        _refuse_what_does_not_fit(place, len(names), size)
-        decoded = _decode_all(container, names, size, progress, crop=crop)
+        channels = 4 if alpha else 3
+        _refuse_what_does_not_fit(place, len(names), channels, size)
+        decoded = _decode_all(container, names, channels, size, progress, crop=crop)
     splits = _splits(found, labels, decoded.good)
     for split, chosen in splits.items():
         _refuse_empty_classes(place, split, found.classes, labels[chosen], decoded.skipped)
@@ -117,7 +133,7 @@ def _splits(found: Layout, labels: Array, usable: Array) -> dict[str, Array]:
 @dataclass(frozen=True)
 class _Decoded:
     images: Array
-    """uint8 [N, 3, *size]."""
+    """uint8 [N, 3 or 4, *size]."""
     good: Array
     """bool [N]."""
     skipped: list[str]
@@ -130,8 +146,11 @@ class _Decoded:
     """How many are white on transparent."""
 
 
-def _decode_all(container: Container, names: list[Name], size: Size, progress: ProgressCallback | None, *, crop: bool) -> _Decoded:
-    images = np.empty((len(names), 3, *sides_of(size)), np.uint8)
+def _decode_all(
+    container: Container, names: list[Name], channels: int, size: Size, progress: ProgressCallback | None, *, crop: bool
+) -> _Decoded:
+    images = np.empty((len(names), channels, *sides_of(size)), np.uint8)
+    alpha = channels == 4
     good = np.ones(len(names), np.bool_)
     skipped: list[str] = []
     brightest: dict[int, int] = {}
@@ -139,7 +158,7 @@ def _decode_all(container: Container, names: list[Name], size: Size, progress: P
     # Threads were measured and do not help: on small images Pillow's time goes into Python, one thread at a time.
     for index, name in _telling(names, progress):
         try:
-            picture = decode(container.read(name), size, crop=crop)
+            picture = decode(container.read(name), size, crop=crop, alpha=alpha)
         except (UnreadableImage, UnreadableFile) as reason:
             good[index] = False
             skipped.append(f"{'/'.join(name)} ({reason})")
@@ -152,7 +171,7 @@ def _decode_all(container: Container, names: list[Name], size: Size, progress: P
     if white != WHITE:
         # Which white there is, is known only now.
         for index in brightest:
-            images[index] = decode(container.read(names[index]), size, crop=crop, white=white).pixels
+            images[index] = decode(container.read(names[index]), size, crop=crop, white=white, alpha=alpha).pixels
     return _Decoded(images, good, skipped, len(brightest), white, vanished)
 
 
@@ -175,7 +194,7 @@ def _told(decoded: _Decoded) -> Iterator[str]:
         yield f"{decoded.deep:,} images of 16 bits have no value above {decoded.white:,}: that is read as white, not {WHITE:,}"
     if decoded.vanished:
         yield f"{decoded.vanished:,} images are white on transparent, so blank on a white background"
-    if decoded.good.any() and (brightest := int(decoded.images[decoded.good].max())) <= DARK:
+    if decoded.good.any() and (brightest := int(decoded.images[decoded.good, :3].max())) <= DARK:
         yield f"all images are nearly black: their largest value is {brightest} of 255"
 
 
@@ -195,9 +214,9 @@ def _refuse_empty_classes(place: Path, split: str, classes: tuple[str, ...], lab
         raise DataError(f"{shown(place)}: no image left for {split} in {listed(empty)}{because}: add images or remove the class")
 
 
-def _refuse_what_does_not_fit(place: Path, count: int, size: Size) -> None:
+def _refuse_what_does_not_fit(place: Path, count: int, channels: int, size: Size) -> None:
     (rows, columns), there = sides_of(size), _bytes_of_memory()
-    needed = 3 * rows * columns * count
+    needed = channels * rows * columns * count
     if needed > 0.8 * there:
         raise DataError(
             f"{shown(place)}: {count:,} images of {columns} x {rows} pixels need {needed / 2**30:.1f} GiB, and the machine has "

@@ -42,7 +42,7 @@ class Picture(NamedTuple):
     """What `decode` makes of a file."""
 
     pixels: Array
-    """uint8 [3, *size]."""
+    """uint8 [3 or, with its opacity, 4, *size]."""
     brightest: int | None = None
     """The largest value of a grey picture of 16 or 32 bits, 0 to 65,535; None for others. Pictures that belong together have one
     white: see `white_of`."""
@@ -50,12 +50,12 @@ class Picture(NamedTuple):
     """Whether it has parts that are transparent, and on white nothing is seen of the rest."""
 
 
-def decode(content: bytes, size: Size, *, crop: bool = False, white: int = WHITE) -> Picture:
+def decode(content: bytes, size: Size, *, crop: bool = False, white: int = WHITE, alpha: bool = False) -> Picture:
     """The image in `content`, size x size. Raises UnreadableImage.
 
-    It is turned as its EXIF orientation says; what is transparent is laid on white; 16 bits become 8, of which `white` is 255; of
-    an animation the first frame counts. Another size is resized (bilinear, antialiased), another aspect ratio is squeezed; or with
-    `crop` the middle size x size pixels are cut out, of images that have so many.
+    It is turned as its EXIF orientation says; what is transparent is laid on white, or kept with `alpha`; 16 bits become 8, of
+    which `white` is 255; of an animation the first frame counts. Another size is resized (bilinear, antialiased), another aspect
+    ratio is squeezed; or with `crop` the middle size x size pixels are cut out, of images that have so many.
     """
     if not content:
         raise UnreadableImage("empty")
@@ -63,7 +63,7 @@ def decode(content: bytes, size: Size, *, crop: bool = False, white: int = WHITE
         # Pillow warns of much that is harmless, and of what is refused here; none of it may reach the terminal.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return _decoded(content, size, crop=crop, white=white)
+            return _decoded(content, size, crop=crop, white=white, alpha=alpha)
     except UnreadableImage:
         raise
     except Image.DecompressionBombError:
@@ -81,13 +81,15 @@ def white_of(brightest: int) -> int:
     return next((1 << bits) - 1 for bits in _BITS if brightest < 1 << bits)
 
 
-def decode_alone(content: bytes, size: Size, *, crop: bool = False, white: Callable[[], int | None] = lambda: None) -> Array:
-    """`decode` of a picture that is looked at by itself: uint8 [3, *size]. Where it has 16 or 32 bits, `white` is asked for
+def decode_alone(
+    content: bytes, size: Size, *, crop: bool = False, white: Callable[[], int | None] = lambda: None, alpha: bool = False
+) -> Array:
+    """`decode` of a picture that is looked at by itself: uint8 [3 or 4, *size]. Where it has 16 or 32 bits, `white` is asked for
     the value that is white in the pictures that it belongs with; None is its own."""
-    picture = decode(content, size, crop=crop)
+    picture = decode(content, size, crop=crop, alpha=alpha)
     if picture.brightest is None:
         return picture.pixels
-    return decode(content, size, crop=crop, white=white() or white_of(picture.brightest)).pixels
+    return decode(content, size, crop=crop, white=white() or white_of(picture.brightest), alpha=alpha).pixels
 
 
 def named_as_image(name: str) -> bool:
@@ -96,12 +98,14 @@ def named_as_image(name: str) -> bool:
     return PurePath(name).suffix.lower() in Image.EXTENSION
 
 
-def _decoded(content: bytes, size: Size, *, crop: bool, white: int) -> Picture:
+def _decoded(content: bytes, size: Size, *, crop: bool, white: int, alpha: bool) -> Picture:
     with Image.open(io.BytesIO(content), formats=_formats()) as image:
         if image.width * image.height > MOST_PIXELS:
             raise UnreadableImage(f"huge: {image.width:,} x {image.height:,} pixels")
         ImageOps.exif_transpose(image, in_place=True)
-        picture, brightest, vanished = _in_eight_bits(image, white)
+        picture, brightest, vanished = _in_eight_bits(image, white, alpha=alpha)
+        if alpha:
+            picture = picture.convert("RGBA")
         if crop:
             picture = _middle(picture, size)
         rows, columns = sides_of(size)
@@ -125,8 +129,8 @@ def _formats() -> tuple[str, ...]:
     return ("JPEG", "PNG", *sorted(set(Image.OPEN) - {"EPS", "JPEG", "PNG"}))
 
 
-def _in_eight_bits(image: Image.Image, white: int) -> tuple[Image.Image, int | None, bool]:
-    """The image as RGB, and what `Picture` tells beside."""
+def _in_eight_bits(image: Image.Image, white: int, *, alpha: bool) -> tuple[Image.Image, int | None, bool]:
+    """The image as RGB, with `alpha` one with transparent parts as RGBA, and what `Picture` tells beside."""
     if image.mode == "RGB" and "transparency" not in image.info:
         return image, None, False
     if image.mode in _SIXTEEN_BITS:
@@ -137,6 +141,8 @@ def _in_eight_bits(image: Image.Image, white: int) -> tuple[Image.Image, int | N
         return Image.fromarray(eight).convert("RGB"), int(values.max()), False
     if image.has_transparency_data:
         coloured = image.convert("RGBA")
+        if alpha:
+            return coloured, None, False
         laid = Image.alpha_composite(Image.new("RGBA", coloured.size, _WHITE), coloured).convert("RGB")
         seen_through = coloured.getchannel("A").getextrema() != (255, 255)
         return laid, None, seen_through and laid.getextrema() == ((255, 255),) * 3

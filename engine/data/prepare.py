@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar, assert_never
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from convtui.engine.data.split import Split
@@ -42,12 +43,14 @@ def coloured(images: Tensor) -> Tensor:
 
 
 def in_colour(images: Tensor, colour: Colour) -> Tensor:
-    """[N, 1 or 3, H, W] -> the same images with the channels that `colour` has."""
+    """[N, 1, 3 or 4, H, W] -> the same images with the channels that `colour` has; of four `rgba` alone. Others are opaque."""
     match colour:
         case "grey":
             return images if images.shape[1] == 1 else greyed(images)
         case "rgb":
             return images if images.shape[1] == 3 else coloured(images)
+        case "rgba":
+            return images if images.shape[1] == 4 else F.pad(in_colour(images, "rgb"), (0, 0, 0, 0, 0, 1), value=255)
         case _:
             assert_never(colour)
 

@@ -126,7 +126,7 @@ def preview(
 
 
 def prepared(images: Tensor, data: DataSpec, number: int = 0) -> Tensor:
-    """uint8 [N, C, H, W] -> uint8 [N, 1 or 3, *sides]: all that is done to training images before they are standardised.
+    """uint8 [N, C, H, W] -> uint8 [N, 1, 3 or 4, *sides]: all that is done to training images before they are standardised.
 
     `number` is the seed of their distortions; what is cut out has these images' mean colour, in a run that of all its images.
     """
@@ -139,7 +139,7 @@ def prepared(images: Tensor, data: DataSpec, number: int = 0) -> Tensor:
 
 
 def _of_folder(data: DataSpec, place: Path, each: int, number: int) -> Preview:
-    with folder.listing(place) as listing:
+    with folder.listing(place, alpha=data.colour == "rgba") as listing:
         dataset = _chosen(listing, data)
         wanted = _each(dataset.train, each)
         images: list[Array] = []

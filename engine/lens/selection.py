@@ -216,7 +216,11 @@ def from_files(subject: Subject, paths: Sequence[Path]) -> Chosen:
     for path in paths:
         try:
             content = read_file(path.expanduser())
-            decoded.append(torch.tensor(decode_alone(content, (height, width), crop=crop, white=lambda: subject.images.white)))
+            decoded.append(
+                torch.tensor(
+                    decode_alone(content, (height, width), crop=crop, white=lambda: subject.images.white, alpha=channels == 4)
+                )
+            )
         except RuntimeError:
             trouble.append(f"{shown(path)} (no such home directory)")
         except (UnreadableFile, UnreadableImage) as error:

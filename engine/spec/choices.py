@@ -13,7 +13,7 @@ Init = Literal["default", "xavier", "he", "lecun", "gaussian"]
 PoolKind = Literal["max", "average"]
 FirstFilters = Literal["random", "class_means"]
 
-Colour = Literal["grey", "rgb"]
+Colour = Literal["grey", "rgb", "rgba"]
 Fit = Literal["resize", "crop"]
 Order = Literal["shuffle", "fixed", "by_class"]
 
@@ -35,6 +35,8 @@ def channels_of(colour: Colour) -> int:
             return 1
         case "rgb":
             return 3
+        case "rgba":
+            return 4
         case other:
             assert_never(other)
 

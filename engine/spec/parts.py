@@ -135,7 +135,7 @@ class DataSpec(Part):
         min_length=1,
     )
     classes: Names = hyper((), "only these classes, in this order, e.g. 1, 3; empty: all", max_length=1000)
-    colour: Colour = hyper("rgb", "grey is ITU-R 601 luma, one channel; rgb has three")
+    colour: Colour = hyper("rgb", "grey is ITU-R 601 luma, one channel; rgb has three; rgba a fourth, the opacity")
     size: int = hyper(32, "rows of the images, and columns too unless width is set", "pixels", ge=4, le=512)
     width: int = hyper(0, "columns of images that are not square; 0: same as rows", "pixels", ge=0, le=512)
     fit: Fit = hyper("resize", "resize images of another size, or crop them to their middle")

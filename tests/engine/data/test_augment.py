@@ -31,6 +31,13 @@ def test_nothing_asked_nothing_done_and_nothing_drawn() -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
+def test_light_changes_colours_and_leaves_opacity() -> None:
+    some = images(channels=4)
+    found = drawn(some, brightness=0.3, contrast=0.5)
+    assert torch.equal(found[:, 3], some[:, 3])
+    assert torch.equal(found[:, :3], drawn(some[:, :3], brightness=0.3, contrast=0.5))
+
+
 def test_half_of_the_images_are_mirrored_and_the_others_left() -> None:
     some = images()
     before = some.clone()

@@ -14,6 +14,7 @@ from PIL import Image
 from torchvision.datasets import CIFAR10, CIFAR100, KMNIST, MNIST, SVHN, FashionMNIST
 
 from convtui.engine.data import catalog
+from convtui.engine.data.preview import preview
 from convtui.engine.errors import DataError, DataUnavailable
 from convtui.engine.spec import DataSpec, RunSpec, changed, make
 from tests.engine.data.making import encoded, plain, tiny_mnist, tree
@@ -203,6 +204,23 @@ def test_images_need_not_be_square() -> None:
     assert (squeezed.test.images[3].permute(1, 2, 0).int() - torch.tensor(np.array(wanted)).int()).abs().max() <= 1
     with pytest.raises(DataError, match=r"shapes are 32 x 32: set data\.size to 32 and data\.width to 32 or less"):
         catalog.load(DataSpec(source="shapes", size=20, width=40, fit="crop"))
+
+
+def test_a_fourth_channel_is_the_opacity_of_a_folder_s_pictures_and_full_in_other_sets(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 6, 4), dtype=np.uint8)
+    for name in ("cat", "dog"):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        for number in range(3):
+            (tmp_path / "set" / name / f"{number}.png").write_bytes(encoded(Image.fromarray(pixels)))
+    spec = DataSpec(source=f"folder:{tmp_path}/set", size=6, colour="rgba", flip=True)
+    dataset = catalog.load(spec)
+    assert np.array_equal(dataset.train.images[0].permute(1, 2, 0).numpy(), pixels)
+    assert dataset.mean.shape == (4,)
+    assert torch.equal(preview(spec.model_copy(update={"flip": False})).examples.images[0], dataset.train.images[0])
+    assert catalog.load(DataSpec(source=f"folder:{tmp_path}/set", size=6)).train.images.shape[1] == 3
+    digits = catalog.load(DataSpec(source="digits", size=8, colour="rgba"))
+    assert torch.equal(digits.test.images[:, :3], catalog.load(DataSpec(source="digits", size=8)).test.images)
+    assert (digits.test.images[:, 3] == 255).all()
 
 
 def test_pictures_of_a_folder_are_cropped_as_they_lie(tmp_path: Path) -> None:

@@ -85,6 +85,19 @@ def test_a_size_may_be_rows_and_columns(rows: int, columns: int) -> None:
         decode(encoded(tall), (20, 31), crop=True)
 
 
+def test_opacity_is_kept_where_it_is_wanted_and_full_where_there_is_none() -> None:
+    seen_through = noise(16).convert("RGBA")
+    seen_through.putalpha(noise(16).convert("L").rotate(90))
+    kept = decode(encoded(seen_through), 16, alpha=True).pixels
+    assert np.array_equal(kept, np.asarray(seen_through).transpose(2, 0, 1))
+    expected = np.asarray(seen_through.resize((8, 12), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
+    assert np.array_equal(decode(encoded(seen_through), (12, 8), alpha=True).pixels, expected)
+    opaque = decode(encoded(noise(16)), 16, alpha=True).pixels
+    assert np.array_equal(opaque[:3], decode(encoded(noise(16)), 16).pixels)
+    assert (opaque[3] == 255).all()
+    assert decode(encoded(noise(16).convert("L")), 16, alpha=True).pixels.shape == (4, 16, 16)
+
+
 def test_the_first_frame_of_an_animation_counts() -> None:
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
     content = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])

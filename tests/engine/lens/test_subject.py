@@ -106,4 +106,7 @@ def test_a_persons_pictures_are_fitted_as_the_runs_own_images_are(tmp_path: Path
     assert not torch.equal(squeezed, image)
     assert from_files(subject, [tmp_path / "low.png"]).images.shape == (1, 3, 12, 12)
     wide = subject_of(build(ModelSpec(), channels=3, size=(12, 20), classes=3), noise_images(channels=3, size=20)[:, :, :12])
+    through = subject_of(small_net(channels=4), noise_images(channels=4))
+    Image.fromarray(pixels.numpy()).convert("RGBA").save(tmp_path / "through.png")
+    assert (from_files(through, [tmp_path / "through.png"]).images[:, 3] == 255).all()
     assert from_files(wide, [tmp_path / "low.png"]).images.shape == (1, 3, 12, 20)
