@@ -17,7 +17,7 @@ Colour = Literal["grey", "rgb", "rgba"]
 Fit = Literal["resize", "crop"]
 Order = Literal["shuffle", "fixed", "by_class"]
 
-UpdateRule = Literal["sgd", "nesterov", "rmsprop", "adam", "adamw"]
+UpdateRule = Literal["sgd", "nesterov", "rmsprop", "adam", "adamw", "lion"]
 """`takes_momentum` and engine/training/optimisers.py know each."""
 Schedule = Literal["constant", "exponential", "step", "cosine", "one_cycle"]
 
@@ -46,7 +46,7 @@ def takes_momentum(rule: UpdateRule) -> bool:
     match rule:
         case "sgd" | "nesterov" | "rmsprop":
             return True
-        case "adam" | "adamw":
+        case "adam" | "adamw" | "lion":
             return False
         case other:
             assert_never(other)

@@ -213,7 +213,7 @@ class OptimiserSpec(Part):
     momentum: float = hyper(
         0.0, "share of the last update kept; for sgd, rmsprop and nesterov, which needs it (e.g. 0.9)", ge=0, lt=1
     )
-    weight_decay: float = hyper(0.0, "pull of the weights towards zero (decoupled in adamw)", ge=0, le=1)
+    weight_decay: float = hyper(0.0, "pull of the weights towards zero (decoupled in adamw and lion)", ge=0, le=1)
     clip_norm: float = hyper(0.0, "largest norm of the whole gradient; a longer one is scaled down; 0: no limit", ge=0, le=1e6)
     schedule: Schedule = hyper("constant", "how the learning rate changes over time")
     decay: float = hyper(0.95, "factor per epoch (exponential, smoothly) or per drop (step)", gt=0, le=1)

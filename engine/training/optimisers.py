@@ -27,6 +27,8 @@ def make_optimiser(spec: OptimiserSpec, parameters: Iterable[nn.Parameter]) -> t
                 return torch.optim.Adam(parameters, rate, weight_decay=decay, **form)
             case "adamw":
                 return torch.optim.AdamW(parameters, rate, weight_decay=decay, **form)
+            case "lion":
+                return Lion(parameters, rate, decay)
             case other:
                 assert_never(other)
 
@@ -34,3 +36,25 @@ def make_optimiser(spec: OptimiserSpec, parameters: Iterable[nn.Parameter]) -> t
         return make(fused=True)
     except RuntimeError:  # a device that has no fused kernels
         return make(foreach=True)
+
+
+class Lion(torch.optim.Optimizer):
+    """Steps of one size, in the direction of the sign of a mean of gradients (Chen et al. 2023, "Symbolic discovery of optimization
+    algorithms", algorithm 2, with their betas of 0.9 and 0.99 and decoupled weight decay)."""
+
+    def __init__(self, parameters: Iterable[nn.Parameter], lr: float, weight_decay: float) -> None:
+        super().__init__(parameters, {"lr": lr, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """Use the gradients in the parameters' `grad`."""
+        for group in self.param_groups:
+            rate, decay = group["lr"], group["weight_decay"]
+            for parameter in (each for each in group["params"] if each.grad is not None):
+                state = self.state[parameter]
+                if not state:
+                    state["exp_avg"] = torch.zeros_like(parameter)
+                mean = state["exp_avg"]
+                direction = mean.lerp(parameter.grad, 0.1).sign_()
+                parameter.mul_(1 - rate * decay).sub_(direction, alpha=rate)
+                mean.lerp_(parameter.grad, 0.01)

@@ -43,6 +43,7 @@ KINDS: dict[str, RunSpec] = {
         },
     ),
     "wide": changed(CONV, {"data.source": "digits", "data.size": 6, "data.width": 12, "data.train_per_class": 10} | DISTORTED),
+    "lion": changed(CONV, {"optimiser.name": "lion", "optimiser.learning_rate": 0.001, "optimiser.weight_decay": 0.1}),
     "of four channels": changed(CONV, {"data.source": "digits", "data.colour": "rgba", "data.train_per_class": 10} | DISTORTED),
     "sloped": changed(CONV, {"model.activation": "tanh", "model.slope": "0.7, 0.05"}),
 } | {

@@ -648,8 +648,10 @@ def test_an_epoch_has_every_image_once(how: str) -> None:
 
 
 def test_a_spec_with_the_other_optimisers_learns() -> None:
-    for name in ("sgd", "adam", "adamw"):
+    for name in ("sgd", "adam", "adamw", "lion"):
         spec: RunSpec = changed(SMALL, {"optimiser.name": name, "optimiser.weight_decay": 0.01, "training.epochs": 8})
+        if name == "lion":
+            spec = changed(spec, {"optimiser.learning_rate": 0.003})
         if name == "sgd":
             spec = changed(spec, {"optimiser.learning_rate": 0.05, "optimiser.momentum": 0.9})
         finished = pull(Training(spec, toy_dataset()))[-1]
