@@ -91,6 +91,6 @@ def load(path: Path) -> NetFile:
         code = TypeAdapter(Code).validate_python(json.loads(header["code"]))
         return NetFile(code, int(header["step"]), int(header["epoch"]), tensors)
     except FileNotFoundError:
-        raise CheckpointError(f"weights {path} are gone; the run may have others: 'convtui runs show RUN' lists them") from None
+        raise CheckpointError(f"weights {path} are missing; the run may have others: 'convtui runs show RUN' lists them") from None
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RecursionError, ValidationError) as error:
         raise CheckpointError(f"weights {path} are damaged: {' '.join(str(error).split())}") from None

@@ -16,9 +16,9 @@ _NEAR = 0.01
 
 
 def unequal(one: Run, other: Run) -> str:
-    """How the budgets of two runs differ, `10 epochs against 1`; empty where epochs, steps or images shown are the same."""
+    """How the budgets of two runs differ, `10 against 1 epochs`; empty where epochs, steps or images shown are the same."""
     first, second = _budget(one), _budget(other)
-    return "" if _alike(first, second) else f"{_number(first[0])} epochs against {_number(second[0])}"
+    return "" if _alike(first, second) else f"{_number(first[0])} against {_number(second[0])} epochs"
 
 
 def unequal_training(runs: Sequence[Run]) -> str:

@@ -84,7 +84,7 @@ def test_quiet_is_quiet(convtui: Convtui) -> None:
         (["--batch-size", "0"], "data.batch_size = 0 is out of bounds"),
         (["--data", "cifar"], "did you mean cifar10?"),
         (["--data", "folder:nowhere"], "nowhere"),
-        (["--device", "cuda:9"], "there is no such device"),
+        (["--device", "cuda:9"], "no such device here"),
         (["--set", "model.conv_blocks=4 99x99"], "does not fit"),
         (["--set", "data.size=512", "--set", "model.conv_blocks=4096 3x3, 4096 3x3"], "needs at least"),
         (["--set", "model.dense_blocks=8 bn", "--batch-size", "479"], "leaves a batch of one of the 1,438 images"),
@@ -225,7 +225,7 @@ def test_a_checkpoint_that_is_gone_is_told(convtui: Convtui, tmp_path: Path) -> 
             (store.files.folder(1) / checkpoint.file).unlink()
     printed = convtui("resume", "1", "--epochs", "2")
     assert printed.code == 1
-    assert "is gone" in printed.err
+    assert "is missing" in printed.err
     assert convtui("runs", "show", "1", "--json").lines[0]["status"] == "failed"
 
 

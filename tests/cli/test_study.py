@@ -269,12 +269,12 @@ def test_a_study_is_never_run_on_stand_ins(convtui: Convtui, study: str, tmp_pat
     ("arguments", "said"),
     [
         (["--only", "fuor"], "did you mean four?"),
-        (["--data", "cifar10=shapes"], "wants no 'cifar10'"),
+        (["--data", "cifar10=shapes"], "does not use 'cifar10'"),
         (["--data", "digits"], "write NAME=SOURCE"),
         (["--data", "digits=digit"], "did you mean digits?"),
         (["--data", "digits=folder:nowhere"], "nowhere"),
         (["--scale", "0"], "--scale 0 must be above 0"),
-        (["--device", "cuda:9"], "there is no such device"),
+        (["--device", "cuda:9"], "no such device here"),
     ],
 )
 def test_a_wrong_command_starts_nothing(arguments: list[str], said: str, convtui: Convtui, study: str, tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ FLUSH_RIGHT = tuple(column.head for column in COLUMNS if column.head not in ("ru
 LEGEND = (
     "to 90 %: steps until 90 % of the best test accuracy",
     "stability: how much the training loss changes from step to step",
-    "train: means over the epoch's steps, while the weights moved",
+    "train: means over the epoch's steps, while the weights changed",
 )
 """What the heads do not say."""
 

@@ -194,7 +194,7 @@ def trained(store: Store, setting: str, accuracy: float, *, epochs: int) -> list
 def test_ten_epochs_against_one_decide_nothing_unless_the_claim_is_about_that(store: Store) -> None:
     found = {"a": trained(store, "a", 0.9, epochs=10), "b": trained(store, "b", 0.1, epochs=1)}
     judged = judge(store, claim(groups=(("a",), ("b",))), found)
-    assert (judged.verdict, judged.reason) == ("not decided", "a and b had unequal budgets, 10 epochs against 1")
+    assert (judged.verdict, judged.reason) == ("not decided", "a and b had unequal budgets, 10 against 1 epochs")
     about = claim(groups=(("a",), ("b",)), unequal_budgets="the report is about longer training")
     meant = judge(store, about, found)
     assert meant.verdict == "holds"

@@ -143,5 +143,5 @@ def test_a_damaged_file_of_weights_is_told_in_one_line(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(CheckpointError, match="are damaged: its bytes are not those that were written"):
         net_file.load(path)
-    with pytest.raises(CheckpointError, match="are gone"):
+    with pytest.raises(CheckpointError, match="are missing"):
         net_file.load(tmp_path / "other.safetensors")
