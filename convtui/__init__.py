@@ -18,10 +18,30 @@ from convtui.engine import __version__
 
 if TYPE_CHECKING:
     from convtui.engine.tracking import TrackedRun, init
+    from convtui.engine.tracking.loggers.accelerate import AccelerateTracker
+    from convtui.engine.tracking.loggers.lightning import LightningLogger
+    from convtui.engine.tracking.loggers.transformers import TransformersCallback
     from convtui.tui.python import Looked, look
 
-__all__ = ["Looked", "TrackedRun", "__version__", "init", "look"]
-_AT = {"TrackedRun": "engine.tracking", "init": "engine.tracking", "Looked": "tui.python", "look": "tui.python"}
+__all__ = [
+    "AccelerateTracker",
+    "LightningLogger",
+    "Looked",
+    "TrackedRun",
+    "TransformersCallback",
+    "__version__",
+    "init",
+    "look",
+]
+_AT = {
+    "AccelerateTracker": "engine.tracking.loggers.accelerate",
+    "LightningLogger": "engine.tracking.loggers.lightning",
+    "Looked": "tui.python",
+    "TrackedRun": "engine.tracking",
+    "TransformersCallback": "engine.tracking.loggers.transformers",
+    "init": "engine.tracking",
+    "look": "tui.python",
+}
 
 
 def __getattr__(name: str) -> Any:

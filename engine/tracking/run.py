@@ -55,6 +55,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 KIND = "script"
 """Of the store's rows: convtui has its numbers and weights, and cannot go on with it."""
+UNHEARD_SECONDS = 10.0
+"""After which people are told that a request has not been obeyed."""
 _LAST_STEP = 2**62
 
 
@@ -131,6 +133,7 @@ class TrackedRun:
         self._paused_seconds = 0.0
         self._before = (self._began, 0)
         self._requests: list[Request] = []
+        self._asked_at = 0.0
         self._changed = threading.Condition()
         self._is_steered = False
         self._said: set[str] = set()
@@ -245,9 +248,7 @@ class TrackedRun:
                     self._in_step = False
                     self._count_step(_size(batch))
             if not loop.is_outer and loop.length:
-                self._epoch += 1
-                if self._watch_every == "epoch":
-                    self._look_back()
+                self.end_epoch()
         finally:
             self._in_step = False
             self._loops.remove(loop)
@@ -259,12 +260,22 @@ class TrackedRun:
             self._pause()
         return not self.stopping
 
-    def advance(self, images: int = 0, optimizers: Sequence[Any] = ()) -> bool:
-        """Where `steer` does not fit: one step more is done, of so many images. Then as `obey`."""
+    def advance(self, batch: Any = None, optimizers: Sequence[Any] = ()) -> bool:
+        """Where `steer` does not fit, as in a callback: one step more is done, with this batch or so many images. As `obey`."""
         self._follow(optimizers)
+        self._count_step(batch if isinstance(batch, int) else _size(batch))
         self._tell_rates()
-        self._count_step(images)
         return self.obey()
+
+    def end_epoch(self) -> None:
+        """Where `steer` does not fit: one epoch more is done."""
+        self._epoch += 1
+        if self._watch_every == "epoch":
+            self._look_back()
+
+    def plan(self, total_steps: int, steps_per_epoch: int = 0) -> None:
+        """Say how long the run will be, where no loop under `steer` tells it: a face can then say how far it is."""
+        self._record(Described(total_steps, steps_per_epoch))
 
     def _count_step(self, images: int) -> None:
         self._step += 1
@@ -287,7 +298,7 @@ class TrackedRun:
 
     def _taken(self) -> list[Request]:
         with self._changed:
-            taken, self._requests = self._requests, []
+            taken, self._requests, self._asked_at = self._requests, [], 0.0
         return taken
 
     def stop(self) -> None:
@@ -389,9 +400,9 @@ class TrackedRun:
 
     # ------------------------------------------------------------------------------------------------------- ending
 
-    def finish(self) -> None:
-        """End the run, where it is not in a `with` block and the script goes on. A second time does nothing."""
-        self._end_with(None)
+    def finish(self, failure: str = "") -> None:
+        """End the run, where it is not in a `with` block and the script goes on; as `failed` where a `failure` is told. Once."""
+        self._end_with(ConvtuiError(failure) if failure else None)
 
     def _end_with(self, error: BaseException | None) -> None:
         writer, self._writer = self._writer, None
@@ -417,13 +428,16 @@ class TrackedRun:
     # ----------------------------------------------------------------------------------------- in the writer's thread
 
     def _asked(self, requests: Sequence[Request]) -> None:
-        if not self._is_steered:
-            kinds = ", ".join(request.kind for request in requests)
-            self._say(f"{kinds}: nothing was done, since this script does not use run.steer(loader, optimizer)")
-            return
+        """Called at every poll, with what is new."""
+        now = time.monotonic()
         with self._changed:
-            self._requests = [*self._requests, *requests]
-            self._changed.notify_all()
+            if requests:
+                self._asked_at = self._asked_at or now
+                self._requests = [*self._requests, *requests]
+                self._changed.notify_all()
+            waiting = [request.kind for request in self._requests]
+        if waiting and now - self._asked_at > UNHEARD_SECONDS:
+            self._say(f"{', '.join(waiting)}: not done yet, since the script has not come to the next step of run.steer(...)")
 
     def _logged(self, points: tuple[tuple[str, int, float], ...]) -> Logged:
         return Logged(self.step, self._epoch, points, self._images, self._seconds, self._speed())

@@ -43,8 +43,8 @@ class Writer:
         asked: Callable[[Sequence[Request]], None],
         say: Callable[[str], None],
     ) -> None:
-        """`logged` makes the event of some points, `asked` is handed requests, `say` is told what people should know of; all three
-        are called in the thread."""
+        """`logged` makes the event of some points, `asked` is handed new requests at every poll, `say` is told what people should
+        know; all three are called in the thread."""
         self._store, self._run_id = store, run_id
         self._logged, self._asked, self._say = logged, asked, say
         self._points: deque[Told] = deque()
@@ -100,8 +100,7 @@ class Writer:
     def _record_all(self, recorder: Recorder) -> None:
         while not self._wake.wait(POLL_SECONDS):
             self._write(recorder)
-            if requests := recorder.poll():
-                self._asked(requests)
+            self._asked(recorder.poll())
         self._write(recorder)
         assert self._ending is not None
         event, failure = self._ending

@@ -185,13 +185,17 @@ def test_a_stop_ends_all_loops_and_what_follows_still_runs(place: Path) -> None:
         assert (row.status, row.test_accuracy) == ("stopped", 0.5)
 
 
-def test_a_script_that_does_not_steer_says_so_to_whoever_asks(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_script_that_does_not_steer_says_so_after_a_while(
+    place: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("convtui.engine.tracking.run.UNHEARD_SECONDS", 0.5)
     with convtui.init("mine", store=place) as run, Store.open(place) as store:
-        request = store.request(run.id, "stop")
-        waited_for(lambda: store.is_taken(request.id))
+        store.request(run.id, "stop")
         waited_for(lambda: bool(store.messages(run.id)))
-    assert "stop: nothing was done, since this script does not use run.steer(loader, optimizer)" in capfd.readouterr().err
-    assert not run.stopping
+        assert "stop: not done yet, since the script has not come to the next step of run.steer(...)" in capfd.readouterr().err
+        assert not run.stopping
+        assert list(run.steer(range(3))) == []
+    assert run.stopping
 
 
 @pytest.mark.parametrize(

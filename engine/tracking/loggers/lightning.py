@@ -1,0 +1,79 @@
+"""Lightning's logger: `logger = convtui.LightningLogger("mine"); Trainer(logger=logger, callbacks=[logger.steering])`."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from convtui.engine.tracking.run import TrackedRun, init
+
+# Lightning comes under two names, whose classes are not each other's: the one that the script has imported is meant.
+_NAME = "pytorch_lightning" if "pytorch_lightning" in sys.modules and "lightning" not in sys.modules else "lightning.pytorch"
+_Logger: Any = import_module(f"{_NAME}.loggers").Logger
+_Callback: Any = import_module(f"{_NAME}.callbacks").Callback
+
+
+class Steering(_Callback):  # type: ignore[misc]
+    """Counts steps, and obeys requests between two of them."""
+
+    def __init__(self, logger: LightningLogger) -> None:
+        self._logger = logger
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Called by Lightning after each batch."""
+        done = trainer.global_step - self._logger.run.step
+        if done > 0 and not self._logger.run.advance(batch, trainer.optimizers):
+            trainer.should_stop = True
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        """Called by Lightning after each epoch."""
+        self._logger.run.end_epoch()
+
+
+class LightningLogger(_Logger):  # type: ignore[misc]
+    """Keeps what the module logs; with `steering` among the callbacks the run can be paused, stopped and slowed, too.
+
+    Takes what `convtui.init` takes, but for `config`: that is what the module saves by `save_hyperparameters`.
+    """
+
+    def __init__(self, name: str | None = None, *, store: str | Path | None = None, data: str = "", note: str = "") -> None:
+        super().__init__()
+        self._given: dict[str, Any] = {"name": name, "store": store, "data": data, "note": note}
+        self._run: TrackedRun | None = None
+        self.steering = Steering(self)
+
+    @property
+    def run(self) -> TrackedRun:
+        """The run, which begins when it is first asked for."""
+        return self._begun({})
+
+    def _begun(self, config: Mapping[str, Any]) -> TrackedRun:
+        if self._run is None:
+            self._run = init(config=config, **self._given)
+        return self._run
+
+    @property
+    def name(self) -> str:
+        """The run's."""
+        return self.run.name
+
+    @property
+    def version(self) -> int:
+        """The run's number in the store."""
+        return self.run.id
+
+    def log_hyperparams(self, params: Mapping[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
+        """Called by Lightning before the first step."""
+        self._begun(params if isinstance(params, Mapping) else vars(params))
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Called by Lightning; the epoch's number is left out, since Lightning adds it to whatever is logged."""
+        self.run.log({name: value for name, value in metrics.items() if name != "epoch"}, step=step)
+
+    def finalize(self, status: str) -> None:
+        """Called by Lightning at the end: `success` or `failed`."""
+        self.run.finish("" if status == "success" else f"Lightning says that it {status}")

@@ -1,0 +1,126 @@
+"""Scripts as their authors write them: what the library logged is in the store, and a stop ends its loop."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from convtui.engine.store import Run, Store
+
+STOP = """
+import threading, time
+from convtui.engine.store import Store
+def stop():
+    while True:
+        time.sleep(0.05)
+        try:
+            with Store.open("store.db", create=False) as store:
+                (run,) = store.runs()
+                store.request(run.id, "stop")
+                return
+        except Exception:
+            continue
+if "stop" in sys.argv:
+    threading.Thread(target=stop, daemon=True).start()
+"""
+
+LIGHTNING = f"""
+import logging, sys, warnings, torch, convtui
+warnings.simplefilter("ignore"); logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+import lightning as L
+{STOP}
+class Module(L.LightningModule):
+    def __init__(self, rate=0.5):
+        super().__init__(); self.save_hyperparameters(); self.net = torch.nn.Linear(3, 1)
+    def training_step(self, batch, index):
+        loss = self.net(batch[0]).square().mean(); self.log("train/loss", loss); return loss
+    def validation_step(self, batch, index):
+        self.log("val/loss", self.net(batch[0]).square().mean())
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), self.hparams.rate)
+def loader():
+    return torch.utils.data.DataLoader(torch.utils.data.TensorDataset(torch.randn(12, 3)), batch_size=4)
+logger = convtui.LightningLogger("mine")
+epochs = 10**6 if "stop" in sys.argv else 2
+trainer = L.Trainer(max_epochs=epochs, logger=logger, callbacks=[logger.steering], log_every_n_steps=1, accelerator="cpu",
+    enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False)
+trainer.fit(Module(), loader(), loader())
+"""
+
+TRANSFORMERS = f"""
+import sys, warnings, torch, convtui
+warnings.simplefilter("ignore")
+import transformers
+transformers.utils.logging.set_verbosity_error()
+{STOP}
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__(); self.net = torch.nn.Linear(3, 2)
+    def forward(self, x, labels=None):
+        logits = self.net(x)
+        return {{"loss": torch.nn.functional.cross_entropy(logits, labels), "logits": logits}}
+data = [{{"x": torch.randn(3), "labels": i % 2}} for i in range(12)]
+epochs = 10**5 if "stop" in sys.argv else 2
+args = transformers.TrainingArguments("out", num_train_epochs=epochs, per_device_train_batch_size=4, logging_steps=1,
+    eval_strategy="epoch", save_strategy="no", report_to=[], use_cpu=True, disable_tqdm=True, learning_rate=0.25,
+    lr_scheduler_type="constant")
+transformers.Trainer(Net(), args, train_dataset=data, eval_dataset=data, callbacks=[convtui.TransformersCallback("mine")]).train()
+"""
+
+ACCELERATE = f"""
+import sys, warnings, torch, convtui
+warnings.simplefilter("ignore")
+from accelerate import Accelerator
+{STOP}
+tracker = convtui.AccelerateTracker("mine")
+accelerator = Accelerator(log_with=tracker, cpu=True)
+accelerator.init_trackers("project", config={{"rate": 0.25}})
+net = torch.nn.Linear(3, 1)
+loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(torch.randn(12, 3)), batch_size=4)
+net, optimizer, loader = accelerator.prepare(net, torch.optim.SGD(net.parameters(), 0.25), loader)
+for _ in tracker.run.steer(range(10**6 if "stop" in sys.argv else 2)):
+    for (x,) in tracker.run.steer(loader, optimizer):
+        loss = net(x).square().mean()
+        accelerator.backward(loss); optimizer.step(); optimizer.zero_grad()
+        accelerator.log({{"train/loss": loss.item()}})
+    accelerator.log({{"val/loss": 0.5}})
+accelerator.end_training()
+"""
+SCRIPTS = {"lightning": LIGHTNING, "transformers": TRANSFORMERS, "accelerate": ACCELERATE}
+SETTINGS = {"lightning": ("rate", 0.5), "transformers": ("learning_rate", 0.25), "accelerate": ("rate", 0.25)}
+
+
+def ran(folder: Path, library: str, *arguments: str) -> Run:
+    """The run that the script made."""
+    script = folder / "train.py"
+    script.write_text(SCRIPTS[library])
+    command = [sys.executable, str(script), *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    with Store.open(folder / "store.db", create=False) as store:
+        (run,) = store.runs()
+    return run
+
+
+@pytest.mark.parametrize("library", SCRIPTS)
+def test_what_the_library_logs_is_in_the_store(tmp_path: Path, library: str) -> None:
+    run = ran(tmp_path, library)
+    name, value = SETTINGS[library]
+    assert (run.status, run.step, run.epoch, run.images, run.name) == ("finished", 6, 2, 24, "mine")
+    assert run.spec_values[name] == value
+    with Store.open(tmp_path / "store.db") as store:
+        assert len(store.series(run.id, "train/loss").steps) == 6
+        validation = "eval_loss" if library == "transformers" else "val/loss"
+        assert len(store.series(run.id, validation).steps) == 2
+        assert list(store.series(run.id, "learning_rate").values) == [value] * 6
+        assert run.validation_loss == store.series(run.id, validation).values[-1]
+        assert not store.messages(run.id)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("library", SCRIPTS)
+def test_a_stop_from_another_terminal_ends_the_librarys_loop(tmp_path: Path, library: str) -> None:
+    assert ran(tmp_path, library, "stop").status == "stopped"
