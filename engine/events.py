@@ -127,8 +127,8 @@ class Logged:
     """(name, step, value), as the loop named them: `train/loss`."""
     images: int
     """Images trained on, where they could be counted."""
-    seconds: float
-    """Since it began, pauses left out."""
+    seconds: float | None
+    """Since it began, pauses left out; None where that is not known."""
     images_per_second: float | None
     """Since the event before; None where images could not be counted."""
 

@@ -135,8 +135,10 @@ class RowBatch:
     def _logged(self, event: Logged) -> None:
         run_id, attempt = self._run_id, self._attempt
         self.metrics += [(run_id, name, step, attempt, value) for name, step, value in event.points]
-        self.metrics.append((run_id, "seconds", event.step, attempt, event.seconds))
-        self.columns |= {"step": event.step, "epoch": event.epoch, "images": event.images, "seconds": event.seconds}
+        self.columns |= {"step": event.step, "epoch": event.epoch, "images": event.images}
+        if event.seconds is not None:
+            self.metrics.append((run_id, "seconds", event.step, attempt, event.seconds))
+            self.columns["seconds"] = event.seconds
         self.columns["images_per_second"] = event.images_per_second
         if event.images_per_second is not None:
             self.metrics.append((run_id, "images_per_second", event.step, attempt, event.images_per_second))

@@ -91,10 +91,21 @@ class Store:
         return run
 
     def begin_run(
-        self, *, kind: str, name: str, settings: Mapping[str, Any], dataset: str, note: str, provenance: Mapping[str, Any]
+        self,
+        *,
+        kind: str,
+        name: str,
+        settings: Mapping[str, Any],
+        dataset: str,
+        note: str,
+        provenance: Mapping[str, Any],
+        began: float | None = None,
     ) -> Run:
-        """A new run of a loop that is not convtui's, claimed by this process. `settings` are kept as JSON, what JSON does not know
-        as text. Raises UsageError for a name or a note that cannot be, FolderTaken where its files would be among others."""
+        """A new run of a loop that is not convtui's, claimed by this process.
+
+        `settings` are kept as JSON, what JSON does not know as text; `began`, in seconds since 1970, where that was not now. Raises
+        UsageError for a name or a note that cannot be, FolderTaken where its files would be among others.
+        """
         if not is_text(note):
             raise UsageError("a note must be text: some of its bytes are not UTF-8")
         run = Run(
@@ -103,7 +114,8 @@ class Store:
             dataset=dataset,
             note=note,
             provenance=json.dumps(dict(provenance), default=str),
-            created=time.time(),
+            created=began or time.time(),
+            started=began,
             kind=kind,
         )
         self.files.make_folder()
