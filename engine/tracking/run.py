@@ -70,7 +70,7 @@ def init(
 ) -> TrackedRun:
     """Begin a run: a row in the store beside all others, seen at once by every convtui that is open on it.
 
-    `name`: any text but a number; by default that of the script. `config`: hyperparameters, as `vars(args)`. `store`: a file; by
+    `name`: any text but a number; by default that of the script, or `notebook`. `config`: hyperparameters, as `vars(args)`. `store`: a file; by
     default what CONVTUI_STORE says, else `store.db` in the working directory. `data`: what it is trained on, in a word.
 
     The run ends with its `with` block, or else with the script: `finished`, `failed` by an exception, `stopped` by SIGTERM, SIGINT
@@ -81,7 +81,7 @@ def init(
         return TrackedRun(None, 0, "")
     path = Path(store or os.environ.get(STORE_VARIABLE) or DEFAULT_STORE)
     kept = Store.open(path)
-    script = Path(sys.argv[0]).stem if sys.argv and sys.argv[0] not in ("", "-c", "-m") else ""
+    script = "notebook" if "ipykernel" in sys.modules else Path(sys.argv[0]).stem.removeprefix("-c") if sys.argv else ""
     made = kept.begin_run(
         kind=KIND,
         name=name if name is not None else script or "script",
@@ -173,29 +173,29 @@ class TrackedRun:
         Losses and accuracies (0 to 1) of train, val and test are columns of the table of runs. `step` is by default `self.step`
         where `steer` counts, else one more with each call. Of a name that is told twice at one step the first value is kept.
         """
-        if self._writer is None or os.getpid() != self._pid:
+        writer = self._writer  # another thread may end the run meanwhile
+        if writer is None or os.getpid() != self._pid:
             return
         step = self._next_step if step is None else self._checked_step(step)
         self._logged_step = max(self._logged_step, step)
         for name, value in values.items():
-            self._tell(name, step, value)
+            self._tell(writer, name, step, value)
 
-    def _tell(self, name: str, step: int, value: Any) -> None:
-        assert self._writer is not None
+    def _tell(self, writer: Writer, name: str, step: int, value: Any) -> None:
         if not self._names.get(name) and not self._is_name(name):
             return
         if type(value) is float:
-            self._writer.tell(Told(name, step, value))
+            writer.tell(Told(name, step, value))
         elif (detach := getattr(value, "detach", None)) is not None:
             tensor = detach()
             if tensor.numel() != 1 or tensor.is_complex():
                 self._say(f"log: {name!r} is a tensor of shape {list(tensor.shape)}, and not one number: it is left out")
                 return
             stream = sys.modules["torch"].cuda.current_stream(tensor.device) if tensor.is_cuda else None
-            self._writer.tell(Told(name, step, tensor.reshape(()).clone(), stream))  # the loop may change it in place
+            writer.tell(Told(name, step, tensor.reshape(()).clone(), stream))  # the loop may change it in place
         else:
             try:
-                self._writer.tell(Told(name, step, float(value)))
+                writer.tell(Told(name, step, float(value)))
             except (TypeError, ValueError, OverflowError):
                 self._say(f"log: {name!r} is {type(value).__name__} and not a number: it is left out")
 
@@ -316,7 +316,7 @@ class TrackedRun:
     def _tell_rates(self) -> None:
         if self._writer is not None:
             for place, rate in enumerate(self._rate.rates()):
-                self._tell(f"learning_rate/{place + 1}" if place else "learning_rate", self.step, rate)
+                self._tell(self._writer, f"learning_rate/{place + 1}" if place else "learning_rate", self.step, rate)
 
     def _follow(self, optimizers: Sequence[Any]) -> None:
         known = len(self._rate.optimizers)
@@ -390,7 +390,7 @@ class TrackedRun:
 
     def _tell_now(self, name: str, value: Any) -> None:
         if self._writer is not None:
-            self._tell(name, self.step, value)
+            self._tell(self._writer, name, self.step, value)
 
     def _look_back(self) -> None:
         """After an epoch, or so many steps: measure and keep the net that is watched."""

@@ -296,3 +296,11 @@ def test_importing_convtui_brings_neither_torch_nor_the_store() -> None:
     heavy = "torch numpy sqlalchemy textual pydantic"
     code = f"import convtui, sys; print([name for name in '{heavy}'.split() if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_every_public_name_is_there_and_says_what_it_is() -> None:
+    for name in set(convtui.__all__) - {"__version__"}:
+        assert getattr(convtui, name).__doc__, name
+        assert name in dir(convtui)
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        convtui.nothing  # type: ignore[attr-defined] # noqa: B018
