@@ -70,8 +70,8 @@ def init(
 ) -> TrackedRun:
     """Begin a run: a row in the store beside all others, seen at once by every convtui that is open on it.
 
-    `name`: any text but a number; by default that of the script, or `notebook`. `config`: hyperparameters, as `vars(args)`. `store`: a file; by
-    default what CONVTUI_STORE says, else `store.db` in the working directory. `data`: what it is trained on, in a word.
+    `name`: any text but a number; by default that of the script, or `notebook`. `config`: hyperparameters, as `vars(args)`.
+    `store`: a file; by default what CONVTUI_STORE says, else `store.db` in the working directory. `data`: what it is trained on.
 
     The run ends with its `with` block, or else with the script: `finished`, `failed` by an exception, `stopped` by SIGTERM, SIGINT
     or a request. Under torchrun only rank 0 writes; in other ranks a run does nothing. Raises UsageError for a name that cannot be,
