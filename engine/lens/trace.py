@@ -18,6 +18,7 @@ from convtui.engine.lens.functions import Kind, is_inner, kind_of, name_of, unde
 from convtui.engine.lens.layout import UNKNOWN, Layout, units_after
 from convtui.engine.lens.tracer import INPUT, Output, Tracer, answer, eagerly, tensors, version
 from convtui.engine.lens.undisturbed import undisturbed
+from convtui.engine.models.importing import own_place
 from convtui.engine.spec import nearest
 
 _OTHERWISE = "the net takes another path for these images: its layers cannot be told apart"
@@ -238,7 +239,7 @@ def _unfollowed(net: nn.Module, images: Tensor) -> Any:
             return net(images.clone())
     except Exception as error:  # a net may raise anything
         shape = "x".join(map(str, images.shape[1:]))
-        raise NotApplicable(f"the net does not take an image of {shape}: {_in_words(error)}") from error
+        raise NotApplicable(f"the net does not take an image of {shape}: {_in_words(error)}{own_place(error)}") from error
 
 
 def _in_words(error: Exception) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+import sysconfig
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -41,7 +42,7 @@ def imported_net(reference: str, arguments: Mapping[str, Any]) -> nn.Module:
         raise UsageError(f"--model {reference}: this names no net: {_HOW}")
     if source in LIBRARIES:
         return _of_library(source, name, arguments).eval()
-    return _built(_member(_imported(source), source, name), reference, arguments, Path(source).absolute().parent).eval()
+    return _built(_member(_imported(source), source, name), reference, arguments).eval()
 
 
 def _of_library(library: str, name: str, arguments: Mapping[str, Any]) -> nn.Module:
@@ -54,7 +55,7 @@ def _of_library(library: str, name: str, arguments: Mapping[str, Any]) -> nn.Mod
         raise UsageError(f"--model {library}:{name}: there is no such net{nearest(name, known)}")
     make = models.get_model if library == "torchvision" else models.create_model
     none = {"weights": None} if library == "torchvision" else {"pretrained": False}  # neither downloads anything
-    with _told(f"--model {library}:{name}", Path(str(models.__file__)).parent):
+    with _told(f"--model {library}:{name}"):
         net: nn.Module = make(name, **none | dict(arguments))
     return net
 
@@ -72,7 +73,7 @@ def _imported(source: str) -> ModuleType:
     sys.path.insert(0, folder)
     sys.modules[path.stem] = module  # dataclasses and pickles of the file look for it there
     try:
-        with _told(f"--model {source}", path.parent):
+        with _told(f"--model {source}"):
             spec.loader.exec_module(module)
     except UsageError:
         del sys.modules[path.stem]
@@ -94,7 +95,7 @@ def _member(module: ModuleType, source: str, name: str) -> Any:
     return getattr(module, name)
 
 
-def _built(member: Any, reference: str, arguments: Mapping[str, Any], folder: Path) -> nn.Module:
+def _built(member: Any, reference: str, arguments: Mapping[str, Any]) -> nn.Module:
     if isinstance(member, nn.Module):
         return member
     if not callable(member):
@@ -105,7 +106,7 @@ def _built(member: Any, reference: str, arguments: Mapping[str, Any], folder: Pa
         inspect.signature(member).bind(**arguments)
     except TypeError as error:
         raise UsageError(f"--model {reference}: {error}: it takes {_signature(member)}: --arg NAME=VALUE") from None
-    with _told(f"--model {reference}", folder):
+    with _told(f"--model {reference}"):
         net = member(**arguments)
     if not isinstance(net, nn.Module):
         raise UsageError(f"--model {reference}: it made a {type(net).__name__}, and not a torch.nn.Module")
@@ -117,26 +118,39 @@ def _signature(member: Callable[..., Any]) -> str:
 
 
 @contextmanager
-def _told(what: str, folder: Path) -> Iterator[None]:
+def _told(what: str) -> Iterator[None]:
     """Tell an error of a person's own code as one line, with the place in their files where it came from."""
     try:
         yield
     except Exception as error:
-        raise UsageError(f"{what}: {own_error(error, folder)}") from error
+        raise UsageError(f"{what}: {own_error(error)}") from error
     except SystemExit as error:
         raise UsageError(
             f"{what}: importing it ends the program (exit status {error.code}): put its script part under a main guard"
         ) from error
 
 
-def own_error(error: BaseException, folder: Path) -> str:
-    """`ValueError: 3 != 4 (mynet.py, line 12, in forward)`: an error and the last line of a file in `folder` that led to it."""
-    text = f"{type(error).__name__}: {' '.join(str(error).split())}"
-    own = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).is_relative_to(folder)]
-    place = f" ({Path(own[-1].filename).name}, line {own[-1].lineno}, in {own[-1].name})" if own else ""
+def own_error(error: BaseException) -> str:
+    """`ValueError: 3 != 4 (mynet.py, line 12, in forward)`: an error and the last line of a person's own code that led to it."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}{own_place(error)}"
+
+
+def own_place(error: BaseException) -> str:
+    """` (mynet.py, line 12, in forward)`; empty where no file of a person's own led to the error."""
     if isinstance(error, SyntaxError):
-        place = f" ({Path(error.filename or '').name}, line {error.lineno})"
-    return text + place
+        return f" ({Path(error.filename or '').name}, line {error.lineno})"
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_own(frame.filename)]
+    return f" ({Path(own[-1].filename).name}, line {own[-1].lineno}, in {own[-1].name})" if own else ""
+
+
+_NOT_OWN = (str(Path(__file__).resolve().parents[1]), sysconfig.get_path("stdlib"))
+
+
+def _is_own(filename: str) -> bool:
+    """Whether a file is none of Python's, of an installed package, or of convtui's engine."""
+    path = Path(filename).resolve()
+    is_installed = {"site-packages", "dist-packages"} & set(path.parts)
+    return path.is_file() and not is_installed and not str(path).startswith(_NOT_OWN)
 
 
 def channels_of(net: nn.Module) -> int | None:

@@ -104,3 +104,19 @@ def test_images_without_labels_are_looked_at_and_not_judged() -> None:
 def test_what_cannot_be_is_refused_in_one_line(given: dict, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         convtui.look(net(), **given)
+
+
+class Broken(nn.Module):
+    """Its forward pass fails."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images.reshape(7, 7)
+
+
+def test_a_forward_pass_that_fails_is_told_with_the_line_of_the_persons_own_code() -> None:
+    line = Broken.forward.__code__.co_firstlineno + 1
+    with pytest.raises(
+        NotApplicable, match=rf"shape '\[7, 7\]' is invalid .*\(test_python.py, line {line}, in forward\)$"
+    ) as caught:
+        convtui.look(Broken(), torch.zeros(1, 1, 4, 4), "activations")
+    assert "\n" not in str(caught.value)

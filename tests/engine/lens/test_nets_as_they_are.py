@@ -286,7 +286,9 @@ def test_a_net_that_runs_and_cannot_be_followed_is_told_apart_from_one_that_fail
     assert view("saliency")(subject, view("saliency").make({}))
     with pytest.raises(NotApplicable, match=r"cannot be followed \(RuntimeError: not so\): its layers"):
         view("statistics")(subject, view("statistics").make({}))
-    with pytest.raises(NotApplicable, match=r"does not take an image of 1x12x12: RuntimeError: not so$"):
+    with pytest.raises(
+        NotApplicable, match=r"does not take an image of 1x12x12: RuntimeError: not so \(test_nets_as_they_are.py, line"
+    ):
         view("statistics")(subject_of(Shy(broken=True), images), view("statistics").make({}))
 
 
