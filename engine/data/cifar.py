@@ -1,4 +1,7 @@
-"""`cifar10` and `cifar100`: 50,000 + 10,000 photographs in torchvision's layout, or in the archive that they come in."""
+"""`cifar10` and `cifar100`: 50,000 + 10,000 photographs in torchvision's layout, in the archive that they come in, or in binary form.
+
+The binary form is what the sets' page calls the "binary version (suitable for C programs)".
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import warnings
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +21,58 @@ from convtui.engine.data.names import shown
 from convtui.engine.data.raw import ProgressCallback, RawDataset, RawSplit
 from convtui.engine.errors import DataError, DataUnavailable
 from convtui.engine.spec.sizes import Size
+
+if TYPE_CHECKING:
+    from convtui.engine.data.raw import Array
+
+
+_PIXELS = 3 * 32 * 32
+
+
+@dataclass(frozen=True)
+class Records:
+    """The binary form of a set: records of one or two labels, the finer one last, and 3,072 pixels, all bytes."""
+
+    folder: str
+    train: tuple[str, ...]
+    test: str
+    names: str
+    """The file of the classes' names, a line each."""
+    labels: int
+    """Of each record."""
+
+    def files(self, place: Path) -> list[Path]:
+        """All of them; none where one is missing."""
+        files = [place / self.folder / name for name in (*self.train, self.test, self.names)]
+        return files if all(path.is_file() for path in files) else []
+
+    def read(self, place: Path) -> RawDataset:
+        """Images [N, 3, 32, 32] in the order of the files. Raises DataError where one is damaged."""
+        *train, test, names = self.files(place)
+        try:
+            classes = tuple(names.read_text(encoding="utf-8").split())
+            parts = [self._records(path, len(classes)) for path in (*train, test)]
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(
+                f"{shown(place / self.folder)} cannot be read ({shown(error)}): remove it and download it again"
+            ) from None
+        images, labels = zip(*parts, strict=True)
+        return RawDataset(
+            RawSplit(np.concatenate(images[:-1]), np.concatenate(labels[:-1])), RawSplit(images[-1], labels[-1]), classes
+        )
+
+    def _records(self, path: Path, classes: int) -> tuple[Array, Array]:
+        content = np.fromfile(path, np.uint8)
+        rows, rest = divmod(len(content), self.labels + _PIXELS)
+        if rest or not rows:
+            raise DataError(
+                f"{shown(path)} is not of whole records of {self.labels + _PIXELS:,} bytes: remove it and download it again"
+            )
+        records = content.reshape(rows, -1)
+        labels = records[:, self.labels - 1].astype(np.int64)
+        if labels.max() >= classes:
+            raise DataError(f"{shown(path)}: label {labels.max()} is not one of {classes} classes: remove it and download it again")
+        return np.ascontiguousarray(records[:, self.labels :]).reshape(rows, 3, 32, 32), labels
 
 
 @dataclass(frozen=True)
@@ -32,11 +87,12 @@ class Pickles:
     files: tuple[str, ...]
     known_by: str
     """The class of torchvision that knows address and checksums, and unpickles."""
+    binary: Records
 
     @property
     def WANTED(self) -> str:  # noqa: N802 - a constant where a module is the reader
         """For people."""
-        return f"{self.folder}/ or {self.archive}"
+        return f"{self.folder}/, {self.archive} or {self.binary.folder}/"
 
     def on_disk(self, place: Path) -> bool:
         """Whether the unpacked folder or the archive is in `place`."""
@@ -61,6 +117,8 @@ class Pickles:
         if (place / self.folder / self.files[0]).is_file():
             return self._read_folder(place)
         archive = place / self.archive
+        if not archive.is_file() and self.binary.files(place):
+            return self.binary.read(place)
         if not archive.is_file():
             raise self._missing(place)
         with tempfile.TemporaryDirectory(prefix="convtui-") as unpacked:
@@ -73,7 +131,7 @@ class Pickles:
         fetch([known.url], place / self.archive, known.tgz_md5, progress)
 
     def _missing(self, place: Path) -> DataUnavailable:
-        return DataUnavailable(f"neither {self.folder} nor {self.archive} in {shown(place)}")
+        return DataUnavailable(f"neither {self.folder} nor {self.archive} nor {self.binary.folder} in {shown(place)}")
 
     def _torchvision(self) -> Any:
         from torchvision import datasets
@@ -85,7 +143,7 @@ class Pickles:
         if folder[0].is_file():
             return [path for path in folder if path.is_file()]
         archive = place / self.archive
-        return [archive] if archive.is_file() else []
+        return [archive] if archive.is_file() else self.binary.files(place)
 
     def _read_folder(self, place: Path, found_in: Path | None = None) -> RawDataset:
         known = self._torchvision()
@@ -128,8 +186,19 @@ CIFAR10 = Pickles(
     "cifar-10-python.tar.gz",
     (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch", "batches.meta"),
     "CIFAR10",
+    Records(
+        "cifar-10-batches-bin", tuple(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin", "batches.meta.txt", 1
+    ),
 )
-CIFAR100 = Pickles("CIFAR-100", "cifar100", "cifar-100-python", "cifar-100-python.tar.gz", ("train", "test", "meta"), "CIFAR100")
+CIFAR100 = Pickles(
+    "CIFAR-100",
+    "cifar100",
+    "cifar-100-python",
+    "cifar-100-python.tar.gz",
+    ("train", "test", "meta"),
+    "CIFAR100",
+    Records("cifar-100-binary", ("train.bin",), "test.bin", "fine_label_names.txt", 2),
+)
 
 
 def _split(images: object) -> RawSplit:

@@ -1,9 +1,14 @@
-"""`mnist`, `fashion-mnist`, `kmnist`: 60,000 + 10,000 grey images in their original idx files, gzipped or not, where they are."""
+"""`mnist`, `fashion-mnist`, `kmnist`: 60,000 + 10,000 grey images in their original idx files, gzipped or not, where they are.
+
+`mnist` is also read from the one file that Keras has it in, mnist.npz.
+"""
 
 from __future__ import annotations
 
 import gzip
+import zipfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BufferedIOBase
 from pathlib import Path
@@ -21,6 +26,7 @@ if TYPE_CHECKING:
     from convtui.engine.data.raw import Array
 
 _FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+_NPZ, _ARRAYS = "mnist.npz", ("x_train", "y_train", "x_test", "y_test")
 _IMAGES_MAGIC, _LABELS_MAGIC = 0x00000803, 0x00000801
 _MOST_BYTES = 1 << 30
 
@@ -44,8 +50,8 @@ class IdxFiles:
         return f"{self.below}/{{train,t10k}}-{{images-idx3,labels-idx1}}-ubyte, each plain or .gz"
 
     def on_disk(self, place: Path) -> bool:
-        """Whether all four files are there."""
-        return all(self._find(place, name) for name in _FILES)
+        """Whether all four files are there, or the one that Keras has them in."""
+        return self._npz(place) is not None or all(self._find(place, name) for name in _FILES)
 
     def missing(self, place: Path) -> list[str]:
         """Of a set that is there in part, the files that are not."""
@@ -54,17 +60,23 @@ class IdxFiles:
 
     def fingerprint(self, place: Path) -> str:
         """Changes when a file does. Raises DataUnavailable where one is missing."""
-        return "\n".join(f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in self._found(place))
+        npz = self._npz(place)
+        files = self._found(place) if npz is None else [npz]
+        return "\n".join(f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in files)
 
     def read(self, place: Path, size: Size, progress: ProgressCallback | None = None, *, crop: bool = False) -> RawDataset:
         """Images [N, 1, 28, 28] in the original order. Raises DataError naming a damaged file, DataUnavailable for none."""
+        if (npz := self._npz(place)) is not None:
+            return self._dataset(str(shown(npz)), _read_npz(npz))
         arrays: list[Array] = []
         for number, path in enumerate(self._found(place)):
             if progress:
                 progress(f"reading {self.title}", number, len(_FILES))
             arrays.append(_read_idx(path, _LABELS_MAGIC if "labels" in path.name else _IMAGES_MAGIC))
+        return self._dataset(f"{self.title} files in {shown(place)}", arrays)
+
+    def _dataset(self, where: str, arrays: Sequence[Array]) -> RawDataset:
         train_images, train_labels, test_images, test_labels = arrays
-        where = f"{self.title} files in {shown(place)}"
         train, test = _split(where, train_images, train_labels), _split(where, test_images, test_labels)
         if train.images.shape[1:] != test.images.shape[1:]:
             raise DataError(f"{where}: training and test images differ in size: download them again")
@@ -86,6 +98,12 @@ class IdxFiles:
         files += [f"{folder}/{file}" for folder in files for file in files]
         places = (folder / f"{file}{end}" for folder in folders for file in files for end in ("", ".gz"))
         return next((path for path in places if path.is_file()), None)
+
+    def _npz(self, place: Path) -> Path | None:
+        """Keras's file, where the four of the original are not all there."""
+        path = place / _NPZ
+        is_there = self.loose and path.is_file() and not all(self._find(place, name) for name in _FILES)
+        return path if is_there else None
 
     def _found(self, place: Path) -> list[Path]:
         found = [(name, self._find(place, name)) for name in _FILES]
@@ -109,6 +127,18 @@ def _split(where: str, images: Array, labels: Array) -> RawSplit:
     if labels.max(initial=0) > 9:
         raise DataError(f"{where}: label {labels.max()} is not one of the ten classes: download them again")
     return RawSplit(images[:, None], labels.astype(np.int64))
+
+
+def _read_npz(path: Path) -> list[Array]:
+    """Images uint8 [N, H, W] and labels uint8 [N] of both splits, as Keras keeps them; nothing of a pickle is read."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = [np.asarray(file[name]) for name in _ARRAYS]
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(f"{shown(path)} cannot be read ({shown(error)}): remove it and download it again") from None
+    if any(array.dtype != np.uint8 or array.ndim != rank for array, rank in zip(arrays, (3, 1, 3, 1), strict=True)):
+        raise DataError(f"{shown(path)} does not hold images [N, H, W] and labels [N] of bytes: remove it and download it again")
+    return arrays
 
 
 def _read_idx(path: Path, magic: int) -> Array:

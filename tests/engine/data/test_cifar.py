@@ -123,3 +123,46 @@ def test_the_hundred_classes_are_read_likewise(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(DataError, match=r"checksum of the original CIFAR-100.*'convtui data get cifar100'"):
         cifar100.read(tmp_path, 32)
     assert not trap.exists()
+
+
+def binary(place: Path, *, fine: bool = False, names: tuple[str, ...] = tuple(NAMES), records: int = 3) -> None:
+    """Red is the file's number, green the image's place in it, blue 200; coarse labels are 9."""
+    folder = place / ("cifar-100-binary" if fine else "cifar-10-batches-bin")
+    folder.mkdir(parents=True)
+    files = ["train.bin", "test.bin"] if fine else [*(f"data_batch_{index}.bin" for index in range(1, 6)), "test_batch.bin"]
+    for number, name in enumerate(files):
+        content = b""
+        for index in range(records):
+            labels = bytes([9, index]) if fine else bytes([index])
+            content += labels + bytes([number]) * 1024 + bytes([index]) * 1024 + bytes([200]) * 1024
+        (folder / name).write_bytes(content)
+    (folder / ("fine_label_names.txt" if fine else "batches.meta.txt")).write_text("\n".join(names) + "\n\n")
+
+
+@pytest.mark.parametrize("fine", [False, True])
+def test_the_binary_form_holds_the_same(tmp_path: Path, fine: bool) -> None:
+    binary(tmp_path, fine=fine)
+    source = cifar100 if fine else cifar
+    assert source.on_disk(tmp_path)
+    raw = source.read(tmp_path, 32)
+    files = 1 if fine else 5
+    assert raw.train.images.shape == (3 * files, 3, 32, 32)
+    assert raw.train.labels.tolist() == [0, 1, 2] * files
+    assert raw.test.labels.tolist() == [0, 1, 2]
+    last = raw.test.images[2]
+    assert [set(channel.ravel().tolist()) for channel in last] == [{files}, {2}, {200}]
+    assert raw.classes == tuple(NAMES)
+    assert "test" in source.fingerprint(tmp_path)
+
+
+def test_a_binary_file_that_is_not_what_it_claims_is_refused(tmp_path: Path) -> None:
+    binary(tmp_path / "a", names=("airplane", "automobile"))
+    with pytest.raises(DataError, match="label 2 is not one of 2 classes"):
+        cifar.read(tmp_path / "a", 32)
+    binary(tmp_path / "b")
+    path = tmp_path / "b" / "cifar-10-batches-bin" / "data_batch_3.bin"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(DataError, match="is not of whole records of 3,073 bytes"):
+        cifar.read(tmp_path / "b", 32)
+    path.unlink()
+    assert not cifar.on_disk(tmp_path / "b")

@@ -131,3 +131,38 @@ def test_a_missing_file_is_unavailable_and_a_changed_one_has_another_fingerprint
     assert not mnist.on_disk(tmp_path)
     with pytest.raises(DataUnavailable, match="train-labels-idx1-ubyte"):
         mnist.fingerprint(tmp_path)
+
+
+def test_kerass_one_file_holds_the_same_images(tmp_path: Path) -> None:
+    tiny_mnist(tmp_path / "idx")
+    original = mnist.read(tmp_path / "idx", 28)
+    arrays = {
+        "x_train": original.train.images[:, 0], "y_train": original.train.labels.astype(np.uint8),
+        "x_test": original.test.images[:, 0], "y_test": original.test.labels.astype(np.uint8),
+    }  # fmt: skip
+    np.savez(tmp_path / "mnist.npz", **arrays)
+    assert mnist.on_disk(tmp_path)
+    assert not FASHION.on_disk(tmp_path)
+    found = mnist.read(tmp_path, 28)
+    for one, other in ((found.train, original.train), (found.test, original.test)):
+        np.testing.assert_array_equal(one.images, other.images)
+        np.testing.assert_array_equal(one.labels, other.labels)
+    assert "mnist.npz" in mnist.fingerprint(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"x_test": np.zeros((2, 28, 28), np.float32)}, "does not hold images"),
+        ({"y_train": np.zeros(3, np.uint8)}, "but 3 labels"),
+        ({"y_test": np.array([{}, {}], dtype=object)}, "cannot be read"),
+    ],
+)
+def test_a_file_of_kerass_that_holds_something_else_is_refused(tmp_path: Path, changes: dict, message: str) -> None:
+    images, labels = np.zeros((2, 28, 28), np.uint8), np.zeros(2, np.uint8)
+    np.savez(tmp_path / "mnist.npz", **({"x_train": images, "y_train": labels, "x_test": images, "y_test": labels} | changes))
+    with pytest.raises(DataError, match=message):
+        mnist.read(tmp_path, 28)
+    (tmp_path / "mnist.npz").write_bytes(b"PK no zip")
+    with pytest.raises(DataError, match="cannot be read"):
+        mnist.read(tmp_path, 28)
