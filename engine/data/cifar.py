@@ -1,6 +1,6 @@
-"""`cifar10` and `cifar100`: 50,000 + 10,000 photographs in torchvision's layout, in the archive that they come in, or in binary form.
+"""`cifar10` and `cifar100`: 50,000 + 10,000 photographs in torchvision's layout, in the archive that they come in, or as bytes.
 
-The binary form is what the sets' page calls the "binary version (suitable for C programs)".
+Bytes are what the sets' page calls the "binary version (suitable for C programs)".
 """
 
 from __future__ import annotations
