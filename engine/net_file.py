@@ -80,6 +80,8 @@ def save(path: Path, net: nn.Module, *, step: int, epoch: int) -> int:
         return path.stat().st_size
     except OSError as error:
         raise CheckpointError(f"weights {path} could not be written: {error}; free some disk space or move the store") from None
+    except KeyError as error:
+        raise CheckpointError(f"weights {path} could not be written: safetensors has no {error}") from None
 
 
 def load(path: Path) -> NetFile:

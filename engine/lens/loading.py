@@ -21,6 +21,9 @@ from convtui.engine.net_file import NetFile
 from convtui.engine.statuses import LIVE
 from convtui.engine.store import Checkpoint, Run, Store
 
+_TRIES = 5
+"""Of listing a run's files, where those that were listed are gone."""
+
 
 def subject_from_run(
     store: Store,
@@ -157,8 +160,12 @@ def weights_from_run(store: Store, run: Run, epoch: str = "last") -> NetFile:
     trained, or an epoch of which nothing is kept, CheckpointError where no file of them can be read."""
     if run.is_training:
         raise UsageError(f"run {run.id} ({run.name}) knows its own net: leave --model out")
-    rows = _meant(run, store.files.checkpoints(run.id), epoch)
-    return net_file.load(store.files.folder(run.id) / rows[0].file)
+    folder = store.files.folder(run.id)
+    for _ in range(_TRIES):
+        for row in _meant(run, store.files.checkpoints(run.id), epoch):
+            if (folder / row.file).exists():  # of a run that goes on, older files are cleared away meanwhile
+                return net_file.load(folder / row.file)
+    raise CheckpointError(f"run {run.id} ({run.name}): none of its files of weights is there any more")
 
 
 def _how_to_name(store: Store, run: Run) -> str:

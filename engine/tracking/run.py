@@ -129,6 +129,7 @@ class TrackedRun:
         self._rate = RateFactor()
         self._watch: Watch | None = None
         self._watch_every: Literal["epoch"] | int = "epoch"
+        self._kept_step, self._kept_until = 0, 0.0
         self._began = time.monotonic()
         self._paused_seconds = 0.0
         self._before = (self._began, 0)
@@ -342,9 +343,10 @@ class TrackedRun:
     def watch(self, model: nn.Module, images: Tensor | None = None, *, every: Literal["epoch"] | int = "epoch") -> None:
         """Measure this net as it is trained, and keep its newest weights, so that it can be looked into.
 
-        Gradient norms and update ratios of its layers are told every 50 updates. After each epoch that `steer` counts, or `every`
+        Gradient norms and update ratios of its layers are told every 50 updates. After epochs that `steer` counts, or `every`
         so many steps, its weights are written, and, over `images` (float [N, ...], as the net gets them; some hundreds do), the
-        shares of its units that are dead or saturated. The net that was watched before is watched no more.
+        shares of its units that are dead or saturated: as often as a hundredth of the time allows, and at the end. The net that was
+        watched before is watched no more.
         """
         if self._writer is None:
             return
@@ -392,11 +394,16 @@ class TrackedRun:
         if self._writer is not None:
             self._tell(self._writer, name, self.step, value)
 
-    def _look_back(self) -> None:
-        """After an epoch, or so many steps: measure and keep the net that is watched."""
-        if self._watch is not None:
+    def _look_back(self, *, at_end: bool = False) -> None:
+        """After an epoch, or so many steps: measure and keep the net that is watched, where that costs at most a hundredth of the
+        time since it was done last."""
+        began = time.monotonic()
+        is_due = self.step > self._kept_step if at_end else began >= self._kept_until
+        if self._watch is not None and is_due:
             self._watch.measure()
             self.save_checkpoint()
+            now = time.monotonic()
+            self._kept_step, self._kept_until = self.step, now + 100 * (now - began)
 
     # ------------------------------------------------------------------------------------------------------- ending
 
@@ -405,15 +412,17 @@ class TrackedRun:
         self._end_with(ConvtuiError(failure) if failure else None)
 
     def _end_with(self, error: BaseException | None) -> None:
-        writer, self._writer = self._writer, None
-        if writer is None or os.getpid() != self._pid:
+        if self._writer is None or os.getpid() != self._pid:
             return
+        if error is None:
+            self._look_back(at_end=True)
+        writer, self._writer = self._writer, None
         if self._end is not None:
             self._end.forget()
         self._rate.release()
+        failure = _failure(error)
         if self._watch is not None:
             self._watch.release()
-        failure = _failure(error)
         if failure:
             writer.end(None, failure)
         else:

@@ -145,3 +145,26 @@ def test_a_damaged_file_of_weights_is_told_in_one_line(tmp_path: Path) -> None:
         net_file.load(path)
     with pytest.raises(CheckpointError, match="are missing"):
         net_file.load(tmp_path / "other.safetensors")
+
+
+def test_a_net_of_numbers_that_no_file_takes_is_said_and_training_goes_on(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    net = nn.Module()
+    net.phase = nn.Parameter(torch.zeros(1, dtype=torch.complex64))
+    with convtui.init("mine", store=tmp_path / "store.db") as run:
+        assert run.save(net) is None
+    assert "could not be written: safetensors has no torch.complex64" in capfd.readouterr().err
+
+
+def test_epochs_of_a_moment_do_not_write_a_file_each(tmp_path: Path) -> None:
+    net = Net()
+    with convtui.init("mine", store=tmp_path / "store.db") as run:
+        run.watch(net)
+        for _ in run.steer(range(300)):
+            for _ in run.steer(range(2)):
+                pass
+    with Store.open(tmp_path / "store.db") as store:
+        kept = store.files.checkpoints(1)
+        assert kept[0].step == 600
+        assert max(row.id for row in kept) < 100
