@@ -57,6 +57,7 @@ benchmark: setup
 	$(BIN)/python -m benchmarks.training
 	$(BIN)/python -m benchmarks.one_image
 	$(BIN)/python -m benchmarks.recording
+	$(BIN)/python -m benchmarks.tracking
 	$(BIN)/python -m benchmarks.startup
 	$(BIN)/python -m benchmarks.lens
 	$(BIN)/python -m benchmarks.application
