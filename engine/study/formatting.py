@@ -77,6 +77,6 @@ def chance(p: float) -> str:
 
 
 def setting(value: str) -> str:
-    """A hyperparameter's value for a write-up: of a source of one's own the name, for where it lies concerns this machine alone."""
+    """A hyperparameter's value for a write-up: of a source of one's own its name, since where it is concerns this machine alone."""
     kind, _, path = value.partition(":")
     return f"{kind}:{PurePath(path).name}" if kind == "folder" and path else value

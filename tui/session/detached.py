@@ -22,7 +22,7 @@ def start_detached(store: Store, run_ids: Sequence[int], *, device: str, data_di
     """Start `convtui resume RUN` on queued runs, one after another, in a session of their own, each one's output in its folder."""
     store.files.make_folder()  # with its mark: the shell below makes plain folders
     folder = store.files.folder(run_ids[0]).parent
-    # -P: what lies in the working directory must not be taken for our own packages.
+    # -P: files in the working directory must not be taken for our own packages.
     command = [
         sys.executable,
         "-P",
