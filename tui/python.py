@@ -7,12 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convtui.engine.errors import UsageError
-
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from convtui.engine.data.split import Dataset
     from convtui.engine.figures.figure import Result
 
 
@@ -73,63 +70,21 @@ def look(
     `size`: of the images where there are none, by default 224. `options`: those that `convtui views VIEW` lists, `layer="layer1"`.
     Raises UsageError for what there is not, NotApplicable where the view has no meaning for this net.
     """
+    from convtui.engine.data.own_images import own_images
     from convtui.engine.lens.loading import subject_from_module
     from convtui.engine.lens.registry import view as find_view
+    from convtui.engine.models.importing import channels_of
 
     chosen = find_view(view)
     made = chosen.make({name: value for name, value in options.items() if value is not None})
-    shape, dataset, standardise = _fed(model, images, labels, classes, mean, std, size)
+    own = None if images is None else own_images(images, labels, classes, mean, std)
+    height, width = (size, size) if isinstance(size, int) else size or (224, 224)
     subject = subject_from_module(
-        model, shape, images=dataset, classes=classes, standardise=standardise, title=type(model).__name__
+        model,
+        (channels_of(model) or 3, height, width) if own is None else own.shape,
+        images=None if own is None else own.dataset,
+        classes=classes,
+        standardise=None if own is None else own.standardise,
+        title=type(model).__name__,
     )
     return Looked(tuple(chosen(subject, made)))
-
-
-def _fed(
-    model: nn.Module,
-    images: Tensor | None,
-    labels: Tensor | None,
-    classes: Sequence[str],
-    mean: Sequence[float] | None,
-    std: Sequence[float] | None,
-    size: int | tuple[int, int] | None,
-) -> tuple[tuple[int, int, int], Dataset | None, Any]:
-    """The shape of an image, the images as pixels from 0 to 255, and what turns these into what the net gets."""
-    import torch
-
-    from convtui.engine.data.batches import Standardise
-    from convtui.engine.models.importing import channels_of
-
-    if images is None:
-        height, width = (size, size) if isinstance(size, int) else size or (224, 224)
-        return (channels_of(model) or 3, height, width), None, None
-    if images.ndim != 4 or not len(images):
-        raise UsageError(f"images must be [N, C, H, W], at least one: these are {list(images.shape)}")
-    _, channels, height, width = images.shape
-    for name, given in (("mean", mean), ("std", std)):
-        if given is not None and len(given) != channels:
-            raise UsageError(f"{name} has {len(given)} numbers, and the images have {channels} channels")
-    images = images.detach().cpu()
-    if images.dtype == torch.uint8 or mean is not None or std is not None:
-        standardise = Standardise(torch.tensor(mean or [0.0] * channels), torch.tensor(std or [1.0] * channels))
-    else:
-        low, high = float(images.min()), float(images.max())
-        spread = max(high - low, 1e-12)
-        standardise = Standardise(torch.full((channels,), -low / spread), torch.full((channels,), 1 / spread))
-    if images.dtype != torch.uint8:
-        images = 255 * (images.float() * standardise.std[:, None, None] + standardise.mean[:, None, None])
-    return (channels, height, width), _dataset(images, labels, classes), standardise
-
-
-def _dataset(images: Tensor, labels: Tensor | None, classes: Sequence[str]) -> Dataset:
-    import torch
-
-    from convtui.engine.data.split import Dataset, Split
-
-    if labels is not None and labels.shape != (len(images),):
-        raise UsageError(f"labels must be [{len(images)}], one for each image: these are {list(labels.shape)}")
-    known = torch.full((len(images),), -1) if labels is None else labels.detach().cpu().long()
-    names = tuple(classes) or tuple(map(str, range(int(known.max()) + 1)))
-    part = Split(images, known, names)
-    channels = images.shape[1]
-    return Dataset("images", part, None, part, torch.zeros(channels), torch.ones(channels))

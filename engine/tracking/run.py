@@ -55,6 +55,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 KIND = "script"
 """Of the store's rows: convtui has its numbers and weights, and cannot go on with it."""
+MOST_IMAGES = 1000
+"""Of those that a net is watched over, so many are kept to be looked at."""
 UNHEARD_SECONDS = 10.0
 """After which people are told that a request has not been obeyed."""
 _LAST_STEP = 2**62
@@ -340,13 +342,24 @@ class TrackedRun:
 
     # ---------------------------------------------------------------------------------------------- the net and its files
 
-    def watch(self, model: nn.Module, images: Tensor | None = None, *, every: Literal["epoch"] | int = "epoch") -> None:
+    def watch(
+        self,
+        model: nn.Module,
+        images: Tensor | None = None,
+        labels: Tensor | None = None,
+        classes: Sequence[str] = (),
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        every: Literal["epoch"] | int = "epoch",
+    ) -> None:
         """Measure this net as it is trained, and keep its newest weights, so that it can be looked into.
 
         Gradient norms and update ratios of its layers are told every 50 updates. After epochs that `steer` counts, or `every`
-        so many steps, its weights are written, and, over `images` (float [N, ...], as the net gets them; some hundreds do), the
-        shares of its units that are dead or saturated: as often as a hundredth of the time allows, and at the end. The net that was
-        watched before is watched no more.
+        so many steps, its weights are written, and, over `images` (float [N, C, H, W] as the net gets them; some hundreds do), the
+        shares of its units that are dead or saturated: as often as a hundredth of the time allows, and at the end.
+
+        The first thousand images are kept with the run, and what was said of them: `labels` int [N], `classes` names, `mean` and
+        `std` of pixels from 0 to 1 that they were standardised with. The net that was watched before is watched no more.
         """
         if self._writer is None:
             return
@@ -356,9 +369,21 @@ class TrackedRun:
             self._watch.release()
         self._watch = Watch(model, images, self._tell_now, self._say)
         self._watch_every = every
+        if images is not None:
+            self._keep_images(images, labels, classes, mean, std)
         trained = [parameter for parameter in self._watch.net.parameters() if parameter.requires_grad]
         device = str(trained[0].device) if trained else ""
         self._record(Described(parameters=sum(parameter.numel() for parameter in trained), device=device))
+
+    def _keep_images(self, images: Tensor, *about: Any) -> None:
+        from convtui.engine.data import own_images
+
+        assert self._store is not None
+        try:
+            own = own_images.own_images(images, *about)
+            own_images.save(self._store.files.folder(self.id) / own_images.NAME, own, MOST_IMAGES)
+        except (ConvtuiError, OSError) as error:
+            self._say(f"watch: the images are not kept: {error}")
 
     def save(self, model: nn.Module, *, best: bool = False) -> Path | None:
         """Write the net's weights into the run's folder, beside those saved before; of those saved as `best` the newest is kept.

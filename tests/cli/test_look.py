@@ -235,3 +235,27 @@ def test_a_net_of_torchvision_is_looked_into_from_the_command_line(convtui: Conv
     printed = convtui("look", "summary", "--model", "torchvision:resnet18", "--size", "64", "--json")
     table = json.loads(printed.out)["results"][0]
     assert table["rows"][-1][table["columns"].index("parameters")] == 11_689_512  # torchvision's documentation of ResNet18_Weights
+
+
+def test_images_that_a_script_watched_are_looked_at_without_naming_any(convtui: Convtui, tmp_path: Path) -> None:
+    (tmp_path / "mynet.py").write_text(
+        "from torch import nn\nclass Net(nn.Sequential):\n"
+        "    def __init__(self):\n        super().__init__(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(72, 2))\n"
+    )
+    (tmp_path / "script.py").write_text(
+        "import convtui, mynet, torch\nnet, x, y = mynet.Net(), torch.randn(9, 1, 8, 8), torch.arange(9) % 2\n"
+        "with convtui.init('x') as run:\n    run.watch(net, x, y, classes=['cat', 'dog'], mean=[0.5], std=[0.25])\n"
+        "    for _ in run.steer(range(2)): ...\nprint(int((net(x).argmax(1) == y).sum()))\n"
+    )
+    told = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, check=True, capture_output=True, text=True)
+    shown = convtui("look", "confusion", "x", "--model", "mynet.py:Net", "--json")
+    assert shown.code == 0, shown.err
+    table = json.loads(shown.out)["results"][0]
+    assert table["notes"][0].startswith(f"{told.stdout.strip()} of 9 images are classified correctly")
+    assert [row[0] for row in table["rows"]] == ["cat", "dog"]
+    path = tmp_path / "store" / "1" / "images.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+    broken = convtui("look", "confusion", "x", "--model", "mynet.py:Net")
+    assert broken.code == 2
+    assert "are damaged" in broken.err
+    assert "name others by --data" in broken.err

@@ -13,7 +13,7 @@ import typer
 from convtui.engine.errors import UsageError
 from convtui.engine.files import DEFAULT_STORE
 from convtui.tui.cli.options import AsJson, DataDir, StorePath, existing_store
-from convtui.tui.cli.own_net import Arguments, Deviation, Mean, ModelName, Side, Source, Weights, own_net
+from convtui.tui.cli.own_net import Arguments, Deviation, Mean, ModelName, Saved, Side, Source, Weights, own_net
 from convtui.tui.cli.run import DeviceName
 from convtui.tui.cli.waiting import Waiting, waiting
 from convtui.tui.render.json_lines import line
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from convtui.engine.figures.figure import Result
     from convtui.engine.lens.registry import View
     from convtui.engine.lens.subject import Subject
-    from convtui.engine.net_file import NetFile
     from convtui.engine.store import Run, Store
 
 Reference = Annotated[str | None, typer.Argument(metavar="[RUN]", help="an id, a name, a unique prefix of one, 'last' or 'best'")]
@@ -74,7 +73,7 @@ def look(
         options = chosen.make(asked(chosen, opt or [], {"layer": layer, "map": map, "image": image, "label": label}))
         with waiting() as told:
             if own is not None:
-                saved = None if store is None or run is None else saved_weights(store, run, epoch)
+                saved = None if store is None or run is None else saved_by(store, run, epoch)
                 subject = own.opened(saved, device=device, data_dir=data_dir, told=told)
             elif store is not None and run is not None:
                 subject = opened(store, run, epoch=epoch, device=device, data_dir=data_dir, told=told)
@@ -112,15 +111,17 @@ def parsed(settings: list[str]) -> dict[str, str]:
     return values
 
 
-def saved_weights(store: Store, run: Run, epoch: str) -> NetFile:
-    """The weights that a script's run saved; warns where the code of their net has changed since."""
+def saved_by(store: Store, run: Run, epoch: str) -> Saved:
+    """What a script's run kept; warns where the code of its net has changed since."""
+    from convtui.engine.data import own_images
     from convtui.engine.lens.loading import weights_from_run
     from convtui.engine.net_file import digest
 
-    saved = weights_from_run(store, run, epoch)
-    if saved.code.file and digest(Path(saved.code.file)) not in ("", saved.code.digest):
-        print(f"warning: {clean(saved.code.file)} has changed since these weights were saved", file=sys.stderr)
-    return saved
+    weights = weights_from_run(store, run, epoch)
+    if weights.code.file and digest(Path(weights.code.file)) not in ("", weights.code.digest):
+        print(f"warning: {clean(weights.code.file)} has changed since these weights were saved", file=sys.stderr)
+    file = store.files.folder(run.id) / own_images.NAME
+    return Saved(weights, own_images.load(file) if file.exists() else None)
 
 
 def opened(store: Store, run: Run, *, epoch: str, device: str, data_dir: Path | None, told: Waiting) -> Subject:

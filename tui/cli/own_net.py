@@ -13,6 +13,10 @@ import typer
 from convtui.engine.errors import UsageError
 
 if TYPE_CHECKING:
+    from torch import nn
+
+    from convtui.engine.data.batches import Standardise
+    from convtui.engine.data.own_images import OwnImages
     from convtui.engine.data.split import Dataset
     from convtui.engine.lens.subject import Subject
     from convtui.engine.net_file import NetFile
@@ -55,6 +59,14 @@ def own_net(model: str | None, **options: Any) -> OwnNet | None:
 
 
 @dataclass(frozen=True)
+class Saved:
+    """What a script's run kept of its net."""
+
+    weights: NetFile
+    images: OwnImages | None
+
+
+@dataclass(frozen=True)
 class OwnNet:
     """What was typed."""
 
@@ -68,13 +80,12 @@ class OwnNet:
     mean: str | None = None
     std: str | None = None
 
-    def opened(self, saved: NetFile | None, *, device: str, data_dir: Path | None, told: Waiting) -> Subject:
-        """The net with its weights, those of a file or those that a run `saved`, and images. Raises UsageError."""
-        from convtui.engine.data import catalog
-        from convtui.engine.data.batches import Standardise
+    def opened(self, saved: Saved | None, *, device: str, data_dir: Path | None, told: Waiting) -> Subject:
+        """The net with its weights, those of a file or those that a run `saved`, and images: those of --data, or of the run. Raises
+        UsageError."""
         from convtui.engine.device import choose, keep_freed_memory
         from convtui.engine.lens.loading import subject_from_module
-        from convtui.engine.models.importing import channels_of, fill, imported_net, load_weights
+        from convtui.engine.models.importing import fill, imported_net, load_weights
 
         keep_freed_memory()
         place = choose(device)
@@ -82,20 +93,31 @@ class OwnNet:
         if self.weights is not None:
             load_weights(net, self.weights)
         elif saved is not None:
-            fill(net, saved.weights, f"--model {self.model}")
+            fill(net, saved.weights.weights, f"--model {self.model}")
+        if saved is not None and saved.images is not None and self.data is None:
+            images: Dataset | None = saved.images.dataset
+            shape, standardise = saved.images.shape, saved.images.standardise
+        else:
+            shape, images, standardise = self._named_images(net, data_dir, told)
+        title = self.model if saved is None else f"{self.model}, step {saved.weights.step:,}"
+        return subject_from_module(net.to(place), shape, images=images, standardise=standardise, title=title, progress=told.images)
+
+    def _named_images(
+        self, net: nn.Module, data_dir: Path | None, told: Waiting
+    ) -> tuple[tuple[int, int, int], Dataset | None, Standardise]:
+        """Of one image its shape, the images of --data, and what makes of them what the net gets."""
+        from convtui.engine.data import catalog
+        from convtui.engine.data.batches import Standardise
+        from convtui.engine.models.importing import channels_of
+
         channels = channels_of(net) or (catalog.describe(self.data).channels if self.data is not None else None) or 3
         mean, std = (_numbers(option, text, channels) for option, text in (("--mean", self.mean), ("--std", self.std)))
         images = self._images(channels, data_dir, told) if self.data is not None else None
         side = self.size or (LIBRARY_SIZE if self.model.startswith(("torchvision:", "timm:")) else OWN_SIZE)
         height, width = images.test.images.shape[2:] if images is not None else (side, side)
-        standardise = Standardise.none(channels)
-        if mean is not None or std is not None:
-            standardise = Standardise(standardise.mean if mean is None else mean, standardise.std if std is None else std)
-        shape, title = (channels, height, width), self._title(saved)
-        return subject_from_module(net.to(place), shape, images=images, standardise=standardise, title=title, progress=told.images)
-
-    def _title(self, saved: NetFile | None) -> str:
-        return self.model if saved is None else f"{self.model}, step {saved.step:,}"
+        plain = Standardise.none(channels)
+        standardise = Standardise(plain.mean if mean is None else mean, plain.std if std is None else std)
+        return (channels, height, width), images, standardise
 
     def _images(self, channels: int, data_dir: Path | None, told: Waiting) -> Dataset:
         from convtui.engine.data import catalog
