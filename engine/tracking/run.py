@@ -139,6 +139,7 @@ class TrackedRun:
         self._asked_at = 0.0
         self._changed = threading.Condition()
         self._is_steered = False
+        self._is_one_of_several = os.environ.get("WORLD_SIZE", "1") != "1"
         self._said: set[str] = set()
         self._names: dict[str, bool] = {}
         self._writer: Writer | None = None
@@ -464,6 +465,11 @@ class TrackedRun:
     def _asked(self, requests: Sequence[Request]) -> None:
         """Called at every poll, with what is new."""
         now = time.monotonic()
+        if self._is_one_of_several:
+            refused = [request.kind for request in requests if request.kind in ("stop", "pause")]
+            if refused:
+                self._say(f"{', '.join(refused)}: not done, since the other processes of torchrun would wait for this one")
+            requests = [request for request in requests if request.kind not in ("stop", "pause")]
         with self._changed:
             if requests:
                 self._asked_at = self._asked_at or now

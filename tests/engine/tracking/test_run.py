@@ -276,6 +276,18 @@ def test_other_ranks_write_nothing_and_run_the_same_loop(place: Path, monkeypatc
     assert not place.exists()
 
 
+def test_one_of_several_processes_is_not_held_while_the_others_wait_for_it(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with convtui.init("mine", store=place) as run, Store.open(place) as store:
+        store.request(run.id, "stop")
+        waited_for(lambda: bool(store.messages(run.id)))
+        assert len(list(run.steer(range(3)))) == 3
+    assert "stop: not done, since the other processes of torchrun would wait for this one" in capfd.readouterr().err
+
+
 def test_a_run_that_is_deleted_meanwhile_does_not_end_the_script(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with convtui.init("mine", store=place) as run:
         place.unlink()
