@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -38,6 +39,7 @@ class Terminal:
             **os.environ,
             "TERM": "xterm-256color",
             "COLORTERM": "truecolor",
+            "PYTHONFAULTHANDLER": "1",  # see `ended`
             "PYTHONPATH": str(Path(__file__).parents[2]),
         }
         for name in ("NO_COLOR", "COLUMNS", "LINES"):
@@ -66,13 +68,16 @@ class Terminal:
 
     def read(self, seconds: float = 0.02) -> str:
         """All that it has written so far, without escapes between words; reads on for so long."""
+        self._take(seconds)
+        return self.text()
+
+    def _take(self, seconds: float = 0.02) -> None:
         until = time.perf_counter() + seconds
         while (left := until - time.perf_counter()) > 0:
             try:
                 self.written += self.child.read_nonblocking(1 << 16, left)
             except (pexpect.TIMEOUT, pexpect.EOF):
                 break
-        return self.text()
 
     def text(self, start: int = 0) -> str:
         """What was written from a place in `written` on, without escapes between words."""
@@ -82,7 +87,7 @@ class Terminal:
         """Read on until `condition` holds: a program whose output nobody takes stands still."""
 
         def holds() -> bool:
-            self.read()
+            self._take()  # and no more: a reader that is slow keeps the program waiting
             return condition()
 
         wait_until(holds, what, 60)
@@ -114,7 +119,12 @@ class Terminal:
 
     def ended(self) -> int:
         """Wait for its end; its exit code."""
-        self.until(lambda: not self.child.isalive(), "the program to end")
+        try:
+            self.until(lambda: not self.child.isalive(), "the program to end")
+        except AssertionError as error:
+            self.child.kill(signal.SIGABRT)  # with PYTHONFAULTHANDLER it says where each of its threads is
+            self._take(2.0)
+            raise AssertionError(f"{error}; it was at\n{self.text()[-6000:]}") from None
         self.read()
         assert self.written.rindex(LEFT) > self.written.rindex(ENTERED)
         assert self.child.signalstatus is None
