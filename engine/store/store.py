@@ -83,7 +83,7 @@ class Store:
         self, *, name: str, preset: str, spec: RunSpec, dataset: str, note: str = "", provenance: Mapping[str, Any] | None = None
     ) -> Run:
         """A new run, which this process is about to `claim`. Raises UsageError for a name that cannot be."""
-        run = _new_run(name, preset, spec, dataset, provenance, note=note)
+        run = _new_run(name, preset, spec.model_dump_json(), dataset, provenance, note=note)
         _held_by(run, this_process())
         with self.database.writing("adding a run") as session:
             self._avoid_used_id(session, run)
@@ -106,18 +106,9 @@ class Store:
         `settings` are kept as JSON, what JSON does not know as text; `began`, in seconds since 1970, where that was not now. Raises
         UsageError for a name or a note that cannot be, FolderTaken where its files would be among others.
         """
-        if not is_text(note):
-            raise UsageError("a note must be text: some of its bytes are not UTF-8")
-        run = Run(
-            name=checked_name(name),
-            spec=json.dumps({str(key): value for key, value in settings.items()}, default=str),
-            dataset=dataset,
-            note=note,
-            provenance=json.dumps(dict(provenance), default=str),
-            created=began or time.time(),
-            started=began,
-            kind=kind,
-        )
+        spec = json.dumps({str(key): value for key, value in settings.items()}, default=str)
+        run = _new_run(name, "", spec, dataset, provenance, note=_checked_note(note), began=began)
+        run.kind = kind
         self.files.make_folder()
         with self.database.writing("adding a run") as session:
             self._avoid_used_id(session, run)
@@ -179,9 +170,7 @@ class Store:
 
     def set_note(self, run_id: int, note: str) -> None:
         """Replace the run's note. Raises RunNotFound, UsageError for a note that is not text."""
-        if not is_text(note):
-            raise UsageError("a note must be text: some of its bytes are not UTF-8")
-        self._change(run_id, note=note)
+        self._change(run_id, note=_checked_note(note))
 
     def set_spec(self, run_id: int, spec: RunSpec) -> None:
         """Replace the run's settings, as when it is resumed with a new total. Raises RunNotFound."""
@@ -272,7 +261,7 @@ class Store:
         What comes back says how it stood: `done` and `busy` leave it alone; `unfinished` is to be resumed; `failed` and `missing`
         come with a new run, to be trained from its start. Raises UsageError for a name that cannot be.
         """
-        new = _new_run(name, preset, spec, spec.data.source, provenance, study=study, setting=setting)
+        new = _new_run(name, preset, spec.model_dump_json(), spec.data.source, provenance, study=study, setting=setting)
         of_setting = select(Run).where(Run.study == study, Run.setting == setting)
         self.files.make_folder()
         with self.database.writing("looking for a study's run") as session:
@@ -405,21 +394,23 @@ class Store:
 def _new_run(
     name: str,
     preset: str,
-    spec: RunSpec,
+    spec: str,
     dataset: str,
     provenance: Mapping[str, Any] | None,
     *,
     note: str = "",
     study: str = "",
     setting: str = "",
+    began: float | None = None,
 ) -> Run:
     return Run(
         name=checked_name(name),
         preset=preset,
-        spec=spec.model_dump_json(),
+        spec=spec,
         dataset=dataset,
         provenance=json.dumps(dict(provenance or {}), default=str),
-        created=time.time(),
+        created=began or time.time(),
+        started=began,
         note=note,
         study=study,
         setting=setting,
@@ -485,3 +476,10 @@ def checked_name(name: str) -> str:
     if not is_text(name):
         raise UsageError("a run's name must be text: some bytes of this one are not UTF-8")
     return name
+
+
+def _checked_note(note: str) -> str:
+    """Raises UsageError where it is not text."""
+    if not is_text(note):
+        raise UsageError("a note must be text: some of its bytes are not UTF-8")
+    return note

@@ -21,13 +21,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from convtui.engine import __version__
 from convtui.engine.errors import ConvtuiError
 from convtui.engine.events import (
-    CheckpointKind,
-    CheckpointSaved,
     Continued,
     Described,
     Ending,
@@ -42,6 +40,7 @@ from convtui.engine.events import (
 from convtui.engine.files import DEFAULT_STORE, STORE_VARIABLE
 from convtui.engine.store import Request, Store, obey
 from convtui.engine.text import is_text
+from convtui.engine.tracking.net_keeper import Every, NetKeeper
 from convtui.engine.tracking.process_end import ProcessEnd, Terminated
 from convtui.engine.tracking.rate import RateFactor
 from convtui.engine.tracking.writer import Told, Writer
@@ -50,13 +49,9 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from torch.optim import Optimizer
 
-    from convtui.engine.tracking.watching import Watch
-
 T = TypeVar("T")
 KIND = "script"
 """Of the store's rows: convtui has its numbers and weights, and cannot go on with it."""
-MOST_IMAGES = 1000
-"""Of those that a net is watched over, so many are kept to be looked at."""
 UNHEARD_SECONDS = 10.0
 """After which people are told that a request has not been obeyed."""
 _LAST_STEP = 2**62
@@ -129,9 +124,7 @@ class TrackedRun:
         self._logged_step = 0
         self._loops: list[_Loop] = []
         self._rate = RateFactor()
-        self._watch: Watch | None = None
-        self._watch_every: Literal["epoch"] | int = "epoch"
-        self._kept_step, self._kept_until = 0, 0.0
+        self._net: NetKeeper | None = None  # in ranks that write nothing, and once the run has ended
         self._began = time.monotonic()
         self._paused_seconds = 0.0
         self._before = (self._began, 0)
@@ -141,12 +134,14 @@ class TrackedRun:
         self._is_steered = False
         self._is_one_of_several = os.environ.get("WORLD_SIZE", "1") != "1"
         self._said: set[str] = set()
-        self._names: dict[str, bool] = {}
+        self._names: set[str] = set()
         self._writer: Writer | None = None
         self._end: ProcessEnd | None = None
         if store is not None:
             self._writer = Writer(store, run_id, self._logged, self._asked, self._say)
             self._writer.start()
+            folder = store.files.folder(run_id)
+            self._net = NetKeeper(folder, lambda: (self.step, self._epoch), self._record, self._tell_now, self._say)
             self._end = ProcessEnd(self._end_with)
 
     def __enter__(self) -> Self:
@@ -185,8 +180,12 @@ class TrackedRun:
         for name, value in values.items():
             self._tell(writer, name, step, value)
 
+    def _tell_now(self, name: str, value: Any) -> None:
+        if self._writer is not None:
+            self._tell(self._writer, name, self.step, value)
+
     def _tell(self, writer: Writer, name: str, step: int, value: Any) -> None:
-        if not self._names.get(name) and not self._is_name(name):
+        if name not in self._names and not self._is_name(name):
             return
         if type(value) is float:
             writer.tell(Told(name, step, value))
@@ -206,7 +205,7 @@ class TrackedRun:
     def _is_name(self, name: Any) -> bool:
         is_name = isinstance(name, str) and bool(name.strip()) and is_text(name)
         if is_name:
-            self._names[name] = True
+            self._names.add(name)
         else:
             self._say(f"log: {name!r} cannot be the name of a metric: it is left out")
         return is_name
@@ -274,8 +273,8 @@ class TrackedRun:
     def end_epoch(self) -> None:
         """Where `steer` does not fit: one epoch more is done."""
         self._epoch += 1
-        if self._watch_every == "epoch":
-            self._look_back()
+        if self._net is not None:
+            self._net.epoch_ended()
 
     def plan(self, total_steps: int, steps_per_epoch: int = 0) -> None:
         """Say how long the run will be, where no loop under `steer` tells it: a face can then say how far it is."""
@@ -284,8 +283,8 @@ class TrackedRun:
     def _count_step(self, images: int) -> None:
         self._step += 1
         self._images += images
-        if isinstance(self._watch_every, int) and self._step % self._watch_every == 0:
-            self._look_back()
+        if self._net is not None:
+            self._net.step_done(self._step)
 
     def _pause(self) -> None:
         began = time.monotonic()
@@ -318,16 +317,18 @@ class TrackedRun:
         self._record(RateChanged(self.step, self._rate.value, float(self._rate.rates()[0])))
 
     def _tell_rates(self) -> None:
-        if self._writer is not None:
-            for place, rate in enumerate(self._rate.rates()):
-                self._tell(self._writer, f"learning_rate/{place + 1}" if place else "learning_rate", self.step, rate)
+        for place, rate in enumerate(self._rate.rates()):
+            self._tell_now(f"learning_rate/{place + 1}" if place else "learning_rate", rate)
 
     def _follow(self, optimizers: Sequence[Any]) -> None:
         known = len(self._rate.optimizers)
         self._rate.follow(optimizers)
         if len(self._rate.optimizers) > known:
-            trained = [each for of in self._rate.optimizers for group in of.param_groups for each in group["params"]]
-            self._record(Described(parameters=sum(each.numel() for each in trained), device=str(trained[0].device)))
+            self._describe_trained([each for of in self._rate.optimizers for group in of.param_groups for each in group["params"]])
+
+    def _describe_trained(self, parameters: Sequence[Tensor]) -> None:
+        device = str(parameters[0].device) if parameters else ""
+        self._record(Described(parameters=sum(each.numel() for each in parameters), device=device))
 
     def _describe(self, batches: Iterable[Any]) -> None:
         """What the loops under way tell of the run's length."""
@@ -351,7 +352,7 @@ class TrackedRun:
         classes: Sequence[str] = (),
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
-        every: Literal["epoch"] | int = "epoch",
+        every: Every = "epoch",
     ) -> None:
         """Measure this net as it is trained, and keep its newest weights, so that it can be looked into.
 
@@ -362,29 +363,9 @@ class TrackedRun:
         The first thousand images are kept with the run, and what was said of them: `labels` int [N], `classes` names, `mean` and
         `std` of pixels from 0 to 1 that they were standardised with. The net that was watched before is watched no more.
         """
-        if self._writer is None:
-            return
-        from convtui.engine.tracking.watching import Watch
-
-        if self._watch is not None:
-            self._watch.release()
-        self._watch = Watch(model, images, self._tell_now, self._say)
-        self._watch_every = every
-        if images is not None:
-            self._keep_images(images, labels, classes, mean, std)
-        trained = [parameter for parameter in self._watch.net.parameters() if parameter.requires_grad]
-        device = str(trained[0].device) if trained else ""
-        self._record(Described(parameters=sum(parameter.numel() for parameter in trained), device=device))
-
-    def _keep_images(self, images: Tensor, *about: Any) -> None:
-        from convtui.engine.data import own_images
-
-        assert self._store is not None
-        try:
-            own = own_images.own_images(images, *about)
-            own_images.save(self._store.files.folder(self.id) / own_images.NAME, own, MOST_IMAGES)
-        except (ConvtuiError, OSError) as error:
-            self._say(f"watch: the images are not kept: {error}")
+        if self._net is not None:
+            net = self._net.watch(model, images, (labels, classes, mean, std), every)
+            self._describe_trained([parameter for parameter in net.parameters() if parameter.requires_grad])
 
     def save(self, model: nn.Module, *, best: bool = False) -> Path | None:
         """Write the net's weights into the run's folder, beside those saved before; of those saved as `best` the newest is kept.
@@ -392,44 +373,12 @@ class TrackedRun:
         safetensors, with the name of the net's class and a hash of its file: `convtui look VIEW RUN --model FILE.py:CLASS` opens
         them. Gives the file; None where it could not be written, which is said.
         """
-        return self._save(model, "best" if best else "snapshot")
+        return self._net.save(model, "best" if best else "snapshot") if self._net is not None else None
 
     def save_checkpoint(self) -> None:
         """Save the net that is watched, as a request to save does."""
-        if self._watch is None:
-            self._say("nothing was saved: tell which net it is by run.watch(model)")
-        else:
-            self._save(self._watch.net, "checkpoint")
-
-    def _save(self, model: nn.Module, kind: CheckpointKind) -> Path | None:
-        if self._store is None or self._writer is None:
-            return None
-        from convtui.engine import net_file
-
-        path = self._store.files.folder(self.id) / f"{kind}-{self.step:09}.safetensors"
-        began = time.monotonic()
-        try:
-            size = net_file.save(path, model, step=self.step, epoch=self._epoch)
-        except ConvtuiError as error:
-            self._say(str(error))
-            return None
-        self._record(CheckpointSaved(self.step, self._epoch, kind, path.name, size, time.monotonic() - began))
-        return path
-
-    def _tell_now(self, name: str, value: Any) -> None:
-        if self._writer is not None:
-            self._tell(self._writer, name, self.step, value)
-
-    def _look_back(self, *, at_end: bool = False) -> None:
-        """After an epoch, or so many steps: measure and keep the net that is watched, where that costs at most a hundredth of the
-        time since it was done last."""
-        began = time.monotonic()
-        is_due = self.step > self._kept_step if at_end else began >= self._kept_until
-        if self._watch is not None and is_due:
-            self._watch.measure()
-            self.save_checkpoint()
-            now = time.monotonic()
-            self._kept_step, self._kept_until = self.step, now + 100 * (now - began)
+        if self._net is not None:
+            self._net.save_watched()
 
     # ------------------------------------------------------------------------------------------------------- ending
 
@@ -440,15 +389,14 @@ class TrackedRun:
     def _end_with(self, error: BaseException | None) -> None:
         if self._writer is None or os.getpid() != self._pid:
             return
-        if error is None:
-            self._look_back(at_end=True)
+        if self._net is not None:
+            self._net.close(keep=error is None)
+            self._net = None
         writer, self._writer = self._writer, None
         if self._end is not None:
             self._end.forget()
         self._rate.release()
         failure = _failure(error)
-        if self._watch is not None:
-            self._watch.release()
         if failure:
             writer.end(None, failure)
         else:
@@ -457,7 +405,7 @@ class TrackedRun:
             self._store.close()
 
     def _ending(self, error: BaseException | None) -> Ending:
-        kind = Stopped if self.stopping or isinstance(error, KeyboardInterrupt) or _is_signal(error) else Finished
+        kind = Stopped if self.stopping or isinstance(error, KeyboardInterrupt | Terminated) else Finished
         return kind(self.step, self._epoch, {}, self._seconds, self._images / max(1e-9, self._seconds))
 
     # ----------------------------------------------------------------------------------------- in the writer's thread
@@ -509,15 +457,11 @@ class TrackedRun:
 
 def _failure(error: BaseException | None) -> str:
     """Why the run failed; empty where it did not."""
-    if error is None or isinstance(error, KeyboardInterrupt) or _is_signal(error):
+    if error is None or isinstance(error, KeyboardInterrupt | Terminated):
         return ""
     if isinstance(error, SystemExit):
         return f"exit status {error.code}" if error.code else ""
     return str(error) if isinstance(error, ConvtuiError) else f"{type(error).__name__}: {error}".splitlines()[0]
-
-
-def _is_signal(error: BaseException | None) -> bool:
-    return isinstance(error, Terminated)
 
 
 def _length(of: Any) -> int | None:

@@ -53,7 +53,7 @@ class Writer:
         self._begun = threading.Event()
         self._ending: tuple[Event | None, str] | None = None
         self._trouble: Exception | None = None
-        self._is_lost = False
+        """What ended the recording; nothing more is taken then."""
         self._thread = threading.Thread(target=self._work, name=f"convtui run {run_id}", daemon=True)
 
     # -------------------------------------------------------------------------------------------- the loop's thread
@@ -67,12 +67,12 @@ class Writer:
 
     def tell(self, told: Told) -> None:
         """Keep a number."""
-        if not self._is_lost:
+        if self._trouble is None:
             self._points.append(told)
 
     def record(self, event: Event) -> None:
         """Keep an event, in its order among events."""
-        if not self._is_lost:
+        if self._trouble is None:
             self._events.append(event)
 
     def end(self, event: Event | None, failure: str = "") -> None:
@@ -89,7 +89,7 @@ class Writer:
                 self._begun.set()
                 self._record_all(recorder)
         except Exception as error:
-            self._trouble, self._is_lost = error, True
+            self._trouble = error
             self._points.clear()
             if self._begun.is_set():
                 if not isinstance(error, ConvtuiError):

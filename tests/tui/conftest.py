@@ -1,9 +1,9 @@
-"""Two trained nets, and a view that takes its time."""
+"""Two trained nets, a session, and a view that takes its time."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from convtui.engine.lens.registry import Options, View
 from convtui.engine.lens.subject import Cancelled, Subject
 from convtui.engine.spec import hyper
 from convtui.engine.store import Store
+from convtui.tui.session.session import Session
 from tests.tui.nets import spec, train
 
 
@@ -26,6 +27,15 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
         train(store, "dense", spec(conv_blocks="", dense_blocks="6"))
         train(store, "conv", spec())
     return path
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Iterator[Session]:
+    """On a store of the test's own."""
+    session = Session(tmp_path / "store.db", device="cpu")
+    session.open()
+    yield session
+    session.close()
 
 
 class NoOptions(Options):

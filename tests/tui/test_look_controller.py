@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -37,14 +35,6 @@ class Look(LookController):
         )
         assert self.hear(Opened(query, info))
         assert self.hear(Answer(query, (), step))
-
-
-@pytest.fixture
-def session(tmp_path: Path) -> Iterator[Session]:
-    session = Session(tmp_path / "store.db", device="cpu")
-    session.open()
-    yield session
-    session.close()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import typer
 
 from convtui.engine.errors import UsageError
 from convtui.engine.files import DEFAULT_STORE
-from convtui.tui.cli.options import AsJson, DataDir, StorePath, existing_store
+from convtui.tui.cli.options import AsJson, DataDir, StorePath, existing_store, named_value
 from convtui.tui.cli.own_net import Arguments, Deviation, Mean, ModelName, Saved, Side, Source, Weights, own_net
 from convtui.tui.cli.run import DeviceName
 from convtui.tui.cli.waiting import Waiting, waiting
@@ -103,10 +103,7 @@ def parsed(settings: list[str]) -> dict[str, str]:
     """`NAME=VALUE` each; `class` is what the program calls `label`."""
     values = {}
     for text in settings:
-        name, equals, value = text.partition("=")
-        if not equals or not name.strip():
-            raise UsageError(f"--opt {clean(text)}: write NAME=VALUE, e.g. count=4")
-        name = name.strip()
+        name, value = named_value("--opt", text, "e.g. count=4")
         values["label" if name == "class" else name] = value.strip()
     return values
 

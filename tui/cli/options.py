@@ -9,6 +9,7 @@ import typer
 
 from convtui.engine.errors import RunNotFound, StoreError, UsageError
 from convtui.engine.files import STORE_VARIABLE
+from convtui.tui.render.text import clean
 
 if TYPE_CHECKING:
     from convtui.engine.store import Store
@@ -69,3 +70,11 @@ def open_store(path: Path, *, create: bool = True) -> Store:
         return Store.open(path, create=create)
     except StoreError as error:
         raise UsageError(str(error)) from None
+
+
+def named_value(option: str, text: str, example: str) -> tuple[str, str]:
+    """The two sides of NAME=VALUE, as they were typed for an option. Raises UsageError with the example."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise UsageError(f"{option} {clean(text)}: write NAME=VALUE, {example}")
+    return name.strip(), value

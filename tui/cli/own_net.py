@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from convtui.engine.errors import UsageError
+from convtui.tui.cli.options import named_value
 
 if TYPE_CHECKING:
     from torch import nn
@@ -132,13 +133,11 @@ class OwnNet:
 
 
 def _argument(text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
-    if not equals or not name.strip():
-        raise UsageError(f"--arg {text}: write NAME=VALUE, as in --arg classes=10")
+    name, value = named_value("--arg", text, "as in --arg classes=10")
     try:
-        return name.strip(), json.loads(value)
+        return name, json.loads(value)
     except ValueError:
-        return name.strip(), value
+        return name, value
 
 
 def _numbers(option: str, text: str | None, channels: int) -> Any:

@@ -8,7 +8,8 @@ from typing import Any
 
 from accelerate.tracking import GeneralTracker
 
-from convtui.engine.tracking.run import TrackedRun, init
+from convtui.engine.tracking.loggers.late_run import LateRun
+from convtui.engine.tracking.run import TrackedRun
 
 
 class AccelerateTracker(GeneralTracker):  # type: ignore[misc]
@@ -22,27 +23,21 @@ class AccelerateTracker(GeneralTracker):  # type: ignore[misc]
 
     def __init__(self, name: str | None = None, *, store: str | Path | None = None, data: str = "", note: str = "") -> None:
         super().__init__()
-        self._given: dict[str, Any] = {"name": name, "store": store, "data": data, "note": note}
-        self._run: TrackedRun | None = None
+        self._late = LateRun(name, store, data, note)
 
     @property
     def run(self) -> TrackedRun:
         """The run, which begins when it is first asked for."""
-        return self._begun({})
+        return self._late.begin({})
 
     @property
     def tracker(self) -> TrackedRun:
         """Accelerate's name for it."""
         return self.run
 
-    def _begun(self, config: Mapping[str, Any]) -> TrackedRun:
-        if self._run is None:
-            self._run = init(config=config, **self._given)
-        return self._run
-
     def store_init_configuration(self, values: Mapping[str, Any]) -> None:
         """Called by `init_trackers`."""
-        self._begun(values)
+        self._late.begin(values)
 
     def log(self, values: Mapping[str, Any], step: int | None = None, **kwargs: Any) -> None:
         """Called by `accelerator.log`."""

@@ -9,7 +9,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from convtui.engine.tracking.run import TrackedRun, init
+from convtui.engine.tracking.loggers.late_run import LateRun
+from convtui.engine.tracking.run import TrackedRun
 
 # Lightning comes under two names, whose classes are not each other's: the one that the script has imported is meant.
 _NAME = "pytorch_lightning" if "pytorch_lightning" in sys.modules and "lightning" not in sys.modules else "lightning.pytorch"
@@ -42,19 +43,13 @@ class LightningLogger(_Logger):  # type: ignore[misc]
 
     def __init__(self, name: str | None = None, *, store: str | Path | None = None, data: str = "", note: str = "") -> None:
         super().__init__()
-        self._given: dict[str, Any] = {"name": name, "store": store, "data": data, "note": note}
-        self._run: TrackedRun | None = None
+        self._late = LateRun(name, store, data, note)
         self.steering = Steering(self)
 
     @property
     def run(self) -> TrackedRun:
         """The run, which begins when it is first asked for."""
-        return self._begun({})
-
-    def _begun(self, config: Mapping[str, Any]) -> TrackedRun:
-        if self._run is None:
-            self._run = init(config=config, **self._given)
-        return self._run
+        return self._late.begin({})
 
     @property
     def name(self) -> str:
@@ -68,7 +63,7 @@ class LightningLogger(_Logger):  # type: ignore[misc]
 
     def log_hyperparams(self, params: Mapping[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
         """Called by Lightning before the first step."""
-        self._begun(params if isinstance(params, Mapping) else vars(params))
+        self._late.begin(params if isinstance(params, Mapping) else vars(params))
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Called by Lightning; the epoch's number is left out, since Lightning adds it to whatever is logged."""

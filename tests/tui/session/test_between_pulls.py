@@ -31,14 +31,6 @@ SHORT = make(
 
 
 @pytest.fixture
-def session(tmp_path: Path) -> Iterator[Session]:
-    session = Session(tmp_path / "store.db", device="cpu")
-    session.open()
-    yield session
-    session.close()
-
-
-@pytest.fixture
 def looking(session: Session) -> Iterator[tuple[Inspector, Collected]]:
     collected = Collected()
     thread = Inspector(lambda: session.store, collected, device="cpu", between_pulls=session.between_pulls)

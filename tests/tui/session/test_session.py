@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,14 +24,6 @@ SPEC = make(
     }
 )
 LONG = changed(SPEC, {"training.epochs": 5000})
-
-
-@pytest.fixture
-def session(tmp_path: Path) -> Iterator[Session]:
-    session = Session(tmp_path / "store.db", device="cpu")
-    session.open()
-    yield session
-    session.close()
 
 
 def status(session: Session, run_id: int) -> str:
