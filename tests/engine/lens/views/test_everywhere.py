@@ -20,6 +20,8 @@ from tests.engine.shrinking import kinds_of_net
 
 NETS = kinds_of_net()
 TEN = tuple("0123456789")
+OF_MAPS = ("patches", "class-means", "colour-maps")
+"""Views of convolutions' maps alone."""
 
 
 def assert_sound(result: Result) -> None:
@@ -63,12 +65,11 @@ def test_every_view_on_every_net_of_a_preset(look: View, spec: RunSpec) -> None:
 def why_not(look: View, spec: RunSpec) -> str:
     """What a refusal must say: deconvnet and guided are of ReLUs, pictures of filters of nets that look at the image."""
     if spec.model.cell != "none":
-        return {
-            "deconvnet": "no convolutional layer; use 'saliency', 'statistics'",
-            "patches": "no convolutional layer; use 'saliency', 'statistics'",
+        reasons = dict.fromkeys(("deconvnet", *OF_MAPS), "no convolutional layer; use 'saliency', 'statistics'") | {
             "filters": "use 'statistics'",
             "guided": rf"cell\d \({spec.model.cell}.*\) has no known way back by this rule; use saliency",
-        }.get(look.name, "")
+        }
+        return reasons.get(look.name, "")
     if look.name in ("deconvnet", "guided") and spec.model.activation in ("tanh", "sigmoid"):
         return f"{spec.model.activation}.* is not a ReLU, .*; use saliency"
     return ""
@@ -119,7 +120,7 @@ def test_on_nets_without_relu_deconvnet_and_guided_say_why_and_all_else_works(lo
 def test_a_net_without_convolutions(look: View) -> None:
     net = models.build(ModelSpec(dense_blocks="8"), channels=1, size=12, classes=3)  # type: ignore[arg-type]
     subject = subject_of(net, noise_images(12))
-    if look.name in ("deconvnet", "patches"):
+    if look.name in ("deconvnet", *OF_MAPS):
         with pytest.raises(NotApplicable, match="no convolutional layer; use 'saliency'"):
             look(subject, look.make({}))
         return
@@ -190,13 +191,13 @@ def test_nets_of_torchvision_where_their_layers_allow(name: str) -> None:
 def test_what_a_classifier_needs_a_feature_extractor_is_refused_for() -> None:
     subject = subject_of(small_net()[:6], noise_images(12))
     refused = {name for name, look in views().items() if look.why_not(subject)}
-    assert refused == {"confusion", "misclassified"}
+    assert refused == {"calibration", "confusion", "misclassified"}
 
 
 def test_names_titles_and_options_are_for_people() -> None:
     assert len(views()) >= 10
     for name, look in views().items():
         assert look.title
-        assert name.isidentifier()
+        assert name.replace("-", "_").isidentifier()
         for field in look.fields():
             assert field.help, f"{name}.{field.path}"

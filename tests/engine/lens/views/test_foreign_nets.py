@@ -15,7 +15,7 @@ from convtui.engine.lens.subject import Subject
 from convtui.engine.lens.tracer import answer
 from tests.engine.lens.foreign import CLASSES, NETS
 from tests.engine.lens.subjects import noise_images, subject_of
-from tests.engine.lens.views.test_everywhere import assert_sound
+from tests.engine.lens.views.test_everywhere import OF_MAPS, assert_sound
 from tests.tolerance import assert_close
 
 NO_CONV = "the net has no convolutional layer; use 'saliency', 'statistics' or 'confusion'"
@@ -44,7 +44,7 @@ REFUSED: dict[str, dict[str, str]] = {
     "encoder, batch first": {"guided": r"self_attn \(multi_head_attention_forward\) has no known way back"},
 }
 for name in ("gru", "gru, batch first", "lstm both ways", "encoder", "encoder, batch first"):
-    REFUSED[name] |= {"deconvnet": NO_CONV, "patches": NO_CONV, "filters": NO_FILTERS}
+    REFUSED[name] |= dict.fromkeys(("deconvnet", *OF_MAPS), NO_CONV) | {"filters": NO_FILTERS}
 LARGE = ("vgg11_bn", "alexnet", "inception_v3", "densenet121")
 EACH = [pytest.param(name, marks=pytest.mark.long) if name in LARGE else name for name in NETS]
 ALWAYS = {"statistics", "activations", "confusion", "misclassified", "saliency", "summary"}
