@@ -19,6 +19,16 @@ COLOURS: tuple[Colour, ...] = (
     (240, 228, 66),
     (0, 114, 178),
 )
+COLOURS_ON_LIGHT: tuple[Colour, ...] = (
+    (0, 114, 178),
+    (213, 94, 0),
+    (0, 158, 115),
+    (204, 121, 167),
+    (230, 159, 0),
+    (86, 180, 233),
+    (17, 17, 17),
+)
+"""The same, with black in place of yellow; those that stand out most on white first."""
 
 
 LEAST_VALUE, GREATEST_VALUE = 1e-300, 1e300

@@ -88,21 +88,48 @@ class Sheet:
         return f"{self.low:.3g} to {self.high:.3g}"
 
 
+Style = Literal["line", "points", "bars"]
+Band = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Lower and upper ends, each as long as the series around which they are."""
+
+
 @dataclass(frozen=True, eq=False)
 class Curves:
-    """Series over one axis."""
+    """Series over one axis: lines, points or bars.
+
+    A scatter plot is a series of points for each group, which is not-a-number at the points of all other groups.
+    """
 
     title: str
     x_name: str
     x: NDArray[np.float64]
     series: Mapping[str, NDArray[np.float64]]
-    """Each as long as `x`."""
+    """Each as long as `x`, or as its `own_x`; not-a-number where there is nothing to show."""
     y_name: str = ""
     targets: Sequence[Target | None] = ()
     """One for each point of `x`, or none at all."""
     notes: Sequence[str] = ()
     shares: bool = False
     """Whether the values are shares of a whole: their axis then lies within 0 and 1."""
+    styles: Mapping[str, Style] = field(default_factory=dict)
+    """Of the series that are not lines. Bars stand on zero, those of several series beside each other."""
+    bands: Mapping[str, Band] = field(default_factory=dict)
+    """Around a series of that name: drawn as an area around a line, as error bars at points and bars."""
+    own_x: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    """Of the series that were measured elsewhere than at `x`."""
+    labels: Sequence[str] = ()
+    """One for each point of `x`, or none at all: written below bars, in place of numbers, and beside points."""
+    log_x: bool = False
+    log_y: bool = False
+    """Whether an axis is logarithmic; what is not above zero is then left out."""
+    seconds: bool = False
+    """Whether `x` is a time in seconds, written as 1:15."""
+    beside: bool = False
+    """Whether it belongs beside the curves before it, where there is room."""
+
+    def x_of(self, name: str) -> NDArray[np.float64]:
+        """Where the values of a series are."""
+        return self.own_x.get(name, self.x)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,8 +145,8 @@ class Table:
     shares: Sequence[str] = ()
     """Columns that hold fractions, which people read as percent."""
     matrix: Mapping[str, Sequence[Target | None]] = field(default_factory=dict)
-    """Columns that are a matrix of counts, right behind the first column -> where their cells lead, one for each row. They are
-    drawn narrow, and each cell is shaded by its share of its row."""
+    """Columns that are a matrix of counts, or of shares, right behind the first column -> where their cells lead, one for each row.
+    They are drawn as a heat map: narrow, and each cell shaded by its share of its row."""
 
 
 Result = Sheet | Curves | Table

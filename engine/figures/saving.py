@@ -13,11 +13,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from convtui.engine.errors import UsageError
+from convtui.engine.figures.drawing import drawn
+from convtui.engine.figures.drawing.raster import rasterised
 from convtui.engine.figures.figure import Cell, Curves, Result, Sheet, Target
-from convtui.engine.figures.png import picture
+from convtui.engine.figures.ground import GROUNDS, GroundName
 from convtui.engine.files import PICTURE_MARK, check_target, deliver, is_stream
 
 
@@ -53,8 +56,9 @@ def arrays(results: Sequence[Result]) -> dict[str, NDArray[Any]]:
     """Every number by its key; none is an array of objects.
 
     A sheet gives `tiles` float32 [n, H, W] or [n, H, W, 3], raw values, with `captions`, `low` and `high`; curves give `x` and
-    one array for each series; a table one for each column. Keys of the second result begin `2.`, of the third `3.`; a key that
-    is taken already gets an underscore.
+    one array for each series, with `NAME.x` where it has places of its own and `NAME.low` and `NAME.high` where it has a band; a
+    table one for each column. Keys of the second result begin `2.`, of the third `3.`; a key that is taken already gets an
+    underscore.
     """
     found: dict[str, NDArray[Any]] = {}
     for number, result in enumerate(results, start=1):
@@ -85,6 +89,10 @@ def _arrays(result: Result) -> Iterator[tuple[str, NDArray[Any]]]:
         yield "x", np.asarray(result.x, np.float64)
         for name, values in result.series.items():
             yield name, np.asarray(values, np.float64)
+            if name in result.own_x:
+                yield f"{name}.x", np.asarray(result.own_x[name], np.float64)
+            for end, limit in zip(("low", "high"), result.bands.get(name, ()), strict=False):
+                yield f"{name}.{end}", np.asarray(limit, np.float64)
     else:
         for place, name in enumerate(result.columns):
             yield name, _column([row[place] for row in result.rows])
@@ -136,13 +144,19 @@ def _encodable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def png(results: Sequence[Result]) -> bytes:
+def picture(results: Sequence[Result], ground: GroundName = "dark") -> Image.Image:
+    """RGB."""
+    colours = GROUNDS[ground]
+    return rasterised(drawn(results, colours), colours.ground)
+
+
+def png(results: Sequence[Result], ground: GroundName = "dark") -> bytes:
     """The picture as a file's bytes."""
     file = io.BytesIO()
     mark = PngInfo()
     keyword, _, text = PICTURE_MARK.decode().partition("\0")
     mark.add_text(keyword, text)
-    picture(results).save(file, format="PNG", pnginfo=mark)
+    picture(results, ground).save(file, format="PNG", pnginfo=mark)
     return file.getvalue()
 
 

@@ -18,10 +18,11 @@ from convtui.engine.errors import UsageError
 from convtui.engine.figures.axis import COLOURS
 from convtui.engine.figures.colour import ramp
 from convtui.engine.figures.figure import Curves, Result, Sheet, Table, Target, Tile, make_sheet
-from convtui.engine.figures.png import lettering, picture
-from convtui.engine.figures.saving import as_json, check, save
+from convtui.engine.figures.ground import GROUNDS
+from convtui.engine.figures.saving import as_json, check, picture, save
 
 NAN = math.nan
+DARK = GROUNDS["dark"]
 PIXELS = np.random.default_rng(0).normal(size=(4, 5, 5)).astype(np.float32)
 FILTERS = make_sheet(
     "filters of conv1",
@@ -250,9 +251,9 @@ def test_a_dead_map_is_an_empty_frame(tmp_path: Path) -> None:
     top, left, side, _ = box(pixels, red)
     _, third, _, _ = box(pixels, red[::-1])
     dead = pixels[top : top + side, (left + third) // 2 : (left + third) // 2 + side]
-    assert (dead[1:-1, 1:-1] == lettering.GROUND).all()
-    assert (dead[[0, -1]] == lettering.LINE).all()
-    assert (dead[:, [0, -1]] == lettering.LINE).all()
+    assert (dead[1:-1, 1:-1] == DARK.ground).all()
+    assert (dead[[0, -1]] == DARK.line).all()
+    assert (dead[:, [0, -1]] == DARK.line).all()
 
 
 def test_missing_units_in_a_tile_show_the_ground(tmp_path: Path) -> None:
@@ -260,7 +261,7 @@ def test_missing_units_in_a_tile_show_the_ground(tmp_path: Path) -> None:
     pixels = png([Sheet("", [Tile(units)], "even", 0, 1)], tmp_path / "a.png")[:-70]
     rows, columns = np.nonzero((pixels == ramp("even")[-1]).all(axis=2))
     assert len(rows) == 3 * 96 * 96
-    assert (pixels[rows.max(), columns.max()] == lettering.GROUND).all()
+    assert (pixels[rows.max(), columns.max()] == DARK.ground).all()
 
 
 def test_captions_never_touch_their_neighbours(tmp_path: Path) -> None:
@@ -269,7 +270,7 @@ def test_captions_never_touch_their_neighbours(tmp_path: Path) -> None:
     sheet = Sheet("", [Tile(np.full((5, 5, 3), colour, np.float32), long) for colour in colours], "rgb", 0, 255)
     pixels = png([sheet], tmp_path / "a.png")
     (top, left, side, _), (_, right, _, _), (below, _, _, _) = (box(pixels, colour) for colour in colours[:3])
-    written = (pixels != lettering.GROUND).any(axis=2)
+    written = (pixels != DARK.ground).any(axis=2)
     caption = written[top + side : below, left : left + side]
     assert caption.any(axis=1).sum() > 20, "several lines"
     assert not caption[-2:].any(), "clear of the tile below"
@@ -362,7 +363,7 @@ def test_a_table_says_what_was_left_out(words: list[str]) -> None:
     assert drawn.height < 5000
     (left_out,) = [text for text in words if "not drawn" in text]
     shown = sum(text.startswith("column ") for text in words)
-    assert left_out == f"not drawn: 9,800 more rows and {200 - shown} more columns; .json and .npz have all"
+    assert left_out == f"not drawn: 9,800 more rows and {200 - shown} more columns; .csv, .json and .npz have all"
 
 
 def test_results_of_all_kinds_stand_under_each_other(words: list[str]) -> None:

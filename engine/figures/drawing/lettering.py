@@ -1,15 +1,15 @@
-"""Text and its colours on a picture."""
+"""Text on a picture: how wide it is, and how it is broken into lines."""
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
 from functools import cache
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import ImageFont
 
-Colour = tuple[int, int, int]
-GROUND, INK, FAINT, LINE = (34, 34, 34), (236, 236, 236), (170, 170, 170), (92, 92, 92)
+from convtui.engine.figures.axis import Colour
+from convtui.engine.figures.drawing.canvas import Drawing
+
 TITLE, TEXT, SMALL = 18, 13, 12
 WIDE = 2400
 """Pixels that a picture's tiles are wide at most, and high too as long as they stay legible."""
@@ -52,7 +52,13 @@ def leading(size: int) -> int:
 
 @cache
 def width_of(text: str, size: int) -> float:
-    return font(size).getlength(text)
+    """In pixels, of text as `written`; of letters that take a whole square where a font has them, as much as that."""
+    squares = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
+    return font(size).getlength(written(text)) + squares * size / 2
+
+
+def one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def written(text: str) -> str:
@@ -76,7 +82,7 @@ def cut(text: str, size: int, width: float) -> str:
 def lines_of(text: str, size: int, width: float, most: int = 3) -> list[str]:
     """`text` in lines of no more than `width` pixels; words that are too long are broken, what is too much ends in an ellipsis."""
     lines = [""]
-    for word in written(text).split():
+    for word in text.split():
         longer = f"{lines[-1]} {word}".lstrip()
         if width_of(longer, size) <= width:
             lines[-1] = longer
@@ -92,20 +98,9 @@ def lines_of(text: str, size: int, width: float, most: int = 3) -> list[str]:
     return lines if text else []
 
 
-def paragraph(text: str, size: int, colour: Colour, width: int) -> Image.Image:
+def paragraph(text: str, size: int, colour: Colour, width: int) -> Drawing:
     lines = lines_of(text, size, width, most=8)
-    image = Image.new("RGB", (width, max(1, leading(size) * len(lines))), GROUND)
+    drawing = Drawing(width, max(1, leading(size) * len(lines)))
     for number, line in enumerate(lines):
-        ImageDraw.Draw(image).text((0, number * leading(size)), line, colour, font(size))
-    return image
-
-
-def stacked(parts: Sequence[Image.Image], gap: int) -> Image.Image:
-    """One under the other, flush left."""
-    height = sum(part.height for part in parts) + gap * max(0, len(parts) - 1)
-    image = Image.new("RGB", (max((part.width for part in parts), default=1), max(1, height)), GROUND)
-    top = 0
-    for part in parts:
-        image.paste(part, (0, top))
-        top += part.height + gap
-    return image
+        drawing.write(0, number * leading(size), line, colour, size)
+    return drawing

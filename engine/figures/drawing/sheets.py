@@ -8,29 +8,24 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
 
 from convtui.engine.figures.colour import about_zero, bar, coloured, missing
-from convtui.engine.figures.figure import Sheet, Tile
-from convtui.engine.figures.png.lettering import (
+from convtui.engine.figures.drawing.canvas import Drawing, Frame, Pixels, stacked
+from convtui.engine.figures.drawing.lettering import (
     COLUMN,
-    FAINT,
-    GROUND,
-    INK,
-    LINE,
     SMALL,
     TEXT,
     TITLE,
     WIDE,
     cut,
-    font,
     leading,
     lines_of,
+    one_line,
     paragraph,
-    stacked,
     width_of,
-    written,
 )
+from convtui.engine.figures.figure import Sheet, Tile
+from convtui.engine.figures.ground import Ground
 
 HIGH = 10_000
 """Pixels that a picture's tiles are high at most."""
@@ -81,18 +76,20 @@ def _layout(sheet: Sheet, side: int) -> _Layout:
     return _Layout((width * factor, height * factor), across, down, room, lines, gap)
 
 
-def beside_each_other(group: Sequence[Sheet]) -> Image.Image:
+def beside_each_other(group: Sequence[Sheet], ground: Ground) -> Drawing:
     """Sheets whose blocks stand beside each other: titles, notes, the blocks in a grid, and each sheet's scale."""
     shown = [sheet for sheet in group if sheet.tiles]
-    body = [_grid(shown)] if shown else []
+    body = [_grid(shown, ground)] if shown else []
     width = max([COLUMN, *(part.width for part in body)])
     places = ["left", "right"] if len(group) == 2 else [f"sheet {number}" for number in range(1, len(group) + 1)]
-    heads = [paragraph(group[0].title, TITLE, INK, width)]
-    heads += [paragraph(f"{place}: {sheet.title}", TEXT, INK, width) for place, sheet in zip(places[1:], group[1:], strict=True)]
+    heads = [paragraph(group[0].title, TITLE, ground.ink, width)]
+    heads += [
+        paragraph(f"{place}: {sheet.title}", TEXT, ground.ink, width) for place, sheet in zip(places[1:], group[1:], strict=True)
+    ]
     notes = dict.fromkeys(note for sheet in group for note in sheet.notes)
-    heads += [paragraph(note, TEXT, FAINT, width) for note in notes]
+    heads += [paragraph(note, TEXT, ground.faint, width) for note in notes]
     scales = [
-        _scale(sheet, f"{place}: " if len(group) > 1 else "")
+        _scale(sheet, f"{place}: " if len(group) > 1 else "", ground)
         for place, sheet in zip(places, group, strict=True)
         if not _photograph(sheet)
     ]
@@ -104,7 +101,7 @@ def _photograph(sheet: Sheet) -> bool:
     return sheet.ramp in ("grey", "rgb") and (sheet.low, sheet.high) == (0, 255) and not sheet.own_scale
 
 
-def _grid(group: Sequence[Sheet]) -> Image.Image:
+def _grid(group: Sequence[Sheet], ground: Ground) -> Drawing:
     blocks = [sheet.blocks for sheet in group]
     count = max(len(each) for each in blocks)
     most = max(len(sheet.tiles) for sheet in group)
@@ -120,17 +117,16 @@ def _grid(group: Sequence[Sheet]) -> Image.Image:
         rows = math.ceil(count / columns)
         if columns * (width + apart) <= WIDE and rows * (height + apart) <= (WIDE if side > LEAST else HIGH):
             break
-    canvas = Image.new("RGB", (columns * (width + apart) - apart, rows * (height + apart) - apart), GROUND)
-    draw = ImageDraw.Draw(canvas)
+    canvas = Drawing(columns * (width + apart) - apart, rows * (height + apart) - apart)
     pictures = [coloured(sheet) for sheet in group]
     for number in range(count):
         left, top = number % columns * (width + apart), number // columns * (height + apart)
         if number < len(captions):
-            draw.text((left, top), cut(written(captions[number]), TEXT, width), INK, font(TEXT))
+            canvas.write(left, top, cut(one_line(captions[number]), TEXT, width), ground.ink, TEXT)
         for sheet, layout, colours in zip(group, layouts, pictures, strict=True):
             each = layout.across * layout.down
             tiles = slice(number * each, (number + 1) * each)
-            _block(canvas, (left, top + head), layout, sheet.tiles[tiles], colours[tiles])
+            _block(canvas, (left, top + head), layout, sheet.tiles[tiles], colours[tiles], ground)
             left += layout.size[0] + between
     return canvas
 
@@ -148,39 +144,42 @@ def _columns(count: int, width: int, height: int) -> int:
 
 
 def _block(
-    canvas: Image.Image, corner: tuple[int, int], layout: _Layout, tiles: Sequence[Tile], pictures: Sequence[NDArray[np.uint8]]
+    canvas: Drawing,
+    corner: tuple[int, int],
+    layout: _Layout,
+    tiles: Sequence[Tile],
+    pictures: Sequence[NDArray[np.uint8]],
+    ground: Ground,
 ) -> None:
-    draw = ImageDraw.Draw(canvas)
     for place, (tile, pixels) in enumerate(zip(tiles, pictures, strict=True)):
         left = corner[0] + place % layout.across * layout.step[0]
         top = corner[1] + place // layout.across * layout.step[1]
         absent = missing(tile.pixels)
         if absent.all():
-            draw.rectangle((left, top, left + layout.tile[0] - 1, top + layout.tile[1] - 1), outline=LINE)
+            canvas.shapes.append(Frame(left, top, *layout.tile, ground.line))
         else:
-            colours = np.where(absent[..., None], np.array(GROUND, np.uint8), pixels)
-            canvas.paste(Image.fromarray(colours).resize(layout.tile, Image.Resampling.NEAREST), (left, top))
+            colours = np.where(absent[..., None], np.array(ground.ground, np.uint8), pixels)
+            canvas.shapes.append(Pixels(left, top, *layout.tile, colours))
         under = top + layout.tile[1] + 2
         for line in lines_of(tile.caption, SMALL, layout.room) if layout.lines else ():
-            draw.text((left, under), line, FAINT, font(SMALL))
+            canvas.write(left, under, line, ground.faint, SMALL)
             under += leading(SMALL)
 
 
-def _scale(sheet: Sheet, place: str) -> Image.Image:
+def _scale(sheet: Sheet, place: str, ground: Ground) -> Drawing:
     """The ramp with its ends and zero, and the scale in words."""
     width, height = 240, 12
     names = (f"{sheet.low:.3g}", f"{sheet.high:.3g}")
     zero = width * -sheet.low / (sheet.high - sheet.low) if sheet.high > sheet.low else 0.0
     if sheet.own_scale:
         names, zero = (("-max", "max"), width / 2) if about_zero(sheet) else (("min", "max"), 0.0)
-    words = written(f"{place}{sheet.scale}")
-    image = Image.new("RGB", (width + 16 + round(width_of(words, TEXT)) + 1, height + 4 + leading(SMALL)), GROUND)
-    image.paste(Image.fromarray(bar(sheet, width)).resize((width, height), Image.Resampling.NEAREST), (0, 0))
-    draw = ImageDraw.Draw(image)
+    words = f"{place}{sheet.scale}"
+    drawing = Drawing(width + 16 + round(width_of(words, TEXT)) + 1, height + 4 + leading(SMALL))
+    drawing.shapes.append(Pixels(0, 0, width, height, bar(sheet, width)))
     under = height + 3
-    draw.text((0, under), names[0], FAINT, font(SMALL))
-    draw.text((width, under), names[1], FAINT, font(SMALL), "ra")
+    drawing.write(0, under, names[0], ground.faint, SMALL)
+    drawing.write(width, under, names[1], ground.faint, SMALL, "ra")
     if width_of(names[0], SMALL) + 8 < zero < width - width_of(names[1], SMALL) - 8:
-        draw.text((zero, under), "0", FAINT, font(SMALL), "ma")
-    draw.text((width + 16, height / 2), words, FAINT, font(TEXT), "lm")
-    return image
+        drawing.write(zero, under, "0", ground.faint, SMALL, "ma")
+    drawing.write(width + 16, height / 2, words, ground.faint, TEXT, "lm")
+    return drawing
