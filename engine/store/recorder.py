@@ -14,7 +14,7 @@ from convtui.engine.statuses import LIVE
 from convtui.engine.store import series
 from convtui.engine.store.processes import hostname
 from convtui.engine.store.pruning import prune
-from convtui.engine.store.row_batch import INSERT_METRIC, RowBatch
+from convtui.engine.store.row_batch import INSERT_METRIC, REPLACE_METRIC, RowBatch
 from convtui.engine.store.sqlite import BUSY_SECONDS, KeptConnection, explained, is_busy, primary_code
 from convtui.engine.store.store import Store
 from convtui.engine.store.tables import Request
@@ -40,8 +40,11 @@ class Recorder:
     store is locked by another process, or its disk is full, it is kept, and `held_back` says so.
     """
 
-    def __init__(self, store: Store, run_id: int) -> None:
-        """For a run that this process has claimed (`Store.claim`). Raises RunNotFound, RunBusy when it was not claimed."""
+    def __init__(self, store: Store, run_id: int, *, replaces: bool = False) -> None:
+        """For a run that this process has claimed (`Store.claim`). Raises RunNotFound, RunBusy when it was not claimed.
+
+        Of a metric that is told twice at one step the first value counts; the last one where it `replaces`.
+        """
         run = store.run(run_id)
         if run.status not in LIVE or (run.host, run.pid) != (hostname(), os.getpid()):
             raise RunBusy(f"run {run_id} ({run.name}) is {run.status} and not claimed by this process: claim it before recording")
@@ -51,6 +54,7 @@ class Recorder:
         self._attempt = run.attempt
         self._connection = KeptConnection(store.path, PATIENCE_SECONDS)
         self._batch = RowBatch(run_id, run.attempt, run.repeatable)
+        self._insert = REPLACE_METRIC if replaces else INSERT_METRIC
         self._ended = False
         self._closed = False
         self._flushed = self._polled = 0.0  # on the monotonic clock
@@ -151,7 +155,7 @@ class Recorder:
                     f"run {self.run_id} ({self._name}) was taken over by another process or deleted: it ends here; "
                     f"'convtui runs show {self.run_id}' says who has it"
                 )
-            connection.executemany(INSERT_METRIC, self._batch.metrics)
+            connection.executemany(self._insert, self._batch.metrics)
             for statement, values in self._batch.rows:
                 connection.execute(statement, values)
 

@@ -30,6 +30,8 @@ from convtui.engine.events import (
 from convtui.engine.metrics import SCORES, column_of
 
 INSERT_METRIC = "INSERT OR IGNORE INTO metric (run_id, name, step, attempt, value) VALUES (?, ?, ?, ?, ?)"
+REPLACE_METRIC = """INSERT INTO metric (run_id, name, step, attempt, value) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET value = excluded.value WHERE value IS NOT excluded.value"""
 _INSERT_MESSAGE = "INSERT INTO message (run_id, step, created, severity, text) VALUES (?, ?, ?, ?, ?)"
 _INSERT_CHECKPOINT = """INSERT INTO checkpoint (run_id, attempt, step, epoch, kind, file, bytes, created, test_accuracy)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""

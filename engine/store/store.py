@@ -244,6 +244,15 @@ class Store:
             _claim(session, run)
         return run
 
+    def take_up(self, run_id: int) -> Run:
+        """Claim a run that convtui did not train, to add to what is known of it. Raises RunNotFound, RunBusy as `claim` does."""
+        with self.database.writing("going on with a run") as session:
+            run = resolve(get(session, run_id))
+            _require_idle(run)
+            run.status, run.ended, run.reason = "running", None, None
+            _held_by(run, this_process())
+        return run
+
     def find_or_create(
         self,
         study: str,
@@ -448,13 +457,17 @@ def _not_live(run: Run) -> int:
 
 def _get_idle(session: Session, run_id: int) -> Run:
     run = resolve(get(session, run_id))
-    if run.status in LIVE:
-        raise RunBusy(
-            f"run {run_id} ({run.name}) is {run.status} in process {run.pid} on {run.host}: "
-            f"'convtui runs watch {run_id}' follows it, 'convtui stop {run_id}' stops it"
-        )
+    _require_idle(run)
     require_trained(run)
     return run
+
+
+def _require_idle(run: Run) -> None:
+    if run.status in LIVE:
+        raise RunBusy(
+            f"run {run.id} ({run.name}) is {run.status} in process {run.pid} on {run.host}: "
+            f"'convtui runs watch {run.id}' follows it, 'convtui stop {run.id}' stops it"
+        )
 
 
 def require_trained(run: Run) -> None:

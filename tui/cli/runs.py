@@ -14,7 +14,8 @@ from convtui.engine.errors import SpecError, UsageError
 from convtui.engine.files import DEFAULT_STORE
 from convtui.engine.metrics import metric
 from convtui.tui.cli.compare import compare
-from convtui.tui.cli.options import AsJson, RunName, StorePath, existing_store, open_store
+from convtui.tui.cli.import_logs import import_logs
+from convtui.tui.cli.options import AsJson, RunName, StorePath, existing_store
 from convtui.tui.cli.watch import standing, watch
 from convtui.tui.render.json_lines import line
 from convtui.tui.render.text import clean, compact, duration, how_far, number, percent, size, sparkline, when
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="List, show, watch, compare, export, rename, note or delete runs.", no_args_is_help=True)
 app.command()(watch)
 app.command()(compare)
+app.command("import")(import_logs)
 
 COLUMNS = (
     "id", "name", "preset", "dataset", "status", "epoch", "step", "total_steps", "train_loss", "test_loss", "train_accuracy",
@@ -157,25 +159,6 @@ def export(
     from convtui.engine.files import deliver
 
     deliver(text.encode("utf-8", "backslashreplace"), out)
-
-
-@app.command("import")
-def import_logs(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="files, or folders with all that is in them")],
-    as_json: AsJson = False,
-    store_path: StorePath = DEFAULT_STORE,
-) -> None:
-    """Import logs of other programs as runs: TensorBoard's event files, Lightning's metrics.csv."""
-    from convtui.engine.tracking.imports import import_source, sources
-
-    found = [source for path in paths for source in sources(path)]
-    with open_store(store_path) as store:
-        for source in found:
-            run = import_source(store, source)
-            if run is None:
-                print(f"{clean(source.folder)} was imported before: left as it is", file=sys.stderr)
-                continue
-            _say(as_json, run, f"run {run.id}: {clean(run.name)}, {run.step:,} steps, from {clean(source.folder)}")
 
 
 @app.command()

@@ -6,27 +6,52 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-from convtui.engine.errors import UsageError
+from convtui.engine.tracking.imports.log import About, Scalar
 
 NAME = "metrics.csv"
 _STEP, _EPOCH = "step", "epoch"
 
 
-def scalars(path: Path) -> Iterator[tuple[str, int, float]]:
-    """Name, step and value of each cell that has a number; `epoch` is left out. Raises UsageError for what is not such a file."""
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            for number, row in enumerate(csv.DictReader(file), start=2):
-                step = _step(path, number, row)
-                for name, text in row.items():
-                    if name not in (_STEP, _EPOCH, None) and text:
-                        yield name, step, float(text)
-    except (UnicodeDecodeError, csv.Error, ValueError, TypeError) as error:
-        raise UsageError(f"{path} is not a table of numbers: {error}") from None
+class CsvFile:
+    """One such file. Lightning appends to it, and writes all of it again when a metric comes that it has no column for."""
 
+    def __init__(self, path: Path) -> None:
+        self.about = About()
+        self.trouble = ""
+        self._path = path
+        self._heading = ""
+        self._place, self._line = 0, 1
+        """Up to which byte and line whole rows have been read."""
 
-def _step(path: Path, number: int, row: dict[str, str]) -> int:
-    try:
-        return int(row[_STEP])
-    except (KeyError, ValueError, TypeError):
-        raise UsageError(f"{path}, line {number}: no whole number in a column 'step': this is not Lightning's") from None
+    def files(self) -> list[Path]:
+        return [self._path]
+
+    def new(self) -> Iterator[Scalar]:
+        """Name, step and value of each cell that has a number; `epoch` is left out."""
+        if self.trouble:
+            return
+        try:
+            with self._path.open("rb") as file:
+                heading = file.readline().decode()
+                if heading != self._heading or self._path.stat().st_size < self._place:
+                    self._heading, self._place, self._line = heading, file.tell(), 1
+                names = next(csv.reader([heading]), [])
+                file.seek(self._place)
+                while (line := file.readline()).endswith(b"\n"):
+                    yield from self._of_row(names, line.decode())
+                    self._place += len(line)
+        except (csv.Error, ValueError) as error:  # also of UTF-8
+            self.trouble = f"{self._path} is not a table of numbers, line {self._line}: {error}"
+
+    def _of_row(self, names: list[str], line: str) -> Iterator[Scalar]:
+        self._line += 1
+        row = dict(zip(names, next(csv.reader([line]), []), strict=False))
+        if not row:
+            return
+        try:
+            step = int(row[_STEP])
+        except (KeyError, ValueError):
+            raise ValueError("no whole number in a column 'step': this is not Lightning's") from None
+        for name, text in row.items():
+            if name not in (_STEP, _EPOCH) and text:
+                yield Scalar(name, step, float(text), 0.0)
