@@ -7,6 +7,9 @@
 A leaky ReLU of slope a multiplies by a where a ReLU makes zero: relu(g) is then leaky(g), and m is 1 or a. All else is the
 gradient: a max-pool sends back to its switches, summing where windows overlap; batch norm in eval mode multiplies by its scale per
 channel; biases are left out.
+
+- `transposed` (report 004): activations of every kind are passed over as if they were not there, a max-pool spreads what comes
+  evenly over its window, as an average pool does. What is left is one linear map, the same for every image.
 """
 
 from __future__ import annotations
@@ -19,17 +22,26 @@ import torch
 from torch import Tensor, nn
 
 from convtui.engine.errors import NotApplicable
-from convtui.engine.lens.functions import Kind
-from convtui.engine.lens.trace import Trace, in_company
+from convtui.engine.lens.functions import Kind, Settings
+from convtui.engine.lens.trace import Call, Trace, in_company
 from convtui.engine.lens.tracer import Output, Tracer
 from convtui.engine.lens.undisturbed import undisturbed
 
-Rule = Literal["deconvnet", "guided", "saliency"]
+Rule = Literal["deconvnet", "guided", "saliency", "transposed"]
 
 _GO_BACK: dict[Rule, frozenset[Kind]] = {
     "deconvnet": frozenset({"conv", "dense", "scale", "gain", "rectify", "max_pool", "same", "reshape", "sum", "join"}),
     "guided": frozenset({"conv", "dense", "scale", "gain", "rectify", "max_pool", "average", "same", "reshape", "sum", "join"}),
+    "transposed": frozenset(
+        {"conv", "dense", "scale", "gain", "rectify", "pointwise", "max_pool", "average", "same", "reshape", "sum", "join"}
+    ),
 }
+_RULED: dict[Rule, tuple[Kind, ...]] = {
+    "deconvnet": ("rectify",),
+    "guided": ("rectify",),
+    "transposed": ("rectify", "pointwise", "max_pool"),
+}
+"""What has another way back than the gradient."""
 _SALIENCY = "use saliency, the true gradient"
 _BATCH = 64
 """Images in one backward pass."""
@@ -53,7 +65,7 @@ def obstacle(trace: Trace, index: int, rule: Rule) -> str | None:
     if (following := trace.nonlinearity(index)) is not None:
         calls.append(following)
     for call in calls:
-        if call.kind in _GO_BACK[rule]:
+        if call.kind in _GO_BACK[rule] and not (rule == "transposed" and call.kind == "max_pool" and not _has_windows(call)):
             continue
         where = f"{call.module} ({call.function})" if call.module else call.function
         if call.kind == "average":
@@ -67,8 +79,13 @@ def obstacle(trace: Trace, index: int, rule: Rule) -> str | None:
     return None
 
 
+def _has_windows(pool: Call) -> bool:
+    """Whether all of its windows are alike, and without holes."""
+    return pool.settings.get("dilation") == (1, 1)
+
+
 def past_relu(back: Tensor, positive: Tensor | None, slope: float, rule: Rule) -> Tensor:
-    """What arrives at the output of a ReLU of negative slope `slope`, after it has gone past it by `rule`.
+    """What arrives at the output of a ReLU of negative slope `slope`, after it has gone past it by `rule` (not `transposed`).
 
     `positive` says where its input was above zero; the rule of `deconvnet` does not ask for it.
     """
@@ -145,8 +162,38 @@ class _Back(torch.autograd.Function):
         return past_relu(gradients[0], positive, ctx.slope, ctx.rule), None, None
 
 
+class _Passed(torch.autograd.Function):
+    """What a function gave of `values`, one for one; what comes back goes past it unchanged."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, result: Tensor) -> Tensor:
+        return result.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return gradients[0], None
+
+
+class _Spread(torch.autograd.Function):
+    """What a max-pool of these settings gave of `values`; what comes back is spread evenly over each window."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, result: Tensor, settings: Settings) -> Tensor:
+        ctx.shape, ctx.settings = values.shape, settings
+        return result.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        with torch.enable_grad():
+            values = gradients[0].new_zeros(ctx.shape).requires_grad_()
+            windows = (ctx.settings[name] for name in ("kernel_size", "stride", "padding", "ceil_mode"))
+            means = nn.functional.avg_pool2d(values, *windows)
+        (back,) = torch.autograd.grad(means, values, gradients[0])
+        return back, None, None
+
+
 class _Ruled(Tracer):
-    """A forward pass in which each ReLU goes back by `rule`, however it is written; ends at call `index`."""
+    """A forward pass in which each activation goes back by `rule`, however it is written; ends at call `index`."""
 
     def __init__(self, trace: Trace, index: int, rule: Rule) -> None:
         super().__init__(until=index, opaque=trace.opaque)
@@ -155,11 +202,24 @@ class _Ruled(Tracer):
 
     def compute(self, function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         call = self._trace.calls[self.count] if self.count < len(self._trace.calls) else None
-        if call is None or call.kind != "rectify":
+        if call is None or call.kind not in _RULED[self._rule]:
             return function(*args, **kwargs)
         values = args[0] if args else kwargs["input"]
+        if self._rule == "transposed":
+            return self._passed(call, values, function, args, kwargs)
         result: Tensor = _Back.apply(values, call.settings["slope"], self._rule)
         # A net may count on having overwritten its tensor.
+        return values.copy_(result) if call.in_place else result
+
+    def _passed(self, call: Call, values: Tensor, function: Callable[..., Any], args: Sequence[Any], kwargs: Any) -> Any:
+        """What `function` gives of `values`, with the way back that `transposed` has."""
+        with torch.no_grad():
+            given = function(*args, **kwargs)
+        if call.kind == "max_pool":
+            several = isinstance(given, tuple)
+            result = _Spread.apply(values, given[0] if several else given, call.settings)
+            return (result, *given[1:]) if several else result
+        result = _Passed.apply(values, given)
         return values.copy_(result) if call.in_place else result
 
     def called(self, output: Output) -> None:

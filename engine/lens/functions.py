@@ -93,7 +93,7 @@ def _conv(_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[K
 
 
 def _dense(_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Kind, Settings]:
-    return "dense", _arguments(args, kwargs, 1, (("weight", None),))
+    return "dense", _arguments(args, kwargs, 1, (("weight", None), ("bias", None)))
 
 
 def _cell(_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Kind, Settings]:

@@ -20,7 +20,7 @@ from tests.engine.shrinking import kinds_of_net
 
 NETS = kinds_of_net()
 TEN = tuple("0123456789")
-OF_MAPS = ("patches", "class-means", "colour-maps")
+OF_MAPS = ("patches", "class-means", "colour-maps", "transposed")
 """Views of convolutions' maps alone."""
 
 

@@ -43,6 +43,11 @@ REFUSED: dict[str, dict[str, str]] = {
     "encoder": {"guided": r"self_attn \(multi_head_attention_forward\) has no known way back"},
     "encoder, batch first": {"guided": r"self_attn \(multi_head_attention_forward\) has no known way back"},
 }
+for name in ("mobilenet_v3_small", "efficientnet_b0", "regnet_y_400mf", "maxvit"):
+    REFUSED[name] |= {"transposed": r"\(mul\) has no known way back by this rule.*; transposed serves .* \(--layer\)"}
+REFUSED["convnext_tiny"] |= {
+    "transposed": r"features\.0\.1 \(layer_norm\) has no known way.*; transposed serves features\.0\.0 \(--layer\)"
+}
 for name in ("gru", "gru, batch first", "lstm both ways", "encoder", "encoder, batch first"):
     REFUSED[name] |= dict.fromkeys(("deconvnet", *OF_MAPS), NO_CONV) | {"filters": NO_FILTERS}
 LARGE = ("vgg11_bn", "alexnet", "inception_v3", "densenet121")
