@@ -20,7 +20,7 @@ STORE_VARIABLE = "CONVTUI_STORE"
 STORE_MARK = ".convtui-store"
 """A file of this name marks the folder in which a store keeps its runs' files: it is not a person's own."""
 PICTURE_MARK = b"Software\0convtui"
-"""In the first bytes of every PNG that is written here: such a picture may be replaced by the next."""
+"""In the first bytes of every PNG and PDF that is written here: such a picture may be replaced by the next."""
 _STREAMS = {"-": "/dev/fd/1", "/dev/stdout": "/dev/fd/1", "/dev/stderr": "/dev/fd/2"}
 _DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d{1,9})")
 
@@ -142,7 +142,8 @@ def _kept(head: bytes) -> str:
     """Why a file that begins like this is not replaced; empty for text and for what was exported before."""
     if head.startswith(b"SQLite format 3\0"):
         return "it is a store, or another database: choose another name"
-    if b"\0" not in head or (head.startswith(b"\x89PNG") and PICTURE_MARK in head) or (head.startswith(b"PK") and b".npy" in head):
+    picture = head.startswith((b"\x89PNG", b"%PDF"))
+    if (PICTURE_MARK in head) if picture else (b"\0" not in head or (head.startswith(b"PK") and b".npy" in head)):
         return ""
     return "it is not text, and convtui did not export it: choose another name, or delete it first"
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from convtui.engine.figures.figure import Result
+    from convtui.engine.figures.ground import GroundName
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,14 @@ class Looked(Sequence["Result"]):
 
         draw(self.results, Console(highlight=False, markup=False, emoji=False))
 
-    def save(self, path: str | Path) -> None:
-        """Write it as .png, or as numbers: .json or .npz. Raises UsageError for another name, or where that cannot be written."""
+    def save(self, path: str | Path, *, ground: GroundName = "dark") -> None:
+        """Write it as a picture (.png, .svg, .pdf), as tables (.md), or as numbers (.csv, .json, .npz).
+
+        `ground` is a picture's: "light" for paper. Raises UsageError for another name, or where that cannot be written.
+        """
         from convtui.engine.figures.saving import save
 
-        save(self.results, Path(path))
+        save(self.results, Path(path), ground)
 
     def _repr_png_(self) -> bytes:
         from convtui.engine.figures.saving import png

@@ -1,4 +1,4 @@
-"""Figures in a file: a picture for people (.png), or everything as numbers (.npz, .json)."""
+"""Figures in a file: a picture (.png, .svg, .pdf), tables for people (.md), or everything as numbers (.csv, .json, .npz)."""
 
 from __future__ import annotations
 
@@ -18,9 +18,12 @@ from PIL.PngImagePlugin import PngInfo
 
 from convtui.engine.errors import UsageError
 from convtui.engine.figures.drawing import drawn
+from convtui.engine.figures.drawing.pdf import pdf
 from convtui.engine.figures.drawing.raster import rasterised
+from convtui.engine.figures.drawing.svg import svg
 from convtui.engine.figures.figure import Cell, Curves, Result, Sheet, Target
 from convtui.engine.figures.ground import GROUNDS, GroundName
+from convtui.engine.figures.text_forms import as_csv, as_markdown
 from convtui.engine.files import PICTURE_MARK, check_target, deliver, is_stream
 
 
@@ -30,14 +33,14 @@ def check(path: Path) -> None:
     _form(path)
 
 
-def save(results: Sequence[Result], path: Path) -> None:
-    """Write results in the form that the name ends with: `picture` as .png, `as_json` as .json, `arrays` as .npz.
+def save(results: Sequence[Result], path: Path, ground: GroundName = "dark") -> None:
+    """Write results in the form that the name ends with, one of `FORMS`; a picture on a dark or a light ground.
 
-    A pipe, a device or stdout (`-`) whose name does not say gets the picture. Raises UsageError where that cannot be; nothing new
-    is left then, and an older file is as it was.
+    A pipe, a device or stdout (`-`) whose name does not say gets a PNG. Raises UsageError where that cannot be; nothing new is left
+    then, and an older file is as it was.
     """
     check(path)
-    deliver(_FORMS[_form(path)](results), path)
+    deliver(_FORMS[_form(path)](results, ground), path)
 
 
 def _form(path: Path) -> str:
@@ -46,7 +49,7 @@ def _form(path: Path) -> str:
         return suffix
     if is_stream(path):
         return ".png"
-    raise UsageError(f"{path} cannot be written: the name must end in .png, .json or .npz")
+    raise UsageError(f"{path} cannot be written: the name must end in {', '.join(FORMS[:-1])} or {FORMS[-1]}")
 
 
 # ------------------------------------------------------------------------------------------------------- as numbers
@@ -144,6 +147,9 @@ def _encodable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
+# --------------------------------------------------------------------------------------------------------- as pictures
+
+
 def picture(results: Sequence[Result], ground: GroundName = "dark") -> Image.Image:
     """RGB."""
     colours = GROUNDS[ground]
@@ -160,4 +166,24 @@ def png(results: Sequence[Result], ground: GroundName = "dark") -> bytes:
     return file.getvalue()
 
 
-_FORMS: Mapping[str, Callable[[Sequence[Result]], bytes]] = {".png": png, ".json": _json, ".npz": _npz}
+def _svg(results: Sequence[Result], ground: GroundName) -> bytes:
+    colours = GROUNDS[ground]
+    return svg(drawn(results, colours), colours.ground).encode()
+
+
+def _pdf(results: Sequence[Result], ground: GroundName) -> bytes:
+    colours = GROUNDS[ground]
+    return pdf(drawn(results, colours), colours.ground, PICTURE_MARK)
+
+
+_FORMS: Mapping[str, Callable[[Sequence[Result], GroundName], bytes]] = {
+    ".png": png,
+    ".svg": _svg,
+    ".pdf": _pdf,
+    ".csv": lambda results, _: _encodable(as_csv(results)).encode(),
+    ".md": lambda results, _: _encodable(as_markdown(results)).encode(),
+    ".json": lambda results, _: _json(results),
+    ".npz": lambda results, _: _npz(results),
+}
+FORMS = tuple(_FORMS)
+"""What names of files may end in."""

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convtui.engine.figures.axis import COLOURS
+from convtui.engine.figures.smoothing import smooth
 from convtui.tui.render.chart import MARKERS, Drawing, Line, Mark, Plot, decimate, draw
 from convtui.tui.render.metric_text import value_text
-from convtui.tui.render.series_lines import smooth
 
 NAN = math.nan
 

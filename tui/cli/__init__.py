@@ -9,7 +9,7 @@ from typing import NoReturn
 import typer
 
 from convtui.engine.errors import ConvtuiError
-from convtui.tui.cli import application, control, data, doctor, look, predict, presets, resume, run, runs, store, study, views
+from convtui.tui.cli import application, control, data, doctor, look, plot, predict, presets, resume, run, runs, store, study, views
 from convtui.tui.log import log
 from convtui.tui.render.text import told
 from convtui.tui.terminal import is_dumb, silence_broken, write_look_alikes
@@ -32,6 +32,7 @@ app.add_typer(runs.app, name="runs")
 app.add_typer(store.app, name="store")
 app.add_typer(study.app, name="study")
 app.command()(look.look)
+app.command()(plot.plot)
 app.command()(predict.predict)
 app.command()(views.views)
 app.command()(presets.presets)

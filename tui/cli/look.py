@@ -12,7 +12,7 @@ import typer
 
 from convtui.engine.errors import UsageError
 from convtui.engine.files import DEFAULT_STORE
-from convtui.tui.cli.options import AsJson, DataDir, StorePath, existing_store, named_value
+from convtui.tui.cli.options import AsJson, DataDir, Ground, Out, StorePath, existing_store, named_value
 from convtui.tui.cli.own_net import Arguments, Deviation, Mean, ModelName, Saved, Side, Source, Weights, own_net
 from convtui.tui.cli.run import DeviceName
 from convtui.tui.cli.waiting import Waiting, waiting
@@ -21,6 +21,7 @@ from convtui.tui.render.text import clean
 
 if TYPE_CHECKING:
     from convtui.engine.figures.figure import Result
+    from convtui.engine.figures.ground import GroundName
     from convtui.engine.lens.registry import View
     from convtui.engine.lens.subject import Subject
     from convtui.engine.store import Run, Store
@@ -42,7 +43,8 @@ def look(
     ] = None,
     label: Annotated[str | None, typer.Option("--class", metavar="C", help="a class, by name or number")] = None,
     opt: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="any option listed by 'convtui views VIEW'")] = None,
-    out: Annotated[Path | None, typer.Option(help="save as .png, .json or .npz instead of drawing; - is stdout")] = None,
+    out: Out = None,
+    ground: Ground = "dark",
     draw: Annotated[bool, typer.Option("--draw", help="with --out: draw in the terminal as well")] = False,
     model: ModelName = None,
     arg: Arguments = None,
@@ -80,7 +82,7 @@ def look(
             results = chosen(subject, options)
     named = {"model": model} if run is None else {"run": run.id, "name": run.name, "epoch": subject.epoch}
     about = named | {"view": chosen.name, "options": options.model_dump()}
-    show(results, out=out, as_json=as_json, drawn=draw or out is None, about=about)
+    show(results, out=out, ground=ground, as_json=as_json, drawn=draw or out is None, about=about)
 
 
 def asked(view: View, settings: list[str], shortcuts: Mapping[str, str | None]) -> dict[str, str]:
@@ -138,6 +140,7 @@ def show(
     results: Sequence[Result],
     *,
     out: Path | None = None,
+    ground: GroundName = "dark",
     as_json: bool = False,
     drawn: bool = True,
     about: dict[str, Any] | None = None,
@@ -161,5 +164,5 @@ def show(
         from convtui.engine.figures.saving import save
         from convtui.engine.files import is_stream
 
-        save(results, out)
+        save(results, out, ground)
         print(f"saved {clean(out)}", file=sys.stderr if as_json or is_stream(out) else sys.stdout)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -40,6 +40,10 @@ StorePath = Annotated[
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", envvar="CONVTUI_DATA", help="where datasets are stored", callback=place)
 ]
+Out = Annotated[
+    Path | None, typer.Option(help="save as .png, .svg, .pdf, .csv, .md, .json or .npz instead of drawing; - is stdout")
+]
+Ground = Annotated[Literal["dark", "light"], typer.Option(help="of a picture that is saved: light for paper")]
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON object per line on stdout; everything else on stderr")]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="an id, a name, a unique prefix of one, 'last' or 'best'")]
 

@@ -14,6 +14,7 @@ from rich.style import Style
 
 from convtui.engine.figures.axis import COLOURS, GREATEST_VALUE, LEAST_VALUE, log_ticks, span, ticks, time_ticks, value_range
 from convtui.engine.figures.figure import Curves
+from convtui.engine.figures.stretches import stretches, thinned
 from convtui.tui.render.chart import MARKERS
 from convtui.tui.render.rows import DIM, Row, Words, headed, shortened, wrapped
 from convtui.tui.render.text import clean
@@ -128,10 +129,14 @@ def _drawn(
 
 
 def _strokes(points: Points, *, joined: bool) -> Iterator[tuple[Points, Points]]:
-    """From each point to the next, or to itself where there is a gap or they are not `joined`."""
-    for here, there in zip(points, [*points[1:], *points[-1:]], strict=True):
-        if not np.isnan(here).any():
-            yield here, here if np.isnan(there).any() or not joined else there
+    """From each point (rows, columns of dots) to the next, or to itself where there is a gap or they are not `joined`."""
+    for first, end in stretches(~np.isnan(points[:, 0]) & ~np.isnan(points[:, 1])):
+        if not joined:
+            yield from ((here, here) for here in points[first:end])
+            continue
+        # Two dots a cell: a line of points without end is as quick as one of few.
+        run = thinned(points[first:end, ::-1], 8 * WIDTH)[:, ::-1]
+        yield from zip(run, [*run[1:], run[-1]], strict=True)
 
 
 def _bars(curves: Curves, name: str, points: Points, scale: _Scale) -> Iterator[tuple[Points, Points]]:

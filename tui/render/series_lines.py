@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, assert_never, get_args
 
+from convtui.engine.figures.smoothing import smooth
 from convtui.engine.metrics import metric
 from convtui.engine.store.followed import KeptSeries
 from convtui.tui.render.chart import Line
@@ -101,19 +102,3 @@ def _extremes(buckets: Sequence[Bucket]) -> tuple[list[float], list[float]]:
         values += ends[: bucket.count or 1]
         steps += (bucket.first_step, bucket.last_step)[: bucket.count or 1]
     return steps, values
-
-
-def smooth(values: Sequence[float], window: float, counts: Sequence[int] | None = None) -> list[float]:
-    """The exponential moving average, corrected for its beginning (Kingma and Ba 2015, "Adam", section 3), that forgets over
-    about `window` points. A value that stands for several points has their number in `counts`. What is not finite stays."""
-    decay = math.exp(-1 / window)
-    mean = weight = 0.0
-    smoothed = []
-    for place, value in enumerate(values):
-        if math.isfinite(value):
-            kept = decay ** (counts[place] if counts is not None else 1)
-            mean = kept * mean + (1 - kept) * value
-            weight = kept * weight + (1 - kept)
-            value = mean / weight
-        smoothed.append(value)
-    return smoothed

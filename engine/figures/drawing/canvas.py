@@ -94,6 +94,12 @@ class Pixels:
     def moved(self, right: float, down: float) -> Pixels:
         return replace(self, left=self.left + right, top=self.top + down)
 
+    def enlarged(self) -> NDArray[np.uint8]:
+        """`values`, each pixel repeated as often as there is room: to viewers that smooth what they enlarge that leaves nothing."""
+        height, width = self.values.shape[:2]
+        down, across = max(1, round(self.height / height)), max(1, round(self.width / width))
+        return np.ascontiguousarray(self.values.repeat(down, 0).repeat(across, 1))
+
 
 Shape = Text | Line | Area | Frame | Disc | Pixels
 

@@ -19,10 +19,11 @@ from convtui.engine.figures.axis import (
     time_ticks,
     value_range,
 )
-from convtui.engine.figures.drawing.canvas import Area, Disc, Drawing, Line, Points, stacked
+from convtui.engine.figures.drawing.canvas import Area, Disc, Drawing, Line, stacked
 from convtui.engine.figures.drawing.lettering import SMALL, TEXT, TITLE, cut, leading, one_line, paragraph, width_of
 from convtui.engine.figures.figure import Curves, Style
 from convtui.engine.figures.ground import Ground
+from convtui.engine.figures.stretches import stretches, thinned
 
 NAMED = 20
 """Series that are named in a legend."""
@@ -30,6 +31,8 @@ WIDTH, HEIGHT = 720, 340
 """Pixels of the plot."""
 LABELLED = 60
 """Points that have their labels beside them, where there are no more."""
+MANY = 8 * WIDTH
+"""Points of a line of which all are drawn."""
 BAND = 0.25
 """Opacity of a band."""
 _DOT = 3
@@ -236,15 +239,15 @@ def _line(plot: Drawing, series: _Series, axes: _Axes, place: tuple[float, float
     """Lines through what is finite; a point between gaps is a dot."""
     if series.low is not None and series.high is not None:
         x, low, high = axes.across(series.x), axes.down(series.low), axes.down(series.high)
-        for first, end in _runs(np.isfinite(x) & np.isfinite(low) & np.isfinite(high)):
+        for first, end in stretches(np.isfinite(x) & np.isfinite(low) & np.isfinite(high)):
             part = slice(first, end)
             there, back = np.stack([x[part], high[part]], 1), np.stack([x[part], low[part]], 1)[::-1]
-            plot.shapes.append(Area(np.concatenate([_thinned(there), _thinned(back)]), series.colour, BAND))
+            plot.shapes.append(Area(np.concatenate([thinned(there, MANY), thinned(back[::-1], MANY)[::-1]]), series.colour, BAND))
     points = np.stack([axes.across(series.x), axes.down(series.y)], axis=1)
-    for first, end in _runs(np.isfinite(points[:, 0]) & np.isfinite(points[:, 1])):
+    for first, end in stretches(np.isfinite(points[:, 0]) & np.isfinite(points[:, 1])):
         run = points[first:end]
         if len(run) > 1:
-            plot.shapes.append(Line(_thinned(run), series.colour, 2, series.dashed))
+            plot.shapes.append(Line(thinned(run, MANY), series.colour, 2, series.dashed))
         if len(run) == 1 or 2 < len(points) <= 40:
             plot.shapes += [Disc(x, y, _DOT, series.colour) for x, y in run.tolist()]
 
@@ -254,26 +257,6 @@ _DRAWN: Mapping[Style, Callable[[Drawing, _Series, _Axes, tuple[float, float], G
     "points": _points,
     "bars": _bars,
 }
-
-
-def _runs(there: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
-    """First and end of each stretch without a gap."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], there, [False]]).astype(np.int8)))
-    yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
-
-
-def _thinned(line: Points) -> Points:
-    """Of many points in half a pixel across the first, the lowest, the highest and the last, which look the same."""
-    if len(line) <= 8 * WIDTH:
-        return line
-    columns = np.floor(2 * line[:, 0])
-    starts = np.flatnonzero(np.diff(columns, prepend=np.nan) != 0)
-    ends = np.append(starts[1:], len(line))
-    kept = set()
-    for first, end in zip(starts.tolist(), ends.tolist(), strict=True):
-        heights = line[first:end, 1]
-        kept |= {first, first + int(heights.argmin()), first + int(heights.argmax()), end - 1}
-    return line[sorted(kept)]
 
 
 def _swatch(series: _Series) -> Drawing:

@@ -8,7 +8,7 @@ from functools import cache
 from PIL import ImageFont
 
 from convtui.engine.figures.axis import Colour
-from convtui.engine.figures.drawing.canvas import Drawing
+from convtui.engine.figures.drawing.canvas import Drawing, Text
 
 TITLE, TEXT, SMALL = 18, 13, 12
 WIDE = 2400
@@ -41,8 +41,17 @@ _HAS = frozenset("·…°±«»‘’“”©™")
 
 
 @cache
-def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size)
+def font(size: int) -> ImageFont.FreeTypeFont:
+    """The font that Pillow brings along: Aileron, in the public domain (CC0)."""
+    found = ImageFont.load_default(size)
+    assert isinstance(found, ImageFont.FreeTypeFont), "of a size, Pillow's own font is never the bitmap"
+    return found
+
+
+def baseline(text: Text) -> float:
+    """How far down the foot of its letters is."""
+    above, below = font(text.size).getmetrics()
+    return text.y + (above if text.anchor[1] == "a" else (above - below) / 2)
 
 
 def leading(size: int) -> int:

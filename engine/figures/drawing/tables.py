@@ -24,6 +24,7 @@ from convtui.engine.figures.drawing.lettering import (
 )
 from convtui.engine.figures.figure import Cell, Table
 from convtui.engine.figures.ground import Ground
+from convtui.engine.figures.numbers import text_of, texts_of
 
 ROWS = 200
 """Rows of a table that are drawn."""
@@ -48,8 +49,8 @@ def heat_map(table: Table, ground: Ground) -> Drawing:
     names = list(table.matrix)
     rows = table.rows[: WIDE // LEAST_CELL]
     numbers = [[row[1 + place] for place in range(len(names))] for row in rows]
-    texts = [[_cell(cell, False, 2) for cell in row] for row in numbers]
-    heads, labels = [one_line(name) for name in names], [one_line(_cell(row[0], False, None)) for row in rows]
+    texts = [[text_of(cell, decimals=2) for cell in row] for row in numbers]
+    heads, labels = [one_line(name) for name in names], [one_line(text_of(row[0])) for row in rows]
     needed = max((width_of(text, SMALL) for text in (*heads, *(text for row in texts for text in row))), default=0)
     side = max(LEAST_CELL, min(CELL, max(28, math.ceil(needed) + 10), (WIDE - LONG) // max(1, len(names), len(rows))))
     shown = min(len(names), (WIDE - LONG) // side)
@@ -106,7 +107,7 @@ def _columns(
     for place in which:
         name, cells = table.columns[place], [row[place] for row in rows]
         right = not any(isinstance(cell, str) for cell in cells)
-        texts = [cut(one_line(text), TEXT, LONG) for text in (name, *_cells(cells, name in table.shares))]
+        texts = [cut(one_line(text), TEXT, LONG) for text in (name, *texts_of(cells, share=name in table.shares))]
         width = math.ceil(max(width_of(text, TEXT) for text in texts))
         if drawn and left + width > most:
             break
@@ -127,23 +128,3 @@ def _head(table: Table, width: int, left_out: Iterable[tuple[int, str]], ground:
     return stacked(
         [paragraph(table.title, TITLE, ground.ink, room), *(paragraph(note, TEXT, ground.faint, room) for note in notes)], 4
     )
-
-
-def _cells(cells: Sequence[Cell], share: bool) -> list[str]:
-    """A column's cells as text, its fractions with the same number of digits behind the point."""
-    sizes = [abs(cell) for cell in cells if isinstance(cell, float) and cell and math.isfinite(cell)]
-    least, most = min(sizes, default=1.0), max(sizes, default=1.0)
-    decimals = None if least < 1e-3 or most >= 1e7 else min(4, max(0, 3 - math.floor(math.log10(least))))
-    return [_cell(cell, share, decimals) for cell in cells]
-
-
-def _cell(cell: Cell, share: bool, decimals: int | None) -> str:
-    if cell is None:
-        return "-"
-    if isinstance(cell, str) or (isinstance(cell, float) and not math.isfinite(cell)):
-        return str(cell)
-    if share:
-        return f"{100 * cell:.1f} %"
-    if isinstance(cell, int):
-        return f"{cell:,}"
-    return f"{cell:.4g}" if decimals is None else f"{cell:,.{decimals}f}"

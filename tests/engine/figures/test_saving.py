@@ -142,7 +142,7 @@ def test_names_that_are_no_text_survive(tmp_path: Path) -> None:
 
 def test_other_names_and_folders_that_are_missing_are_refused(tmp_path: Path) -> None:
     for name in ("picture.gif", "picture", "picture.png.txt"):
-        with pytest.raises(UsageError, match=r"the name must end in \.png, \.json or \.npz"):
+        with pytest.raises(UsageError, match=r"the name must end in \.png, \.svg, \.pdf, \.csv, \.md, \.json or \.npz"):
             save(RESULTS, tmp_path / name)
     for ask in (check, lambda path: save(RESULTS, path)):
         with pytest.raises(UsageError, match=r"missing/a\.npz cannot be written: there is no folder"):
