@@ -9,12 +9,14 @@ from pathlib import Path
 from sqlalchemy import delete
 from sqlmodel import Session, col, select
 
+from convtui.engine.errors import StoreError
 from convtui.engine.events import CheckpointKind
 from convtui.engine.store import kept
 from convtui.engine.store.database import Database
 from convtui.engine.store.folder import Folder, Place, is_settled, settle
 from convtui.engine.store.leftovers import Leftover, leftovers
 from convtui.engine.store.lookup import all_rows, resolve
+from convtui.engine.store.output import Printed, read_output
 from convtui.engine.store.tables import Checkpoint, Identity, Run
 
 
@@ -65,6 +67,14 @@ class RunFiles:
         query = select(Checkpoint).where(Checkpoint.run_id == run_id, col(Checkpoint.id) > after_id).order_by(col(Checkpoint.id))
         with self._database.reading() as session:
             return all_rows(session.exec(query))
+
+    def output(self, run_id: int, after: int = 0) -> list[Printed]:
+        """What the run's program printed from byte `after` on, in order, a part where nothing is missing in between; nine megabytes
+        at most. To follow it, ask again with the `end` of the last part. Raises StoreError."""
+        try:
+            return read_output(self.folder(run_id), after)
+        except OSError as error:
+            raise StoreError(f"run {run_id}: what it printed cannot be read: {error.strerror}") from error
 
     def newest_checkpoint(self, run_id: int) -> Checkpoint | None:
         """The file of the run's last state; None where there is none."""

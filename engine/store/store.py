@@ -100,8 +100,10 @@ class Store:
         note: str,
         provenance: Mapping[str, Any],
         began: float | None = None,
+        waiting: int | None = None,
     ) -> Run:
-        """A new run of a loop that is not convtui's, claimed by this process.
+        """A new run of a loop that is not convtui's, claimed by this process; or in its place the run `waiting`, of kind `command`,
+        which the process that started this one holds.
 
         `settings` are kept as JSON, what JSON does not know as text; `began`, in seconds since 1970, where that was not now. Raises
         UsageError for a name or a note that cannot be, FolderTaken where its files would be among others.
@@ -111,10 +113,16 @@ class Store:
         run.kind = kind
         self.files.make_folder()
         with self.database.writing("adding a run") as session:
-            self._avoid_used_id(session, run)
+            held = session.get(Run, waiting) if waiting is not None else None
+            if held is not None and held.kind == "command" and resolve(held).status in LIVE:
+                held.kind, held.name, held.spec, held.dataset = kind, run.name, spec, dataset
+                held.provenance, held.note = run.provenance, run.note
+                run = held
+            else:
+                self._avoid_used_id(session, run)
             session.add(run)
-            session.flush()  # gives it its id
-            _claim(session, run)
+            session.flush()  # gives a new run its id
+            _claim(session, run, begun=0)
         return run
 
     def runs(
@@ -435,15 +443,15 @@ def _held_by(run: Run, process: Process) -> None:
     run.host, run.pid, run.process_started, run.heartbeat = process.host, process.pid, process.started, time.time()
 
 
-def _claim(session: Session, run: Run) -> None:
-    """A new attempt at `run`, by this process; requests not yet taken are void."""
+def _claim(session: Session, run: Run, begun: int | None = None) -> None:
+    """A new attempt at `run`, by this process; requests not yet taken are void. `begun`: the step, where that is known."""
     me, now = this_process(), time.time()
     run.status = "running"
     _held_by(run, me)
     run.attempt += 1
     run.started = run.started if run.started is not None else now
     run.ended = run.reason = None
-    begun = 0 if run.attempt == 1 else None
+    begun = 0 if run.attempt == 1 else begun
     session.add(Attempt(run_id=run.id, attempt=run.attempt, step=begun, created=now, host=me.host, pid=me.pid))
     session.execute(update(Request).where(col(Request.run_id) == run.id, col(Request.taken).is_(None)).values(taken=now))
 

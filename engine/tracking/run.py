@@ -40,6 +40,7 @@ from convtui.engine.events import (
 from convtui.engine.files import DEFAULT_STORE, STORE_VARIABLE
 from convtui.engine.store import Request, Store, obey
 from convtui.engine.text import is_text
+from convtui.engine.tracking.command import waiting_run
 from convtui.engine.tracking.net_keeper import Every, NetKeeper
 from convtui.engine.tracking.process_end import ProcessEnd, Terminated
 from convtui.engine.tracking.rate import RateFactor
@@ -86,9 +87,11 @@ def init(
         dataset=data,
         note=note,
         provenance=_provenance(),
+        waiting=(waiting := waiting_run(path)),
     )
     run = TrackedRun(kept, made.id, made.name)
-    print(f"convtui: run {made.id} ({made.name}) in {path}", file=sys.stderr)
+    if made.id != waiting:
+        print(f"convtui: run {made.id} ({made.name}) in {path}", file=sys.stderr)
     return run
 
 

@@ -9,7 +9,23 @@ from typing import NoReturn
 import typer
 
 from convtui.engine.errors import ConvtuiError
-from convtui.tui.cli import application, control, data, doctor, look, plot, predict, presets, resume, run, runs, store, study, views
+from convtui.tui.cli import (
+    application,
+    control,
+    data,
+    doctor,
+    exec_program,
+    look,
+    plot,
+    predict,
+    presets,
+    resume,
+    run,
+    runs,
+    store,
+    study,
+    views,
+)
 from convtui.tui.log import log
 from convtui.tui.render.text import told
 from convtui.tui.terminal import is_dumb, silence_broken, write_look_alikes
@@ -28,6 +44,7 @@ app.command()(resume.resume)
 app.command()(control.stop)
 app.command()(control.pause)
 app.command()(control.lr)
+app.command("exec", context_settings={"allow_interspersed_args": False})(exec_program.exec_program)
 app.add_typer(runs.app, name="runs")
 app.add_typer(store.app, name="store")
 app.add_typer(study.app, name="study")

@@ -14,6 +14,7 @@ from convtui.engine.errors import SpecError, UsageError
 from convtui.engine.files import DEFAULT_STORE
 from convtui.engine.metrics import metric
 from convtui.tui.cli.compare import compare
+from convtui.tui.cli.exec_program import output
 from convtui.tui.cli.import_logs import import_logs
 from convtui.tui.cli.options import AsJson, RunName, StorePath, existing_store
 from convtui.tui.cli.watch import standing, watch
@@ -27,6 +28,7 @@ app = typer.Typer(help="List, show, watch, compare, export, rename, note or dele
 app.command()(watch)
 app.command()(compare)
 app.command("import")(import_logs)
+app.command()(output)
 
 COLUMNS = (
     "id", "name", "preset", "dataset", "status", "epoch", "step", "total_steps", "train_loss", "test_loss", "train_accuracy",
