@@ -21,6 +21,8 @@ STORE_MARK = ".convtui-store"
 """A file of this name marks the folder in which a store keeps its runs' files: it is not a person's own."""
 PICTURE_MARK = b"Software\0convtui"
 """In the first bytes of every PNG and PDF that is written here: such a picture may be replaced by the next."""
+ONNX_PRODUCER = "convtui"
+"""Of every ONNX file that is written here, in its first bytes: it may be replaced likewise."""
 _STREAMS = {"-": "/dev/fd/1", "/dev/stdout": "/dev/fd/1", "/dev/stderr": "/dev/fd/2"}
 _DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d{1,9})")
 
@@ -143,6 +145,8 @@ def _kept(head: bytes) -> str:
     if head.startswith(b"SQLite format 3\0"):
         return "it is a store, or another database: choose another name"
     picture = head.startswith((b"\x89PNG", b"%PDF"))
+    if head.startswith(b"\x08") and ONNX_PRODUCER.encode() in head[:20]:  # the IR's version, then who wrote it
+        return ""
     if (PICTURE_MARK in head) if picture else (b"\0" not in head or (head.startswith(b"PK") and b".npy" in head)):
         return ""
     return "it is not text, and convtui did not export it: choose another name, or delete it first"

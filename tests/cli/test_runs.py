@@ -110,6 +110,10 @@ def test_an_exports_form_is_as_its_name_ends(store: Store, convtui: Convtui, tmp
         assert convtui("runs", "export", "1", "--out", name, *options).code == 0
     forms = {name: (tmp_path / name).read_text()[0] for name in ("a.json", "a.csv", "plain", "a.txt")}
     assert forms == {"a.json": "{", "a.csv": "s", "plain": "s", "a.txt": "{"}
+    printed = convtui("runs", "export", "1", "--format", "tensorboard", "--out", "logs/first")
+    (written,) = (tmp_path / "logs" / "first").iterdir()
+    assert written.name in printed.out
+    assert "tfevents" in written.name
 
 
 @pytest.mark.parametrize(
@@ -119,6 +123,10 @@ def test_an_exports_form_is_as_its_name_ends(store: Store, convtui: Convtui, tmp
         (("--out", "store.db"), "it is a store"),
         (("--out", "other.db"), ".csv or .json"),
         (("--out", "a.csv", "--format", "json"), "contradict each other"),
+        (("--format", "tensorboard"), "needs a place: add --out FOLDER"),
+        (("--format", "tensorboard", "--out", "store/events"), "a store keeps its runs' files in"),
+        (("--format", "onnx"), "needs a place: add --out net.onnx"),
+        (("--out", "a.csv", "--epoch", "3"), "use them with --format onnx"),
     ],
 )
 def test_an_export_that_its_name_does_not_fit_writes_nothing(
@@ -128,6 +136,7 @@ def test_an_export_that_its_name_does_not_fit_writes_nothing(
     assert printed.code == 2
     assert said in printed.err
     assert not [path for path in tmp_path.iterdir() if not path.name.startswith("store")]
+    assert not (tmp_path / "store" / "events").exists()
     assert convtui("runs", "show", "1").code == 0
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,26 +14,22 @@ from convtui.engine.files import DEFAULT_STORE
 from convtui.engine.metrics import metric
 from convtui.tui.cli.compare import compare
 from convtui.tui.cli.exec_program import output
+from convtui.tui.cli.export import export
 from convtui.tui.cli.import_logs import import_logs
 from convtui.tui.cli.options import AsJson, RunName, StorePath, existing_store
 from convtui.tui.cli.watch import standing, watch
-from convtui.tui.render.json_lines import line
+from convtui.tui.render.json_lines import line, run_values
 from convtui.tui.render.text import clean, compact, duration, how_far, number, percent, size, sparkline, when
 
 if TYPE_CHECKING:
-    from convtui.engine.store import Run, Series, Store
+    from convtui.engine.store import Run, Store
 
 app = typer.Typer(help="List, show, watch, compare, export, rename, note or delete runs.", no_args_is_help=True)
 app.command()(watch)
 app.command()(compare)
+app.command()(export)
 app.command("import")(import_logs)
 app.command()(output)
-
-COLUMNS = (
-    "id", "name", "preset", "dataset", "status", "epoch", "step", "total_steps", "train_loss", "test_loss", "train_accuracy",
-    "test_accuracy", "best_accuracy", "best_epoch", "end_step", "seconds", "images_per_second", "learning_rate", "parameters",
-    "device", "host", "created", "started", "ended", "note", "reason", "study", "setting",
-)  # fmt: skip
 
 
 @app.command("list")
@@ -59,7 +54,7 @@ def list_runs(
     if as_json:
         for run in found:
             values = {name: of_runs.get(run.id) for name, of_runs in measured.items()}
-            print(line(_values(run) | ({"measures": values} if column else {})))
+            print(line(run_values(run) | ({"measures": values} if column else {})))
         return
     if not found:
         print(f"no runs yet in {store_path}: 'convtui run --preset demo' trains one in seconds")
@@ -108,7 +103,7 @@ def show_run(reference: RunName, as_json: AsJson = False, store_path: StorePath 
     from convtui.tui.cli.tables import labelled
 
     if as_json:
-        values = _values(run) | {"spec": run.spec_values, "provenance": run.repeatable}
+        values = run_values(run) | {"spec": run.spec_values, "provenance": run.repeatable}
         values |= {"measures": measured, "stability": stability}
         values["checkpoints"] = [
             {"kind": c.kind, "step": c.step, "epoch": c.epoch, "file": str(folder / c.file), "bytes": c.bytes} for c in checkpoints
@@ -133,34 +128,6 @@ def show_run(reference: RunName, as_json: AsJson = False, store_path: StorePath 
         print(labelled(checkpoint.kind, f"{where}: {folder / checkpoint.file} ({size(checkpoint.bytes)})"))
     for message in messages:
         print(labelled(message.severity, f"step {message.step:,}: {message.text}"))
-
-
-@app.command()
-def export(
-    reference: RunName,
-    form: Annotated[
-        Literal["csv", "json"] | None,
-        typer.Option("--format", help="csv: one row per step; json: the run and its series; default: as --out ends"),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="the same as --format json")] = False,
-    out: Annotated[Path | None, typer.Option(help="the .csv or .json file to write; default: stdout (-)")] = None,
-    store_path: StorePath = DEFAULT_STORE,
-) -> None:
-    """Export every metric of a run."""
-    chosen = _form("json" if as_json else form, out)
-    with existing_store(store_path) as store:
-        run = store.find(reference)
-        series = {name: store.series(run.id, name) for name in store.metric_names(run.id)}
-        confusions = store.confusions(run.id)
-    from convtui.tui.render.metrics_csv import metrics_csv
-
-    text = metrics_csv(series) if chosen == "csv" else _json(run, series, confusions)
-    if out is None:
-        sys.stdout.write(text)
-        return
-    from convtui.engine.files import deliver
-
-    deliver(text.encode("utf-8", "backslashreplace"), out)
 
 
 @app.command()
@@ -213,11 +180,7 @@ def delete(
 
 def _say(as_json: bool, run: Run, text: str) -> None:
     """What was done to `run`, for people or as the run's JSON line."""
-    print(line(_values(run)) if as_json else text)
-
-
-def _values(run: Run) -> dict[str, Any]:
-    return {name: getattr(run, name) for name in COLUMNS}
+    print(line(run_values(run)) if as_json else text)
 
 
 OVER_STEPS = ": means over the epoch's steps, while the weights changed"
@@ -327,26 +290,3 @@ def _print_settings(run: Run) -> None:
         if provenance:  # of a run that never began only the command is known
             print(labelled("made with", ", ".join(f"{name} {value}" for name, value in provenance.items())))
         print(labelled("command", command))
-
-
-def _form(asked: str | None, out: Path | None) -> str:
-    """`csv` or `json`: what was asked for, or else as the file's name ends. Raises UsageError, before anything is read."""
-    if out is None:
-        return asked or "csv"
-    from convtui.engine.files import check_target, is_stream
-
-    check_target(out)
-    suffix = out.suffix.lower()
-    named = suffix.removeprefix(".") if suffix in (".csv", ".json") else None
-    if asked and named and asked != named:
-        raise UsageError(f"--out {out} and --format {asked} contradict each other: leave one out, or rename the file")
-    if not asked and not named and suffix and not is_stream(out):
-        raise UsageError(f"--out {out}: metrics are written as .csv or .json: use such a name, or add --format csv")
-    return asked or named or "csv"
-
-
-def _json(run: Run, series: dict[str, Series], confusions: dict[int, list[list[int]]]) -> str:
-    metrics = {name: {"steps": list(s.steps), "values": list(s.values)} for name, s in series.items()}
-    classes = run.repeatable.get("classes")  # of rows and columns; a run of before they were kept has none
-    matrices = {"classes": classes, "steps": list(confusions), "counts": list(confusions.values())}
-    return line(_values(run) | {"spec": run.spec_values, "metrics": metrics, "confusion": matrices}) + "\n"

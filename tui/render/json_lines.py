@@ -16,6 +16,16 @@ if TYPE_CHECKING:
 _LAST_LINE = (
     "epoch", "step", "seconds", "images_per_second", "train_loss", "test_loss", "train_accuracy", "test_accuracy", "dataset",
 )  # fmt: skip
+_RUN = (
+    "id", "name", "preset", "dataset", "status", "epoch", "step", "total_steps", "train_loss", "test_loss", "train_accuracy",
+    "test_accuracy", "best_accuracy", "best_epoch", "end_step", "seconds", "images_per_second", "learning_rate", "parameters",
+    "device", "host", "created", "started", "ended", "note", "reason", "study", "setting",
+)  # fmt: skip
+
+
+def run_values(run: Run) -> dict[str, Any]:
+    """A run as JSON has it."""
+    return {name: getattr(run, name) for name in _RUN}
 
 
 def line(values: dict[str, Any]) -> str:

@@ -1,0 +1,119 @@
+"""`convtui runs export`: a run's metrics as a table, as JSON or for TensorBoard, or its net as ONNX."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from convtui.engine.errors import UsageError
+from convtui.engine.files import DEFAULT_STORE
+from convtui.tui.cli.look import Epoch, opened, saved_by
+from convtui.tui.cli.options import RunName, StorePath, existing_store
+from convtui.tui.cli.own_net import Arguments, ModelName, own_net
+from convtui.tui.cli.waiting import waiting
+from convtui.tui.render.json_lines import line, run_values
+from convtui.tui.render.text import clean
+
+if TYPE_CHECKING:
+    from convtui.engine.lens.subject import Subject
+    from convtui.engine.store import Run, Series, Store
+
+Form = Literal["csv", "json", "tensorboard", "onnx"]
+_SUFFIXES: dict[str, Form] = {".csv": "csv", ".json": "json", ".onnx": "onnx"}
+
+
+def export(
+    reference: RunName,
+    form: Annotated[
+        Form | None,
+        typer.Option(
+            "--format",
+            help="csv: one row per step; json: the run and its series; tensorboard: an event file in the folder --out; onnx: its "
+            "net; default: as --out ends",
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="the same as --format json")] = False,
+    out: Annotated[Path | None, typer.Option(help="the file or folder to write; default: stdout (-)")] = None,
+    epoch: Epoch = "last",
+    model: ModelName = None,
+    arg: Arguments = None,
+    store_path: StorePath = DEFAULT_STORE,
+) -> None:
+    """Export every metric of a run, also to TensorBoard, or its net as ONNX."""
+    chosen = _form("json" if as_json else form, out)
+    if chosen != "onnx" and (model is not None or arg or epoch != "last"):
+        raise UsageError("--epoch, --model and --arg choose a net: use them with --format onnx")
+    with existing_store(store_path) as store:
+        run = store.find(reference)
+        if chosen == "tensorboard":
+            assert out is not None
+            _export_events(store, run, out)
+            return
+        content = _onnx(store, run, epoch, model, arg) if chosen == "onnx" else _metrics(store, run, chosen)
+    if out is None:
+        sys.stdout.write(content.decode())
+        return
+    from convtui.engine.files import deliver
+
+    deliver(content, out)
+
+
+def _export_events(store: Store, run: Run, folder: Path) -> None:
+    from convtui.engine.tracking.exports.tensorboard import write_events
+
+    file = write_events(store, run, folder)
+    print(f"saved {clean(file)}: 'tensorboard --logdir {clean(folder)}' shows it")
+
+
+def _onnx(store: Store, run: Run, epoch: str, model: str | None, arg: list[str] | None) -> bytes:
+    from convtui.engine.tracking.exports.onnx import check_can_export, onnx_of
+
+    check_can_export()
+    return onnx_of(_opened(store, run, epoch, model, arg))
+
+
+def _opened(store: Store, run: Run, epoch: str, model: str | None, arg: list[str] | None) -> Subject:
+    own = own_net(model, arguments=arg)
+    with waiting() as told:
+        if own is None:
+            return opened(store, run, epoch=epoch, device="cpu", data_dir=None, told=told)
+        return own.opened(saved_by(store, run, epoch), device="cpu", data_dir=None, told=told)
+
+
+def _metrics(store: Store, run: Run, form: Form) -> bytes:
+    series = {name: store.series(run.id, name) for name in store.metric_names(run.id)}
+    if form == "csv":
+        from convtui.tui.render.metrics_csv import metrics_csv
+
+        return metrics_csv(series).encode("utf-8", "backslashreplace")
+    return _json(run, series, store.confusions(run.id)).encode("utf-8", "backslashreplace")
+
+
+def _form(asked: Form | None, out: Path | None) -> Form:
+    """What was asked for, or else as the file's name ends. Raises UsageError, before anything is read."""
+    if out is None:
+        if asked in ("tensorboard", "onnx"):
+            raise UsageError(f"--format {asked} needs a place: add --out {'FOLDER' if asked == 'tensorboard' else 'net.onnx'}")
+        return asked or "csv"
+    if asked == "tensorboard":
+        return asked
+    from convtui.engine.files import check_target, is_stream
+
+    check_target(out)
+    suffix = out.suffix.lower()
+    named = _SUFFIXES.get(suffix)
+    if asked and named and asked != named:
+        raise UsageError(f"--out {out} and --format {asked} contradict each other: leave one out, or rename the file")
+    if not asked and not named and suffix and not is_stream(out):
+        raise UsageError(f"--out {out}: metrics are written as .csv or .json, a net as .onnx: use such a name, or add --format csv")
+    return asked or named or "csv"
+
+
+def _json(run: Run, series: dict[str, Series], confusions: dict[int, list[list[int]]]) -> str:
+    metrics = {name: {"steps": list(s.steps), "values": list(s.values)} for name, s in series.items()}
+    classes = run.repeatable.get("classes")  # of rows and columns; a run of before they were kept has none
+    matrices = {"classes": classes, "steps": list(confusions), "counts": list(confusions.values())}
+    return line(run_values(run) | {"spec": run.spec_values, "metrics": metrics, "confusion": matrices}) + "\n"
