@@ -10,7 +10,8 @@ from rich.cells import cell_len
 from convtui.engine.data.preview import Preview
 from convtui.engine.data.split import Split
 from convtui.tui.app.new.data_rows import balance_line, data_page
-from convtui.tui.render.rows import BARE, Row
+from convtui.tui.render.pictures import BARE
+from convtui.tui.render.rows import Row
 
 
 def known(classes: int = 10, each: int = 8, side: int = 32, counts: list[int] | None = None, channels: int = 3) -> Preview:

@@ -8,6 +8,7 @@ import importlib
 import os
 import signal
 import threading
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -21,7 +22,7 @@ from textual.theme import Theme
 from textual.widgets import HelpPanel
 from textual.worker import WorkerFailed
 
-from convtui.engine.errors import ConvtuiError, UsageError
+from convtui.engine.errors import ConvtuiError
 from convtui.tui.app import settings
 from convtui.tui.app.driver import lasting
 from convtui.tui.app.garbage import Permanent
@@ -105,8 +106,8 @@ class ConvtuiApp(App[int]):
 
     def _keep_theme(self, theme: Theme) -> None:
         try:
-            settings.save(settings.Settings(theme=theme.name))
-        except (OSError, UsageError) as error:
+            settings.save(replace(settings.load(), theme=theme.name))
+        except (OSError, ConvtuiError) as error:
             self.notify(f"cannot save the theme: {error}", severity="warning", markup=False)
 
     def _opened(self) -> None:

@@ -8,20 +8,28 @@ from typing import IO, Any
 
 from textual.driver import Driver
 
+from convtui.tui import graphics
+from convtui.tui.render.pictures import Painter
+
+_LEAVING = "\x1b[?1049l"
+
 
 class LastingFile:
-    """Writes to a terminal, and to nowhere once the terminal has vanished.
+    """Writes to a terminal, with the pictures that are in the text, and to nowhere once the terminal has vanished.
 
     Textual writes in a thread. One that died of the vanished terminal would leave the application waiting for it for ever.
     """
 
     def __init__(self, file: IO[str]) -> None:
         self._file = file
+        self._painter = Painter(graphics.current())
 
     def write(self, text: str) -> None:
         """Write what can be written."""
         try:
-            self._file.write(text)
+            # With the screen that it leaves, the terminal is to forget the pictures of it.
+            gone = self._painter.cleared() if _LEAVING in text else ""
+            self._file.write(gone + self._painter.painted(text))
         except OSError:
             self._to_nowhere()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from convtui.engine.files import deliver
@@ -17,6 +17,8 @@ class Settings:
 
     theme: str = ""
     """Name of the theme; empty for the program's own."""
+    graphics: str = ""
+    """How pictures are drawn, as `--graphics` says it; empty: asked of the terminal. Written by hand."""
 
 
 def file() -> Path:
@@ -32,7 +34,7 @@ def load() -> Settings:
     if not os.path.exists(path):  # noqa: PTH110 - Path.exists raises for a name that is too long
         return Settings()
     _, values = read_toml(path, "settings")
-    return Settings(theme=str(values.get("theme", "")))
+    return Settings(str(values.get("theme", "")), str(values.get("graphics", "")))
 
 
 def save(settings: Settings) -> None:
@@ -40,4 +42,5 @@ def save(settings: Settings) -> None:
     path = file()
     path.parent.mkdir(parents=True, exist_ok=True)
     # A JSON string is a TOML string.
-    deliver(f"theme = {json.dumps(settings.theme)}\n".encode(), path)
+    lines = [f"{field.name} = {json.dumps(value)}\n" for field in fields(settings) if (value := getattr(settings, field.name))]
+    deliver("".join(lines).encode(), path)

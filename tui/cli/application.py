@@ -10,7 +10,8 @@ import typer
 
 from convtui.engine.errors import UsageError
 from convtui.engine.files import DEFAULT_STORE, STORE_VARIABLE
-from convtui.tui.cli.options import DataDir, place, typed
+from convtui.tui import graphics
+from convtui.tui.cli.options import DataDir, GraphicsChoice, place, typed
 from convtui.tui.terminal import is_dumb, takes_unicode, unicode_advice
 
 
@@ -22,6 +23,7 @@ def application(
     device: Annotated[str, typer.Option("--device", help="device for runs started here")] = "auto",
     mouse: Annotated[bool, typer.Option("--mouse/--no-mouse", help="enable the mouse")] = True,
     data_dir: DataDir = None,
+    graphics_choice: GraphicsChoice = None,
 ) -> None:
     """Train small neural nets, watch them learn and look inside them. Without a command: the application."""
     if context.invoked_subcommand is not None:
@@ -41,6 +43,10 @@ def application(
             f"the application draws with Unicode, which the encoding {sys.stdout.encoding} lacks: {unicode_advice()},"
             " or use commands such as 'convtui runs list' and 'convtui run ...'"
         )
-    from convtui.tui.app.app import run
+    from convtui.tui.app import settings
 
+    with graphics.asked(graphics.chosen(graphics_choice, settings.load().graphics)) as question:
+        from convtui.tui.app.app import run  # what takes long, while the terminal answers
+
+        graphics.use(question.answered())
     raise typer.Exit(run(store_path or DEFAULT_STORE, device=device, data_dir=data_dir, mouse=mouse))

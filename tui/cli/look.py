@@ -12,7 +12,8 @@ import typer
 
 from convtui.engine.errors import UsageError
 from convtui.engine.files import DEFAULT_STORE
-from convtui.tui.cli.options import AsJson, DataDir, Ground, Out, StorePath, existing_store, named_value
+from convtui.tui import graphics
+from convtui.tui.cli.options import AsJson, DataDir, GraphicsChoice, Ground, Out, StorePath, existing_store, named_value
 from convtui.tui.cli.own_net import Arguments, Deviation, Mean, ModelName, Saved, Side, Source, Weights, own_net
 from convtui.tui.cli.run import DeviceName
 from convtui.tui.cli.waiting import Waiting, waiting
@@ -54,6 +55,7 @@ def look(
     mean: Mean = None,
     std: Deviation = None,
     device: DeviceName = "auto",
+    graphics_choice: GraphicsChoice = None,
     as_json: AsJson = False,
     store_path: StorePath = DEFAULT_STORE,
     data_dir: DataDir = None,
@@ -82,7 +84,9 @@ def look(
             results = chosen(subject, options)
     named = {"model": model} if run is None else {"run": run.id, "name": run.name, "epoch": subject.epoch}
     about = named | {"view": chosen.name, "options": options.model_dump()}
-    show(results, out=out, ground=ground, as_json=as_json, drawn=draw or out is None, about=about)
+    show(
+        results, out=out, ground=ground, as_json=as_json, drawn=draw or out is None, about=about, graphics_choice=graphics_choice
+    )
 
 
 def asked(view: View, settings: list[str], shortcuts: Mapping[str, str | None]) -> dict[str, str]:
@@ -144,6 +148,7 @@ def show(
     as_json: bool = False,
     drawn: bool = True,
     about: dict[str, Any] | None = None,
+    graphics_choice: str | None = None,
 ) -> None:
     """Save where a file is named; print JSON where asked for, else draw in the terminal, if that is wanted."""
     if as_json:
@@ -153,9 +158,13 @@ def show(
     elif drawn:
         from rich.console import Console
 
+        from convtui.engine.figures.figure import Sheet
         from convtui.tui.cli.tables import width
         from convtui.tui.render.console import draw
 
+        if any(isinstance(result, Sheet) for result in results):
+            with graphics.asked(graphics.chosen(graphics_choice)) as question:
+                graphics.use(question.answered())
         console = Console(width=width(), highlight=False, markup=False, emoji=False)
         # A terminal's scrollback is soon full of tiles; a pipe takes everything.
         rows = SCREENS * console.height if sys.stdout.isatty() else None

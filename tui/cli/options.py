@@ -34,6 +34,15 @@ def place(context: typer.Context, option: typer.CallbackParam, path: Path | None
     return path
 
 
+def drawing(context: typer.Context, choice: str | None) -> str | None:
+    """How to draw pictures, as it was given here or before the command. Raises UsageError for what there is not."""
+    from convtui.tui.graphics import chosen
+
+    said = choice or context.find_root().params.get("graphics_choice")
+    chosen(said)
+    return said
+
+
 StorePath = Annotated[
     Path, typer.Option("--store", envvar=STORE_VARIABLE, help="where runs are kept", dir_okay=False, callback=place)
 ]
@@ -44,6 +53,10 @@ Out = Annotated[
     Path | None, typer.Option(help="save as .png, .svg, .pdf, .csv, .md, .json or .npz instead of drawing; - is stdout")
 ]
 Ground = Annotated[Literal["dark", "light"], typer.Option(help="of a picture that is saved: light for paper")]
+GraphicsChoice = Annotated[
+    str | None,
+    typer.Option("--graphics", metavar="HOW", help="pictures: auto, kitty, sixel, halfcell, ascii or none", callback=drawing),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON object per line on stdout; everything else on stderr")]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="an id, a name, a unique prefix of one, 'last' or 'best'")]
 

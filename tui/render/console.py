@@ -9,9 +9,12 @@ from rich.console import Console
 from rich.segment import Segment
 
 from convtui.engine.figures.figure import Curves, Result, Sheet, Table
+from convtui.tui import graphics
+from convtui.tui.graphics import HALVES, Cell
 from convtui.tui.render.curves import curves_rows
 from convtui.tui.render.matrices import matrix_rows
-from convtui.tui.render.rows import DIM, Colours, Row, advice, colours_of, printable, wrapped
+from convtui.tui.render.pictures import Painter
+from convtui.tui.render.rows import DIM, Colours, Row, advice, cell_of, colours_of, printable, wrapped
 from convtui.tui.render.sheets import sheet_rows
 from convtui.tui.render.tables import table_rows
 
@@ -31,16 +34,18 @@ def draw(results: Sequence[Result], console: Console, *, rows: int | None = None
 
     What was left out is said, followed by `more`: how to see the rest.
     """
-    colours = colours_of(console)
+    colours, cell, painter = colours_of(console), cell_of(console), Painter(graphics.current())
     lines: list[Row] = []
     for group in groups(results):
         if lines:
             lines.append(Row())
-        lines += result_rows(group, console.width, rows=rows, room=console.height, colours=colours, more=more)
+        lines += result_rows(group, console.width, rows=rows, room=console.height, colours=colours, more=more, cell=cell)
     why = advice(console)
     if why and any(isinstance(result, Sheet) for result in results):
         lines += wrapped(why, console.width, DIM)
     segments = [segment for row in lines for segment in (*printable(row, colours), Segment.line())]
+    if cell != HALVES:
+        segments = [segment._replace(text=painter.painted(segment.text)) for segment in segments]
     # Under NO_COLOR and in a pipe there shall be no escapes at all, not even those for bold and dim.
     if console.no_color or console.color_system is None:
         segments = list(Segment.strip_styles(segments))
@@ -75,8 +80,10 @@ def result_rows(
     large: bool = False,
     colours: Colours = "full",
     more: str = "",
+    cell: Cell = HALVES,
+    zoom: int = 0,
 ) -> list[Row]:
-    """One of the `groups` as rows of a terminal; `large` where the whole room is its own."""
+    """One of the `groups` as rows of a terminal; `large` where the whole room is its own. `cell` and `zoom`: see `plan`."""
     first = group[0]
     if isinstance(first, Curves):
         return curves_rows(first, width, rows=rows)
@@ -85,4 +92,4 @@ def result_rows(
             return matrix_rows(first, width, rows=rows, colours=colours, more=more)
         return table_rows(first, width, rows=rows, more=more)
     sheets = [result for result in group if isinstance(result, Sheet)]
-    return sheet_rows(sheets, width, rows=rows, room=room, large=large, colours=colours, more=more)
+    return sheet_rows(sheets, width, rows=rows, room=room, large=large, colours=colours, more=more, cell=cell, zoom=zoom)

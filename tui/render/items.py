@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from convtui.engine.figures.figure import Result, Sheet, Table
+from convtui.tui.graphics import HALVES, Cell
 from convtui.tui.render.console import groups, result_rows
+from convtui.tui.render.layout import Layout
 from convtui.tui.render.matrices import plan as plan_matrix
 from convtui.tui.render.rows import Colours, Row, wrapped
 from convtui.tui.render.sheets import head, planned
@@ -42,7 +44,7 @@ class Drawing:
     items: Sequence[Item]
 
 
-def drawn(results: Sequence[Result], width: int, room: int, colours: Colours) -> Drawing:
+def drawn(results: Sequence[Result], width: int, room: int, colours: Colours, cell: Cell = HALVES, zoom: int = 0) -> Drawing:
     """Every result in full, below each other, and where its tiles, rows and charts lie."""
     rows: list[Row] = []
     items: list[Item] = []
@@ -54,10 +56,12 @@ def drawn(results: Sequence[Result], width: int, room: int, colours: Colours) ->
             rows.append(Row())
         top = len(rows)
         first = group[0]
-        found = result_rows(group, width, room=room, large=large, colours=colours)
+        found = result_rows(group, width, room=room, large=large, colours=colours, cell=cell, zoom=zoom)
         if isinstance(first, Sheet):
-            sheets = [result for result in group if isinstance(result, Sheet)]
-            items += _tiles(sheets, number, top, width, room, colours, large=large)
+            sheets = [result for result in group if isinstance(result, Sheet) and result.tiles]
+            if len(sheets) == len(group):
+                layout = planned(sheets, width, room, large=large, colours=colours, cell=cell, zoom=zoom)
+                items += _tiles(sheets, number, top, width, layout)
         elif isinstance(first, Table) and first.matrix:
             items += _cells(first, number, top, width)
         elif isinstance(first, Table):
@@ -70,11 +74,8 @@ def drawn(results: Sequence[Result], width: int, room: int, colours: Colours) ->
     return Drawing(rows, items)
 
 
-def _tiles(sheets: Sequence[Sheet], number: int, top: int, width: int, room: int, colours: Colours, *, large: bool) -> list[Item]:
+def _tiles(sheets: Sequence[Sheet], number: int, top: int, width: int, layout: Layout) -> list[Item]:
     """Where `sheet_rows` puts each tile that there is something of."""
-    if not all(sheet.tiles for sheet in sheets):
-        return []
-    layout = planned(sheets, width, room, large=large, colours=colours)
     top += len(head(sheets, width, layout.whole))
     items = []
     for which, (sheet, member) in enumerate(zip(sheets, layout.members, strict=True)):

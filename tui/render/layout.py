@@ -1,4 +1,7 @@
-"""Where the tiles of sheets lie in a terminal, in half cells: a cell is one wide and two high, which makes them square."""
+"""Where the tiles of sheets lie in a terminal, in half cells: a cell is one wide and two high, which makes them square.
+
+In a terminal with pixels tiles are made of those, and take as many half cells as that needs.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +13,31 @@ from itertools import accumulate
 from rich.cells import cell_len
 
 from convtui.engine.figures.figure import Sheet
+from convtui.tui.graphics import HALVES, Cell
 from convtui.tui.render.rows import shortened, wrapped
 from convtui.tui.render.text import clean
 
 LEGIBLE = 8
-"""Columns that a tile should have at least, and ..."""
-ENOUGH = 16
-"""... at most, where it has fewer pixels, and ..."""
-LARGE = 64
-"""... where nothing else wants the room."""
-LARGEST = 8
-"""Half cells that a pixel has at most then."""
+"""Columns that a caption should have at least."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """How large tiles should be, in half cells or in the terminal's pixels."""
+
+    legible: int
+    """At least, and ..."""
+    enough: int
+    """... at most, where a tile has fewer pixels of its own, and ..."""
+    large: int
+    """... where nothing else wants the room."""
+    largest: int
+    """Of one of its pixels at most then."""
+    pixel: int = 1
+    """Of one of its pixels at least, where there is the choice."""
+
+
+_IN_HALVES, _IN_PIXELS = _Sides(LEGIBLE, 16, 64, 8), _Sides(32, 96, 512, 32, 2)
 LINES = 3
 """Lines of a caption at most, and ..."""
 WRAPPED = 16
@@ -71,7 +88,7 @@ class Layout:
     """Panels in rows; a panel is a block, with the same block of the sheets beside it."""
 
     scale: int
-    """Half cells a pixel."""
+    """Half cells, or pixels of the terminal, for each of a tile's pixels."""
     reduction: int
     """Every how manyth pixel is shown: more than one only where a tile is larger than the terminal."""
     members: Sequence[Member]
@@ -106,32 +123,62 @@ class Layout:
 
 
 def plan(
-    sheets: Sequence[Sheet], width: int, room: int, *, limited: bool = False, large: bool = False, shades: bool = False
+    sheets: Sequence[Sheet],
+    width: int,
+    room: int,
+    *,
+    limited: bool = False,
+    large: bool = False,
+    shades: bool = False,
+    cell: Cell = HALVES,
+    zoom: int = 0,
 ) -> Layout:
     """Lay sheets out in `width` columns: the first, and what belongs beside it.
 
-    Pixels become whole numbers of half cells: as many as make tiles ENOUGH wide, or LARGE, where all fits into `room` rows; else
-    as few as make them LEGIBLE, and never less than one. A tile wider than the terminal (or, where the room is `limited`,
-    higher) loses pixels instead.
+    Pixels become whole numbers of half cells, or of the pixels of a `cell`: as many as make tiles so large as is enough (or
+    `large`), where all fits into `room` rows; else as few as make them legible, and never less than one. `zoom` is by how many
+    steps a person wants them larger or smaller. A tile wider than the terminal (or, where the room is `limited`, higher) loses
+    pixels instead.
     """
+    sides = _IN_HALVES if cell == HALVES else _IN_PIXELS
     high = max(sheet.shape[0] for sheet in sheets)
     wide = max(sheet.shape[1] for sheet in sheets)
-    reduction = max(math.ceil(wide / width), math.ceil(high / (2 * room)) if limited else 1)
+    reduction = max(math.ceil(wide / (width * cell[1])), math.ceil(high / (cell[0] * room)) if limited else 1)
     longest = math.ceil(max(high, wide) / reduction)
     # Half a row is hard to see where a tile has no more, and shades have one value a cell.
-    two = shades or min(*sheets[0].shape) == 1
-    least = max(math.ceil(LEGIBLE / longest), 2 if two else 1)
-    enough = max(ENOUGH // longest, min(LARGEST, LARGE // longest) if large else 0)
-    scales = range(max(enough, 2 if two else 1), 0, -1)
-    layouts = [_lay(sheets, width, scale, reduction) for scale in scales if scale == 1 or not shades or scale % 2 == 0]
+    two = shades or (min(*sheets[0].shape) == 1 and cell == HALVES)
+    least = max(math.ceil(sides.legible / longest), 2 if two else sides.pixel)
+    enough = max(sides.enough // longest, min(sides.largest, sides.large // longest) if large else 0)
+    scales = range(max(enough, 2 if two else 1, sides.pixel), 0, -1)
+    layouts = [_lay(sheets, width, scale, reduction, cell) for scale in scales if scale == 1 or not shades or scale % 2 == 0]
     possible = [layout for layout in layouts if layout.whole] or layouts[-1:]
+    found = _fitting(possible, least, room, shades and not limited)
+    return _zoomed(sheets, width, found, zoom, 2 if shades else 1, cell) if zoom else found
+
+
+def _fitting(possible: Sequence[Layout], least: int, room: int, is_free: bool) -> Layout:
+    """The largest that shows everything in `room` rows; else the smallest that is legible, if a row of panels has room."""
     legible = [layout for layout in possible if layout.scale >= least]
     for layout in legible:
         if layout.rows * layout.down <= room:
             return layout
-    if legible and ((shades and not limited) or legible[-1].rows <= room):
+    if legible and (is_free or legible[-1].rows <= room):
         return legible[-1]
     return possible[-1]
+
+
+def _zoomed(sheets: Sequence[Sheet], width: int, found: Layout, zoom: int, step: int, cell: Cell) -> Layout:
+    """Larger or smaller by half for each step, at least by one; no wider than the terminal."""
+    scale = found.scale
+    for _ in range(abs(zoom)):
+        scale += max(step, scale // 2 // step * step) if zoom > 0 else -max(step, scale // 3 // step * step)
+        scale = max(scale, step)
+    while scale > step:
+        layout = _lay(sheets, width, scale, found.reduction, cell)
+        if layout.whole or scale <= found.scale:
+            return layout
+        scale -= step
+    return _lay(sheets, width, scale, found.reduction, cell)
 
 
 def even(length: int) -> int:
@@ -139,9 +186,10 @@ def even(length: int) -> int:
     return length + length % 2
 
 
-def _lay(sheets: Sequence[Sheet], width: int, scale: int, reduction: int) -> Layout:
+def _lay(sheets: Sequence[Sheet], width: int, scale: int, reduction: int, cell: Cell) -> Layout:
     first, panels = sheets[0], len(sheets[0].blocks)
-    shapes = [(scale * math.ceil(sheet.shape[0] / reduction), scale * math.ceil(sheet.shape[1] / reduction)) for sheet in sheets]
+    drawn = [[scale * math.ceil(side / reduction) for side in sheet.shape] for sheet in sheets]
+    shapes = [(math.ceil(2 * high / cell[0]), math.ceil(wide / cell[1])) for high, wide in drawn]
     taken = sum(sheet.block[1] * (shape[1] + 1) - 1 for sheet, shape in zip(sheets, shapes, strict=True))
     whole = taken + SEPARATOR * (len(sheets) - 1) <= width
     share = (width - SEPARATOR * (len(sheets) - 1)) // len(sheets) if whole else width

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
 from typing import Literal
 
 import numpy as np
@@ -17,6 +18,9 @@ from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
 
+from convtui.tui import graphics
+from convtui.tui.graphics import HALVES, Cell
+from convtui.tui.render.pictures import BARE, Picture
 from convtui.tui.render.text import clean
 from convtui.tui.terminal import takes_unicode, unicode_advice
 
@@ -24,8 +28,6 @@ Colours = Literal["full", "few", "none"]
 """What pictures may use: true colour; the 256 of a terminal; or characters of different weight in place of colours."""
 Line = list[Segment]
 
-BARE = -1
-"""In place of a colour: nothing is painted here."""
 GLUED = "\ue000%"
 """In place of a percent sign that stays with its number."""
 GLYPHS = " .:-=+*#%@"
@@ -53,6 +55,8 @@ class Row:
     words: Sequence[Words] = ()
     cells: NDArray[np.int32] | None = None
     """Colours of the upper and lower halves, 0xRRGGBB or BARE, [2, columns]; for no colours, shades of grey in their place."""
+    picture: Picture | None = None
+    """In place of cells: pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +114,14 @@ def colours_of(console: Console) -> Colours:
     """What pictures on this console may use."""
     if console.no_color or console.color_system not in ("256", "truecolor") or not takes_unicode(console.file):
         return "none"
+    if graphics.current().protocol == "ascii":
+        return "none"
     return "full" if console.color_system == "truecolor" else "few"
+
+
+def cell_of(console: Console) -> Cell:
+    """What a cell of this console is made of: pixels need true colour, and the terminal that was asked."""
+    return graphics.current().cell if colours_of(console) == "full" and console.is_terminal else HALVES
 
 
 def advice(console: Console) -> str | None:
@@ -123,6 +134,8 @@ def advice(console: Console) -> str | None:
         return "no colours: this is not a colour terminal"
     if not takes_unicode(console.file):
         return f"no colours: the encoding {console.encoding} has no half blocks; {unicode_advice()}"
+    if graphics.current().protocol == "ascii":
+        return "no colours: --graphics ascii"
     if "TMUX" in os.environ:
         return "no colours: tmux reports only 8; set COLORTERM=truecolor, or tmux's default-terminal to tmux-256color"
     return "no colours: the terminal reports at most 16; set COLORTERM=truecolor if it has more"
@@ -162,12 +175,28 @@ def _pieces(row: Row, colours: Colours) -> Iterator[Words | Run]:
     """The row from left to right, without the bare cells at its end."""
     at = 0
     for words in row.words:
-        yield from _runs(row.cells, at, words.column, colours)
+        yield from _painted(row, at, words.column, colours)
         yield words
         at = words.column + cell_len(words.text)
-    if row.cells is not None:
-        painted = np.flatnonzero((row.cells != BARE).any(0))
-        yield from _runs(row.cells, at, int(painted[-1]) + 1 if len(painted) else 0, colours)
+    there = row.picture.painted if row.picture is not None else np.zeros(0) if row.cells is None else (row.cells != BARE).any(0)
+    painted = np.flatnonzero(there)
+    yield from _painted(row, at, int(painted[-1]) + 1 if len(painted) else 0, colours)
+
+
+def _painted(row: Row, first: int, last: int, colours: Colours) -> Iterator[Run]:
+    """From one column up to another."""
+    return _runs(row.cells, first, last, colours) if row.picture is None else _parts(row.picture, first, last)
+
+
+def _parts(picture: Picture, first: int, last: int) -> Iterator[Run]:
+    """Columns of a picture, and the gaps in it."""
+    painted = picture.painted
+    for there, run in groupby(range(first, last), key=lambda column: column < len(painted) and bool(painted[column])):
+        columns = list(run)
+        if there:
+            yield Run(picture.text(columns[0], columns[-1] + 1), picture.number, BARE)
+        else:
+            yield Run(" " * len(columns), BARE, BARE)
 
 
 def _runs(cells: NDArray[np.int32] | None, first: int, last: int, colours: Colours) -> Iterator[Run]:

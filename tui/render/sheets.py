@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from convtui.engine.figures.colour import coloured, ramp
 from convtui.engine.figures.figure import Sheet
+from convtui.tui.graphics import HALVES, Cell
 from convtui.tui.render.layout import Layout, even, plan
-from convtui.tui.render.rows import BARE, DIM, Colours, Row, Words, headed, luma, packed, shortened, wrapped
+from convtui.tui.render.pictures import BARE, MOST, Picture
+from convtui.tui.render.rows import DIM, Colours, Row, Words, headed, luma, packed, shortened, wrapped
 from convtui.tui.render.text import clean
 
 Halves = NDArray[np.int32]
@@ -33,6 +35,8 @@ def sheet_rows(
     colours: Colours = "full",
     more: str = "",
     scale: bool = True,
+    cell: Cell = HALVES,
+    zoom: int = 0,
 ) -> list[Row]:
     """A sheet and those that belong beside it, in rows of at most `width` columns.
 
@@ -43,7 +47,15 @@ def sheet_rows(
     if not all(sheet.tiles for sheet in sheets):
         return [*head(sheets, width, beside=True), *wrapped("nothing to show", width)]
     layout = planned(
-        sheets, width, room if rows is None else rows, limited=rows is not None, large=large, colours=colours, scale=scale
+        sheets,
+        width,
+        room if rows is None else rows,
+        limited=rows is not None,
+        large=large,
+        colours=colours,
+        scale=scale,
+        cell=cell,
+        zoom=zoom,
     )
     above, below = head(sheets, width, layout.whole), foot(sheets if scale else [], width, colours, layout.whole)
     if layout.reduction > 1:
@@ -56,7 +68,8 @@ def sheet_rows(
     if shown < layout.panels:
         below += _cut(sheets[0], shown, layout.panels, more, width)
     pictures = [_painted(sheet, shown * sheet.block[0] * sheet.block[1], layout, colours) for sheet in sheets]
-    body = [row for line in range(down) for row in _panels(sheets, pictures, layout, range(shown)[line * layout.across :], width)]
+    lines = [range(shown)[line * layout.across :] for line in range(down)]
+    body = [row for line in lines for row in _panels(sheets, pictures, layout, line, width, cell)]
     return [*above, *body, *below]
 
 
@@ -69,15 +82,21 @@ def planned(
     large: bool = False,
     colours: Colours = "full",
     scale: bool = True,
+    cell: Cell = HALVES,
+    zoom: int = 0,
 ) -> Layout:
     """Where `sheet_rows` puts the tiles, where titles and scales shall be seen with them in so many rows."""
     taken = len(head(sheets, width, beside=True)) + len(foot(sheets if scale else [], width, colours, beside=True)) + 1
-    return plan(sheets, width, max(1, rows - taken), limited=limited, large=large, shades=colours == "none")
+    shades = colours == "none"
+    return plan(sheets, width, max(1, rows - taken), limited=limited, large=large, shades=shades, cell=cell, zoom=zoom)
 
 
-def _panels(sheets: Sequence[Sheet], pictures: Sequence[Halves], layout: Layout, blocks: Sequence[int], width: int) -> list[Row]:
+def _panels(
+    sheets: Sequence[Sheet], pictures: Sequence[Halves], layout: Layout, blocks: Sequence[int], width: int, cell: Cell
+) -> list[Row]:
     """One row of panels: as many of `blocks` as fit into it."""
-    canvas = np.full((layout.height, width), BARE, np.int32)
+    high, wide = cell
+    canvas = np.full((layout.height // 2 * high, width * wide), BARE, np.int32)
     words: list[list[Words]] = [[] for _ in range(layout.height // 2)]
     for slot, block in enumerate(blocks[: layout.across]):
         left = slot * (layout.width + layout.gap[1])
@@ -89,17 +108,26 @@ def _panels(sheets: Sequence[Sheet], pictures: Sequence[Halves], layout: Layout,
                     row.append(Words(left + member.left - 2, "│", DIM))
             each = sheet.block[0] * sheet.block[1]
             height, columns = member.tile
+            drawn = picture.shape[1:]
             for number, tile in enumerate(picture[block * each : (block + 1) * each]):
                 top, column = member.place(number)
                 column += left
-                canvas[top : top + height, column : column + columns] = tile
+                above, before = top // 2 * high, column * wide
+                canvas[above : above + drawn[0], before : before + drawn[1]] = tile
                 if (tile == BARE).all():
                     words[(top + height // 2) // 2].append(Words(column + columns // 2, "·", DIM))
                 for line, text in enumerate(member.captions[block * each + number] if member.captions else ()):
                     words[(top + even(height)) // 2 + line].append(Words(column, text))
-    cells = canvas.reshape(-1, 2, width)
-    rows = [Row(sorted(line, key=lambda each: each.column), pair) for line, pair in zip(words, cells, strict=True)]
+    parts = canvas.reshape(-1, high, width * wide)
+    rows = [_row(sorted(line, key=lambda each: each.column), part, cell) for line, part in zip(words, parts, strict=True)]
     return rows + [Row()] * (layout.gap[0] // 2)
+
+
+def _row(words: Sequence[Words], colours: NDArray[np.int32], cell: Cell) -> Row:
+    """A row with these colours [height of a cell, width of a cell x columns]."""
+    if cell == HALVES:
+        return Row(words, colours)
+    return Row(words, picture=Picture(colours[:, : MOST * cell[1]], cell)) if (colours != BARE).any() else Row(words)
 
 
 def _painted(sheet: Sheet, count: int, layout: Layout, colours: Colours) -> Halves:

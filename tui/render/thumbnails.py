@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.style import Style
 
-from convtui.tui.render.rows import BARE, Colours, Row, Words, luma, packed, shortened
+from convtui.tui.render.pictures import BARE
+from convtui.tui.render.rows import Colours, Row, Words, luma, packed, shortened
 
 WORDS = 14
 """Columns that the words below an image have at least."""

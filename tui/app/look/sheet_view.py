@@ -17,7 +17,7 @@ from textual.strip import Strip
 
 from convtui.engine.figures.figure import Cell, Curves, Result, Sheet, Table, Target
 from convtui.tui.render.items import Drawing, Item, drawn, nearest
-from convtui.tui.render.rows import Colours, colours_of, segments, wrapped
+from convtui.tui.render.rows import Colours, cell_of, colours_of, segments, wrapped
 from convtui.tui.render.text import clean, compact, percent
 
 MARGIN = 1
@@ -46,6 +46,8 @@ class SheetView(ScrollView, can_focus=True):
         Binding("home,g", "end(0)", "First", show=False),
         Binding("end,G", "end(-1)", "Last", show=False),
         Binding("enter", "follow", "Open"),
+        Binding("plus,equals_sign", "zoom(1)", "Larger", key_display="+", show=False),
+        Binding("minus", "zoom(-1)", "Smaller", key_display="-", show=False),
     ]
 
     class Moved(Message):
@@ -72,12 +74,13 @@ class SheetView(ScrollView, can_focus=True):
         self._strips: dict[int, Strip] = {}
         self.message, self.is_error = "", False
         self._said = ""
+        self._zoom = 0
 
     # ----------------------------------------------------------------------------------------------- what is shown
 
     def show(self, results: Sequence[Result], cursor: int = 0, said: str = "") -> None:
         """Draw these, with the cursor on the item of this number; `said` is what their titles end in and the page says already."""
-        self.results, self.cursor, self._said = results, cursor, said
+        self.results, self.cursor, self._said, self._zoom = results, cursor, said, 0
         self.message = ""
         self._draw()
         self.scroll_to(0, 0, animate=False)
@@ -141,7 +144,7 @@ class SheetView(ScrollView, can_focus=True):
             elif self.results:
                 ending = f" · {self._said}"
                 results = [replace(result, title=result.title.removesuffix(ending)) for result in self.results]
-                self._drawing = drawn(results, width, size.height, self.colours)
+                self._drawing = drawn(results, width, size.height, self.colours, cell_of(self.app.console), self._zoom)
         self.virtual_size = Size(size.width, len(self._drawing.rows) if self._drawing is not None else 0)
         self.refresh()
 
@@ -233,6 +236,12 @@ class SheetView(ScrollView, can_focus=True):
 
     def action_end(self, number: int) -> None:
         self._place_cursor(number % max(1, len(self.items)))
+
+    def action_zoom(self, steps: int) -> None:
+        """Draw the tiles larger or smaller; the cursor stays."""
+        self._zoom += steps
+        self._draw()
+        self._place_cursor(self.cursor)
 
     def action_follow(self) -> None:
         if self.item is not None:

@@ -1,0 +1,114 @@
+"""Pictures of pixels within the text of a terminal.
+
+A row of a picture is text first: one character a cell, which says by its colour of which picture it is and by its accent of which
+column (the placeholders of kitty's graphics protocol). Text can be cut, joined, scrolled and covered by all who know nothing of
+pictures. Only where it is written to the terminal, a Painter puts in what this terminal needs to show pixels there.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+import re
+import weakref
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convtui.tui.graphics import Cell, Graphics
+from convtui.tui.render import kitty, sixel
+
+BARE = -1
+"""In place of a colour: nothing is painted here."""
+PLACE = "\U0010eeee"
+MOST = len(kitty.ACCENTS)
+"""Columns that a picture can have."""
+_RUN = re.compile(f"\x1b\\[[0-9;]*?38;2;([0-9]+);([0-9]+);([0-9]+)[0-9;]*m((?:{PLACE}..)+)")
+# Two programs in one terminal are not to give a number twice.
+_numbers = itertools.count(random.SystemRandom().randrange(1 << 24))
+_pictures: weakref.WeakValueDictionary[int, Picture] = weakref.WeakValueDictionary()
+
+
+class Picture:
+    """What one row of a terminal shows in pixels; it is remembered for as long as it is held."""
+
+    __slots__ = ("__weakref__", "_sixels", "cell", "number", "pixels")
+
+    def __init__(self, pixels: NDArray[np.int32], cell: Cell) -> None:
+        """`pixels` are colours 0xRRGGBB, or BARE, [height of a cell, width of a cell x columns]."""
+        self.pixels, self.cell = pixels, cell
+        self.number = next(_numbers) % ((1 << 24) - 1) + 1
+        self._sixels: dict[tuple[int, int], str] = {}
+        _pictures[self.number] = self
+
+    @property
+    def painted(self) -> NDArray[np.bool_]:
+        """[columns]: in which there is anything."""
+        bare: NDArray[np.bool_] = (self.pixels == BARE).all(0).reshape(-1, self.cell[1]).all(1)
+        return ~bare
+
+    def text(self, first: int, last: int) -> str:
+        """The characters that stand for these columns."""
+        return "".join(PLACE + kitty.ACCENTS[0] + kitty.ACCENTS[column] for column in range(first, last))
+
+    def sixels(self, first: int, last: int, most: int) -> str:
+        """These columns in sixels, kept: rows are written again as often as something beside them changes."""
+        if (first, last) not in self._sixels:
+            width = self.cell[1]
+            self._sixels[first, last] = sixel.encoded(self.pixels[:, first * width : last * width], most)
+        return self._sixels[first, last]
+
+
+class Painter:
+    """Puts pictures into the text that is written to one terminal."""
+
+    def __init__(self, graphics: Graphics) -> None:
+        self._graphics = graphics
+        self._there: dict[int, weakref.ref[Picture]] = {}
+        """Pictures that a terminal of kitty's kind keeps."""
+
+    def painted(self, text: str) -> str:
+        """`text` as the terminal is to have it."""
+        if PLACE not in text:
+            return text
+        if self._graphics.protocol == "sixel":
+            return _RUN.sub(self._as_sixels, text)
+        return "".join(self._brought(text)) + text
+
+    def cleared(self) -> str:
+        """What makes the terminal forget all pictures."""
+        numbers = list(self._there)
+        self._there.clear()
+        return "".join(self._wrapped(kitty.forget(number)) for number in numbers)
+
+    def _as_sixels(self, run: re.Match[str]) -> str:
+        columns = [kitty.COLUMNS[accent] for accent in run[4][2::3]]
+        first, last, blanks = columns[0], columns[-1] + 1, " " * len(columns)
+        colours = run[0][: run.start(4) - run.start()]
+        picture = _of(run)
+        if picture is None or columns != list(range(first, last)):
+            return colours + blanks
+        sixels = picture.sixels(first, last, self._graphics.sixel_colours)
+        # Blanks first: they take away what was there. The cursor is put back by hand, since each terminal leaves it elsewhere.
+        return f"{colours}\x1b7{blanks}\x1b8{sixels}\x1b8\x1b[{len(columns)}C"
+
+    def _brought(self, text: str) -> Iterator[str]:
+        """What brings the pictures of `text` to the terminal, and takes away those that are held no longer."""
+        for number in [number for number, picture in self._there.items() if picture() is None]:
+            del self._there[number]
+            yield self._wrapped(kitty.forget(number))
+        for run in _RUN.finditer(text):
+            picture = _of(run)
+            if picture is not None and picture.number not in self._there:
+                self._there[picture.number] = weakref.ref(picture)
+                for part in kitty.transmitted(picture.number, picture.pixels, picture.cell):
+                    yield self._wrapped(part)
+
+    def _wrapped(self, escape: str) -> str:
+        return kitty.through_tmux(escape) if self._graphics.passthrough else escape
+
+
+def _of(run: re.Match[str]) -> Picture | None:
+    red, green, blue = (int(run[group]) for group in (1, 2, 3))
+    return _pictures.get(red << 16 | green << 8 | blue)
