@@ -82,8 +82,9 @@ def result_rows(
     more: str = "",
     cell: Cell = HALVES,
     zoom: int = 0,
+    brief: bool = False,
 ) -> list[Row]:
-    """One of the `groups` as rows of a terminal; `large` where the whole room is its own. `cell` and `zoom`: see `plan`."""
+    """One of the `groups` as rows of a terminal, by `sheet_rows` where it is sheets; `large` where the whole room is its own."""
     first = group[0]
     if isinstance(first, Curves):
         return curves_rows(first, width, rows=rows)
@@ -92,4 +93,6 @@ def result_rows(
             return matrix_rows(first, width, rows=rows, colours=colours, more=more)
         return table_rows(first, width, rows=rows, more=more)
     sheets = [result for result in group if isinstance(result, Sheet)]
-    return sheet_rows(sheets, width, rows=rows, room=room, large=large, colours=colours, more=more, cell=cell, zoom=zoom)
+    return sheet_rows(
+        sheets, width, rows=rows, room=room, large=large, colours=colours, more=more, cell=cell, zoom=zoom, brief=brief
+    )

@@ -10,7 +10,7 @@ import numpy as np
 from convtui.engine.figures.figure import Result, Sheet, Table
 from convtui.tui.graphics import HALVES, Cell
 from convtui.tui.render.console import groups, result_rows
-from convtui.tui.render.layout import Layout
+from convtui.tui.render.layout import Layout, Member
 from convtui.tui.render.matrices import plan as plan_matrix
 from convtui.tui.render.rows import Colours, Row, wrapped
 from convtui.tui.render.sheets import head, planned
@@ -31,6 +31,8 @@ class Item:
     """Cells, on the whole drawing."""
     column: str | None = None
     """Which column of a matrix; None of a whole row, and of all else."""
+    frame: tuple[int, int, int, int] | None = None
+    """Of a tile that stands closer to others than cells do: top (from its first row), left, height and width, in pixels."""
 
     def covers(self, x: int, y: int) -> bool:
         return self.left <= x < self.left + self.width and self.top <= y < self.top + self.height
@@ -56,11 +58,11 @@ def drawn(results: Sequence[Result], width: int, room: int, colours: Colours, ce
             rows.append(Row())
         top = len(rows)
         first = group[0]
-        found = result_rows(group, width, room=room, large=large, colours=colours, cell=cell, zoom=zoom)
+        found = result_rows(group, width, room=room, large=large, colours=colours, cell=cell, zoom=zoom, brief=True)
         if isinstance(first, Sheet):
             sheets = [result for result in group if isinstance(result, Sheet) and result.tiles]
             if len(sheets) == len(group):
-                layout = planned(sheets, width, room, large=large, colours=colours, cell=cell, zoom=zoom)
+                layout = planned(sheets, width, room, large=large, colours=colours, cell=cell, zoom=zoom, brief=True)
                 items += _tiles(sheets, number, top, width, layout)
         elif isinstance(first, Table) and first.matrix:
             items += _cells(first, number, top, width)
@@ -76,7 +78,7 @@ def drawn(results: Sequence[Result], width: int, room: int, colours: Colours, ce
 
 def _tiles(sheets: Sequence[Sheet], number: int, top: int, width: int, layout: Layout) -> list[Item]:
     """Where `sheet_rows` puts each tile that there is something of."""
-    top += len(head(sheets, width, layout.whole))
+    top += len(head(sheets, width, layout.whole, brief=True))
     items = []
     for which, (sheet, member) in enumerate(zip(sheets, layout.members, strict=True)):
         each = sheet.block[0] * sheet.block[1]
@@ -84,11 +86,19 @@ def _tiles(sheets: Sequence[Sheet], number: int, top: int, width: int, layout: L
             if tile.target is None and not tile.caption and np.isnan(tile.pixels).all():
                 continue
             down, across = divmod(index // each, layout.across)
-            above, left = member.place(index % each)
-            left += across * (layout.width + layout.gap[1])
-            first, last = above // 2, (above + member.tile[0] + 1) // 2
-            items.append(Item(number + which, index, top + down * layout.rows + first, left, last - first, member.tile[1]))
+            above, before = member.place(index % each)
+            before += across * (layout.width + layout.gap[1]) * layout.cell[1]
+            items.append(_item(number + which, index, (above, before), member, top + down * layout.rows))
     return items
+
+
+def _item(result: int, index: int, corner: tuple[int, int], member: Member, top: int) -> Item:
+    """A tile whose `corner` is so far below row `top`."""
+    (above, before), (high, wide), (tall, broad) = corner, member.cell, member.tile
+    first, last = above // high, -(-(above + tall) // high)
+    left, right = before // wide, -(-(before + broad) // wide)
+    frame = (above - first * high, before, tall, broad) if member.is_packed else None
+    return Item(result, index, top + first, left, last - first, right - left, frame=frame)
 
 
 def _cells(table: Table, number: int, top: int, width: int) -> list[Item]:

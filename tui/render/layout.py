@@ -1,7 +1,4 @@
-"""Where the tiles of sheets lie in a terminal, in half cells: a cell is one wide and two high, which makes them square.
-
-In a terminal with pixels tiles are made of those, and take as many half cells as that needs.
-"""
+"""Where the tiles of sheets lie in a terminal: in half cells, of which a cell has two above each other, or in pixels."""
 
 from __future__ import annotations
 
@@ -33,29 +30,36 @@ class _Sides:
     """... where nothing else wants the room."""
     largest: int
     """Of one of its pixels at most then."""
-    pixel: int = 1
+    pixel: int
     """Of one of its pixels at least, where there is the choice."""
+    between: int
+    """Columns between sheets beside each other."""
 
 
-_IN_HALVES, _IN_PIXELS = _Sides(LEGIBLE, 16, 64, 8), _Sides(32, 96, 512, 32, 2)
+_IN_HALVES, _IN_PIXELS = _Sides(LEGIBLE, 16, 64, 8, 1, 3), _Sides(28, 96, 512, 32, 2, 1)
 LINES = 3
 """Lines of a caption at most, and ..."""
 WRAPPED = 16
 """... the columns that it takes to have more than one."""
 SEPARATOR = 3
-"""Columns between sheets beside each other, and between blocks of several tiles."""
+"""Columns between blocks of several tiles."""
+GAP = 2
+"""Pixels between the tiles of a block."""
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A sheet's part in every panel. Lengths in half cells, those from above in whole cells."""
+    """A sheet's part in every panel. Lengths in pixels of cells (half cells, where a cell has two), or in columns where said."""
 
+    cell: Cell
     left: int
-    """From the panel's left."""
+    """From the panel's left, in columns."""
+    width: int
+    """From the first tile to the end of the last one's caption, in columns."""
     head: int
-    """Height of the block's caption."""
+    """Height of the block's caption, whole cells."""
     top: int
-    """From below the caption to the first tile."""
+    """From below the caption to the first tile, whole cells."""
     across: int
     """Tiles in a row of a block."""
     down: int
@@ -66,29 +70,28 @@ class Member:
     """From a tile to the one below it, and to the one on its right."""
     captions: Sequence[Sequence[str]]
     """One a tile, in lines no wider than there is room; or none."""
-
-    @property
-    def width(self) -> int:
-        """From the first tile to the end of the last one's caption."""
-        return self.across * self.step[1] - 1
+    is_packed: bool = False
+    """Whether tiles stand closer than cells do, with GAP around each."""
 
     @property
     def height(self) -> int:
-        """From the panel's top."""
-        return self.head + self.top + (self.down - 1) * self.step[0] + self.tall
+        """From the panel's top, whole cells."""
+        return self.head + self.top + whole((self.down - 1) * self.step[0] + self.tall, self.cell)
 
     def place(self, number: int) -> tuple[int, int]:
         """Where the tile of this number in its block begins: top and left within the panel."""
         row, column = divmod(number, self.across)
-        return self.head + self.top + row * self.step[0], self.left + column * self.step[1]
+        edge = GAP if self.is_packed else 0
+        return self.head + self.top + row * self.step[0] + edge, self.left * self.cell[1] + column * self.step[1] + edge
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
     """Panels in rows; a panel is a block, with the same block of the sheets beside it."""
 
+    cell: Cell
     scale: int
-    """Half cells, or pixels of the terminal, for each of a tile's pixels."""
+    """Pixels of a cell (or half cells) for each of a tile's pixels."""
     reduction: int
     """Every how manyth pixel is shown: more than one only where a tile is larger than the terminal."""
     members: Sequence[Member]
@@ -99,7 +102,7 @@ class Layout:
     across: int
     """Panels in a row."""
     gap: tuple[int, int]
-    """Half cells between panels: above each other (whole cells), and beside each other."""
+    """Between panels: whole cells above each other, and columns beside each other."""
 
     @property
     def width(self) -> int:
@@ -108,7 +111,7 @@ class Layout:
 
     @property
     def height(self) -> int:
-        """A panel's half cells, without the gap below it; whole cells."""
+        """A panel's height, without the gap below it; whole cells."""
         return max(member.height for member in self.members)
 
     @property
@@ -119,7 +122,7 @@ class Layout:
     @property
     def rows(self) -> int:
         """Rows of the terminal that one row of panels takes."""
-        return (self.height + self.gap[0]) // 2
+        return (self.height + self.gap[0]) // self.cell[0]
 
 
 def plan(
@@ -181,60 +184,85 @@ def _zoomed(sheets: Sequence[Sheet], width: int, found: Layout, zoom: int, step:
     return _lay(sheets, width, scale, found.reduction, cell)
 
 
-def even(length: int) -> int:
-    """Half cells rounded up to whole cells."""
-    return length + length % 2
+def whole(length: int, cell: Cell) -> int:
+    """A height rounded up to whole cells."""
+    return -(-length // cell[0]) * cell[0]
 
 
 def _lay(sheets: Sequence[Sheet], width: int, scale: int, reduction: int, cell: Cell) -> Layout:
     first, panels = sheets[0], len(sheets[0].blocks)
-    drawn = [[scale * math.ceil(side / reduction) for side in sheet.shape] for sheet in sheets]
-    shapes = [(math.ceil(2 * high / cell[0]), math.ceil(wide / cell[1])) for high, wide in drawn]
-    taken = sum(sheet.block[1] * (shape[1] + 1) - 1 for sheet, shape in zip(sheets, shapes, strict=True))
-    whole = taken + SEPARATOR * (len(sheets) - 1) <= width
-    share = (width - SEPARATOR * (len(sheets) - 1)) // len(sheets) if whole else width
+    between = (_IN_HALVES if cell == HALVES else _IN_PIXELS).between
+    tiles = [(scale * math.ceil(sheet.shape[0] / reduction), scale * math.ceil(sheet.shape[1] / reduction)) for sheet in sheets]
+    taken = sum(_columns(sheet.block[1], tile[1], sheet, cell) for sheet, tile in zip(sheets, tiles, strict=True))
+    is_whole = taken + between * (len(sheets) - 1) <= width
+    share = (width - between * (len(sheets) - 1)) // len(sheets) if is_whole else width
+    head = cell[0] if any(sheet.captions for sheet in sheets) else 0
     members: list[Member] = []
     left = 0
-    for sheet, shape in zip(sheets, shapes, strict=True):
-        each = sheet.block[0] * sheet.block[1]
-        fitting = max(1, (width + 1) // (shape[1] + 1))
-        across = sheet.block[1] if whole else math.ceil(each / math.ceil(each / fitting))
-        head = 2 if first.captions or sheet.captions else 0
-        members.append(_member(sheet, (left, head), shape, across, share if panels == 1 else 0))
-        left += members[-1].width + SEPARATOR if whole else 0
-    if not whole and len(sheets) > 1:
-        members = _interleaved(members)
+    for sheet, tile in zip(sheets, tiles, strict=True):
+        across = sheet.block[1] if is_whole else _in_a_row(sheet, tile[1], width, cell)
+        members.append(_member(sheet, (left, head), tile, across, share if panels == 1 else 0, cell))
+        left += members[-1].width + between if is_whole else 0
+    if not is_whole and len(sheets) > 1:
+        members = _interleaved(members, cell)
     single = len(sheets) == 1 and first.block == (1, 1)
-    # A caption, or half a cell that is left over, is gap enough below a single tile.
-    below = 0 if single and (members[0].captions or shapes[0][0] % 2) else 2
-    beyond = 1 if single else SEPARATOR
+    # A caption, or part of a cell that is left over, is gap enough below a single tile; and between packed blocks their captions.
+    close = (single and (members[0].captions or tiles[0][0] % cell[0])) or (head and all(member.is_packed for member in members))
+    beyond = 1 if single else SEPARATOR if cell == HALVES else SEPARATOR - 1
     panel = max(member.left + member.width for member in members)
     in_a_row = max(1, (width + beyond) // (panel + beyond))
     # No more rows than that takes, and the panels spread evenly over them.
     in_a_row = math.ceil(panels / math.ceil(panels / in_a_row))
-    return Layout(scale, reduction, members, whole, panels, in_a_row, (below, beyond))
+    return Layout(cell, scale, reduction, members, is_whole, panels, in_a_row, (0 if close else cell[0], beyond))
 
 
-def _interleaved(members: Sequence[Member]) -> list[Member]:
+def _packs(sheet: Sheet, cell: Cell) -> bool:
+    """Whether its tiles may stand closer than cells: nothing is written below them."""
+    return cell != HALVES and sheet.block[0] > 1
+
+
+def _columns(across: int, wide: int, sheet: Sheet, cell: Cell) -> int:
+    """Of so many tiles of this width in a row."""
+    if _packs(sheet, cell):
+        return math.ceil((across * (wide + GAP) + GAP) / cell[1])
+    return across * (math.ceil(wide / cell[1]) + 1) - 1
+
+
+def _in_a_row(sheet: Sheet, wide: int, width: int, cell: Cell) -> int:
+    """How many tiles of a block stand in a row, where there is no room for all that belong there; evenly over the rows."""
+    each = sheet.block[0] * sheet.block[1]
+    fitting = (width * cell[1] - GAP) // (wide + GAP) if _packs(sheet, cell) else (width + 1) // (math.ceil(wide / cell[1]) + 1)
+    return math.ceil(each / math.ceil(each / max(1, fitting)))
+
+
+def _interleaved(members: Sequence[Member], cell: Cell) -> list[Member]:
     """A row of tiles of each member below a row of the one before, and then the next row of the first."""
-    step = sum(member.tall + 2 for member in members) + 2
-    tops = accumulate((member.tall + 2 for member in members[:-1]), initial=0)
+    talls = [whole(member.tall, cell) + cell[0] for member in members]
+    step = sum(talls) + cell[0]
+    tops = accumulate(talls[:-1], initial=0)
     return [replace(member, top=top, step=(step, member.step[1])) for member, top in zip(members, tops, strict=True)]
 
 
-def _member(sheet: Sheet, corner: tuple[int, int], shape: tuple[int, int], across: int, room: int) -> Member:
+def _member(sheet: Sheet, corner: tuple[int, int], tile: tuple[int, int], across: int, room: int, cell: Cell) -> Member:
     """A sheet's part, `across` tiles wide; a tile that is alone may take `room` columns for its caption.
 
     `corner` is its left in the panel, and the height above its tiles.
     """
-    texts = [clean(tile.caption) for tile in sheet.tiles] if sheet.block[0] == 1 else []
-    column = shape[1]
+    left, head = corner
+    down = math.ceil(sheet.block[0] * sheet.block[1] / across)
+    if _packs(sheet, cell):
+        step = (tile[0] + GAP, tile[1] + GAP)
+        return Member(
+            cell, left, _columns(across, tile[1], sheet, cell), head, 0, across, down, tile, tile[0] + 2 * GAP, step, [], True
+        )
+    texts = [clean(each.caption) for each in sheet.tiles] if sheet.block[0] == 1 else []
+    column = math.ceil(tile[1] / cell[1])
     if sheet.block == (1, 1):
         column = max(column, min(room, max(map(cell_len, texts), default=0)))
     captions = fitted(texts, column)
-    tall = even(shape[0]) + 2 * max(map(len, captions), default=0)
-    down = math.ceil(sheet.block[0] * sheet.block[1] / across)
-    return Member(*corner, 0, across, down, shape, tall, (tall if captions else even(shape[0] + 1), column + 1), captions)
+    tall = whole(tile[0], cell) + cell[0] * max(map(len, captions), default=0)
+    step = (tall if captions else whole(tile[0] + 1, cell), (column + 1) * cell[1])
+    return Member(cell, left, across * (column + 1) - 1, head, 0, across, down, tile, tall, step, captions)
 
 
 def fitted(captions: Sequence[str], columns: int) -> Sequence[Sequence[str]]:

@@ -48,6 +48,19 @@ class Picture:
         bare: NDArray[np.bool_] = (self.pixels == BARE).all(0).reshape(-1, self.cell[1]).all(1)
         return ~bare
 
+    def framed(self, frame: tuple[int, int, int, int], thickness: int, colour: int) -> Picture:
+        """The same with a frame around top, left, height and width, as far as that is within this row."""
+        top, left, height, width = frame
+        outer = (
+            slice(max(0, top - thickness), max(0, top + height + thickness)),
+            slice(left - thickness, left + width + thickness),
+        )
+        inner = (slice(max(0, top), max(0, top + height)), slice(left, left + width))
+        pixels = self.pixels.copy()
+        pixels[outer] = colour
+        pixels[inner] = self.pixels[inner]
+        return Picture(pixels, self.cell)
+
     def text(self, first: int, last: int) -> str:
         """The characters that stand for these columns."""
         return "".join(PLACE + kitty.ACCENTS[0] + kitty.ACCENTS[column] for column in range(first, last))

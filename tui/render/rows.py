@@ -20,7 +20,7 @@ from rich.style import Style
 
 from convtui.tui import graphics
 from convtui.tui.graphics import HALVES, Cell
-from convtui.tui.render.pictures import BARE, Picture
+from convtui.tui.render.pictures import BARE, MOST, Picture
 from convtui.tui.render.text import clean
 from convtui.tui.terminal import takes_unicode, unicode_advice
 
@@ -66,6 +66,13 @@ class Run:
     text: str
     front: int
     back: int
+
+
+def painted_row(words: Sequence[Words], colours: NDArray[np.int32], cell: Cell) -> Row:
+    """A row with these colours below its words: [height of a cell, width of a cell x columns]."""
+    if cell == HALVES:
+        return Row(words, colours)
+    return Row(words, picture=Picture(colours[:, : MOST * cell[1]], cell)) if (colours != BARE).any() else Row(words)
 
 
 def packed(colours: NDArray[np.uint8]) -> NDArray[np.int32]:

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from convtui.engine.figures.colour import coloured, ramp
 from convtui.engine.figures.figure import Sheet
 from convtui.tui.graphics import HALVES, Cell
-from convtui.tui.render.layout import Layout, even, plan
-from convtui.tui.render.pictures import BARE, MOST, Picture
-from convtui.tui.render.rows import DIM, Colours, Row, Words, headed, luma, packed, shortened, wrapped
+from convtui.tui.render.layout import Layout, plan, whole
+from convtui.tui.render.pictures import BARE
+from convtui.tui.render.rows import BOLD, DIM, Colours, Row, Words, headed, luma, packed, painted_row, shortened, wrapped
 from convtui.tui.render.text import clean
 
 Halves = NDArray[np.int32]
@@ -37,12 +37,14 @@ def sheet_rows(
     scale: bool = True,
     cell: Cell = HALVES,
     zoom: int = 0,
+    brief: bool = False,
 ) -> list[Row]:
     """A sheet and those that belong beside it, in rows of at most `width` columns.
 
     At most `rows` of them, as long as that leaves one row of blocks; how many were left out is then said in the last row,
     followed by `more`: how to see the rest. `room` is how many rows people see at once; with `large` they are all for these sheets.
-    Without `scale` it is not said what colours mean, for images that everyone knows how to read.
+    Without `scale` it is not said what colours mean, for images that everyone knows how to read. `brief`: one line above the tiles,
+    notes below them.
     """
     if not all(sheet.tiles for sheet in sheets):
         return [*head(sheets, width, beside=True), *wrapped("nothing to show", width)]
@@ -56,8 +58,12 @@ def sheet_rows(
         scale=scale,
         cell=cell,
         zoom=zoom,
+        brief=brief,
     )
-    above, below = head(sheets, width, layout.whole), foot(sheets if scale else [], width, colours, layout.whole)
+    above = head(sheets, width, layout.whole, brief=brief)
+    below = foot(sheets if scale else [], width, colours, layout.whole)
+    if brief:
+        below += notes(sheets, width)
     if layout.reduction > 1:
         below += wrapped(f"larger than the terminal: 1 in {layout.reduction} pixels shown each way", width, DIM)
     down = layout.down
@@ -69,7 +75,7 @@ def sheet_rows(
         below += _cut(sheets[0], shown, layout.panels, more, width)
     pictures = [_painted(sheet, shown * sheet.block[0] * sheet.block[1], layout, colours) for sheet in sheets]
     lines = [range(shown)[line * layout.across :] for line in range(down)]
-    body = [row for line in lines for row in _panels(sheets, pictures, layout, line, width, cell)]
+    body = [row for line in lines for row in _panels(sheets, pictures, layout, line, width)]
     return [*above, *body, *below]
 
 
@@ -84,50 +90,41 @@ def planned(
     scale: bool = True,
     cell: Cell = HALVES,
     zoom: int = 0,
+    brief: bool = False,
 ) -> Layout:
     """Where `sheet_rows` puts the tiles, where titles and scales shall be seen with them in so many rows."""
-    taken = len(head(sheets, width, beside=True)) + len(foot(sheets if scale else [], width, colours, beside=True)) + 1
+    taken = len(head(sheets, width, beside=True, brief=brief)) + len(foot(sheets if scale else [], width, colours, beside=True)) + 1
     shades = colours == "none"
     return plan(sheets, width, max(1, rows - taken), limited=limited, large=large, shades=shades, cell=cell, zoom=zoom)
 
 
-def _panels(
-    sheets: Sequence[Sheet], pictures: Sequence[Halves], layout: Layout, blocks: Sequence[int], width: int, cell: Cell
-) -> list[Row]:
+def _panels(sheets: Sequence[Sheet], pictures: Sequence[Halves], layout: Layout, blocks: Sequence[int], width: int) -> list[Row]:
     """One row of panels: as many of `blocks` as fit into it."""
-    high, wide = cell
-    canvas = np.full((layout.height // 2 * high, width * wide), BARE, np.int32)
-    words: list[list[Words]] = [[] for _ in range(layout.height // 2)]
+    high, wide = layout.cell
+    canvas = np.full((layout.height, width * wide), BARE, np.int32)
+    words: list[list[Words]] = [[] for _ in range(layout.height // high)]
     for slot, block in enumerate(blocks[: layout.across]):
         left = slot * (layout.width + layout.gap[1])
         for sheet, picture, member in zip(sheets, pictures, layout.members, strict=True):
             if block < len(sheet.captions) and (sheet is sheets[0] or not sheets[0].captions):
                 words[0].append(Words(left + member.left, shortened(clean(sheet.captions[block]), member.width)))
-            if member.left:
+            if member.left and layout.cell == HALVES:
                 for row in words:
                     row.append(Words(left + member.left - 2, "│", DIM))
             each = sheet.block[0] * sheet.block[1]
-            height, columns = member.tile
-            drawn = picture.shape[1:]
             for number, tile in enumerate(picture[block * each : (block + 1) * each]):
                 top, column = member.place(number)
-                column += left
-                above, before = top // 2 * high, column * wide
-                canvas[above : above + drawn[0], before : before + drawn[1]] = tile
+                column += left * wide
+                canvas[top : top + member.tile[0], column : column + member.tile[1]] = tile
                 if (tile == BARE).all():
-                    words[(top + height // 2) // 2].append(Words(column + columns // 2, "·", DIM))
+                    words[(top + member.tile[0] // 2) // high].append(Words((column + member.tile[1] // 2) // wide, "·", DIM))
                 for line, text in enumerate(member.captions[block * each + number] if member.captions else ()):
-                    words[(top + even(height)) // 2 + line].append(Words(column, text))
+                    words[(top + whole(member.tile[0], layout.cell)) // high + line].append(Words(column // wide, text))
     parts = canvas.reshape(-1, high, width * wide)
-    rows = [_row(sorted(line, key=lambda each: each.column), part, cell) for line, part in zip(words, parts, strict=True)]
-    return rows + [Row()] * (layout.gap[0] // 2)
-
-
-def _row(words: Sequence[Words], colours: NDArray[np.int32], cell: Cell) -> Row:
-    """A row with these colours [height of a cell, width of a cell x columns]."""
-    if cell == HALVES:
-        return Row(words, colours)
-    return Row(words, picture=Picture(colours[:, : MOST * cell[1]], cell)) if (colours != BARE).any() else Row(words)
+    rows = [
+        painted_row(sorted(line, key=lambda each: each.column), part, layout.cell) for line, part in zip(words, parts, strict=True)
+    ]
+    return rows + [Row()] * (layout.gap[0] // high)
 
 
 def _painted(sheet: Sheet, count: int, layout: Layout, colours: Colours) -> Halves:
@@ -151,15 +148,25 @@ def shade(colours: NDArray[np.uint8], sheet: Sheet) -> Halves:
     return order[np.minimum(place, len(steps) - 1)].astype(np.int32)
 
 
-def head(sheets: Sequence[Sheet], width: int, beside: bool) -> list[Row]:
-    """Titles, and notes; what several sheets note is said once."""
+def head(sheets: Sequence[Sheet], width: int, beside: bool, *, brief: bool = False) -> list[Row]:
+    """Titles, and notes; what several sheets note is said once. `brief`: the titles in one line."""
+    sides = _sides(sheets, beside)
+    if brief:
+        told = [shortened(clean(sheet.title), width) for sheet in sheets]
+        return [Row([Words(0, shortened("  │  ".join(filter(None, told)), width), BOLD)])] if any(told) else []
     rows = []
     said: set[str] = set()
-    for sheet, side in zip(sheets, _sides(sheets, beside), strict=True):
+    for sheet, side in zip(sheets, sides, strict=True):
         title = f"{side}: {sheet.title}" if side else sheet.title
         rows += headed(title, [note for note in sheet.notes if note not in said], width)
         said.update(sheet.notes)
     return rows
+
+
+def notes(sheets: Sequence[Sheet], width: int) -> list[Row]:
+    """What the sheets note, each once."""
+    said = dict.fromkeys(note for sheet in sheets for note in sheet.notes)
+    return [row for note in said for row in wrapped(note, width, DIM)]
 
 
 def foot(sheets: Sequence[Sheet], width: int, colours: Colours, beside: bool) -> list[Row]:

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.style import Style
 
+from convtui.tui.graphics import HALVES, Cell
 from convtui.tui.render.pictures import BARE
-from convtui.tui.render.rows import Colours, Row, Words, luma, packed, shortened
+from convtui.tui.render.rows import Colours, Row, Words, luma, packed, painted_row, shortened
 
 WORDS = 14
 """Columns that the words below an image have at least."""
@@ -39,9 +40,12 @@ def fitting(width: int, side: int) -> int:
     return max(1, (width + GAP) // slot(side))
 
 
-def thumbnail_rows(thumbnails: Sequence[Thumbnail], width: int, side: int, colours: Colours = "full") -> list[Row]:
-    """Images in `side` columns and half cells each (an even number), and the words below them."""
-    canvas = np.full((side, width), BARE, np.int32)
+def thumbnail_rows(
+    thumbnails: Sequence[Thumbnail], width: int, side: int, colours: Colours = "full", cell: Cell = HALVES
+) -> list[Row]:
+    """Images in `side` columns and half as many rows each (an even number), and the words below them."""
+    high, wide = cell
+    canvas = np.full((side // 2 * high, width * wide), BARE, np.int32)
     words: list[list[Words]] = [[] for _ in range(LINES)]
     for place, each in enumerate(thumbnails):
         left = place * slot(side)
@@ -49,12 +53,12 @@ def thumbnail_rows(thumbnails: Sequence[Thumbnail], width: int, side: int, colou
         if room <= 0:
             break
         if each.image is not None:
-            small = shrunk(each.image, side)
+            small = shrunk(each.image, min(side // 2 * high, side * wide))
             halves = luma(small).astype(np.int32) if colours == "none" else packed(small)
-            canvas[: len(halves), left : left + halves.shape[1]] = halves[:, : max(0, width - left)]
+            canvas[: len(halves), left * wide : left * wide + halves.shape[1]] = halves[:, : max(0, width - left) * wide]
         for line, (text, style) in zip(words, each.words, strict=True):
             line.append(Words(left, shortened(text, room), style))
-    pictures = [Row(cells=pair) for pair in canvas.reshape(-1, 2, width)]
+    pictures = [painted_row([], part, cell) for part in canvas.reshape(-1, high, width * wide)]
     return [*pictures, *map(Row, words)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -15,7 +16,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from convtui.engine.figures.colour import coloured
-from convtui.tui.render.rows import colours_of, segments, shortened
+from convtui.tui.render.rows import Row, cell_of, colours_of, segments, shortened
 from convtui.tui.render.text import clean
 from convtui.tui.render.thumbnails import LINES, WORDS, Thumbnail, fitting, slot, thumbnail_rows
 from convtui.tui.session.inspector import Thumbnails
@@ -84,6 +85,8 @@ class ImageStrip(Widget, can_focus=True):
         self._known: dict[int, tuple[NDArray[np.uint8], Prediction]] = {}
         self._named: tuple[str, ...] = ()
         self._rows: list[Strip] | None = None
+        self._held: Sequence[Row] = ()
+        """What is drawn: its pictures last as long as it is held."""
 
     # ----------------------------------------------------------------------------------------------- what is shown
 
@@ -181,8 +184,9 @@ class ImageStrip(Widget, can_focus=True):
             return [heading]
         colours = "none" if self.app.no_color else colours_of(self.app.console)
         thumbnails = [self._thumbnail(number) for number in shown]
-        rows = thumbnail_rows(thumbnails, width, self.side, colours)
-        lines = [Strip([Segment(" " * MARGIN), *segments(row, colours)]).crop_extend(0, self.size.width, None) for row in rows]
+        self._held = thumbnail_rows(thumbnails, width, self.side, colours, cell_of(self.app.console))
+        strips = [Strip([Segment(" " * MARGIN), *segments(row, colours)]) for row in self._held]
+        lines = [strip.crop_extend(0, self.size.width, None) for strip in strips]
         left = (self.cursor - shown.start) * slot(self.side) + MARGIN - 1
         style = self._styled("cursor")
         return [

@@ -17,6 +17,8 @@ from textual.strip import Strip
 
 from convtui.engine.figures.figure import Cell, Curves, Result, Sheet, Table, Target
 from convtui.tui.render.items import Drawing, Item, drawn, nearest
+from convtui.tui.render.layout import GAP
+from convtui.tui.render.pictures import Picture
 from convtui.tui.render.rows import Colours, cell_of, colours_of, segments, wrapped
 from convtui.tui.render.text import clean, compact, percent
 
@@ -72,6 +74,8 @@ class SheetView(ScrollView, can_focus=True):
         self._drawing: Drawing | None = None
         self._drawn_for: tuple[int, int] | None = None
         self._strips: dict[int, Strip] = {}
+        self._frames: dict[int, Picture] = {}
+        """Rows with the cursor's frame, held until they are drawn again."""
         self.message, self.is_error = "", False
         self._said = ""
         self._zoom = 0
@@ -135,6 +139,7 @@ class SheetView(ScrollView, can_focus=True):
         size = self.scrollable_content_region.size
         self._drawn_for = (size.width, size.height)
         self._strips.clear()
+        self._frames.clear()
         self._drawing = None
         width = size.width - 2 * MARGIN
         if width > 0 and size.height > 0:
@@ -163,8 +168,10 @@ class SheetView(ScrollView, can_focus=True):
         width = self.size.width
         if self._drawing is None or number >= len(self._drawing.rows):
             return Strip.blank(width, self.rich_style)
-        strip = self._strip(number)
         item = self.item
+        if item is not None and item.frame is not None and item.top <= number < item.top + item.height:
+            return self._framed(number, item, item.frame)
+        strip = self._strip(number)
         if item is not None and item.top <= number < item.top + item.height:
             strip = self._marked(strip, item, width)
         return strip.crop_extend(0, width, self.rich_style).apply_style(self.rich_style)
@@ -179,6 +186,19 @@ class SheetView(ScrollView, can_focus=True):
                 strip = strip.apply_style(self.get_component_rich_style(name, partial=True))
             self._strips[number] = strip
         return self._strips[number]
+
+    def _framed(self, number: int, item: Item, frame: tuple[int, int, int, int]) -> Strip:
+        """A row whose tiles stand too close for a cursor of cells."""
+        assert self._drawing is not None
+        row = self._drawing.rows[number]
+        if row.picture is not None:
+            colour = self.get_component_rich_style("sheet-view--cursor", partial=True).color
+            red, green, blue = colour.get_truecolor() if colour is not None else (255, 255, 255)
+            top = frame[0] - (number - item.top) * row.picture.cell[0]
+            self._frames[number] = row.picture.framed((top, *frame[1:]), GAP, red << 16 | green << 8 | blue)
+            row = replace(row, picture=self._frames[number])
+        strip = Strip([Segment(" " * MARGIN), *segments(row, self.colours)])
+        return strip.crop_extend(0, self.size.width, self.rich_style).apply_style(self.rich_style)
 
     def _marked(self, strip: Strip, item: Item, width: int) -> Strip:
         if item.column is not None:
