@@ -172,16 +172,13 @@ def _fitting(possible: Sequence[Layout], least: int, room: int, is_free: bool) -
 
 def _zoomed(sheets: Sequence[Sheet], width: int, found: Layout, zoom: int, step: int, cell: Cell) -> Layout:
     """Larger or smaller by half for each step, at least by one; no wider than the terminal."""
-    scale = found.scale
     for _ in range(abs(zoom)):
-        scale += max(step, scale // 2 // step * step) if zoom > 0 else -max(step, scale // 3 // step * step)
-        scale = max(scale, step)
-    while scale > step:
-        layout = _lay(sheets, width, scale, found.reduction, cell)
-        if layout.whole or scale <= found.scale:
-            return layout
-        scale -= step
-    return _lay(sheets, width, scale, found.reduction, cell)
+        by = max(step, found.scale // 2 // step * step) if zoom > 0 else -max(step, found.scale // 3 // step * step)
+        layout = _lay(sheets, width, max(found.scale + by, step), found.reduction, cell)
+        if zoom > 0 and not layout.whole:
+            break
+        found = layout
+    return found
 
 
 def whole(length: int, cell: Cell) -> int:

@@ -79,12 +79,13 @@ class SheetView(ScrollView, can_focus=True):
         self.message, self.is_error = "", False
         self._said = ""
         self._zoom = 0
+        """Steps by which a person wants tiles larger; for all that is shown after it too."""
 
     # ----------------------------------------------------------------------------------------------- what is shown
 
     def show(self, results: Sequence[Result], cursor: int = 0, said: str = "") -> None:
         """Draw these, with the cursor on the item of this number; `said` is what their titles end in and the page says already."""
-        self.results, self.cursor, self._said, self._zoom = results, cursor, said, 0
+        self.results, self.cursor, self._said = results, cursor, said
         self.message = ""
         self._draw()
         self.scroll_to(0, 0, animate=False)
