@@ -93,17 +93,32 @@ class RunFiles:
 
     def _leftovers(self, session: Session) -> list[Leftover]:
         runs = {run.id: resolve(run) for run in all_rows(session.exec(select(Run)))}
-        rows: dict[int, list[tuple[int, str, str]]] = defaultdict(list)
-        for row in all_rows(session.exec(select(Checkpoint).order_by(col(Checkpoint.id).desc()))):
-            rows[row.run_id].append((row.id, row.kind, row.file))
+        rows = _by_run(session)
         folders = sorted(self._folder.numbered().items())
         return [each for run_id, folder in folders for each in leftovers(folder, runs.get(run_id), rows[run_id])]
 
     def missing(self) -> list[Path]:
-        """The files that rows name and that are not there."""
+        """The files that rows name and that are not there, but for those that newer ones have replaced: a kill may come between
+        the file and its row."""
         with self._database.reading() as session:
-            rows = [(row.run_id, row.file) for row in all_rows(session.exec(select(Checkpoint))) if kept.is_plain(row.file)]
-        return [path for run_id, file in rows if not (path := self.folder(run_id) / file).exists()]
+            finished = {run.id for run in all_rows(session.exec(select(Run).where(Run.status == "finished")))}
+            rows = _by_run(session)
+        found = []
+        for run_id, named in rows.items():
+            folder = self.folder(run_id)
+            limits = kept.KEPT_WHEN_FINISHED if run_id in finished else kept.KEPT_WHILE_TRAINING
+            replaced, _ = kept.surplus(folder, named, limits)
+            paths = [folder / file for row_id, _, file in named if row_id not in replaced and kept.is_plain(file)]
+            found += [path for path in paths if not path.exists()]
+        return found
+
+
+def _by_run(session: Session) -> dict[int, list[tuple[int, str, str]]]:
+    """The rows of each run's files: (id, kind, file), newest first."""
+    rows: dict[int, list[tuple[int, str, str]]] = defaultdict(list)
+    for row in all_rows(session.exec(select(Checkpoint).order_by(col(Checkpoint.id).desc()))):
+        rows[row.run_id].append((row.id, row.kind, row.file))
+    return rows
 
 
 def _settle(database: Database) -> Folder:

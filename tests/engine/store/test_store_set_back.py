@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from convtui.engine.data.split import Dataset
-from convtui.engine.events import CheckpointSaved, Message
+from convtui.engine.events import CheckpointSaved, Finished, Message
 from convtui.engine.spec import changed, make
 from convtui.engine.store import Recorder, Store
 from convtui.engine.training.recording import recorded
@@ -149,6 +149,24 @@ def test_leftovers_are_told_and_cleared_and_nothing_else_is(store: Store, hands)
         path.unlink()
     assert set(store.files.missing()) == kept
     assert store.damage() == []
+
+
+def test_a_file_that_was_cleared_away_before_its_row_is_not_missed(store: Store, hands, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kill came in between, at the end of the run: nobody clears that row any more."""
+
+    def killed(_line: object, folder: Path, _run_id: int, *, finished: bool) -> None:
+        (folder / "checkpoint-00100.safetensors").unlink(missing_ok=finished)
+
+    run_id = hands.claimed(store).id
+    with Recorder(store, run_id) as recorder:
+        recorder.record(hands.started())
+        _, newest = [saved(store, recorder, "checkpoint", number) for number in (100, 200)]
+        monkeypatch.setattr("convtui.engine.store.recorder.prune", killed)
+        recorder.record(Finished(200, 2, {}, 1.0, 1.0))
+    assert [row.step for row in store.files.checkpoints(run_id)] == [200, 100]
+    assert store.files.missing() == []
+    newest.unlink()
+    assert newest in store.files.missing()
 
 
 def test_the_only_weights_of_a_run_are_no_leftover_though_no_row_names_them(store: Store, hands) -> None:
