@@ -90,6 +90,8 @@ class ConvtuiApp(App[int]):
         fits = chosen in self.available_themes and not (self.no_color and "ansi" in chosen)
         self.theme = chosen if fits else DARK.name
         self.theme_changed_signal.subscribe(self, self._keep_theme)
+        # Back from Ctrl+Z the terminal is empty, and Textual paints only what changes.
+        self.app_resume_signal.subscribe(self, lambda _: self.call_after_refresh(self.screen.refresh))
         self.about = f"{self.session.path} · opening"
         self.switch_mode("runs")
         # After the first frame: the store brings SQLModel with it, which takes long to import.

@@ -16,6 +16,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from convtui.engine.figures.figure import Cell, Curves, Result, Sheet, Table, Target
+from convtui.tui.app.widgets.repaint import Lines
 from convtui.tui.render.items import Drawing, Item, drawn, nearest
 from convtui.tui.render.layout import GAP
 from convtui.tui.render.pictures import Picture
@@ -76,6 +77,7 @@ class SheetView(ScrollView, can_focus=True):
         self._strips: dict[int, Strip] = {}
         self._frames: dict[int, Picture] = {}
         """Rows with the cursor's frame, held until they are drawn again."""
+        self._lines = Lines(self, self._at)
         self.message, self.is_error = "", False
         self._said = ""
         self._zoom = 0
@@ -165,6 +167,9 @@ class SheetView(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """One row of the drawing, with the cursor's ends."""
+        return self._lines.paint(y)
+
+    def _at(self, y: int) -> Strip:
         number = y + self.scroll_offset.y
         width = self.size.width
         if self._drawing is None or number >= len(self._drawing.rows):
@@ -228,7 +233,7 @@ class SheetView(ScrollView, can_focus=True):
             if item.top < self.scrollable_content_region.height:
                 self.scroll_to(0, 0, animate=False)
             self.scroll_to_region(space, animate=False, force=True)
-        self.refresh()
+        self._lines.refresh()
         self.post_message(self.Moved(self))
 
     def action_move(self, across: int, down: int) -> None:

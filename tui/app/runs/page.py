@@ -167,7 +167,7 @@ class RunsPage(Page):
 
     def _show_curves(self, curves: Mapping[int, tuple[int, list[float]]]) -> None:
         self.table.curves.update(curves)
-        self.table.refresh()
+        self.table.repaint()
         self._want_curves()
 
     def _counted(self, column: MetricColumn) -> Sequence[RunRow]:
@@ -180,13 +180,13 @@ class RunsPage(Page):
         if gone is not None and self.table.sorting[0] is gone.column:
             self.sort_by(COLUMNS[0])
         self.table.fit_columns()
-        self.table.refresh()
+        self.table.repaint()
         self.filter_lines()
 
     def _show_values(self, known: Sequence[MetricColumn]) -> None:
         if any(self._counted(column) is self.all_lines for column in known):
             self.show_lines()
-        self.table.refresh()
+        self.table.repaint()
 
     @on(RunTable.Moved)
     def _tell_line(self) -> None:
@@ -252,7 +252,7 @@ class RunsPage(Page):
         """Runs were deleted, brought back or marked."""
         self.table.marked = self.session.marked
         self.show_lines()
-        self.table.refresh()
+        self.table.repaint()
 
     def action_sort(self) -> None:
         """By the next column of those on screen."""

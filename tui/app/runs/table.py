@@ -53,7 +53,7 @@ class RunTable(CursorTable):
         super().__init__()
         self.lines: list[RunRow] = []
         self.marked: Collection[int] = ()
-        """Ids of the marked runs; call `refresh` after a change."""
+        """Ids of the marked runs; call `repaint` after a change."""
         self.curves: dict[int, tuple[int, list[float]]] = {}
         """Run -> the epoch to which its curve goes, and the curve."""
         self.sorting: tuple[Column, bool] = (COLUMNS[0], True)
@@ -93,7 +93,7 @@ class RunTable(CursorTable):
         self.fit_columns()
         self.scroll_to(y=max(0, self.cursor - offset), animate=False, immediate=True)
         self.keep_in_sight()
-        self.refresh()
+        self.repaint()
         self.post_message(self.Seen(self))
         if self.line is not before:
             self.post_message(self.Moved(self))

@@ -12,6 +12,8 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from convtui.tui.app.widgets.repaint import Lines
+
 
 class CursorTable(ScrollView, can_focus=True, inherit_bindings=False):
     """What every table with a cursor does; what stands in its rows is told by those made from it."""
@@ -55,6 +57,7 @@ class CursorTable(ScrollView, can_focus=True, inherit_bindings=False):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.cursor = 0
+        self._lines = Lines(self, self._at)
 
     @property
     @abstractmethod
@@ -77,7 +80,7 @@ class CursorTable(ScrollView, can_focus=True, inherit_bindings=False):
         if self.count and place != self.cursor:
             self.cursor = place
             self.keep_in_sight()
-            self.refresh()
+            self.repaint()
             self.post_message(self.Moved(self))
 
     def action_move(self, rows: int) -> None:
@@ -109,8 +112,15 @@ class CursorTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     # ------------------------------------------------------------------------------------------------------------- drawing
 
+    def repaint(self) -> None:
+        """Show what has changed: `refresh` writes all lines again."""
+        self._lines.refresh()
+
     def render_line(self, y: int) -> Strip:
         """The header, or a row in sight."""
+        return self._lines.paint(y)
+
+    def _at(self, y: int) -> Strip:
         place = y - 1 + self.scroll_offset.y
         if y == 0:
             strip = self.head()

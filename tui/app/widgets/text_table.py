@@ -66,13 +66,13 @@ class TextTable(CursorTable):
     def show(self, heads: Sequence[Head], rows: Sequence[Row], dropped: Sequence[str]) -> None:
         """Take these rows; `dropped` names columns that may be left out, the first ones first. The cursor stays in its place."""
         if (heads, rows, dropped) == (self.heads, self.rows, self._dropped):
-            self.refresh()
+            self.repaint()
             return
         self.heads, self.rows, self._dropped = heads, rows, dropped
         self.cursor = min(self.cursor, max(0, len(rows) - 1))
         self._arrange()
         self.keep_in_sight()
-        self.refresh()
+        self.repaint()
 
     def on_resize(self) -> None:
         """Other columns may fit."""
