@@ -84,9 +84,7 @@ def look(
             results = chosen(subject, options)
     named = {"model": model} if run is None else {"run": run.id, "name": run.name, "epoch": subject.epoch}
     about = named | {"view": chosen.name, "options": options.model_dump()}
-    show(
-        results, out=out, ground=ground, as_json=as_json, drawn=draw or out is None, about=about, graphics_choice=graphics_choice
-    )
+    show(results, out=out, ground=ground, as_json=as_json, drawn=draw or out is None, about=about, graphics_choice=graphics_choice)
 
 
 def asked(view: View, settings: list[str], shortcuts: Mapping[str, str | None]) -> dict[str, str]:
