@@ -85,7 +85,7 @@ def test_every_view_is_drawn_in_a_pipe(trained: Convtui, view: str) -> None:
         (("activations", "last", "--image", "nowhere.png"), "image nowhere.png is not a file"),
         (("activations", "last", "--image", "999999"), "no image 999999"),
         (("patches", "last", "--class", "nine"), "unknown class 'nine'"),
-        (("filters", "last", "--out", "sheet.gif"), "the name must end in .png, .json or .npz"),
+        (("filters", "last", "--out", "sheet.gif"), "the name must end in .png, .svg, .pdf, .csv, .md, .json or .npz"),
         (("filters", "last", "--out", "no/folder/sheet.png"), "there is no folder no/folder"),
         (("filters", "last", "--device", "cuda:99"), "no such device"),
     ],
