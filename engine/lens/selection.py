@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +41,15 @@ class OfOneImage(OfImages):
     """Options of a view of one image."""
 
     image: str | None = hyper(None, "its number in the split, a FILE, random, or misclassified (the most confident mistake)")
+
+
+class OfSeveralImages(OfOneImage):
+    """Options of a view of one image, or of several on one sheet."""
+
+    image: str | None = hyper(
+        None, "its number in the split, several (1,5,7), a FILE, random, or misclassified (the most confident mistake)"
+    )
+    count: int = hyper(1, "without an image: the first N of the split", "images", ge=1, le=1000)
 
 
 # ---------------------------------------------------------------------------------------------------- what nets must have
@@ -151,6 +160,17 @@ class Chosen:
     numbers: list[int | None]
     """Places in the split; None for a file."""
 
+    def each(self) -> Iterator[Chosen]:
+        """One by one."""
+        for place in range(len(self.images)):
+            part = slice(place, place + 1)
+            yield Chosen(self.images[part], self.predictions[part], self.names[part], self.numbers[part])
+
+    @property
+    def named(self) -> str:
+        """`#12`, or `3 images`."""
+        return self.names[0] if len(self.names) == 1 else f"{len(self.names)} images"
+
     def captions(self, subject: Subject) -> list[str]:
         """Name, true class, predicted class and its score of each."""
         return [f"{name} {subject.says(told)}" for name, told in zip(self.names, self.predictions, strict=True)]
@@ -162,6 +182,24 @@ def numbered(subject: Subject, split: Split, numbers: Tensor | list[int]) -> Cho
     part = split.select(places)
     listed = [int(place) for place in places]
     return Chosen(part.images, subject.predictions(part.images, part.labels), [f"#{number}" for number in listed], list(listed))
+
+
+def images(subject: Subject, options: OfSeveralImages) -> Chosen:
+    """Those that `options.image` names: one, or several by their numbers (`1,5,7`); or else the first `options.count` of the split.
+
+    Raises UsageError for one that there is not, NotApplicable where no image is misclassified.
+    """
+    split = subject.split(options.split) if options.image is None else None
+    if split is not None:
+        return numbered(subject, split, list(range(min(options.count, len(split)))))
+    text = options.image or ""
+    if not re.fullmatch(r"[0-9]{1,18}(,[0-9]{1,18})+", text):
+        return image(subject, options)
+    split = subject.split(options.split)
+    numbers = [int(part) for part in text.split(",")]
+    if missing := [number for number in numbers if number >= len(split)]:
+        raise UsageError(f"no image {missing[0]}: the {options.split} split has images 0 to {len(split) - 1}")
+    return numbered(subject, split, numbers)
 
 
 def image(subject: Subject, options: OfOneImage) -> Chosen:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 import torch.nn.functional as F
 from torch import Tensor
 
+from convtui.engine.data.names import listed
 from convtui.engine.data.split import Split
 from convtui.engine.figures.figure import Pixels, Ramp, Sheet, Target, Tile
 from convtui.engine.lens.selection import Chosen
@@ -32,6 +34,22 @@ def pixels(image: Tensor) -> Pixels:
     values = image.detach().float().cpu()
     shown = values[:3].permute(1, 2, 0) if has_colours(len(values)) else values.mean(0)
     return shown.numpy().astype(np.float32, copy=False)
+
+
+WEAK = 0.05
+"""A map or filter is weak whose greatest magnitude is less than this share of the greatest of all."""
+
+
+def named(maps: Sequence[int]) -> str:
+    """The numbers of maps, as far as a line has room for them."""
+    return listed([str(number) for number in maps], 24)
+
+
+def weak(numbers: Sequence[int], strengths: Sequence[float], what: str = "maps") -> list[str]:
+    """A note that names the weak ones among these, each with its greatest magnitude; none where there are none, or one alone."""
+    most = max((each for each in strengths if math.isfinite(each)), default=0.0)
+    found = [number for number, each in zip(numbers, strengths, strict=True) if 0 < each < WEAK * most]
+    return [f"weak, below {100 * WEAK:.0f} % of the strongest: {what} {named(found)}"] if found else []
 
 
 def nothing(channels: int, size: tuple[int, int]) -> Pixels:

@@ -15,8 +15,11 @@ from convtui.engine.lens.projection import Frame
 from convtui.engine.lens.search import Units, strongest
 from convtui.engine.lens.selection import OfImages, OfLayer
 from convtui.engine.lens.subject import Prediction, Subject
-from convtui.engine.lens.tiles import about_channels, cut, nothing, pixels, ramp_of_images
+from convtui.engine.lens.tiles import about_channels, cut, named, nothing, pixels, ramp_of_images, weak
 from convtui.engine.spec import hyper
+
+MOST = 100
+"""Units per map."""
 
 
 class OfTop(OfLayer, OfImages):
@@ -25,7 +28,7 @@ class OfTop(OfLayer, OfImages):
     map: int | None = hyper(None, "one feature map; default: all", ge=0)
     maps: int = hyper(0, "only the N most excited maps; 0: all", ge=0)
     label: str | None = hyper(None, "only images of this class, by name or number")
-    count: int = hyper(9, "units per map, each from a different image", ge=1, le=100)
+    count: int = hyper(9, "units per map, each from a different image", ge=1, le=MOST)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -47,9 +50,10 @@ class Top:
     """Places for units that each map has."""
 
     @property
-    def dead(self) -> int:
-        """How many maps no image excites."""
-        return len(self.maps) - len({number for number, _ in self.places})
+    def dead(self) -> list[int]:
+        """The maps that no image excites."""
+        alive = {number for number, _ in self.places}
+        return [m for number, m in enumerate(self.maps) if number not in alive]
 
 
 def find(subject: Subject, options: OfTop) -> Top:
@@ -88,7 +92,9 @@ def find(subject: Subject, options: OfTop) -> Top:
 
 def notes(subject: Subject, top: Top) -> list[str]:
     """What was left out, and what the tiles are."""
-    dead = [f"{top.dead} of {len(top.maps)} maps are dead: no image excites them"] if top.dead else []
+    dead = [f"{len(top.dead)} of {len(top.maps)} maps are dead, no image excites them: {named(top.dead)}"] if top.dead else []
+    strongest = {number: value for (number, rank), value in zip(top.places, top.values, strict=True) if rank == 0}
+    dead += weak([top.maps[number] for number in strongest], list(strongest.values()))
     norm = ["units are taken after batch norm"] if subject.trace.layers[top.layer] != top.call else []
     return [f"tiles are {Frame(subject, top.call).words}, strongest first", *about_channels(subject), *norm, *dead]
 

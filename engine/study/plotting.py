@@ -73,23 +73,30 @@ def groups(store: Store, references: Sequence[str], *, spread: Spread = "range")
 
 
 def _meant(store: Store, reference: str) -> Iterator[tuple[Run, str]]:
-    """Each run with its setting, where a study is meant, else an empty text."""
-    named = reference.endswith(".toml") or reference in studies()
-    if not named or (not reference.endswith(".toml") and not store.runs(study=reference)):
-        try:
-            yield store.find(reference), ""
-        except RunNotFound:
-            if not named:
-                raise
-            raise RunNotFound(
-                f"no run of the study {reference} in this store: 'convtui study run {reference}' trains them"
-            ) from None
+    """Each run with its setting, where a study is meant (`002`, `mine.toml`, or settings of one: `002/gru-*`), else nothing."""
+    is_file = reference.endswith(".toml")
+    name, _, settings = (reference, "", "") if is_file else reference.partition("/")
+    named = is_file or name in studies()
+    if not named or (not is_file and not store.runs(study=name)):
+        yield _run(store, reference, name if named else ""), ""
         return
-    found = results(store, study(reference))
-    counted = [(run, name) for name, row in found.rows.items() for run in row.runs]
+    found = results(store, study(name))
+    counted = [(run, setting) for setting, row in found.rows.items() if fnmatchcase(setting, settings or "*") for run in row.runs]
     if not counted:
-        raise RunNotFound(f"no run of the study {reference} has ended yet: 'convtui study show {reference}' says how far they are")
+        raise RunNotFound(f"no run of {reference} has ended yet: 'convtui study show {name}' says how far they are")
     yield from counted
+
+
+def _run(store: Store, reference: str, of_study: str) -> Run:
+    """The run that is meant; where a study of that name is known too, only a run of just that name or id (`002` is not run 2)."""
+    try:
+        run = store.find(reference)
+        if not of_study or reference in (run.name, str(run.id)):
+            return run
+    except RunNotFound:
+        if not of_study:
+            raise
+    raise RunNotFound(f"no run of the study {of_study} in this store: 'convtui study run {of_study}' trains them")
 
 
 def _but_its_seed(run: Run) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,20 +28,31 @@ if TYPE_CHECKING:
     from convtui.engine.lens.subject import Subject
     from convtui.engine.store import Run, Store
 
-Reference = Annotated[str | None, typer.Argument(metavar="[RUN]", help="an id, a name, a unique prefix of one, 'last' or 'best'")]
+References = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[RUN]...", help="an id, a name, a unique prefix of one, 'last' or 'best'; several on one sheet"),
+]
 SCREENS = 2
 """Heights of the terminal that one result is drawn over at most."""
 Epoch = Annotated[str, typer.Option(help="weights to use: an epoch's number, best, or last (the ones the run's figures belong to)")]
+Epochs = Annotated[
+    str,
+    typer.Option(help="weights to use: an epoch's number, best, last (the ones the run's figures belong to), or several: 1,5,last"),
+]
 
 
 def look(
     view: Annotated[str, typer.Argument(help="a view from 'convtui views'")],
-    reference: Reference = None,
+    references: References = None,
     layer: Annotated[str | None, typer.Option(metavar="NAME", help="layer name")] = None,
     map: Annotated[str | None, typer.Option(metavar="K", help="one feature map, filter or unit")] = None,
-    epoch: Epoch = "last",
+    epoch: Epochs = "last",
     image: Annotated[
-        str | None, typer.Option(metavar="I|FILE", help="an image number, a file of your own, random, or misclassified")
+        str | None,
+        typer.Option(
+            metavar="I|FILE",
+            help="an image number, several (1,5,7) where a view takes them, a file of your own, random, or misclassified",
+        ),
     ] = None,
     label: Annotated[str | None, typer.Option("--class", metavar="C", help="a class, by name or number")] = None,
     opt: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="any option listed by 'convtui views VIEW'")] = None,
@@ -62,12 +74,14 @@ def look(
 ) -> None:
     """Look inside a net, of a run or your own: filters, activation maps, deconvnet projections, misclassified images, and more."""
     own = own_net(model, arguments=arg, weights=weights, data=data, size=size, mean=mean, std=std)
-    if own is None and reference is None:
+    if own is None and not references:
         raise UsageError("name a run, as in 'convtui look filters last', or a net by --model FILE.py:CLASS")
     with ExitStack() as stack:
-        store = None if reference is None else stack.enter_context(existing_store(store_path))
-        run = None if store is None or reference is None else store.find(reference)
+        store = stack.enter_context(existing_store(store_path)) if references else None
+        runs = [] if store is None else [store.find(reference) for reference in references or ()]
+        epochs = [part.strip() for part in epoch.split(",")]
 
+        from convtui.engine.figures.joining import joined
         from convtui.engine.figures.saving import check
         from convtui.engine.lens.registry import view as find_view
 
@@ -75,16 +89,36 @@ def look(
             check(out)
         chosen = find_view(view)
         options = chosen.make(asked(chosen, opt or [], {"layer": layer, "map": map, "image": image, "label": label}))
+        if own is not None and len(runs) * len(epochs) > 1:
+            raise UsageError("--model shows one net: name one run and one epoch")
+        looks, nets = [], []
         with waiting() as told:
             if own is not None:
-                saved = None if store is None or run is None else saved_by(store, run, epoch)
+                saved = saved_by(store, runs[0], epoch) if store is not None and runs else None
                 subject = own.opened(saved, device=device, data_dir=data_dir, told=told)
-            elif store is not None and run is not None:
-                subject = opened(store, run, epoch=epoch, device=device, data_dir=data_dir, told=told)
-            results = chosen(subject, options)
-    named = {"model": model} if run is None else {"run": run.id, "name": run.name, "epoch": subject.epoch}
+                looks.append(chosen(subject, options))
+                nets = [_named(run, subject) for run in runs]
+            elif store is not None:
+                for run, which in product(runs, epochs):
+                    subject = opened(store, run, epoch=which, device=device, data_dir=data_dir, told=told)
+                    looks.append(chosen(subject, options))
+                    nets.append(_named(run, subject))
+    named = {"model": model} if not nets else nets[0] if len(nets) == 1 else {"nets": nets}
     about = named | {"view": chosen.name, "options": options.model_dump()}
-    show(results, out=out, ground=ground, as_json=as_json, drawn=draw or out is None, about=about, graphics_choice=graphics_choice)
+    show(
+        joined(looks),
+        out=out,
+        ground=ground,
+        as_json=as_json,
+        drawn=draw or out is None,
+        about=about,
+        graphics_choice=graphics_choice,
+    )
+
+
+def _named(run: Run, subject: Subject) -> dict[str, Any]:
+    """Whose net it is, and of when."""
+    return {"run": run.id, "name": run.name, "epoch": subject.epoch}
 
 
 def asked(view: View, settings: list[str], shortcuts: Mapping[str, str | None]) -> dict[str, str]:

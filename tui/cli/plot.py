@@ -14,7 +14,10 @@ from convtui.tui.cli.options import AsJson, Ground, Out, StorePath, existing_sto
 def plot(
     references: Annotated[
         list[str],
-        typer.Argument(metavar="RUN|STUDY...", help="runs (an id, a name, a unique prefix, 'last', 'best') and studies"),
+        typer.Argument(
+            metavar="RUN|STUDY...",
+            help="runs (an id, a name, a unique prefix, 'last', 'best'), studies, or settings of one: 002/gru-*",
+        ),
     ],
     metric: Annotated[
         list[str] | None,

@@ -13,6 +13,7 @@ from convtui.tui.render.json_lines import line
 from convtui.tui.render.text import clean
 
 if TYPE_CHECKING:
+    from convtui.engine.figures.figure import Result
     from convtui.engine.models import Summary
     from convtui.engine.presets import Preset
 
@@ -55,16 +56,22 @@ def _all(as_json: bool) -> None:
 
 
 def _summary(preset: Preset) -> Summary:
-    """The net as it is for the preset's images; for ten classes where those are not known."""
-    from convtui.engine.data.catalog import describe
-    from convtui.engine.errors import DataError
+    """The net as it is for the preset's images."""
     from convtui.engine.models import check
 
+    return check(preset.spec, classes=_classes(preset))
+
+
+def _classes(preset: Preset) -> int:
+    """How many the preset's images have; ten where that is not known."""
+    from convtui.engine.data.catalog import describe
+    from convtui.engine.errors import DataError
+
     try:
-        classes = describe(preset.spec.data.source).classes
+        named = len(preset.spec.data.classes)
+        return named or describe(preset.spec.data.source).classes or 10
     except DataError:
-        classes = None
-    return check(preset.spec, classes=classes or 10)
+        return 10
 
 
 def _values(preset: Preset, summary: Summary) -> dict[str, Any]:
@@ -104,14 +111,24 @@ def _one(name: str, as_json: bool) -> None:
         settings.add_row(field.path, clean(written(value)), "" if written(value) == default else default)
     show(settings)
     print()
-    layers_table = Table("layer", "output", box=None, header_style="bold", pad_edge=False)
-    for column in ("weights", "biases", "neurons"):
-        layers_table.add_column(column, justify="right")
-    for layer in summary.layers:
-        numbers = (f"{number:,}" if number else "" for number in (layer.weights, layer.biases, layer.neurons))
-        layers_table.add_row(layer.name, "×".join(map(str, layer.output)), *numbers)
-    show(layers_table)
-    print(f"\n{summary.parameters:,} parameters, {summary.neurons:,} neurons")
+    from convtui.tui.cli.look import show as draw
+
+    draw(untrained(preset))
+
+
+def untrained(preset: Preset) -> list[Result]:
+    """The preset's net, layer by layer, and what share of it each kind of layer is: as `look summary` tells of a run's."""
+    import torch
+
+    from convtui.engine.lens.loading import subject_from_module
+    from convtui.engine.lens.registry import view
+    from convtui.engine.models import build
+
+    model, data = preset.spec.model, preset.spec.data
+    with torch.device("meta"):
+        net = build(model, channels=data.channels, size=data.sides, classes=_classes(preset), seed=None)
+    chosen = view("summary")
+    return chosen(subject_from_module(net, (data.channels, *data.sides), title=f"preset {preset.name}"), chosen.make({}))
 
 
 def _fields(as_json: bool) -> None:

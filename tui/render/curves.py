@@ -215,7 +215,10 @@ def _ticks_across(curves: Curves, across: tuple[float, float], count: int) -> li
         return [(x, shortened(clean(label), 16)) for x, label in zip(places, curves.labels, strict=True) if math.isfinite(x)]
     if curves.log_x:
         return log_ticks(*across, count)
-    return time_ticks(*across, count) if curves.seconds else ticks(*across, count)
+    if curves.seconds:
+        return time_ticks(*across, count)
+    whole = all(bool((x == np.round(x)).all()) for x in map(curves.x_of, curves.series))
+    return ticks(*across, count, whole=whole)
 
 
 def _on_axis(values: ArrayLike, *, log: bool) -> Points:

@@ -1,4 +1,4 @@
-"""Tables that are a matrix of counts as rows of a terminal: narrow columns, each cell shaded by its share of its row."""
+"""Tables that are a matrix of counts or shares as rows of a terminal: narrow columns, each cell shaded by its share of its row."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from rich.style import Style
 
 from convtui.engine.figures.colour import ramp
-from convtui.engine.figures.figure import Table
+from convtui.engine.figures.figure import Cell, Table
 from convtui.tui.render.rows import BOLD, DIM, GLYPHS, PLAIN, Colours, Row, Words, headed, luma, shortened, wrapped
 from convtui.tui.render.tables import rows_with_room
 from convtui.tui.render.text import clean, percent
@@ -49,7 +49,7 @@ class Grid:
 def plan(table: Table, width: int) -> Grid:
     """Lay the matrix out in `width` columns: with as much of its headings as there is room for, then without counts."""
     count = len(table.matrix)
-    digits = max((len(str(cell)) for row in table.rows for cell in row[1 : 1 + count]), default=1)
+    digits = max((len(number_in(cell)) for row in table.rows for cell in row[1 : 1 + count]), default=1)
     name = max(map(cell_len, (clean(table.columns[0]), *_names(table))))
     rest = sum(2 + cell_len(text) for text in _widest(table))
     heading = max((cell_len(clean(text)) for text in table.matrix), default=0)
@@ -102,11 +102,12 @@ def _headings(table: Table, grid: Grid) -> Row:
 def _line(table: Table, grid: Grid, number: int, colours: Colours) -> Row:
     row = table.rows[number]
     count = len(table.matrix)
-    counts = [cell if isinstance(cell, int) else 0 for cell in row[1 : 1 + count]]
+    cells = row[1 : 1 + count]
+    counts = [cell if isinstance(cell, int | float) and math.isfinite(cell) else 0 for cell in cells]
     words = [Words(0, shortened(_names(table)[number], grid.name))]
     for place, value in enumerate(counts[: grid.shown]):
         share = value / sum(counts) if value else 0.0
-        text = (str(value) if value else "·") if grid.numbers else ""
+        text = (number_in(value) if value else "·") if grid.numbers else ""
         if not grid.numbers and (colours == "none" or not value):
             text = _glyph(share) if value else "·"
         words.append(Words(grid.left(place), f"{text:>{max(1, grid.cell - 1)}}".ljust(grid.cell), _shade(share, colours)))
@@ -143,6 +144,13 @@ def _shade(share: float, colours: Colours) -> Style:
     red, green, blue = (int(part) for part in ground)
     ink = "#000000" if luma(np.asarray(ground)) > 110 else "#ffffff"
     return Style(color=ink, bgcolor=f"rgb({red},{green},{blue})")
+
+
+def number_in(cell: Cell) -> str:
+    """A count as it is; a share in percent, to the whole."""
+    if isinstance(cell, float):
+        return f"{100 * cell:.0f}%"
+    return "" if cell is None else str(cell)
 
 
 def _glyph(share: float) -> str:

@@ -81,18 +81,18 @@ def beside_each_other(group: Sequence[Sheet], ground: Ground) -> Drawing:
     shown = [sheet for sheet in group if sheet.tiles]
     body = [_grid(shown, ground)] if shown else []
     width = max([COLUMN, *(part.width for part in body)])
-    places = ["left", "right"] if len(group) == 2 else [f"sheet {number}" for number in range(1, len(group) + 1)]
+    places = {1: [""], 2: ["left", "right"]}.get(len(group), [f"sheet {number}" for number in range(1, len(group) + 1)])
     heads = [paragraph(group[0].title, TITLE, ground.ink, width)]
     heads += [
         paragraph(f"{place}: {sheet.title}", TEXT, ground.ink, width) for place, sheet in zip(places[1:], group[1:], strict=True)
     ]
     notes = dict.fromkeys(note for sheet in group for note in sheet.notes)
     heads += [paragraph(note, TEXT, ground.faint, width) for note in notes]
-    scales = [
-        _scale(sheet, f"{place}: " if len(group) > 1 else "", ground)
-        for place, sheet in zip(places, group, strict=True)
-        if not _photograph(sheet)
-    ]
+    scaled = [(place, sheet) for place, sheet in zip(places, group, strict=True) if not _photograph(sheet)]
+    if len({(sheet.ramp, sheet.scale) for _, sheet in scaled}) == 1:
+        # One scale for all of them is told once.
+        scaled = [("" if len(scaled) == len(group) else " and ".join(place for place, _ in scaled), scaled[0][1])]
+    scales = [_scale(sheet, f"{place}: " if place else "", ground) for place, sheet in scaled]
     return stacked([stacked(heads, 4), *body, *([stacked(scales, 8)] if scales else [])], 14)
 
 

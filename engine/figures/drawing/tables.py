@@ -49,7 +49,7 @@ def heat_map(table: Table, ground: Ground) -> Drawing:
     names = list(table.matrix)
     rows = table.rows[: WIDE // LEAST_CELL]
     numbers = [[row[1 + place] for place in range(len(names))] for row in rows]
-    texts = [[text_of(cell, decimals=2) for cell in row] for row in numbers]
+    texts = [[_number(cell) for cell in row] for row in numbers]
     heads, labels = [one_line(name) for name in names], [one_line(text_of(row[0])) for row in rows]
     needed = max((width_of(text, SMALL) for text in (*heads, *(text for row in texts for text in row))), default=0)
     side = max(LEAST_CELL, min(CELL, max(28, math.ceil(needed) + 10), (WIDE - LONG) // max(1, len(names), len(rows))))
@@ -58,7 +58,7 @@ def heat_map(table: Table, ground: Ground) -> Drawing:
     if NUMBERED <= side < NAMED:
         heads, labels = [str(place) for place in range(len(heads))], [f"{label} ({place})" for place, label in enumerate(labels)]
     fits = [lines_of(head, SMALL, side - 1, most=3) for head in heads[:shown]] if side >= NUMBERED else []
-    above = max(map(len, fits), default=0) * leading(SMALL) + 6
+    above = max(1, *map(len, fits), 1) * leading(SMALL) + 12
     room = max((math.ceil(width_of(cut(label, SMALL, LONG), SMALL)) for label in labels), default=0) if tall >= SMALL else 0
     room = max(room, math.ceil(width_of(one_line(table.columns[0]), SMALL)))
     grid = Drawing(room + 8 + shown * side, above + len(rows) * tall + 1)
@@ -80,11 +80,18 @@ def heat_map(table: Table, ground: Ground) -> Drawing:
     if tall >= SMALL and len(table.columns) > 1 + len(names):
         rest, _ = _columns(table, rows, range(1 + len(names), len(table.columns)), LONG, tall, ground)
         aside = Drawing(rest.width, grid.height)
-        aside.put(rest, 0, above - leading(SMALL) - 4)
+        aside.put(rest, 0, above - leading(TEXT) - 8)
         parts.append(aside)
     whole = in_a_row(parts, 20)
     left_out = ((len(table.rows) - len(rows), "rows"), (len(names) - shown, "columns"))
     return stacked([_head(table, whole.width, left_out, ground), whole], 12)
+
+
+def _number(cell: Cell) -> str:
+    """A count as it is; a share in percent, since cells are narrow; a dot for zero."""
+    if cell == 0:
+        return "·"
+    return f"{100 * cell:.0f} %" if isinstance(cell, float) and math.isfinite(cell) else text_of(cell)
 
 
 def _shades(numbers: Sequence[Sequence[Cell]], ground: Ground) -> NDArray[np.uint8]:

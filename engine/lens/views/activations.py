@@ -16,7 +16,7 @@ from convtui.engine.lens import selection
 from convtui.engine.lens.registry import register
 from convtui.engine.lens.selection import Chosen, OfLayer, OfOneImage
 from convtui.engine.lens.subject import Subject
-from convtui.engine.lens.tiles import image_sheet
+from convtui.engine.lens.tiles import image_sheet, named, weak
 from convtui.engine.lens.trace import Call
 from convtui.engine.models.recurrent import Rows
 from convtui.engine.spec import hyper
@@ -59,7 +59,9 @@ def activations(subject: Subject, options: ActivationsOptions) -> list[Result]:
             continue
         if mean.ndim == 3:
             tiles = [Tile(mean[m], f"map {m}", Target(name, m, image=chosen.numbers[0])) for m in shown]
-            notes = [f"{sum(not mean[m].any() for m in shown)} of {len(shown)} maps are zero everywhere"]
+            zero = [m for m in shown if not mean[m].any()]
+            notes = [f"{len(zero)} of {len(shown)} maps are zero everywhere" + (f": {named(zero)}" if zero else "")]
+            notes += weak(shown, [float(np.abs(mean[m]).max()) for m in shown])
         elif call.in_steps:
             states = mean[shown].T
             tiles = [Tile(states, name, Target(name, options.map, image=chosen.numbers[0]))]

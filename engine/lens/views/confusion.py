@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from convtui.engine.errors import NotApplicable
 from convtui.engine.figures.figure import Cell, Result, Sheet, Table, Target
@@ -14,7 +16,9 @@ from convtui.engine.lens.selection import OfImages, gives_classes, surest
 from convtui.engine.lens.subject import Prediction, Subject
 from convtui.engine.spec import hyper
 
-_TRUE, _ACCURACY = "true class", "accuracy"
+Rows = Literal["true", "predicted"]
+_HEADS: Mapping[Rows, tuple[str, str]] = {"true": ("true class", "accuracy"), "predicted": ("predicted class", "precision")}
+"""What the rows are, and what the share of a row that is right is called."""
 
 
 class ConfusionOptions(OfImages):
@@ -22,12 +26,14 @@ class ConfusionOptions(OfImages):
 
     label: str | None = hyper(None, "show the images whose true class is this one")
     predicted: str | None = hyper(None, "show the images predicted as this class")
+    rows: Rows = hyper("true", "what a row is: a true or a predicted class; columns are the other")
+    normalised: bool = hyper(False, "each row's shares instead of counts")
     count: int = hyper(36, "how many images at most", "images", ge=1, le=1000)
 
 
 @register("confusion", "which classes are predicted as which, and the images of one cell", ConfusionOptions, gives_classes)
 def confusion(subject: Subject, options: ConfusionOptions) -> Result:
-    """The table of true classes (rows) by predicted ones (columns), or the images of a cell, a row or a column, surest first.
+    """The table of true by predicted classes, or the images of a cell, a row or a column, surest first.
 
     Images without a label are not counted. Raises NotApplicable for a cell without images.
     """
@@ -40,26 +46,40 @@ def confusion(subject: Subject, options: ConfusionOptions) -> Result:
     for label, predicted in pairs:
         if label is not None:
             counts[label, predicted] += 1
-    rows: list[list[Cell]] = []
-    for label, row in enumerate(counts):
-        accuracy = float(row[label] / row.sum()) if row.sum() else None
-        rows.append([subject.classes[label], *row.tolist(), accuracy])
     right, total = int(counts.trace()), int(counts.sum())
     share = f" ({100 * right / total:.2f} %)" if total else ""
-    columns = unique(subject.classes, (_TRUE, _ACCURACY))
-    cells = {
-        name: [Target(label=label, predicted=predicted) if row[predicted] else None for label, row in enumerate(counts)]
-        for predicted, name in enumerate(columns)
-    }
-    return Table(
+    told = {"true": "rows are true classes, columns predicted ones", "predicted": "rows are predicted classes, columns true ones"}
+    notes = [f"{right:,} of {total:,} images are classified correctly{share}", told[options.rows], *notes]
+    notes += ["numbers are shares of their row"] if options.normalised else []
+    return _table(
+        subject,
         f"confusion over {total:,} {options.split} images · {subject.title}",
-        (_TRUE, *columns, _ACCURACY),
-        rows,
-        [Target(label=label) for label in range(len(rows))],
-        [f"{right:,} of {total:,} images are classified correctly{share}", "rows are true classes, columns predicted ones", *notes],
-        (_ACCURACY,),
-        cells,
+        counts if options.rows == "true" else counts.T,
+        options,
+        notes,
     )
+
+
+def _table(subject: Subject, title: str, counts: NDArray[np.int64], options: ConfusionOptions, notes: Sequence[str]) -> Table:
+    """Of counts with a row for each class that `options.rows` means."""
+    head, right = _HEADS[options.rows]
+    columns = unique(subject.classes, (head, right))
+
+    def target(row: int, column: int | None = None) -> Target:
+        label, predicted = (row, column) if options.rows == "true" else (column, row)
+        return Target(label=label, predicted=predicted)
+
+    rows: list[list[Cell]] = []
+    for number, row in enumerate(counts):
+        whole = int(row.sum())
+        cells: list[Cell] = row.tolist() if not options.normalised else [float(c / whole) if whole else None for c in row]
+        rows.append([subject.classes[number], *cells, float(row[number] / whole) if whole else None])
+    leads = {
+        name: [target(row, column) if counts[row, column] else None for row in range(len(counts))]
+        for column, name in enumerate(columns)
+    }
+    shares = (*columns, right) if options.normalised else (right,)
+    return Table(title, (head, *columns, right), rows, [target(row) for row in range(len(rows))], notes, shares, leads)
 
 
 def _cell(subject: Subject, options: ConfusionOptions) -> Sheet:

@@ -15,7 +15,7 @@ from convtui.engine.lens import selection
 from convtui.engine.lens.registry import register
 from convtui.engine.lens.selection import OfLayer
 from convtui.engine.lens.subject import Subject
-from convtui.engine.lens.tiles import nothing, pixels
+from convtui.engine.lens.tiles import nothing, pixels, weak
 from convtui.engine.lens.trace import Call
 from convtui.engine.lens.tracer import INPUT
 from convtui.engine.spec import hyper
@@ -53,6 +53,7 @@ def filters(subject: Subject, options: FiltersOptions) -> Result:
     title = f"filters of {name}, {weight.shape[2]}x{weight.shape[3]} · {subject.title}"
     broken = int((~weight.isfinite()).sum())
     notes = [f"{broken:,} of {weight.numel():,} weights are NaN or infinite"] if broken else []
+    notes += weak(numbers, weight[numbers].abs().flatten(1).amax(1).tolist(), "filters")
     notes += [f"convolutions are shown as they were made, module by module, since {trouble}"] if trouble is not None else []
     if weight.shape[1] == 1 or (of_image and weight.shape[1] == 3):
         tiles = [Tile(pixels(weight[number]), f"filter {number}", Target(name, number)) for number in numbers]

@@ -9,21 +9,22 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from convtui.engine.data.names import listed
 from convtui.engine.errors import NotApplicable, UsageError
-from convtui.engine.figures.figure import Ramp, Result, Target, Tile, make_sheet
+from convtui.engine.figures.figure import Pixels, Ramp, Result, Target, Tile, make_sheet
 from convtui.engine.lens import backward, selection
 from convtui.engine.lens.backward import Rule
 from convtui.engine.lens.registry import register
 from convtui.engine.lens.search import activation, excited_units, in_words, output
-from convtui.engine.lens.selection import Chosen, OfLayer, OfOneImage, gives_classes, goes_back
-from convtui.engine.lens.subject import Prediction, Subject
+from convtui.engine.lens.selection import Chosen, OfLayer, OfSeveralImages, gives_classes, goes_back
+from convtui.engine.lens.subject import Cancelled, Prediction, Subject
 from convtui.engine.lens.tiles import about_channels, has_colours, image_sheet, nothing, pixels
 from convtui.engine.lens.trace import Call
 from convtui.engine.spec import hyper
 
 
-class GradientOptions(OfLayer, OfOneImage):
-    """What is traced back to the pixels, in which image."""
+class GradientOptions(OfLayer, OfSeveralImages):
+    """What is traced back to the pixels, in which image, or in which images."""
 
     of: Literal["class", "unit", "strongest", "layer"] | None = hyper(
         None, "a class score, one unit, the layer's most excited unit, or the whole layer; default: as the other options imply"
@@ -58,26 +59,49 @@ def _traced(subject: Subject, options: GradientOptions, rule: Rule) -> list[Resu
     of = options.of or ("unit" if options.map is not None else "strongest" if options.layer is not None else "class")
     name, call = _layer(subject, options, of)
     selection.check_way_back(subject, call.index, rule, "conv", "dense")
-    chosen = selection.image(subject, options)
-    start = _start(subject, options, of, name, call, chosen, rule)
-    channels, *size = subject.shape
-    if rule == "guided" and not start.excited:
-        shown = nothing(1 if options.magnitude else channels, (size[0], size[1]))
-    else:
-        (back,) = backward.backward(subject.trace, subject.seen(chosen.images), call.index, rule, start.seed).cpu()
-        shown = pixels(back.abs().amax(0, keepdim=True) if options.magnitude else back)
+    chosen = selection.images(subject, options)
+    starts, tiles = [], []
+    for one in chosen.each():
+        start = _start(subject, options, of, name, call, one, rule)
+        starts.append(start)
+        told = one.names[0] if len(chosen.names) > 1 else start.what
+        tiles.append(Tile(_shown(subject, options, call, one, start, rule), f"{told}: {start.value}", start.target))
+        subject.progress(len(tiles), len(chosen.images))
+        if subject.cancelled():
+            raise Cancelled
+    channels = subject.shape[0]
     ramp: Ramp = "even" if options.magnitude else "rgb" if has_colours(channels) else "diverging"
-    unexcited = [] if start.excited or rule == "saliency" else ["not excited by this image: no evidence for it"]
+    off = [name for name, start in zip(chosen.names, starts, strict=True) if not start.excited and rule == "guided"]
+    what = starts[0].what if len({start.what for start in starts}) == 1 else f"{_KINDS[of]} in each image"
+    words = "not excited by this image: no evidence for it" if len(starts) == 1 else f"not excited by {listed(off)}: no evidence"
     sheet = make_sheet(
-        start.what,
-        [Tile(shown, f"{start.what}: {start.value}", start.target)],
+        what,
+        tiles,
         ramp,
         signed=not options.magnitude,
-        notes=[*unexcited, *([] if options.magnitude else about_channels(subject))],
+        notes=[*([words] if off else []), *([] if options.magnitude else about_channels(subject))],
         beside=True,
     )
-    traced = f"{'gradient of' if rule == 'saliency' else 'evidence for'} {start.what}"
-    return [image_sheet(subject, f"{rule}: {traced} in {chosen.names[0]} · {subject.title}", chosen), sheet]
+    traced = f"{'gradient of' if rule == 'saliency' else 'evidence for'} {what}"
+    return [image_sheet(subject, f"{rule}: {traced} in {chosen.named} · {subject.title}", chosen), sheet]
+
+
+_KINDS = {
+    "class": "the predicted class",
+    "unit": "the map's most excited unit",
+    "strongest": "the most excited unit",
+    "layer": "all",
+}
+"""What is traced where it is another in each image."""
+
+
+def _shown(subject: Subject, options: GradientOptions, call: Call, one: Chosen, start: _Start, rule: Rule) -> Pixels:
+    """What comes back to the pixels of one image."""
+    channels, height, width = subject.shape
+    if rule == "guided" and not start.excited:
+        return nothing(1 if options.magnitude else channels, (height, width))
+    (back,) = backward.backward(subject.trace, subject.seen(one.images), call.index, rule, start.seed).cpu()
+    return pixels(back.abs().amax(0, keepdim=True) if options.magnitude else back)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from convtui.engine.figures.figure import Cell, Curves, Result, Table, Target
 from convtui.engine.lens.registry import register
 from convtui.engine.lens.selection import OfImages
 from convtui.engine.lens.subject import Subject
+from convtui.engine.lens.tiles import named
 from convtui.engine.spec import hyper
 
 Stages = Mapping[str, int]
@@ -31,6 +32,7 @@ class StatisticsOptions(OfImages):
 
     layer: str | None = hyper(None, "one layer, to see its maps one by one; default: all with weights")
     bins: int = hyper(40, "bins per histogram", ge=2, le=1000)
+    log: bool = hyper(False, "counts on a logarithmic axis in the histograms, instead of shares")
     count: int = hyper(0, "first N images of the split; 0: all", "images", ge=0)
 
 
@@ -59,7 +61,7 @@ def statistics(subject: Subject, options: StatisticsOptions) -> list[Result]:
     notes = [f"NaN or infinite values, left out: {', '.join(broken)}"] if broken else []
     title = f"values of each layer over {where}" if options.layer is None else f"values of {options.layer} over {where}"
     results: list[Result] = [Table(title, ("layer", "stage", *_FIGURES), rows, targets, notes, ("zeros",))]
-    results += _histograms(subject, images, layers, moments, options.bins, where)
+    results += _histograms(subject, images, layers, moments, options, where)
     if options.layer is not None:
         results.append(_of_maps(subject, options.layer, layers[options.layer], moments, where))
     return results
@@ -197,9 +199,9 @@ def _of_maps(subject: Subject, name: str, stages: Stages, moments: Mapping[int, 
     rows: list[list[Cell]] = []
     targets, notes = [], []
     for stage, index in stages.items():
-        dead = int((moments[index].zeros == moments[index].number).sum())
+        dead = torch.nonzero(moments[index].zeros == moments[index].number).flatten().tolist()
         if stage == "after" and dead:
-            notes.append(f"{dead} of {len(moments[index].number)} {many} are zero everywhere, in every image")
+            notes.append(f"{len(dead)} of {len(moments[index].number)} {many} are zero everywhere, in every image: {named(dead)}")
     for number in range(len(moments[next(iter(stages.values()))].number)):
         for stage, index in stages.items():
             rows.append([number, stage, *_Moments(*(figure[number] for figure in moments[index])).cells()])
@@ -211,9 +213,15 @@ def _of_maps(subject: Subject, name: str, stages: Stages, moments: Mapping[int, 
 
 
 def _histograms(
-    subject: Subject, images: Tensor, layers: Mapping[str, Stages], moments: Mapping[int, _Moments], bins: int, where: str
+    subject: Subject,
+    images: Tensor,
+    layers: Mapping[str, Stages],
+    moments: Mapping[int, _Moments],
+    options: StatisticsOptions,
+    where: str,
 ) -> list[Curves]:
     """One a layer that has finite values, its stages on the same bins; the shares of a stage add up to 1."""
+    bins = options.bins
     ranges = {name: _range([moments[index] for index in stages.values()]) for name, stages in layers.items()}
     shown = {name: (low, high) for name, (low, high) in ranges.items() if low < high}
     calls = {index for name in shown for index in layers[name].values()}
@@ -227,12 +235,15 @@ def _histograms(
     curves = []
     for name, (low, high) in shown.items():
         edges = np.linspace(low, high, bins + 1)
-        series = {stage: counts[name, stage] / max(1.0, counts[name, stage].sum()) for stage in layers[name]}
+        series = {stage: counts[name, stage] for stage in layers[name]}
+        if not options.log:
+            series = {stage: each / max(1.0, each.sum()) for stage, each in series.items()}
         title = f"histogram of the values of {name} over {where}"
         notes = [f"{bins} bins from {low:.3g} to {high:.3g}; each value is at its bin's middle"]
         middles = (edges[:-1] + edges[1:]) / 2
         targets = [Target(layer=name)] * bins
-        curves.append(Curves(title, "value", middles, series, "share of values", targets, notes, shares=True))
+        what = "values" if options.log else "share of values"
+        curves.append(Curves(title, "value", middles, series, what, targets, notes, shares=not options.log, log_y=options.log))
     return curves
 
 

@@ -48,10 +48,10 @@ def summary(subject: Subject, options: SummaryOptions) -> list[Result]:
     shape = "×".join(map(str, subject.shape))
     rows = [layer.cells() for layer in layers]
     sums = [_sum(getattr(layer, name) for layer in layers) for name in _COUNTED]
-    total: list[Cell] = ["total", "", "", *sums[:-1], None, sums[-1]]
+    total: list[Cell] = ["total", "", "", "", *sums[:-1], None, sums[-1], ""]
     known = [name for name in trace.leaves() if trace.layers[name] != INPUT] if trace is not None else []
     targets = [Target(layer=layer.name) if layer.name in known else None for layer in layers]
-    columns = ("layer", "kind", "output", *_COUNTED[:-1], "receptive field", "multiply-adds")
+    columns = ("layer", "kind", "input", "output", *_COUNTED[:-1], "receptive field", "multiply-adds", "made of")
     table = Table(f"layers · {subject.title}", columns, [*rows, total], [*targets, None], _notes(layers, shape, trace, trouble))
     return [table, _shares(subject, layers)]
 
@@ -69,8 +69,12 @@ class _Layer:
     """Its class, as in `Conv2d`."""
     group: str
     """`convolutional`, `dense`, `batch norm`, or its class again."""
+    input: str
+    """As in `3×32×32`; of its first use, and of the first thing that it is given; empty where that is not known."""
     output: str
     """As in `32×16×16`; of its first use."""
+    made_of: str
+    """Its weights and biases by their shapes, as in `64×3×3×3 + 64`; empty where it has none."""
     weights: int
     biases: int
     neurons: int | None
@@ -89,7 +93,7 @@ class _Layer:
 
     def cells(self) -> list[Cell]:
         counts = (self.weights, self.biases, self.parameters, self.neurons)
-        return [self.shown, self.kind, self.output, *counts, self.field, self.multiply_adds]
+        return [self.shown, self.kind, self.input, self.output, *counts, self.field, self.multiply_adds, self.made_of]
 
     @property
     def shown(self) -> str:
@@ -120,7 +124,21 @@ def _untraced(net: nn.Module) -> list[_Layer]:
         weights = sum(parameter.numel() for _, parameter in parameters) - biases
         kind = kinds[name]
         found.append(
-            _Layer(name, kind, kind, "", weights, biases, neurons=None, field=None, multiply_adds=None, uses=0, called=False)
+            _Layer(
+                name=name,
+                kind=kind,
+                group=kind,
+                input="",
+                output="",
+                made_of=_made_of(parameters),
+                weights=weights,
+                biases=biases,
+                neurons=None,
+                field=None,
+                multiply_adds=None,
+                uses=0,
+                called=False,
+            )
         )
     return found
 
@@ -169,7 +187,9 @@ def _layer(
         name=name,
         kind=kind,
         group=_GROUPS[known.pop()] if len(known) == 1 else _GROUPS["attention"] if used and not known else kind,
-        output="" if first is None else "×".join(map(str, trace.input if first == INPUT else trace.calls[first].shape)),
+        input=_shape(trace, _given(trace, name, first)),
+        output=_shape(trace, first),
+        made_of=_made_of(owned),
         weights=sum(weight.numel() for weight in weights),
         biases=sum(parameter.numel() for key, parameter in owned if "bias" in key),
         neurons=None if unknown else sum(_neurons(call) for call in computing),
@@ -178,6 +198,24 @@ def _layer(
         uses=len(computing),
         called=called or used,
     )
+
+
+def _made_of(owned: Sequence[tuple[str, nn.Parameter]]) -> str:
+    return " + ".join("×".join(map(str, parameter.shape)) for _, parameter in owned if parameter.ndim)
+
+
+def _shape(trace: Trace, index: int | None) -> str:
+    return "" if index is None else "×".join(map(str, trace.input if index == INPUT else trace.calls[index].shape))
+
+
+def _given(trace: Trace, name: str, first: int | None) -> int | None:
+    """The call whose output the module is given: what its first own call begins with."""
+    if first is None or first == INPUT:
+        return None
+    inside = {call.index for call in trace.calls if call.module == name}
+    begins = min(inside, default=first)
+    sources = [source for source in trace.calls[begins].sources if source not in inside]
+    return sources[0] if sources else None
 
 
 def _neurons(call: Call) -> int:

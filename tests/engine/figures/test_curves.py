@@ -195,7 +195,7 @@ def test_colours_of_a_heat_map_follow_each_cells_share_of_its_row(ground: Any) -
         for column, count in enumerate(line):
             middle = cells.left + (column + 0.5) * side[0], cells.top + (row + 0.5) * side[1]
             (text,) = [text for text in of(Text, drawing) if (text.x, text.y) == pytest.approx(middle)]
-            assert text.text == str(count)
+            assert text.text == (str(count) if count else "·")
 
 
 def test_a_large_heat_map_keeps_its_cells_and_numbers_its_classes() -> None:

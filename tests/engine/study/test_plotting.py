@@ -101,12 +101,19 @@ def test_a_study_is_a_line_for_each_of_its_settings(store: Store, tmp_path: Any)
         '[[setting]]\nname = "a"\npreset = "demo"\n[[setting]]\nname = "b"\npreset = "demo"\nset = { "training.epochs" = 3 }\n'
     )
     (tmp_path / "mine.toml").write_text(f'title = "t"\nquestion = "?"\nseeds = 2\n{settings}')
-    for wanted in plan(study(str(tmp_path / "mine.toml"))):
+    for wanted in plan(study(str(tmp_path / "mine.toml")), images=lambda _: 100):
         seed = wanted.spec.training.seed
         if (wanted.setting, seed) != ("b", 1):
             add_run(store, wanted.setting, spec=wanted.spec, seed=seed, epochs=epochs(0.8, 0.4))
     drawn = plotted(store, str(tmp_path / "mine.toml"), metrics=["test_loss"])["loss"]
     assert list(drawn.series) == ["a (mean and range of 2)", "b"]
+    shipped = plan(study("demo"), images=lambda _: 100)
+    for wanted in shipped:
+        add_run(store, wanted.setting, study="demo", spec=wanted.spec, seed=wanted.seed, epochs=epochs(0.8, 0.4))
+    some = plotted(store, "demo/*-decay", "demo/tanh", metrics=["test_loss"])["loss"]
+    assert list(some.series) == ["no-decay (mean and range of 2)", "tanh (mean and range of 2)"]
+    with pytest.raises(RunNotFound, match="no run of demo/nothing has ended yet"):
+        groups(store, ["demo/nothing"])
     with pytest.raises(RunNotFound, match="no run of the study 002 in this store"):
         groups(store, ["002"])
 

@@ -300,7 +300,8 @@ def _share(table: Table, index: int, column: str) -> str:
     row = table.rows[index]
     counts = [cell for cell in row[1 : 1 + len(table.matrix)] if isinstance(cell, int)]
     value = row[list(table.columns).index(column)]
-    assert isinstance(value, int)
+    if not isinstance(value, int):
+        return clean(f"{row[0]} → {column}: {_cell(value, True)}")
     return clean(f"{row[0]} → {column}: {value:,} of {sum(counts):,}" + (f", {percent(value / sum(counts))}" if value else ""))
 
 

@@ -70,6 +70,23 @@ def test_counts_are_scikit_learns(name: str, split: str) -> None:
     assert found.notes[0] == f"{right} of {len(true)} images are classified correctly ({100 * right / len(true):.2f} %)"
 
 
+def test_rows_may_be_predicted_classes_and_shares() -> None:
+    subject = subject_of(NETS["functional"]())
+    true, predicted, _ = scores(subject)
+    counts = confusion_matrix(true, predicted, labels=[0, 1, 2]).T
+    found = table(subject, rows="predicted")
+    assert (found.columns[0], found.columns[-1]) == ("predicted class", "precision")
+    assert [row[1:4] for row in found.rows] == counts.tolist()
+    assert found.targets[1] == Target(predicted=1)
+    for column, name in enumerate(list(found.columns)[1:4]):
+        for row in range(3):
+            assert found.matrix[name][row] == (Target(label=column, predicted=row) if counts[row, column] else None)
+    shares = table(subject, rows="predicted", normalised=True)
+    for row, line in zip(counts, shares.rows, strict=True):
+        assert line[1:4] == ([None] * 3 if not row.sum() else pytest.approx((row / row.sum()).tolist()))
+    assert set(shares.shares) == {*list(shares.columns)[1:]}
+
+
 def test_a_net_that_knows_has_a_diagonal() -> None:
     found = table(subject_of(knowing()))
     assert [row[1:] for row in found.rows] == [[20, 0, 0, 1.0], [0, 20, 0, 1.0], [0, 0, 20, 1.0]]

@@ -168,6 +168,15 @@ def test_guided_and_saliency_of_a_class_a_unit_the_strongest_and_a_whole_layer()
         assert_close(sheet.tiles[0].pixels, expected[0, 0], OPERATIONS)
         _, guided = look_at(subject, "guided", image="1", **options)
         assert guided.tiles[0].target == sheet.tiles[0].target
+    for rule in ("saliency", "guided"):
+        alone = [look_at(subject, rule, image=str(number))[1].tiles[0] for number in (3, 0)]
+        shown, sheet = look_at(subject, rule, image="3,0")
+        assert [tile.target.image for tile in (*shown.tiles, *sheet.tiles) if tile.target] == [3, 0, 3, 0]
+        assert [tile.target for tile in sheet.tiles] == [tile.target for tile in alone]
+        assert all((tile.pixels == one.pixels).all() for tile, one in zip(sheet.tiles, alone, strict=True))
+        assert len(look_at(subject, rule, count=3)[1].tiles) == 3
+    with pytest.raises(UsageError, match="no image 5: the test split has images 0 to 4"):
+        look_at(subject, "guided", image="1,5")
     _, magnitude = look_at(subject, "saliency", image="1", magnitude="true")
     assert (magnitude.ramp, bool((magnitude.tiles[0].pixels >= 0).all())) == ("even", True)
 

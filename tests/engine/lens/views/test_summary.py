@@ -20,6 +20,7 @@ from tests.conftest import toy_dataset
 from tests.engine.lens.views.making import NETS, Written, subject_of
 
 COLUMNS = ["layer", "kind", "output", "weights", "biases", "parameters", "neurons", "receptive field", "multiply-adds"]
+"""What `row` has of a layer."""
 
 
 def tables(net: nn.Module, shape: tuple[int, int, int] = (1, 8, 8)) -> tuple[Table, Table]:
@@ -38,7 +39,8 @@ def column(table: Table, name: str) -> dict[str, Cell]:
 
 
 def row(table: Table, name: str) -> Sequence[Cell]:
-    return next(row for row in table.rows if row[0] == name)
+    found = dict(zip(table.columns, next(row for row in table.rows if row[0] == name), strict=True))
+    return [cell for column, cell in found.items() if column not in ("input", "made of")]
 
 
 def convnet(blocks: Sequence[str], dense: Sequence[str], *, channels: int, size: int, classes: int = 10) -> nn.Module:
@@ -49,7 +51,10 @@ def convnet(blocks: Sequence[str], dense: Sequence[str], *, channels: int, size:
 
 def test_report_003s_table() -> None:
     layers, shares = tables(build(preset("cs7015").spec.model, channels=3, size=32, classes=10), (3, 32, 32))
-    assert list(layers.columns) == COLUMNS
+    assert [name for name in layers.columns if name not in ("input", "made of")] == COLUMNS
+    assert column(layers, "input")["conv1"] == "3×32×32"
+    assert [column(layers, "input")[name] for name in ("pool3", "dense1", "output")] == ["256×8×8", "4096", "1024"]
+    assert [column(layers, "made of")[name] for name in ("conv2", "pool1", "output")] == ["128×64×3×3 + 128", "", "10×1024 + 10"]
     assert column(layers, "output") | {"total": ""} == {
         "conv1": "64×32×32", "act1": "64×32×32", "pool1": "64×16×16", "conv2": "128×16×16", "act2": "128×16×16",
         "pool2": "128×8×8", "conv3": "256×8×8", "act3": "256×8×8", "conv4": "256×8×8", "act4": "256×8×8", "pool3": "256×4×4",
@@ -113,7 +118,7 @@ def test_it_agrees_with_what_is_said_before_training(blocks: list[str]) -> None:
     net = convnet(blocks, ["10"], channels=3, size=17, classes=3)
     expected = summarise(net, (3, 17, 17))
     layers, _ = tables(net, (3, 17, 17))
-    assert [(line[0], line[1], line[3], line[4], line[6]) for line in layers.rows[:-1]] == [
+    assert [(line[0], line[1], line[4], line[5], line[7]) for line in layers.rows[:-1]] == [
         (layer.name, layer.kind, layer.weights, layer.biases, layer.neurons) for layer in expected.layers
     ]
     assert column(layers, "parameters")["total"] == expected.parameters
@@ -151,7 +156,7 @@ def test_a_net_written_in_functions_is_counted_where_its_parameters_are() -> Non
     assert row(layers, "output") == ["output", "Linear", "3", 432, 3, 435, 3, "whole image", 432]
     assert row(layers, "(the net)")[2:] == ["", 1, 0, 1, 0, None, 0]
     assert row(layers, "spare")[2:] == ["", 4, 2, 6, None, None, None]
-    assert layers.rows[-1][5] == 40 + 435 + 1 + 6
+    assert column(layers, "parameters")["total"] == 40 + 435 + 1 + 6
     # Only modules that were called can be named to another view.
     assert layers.targets == [None] * 5
     assert "never called, so only their parameters are counted: spare (Linear)" in layers.notes
@@ -162,7 +167,7 @@ def test_shared_parameters_are_counted_once() -> None:
     net[2].weight = net[0].weight  # type: ignore[assignment]
     layers, _ = tables(net)
     assert row(layers, "2") == ["2", "Conv2d", "1×8×8", 0, 1, 1, 64, "5×5", 576]
-    assert layers.rows[-1][5] == 11
+    assert layers.rows[-1][6] == 11
 
 
 def test_groups_strides_holes_and_rectangles() -> None:
@@ -257,7 +262,7 @@ def test_a_residual_net_and_a_net_that_is_one_layer() -> None:
 
 def test_a_net_without_parameters_has_no_shares_of_them() -> None:
     layers, shares = tables(nn.Sequential(nn.MaxPool2d(2)))
-    assert layers.rows[-1] == ["total", "", "", 0, 0, 0, 0, None, 0]
+    assert row(layers, "total") == ["total", "", "", 0, 0, 0, 0, None, 0]
     assert shares.rows == [["total", *[0, None] * 5]]
 
 
