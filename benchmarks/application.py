@@ -1,6 +1,6 @@
 """The application on a real pseudo-terminal: how soon it shows, how soon a key is seen, what a training loses beside it.
 
-    python -m benchmarks.application [start] [large] [keys] [others] [soak] [held]
+    python -m benchmarks.application [start] [large] [keys] [others] [written] [soak] [held]
 
 Without a word all of them. What is written is read as a person would: a time ends when the text in question was written.
 """
@@ -262,6 +262,55 @@ def third(path: Path, name: str, one: Terminal, two: Terminal) -> dict[str, floa
     return times
 
 
+# ------------------------------------------------------------------------------------------------------------ written
+
+
+def written(folder: Path, rounds: int) -> None:
+    """Bytes that go to the terminal for a key, and in a second while nothing is done or another process's run is watched."""
+    filled(folder / "store.db", 300)
+    terminal = Terminal(folder)
+    terminal.see("run 299")
+    terminal.read(3.0)
+    for what, keys in (
+        ("j in Runs", "j"),
+        ("k in Runs", "k"),
+        ("page down", "\x1b[6~"),
+        ("another page (4)", "4"),
+        ("and back (1)", "1"),
+    ):
+        tell_bytes(what, [_bytes(terminal, keys) for _ in range(1 if "page (" in what or "back" in what else rounds)])
+    tell_bytes("idle, a second", [_per_second(terminal, 5.0)])
+    command = [sys.executable, "-m", "convtui.tui.cli", "run", "--store", str(folder / "store.db"), "--preset", "demo"]
+    child = subprocess.Popen([*command, "--name", "other", "--quiet", "--device", "cpu"], stdout=subprocess.DEVNULL)
+    with Store.open(folder / "store.db") as store:
+        _wait(lambda: "other" in {run.name for run in store.runs()} and store.find("other").step > 20, [terminal])
+        tell_bytes("another process's run in Runs, a second", [_per_second(terminal, 10.0)])
+        terminal.press("g", "\r")
+        terminal.read(2.0)
+        tell_bytes("another process's run in Live, a second", [_per_second(terminal, 10.0)])
+    child.terminate()
+    child.wait()
+    quit_(terminal)
+
+
+def _bytes(terminal: Terminal, keys: str) -> int:
+    place = len(terminal.written)
+    terminal.press(keys)
+    terminal.read(1.0)
+    return len(terminal.written[place:].encode())
+
+
+def _per_second(terminal: Terminal, seconds: float) -> int:
+    place = len(terminal.written)
+    terminal.read(seconds)
+    return round(len(terminal.written[place:].encode()) / seconds)
+
+
+def tell_bytes(what: str, counts: Sequence[int]) -> None:
+    """Median and spread."""
+    print(f"  {what:<58} {statistics.median(counts):8,.0f} bytes  [{min(counts):,} to {max(counts):,}]", flush=True)
+
+
 def _wait(condition: Callable[[], bool], terminals: Sequence[Terminal]) -> None:
     while not condition():
         for terminal in terminals:
@@ -369,6 +418,7 @@ PARTS: dict[str, Callable[[Path, int], None]] = {
     "large": large,
     "keys": keys,
     "others": others,
+    "written": written,
     "soak": soak,
     "held": held,
 }

@@ -21,6 +21,10 @@ PROGRAM = "import sys; sys.argv = ['convtui', *sys.argv[1:]]; from convtui.tui.c
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 
 
+def _heed_hangups() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 class Terminal:
     """The program in a terminal, what it has written, and its store."""
 
@@ -39,6 +43,7 @@ class Terminal:
             **os.environ,
             "TERM": "xterm-256color",
             "COLORTERM": "truecolor",
+            "CONVTUI_GRAPHICS": "halfcell",  # nothing here would answer a question
             "PYTHONFAULTHANDLER": "1",  # see `ended`
             "PYTHONPATH": str(Path(__file__).parents[2]),
         }
@@ -60,6 +65,8 @@ class Terminal:
             cwd=str(folder),
             encoding="utf-8",
             timeout=60,
+            # Under nohup it is ignored here, and would be there.
+            preexec_fn=None if ignore_sighup else _heed_hangups,
         )
         self.child.delaybeforesend = None
         self.written = ""

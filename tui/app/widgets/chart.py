@@ -19,6 +19,7 @@ from textual.widget import Widget
 
 from convtui.engine.figures.axis import Colour
 from convtui.tui.app.latest import Latest
+from convtui.tui.app.widgets.repaint import Lines
 from convtui.tui.render.chart import LEAST_HEIGHT, Drawing, Plot, Role, draw
 from convtui.tui.render.metric_text import value_text
 from convtui.tui.render.text import clean, duration
@@ -71,6 +72,7 @@ class Chart(Widget):
         super().__init__(id=id, classes=classes)
         self.drawing = Drawing()
         """As on the screen now."""
+        self._lines = Lines(self, self._at)
         self._shown: Plot | None = None
         self._strips: list[Strip] = []
         self._strips_size = Size()
@@ -98,7 +100,8 @@ class Chart(Widget):
 
     def _show(self, drawn: tuple[Plot, Drawing]) -> None:
         self._shown, self.drawing = drawn
-        self.refresh()
+        self._strips_size = Size()
+        self._lines.refresh()
 
     # ------------------------------------------------------------------------------------------------- crosshair
 
@@ -127,6 +130,9 @@ class Chart(Widget):
 
     def render_line(self, y: int) -> Strip:
         """One row: of the legend, or of the drawing."""
+        return self._lines.paint(y)
+
+    def _at(self, y: int) -> Strip:
         if self._strips_size != self.size:
             # All at once: what a style is costs more to find out than a row to make.
             self._strips, self._strips_size = self._rows(), self.size

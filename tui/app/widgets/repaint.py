@@ -1,9 +1,10 @@
-"""Writing only those lines to the terminal that have changed: over SSH a whole table for each key is too much."""
+"""Writing only those cells to the terminal that have changed: over SSH a whole table for each key is too much."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from rich.cells import cell_len
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
@@ -23,8 +24,35 @@ class Lines:
         return self._painted[y]
 
     def refresh(self) -> None:
-        """Have those painted that look different now."""
+        """Have what looks different now painted, of each line from the first such cell to the last."""
         width, height = self._widget.size
-        changed = [Region(0, y, width, 1) for y in range(height) if self._painted.get(y) != self._line(y)]
+        changed = []
+        for y in range(height):
+            old, new = self._painted.get(y), self._line(y)
+            if old is None:
+                changed.append(Region(0, y, width, 1))
+            elif old != new:
+                left, right = _difference(old, new)
+                changed.append(Region(left, y, right - left, 1))
         if changed:
             self._widget.refresh(*changed)
+
+
+def _difference(old: Strip, new: Strip) -> tuple[int, int]:
+    """The first column that is different, and the one behind the last."""
+    one, other = _cells(old), _cells(new)
+    common = min(len(one), len(other))
+    left = next((place for place in range(common) if one[place] != other[place]), common)
+    right = max(len(one), len(other))
+    while len(one) == len(other) and right > left and one[right - 1] == other[right - 1]:
+        right -= 1
+    return left, max(right, left + 1)
+
+
+def _cells(strip: Strip) -> list[object]:
+    """What is in each column. Where characters are not as many as columns, a part of the line is taken as a whole."""
+    found: list[object] = []
+    for text, style, _ in strip:
+        length = cell_len(text)
+        found += [(character, style) for character in text] if length == len(text) else [(text, style)] * length
+    return found
