@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -19,9 +20,23 @@ from convtui.engine.spec.sizes import sides_written
 
 if TYPE_CHECKING:
     from convtui.engine.data.decoded import FetchedReader, SourceReader
+    from convtui.engine.data.image_files import ImageFiles
     from convtui.engine.data.split import Dataset
 
-__all__ = ["Description", "ProgressCallback", "as_recorded", "describe", "descriptions", "get", "lies_at", "load", "on_disk"]
+__all__ = [
+    "Description",
+    "ProgressCallback",
+    "as_recorded",
+    "describe",
+    "descriptions",
+    "get",
+    "kinds",
+    "lies_at",
+    "load",
+    "on_disk",
+    "own_images",
+    "short_name",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +58,9 @@ class Description:
     origin: str
     """Where it comes from."""
     stand_in: str | None
-    """What may be used where this set cannot be had; None for sets that need no network."""
+    """What may be used where this set cannot be had; None for sets that need no network, and for a person's own."""
+    fetched: bool = False
+    """Whether it is downloaded where it is not on disk."""
 
 
 # What each is, and where in engine/data its `decoded.SourceReader` is; a `FetchedReader` where there is a stand-in.
@@ -99,13 +116,60 @@ _SOURCES: tuple[tuple[Description, str], ...] = (
         "svhn",
     ),
 )  # fmt: skip
-_FOLDER = "folder:"
-_OTHERS = "or use other images: --data folder:PATH (a directory or .zip), --data shapes"
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """A kind of source that is named by where it is: `image_files.ImageFiles`."""
+
+    reader: str
+    """As in _SOURCES."""
+    how: str
+    """How it is written, for people."""
+    title: str
+    what: str
+    """For `convtui data list`."""
+
+
+_ARCHIVE = "a directory, .zip, .tar or .tar.gz"
+_KINDS = {
+    "folder:": _Kind(
+        "folder.FOLDER", "folder:PATH", f"your own images, from {_ARCHIVE}",
+        f"{_ARCHIVE} of train/<class>/* and test/<class>/*, or <class>/* alone",
+    ),
+    "csv:": _Kind(
+        "table.TABLE", "csv:PATH", "your own images, labelled by a table",
+        "a table file,label[,split] beside its images or in an archive with them; csv:TABLE@IMAGES",
+    ),
+    "wds:": _Kind(
+        "shards.SHARDS", "wds:PATH", "your own images, in webdataset's shards",
+        "a directory of webdataset's shards, or PATH/{000..009}.tar",
+    ),
+    "hf:": _Kind(
+        "hugging_face.HUGGING_FACE", "hf:NAME", "a set of Hugging Face datasets",
+        "hf:NAME[:CONFIG] of the Hugging Face Hub; hf:PATH for save_to_disk or parquet (pip install 'convtui[hf]')",
+    ),
+}  # fmt: skip
+"""By the beginning of a source's name."""
+_OTHERS = f"or use other images: --data folder:PATH ({_ARCHIVE}), --data shapes"
 
 
 def descriptions() -> tuple[Description, ...]:
-    """Every dataset with a name of its own; `folder:PATH` comes beside them."""
+    """Every dataset with a name of its own; those of `kinds` come beside them."""
     return tuple(description for description, _ in _SOURCES)
+
+
+def kinds() -> tuple[tuple[str, str], ...]:
+    """How sources are written that are named by where they are, and what that may be: `folder:PATH` and others."""
+    return tuple((kind.how, kind.what) for kind in _KINDS.values())
+
+
+def short_name(source: str) -> str:
+    """Of a source that is named by where it is the last part of its path, without an archive's ending; else its name."""
+    prefix, where = _parted(source)
+    if not prefix or (prefix == "hf:" and not where.startswith("/")):
+        return source
+    return re.sub(r"\.(zip|tar|tar\.gz|tgz)$", "", where.rstrip("/").rpartition("/")[2], flags=re.IGNORECASE)
 
 
 def describe(source: str) -> Description:
@@ -119,15 +183,17 @@ def on_disk(source: str, data_dir: Path | None = None) -> bool:
 
 
 def lies_at(source: str, data_dir: Path | None) -> Path:
-    """Where the source's files are looked for, as an absolute path; of `folder:PATH` it is the path.
+    """Where the source's files are looked for, as an absolute path; of `folder:PATH` and its like it is the path, with what it is
+    written with (`TABLE@IMAGES`, `{000..009}`), of a set of the Hugging Face Hub its name.
 
     Raises DataError where that is not valid UTF-8: no run could be recorded with it.
     """
-    if not source.startswith(_FOLDER):
+    prefix, where = _parted(source)
+    if not prefix:
         return _absolute(
             Path(data_dir or os.environ.get("CONVTUI_DATA") or Path(platformdirs.user_cache_dir("convtui")) / "datasets")
         )
-    place = _absolute(Path(source.removeprefix(_FOLDER).strip()))
+    place = _place(prefix, where.strip())
     try:
         str(place).encode()
     except UnicodeEncodeError:
@@ -135,6 +201,15 @@ def lies_at(source: str, data_dir: Path | None) -> Path:
             f"the path {shown(place)} is not valid UTF-8: rename the folder, or give a link to it as folder:LINK"
         ) from None
     return place
+
+
+def _place(prefix: str, where: str) -> Path:
+    if prefix == "hf:":
+        return cast("Path", import_module("convtui.engine.data.hugging_face").place_of(where))
+    if prefix == "csv:":
+        table, images = import_module("convtui.engine.data.table").parted(where)
+        return _absolute(Path(table)) if not images else Path(f"{_absolute(Path(table))}@{_absolute(Path(images))}")
+    return _absolute(Path(where))
 
 
 def _absolute(given: Path) -> Path:
@@ -146,7 +221,8 @@ def _absolute(given: Path) -> Path:
 
 def as_recorded(source: str) -> str:
     """The source as a run records it: from any working directory it names the same images."""
-    return f"{_FOLDER}{lies_at(source, None)}" if source.startswith(_FOLDER) else source
+    prefix, _ = _parted(source)
+    return f"{prefix}{lies_at(source, None)}" if prefix else source
 
 
 def get(source: str, data_dir: Path | None = None, progress: ProgressCallback | None = None, *, instead: str = _OTHERS) -> str:
@@ -160,7 +236,7 @@ def get(source: str, data_dir: Path | None = None, progress: ProgressCallback | 
     except DataUnavailable as reason:
         raise _unavailable(source, place, reason, instead) from None
     _reader(source).read(place, description.size or 32, progress)
-    return str(place) if description.stand_in or source.startswith(_FOLDER) else ""
+    return str(place) if description.stand_in or _parted(source)[0] else ""
 
 
 def load(
@@ -197,8 +273,8 @@ def load(
     from convtui.engine.data.selection import selected
 
     reader, channels = _reader(source), describe(source).channels
-    if spec.colour == "rgba" and source.startswith(_FOLDER):
-        reader, channels = import_module("convtui.engine.data.folder").WithAlpha(), channels_of(spec.colour)
+    if spec.colour == "rgba" and _parted(source)[0]:
+        reader, channels = own_images(source).with_alpha, channels_of(spec.colour)
     whole = decoded(
         reader,
         source,
@@ -216,17 +292,30 @@ def load(
 # ----------------------------------------------------------------------------------------------- from names to sources
 
 
+def own_images(source: str) -> ImageFiles:
+    """The reader of a source that is named by where it is."""
+    return cast("ImageFiles", _reader(source))
+
+
+def _parted(source: str) -> tuple[str, str]:
+    """What says which kind of source this is, and where it is; of a dataset with a name of its own the first is empty."""
+    prefix = next((prefix for prefix in _KINDS if source.startswith(prefix)), "")
+    return prefix, source.removeprefix(prefix)
+
+
 def _row(source: str) -> tuple[Description, str]:
-    if source.startswith(_FOLDER):
-        if not source.removeprefix(_FOLDER).strip():
-            raise DataError("folder: needs a path: write folder:PATH, a directory or .zip of <class>/*")
-        title = "your own images, from a directory or .zip"
-        return Description(source, title, None, None, 3, None, shown(source.removeprefix(_FOLDER)), None), "folder"
+    prefix, where = _parted(source)
+    if prefix:
+        kind = _KINDS[prefix]
+        if not where.strip():
+            raise DataError(f"{prefix} needs a path: write {kind.how}, {kind.what}")
+        is_of_hub = prefix == "hf:" and not lies_at(source, None).is_absolute()
+        return Description(source, kind.title, None, None, 3, None, shown(where), None, is_of_hub), kind.reader
     for description, module in _SOURCES:
         if description.name == source:
             return description, module
-    if "/" in source or source.lower().endswith(".zip") or os.path.isdir(source):  # noqa: PTH112 - Path.is_dir raises for a name that is too long
-        raise DataError(f"{shown(source)} is not a dataset: for a directory or .zip write folder:{shown(source)}")
+    if "/" in source or source.lower().endswith((".zip", ".tar", ".tar.gz", ".tgz")) or os.path.isdir(source):  # noqa: PTH112 - Path.is_dir raises for a name that is too long
+        raise DataError(f"{shown(source)} is not a dataset: for {_ARCHIVE} write folder:{shown(source)}")
     near = nearest(source, [description.name for description, _ in _SOURCES])
     raise DataError(f"unknown dataset {shown(source)}{near}: 'convtui data list' lists them; folder:PATH is for your own images")
 
@@ -239,9 +328,9 @@ def _reader(source: str) -> SourceReader:
 
 def _fetch_if_missing(source: str, place: Path, progress: ProgressCallback | None) -> None:
     """Raises DataUnavailable with the bare reason."""
-    if describe(source).stand_in is None or _reader(source).on_disk(place):
-        return
-    cast("FetchedReader", _reader(source)).download(place, progress)
+    description, reader = describe(source), _reader(source)
+    if (description.stand_in or description.fetched) and not reader.on_disk(place):
+        cast("FetchedReader", reader).download(place, progress)
 
 
 def _place_is_named(data_dir: Path | None) -> bool:
@@ -253,6 +342,8 @@ def _missing(source: str, place: Path) -> list[str]:
 
 
 def _unavailable(source: str, place: Path, reason: DataUnavailable, instead: str = _OTHERS) -> DataUnavailable:
+    if not describe(source).stand_in:
+        return reason
     wanted = cast("FetchedReader", _reader(source)).WANTED
     if lacking := _missing(source, place):
         return DataUnavailable(

@@ -1,228 +1,27 @@
-"""`folder:PATH`: your own images, from a directory or .zip, laid out as docs/data.md describes (`layout`)."""
+"""`folder:PATH`: your own images, from a directory or an archive, laid out as docs/data.md describes (`layout`)."""
 
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import numpy as np
-
-from convtui.engine.data.container import Container, Name, UnreadableFile, fingerprint, opened
-from convtui.engine.data.layout import TEST, TRAIN, VALIDATION, Layout, layout
-from convtui.engine.data.names import listed, shown
-from convtui.engine.data.picture import WHITE, UnreadableImage, decode, decode_alone, white_of
-from convtui.engine.data.raw import ProgressCallback, RawDataset, RawSplit
-from convtui.engine.data.stratify import share_of_each_class
-from convtui.engine.errors import DataError
-from convtui.engine.spec.sizes import Size, sides_of
-
-if TYPE_CHECKING:
-    from convtui.engine.data.raw import Array
-
-__all__ = ["Listing", "fingerprint", "listing", "on_disk", "read"]
-
-TEST_SHARE = 0.2
-SECONDS_BETWEEN_PROGRESS = 0.05
-DARK = 16
-"""A set in which no value is larger looks black."""
+from convtui.engine.data.container import fingerprint, opened
+from convtui.engine.data.contents import Container
+from convtui.engine.data.image_files import ImageFiles
+from convtui.engine.data.layout import Layout, layout
 
 
-def on_disk(place: Path) -> bool:
+def is_there(place: Path) -> bool:
     """Whether there is anything at `place`; a path that cannot be, as one that is too long, has nothing."""
     return os.path.exists(place)  # noqa: PTH110 - pathlib raises there
 
 
-@dataclass(frozen=True)
-class Listing:
-    """Which file is which class's, before any is decoded."""
-
-    classes: tuple[str, ...]
-    names: tuple[str, ...]
-    """Of every file, as below `place`."""
-    labels: Array
-    """int64 [N], likewise."""
-    splits: dict[str, Array]
-    """Of each split there is (`layout.SPLITS`) which files are in it, bool [N], as far as all files can be read."""
-    notes: tuple[str, ...]
-    decode: Callable[[int, Size, bool], Array]
-    """The image of the file of this number, resized to this size or cut to its middle: uint8 [3 or 4, *size]; in one of 16 or 32
-    bits white is by its own brightest value. Raises UnreadableImage, UnreadableFile."""
-
-
 @contextmanager
-def listing(place: Path, *, alpha: bool = False) -> Iterator[Listing]:
-    """The files of `place` without reading them. Raises as `read` does, for all that is seen without decoding.
-
-    With `alpha` they are decoded with their opacity.
-    """
+def _arranged(place: Path) -> Iterator[tuple[Container, Layout]]:
     with opened(place) as container:
-        found = layout(place, container)
-        names, labels = _in_one_row(found)
-        splits = _splits(found, labels, np.ones(len(names), np.bool_))
-        for split, chosen in splits.items():
-            _refuse_empty_classes(place, split, found.classes, labels[chosen], [])
-        yield Listing(
-            found.classes,
-            tuple("/".join(name) for name in names),
-            labels,
-            splits,
-            (*container.notes, *found.notes),
-            lambda number, size, crop: decode_alone(container.read(names[number]), size, crop=crop, alpha=alpha),
-        )
+        yield container, layout(place, container)
 
 
-class WithAlpha:
-    """The same source with the opacity of its images, as a fourth channel."""
-
-    on_disk, fingerprint = staticmethod(on_disk), staticmethod(fingerprint)
-
-    def read(self, place: Path, size: Size, progress: ProgressCallback | None = None, *, crop: bool = False) -> RawDataset:
-        """As the module's own."""
-        return read(place, size, progress, crop=crop, alpha=True)
-
-
-def read(
-    place: Path, size: Size, progress: ProgressCallback | None = None, *, crop: bool = False, alpha: bool = False
-) -> RawDataset:
-    """All images [N, 3 or, with `alpha`, 4, *size], resized or, with `crop`, cut to their middle; classes by name, images by path.
-
-    Files that cannot be used are skipped and counted. All grey pictures of 16 or 32 bits have one white, by the brightest of them.
-
-    Raises DataError for an unsafe archive, no images, a single class, a class left empty, splits whose classes differ, or
-    more images than memory holds; DataUnavailable where `place` does not exist.
-    """
-    with opened(place) as container:
-        found = layout(place, container)
-        names, labels = _in_one_row(found)
-        channels = 4 if alpha else 3
-        _refuse_what_does_not_fit(place, len(names), channels, size)
-        decoded = _decode_all(container, names, channels, size, progress, crop=crop)
-    splits = _splits(found, labels, decoded.good)
-    for split, chosen in splits.items():
-        _refuse_empty_classes(place, split, found.classes, labels[chosen], decoded.skipped)
-    notes = (*container.notes, *found.notes, *(f"{shown(place)}: {note}" for note in _told(decoded)))
-    raw = {split: RawSplit(_chosen(decoded.images, chosen), labels[chosen]) for split, chosen in splits.items()}
-    white = decoded.white if decoded.deep else None
-    return RawDataset(raw[TRAIN], raw[TEST], found.classes, notes, raw.get(VALIDATION), white)
-
-
-def _in_one_row(found: Layout) -> tuple[list[Name], Array]:
-    """All files, split after split, and their labels int64 [N]."""
-    files = [file for part in found.files.values() for file in part]
-    return [name for name, _ in files], np.array([label for _, label in files], np.int64)
-
-
-def _splits(found: Layout, labels: Array, usable: Array) -> dict[str, Array]:
-    """Split -> which files are in it, bool [N]; where there are no test files, a share of each class's usable ones."""
-    if TEST not in found.files:
-        for_test = np.zeros(len(labels), np.bool_)
-        for_test[usable] = share_of_each_class(labels[usable], TEST_SHARE)
-        return {TRAIN: usable & ~for_test, TEST: for_test}
-    split = np.repeat(np.arange(len(found.files)), [len(part) for part in found.files.values()])
-    return {name: usable & (split == number) for number, name in enumerate(found.files)}
-
-
-# ------------------------------------------------------------------------------------------------------------ decoding
-
-
-@dataclass(frozen=True)
-class _Decoded:
-    images: Array
-    """uint8 [N, 3 or 4, *size]."""
-    good: Array
-    """bool [N]."""
-    skipped: list[str]
-    """A line for each that is not."""
-    deep: int
-    """How many grey pictures of 16 or 32 bits there are."""
-    white: int
-    """The value that is white in those."""
-    vanished: int
-    """How many are white on transparent."""
-
-
-def _decode_all(
-    container: Container, names: list[Name], channels: int, size: Size, progress: ProgressCallback | None, *, crop: bool
-) -> _Decoded:
-    images = np.empty((len(names), channels, *sides_of(size)), np.uint8)
-    alpha = channels == 4
-    good = np.ones(len(names), np.bool_)
-    skipped: list[str] = []
-    brightest: dict[int, int] = {}
-    vanished = 0
-    # Threads were measured and do not help: on small images Pillow's time goes into Python, one thread at a time.
-    for index, name in _telling(names, progress):
-        try:
-            picture = decode(container.read(name), size, crop=crop, alpha=alpha)
-        except (UnreadableImage, UnreadableFile) as reason:
-            good[index] = False
-            skipped.append(f"{'/'.join(name)} ({reason})")
-            continue
-        images[index] = picture.pixels
-        vanished += picture.vanished
-        if picture.brightest is not None:
-            brightest[index] = picture.brightest
-    white = white_of(max(brightest.values(), default=WHITE))
-    if white != WHITE:
-        # Which white there is, is known only now.
-        for index in brightest:
-            images[index] = decode(container.read(names[index]), size, crop=crop, white=white, alpha=alpha).pixels
-    return _Decoded(images, good, skipped, len(brightest), white, vanished)
-
-
-def _telling(names: list[Name], progress: ProgressCallback | None) -> Iterator[tuple[int, Name]]:
-    told = -1.0
-    for index, name in enumerate(names):
-        if progress and time.monotonic() - told > SECONDS_BETWEEN_PROGRESS:
-            told = time.monotonic()
-            progress("decoding images", index, len(names))
-        yield index, name
-    if progress:
-        progress("decoding images", len(names), len(names))
-
-
-def _told(decoded: _Decoded) -> Iterator[str]:
-    """What there is to say of the images, for people."""
-    if decoded.skipped:
-        yield f"{len(decoded.skipped):,} of {len(decoded.good):,} files skipped: {listed(decoded.skipped)}"
-    if decoded.white != WHITE:
-        yield f"{decoded.deep:,} images of 16 bits have no value above {decoded.white:,}: that is read as white, not {WHITE:,}"
-    if decoded.vanished:
-        yield f"{decoded.vanished:,} images are white on transparent, so blank on a white background"
-    if decoded.good.any() and (brightest := int(decoded.images[decoded.good, :3].max())) <= DARK:
-        yield f"all images are nearly black: their largest value is {brightest} of 255"
-
-
-def _chosen(images: Array, chosen: Array) -> Array:
-    """The images where `chosen`, as a view where they are contiguous."""
-    places = np.flatnonzero(chosen)
-    if len(places) and places[-1] - places[0] + 1 == len(places):
-        return images[places[0] : places[-1] + 1]
-    return images[places]
-
-
-def _refuse_empty_classes(place: Path, split: str, classes: tuple[str, ...], labels: Array, skipped: list[str]) -> None:
-    counts = np.bincount(labels, minlength=len(classes))
-    empty = [name for name, count in zip(classes, counts, strict=True) if not count]
-    if empty:
-        because = f" ({len(skipped):,} files skipped: {listed(skipped, 3)})" if skipped else ""
-        raise DataError(f"{shown(place)}: no image left for {split} in {listed(empty)}{because}: add images or remove the class")
-
-
-def _refuse_what_does_not_fit(place: Path, count: int, channels: int, size: Size) -> None:
-    (rows, columns), there = sides_of(size), _bytes_of_memory()
-    needed = channels * rows * columns * count
-    if needed > 0.8 * there:
-        raise DataError(
-            f"{shown(place)}: {count:,} images of {columns} x {rows} pixels need {needed / 2**30:.1f} GiB, and the machine has "
-            f"{there / 2**30:.1f}: set a smaller data.size"
-        )
-
-
-def _bytes_of_memory() -> int:
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 1 << 63
+FOLDER = ImageFiles(_arranged, is_there, fingerprint)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from convtui.engine.data.container import Container, Name
+from convtui.engine.data.contents import Container, Name
 from convtui.engine.data.names import listed, printable, shown
 from convtui.engine.data.picture import named_as_image
 from convtui.engine.errors import DataError

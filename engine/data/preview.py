@@ -6,7 +6,8 @@ looked at is brought to another; of a folder only those files are decoded. Nothi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -17,11 +18,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from convtui.engine.data import folder
 from convtui.engine.data.augment import augment
-from convtui.engine.data.catalog import describe, lies_at, load, on_disk
-from convtui.engine.data.container import UnreadableFile
+from convtui.engine.data.catalog import describe, lies_at, load, on_disk, own_images
+from convtui.engine.data.contents import UnreadableFile
 from convtui.engine.data.decoded import Decoded, refuse_to_crop
+from convtui.engine.data.image_files import Listing
 from convtui.engine.data.names import listed
 from convtui.engine.data.picture import UnreadableImage
 from convtui.engine.data.prepare import cropped, in_colour, resized
@@ -86,14 +87,22 @@ def count(data: DataSpec, data_dir: Path | None = None) -> Counts:
             for whole, each in zip(told.images, (data.train_per_class, data.test_per_class), strict=True)
         )
         return Counts(classes, train - round(train * data.validation_fraction), test)
+    _refuse_to_download(data.source, data_dir)
     place = lies_at(data.source, data_dir)
     # A change to the files below would be seen by listing them only, which is what takes long.
-    return _counted(data, place, place.stat().st_mtime_ns if folder.on_disk(place) else 0)
+    return _counted(data, place, place.stat().st_mtime_ns if os.path.exists(place) else 0)  # noqa: PTH110 - it may be too long
+
+
+def _refuse_to_download(source: str, data_dir: Path | None) -> None:
+    own = describe(source)
+    if (own.stand_in or own.fetched) and not on_disk(source, data_dir):
+        where = ", --data-dir or CONVTUI_DATA says where it is" if own.stand_in else ""
+        raise DataUnavailable(f"{source} is not on disk: 'convtui data get {source}' downloads it{where}")
 
 
 @lru_cache(maxsize=8)
 def _counted(data: DataSpec, place: Path, _changed: int) -> Counts:
-    with folder.listing(place) as listing:
+    with own_images(data.source).listing(place) as listing:
         dataset = _chosen(listing, data)
     return Counts(len(listing.classes), len(dataset.train), len(dataset.test))
 
@@ -107,10 +116,7 @@ def preview(
     count as images here until decoding them has been tried.
     """
     source, own = data.source, describe(data.source)
-    if own.stand_in and not on_disk(source, data_dir):
-        raise DataUnavailable(
-            f"{source} is not on disk: 'convtui data get {source}' downloads it, --data-dir or CONVTUI_DATA says where it is"
-        )
+    _refuse_to_download(source, data_dir)
     if own.size is None:
         return _of_folder(data, lies_at(source, data_dir), each, number)
     if data.crops:
@@ -139,23 +145,28 @@ def prepared(images: Tensor, data: DataSpec, number: int = 0) -> Tensor:
 
 
 def _of_folder(data: DataSpec, place: Path, each: int, number: int) -> Preview:
-    with folder.listing(place, alpha=data.colour == "rgba") as listing:
+    reader = own_images(data.source)
+    with (reader.with_alpha if data.colour == "rgba" else reader).listing(place) as listing:
         dataset = _chosen(listing, data)
         wanted = _each(dataset.train, each)
-        images: list[Array] = []
-        labels: list[int] = []
-        skipped: list[str] = []
-        for label, indices in enumerate(_turns(dataset.train, number * wanted, wanted + MOST_TRIED)):
-            good = list(islice(_readable(listing, dataset.train.images[indices].flatten().tolist(), data, skipped), wanted))
-            images += good
-            labels += [label] * len(good)
+        turns = [
+            dataset.train.images[indices].flatten().tolist()
+            for indices in _turns(dataset.train, number * wanted, wanted + MOST_TRIED)
+        ]
+        tried = _Tried(listing, data)
+        # What is most likely shown, in the order in which it is read quickest.
+        for file in sorted((file for turn in turns for file in turn[:wanted]), key=listing.position):
+            tried.image(file)
+        found = [list(islice(filter(None, map(tried.image, turn)), wanted)) for turn in turns]
+    images = [image for of_class in found for (image,) in of_class]
+    labels = [label for label, of_class in enumerate(found) for _ in of_class]
     pixels = torch.from_numpy(np.stack(images) if images else np.zeros((0, 3, *data.sides), np.uint8))
-    notes = [f"{len(skipped):,} of the files tried cannot be read: {listed(skipped, 2)}"] if skipped else []
+    notes = [f"{len(tried.skipped):,} of the files tried cannot be read: {listed(tried.skipped, 2)}"] if tried.skipped else []
     examples = Split(prepared(pixels, data, number), torch.tensor(labels, dtype=torch.int64), listing.classes)
     return _preview(dataset, examples, (*listing.notes, *notes))
 
 
-def _chosen(listing: folder.Listing, data: DataSpec) -> Dataset:
+def _chosen(listing: Listing, data: DataSpec) -> Dataset:
     """A run's own choice of images, made of the files' numbers in place of their pixels: int64 [N, 1, 1, 1]."""
     numbers = torch.arange(len(listing.labels)).reshape(-1, 1, 1, 1)
     splits = {
@@ -167,13 +178,26 @@ def _chosen(listing: folder.Listing, data: DataSpec) -> Dataset:
     return selected(data, whole, data.source)
 
 
-def _readable(listing: folder.Listing, files: Sequence[int], data: DataSpec, skipped: list[str]) -> Iterator[Array]:
-    """Images [3, *sides] of those of the files that can be read; a line to `skipped` for each that cannot."""
-    for file in files:
+class _Tried:
+    """Images [3, *sides] of files, each read once, by itself in a tuple; nothing for one that cannot be read."""
+
+    def __init__(self, listing: Listing, data: DataSpec) -> None:
+        self._listing, self._data = listing, data
+        self._images: dict[int, tuple[Array, ...]] = {}
+        self.skipped: list[str] = []
+        """A line for each that cannot."""
+
+    def image(self, file: int) -> tuple[Array, ...]:
+        if file not in self._images:
+            self._images[file] = self._read(file)
+        return self._images[file]
+
+    def _read(self, file: int) -> tuple[Array, ...]:
         try:
-            yield listing.decode(file, data.sides, data.crops)
+            return (self._listing.decode(file, self._data.sides, self._data.crops),)
         except (UnreadableImage, UnreadableFile) as reason:
-            skipped.append(f"{listing.names[file]} ({reason})")
+            self.skipped.append(f"{self._listing.names[file]} ({reason})")
+            return ()
 
 
 def _each(train: Split, each: int) -> int:

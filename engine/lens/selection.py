@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from convtui.engine.data.container import UnreadableFile, read_file
+from convtui.engine.data.contents import UnreadableFile, read_file
 from convtui.engine.data.names import listed, shown
 from convtui.engine.data.picture import UnreadableImage, decode_alone
 from convtui.engine.data.prepare import greyed

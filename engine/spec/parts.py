@@ -131,7 +131,7 @@ class DataSpec(Part):
 
     source: str = hyper(
         "shapes",
-        "shapes, digits, mnist, fashion-mnist, kmnist, cifar10, cifar100, svhn or folder:PATH",
+        "shapes, digits, mnist, fashion-mnist, kmnist, cifar10, cifar100, svhn, folder:PATH, csv:PATH, wds:PATH, hf:NAME",
         min_length=1,
     )
     classes: Names = hyper((), "only these classes, in this order, e.g. 1, 3; empty: all", max_length=1000)

@@ -12,13 +12,13 @@ from convtui.tui.render.text import clean
 
 app = typer.Typer(help="List, download or inspect datasets.", no_args_is_help=True)
 
-Source = Annotated[str, typer.Argument(help="a name from 'convtui data list', or folder:PATH")]
+Source = Annotated[str, typer.Argument(help="a name from 'convtui data list', folder:PATH, csv:PATH, wds:PATH or hf:NAME")]
 
 
 @app.command("list")
 def list_data(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """List the datasets, and which are on disk."""
-    from convtui.engine.data.catalog import descriptions, on_disk
+    from convtui.engine.data.catalog import descriptions, kinds, on_disk
 
     found = [(description, on_disk(description.name, data_dir)) for description in descriptions()]
     if as_json:
@@ -48,7 +48,8 @@ def list_data(as_json: AsJson = False, data_dir: DataDir = None) -> None:
             f"{description.size}×{description.size} {'grey' if description.channels == 1 else 'rgb'}" if description.size else "any"
         )
         table.add_row(description.name, kind, str(description.classes or "any"), "yes" if there else "no", description.title)
-    table.add_row("folder:PATH", "any", "any", "", "a directory or .zip of train/<class>/* and test/<class>/*, or <class>/* alone")
+    for how, what in kinds():
+        table.add_row(how, "any", "any", "", what)
     show(table)
 
 

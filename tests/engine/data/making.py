@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import struct
+import tarfile
 import zipfile
 import zlib
 from pathlib import Path
@@ -51,6 +52,18 @@ def zipped(path: Path, files: dict[str, bytes], method: int = zipfile.ZIP_DEFLAT
     with zipfile.ZipFile(path, "w", method) as archive:
         for name, content in files.items():
             archive.writestr(name, content)
+    return path
+
+
+def tarred(path: Path, files: dict[str, bytes], **more: tarfile.TarInfo) -> Path:
+    """A .tar, gzipped where its name says so; `more` are entries of other kinds, without bytes."""
+    with tarfile.open(path, "w:gz" if path.suffix in (".gz", ".tgz") else "w") as archive:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+        for entry in more.values():
+            archive.addfile(entry)
     return path
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from convtui.engine.data import container
-from convtui.engine.data.container import UnreadableFile, fingerprint, opened, read_file
+from convtui.engine.data import contents
+from convtui.engine.data.container import fingerprint, opened
+from convtui.engine.data.contents import UnreadableFile, read_file
 from convtui.engine.errors import DataError, DataUnavailable
 from convtui.engine.files import STORE_MARK
 from tests.engine.data.making import zipped
@@ -81,7 +82,7 @@ def test_an_entry_that_unpacks_to_a_thousand_times_its_size_is_refused(tmp_path:
 
 
 def test_many_small_bombs_are_refused_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(container, "TOTAL_MATTERS_FROM", 1 << 20)
+    monkeypatch.setattr(contents, "TOTAL_MATTERS_FROM", 1 << 20)
     path = zipped(tmp_path / "bomb.zip", {f"cat/{number}.bmp": bytes(1 << 19) for number in range(6)})
     with pytest.raises(DataError, match="decompression bomb"), opened(path):
         pytest.fail("it was opened")
@@ -114,7 +115,7 @@ def test_an_entry_that_lies_about_its_size_gives_no_more_than_it_claims(tmp_path
 
 @pytest.mark.parametrize("kind", ["directory", "zip"])
 def test_a_file_of_too_many_bytes_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
-    monkeypatch.setattr(container, "MOST_BYTES_OF_A_FILE", 100)
+    monkeypatch.setattr(contents, "MOST_BYTES_OF_A_FILE", 100)
     path = tmp_path / "images"
     if kind == "zip":
         zipped(path, {"cat/1.png": bytes(200)})
@@ -134,7 +135,10 @@ def test_what_is_no_archive_is_named(tmp_path: Path) -> None:
 
 
 def test_what_is_not_there_is_unavailable(tmp_path: Path) -> None:
-    with pytest.raises(DataUnavailable, match=r"there is no .*nowhere: give the directory or \.zip"), opened(tmp_path / "nowhere"):
+    with (
+        pytest.raises(DataUnavailable, match=r"there is no .*nowhere: give a directory, .zip, .tar or .tar.gz"),
+        opened(tmp_path / "nowhere"),
+    ):
         pytest.fail("it was opened")
 
 
@@ -189,14 +193,14 @@ def test_what_is_nested_too_deep_is_skipped_and_counted(tmp_path: Path, kind: st
         (path / ("dog/" * 60)).mkdir(parents=True)
     with opened(path) as found:
         assert found.files == (("cat", "1.png"),)
-        assert max(map(len, found.folders)) <= container.MOST_DEPTH
+        assert max(map(len, found.folders)) <= contents.MOST_DEPTH
         (note,) = found.notes
         assert "deep" in note
         assert " 1 " in note
 
 
 def test_more_entries_than_the_bound_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(container, "MOST_ENTRIES", 5)
+    monkeypatch.setattr(contents, "MOST_ENTRIES", 5)
     root = tmp_path / "many"
     root.mkdir()
     for number in range(6):
@@ -285,7 +289,7 @@ def test_what_is_no_plain_file_is_not_read(tmp_path: Path, kind: str) -> None:
 def test_a_pipe_or_device_is_no_set(tmp_path: Path, look: Callable[[Path], object]) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", Path("/dev/zero")):
-        with pytest.raises(DataError, match=r"neither a directory nor a \.zip"):
+        with pytest.raises(DataError, match=r"is not a directory, .zip, .tar or .tar.gz"):
             look(path)
     with pytest.raises(DataUnavailable):
         look(tmp_path / ("long" * 100))

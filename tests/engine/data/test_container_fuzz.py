@@ -13,8 +13,9 @@ from pathlib import Path
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from convtui.engine.data import folder
-from convtui.engine.data.container import MOST_DEPTH, UnreadableFile, fingerprint, opened
+from convtui.engine.data.container import fingerprint, opened
+from convtui.engine.data.contents import MOST_DEPTH, UnreadableFile
+from convtui.engine.data.folder import FOLDER
 from convtui.engine.errors import DataError
 from tests.engine.data.making import numbered
 
@@ -70,7 +71,7 @@ def test_any_zip_is_read_or_refused_in_our_own_words(
         written(path, entries, method, damage)
         assert fingerprint(path)
         assert in_our_own_words(lambda: every_file(path))
-        assert in_our_own_words(lambda: folder.read(path, 8))
+        assert in_our_own_words(lambda: FOLDER.read(path, 8))
 
 
 USABLE = PARTS.filter(lambda part: bool(part.strip(".")) and "\0" not in part)
@@ -80,7 +81,7 @@ USABLE = PARTS.filter(lambda part: bool(part.strip(".")) and "\0" not in part)
 @given(names=st.lists(st.lists(USABLE, min_size=1, max_size=4), max_size=8))
 def test_any_directory_is_read_whole_or_refused_in_our_own_words(names: list[list[str]]) -> None:
     def all_classes_are_in_both_splits() -> None:
-        raw = folder.read(Path(below), 8)
+        raw = FOLDER.read(Path(below), 8)
         assert set(raw.train.labels.tolist()) == set(raw.test.labels.tolist()) == set(range(len(raw.classes)))
 
     with tempfile.TemporaryDirectory() as below:

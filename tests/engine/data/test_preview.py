@@ -84,11 +84,11 @@ def test_counting_a_folder_decodes_nothing_and_sees_a_new_file(tmp_path: Path) -
 
 
 def test_of_a_folder_only_what_is_looked_at_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from convtui.engine.data import folder
+    from convtui.engine.data import image_files
 
     read = []
-    decode = folder.decode_alone
-    monkeypatch.setattr(folder, "decode_alone", lambda content, size, **how: read.append(size) or decode(content, size, **how))
+    decode = image_files.decode_alone
+    monkeypatch.setattr(image_files, "decode_alone", lambda content, size, **how: read.append(size) or decode(content, size, **how))
     place = tree(tmp_path / "set", {"a": 100, "b": 100})
     preview(data(source=f"folder:{place}", size=16), each=3)
     assert read == [(16, 16)] * 6

@@ -80,11 +80,11 @@ def _budget(spec: RunSpec, images: int) -> str:
 
 def _place(described: Description, *, there: bool, allow_stand_in: bool) -> str:
     """Where the images are."""
-    if described.stand_in is None:
+    if described.stand_in is None and not described.fetched:
         return f"{described.name}: {'built in' if described.images else 'on disk'}"
     if there:
         return f"{described.name}: on disk"
-    instead = f", or replaced by {described.stand_in}" if allow_stand_in else ""
+    instead = f", or replaced by {described.stand_in}" if allow_stand_in and described.stand_in else ""
     return f"{described.name}: not on disk; downloaded at start{instead}"
 
 

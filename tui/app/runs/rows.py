@@ -141,9 +141,10 @@ def moment(line: RunRow) -> str:
 
 
 def data_name(source: str) -> str:
-    """A dataset's name; of a folder or .zip the last part of its path."""
-    text = clean(source)
-    return text.removeprefix("folder:").rstrip("/").rpartition("/")[2].removesuffix(".zip") if text.startswith("folder:") else text
+    """A dataset's name; of a folder, archive or other file the last part of its path."""
+    from convtui.engine.data.catalog import short_name
+
+    return short_name(clean(source))
 
 
 def _is_alive(values: Iterable[Any], now: float) -> bool:
