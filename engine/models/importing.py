@@ -17,9 +17,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import psutil
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_buffer_registration_hook, register_module_parameter_registration_hook
+from torch.nn.parameter import is_lazy
 
 from convtui.engine import tensors as files
 from convtui.engine.errors import UsageError
@@ -31,18 +34,42 @@ _WRAPPERS = ("module.", "_orig_mod.")
 """What DataParallel and torch.compile put in front of every name."""
 _INSIDE = ("state_dict", "model_state_dict", "model", "net")
 """Under which names people keep a net's weights beside other things."""
-_MOST_NAMES = 3
+_MOST_NAMES, _MOST_LINES = 3, 3
+_NO_MEMORY = "can't allocate memory"
+"""What torch says where the system gives it none."""
 
 
 def imported_net(reference: str, arguments: Mapping[str, Any]) -> nn.Module:
-    """The net of this reference, built with `arguments`, in evaluation mode. Raises UsageError: no such file, name or argument, or
-    an error of the person's own code, with the line of theirs where it was raised."""
+    """The net of this reference, built with `arguments`, in evaluation mode. Raises UsageError: no such file, name or argument, an
+    error of the person's own code, with the lines of theirs that led to it, or more weights than there is memory for."""
     source, colon, name = reference.rpartition(":")
     if not colon or not source or not name:
         raise UsageError(f"--model {reference}: this names no net: {_HOW}")
-    if source in LIBRARIES:
-        return _of_library(source, name, arguments).eval()
-    return _built(_member(_imported(source), source, name), reference, arguments).eval()
+    with _within_memory(f"--model {reference}"):
+        if source in LIBRARIES:
+            return _of_library(source, name, arguments).eval()
+        return _built(_member(_imported(source), source, name), reference, arguments).eval()
+
+
+@contextmanager
+def _within_memory(what: str) -> Iterator[None]:
+    """Refuse a net whose weights do not fit, before they are filled: memory that is only reserved costs nothing, and where it is
+    used up the system kills whichever process it likes."""
+    free, taken = psutil.virtual_memory().available, 0
+
+    def count(_module: nn.Module, _name: str, values: Tensor | None) -> None:
+        nonlocal taken
+        if values is not None and not is_lazy(values) and values.device.type == "cpu":
+            taken += values.nbytes
+        if taken > free:
+            raise UsageError(f"{what}: its weights take more than {taken / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are free")
+
+    hooks = [register_module_parameter_registration_hook(count), register_module_buffer_registration_hook(count)]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def _of_library(library: str, name: str, arguments: Mapping[str, Any]) -> nn.Module:
@@ -100,7 +127,7 @@ def _built(member: Any, reference: str, arguments: Mapping[str, Any]) -> nn.Modu
         return member
     if not callable(member):
         raise UsageError(
-            f"--model {reference}: this is a {type(member).__name__}: name a class, a function that makes a net, or a net"
+            f"--model {reference}: this is of type {type(member).__name__}: name a class, a function that makes a net, or a net"
         )
     try:
         inspect.signature(member).bind(**arguments)
@@ -109,7 +136,7 @@ def _built(member: Any, reference: str, arguments: Mapping[str, Any]) -> nn.Modu
     with _told(f"--model {reference}"):
         net = member(**arguments)
     if not isinstance(net, nn.Module):
-        raise UsageError(f"--model {reference}: it made a {type(net).__name__}, and not a torch.nn.Module")
+        raise UsageError(f"--model {reference}: it made a value of type {type(net).__name__}, and not a torch.nn.Module")
     return net
 
 
@@ -122,7 +149,11 @@ def _told(what: str) -> Iterator[None]:
     """Tell an error of a person's own code as one line, with the place in their files where it came from."""
     try:
         yield
+    except UsageError:
+        raise
     except Exception as error:
+        if _NO_MEMORY in str(error):
+            raise UsageError(f"{what}: there is not the memory for it{own_place(error)}") from error
         raise UsageError(f"{what}: {own_error(error)}") from error
     except SystemExit as error:
         raise UsageError(
@@ -131,16 +162,18 @@ def _told(what: str) -> Iterator[None]:
 
 
 def own_error(error: BaseException) -> str:
-    """`ValueError: 3 != 4 (mynet.py, line 12, in forward)`: an error and the last line of a person's own code that led to it."""
+    """`ValueError: 3 != 4 (mynet.py, line 12, in forward)`: an error and the lines of a person's own code that led to it."""
     return f"{type(error).__name__}: {' '.join(str(error).split())}{own_place(error)}"
 
 
 def own_place(error: BaseException) -> str:
-    """` (mynet.py, line 12, in forward)`; empty where no file of a person's own led to the error."""
+    """` (mynet.py, line 12, in forward)`, of several lines the last, from the outermost on; empty where no file of a person's own
+    led to the error."""
     if isinstance(error, SyntaxError):
         return f" ({Path(error.filename or '').name}, line {error.lineno})"
     own = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_own(frame.filename)]
-    return f" ({Path(own[-1].filename).name}, line {own[-1].lineno}, in {own[-1].name})" if own else ""
+    lines = [f"{Path(frame.filename).name}, line {frame.lineno}, in {frame.name}" for frame in own[-_MOST_LINES:]]
+    return f" ({'; '.join(lines)})" if lines else ""
 
 
 _NOT_OWN = (str(Path(__file__).resolve().parents[1]), sysconfig.get_path("stdlib"))

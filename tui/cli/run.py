@@ -18,7 +18,7 @@ DeviceName = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda
 
 def run(
     preset: Annotated[str, typer.Option(help="starting point: 'convtui presets' lists them")] = "lenet5",
-    data: Annotated[str | None, typer.Option(help="a name from 'convtui data list', folder:PATH, csv:PATH, wds:PATH or hf:NAME")] = None,
+    data: Annotated[str | None, typer.Option(help="a name from 'convtui data list', folder:PATH, csv:, wds: or hf:NAME")] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="PART.NAME=VALUE", help="any hyperparameter: 'convtui presets --fields' lists them"),

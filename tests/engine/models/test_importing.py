@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from convtui.engine.errors import UsageError
@@ -65,8 +67,8 @@ def test_a_class_a_function_or_a_net_of_a_file_is_a_net(file: str, name: str, ar
         ("FILE:Nt", {}, r"has no Nt \(did you mean Net\?\): its nets are Net$"),
         ("FILE:Net", {}, r"missing a required argument: 'width': it takes \(width, classes=10\): --arg NAME=VALUE"),
         ("FILE:Net", {"width": 0}, r"ValueError: width must be positive \(mynet.py, line 10, in __init__\)"),
-        ("FILE:number", {}, "this is a int"),
-        ("FILE:wrong", {}, "it made a str, and not a torch.nn.Module"),
+        ("FILE:number", {}, "this is of type int"),
+        ("FILE:wrong", {}, "it made a value of type str, and not a torch.nn.Module"),
         ("nowhere.py:Net", {}, "there is no such Python file"),
         ("mynet.py", {}, "this names no net"),
         ("torchvision:resnet81", {}, "there is no such net"),
@@ -147,3 +149,31 @@ def test_a_file_that_holds_no_weights_is_refused_in_one_line(tmp_path: Path, con
     with pytest.raises(UsageError) as caught:
         load_weights(nn.Linear(1, 1), path)
     assert "\n" not in str(caught.value)
+
+
+def written(folder: Path, code: str, name: str = "Net") -> str:
+    (folder / "mynet.py").write_text(code)
+    return f"{folder / 'mynet.py'}:{name}"
+
+
+def test_a_net_beyond_memory_is_refused_before_its_weights_are_filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=1000))
+    monkeypatch.setattr(nn.init, "kaiming_uniform_", lambda *_, **__: pytest.fail("weights were filled"))
+    with pytest.raises(UsageError, match=r"mynet.py:Net: its weights take more than 0.0 GiB, and 0.0 GiB are free"):
+        imported_net(
+            written(tmp_path, "from torch import nn\nclass Net(nn.Linear):\n    def __init__(s): super().__init__(50, 50)"), {}
+        )
+    monkeypatch.undo()
+    assert imported_net(written(tmp_path, "from torch import nn\nnet = nn.Sequential(nn.LazyLinear(3))", "net"), {})
+
+
+def test_a_single_layer_beyond_memory_is_one_plain_line(tmp_path: Path) -> None:
+    code = "import torch\nfrom torch import nn\nclass Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+    with pytest.raises(UsageError, match=r"there is not the memory for it \(mynet.py, line 6, in __init__\)"):
+        imported_net(written(tmp_path, code + "        self.out = nn.Linear(10**8, 10**8)"), {})
+
+
+def test_the_lines_of_ones_own_that_lead_to_an_error_are_told(tmp_path: Path) -> None:
+    code = "def inner(x):\n    return x.y\ndef middle(x):\n    return inner(x)\nclass Net:\n    def __init__(self):\n"
+    with pytest.raises(UsageError, match=r"mynet.py, line 7, in __init__; mynet.py, line 4, in middle; mynet.py, line 2, in inner"):
+        imported_net(written(tmp_path, f"{code}        middle(self)"), {})

@@ -1,0 +1,138 @@
+"""What docs/own-nets.md and docs/data.md tell people to type works as it is written."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import convtui as face
+from convtui.engine.data.catalog import load
+from convtui.engine.spec import make
+from tests.cli.conftest import Convtui
+from tests.engine.data.making import numbered, tarred, zipped
+
+DOCS = Path(__file__).parents[2] / "docs"
+_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def blocks(page: str, kind: str) -> list[str]:
+    """Its fenced blocks of this kind; commands have none."""
+    return [code for name, code in _BLOCK.findall((DOCS / page).read_text()) if name == kind]
+
+
+def commands(page: str) -> list[list[str]]:
+    """The words of each command that begins with `convtui`, without comments."""
+    lines = [line for block in blocks(page, "") for line in block.splitlines() if line.startswith("convtui ")]
+    return [shlex.split(line, comments=True)[1:] for line in lines]
+
+
+def shown(page: str, prefix: str) -> list[str]:
+    """What stands between backquotes and begins so, in its order."""
+    return re.findall(rf"`({prefix}[^`]*)`", (DOCS / page).read_text())
+
+
+NET = """
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self, width=8):
+        super().__init__()
+        self.conv, self.out = nn.Conv2d(3, width, 3), nn.Linear(width, 2)
+
+    def forward(self, images):
+        return self.out(self.conv(images).relu().mean((2, 3)))
+"""
+SCRIPT = """
+import convtui
+if __name__ == "__main__":
+    with convtui.init("trained", store="store.db") as run:
+        model = Net()
+        run.watch(model, torch.rand(4, 3, 8, 8), torch.tensor([0, 1, 0, 1]), ("cat", "dog"))
+        run.log({"train/loss": 1.0})
+        run.save(model)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """What the pages take for granted: a net, a script that was run, weights, pictures, logs."""
+    import torch
+    import torchvision
+    from torch.utils.tensorboard import SummaryWriter
+
+    (tmp_path / "mynet.py").write_text(NET)
+    (tmp_path / "train.py").write_text(NET + SCRIPT)
+    names: dict[str, object] = {"__name__": "__main__"}
+    exec(compile(NET + SCRIPT, str(tmp_path / "train.py"), "exec"), names)
+    torch.save(names["Net"](width=64).state_dict(), tmp_path / "best.pt")  # type: ignore[operator]
+    torch.save(torchvision.models.resnet18(weights=None).state_dict(), tmp_path / "resnet18.pth")
+    for number in range(4):
+        place = tmp_path / "pictures" / "ab"[number % 2] / f"{number}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((40, 40, 3), 60 * number, np.uint8)).save(place)
+    with SummaryWriter(str(tmp_path / "runs/first")) as writer:
+        writer.add_scalar("loss", 0.5, 1)
+    (tmp_path / "lightning_logs/version_0").mkdir(parents=True)
+    (tmp_path / "lightning_logs/version_0/metrics.csv").write_text("epoch,step,loss\n0,1,0.5\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize("large", [False, pytest.param(True, marks=pytest.mark.long)])
+def test_commands_about_nets_of_ones_own(convtui: Convtui, folder: Path, monkeypatch: pytest.MonkeyPatch, large: bool) -> None:
+    monkeypatch.setenv("CONVTUI_CACHE", str(folder / "cache"))
+    # The last two, which go on until Ctrl+C or read other programs' own forms, have tests of their own (test_foreign_logs.py); a
+    # ResNet-18 on 224 pixels takes seconds.
+    wanted = [words for words in commands("own-nets.md")[:-2] if ("224" in words) == large]
+    assert len(wanted) == (1 if large else 4)
+    for words in wanted:
+        printed = convtui(*words)
+        assert printed.code == 0, (words, printed.err)
+        assert printed.out, words
+
+
+def test_code_about_nets_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+    from torch import nn
+
+    monkeypatch.chdir(tmp_path)
+    own, look, loggers = blocks("own-nets.md", "python")
+    net = nn.Sequential()
+    net.add_module("layer1", nn.Conv2d(3, 2, 3))
+    net.add_module("rest", nn.Sequential(nn.ReLU(), nn.Flatten(), nn.Linear(2 * 36, 2)))
+    images, optimizer = torch.rand(4, 3, 8, 8), torch.optim.SGD(net.parameters())
+    training = {"args": SimpleNamespace(), "epochs": 2, "loader": [(images, torch.zeros(4))] * 3, "optimizer": optimizer}
+    exec(own, training | {"loss": torch.ones(()), "val_loss": 0.5, "accuracy": 0.25})
+    exec(look, {"convtui": face, "model": net, "images": images})
+    assert (tmp_path / "layer1.png").read_bytes().startswith(b"\x89PNG")
+    # The libraries' own objects are made in tests/engine/tracking/test_loggers.py: here the names are right, and the code parses.
+    compile(loggers, "own-nets.md", "exec")
+    assert all(hasattr(face, name) for name in re.findall(r"convtui\.(\w+)", loggers))
+
+
+def test_sources_of_images_are_written_as_the_page_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CONVTUI_CACHE", str(tmp_path / "cache"))
+    (table,) = [block for block in blocks("data.md", "") if block.startswith("file,label")]
+    images = {line.split(",")[0]: numbered(0, number) for number, line in enumerate(table.splitlines()[1:])}
+    (tmp_path / "set").mkdir()
+    for name, content in images.items():
+        (tmp_path / "set" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "set" / name).write_bytes(content)
+    (tmp_path / "set/labels.csv").write_text(table)
+    (tmp_path / "labels.csv").write_text(table)
+    tarred(
+        tmp_path / "set.tar.gz", {f"set/{name}": content for name, content in images.items()} | {"set/labels.csv": table.encode()}
+    )
+    zipped(tmp_path / "images.zip", images)
+    sources = [text for text in shown("data.md", "csv:") if "PATH" not in text]
+    assert len(sources) == 3
+    digests = [load(make({"data": {"source": source, "size": 8}}).data).digests for source in sources]
+    assert digests[0] == digests[1] == digests[2]
