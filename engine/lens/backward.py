@@ -110,7 +110,7 @@ def backward(trace: Trace, images: Tensor, index: int, rule: Rule, seed: Callabl
             # Not inference_mode, and on whatever the caller has switched off: gradients are the point here.
             with torch.inference_mode(False), torch.enable_grad():
                 batch = images[first : first + _BATCH].detach().clone().requires_grad_()
-                with _without_cudnn(trace.net):
+                with without_cudnn(trace.net):
                     output = _forward(trace, batch, index, rule)
                     try:
                         (pixels,) = torch.autograd.grad(output, batch, seed(output.detach(), first))
@@ -228,7 +228,7 @@ class _Ruled(Tracer):
             self.output[output.index] = call.layout.arranged(output.tensor)
 
 
-def _without_cudnn(net: nn.Module) -> AbstractContextManager[None]:
+def without_cudnn(net: nn.Module) -> AbstractContextManager[None]:
     """cuDNN refuses to go back through a recurrent layer in eval mode, and it is the way forward that decides who goes back."""
     recurrent = any(isinstance(module, nn.RNNBase) for module in net.modules())
     return torch.backends.cudnn.flags(enabled=False) if recurrent else nullcontext()

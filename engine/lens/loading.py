@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from convtui.engine import models, net_file
 from convtui.engine.checkpoint import Identity, load, restore_net
@@ -79,7 +80,7 @@ def subject_from_run(
         title=f"run {run.id} ({run.name}), epoch {row.epoch}{beyond}",
         epoch=row.epoch,
         notes=notes,
-        snapshots=_snapshots(store.files.folder(run.id), kept),
+        snapshots=snapshots_of(store, run),
         progress=progress,
         cancelled=cancelled,
     )
@@ -110,7 +111,7 @@ def subject_from_net(
         spec=identity.spec,
         title=f"run {run.id} ({run.name}), step {step:,}",
         epoch=epoch,
-        snapshots=_snapshots(store.files.folder(run.id), store.files.checkpoints(run.id)),
+        snapshots=snapshots_of(store, run),
         progress=progress,
         cancelled=cancelled,
     )
@@ -124,6 +125,7 @@ def subject_from_module(
     classes: Sequence[str] = (),
     standardise: Standardise | None = None,
     title: str = "",
+    snapshots: Sequence[Snapshot] = (),
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Subject:
     """Any net that takes float [N, C, H, W], `shape` being [C, H, W]; of its outputs [N, K] is taken for scores of K classes.
@@ -145,6 +147,7 @@ def subject_from_module(
         standardise=standardise or Standardise.none(shape[0]),
         dataset=given,
         title=title,
+        snapshots=snapshots,
         progress=progress,
     )
     outputs = _outputs(subject)
@@ -262,7 +265,18 @@ def _how_true(row: Checkpoint) -> tuple[bool, int, int]:
     return row.kind == "checkpoint", row.step, -row.id
 
 
-def _snapshots(folder: Path, kept: list[Checkpoint]) -> list[Snapshot]:
-    """One file per epoch, in their order."""
-    by_epoch = {row.epoch: folder / row.file for row in sorted(kept, key=_how_true, reverse=True)}
-    return [Snapshot(epoch, path) for epoch, path in sorted(by_epoch.items())]
+def snapshots_of(store: Store, run: Run) -> list[Snapshot]:
+    """The weights that are kept of a run, in their order: a file for each epoch, or of a script that counts none for each step."""
+    kept, folder = store.files.checkpoints(run.id), store.files.folder(run.id)
+    read = _weights if run.is_training else _net_weights
+    epochs = len({row.epoch for row in kept}) > 1
+    chosen = {row.epoch if epochs else row.step: row for row in sorted(kept, key=_how_true, reverse=True)}
+    return [Snapshot(row.epoch, row.step, partial(read, folder / row.file)) for _, row in sorted(chosen.items())]
+
+
+def _weights(path: Path) -> Mapping[str, Tensor]:
+    return load(path).net
+
+
+def _net_weights(path: Path) -> Mapping[str, Tensor]:
+    return net_file.load(path).weights

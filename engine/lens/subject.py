@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from convtui.engine.checkpoint import restore_net
 from convtui.engine.data.batches import Standardise
 from convtui.engine.data.split import Dataset, Split
 from convtui.engine.device import in_double
@@ -34,10 +35,12 @@ class Cancelled(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Weights of some epoch, on disk."""
+    """Weights of an earlier moment, on disk."""
 
     epoch: int
-    path: Path
+    step: int
+    weights: Callable[[], Mapping[str, Tensor]]
+    """Reads them. Raises CheckpointError."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -104,16 +107,26 @@ class Subject:
     notes: Sequence[str] = ()
     """What there is to say about the weights, a line each: that newer ones are damaged."""
     snapshots: Sequence[Snapshot] = ()
+    """Earlier weights of the net, in their order; the newest may be among them."""
     progress: Callable[[int, int], None] = lambda done, total: None
     """Told how many of how many images are done."""
     cancelled: Callable[[], bool] = lambda: False
     """Asked between batches; Cancelled is raised where it says yes."""
     batch: int = BATCH
-    _kept: dict[str, Split] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         while isinstance(original := getattr(self.net, "_orig_mod", None), nn.Module):
             self.net = original
+
+    def at(self, snapshot: Snapshot) -> Subject:
+        """The same images, and a copy of the net as it was then. Raises CheckpointError where these weights cannot be read or are
+        another net's, NotApplicable where the net cannot be copied."""
+        try:
+            net = deepcopy(self.net)
+        except (RuntimeError, TypeError) as error:  # of tensors that were computed, locks, open files
+            raise NotApplicable(f"the net cannot be copied to look at earlier weights: {str(error).splitlines()[0]}") from error
+        restore_net(net, dict(snapshot.weights()), f"of epoch {snapshot.epoch}, step {snapshot.step:,}")
+        return replace(self, net=net, dataset=lambda: self.images, epoch=snapshot.epoch, notes=(), snapshots=())
 
     @cached_property
     def device(self) -> torch.device:

@@ -11,10 +11,10 @@ from torch import nn
 
 from convtui.engine.data.batches import Standardise
 from convtui.engine.data.split import Split
+from convtui.engine.losses import loss, mean_squared_error
 from convtui.engine.models import eval_mode
 from convtui.engine.spec import TrainingSpec
 from convtui.engine.training.layer_metrics import EvaluationMetrics
-from convtui.engine.training.losses import loss, mean_squared_error
 from convtui.engine.training.step import autocast
 
 BATCH = 256

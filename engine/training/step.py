@@ -9,10 +9,10 @@ from typing import Any, ClassVar, assert_never
 import torch
 from torch import Tensor, nn
 
+from convtui.engine.losses import loss, mean_squared_error
 from convtui.engine.spec import RunSpec
 from convtui.engine.spec.choices import Precision, StepPath
 from convtui.engine.training.layer_metrics import LayerMetrics
-from convtui.engine.training.losses import loss, mean_squared_error
 from convtui.engine.training.metric_buffer import MetricBuffer
 
 

@@ -10,6 +10,7 @@ import torch
 
 from convtui.engine.data.batches import epoch_order
 from convtui.engine.device import check_precision
+from convtui.engine.losses import loss
 from convtui.engine.models import build
 from convtui.engine.models.activations import Sloped, activation, rule
 from convtui.engine.models.initialisation import initialise
@@ -18,7 +19,6 @@ from convtui.engine.spec import ConvBlock, DataSpec, ModelSpec, OptimiserSpec, R
 from convtui.engine.spec.choices import takes_momentum
 from convtui.engine.training.by_hand import loss_and_gradient, make_step
 from convtui.engine.training.layer_metrics import LayerMetrics
-from convtui.engine.training.losses import loss
 from convtui.engine.training.optimisers import make_optimiser
 from convtui.engine.training.schedule import learning_rate
 from convtui.engine.training.step import autocast

@@ -149,14 +149,14 @@ def parsed(settings: list[str]) -> dict[str, str]:
 def saved_by(store: Store, run: Run, epoch: str) -> Saved:
     """What a script's run kept; warns where the code of its net has changed since."""
     from convtui.engine.data import own_images
-    from convtui.engine.lens.loading import weights_from_run
+    from convtui.engine.lens.loading import snapshots_of, weights_from_run
     from convtui.engine.net_file import digest
 
     weights = weights_from_run(store, run, epoch)
     if weights.code.file and digest(Path(weights.code.file)) not in ("", weights.code.digest):
         print(f"warning: {clean(weights.code.file)} has changed since these weights were saved", file=sys.stderr)
     file = store.files.folder(run.id) / own_images.NAME
-    return Saved(weights, own_images.load(file) if file.exists() else None)
+    return Saved(weights, own_images.load(file) if file.exists() else None, snapshots_of(store, run))
 
 
 def opened(store: Store, run: Run, *, epoch: str, device: str, data_dir: Path | None, told: Waiting) -> Subject:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from convtui.engine.data.batches import Standardise
     from convtui.engine.data.own_images import OwnImages
     from convtui.engine.data.split import Dataset
-    from convtui.engine.lens.subject import Subject
+    from convtui.engine.lens.subject import Snapshot, Subject
     from convtui.engine.net_file import NetFile
     from convtui.tui.cli.waiting import Waiting
 
@@ -65,6 +65,7 @@ class Saved:
 
     weights: NetFile
     images: OwnImages | None
+    snapshots: Sequence[Snapshot] = ()
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,15 @@ class OwnNet:
         else:
             shape, images, standardise = self._named_images(net, data_dir, told)
         title = self.model if saved is None else f"{self.model}, step {saved.weights.step:,}"
-        return subject_from_module(net.to(place), shape, images=images, standardise=standardise, title=title, progress=told.images)
+        return subject_from_module(
+            net.to(place),
+            shape,
+            images=images,
+            standardise=standardise,
+            title=title,
+            snapshots=() if saved is None else saved.snapshots,
+            progress=told.images,
+        )
 
     def _named_images(
         self, net: nn.Module, data_dir: Path | None, told: Waiting

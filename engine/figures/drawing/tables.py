@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convtui.engine.figures.drawing.canvas import Drawing, Pixels, in_a_row, stacked
+from convtui.engine.figures.drawing.lanes import are_lanes, drawn_lanes
 from convtui.engine.figures.drawing.lettering import (
     COLUMN,
     SMALL,
@@ -113,6 +114,12 @@ def _columns(
     left = drawn = 0
     for place in which:
         name, cells = table.columns[place], [row[place] for row in rows]
+        if are_lanes(lines := [cell for cell in cells if isinstance(cell, str)]):
+            lanes = drawn_lanes(lines, step, ground)
+            drawing.put(lanes, left, leading(TEXT) + 8)
+            left += lanes.width + 20
+            drawn += 1
+            continue
         right = not any(isinstance(cell, str) for cell in cells)
         texts = [cut(one_line(text), TEXT, LONG) for text in (name, *texts_of(cells, share=name in table.shares))]
         width = math.ceil(max(width_of(text, TEXT) for text in texts))

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from convtui.engine import events
 from convtui.engine.checkpoint import load
+from convtui.engine.losses import loss
 from convtui.engine.models import build
 from convtui.engine.models.activations import Nonlinearity, rule
 from convtui.engine.spec import RunSpec, changed, choices, make
 from convtui.engine.training import Training, training
 from convtui.engine.training.by_hand import Activation, ByHandStep, make_step
-from convtui.engine.training.losses import loss
 from convtui.engine.training.metric_buffer import MetricBuffer
 from convtui.engine.training.optimisers import make_optimiser
 from convtui.engine.training.step import EagerStep

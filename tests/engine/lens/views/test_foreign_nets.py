@@ -50,6 +50,14 @@ REFUSED["convnext_tiny"] |= {
 }
 for name in ("gru", "gru, batch first", "lstm both ways", "encoder", "encoder, batch first"):
     REFUSED[name] |= dict.fromkeys(("deconvnet", *OF_MAPS), NO_CONV) | {"filters": NO_FILTERS}
+CELLS, TOKENS = ("gru", "gru, batch first", "lstm both ways"), ("vit", "swin", "fused", "encoder", "encoder, batch first")
+"""Nets with recurrent layers, and with attention."""
+for name in NETS:
+    REFUSED.setdefault(name, {})["evolution"] = "weights of several epochs are needed, and 0 are kept"
+    if name not in CELLS:
+        REFUSED[name] |= dict.fromkeys(("hidden", "gates", "accuracy-by-row"), r"no recurrent layer \(RNN, LSTM, GRU\)")
+    if name not in TOKENS:
+        REFUSED[name]["attention"] = "attention is within windows" if name == "maxvit" else "the net has no attention layer"
 LARGE = ("vgg11_bn", "alexnet", "inception_v3", "densenet121")
 EACH = [pytest.param(name, marks=pytest.mark.long) if name in LARGE else name for name in NETS]
 ALWAYS = {"statistics", "activations", "confusion", "misclassified", "saliency", "summary"}

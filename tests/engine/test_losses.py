@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
+from convtui.engine.losses import loss, mean_squared_error
 from convtui.engine.spec import TrainingSpec
-from convtui.engine.training.losses import loss, mean_squared_error
 from tests.engine.training.finite import derivative
 from tests.tolerance import assert_close, rounding
 
