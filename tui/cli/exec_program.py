@@ -24,7 +24,7 @@ LOOK_SECONDS = 0.25
 
 
 def exec_program(
-    command: Annotated[list[str], typer.Argument(metavar="-- PROGRAM [ARGUMENTS]...", help="as you would type it without convtui")],
+    command: Annotated[list[str], typer.Argument(metavar="PROGRAM...", help="as you would type it without convtui")],
     store_path: StorePath = DEFAULT_STORE,
 ) -> None:
     """Run a program, as 'convtui exec -- python train.py', and keep what it prints, and how it ends, as a run."""

@@ -289,4 +289,5 @@ def _print_settings(run: Run) -> None:
         command = shlex.join(map(str, earlier[0].get("command", newest) if earlier else newest))
         if provenance:  # of a run that never began only the command is known
             print(labelled("made with", ", ".join(f"{name} {value}" for name, value in provenance.items())))
-        print(labelled("command", command))
+        if command:
+            print(labelled("command", command))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,12 +29,21 @@ def settings_words(store: Store, run_id: int) -> Settings:
 
     run = store.run(run_id)
     if not run.is_training:
-        return Settings(own_settings(run) or "a script's own loop")
+        return Settings(own_settings(run) or _origin(run))
     try:
         spec = run.settings
     except SpecError as error:
         return Settings(f"its settings are from another program: {clean(error)}")
     return Settings(_net(spec), _training(spec, run))
+
+
+def _origin(run: Run) -> str:
+    """Where a run is from that says nothing of its settings."""
+    if run.kind == "script":
+        return "a script's own loop"
+    if run.kind == "command":
+        return clean(shlex.join(run.repeatable.get("command", [])))
+    return f"a log of {clean(run.kind)}'s"
 
 
 def own_settings(run: Run) -> str:
