@@ -149,7 +149,7 @@ def test_v_chooses_what_the_last_chart_shows(store: Store, size: tuple[int, int]
         assert charts(page)[0].plot.title == "test loss"  # type: ignore[union-attr]
         await pilot.press("L")
         assert last.plot.log
-        await pilot.press("v", "g", "home", "enter")
+        await pilot.press("v", "home", "enter")
         await until(pilot, lambda: last.plot is not None and last.plot.title.endswith("accuracy"))
 
     used(steps, [1, 2], size)

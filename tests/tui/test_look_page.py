@@ -25,6 +25,7 @@ from convtui.engine.lens.loading import subject_from_run
 from convtui.engine.lens.subject import Prediction, Subject
 from convtui.engine.spec import changed
 from convtui.engine.store import Store
+from convtui.tui.app.dialogs.menu import Menu
 from convtui.tui.app.look.controller import LookController
 from convtui.tui.app.look.export import command, file_name
 from convtui.tui.app.look.image_strip import ImageStrip
@@ -159,16 +160,32 @@ async def test_it_opens_the_newest_run_with_its_filters(stored: Path, subject: S
 
 
 @piloted
+async def test_a_view_is_found_by_what_is_typed(stored: Path) -> None:
+    async with Alone(stored, 2).run_test(size=(120, 36)) as pilot:
+        await settled(pilot, view="filters")
+        await pilot.press("v", *"statist")
+        menu = pilot.app.screen.query_one(OptionList)
+        assert [str(option.prompt).split()[0] for option in menu.options] == ["statistics"]
+        await pilot.press("z")
+        assert menu.option_count == 1, "what no view has is not taken"
+        await pilot.press("enter")
+        await settled(pilot, view="statistics")
+        await pilot.press("v", "c", "escape", "escape")
+        app = await settled(pilot, view="statistics")
+        assert not isinstance(app.screen, Menu)
+
+
+@piloted
 async def test_views_and_layers_and_options_change_the_result(stored: Path, subject: Subject) -> None:
     async with Alone(stored, 2).run_test(size=(120, 36)) as pilot:
         app = await settled(pilot, view="filters")
         names = list(app.page.query_one(ViewBar).names)
         await pilot.press("V")
-        before = names[names.index("filters") - 1]
-        app = await settled(pilot, view=before)
-        assert as_json(app.results) == seen(subject, before)
+        after = names[names.index("filters") + 1]
+        app = await settled(pilot, view=after)
+        assert as_json(app.results) == seen(subject, after)
         app.page.query_one(ViewBar).focus()
-        await pilot.press("right", "left", "right")
+        await pilot.press("left", "right", "left")
         app = await settled(pilot, view="filters")
         await pilot.press("down")
         assert app.focused is app.picture

@@ -200,10 +200,10 @@ def test_choices_by_menu(tmp_path: Path) -> None:
         await to(page, "optimiser.name", pilot)
         await pilot.press("enter")
         assert app.screen.query_one(OptionList).highlighted == 3
-        await pilot.press("k", "enter")
+        await pilot.press("up", "enter")
         await pilot.pause()
         assert page.form.draft.spec.optimiser.name == "rmsprop"
-        await pilot.press("enter", "j", "escape")
+        await pilot.press("enter", "down", "escape")
         await pilot.pause()
         assert page.form.draft.spec.optimiser.name == "rmsprop"
 

@@ -1,4 +1,4 @@
-"""A small screen over a page that asks which of several."""
+"""A small screen over a page that asks which of several. What is typed finds."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from rich.cells import cell_len
 from rich.text import Text
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.geometry import Region
@@ -30,30 +31,28 @@ class Menu(ModalScreen[str | None]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q", "dismiss_it", "Cancel"),
-        Binding("j", "down", show=False),
-        Binding("k", "up", show=False),
+        Binding("escape", "dismiss_it", "Cancel"),
     ]
 
     def __init__(self, options: Sequence[tuple[str, Text | str]], current: str, title: str, beside: Region | None = None) -> None:
         """`options` are value and words; `beside` is what the menu belongs to, without it it stands in the middle."""
         super().__init__(classes="" if beside else "-middle")
         self._options = options
+        self._found = list(options)
+        """Those that have what was typed."""
+        self._typed = ""
         self._current = current
         self._title = title
         self._beside = beside
 
     def compose(self) -> ComposeResult:
-        room = int(self.app.size.width * 0.96) - 6
-        options = [Text(words) if isinstance(words, str) else words.copy() for _, words in self._options]
-        for words in options:
-            words.truncate(room, overflow="ellipsis")
-        menu = OptionList(*(Option(words) for words in options))
+        prompts = self._prompts()
+        menu = OptionList(*prompts)
         menu.border_title = self._title
+        menu.border_subtitle = "type to find"
         menu.styles.height = len(self._options) + 2
-        menu.styles.min_width = max(24, cell_len(self._title) + 6)
+        menu.styles.min_width = max(24, cell_len(self._title) + 6, *(words.cell_len + 6 for words in prompts))
         if self._beside:
-            menu.styles.width = max(24, *(words.cell_len for words in options)) + 6
             menu.styles.offset = (self._beside.x, self._beside.y)
         yield menu
 
@@ -62,17 +61,43 @@ class Menu(ModalScreen[str | None]):
         values = [value for value, _ in self._options]
         self.query_one(OptionList).highlighted = values.index(self._current) if self._current in values else 0
 
+    def _prompts(self) -> list[Text]:
+        room = int(self.app.size.width * 0.96) - 6
+        prompts = [Text(words) if isinstance(words, str) else words.copy() for _, words in self._found]
+        for words in prompts:
+            words.truncate(room, overflow="ellipsis")
+        return prompts
+
+    def on_key(self, event: events.Key) -> None:
+        """Letters find, those that begin so first; what none has is not taken."""
+        if event.key == "backspace":
+            self._find(self._typed[:-1])
+        elif event.character is not None and event.is_printable:
+            self._find(self._typed + event.character)
+        else:
+            return
+        event.stop()
+
+    def _find(self, typed: str) -> None:
+        wanted = typed.casefold()
+        found = [option for option in self._options if wanted in f"{option[0]} {option[1]}".casefold()]
+        if not found:
+            return
+        self._typed = typed
+        self._found = sorted(found, key=lambda option: not str(option[0]).casefold().startswith(wanted))
+        menu = self.query_one(OptionList)
+        menu.border_subtitle = typed or "type to find"
+        menu.set_options([Option(words) for words in self._prompts()])
+        menu.highlighted = 0
+
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """That one."""
         event.stop()
-        self.dismiss(self._options[event.option_index][0])
+        self.dismiss(self._found[event.option_index][0])
 
     def action_dismiss_it(self) -> None:
-        """None of them."""
-        self.dismiss(None)
-
-    def action_down(self) -> None:
-        self.query_one(OptionList).action_cursor_down()
-
-    def action_up(self) -> None:
-        self.query_one(OptionList).action_cursor_up()
+        """None of them; what was typed is taken back first."""
+        if self._typed:
+            self._find("")
+        else:
+            self.dismiss(None)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
+from rich.text import Text
 from textual import on
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
+from convtui.tui.app.dialogs.menu import Menu
 from convtui.tui.app.look.controller import LookController
 from convtui.tui.app.look.export import command, save_picture
 from convtui.tui.app.look.image_strip import ImageStrip
@@ -44,8 +46,8 @@ class LookPage(Page):
     CSS_PATH = "page.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("backspace", "back", "Back", key_display="⌫"),
-        Binding("v", "view(1)", "View"),
-        Binding("V", "view(-1)", "Previous view", show=False),
+        Binding("v", "views", "View"),
+        Binding("V", "view(1)", "Next view", show=False),
         Binding("left_square_bracket", "epoch(-1)", "Previous epoch", key_display="[", show=False),
         Binding("right_square_bracket", "epoch(1)", "Epoch", key_display="[ ]"),
         Binding("comma", "image(-1)", "Previous image", key_display=",", show=False),
@@ -132,6 +134,23 @@ class LookPage(Page):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """There is a way back only where something was followed."""
         return bool(self.controller.history) if action == "back" else super().check_action(action, parameters)
+
+    def action_views(self) -> None:
+        """Choose a view; those that have no meaning for this net say why."""
+        info, query = self.controller.info, self.controller.query
+        if info is None or query is None:
+            return
+        wide = max(map(len, info.views))
+        options = []
+        for name, view in info.views.items():
+            why = info.why_not[name]
+            words = Text.assemble((f"{name:{wide}}  ", "dim" if why else "bold"), (clean(why or view.title), "dim"))
+            options.append((name, words))
+        self.app.push_screen(Menu(options, query.view, "views"), self._view_picked)
+
+    def _view_picked(self, name: str | None) -> None:
+        if name is not None:
+            self.controller.choose_view(name)
 
     def action_view(self, by: int) -> None:
         self.panes.view_bar.action_step(by)
