@@ -15,8 +15,7 @@ def joined(looks: Sequence[Sequence[Result]]) -> list[Result]:
     """The first results of each look that belong beside each other, then the second of each, and so on; one look is left as it is.
 
     Sheets and curves stand beside those of the first look. Sheets whose tiles are on one scale each get the widest of them, so that
-    colours mean the same. A sheet that is there already, pixel by pixel and word by word, is left out: so an image that several
-    nets are asked about is shown once.
+    colours mean the same. Images that are there already, pixel by pixel and word by word, are left out.
     """
     if len(looks) == 1:
         return list(looks[0])
@@ -64,7 +63,8 @@ def _scale(sheets: Sequence[Sheet]) -> tuple[float, float]:
 
 
 def _same(sheet: Sheet, other: Sheet) -> bool:
-    if (sheet.ramp, len(sheet.tiles), sheet.block) != (other.ramp, len(other.tiles), other.block):
+    """Whether both show the same images, which are known by their scale."""
+    if (sheet.low, sheet.high) != (0, 255) or (sheet.ramp, len(sheet.tiles)) != (other.ramp, len(other.tiles)):
         return False
     pairs = zip(sheet.tiles, other.tiles, strict=True)
     return all(a.caption == b.caption and np.array_equal(a.pixels, b.pixels, equal_nan=True) for a, b in pairs)

@@ -323,6 +323,19 @@ async def test_p_saves_and_no_file_is_overwritten(stored: Path, tmp_path: Path) 
 
 
 @piloted
+async def test_capital_p_asks_for_the_form(stored: Path, tmp_path: Path) -> None:
+    async with Alone(stored, 2).run_test(size=(120, 36)) as pilot:
+        app = await settled(pilot, view="filters")
+        await pilot.press("P", "j", "j", "enter")
+        await until(pilot, lambda: len(app.told) == 1)
+        assert app.told == ["saved run2-filters.svg"]
+        assert 'fill="#ffffff"' in (tmp_path / "run2-filters.svg").read_text()
+        await pilot.press("P", "escape", "p")
+        await until(pilot, lambda: len(app.told) == 2)
+        assert app.told[1] == "saved run2-filters.png"
+
+
+@piloted
 async def test_the_copied_command_gives_the_same(
     stored: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

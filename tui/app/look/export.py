@@ -8,13 +8,31 @@ from pathlib import Path
 from convtui.engine.files import unused
 from convtui.tui.session.inspector import Answer, Query
 
+FORMS = {
+    ".png": "picture (.png)",
+    "light.png": "picture on white (.png)",
+    "light.svg": "drawing on white (.svg)",
+    ".svg": "drawing (.svg)",
+    "light.pdf": "page on white (.pdf)",
+    ".pdf": "page (.pdf)",
+    ".csv": "all numbers, for spreadsheets (.csv)",
+    ".md": "tables, for a write-up (.md)",
+    ".json": "everything, for programs (.json)",
+    ".npz": "arrays, for NumPy (.npz)",
+}
+"""What an answer can be saved as, and that in words."""
 
-def save_picture(answer: Answer) -> Path:
-    """Draw it into a new file in the working directory; slow, for a thread. Raises ConvtuiError where that cannot be written."""
+
+def save_picture(answer: Answer, form: str = ".png") -> Path:
+    """Draw it into a new file in the working directory, in one of `FORMS`; slow, for a thread.
+
+    Raises ConvtuiError where that cannot be written.
+    """
     from convtui.engine.figures.saving import save
 
-    path = file_name(answer.query, answer.step)
-    save(list(answer.results), path)
+    ground, _, ending = form.rpartition(".")
+    path = file_name(answer.query, answer.step, f".{ending}")
+    save(list(answer.results), path, "light" if ground == "light" else "dark")
     return path
 
 
@@ -32,7 +50,7 @@ def command(query: Query, *, store: Path, device: str, data_dir: Path | None) ->
     return shlex.join(words)
 
 
-def file_name(query: Query, step: int | None = None) -> Path:
+def file_name(query: Query, step: int | None = None, ending: str = ".png") -> Path:
     """A name that says what it is, and that no file has yet."""
     said = [
         Path(value).stem if name == "image" else value  # an image may be a file
@@ -42,4 +60,4 @@ def file_name(query: Query, step: int | None = None) -> Path:
     when = [f"step{step}"] if step is not None else [] if query.epoch == "last" else [f"epoch{query.epoch}"]
     parts = (f"run{query.run}", query.view, *said, *when)
     stem = "-".join("".join(c if c.isalnum() else "_" for c in part) for part in parts)
-    return unused(stem, ".png")
+    return unused(stem, ending)

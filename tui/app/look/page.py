@@ -12,7 +12,7 @@ from textual.widget import Widget
 
 from convtui.tui.app.dialogs.menu import Menu
 from convtui.tui.app.look.controller import LookController
-from convtui.tui.app.look.export import command, save_picture
+from convtui.tui.app.look.export import FORMS, command, save_picture
 from convtui.tui.app.look.image_strip import ImageStrip
 from convtui.tui.app.look.layer_list import LayerList
 from convtui.tui.app.look.panes import Panes
@@ -53,6 +53,7 @@ class LookPage(Page):
         Binding("comma", "image(-1)", "Previous image", key_display=",", show=False),
         Binding("full_stop", "image(1)", "Image", key_display=", ."),
         Binding("p", "save", "Save"),
+        Binding("P", "save_as", "Save as", show=False),
         Binding("y", "copy", "Copy command", show=False),
         Binding("R", "again", "Refresh"),
         Binding("L", "fold('left')", "Layers", group=PANES, key_display="L "),
@@ -264,3 +265,15 @@ class LookPage(Page):
         if self.controller.answer is not None and self.controller.answer.results:
             answer = self.controller.answer
             self.in_thread(lambda: save_picture(answer), lambda path: self.notify(f"saved {path}", markup=False))
+
+    def action_save_as(self) -> None:
+        """Save what is seen in a form that is asked for: for paper, or as numbers."""
+        answer = self.controller.answer
+        if answer is None or not answer.results:
+            return
+
+        def save(form: str | None) -> None:
+            if form is not None:
+                self.in_thread(lambda: save_picture(answer, form), lambda path: self.notify(f"saved {path}", markup=False))
+
+        self.app.push_screen(Menu(list(FORMS.items()), ".png", "save as"), save)
