@@ -114,6 +114,7 @@ def _one(name: str, as_json: bool) -> None:
     from convtui.tui.cli.look import show as draw
 
     draw(untrained(preset))
+    print(f"\n{summary.parameters:,} parameters, {summary.neurons:,} neurons")
 
 
 def untrained(preset: Preset) -> list[Result]:

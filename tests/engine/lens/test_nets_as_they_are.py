@@ -543,7 +543,7 @@ def test_filters_and_summary_need_no_forward_that_works() -> None:
         look(subject, look.make({"layer": "head"}))
     table = view("summary")(subject, view("summary").make({}))[0]
     assert isinstance(table, Table)
-    assert [(row[0], row[5]) for row in table.rows] == [("conv1", 112), ("conv2", 202), ("head", 24), ("total", 338)]
+    assert [(row[0], row[6]) for row in table.rows] == [("conv1", 112), ("conv2", 202), ("head", 24), ("total", 338)]
     assert table.rows[-1][-2] is None
     assert any("later" in note for note in table.notes)
     for name in ("statistics", "confusion", "saliency", "deconvnet"):
