@@ -45,8 +45,10 @@ class Importer:
             kept.read()
             if kept.run is None:
                 raise UsageError(kept.trouble or f"{source.place}: there are no scalars in it")
-        finally:
-            kept.end()
+        except BaseException:
+            kept.end(stopped=True)  # the next import goes on with it
+            raise
+        kept.end()
         return self.store.run(kept.run.id)
 
     def known(self, source: Source) -> Run | None:

@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ import pytest
 from convtui.engine.errors import UsageError
 from convtui.engine.store import Store
 from convtui.engine.tracking.imports import Follower, Importer, importing, sources
+from convtui.engine.tracking.imports.csv import CsvFile
+from convtui.engine.tracking.imports.log import Scalar
 from tests.engine.tracking import wandb_writer as wandb
 from tests.harness.children import wait_until
 
@@ -138,6 +141,27 @@ def test_a_log_that_was_imported_and_has_grown_is_added_to(tmp_path: Path) -> No
         assert run is not None
         assert [(each.id, each.status) for each in store.runs()] == [(run.id, "finished")]
         assert points(store, run.id, "loss") == [(0, 0.0), (1, 8.0), (2, 2.0), (3, 9.0)]
+
+
+def test_an_import_that_is_interrupted_is_not_finished_and_the_next_one_completes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "CHUNK", 2)
+    (tmp_path / "metrics.csv").write_text("step,loss\n0,1.0\n1,2.0\n2,3.0\n")
+
+    def interrupted(log: Any) -> Iterator[Scalar]:
+        yield from [Scalar("loss", 0, 1.0, 0.0), Scalar("loss", 1, 2.0, 0.0)]
+        raise KeyboardInterrupt
+
+    with Store.open(tmp_path / "store.db") as store:
+        with monkeypatch.context() as patched:
+            patched.setattr(CsvFile, "new", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                Importer(store).add(sources(tmp_path)[0])
+        assert (store.run(1).status, points(store, 1, "loss")) == ("stopped", [(0, 1.0), (1, 2.0)])
+        Importer(store).add(sources(tmp_path)[0])
+        assert [run.status for run in store.runs()] == ["finished"]
+        assert points(store, 1, "loss") == [(0, 1.0), (1, 2.0), (2, 3.0)]
 
 
 def test_logs_that_grow_and_come_are_followed_and_their_status_is_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
