@@ -119,14 +119,17 @@ class Subject:
             self.net = original
 
     def at(self, snapshot: Snapshot) -> Subject:
-        """The same images, and a copy of the net as it was then. Raises CheckpointError where these weights cannot be read or are
-        another net's, NotApplicable where the net cannot be copied."""
+        """The same images, and a copy of the net as it was then; it tells no progress.
+
+        Raises CheckpointError where its weights cannot be read or are another net's, NotApplicable where the net cannot be copied.
+        """
         try:
             net = deepcopy(self.net)
         except (RuntimeError, TypeError) as error:  # of tensors that were computed, locks, open files
             raise NotApplicable(f"the net cannot be copied to look at earlier weights: {str(error).splitlines()[0]}") from error
         restore_net(net, dict(snapshot.weights()), f"of epoch {snapshot.epoch}, step {snapshot.step:,}")
-        return replace(self, net=net, dataset=lambda: self.images, epoch=snapshot.epoch, notes=(), snapshots=())
+        silent = replace(self, net=net, dataset=lambda: self.images, progress=lambda done, total: None)
+        return replace(silent, epoch=snapshot.epoch, notes=(), snapshots=())
 
     @cached_property
     def device(self) -> torch.device:

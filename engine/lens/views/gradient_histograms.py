@@ -304,7 +304,10 @@ def _over_snapshots(subject: Subject, batch: _Batch, layer: str | None, where: s
     snapshots = subject.snapshots
     if len(snapshots) < 2:
         return []
-    then = [_measured(subject.at(snapshot), batch, layer) for snapshot in snapshots]
+    then = []
+    for done, snapshot in enumerate(snapshots, start=1):
+        then.append(_measured(subject.at(snapshot), batch, layer))
+        subject.progress(done, len(snapshots))
     epochs = by_epoch(snapshots)
     x = np.array([each.epoch if epochs else each.step for each in snapshots], np.float64)
     x_name = "epoch" if epochs else "step"

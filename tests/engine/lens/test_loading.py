@@ -10,12 +10,13 @@ import pytest
 import torch
 from PIL import Image
 
+import convtui
 from convtui.engine import events
 from convtui.engine.checkpoint import load
 from convtui.engine.data.catalog import load as load_data
 from convtui.engine.errors import CheckpointError, DataError, UsageError
 from convtui.engine.figures.figure import Sheet
-from convtui.engine.lens.loading import subject_from_run
+from convtui.engine.lens.loading import snapshots_of, subject_from_run
 from convtui.engine.lens.registry import view, views
 from convtui.engine.lens.subject import Subject
 from convtui.engine.spec import make
@@ -122,6 +123,22 @@ def test_damaged_weights_are_passed_over_and_said(store: Store) -> None:
     assert newest.file in subject.notes[0]
     with pytest.raises(CheckpointError, match="damaged"):  # an epoch that was asked for by its number is not replaced by another
         subject_from_run(store, run, epoch=str(newest.epoch))
+
+
+def test_snapshots_of_a_script_are_the_weights_that_it_saved(store: Store) -> None:
+    net = torch.nn.Linear(4, 2)
+    kept = []
+    with convtui.init(name="own", store=store.path) as tracked:
+        for step in range(3):
+            with torch.no_grad():
+                net.weight.fill_(step)
+            tracked.log({"loss": 1.0}, step=step)
+            tracked.save(net)
+            kept.append({name: value.clone() for name, value in net.state_dict().items()})
+    found = snapshots_of(store, store.find("own"))
+    assert [snapshot.step for snapshot in found] == [0, 1, 2]
+    for snapshot, weights in zip(found, kept, strict=True):
+        assert all(torch.equal(value, weights[name]) for name, value in snapshot.weights().items())
 
 
 def folder_of_pictures(path: Path, classes: tuple[str, ...]) -> None:
