@@ -59,6 +59,12 @@ class Layout:
         order = (*self.grows, *self._order(output.ndim))
         return output if order == tuple(range(output.ndim)) else output.permute(order)
 
+    def restored(self, values: Tensor) -> Tensor:
+        """The reverse of `arranged`."""
+        order = (*self.grows, *self._order(values.ndim))
+        back = [order.index(dim) for dim in range(values.ndim)]
+        return values if order == tuple(range(values.ndim)) else values.permute(back)
+
     def _order(self, dims: int) -> tuple[int, ...]:
         rest = [dim for dim in range(dims) if dim not in self.grows]
         return tuple(sorted(rest, key=lambda dim: dim != self.units))

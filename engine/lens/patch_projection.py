@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from convtui.engine.lens.backward import Rule, check, past_relu
-from convtui.engine.lens.receptive_field import receptive_field
+from convtui.engine.lens.receptive_field import geometry, receptive_field
 from convtui.engine.lens.trace import Call, Trace
 from convtui.engine.lens.tracer import INPUT
 
@@ -82,7 +82,7 @@ class _Windows:
         self._levels = [level]
         for call, shape in zip(reversed(calls), reversed(shapes[:-1]), strict=True):
             if call.kind in ("conv", "max_pool"):
-                kernel, stride, padding = _geometry(call)
+                kernel, stride, padding = geometry(call)
                 size = ((level.size[0] - 1) * stride[0] + kernel[0], (level.size[1] - 1) * stride[1] + kernel[1])
                 level = _Level(size, level.top * stride[0] - padding[0], level.left * stride[1] - padding[1], shape)
             else:
@@ -179,14 +179,6 @@ def _scale(call: Call, dtype: torch.dtype) -> Tensor:
     weight: Tensor | None = call.settings["weight"]
     scale: Tensor = (variance + call.settings["eps"]).rsqrt()
     return (scale if weight is None else scale * weight).to(dtype)
-
-
-def _geometry(call: Call) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
-    """Kernel (with its holes), stride and padding."""
-    settings = call.settings
-    sides = settings["weight"].shape[2:] if call.kind == "conv" else settings["kernel_size"]
-    rows, columns = (d * (side - 1) + 1 for d, side in zip(settings["dilation"], sides, strict=True))
-    return (rows, columns), settings["stride"], settings["padding"]
 
 
 def _served(call: Call) -> bool:

@@ -69,14 +69,21 @@ def _after(trace: Trace, call: Call, fields: dict[int, ReceptiveField | None]) -
             return None
 
 
-def _wider(field: ReceptiveField, call: Call) -> ReceptiveField:
+def geometry(call: Call) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
+    """Kernel (with its holes), stride and padding of a convolution or a pool with windows; (rows, columns) each."""
     settings = call.settings
     sides = settings["weight"].shape[2:] if call.kind == "conv" else settings["kernel_size"]
-    reach = [dilation * (side - 1) for dilation, side in zip(settings["dilation"], sides, strict=True)]
+    rows, columns = (d * (side - 1) + 1 for d, side in zip(settings["dilation"], sides, strict=True))
+    return (rows, columns), settings["stride"], settings["padding"]
+
+
+def _wider(field: ReceptiveField, call: Call) -> ReceptiveField:
+    kernel, stride, padding = geometry(call)
+    reach = [side - 1 for side in kernel]
     return ReceptiveField(
         size=_pairs(size + r * step for size, r, step in zip(field.size, reach, field.stride, strict=True)),
-        stride=_pairs(step * s for step, s in zip(field.stride, settings["stride"], strict=True)),
-        start=_pairs(begin - p * step for begin, p, step in zip(field.start, settings["padding"], field.stride, strict=True)),
+        stride=_pairs(step * s for step, s in zip(field.stride, stride, strict=True)),
+        start=_pairs(begin - p * step for begin, p, step in zip(field.start, padding, field.stride, strict=True)),
     )
 
 

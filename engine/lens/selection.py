@@ -17,6 +17,7 @@ from convtui.engine.data.prepare import greyed
 from convtui.engine.data.split import Split
 from convtui.engine.errors import NotApplicable, UsageError
 from convtui.engine.lens.backward import Rule, check, obstacle
+from convtui.engine.lens.continuation import behind
 from convtui.engine.lens.functions import Kind
 from convtui.engine.lens.registry import Need, Options
 from convtui.engine.lens.subject import Prediction, SplitName, Subject
@@ -86,11 +87,28 @@ def check_way_back(subject: Subject, index: int, rule: Rule, *kinds: Kind) -> No
         raise NotApplicable(f"{error}; {rule} serves {served[-1]} (--layer)" if served else str(error)) from None
 
 
+def has_features(subject: Subject) -> str | None:
+    """Whether there is a layer with features of each image."""
+    if feature_layers(subject):
+        return None
+    return "the net has no convolutional, dense or recurrent layer that gives each image's own values; 'summary' lists its layers"
+
+
 def gives_classes(subject: Subject) -> str | None:
     """Whether the output is one number per class."""
     if subject.gives_classes:
         return None
     return f"the net's output is not one number for each of the {len(subject.classes)} classes; 'activations' shows what it is"
+
+
+def class_meant(subject: Subject, told: Prediction, name: str | None) -> int:
+    """The class called `name`; if none is, the image's true one, and where that is not known the predicted one."""
+    if name is not None:
+        return subject.label(name)
+    label = told.predicted if told.label is None else told.label
+    if label is None:
+        raise NotApplicable("the net's output for this image is NaN: it diverged; look at an earlier epoch")
+    return label
 
 
 # ------------------------------------------------------------------------------------------------------------- layers
@@ -120,6 +138,27 @@ def layer(subject: Subject, name: str | None, *, maps: bool = True) -> tuple[str
     if maps and len(call.shape) != 3:
         raise NotApplicable(f"layer {name} has no feature maps, its output is {_size(call)}; choose one of {', '.join(fit)}")
     return name, trace.calls[trace.with_norm(call.index)]
+
+
+def inner_layers(subject: Subject) -> list[str]:
+    """Convolutions, dense and recurrent layers that give each image's own values, but the last, which gives the classes."""
+    trace = subject.trace
+    calls = {name: call for name, call in trace.of_kind("conv", "dense", "cell").items() if call.layout.by_image}
+    weighing = {call.index for call in trace.calls if call.kind in ("conv", "dense", "cell", "attention", "product")}
+    return [name for name, call in calls.items() if weighing.intersection(behind(trace, trace.together(call.index)))]
+
+
+def feature_layers(subject: Subject) -> list[str]:
+    """The layers whose features can be compared: `inner_layers`, and where there is none the last layer."""
+    found = inner_layers(subject)
+    return found or [name for name, call in subject.trace.of_kind("conv", "dense", "cell").items() if call.layout.by_image][-1:]
+
+
+def last_features(subject: Subject) -> str:
+    """The last hidden dense layer; where there is none, the last of `feature_layers`."""
+    found = feature_layers(subject)
+    dense = subject.trace.of_kind("dense")
+    return next((name for name in reversed(found) if name in dense and len(dense[name].shape) == 1), found[-1])
 
 
 def of_maps(shape: Sequence[int], name: str, number: int | None) -> list[int]:

@@ -26,7 +26,13 @@ Scores = Literal["probability", "output"]
 """What a net says about a class: its probability, or, where nothing makes it one, the net's output as it is."""
 
 BATCH = 256
-"""Images at once, unless the subject says otherwise."""
+"""Images at once at most, unless the subject says otherwise."""
+_VALUES = 1 << 25
+"""Numbers that a layer gives for all images at once: 128 MiB of float32."""
+_WORK = 5 * 10**9
+"""Multiply-adds between two looks whether the answer is still wanted: about a tenth of a second on two cores."""
+_ON_GPU = 100
+"""How many times as much a GPU does in that time."""
 
 
 class Cancelled(Exception):
@@ -113,6 +119,7 @@ class Subject:
     cancelled: Callable[[], bool] = lambda: False
     """Asked between batches; Cancelled is raised where it says yes."""
     batch: int = BATCH
+    """Images that go through the net together at most; see `at_once`."""
 
     def __post_init__(self) -> None:
         while isinstance(original := getattr(self.net, "_orig_mod", None), nn.Module):
@@ -160,6 +167,17 @@ class Subject:
             raise NotApplicable(f"the {name} split has no images")
         return found
 
+    def at_once(self, work: int | None = None) -> int:
+        """How many images go through the net together, for memory's sake, and so that a look is given up within 0.2 s.
+
+        `work` says the multiply-adds for one image where they are not those of a pass through the whole net.
+        """
+        calls = self.trace.calls
+        each = sum(call.multiply_adds for call in calls) if work is None else work
+        most = _WORK * (1 if self.device.type == "cpu" else _ON_GPU)
+        largest = max((call.size or 1 for call in calls), default=1)
+        return max(1, min(self.batch, _VALUES // largest, most // max(1, each)))
+
     def seen(self, images: Tensor) -> Tensor:
         """uint8 [N, C, H, W] as the net sees them: standardised, on its device, in its type."""
         return self.standardise.to(self.device)(images.to(self.device)).to(self.dtype)
@@ -178,12 +196,16 @@ class Subject:
     def _batches(self, images: Tensor) -> Iterator[tuple[int, Tensor]]:
         """The number of the first image, and the images as the net sees them; meanwhile the net is in eval mode."""
         with undisturbed(self.net):
-            for first in range(0, len(images), self.batch):
-                if self.cancelled():
-                    raise Cancelled
-                batch = images[first : first + self.batch]
-                yield first, self.seen(batch)
-                self.progress(first + len(batch), len(images))
+            for part in self.portions(len(images), self.at_once()):
+                yield part.start, self.seen(images[part])
+
+    def portions(self, count: int, each: int) -> Iterator[slice]:
+        """`count` things to do, `each` at a time; says how far it is, and may be cancelled in between."""
+        for first in range(0, count, each):
+            if self.cancelled():
+                raise Cancelled
+            yield slice(first, min(first + each, count))
+            self.progress(min(first + each, count), count)
 
     @property
     def gives_classes(self) -> bool:
@@ -222,10 +244,14 @@ class Subject:
 
     def scores(self, images: Tensor) -> Tensor:
         """float64 [N, classes] of uint8 images [N, C, H, W], as `scores_are`, on the CPU. For nets that give classes."""
-        found, function = self.outputs(images), self.trace.calls[self.trace.output].function
+        return self.as_scores(self.outputs(images))
+
+    def as_scores(self, outputs: Tensor) -> Tensor:
+        """float64 outputs [..., classes] as `scores_are`."""
+        function = self.trace.calls[self.trace.output].function
         if self.scores_are == "output" or function == "softmax":
-            return found
-        return found.exp() if function == "log_softmax" else found.softmax(1)
+            return outputs
+        return outputs.exp() if function == "log_softmax" else outputs.softmax(-1)
 
     def outputs(self, images: Tensor) -> Tensor:
         """float64 [N, classes]: what the net returns for uint8 images [N, C, H, W], on the CPU. For nets that give classes."""

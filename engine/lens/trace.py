@@ -56,6 +56,26 @@ class Call:
         """How many numbers it gives for one image; None where that is not known."""
         return math.prod(self.shape) * self.layout.pieces or None
 
+    @property
+    def multiply_adds(self) -> int:
+        """Of a convolution, dense layer, cell, attention or product of matrices, for one image; else 0.
+
+        Each of the outputs takes the weights of one filter or unit; each step of a cell takes all of its weights.
+        """
+        match self.kind:
+            case "attention":
+                return int(self.settings["multiply_adds"]) * self.layout.pieces
+            case "product":
+                return round((self.size or 0) * float(self.settings["inner"]))
+            case "cell":
+                weights: Sequence[Tensor] = self.settings["weights"]
+                return self.shape[1] * self.layout.pieces * sum(each.numel() for each in weights)
+            case "conv" | "dense":
+                weight: Tensor = self.settings["weight"]
+                return (self.size or 0) * (weight.numel() // len(weight))
+            case _:
+                return 0
+
 
 class Trace:
     """The calls of one forward pass, and which of them is which layer's output."""
@@ -165,6 +185,14 @@ class Trace:
                 return self.with_norm(call.index) if call.shape == self.calls[index].shape else index
         return index
 
+    def together(self, index: int) -> list[int]:
+        """Call `index`, with what its function gave besides where it is a cell: states after each step, then the last ones."""
+        call = self.calls[index]
+        if call.kind != "cell":
+            return [index]
+        ends = (other.index for other in self.calls[index + 1 :] if (other.function, other.kind) != (call.function, "other"))
+        return list(range(index, next(ends, len(self.calls))))
+
     def stages(self, index: int) -> tuple[int, ...]:
         """The calls that give a layer's values before its activation (after batch norm) and after it.
 
@@ -180,6 +208,14 @@ class Trace:
         while self.calls[before].kind == "gain" and self.calls[before].module == following.module in self.leaves():
             before = self.calls[before].sources[0]
         return (before, following.index)
+
+    def overwritten(self, index: int) -> set[int]:
+        """The calls whose outputs are overwritten before the end of call `index`; a view shares the memory of what it views."""
+        found: set[int] = set()
+        for call in reversed(self.calls[: index + 1]):
+            if call.in_place or (call.kind in ("reshape", "same") and call.index in found):
+                found.update(call.sources)
+        return found
 
     def expect(self, output: Output) -> Call:
         """The call that gave `output`. Raises NotApplicable where this pass takes another way than the one that was noted."""
@@ -351,11 +387,7 @@ class _Runner(Tracer):
     def __init__(self, trace: Trace, wanted: frozenset[int]) -> None:
         super().__init__(until=max(wanted), opaque=trace.opaque)
         self._trace, self._wanted = trace, wanted
-        # What is overwritten later in this very pass is copied before that; a view shares the memory of what it views.
-        self._overwritten: set[int] = set()
-        for call in reversed(trace.calls[: max(wanted) + 1]):
-            if call.in_place or (call.kind in ("reshape", "same") and call.index in self._overwritten):
-                self._overwritten.update(call.sources)
+        self._overwritten = trace.overwritten(max(wanted))
         self.kept: dict[int, Tensor] = {}
 
     def called(self, output: Output) -> None:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.parameter import is_lazy
 
 from convtui.engine.data.names import listed
@@ -194,7 +194,7 @@ def _layer(
         biases=sum(parameter.numel() for key, parameter in owned if "bias" in key),
         neurons=None if unknown else sum(_neurons(call) for call in computing),
         field=None if first is None else _field(trace, first, fields[first]),
-        multiply_adds=None if unknown else sum(_multiply_adds(call) for call in computing),
+        multiply_adds=None if unknown else sum(call.multiply_adds for call in computing),
         uses=len(computing),
         called=called or used,
     )
@@ -223,19 +223,6 @@ def _neurons(call: Call) -> int:
     if call.kind == "product":
         return 0
     return call.shape[0] * int(call.settings["layers"]) if call.kind == "cell" else call.size or 0
-
-
-def _multiply_adds(call: Call) -> int:
-    """Each of the outputs takes the weights of one filter or unit; each step of a cell takes all of its weights."""
-    if call.kind == "attention":
-        return int(call.settings["multiply_adds"]) * call.layout.pieces
-    if call.kind == "product":
-        return round((call.size or 0) * float(call.settings["inner"]))
-    if call.kind == "cell":
-        weights: Sequence[Tensor] = call.settings["weights"]
-        return call.shape[1] * call.layout.pieces * sum(each.numel() for each in weights)
-    weight: Tensor = call.settings["weight"]
-    return (call.size or 0) * (weight.numel() // len(weight))
 
 
 def _field(trace: Trace, index: int, field: ReceptiveField | None) -> str | None:
