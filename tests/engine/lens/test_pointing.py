@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,10 @@ from convtui.engine import models
 from convtui.engine.data.catalog import load
 from convtui.engine.data.split import Dataset
 from convtui.engine.lens.subject import Subject
-from convtui.engine.lens.trace import Trace
 from convtui.engine.presets import preset
 from convtui.engine.spec import RunSpec, changed
 from convtui.engine.training import Training
+from tests.engine.lens.subjects import subject_of
 
 
 @pytest.fixture(scope="module")
@@ -38,14 +39,28 @@ def test_guided_energy_of_a_trained_net_lies_on_the_object(trained: tuple[RunSpe
     spec, dataset, subject = trained
     split = dataset.test
     assert split.masks is not None
-    untrained = models.build(spec.model, channels=3, size=32, classes=10, seed=7).eval()
-    share, hits = inside(energy(subject, subject.trace, split, "guided"), split.masks)
-    before, before_hits = inside(energy(subject, Trace(untrained, torch.zeros(3, 32, 32)), split, "guided"), split.masks)
+    untrained = replace(subject, net=models.build(spec.model, channels=3, size=32, classes=10, seed=7).eval())
+    share, hits = inside(energy(subject, split, "guided"), split.masks)
+    before, before_hits = inside(energy(untrained, split, "guided"), split.masks)
     chance, _ = inside(torch.ones(split.masks.shape), split.masks)
     assert chance == pytest.approx(float(split.masks.float().mean()))
     assert share > 1.25 * before
     assert share > 1.5 * chance
     assert hits > max(before_hits, 2 * chance)
+
+
+def test_a_mean_fall_covers_the_pixels_that_a_score_depends_on() -> None:
+    class Corner(torch.nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            lit = images[:, :, :2, :2].mean((1, 2, 3)) > 0.5
+            return torch.stack([lit, ~lit, torch.zeros_like(lit)], 1).double() * 9
+
+    images = torch.zeros(2, 1, 16, 16, dtype=torch.uint8)
+    images[:, :, :2, :2] = 255
+    subject = subject_of(Corner(), images)
+    found = energy(subject, subject.split("test"), "occlusion")
+    assert bool((found[:, :4, :4] > 0.01).all())
+    assert float(found[:, 6:].max()) == float(found[:, :, 6:].max()) == 0
 
 
 def test_shares_and_hits_by_hand() -> None:
@@ -65,9 +80,9 @@ def test_the_table_is_printed(capsys: pytest.CaptureFixture[str], monkeypatch: p
         with recorded(store, store.claim(row.id), spec, load(spec.data), torch.device("cpu")) as (_, pulled):
             for _ in pulled:
                 pass
-    monkeypatch.setattr("sys.argv", ["masks", "last", "--store", str(tmp_path / "store.db")])
+    monkeypatch.setattr("sys.argv", ["masks", "last", "--images", "2", "--store", str(tmp_path / "store.db")])
     masks.main()
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].endswith("30 test images of shapes")
-    ways = [f"{rule}, {net}" for rule in ("guided", "deconvnet", "saliency") for net in ("trained", "untrained")]
+    assert lines[0].endswith("2 test images of shapes")
+    ways = [f"{method}, {net}" for method in masks.METHODS for net in ("trained", "untrained")]
     assert [line.split("  ")[0] for line in lines[3:]] == ["noise", *ways]

@@ -12,7 +12,7 @@ from convtui.engine import models
 from convtui.engine.data.prepare import resized
 from convtui.engine.errors import NotApplicable
 from convtui.engine.figures.figure import Curves, Result, Sheet, Table
-from convtui.engine.lens.registry import View, views
+from convtui.engine.lens.registry import Options, View, views
 from convtui.engine.lens.subject import Snapshot, Subject
 from convtui.engine.spec import ModelSpec, RunSpec, make
 from tests.engine.lens.nets import STYLES, Styles
@@ -21,8 +21,17 @@ from tests.engine.shrinking import kinds_of_net
 
 NETS = kinds_of_net()
 TEN = tuple("0123456789")
-OF_MAPS = ("patches", "class-means", "colour-maps", "transposed")
+OF_MAPS = ("patches", "cam", "class-means", "colour-maps", "transposed")
 """Views of convolutions' maps alone."""
+FEW = {"maps": 2, "count": 2, "steps": 2, "stride": 16, "transform": "translation"}
+"""Options that make a look at a large net short, where a view has them."""
+
+
+def shortly(look: View) -> Options:
+    """Its options, with few steps where it goes step by step."""
+    return look.make(
+        {name: few for name, few in FEW.items() if name in look.options.model_fields and name not in ("maps", "count")}
+    )
 
 
 NO_CELLS = "the net has no recurrent layer \\(RNN, LSTM, GRU\\)"
@@ -75,9 +84,9 @@ def test_every_view_on_every_net_of_a_preset(look: View, spec: RunSpec) -> None:
     reason = why_not(look, spec)
     if reason:
         with pytest.raises(NotApplicable, match=rf"{look.name} is not applicable: .*{reason}"):
-            look(subject, look.make({}))
+            look(subject, shortly(look))
         return
-    for result in look(subject, look.make({})):
+    for result in look(subject, shortly(look)):
         assert_sound(result)
 
 
@@ -141,10 +150,10 @@ def test_on_nets_without_relu_deconvnet_and_guided_say_why_and_all_else_works(lo
         with pytest.raises(
             NotApplicable, match=rf"{look.name} is not applicable.*act\d \({activation}\) is not a ReLU.*saliency"
         ) as told:
-            look(subject, look.make({}))
+            look(subject, shortly(look))
         assert told.value.exit_code == 2
         return
-    for result in look(subject, look.make({})):
+    for result in look(subject, shortly(look)):
         assert_sound(result)
 
 
@@ -156,9 +165,9 @@ def test_a_net_without_convolutions(look: View) -> None:
         return
     if look.name in ("deconvnet", *OF_MAPS):
         with pytest.raises(NotApplicable, match="no convolutional layer; use 'saliency'"):
-            look(subject, look.make({}))
+            look(subject, shortly(look))
         return
-    for result in look(subject, look.make({})):
+    for result in look(subject, shortly(look)):
         assert_sound(result)
 
 
@@ -169,7 +178,7 @@ def test_batch_norm_leaky_relu_overlapping_pools_and_float64(look: View) -> None
     subject = subject_of(net, noise_images(12, channels=3, size=16))
     if refused(look, subject):
         return
-    for result in look(subject, look.make({})):
+    for result in look(subject, shortly(look)):
         assert_sound(result)
 
 
@@ -189,9 +198,9 @@ def test_every_view_on_what_else_a_block_may_say_and_images_that_are_not_square(
         return
     if look.name == "deconvnet" and "avg-pool" in blocks:
         with pytest.raises(NotApplicable, match=r"deconvnet is not applicable: pool1.*is not a max-pool.*use guided or saliency"):
-            look(subject, look.make({}))
+            look(subject, shortly(look))
         return
-    for result in look(subject, look.make({})):
+    for result in look(subject, shortly(look)):
         assert_sound(result)
 
 
@@ -202,7 +211,7 @@ def test_every_view_on_images_of_other_numbers_of_channels(look: View, channels:
     subject = subject_of(small_net(channels=channels), images)
     if refused(look, subject):
         return
-    results = look(subject, look.make({}))
+    results = look(subject, shortly(look))
     for result in results:
         assert_sound(result)
     if look.name == "activations":
@@ -217,12 +226,14 @@ def test_every_view_on_images_of_other_numbers_of_channels(look: View, channels:
 def test_nets_of_torchvision_where_their_layers_allow(name: str) -> None:
     torch.manual_seed(0)
     net = torchvision.models.get_model(name, weights=None, num_classes=10)
-    subject = subject_of(net, noise_images(3, channels=3, size=64), classes=TEN)
+    subject = subject_of(net, noise_images(3, channels=3, size=32), classes=TEN)
+    subject.split("test").labels[1] = 0  # two of one class
     inner = {"resnet18": "layer1.1.conv2", "vgg11": "features.6", "squeezenet1_1": "features.3.expand3x3"}[name]
     for look in views().values():
         if refused(look, subject):
             continue
-        options: dict[str, object] = {"count": 2} if "count" in look.options.model_fields else {}
+        options: dict[str, object] = {name: few for name, few in FEW.items() if name in look.options.model_fields}
+        options.pop("maps", None)
         if "layer" in look.options.model_fields:
             options["layer"] = inner
         if look.name in ("deconvnet", "patches", "activations", "filters"):
@@ -234,7 +245,8 @@ def test_nets_of_torchvision_where_their_layers_allow(name: str) -> None:
 def test_what_a_classifier_needs_a_feature_extractor_is_refused_for() -> None:
     subject = subject_of(small_net()[:6], noise_images(12))
     found = {name for name, look in views().items() if look.why_not(subject)}
-    assert found == {"calibration", "confusion", "misclassified", "row-saliency", "gradient-histograms", *ELSEWHERE}
+    of_classes = {"ablation", "cam", "integrated", "invariance", "occlusion", "calibration", "confusion", "misclassified"}
+    assert found == {*of_classes, "row-saliency", "gradient-histograms", *ELSEWHERE}
 
 
 def test_names_titles_and_options_are_for_people() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import torch
@@ -10,12 +12,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from convtui.engine.errors import NotApplicable
 from convtui.engine.figures.figure import Result, Sheet, Table
-from convtui.engine.lens.registry import view, views
+from convtui.engine.lens.registry import View, view, views
 from convtui.engine.lens.subject import Subject
 from convtui.engine.lens.tracer import answer
 from tests.engine.lens.foreign import CLASSES, NETS
 from tests.engine.lens.subjects import noise_images, subject_of
-from tests.engine.lens.views.test_everywhere import OF_MAPS, assert_sound
+from tests.engine.lens.views.test_everywhere import FEW, OF_MAPS, assert_sound
 from tests.tolerance import assert_close
 
 NO_CONV = "the net has no convolutional layer; use 'saliency', 'statistics' or 'confusion'"
@@ -58,14 +60,20 @@ for name in NETS:
         REFUSED[name] |= dict.fromkeys(("hidden", "gates", "accuracy-by-row"), r"no recurrent layer \(RNN, LSTM, GRU\)")
     if name not in TOKENS:
         REFUSED[name]["attention"] = "attention is within windows" if name == "maxvit" else "the net has no attention layer"
+REFUSED["lstm both ways"]["ablation"] = "no convolutional, dense or one-way recurrent layer"
 LARGE = ("vgg11_bn", "alexnet", "inception_v3", "densenet121")
+DEEP = [name for name in NETS if NETS[name].size >= 32 and name not in ("squeezenet1_0", "vit", "swin")]
+OFTEN = ("ablation", "integrated", "invariance", "occlusion")
 EACH = [pytest.param(name, marks=pytest.mark.long) if name in LARGE else name for name in NETS]
 ALWAYS = {"statistics", "activations", "confusion", "misclassified", "saliency", "summary"}
 
 
 def subject_for(name: str, count: int = 6) -> Subject:
+    """Its last image is of the first one's class, so that there are two of one."""
     foreign = NETS[name]
-    return subject_of(foreign.net(), noise_images(count, channels=3, size=foreign.size), classes=CLASSES)
+    subject = subject_of(foreign.net(), noise_images(count, channels=3, size=foreign.size), classes=CLASSES)
+    subject.split("test").labels[-1] = 0
+    return subject
 
 
 def results(subject: Subject, name: str, **options: object) -> list[Result]:
@@ -74,13 +82,23 @@ def results(subject: Subject, name: str, **options: object) -> list[Result]:
 
 @pytest.mark.parametrize("name", EACH)
 def test_every_view_shows_the_net_or_says_the_true_reason_and_changes_nothing(name: str) -> None:
+    assert_shown(name, [look for look in views().values() if name not in DEEP or look.name not in OFTEN])
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", DEEP)
+def test_views_that_go_through_a_deep_net_many_times_show_it_and_change_nothing(name: str) -> None:
+    assert_shown(name, [view(often) for often in OFTEN])
+
+
+def assert_shown(name: str, looks: Sequence[View]) -> None:
     subject = subject_for(name)
     subject.net.train()
     before = {key: value.clone() for key, value in subject.net.state_dict().items()}
     random = torch.get_rng_state()
     assert not ALWAYS & set(REFUSED.get(name, {}))
-    for look in views().values():
-        few = {option: 2 for option in ("maps", "count") if option in look.options.model_fields}
+    for look in looks:
+        few = {option: value for option, value in FEW.items() if option in look.options.model_fields}
         if (words := REFUSED.get(name, {}).get(look.name)) is not None:
             with pytest.raises(NotApplicable, match=words):
                 look(subject, look.make(few))
