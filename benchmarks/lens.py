@@ -2,9 +2,10 @@
 
     python -m benchmarks.lens [--rounds N]
 
-Three figures on the net of `lenet5`, untrained (what is computed does not depend on the weights' values): the search for the nine
+Four figures on the net of `lenet5`, untrained (what is computed does not depend on the weights' values): the search for the nine
 strongest images of every map of every convolution, over 10,000 images, against one evaluation of them; 64 maps x 9 projections of
-conv2 against captum's, one by one; and the same sheet from a cold start of the program.
+conv2 against captum's, one by one, and the same sheet from a cold start of the program; and occlusion of one image by a square of
+8 pixels at each of its 625 places, against captum's with as many places at once as serves it best.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from pathlib import Path
 
 from convtui.engine import models
 from convtui.engine.data.batches import Standardise
-from convtui.engine.data.split import Split
+from convtui.engine.data.split import Dataset, Split
 from convtui.engine.lens import patch_projection
+from convtui.engine.lens.registry import view
 from convtui.engine.lens.search import strongest
 from convtui.engine.lens.subject import Subject
 from convtui.engine.presets import preset
@@ -32,6 +34,7 @@ from convtui.engine.training.evaluation import evaluate
 import torch  # isort: skip
 
 IMAGES, MAPS, TOP = 10_000, 64, 9
+SQUARE, TOGETHER = 8, 64
 
 
 def main() -> None:
@@ -44,7 +47,8 @@ def main() -> None:
     images = torch.randint(0, 256, (IMAGES, 1, 32, 32), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     split = Split(images, torch.arange(IMAGES) % 10, tuple(map(str, range(10))))
     standardise = Standardise(torch.tensor([0.5]), torch.tensor([0.3]))
-    subject = Subject(net, (1, 32, 32), split.classes, standardise, dataset=lambda: None)  # type: ignore[arg-type,return-value]
+    dataset = Dataset("noise", split, None, split, standardise.mean, standardise.std)
+    subject = Subject(net, (1, 32, 32), split.classes, standardise, dataset=lambda: dataset)
     calls = [call.index for call in subject.trace.of_kind("conv").values()]
 
     def search() -> None:
@@ -71,7 +75,24 @@ def main() -> None:
                 method.attribute(image[None], unit)
 
     paired(f"{MAPS} x {TOP} projections", ours, "captum one by one", captum, rounds)
+    occlusion(subject, rounds)
     cold(rounds)
+
+
+def occlusion(subject: Subject, rounds: int) -> None:
+    """The whole view, with its five sheets, beside one map of captum's."""
+    look = view("occlusion")
+    options = look.make({"square": SQUARE, "stride": 1})
+    seen = subject.seen(subject.split("test").images[:1])
+
+    def captum() -> None:
+        from captum.attr import Occlusion
+
+        with torch.no_grad():
+            method = Occlusion(lambda images: subject.net(images).softmax(1))
+            method.attribute(seen, (1, SQUARE, SQUARE), strides=(1, 1, 1), target=0, perturbations_per_eval=TOGETHER)
+
+    paired(f"occlusion by {SQUARE} x {SQUARE}", lambda: look(subject, options), "captum", captum, rounds)
 
 
 def paired(name: str, ours: Callable[[], object], other: str, theirs: Callable[[], object], rounds: int) -> None:
