@@ -59,6 +59,8 @@ def _import(store: Store, paths: list[Path], as_json: bool) -> None:
         _say(as_json, run, source, f"{run.step:,} steps")
         if trouble := source.log.trouble:
             _warn(told(trouble))
+        elif source.log.is_cut:
+            _warn(f"{clean(source.place)}: its last record is not complete: it is being written, or was cut off")
     if failed:
         raise typer.Exit(failed[0].exit_code)
 

@@ -18,6 +18,7 @@ class CsvFile:
     def __init__(self, path: Path) -> None:
         self.about = About()
         self.trouble = ""
+        self.is_cut = False
         self._path = path
         self._heading = ""
         self._place, self._line = 0, 1
@@ -40,6 +41,7 @@ class CsvFile:
                 while (line := file.readline()).endswith(b"\n"):
                     yield from self._of_row(names, line.decode())
                     self._place += len(line)
+                self.is_cut = bool(line)
         except (csv.Error, ValueError) as error:  # also of UTF-8
             self.trouble = f"{self._path} is not a table of numbers, line {self._line}: {error}"
 

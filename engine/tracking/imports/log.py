@@ -46,6 +46,11 @@ class Log(Protocol):
         """Why a part of it could not be read, in one line; empty where all could."""
         ...
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether it ended, when it was last read, within a record: it is being written, or was cut off."""
+        ...
+
     def files(self) -> list[Path]:
         """Those that grow, as they are now."""
         ...

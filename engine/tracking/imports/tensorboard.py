@@ -31,6 +31,10 @@ class EventFolder:
     def trouble(self) -> str:
         return next((each.trouble for each in self._known.values() if each.trouble), "")
 
+    @property
+    def is_cut(self) -> bool:
+        return any(each.is_cut for each in self._known.values())
+
     def files(self) -> list[Path]:
         return [self._only] if self._only is not None else sorted(self._folder.glob(NAMES))
 
@@ -42,6 +46,7 @@ class EventFolder:
 class _EventFile:
     def __init__(self, path: Path) -> None:
         self.trouble = ""
+        self.is_cut = False
         self._path = path
         self._place = 0
         """Up to which records have been read."""
@@ -58,6 +63,7 @@ class _EventFile:
                 began = self._place
                 yield from self._of_records(content)
                 content = content[self._place - began :]
+            self.is_cut = bool(content)
 
     def _of_records(self, content: bytes) -> Iterator[Scalar]:
         """Of the complete records at the beginning of `content`."""

@@ -43,6 +43,7 @@ class TrackioRun:
     def __init__(self, path: Path, name: str, run_id: str) -> None:
         self.about = About()
         self.trouble = ""
+        self.is_cut = False  # SQLite's transactions are whole
         self._path, self._run_id = path, run_id
         self.about.name = name
         self._last = -1

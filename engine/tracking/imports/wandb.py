@@ -32,6 +32,7 @@ class WandbFile:
     def __init__(self, path: Path) -> None:
         self.about = About()
         self.trouble = ""
+        self.is_cut = False
         self._path = path
         self._place = 0
         """Up to which records have been read."""
@@ -72,6 +73,7 @@ class WandbFile:
                     if kind in (_FULL, _LAST) and parts:
                         yield b"".join(parts)
                         parts, self._place = [], block + end
+                self.is_cut = bool(parts or content[max(self._place - block, 0) :].strip(b"\0"))
                 if len(content) < _BLOCK:
                     return  # the end of the file, for now
                 block += _BLOCK

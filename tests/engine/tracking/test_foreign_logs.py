@@ -76,11 +76,14 @@ def test_of_a_damaged_wandb_file_all_other_blocks_are_read_and_it_is_said(tmp_pa
 
 def test_a_wandb_file_that_is_cut_anywhere_is_read_up_to_there_and_a_changed_byte_adds_nothing(tmp_path: Path) -> None:
     whole = wandb.log(*(wandb.history(step, {"loss": step / 7}) for step in range(12)))
+    ends = {len(wandb.log(*(wandb.history(step, {"loss": step / 7}) for step in range(count)))) for count in range(13)}
     file = tmp_path / "run-abc.wandb"
     for place in range(7, len(whole), 17):
         file.write_bytes(whole[:place])
-        cut = [(scalar.step, scalar.value) for scalar in sources(file)[0].log.new()]
+        log = sources(file)[0].log
+        cut = [(scalar.step, scalar.value) for scalar in log.new()]
         assert cut == [(step, step / 7) for step in range(len(cut))]
+        assert log.is_cut == (place not in ends)
         file.write_bytes(whole[:place] + bytes([whole[place] ^ 0x21]) + whole[place + 1 :])
         changed = {(scalar.step, scalar.value) for scalar in sources(file)[0].log.new()}
         assert changed <= {(step, step / 7) for step in range(12)}
