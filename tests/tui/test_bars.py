@@ -17,6 +17,7 @@ from textual.widget import Widget
 from convtui.engine.store import Store
 from convtui.tui.app.app import ConvtuiApp
 from convtui.tui.app.compare.page import ComparePage
+from convtui.tui.app.pages import PAGES
 from convtui.tui.app.runs.page import RunsPage
 from convtui.tui.app.widgets.key_bar import KeyBar
 from convtui.tui.app.widgets.top_bar import TopBar
@@ -130,11 +131,31 @@ def test_the_runs_are_counted_whichever_page_is_shown(tmp_path: Path) -> None:
     asyncio.run(use())
 
 
-@pytest.mark.parametrize("width", [60, 80, 100, 120])
+@pytest.mark.parametrize("width", [60, 80, 100, 130])
 @piloted
 async def test_the_device_is_told_in_any_width(width: int) -> None:
     async with Bars().run_test(size=(width, 10)) as pilot:
         await until(pilot, lambda: screen_text(pilot).splitlines()[0].endswith("cuda:3 "))
         top = screen_text(pilot).splitlines()[0]
         assert len(top) == width
-        assert (Bars.about in top) is (width == 120)
+        assert (Bars.about in top) is (width == 130)
+
+
+@piloted
+async def test_pages_are_gone_to_by_digit_by_click_and_back_by_escape(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "store.db") as store:
+        add_run(store, "first")
+    async with ConvtuiApp(Session(tmp_path / "store.db", device="cpu")).run_test(size=(80, 24)) as pilot:
+        app = pilot.app
+        await until(pilot, lambda: "first" in screen_text(pilot))
+        for digit, entry in enumerate(PAGES[1:], 2):
+            tab = screen_text(pilot).splitlines()[0].index(f"{digit} {entry.title}")
+            await pilot.click(TopBar, offset=(tab + 3, 0))
+            await until(pilot, lambda name=entry.name: app.current_mode == name)
+            await until(pilot, lambda: app.screen.focused is not None or app.current_mode in ("live", "compare"))
+            await pilot.press("escape")
+            await until(pilot, lambda: app.current_mode == "runs")
+            await pilot.press(str(digit))
+            await until(pilot, lambda name=entry.name: app.current_mode == name)
+            await pilot.press("1")
+            await until(pilot, lambda: app.current_mode == "runs")

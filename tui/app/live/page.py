@@ -22,7 +22,7 @@ from convtui.tui.app.live.controls import Asked, RunControls, settled
 from convtui.tui.app.live.device_line import DeviceLine
 from convtui.tui.app.live.reader import Entry, Reader, Seen
 from convtui.tui.app.live.status_line import clock, standing
-from convtui.tui.app.messages import ShowRun
+from convtui.tui.app.messages import ShowPage, ShowRun
 from convtui.tui.app.page import Page
 from convtui.tui.app.widgets.chart import Chart
 from convtui.tui.app.widgets.crosshair import KEYS, Crosshair
@@ -103,7 +103,7 @@ class LivePage(Page):
         Binding("v", "series(-1)", "Chart"),
         Binding("V", "series(0)", "Change first chart", show=False),
         Binding("c", "held('crosshair', 'toggle')", "Crosshair", show=False),
-        Binding("escape", "uncross", "Hide crosshair", show=False),
+        Binding("escape", "back", "Hide crosshair, or back to Runs", key_display="esc", show=False),
         Binding("r", "held('controls', 'resume')", "Resume"),
         Binding("l", "look", "Look"),
         Binding("m", "smoothing", "Smooth"),
@@ -366,9 +366,12 @@ class LivePage(Page):
                 self.groups[place] = _after(self.groups[place], free)
                 self.look()
 
-    def action_uncross(self) -> None:
-        """Take the crosshair away."""
-        self.crosshair.put(None)
+    def action_back(self) -> None:
+        """Take the crosshair away; where there is none, to the runs."""
+        if self.crosshair.is_shown:
+            self.crosshair.put(None)
+        else:
+            self.post_message(ShowPage("runs"))
 
 
 def _at_both_ends(left: Text, right: str, width: int) -> Text:

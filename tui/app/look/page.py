@@ -20,6 +20,7 @@ from convtui.tui.app.look.sheet_view import SheetView
 from convtui.tui.app.look.view_bar import ViewBar
 from convtui.tui.app.look.view_options import ViewOptions
 from convtui.tui.app.look.words import heading, image_of, way
+from convtui.tui.app.messages import ShowPage
 from convtui.tui.app.page import Page
 from convtui.tui.render.text import clean
 from convtui.tui.session.inspector import (
@@ -59,7 +60,7 @@ class LookPage(Page):
         Binding("L", "fold('left')", "Layers", group=PANES, key_display="L "),
         Binding("o", "fold('right')", "Options", group=PANES, key_display="o "),
         Binding("i", "fold('strip')", "Images", group=PANES, key_display="i "),
-        Binding("escape", "to_picture", "To picture", show=False),
+        Binding("escape", "to_picture", "To the picture, or back to Runs", key_display="esc", show=False),
     ]
 
     def __init__(self, session: Session) -> None:
@@ -183,6 +184,9 @@ class LookPage(Page):
         self.panes.fold(name)
 
     def action_to_picture(self) -> None:
+        """Out of the other panes; from the picture itself, to the runs."""
+        if self.panes.picture.has_focus:
+            self.post_message(ShowPage("runs"))
         self.panes.picture.focus()
 
     # ------------------------------------------------------------------------------------------------- what is answered

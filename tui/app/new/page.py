@@ -52,6 +52,7 @@ class NewPage(Page):
     VERTICAL_BREAKPOINTS = [(0, "-low"), (44, "-tall")]  # noqa: RUF012
     # Those not in the footer are in the help and the palette: it has room for what everyone needs, on 80 columns.
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "app.page('runs')", "Back to Runs", key_display="esc", show=False),
         Binding("s,ctrl+s", "held('actions', 'start')", "Start"),
         Binding("p", "held('actions', 'choose_preset')", "Preset"),
         Binding("v", "view", "View"),

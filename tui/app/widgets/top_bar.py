@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from rich.cells import cell_len
 from rich.text import Text
+from textual import events
 from textual.app import RenderResult
 from textual.reactive import reactive
 from textual.widget import Widget
 
+from convtui.tui.app.messages import ShowPage
 from convtui.tui.app.pages import PAGES
 from convtui.tui.render.text import clean, fitted
 
+NAME = " convtui "
+WIDE = 80
+"""Columns from which the pages have their digits."""
+
 
 class TopBar(Widget):
-    """`convtui  Runs  New  Live  Look  Compare  Studies        ./store.db · 214 runs · cuda:0`."""
+    """`convtui  1 Runs  2 New  3 Live  4 Look  5 Compare  6 Studies      ./store.db · 214 runs · cuda:0`; a click shows a page."""
 
     DEFAULT_CSS = """
     TopBar { dock: top; height: 1; background: $panel; color: $foreground; }
@@ -25,15 +32,30 @@ class TopBar(Widget):
         super().__init__()
         self._page = page
 
+    @property
+    def _has_digits(self) -> bool:
+        """Where it is narrow the device is told instead."""
+        return self.size.width >= WIDE
+
     def render(self) -> RenderResult:
-        left = Text(" convtui ", style="bold")
-        for entry in PAGES:
-            left.append(f" {entry.title} ", style="bold reverse" if entry.name == self._page else "")
+        left = Text(NAME, style="bold")
+        for digit, entry in enumerate(PAGES, 1):
+            here = entry.name == self._page
+            left.append(f" {digit} " if self._has_digits else " ", style="reverse" if here else "dim")
+            left.append(f"{entry.title} ", style="bold reverse" if here else "")
         room = self.size.width - left.cell_len
         # Its beginning is left out: the device is at its end.
         about = fitted(clean(self.about)[::-1], max(0, room - 2))[::-1]
         right = Text(f"{about} ", style="dim")
         return Text.assemble(left, " " * max(0, room - right.cell_len), right, no_wrap=True, end="")
+
+    def on_click(self, event: events.Click) -> None:
+        """As its digit does."""
+        right = cell_len(NAME)
+        for entry in PAGES:
+            left, right = right, right + len(f" {entry.title} ") + 2 * self._has_digits
+            if left <= event.x < right:
+                self.post_message(ShowPage(entry.name))
 
     def on_mount(self) -> None:
         self.watch(self.app, "about", self._show)  # also while another page is shown
