@@ -100,21 +100,22 @@ FIGURES = ("max", "min", "mean", "variance", "std")
 """Of a layer's values over the test images."""
 
 
-_PREFIXES: dict[str, Split] = {
+_SPLIT_NAMES: dict[str, Split] = {
     "train": "train", "training": "train", "val": "validation", "valid": "validation", "validation": "validation",
     "dev": "validation", "eval": "validation", "test": "test", "testing": "test",
 }  # fmt: skip
-"""What people call splits, in front of a metric's name."""
+"""What people call splits, in front of a metric's name or behind it."""
 _LEAF = {"loss": "loss", "acc": "accuracy", "accuracy": "accuracy"}
 
 
 def parted(name: str) -> tuple[Split, str]:
-    """The split that a name of a person's own says, and the rest: `val/loss` and `val_loss` are ("validation", "loss")."""
+    """The split that a name of a person's own says, and the rest: `val/loss`, `val_loss` and `Loss/val` are of "validation"."""
     for mark in ("/", "_"):
         prefix, found, rest = name.partition(mark)
-        if found and rest and prefix.lower() in _PREFIXES:
-            return _PREFIXES[prefix.lower()], rest
-    return "", name
+        if found and rest and prefix.lower() in _SPLIT_NAMES:
+            return _SPLIT_NAMES[prefix.lower()], rest
+    rest, _, suffix = name.rpartition("/")
+    return (_SPLIT_NAMES[suffix.lower()], rest) if rest and suffix.lower() in _SPLIT_NAMES else ("", name)
 
 
 def column_of(name: str, value: float) -> str | None:
@@ -124,6 +125,16 @@ def column_of(name: str, value: float) -> str | None:
     what = _LEAF.get(rest.lower(), "")
     is_score = split and what and (what == "loss" or 0 <= value <= 1)
     return f"{split}_{what}" if is_score else None
+
+
+def best_known(test: float | None, validation: float | None) -> float | None:
+    """Of a score that is known of some splits the one that tells most of what the net can do: over test images, else validation."""
+    return validation if test is None else test
+
+
+def is_of_accuracy(name: str, split: Split) -> bool:
+    """Whether a series, convtui's or a person's own, is the accuracy over that split."""
+    return column_of(name, 0.0) == f"{split}_accuracy"
 
 
 @lru_cache(maxsize=4096)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
-from convtui.engine.metrics import metric
+from convtui.engine.metrics import is_of_accuracy, metric
 from convtui.engine.store.sound import parsed
 from convtui.engine.store.sqlite import rows
 
@@ -211,6 +211,18 @@ def read_many(connection: Connection, run_ids: Sequence[int], name: str) -> dict
             if all(step <= later_step for later, later_step in begun[run_id] if later > attempt):
                 kept[run_id][step] = _number(value)  # of one step the newest attempt comes last
         found.update({run_id: [Point(step, value) for step, value in points.items()] for run_id, points in kept.items()})
+    return found
+
+
+def accuracy_curves(connection: Connection, run_ids: Sequence[int]) -> dict[int, list[Point]]:
+    """Accuracy over the epochs of each of these runs: that of test images, else of validation images; by convtui's name, or
+    whatever a script calls it. Runs without one are left out."""
+    found = read_many(connection, run_ids, "test_accuracy")
+    for split in ("test", "validation"):
+        lacking = [run_id for run_id in run_ids if run_id not in found]
+        for name in names_of(connection, lacking):
+            if is_of_accuracy(name, split):
+                found |= read_many(connection, lacking, name)
     return found
 
 

@@ -359,6 +359,11 @@ class Store:
         with self.database.reading() as session:
             return series.read_many(session.connection(), run_ids, name)
 
+    def accuracy_curves(self, run_ids: Sequence[int]) -> dict[int, list[Point]]:
+        """Accuracy over the epochs of each of these runs: that of test images, else of validation images, by whatever name."""
+        with self.database.reading() as session:
+            return series.accuracy_curves(session.connection(), run_ids)
+
     def last_values(self, run_ids: Sequence[int], name: str) -> dict[int, float]:
         """The last value of one series of each of these runs; runs that have no point are left out. Of a run that ended with the
         weights of an earlier step it is the value at that step.

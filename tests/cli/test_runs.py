@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from convtui.engine import events
+from convtui.engine import events, tracking
 from convtui.engine.spec import RunSpec
 from convtui.engine.store import Recorder, Store
+from convtui.tui.app.runs.rows import Reader as RunsReader
 from tests.cli.conftest import Convtui
 
 EVIL = "name\x1b[31m\x1b]0;owned\x07\r\nnext"
@@ -46,6 +47,22 @@ def test_list_shows_the_newest_first_in_columns(store: Store, convtui: Convtui) 
     assert "75.0 %" in newest
     assert oldest.split()[:5] == ["1", "first", "toy", "stopped", "1/2"]
     assert len(convtui("runs", "list", "--limit", "1").out.splitlines()) == 2
+
+
+def test_validation_stands_in_where_nothing_is_known_of_test_images(store: Store, convtui: Convtui) -> None:
+    tracked = tracking.init("mine", store=store.path)
+    tracked.log({"val/acc": 0.25, "Loss/val": 1.5}, step=1)
+    tracked.log({"val/acc": 0.875, "Loss/val": 0.5}, step=2)
+    tracked.finish()
+    _, mine, other = convtui("runs", "list", "--limit", "2").out.splitlines()
+    assert "val 87.5 %" in mine
+    assert "val 0.500" in mine
+    assert "▁█" in mine
+    assert "val" not in other
+    (line, _) = RunsReader().read(store)[:2]
+    assert (line.accuracy, line.loss, line.cells["test acc"], line.cells["loss"]) == (0.875, 0.5, "val 87.5 %", "val 0.500")
+    assert convtui("runs", "show", "mine").out.count("accuracy 87.5 %, loss 0.500") == 1
+    assert convtui("runs", "watch", "mine").out.strip() == "run 3 finished: validation accuracy 87.5 %"
 
 
 def test_measures_are_columns(store: Store, convtui: Convtui) -> None:

@@ -49,7 +49,7 @@ def list_runs(
         with existing_store(store_path) as store:
             found = store.runs(limit=limit or None)
             ids = [run.id for run in found]
-            curves = {} if as_json else store.epoch_series(ids, "test_accuracy")
+            curves = {} if as_json else store.accuracy_curves(ids)
             measured = {name: store.last_values(ids, name) for name in _chosen(store, ids, column or ())}
     if as_json:
         for run in found:
@@ -60,7 +60,7 @@ def list_runs(
         print(f"no runs yet in {store_path}: 'convtui run --preset demo' trains one in seconds")
         return
     from convtui.tui.cli.tables import aligned, width
-    from convtui.tui.render.metric_text import metric_text
+    from convtui.tui.render.metric_text import metric_text, score_text
 
     rows = [
         (
@@ -69,9 +69,9 @@ def list_runs(
             _tail(clean(run.dataset), 20),
             clean(run.status),
             how_far(run.epoch, run.step, run.total_steps, run.steps_per_epoch),
-            percent(run.test_accuracy),
+            score_text(run.test_accuracy, run.validation_accuracy, "share"),
             percent(run.best_accuracy),
-            number(run.test_loss),
+            score_text(run.test_loss, run.validation_loss, "loss"),
             *(metric_text(name, of_runs.get(run.id)) for name, of_runs in measured.items()),
             sparkline([value for _, value in curves.get(run.id, [])]),
             duration(run.seconds),
@@ -188,14 +188,15 @@ OVER_STEPS = ": means over the epoch's steps, while the weights changed"
 
 def _outline(run: Run, final: dict[str, float]) -> list[tuple[str, str | None]]:
     """What there is to say of a run before its settings; lines without a text are left out. `final` are its `final_...` series."""
-    held_out = run.validation_loss is not None
+    held_out = (run.validation_accuracy, run.validation_loss) != (None, None)
+    tested = run.is_training or (run.test_accuracy, run.test_loss) != (None, None)
     return [
         ("run", f"{run.id} {run.name}"),
         ("status", f"{run.status}, {standing(run)}, {run.images:,} images shown"),
         ("why", run.reason),
         ("study", f"{run.study}, setting {run.setting}" if run.study else None),
         ("data", run.dataset),
-        ("test", _score(run.test_accuracy, run.test_loss)),
+        ("test", _score(run.test_accuracy, run.test_loss) if tested else None),
         ("validation", _score(run.validation_accuracy, run.validation_loss) if held_out else None),
         ("train", _score(run.train_accuracy, run.train_loss) + (OVER_STEPS if run.is_training else "")),
         ("train, end", _score(final.get("final_train_accuracy"), final.get("final_train_loss")) if final else None),

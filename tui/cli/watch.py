@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from convtui.engine.files import DEFAULT_STORE
-from convtui.engine.metrics import SCORES, metric
+from convtui.engine.metrics import SCORES, best_known, metric
 from convtui.engine.statuses import ENDED
 from convtui.tui.cli.options import AsJson, RunName, StorePath, existing_store
 from convtui.tui.render.json_lines import last_line, line
@@ -70,5 +70,11 @@ def standing(run: Run) -> str:
     return steps if place in (steps, NOTHING) else f"epoch {place}, {steps}"
 
 
+def outcome(run: Run) -> str:
+    """`test accuracy 64.9 %`; of a run that has none, that over validation images."""
+    split = "validation" if run.test_accuracy is None and run.validation_accuracy is not None else "test"
+    return f"{split} accuracy {percent(best_known(run.test_accuracy, run.validation_accuracy))}"
+
+
 def _end_line(run: Run) -> str:
-    return clean(f"run {run.id} {run.status}: {run.reason or 'test accuracy ' + percent(run.test_accuracy)}")
+    return clean(f"run {run.id} {run.status}: {run.reason or outcome(run)}")

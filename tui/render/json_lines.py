@@ -17,9 +17,10 @@ _LAST_LINE = (
     "epoch", "step", "seconds", "images_per_second", "train_loss", "test_loss", "train_accuracy", "test_accuracy", "dataset",
 )  # fmt: skip
 _RUN = (
-    "id", "name", "preset", "dataset", "status", "epoch", "step", "total_steps", "train_loss", "test_loss", "train_accuracy",
-    "test_accuracy", "best_accuracy", "best_epoch", "end_step", "seconds", "images_per_second", "learning_rate", "parameters",
-    "device", "host", "created", "started", "ended", "note", "reason", "study", "setting",
+    "id", "name", "preset", "dataset", "status", "epoch", "step", "total_steps", "train_loss", "test_loss", "validation_loss",
+    "train_accuracy", "test_accuracy", "validation_accuracy", "best_accuracy", "best_epoch", "end_step", "seconds",
+    "images_per_second", "learning_rate", "parameters", "device", "host", "created", "started", "ended", "note", "reason",
+    "study", "setting",
 )  # fmt: skip
 
 

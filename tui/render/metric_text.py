@@ -31,6 +31,11 @@ def value_text(value: float | None, form: Form) -> str:
             assert_never(other)
 
 
+def score_text(test: float | None, validation: float | None, form: Form) -> str:
+    """A score over test images; where there is none, over validation images, marked as such: `val 87.5 %`."""
+    return f"val {value_text(validation, form)}" if test is None and validation is not None else value_text(test, form)
+
+
 def metric_text(name: str, value: float | None) -> str:
     """A value of the metric of this name for people."""
     return value_text(value, metric(name).form)

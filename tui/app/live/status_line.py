@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from convtui.engine.statuses import LIVE
+from convtui.tui.render.metric_text import score_text
 from convtui.tui.render.status import COLOURS, SYMBOLS
 from convtui.tui.render.text import clean, duration, percent, when, whole_epochs
 
@@ -33,7 +34,8 @@ def standing(run: Run, width: int) -> Text:
         if run.status == "running":
             parts.append((7, 3, Text(f"{duration(seconds_left(run))} left")))
     elif not live and run.seconds:
-        parts.append((5, 2, Text(f"test {percent(run.test_accuracy)}", style="bold")))
+        score = score_text(run.test_accuracy, run.validation_accuracy, "share")
+        parts.append((5, 2, Text(score if score.startswith("val") else f"test {score}", style="bold")))
         if run.best_epoch:
             parts.append((6, 3, Text(f"best {percent(run.best_accuracy)} in epoch {run.best_epoch}")))
         parts.append((8, 4, Text(f"took {duration(run.seconds)}", style="dim")))

@@ -162,7 +162,7 @@ class RunsPage(Page):
             self._curves.ask(missing)
 
     def _read_curves(self, missing: Mapping[int, int]) -> dict[int, tuple[int, list[float]]]:
-        found = self.session.store.epoch_series(list(missing), "test_accuracy")
+        found = self.session.store.accuracy_curves(list(missing))
         return {run_id: (epoch, [value for _, value in found.get(run_id, [])]) for run_id, epoch in missing.items()}
 
     def _show_curves(self, curves: Mapping[int, tuple[int, list[float]]]) -> None:

@@ -8,17 +8,19 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from convtui.engine.metrics import best_known
 from convtui.engine.statuses import CLAIMED, LIVE
+from convtui.tui.render.metric_text import score_text
 from convtui.tui.render.status import SYMBOLS
-from convtui.tui.render.text import clean, duration, fitted, fitted_name, how_far, number, percent, when
+from convtui.tui.render.text import clean, duration, fitted, fitted_name, how_far, percent, when
 
 if TYPE_CHECKING:
     from convtui.engine.store import Store
 
 READ = (
     "id", "name", "preset", "dataset", "status", "epoch", "step", "total_steps", "steps_per_epoch", "test_accuracy",
-    "best_accuracy", "best_epoch", "test_loss", "seconds", "images_per_second", "started", "created", "device", "host",
-    "parameters", "note", "reason",
+    "best_accuracy", "best_epoch", "test_loss", "validation_accuracy", "validation_loss", "seconds", "images_per_second",
+    "started", "created", "device", "host", "parameters", "note", "reason",
 )  # fmt: skip
 _OF_PROCESS = ("host", "pid", "process_started", "heartbeat")
 
@@ -34,6 +36,7 @@ class RunRow:
     status: str
     epoch: int
     accuracy: float | None
+    """Over test images, else over validation images, which its cell tells; `loss` likewise."""
     best: float | None
     best_epoch: int | None
     loss: float | None
@@ -171,10 +174,10 @@ def _line(values: tuple[Any, ...]) -> RunRow:
         data=clean(row["dataset"]),
         status=clean(row["status"]),
         epoch=row["epoch"],
-        accuracy=row["test_accuracy"],
+        accuracy=best_known(row["test_accuracy"], row["validation_accuracy"]),
         best=row["best_accuracy"],
         best_epoch=row["best_epoch"],
-        loss=row["test_loss"],
+        loss=best_known(row["test_loss"], row["validation_loss"]),
         seconds=row["seconds"],
         images_per_second=row["images_per_second"],
         began=row["started"] or row["created"],
@@ -193,9 +196,9 @@ def _line(values: tuple[Any, ...]) -> RunRow:
         "data": fitted(data_name(line.data), LONGEST["data"]),
         "status": f"{SYMBOLS.get(line.status, ' ')} {line.status}",
         "epoch": how_far(line.epoch, row["step"], row["total_steps"], row["steps_per_epoch"]),
-        "test acc": percent(line.accuracy),
+        "test acc": score_text(row["test_accuracy"], row["validation_accuracy"], "share"),
         "best": percent(line.best),
-        "loss": number(line.loss),
+        "loss": score_text(row["test_loss"], row["validation_loss"], "loss"),
         "time": duration(line.seconds) if line.seconds else "—",
         "device": line.device,
     }
