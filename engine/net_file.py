@@ -6,8 +6,9 @@ import hashlib
 import inspect
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
@@ -30,17 +31,36 @@ class Code:
     """Of its class: `Net`."""
     digest: str
     """SHA-256 of the file as it was, in hexadecimal digits."""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    """What the class was called with, as far as that is known; what JSON can hold."""
 
     @classmethod
-    def of(cls, net: nn.Module) -> Code:
-        """The code of a net's class, as far as it is in a file of the person's own."""
+    def of(cls, net: nn.Module, arguments: Mapping[str, Any] | None = None) -> Code:
+        """The code of a net's class, as far as it is in a file of the person's own. `arguments` are read off the net where they are
+        not told."""
         kind = type(net)
+        called = _attributes(net) if arguments is None else {str(name): value for name, value in arguments.items()}
         try:
             file = Path(inspect.getsourcefile(kind) or "")
         except TypeError:  # made in a notebook or at the prompt
-            return cls("", kind.__qualname__, "")
-        is_own = file.is_file() and not kind.__module__.startswith("torch.")
-        return cls(str(file.absolute()), kind.__qualname__, digest(file)) if is_own else cls("", kind.__qualname__, "")
+            return cls("", kind.__qualname__, "", called)
+        if not file.is_file() or kind.__module__.startswith("torch."):
+            return cls("", kind.__qualname__, "", called)
+        return cls(str(file.absolute()), kind.__qualname__, digest(file), called)
+
+
+def _attributes(net: nn.Module) -> dict[str, Any]:
+    """The net's attributes that are named as parameters of its class are, where they are not by default: `self.width = width`."""
+    try:
+        parameters = inspect.signature(type(net)).parameters.values()
+    except (TypeError, ValueError):
+        return {}
+    kept = {each.name: vars(net)[each.name] for each in parameters if vars(net).get(each.name, each.default) != each.default}
+    return {name: value for name, value in kept.items() if _is_plain(value)}
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, bool | int | float | str) or (isinstance(value, list | tuple) and all(map(_is_plain, value)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +87,12 @@ def bare(net: nn.Module) -> nn.Module:
     return bare(inner) if isinstance(inner, nn.Module) else net
 
 
-def save(path: Path, net: nn.Module, *, step: int, epoch: int) -> int:
-    """Write the file and return its size in bytes. Raises CheckpointError when the disk will not take it."""
+def save(path: Path, net: nn.Module, *, step: int, epoch: int, arguments: Mapping[str, Any] | None = None) -> int:
+    """Write the file and return its size in bytes; `arguments` as for `Code.of`. Raises CheckpointError when the disk will not
+    take it."""
     net = bare(net)
-    header = {"format": FORMAT, "code": json.dumps(asdict(Code.of(net))), "step": str(step), "epoch": str(epoch)}
+    code = json.dumps(asdict(Code.of(net, arguments)), default=str)
+    header = {"format": FORMAT, "code": code, "step": str(step), "epoch": str(epoch)}
     # Weights that two layers share are one tensor under two names.
     weights = {name: value for name, value in net.state_dict().items() if isinstance(value, Tensor)}
     try:

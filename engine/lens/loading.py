@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -12,16 +12,20 @@ from torch import Tensor, nn
 
 from convtui.engine import models, net_file
 from convtui.engine.checkpoint import Identity, load, restore_net
-from convtui.engine.data import catalog
+from convtui.engine.data import catalog, own_images
 from convtui.engine.data.batches import Standardise
+from convtui.engine.data.own_images import OwnImages
 from convtui.engine.data.split import Dataset
 from convtui.engine.errors import CheckpointError, DataError, NotApplicable, UsageError
 from convtui.engine.lens.subject import Snapshot, Subject
 from convtui.engine.lens.tracer import INPUT
+from convtui.engine.models.importing import channels_of
 from convtui.engine.net_file import NetFile
 from convtui.engine.statuses import LIVE
 from convtui.engine.store import Checkpoint, Run, Store
 
+OWN_SIZE = 32
+"""Side of the images of a person's own net, in pixels, where nothing tells it."""
 _TRIES = 5
 """Of listing a run's files, where those that were listed are gone."""
 
@@ -45,7 +49,7 @@ def subject_from_run(
     the run was trained on.
     """
     if not run.is_training:
-        raise UsageError(f"run {run.id} ({run.name}) is of a script's own net: {_how_to_name(store, run)}")
+        raise UsageError(f"run {run.id} ({run.name}) is of a script's own net: {how_to_name(store, run)}")
     kept = store.files.checkpoints(run.id)
     rows = _meant(run, kept, epoch)
     if not any((store.files.folder(run.id) / row.file).exists() for row in rows) and (why := store.files.lacks()):
@@ -68,8 +72,6 @@ def subject_from_run(
             )
         return found
 
-    steps = row.step - row.epoch * run.steps_per_epoch
-    beyond = f" + {steps:,} steps" if run.steps_per_epoch and steps > 0 else ""
     return Subject(
         net=net,
         shape=(identity.channels, *identity.spec.data.sides),
@@ -77,8 +79,9 @@ def subject_from_run(
         standardise=identity.standardise,
         dataset=dataset,
         spec=identity.spec,
-        title=f"run {run.id} ({run.name}), epoch {row.epoch}{beyond}",
+        title=f"run {run.id} ({run.name}), epoch {row.epoch}{_beyond(run, row.step, row.epoch)}",
         epoch=row.epoch,
+        beyond=_beyond(run, row.step, row.epoch),
         notes=notes,
         snapshots=snapshots_of(store, run),
         progress=progress,
@@ -127,6 +130,7 @@ def subject_from_module(
     title: str = "",
     snapshots: Sequence[Snapshot] = (),
     progress: Callable[[int, int], None] = lambda done, total: None,
+    cancelled: Callable[[], bool] = lambda: False,
 ) -> Subject:
     """Any net that takes float [N, C, H, W], `shape` being [C, H, W]; of its outputs [N, K] is taken for scores of K classes.
 
@@ -149,12 +153,60 @@ def subject_from_module(
         title=title,
         snapshots=snapshots,
         progress=progress,
+        cancelled=cancelled,
     )
     outputs = _outputs(subject)
     if outputs and outputs != len(subject.classes):
         if classes:
             raise UsageError(f"{len(classes)} classes are named, and the net has {outputs} outputs: name as many")
         subject.classes = tuple(map(str, range(outputs)))
+    return subject
+
+
+@dataclass(frozen=True, slots=True)
+class SavedNet:
+    """What a script's run kept of its net, as it was at some epoch."""
+
+    weights: NetFile
+    images: OwnImages | None
+    title: str
+    number: int
+    """Epochs behind the weights; steps, where the run counts no epochs."""
+    beyond: str
+    snapshots: Sequence[Snapshot]
+
+
+def saved_net(store: Store, run: Run, epoch: str = "last") -> SavedNet:
+    """Raises what `weights_from_run` does, and DataError where the images that were kept are damaged."""
+    weights = weights_from_run(store, run, epoch)
+    file = store.files.folder(run.id) / own_images.NAME
+    number = run.weights_number(weights.step, weights.epoch)
+    beyond = _beyond(run, weights.step, weights.epoch)
+    place = f"epoch {number}{beyond}" if run.counts_epochs else f"step {number:,}"
+    images = own_images.load(file) if file.exists() else None
+    return SavedNet(weights, images, f"run {run.id} ({run.name}), {place}", number, beyond, snapshots_of(store, run))
+
+
+def subject_from_saved(
+    saved: SavedNet,
+    net: nn.Module,
+    *,
+    device: torch.device | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Subject:
+    """A net with the weights that a script's run saved, over the images that it kept; without any, its images are 32x32."""
+    images = saved.images
+    subject = subject_from_module(
+        net.eval().to(device or torch.device("cpu")),
+        (channels_of(net) or 3, OWN_SIZE, OWN_SIZE) if images is None else images.shape,
+        images=None if images is None else images.dataset,
+        standardise=None if images is None else images.standardise,
+        title=saved.title,
+        progress=progress,
+        cancelled=cancelled,
+    )
+    subject.epoch, subject.beyond, subject.snapshots = saved.number, saved.beyond, saved.snapshots
     return subject
 
 
@@ -171,7 +223,7 @@ def weights_from_run(store: Store, run: Run, epoch: str = "last") -> NetFile:
     raise CheckpointError(f"run {run.id} ({run.name}): none of its files of weights is there any more")
 
 
-def _how_to_name(store: Store, run: Run) -> str:
+def how_to_name(store: Store, run: Run) -> str:
     """What to type, by the name that the newest weights tell; they never import anything by themselves."""
     try:
         code = weights_from_run(store, run).code
@@ -221,12 +273,21 @@ def _meant(run: Run, kept: list[Checkpoint], epoch: str) -> list[Checkpoint]:
     best = [row for row in kept if row.kind == "best"][:1] if epoch == "best" else []
     if epoch == "best":
         epoch = "" if run.best_epoch is None else str(run.best_epoch)
-    there = best + sorted((row for row in kept if str(row.epoch) == epoch and row not in best), key=_how_true)
+    of_number = [row for row in kept if str(run.weights_number(row.step, row.epoch)) == epoch and row not in best]
+    there = best + sorted(of_number, key=_how_true)
     if not there:
         asked = f"--epoch {epoch}" if epoch else "--epoch best"
-        epochs = ", ".join(str(number) for number in sorted({row.epoch for row in kept}))
-        raise UsageError(f"{asked}: run {run.id} keeps weights of epoch {epochs} only; training.snapshot_every keeps more")
+        numbers = ", ".join(map(str, sorted({run.weights_number(row.step, row.epoch) for row in kept})))
+        unit = "epoch" if run.counts_epochs else "step"
+        more = "training.snapshot_every keeps more" if run.is_training else "run.save keeps more"
+        raise UsageError(f"{asked}: run {run.id} keeps weights of {unit} {numbers} only; {more}")
     return there
+
+
+def _beyond(run: Run, step: int, epoch: int) -> str:
+    """How far weights are into the next epoch, in words."""
+    steps = step - epoch * run.steps_per_epoch
+    return f" + {steps:,} steps" if run.steps_per_epoch and steps > 0 else ""
 
 
 def _first_sound(folder: Path, rows: list[Checkpoint]) -> tuple[Checkpoint, tuple[nn.Module, Identity], list[str]]:

@@ -110,6 +110,8 @@ class Subject:
     title: str = ""
     """Which run and epoch, for titles."""
     epoch: int | None = None
+    beyond: str = ""
+    """How far the weights are into the next epoch, in words: ` + 12 steps`."""
     notes: Sequence[str] = ()
     """What there is to say about the weights, a line each: that newer ones are damaged."""
     snapshots: Sequence[Snapshot] = ()

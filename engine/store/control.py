@@ -34,6 +34,9 @@ class Pullable(Steered, Protocol):
     def __iter__(self) -> Iterator[Event]:
         """Its events; pulling one lets it go on."""
 
+    def save_if_wanted(self) -> Iterable[Event]:
+        """Save a checkpoint that was asked for, while it is not pulled."""
+
 
 def drive(
     recorder: Recorder,
@@ -80,6 +83,8 @@ def _pause(
         if not obey(recorder.poll(), training, paused=True):
             yield _said(recorder, Continued(training.step))
             return
+        for event in training.save_if_wanted():
+            yield _said(recorder, event)
         sleep(POLL_SECONDS)
 
 

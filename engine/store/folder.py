@@ -20,7 +20,9 @@ from convtui.engine.errors import StoreError
 from convtui.engine.files import STORE_MARK, written_whole
 from convtui.engine.store.sqlite import looking_only
 
-_OUR_FILES = re.compile(r"(checkpoint|best|snapshot)-\d+\.safetensors|output(-\d+)?\.log|\..*\.partial")
+_OUR_FILES = re.compile(
+    r"(checkpoint|best|snapshot|image-.+)-\d+\.safetensors|images\.safetensors|output(-\d+)?\.log|\..*\.partial"
+)
 _NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 _LONGEST_MARK = 10_000
 

@@ -14,6 +14,7 @@ from convtui.engine.events import CheckpointKind
 from convtui.engine.store import kept
 from convtui.engine.store.database import Database
 from convtui.engine.store.folder import Folder, Place, is_settled, settle
+from convtui.engine.store.images import LoggedImages, images_in
 from convtui.engine.store.leftovers import Leftover, leftovers
 from convtui.engine.store.lookup import all_rows, resolve
 from convtui.engine.store.output import Printed, read_output
@@ -75,6 +76,10 @@ class RunFiles:
             return read_output(self.folder(run_id), after)
         except OSError as error:
             raise StoreError(f"run {run_id}: what it printed cannot be read: {error.strerror}") from error
+
+    def images(self, run_id: int, name: str | None = None) -> list[LoggedImages]:
+        """What the run's script logged as images, or those of one name; by name, then by step."""
+        return [each for each in images_in(self.folder(run_id)) if name in (None, each.name)]
 
     def newest_checkpoint(self, run_id: int) -> Checkpoint | None:
         """The file of the run's last state; None where there is none."""

@@ -103,6 +103,15 @@ class Run(StoreTable, table=True):
         return self.epoch_of(self.total_steps)
 
     @property
+    def counts_epochs(self) -> bool:
+        """False where a script's loop told of no epochs: its weights are then called by their steps."""
+        return self.is_training or self.epoch > 0
+
+    def weights_number(self, step: int, epoch: int) -> int:
+        """What weights of that step are called by: the epochs behind them, or their step."""
+        return epoch if self.counts_epochs else step
+
+    @property
     def length(self) -> int:
         """Its budget in steps; where that is not known, or was overrun, how far it has come."""
         return max(self.total_steps, self.step)

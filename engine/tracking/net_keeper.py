@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from convtui.engine.errors import ConvtuiError
 from convtui.engine.events import CheckpointKind, CheckpointSaved, Event
+from convtui.engine.store.weights_now import NOTHING_SAVED
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -38,17 +39,25 @@ class NetKeeper:
         self._folder, self._place = folder, place
         self._record, self._tell, self._say = record, tell, say
         self._watch: Watch | None = None
+        self._arguments: Mapping[str, Any] | None = None
         self._every: Every = "epoch"
         self._kept_step, self._kept_until = 0, 0.0
 
-    def watch(self, model: nn.Module, images: Tensor | None, about: tuple[Any, ...], every: Every) -> nn.Module:
+    def watch(
+        self,
+        model: nn.Module,
+        images: Tensor | None,
+        about: tuple[Any, ...],
+        every: Every,
+        arguments: Mapping[str, Any] | None = None,
+    ) -> nn.Module:
         """Watch this net, and none before it, over `images`, which are kept with what is said `about` them. Gives what is within
-        whatever wraps it."""
+        whatever wraps it. `arguments` are those of its class."""
         from convtui.engine.tracking.watching import Watch
 
         self._release()
         self._watch = Watch(model, images, self._tell, self._say)
-        self._every = every
+        self._every, self._arguments = every, arguments
         if images is not None:
             self._keep_images(images, about)
         return self._watch.net
@@ -57,7 +66,7 @@ class NetKeeper:
         if self._watch is not None:
             self._watch.release()
 
-    def save(self, model: nn.Module, kind: CheckpointKind) -> Path | None:
+    def save(self, model: nn.Module, kind: CheckpointKind, arguments: Mapping[str, Any] | None = None) -> Path | None:
         """Write its weights; None where that cannot be, which is said."""
         from convtui.engine import net_file
 
@@ -65,7 +74,7 @@ class NetKeeper:
         path = self._folder / f"{kind}-{step:09}.safetensors"
         began = time.monotonic()
         try:
-            size = net_file.save(path, model, step=step, epoch=epoch)
+            size = net_file.save(path, model, step=step, epoch=epoch, arguments=arguments)
         except ConvtuiError as error:
             self._say(str(error))
             return None
@@ -75,9 +84,9 @@ class NetKeeper:
     def save_watched(self) -> None:
         """Write the weights of the net that is watched."""
         if self._watch is None:
-            self._say("nothing was saved: tell which net it is by run.watch(model)")
+            self._say(f"{NOTHING_SAVED}: tell which net it is by run.watch(model)")
         else:
-            self.save(self._watch.net, "checkpoint")
+            self.save(self._watch.net, "checkpoint", self._arguments)
 
     def epoch_ended(self) -> None:
         """Measure and keep the net that is watched, if it is time for that."""

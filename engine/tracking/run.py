@@ -41,6 +41,7 @@ from convtui.engine.files import DEFAULT_STORE, STORE_VARIABLE
 from convtui.engine.store import Request, Store, obey
 from convtui.engine.text import is_text
 from convtui.engine.tracking.command import waiting_run
+from convtui.engine.tracking.image_keeper import ImageKeeper
 from convtui.engine.tracking.net_keeper import Every, NetKeeper
 from convtui.engine.tracking.process_end import ProcessEnd, Terminated
 from convtui.engine.tracking.rate import RateFactor
@@ -139,11 +140,13 @@ class TrackedRun:
         self._said: set[str] = set()
         self._names: set[str] = set()
         self._writer: Writer | None = None
+        self._kept_images: ImageKeeper | None = None
         self._end: ProcessEnd | None = None
         if store is not None:
-            self._writer = Writer(store, run_id, self._logged, self._asked, self._say)
-            self._writer.start()
             folder = store.files.folder(run_id)
+            self._kept_images = ImageKeeper(folder, self._say)
+            self._writer = Writer(store, run_id, self._logged, self._asked, self._say, self._kept_images.write)
+            self._writer.start()
             self._net = NetKeeper(folder, lambda: (self.step, self._epoch), self._record, self._tell_now, self._say)
             self._end = ProcessEnd(self._end_with)
 
@@ -182,6 +185,17 @@ class TrackedRun:
         self._logged_step = max(self._logged_step, step)
         for name, value in values.items():
             self._tell(writer, name, step, value)
+
+    def log_image(self, name: str, images: Any, *, step: int | None = None) -> None:
+        """Keep images: [H, W], [C, H, W] or [N, C, H, W] with C 1 or 3, float from 0 to 1 or uint8, on any device. They are copied
+        now, and written later: `convtui runs images` shows them.
+
+        Of one call the first 64 are kept, sides over 512 pixels reduced; of a name those of 100 steps, spread over the run. `step`
+        is by default `self.step`.
+        """
+        if self._writer is None or self._kept_images is None or os.getpid() != self._pid or not self._is_name(name):
+            return
+        self._kept_images.take(name, images, self.step if step is None else self._checked_step(step))
 
     def _tell_now(self, name: str, value: Any) -> None:
         if self._writer is not None:
@@ -356,6 +370,7 @@ class TrackedRun:
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
         every: Every = "epoch",
+        arguments: Mapping[str, Any] | None = None,
     ) -> None:
         """Measure this net as it is trained, and keep its newest weights, so that it can be looked into.
 
@@ -365,18 +380,19 @@ class TrackedRun:
 
         The first thousand images are kept with the run, and what was said of them: `labels` int [N], `classes` names, `mean` and
         `std` of pixels from 0 to 1 that they were standardised with. The net that was watched before is watched no more.
+        `arguments` of the net's class are by default those that it has as attributes: `self.width = width`.
         """
         if self._net is not None:
-            net = self._net.watch(model, images, (labels, classes, mean, std), every)
+            net = self._net.watch(model, images, (labels, classes, mean, std), every, arguments)
             self._describe_trained([parameter for parameter in net.parameters() if parameter.requires_grad])
 
-    def save(self, model: nn.Module, *, best: bool = False) -> Path | None:
+    def save(self, model: nn.Module, *, best: bool = False, arguments: Mapping[str, Any] | None = None) -> Path | None:
         """Write the net's weights into the run's folder, beside those saved before; of those saved as `best` the newest is kept.
 
         safetensors, with the name of the net's class and a hash of its file: `convtui look VIEW RUN --model FILE.py:CLASS` opens
-        them. Gives the file; None where it could not be written, which is said.
+        them. `arguments` as in `watch`. Gives the file; None where it could not be written, which is said.
         """
-        return self._net.save(model, "best" if best else "snapshot") if self._net is not None else None
+        return self._net.save(model, "best" if best else "snapshot", arguments) if self._net is not None else None
 
     def save_checkpoint(self) -> None:
         """Save the net that is watched, as a request to save does."""

@@ -42,11 +42,12 @@ class Writer:
         logged: Callable[[tuple[tuple[str, int, float], ...]], Logged],
         asked: Callable[[Sequence[Request]], None],
         say: Callable[[str], None],
+        also: Callable[[], None],
     ) -> None:
         """`logged` makes the event of some points, `asked` is handed new requests at every poll, `say` is told what people should
-        know; all three are called in the thread."""
+        know, `also` is done beside the writing of numbers; all four are called in the thread."""
         self._store, self._run_id = store, run_id
-        self._logged, self._asked, self._say = logged, asked, say
+        self._logged, self._asked, self._say, self._also = logged, asked, say, also
         self._points: deque[Told] = deque()
         self._events: deque[Event] = deque()
         self._wake = threading.Event()
@@ -114,6 +115,7 @@ class Writer:
         told = [self._points.popleft() for _ in range(len(self._points))]
         if told:
             recorder.record(self._logged(fetched(told)))
+        self._also()
         for event in events:
             recorder.record(event)
 

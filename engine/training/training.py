@@ -178,6 +178,14 @@ class Training:
         """Ask for a resumable checkpoint at the next event."""
         self._saver.wanted = True
 
+    def save_if_wanted(self) -> list[Event]:
+        """Between two pulls, as in a pause: save the checkpoint that was asked for, unless this step's is on disk already."""
+        if not self._saver.wanted or self.state.step == self._saver.saved_step or self._ended:
+            return []
+        with self._at_work():
+            self._fetch()
+            return [] if self._not_finite else list(self._save_checkpoint())
+
     def provenance(self) -> dict[str, Any]:
         """What the numbers depend on beside the spec."""
         return {

@@ -204,7 +204,7 @@ def test_a_scripts_weights_are_opened_by_the_code_that_is_named(convtui: Convtui
     own = ("--model", "mynet.py:Net", "--data", "digits", "--size", "8", "--json")
     shown = convtui("look", "confusion", "x", *own)
     assert shown.code == 0, shown.err
-    assert json.loads(shown.out.splitlines()[-1])["results"][0]["title"].endswith("mynet.py:Net, step 2")
+    assert json.loads(shown.out.splitlines()[-1])["results"][0]["title"].endswith("run 1 (x), epoch 1")
     wrong = convtui("look", "filters", "x", *own, "--arg", "classes=3")
     assert wrong.code == 2
     assert "1.weight is [10, 64] and not [3, 64]" in wrong.err

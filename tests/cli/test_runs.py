@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from convtui.engine import events, tracking
@@ -206,3 +207,28 @@ def test_the_store_may_be_named_before_the_command_too_and_the_name_after_it_cou
     assert "no runs yet in after.db" in convtui("--store", "before.db", "runs", "list", "--store", "after.db").out
     refused = convtui("--device", "cpu", "runs", "list")
     assert (refused.code, "--device cannot come before a command" in refused.err) == (2, True)
+
+
+def test_images_of_a_script_are_listed_drawn_and_saved(store: Store, convtui: Convtui, tmp_path: Path) -> None:
+    tracked = tracking.init("mine", store=store.path)
+    for step in (1, 2):
+        tracked.log_image("recon", np.full((4, 4), 60 * step, np.uint8), step=step)
+        tracked.log_image(EVIL, np.zeros((2, 3, 4, 4), np.uint8), step=step)
+    tracked.finish()
+    listed = convtui("runs", "images", "mine", "--json").lines
+    assert [(line["name"], line["step"]) for line in listed] == [(EVIL, 1), (EVIL, 2), ("recon", 1), ("recon", 2)]
+    shown = convtui("runs", "images", "mine")
+    assert shown.code == 0
+    assert "recon, step 2 · run 3 (mine)" in shown.out
+    assert "there are steps 1, 2" in shown.out
+    assert "\x1b]0;" not in shown.out
+    saved = convtui("runs", "images", "mine", "--name", "recon", "--step", "1", "--out", "recon.npz")
+    assert (saved.code, saved.out) == (0, "saved recon.npz\n")
+    with np.load(tmp_path / "recon.npz") as arrays:
+        (pixels,) = [value for value in arrays.values() if value.shape[-2:] == (4, 4)]
+        assert (pixels == 60).all()
+    for wrong, said in ((("--step", "9"), "there are images of step 1, 2"), (("--name", "x"), "there are images of")):
+        refused = convtui("runs", "images", "mine", *wrong)
+        assert refused.code == 2
+        assert said in refused.err
+    assert "has no images: its script logs some by run.log_image" in convtui("runs", "images", "first").err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from itertools import product
@@ -13,9 +14,10 @@ import typer
 
 from convtui.engine.errors import UsageError
 from convtui.engine.files import DEFAULT_STORE
+from convtui.engine.statuses import LIVE
 from convtui.tui import graphics
 from convtui.tui.cli.options import AsJson, DataDir, GraphicsChoice, Ground, Out, StorePath, existing_store, named_value
-from convtui.tui.cli.own_net import Arguments, Deviation, Mean, ModelName, Saved, Side, Source, Weights, own_net
+from convtui.tui.cli.own_net import Arguments, Deviation, Mean, ModelName, Side, Source, Weights, own_net
 from convtui.tui.cli.run import DeviceName
 from convtui.tui.cli.waiting import Waiting, waiting
 from convtui.tui.render.json_lines import line
@@ -24,6 +26,7 @@ from convtui.tui.render.text import clean
 if TYPE_CHECKING:
     from convtui.engine.figures.figure import Result
     from convtui.engine.figures.ground import GroundName
+    from convtui.engine.lens.loading import SavedNet
     from convtui.engine.lens.registry import View
     from convtui.engine.lens.subject import Subject
     from convtui.engine.store import Run, Store
@@ -32,6 +35,8 @@ References = Annotated[
     list[str] | None,
     typer.Argument(metavar="[RUN]...", help="an id, a name, a unique prefix of one, 'last' or 'best'; several on one sheet"),
 ]
+BETWEEN_LOOKS_SECONDS = 0.05
+"""Into the store, while a run is waited for."""
 SCREENS = 2
 """Heights of the terminal that one result is drawn over at most."""
 Epoch = Annotated[str, typer.Option(help="weights to use: an epoch's number, best, or last (the ones the run's figures belong to)")]
@@ -47,6 +52,10 @@ def look(
     layer: Annotated[str | None, typer.Option(metavar="NAME", help="layer name")] = None,
     map: Annotated[str | None, typer.Option(metavar="K", help="one feature map, filter or unit")] = None,
     epoch: Epochs = "last",
+    now: Annotated[
+        bool,
+        typer.Option("--now", help="look at a run in training as it is: it saves its weights between two steps"),
+    ] = False,
     image: Annotated[
         str | None,
         typer.Option(
@@ -88,6 +97,10 @@ def look(
         if out is not None:
             check(out)
         chosen = find_view(view)
+        if now:
+            if store is None:
+                raise UsageError("--now is for a run that is training: name it, as in 'convtui look filters last --now'")
+            runs = [brought(store, run) for run in runs]
         options = chosen.make(asked(chosen, opt or [], {"layer": layer, "map": map, "image": image, "label": label}))
         if own is not None and len(runs) * len(epochs) > 1:
             raise UsageError("--model shows one net: name one run and one epoch")
@@ -146,17 +159,30 @@ def parsed(settings: list[str]) -> dict[str, str]:
     return values
 
 
-def saved_by(store: Store, run: Run, epoch: str) -> Saved:
+def brought(store: Store, run: Run) -> Run:
+    """Have a run that another process trains save its weights, and wait for them; those of one that has ended are on disk."""
+    if run.status not in LIVE:
+        return run
+    from convtui.engine.store import WeightsNow
+
+    wanted = WeightsNow(store, run.id)
+    with waiting() as told:
+        told.say(f"{wanted.waits_for} (Ctrl+C gives up)")
+        while not wanted.are_there():
+            time.sleep(BETWEEN_LOOKS_SECONDS)
+    return store.run(run.id)
+
+
+def saved_by(store: Store, run: Run, epoch: str) -> SavedNet:
     """What a script's run kept; warns where the code of its net has changed since."""
-    from convtui.engine.data import own_images
-    from convtui.engine.lens.loading import snapshots_of, weights_from_run
+    from convtui.engine.lens.loading import saved_net
     from convtui.engine.net_file import digest
 
-    weights = weights_from_run(store, run, epoch)
-    if weights.code.file and digest(Path(weights.code.file)) not in ("", weights.code.digest):
-        print(f"warning: {clean(weights.code.file)} has changed since these weights were saved", file=sys.stderr)
-    file = store.files.folder(run.id) / own_images.NAME
-    return Saved(weights, own_images.load(file) if file.exists() else None, snapshots_of(store, run))
+    saved = saved_net(store, run, epoch)
+    code = saved.weights.code
+    if code.file and digest(Path(code.file)) not in ("", code.digest):
+        print(f"warning: {clean(code.file)} has changed since these weights were saved", file=sys.stderr)
+    return saved
 
 
 def opened(store: Store, run: Run, *, epoch: str, device: str, data_dir: Path | None, told: Waiting) -> Subject:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,19 +11,19 @@ import typer
 
 from convtui.engine.errors import UsageError
 from convtui.tui.cli.options import named_value
+from convtui.tui.session.naming import json_or_text
 
 if TYPE_CHECKING:
     from torch import nn
 
     from convtui.engine.data.batches import Standardise
-    from convtui.engine.data.own_images import OwnImages
     from convtui.engine.data.split import Dataset
-    from convtui.engine.lens.subject import Snapshot, Subject
-    from convtui.engine.net_file import NetFile
+    from convtui.engine.lens.loading import SavedNet
+    from convtui.engine.lens.subject import Subject
     from convtui.tui.cli.waiting import Waiting
 
-LIBRARY_SIZE, OWN_SIZE = 224, 32
-"""Side of the images, in pixels, where neither it nor images are named: of torchvision's and timm's nets, and of others."""
+LIBRARY_SIZE = 224
+"""Side of the images of torchvision's and timm's nets, in pixels, where neither it nor images are named."""
 
 
 _PANEL = "A net of your own"
@@ -60,15 +59,6 @@ def own_net(model: str | None, **options: Any) -> OwnNet | None:
 
 
 @dataclass(frozen=True)
-class Saved:
-    """What a script's run kept of its net."""
-
-    weights: NetFile
-    images: OwnImages | None
-    snapshots: Sequence[Snapshot] = ()
-
-
-@dataclass(frozen=True)
 class OwnNet:
     """What was typed."""
 
@@ -82,32 +72,29 @@ class OwnNet:
     mean: str | None = None
     std: str | None = None
 
-    def opened(self, saved: Saved | None, *, device: str, data_dir: Path | None, told: Waiting) -> Subject:
+    def opened(self, saved: SavedNet | None, *, device: str, data_dir: Path | None, told: Waiting) -> Subject:
         """The net with its weights, those of a file or those that a run `saved`, and images: those of --data, or of the run. Raises
         UsageError."""
         from convtui.engine.device import choose, keep_freed_memory
-        from convtui.engine.lens.loading import subject_from_module
+        from convtui.engine.lens.loading import subject_from_module, subject_from_saved
         from convtui.engine.models.importing import fill, imported_net, load_weights
 
         keep_freed_memory()
         place = choose(device)
-        net = imported_net(self.model, dict(map(_argument, self.arguments or ())))
+        net = imported_net(self.model, {name: json_or_text(value) for name, value in map(_argument, self.arguments or ())})
         if self.weights is not None:
             load_weights(net, self.weights)
         elif saved is not None:
             fill(net, saved.weights.weights, f"--model {self.model}")
-        if saved is not None and saved.images is not None and self.data is None:
-            images: Dataset | None = saved.images.dataset
-            shape, standardise = saved.images.shape, saved.images.standardise
-        else:
-            shape, images, standardise = self._named_images(net, data_dir, told)
-        title = self.model if saved is None else f"{self.model}, step {saved.weights.step:,}"
+        if saved is not None and not (self.data or self.size):
+            return subject_from_saved(saved, net, device=place, progress=told.images)
+        shape, images, standardise = self._named_images(net, data_dir, told)
         return subject_from_module(
             net.to(place),
             shape,
             images=images,
             standardise=standardise,
-            title=title,
+            title=self.model if saved is None else saved.title,
             snapshots=() if saved is None else saved.snapshots,
             progress=told.images,
         )
@@ -118,6 +105,7 @@ class OwnNet:
         """Of one image its shape, the images of --data, and what makes of them what the net gets."""
         from convtui.engine.data import catalog
         from convtui.engine.data.batches import Standardise
+        from convtui.engine.lens.loading import OWN_SIZE
         from convtui.engine.models.importing import channels_of
 
         channels = channels_of(net) or (catalog.describe(self.data).channels if self.data is not None else None) or 3
@@ -131,6 +119,7 @@ class OwnNet:
 
     def _images(self, channels: int, data_dir: Path | None, told: Waiting) -> Dataset:
         from convtui.engine.data import catalog
+        from convtui.engine.lens.loading import OWN_SIZE
         from convtui.engine.spec import RunSpec, changed
 
         if channels not in (1, 3):
@@ -141,12 +130,8 @@ class OwnNet:
         return catalog.load(spec.data, data_dir, progress=told.loading)
 
 
-def _argument(text: str) -> tuple[str, Any]:
-    name, value = named_value("--arg", text, "as in --arg classes=10")
-    try:
-        return name, json.loads(value)
-    except ValueError:
-        return name, value
+def _argument(text: str) -> tuple[str, str]:
+    return named_value("--arg", text, "as in --arg classes=10")
 
 
 def _numbers(option: str, text: str | None, channels: int) -> Any:

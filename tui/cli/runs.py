@@ -15,6 +15,7 @@ from convtui.engine.metrics import metric
 from convtui.tui.cli.compare import compare
 from convtui.tui.cli.exec_program import output
 from convtui.tui.cli.export import export
+from convtui.tui.cli.images import images
 from convtui.tui.cli.import_logs import import_logs
 from convtui.tui.cli.options import AsJson, RunName, StorePath, existing_store
 from convtui.tui.cli.watch import standing, watch
@@ -30,6 +31,7 @@ app.command()(compare)
 app.command()(export)
 app.command("import")(import_logs)
 app.command()(output)
+app.command()(images)
 
 
 @app.command("list")
@@ -170,6 +172,7 @@ def delete(
         run = store.find(reference)
         kept = store.files.checkpoints(run.id)
         files = f"{len(kept)} files ({size(sum(checkpoint.bytes for checkpoint in kept))})"
+        files += f" and {logged} image files" if (logged := len(store.files.images(run.id))) else ""
         what = f"run {run.id} {clean(run.name)}, {run.step:,} steps of metrics, {files}"
         if not yes and not typer.confirm(f"delete {what}?", err=as_json):
             print(f"kept run {run.id}", file=sys.stderr)

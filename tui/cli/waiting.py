@@ -28,9 +28,14 @@ class Waiting:
             self._shown = 0
 
     def _say(self, what: str, done: int, total: int) -> None:
-        if not sys.stderr.isatty() or total < 1000:
+        if total >= 1000:
+            self.say(f"{what}: {done:,} of {total:,}")
+
+    def say(self, text: str) -> None:
+        """Tell what is waited for."""
+        if not sys.stderr.isatty():
             return
-        text = f"{clean(what)}: {done:,} of {total:,}"
+        text = clean(text)
         sys.stderr.write(f"\r{text:<{self._shown}}")
         sys.stderr.flush()
         self._shown = max(self._shown, len(text))

@@ -46,6 +46,11 @@ class BetweenPulls:
             self._waiting.put((future, work))
         return future
 
+    def trains(self, run_id: int) -> bool:
+        """Whether this thread trains the run now."""
+        with self._lock:
+            return self._now is not None and self._now[0] == run_id
+
     # ------------------------------------------------------------------------------------------ the thread that trains
 
     @contextmanager

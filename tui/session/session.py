@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from convtui.engine.errors import ConvtuiError, UsageError
 from convtui.tui.log import log
 from convtui.tui.session.between_pulls import BetweenPulls
+from convtui.tui.session.naming import NamedNets
 
 if TYPE_CHECKING:
     from convtui.engine.spec import RunSpec
@@ -65,6 +66,8 @@ class Session:
         """What the thread does before a run's first step, in a few words; empty once it trains."""
         self.generators = threading.Lock()
         """Held by what draws from torch's global generators: a training, or a trial of settings, which gives way to it."""
+        self.named_nets = NamedNets()
+        """Nets of scripts whose code a person has named."""
         self.run_id: int | None = None
         """The run that Live and Look show; None for the newest."""
         self.marked: list[int] = []

@@ -31,6 +31,9 @@ class Training:
     def stop(self) -> None:
         self.stopping = True
 
+    def save_if_wanted(self) -> list[Event]:
+        return []
+
     def scale_learning_rate(self, factor: float) -> None:
         self.rate *= factor
         self.waiting.append(RateChanged(self.step, self.rate, 0.1 * self.rate))

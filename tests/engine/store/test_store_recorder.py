@@ -18,6 +18,7 @@ from convtui.engine.events import (
     Diverged,
     EpochEnded,
     Evaluating,
+    Event,
     Finished,
     Message,
     Paused,
@@ -354,6 +355,9 @@ class Ends:
     def stop(self) -> None: ...
 
     def save_checkpoint(self) -> None: ...
+
+    def save_if_wanted(self) -> list[Event]:
+        return []
 
     def scale_learning_rate(self, factor: float) -> None: ...
 

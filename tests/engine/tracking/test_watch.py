@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
 import convtui
 from convtui.engine import net_file
-from convtui.engine.errors import CheckpointError
-from convtui.engine.store import Store
+from convtui.engine.errors import CheckpointError, ConvtuiError
+from convtui.engine.store import Store, WeightsNow
 from convtui.engine.tracking.watching import EVERY_STEPS
 
 import torch  # isort: skip
@@ -168,3 +169,54 @@ def test_epochs_of_a_moment_do_not_write_a_file_each(tmp_path: Path) -> None:
         kept = store.files.checkpoints(1)
         assert kept[0].step == 600
         assert max(row.id for row in kept) < 100
+
+
+def test_weights_asked_for_by_another_terminal_are_those_between_two_steps_and_change_nothing(tmp_path: Path) -> None:
+    found = []
+    for asked in (False, True):
+        torch.manual_seed(0)
+        net = Net()
+        with convtui.init("mine", store=tmp_path / "store.db") as run, Store.open(tmp_path / "store.db") as store:
+            run.watch(net)
+            optimizer = torch.optim.Adam(net.parameters())
+            wanted: WeightsNow | None = None
+            behind: dict[int, dict[str, torch.Tensor]] = {}
+            for _ in run.steer(range(30), optimizer):
+                if run.step == 10 and asked:
+                    wanted = WeightsNow(store, run.id)
+                if wanted is not None and not wanted.are_there():
+                    time.sleep(0.05)
+                optimizer.zero_grad()
+                net(torch.randn(5, 3)).square().mean().backward()
+                optimizer.step()
+                behind[run.step] = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+            if wanted is not None:
+                assert wanted.are_there()
+                (row, *_) = store.files.checkpoints(run.id)
+                saved = net_file.load(store.files.folder(run.id) / row.file)
+                assert 10 <= saved.step < 30
+                assert all(torch.equal(saved.weights[name], tensor) for name, tensor in behind[saved.step].items())
+        found.append(list(net.parameters()))
+    assert all(map(torch.equal, *found))
+
+
+def test_a_script_that_watches_no_net_says_so_to_those_who_ask_for_weights(tmp_path: Path) -> None:
+    with convtui.init("mine", store=tmp_path / "store.db") as run, Store.open(tmp_path / "store.db") as store:
+        wanted = WeightsNow(store, run.id)
+        with pytest.raises(ConvtuiError, match=r"nothing was saved: tell which net it is by run\.watch"):  # noqa: PT012 - a loop
+            for _ in run.steer(range(10**9)):
+                time.sleep(0.02)
+                wanted.are_there()
+
+
+class Wide(nn.Module):
+    def __init__(self, width: int, depth: int = 1, *, kinds: tuple[str, ...] = ("a",), act: type[nn.Module] = nn.ReLU) -> None:
+        super().__init__()
+        self.width, self.depth, self.kinds, self.act = width, depth, kinds, act()
+
+
+def test_arguments_of_a_net_are_read_off_it_or_told(tmp_path: Path) -> None:
+    net = Wide(4, kinds=("b", "c"))
+    for arguments, known in ((None, {"width": 4, "kinds": ["b", "c"]}), ({"width": 4}, {"width": 4})):
+        net_file.save(tmp_path / "net", net, step=1, epoch=0, arguments=arguments)
+        assert net_file.load(tmp_path / "net").code.arguments == known

@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from convtui.engine import events
+from convtui.engine.checkpoint import load
 from convtui.engine.data.split import Dataset
-from convtui.engine.errors import CheckpointError, DataError
+from convtui.engine.errors import CheckpointError, DataError, RunBusy
 from convtui.engine.spec import changed
-from convtui.engine.store import Recorder, Run, Store
+from convtui.engine.store import Recorder, Run, Store, WeightsNow
 from convtui.engine.training import Training, training
 from convtui.engine.training.recording import recorded
 from tests.conftest import toy_dataset
@@ -248,3 +249,36 @@ def test_a_study_is_not_trained_on_other_images_halfway_through(store: Store) ->
         go(2, toy_dataset(seed=1))
     assert store.run(3).status == "failed"
     assert go(3, toy_dataset(seed=1), test_per_class=5).status == "finished", "other settings mean other images"
+
+
+def test_weights_that_are_asked_for_come_in_a_pause_too_and_change_nothing(store: Store) -> None:
+    undisturbed = claimed(store)
+    train(store, undisturbed)
+    row = claimed(store)
+    wanted: WeightsNow | None = None
+    paused_at = 0
+    with recorded(store, row, SMALL, toy_dataset(), CPU) as (training, pulled):
+        for event in pulled:
+            if isinstance(event, events.Progress) and event.step == 5:
+                store.request(row.id, "pause")
+            if isinstance(event, events.Paused):
+                paused_at = event.step
+                wanted = WeightsNow(store, row.id)
+                assert not wanted.are_there()
+            if isinstance(event, events.CheckpointSaved) and wanted is not None and store.run(row.id).status == "paused":
+                assert wanted.are_there()
+                saved = load(store.files.folder(row.id) / event.file)
+                assert event.step == training.step == paused_at
+                assert all(torch.equal(tensor, saved.net[name]) for name, tensor in training.net.state_dict().items())
+                store.request(row.id, "continue")
+    assert wanted is not None
+    with_looks, without = (load(newest_file(store, run.id)).net for run in (row, undisturbed))
+    assert all(torch.equal(with_looks[name], tensor) for name, tensor in without.items())
+    with pytest.raises(RunBusy):
+        WeightsNow(store, row.id)
+
+
+def newest_file(store: Store, run_id: int) -> Path:
+    newest = store.files.newest_checkpoint(run_id)
+    assert newest is not None
+    return store.files.folder(run_id) / newest.file

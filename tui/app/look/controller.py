@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from convtui.engine.errors import ConvtuiError
 from convtui.engine.figures.figure import Target
+from convtui.engine.statuses import LIVE
 from convtui.tui.session.inspector import (
     Answer,
+    CodeWanted,
     NetInfo,
     NoThumbnails,
     Opened,
@@ -43,6 +45,8 @@ class LookController:
         """The newest, while the same run is looked at."""
         self.is_waiting = False
         """Whether neither an answer nor a refusal has come yet."""
+        self.wants_code = False
+        """Whether the net's code has to be named first: nothing is asked by itself until then."""
         self.history: list[tuple[Query, int]] = []
         """The looks that were left by following something in them, each with its cursor."""
         self.next_cursor = 0
@@ -51,6 +55,7 @@ class LookController:
         """What newer weights there are, in words."""
         self.split = "test"
         """Whose images are below the picture."""
+        self._is_fresh = False
         self._run_id: int | None = None
         self._remembered: dict[str, Query] = {}
         """View -> how it was last looked through."""
@@ -63,9 +68,10 @@ class LookController:
 
     def ask(self, query: Query, *, cursor: int = 0, fresh: bool = False) -> None:
         """Ask this instead of whatever was asked before; `fresh`: what was answered about this run is out of date."""
-        self.query, self.next_cursor, self.is_waiting = query, cursor, True
+        self.query, self.next_cursor, self.is_waiting, self.wants_code = query, cursor, True, False
         if query.view:
             self._remembered[query.view] = query
+        self._is_fresh = fresh
         self._ask(query, fresh)
 
     def store_changed(self) -> str:
@@ -78,7 +84,7 @@ class LookController:
             self._remembered.clear()
             self.ask(Query(run_id, view=view))
             return "opening the newest run with weights" if run_id is None else f"opening run {run_id}"
-        if self.info is None and not self.is_waiting:
+        if self.info is None and not (self.is_waiting or self.wants_code):
             self.ask(self.query)
         self.newer = self._find_newer()
         return ""
@@ -95,12 +101,20 @@ class LookController:
             return "still training · R shows the current weights"
         try:
             store = self._session.store
-            kept = store.files.checkpoints(info.run)
-            if store.run(info.run).end_step is not None:
-                return ""  # it went back to these weights
+            kept, run = store.files.checkpoints(info.run), store.run(info.run)
         except ConvtuiError:
             return ""
-        return f"newer weights: R shows epoch {kept[0].epoch}" if kept and kept[0].epoch > info.epoch else ""
+        if run.status in LIVE:
+            return "still training · R shows the current weights"
+        if run.end_step is not None or not kept:
+            return ""  # it went back to these weights
+        newest = run.weights_number(kept[0].step, kept[0].epoch)
+        return f"newer weights: R shows {info.unit} {newest}" if newest > info.epoch else ""
+
+    @property
+    def is_fetching(self) -> bool:
+        """Whether weights of a run of another process are waited for, which an older answer may stand in for."""
+        return self.is_waiting and self._is_fresh
 
     def ask_again(self, cursor: int, *, fresh: bool = False) -> None:
         """Ask the same query again: it was dropped, or a fresh answer is wanted."""
@@ -145,7 +159,7 @@ class LookController:
             epoch = "last"
         else:
             kept = ", ".join(map(str, info.epochs)) or "none"
-            self._refuse(f"no {'later' if by > 0 else 'earlier'} weights; epochs kept: {kept}")
+            self._refuse(f"no {'later' if by > 0 else 'earlier'} weights; {info.unit}s kept: {kept}")
             return
         self.ask(replace(query, epoch=epoch), cursor=cursor)
 
@@ -189,7 +203,7 @@ class LookController:
             return reply.request is self._request  # others are of weights that were looked at before
         if self.query is None or not self.query.meets(reply.query):
             return False
-        self.is_waiting = not isinstance(reply, Answer | Refusal)
+        self.is_waiting = not isinstance(reply, Answer | Refusal | CodeWanted)
         match reply:
             case Opened():
                 self.query, self.info = reply.query, reply.info
@@ -197,6 +211,8 @@ class LookController:
                 self._remembered[reply.query.view] = reply.query
             case Answer():
                 self.answer = reply
+            case CodeWanted():
+                self.query, self.info, self.answer, self.wants_code = reply.query, None, None, True
             case Refusal():
                 self.answer = None
         return True
@@ -234,4 +250,5 @@ class LookController:
         """Which weights' predictions these are, in words."""
         if images.step is not None:
             return f"step {images.step:,}"
-        return f"epoch {images.request.epoch if self.info is None or self.info.epoch is None else self.info.epoch}"
+        unit = "epoch" if self.info is None else self.info.unit
+        return f"{unit} {images.request.epoch if self.info is None or self.info.epoch is None else self.info.epoch}"

@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
 from convtui.tui.app.dialogs.menu import Menu
+from convtui.tui.app.look.code_dialog import CodeDialog
 from convtui.tui.app.look.controller import LookController
 from convtui.tui.app.look.export import FORMS, command, save_picture
 from convtui.tui.app.look.image_strip import ImageStrip
@@ -25,6 +26,7 @@ from convtui.tui.app.page import Page
 from convtui.tui.render.text import clean
 from convtui.tui.session.inspector import (
     Answer,
+    CodeWanted,
     Inspector,
     NoThumbnails,
     Opened,
@@ -35,6 +37,7 @@ from convtui.tui.session.inspector import (
     Thumbnails,
     in_words,
 )
+from convtui.tui.session.naming import NamedNet
 from convtui.tui.session.session import Session
 
 PANES = Binding.Group("Panes", compact=True)
@@ -73,6 +76,7 @@ class LookPage(Page):
             device=session.device,
             data_dir=session.data_dir,
             between_pulls=session.between_pulls,
+            named=session.named_nets,
         )
 
     def body(self) -> Iterable[Widget]:
@@ -184,8 +188,10 @@ class LookPage(Page):
         self.panes.fold(name)
 
     def action_to_picture(self) -> None:
-        """Out of the other panes; from the picture itself, to the runs."""
-        if self.panes.picture.has_focus:
+        """Give up waiting for a run of another process; else out of the other panes, and from the picture itself to the runs."""
+        if self.controller.is_fetching:
+            self.controller.ask_again(self.panes.picture.cursor)
+        elif self.panes.picture.has_focus:
             self.post_message(ShowPage("runs"))
         self.panes.picture.focus()
 
@@ -195,6 +201,8 @@ class LookPage(Page):
         panes = self.panes
         if not self.controller.hear(reply):
             return
+        if isinstance(reply, CodeWanted):
+            self._ask_for_code(reply)
         if isinstance(reply, Answer | Refusal):
             panes.picture.remove_class("outdated")
         match reply:
@@ -214,6 +222,22 @@ class LookPage(Page):
                 panes.strip.show(reply, self.controller.judged_by(reply))
             case NoThumbnails():
                 panes.strip.refuse(reply.reason)
+
+    def _ask_for_code(self, wanted: CodeWanted) -> None:
+        """Have a person name the code of a script's net; where the page is not on screen, once it is."""
+        if not self.is_current:
+            self.controller.is_waiting = True
+            return
+        self._tell_way()
+        self.panes.picture.remove_class("outdated")
+        self.panes.picture.say(f"run {wanted.query.run} is of a script's own net · R names its code")
+
+        def named(net: NamedNet | None) -> None:
+            if net is not None:
+                self.session.named_nets.keep(*net)
+                self.controller.ask_again(self.controller.next_cursor)
+
+        self.app.push_screen(CodeDialog(self.session, wanted), named)
 
     def _show(self, answer: Answer) -> None:
         strip = self.panes.strip

@@ -19,7 +19,8 @@ def heading(info: NetInfo, query: Query, step: int | None, newer: str) -> str:
     epoch = query.epoch if info.epoch is None or query.epoch.isdigit() else str(info.epoch)
     before = any(number < int(epoch) for number in info.epochs)
     after = any(number > int(epoch) for number in info.epochs)
-    when = f"epoch {'◂ ' if before else ''}{epoch}{' ▸' if after else ''} of {info.total}"
+    beyond = "" if query.epoch.isdigit() else info.beyond
+    when = f"{info.unit} {'◂ ' if before else ''}{epoch}{' ▸' if after else ''}{beyond} of {info.total}"
     return " · ".join(filter(None, (name, when, newer, *map(clean, info.notes))))
 
 

@@ -3,6 +3,7 @@
 from convtui.tui.session.inspector.links import follow, in_words
 from convtui.tui.session.inspector.messages import (
     Answer,
+    CodeWanted,
     Layer,
     NetInfo,
     NoThumbnails,
@@ -18,6 +19,7 @@ from convtui.tui.session.inspector.thread import Inspector
 
 __all__ = [
     "Answer",
+    "CodeWanted",
     "Inspector",
     "Layer",
     "NetInfo",

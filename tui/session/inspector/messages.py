@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from convtui.engine.figures.figure import Result, Sheet
     from convtui.engine.lens.registry import View
     from convtui.engine.lens.subject import Prediction
+    from convtui.engine.net_file import Code
 
 Options = tuple[tuple[str, str], ...]
 """Name and value of the options that are not left to the view, as the command line takes them."""
@@ -85,6 +86,10 @@ class NetInfo:
     """View -> why it does not apply."""
     notes: Sequence[str] = ()
     """What there is to say about the weights, a line each."""
+    unit: str = "epoch"
+    """What weights are called by; `step` where a script's run counts no epochs, and all epochs here are steps."""
+    beyond: str = ""
+    """How far the weights are into the next epoch, in words."""
     in_training: bool = False
     """Whether the net is the one that this process trains: each answer is then about the step at which it was found."""
 
@@ -125,6 +130,19 @@ class Refusal:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class CodeWanted:
+    """The net is a script's own: a person has to name its code first."""
+
+    query: Query
+    name: str
+    """Of the run."""
+    code: Code
+    """What the run says of it; nothing of that is imported by itself."""
+    why: str = ""
+    """Why what was named before does not do."""
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Thumbnails:
     """The images that were wanted: one tile each, and what the net says about it."""
@@ -147,4 +165,4 @@ class NoThumbnails:
     reason: str
 
 
-Reply = QueryProgress | Opened | Answer | Refusal | Thumbnails | NoThumbnails
+Reply = QueryProgress | Opened | Answer | Refusal | CodeWanted | Thumbnails | NoThumbnails

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import CancelledError, wait
@@ -10,13 +11,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from convtui.engine.errors import ConvtuiError
+from convtui.engine.errors import ConvtuiError, NotApplicable, RunBusy, UsageError
+from convtui.engine.statuses import LIVE
 from convtui.tui.session.between_pulls import BetweenPulls
 from convtui.tui.session.inspector.messages import Layer, NetInfo
+from convtui.tui.session.naming import NamedNets
 
 if TYPE_CHECKING:
     from convtui.engine.data.split import Dataset
     from convtui.engine.lens.subject import Subject
+    from convtui.engine.net_file import Code
     from convtui.engine.store import Run, Store
     from convtui.engine.training import Training
 
@@ -26,12 +30,22 @@ NETS = 4
 """Nets that are kept open."""
 ANSWERS = 48
 """Answers that are kept, of all of them together."""
+BETWEEN_LOOKS_SECONDS = 0.05
+"""Into the store, while a run of another process is waited for."""
 GLANCE_SECONDS = 0.02
 """Between two checks that what the training thread is asked for is still wanted."""
 
 
 class TrainingEnded(Exception):
     """The net is no longer in training here: its weights are on the disk."""
+
+
+class CodeUnknown(Exception):
+    """The net is of a script's own code, which was not named, or does not fit: see `CodeWanted`."""
+
+    def __init__(self, name: str, code: Code, why: str = "") -> None:
+        super().__init__(name)
+        self.name, self.code, self.why = name, code, why
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +57,8 @@ class Waiting:
     loading: Callable[[str, int, int], None]
     """Called with what is being loaded, how much is done and the total."""
     overtaken: Callable[[], bool]
+    saying: Callable[[str], None] = lambda text: None
+    """Called with what is waited for."""
 
 
 Look = Callable[["Callable[[Subject], Any]"], tuple[Any, int | None]]
@@ -78,8 +94,10 @@ class Nets:
         device: str = "auto",
         data_dir: Path | None = None,
         between_pulls: BetweenPulls | None = None,
+        named: NamedNets | None = None,
     ) -> None:
         self._store, self._waiting = store, waiting
+        self._named = named or NamedNets()
         self._device, self._data_dir = device, data_dir
         self._between_pulls = between_pulls or BetweenPulls()
         self._open: OrderedDict[tuple[int, str], Net] = OrderedDict()
@@ -99,7 +117,7 @@ class Nets:
     def open(self, run_id: int, epoch: str) -> Net:
         """The run's net with the weights of `epoch`; for `last` the net itself where it is in training here.
 
-        Raises what `engine.lens.loading.subject_from_run` raises.
+        Raises what `engine.lens.loading.subject_from_run` raises, and CodeUnknown.
         """
         key = (run_id, epoch)
         if key not in self._open:
@@ -108,6 +126,24 @@ class Nets:
                 self._open.popitem(last=False)
         self._open.move_to_end(key)
         return self._open[key]
+
+    def bring(self, run_id: int) -> None:
+        """Have the newest weights of a run that another process trains on disk: wait until they are."""
+        from convtui.engine.lens.subject import Cancelled
+        from convtui.engine.store import WeightsNow
+
+        store = self._store()
+        if store.read_only or self._between_pulls.trains(run_id) or store.run(run_id).status not in LIVE:
+            return
+        try:
+            wanted = WeightsNow(store, run_id)
+        except RunBusy:
+            return  # it has ended just now
+        self._waiting.saying(f"{wanted.waits_for} · Esc gives up")
+        while not wanted.are_there():
+            if self._waiting.overtaken():
+                raise Cancelled
+            time.sleep(BETWEEN_LOOKS_SECONDS)
 
     def forget(self, run_id: int) -> None:
         """Drop this run's nets, so that they are opened again next time."""
@@ -142,6 +178,8 @@ class Nets:
 
         keep_freed_memory()
         run = self._store().run(run_id)
+        if not run.is_training:
+            return self._of_script(run, epoch)
         subject = subject_from_run(
             self._store(),
             run,
@@ -154,6 +192,25 @@ class Nets:
         )
         assert subject.spec is not None
         subject.dataset = self._shared(subject.dataset, (run_id, subject.spec.data.model_dump_json()))
+        return Net(_net_info(run, subject), lambda work: (work(subject), None))
+
+    def _of_script(self, run: Run, epoch: str) -> Net:
+        from convtui.engine.device import choose
+        from convtui.engine.lens.loading import saved_net, subject_from_saved
+        from convtui.engine.models.importing import fill
+
+        saved = saved_net(self._store(), run, epoch)
+        code = saved.weights.code
+        net = self._named.net(run, code)
+        if net is None:
+            raise CodeUnknown(run.name, code)
+        try:
+            fill(net, saved.weights.weights, saved.title)
+        except UsageError as error:
+            raise CodeUnknown(run.name, code, str(error)) from None
+        subject = subject_from_saved(
+            saved, net, device=choose(self._device), progress=self._waiting.progress, cancelled=self._waiting.overtaken
+        )
         return Net(_net_info(run, subject), lambda work: (work(subject), None))
 
     def _shared(self, load: Callable[[], Dataset], key: tuple[int, str]) -> Callable[[], Dataset]:
@@ -206,21 +263,28 @@ def _look_between_pulls(
 def _net_info(run: Run, subject: Subject) -> NetInfo:
     from convtui.engine.lens.registry import views
 
-    trace, spec = subject.trace, subject.spec
-    layers = []
-    for name in trace.leaves():
-        index = trace.layers[name]
-        shape = trace.calls[index].shape if index >= 0 else subject.shape
-        layers.append(Layer(name, "×".join(map(str, shape)), len(shape) == 3))
+    spec = subject.spec
     return NetInfo(
         run=run.id,
         name=run.name,
-        total=spec.training.epochs if spec is not None else run.epoch,
+        total=spec.training.epochs if spec is not None else run.weights_number(run.length, max(run.epochs, run.epoch)),
         epoch=subject.epoch,
-        epochs=[snapshot.epoch for snapshot in subject.snapshots],
+        beyond=subject.beyond,
+        epochs=sorted({run.weights_number(each.step, each.epoch) for each in subject.snapshots}),
         notes=subject.notes,
-        layers=layers,
+        layers=_layers(subject),
+        unit="epoch" if run.counts_epochs else "step",
         classes=subject.classes,
         views=views(),
         why_not={name: view.why_not(subject) for name, view in views().items()},
     )
+
+
+def _layers(subject: Subject) -> list[Layer]:
+    """None where the net does not take such images: a script's run need not say which it takes."""
+    try:
+        trace = subject.trace
+    except NotApplicable:
+        return []
+    shapes = {name: trace.calls[at].shape if (at := trace.layers[name]) >= 0 else subject.shape for name in trace.leaves()}
+    return [Layer(name, "×".join(map(str, shape)), len(shape) == 3) for name, shape in shapes.items()]

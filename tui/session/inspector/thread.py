@@ -17,6 +17,7 @@ from convtui.engine.errors import ConvtuiError
 from convtui.tui.session.between_pulls import BetweenPulls
 from convtui.tui.session.inspector.messages import (
     Answer,
+    CodeWanted,
     NoThumbnails,
     Opened,
     Query,
@@ -26,7 +27,8 @@ from convtui.tui.session.inspector.messages import (
     ThumbnailRequest,
     Thumbnails,
 )
-from convtui.tui.session.inspector.nets import Net, Nets, TrainingEnded, Waiting
+from convtui.tui.session.inspector.nets import CodeUnknown, Net, Nets, TrainingEnded, Waiting
+from convtui.tui.session.naming import NamedNets
 
 if TYPE_CHECKING:
     from convtui.engine.figures.figure import Sheet
@@ -50,15 +52,17 @@ class Inspector:
         device: str = "auto",
         data_dir: Path | None = None,
         between_pulls: BetweenPulls | None = None,
+        named: NamedNets | None = None,
     ) -> None:
-        """`between_pulls` is where nets that this process trains are looked at."""
+        """`between_pulls` is where nets that this process trains are looked at, `named` what there is of scripts' nets."""
         self._tell = tell
         waiting = Waiting(
             progress=lambda done, total: self._word(f"images {done:,} of {total:,}"),
             loading=self._loading,
             overtaken=self._overtaken,
+            saying=lambda text: self._word(text, now=True),
         )
-        self._nets = Nets(store, waiting, device=device, data_dir=data_dir, between_pulls=between_pulls)
+        self._nets = Nets(store, waiting, device=device, data_dir=data_dir, between_pulls=between_pulls, named=named)
         self._changed = threading.Condition()
         self._next: tuple[Query, bool] | None = None
         self._wanted: ThumbnailRequest | None = None
@@ -138,6 +142,8 @@ class Inspector:
             with self._changed:
                 if isinstance(current, ThumbnailRequest) and self._wanted is None and not self._dropped:
                     self._wanted = current  # a look came first; the images are wanted still
+        except CodeUnknown as unknown:
+            self._ask_for_code(unknown)
         except ConvtuiError as error:
             self._refuse(str(error))
         except Exception as error:
@@ -151,12 +157,18 @@ class Inspector:
         assert current is not None
         self._say(Refusal(current, reason) if isinstance(current, Query) else NoThumbnails(current, reason))
 
+    def _ask_for_code(self, unknown: CodeUnknown) -> None:
+        if isinstance(self._current, Query):
+            self._say(CodeWanted(self._current, unknown.name, unknown.code, unknown.why))
+
     def _look(self, query: Query, fresh: bool) -> None:
         if query.run is None:
             query = replace(query, run=self._nets.newest())
         assert query.run is not None
         self._current = query
         if fresh:
+            if query.epoch == "last":
+                self._nets.bring(query.run)
             self._nets.forget(query.run)
         self._with_net(query.run, query.epoch, lambda net: self._look_through(net, query))
 

@@ -1,0 +1,110 @@
+"""What asks for the code of a script's net: nothing of it is imported before Enter."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+from convtui.engine.errors import UsageError
+from convtui.tui.render.text import clean
+from convtui.tui.session.inspector import CodeWanted
+from convtui.tui.session.naming import Importing, NamedNet, arguments_of, parsed_arguments, reference_of, standing
+from convtui.tui.session.session import Session
+
+KEYS = "Enter imports the file, which runs it · Tab next field · Esc cancels"
+
+
+class CodeDialog(ModalScreen[NamedNet | None]):
+    """Asks for FILE.py:CLASS and arguments; gives the net, or None."""
+
+    DEFAULT_CSS = """
+    CodeDialog { align: center middle; }
+    CodeDialog > Vertical { width: 92; max-width: 95%; height: auto; padding: 1 2; background: $surface; border: round $primary; }
+    CodeDialog .label { color: $text-muted; margin-top: 1; }
+    CodeDialog Input { border: none; height: 1; padding: 0; background: $boost; }
+    CodeDialog Input:focus { border: none; }
+    CodeDialog #standing { height: auto; }
+    CodeDialog #wrong { color: $text-error; height: auto; }
+    CodeDialog #keys { color: $text-muted; margin-top: 1; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Cancel")]
+
+    def __init__(self, session: Session, wanted: CodeWanted) -> None:
+        super().__init__()
+        self._session, self._wanted = session, wanted
+        self._importing: Importing | None = None
+
+    def compose(self) -> ComposeResult:
+        wanted = self._wanted
+        with Vertical():
+            yield Static(Text(clean(f"Run {wanted.query.run} ({wanted.name}) is of a script's own net. Which code is it of?")))
+            yield Static("code", classes="label")
+            yield Input(reference_of(wanted.code), placeholder="FILE.py:CLASS", select_on_focus=False, id="code")
+            yield Static("", id="standing", markup=False)
+            yield Static("arguments of the class", classes="label")
+            yield Input(arguments_of(wanted.code), placeholder="NAME=VALUE ...", select_on_focus=False, id="arguments")
+            yield Static(clean(wanted.why), id="wrong", markup=False)
+            yield Static(KEYS, id="keys", markup=False)
+
+    def on_unmount(self) -> None:
+        if self._importing is not None:
+            self._importing.give_up()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Tell whether the file is there, and the one of the run."""
+        told = (reference_of(self._wanted.code), arguments_of(self._wanted.code))
+        if tuple(field.value for field in self.query(Input)) != told:
+            self._say("wrong", "")  # what was wrong may not be so any more
+        if event.input.id == "code":
+            self._say("standing", standing(event.value.strip(), self._wanted.code))
+
+    def on_input_submitted(self) -> None:
+        """Import it: this alone does."""
+        run = self._wanted.query.run
+        try:
+            arguments = parsed_arguments(self.query_one("#arguments", Input).value)
+        except UsageError as error:
+            self._say("wrong", str(error))
+            return
+        assert run is not None
+        reference, session = self.query_one("#code", Input).value.strip(), self._session
+        first = "" if session.training is None else f"waiting for run {session.training}, in training here, to end, then "
+        self._be_busy(f"{first}importing {reference} … · Esc gives up")
+        self._importing = Importing(
+            session.store, run, reference, arguments, session.generators, lambda told: self.app.call_later(self._hear, told)
+        )
+
+    def _hear(self, told: NamedNet | str) -> None:
+        self._importing = None
+        if isinstance(told, str):
+            self._be_busy("")
+            self._say("wrong", told)
+        elif self.is_attached:
+            self.dismiss(told)
+
+    def action_leave(self) -> None:
+        """Give up what is being imported; else cancel."""
+        if self._importing is None:
+            self.dismiss(None)
+            return
+        self._importing.give_up()
+        self._importing = None
+        self._be_busy("")
+        self._say("wrong", "given up")
+
+    def _be_busy(self, doing: str) -> None:
+        self._say("wrong", "")
+        self._say("keys", doing or KEYS)
+        for field in self.query(Input):
+            field.disabled = bool(doing)
+        if not doing:
+            self.query_one("#code", Input).focus()
+
+    def _say(self, line: str, text: str) -> None:
+        self.query_one(f"#{line}", Static).update(Text(clean(text)))

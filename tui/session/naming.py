@@ -1,0 +1,202 @@
+"""Nets of scripts: their code as a person has named it, imported in a thread of its own, and kept for the session.
+
+What a store says of the code only fills in the question: nothing is imported by itself.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import io
+import json
+import shlex
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from copy import deepcopy
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from convtui.engine.errors import ConvtuiError, UsageError
+from convtui.tui.render.text import clean
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from convtui.engine.net_file import Code
+    from convtui.engine.store import Run, Store
+
+
+NamedNet: TypeAlias = tuple["Run", "Code", "nn.Module"]
+"""A run, what it says of its net's code, and a net of the code that was named."""
+
+
+def reference_of(code: Code) -> str:
+    """`/home/me/train.py:Net`, to begin with; a name of which a terminal could not show every letter is left out."""
+    told = f"{code.file or 'FILE.py'}:{code.name.rpartition('.')[2]}"
+    return told if clean(told) == told else ""
+
+
+def arguments_of(code: Code) -> str:
+    """`width=64 pool=max`, as it is typed."""
+    pairs = ((name, value if _is_bare(value) else json.dumps(value)) for name, value in code.arguments.items())
+    told = shlex.join(f"{name}={value}" for name, value in pairs)
+    return told if clean(told) == told else ""
+
+
+def _is_bare(value: Any) -> bool:
+    """Whether a text can be typed without quotes, and is a text still."""
+    return isinstance(value, str) and json_or_text(value) == value
+
+
+def parsed_arguments(text: str) -> dict[str, Any]:
+    """Raises UsageError for what is not NAME=VALUE, separated by spaces."""
+    try:
+        parts = [part.partition("=") for part in shlex.split(text)]
+    except ValueError as error:
+        raise UsageError(f"arguments: {error}") from None
+    for name, equals, value in parts:
+        if not (name and equals):
+            raise UsageError(f"arguments: {name}{equals}{value}: write NAME=VALUE, as in width=64")
+    return {name: json_or_text(value) for name, _, value in parts}
+
+
+def json_or_text(value: str) -> Any:
+    """The value of an argument: JSON where it is, else the text itself."""
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+
+
+def standing(reference: str, code: Code) -> str:
+    """Whether the file that is named is there, and is the one of the run, in words. Imports nothing."""
+    from convtui.engine.models.importing import LIBRARIES
+    from convtui.engine.net_file import digest
+
+    source = reference.rpartition(":")[0]
+    if source in LIBRARIES:
+        return f"{source} is imported"
+    path = Path(source)
+    if path.suffix != ".py" or "\0" in source or not path.is_file():
+        return "there is no such file: write FILE.py:CLASS"
+    if not code.digest:
+        return "the file is there; the run does not tell whether it is the same"
+    is_same = digest(path) == code.digest
+    return "the file is as it was in the run" if is_same else "the file is not as it was when the weights were saved"
+
+
+class NamedNets:
+    """The nets whose code was named in this session."""
+
+    def __init__(self) -> None:
+        self._nets: dict[tuple[Any, ...], nn.Module] = {}
+
+    def net(self, run: Run, code: Code) -> nn.Module | None:
+        """One to be filled with weights; None where its code was not named yet."""
+        known = self._nets.get(_key(run, code))
+        return None if known is None else deepcopy(known)  # a new one would be drawn from torch's generator, in a training's way
+
+    def keep(self, run: Run, code: Code, net: nn.Module) -> None:
+        """From now on this is the net of that code: of this run, and of others of the same file, class and arguments."""
+        self._nets[_key(run, code)] = net
+
+
+def _key(run: Run, code: Code) -> tuple[Any, ...]:
+    called = json.dumps(code.arguments, sort_keys=True, default=str)
+    return (code.file, code.digest, code.name, called, None if code.digest else run.id)
+
+
+class Importing:
+    """One try to import what was typed for a run, in a thread of its own, which may never come to an end."""
+
+    def __init__(
+        self,
+        store: Store,
+        run_id: int,
+        reference: str,
+        arguments: Mapping[str, Any],
+        generators: threading.Lock,
+        tell: Callable[[NamedNet | str], object],
+    ) -> None:
+        """`tell` is called in the thread with what was found, a net into which the run's weights fit, or with what is wrong.
+        `generators` is held meanwhile: code may seed torch's, or draw from them."""
+        self._store, self._run_id = store, run_id
+        self._reference, self._arguments = reference, arguments
+        self._generators, self._holds = generators, False
+        self._guard = threading.Lock()
+        self._tell = tell
+        self._wanted = True
+        self._thread = threading.Thread(target=self._work, name="importing", daemon=True)
+        self._thread.start()
+
+    def give_up(self) -> None:
+        """Tell nothing more. The thread ends at the next line of Python; where it waits for something else, it is left behind."""
+        self._wanted = False
+        self._let_go()
+        if self._thread.ident is not None and self._thread.is_alive():
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread.ident), ctypes.py_object(_GivenUp))
+
+    def _work(self) -> None:
+        try:
+            while not self._hold():
+                if not self._wanted:
+                    return
+            with _no_input():
+                found = self._found()
+        except ConvtuiError as error:
+            self._say(str(error).removeprefix("--model "))
+        except _GivenUp:
+            pass  # nobody waits for an answer any more
+        except BaseException as error:  # of their code, whatever it raises
+            self._say(f"{type(error).__name__}: {error}".splitlines()[0])
+        else:
+            self._say(found)
+        finally:
+            self._let_go()
+
+    def _found(self) -> NamedNet:
+        from convtui.engine.lens.loading import weights_from_run
+        from convtui.engine.models.importing import fill, imported_net
+
+        run = self._store.run(self._run_id)
+        net = imported_net(self._reference, self._arguments)
+        saved = weights_from_run(self._store, run)
+        fill(net, saved.weights, self._reference)
+        try:
+            deepcopy(net)
+        except Exception as error:
+            why = f"such a net cannot be copied ({error}): 'convtui look --model' opens it"
+            raise UsageError(f"{self._reference}: {why}") from error
+        return run, saved.code, net
+
+    def _say(self, told: NamedNet | str) -> None:
+        if self._wanted:
+            self._tell(told)
+
+    def _hold(self) -> bool:
+        """A training of this process may have it for long."""
+        if self._generators.acquire(timeout=0.1):
+            with self._guard:
+                self._holds = True
+        return self._holds
+
+    def _let_go(self) -> None:
+        with self._guard:
+            if self._holds:
+                self._holds = False
+                self._generators.release()
+
+
+class _GivenUp(BaseException):
+    """Raised in the middle of a person's own code, which may catch Exception."""
+
+
+@contextmanager
+def _no_input() -> Iterator[None]:
+    """Code that asks for input gets none: the keys are the application's."""
+    kept, sys.stdin = sys.stdin, io.StringIO()
+    try:
+        yield
+    finally:
+        sys.stdin = kept
