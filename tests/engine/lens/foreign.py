@@ -110,6 +110,7 @@ def swin(depths: list[int]) -> nn.Module:
 
 NETS: dict[str, Foreign] = {
     "resnet18": of_torchvision("resnet18"),
+    "vgg11": of_torchvision("vgg11"),
     "vgg11_bn": of_torchvision("vgg11_bn"),
     "alexnet": of_torchvision("alexnet", 64),
     "mobilenet_v2": of_torchvision("mobilenet_v2"),

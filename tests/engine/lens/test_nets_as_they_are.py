@@ -164,9 +164,11 @@ def test_a_convolution_whose_weights_depend_on_the_image_is_not_taken_for_one() 
         ("mnasnet0_5", "layers.9.0.layers.3"),
         ("densenet121", "features.denseblock1.denselayer2.conv2"),
         ("googlenet", "inception3a.branch3.1.conv"),
+        pytest.param("alexnet", "features.10", marks=pytest.mark.long),
+        pytest.param("vgg11", "features.18", marks=pytest.mark.long),
     ],
 )
-@pytest.mark.parametrize("rule", ["deconvnet", "guided"])
+@pytest.mark.parametrize("rule", RULES)
 def test_projections_of_torchvisions_nets_are_captums(name: str, layer: str, rule: Rule) -> None:
     net = NETS[name].net().double()
     images = some(3, NETS[name].size)[:2]
