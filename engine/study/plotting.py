@@ -27,6 +27,8 @@ Spread = Literal["range", "deviation", "none"]
 Values = NDArray[np.float64]
 
 _BANDS = {"range": "from the least to the greatest", "deviation": "one standard deviation up and down"}
+_ORDER = ("batch", "", "train", "validation", "test")
+"""In which splits are drawn, what matters most on top."""
 _CHARTS = 12
 """Charts of a script's own metrics that are drawn where none is named."""
 
@@ -138,6 +140,7 @@ def curves(
     charts: dict[str, list[str]] = {}
     for name in names:
         charts.setdefault(metric(name).chart or metric(name).title, []).append(name)
+    charts = {title: sorted(members, key=lambda name: _ORDER.index(metric(name).split)) for title, members in charts.items()}
     drawn = [_chart(store, found, title, members, axis, log, window, spread) for title, members in charts.items()]
     # Two in a row: losses and, beside them, what goes with them.
     return [replace(each, beside=place % 2 == 1) for place, each in enumerate(drawn)]

@@ -5,11 +5,14 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from tests.cli.conftest import SMALL, Convtui
+from convtui.engine.store import Store
+from tests.cli.conftest import Convtui
+from tests.engine.study.conftest import add_run
 
 
 def test_plot_draws_in_the_terminal_and_saves_what_it_drew(convtui: Convtui) -> None:
-    assert convtui("run", *SMALL, "--epochs", "2", "--quiet").code == 0
+    with Store.open(Path("store.db")) as store:
+        add_run(store, epochs=[{"train_loss": 2 / 3, "test_loss": 0.5, "test_accuracy": each} for each in (0.25, 1 / 3)])
     drawn = convtui("plot", "last")
     assert drawn.code == 0
     assert "○ train" in drawn.out
@@ -17,17 +20,17 @@ def test_plot_draws_in_the_terminal_and_saves_what_it_drew(convtui: Convtui) -> 
     saved = convtui("plot", "last", "--metric", "test_accuracy", "--out", "curve.csv")
     assert saved.out == "saved curve.csv\n"
     head, *rows = csv.reader(Path("curve.csv").read_text().splitlines())
-    (shown,) = convtui("runs", "list", "--json").lines
     assert head == ["epoch", "test accuracy"]
     assert [float(row[0]) for row in rows] == [1, 2]
-    assert float(rows[-1][1]) == shown["test_accuracy"]
+    assert [float(row[1]) for row in rows] == [0.25, 1 / 3]
     assert convtui("plot", "last", "--out", "curve.svg", "--ground", "light").code == 0
     assert 'fill="#ffffff"' in Path("curve.svg").read_text()
 
 
 def test_plot_says_what_is_wrong_in_one_line(convtui: Convtui) -> None:
     assert convtui("plot", "last").code == 2
-    assert convtui("run", *SMALL, "--steps", "2", "--quiet").code == 0
+    with Store.open(Path("store.db")) as store:
+        add_run(store, losses=[1.0])
     for words in (("nosuch",), ("last", "--metric", "nosuch"), ("last", "--out", "curve.gif")):
         printed = convtui("plot", *words)
         assert printed.code == 2
