@@ -212,24 +212,18 @@ def _table(subject: Subject, layers: Mapping[str, _Layer], where: str) -> Table:
     rows: list[list[Cell]] = []
     for name, layer in layers.items():
         gradient, values = layer.gradient, layer.values
-        cells: list[Cell] = (
-            [None] * 3 if gradient is None else [float(gradient.mean()), layer.spread, float((gradient == 0).double().mean())]
-        )
-        cells += [layer.function or "none"]
-        cells += [None] * 5 if values is None else [values.mean, values.deviation, values.zeros, values.saturated, values.dead]
-        rows.append([name or "(the net)", *cells])
+        of_gradient: list[Cell] = [None] * 3
+        if gradient is not None:
+            of_gradient = [layer.spread, float(gradient.mean()), float((gradient == 0).double().mean())]
+        of_values: list[Cell] = [None] * 5
+        if values is not None:
+            of_values = [values.saturated, values.dead, values.mean, values.deviation, values.zeros]
+        # The figures that tell a fault come first: a narrow terminal hides the last ones.
+        rows.append([name or "(the net)", of_gradient[0], layer.function or "none", *of_values, *of_gradient[1:]])
     columns = (
-        "layer",
-        "gradient mean",
-        "gradient deviation",
-        "gradient zeros",
-        "activation",
-        "mean",
-        "deviation",
-        "zeros",
-        "saturated",
-        "dead",
-    )
+        "layer", "gradient deviation", "activation", "saturated", "dead", "mean", "deviation", "zeros",
+        "gradient mean", "gradient zeros",
+    )  # fmt: skip
     known = subject.trace.layers
     targets = [Target(layer=name) if known.get(name, INPUT) != INPUT else None for name in layers]
     shares = ("gradient zeros", "zeros", "saturated", "dead")
