@@ -72,6 +72,18 @@ def subject_from_run(
             )
         return found
 
+    def another(reference: str, epoch: str) -> Subject:
+        return subject_from_run(
+            store,
+            store.find(reference),
+            epoch=epoch,
+            device=device,
+            data_dir=data_dir,
+            loading=loading,
+            progress=progress,
+            cancelled=cancelled,
+        )
+
     return Subject(
         net=net,
         shape=(identity.channels, *identity.spec.data.sides),
@@ -84,6 +96,7 @@ def subject_from_run(
         beyond=_beyond(run, row.step, row.epoch),
         notes=notes,
         snapshots=snapshots_of(store, run),
+        another=another,
         progress=progress,
         cancelled=cancelled,
     )

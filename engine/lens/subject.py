@@ -116,6 +116,8 @@ class Subject:
     """What there is to say about the weights, a line each: that newer ones are damaged."""
     snapshots: Sequence[Snapshot] = ()
     """Earlier weights of the net, in their order; the newest may be among them."""
+    another: Callable[[str, str], Subject] | None = None
+    """Opens another run of the store by what a person calls it, and an epoch; None where there is no store to find it in."""
     progress: Callable[[int, int], None] = lambda done, total: None
     """Told how many of how many images are done."""
     cancelled: Callable[[], bool] = lambda: False

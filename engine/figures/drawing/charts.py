@@ -92,7 +92,7 @@ def chart(curves: Curves, ground: Ground) -> Drawing:
     for number, name in enumerate(names):
         y = top + 10 + 20 * number
         if number < NAMED:
-            image.put(_swatch(series[number]), left + WIDTH + 16, y - 6)
+            image.put(_swatch(series[number], ground), left + WIDTH + 16, y - 6)
         image.write(left + WIDTH + 48, y, name, ground.ink, TEXT, "lm")
     heads = [
         paragraph(curves.title, TITLE, ground.ink, image.width),
@@ -220,8 +220,14 @@ def _bars(plot: Drawing, series: _Series, axes: _Axes, place: tuple[float, float
 def _points(plot: Drawing, series: _Series, axes: _Axes, place: tuple[float, float], ground: Ground) -> None:
     for x, y in zip(axes.across(series.x).tolist(), axes.down(series.y).tolist(), strict=True):
         if math.isfinite(x + y):
-            plot.shapes.append(Disc(x, y, _DOT, series.colour))
+            plot.shapes += _dot(x, y, series, ground)
     _error_bars(plot, series, axes, 0.0, series.colour)
+
+
+def _dot(x: float, y: float, series: _Series, ground: Ground) -> list[Disc]:
+    """A point: of series beyond the colours, whose lines are dashed, a ring."""
+    disc = Disc(x, y, _DOT, series.colour)
+    return [disc, Disc(x, y, _DOT / 2, ground.ground)] if series.dashed else [disc]
 
 
 def _error_bars(plot: Drawing, series: _Series, axes: _Axes, beside: float, colour: Colour) -> None:
@@ -259,11 +265,11 @@ _DRAWN: Mapping[Style, Callable[[Drawing, _Series, _Axes, tuple[float, float], G
 }
 
 
-def _swatch(series: _Series) -> Drawing:
+def _swatch(series: _Series, ground: Ground) -> Drawing:
     """24 x 12 pixels of what a series looks like."""
     swatch = Drawing(24, 12)
     if series.style == "points":
-        swatch.shapes.append(Disc(12, 6, _DOT, series.colour))
+        swatch.shapes += _dot(12, 6, series, ground)
         return swatch
     box = np.array([(0.0, 1.0), (24.0, 1.0), (24.0, 11.0), (0.0, 11.0)])
     if series.style == "bars":

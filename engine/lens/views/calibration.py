@@ -114,10 +114,20 @@ def _diagram(bins: _Bins, numbers: dict[str, float], where: str, notes: list[str
     ]
     series = {"accuracy": bins.accuracy, "mean confidence": bins.confidence}
     reliability = Curves(
-        f"calibration {where}", "confidence (middle of each bin)", middles, series, "share of the bin", notes=told, shares=True
+        f"calibration {where}",
+        "confidence (middle of each bin)",
+        middles,
+        series,
+        "share of the bin",
+        notes=told,
+        shares=True,
+        styles={"accuracy": "bars"},
     )
     shares = {"images": bins.counts / bins.counts.sum()}
-    return [reliability, Curves("images by confidence", "confidence", middles, shares, "share of images", shares=True)]
+    histogram = Curves(
+        "images by confidence", "confidence", middles, shares, "share of images", shares=True, styles={"images": "bars"}
+    )
+    return [reliability, histogram]
 
 
 def _table(numbers: dict[str, float], where: str) -> Table:

@@ -68,6 +68,10 @@ def test_the_weights_of_an_epoch_are_those_on_disk(store: Store) -> None:
     for snapshot in last.snapshots:
         then = subject_from_run(store, run, epoch=str(snapshot.epoch)).net.state_dict()
         assert all(torch.equal(value, then[name]) for name, value in last.at(snapshot).net.state_dict().items())
+    assert last.another is not None
+    beside = last.another("digits", "2")
+    assert beside.epoch == 2
+    assert len(view("compare-nets")(last, view("compare-nets").make({"other": "last", "other_epoch": "0"}))) >= 1
 
 
 def test_predictions_are_those_of_the_evaluation(store: Store) -> None:

@@ -23,8 +23,8 @@ NETS = kinds_of_net()
 TEN = tuple("0123456789")
 OF_MAPS = ("patches", "cam", "class-means", "colour-maps", "transposed")
 """Views of convolutions' maps alone."""
-FEW = {"maps": 2, "count": 2, "steps": 2, "stride": 16, "transform": "translation"}
-"""Options that make a look at a large net short, where a view has them."""
+FEW = {"maps": 2, "count": 2, "steps": 2, "stride": 16, "transform": "translation", "train": 12, "other": "another run"}
+"""Options that make a look at a large net short, or name what has to be named, where a view has them."""
 
 
 def shortly(look: View) -> Options:
@@ -130,7 +130,8 @@ def test_every_view_on_nets_written_in_every_style(look: View, style: str) -> No
         return
     net.train()
     random = torch.get_rng_state()
-    for result in look(subject, look.make({"count": 2} if "count" in look.options.model_fields else {})):
+    options = {name: few for name, few in FEW.items() if name in look.options.model_fields and name != "maps"}
+    for result in look(subject, look.make(options)):
         assert_sound(result)
     assert all(module.training for module in net.modules())
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
@@ -246,6 +247,7 @@ def test_what_a_classifier_needs_a_feature_extractor_is_refused_for() -> None:
     subject = subject_of(small_net()[:6], noise_images(12))
     found = {name for name, look in views().items() if look.why_not(subject)}
     of_classes = {"ablation", "cam", "integrated", "invariance", "occlusion", "calibration", "confusion", "misclassified"}
+    of_classes.add("compare-nets")
     assert found == {*of_classes, "row-saliency", "gradient-histograms", *ELSEWHERE}
 
 
