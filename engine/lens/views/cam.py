@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from convtui.engine.errors import NotApplicable
-from convtui.engine.figures.figure import Result, Target, Tile, make_sheet
+from convtui.engine.figures.figure import Result, Sheet, Target, Tile
 from convtui.engine.lens import selection
 from convtui.engine.lens.backward import without_cudnn
 from convtui.engine.lens.continuation import Continuation
@@ -39,10 +39,16 @@ def cam(subject: Subject, options: CamOptions) -> list[Result]:
     of = f'"{subject.classes[label]}"'
     none = [] if found.any() else [f"the weighted sum of {name}'s maps is nowhere above zero: no place speaks for {of}"]
     height, width = found.shape[1:]
+    # From zero on: where nothing speaks for the class there is nothing to see.
+    most = float(found.max()) or 1.0
+
+    def sheet(title: str, values: Tensor) -> Sheet:
+        return Sheet(title, [Tile(pixels(values), of, target)], "even", 0.0, most, beside=True)
+
     return [
         image_sheet(subject, f"Grad-CAM of {of} at {name} in {chosen.names[0]} · {subject.title}", chosen, none),
-        make_sheet("enlarged to the image", [Tile(pixels(enlarged(found, subject)), of, target)], "even", beside=True),
-        make_sheet(f"as it is, {height}x{width} places", [Tile(pixels(found), of, target)], "even", beside=True),
+        sheet("enlarged to the image", enlarged(found, subject)),
+        sheet(f"as it is, {height}x{width} places", found),
     ]
 
 

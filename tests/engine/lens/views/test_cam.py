@@ -48,6 +48,7 @@ def test_the_map_is_captums_behind_the_activation(layer: str, module: str) -> No
         method = LayerGradCam(net, net.get_submodule(module))
         theirs = method.attribute(subject.seen(images[1:2]), target=label, relu_attributions=True).detach()
         assert_close(values(small), theirs[0, 0], OPERATIONS)
+        assert small.low == large.low == 0
         assert_close(values(large), F.interpolate(theirs, (12, 12), mode="bilinear", align_corners=False)[0, 0], OPERATIONS)
 
 
