@@ -23,6 +23,7 @@ from convtui.engine.data.batches import Standardise
 from convtui.engine.data.digest import differing
 from convtui.engine.errors import CheckpointError, ConvtuiError
 from convtui.engine.files import written_whole
+from convtui.engine.models import layout
 from convtui.engine.spec import RunSpec, make
 from convtui.engine.spec.choices import StepPath
 
@@ -175,7 +176,7 @@ def load(path: Path) -> Checkpoint:
         spec = make(_parsed(header["spec"]))
         if _parsed(header["channels"]) != spec.data.channels:
             raise ValueError("it has other channels than its settings")
-        standardise = Standardise(_numbers(header["mean"]), _numbers(header["std"]))
+        standardise = Standardise(_numbers(header["mean"]), _numbers(header["std"]), layout(spec.model))
         identity = Identity(
             spec,
             spec.data.channels,

@@ -53,6 +53,20 @@ def written_whole(path: Path) -> Iterator[Path]:
             os.close(folder)
 
 
+def absolute(path: Path | str) -> Path:
+    """The path from any working directory; `~` is the home folder, links are left as they are named.
+
+    Raises ValueError where there is no such home folder, or the path is not valid UTF-8."""
+    try:
+        whole = os.path.abspath(Path(path).expanduser())  # noqa: PTH100
+        whole.encode()
+    except RuntimeError:
+        raise ValueError("is in a home folder that is not there") from None
+    except UnicodeEncodeError:
+        raise ValueError("is in a folder whose name is not valid UTF-8: rename it") from None
+    return Path(whole)
+
+
 def clear_scraps(folder: Path) -> None:
     """Remove what a process that was killed while it wrote left in `folder`."""
     for scrap in folder.glob(".*.partial"):

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from convtui.engine import tensors as files
 from convtui.engine.errors import CheckpointError
 from convtui.engine.files import written_whole
+from convtui.engine.named_code import file_of
+from convtui.engine.store import Run
 
 FORMAT = "convtui net 1"
 
@@ -79,6 +81,14 @@ def digest(file: Path) -> str:
         return hashlib.sha256(file.read_bytes()).hexdigest()
     except OSError:
         return ""
+
+
+def changed_code(run: Run, module: str) -> str:
+    """That the code of the run's net, of this reference, is not what it was when the run began, in words; empty where it is."""
+    file, before = file_of(module) if module else None, run.repeatable.get("code")
+    if file is None or not isinstance(before, str) or digest(file) == before:
+        return ""
+    return f"{file.name} has changed since run {run.id} was trained with it"
 
 
 def bare(net: nn.Module) -> nn.Module:

@@ -12,6 +12,7 @@ import platformdirs
 
 from convtui.engine.errors import SpecError, UsageError
 from convtui.engine.files import deliver
+from convtui.engine.named_code import name_code, require_named
 from convtui.engine.spec import RunSpec, make, nearest
 from convtui.engine.toml import read_toml
 
@@ -67,7 +68,9 @@ def own_preset_file(name: str) -> Path:
 
 
 def save_preset(path: Path, spec: RunSpec, summary: str) -> None:
-    """Write the preset, in place of an older one. Raises UsageError where it cannot be written."""
+    """Write the preset, in place of an older one. Raises UsageError where it cannot be written, or is of code that the person has
+    not named: what a preset names is imported."""
+    require_named(spec.model.module)
     text = _toml(spec, summary)
     values = tomllib.loads(text)
     values.pop("summary")
@@ -87,9 +90,12 @@ def _load(path: Path) -> Preset:
     _, values = read_toml(path, "preset")
     summary, report = str(values.pop("summary", "")), str(values.pop("report", ""))
     try:
-        return Preset(path.stem, summary, report, make(values), path)
+        spec = make(values)
     except SpecError as error:
         raise SpecError(f"preset {path}: {error}") from None
+    if spec.model.module:
+        name_code(spec.model.module)  # presets are the program's own, or the person's
+    return Preset(path.stem, summary, report, spec, path)
 
 
 def _toml(spec: RunSpec, summary: str) -> str:

@@ -39,17 +39,19 @@ class Standardise:
 
     mean: Tensor
     std: Tensor
+    layout: torch.memory_format = torch.channels_last
+    """Of the images in memory."""
 
     @classmethod
     def none(cls, channels: int) -> Standardise:
         return cls(torch.zeros(channels), torch.ones(channels))
 
     def to(self, device: torch.device) -> Standardise:
-        return Standardise(self.mean.to(device), self.std.to(device))
+        return Standardise(self.mean.to(device), self.std.to(device), self.layout)
 
     def __call__(self, images: Tensor) -> Tensor:
-        """uint8 [N, C, H, W] -> float32 [N, C, H, W], channels last in memory."""
+        """uint8 [N, C, H, W] -> float32 [N, C, H, W]."""
         scale = 1 / (255 * self.std)
         shift = -self.mean / self.std
-        channels_last = images.to(torch.float32, memory_format=torch.channels_last)
-        return channels_last.mul_(scale[:, None, None]).add_(shift[:, None, None])
+        scaled = images.to(torch.float32, memory_format=self.layout)
+        return scaled.mul_(scale[:, None, None]).add_(shift[:, None, None])

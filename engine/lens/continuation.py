@@ -12,7 +12,8 @@ from torch import Tensor
 from convtui.engine.errors import NotApplicable
 from convtui.engine.lens.functions import name_of
 from convtui.engine.lens.trace import Trace
-from convtui.engine.lens.tracer import INPUT, Output, Tracer, tensors
+from convtui.engine.lens.tracer import INPUT, Output, Tracer
+from convtui.engine.models.outputs import tensors
 
 
 @dataclass(frozen=True, slots=True)

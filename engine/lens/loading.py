@@ -21,6 +21,7 @@ from convtui.engine.lens.subject import Snapshot, Subject
 from convtui.engine.lens.tracer import INPUT
 from convtui.engine.models.importing import channels_of
 from convtui.engine.net_file import NetFile
+from convtui.engine.spec import changed
 from convtui.engine.statuses import LIVE
 from convtui.engine.store import Checkpoint, Run, Store
 
@@ -35,6 +36,7 @@ def subject_from_run(
     run: Run,
     *,
     epoch: str = "last",
+    module: str = "",
     device: torch.device | None = None,
     data_dir: Path | None = None,
     loading: catalog.ProgressCallback | None = None,
@@ -44,9 +46,11 @@ def subject_from_run(
     """The run's net as it was at `epoch`: a number, `best`, or `last`, the weights that its figures are of: the newest there are,
     but of a run that ended by going back to its best epoch those.
 
-    Images are loaded when they are first asked for, and told of through `loading`. Raises UsageError for an epoch of which
-    nothing is kept, CheckpointError where no file of them can be read, and later DataError where the images are other ones than
-    the run was trained on.
+    A net of a person's own code is made by that of `module` where it is named, else by what the run says, which the person must
+    have named (`engine.named_code`). Images are loaded when they are first asked for, and told of through `loading`.
+
+    Raises UsageError for an epoch of which nothing is kept and for code that is not named, CheckpointError where no file of them
+    can be read, and later DataError where the images are other ones than the run was trained on.
     """
     if not run.is_training:
         raise UsageError(f"run {run.id} ({run.name}) is of a script's own net: {how_to_name(store, run)}")
@@ -54,8 +58,9 @@ def subject_from_run(
     rows = _meant(run, kept, epoch)
     if not any((store.files.folder(run.id) / row.file).exists() for row in rows) and (why := store.files.lacks()):
         raise CheckpointError(f"run {run.id} ({run.name}) cannot be opened: {why}")
-    row, (net, identity), notes = _first_sound(store.files.folder(run.id), rows)
-    net = net.to(device or torch.device("cpu")).to(memory_format=torch.channels_last).eval()
+    row, (net, identity), notes = _first_sound(store.files.folder(run.id), rows, module)
+    notes += [told] if (told := net_file.changed_code(run, identity.spec.model.module)) else []
+    net = models.placed(net, identity.spec.model, device or torch.device("cpu")).eval()
 
     def dataset() -> Dataset:
         # What the checkpoint says, not the run's row: these weights were trained on that.
@@ -161,7 +166,7 @@ def subject_from_module(
         net=net,
         shape=shape,
         classes=tuple(classes) or (images.train.classes if images is not None else ()),
-        standardise=standardise or Standardise.none(shape[0]),
+        standardise=replace(standardise or Standardise.none(shape[0]), layout=torch.contiguous_format),
         dataset=given,
         title=title,
         snapshots=snapshots,
@@ -303,7 +308,7 @@ def _beyond(run: Run, step: int, epoch: int) -> str:
     return f" + {steps:,} steps" if run.steps_per_epoch and steps > 0 else ""
 
 
-def _first_sound(folder: Path, rows: list[Checkpoint]) -> tuple[Checkpoint, tuple[nn.Module, Identity], list[str]]:
+def _first_sound(folder: Path, rows: list[Checkpoint], module: str) -> tuple[Checkpoint, tuple[nn.Module, Identity], list[str]]:
     """The first of these files that can be read, its net, and what is to be said where it is not the first of all.
 
     Raises the first one's CheckpointError where none can be read.
@@ -311,7 +316,7 @@ def _first_sound(folder: Path, rows: list[Checkpoint]) -> tuple[Checkpoint, tupl
     troubles: list[CheckpointError] = []
     for row in rows:
         try:
-            found = _net(folder / row.file)
+            found = _net(folder / row.file, module)
         except CheckpointError as error:
             troubles.append(error)
         else:
@@ -319,16 +324,15 @@ def _first_sound(folder: Path, rows: list[Checkpoint]) -> tuple[Checkpoint, tupl
     raise troubles[0]
 
 
-def _net(path: Path) -> tuple[nn.Module, Identity]:
-    """The net of a file, on the CPU, with its weights. Raises CheckpointError."""
+def _net(path: Path, module: str) -> tuple[nn.Module, Identity]:
+    """The net of a file, on the CPU, with its weights; of the code `module`, where a person named it. Raises CheckpointError,
+    UsageError."""
     checkpoint = load(path)
     identity = checkpoint.identity
-    with torch.device("meta"):
-        # No weights are drawn: a training in another thread may be drawing from the same generator.
-        net = models.build(
-            identity.spec.model, channels=identity.channels, size=identity.spec.data.sides, classes=len(identity.classes), seed=None
-        )
-    net.to_empty(device="cpu")
+    if module and identity.spec.model.module:
+        identity = replace(identity, spec=changed(identity.spec, {"model.module": module}))
+    spec, classes = identity.spec, len(identity.classes)
+    net = models.build_to_fill(spec.model, channels=identity.channels, size=spec.data.sides, classes=classes)
     restore_net(net, checkpoint.net, path)
     return net, identity
 

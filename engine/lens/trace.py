@@ -16,9 +16,10 @@ from torch import Tensor, nn
 from convtui.engine.errors import NotApplicable
 from convtui.engine.lens.functions import Kind, is_inner, kind_of, name_of, understood
 from convtui.engine.lens.layout import UNKNOWN, Layout, units_after
-from convtui.engine.lens.tracer import INPUT, Output, Tracer, answer, eagerly, tensors, version
+from convtui.engine.lens.tracer import INPUT, Output, Tracer, eagerly, version
 from convtui.engine.lens.undisturbed import undisturbed
 from convtui.engine.models.importing import own_place
+from convtui.engine.models.outputs import answer, tensors
 from convtui.engine.spec import nearest
 
 _OTHERWISE = "the net takes another path for these images: its layers cannot be told apart"

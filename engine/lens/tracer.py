@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from convtui.engine.models.outputs import answer, tensors
+
 INPUT = -1
 """Stands for the images where what is given is numbered."""
 
@@ -126,17 +128,6 @@ class Tracer(TorchFunctionMode):
         """`output` is there."""
 
 
-def answer(returned: Any) -> Tensor | None:
-    """What counts of what a module returns: the tensor, its `logits` where it has such, else the first tensor in it, if any."""
-    if isinstance(returned, Tensor):
-        return returned
-    named = returned if isinstance(returned, Mapping) else getattr(returned, "__dict__", {})
-    logits = named.get("logits", getattr(returned, "logits", None))
-    if isinstance(logits, Tensor):
-        return logits
-    return next(tensors((returned if isinstance(returned, list | tuple) else tuple(named.values()),)), None)
-
-
 def eagerly() -> AbstractContextManager[Any]:
     """Within the block nothing is compiled: of what is, torch's functions are not seen."""
     compiling = "torch._dynamo" in sys.modules  # its import takes seconds
@@ -145,17 +136,6 @@ def eagerly() -> AbstractContextManager[Any]:
 
 _DATA: Any = vars(torch._C.TensorBase)["data"].__get__
 """What reading `tensor.data` calls: the same memory, whose changes are not counted."""
-
-
-def tensors(values: Any) -> Iterator[Tensor]:
-    """All in `values`, also in lists, tuples and mappings among them."""
-    for value in values:
-        if isinstance(value, Tensor):
-            yield value
-        elif isinstance(value, list | tuple):
-            yield from tensors(value)
-        elif isinstance(value, Mapping):
-            yield from tensors(value.values())
 
 
 def version(tensor: Tensor) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,9 +13,11 @@ from typing import assert_never
 import torch
 from torch import nn
 
-from convtui.engine.errors import SpecError
+from convtui.engine.errors import SpecError, UsageError
 from convtui.engine.models.activations import activation
+from convtui.engine.models.freezing import Frozen
 from convtui.engine.models.initialisation import initialise
+from convtui.engine.models.own_net import build_own, try_own
 from convtui.engine.models.recurrent import Last, Recurrent, Rows, cell
 from convtui.engine.models.residual import Residual, Skip
 from convtui.engine.models.summary import Summary, summarise
@@ -23,15 +26,19 @@ from convtui.engine.spec.choices import Cell, PoolKind
 from convtui.engine.spec.sizes import Sides, Size, sides_of, sides_written
 
 
-def build(spec: ModelSpec, *, channels: int, size: Size, classes: int, seed: int | None = 0) -> nn.Sequential:
-    """The net for images [N, channels, *size]; gives logits [N, classes], or what its output's activation makes of them.
+def build(spec: ModelSpec, *, channels: int, size: Size, classes: int, seed: int | None = 0) -> nn.Module:
+    """The net for images [N, channels, *size]; gives logits [N, classes], or what its output's activation makes of them. A net of
+    a person's own code gives what it gives: `check` tries it.
 
     Layers are named by kind and order: `conv1 bn1 act1 pool1 ... flatten dense1 act3 dropout1 output`, `skip1` before an
     activation, of a recurrent net `rows cell1 cell2 ... last output`. Weights depend on `seed` alone; torch's global generator is
     left as it was. Without a seed it is not touched: for the meta device, where there are no weights to draw, and other threads may
     be drawing from it.
-    Raises SpecError where the image is too small for a block.
+    Raises SpecError where the image is too small for a block, UsageError where a person's own code cannot be used.
     """
+    if spec.module:
+        with _seeded(seed or 0), torch.device("cpu"):
+            return build_own(spec, (channels, *sides_of(size)))
     layers = _Layers(spec)
     with _seeded(seed):
         if spec.cell == "none":
@@ -53,6 +60,27 @@ def build(spec: ModelSpec, *, channels: int, size: Size, classes: int, seed: int
         net = _chain(spec)(layers.named)
         initialise(net, spec)
     return net
+
+
+def build_to_fill(spec: ModelSpec, *, channels: int, size: Size, classes: int) -> nn.Module:
+    """The net, on the CPU, for weights to be put in. Torch's generators are left as they are: a training in another thread may be
+    drawing from them."""
+    if spec.module:
+        return build(spec, channels=channels, size=size, classes=classes)
+    with torch.device("meta"):
+        net = build(spec, channels=channels, size=size, classes=classes, seed=None)
+    return net.to_empty(device="cpu")
+
+
+def placed(net: nn.Module, spec: ModelSpec, device: torch.device) -> nn.Module:
+    """The net on the device, its weights in memory as convolutions like them; those of a person's own code as they are, since a
+    forward pass with `view` in it does not take what comes of other layouts."""
+    return net.to(device).to(memory_format=layout(spec))
+
+
+def layout(spec: ModelSpec) -> torch.memory_format:
+    """Of the images that the net gets, and of its weights."""
+    return torch.contiguous_format if spec.module else torch.channels_last
 
 
 def _chain(spec: ModelSpec) -> type[nn.Sequential]:
@@ -179,10 +207,31 @@ def check(spec: RunSpec, *, classes: int = 10) -> Summary:
     `classes` is how many the source has; where the spec names some of them, those count.
     """
     classes = len(spec.data.classes) or classes
-    channels = spec.data.channels
+    shape = (spec.data.channels, *spec.data.sides)
+    if spec.model.module:
+        return _check_own(spec, shape, classes)
     with torch.device("meta"):
-        net = build(spec.model, channels=channels, size=spec.data.sides, classes=classes, seed=None)
-    return summarise(net, (channels, *spec.data.sides))
+        net = build(spec.model, channels=shape[0], size=spec.data.sides, classes=classes, seed=None)
+    Frozen(net, spec.training.freeze)
+    return summarise(net, shape)
+
+
+def _check_own(spec: RunSpec, shape: tuple[int, int, int], classes: int) -> Summary:
+    def summary(device: str) -> Summary:
+        net = build_own(spec.model, shape, device=device)
+        try_own(net, spec.model, shape, classes)
+        Frozen(net, spec.training.freeze)
+        return summarise(net, shape)
+
+    with _seeded(0):
+        try:
+            return summary("meta")
+        except UsageError:  # what is wrong may only be that its code looks at values, of which there are none there
+            return summary("cpu")
+
+
+GENERATORS = threading.RLock()
+"""Held while torch's global generators are not as the process has them: a net is drawn, or a step of a training."""
 
 
 @contextmanager
@@ -190,7 +239,7 @@ def _seeded(seed: int | None) -> Iterator[None]:
     if seed is None:
         yield
         return
-    with torch.random.fork_rng(devices=[]):
+    with GENERATORS, torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # not torch.manual_seed, which seeds every GPU's besides
         yield
 

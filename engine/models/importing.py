@@ -10,7 +10,7 @@ import sys
 import sysconfig
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -26,10 +26,9 @@ from torch.nn.parameter import is_lazy
 
 from convtui.engine import tensors as files
 from convtui.engine.errors import UsageError
+from convtui.engine.named_code import HOW, LIBRARIES
 from convtui.engine.spec import nearest
 
-LIBRARIES = ("torchvision", "timm")
-_HOW = "write FILE.py:CLASS, torchvision:NAME or timm:NAME"
 _WRAPPERS = ("module.", "_orig_mod.")
 """What DataParallel and torch.compile put in front of every name."""
 _INSIDE = ("state_dict", "model_state_dict", "model", "net")
@@ -39,16 +38,22 @@ _NO_MEMORY = "can't allocate memory"
 """What torch says where the system gives it none."""
 
 
-def imported_net(reference: str, arguments: Mapping[str, Any]) -> nn.Module:
+def imported_net(reference: str, arguments: Mapping[str, Any], *, device: str = "cpu") -> nn.Module:
     """The net of this reference, built with `arguments`, in evaluation mode. Raises UsageError: no such file, name or argument, an
-    error of the person's own code, with the lines of theirs that led to it, or more weights than there is memory for."""
+    error of the person's own code, with the lines of theirs that led to it, or more weights than there is memory for.
+
+    On the device `meta` its weights take no memory and are not drawn, as far as its code knows such a device.
+    """
     source, colon, name = reference.rpartition(":")
     if not colon or not source or not name:
-        raise UsageError(f"--model {reference}: this names no net: {_HOW}")
+        raise UsageError(f"--model {reference}: this names no net: {HOW}")
     with _within_memory(f"--model {reference}"):
         if source in LIBRARIES:
-            return _of_library(source, name, arguments).eval()
-        return _built(_member(_imported(source), source, name), reference, arguments).eval()
+            with torch.device(device):
+                return _of_library(source, name, arguments).eval()
+        member = _member(_imported(source), source, name)
+        with torch.device(device):
+            return _built(member, reference, arguments).eval()
 
 
 @contextmanager
@@ -82,7 +87,7 @@ def _of_library(library: str, name: str, arguments: Mapping[str, Any]) -> nn.Mod
         raise UsageError(f"--model {library}:{name}: there is no such net{nearest(name, known)}")
     make = models.get_model if library == "torchvision" else models.create_model
     none = {"weights": None} if library == "torchvision" else {"pretrained": False}  # neither downloads anything
-    with _told(f"--model {library}:{name}"):
+    with told_as_own(f"--model {library}:{name}"):
         net: nn.Module = make(name, **none | dict(arguments))
     return net
 
@@ -91,7 +96,7 @@ def _imported(source: str) -> ModuleType:
     """The file as a module, its folder on the path as if it were the script."""
     path = Path(source).absolute()
     if not path.is_file() or path.suffix != ".py":
-        raise UsageError(f"--model {source}: there is no such Python file: {_HOW}")
+        raise UsageError(f"--model {source}: there is no such Python file: {HOW}")
     spec = spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None
@@ -100,7 +105,7 @@ def _imported(source: str) -> ModuleType:
     sys.path.insert(0, folder)
     sys.modules[path.stem] = module  # dataclasses and pickles of the file look for it there
     try:
-        with _told(f"--model {source}"):
+        with told_as_own(f"--model {source}"):
             spec.loader.exec_module(module)
     except UsageError:
         del sys.modules[path.stem]
@@ -133,7 +138,7 @@ def _built(member: Any, reference: str, arguments: Mapping[str, Any]) -> nn.Modu
         inspect.signature(member).bind(**arguments)
     except TypeError as error:
         raise UsageError(f"--model {reference}: {error}: it takes {_signature(member)}: --arg NAME=VALUE") from None
-    with _told(f"--model {reference}"):
+    with told_as_own(f"--model {reference}"):
         net = member(**arguments)
     if not isinstance(net, nn.Module):
         raise UsageError(f"--model {reference}: it made a value of type {type(net).__name__}, and not a torch.nn.Module")
@@ -145,10 +150,11 @@ def _signature(member: Callable[..., Any]) -> str:
 
 
 @contextmanager
-def _told(what: str) -> Iterator[None]:
-    """Tell an error of a person's own code as one line, with the place in their files where it came from."""
+def told_as_own(what: str) -> Iterator[None]:
+    """Tell an error of a person's own code in the block as one line, with the place in their files where it came from."""
     try:
-        yield
+        with redirect_stdout(sys.stderr):  # what convtui prints may be read by a program
+            yield
     except UsageError:
         raise
     except Exception as error:
@@ -156,6 +162,8 @@ def _told(what: str) -> Iterator[None]:
             raise UsageError(f"{what}: there is not the memory for it{own_place(error)}") from error
         raise UsageError(f"{what}: {own_error(error)}") from error
     except SystemExit as error:
+        if type(error) is not SystemExit:
+            raise  # Ctrl+C, and not the file's own
         raise UsageError(
             f"{what}: importing it ends the program (exit status {error.code}): put its script part under a main guard"
         ) from error
@@ -196,7 +204,8 @@ def load_weights(net: nn.Module, path: Path) -> None:
 
     Raises UsageError for a file that cannot be read or is of another net, with the names that differ.
     """
-    fill(net, {_bare(name): tensor for name, tensor in _weights(path).items()}, f"--weights {path}")
+    what = f"--weights {path}"
+    fill(net, read_weights(path, what), what)
 
 
 def fill(net: nn.Module, found: Mapping[str, Tensor], what: str) -> None:
@@ -214,24 +223,35 @@ def fill(net: nn.Module, found: Mapping[str, Tensor], what: str) -> None:
     net.load_state_dict(found)
 
 
-def _weights(path: Path) -> dict[str, Tensor]:
+def read_weights(path: Path, what: str) -> dict[str, Tensor]:
+    """The tensors of a file by the names that the net gives them: .safetensors, or .pt/.pth read as weights alone. Of a checkpoint
+    those of its net. Raises UsageError, which begins with `what` they are."""
+    return {_bare(name): tensor for name, tensor in _weights(path, what).items()}
+
+
+def _weights(path: Path, what: str) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
-            return files.read(path)[1]
+            header, tensors, _ = files.read(path)
+            return _net_of_checkpoint(tensors) if header.get("format", "").startswith("convtui") and "spec" in header else tensors
         found = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise UsageError(f"--weights {path}: there is no such file") from None
+        raise UsageError(f"{what}: there is no such file") from None
     except (OSError, SafetensorError, ValueError, RuntimeError, EOFError) as error:
-        raise UsageError(f"--weights {path} cannot be read: {' '.join(str(error).split())}") from None
+        raise UsageError(f"{what} cannot be read: {' '.join(str(error).split())}") from None
     except Exception as error:  # torch's unpickler has errors of its own
         story = " ".join(str(error).split()).partition(" WeightsUnpickler error:")[2].strip() or type(error).__name__
-        raise UsageError(f"--weights {path} holds more than weights, which convtui does not load ({story[:120]})") from None
+        raise UsageError(f"{what} holds more than weights, which convtui does not load ({story[:120]})") from None
     for name in _INSIDE:
         if isinstance(found, dict) and isinstance(found.get(name), dict):
             found = found[name]
     if not (isinstance(found, dict) and found and all(isinstance(value, Tensor) for value in found.values())):
-        raise UsageError(f"--weights {path} holds no weights by name: save net.state_dict()")
+        raise UsageError(f"{what} holds no weights by name: save net.state_dict()")
     return found
+
+
+def _net_of_checkpoint(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix("net."): tensor for name, tensor in tensors.items() if name.startswith("net.")}
 
 
 def _bare(name: str) -> str:

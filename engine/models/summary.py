@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from convtui.engine.models.eval_mode import eval_mode
+from convtui.engine.models.outputs import answer
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One leaf module, in the order of the forward pass."""
+    """A module without modules in it, or with parameters of its own, in the order of the forward pass."""
 
     name: str
     kind: str
@@ -60,13 +61,20 @@ def summarise(net: nn.Module, input: Sequence[int]) -> Summary:
     Runs where the net's parameters are; put the net on the meta device to pay nothing for it.
     """
     layers: list[Layer] = []
+    counted: set[nn.Parameter] = set()
+
+    def count(layer: nn.Module, *, biases: bool) -> int:
+        """Each parameter once, however often its layer is used."""
+        own = [p for key, p in layer.named_parameters(recurse=False) if key.startswith("bias") == biases and p not in counted]
+        counted.update(own)
+        return sum(p.numel() for p in own)
 
     def note(name: str, layer: nn.Module) -> Any:
-        def hook(_module: nn.Module, _inputs: Any, output: Tensor | tuple[Tensor, Any]) -> None:
+        def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
             # A recurrent layer gives its states, and then the last of them besides.
-            shape = tuple((output if isinstance(output, Tensor) else output[0]).shape[1:])
-            weights = sum(p.numel() for key, p in layer.named_parameters(recurse=False) if not key.startswith("bias"))
-            biases = sum(p.numel() for key, p in layer.named_parameters(recurse=False) if key.startswith("bias"))
+            found = answer(output)
+            shape = tuple(found.shape[1:]) if found is not None else ()
+            weights, biases = count(layer, biases=False), count(layer, biases=True)
             neurons = torch.Size(shape).numel() if isinstance(layer, nn.Conv2d | nn.Linear) else 0
             if isinstance(layer, nn.RNNBase):
                 neurons = layer.hidden_size * layer.num_layers
@@ -77,7 +85,7 @@ def summarise(net: nn.Module, input: Sequence[int]) -> Summary:
     first = next(net.parameters(), torch.zeros(0))
     with ExitStack() as hooks, eval_mode(net), torch.inference_mode():
         for name, layer in net.named_modules():
-            if not list(layer.children()):
-                hooks.enter_context(layer.register_forward_hook(note(name, layer)))
+            if not list(layer.children()) or list(layer.parameters(recurse=False)):
+                hooks.enter_context(layer.register_forward_hook(note(name or "net", layer)))
         net(torch.zeros(1, *input, device=first.device, dtype=first.dtype))
     return Summary(tuple(input), tuple(layers))

@@ -10,10 +10,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from convtui.engine.errors import SpecError
-from convtui.engine.spec.base import WANTED, quoted
+from convtui.engine.named_code import short
+from convtui.engine.spec.arguments import values_of, written_arguments
+from convtui.engine.spec.base import WANTED, quoted, written
 from convtui.engine.spec.fields import hyperparameters
-from convtui.engine.spec.parts import RunSpec
+from convtui.engine.spec.parts import OWN, ModelSpec, RunSpec
 from convtui.engine.spec.spelling import nearest
+
+_ARGUMENT = "model.arguments."
+"""Before the name of one of them."""
 
 
 def make(values: Mapping[str, Any]) -> RunSpec:
@@ -32,7 +37,21 @@ def changed(spec: RunSpec, changes: Mapping[str, Any]) -> RunSpec:
     values: dict[str, Any] = spec.model_dump()
     for path, value in changes.items():
         _put(values, path, value)
-    return make(values)
+    made = make(values)
+    _refuse_without_effect(made, changes)
+    return made
+
+
+def _refuse_without_effect(spec: RunSpec, changes: Mapping[str, Any]) -> None:
+    """Raise SpecError for a change of a net that is built from settings, where the net is a person's own."""
+    for path in changes if spec.model.module else ():
+        part, name, *_ = f"{path}.".split(".")
+        default = ModelSpec.model_fields[name].default if part == "model" else None
+        if part == "model" and name not in OWN and changes[path] not in (default, written(default)):
+            raise SpecError(
+                f"{path} = {quoted(changes[path])} has no effect on {short(spec.model.module)}: what that net can be told are "
+                "model.arguments; set model.module = none for a net that is built from settings"
+            )
 
 
 def parse_setting(text: str) -> tuple[str, Any]:
@@ -49,6 +68,11 @@ def parse_setting(text: str) -> tuple[str, Any]:
 
 
 def _put(values: dict[str, Any], path: str, value: Any) -> None:
+    if path.startswith(_ARGUMENT):
+        model = values["model"]
+        before = _arguments(model["arguments"])
+        model["arguments"] = before | {path.removeprefix(_ARGUMENT): None if value == "none" else value}
+        return
     *parents, name = path.split(".")
     place: Any = values
     for parent in parents:
@@ -66,6 +90,14 @@ def _put(values: dict[str, Any], path: str, value: Any) -> None:
         place[name] = _nothing(path, place[name]) if value == "none" else value
     else:
         raise SpecError(_unknown(path))
+
+
+def _arguments(value: Any) -> dict[str, Any]:
+    """Those so far; `make` judges them where they are not right."""
+    try:
+        return values_of(written_arguments(value))
+    except ValueError as error:
+        raise SpecError(f"{_ARGUMENT[:-1]} = {quoted(value)} {error}") from None
 
 
 def _nothing(path: str, before: Any) -> Any:

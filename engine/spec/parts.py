@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, assert_never
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
+from convtui.engine.files import absolute
 from convtui.engine.metrics import MEASURES, Measure
+from convtui.engine.named_code import LIBRARIES, whole
+from convtui.engine.spec.arguments import Arguments, values_of
 from convtui.engine.spec.base import WANTED, Part, hyper, quoted, several
 from convtui.engine.spec.blocks import DENSE_NOTATION, ConvBlocks, DenseBlocks
 from convtui.engine.spec.choices import (
@@ -69,8 +73,15 @@ Measures = Annotated[tuple[Measure, ...], BeforeValidator(_names)]
 # ------------------------------------------------------------------------------------------------ the four parts
 
 
+OWN = ("module", "arguments")
+"""What describes a net of a person's own code; all other fields of the model describe one that is built from settings."""
+
+
 class ModelSpec(Part):
-    """The net: convolutional blocks or recurrent cells, then dense blocks, then a dense output of one unit a class."""
+    """The net: convolutional blocks or recurrent cells, then dense blocks, then a dense output of one unit a class.
+
+    Or a person's own: with `module` the other fields but `arguments` have no effect, and are as they are by default.
+    """
 
     conv_blocks: ConvBlocks = hyper(
         (),
@@ -92,12 +103,45 @@ class ModelSpec(Part):
     first_filters: Annotated[FirstFilters, BeforeValidator(_no_longer_drawn)] = hyper(
         "random", "filters of conv1 before training: random like all others, or the mean image of each class"
     )
+    module: str = hyper("", "a net of your own instead: FILE.py:CLASS, or torchvision:NAME, timm:NAME (docs/own-nets.md)")
+    arguments: Arguments = hyper("", "of the module: NAME=VALUE, ..., as in width=32, norm=true")
+
+    @property
+    def keywords(self) -> dict[str, Any]:
+        """The arguments of the module, by name."""
+        return values_of(self.arguments)
 
     @property
     def activations(self) -> tuple[Activation, ...]:
         """The nonlinearities in the order of the net, the output's, if it has one, last."""
         hidden = (self.activation,) * (len(self.conv_blocks) + len(self.dense_blocks))
         return hidden if self.output_activation == "none" else (*hidden, self.output_activation)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _module_alone(cls, values: Any) -> Any:
+        """Specs of the same net are equal."""
+        if not isinstance(values, dict) or values.get("module", "") in ("", "none"):
+            return values
+        return {name: value for name, value in values.items() if name in OWN or name not in cls.model_fields}
+
+    @field_validator("module")
+    @classmethod
+    def _from_anywhere(cls, value: str) -> str:
+        return "" if value in ("", "none") else whole(value)
+
+    @model_validator(mode="after")
+    def _own_net_fits(self) -> ModelSpec:
+        if self.arguments and not self.module:
+            raise ValueError(f"model.arguments = {quoted(self.arguments)} are of no net: set model.module too")
+        if self.module.partition(":")[0] in LIBRARIES:
+            for name in self.keywords:
+                if name.startswith(("pretrained", "weights", "checkpoint")):
+                    raise ValueError(
+                        f"model.arguments.{name} would load weights whenever the net is built: save them to a file, and set "
+                        "training.start_from = FILE.safetensors"
+                    )
+        return self
 
     @model_validator(mode="after")
     def _fit_together(self) -> ModelSpec:
@@ -221,6 +265,11 @@ class OptimiserSpec(Part):
     warmup_epochs: float = hyper(0.0, "linear rise from zero before the cosine schedule", "epochs", ge=0, le=1000)
 
 
+RUN = "run:"
+"""Before a run's number, where weights are named."""
+WEIGHT_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
+
+
 class TrainingSpec(Part):
     """How long to train, what to minimise, when to look and what to keep."""
 
@@ -239,6 +288,8 @@ class TrainingSpec(Part):
     evaluate_train: bool = hyper(False, "evaluate on the training images too, once, with the final weights")
     snapshot_every: int = hyper(0, "epochs between snapshots of the weights; 0: none", "epochs", ge=0, le=10_000)
     checkpoint_seconds: float = hyper(30.0, "time between resumable checkpoints", "seconds", ge=0, le=86_400)
+    start_from: str = hyper("", "weights to begin with: run:NUMBER, FILE.safetensors or FILE.pt; layers of other shapes begin new")
+    freeze: Names = hyper((), "layers that are not trained, by name or pattern, e.g. conv1, layer*", max_length=1000)
     seed: int = hyper(0, "seed for weights, image order and dropout", ge=0, lt=2**63)
     precision: Precision = hyper("float32", "bfloat16 is mixed precision, for GPUs that have it")
     threads: int = hyper(0, "CPU threads; 0: one per core", "threads", ge=0, le=1024)
@@ -253,6 +304,17 @@ class TrainingSpec(Part):
             case "sum_squares":
                 return "values"
         assert_never(self.loss)
+
+    @field_validator("start_from")
+    @classmethod
+    def _weights(cls, value: str) -> str:
+        if value in ("", "none"):
+            return ""
+        if re.fullmatch(rf"{RUN}[0-9]{{1,18}}", value):
+            return value
+        if not value.endswith(WEIGHT_SUFFIXES):
+            raise ValueError(f"names no weights: write {RUN}NUMBER, FILE.safetensors or FILE.pt")
+        return str(absolute(value))
 
     @model_validator(mode="after")
     def _one_budget(self) -> TrainingSpec:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from convtui.engine import metrics
 from convtui.engine.data.catalog import describe
 from convtui.engine.errors import DataError, SpecError
+from convtui.engine.named_code import name_code
 from convtui.engine.presets import Preset, preset
 from convtui.engine.spec import RunSpec, changed, nearest, written
 from convtui.engine.study.model import Claim, Published, Setting, Study
@@ -147,7 +148,7 @@ class _Parser:
             self._fail((*place, "preset"), str(error))
         changes = file.set | {path: value for values in own.values() for path, value in values.items()}
         for path, value in changes.items():
-            if isinstance(value, dict):
+            if isinstance(value, dict) and path != "model.arguments":
                 inner = f"{path}.{next(iter(value), 'NAME')}"
                 self._fail(
                     (*_of_path(place, own, path), *inner.split(".")[1:]),
@@ -160,6 +161,8 @@ class _Parser:
             # The path that it speaks of first; of several there the longest, as one may begin another.
             path = min((path for path in changes if path in said), key=lambda path: (said.index(path), -len(path)), default="")
             self._fail(_of_path(place, own, path) if path else place, said)
+        if spec.model.module:
+            name_code(spec.model.module)  # the file is the person's own
         try:
             describe(spec.data.source)
         except DataError as error:

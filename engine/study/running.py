@@ -67,11 +67,10 @@ def _check_statistics(wanted: Wanted, classes: int) -> None:
         return
     spec = wanted.spec
     channels = spec.data.channels
-    with torch.device("meta"):
-        net = models.build(spec.model, channels=channels, size=spec.data.size, classes=classes, seed=None)
-    shape = (channels, spec.data.size, spec.data.size)
+    net = models.build_to_fill(spec.model, channels=channels, size=spec.data.sides, classes=classes)
+    shape = (channels, *spec.data.sides)
     names_of_classes = tuple(map(str, range(classes)))
-    subject = Subject(net.to_empty(device="cpu").eval(), shape, names_of_classes, Standardise.none(channels), _no_images, spec)
+    subject = Subject(net.eval(), shape, names_of_classes, Standardise.none(channels), _no_images, spec)
     for layer, stage in wanted.statistics:
         call_of(subject, layer, stage)
 

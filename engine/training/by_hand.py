@@ -39,9 +39,10 @@ def make_step(
 ) -> Step:
     """The quickest step that there is for this run, or that of a `path`; `shape` is an image's, (channels, height, width).
 
-    By hand where images come one by one to a processor, in float32, and all of the net's layers are small and known here.
+    By hand where images come one by one to a processor, in float32, and all of the net's layers are small, known here and trained.
     """
-    alone = spec.data.batch_size == 1 and device.type == "cpu" and spec.training.precision == "float32"
+    ours = not (spec.model.module or spec.training.freeze)
+    alone = ours and spec.data.batch_size == 1 and device.type == "cpu" and spec.training.precision == "float32"
     match path:
         case "by hand" | None if alone and is_known(net, shape):
             return ByHandStep(spec, net, optimiser, device, shape)

@@ -13,6 +13,7 @@ from convtui.engine.data.batches import Standardise
 from convtui.engine.data.split import Split
 from convtui.engine.losses import loss, mean_squared_error
 from convtui.engine.models import eval_mode
+from convtui.engine.models.outputs import logits
 from convtui.engine.spec import TrainingSpec
 from convtui.engine.training.layer_metrics import EvaluationMetrics
 from convtui.engine.training.step import autocast
@@ -52,7 +53,7 @@ def evaluate(
                 images = standardise(split.images[start : start + BATCH])
                 # For this one pass: between two batches the puller may have passes of its own.
                 with metrics.watching(net) if metrics else nullcontext():
-                    outputs = net(images).float()
+                    outputs = logits(net(images)).float()
                 losses.append(loss(spec, outputs, labels, reduction="sum"))
                 predicted = outputs.argmax(1)
                 correct.append((predicted == labels).sum())

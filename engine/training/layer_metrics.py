@@ -13,6 +13,7 @@ Told of every epoch, over the images and weights of its steps, as `train_loss` i
 Told of every evaluation, over the images of the test split:
 
 - `saturated/LAYER`: of all outputs of an activation, the share at the ends of its range: |tanh| > 0.99, a sigmoid < 0.01 or > 0.99.
+  An activation that is used several times in a pass has a series for each: `saturated/relu`, `saturated/relu:2`.
 - `dead/LAYER`: share of a ReLU's units that are zero for every image. The places of a feature map share their weights, so a
   map counts as one unit, dead where all of it is. Activations that are not flat below zero cannot die and have no such series.
 - `class_accuracy/CLASS`: share of the class's images that are classified correctly.
@@ -21,6 +22,7 @@ Told of every evaluation, over the images of the test split:
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, assert_never
@@ -40,12 +42,12 @@ class LayerMetrics:
     """Metrics of every step: made once per training, and asked before and after each update."""
 
     def __init__(self, spec: TrainingSpec, net: nn.Module) -> None:
-        layers = [(name, layer) for name, layer in net.named_modules() if list(layer.parameters(recurse=False))]
+        layers = [(name or "net", layer) for name, layer in net.named_modules()]
         self._parameters, self._weights, self.conv_deltas = {}, {}, {}
         for measure in spec.measures:
             match measure:
                 case "gradient_norm":
-                    self._parameters = {name: list(layer.parameters(recurse=False)) for name, layer in layers}
+                    self._parameters = {name: trained for name, layer in layers if (trained := _trained(layer))}
                 case "update_ratio":
                     self._weights = {name: weights for name, layer in layers if (weights := _weights(layer))}
                 case "conv_deltas":
@@ -58,14 +60,16 @@ class LayerMetrics:
                 case other:
                     assert_never(other)
         self._before: dict[str, list[Tensor]] = {}
+        self._deltas: dict[str, list[Tensor]] = {}
         self.watches_updates = bool(self._parameters or self._weights)
         """False where nothing is to be recorded before and after an update."""
 
     def record_gradients(self, buffer: MetricBuffer) -> None:
         """Once the gradients are there, before they are clipped and used."""
         for name, parameters in self._parameters.items():
-            if gradients := [parameter.grad for parameter in parameters if parameter.grad is not None]:
-                buffer.series[f"gradient_norm/{name}"].append(_norm(gradients))
+            gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+            # A pass may leave a layer out.
+            buffer.series[f"gradient_norm/{name}"].append(_norm(gradients or [parameters[0].new_zeros(1)]))
         self._before = {name: [weight.detach().clone() for weight in weights] for name, weights in self._weights.items()}
 
     def record_update(self, buffer: MetricBuffer) -> None:
@@ -75,15 +79,16 @@ class LayerMetrics:
             buffer.series[f"update_ratio/{name}"].append(_norm(changes) / _norm(before))
 
     @contextmanager
-    def recording_deltas(self, buffer: MetricBuffer) -> Iterator[None]:
+    def watching_deltas(self) -> Iterator[None]:
         """A forward pass within the block has its backward pass, of the batch's mean loss, measured too."""
 
         # The mean loss has the gradient of each image's own loss over N: its sum over the batch is the mean over images.
         def watch(name: str) -> Callable[[nn.Module, Any, Tensor], None]:
-            means = buffer.means[f"conv_deltas/{name}"]
+            sums = self._deltas[name] = []
 
             def hook(_layer: nn.Module, _inputs: Any, output: Tensor) -> None:
-                output.register_hook(lambda gradient: means.append(gradient.abs().sum(dtype=torch.float32)))  # type: ignore[no-untyped-call]
+                if output.requires_grad:  # not where all that leads to it is frozen
+                    output.register_hook(lambda gradient: sums.append(gradient.abs().sum(dtype=torch.float32)))  # type: ignore[no-untyped-call]
 
             return hook
 
@@ -91,6 +96,12 @@ class LayerMetrics:
             for name, layer in self.conv_deltas.items():
                 hooks.enter_context(layer.register_forward_hook(watch(name)))
             yield
+
+    def record_deltas(self, buffer: MetricBuffer) -> None:
+        """Once the backward pass is done: of a convolution that was used several times their sum."""
+        for name, sums in self._deltas.items():
+            device = next(self.conv_deltas[name].parameters()).device
+            buffer.means[f"conv_deltas/{name}"].append(torch.stack(sums).sum() if sums else torch.zeros((), device=device))
 
 
 class EvaluationMetrics:
@@ -103,11 +114,14 @@ class EvaluationMetrics:
         self._saturated: dict[str, list[Tensor]] = {}
         self._alive: dict[str, Tensor] = {}
         self._outputs: dict[str, int] = {}
+        self._uses: Counter[str] = Counter()
+        """Of an activation in the pass that goes on."""
 
     @contextmanager
     def watching(self, net: nn.Module) -> Iterator[None]:
         """Within the block the net's activations are looked at."""
         with ExitStack() as hooks:
+            hooks.enter_context(net.register_forward_pre_hook(lambda _net, _inputs: self._uses.clear()))
             for name, layer in net.named_modules():
                 does = nonlinearity(layer)
                 if "saturated" in self._chosen and does is not None and does.rule.ends is not None:
@@ -145,10 +159,14 @@ class EvaluationMetrics:
         table: list[list[int]] = self._confusion.reshape(classes, classes).tolist()
         return table
 
-    def _note_saturated(self, layer: str, low: float, high: float) -> Callable[[nn.Module, Any, Tensor], None]:
-        name = f"saturated/{layer}"
+    def _series(self, measure: str, layer: str) -> str:
+        name = f"{measure}/{layer}"
+        self._uses[name] += 1
+        return name if self._uses[name] == 1 else f"{name}:{self._uses[name]}"
 
+    def _note_saturated(self, layer: str, low: float, high: float) -> Callable[[nn.Module, Any, Tensor], None]:
         def hook(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
+            name = self._series("saturated", layer)
             count = ((output < low + EDGE) | (output > high - EDGE)).sum()
             self._saturated.setdefault(name, []).append(count)
             self._outputs[name] = self._outputs.get(name, 0) + output.numel()
@@ -156,9 +174,8 @@ class EvaluationMetrics:
         return hook
 
     def _note_alive(self, layer: str) -> Callable[[nn.Module, Any, Tensor], None]:
-        name = f"dead/{layer}"
-
         def hook(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
+            name = self._series("dead", layer)
             # [N, units] or [N, maps, H, W] -> which units or maps are above zero anywhere.
             alive = output.transpose(0, 1).flatten(1).gt(0).any(1)
             self._alive[name] = self._alive[name] | alive if name in self._alive else alive
@@ -173,13 +190,23 @@ def _norm(tensors: Sequence[Tensor]) -> Tensor:
     return total
 
 
+def _trained(layer: nn.Module) -> list[nn.Parameter]:
+    """Its own parameters, without frozen ones."""
+    return [parameter for parameter in layer.parameters(recurse=False) if parameter.requires_grad]
+
+
 def _weights(layer: nn.Module) -> list[Tensor]:
-    return [parameter for name, parameter in layer.named_parameters(recurse=False) if not name.startswith("bias")]
+    named = layer.named_parameters(recurse=False)
+    return [parameter for name, parameter in named if parameter.requires_grad and not name.startswith("bias")]
 
 
 def _before_activations(net: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Each convolution's name with the layer whose output goes into its activation: itself, or its batch normalisation."""
-    named = list(net.named_children())
+    """Each convolution's name with the layer whose output goes into its activation: itself, or its batch normalisation.
+
+    In a net of a person's own code, that of the convolution is the one that its class names next.
+    """
+    leaves = [(name, layer) for name, layer in net.named_modules() if not list(layer.children())]
+    named = list(net.named_children()) if isinstance(net, nn.Sequential) else leaves
     for (name, layer), (_, following) in zip(named, [*named[1:], ("", None)], strict=True):
         if isinstance(layer, nn.Conv2d):
             yield name, following if isinstance(following, nn.BatchNorm2d) else layer

@@ -12,8 +12,8 @@ from convtui.engine.spec import OptimiserSpec
 
 
 def make_optimiser(spec: OptimiserSpec, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-    """The update rule over `parameters`, in its fused form where the device has one."""
-    parameters = list(parameters)
+    """The update rule over those `parameters` that are trained, in its fused form where the device has one."""
+    parameters = [parameter for parameter in parameters if parameter.requires_grad]
 
     def make(**form: Any) -> torch.optim.Optimizer:
         rate, decay = spec.learning_rate, spec.weight_decay

@@ -16,9 +16,12 @@ from convtui.engine.data.split import Dataset
 from convtui.engine.errors import CheckpointError, ConvtuiError, DataError, SpecError
 from convtui.engine.events import Event, Message
 from convtui.engine.files import clear_scraps
+from convtui.engine.models.importing import own_place
+from convtui.engine.net_file import changed_code
 from convtui.engine.spec import RunSpec
 from convtui.engine.store import Recorder, Run, Store, drive
 from convtui.engine.training.training import Training
+from convtui.engine.training.transfer import starting_weights
 
 
 @contextmanager
@@ -67,7 +70,10 @@ def _begun(
     kept = [folder / checkpoint.file for checkpoint in store.files.checkpoints(run.id, "checkpoint")] if resume else []
     if kept and not any(file.exists() for file in kept) and (why := store.files.lacks()):
         raise CheckpointError(f"run {run.id} cannot go on: {why}")
-    training, damaged = _newest_sound(kept, partial(Training, spec, dataset, device=device, folder=folder, threads=threads))
+    source = "" if kept else spec.training.start_from
+    start = starting_weights(source, store) if source else None
+    begin = partial(Training, spec, dataset, device=device, folder=folder, start=start, threads=threads)
+    training, damaged = _newest_sound(kept, begin)
     warnings = [f"{trouble}; it resumes at step {training.step:,}" for trouble in damaged]
     if training.step > run.step:
         warnings.append(
@@ -78,6 +84,7 @@ def _begun(
         warnings.append("this run has no checkpoint yet: it starts from the beginning")
     if kept:
         warnings += _rounded_otherwise(run.repeatable, training.provenance())
+        warnings += [told] if (told := changed_code(run, spec.model.module)) else []
     return training, warnings
 
 
@@ -145,4 +152,4 @@ def _reason(error: BaseException) -> str:
         return "the device ran out of memory; make data.batch_size smaller"
     if isinstance(error, ConvtuiError):
         return str(error)
-    return f"{type(error).__name__}: {error}"
+    return f"{type(error).__name__}: {error}{own_place(error)}"

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from convtui.engine.models import GENERATORS
+
 
 def states(device: torch.device) -> dict[str, Tensor]:
     """The states of the generators that a net on `device` draws from, by the kind of device."""
@@ -47,14 +49,15 @@ class PrivateRng:
     @contextmanager
     def at_work(self, threads: int) -> Iterator[None]:
         """Put them in place, and so many threads; give the caller's back afterwards."""
-        theirs, their_threads = states(self._device), torch.get_num_threads()
-        put(self._device, self.states)
-        if threads != their_threads:
-            torch.set_num_threads(threads)
-        try:
-            yield
-        finally:
-            self.states = states(self._device)
-            put(self._device, theirs)
+        with GENERATORS:
+            theirs, their_threads = states(self._device), torch.get_num_threads()
+            put(self._device, self.states)
             if threads != their_threads:
-                torch.set_num_threads(their_threads)
+                torch.set_num_threads(threads)
+            try:
+                yield
+            finally:
+                self.states = states(self._device)
+                put(self._device, theirs)
+                if threads != their_threads:
+                    torch.set_num_threads(their_threads)

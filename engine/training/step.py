@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from convtui.engine.losses import loss, mean_squared_error
+from convtui.engine.models.outputs import logits
 from convtui.engine.spec import RunSpec
 from convtui.engine.spec.choices import Precision, StepPath
 from convtui.engine.training.layer_metrics import LayerMetrics
@@ -84,11 +85,12 @@ class EagerStep(Step):
 
     def train_on_batch(self, images: Tensor, labels: Tensor, rate: float, buffer: MetricBuffer) -> None:
         training = self.spec.training
-        with self.autocast, self.layer_metrics.recording_deltas(buffer):
-            outputs = self.net(images)
+        with self.autocast, self.layer_metrics.watching_deltas():
+            outputs = logits(self.net(images))
             mean = loss(training, outputs, labels)
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(mean)
+        self.layer_metrics.record_deltas(buffer)
         self.update(rate, buffer)
         with torch.no_grad():
             buffer.losses.append(mean.detach().float())

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -17,16 +17,17 @@ from typing import Any, Self, assert_never
 import torch
 from torch import Tensor
 
-from convtui.engine import __version__, events, models
+from convtui.engine import __version__, events, models, net_file
 from convtui.engine import checkpoint as checkpoints
 from convtui.engine.checkpoint import Identity, State
 from convtui.engine.data.augment import augment
-from convtui.engine.data.batches import Standardise, epoch_order
+from convtui.engine.data.batches import epoch_order
 from convtui.engine.data.prepare import class_means
 from convtui.engine.data.split import Dataset, Split
 from convtui.engine.device import check_precision, keep_freed_memory, processor
 from convtui.engine.errors import DataError
 from convtui.engine.events import Event
+from convtui.engine.named_code import file_of
 from convtui.engine.spec import RunSpec
 from convtui.engine.training import rng
 from convtui.engine.training.by_hand import make_step
@@ -36,7 +37,9 @@ from convtui.engine.training.layer_metrics import EvaluationMetrics
 from convtui.engine.training.limits import chance, odd, refuse_lone_images
 from convtui.engine.training.metric_buffer import MetricBuffer, NotFinite, StepMetrics
 from convtui.engine.training.optimisers import make_optimiser
+from convtui.engine.training.preparing import standardiser
 from convtui.engine.training.schedule import learning_rate
+from convtui.engine.training.transfer import StartingWeights, Transferred, starting_weights, transfer
 
 EVENT_SECONDS = 0.1
 """An event comes at least this often, or every step where a step takes longer."""
@@ -65,12 +68,14 @@ class Training:
         device: torch.device | None = None,
         folder: Path | None = None,
         resume_from: Path | None = None,
+        start: StartingWeights | None = None,
         threads: int = 0,
     ) -> None:
         """Train `spec` on `dataset`, on `device` (the CPU if None), writing checkpoints to `folder` (none if None).
 
-        `resume_from` is the checkpoint to go on from. `threads` overrides the spec's, so that a resumed run computes with
-        as many as it began with. Raises SpecError, DeviceError, CheckpointError before anything is trained.
+        `resume_from` is the checkpoint to go on from, `start` what `training.start_from` names where that is a run. `threads`
+        overrides the spec's, so that a resumed run computes with as many as it began with. Raises UsageError (SpecError,
+        DeviceError), CheckpointError before anything is trained.
         """
         self.spec = spec
         self.device = device or torch.device("cpu")
@@ -79,7 +84,7 @@ class Training:
         keep_freed_memory()
 
         channels = dataset.train.images.shape[1]
-        standardise = Standardise(dataset.mean, dataset.std) if spec.data.standardise else Standardise.none(channels)
+        standardise = standardiser(spec, dataset)
         self.identity = Identity(spec, channels, dataset.train.classes, dataset.source, standardise, dataset.digests)
         self._standardise = standardise.to(self.device)
         self._mean = dataset.mean.to(self.device)
@@ -104,7 +109,11 @@ class Training:
                 models.seed_filters(net, standardise(class_means(dataset.train)))
             case other:
                 assert_never(other)
-        self.net = net.to(self.device).to(memory_format=torch.channels_last)
+        self._start: Transferred | None = None
+        if spec.training.start_from and resume_from is None:
+            self._start = transfer(net, start or starting_weights(spec.training.start_from))
+        self.net = models.placed(net, spec.model, self.device)
+        self._frozen = models.Frozen(self.net, spec.training.freeze)
         shape = (channels, *spec.data.sides)
         refuse_lone_images(spec, lambda: models.summarise(self.net, shape), len(self._train))
         optimiser = make_optimiser(spec.optimiser, self.net.parameters())
@@ -203,7 +212,14 @@ class Training:
             "images": dict(self.identity.digests),
             "test_images": len(self._test),
             "command": sys.argv,
+            **self._provenance_of_net(),
         }
+
+    def _provenance_of_net(self) -> dict[str, Any]:
+        """What its weights began as, where they were not drawn, and what its code was, where it is a person's own."""
+        file = file_of(self.spec.model.module) if self.spec.model.module else None
+        code = {"code": net_file.digest(file)} if file is not None else {}
+        return code | ({"start": asdict(self._start)} if self._start is not None else {})
 
     # ------------------------------------------------------------------------------------------------- the fit loop
 
@@ -221,6 +237,8 @@ class Training:
             device=str(self.device),
             provenance=self.provenance(),
         )
+        if self._start is not None:
+            yield events.Message(0, self._start.told)
         if self.state.step == 0:
             for text in odd(self.spec, len(self._train)):
                 yield events.Message(0, text, "warning")
@@ -248,7 +266,7 @@ class Training:
     def _epoch(self) -> Iterator[Event]:
         """Train what is left of the current epoch, then evaluate."""
         state, spec = self.state, self.spec
-        self.net.train()
+        self._frozen.train(self.net)
         how, labels = spec.data.order, self._train.labels
         order = epoch_order(len(labels), how=how, seed=spec.training.seed, epoch=state.epoch + 1, labels=labels).to(self.device)
         began = time.monotonic()

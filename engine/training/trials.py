@@ -1,8 +1,9 @@
 """What can be learnt of settings before a run: how fast they train, whether they can learn at all, at which rate.
 
 Trials are pulled as a training is: each is an iterator, its consumer is in charge, and ends it by no longer pulling.
-They keep nothing. Between two steps torch's global generators and thread count are the caller's own; but those are the
-process's, so no trial may go on beside a training of the same process.
+They keep nothing, and begin with weights as they are drawn, whatever `training.start_from` says. Between two steps torch's global
+generators and thread count are the caller's own; but those are the process's, so no trial may go on beside a training of the same
+process.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import math
 import statistics
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -23,13 +24,14 @@ from convtui.engine.data.catalog import ProgressCallback, describe, load, on_dis
 from convtui.engine.data.preview import Counts
 from convtui.engine.data.split import Dataset
 from convtui.engine.device import check_precision, keep_freed_memory
-from convtui.engine.models import build, summarise
+from convtui.engine.models import Frozen, build, layout, placed, summarise
 from convtui.engine.spec import RunSpec, changed
 from convtui.engine.training import rng
 from convtui.engine.training.by_hand import make_step
 from convtui.engine.training.limits import refuse_lone_images
 from convtui.engine.training.metric_buffer import MetricBuffer
 from convtui.engine.training.optimisers import make_optimiser
+from convtui.engine.training.preparing import standardiser
 
 WARM_UP_STEPS = 2
 TIMED_STEPS = 5
@@ -72,7 +74,7 @@ def speed(spec: RunSpec, device: torch.device, counts: Counts) -> Iterator[Speed
     """
     channels, classes = spec.data.channels, counts.classes
     bench = _Bench(spec, device, channels, classes, spec.data.batch_size)  # whole batches; how many there are is a guess at times
-    standardise = Standardise.none(channels).to(device)
+    standardise = replace(Standardise.none(channels), layout=layout(spec.model)).to(device)
     generator = torch.Generator().manual_seed(0)
     batch = spec.data.batch_size
     images = torch.randint(0, 256, (batch, channels, *spec.data.sides), generator=generator, dtype=torch.uint8).to(device)
@@ -178,7 +180,8 @@ class _Bench:
         check_precision(device, spec.training.precision)
         keep_freed_memory()
         net = build(spec.model, channels=channels, size=spec.data.sides, classes=classes, seed=spec.training.seed)
-        net = net.to(device).to(memory_format=torch.channels_last)
+        net = placed(net, spec.model, device)
+        Frozen(net, spec.training.freeze).train(net)
         shape = (channels, *spec.data.sides)
         refuse_lone_images(spec, lambda: summarise(net, shape), images)
         self._step = make_step(spec, net, make_optimiser(spec.optimiser, net.parameters()), device, shape)
@@ -196,9 +199,7 @@ class _Bench:
 def _batches(spec: RunSpec, dataset: Dataset, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
     """Batches as the training of `spec` would have them, undistorted, epoch after epoch: images float32 [N, C, H, W], labels
     int64 [N]."""
-    channels = dataset.train.images.shape[1]
-    standardise = Standardise(dataset.mean, dataset.std) if spec.data.standardise else Standardise.none(channels)
-    standardise = standardise.to(device)
+    standardise = standardiser(spec, dataset).to(device)
     for epoch in itertools.count(1):
         labels = dataset.train.labels
         order = epoch_order(len(labels), how=spec.data.order, seed=spec.training.seed, epoch=epoch, labels=labels)

@@ -301,6 +301,69 @@ def test_start_refuses_a_net_that_cannot_be_built(tmp_path: Path) -> None:
     on_page(tmp_path, steps)
 
 
+OWN_NET = """
+from pathlib import Path
+from torch import nn
+
+Path(__file__).with_name("mark").touch()
+
+class Net(nn.Module):
+    def __init__(self, width=3):
+        super().__init__()
+        self.stem = nn.Conv2d(1, width, 3)
+        self.head = nn.Linear(36 * width, 10)
+
+    def forward(self, x):
+        return self.head(self.stem(x).relu().view(x.size(0), -1))
+"""
+
+
+def test_a_net_of_ones_own_is_imported_once_enter_confirms_it_and_trained(tmp_path: Path) -> None:
+    (tmp_path / "mynet.py").write_text(OWN_NET)
+    reference = f"{tmp_path}/mynet.py:Net"
+
+    async def steps(app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
+        await to(page, "model.module", pilot)
+        await pilot.press("enter", *"mynet")
+        assert "names no net: write FILE.py:CLASS" in page.form.of("model.module").shown.why
+        editor = page.form.of("model.module").editor
+        assert editor is not None
+        editor.value = reference
+        await until(pilot, lambda: "code is only imported where you name it" in said(page, "#net"))
+        assert not (tmp_path / "mark").exists()
+        await pilot.press("enter")
+        await until(pilot, lambda: page.panel.facts is not None and not isinstance(page.panel.facts.net, str))
+        assert page.panel.facts is not None
+        assert [layer.name for layer in page.panel.facts.net.layers] == ["stem", "head"]  # type: ignore[union-attr]
+        await to(page, "model.arguments", pilot)
+        await pilot.press("enter", *"width=2", "enter")
+        await pilot.press("s")
+        await until(pilot, lambda: app.session.run_id is not None)
+        store, number = app.session.store, app.session.run_id or 0
+        await until(pilot, lambda: store.run(number).status == "finished")
+        run = store.run(number)
+        assert (run.name, run.settings.model.module, run.settings.model.keywords) == ("Net", reference, {"width": 2})
+
+    on_page(tmp_path, steps, draft=(TINY, "demo"))
+
+
+def test_a_clones_code_is_not_imported_and_the_presets_net_comes_back_by_a_reset(tmp_path: Path) -> None:
+    (tmp_path / "cloned.py").write_text(OWN_NET)
+    cloned = changed(TINY, {"model.module": f"{tmp_path}/cloned.py:Net"})
+
+    async def steps(app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
+        await until(pilot, lambda: "code is only imported where you name it" in said(page, "#net"))
+        await pilot.press("s")
+        await until(pilot, lambda: any("code is only imported" in notice.message for notice in app._notifications))
+        assert not app.session.store.runs()
+        assert not (tmp_path / "mark").exists()
+        await to(page, "model.module", pilot)
+        await pilot.press("backspace")
+        assert page.form.draft.spec.model == preset("demo").spec.model
+
+    on_page(tmp_path, steps, draft=(cloned, "demo"))
+
+
 def test_a_clone_begins_with_its_settings_as_changes_from_its_preset(tmp_path: Path) -> None:
     async def steps(app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
         assert page.form.draft.spec == TINY

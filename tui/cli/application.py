@@ -10,6 +10,7 @@ import typer
 
 from convtui.engine.errors import UsageError
 from convtui.engine.files import DEFAULT_STORE, STORE_VARIABLE
+from convtui.engine.named_code import name_code
 from convtui.tui import graphics
 from convtui.tui.cli.options import DataDir, GraphicsChoice, place, typed
 from convtui.tui.terminal import is_dumb, takes_unicode, unicode_advice
@@ -22,12 +23,16 @@ def application(
     ] = None,
     device: Annotated[str, typer.Option("--device", help="device for runs started here")] = "auto",
     mouse: Annotated[bool, typer.Option("--mouse/--no-mouse", help="enable the mouse")] = True,
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", metavar="FILE.py:CLASS", help="code of nets of your own, for Look and resume"),
+    ] = None,
     data_dir: DataDir = None,
     graphics_choice: GraphicsChoice = None,
 ) -> None:
     """Train small neural nets, watch them learn and look inside them. Without a command: the application."""
     if context.invoked_subcommand is not None:
-        given = [name for name in ("device", "mouse") if typed(context, name)]
+        given = [name for name in ("device", "mouse", "model") if typed(context, name)]
         if given:
             raise UsageError(f"--{given[0]} cannot come before a command: see 'convtui {context.invoked_subcommand} --help'")
         return
@@ -43,6 +48,8 @@ def application(
             f"the application draws with Unicode, which the encoding {sys.stdout.encoding} lacks: {unicode_advice()},"
             " or use commands such as 'convtui runs list' and 'convtui run ...'"
         )
+    for reference in model or ():
+        name_code(reference)
     from convtui.tui.app import settings
 
     with graphics.asked(graphics.chosen(graphics_choice, settings.load().graphics)) as question:

@@ -10,7 +10,7 @@ import typer
 
 from convtui.engine.errors import UsageError
 from convtui.engine.files import DEFAULT_STORE
-from convtui.tui.cli.look import Epoch, opened, saved_by
+from convtui.tui.cli.look import Epoch, opened
 from convtui.tui.cli.options import RunName, StorePath, existing_store
 from convtui.tui.cli.own_net import Arguments, ModelName, own_net
 from convtui.tui.cli.waiting import waiting
@@ -76,11 +76,8 @@ def _onnx(store: Store, run: Run, epoch: str, model: str | None, arg: list[str] 
 
 
 def _opened(store: Store, run: Run, epoch: str, model: str | None, arg: list[str] | None) -> Subject:
-    own = own_net(model, arguments=arg)
     with waiting() as told:
-        if own is None:
-            return opened(store, run, epoch=epoch, device="cpu", data_dir=None, told=told)
-        return own.opened(saved_by(store, run, epoch), device="cpu", data_dir=None, told=told)
+        return opened(store, run, own_net(model, arguments=arg), epoch=epoch, device="cpu", data_dir=None, told=told)
 
 
 def _metrics(store: Store, run: Run, form: Form) -> bytes:

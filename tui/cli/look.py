@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from convtui.engine.lens.registry import View
     from convtui.engine.lens.subject import Subject
     from convtui.engine.store import Run, Store
+    from convtui.tui.cli.own_net import OwnNet
 
 References = Annotated[
     list[str] | None,
@@ -106,14 +107,11 @@ def look(
             raise UsageError("--model shows one net: name one run and one epoch")
         looks, nets = [], []
         with waiting() as told:
-            if own is not None:
-                saved = saved_by(store, runs[0], epoch) if store is not None and runs else None
-                subject = own.opened(saved, device=device, data_dir=data_dir, told=told)
-                looks.append(chosen(subject, options))
-                nets = [_named(run, subject) for run in runs]
+            if store is None and own is not None:
+                looks.append(chosen(own.opened(None, device=device, data_dir=data_dir, told=told), options))
             elif store is not None:
                 for run, which in product(runs, epochs):
-                    subject = opened(store, run, epoch=which, device=device, data_dir=data_dir, told=told)
+                    subject = opened(store, run, own, epoch=which, device=device, data_dir=data_dir, told=told)
                     looks.append(chosen(subject, options))
                     nets.append(_named(run, subject))
     named = {"model": model} if not nets else nets[0] if len(nets) == 1 else {"nets": nets}
@@ -185,14 +183,25 @@ def saved_by(store: Store, run: Run, epoch: str) -> SavedNet:
     return saved
 
 
-def opened(store: Store, run: Run, *, epoch: str, device: str, data_dir: Path | None, told: Waiting) -> Subject:
-    """The run's net and images, on the device that is meant."""
+def opened(store: Store, run: Run, own: OwnNet | None, *, epoch: str, device: str, data_dir: Path | None, told: Waiting) -> Subject:
+    """The run's net and images, on the device that is meant; `own` is what the person typed of a net of their own. Raises
+    UsageError."""
+    if own is not None and not run.is_training:
+        return own.opened(saved_by(store, run, epoch), device=device, data_dir=data_dir, told=told)
     from convtui.engine.device import choose, keep_freed_memory
     from convtui.engine.lens.loading import subject_from_run
 
     keep_freed_memory()
-    place = choose(device)
-    subject = subject_from_run(store, run, epoch=epoch, device=place, data_dir=data_dir, loading=told.loading, progress=told.images)
+    subject = subject_from_run(
+        store,
+        run,
+        epoch=epoch,
+        module="" if own is None else own.named_for(run),
+        device=choose(device),
+        data_dir=data_dir,
+        loading=told.loading,
+        progress=told.images,
+    )
     for note in subject.notes:
         print(f"warning: {clean(note)}", file=sys.stderr)
     return subject

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from convtui.engine.errors import UsageError
+from convtui.engine.named_code import LIBRARIES, name_code, whole
 from convtui.tui.cli.options import named_value
 from convtui.tui.session.naming import json_or_text
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from convtui.engine.data.split import Dataset
     from convtui.engine.lens.loading import SavedNet
     from convtui.engine.lens.subject import Subject
+    from convtui.engine.store import Run
     from convtui.tui.cli.waiting import Waiting
 
 LIBRARY_SIZE = 224
@@ -52,10 +54,14 @@ Deviation = Annotated[
 
 def own_net(model: str | None, **options: Any) -> OwnNet | None:
     """What was typed; None where no net was named. Raises UsageError for options that would mean nothing then."""
-    if model is None and (stray := [name for name, value in options.items() if value]):
-        option = "--arg" if stray[0] == "arguments" else f"--{stray[0]}"
+    if model is None and (option := _first_given(options)):
         raise UsageError(f"{option} is for a net of your own: name it by --model FILE.py:CLASS")
     return None if model is None else OwnNet(model, **options)
+
+
+def _first_given(options: Mapping[str, Any]) -> str:
+    given = [name for name, value in options.items() if value]
+    return "" if not given else "--arg" if given[0] == "arguments" else f"--{given[0]}"
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,16 @@ class OwnNet:
     size: int | None = None
     mean: str | None = None
     std: str | None = None
+
+    def named_for(self, run: Run) -> str:
+        """The code of the net of a run that convtui trained, named by the person. Raises UsageError where the net is built from
+        settings, and for what was typed beside it: the run has that of its own."""
+        if not run.settings.model.module:
+            raise UsageError(f"run {run.id} ({run.name}) knows its own net: leave --model out")
+        if option := _first_given({name: value for name, value in vars(self).items() if name != "model"}):
+            raise UsageError(f"{option}: run {run.id} ({run.name}) has that of its own: leave it out")
+        name_code(self.model)
+        return whole(self.model)
 
     def opened(self, saved: SavedNet | None, *, device: str, data_dir: Path | None, told: Waiting) -> Subject:
         """The net with its weights, those of a file or those that a run `saved`, and images: those of --data, or of the run. Raises
@@ -111,7 +127,7 @@ class OwnNet:
         channels = channels_of(net) or (catalog.describe(self.data).channels if self.data is not None else None) or 3
         mean, std = (_numbers(option, text, channels) for option, text in (("--mean", self.mean), ("--std", self.std)))
         images = self._images(channels, data_dir, told) if self.data is not None else None
-        side = self.size or (LIBRARY_SIZE if self.model.startswith(("torchvision:", "timm:")) else OWN_SIZE)
+        side = self.size or (LIBRARY_SIZE if self.model.partition(":")[0] in LIBRARIES else OWN_SIZE)
         height, width = images.test.images.shape[2:] if images is not None else (side, side)
         plain = Standardise.none(channels)
         standardise = Standardise(plain.mean if mean is None else mean, plain.std if std is None else std)

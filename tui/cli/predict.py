@@ -12,6 +12,7 @@ from convtui.engine.errors import NotApplicable
 from convtui.engine.files import DEFAULT_STORE
 from convtui.tui.cli.look import Epoch, opened, show
 from convtui.tui.cli.options import AsJson, DataDir, RunName, StorePath, existing_store
+from convtui.tui.cli.own_net import ModelName, own_net
 from convtui.tui.cli.run import DeviceName
 from convtui.tui.cli.waiting import waiting
 from convtui.tui.render.json_lines import line
@@ -33,6 +34,7 @@ def predict(
         list[Path], typer.Argument(metavar="FILE...", help="pictures, resized or cropped as the training images were")
     ],
     epoch: Epoch = "last",
+    model: ModelName = None,
     device: DeviceName = "auto",
     as_json: AsJson = False,
     store_path: StorePath = DEFAULT_STORE,
@@ -42,7 +44,7 @@ def predict(
     does not make them probabilities)."""
     with existing_store(store_path) as store, waiting() as told:
         run = store.find(reference)
-        subject = opened(store, run, epoch=epoch, device=device, data_dir=data_dir, told=told)
+        subject = opened(store, run, own_net(model), epoch=epoch, device=device, data_dir=data_dir, told=told)
         from convtui.engine.lens.selection import from_files, gives_classes
 
         if (reason := gives_classes(subject)) is not None:

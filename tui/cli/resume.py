@@ -8,7 +8,9 @@ import typer
 
 from convtui.engine.errors import ConvtuiError, RunBusy
 from convtui.engine.files import DEFAULT_STORE
+from convtui.engine.named_code import name_code, require_named
 from convtui.tui.cli.options import AsJson, DataDir, RunName, StorePath, existing_store
+from convtui.tui.cli.own_net import ModelName, own_net
 from convtui.tui.cli.run import Detach, Quiet, budget, changes_of
 
 if TYPE_CHECKING:
@@ -22,14 +24,17 @@ def resume(
     steps: Annotated[str | None, typer.Option(metavar="N", help="new total number of steps")] = None,
     images: Annotated[str | None, typer.Option(metavar="N", help="new total number of images shown")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, ...; default: the device it was trained on")] = None,
+    model: ModelName = None,
     detach: Detach = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
     queued: Annotated[bool, typer.Option("--queued", hidden=True, help="only if it is still waiting in the queue")] = False,
+    named: Annotated[list[str] | None, typer.Option("--named", hidden=True, help="code named where the run was queued")] = None,
     store_path: StorePath = DEFAULT_STORE,
     data_dir: DataDir = None,
 ) -> None:
     """Resume a run: a paused one in place, any other from its last checkpoint."""
+    from convtui.engine.spec import changed
     from convtui.engine.store import require_trained
 
     with existing_store(store_path) as store:
@@ -44,6 +49,10 @@ def resume(
         require_trained(row)
         store.files.make_folder()
         spec = _spec(row, budget(epochs, steps, images))
+        if (own := own_net(model)) is not None:
+            spec = changed(spec, {"model.module": own.named_for(row)})
+        for reference in named or ():
+            name_code(reference)
 
         from convtui.engine.device import choose, keep_freed_memory
         from convtui.tui.cli.signals import handled
@@ -53,6 +62,7 @@ def resume(
         keep_freed_memory()
         with handled() as signals:
             try:
+                require_named(spec.model.module)
                 chosen_device = choose(device or row.device or "auto")
                 if detach:
                     store.queue(row.id)

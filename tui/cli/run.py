@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import Annotated, Any
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from convtui.engine.files import DEFAULT_STORE
-from convtui.tui.cli.options import AsJson, DataDir, StorePath, check_store, open_store
+from convtui.engine.named_code import class_of, name_code, require_named
+from convtui.tui.cli.options import AsJson, DataDir, StorePath, check_store, existing_store, named_value, open_store
+from convtui.tui.cli.own_net import Arguments, ModelName
+
+if TYPE_CHECKING:
+    from convtui.engine.spec import RunSpec
+    from convtui.engine.store import Run
+    from convtui.tui.cli.reporters import Reporter
+
+PREFERRED = "lenet5"
+"""The preset where none is named."""
 
 Detach = Annotated[bool, typer.Option("--detach", help="train in the background, even after this terminal closes")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="print errors only")]
@@ -17,11 +29,19 @@ DeviceName = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda
 
 
 def run(
-    preset: Annotated[str, typer.Option(help="starting point: 'convtui presets' lists them")] = "lenet5",
+    preset: Annotated[
+        str | None, typer.Option(help=f"starting point: 'convtui presets' lists them; default: {PREFERRED}, or what --from names")
+    ] = None,
     data: Annotated[str | None, typer.Option(help="a name from 'convtui data list', folder:PATH, csv:, wds: or hf:NAME")] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="PART.NAME=VALUE", help="any hyperparameter: 'convtui presets --fields' lists them"),
+    ] = None,
+    model: ModelName = None,
+    arg: Arguments = None,
+    start: Annotated[
+        str | None,
+        typer.Option("--from", metavar="RUN|FILE", help="weights to begin with, of a run (and its settings) or a file"),
     ] = None,
     epochs: Annotated[str | None, typer.Option(metavar="N", help="passes over the training images")] = None,
     steps: Annotated[str | None, typer.Option(metavar="N", help="budget in updates, instead of epochs")] = None,
@@ -45,10 +65,19 @@ def run(
     from convtui.engine.presets import preset as find_preset
     from convtui.engine.spec import changed
 
-    chosen = find_preset(preset)
+    before = _run(start, store_path)
+    chosen = find_preset(preset or PREFERRED)
+    base, origin = chosen.spec, chosen.name
+    if before is not None and before.is_training and preset is None:
+        base, origin = before.settings, before.preset
     shortcuts = {"data.source": data, "optimiser.learning_rate": lr, "data.batch_size": batch_size, "training.seed": seed}
+    shortcuts |= {"model.module": model, "training.start_from": start if before is None else f"run:{before.id}"}
+    shortcuts |= dict(named_value("--arg", f"model.arguments.{text}", "as in --arg classes=10") for text in arg or ())
     changes = changes_of(settings or [], shortcuts | budget(epochs, steps, images))
-    spec, allow_stand_in = changed(chosen.spec, changes), "data.source" not in changes
+    spec, allow_stand_in = changed(base, changes), "data.source" not in changes
+    if "model.module" in changes and spec.model.module:
+        name_code(spec.model.module)
+    require_named(spec.model.module)
 
     # torch, and all that needs it, once the settings are known to make sense.
     from convtui.engine.data.preview import Counts, count
@@ -61,7 +90,7 @@ def run(
 
     keep_freed_memory()
     with handled() as signals:
-        run_name = checked_name(chosen.name if name is None else name)
+        run_name = checked_name(_default_name(spec, origin, before) if name is None else name)
         check_store(store_path)
         chosen_device = choose(device)
         check_fits(spec, chosen_device, count(spec.data, data_dir))
@@ -70,10 +99,11 @@ def run(
         counts = Counts(len(dataset.train.classes), len(dataset.train), len(dataset.test))
         summary = check_fits(spec, chosen_device, counts)
         refuse_lone_images(spec, lambda: summary, counts.train)
+        _say_start(spec, counts.classes, store_path, reporter_for(0, as_json=as_json, quiet=quiet))
         with open_store(store_path) as store:
             signals.hold()
             provenance = {"command": sys.argv}
-            row = store.create_run(name=run_name, preset=chosen.name, spec=spec, dataset=dataset.source, provenance=provenance)
+            row = store.create_run(name=run_name, preset=origin, spec=spec, dataset=dataset.source, provenance=provenance)
             if detach:
                 start_detached(store, [row.id], device=str(chosen_device), data_dir=data_dir, as_json=as_json, quiet=quiet)
                 return
@@ -81,6 +111,33 @@ def run(
             reporter = reporter_for(row.id, as_json=as_json, quiet=quiet)
             code = train(store, claimed, spec, dataset, chosen_device, reporter, signals)
     raise typer.Exit(code)
+
+
+def _run(start: str | None, store_path: Path) -> Run | None:
+    """The run that `--from` means; None where it is a file."""
+    from convtui.engine.spec.parts import RUN, WEIGHT_SUFFIXES
+
+    if start is None or start.endswith(WEIGHT_SUFFIXES):
+        return None
+    with existing_store(store_path) as store:
+        return store.find(start.removeprefix(RUN))
+
+
+def _default_name(spec: RunSpec, preset: str, before: Run | None) -> str:
+    if spec.model.module:
+        return class_of(spec.model.module)
+    return preset if before is None else before.name
+
+
+def _say_start(spec: RunSpec, classes: int, store_path: Path, reporter: Reporter) -> None:
+    """Say what the run begins with, where that is not as drawn. Raises UsageError, CheckpointError."""
+    from convtui.engine.spec.parts import RUN
+    from convtui.engine.training.transfer import check_start
+
+    of_run = spec.training.start_from.startswith(RUN)
+    with existing_store(store_path) if of_run else nullcontext() as store:
+        if told := check_start(spec, classes, store):
+            reporter.say(told)
 
 
 def changes_of(settings: list[str], shortcuts: Mapping[str, str | None]) -> dict[str, Any]:

@@ -8,6 +8,10 @@ from contextlib import contextmanager
 from types import FrameType
 
 
+class Interrupted(SystemExit):
+    """A signal ends the program: other code's own way of ending it, SystemExit, is told apart from it."""
+
+
 class Signals:
     """Which signal came, and what it does: nothing is there yet to save, so leave; or ask a training to stop."""
 
@@ -19,7 +23,7 @@ class Signals:
         again = self.received is not None
         self.received = number
         if self.on_signal is None or again:
-            raise SystemExit(128 + number)
+            raise Interrupted(128 + number)
         self.on_signal()
 
     def hold(self) -> None:

@@ -6,6 +6,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from convtui.engine.named_code import short
 from convtui.tui.render.text import clean, compact
 
 if TYPE_CHECKING:
@@ -55,6 +56,9 @@ def _net(spec: RunSpec) -> str:
     """`grey 32×32 → conv 32·64 5×5 pad 2 pool 2 → dense 1024 · relu`."""
     rows, columns = spec.data.sides
     words = [f"{spec.data.colour} {rows}×{columns}"]
+    if spec.model.module:
+        given = ", ".join(f"{name}={value}" for name, value in spec.model.keywords.items())
+        return f"{words[0]} → {clean(short(spec.model.module))}({clean(given)})"
     blocks = [str(block).replace("x", "×").partition(" ") for block in spec.model.conv_blocks]
     if blocks:
         alike = len({rest for _, _, rest in blocks}) == 1

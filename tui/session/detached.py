@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from convtui.engine.named_code import is_named
 from convtui.tui.render.json_lines import line
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ def start_detached(store: Store, run_ids: Sequence[int], *, device: str, data_di
         "--device",
         device,
     ]
+    for module in dict.fromkeys(store.run(run_id).settings.model.module for run_id in run_ids):
+        command += ["--named", module] if module and is_named(module) else []
     if data_dir is not None:
         command += ["--data-dir", str(data_dir.resolve())]
     # Through a shell that leaves at once: the runs are then no children of ours, and no zombies when they end before we do.

@@ -71,7 +71,7 @@ def json_or_text(value: str) -> Any:
 
 def standing(reference: str, code: Code) -> str:
     """Whether the file that is named is there, and is the one of the run, in words. Imports nothing."""
-    from convtui.engine.models.importing import LIBRARIES
+    from convtui.engine.named_code import LIBRARIES
     from convtui.engine.net_file import digest
 
     source = reference.rpartition(":")[0]

@@ -17,6 +17,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from convtui.engine.errors import ConvtuiError, UsageError
+from convtui.engine.named_code import require_named
 from convtui.tui.log import log
 from convtui.tui.session.between_pulls import BetweenPulls
 from convtui.tui.session.naming import NamedNets
@@ -151,8 +152,9 @@ class Session:
     def start(self, spec: RunSpec, *, name: str, preset: str = "", note: str = "", allow_stand_in: bool = True) -> Run:
         """A new run, trained after those already queued. `allow_stand_in`: its dataset may be replaced where it cannot be had.
 
-        Raises UsageError for a name that cannot be, and once the session is being closed.
+        Raises UsageError for a name that cannot be, code that the person has not named, and once the session is being closed.
         """
+        require_named(spec.model.module)
         with self._admitted():
             run = self.store.create_run(name=name, preset=preset, spec=spec, dataset=spec.data.source, note=note)
             self._queue(_Job(run.id, resume=False, allow_stand_in=allow_stand_in))
@@ -161,9 +163,10 @@ class Session:
     def resume(self, run_id: int, spec: RunSpec | None = None) -> None:
         """Let a run of this store go on, in this process, with `spec` in place of its settings where there is one: a greater total.
 
-        A run that waits for a process that is gone is taken over. Raises RunBusy where a living process has it; then its settings
-        stay.
+        A run that waits for a process that is gone is taken over. Raises RunBusy where a living process has it, then its settings
+        stay, and UsageError where its net is of code that the person has not named.
         """
+        require_named((spec or self.store.run(run_id).settings).model.module)
         with self._admitted():
             self.store.queue(run_id)
             if spec is not None:

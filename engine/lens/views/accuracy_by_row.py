@@ -15,8 +15,9 @@ from convtui.engine.lens.recurrent import cells, reads_steps, steps_of
 from convtui.engine.lens.registry import register
 from convtui.engine.lens.selection import OfImages, gives_classes
 from convtui.engine.lens.subject import Cancelled, Subject
-from convtui.engine.lens.tracer import answer, eagerly
+from convtui.engine.lens.tracer import eagerly
 from convtui.engine.lens.undisturbed import undisturbed
+from convtui.engine.models.outputs import answer
 from convtui.engine.models.recurrent import Last, Recurrent
 from convtui.engine.spec import hyper
 

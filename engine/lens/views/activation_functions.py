@@ -37,7 +37,11 @@ def activation_functions(subject: Subject, options: ActivationFunctionsOptions) 
             words += [f"slope {slope:g}"] if slope != 1 else []
             words += [f"leak {leak:g}"] if name == "leaky_relu" else []
             values[", ".join(words)], derivatives[", ".join(words)] = value_and_derivative(name, slope, leak)
-    used = [] if subject.spec is None else list(dict.fromkeys((*subject.spec.model.activations, subject.spec.model.activation)))
+    used = (
+        []
+        if subject.spec is None or subject.spec.model.module
+        else list(dict.fromkeys((*subject.spec.model.activations, subject.spec.model.activation)))
+    )
     notes = [f"this net's hidden layers have {', '.join(used)}"] if used else []
     return [
         Curves("activation functions", "x", X, values, "f(x)", notes=notes),

@@ -129,7 +129,7 @@ class Actions:
         self._trials.end()
         self._starting = True
         announced, draft, texts = self._session.announce(), self._form.draft, self._form.texts
-        name, note = texts["name"].strip() or draft.preset or "run", texts["note"].strip()
+        name, note = texts["name"].strip() or draft.name or "run", texts["note"].strip()
         start = partial(
             self._session.start, draft.spec, name=name, preset=draft.preset, note=note, allow_stand_in=draft.allow_stand_in
         )
@@ -142,8 +142,11 @@ class Actions:
                 from convtui.engine.data.preview import count
                 from convtui.engine.device import choose
                 from convtui.engine.training.limits import check_fits
+                from convtui.engine.training.transfer import check_start
 
-                check_fits(spec, choose(session.device), count(spec.data, session.data_dir))
+                counts = count(spec.data, session.data_dir)
+                check_fits(spec, choose(session.device), counts)
+                check_start(spec, counts.classes, session.store)
                 started = start().id
         except ConvtuiError as error:
             self._page.warn(str(error))

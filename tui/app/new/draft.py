@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from convtui.engine.errors import SpecError
+from convtui.engine.named_code import class_of
 from convtui.engine.spec import RunSpec, changed, difference, read, written
 
 
@@ -70,9 +71,18 @@ class Draft:
                     accepted = True
 
     def reset(self, path: str) -> None:
-        """Write what the preset has there."""
+        """Write what the preset has there; in place of a net of a person's own its whole net."""
         self.wrong.pop(path, None)
-        self.put(path, self.before(path))
+        if path == "model.module" and self.spec.model.module:
+            self.spec = self.spec.model_copy(update={"model": self.base.model})
+        else:
+            self.put(path, self.before(path))
+
+    @property
+    def name(self) -> str:
+        """What a run of these settings is called by default."""
+        module = self.spec.model.module
+        return class_of(module) if module else self.preset
 
     def choose(self, preset: str, base: RunSpec, spec: RunSpec | None = None) -> None:
         """Start from a preset; the settings of a run that is cloned count as changes from it."""

@@ -70,6 +70,13 @@ class Form(Vertical):
     class Changed(Message):
         """The draft, or a text of the page's own, has changed."""
 
+    class Entered(Message):
+        """A person has confirmed what stands in a row."""
+
+        def __init__(self, key: str) -> None:
+            super().__init__()
+            self.key = key
+
     class Wanted(Message):
         """The page is asked for the menu of one of its own rows."""
 
@@ -137,7 +144,7 @@ class Form(Vertical):
         for row in self.query(FieldRow):
             key = row.field.key
             if key in self.texts:
-                row.show(Shown(self.texts[key], ghost=self.draft.preset if key == "name" else ""))
+                row.show(Shown(self.texts[key], ghost=self.draft.name if key == "name" else ""))
                 continue
             wrong = self.draft.wrong.get(key)
             was = changes[key][0] if key in changes else None
@@ -255,6 +262,7 @@ class Form(Vertical):
         row = event.input.parent
         if isinstance(row, FieldRow):
             self.go_to(row)
+            self.post_message(self.Entered(row.field.key))
         elif self.rows:
             self.go_to(self.row or self.rows[0])
 

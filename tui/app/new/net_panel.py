@@ -40,7 +40,8 @@ class Facts:
     """What is wrong, where no net can be built."""
     data: str
     data_wrong: bool
-    activation: Curves
+    activation: Curves | None
+    """None of a net of a person's own code, which may have several."""
     batch_size: int
     budget: str
     """Of the run, in steps and in images; empty where the images are not known."""
@@ -69,7 +70,7 @@ def facts(spec: RunSpec, data_dir: Path | None, *, allow_stand_in: bool = True) 
         net = check(spec, classes=classes)
     except ConvtuiError as error:
         net = str(error)
-    return Facts(net, data, wrong, nonlinearity(spec.model), batch, budget)
+    return Facts(net, data, wrong, None if spec.model.module else nonlinearity(spec.model), batch, budget)
 
 
 def _budget(spec: RunSpec, images: int) -> str:
@@ -210,7 +211,7 @@ class NetPanel(Vertical):
             taken += sum(len(wrapped(part, width)) for part in words.splitlines())
         taken += 2  # above the totals and the data
         least, most = CHART_ROWS
-        self.query_one("#chart").display = with_chart = beside or height >= 24
+        self.query_one("#chart").display = with_chart = self._curves is not None and (beside or height >= 24)
         if beside:
             table, rows = self.screen.size.height // 3, most
         else:

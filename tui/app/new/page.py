@@ -13,6 +13,7 @@ from textual.events import Resize
 from textual.widget import Widget
 from textual.widgets import Static
 
+from convtui.engine.named_code import name_code
 from convtui.engine.spec import RunSpec, make
 from convtui.tui.app.latest import Latest
 from convtui.tui.app.new.actions import Actions, readable_presets
@@ -41,6 +42,10 @@ OWN_FIELDS = (
     Field("device", "device", "", "menu", help="Device for runs started here. auto is the freest GPU, else the CPU."),
 )
 """Above those of the settings."""
+
+
+Wanted = tuple[RunSpec, str, bool]
+"""Settings, the device, and whether their images may be replaced."""
 
 
 class NewPage(Page):
@@ -79,7 +84,7 @@ class NewPage(Page):
         self.trials = Trials(self, self.panel)
         self.actions = Actions(self, self.form, self.trials, self.show_draft)
         self._facts = Latest(self, self._find_out, self._known, settle=SETTLE_SECONDS)
-        self._wanted: tuple[RunSpec, str, bool] | None = None
+        self._wanted: Wanted | None = None
 
     # -------------------------------------------------------------------------------------------------------- shape
 
@@ -127,6 +132,14 @@ class NewPage(Page):
         """The settings are others."""
         self._follow()
 
+    def on_form_entered(self, event: Form.Entered) -> None:
+        """Enter behind the code of a net names it: from now on it is imported, and its file read again."""
+        module = self.form.draft.spec.model.module
+        if event.key == "model.module" and module and event.key not in self.form.draft.wrong:
+            name_code(module)
+            self._wanted = None
+            self._follow()
+
     def _follow(self) -> None:
         """Show what follows from the settings as they are."""
         self._status()
@@ -157,7 +170,7 @@ class NewPage(Page):
             self.trials.forget()
             self._facts.ask(wanted)
 
-    def _find_out(self, wanted: tuple[RunSpec, str, bool]) -> Facts:
+    def _find_out(self, wanted: Wanted) -> Facts:
         spec, _device, allow_stand_in = wanted
         return facts(spec, self.session.data_dir, allow_stand_in=allow_stand_in)
 
@@ -165,7 +178,7 @@ class NewPage(Page):
         self.panel.show(known)
         self.set_timer(TIMED_AFTER_SECONDS, partial(self._time, known, self._wanted))
 
-    def _time(self, known: Facts, wanted: tuple[RunSpec, str, bool] | None) -> None:
+    def _time(self, known: Facts, wanted: Wanted | None) -> None:
         spec = self.form.draft.spec
         if wanted is not self._wanted or isinstance(known.net, str) or known.data_wrong:
             return

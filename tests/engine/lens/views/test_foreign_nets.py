@@ -14,7 +14,7 @@ from convtui.engine.errors import NotApplicable
 from convtui.engine.figures.figure import Result, Sheet, Table
 from convtui.engine.lens.registry import View, view, views
 from convtui.engine.lens.subject import Subject
-from convtui.engine.lens.tracer import answer
+from convtui.engine.models.outputs import answer
 from tests.engine.lens.foreign import CLASSES, NETS
 from tests.engine.lens.subjects import noise_images, subject_of
 from tests.engine.lens.views.test_everywhere import FEW, OF_MAPS, assert_sound

@@ -1,0 +1,125 @@
+"""Weights that a training begins with: another run's, or a file's (`training.start_from`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from convtui.engine import models, net_file
+from convtui.engine.errors import CheckpointError, UsageError
+from convtui.engine.models.importing import read_weights
+from convtui.engine.spec import RunSpec
+from convtui.engine.spec.parts import RUN
+from convtui.engine.store import Store
+
+MOST_NAMED = 6
+"""Layers that a message lists."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class StartingWeights:
+    """Weights, and where they are from."""
+
+    source: str
+    """For people: a run with its step, or a file."""
+    digest: str
+    """SHA-256 of the file, in hexadecimal digits."""
+    tensors: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Transferred:
+    """What was made of them."""
+
+    source: str
+    digest: str
+    loaded: tuple[str, ...]
+    """Layers that begin with these weights."""
+    new: tuple[str, ...]
+    """Layers that begin as they are drawn: of another shape there, or not there."""
+    unused: tuple[str, ...]
+    """Layers of the source that this net has not."""
+
+    @property
+    def told(self) -> str:
+        """For people, in a line."""
+        every = "all" if not self.new else f"{len(self.loaded)} of"
+        words = [f"begins with {every} {len(self.loaded) + len(self.new)} layers of {self.source}"]
+        words += [f"new: {_listed(self.new)}"] if self.new else []
+        words += [f"not used: {_listed(self.unused)}"] if self.unused else []
+        return "; ".join(words)
+
+
+def starting_weights(source: str, store: Store | None = None) -> StartingWeights:
+    """The weights that `run:NUMBER`, of this store, or a file's path names: of a run those that its figures are of.
+
+    Raises UsageError, CheckpointError where there are none, or they cannot be read.
+    """
+    if not source.startswith(RUN):
+        return StartingWeights(source, net_file.digest(Path(source)), read_weights(Path(source), f"training.start_from = {source}"))
+    if store is None:
+        raise UsageError(f"training.start_from = {source}: there is no store to look for this run in: name a file")
+    run = store.run(int(source.removeprefix(RUN)))
+    troubles: list[UsageError] = []
+    for row in sorted(store.files.checkpoints(run.id), key=lambda row: row.step != run.end_step):
+        path = store.files.folder(run.id) / row.file
+        try:
+            tensors = read_weights(path, f"run {run.id}: {path}")
+        except UsageError as error:
+            troubles.append(error)
+        else:
+            return StartingWeights(f"run {run.id} ({run.name}), step {row.step:,}", net_file.digest(path), tensors)
+    raise troubles[0] if troubles else CheckpointError(f"run {run.id} ({run.name}) has no weights on disk to begin with")
+
+
+def transfer(net: nn.Module, start: StartingWeights) -> Transferred:
+    """Put into the net, in place, the weights of each layer that has all of its tensors there, in the same shapes.
+
+    Raises UsageError where there is no such layer.
+    """
+    has, found = net.state_dict(), start.tensors
+    layers = _by_layer(has)
+    loaded = [layer for layer, names in layers.items() if all(_fits(name, has, found) for name in names)]
+    if not loaded:
+        raise UsageError(
+            f"training.start_from: no layer of {start.source} is as one of this net: it has {_listed(list(_by_layer(found)))}, "
+            f"the net {_listed(list(layers))}"
+        )
+    with torch.no_grad():
+        for name in (name for layer in loaded for name in layers[layer] if name in found):
+            has[name].copy_(found[name])
+    new = tuple(layer for layer in layers if layer not in loaded)
+    unused = tuple(layer for layer in _by_layer(found) if layer not in layers)
+    return Transferred(start.source, start.digest, tuple(loaded), new, unused)
+
+
+def check_start(spec: RunSpec, classes: int, store: Store | None) -> str:
+    """What a training of `spec` on so many classes will say of the weights that it begins with; empty where it begins with none.
+    Raises UsageError, CheckpointError where it cannot."""
+    if not spec.training.start_from:
+        return ""
+    start = starting_weights(spec.training.start_from, store)
+    net = models.build_to_fill(spec.model, channels=spec.data.channels, size=spec.data.sides, classes=classes)
+    return transfer(net, start).told
+
+
+def _by_layer(tensors: Mapping[str, Tensor]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name in tensors:
+        found.setdefault(name.rpartition(".")[0] or name, []).append(name)
+    return found
+
+
+def _fits(name: str, has: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> bool:
+    if name not in found:
+        return name.endswith("num_batches_tracked")  # files of old batch norms have none
+    return has[name].shape == found[name].shape
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return f"{', '.join(names[:MOST_NAMED])}{more}"
