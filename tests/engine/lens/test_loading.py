@@ -162,7 +162,7 @@ def test_filters_need_no_images_and_other_images_than_those_trained_on_are_refus
     subject = subject_from_run(store, run)
     filters, activations = view("filters"), view("activations")
     assert filters(subject, filters.make({}))
-    with pytest.raises(DataError, match=r"there is no .*pictures: give the directory or \.zip"):
+    with pytest.raises(DataError, match=r"there is no .*pictures: give a directory, \.zip"):
         activations(subject, activations.make({}))
     folder_of_pictures(tmp_path / "pictures", ("cat", "dog"))
     assert activations(subject_from_run(store, run), activations.make({}))

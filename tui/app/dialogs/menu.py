@@ -91,13 +91,14 @@ class Menu(ModalScreen[str | None]):
         menu.highlighted = 0
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        """That one."""
+        """That one; what a second Enter finds here in a hurry is gone already."""
         event.stop()
-        self.dismiss(self._found[event.option_index][0])
+        if self.is_current:
+            self.dismiss(self._found[event.option_index][0])
 
     def action_dismiss_it(self) -> None:
         """None of them; what was typed is taken back first."""
         if self._typed:
             self._find("")
-        else:
+        elif self.is_current:
             self.dismiss(None)

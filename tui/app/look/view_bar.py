@@ -41,9 +41,10 @@ class ViewBar(Widget, can_focus=True):
             self.name = name
 
     def action_step(self, by: int) -> None:
-        if self.chosen in self.names:
-            place = (list(self.names).index(self.chosen) + by) % len(self.names)
-            self.post_message(self.Chosen(self.names[place]))
+        """To the next view that applies to this net: the menu has the others, with why not."""
+        fit = [name for name in self.names if name not in self.unfit or name == self.chosen]
+        if self.chosen in fit:
+            self.post_message(self.Chosen(fit[(fit.index(self.chosen) + by) % len(fit)]))
 
     def on_click(self, event: events.Click) -> None:
         for name, left, right in self._places():

@@ -14,8 +14,8 @@ from convtui.tui.app.pages import PAGES
 from convtui.tui.render.text import clean, fitted
 
 NAME = " convtui "
-WIDE = 80
-"""Columns from which the pages have their digits."""
+WIDE, ROOMY = 72, 100
+"""Columns from which the pages have their digits, and the program its name: the store and the device are told before these."""
 
 
 class TopBar(Widget):
@@ -33,12 +33,15 @@ class TopBar(Widget):
         self._page = page
 
     @property
+    def _name(self) -> str:
+        return NAME if self.size.width >= ROOMY else ""
+
+    @property
     def _has_digits(self) -> bool:
-        """Where it is narrow the device is told instead."""
         return self.size.width >= WIDE
 
     def render(self) -> RenderResult:
-        left = Text(NAME, style="bold")
+        left = Text(self._name, style="bold")
         for digit, entry in enumerate(PAGES, 1):
             here = entry.name == self._page
             left.append(f" {digit} " if self._has_digits else " ", style="reverse" if here else "dim")
@@ -51,7 +54,7 @@ class TopBar(Widget):
 
     def on_click(self, event: events.Click) -> None:
         """As its digit does."""
-        right = cell_len(NAME)
+        right = cell_len(self._name)
         for entry in PAGES:
             left, right = right, right + len(f" {entry.title} ") + 2 * self._has_digits
             if left <= event.x < right:
