@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,15 @@ torch.set_num_threads(1)
 def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every test has folders of its own for settings, caches and data, and begins with the same random numbers of torch."""
     torch.manual_seed(0)
-    for name in ("CONVTUI_STORE", "CONVTUI_DATA", "CONVTUI_CACHE", "NO_COLOR"):
+    for name in ("CONVTUI_STORE", "CONVTUI_DATA", "CONVTUI_CACHE", "CONVTUI_GRAPHICS", "NO_COLOR"):
         monkeypatch.delenv(name, raising=False)
     for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME"):
         monkeypatch.setenv(name, str(tmp_path / "home" / name))
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """`-n auto`: one more than there are cores, since many tests wait for another process."""
+    return (os.cpu_count() or 1) + 1
 
 
 def toy_dataset(*, train: int = 200, validation: int = 0, test: int = 60, seed: int = 0, misleading: bool = False) -> Dataset:

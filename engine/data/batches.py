@@ -53,5 +53,5 @@ class Standardise:
         """uint8 [N, C, H, W] -> float32 [N, C, H, W]."""
         scale = 1 / (255 * self.std)
         shift = -self.mean / self.std
-        scaled = images.to(torch.float32, memory_format=self.layout)
+        scaled = images.to(torch.float32, memory_format=self.layout, copy=True)  # also of floats: they are the caller's
         return scaled.mul_(scale[:, None, None]).add_(shift[:, None, None])

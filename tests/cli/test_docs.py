@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import runpy
 import shlex
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -70,9 +72,8 @@ def folder(tmp_path: Path) -> Path:
 
     (tmp_path / "mynet.py").write_text(NET)
     (tmp_path / "train.py").write_text(NET + SCRIPT)
-    names: dict[str, object] = {"__name__": "__main__"}
-    exec(compile(NET + SCRIPT, str(tmp_path / "train.py"), "exec"), names)
-    torch.save(names["Net"](width=64).state_dict(), tmp_path / "best.pt")  # type: ignore[operator]
+    names = runpy.run_path(str(tmp_path / "train.py"), run_name="__main__")
+    torch.save(names["Net"](width=64).state_dict(), tmp_path / "best.pt")
     torch.save(torchvision.models.resnet18(weights=None).state_dict(), tmp_path / "resnet18.pth")
     for number in range(4):
         place = tmp_path / "pictures" / "ab"[number % 2] / f"{number}.png"
@@ -88,9 +89,11 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("large", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_commands_about_nets_of_ones_own(convtui: Convtui, folder: Path, monkeypatch: pytest.MonkeyPatch, large: bool) -> None:
     monkeypatch.setenv("CONVTUI_CACHE", str(folder / "cache"))
-    # The last two, which go on until Ctrl+C or read other programs' own forms, have tests of their own (test_foreign_logs.py); a
-    # ResNet-18 on 224 pixels takes seconds.
-    wanted = [words for words in commands("own-nets.md")[:-2] if ("224" in words) == large]
+    # What trains, follows, or reads other programs' own forms has tests of its own (test_own_net.py, test_exec.py,
+    # test_foreign_logs.py); a ResNet-18 on 224 pixels takes seconds.
+    looks = [words for words in commands("own-nets.md") if words[0] == "look" and "features.3" not in words]
+    imports = [words for words in commands("own-nets.md") if words[:3] == ["runs", "import", "runs/"]]
+    wanted = [words for words in [*looks, *imports] if ("224" in words) == large]
     assert len(wanted) == (1 if large else 4)
     for words in wanted:
         printed = convtui(*words)
@@ -103,13 +106,16 @@ def test_code_about_nets_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyP
     from torch import nn
 
     monkeypatch.chdir(tmp_path)
-    own, look, loggers = blocks("own-nets.md", "python")
+    own, written, look, loggers = blocks("own-nets.md", "python")
     net = nn.Sequential()
     net.add_module("layer1", nn.Conv2d(3, 2, 3))
     net.add_module("rest", nn.Sequential(nn.ReLU(), nn.Flatten(), nn.Linear(2 * 36, 2)))
     images, optimizer = torch.rand(4, 3, 8, 8), torch.optim.SGD(net.parameters())
     training = {"args": SimpleNamespace(), "epochs": 2, "loader": [(images, torch.zeros(4))] * 3, "optimizer": optimizer}
     exec(own, training | {"loss": torch.ones(()), "val_loss": 0.5, "accuracy": 0.25})
+    made: dict[str, Any] = {"__name__": "mynet"}
+    exec(written, made)
+    assert made["Net"](width=4)(torch.rand(2, 3, 32, 32)).shape == (2, 10)
     exec(look, {"convtui": face, "model": net, "images": images})
     assert (tmp_path / "layer1.png").read_bytes().startswith(b"\x89PNG")
     # The libraries' own objects are made in tests/engine/tracking/test_loggers.py: here the names are right, and the code parses.

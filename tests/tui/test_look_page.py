@@ -327,7 +327,7 @@ async def test_p_saves_and_no_file_is_overwritten(stored: Path, tmp_path: Path) 
 async def test_capital_p_asks_for_the_form(stored: Path, tmp_path: Path) -> None:
     async with Alone(stored, 2).run_test(size=(120, 36)) as pilot:
         app = await settled(pilot, view="filters")
-        await pilot.press("P", *"svg", "down", "enter")
+        await pilot.press("P", *"light.svg", "enter")
         await until(pilot, lambda: len(app.told) == 1)
         assert app.told == ["saved run2-filters.svg"]
         assert 'fill="#ffffff"' in (tmp_path / "run2-filters.svg").read_text()

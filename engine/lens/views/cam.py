@@ -37,6 +37,8 @@ def cam(subject: Subject, options: CamOptions) -> list[Result]:
     told = chosen.predictions[0]
     target = Target(name, image=chosen.numbers[0], label=told.label, predicted=told.predicted)
     of = f'"{subject.classes[label]}"'
+    if not found.isfinite().all():
+        raise NotApplicable(f"the weighted sum of {name}'s maps is not finite: the net diverged; look at an earlier epoch")
     none = [] if found.any() else [f"the weighted sum of {name}'s maps is nowhere above zero: no place speaks for {of}"]
     height, width = found.shape[1:]
     # From zero on: where nothing speaks for the class there is nothing to see.

@@ -251,7 +251,8 @@ def test_a_study_is_not_trained_on_other_images_halfway_through(store: Store) ->
     assert go(3, toy_dataset(seed=1), test_per_class=5).status == "finished", "other settings mean other images"
 
 
-def test_weights_that_are_asked_for_come_in_a_pause_too_and_change_nothing(store: Store) -> None:
+def test_weights_that_are_asked_for_come_in_a_pause_too_and_change_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("convtui.engine.store.recorder.POLL_SECONDS", 0.0)  # the run is shorter than a look at the store
     undisturbed = claimed(store)
     train(store, undisturbed)
     row = claimed(store)

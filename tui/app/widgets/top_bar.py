@@ -33,7 +33,7 @@ class TopBar(Widget):
         self._page = page
 
     @property
-    def _name(self) -> str:
+    def _program(self) -> str:
         return NAME if self.size.width >= ROOMY else ""
 
     @property
@@ -41,7 +41,7 @@ class TopBar(Widget):
         return self.size.width >= WIDE
 
     def render(self) -> RenderResult:
-        left = Text(self._name, style="bold")
+        left = Text(self._program, style="bold")
         for digit, entry in enumerate(PAGES, 1):
             here = entry.name == self._page
             left.append(f" {digit} " if self._has_digits else " ", style="reverse" if here else "dim")
@@ -54,7 +54,7 @@ class TopBar(Widget):
 
     def on_click(self, event: events.Click) -> None:
         """As its digit does."""
-        right = cell_len(self._name)
+        right = cell_len(self._program)
         for entry in PAGES:
             left, right = right, right + len(f" {entry.title} ") + 2 * self._has_digits
             if left <= event.x < right:
