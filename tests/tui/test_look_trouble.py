@@ -70,7 +70,7 @@ async def test_every_view_of_a_diverged_net_says_something(stored: Path) -> None
                 "has no",
                 "keeps",
                 "not for",
-            )  # or why it would not apply to sound weights either
+            )
             assert app.results or any(word in app.picture.message for word in words), (name, app.picture.message)
             assert "full story" not in app.picture.message, name
         await until(pilot, lambda: "loading" not in strip_text(app)[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -58,7 +59,12 @@ def gradient_histograms(subject: Subject, options: GradientHistogramsOptions) ->
     layers = _measured(subject, batch, options.layer)
     where = f"{len(batch.labels):,} {options.split} images · {subject.title}"
     results: list[Result] = [_table(subject, layers, where), _sizes(layers, options.bins, where)]
-    if shown := {name: layer for name, layer in layers.items() if layer.values is not None and layer.function}:
+    # Values that are not finite have no histogram: the table tells of them.
+    if shown := {
+        name: layer
+        for name, layer in layers.items()
+        if layer.values is not None and layer.function and math.isfinite(layer.values.low) and math.isfinite(layer.values.high)
+    }:
         results.append(_values(subject, batch, shown, options.bins, where))
     return results + _over_snapshots(subject, batch, options.layer, where)
 
