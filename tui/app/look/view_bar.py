@@ -15,7 +15,7 @@ from textual.widget import Widget
 
 
 class ViewBar(Widget, can_focus=True):
-    """The views in a row; those that do not apply are dim."""
+    """The views that apply to the net, in a row; one that does not is there, dim, while it is chosen."""
 
     DEFAULT_CSS = """
     ViewBar { height: 1; }
@@ -40,11 +40,16 @@ class ViewBar(Widget, can_focus=True):
             super().__init__()
             self.name = name
 
+    @property
+    def shown(self) -> list[str]:
+        """The names in the row."""
+        return [name for name in self.names if name not in self.unfit or name == self.chosen]
+
     def action_step(self, by: int) -> None:
         """To the next view that applies to this net: the menu has the others, with why not."""
-        fit = [name for name in self.names if name not in self.unfit or name == self.chosen]
-        if self.chosen in fit:
-            self.post_message(self.Chosen(fit[(fit.index(self.chosen) + by) % len(fit)]))
+        shown = self.shown
+        if self.chosen in shown:
+            self.post_message(self.Chosen(shown[(shown.index(self.chosen) + by) % len(shown)]))
 
     def on_click(self, event: events.Click) -> None:
         for name, left, right in self._places():
@@ -54,7 +59,7 @@ class ViewBar(Widget, can_focus=True):
     def _places(self) -> list[tuple[str, int, int]]:
         """Names with their columns, so far to the left that the chosen one is seen."""
         found, at = [], 0
-        for name in self.names:
+        for name in self.shown:
             found.append((name, at, at + len(name) + 2))
             at += len(name) + 2
         width = self.size.width
