@@ -113,10 +113,11 @@ class Question:
 def asked(choice: Choice) -> Iterator[Question]:
     """Ask the terminal, so that it can answer while other things are done; meanwhile it echoes nothing.
 
-    Not asked: what is no terminal on both sides, one that takes no escape sequences, and where no answer would change anything.
+    Not asked: what is no terminal on both sides, one that takes no escape sequences, one that is another job's, and where no answer
+    would change anything.
     """
     pointless = choice in ("halfcell", "ascii", "none") and "COLORTERM" in os.environ
-    if pointless or is_dumb() or os.environ.get("TERM") == "linux" or not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if pointless or is_dumb() or os.environ.get("TERM") == "linux" or not _is_ours():
         yield Question(choice, None)
         return
     import termios
@@ -133,6 +134,16 @@ def asked(choice: Choice) -> Iterator[Question]:
         yield Question(choice, keyboard)
     finally:
         termios.tcsetattr(keyboard, termios.TCSANOW, before)
+
+
+def _is_ours() -> bool:
+    """Whether what is typed comes here: a job in the background that changed the terminal would be stopped."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return False
+    try:
+        return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    except OSError:  # it controls no jobs of this session
+        return True
 
 
 def understood(answers: bytes, choice: Choice) -> Graphics:

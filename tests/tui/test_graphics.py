@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import pty
+import sys
 import threading
 import time
+from pathlib import Path
 
+import pexpect
 import pytest
 
 from convtui.engine.errors import UsageError
@@ -115,3 +118,15 @@ def test_a_terminal_that_never_answers_is_waited_for_so_long(monkeypatch: pytest
     monkeypatch.setattr(graphics, "FIRST_SECONDS", 0.05)
     found, _ = _asked_on_a_terminal(b"", monkeypatch)
     assert found == Graphics("halfcell")
+
+
+def test_a_job_in_the_background_leaves_the_terminal_alone(tmp_path: Path) -> None:
+    """It would be stopped otherwise, and wait for ever to be brought to the front."""
+    program = "from convtui.tui import graphics\nwith graphics.asked('auto') as question: print('asked', question.keyboard)"
+    shell = pexpect.spawn(
+        "bash", ["--norc", "--noprofile", "-i"], env=os.environ | {"PS1": "$ ", "TERM": "xterm"}, encoding="utf-8"
+    )
+    (tmp_path / "ask.py").write_text(program)
+    shell.sendline(f"set -m; {sys.executable} {tmp_path / 'ask.py'} & wait $!")
+    shell.expect("asked None", timeout=30)
+    shell.close(force=True)
