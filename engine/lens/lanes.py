@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-NODE = "●"
+from convtui.engine.figures.boxes import NODE, SIDES
 
 
 def lanes(sources: Sequence[Sequence[int]]) -> list[str]:
@@ -92,20 +92,4 @@ class _Lanes:
         return "".join(cells).rstrip()
 
 
-_LINES = {
-    (up, down, left, right): character
-    for character, (up, down, left, right) in {
-        " ": (False, False, False, False),
-        "│": (True, True, False, False),
-        "─": (False, False, True, True),
-        "╯": (True, False, True, False),
-        "╰": (True, False, False, True),
-        "╮": (False, True, True, False),
-        "╭": (False, True, False, True),
-        "┤": (True, True, True, False),
-        "├": (True, True, False, True),
-        "┴": (True, False, True, True),
-        "┬": (False, True, True, True),
-        "┼": (True, True, True, True),
-    }.items()
-}
+_LINES = {sides: character for character, sides in SIDES.items()} | {(False, False, False, False): " "}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,7 +9,7 @@ import typer
 from convtui.engine.errors import UsageError
 from convtui.engine.files import DEFAULT_STORE
 from convtui.tui.cli.look import show
-from convtui.tui.cli.options import AsJson, RunName, StorePath, existing_store
+from convtui.tui.cli.options import AsJson, Out, RunName, StorePath, existing_store
 from convtui.tui.render.json_lines import line
 from convtui.tui.render.text import clean
 
@@ -23,7 +22,7 @@ def images(
     reference: RunName,
     name: Annotated[str | None, typer.Option(help="as in run.log_image(NAME, ...); default: all names")] = None,
     step: Annotated[int | None, typer.Option(help="of this step; default: the newest of each name")] = None,
-    out: Annotated[Path | None, typer.Option(help="save as .png, .json or .npz instead of drawing; - is stdout")] = None,
+    out: Out = None,
     as_json: AsJson = False,
     store_path: StorePath = DEFAULT_STORE,
 ) -> None:

@@ -4,26 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from convtui.engine.figures.boxes import NODE, SIDES
 from convtui.engine.figures.drawing.canvas import Disc, Drawing
 from convtui.engine.figures.ground import Ground
 
-NODE = "●"
-_SIDES = {
-    "│": (True, True, False, False), "─": (False, False, True, True), "╯": (True, False, True, False),
-    "╰": (True, False, False, True), "╮": (False, True, True, False), "╭": (False, True, False, True),
-    "┤": (True, True, True, False), "├": (True, True, False, True), "┴": (True, False, True, True),
-    "┬": (False, True, True, True), "┼": (True, True, True, True),
-}  # fmt: skip
-"""To which sides of its cell each character leads: up, down, left, right."""
 _ACROSS = 8
 """Pixels of a cell's width."""
 
 
 def are_lanes(texts: Sequence[str]) -> bool:
     """Whether these are lines of box-drawing characters and nodes, and no words."""
-    return any(text.strip() for text in texts) and all(
-        letter in _SIDES or letter in f"{NODE} " for text in texts for letter in text
-    )
+    return any(text.strip() for text in texts) and all(letter in SIDES or letter in f"{NODE} " for text in texts for letter in text)
 
 
 def drawn_lanes(texts: Sequence[str], step: int, ground: Ground) -> Drawing:
@@ -32,7 +23,7 @@ def drawn_lanes(texts: Sequence[str], step: int, ground: Ground) -> Drawing:
     for row, text in enumerate(texts):
         for column, letter in enumerate(text):
             x, y = (column + 0.5) * _ACROSS, (row + 0.5) * step
-            up, down, left, right = _around(texts, row, column) if letter == NODE else _SIDES.get(letter, (False,) * 4)
+            up, down, left, right = _around(texts, row, column) if letter == NODE else SIDES.get(letter, (False,) * 4)
             if up or down:
                 drawing.rule((x, y - up * step / 2), (x, y + down * step / 2), colour=ground.faint)
             if left or right:
@@ -47,6 +38,6 @@ def _around(texts: Sequence[str], row: int, column: int) -> tuple[bool, bool, bo
 
     def leads(row: int, column: int, side: int) -> bool:
         letter = texts[row][column : column + 1] if 0 <= row < len(texts) and column >= 0 else ""
-        return letter == NODE or (letter in _SIDES and _SIDES[letter][side])
+        return letter == NODE or (letter in SIDES and SIDES[letter][side])
 
     return leads(row - 1, column, 1), leads(row + 1, column, 0), leads(row, column - 1, 3), leads(row, column + 1, 2)

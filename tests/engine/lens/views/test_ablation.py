@@ -17,7 +17,7 @@ from convtui.engine.models import build
 from convtui.engine.spec import RunSpec, changed, make
 from tests.engine.lens import oracles
 from tests.engine.lens.foreign import Recurrent
-from tests.engine.lens.nets import STYLES, Styles
+from tests.engine.lens.nets import STYLES, classifier
 from tests.engine.lens.subjects import noise_images, small_net, subject_of
 from tests.engine.lens.views.making import dense, knowing, sequential
 from tests.engine.lens.views.making import subject_of as toy_subject
@@ -77,11 +77,6 @@ def test_units_and_what_is_missed_most() -> None:
 
 @pytest.mark.parametrize("style", STYLES)
 def test_however_a_net_is_written(style: str) -> None:
-    def classifier(how: str) -> nn.Module:
-        torch.manual_seed(1)
-        output = nn.Linear(180, 3)
-        return nn.Sequential(Styles(how), nn.Flatten(), output)
-
     images = noise_images(20)
     for layer in ("0.conv2",) if style == "functional" else ("0.conv1", "0.conv2"):
         expected = looked(subject_of(classifier("modules"), images), layer=layer)

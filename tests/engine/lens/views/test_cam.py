@@ -17,7 +17,7 @@ from convtui.engine.lens.registry import view
 from convtui.engine.lens.subject import Subject
 from tests.engine.lens import oracles
 from tests.engine.lens.foreign import CLASSES, NETS
-from tests.engine.lens.nets import STYLES, Styles
+from tests.engine.lens.nets import STYLES, classifier
 from tests.engine.lens.subjects import noise_images, small_net, subject_of
 from tests.engine.lens.views.making import sequential
 from tests.engine.lens.views.making import subject_of as toy_subject
@@ -72,11 +72,6 @@ def test_the_last_convolution_of_a_residual_net_is_its_last_block() -> None:
 
 @pytest.mark.parametrize("style", STYLES)
 def test_however_a_net_is_written(style: str) -> None:
-    def classifier(how: str) -> nn.Module:
-        torch.manual_seed(1)
-        output = nn.Linear(180, 3)
-        return nn.Sequential(Styles(how), nn.Flatten(), output)
-
     images, layer = noise_images(3), "0.conv2" if style == "functional" else "0.conv1"
     expected = looked(subject_of(classifier("modules"), images), layer=layer)[2]
     found = looked(subject_of(classifier(style), images), layer=layer)[2]

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from convtui.engine.figures.boxes import NODE
 from convtui.engine.figures.figure import Table
-from convtui.engine.lens.lanes import NODE, lanes
+from convtui.engine.lens.lanes import lanes
 from convtui.engine.lens.registry import view
 from tests.engine.lens.subjects import noise_images, small_net, subject_of
 
