@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
+import io
 import os
 import signal
+import sys
 import threading
 from dataclasses import replace
 from functools import partial
@@ -303,6 +305,7 @@ def run(store: Path, *, device: str, data_dir: Path | None, mouse: bool) -> int:
     """Run the application until it is left; gives the exit code."""
     session = Session(store, device=device, data_dir=data_dir)
     app = ConvtuiApp(session)
+    sys.stdin = io.StringIO()  # the keys are the application's: nets of a person's own that ask for input get none
     try:
         app.run(mouse=mouse)
     finally:

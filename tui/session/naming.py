@@ -6,13 +6,10 @@ What a store says of the code only fills in the question: nothing is imported by
 from __future__ import annotations
 
 import ctypes
-import io
 import json
 import shlex
-import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -26,6 +23,8 @@ if TYPE_CHECKING:
     from convtui.engine.net_file import Code
     from convtui.engine.store import Run, Store
 
+
+ASKED_TO_END_SECONDS = 0.1
 
 NamedNet: TypeAlias = tuple["Run", "Code", "nn.Module"]
 """A run, what it says of its net's code, and a net of the code that was named."""
@@ -127,31 +126,34 @@ class Importing:
         self._guard = threading.Lock()
         self._tell = tell
         self._wanted = True
+        self._in_their_code = False
         self._thread = threading.Thread(target=self._work, name="importing", daemon=True)
         self._thread.start()
 
     def give_up(self) -> None:
-        """Tell nothing more. The thread ends at the next line of Python; where it waits for something else, it is left behind."""
-        self._wanted = False
-        self._let_go()
-        if self._thread.ident is not None and self._thread.is_alive():
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread.ident), ctypes.py_object(_GivenUp))
+        """Tell nothing more. The file ends at one of its next lines; where it waits outside Python, it is left behind."""
+        if self._wanted:
+            self._wanted = False
+            self._let_go()
+            threading.Thread(target=self._end, name="giving up", daemon=True).start()
+
+    def _end(self) -> None:
+        """One exception may be lost: Python drops those raised within flush, __del__ and callbacks."""
+        while self._thread.is_alive():
+            if self._in_their_code:
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread.ident or 0), ctypes.py_object(_GivenUp))
+            self._thread.join(ASKED_TO_END_SECONDS)
 
     def _work(self) -> None:
         try:
-            while not self._hold():
-                if not self._wanted:
-                    return
-            with _no_input():
-                found = self._found()
+            while self._wanted and not self._hold():
+                pass
+            if self._wanted:
+                self._say(self._found())
         except ConvtuiError as error:
             self._say(str(error).removeprefix("--model "))
-        except _GivenUp:
-            pass  # nobody waits for an answer any more
-        except BaseException as error:  # of their code, whatever it raises
+        except BaseException as error:  # of their code, whatever it raises; _GivenUp too, which is told to no one
             self._say(f"{type(error).__name__}: {error}".splitlines()[0])
-        else:
-            self._say(found)
         finally:
             self._let_go()
 
@@ -160,7 +162,11 @@ class Importing:
         from convtui.engine.models.importing import fill, imported_net
 
         run = self._store.run(self._run_id)
-        net = imported_net(self._reference, self._arguments)
+        try:
+            self._in_their_code = True
+            net = imported_net(self._reference, self._arguments)
+        finally:
+            self._in_their_code = False
         saved = weights_from_run(self._store, run)
         fill(net, saved.weights, self._reference)
         try:
@@ -190,13 +196,3 @@ class Importing:
 
 class _GivenUp(BaseException):
     """Raised in the middle of a person's own code, which may catch Exception."""
-
-
-@contextmanager
-def _no_input() -> Iterator[None]:
-    """Code that asks for input gets none: the keys are the application's."""
-    kept, sys.stdin = sys.stdin, io.StringIO()
-    try:
-        yield
-    finally:
-        sys.stdin = kept
