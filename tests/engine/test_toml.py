@@ -80,5 +80,20 @@ def test_settings_that_cannot_be_read_are_told_and_kept(configured: Path) -> Non
     assert settings.file().read_text() == "theme = ["
     settings.file().unlink()
     assert settings.load() == settings.Settings()
-    settings.save(settings.Settings(theme="light"))
+    settings.save_theme("light")
     assert settings.load() == settings.Settings(theme="light")
+
+
+def test_a_theme_is_kept_beside_what_was_written_by_hand(configured: Path) -> None:
+    settings.file().write_text('graphics = "sixel"  # mine\ntheme = "old"\n\n[notify]\nurl = "https://ntfy.sh/x"\nbell = false\n')
+    settings.save_theme('li"ght')
+    notify = settings.Notify("https://ntfy.sh/x", bell=False)
+    assert settings.load() == settings.Settings(theme='li"ght', graphics="sixel", notify=notify)
+    assert "# mine" in settings.file().read_text()
+
+
+@pytest.mark.parametrize("text", ['title = "no"', "[notify]\nbell = 1", "notify = 3"])
+def test_a_switch_that_is_not_one_is_told(configured: Path, text: str) -> None:
+    settings.file().write_text(text)
+    with pytest.raises(SpecError, match=r"settings\.toml: \w+ is not"):
+        settings.load()

@@ -20,7 +20,7 @@ class Look:
 
     def put_on(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """To be said before the application is made."""
-        settings.save(settings.Settings(theme=self.theme))
+        settings.save_theme(self.theme)
         if not self.colours:
             monkeypatch.setenv("NO_COLOR", "1")
 

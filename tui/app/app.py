@@ -10,7 +10,6 @@ import os
 import signal
 import sys
 import threading
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -110,7 +109,7 @@ class ConvtuiApp(App[int]):
 
     def _keep_theme(self, theme: Theme) -> None:
         try:
-            settings.save(replace(settings.load(), theme=theme.name))
+            settings.save_theme(theme.name)
         except (OSError, ConvtuiError) as error:
             self.notify(f"cannot save the theme: {error}", severity="warning", markup=False)
 
