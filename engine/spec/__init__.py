@@ -7,9 +7,10 @@ of two runs are all read off these classes; nothing about a hyperparameter is wr
 from convtui.engine.spec.base import Part, hyper, quoted, written
 from convtui.engine.spec.blocks import ConvBlock, DenseBlock
 from convtui.engine.spec.fields import Hyperparameter, difference, fields_of, hyperparameters, read
+from convtui.engine.spec.flat import flat
 from convtui.engine.spec.making import changed, explained, make, parse_setting
 from convtui.engine.spec.parts import DataSpec, ModelSpec, OptimiserSpec, RunSpec, TrainingSpec
-from convtui.engine.spec.spelling import nearest
+from convtui.engine.spec.spelling import alike, nearest
 
 __all__ = [
     "ConvBlock",
@@ -21,10 +22,12 @@ __all__ = [
     "Part",
     "RunSpec",
     "TrainingSpec",
+    "alike",
     "changed",
     "difference",
     "explained",
     "fields_of",
+    "flat",
     "hyper",
     "hyperparameters",
     "make",

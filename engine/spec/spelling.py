@@ -24,6 +24,13 @@ def nearest(wrong: str, right: Iterable[str]) -> str:
     return f" (did you mean {close[0]}?)" if close else ""
 
 
+def alike(typed: str, right: Iterable[str]) -> list[str]:
+    """Those of the `right` names that `typed` is, but for how it is written (`lr`, `batch-size`): whole, or else the last part."""
+    asked, plain = _plain(typed), {name: _plain(name) for name in right}
+    whole = [name for name, written in plain.items() if written == asked]
+    return whole or [name for name, written in plain.items() if written.rpartition(".")[2] == asked]
+
+
 _SYNONYMS = {
     "lr": "learningrate", "optimizer": "optimiser", "optim": "optimiser", "opt": "optimiser", "wd": "weightdecay", "bs":
     "batchsize", "gray": "grey", "color": "colour", "normalize": "standardise", "standardize": "standardise", "dropoutrate":

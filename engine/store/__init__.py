@@ -2,6 +2,7 @@
 
 from convtui.engine.store.control import Pullable, drive, obey
 from convtui.engine.store.images import LoggedImages
+from convtui.engine.store.known import KnownOfRuns, read_measures, read_settings
 from convtui.engine.store.leftovers import Leftover
 from convtui.engine.store.matching import Match, Standing, match
 from convtui.engine.store.recorder import Recorder
@@ -15,6 +16,7 @@ __all__ = [
     "Bucket",
     "Checkpoint",
     "Cursor",
+    "KnownOfRuns",
     "Leftover",
     "LoggedImages",
     "Match",
@@ -34,5 +36,7 @@ __all__ = [
     "drive",
     "match",
     "obey",
+    "read_measures",
+    "read_settings",
     "require_trained",
 ]

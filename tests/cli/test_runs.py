@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from convtui.engine import events, tracking
-from convtui.engine.spec import RunSpec
+from convtui.engine.spec import RunSpec, changed
 from convtui.engine.store import Recorder, Store
 from convtui.tui.app.runs.rows import Reader as RunsReader
 from tests.cli.conftest import Convtui
@@ -58,12 +58,37 @@ def test_validation_stands_in_where_nothing_is_known_of_test_images(store: Store
     _, mine, other = convtui("runs", "list", "--limit", "2").out.splitlines()
     assert "val 87.5 %" in mine
     assert "val 0.500" in mine
-    assert "▁█" in mine
+    assert "▁▇" in mine
     assert "val" not in other
     (line, _) = RunsReader().read(store)[:2]
     assert (line.accuracy, line.loss, line.cells["test acc"], line.cells["loss"]) == (0.875, 0.5, "val 87.5 %", "val 0.500")
     assert convtui("runs", "show", "mine").out.count("accuracy 87.5 %, loss 0.500") == 1
     assert convtui("runs", "watch", "mine").out.strip() == "run 3 finished: validation accuracy 87.5 %"
+
+
+def test_a_filter_and_columns_of_settings(store: Store, convtui: Convtui) -> None:
+    slow = store.create_run(name="slow", preset="", spec=changed(RunSpec(), {"optimiser.learning_rate": 3e-4}), dataset="toy")
+    store.set_note(slow.id, "weak #report")
+
+    def found(*words: str) -> list[int]:
+        return [line["id"] for line in convtui("runs", "list", "--json", "--filter", *words).lines]
+
+    assert found("lr>=1e-3 first OR #report") == [3, 1]
+    assert found("test_accuracy>0.6") == [2]
+    assert found("conv_deltas>0.1 NOT status:failed") == [1], "of one of its layers"
+    assert found("nothing-like-it") == []
+    assert "no run in" in convtui("runs", "list", "--filter", "nothing-like-it").out
+    assert found("toy", "--limit", "1") == [3], "the newest of those that match"
+    for wrong, said in (("lr>", "lr> needs a number"), ("test_acuracy>0.5", "did you mean test_accuracy"), ("(a", "( without )")):
+        refused = convtui("runs", "list", "--filter", wrong)
+        assert refused.code == 2
+        assert said in refused.err
+    header, *rows = convtui("runs", "list", "--column", "lr", "--column", "activation").out.splitlines()
+    place = header.split().index("learning_rate")
+    assert header.split()[place + 1] == "activation"
+    assert [("0.0003" in row, "relu" in row) for row in rows] == [(True, True), (False, True), (False, True)]
+    (line, *_) = convtui("runs", "list", "--column", "lr", "--json").lines
+    assert line["settings"] == {"optimiser.learning_rate": 3e-4}
 
 
 def test_measures_are_columns(store: Store, convtui: Convtui) -> None:
@@ -80,7 +105,7 @@ def test_measures_are_columns(store: Store, convtui: Convtui) -> None:
     assert "measures" not in convtui("runs", "list", "--json").lines[0]
     refused = convtui("runs", "list", "--column", "conv_delta")
     assert refused.code == 2
-    assert "--column conv_delta: none of these runs has measured it; use" in refused.err
+    assert "--column conv_delta: no hyperparameter, and none of these runs has measured it; use" in refused.err
     assert "conv_deltas, " in refused.err
 
 

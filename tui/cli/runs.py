@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from convtui.engine.errors import SpecError, UsageError
+from convtui.engine.errors import SpecError
 from convtui.engine.files import DEFAULT_STORE
 from convtui.engine.metrics import metric
 from convtui.tui.cli.compare import compare
@@ -17,76 +16,23 @@ from convtui.tui.cli.exec_program import output
 from convtui.tui.cli.export import export
 from convtui.tui.cli.images import images
 from convtui.tui.cli.import_logs import import_logs
+from convtui.tui.cli.list_runs import list_runs
 from convtui.tui.cli.options import AsJson, RunName, StorePath, existing_store
 from convtui.tui.cli.watch import standing, watch
 from convtui.tui.render.json_lines import line, run_values
-from convtui.tui.render.text import clean, compact, duration, how_far, number, percent, size, sparkline, when
+from convtui.tui.render.text import clean, compact, duration, number, percent, size, sparkline, when
 
 if TYPE_CHECKING:
-    from convtui.engine.store import Run, Store
+    from convtui.engine.store import Run
 
 app = typer.Typer(help="List, show, watch, compare, export, rename, note or delete runs.", no_args_is_help=True)
+app.command("list")(list_runs)
 app.command()(watch)
 app.command()(compare)
 app.command()(export)
 app.command("import")(import_logs)
 app.command()(output)
 app.command()(images)
-
-
-@app.command("list")
-def list_runs(
-    limit: Annotated[int, typer.Option(help="show the newest N; 0: all", min=0)] = 50,
-    column: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="add a measure's last value as a column: dead/act1, or dead for all layers"),
-    ] = None,
-    as_json: AsJson = False,
-    store_path: StorePath = DEFAULT_STORE,
-) -> None:
-    """List runs, the newest first."""
-    found: list[Run] = []
-    measured: dict[str, dict[int, float]] = {}
-    if store_path.exists():
-        with existing_store(store_path) as store:
-            found = store.runs(limit=limit or None)
-            ids = [run.id for run in found]
-            curves = {} if as_json else store.accuracy_curves(ids)
-            measured = {name: store.last_values(ids, name) for name in _chosen(store, ids, column or ())}
-    if as_json:
-        for run in found:
-            values = {name: of_runs.get(run.id) for name, of_runs in measured.items()}
-            print(line(run_values(run) | ({"measures": values} if column else {})))
-        return
-    if not found:
-        print(f"no runs yet in {store_path}: 'convtui run --preset demo' trains one in seconds")
-        return
-    from convtui.tui.cli.tables import aligned, width
-    from convtui.tui.render.metric_text import metric_text, score_text
-
-    rows = [
-        (
-            str(run.id),
-            clean(run.name)[:28],
-            _tail(clean(run.dataset), 20),
-            clean(run.status),
-            how_far(run.epoch, run.step, run.total_steps, run.steps_per_epoch),
-            score_text(run.test_accuracy, run.validation_accuracy, "share"),
-            percent(run.best_accuracy),
-            score_text(run.test_loss, run.validation_loss, "loss"),
-            *(metric_text(name, of_runs.get(run.id)) for name, of_runs in measured.items()),
-            sparkline([value for _, value in curves.get(run.id, [])]),
-            duration(run.seconds),
-            clean(run.device),
-            when(run.started or run.created),
-        )
-        for run in found
-    ]
-    heads = [clean(name) for name in measured]
-    names = ("id", "name", "data", "status", "epoch", "test acc", "best", "loss", *heads, "curve", "time", "device", "when")
-    right = {"id", "epoch", "test acc", "best", "loss", "time", *heads}
-    drop = ("device", "when", "curve", "time", "loss", "best", "data", "epoch", *reversed(heads))
-    print("\n".join(aligned(names, rows, right=right, drop=drop, columns=width())))
 
 
 @app.command("show")
@@ -226,26 +172,6 @@ def _score(accuracy: float | None, loss: float | None) -> str:
     return f"accuracy {percent(accuracy)}, loss {number(loss)}"
 
 
-def _chosen(store: Store, run_ids: list[int], wanted: Sequence[str]) -> list[str]:
-    """The measures that are meant: each by its name, or all of its layers or classes by what stands before the stroke.
-
-    Raises UsageError for one that none of the runs has.
-    """
-    if not (wanted and run_ids):
-        return []
-    from convtui.engine.metrics import STABILITY
-
-    recorded = [*store.metric_names(*run_ids), STABILITY]
-    chosen: dict[str, None] = {}
-    for name in wanted:
-        meant = [each for each in recorded if name == each] or [each for each in recorded if name == each.partition("/")[0]]
-        if not meant:
-            known = ", ".join(map(clean, dict.fromkeys(each.partition("/")[0] for each in recorded)))
-            raise UsageError(f"--column {clean(name)}: none of these runs has measured it; use {known}")
-        chosen |= dict.fromkeys(meant)
-    return list(chosen)
-
-
 def _is_chosen(name: str) -> bool:
     """Whether a series is there because the run was told to measure it, or is a script's own."""
     return metric(name).cadence == "" or "/" in name or name.endswith("mean_squared_error") or name.startswith("final_")
@@ -257,10 +183,6 @@ def _grouped(values: dict[str, float]) -> list[str]:
     for name, value in values.items():
         found.setdefault(metric(name).chart, []).append(f"{clean(metric(name).label)} {compact(value, 3)}".strip())
     return [f"{clean(measure)}: {', '.join(texts)}" for measure, texts in found.items()]
-
-
-def _tail(text: str, width: int) -> str:
-    return text if len(text) <= width else f"…{text[1 - width :]}"
 
 
 def _settings(run: Run) -> dict[str, Any]:

@@ -80,6 +80,15 @@ def _short(text: str) -> str:
     return re.sub(r"e([+-])0+(?=\d)", r"e\1", text)
 
 
+def setting_text(value: object) -> str:
+    """A hyperparameter's value in a column; a dash for one that a run does not have."""
+    if value is None:
+        return NOTHING
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return compact(value) if isinstance(value, float) else fitted(clean(value), 20) or "none"
+
+
 def how_far(epoch: int, step: int, total_steps: int, steps_per_epoch: int) -> str:
     """`3/10` epochs; of a budget that ends within an epoch the steps, `step 12/20`; without one `step 12`; a dash before step 1."""
     if not (total_steps and steps_per_epoch):
@@ -132,12 +141,13 @@ def counted(runs: int) -> str:
 
 
 def sparkline(values: list[float], width: int = 12) -> str:
-    """The course of a series in block characters, low to high; not-a-number is a cross."""
+    """The course of a series in block characters, low to high; not-a-number is a cross. Never a full block: those of neighbouring
+    rows would fuse."""
     if len(values) > width:
         values = [values[round(index * (len(values) - 1) / (width - 1))] for index in range(width)]
     finite = [value for value in values if math.isfinite(value)]
     if not finite:
         return "✗" * len(values)
     low, span = min(finite), max(finite) - min(finite)
-    blocks = "▁▂▃▄▅▆▇█"
-    return "".join(blocks[round((value - low) / span * 7) if span else 0] if math.isfinite(value) else "✗" for value in values)
+    blocks = "▁▂▃▄▅▆▇"
+    return "".join(blocks[round((value - low) / span * 6) if span else 0] if math.isfinite(value) else "✗" for value in values)

@@ -1,0 +1,68 @@
+"""What filters and columns ask of many runs besides their rows: their settings by path, and the last values of their series."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlmodel import col, select
+
+from convtui.engine.spec import flat
+from convtui.engine.store.sound import parsed
+from convtui.engine.store.store import Store
+from convtui.engine.store.tables import TRAINING, Run
+
+_MOST_IDS = 500
+"""In one query."""
+
+
+@dataclass(slots=True)
+class KnownOfRuns:
+    """What has been read: run -> path -> value, and name -> run -> values, one for each layer or class that has one."""
+
+    settings: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    measures: dict[str, dict[int, Sequence[float]]] = field(default_factory=dict)
+
+    def setting(self, run_id: int, path: str) -> Any:
+        """None where there is none, or it has not been read."""
+        return self.settings.get(run_id, {}).get(path)
+
+    def measured(self, run_id: int, name: str) -> Sequence[float]:
+        """Empty where there is nothing, or it has not been read."""
+        return self.measures.get(name, {}).get(run_id, ())
+
+
+def read_settings(store: Store, run_ids: Sequence[int]) -> dict[int, Mapping[str, Any]]:
+    """Run -> path -> value: of runs that convtui trained all hyperparameters, of others what scripts said. Raises StoreError."""
+    found: dict[int, Mapping[str, Any]] = {}
+    with store.database.reading() as session:
+        for start in range(0, len(run_ids), _MOST_IDS):
+            query = select(Run.id, Run.spec, Run.kind).where(col(Run.id).in_(run_ids[start : start + _MOST_IDS]))
+            for run_id, spec, kind in session.connection().execute(query):
+                found[run_id] = _by_path(parsed(spec), defaults=kind == TRAINING)
+    return found
+
+
+def _by_path(values: Any, *, defaults: bool) -> Mapping[str, Any]:
+    """Without what a stranger's store has in place of settings."""
+    try:
+        return flat(values if isinstance(values, dict) else {}, defaults=defaults)
+    except RecursionError:
+        return {}
+
+
+def read_measures(store: Store, run_ids: Sequence[int], names: Iterable[str]) -> dict[str, dict[int, Sequence[float]]]:
+    """Name -> run -> last values of the series of that name; where there is none of just that name, of all `name/...`. Raises
+    StoreError."""
+    wanted = list(names)
+    found: dict[str, dict[int, Sequence[float]]] = {}
+    recorded = store.metric_names(*run_ids) if wanted else []
+    for name in wanted:
+        several = [name] if name in recorded else [each for each in recorded if each.partition("/")[0] == name]
+        values: dict[int, list[float]] = {}
+        for each in several or [name]:
+            for run_id, value in store.last_values(run_ids, each).items():
+                values.setdefault(run_id, []).append(value)
+        found[name] = {run_id: tuple(of_run) for run_id, of_run in values.items()}
+    return found
