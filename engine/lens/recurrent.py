@@ -15,8 +15,8 @@ from convtui.engine.lens.registry import Options
 from convtui.engine.lens.subject import Subject
 from convtui.engine.lens.tracer import eagerly
 from convtui.engine.lens.undisturbed import undisturbed
-from convtui.engine.models.importing import own_error
 from convtui.engine.models.outputs import answer
+from convtui.engine.own_code import own_error
 from convtui.engine.spec import hyper
 
 Direction = Literal["forward", "backward"]

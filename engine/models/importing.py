@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import inspect
 import sys
-import sysconfig
-import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -26,16 +24,15 @@ from torch.nn.parameter import is_lazy
 
 from convtui.engine import tensors as files
 from convtui.engine.errors import UsageError
-from convtui.engine.named_code import HOW, LIBRARIES
+from convtui.engine.named_code import HOW, LIBRARIES, short
+from convtui.engine.own_code import told_as_own
 from convtui.engine.spec import nearest
 
 _WRAPPERS = ("module.", "_orig_mod.")
 """What DataParallel and torch.compile put in front of every name."""
 _INSIDE = ("state_dict", "model_state_dict", "model", "net")
 """Under which names people keep a net's weights beside other things."""
-_MOST_NAMES, _MOST_LINES = 3, 3
-_NO_MEMORY = "can't allocate memory"
-"""What torch says where the system gives it none."""
+_MOST_NAMES = 3
 
 
 def imported_net(reference: str, arguments: Mapping[str, Any], *, device: str = "cpu") -> nn.Module:
@@ -87,7 +84,7 @@ def _of_library(library: str, name: str, arguments: Mapping[str, Any]) -> nn.Mod
         raise UsageError(f"--model {library}:{name}: there is no such net{nearest(name, known)}")
     make = models.get_model if library == "torchvision" else models.create_model
     none = {"weights": None} if library == "torchvision" else {"pretrained": False}  # neither downloads anything
-    with told_as_own(f"--model {library}:{name}"):
+    with told_as_own(f"--model {library}:{name}", f"{library}:{name} was still being built"):
         net: nn.Module = make(name, **none | dict(arguments))
     return net
 
@@ -105,9 +102,9 @@ def _imported(source: str) -> ModuleType:
     sys.path.insert(0, folder)
     sys.modules[path.stem] = module  # dataclasses and pickles of the file look for it there
     try:
-        with told_as_own(f"--model {source}"):
+        with told_as_own(f"--model {source}", f"{path.name} was still being imported"):
             spec.loader.exec_module(module)
-    except UsageError:
+    except BaseException:
         del sys.modules[path.stem]
         raise
     finally:
@@ -138,7 +135,7 @@ def _built(member: Any, reference: str, arguments: Mapping[str, Any]) -> nn.Modu
         inspect.signature(member).bind(**arguments)
     except TypeError as error:
         raise UsageError(f"--model {reference}: {error}: it takes {_signature(member)}: --arg NAME=VALUE") from None
-    with told_as_own(f"--model {reference}"):
+    with told_as_own(f"--model {reference}", f"{short(reference)} was still being built"):
         net = member(**arguments)
     if not isinstance(net, nn.Module):
         raise UsageError(f"--model {reference}: it made a value of type {type(net).__name__}, and not a torch.nn.Module")
@@ -147,51 +144,6 @@ def _built(member: Any, reference: str, arguments: Mapping[str, Any]) -> nn.Modu
 
 def _signature(member: Callable[..., Any]) -> str:
     return str(inspect.signature(member)).partition(" ->")[0]
-
-
-@contextmanager
-def told_as_own(what: str) -> Iterator[None]:
-    """Tell an error of a person's own code in the block as one line, with the place in their files where it came from."""
-    try:
-        with redirect_stdout(sys.stderr):  # what convtui prints may be read by a program
-            yield
-    except UsageError:
-        raise
-    except Exception as error:
-        if _NO_MEMORY in str(error):
-            raise UsageError(f"{what}: there is not the memory for it{own_place(error)}") from error
-        raise UsageError(f"{what}: {own_error(error)}") from error
-    except SystemExit as error:
-        if type(error) is not SystemExit:
-            raise  # Ctrl+C, and not the file's own
-        raise UsageError(
-            f"{what}: importing it ends the program (exit status {error.code}): put its script part under a main guard"
-        ) from error
-
-
-def own_error(error: BaseException) -> str:
-    """`ValueError: 3 != 4 (mynet.py, line 12, in forward)`: an error and the lines of a person's own code that led to it."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}{own_place(error)}"
-
-
-def own_place(error: BaseException) -> str:
-    """` (mynet.py, line 12, in forward)`, of several lines the last, from the outermost on; empty where no file of a person's own
-    led to the error."""
-    if isinstance(error, SyntaxError):
-        return f" ({Path(error.filename or '').name}, line {error.lineno})"
-    own = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_own(frame.filename)]
-    lines = [f"{Path(frame.filename).name}, line {frame.lineno}, in {frame.name}" for frame in own[-_MOST_LINES:]]
-    return f" ({'; '.join(lines)})" if lines else ""
-
-
-_NOT_OWN = (str(Path(__file__).resolve().parents[1]), sysconfig.get_path("stdlib"))
-
-
-def _is_own(filename: str) -> bool:
-    """Whether a file is none of Python's, of an installed package, or of convtui's engine."""
-    path = Path(filename).resolve()
-    is_installed = {"site-packages", "dist-packages"} & set(path.parts)
-    return path.is_file() and not is_installed and not str(path).startswith(_NOT_OWN)
 
 
 def channels_of(net: nn.Module) -> int | None:

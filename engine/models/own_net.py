@@ -10,9 +10,10 @@ from torch.nn.parameter import is_lazy
 
 from convtui.engine.errors import UsageError
 from convtui.engine.models.eval_mode import eval_mode
-from convtui.engine.models.importing import channels_of, imported_net, told_as_own
+from convtui.engine.models.importing import channels_of, imported_net
 from convtui.engine.models.outputs import answer
-from convtui.engine.named_code import require_named
+from convtui.engine.named_code import require_named, short
+from convtui.engine.own_code import told_as_own
 from convtui.engine.spec import ModelSpec
 
 TRIED = 2
@@ -51,7 +52,8 @@ def _outputs(net: nn.Module, spec: ModelSpec, shape: tuple[int, int, int]) -> Te
     hint = ""
     if takes in colour and takes != shape[0]:
         hint = f" (its images have {takes} channel{'s' * (takes != 1)}: data.colour={colour[takes]})"
-    with told_as_own(f"--model {spec.module}: it does not take images {[TRIED, *shape]}{hint}"), torch.no_grad():
+    refusal = f"--model {spec.module}: it does not take images {[TRIED, *shape]}{hint}"
+    with told_as_own(refusal, f"{short(spec.module)} was still being tried"), torch.no_grad():
         outputs: Tensor = net(torch.zeros(TRIED, *shape, device=device))
     return outputs
 

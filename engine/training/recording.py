@@ -16,8 +16,8 @@ from convtui.engine.data.split import Dataset
 from convtui.engine.errors import CheckpointError, ConvtuiError, DataError, SpecError
 from convtui.engine.events import Event, Message
 from convtui.engine.files import clear_scraps
-from convtui.engine.models.importing import own_place
 from convtui.engine.net_file import changed_code
+from convtui.engine.own_code import own_place
 from convtui.engine.spec import RunSpec
 from convtui.engine.store import Recorder, Run, Store, drive
 from convtui.engine.training.training import Training

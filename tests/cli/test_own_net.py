@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ from convtui.engine.errors import UsageError
 from convtui.engine.presets import own_preset_file, own_presets, save_preset
 from convtui.engine.spec import RunSpec, changed
 from convtui.engine.store import Store
+from convtui.tui.cli import main
 from convtui.tui.session.session import Session
 from tests.cli.conftest import Convtui, Printed
 
@@ -212,3 +216,73 @@ def test_a_strangers_store_imports_nothing_whatever_is_done_with_it(
     finally:
         session.close()
     assert imports() == count
+
+
+FOREVER = """
+import os, signal
+
+def wait():
+    os.kill(os.getpid(), signal.SIGINT)  # as a person does at Ctrl+C
+    while True:
+        pass
+
+if {at} == "import":
+    wait()
+
+from torch import nn
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(64, 10)
+        if {at} == "build":
+            wait()
+
+    def forward(self, x):
+        if {at} == "forward":
+            wait()
+        return self.fc(x.flatten(1))
+"""
+
+
+@pytest.mark.parametrize(
+    ("at", "words"),
+    [
+        ("import", "mynet.py was still being imported: interrupted (mynet.py, line 10, in <module>; mynet.py, line 5, in wait)"),
+        ("build", "mynet.py:Net was still being built: interrupted (mynet.py, line 18, in __init__; mynet.py, line 5, in wait)"),
+        ("forward", "mynet.py:Net was still being tried: interrupted (mynet.py, line 22, in forward; mynet.py, line 5, in wait)"),
+    ],
+)
+def test_ctrl_c_ends_code_that_never_comes_to_an_end_in_one_line(convtui: Convtui, tmp_path: Path, at: str, words: str) -> None:
+    (tmp_path / "mynet.py").write_text(FOREVER.replace("{at}", repr(at)))
+    printed = convtui("run", "--model", "mynet.py:Net", *DIGITS)
+    assert (printed.code, printed.err) == (130, f"convtui: {words}\n")
+    assert not Path("store.db").exists()
+    if at != "forward":
+        for command in (("look", "summary"), ("look", "filters", "--weights", "none.pt")):
+            printed = convtui(*command, "--model", "mynet.py:Net")
+            assert (printed.code, printed.out, printed.err) == (130, "", f"convtui: {words}\n")
+
+
+@pytest.mark.long  # a process with a torch of its own
+def test_the_third_ctrl_c_ends_code_that_catches_every_exception(tmp_path: Path) -> None:
+    (tmp_path / "deaf.py").write_text(
+        "import os, signal\n"
+        "while True:\n"
+        "    try:\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "    except BaseException:\n"
+        "        pass\n"
+    )
+    child = multiprocessing.get_context("forkserver").Process(target=_look_into, args=(tmp_path, "deaf.py:Net"))
+    child.start()
+    child.join(60)
+    assert child.exitcode == 130
+    told = "convtui: ended by force: code of your own catches every exception (deaf.py, line 4, in <module>)\n"
+    assert (tmp_path / "told").read_text() == told
+
+
+def _look_into(folder: Path, model: str) -> None:
+    os.chdir(folder)
+    sys.argv = ["convtui", "look", "summary", "--model", model]
+    with Path("told").open("w") as sys.stderr:
+        main()

@@ -69,6 +69,8 @@ def main() -> None:
         # Typer and Rich answer a closed pipe by leaving with 1.
         if isinstance(left.__context__, BrokenPipeError):
             _leave_quietly()
+        for note in getattr(left, "__notes__", ()):
+            print(f"convtui: {told(note)}", file=sys.stderr)
         silence_broken()
         raise
 

@@ -13,6 +13,7 @@ from convtui.engine.files import DEFAULT_STORE
 from convtui.tui.cli.look import Epoch, opened
 from convtui.tui.cli.options import RunName, StorePath, existing_store
 from convtui.tui.cli.own_net import Arguments, ModelName, own_net
+from convtui.tui.cli.signals import handled
 from convtui.tui.cli.waiting import waiting
 from convtui.tui.render.json_lines import line, run_values
 from convtui.tui.render.text import clean
@@ -76,7 +77,7 @@ def _onnx(store: Store, run: Run, epoch: str, model: str | None, arg: list[str] 
 
 
 def _opened(store: Store, run: Run, epoch: str, model: str | None, arg: list[str] | None) -> Subject:
-    with waiting() as told:
+    with handled(), waiting() as told:
         return opened(store, run, own_net(model, arguments=arg), epoch=epoch, device="cpu", data_dir=None, told=told)
 
 

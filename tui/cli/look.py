@@ -19,6 +19,7 @@ from convtui.tui import graphics
 from convtui.tui.cli.options import AsJson, DataDir, GraphicsChoice, Ground, Out, StorePath, existing_store, named_value
 from convtui.tui.cli.own_net import Arguments, Deviation, Mean, ModelName, Side, Source, Weights, own_net
 from convtui.tui.cli.run import DeviceName
+from convtui.tui.cli.signals import handled
 from convtui.tui.cli.waiting import Waiting, waiting
 from convtui.tui.render.json_lines import line
 from convtui.tui.render.text import clean
@@ -87,6 +88,7 @@ def look(
     if own is None and not references:
         raise UsageError("name a run, as in 'convtui look filters last', or a net by --model FILE.py:CLASS")
     with ExitStack() as stack:
+        stack.enter_context(handled())
         store = stack.enter_context(existing_store(store_path)) if references else None
         runs = [] if store is None else [store.find(reference) for reference in references or ()]
         epochs = [part.strip() for part in epoch.split(",")]

@@ -14,6 +14,7 @@ from convtui.tui.cli.look import Epoch, opened, show
 from convtui.tui.cli.options import AsJson, DataDir, RunName, StorePath, existing_store
 from convtui.tui.cli.own_net import ModelName, own_net
 from convtui.tui.cli.run import DeviceName
+from convtui.tui.cli.signals import handled
 from convtui.tui.cli.waiting import waiting
 from convtui.tui.render.json_lines import line
 
@@ -42,7 +43,7 @@ def predict(
 ) -> None:
     """Classify pictures: each as the net sees it, with the most likely classes and their probabilities (or outputs, if the loss
     does not make them probabilities)."""
-    with existing_store(store_path) as store, waiting() as told:
+    with handled(), existing_store(store_path) as store, waiting() as told:
         run = store.find(reference)
         subject = opened(store, run, own_net(model), epoch=epoch, device=device, data_dir=data_dir, told=told)
         from convtui.engine.lens.selection import from_files, gives_classes

@@ -9,6 +9,7 @@ import typer
 
 from convtui.engine.errors import SpecError
 from convtui.tui.cli.options import AsJson
+from convtui.tui.cli.signals import handled
 from convtui.tui.render.json_lines import line
 from convtui.tui.render.text import clean
 
@@ -59,7 +60,8 @@ def _summary(preset: Preset) -> Summary:
     """The net as it is for the preset's images."""
     from convtui.engine.models import check
 
-    return check(preset.spec, classes=_classes(preset))
+    with handled():  # a net of a person's own code may never be there
+        return check(preset.spec, classes=_classes(preset))
 
 
 def _classes(preset: Preset) -> int:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+from convtui.engine.own_code import place_at
+
+DEAF = 3
+"""Signals after which a person's own code that still runs is taken to catch what they raise."""
 
 
 class Interrupted(SystemExit):
@@ -18,11 +25,15 @@ class Signals:
     def __init__(self) -> None:
         self.received: int | None = None
         self.on_signal: Callable[[], None] | None = None
+        self._count = 0
 
-    def __call__(self, number: int, _frame: FrameType | None) -> None:
-        again = self.received is not None
+    def __call__(self, number: int, frame: FrameType | None) -> None:
         self.received = number
-        if self.on_signal is None or again:
+        self._count += 1
+        if self._count >= DEAF and (place := place_at(frame)):
+            print(f"convtui: ended by force: code of your own catches every exception{place}", file=sys.stderr, flush=True)
+            os._exit(128 + number)
+        if self.on_signal is None or self._count > 1:
             raise Interrupted(128 + number)
         self.on_signal()
 
@@ -33,7 +44,8 @@ class Signals:
 
 @contextmanager
 def handled() -> Iterator[Signals]:
-    """Catch SIGINT, SIGTERM and SIGHUP while the block runs. A second one leaves at once, with the last checkpoint.
+    """Catch SIGINT, SIGTERM and SIGHUP while the block runs. A second one leaves at once, with the last checkpoint; a third one
+    even where a person's own code catches every exception.
 
     A hang-up that was ignored from the start (nohup) stays ignored. An interrupt does not: shells have every background command of
     a script ignore it, and who sends one to a training means it.
