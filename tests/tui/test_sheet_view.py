@@ -205,6 +205,56 @@ async def test_a_click_chooses_and_a_second_one_follows() -> None:
         assert app.followed == [Target("conv1", 2, image=2)]
 
 
+SCATTER = Curves(
+    "a scatter plot",
+    "component 1",
+    np.array([0.0, 4.0, 1.0, 4.0, 2.0]),
+    {"cat": np.array([0.0, 0.1, np.nan, 3.0, np.nan]), "dog": np.array([np.nan, np.nan, 0.2, np.nan, 4.0])},
+    "component 2",
+    [Target(image=number, label=int(number in (2, 4))) for number in range(5)],
+    styles={"cat": "points", "dog": "points"},
+)
+
+
+@pytest.mark.parametrize("width", [30, 80, 160])
+def test_each_point_lies_where_its_marker_is(width: int) -> None:
+    drawing = drawn([sheet(2), SCATTER], width, 30, "full")
+    points = [item for item in drawing.items if item.result == 1]
+    assert [item.index for item in points] == [0, 1, 2, 3, 4]
+    for item in points:
+        row = "".join(segment.text for segment in segments(drawing.rows[item.top], "full"))
+        assert row[item.left] == ("△" if item.index in (2, 4) else "○")
+
+
+@piloted
+async def test_keys_go_from_point_to_point_and_follow() -> None:
+    app = Showing([SCATTER, TABLE])
+    async with app.run_test(size=(80, 30)) as pilot:
+        await pilot.pause()
+        view = app.picture
+        assert view.told == "cat at 0, 0"
+        for key, there in (("right", 2), ("right", 1), ("right", 1), ("up", 3), ("left", 4), ("up", 4), ("down", 2), ("left", 0)):
+            await pilot.press(key)
+            assert view.item is not None
+            assert view.item.index == there, key
+        await pilot.press("right")
+        assert view.told == "dog at 1, 0.2"
+        marked = view.render_line(view.item.top - view.scroll_offset.y).crop(view.item.left + 1, view.item.left + 2)
+        assert marked.text == "△"
+        await pilot.press("enter", "down")
+        await pilot.pause()
+        assert app.followed == [Target(image=2, label=1)]
+        await pilot.press("down")
+        assert view.item is not None
+        assert (view.item.result, view.item.index) == (1, 0), "below the lowest point are the rows of the table"
+
+
+def test_points_on_the_same_place_are_all_reached() -> None:
+    points = [Item(0, number, 3, 5, 1, 1, at=(3.1, 5.2)) for number in range(3)] + [Item(0, 3, 3, 9, 1, 1, at=(3.1, 9.2))]
+    assert [nearest(points, point, 1, 0) for point in points] == [1, 2, 3, None]
+    assert [nearest(points, point, -1, 0) for point in points] == [None, 0, 1, 2]
+
+
 @piloted
 async def test_a_row_is_told_in_full() -> None:
     table = Table("a table", ("class", "count", "share"), [("cat", 3000, 0.5), ("dog", None, 0.25)], shares=("share",))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle, groupby
 
@@ -48,30 +48,36 @@ class _Scale:
         return ((self.up[1] - values) / (self.up[1] - self.up[0])).clip(0, 1) * (4 * self.rows - 1)
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class _Plan:
+    """Where everything in a chart goes."""
+
+    above: Sequence[Row]
+    """Title, notes and legend."""
+    xs: Sequence[Points]
+    series: Sequence[Points]
+    """On their axes, series by series."""
+    scale: _Scale
+    ticks: Mapping[int, str]
+    """Labels of the upward axis by the row of the plot."""
+    margin: int
+    """Columns before the axis."""
+
+
 def curves_rows(curves: Curves, width: int, *, rows: int | None = None) -> list[Row]:
     """A chart in rows of at most `width` columns, and in `rows` of them where that leaves it three high.
 
     Values that are not finite are gaps; what is beyond 1e300 is drawn there. A band is a stipple, bars are filled.
     """
-    head = headed(curves.title, curves.notes, width)
-    xs = [_on_axis(curves.x_of(name), log=curves.log_x) for name in curves.series]
-    series = [_on_axis(values, log=curves.log_y) for values in curves.series.values()]
-    told = [np.isfinite(x) & np.isfinite(values) for x, values in zip(xs, series, strict=True)]
-    if not any(each.any() for each in told):
-        return [*head, *wrapped("nothing to draw: no finite values", width)]
-    legend = _legend(curves, width)
-    height = HEIGHT if rows is None else max(3, min(HEIGHT, rows - len(head) - len(legend) - 3))
-    least, greatest = _ends([x[each] for x, each in zip(xs, told, strict=True)])
-    room = _apart(curves) / 2 if "bars" in curves.styles.values() else 0.0
-    across = span(least - room, greatest + room)
-    up, up_ticks = _upwards(curves, [values[each] for values, each in zip(series, told, strict=True)], height)
-    y_ticks = {round((up[1] - value) / (up[1] - up[0]) * (height - 1)): label for value, label in up_ticks}
-    margin = min(max(map(len, y_ticks.values())), width // 2)
-    scale = _Scale(across, up, height, max(2, min(WIDTH, width - margin - 1)))
-    characters, owner = _drawn(curves, xs, series, scale)
+    plan = _planned(curves, width, rows)
+    if plan is None:
+        return [*headed(curves.title, curves.notes, width), *wrapped("nothing to draw: no finite values", width)]
+    scale, margin = plan.scale, plan.margin
+    characters, owner = _drawn(curves, plan.xs, plan.series, scale)
     body = []
-    for number in range(height):
-        axis = Words(0, f"{shortened(y_ticks.get(number, ''), margin):>{margin}}{'┤' if number in y_ticks else '│'}", DIM)
+    for number in range(scale.rows):
+        tick = plan.ticks.get(number, "")
+        axis = Words(0, f"{shortened(tick, margin):>{margin}}{'┤' if tick else '│'}", DIM)
         line, column = [axis], margin + 1
         for who, run in groupby(range(scale.columns), key=lambda column, row=number: int(owner[row, column])):  # type: ignore[misc]
             text = "".join(characters[number, at] for at in run)
@@ -79,7 +85,41 @@ def curves_rows(curves: Curves, width: int, *, rows: int | None = None) -> list[
                 line.append(Words(column, text, STYLES[who % len(STYLES)]))
             column += len(text)
         body.append(Row(line))
-    return [*head, *legend, *body, *_x_axis(curves, across, margin, scale.columns)]
+    return [*plan.above, *body, *_x_axis(curves, scale.across, margin, scale.columns)]
+
+
+def point_places(curves: Curves, width: int) -> dict[int, tuple[float, float]]:
+    """Where `curves_rows` draws the points of `x` that there is a value of: row and column of the drawing, not rounded to cells."""
+    plan = _planned(curves, width, None)
+    found: dict[int, tuple[float, float]] = {}
+    if plan is None:
+        return found
+    for name, x, values in zip(curves.series, plan.xs, plan.series, strict=True):
+        if name not in curves.own_x:
+            # Half a dot further, so that the whole part is the cell that the nearest dot is in.
+            rows = (plan.scale.y(values) + 0.5) / 4 + len(plan.above)
+            columns = (plan.scale.x(x) + 0.5) / 2 + plan.margin + 1
+            for place in np.flatnonzero(np.isfinite(rows) & np.isfinite(columns)).tolist():
+                found.setdefault(place, (float(rows[place]), float(columns[place])))
+    return found
+
+
+def _planned(curves: Curves, width: int, rows: int | None) -> _Plan | None:
+    """None where nothing is finite."""
+    xs = [_on_axis(curves.x_of(name), log=curves.log_x) for name in curves.series]
+    series = [_on_axis(values, log=curves.log_y) for values in curves.series.values()]
+    told = [np.isfinite(x) & np.isfinite(values) for x, values in zip(xs, series, strict=True)]
+    if not any(each.any() for each in told):
+        return None
+    above = [*headed(curves.title, curves.notes, width), *_legend(curves, width)]
+    height = HEIGHT if rows is None else max(3, min(HEIGHT, rows - len(above) - 3))
+    least, greatest = _ends([x[each] for x, each in zip(xs, told, strict=True)])
+    room = _apart(curves) / 2 if "bars" in curves.styles.values() else 0.0
+    across = span(least - room, greatest + room)
+    up, up_ticks = _upwards(curves, [values[each] for values, each in zip(series, told, strict=True)], height)
+    named = {round((up[1] - value) / (up[1] - up[0]) * (height - 1)): label for value, label in up_ticks}
+    margin = min(max(map(len, named.values())), width // 2)
+    return _Plan(above, xs, series, _Scale(across, up, height, max(2, min(WIDTH, width - margin - 1))), named, margin)
 
 
 def _upwards(curves: Curves, series: Sequence[Points], height: int) -> tuple[tuple[float, float], list[tuple[float, str]]]:

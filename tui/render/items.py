@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from convtui.engine.figures.figure import Result, Sheet, Table
+from convtui.engine.figures.figure import Curves, Result, Sheet, Table
 from convtui.tui.graphics import HALVES, Cell
 from convtui.tui.render.console import groups, result_rows
+from convtui.tui.render.curves import point_places
 from convtui.tui.render.layout import Layout, Member
 from convtui.tui.render.matrices import plan as plan_matrix
 from convtui.tui.render.rows import Colours, Row, wrapped
@@ -23,7 +24,7 @@ class Item:
     result: int
     """Which of the results."""
     index: int
-    """Which tile or row of it; 0 of a chart."""
+    """Which tile, row or point of it; 0 of a whole chart."""
     top: int
     left: int
     height: int
@@ -33,6 +34,8 @@ class Item:
     """Which column of a matrix; None of a whole row, and of all else."""
     frame: tuple[int, int, int, int] | None = None
     """Of a tile that stands closer to others than cells do: top (from its first row), left, height and width, in pixels."""
+    at: tuple[float, float] | None = None
+    """Of a point of a chart: its row and column, not rounded to cells."""
 
     def covers(self, x: int, y: int) -> bool:
         return self.left <= x < self.left + self.width and self.top <= y < self.top + self.height
@@ -69,6 +72,8 @@ def drawn(results: Sequence[Result], width: int, room: int, colours: Colours, ce
         elif isinstance(first, Table):
             begin = top + 1 + sum(len(wrapped(text, width)) for text in (first.title, *first.notes))
             items += [Item(number, index, begin + index, 0, 1, width) for index in range(len(first.rows))]
+        elif isinstance(first, Curves) and len(set(first.targets)) > 1:
+            items += _points(first, number, top, width)
         else:
             items.append(Item(number, 0, top, 0, len(found), width))
         rows += found
@@ -113,8 +118,20 @@ def _cells(table: Table, number: int, top: int, width: int) -> list[Item]:
     return items
 
 
+def _points(curves: Curves, number: int, top: int, width: int) -> list[Item]:
+    """Where `curves_rows` puts the points of a chart whose points lead somewhere."""
+    return [
+        Item(number, index, top + int(row), int(column), 1, 1, at=(top + row, column))
+        for index, (row, column) in sorted(point_places(curves, width).items())
+    ]
+
+
 def nearest(items: Sequence[Item], here: Item, across: int, down: int) -> int | None:
     """The number of the item next to `here` in a direction, straight on before askew; None where there is none."""
+    if here.at is not None:
+        if (point := _nearest_point(items, here, across, down)) is not None:
+            return point
+        items = [item if item.result != here.result else here for item in items]
 
     def distance(item: Item) -> tuple[int, int] | None:
         along, aside = (item.left - here.left, item.top - here.top) if across else (item.top - here.top, item.left - here.left)
@@ -124,6 +141,22 @@ def nearest(items: Sequence[Item], here: Item, across: int, down: int) -> int | 
 
     found = [(far, number) for number, item in enumerate(items) if (far := distance(item)) is not None]
     return min(found)[1] if found else None
+
+
+def _nearest_point(items: Sequence[Item], here: Item, across: int, down: int) -> int | None:
+    """Of the same chart, a way aside counting double; points on the very same place are gone through in their order."""
+    assert here.at is not None
+    found = []
+    for number, item in enumerate(items):
+        if item.result != here.result or item.at is None:
+            continue
+        # A cell is about twice as high as wide.
+        lower, further = 2 * (item.at[0] - here.at[0]), item.at[1] - here.at[1]
+        along, aside = (further * across, lower) if across else (lower * down, further)
+        ahead = (item.index - here.index) * (across or down) > 0
+        if along > 0 or (along == aside == 0 and ahead):
+            found.append((along + 2 * abs(aside), abs(item.index - here.index), number))
+    return min(found)[-1] if found else None
 
 
 def _share_rows(one: Item, other: Item) -> bool:

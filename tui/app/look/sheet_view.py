@@ -1,4 +1,4 @@
-"""Results of a lens on the screen: drawn once, scrolled, with a cursor on a tile, a row or a chart."""
+"""Results of a lens on the screen: drawn once, scrolled, with a cursor on a tile, a row, a chart or one of its points."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ class SheetView(ScrollView, can_focus=True):
             tile = result.tiles[self.item.index]
             return " · ".join(filter(None, (clean(tile.caption), _numbers(tile.pixels))))
         if isinstance(result, Curves):
-            return clean(result.title)
+            return clean(result.title) if self.item.at is None else _point(result, self.item.index)
         if self.item.column is not None:
             return _share(result, self.item.index, self.item.column)
         cells = zip(result.columns, result.rows[self.item.index], strict=True)
@@ -207,7 +207,7 @@ class SheetView(ScrollView, can_focus=True):
         return strip.crop_extend(0, self.size.width, self.rich_style).apply_style(self.rich_style)
 
     def _marked(self, strip: Strip, item: Item, width: int) -> Strip:
-        if item.column is not None:
+        if item.column is not None or item.at is not None:
             cell = self.get_component_rich_style("sheet-view--cell", partial=True)
             left, right = item.left + MARGIN, item.left + MARGIN + item.width
             text = strip.crop(left, right).text
@@ -243,7 +243,7 @@ class SheetView(ScrollView, can_focus=True):
             self.scroll_relative(y=down, animate=False)
             return
         found = nearest(self.items, here, across, down)
-        if found is None and across:
+        if found is None and across and here.at is None:
             found = self.cursor + across if 0 <= self.cursor + across < len(self.items) else None
         if found is None:
             self.scroll_relative(y=3 * down, animate=False)
@@ -293,6 +293,13 @@ def _numbers(pixels: np.ndarray) -> str:
     if not finite.size:
         return "no finite values"
     return f"{compact(finite.min(), 3)} to {compact(finite.max(), 3)}, mean {compact(finite.mean(), 3)}"
+
+
+def _point(curves: Curves, index: int) -> str:
+    """A point of a chart: its series, and where it is."""
+    values = {name: series[index] for name, series in curves.series.items() if name not in curves.own_x}
+    name, value = next((each for each in values.items() if np.isfinite(each[1])), ("", np.nan))
+    return clean(f"{name} at {compact(curves.x[index], 3)}, {compact(value, 3)}")
 
 
 def _share(table: Table, index: int, column: str) -> str:
