@@ -57,6 +57,22 @@ def value_range(least: float, greatest: float, *, whole: float | None = None, ma
     return (max(low, 0.0) if least >= 0 else low), (min(high, whole) if greatest <= whole * (1 + 1e-9) else high)
 
 
+def rounded_out(low: float, high: float, *, whole: float | None = None) -> tuple[float, float]:
+    """An axis with both ends moved out to round numbers, by less than a quarter of it; shares of `whole` stay within
+    0 and it."""
+    step = _round_step((high - low) / 10)
+    ends = math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
+    if not all(map(math.isfinite, ends)):
+        return low, high
+    return ends if whole is None or high > whole else (max(0.0, ends[0]) if low >= 0 else ends[0], min(whole, ends[1]))
+
+
+def _round_step(rough: float) -> float:
+    """The least of 1, 2 or 5 by a power of ten that is `rough` or more."""
+    power = 10.0 ** math.floor(math.log10(rough))
+    return next(times * power for times in (1, 2, 5, 10) if times * power >= rough * (1 - 1e-9))
+
+
 def ticks(low: float, high: float, count: int, *, whole: bool = False) -> list[tuple[float, str]]:
     """About `count` round numbers from low to high: multiples of 1, 2 or 5 by a power of ten, all written alike.
 

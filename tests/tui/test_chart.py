@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import gc
 import math
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from itertools import groupby
+from itertools import groupby, pairwise
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from convtui.engine.figures.axis import COLOURS
 from convtui.engine.figures.smoothing import smooth
+from convtui.tui.render.canvas import Faint
 from convtui.tui.render.chart import MARKERS, Drawing, Line, Mark, Plot, decimate, draw
 from convtui.tui.render.metric_text import value_text
 
@@ -199,11 +201,48 @@ def test_a_thick_line_is_drawn_above_the_others_and_broadly() -> None:
     lines = [Line("baseline", [0.0, 9.0], [0.0, 9.0], 0, thick=True), Line("other", [0.0, 9.0], [0.0, 9.0], 1)]
     drawing = draw(Plot("loss", lines), 60, 14)
     cells = [(cell, paint) for row in drawing.rows for part, paint in row for cell in part]
-    blocks = [paint for cell, paint in cells if cell in "▞▚▘▝▖▗▀▄▌▐▙▛▜▟█"]
-    dots = [paint for cell, paint in cells if "\u2800" < cell <= "\u28ff"]
-    assert set(blocks) == {COLOURS[0]}
+    dots = Counter(paint for cell, paint in cells if "\u2800" < cell <= "\u28ff")
     # Of the line below it, which goes the same way, only a dot beside it here and there is seen.
-    assert len(dots) < len(blocks) / 4
+    assert dots[COLOURS[1]] < dots[COLOURS[0]] / 4
+    thin = draw(Plot("loss", lines[1:]), 60, 14)
+
+    def seen(drawing: Drawing, colour: object) -> int:
+        told = (cell for row in drawing.rows for part, paint in row if paint == colour for cell in part)
+        return sum((ord(cell) & 0xFF).bit_count() for cell in told if "\u2800" < cell <= "\u28ff")
+
+    assert seen(drawing, COLOURS[0]) > 1.5 * seen(thin, COLOURS[1])
+
+
+def test_what_is_smoothed_stands_dim_behind_the_smoothed_line() -> None:
+    raw = Line("", [0.0, 1.0, 2.0, 3.0], [0.0, 3.0, 0.0, 3.0], faint=True)
+    smoothed = Line("batch", [0.0, 3.0], [1.0, 2.0])
+    drawing = draw(Plot("loss", [smoothed, raw]), 60, 14)
+    paints = {paint for row in drawing.rows for part, paint in row if part.strip()}
+    assert paints == {"axis", COLOURS[0], Faint(COLOURS[0])}
+    alone = draw(Plot("loss", [smoothed, Line("", [0.0, 3.0], [0.0, 3.0], faint=True)]), 60, 14)
+    assert sum(part.count("○") for row in drawing.rows for part, _ in row) == sum(
+        part.count("○") for row in alone.rows for part, _ in row
+    )
+
+
+@pytest.mark.parametrize("height", range(6, 30))
+@pytest.mark.parametrize("log", [False, True])
+def test_ticks_keep_a_row_between_them(height: int, log: bool) -> None:
+    for low, high in ((0.0, 2.3), (0.31, 0.33), (1e-4, 7.0), (97.0, 99.0)):
+        rows = text(draw(Plot("loss", [line([low, high])], log=log), 60, height))
+        ticks = [number for number, row in enumerate(rows) if "┤" in row]
+        assert ticks
+        assert all(below - above >= 2 for above, below in pairwise(ticks))
+
+
+def test_while_a_run_grows_its_axis_stays_where_it_is() -> None:
+    def top(greatest: float) -> str:
+        return text(draw(Plot("loss", [line([0.0, greatest])], grows=True), 60, 16))[0]
+
+    assert top(2.31) == top(2.39)
+    assert top(2.31) != top(2.9)
+    labels = numbers_upwards(draw(Plot("accuracy", [line([0.0, 0.999])], form="share", grows=True), 60, 16))
+    assert max(labels) == 100
 
 
 def test_a_series_of_events_has_no_value_once_the_next_is_overdue() -> None:

@@ -1,38 +1,36 @@
-"""Charts: series thinned to what a terminal can show, drawn by plotext as rows of characters. Nothing here knows the screen.
+"""Charts: series thinned to what a terminal can show, drawn as rows of characters. Nothing here knows the screen.
 
-A chart of a million points and one of a hundred cost the same: plotext sees at most two points for each column.
+A chart of a million points and one of a hundred cost the same: at most two points of each column are drawn.
 """
 
 from __future__ import annotations
 
 import math
-import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby
-from threading import Lock
-from typing import Any, Literal
+from itertools import chain, groupby, pairwise
 
-from convtui.engine.figures.axis import COLOURS, GREATEST_VALUE, Colour, log_ticks, span, ticks, time_ticks, value_range
+from convtui.engine.figures.axis import (
+    COLOURS,
+    GREATEST_VALUE,
+    Colour,
+    log_ticks,
+    rounded_out,
+    span,
+    ticks,
+    time_ticks,
+    value_range,
+)
 from convtui.engine.metrics import Form
-
-Role = Literal["axis", "best", "rate", "trouble"]
-"""What a character is, where it does not belong to a series."""
-Pieces = list[tuple[str, Colour | Role | None]]
-"""A row's text, with the colour or role of each part."""
+from convtui.tui.render.canvas import ACROSS, DOWN, Canvas, Faint, Pieces, Role
 
 BETWEEN_MARKERS = 14
 """Columns between two markers on a line of many points."""
 MARKERS = "○△□◇+●▲■"
 LEAST_WIDTH, LEAST_HEIGHT = 16, 4
-
-# Entries of the terminal's palette that stand for a role on plotext's figure.
-_ROLES: dict[int, Role] = {8: "axis", 10: "best", 6: "rate", 9: "trouble"}
-_ENTRIES = {role: entry for entry, role in _ROLES.items()}
-_COLOUR = re.compile(r"\x1b\[([0-9;]*)m")
-_FIGURE = Lock()
-"""plotext has one figure for the whole process: held from its clearing to its reading."""
+BETWEEN_TICKS = 2
+"""Rows from one tick to the next at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +46,8 @@ class Line:
     """For few points, each an event such as the end of an epoch: all are marked, where there is room."""
     thick: bool = False
     """Drawn thick and above the others, which are compared with it."""
+    faint: bool = False
+    """Drawn dim and below the others, without a marker or an entry in the legend: the points that another one smooths."""
 
     @property
     def colour(self) -> Colour:
@@ -90,8 +90,10 @@ class Plot:
     log: bool = False
     """Whether the y axis is logarithmic; what is not above zero is then left out."""
     marks: Sequence[Mark] = ()
-    remark: str = ""
-    """A few words beside the legend, such as which epoch was best."""
+    remarks: Sequence[tuple[str, Role]] = ()
+    """A few words beside the legend, in the colours of what they explain, such as which epoch was best."""
+    grows: bool = False
+    """Whether points are still to come: then the y axis ends at round numbers, and lines stay in place for longer."""
     empty: str = "nothing to show yet"
     """Shown where there are no points."""
 
@@ -118,87 +120,133 @@ class Drawing:
 
 
 def decimate(xs: Sequence[float], ys: Sequence[float], columns: int, x_range: tuple[float, float]) -> list[tuple[float, float]]:
-    """At most two points for each column: the least and the greatest in it, in the order in which they came.
+    """Of the points within `x_range` at most two for each column: the least and the greatest, in the order in which they came.
 
     Of a column in which nothing is finite one not-a-number remains, so that the line breaks there.
     """
     kept: list[tuple[float, float]] = []
-    for _, group in groupby(range(len(xs)), key=lambda place: _column(xs[place], x_range, columns)):
-        places = list(group)
-        finite = [place for place in places if math.isfinite(ys[place])]
-        if not finite:
-            kept.append((xs[places[0]], math.nan))
-            continue
-        least, greatest = min(finite, key=lambda place: ys[place]), max(finite, key=lambda place: ys[place])
-        kept.extend((xs[place], ys[place]) for place in sorted({least, greatest}))
+    low, high = x_range
+    first, last = bisect_left(xs, low), bisect_right(xs, high)
+    wide = (high - low) / max(1, columns - 1)
+    while first < last:
+        column = _column(xs[first], x_range, columns)
+        # A point between two columns is in the right one, as `_column` has it, however its place is rounded.
+        end = max(first + 1, bisect_left(xs, low + (column + 0.5 - 1e-8) * wide, first, last))
+        kept += _extremes(xs[first:end], ys[first:end])
+        first = end
     return kept
 
 
+def _extremes(xs: Sequence[float], ys: Sequence[float]) -> list[tuple[float, float]]:
+    if not all(map(math.isfinite, ys)):
+        there = [place for place, y in enumerate(ys) if math.isfinite(y)]
+        xs, ys = [xs[place] for place in there] or [xs[0]], [ys[place] for place in there] or [math.nan]
+    places = {ys.index(min(ys)), ys.index(max(ys))} if len(ys) > 1 else {0}
+    return [(xs[place], ys[place]) for place in sorted(places)]
+
+
 def draw(plot: Plot, width: int, height: int) -> Drawing:
-    """`plot` in `width` columns and `height` rows; takes some milliseconds, for a thread. What is beyond 1e300 is drawn there."""
+    """`plot` in `width` columns and `height` rows; takes a few milliseconds, for a thread. What is beyond 1e300 is drawn there."""
     lines = [_scaled(line, plot) for line in plot.lines]
-    finite = [[(x, y) for x, y in zip(line.xs, line.ys, strict=True) if math.isfinite(y)] for line in lines]
-    if not any(finite) or width < LEAST_WIDTH or height < LEAST_HEIGHT:
+    if not any(any(map(math.isfinite, line.ys)) for line in lines) or width < LEAST_WIDTH or height < LEAST_HEIGHT:
         return Drawing()
-    x_range, y_range = _ranges(plot, [point for points in finite for point in points])
-    up = (log_ticks if plot.log else ticks)(*y_range, height // 5 + 1)
-    left = max(len(label) for _, label in up) + 1
-    columns = width - left
-    thinned = [_within(x_range, decimate(line.xs, line.ys, columns, x_range)) for line in lines]
-    across = _ticks_across(plot, x_range, columns)
-    with _FIGURE:
-        canvas = _Canvas(width, height)
-        canvas.axis("x", x_range, across)
-        canvas.axis("y", y_range, [(y, f"{label:>{left - 1}}") for y, label in up])
-        marks = _one_a_column(plot.marks, x_range, columns)
-        _paint(canvas, list(zip(lines, thinned, strict=True)), marks, columns, x_range, y_range)
-        rows = canvas.rows()
-    return Drawing(_named(rows, plot.x_name, width), left, columns, x_range)
+    x_range, y_range = _ranges(plot, lines)
+    up = _ticks_up(plot, y_range, height - 2)
+    left = max(map(len, up.values())) + 1
+    place = _Places(x_range, y_range, width - left, height - 2)
+    thinned = [decimate(line.xs, line.ys, place.columns, x_range) for line in lines]
+    canvas = Canvas(place.columns, place.rows)
+    _paint(canvas, list(zip(lines, thinned, strict=True)), plot.marks, place)
+    drawn = [_beside_axis(pieces, up.get(row), left) for row, pieces in enumerate(canvas.lines())]
+    return Drawing([*drawn, *_below(plot, place, left, width)], left, place.columns, x_range)
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """From values to dots and cells of the canvas."""
+
+    across: tuple[float, float]
+    up: tuple[float, float]
+    columns: int
+    rows: int
+
+    def column(self, x: float) -> int:
+        return _column(x, self.across, self.columns)
+
+    def row(self, y: float) -> int:
+        return self._down(y, 1) // 2
+
+    def dot(self, point: tuple[float, float]) -> tuple[int, int]:
+        # The cell of a dot is the one that the point itself falls in.
+        x = math.floor(round(1 + (self.columns - 1) * (point[0] - self.across[0]) / (self.across[1] - self.across[0]) * ACROSS, 8))
+        return min(max(0, x), ACROSS * self.columns - 1), self._down(point[1], DOWN // 2)
+
+    def _down(self, y: float, half: int) -> int:
+        """From the top, in halves of `half` to the cell."""
+        share = min(1.0, max(0.0, (self.up[1] - y) / (self.up[1] - self.up[0])))
+        return math.floor(round(half + (self.rows - 1) * share * 2 * half, 8))
 
 
 def _paint(
-    canvas: _Canvas,
-    lines: Sequence[tuple[Line, Sequence[tuple[float, float]]]],
-    marks: Sequence[Mark],
-    columns: int,
-    x_range: tuple[float, float],
-    y_range: tuple[float, float],
+    canvas: Canvas, lines: Sequence[tuple[Line, Sequence[tuple[float, float]]]], marks: Sequence[Mark], place: _Places
 ) -> None:
-    """Marks below, the lines above them, the thick ones last, then the lines' markers, then the signs of the marks."""
-    lines = sorted(lines, key=lambda drawn: drawn[0].thick)
+    """Marks below, the lines above them, faint ones first and thick ones last, their markers, then the signs of the marks."""
+    lines = sorted(lines, key=lambda drawn: (drawn[0].thick, not drawn[0].faint))
+    marks = _one_a_column(marks, place.across, place.columns)
     for mark in marks:
-        canvas.upright(mark.x, mark.role)
+        for row in range(place.rows):
+            canvas.put(row, place.column(mark.x), "│", mark.role)
     for line, points in lines:
+        paint = Faint(line.colour) if line.faint else line.colour
         for stretch in _stretches(points):
-            canvas.draw(stretch, "hd" if line.thick else "braille", line.colour, lines=True)
+            canvas.line([place.dot(point) for point in stretch], paint, thick=line.thick)
     for line, points in lines:
-        canvas.draw(list(_stamped(line, points, columns, x_range)), line.marker, line.colour)
+        for x, y in () if line.faint else _stamped(line, points, place.columns, place.across):
+            canvas.put(place.row(y), place.column(x), line.marker, line.colour)
     everything = [point for _, points in lines for point in points]
     for mark in marks:
-        canvas.draw([(mark.x, _free_end(mark, everything, x_range, y_range))], mark.sign, mark.role)
+        canvas.put(_free_end(mark, everything, place), place.column(mark.x), mark.sign, mark.role)
 
 
-def _named(rows: list[Pieces], x_name: str, width: int) -> list[Pieces]:
-    """The axis's name at the end of the lowest row, where there is room."""
-    below = "".join(text for text, _ in rows[-1])
-    if below[-len(x_name) - 1 :].strip():
-        return rows
-    return [*rows[:-1], [(below[: width - len(x_name)] + x_name, "axis")]]
+def _beside_axis(pieces: Pieces, label: str | None, left: int) -> Pieces:
+    return [(f"{label or '':>{left - 1}}{'│' if label is None else '┤'}", "axis"), *pieces]
 
 
-def _within(x_range: tuple[float, float], points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    # A line to a point outside is reckoned dot by dot all the way there: of one far off, plotext runs out of memory.
-    return [point for point in points if x_range[0] <= point[0] <= x_range[1]]
+def _below(plot: Plot, place: _Places, left: int, width: int) -> list[Pieces]:
+    """The x axis, its ticks' labels, and its name at the end, where there is room."""
+    line, labels = ["─"] * place.columns, ""
+    for x, label in _ticks_across(plot, place.across, place.columns):
+        column = place.column(x)
+        line[column] = "┬"
+        start = min(max(0, left + column - len(label) // 2), width - len(label))
+        if start > len(labels) or not labels:
+            labels = f"{labels:<{start}}{label}"
+    if len(labels) + 1 + len(plot.x_name) <= width:
+        labels = f"{labels:<{width - len(plot.x_name)}}{plot.x_name}"
+    return [[(f"{'└':>{left}}{''.join(line)}", "axis")], [(f"{labels:<{width}}", "axis")]]
 
 
-def _ranges(plot: Plot, points: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], tuple[float, float]]:
+def _ranges(plot: Plot, lines: Sequence[Line]) -> tuple[tuple[float, float], tuple[float, float]]:
     """Of the x axis and the y axis; the latter fits what is visible."""
-    everywhere = [x for x, _ in points]
-    low, high = span(*(plot.x_range or (min(everywhere), max(everywhere))))
-    values = [y for x, y in points if low <= x <= high] or [y for _, y in points]
+    there = [line for line in lines if len(line.xs)]
+    low, high = span(*(plot.x_range or (min(line.xs[0] for line in there), max(line.xs[-1] for line in there))))
+    visible = [line.ys[bisect_left(line.xs, low) : bisect_right(line.xs, high)] for line in there]
+    values = list(filter(math.isfinite, chain(*visible))) or list(filter(math.isfinite, chain(*(line.ys for line in there))))
     ends = min(values), max(values)
-    y_range = span(*ends) if plot.log else value_range(*ends, whole=100.0 if plot.form == "share" else None)
-    return (low, high), y_range
+    whole = 100.0 if plot.form == "share" else None
+    y_range = span(*ends) if plot.log else value_range(*ends, whole=whole)
+    return (low, high), rounded_out(*y_range, whole=None if plot.log else whole) if plot.grows else y_range
+
+
+def _ticks_up(plot: Plot, y_range: tuple[float, float], rows: int) -> dict[int, str]:
+    """Row -> label: as many as leave room between them."""
+    place = _Places((0.0, 1.0), y_range, 1, rows)
+    for count in range(max(2, rows // 3), 1, -1):
+        told = {place.row(y): label for y, label in reversed((log_ticks if plot.log else ticks)(*y_range, count))}
+        there = sorted(told)
+        if all(below - above >= BETWEEN_TICKS for above, below in pairwise(there)):
+            return told
+    return {row: told[row] for row in (there[0], there[-1]) if row == there[0] or row - there[0] >= BETWEEN_TICKS}
 
 
 def _ticks_across(plot: Plot, x_range: tuple[float, float], columns: int) -> list[tuple[float, str]]:
@@ -213,16 +261,17 @@ def _ticks_across(plot: Plot, x_range: tuple[float, float], columns: int) -> lis
 
 
 def _column(x: float, x_range: tuple[float, float], columns: int) -> int:
-    # As plotext rounds.
     return math.floor(round(0.5 + (columns - 1) * (x - x_range[0]) / (x_range[1] - x_range[0]), 8))
 
 
 def _scaled(line: Line, plot: Plot) -> Line:
     """In the units of the y axis: shares in percent, exponents of ten where it is logarithmic, nothing beyond 1e300."""
     factor = 100.0 if plot.form == "share" else 1.0
-    ys = [min(max(factor * y, -GREATEST_VALUE), GREATEST_VALUE) if math.isfinite(y) else y for y in line.ys]
+    ys = [y if abs(y) <= GREATEST_VALUE or not math.isfinite(y) else math.copysign(GREATEST_VALUE, y) for y in line.ys]
     if plot.log:
-        ys = [math.log10(y) if y > 0 and math.isfinite(y) else math.nan for y in ys]
+        ys = [math.log10(factor * y) if y > 0 and math.isfinite(y) else math.nan for y in ys]
+    elif factor != 1:
+        ys = [factor * y for y in ys]
     return replace(line, ys=ys)
 
 
@@ -255,56 +304,8 @@ def _one_a_column(marks: Sequence[Mark], x_range: tuple[float, float], columns: 
     return list({_column(mark.x, x_range, columns): mark for mark in inside}.values())
 
 
-def _free_end(
-    mark: Mark, points: Sequence[tuple[float, float]], x_range: tuple[float, float], y_range: tuple[float, float]
-) -> float:
-    """Where a mark's sign hides nothing: at the upper end, else at the lower one."""
-    near = 0.03 * (x_range[1] - x_range[0])
-    high = y_range[1] - 0.15 * (y_range[1] - y_range[0])
-    return y_range[0] if any(y >= high and abs(x - mark.x) <= near for x, y in points) else y_range[1]
-
-
-class _Canvas:
-    """plotext's figure, cleared, with an axis on the left and one below. `_FIGURE` is to be held."""
-
-    def __init__(self, width: int, height: int) -> None:
-        import plotext
-
-        self._plotext: Any = plotext
-        self._plotext.terminal.limit(False, False)
-        self._figure = self._plotext.figure
-        self._figure.clear()
-        self._figure.plot_size(width, height).canvas("default").legend(False)
-        self._figure.axes(pixel=self._pixel("axis")).axes(False, side=1)
-
-    def axis(self, name: Literal["x", "y"], ends: tuple[float, float], ticks: Sequence[tuple[float, str]]) -> None:
-        ruler = self._figure.ruler(name, 0).lim(*ends).pixel(self._pixel("axis"))
-        ruler.ticks([place for place, _ in ticks], [label for _, label in ticks])
-
-    def upright(self, x: float, role: Role) -> None:
-        self._figure.line(x, "vertical", pixel=self._pixel(role))
-
-    def draw(self, points: Sequence[tuple[float, float]], marker: str, paint: Colour | Role, *, lines: bool = False) -> None:
-        if points:
-            signal = self._figure.signal(*zip(*points, strict=True), marker=self._plotext.marker(marker, self._pixel(paint)))
-            self._figure.draw(signal.lines(lines))
-
-    def rows(self) -> list[Pieces]:
-        return [list(_pieces(line)) for line in self._figure.build().string().splitlines()]
-
-    def _pixel(self, paint: Colour | Role) -> Any:
-        return self._plotext.pixel(_ENTRIES[paint] if isinstance(paint, str) else paint, "default")
-
-
-def _pieces(line: str) -> Iterator[tuple[str, Colour | Role | None]]:
-    """A row's text with its colours, from the escapes between: `38;2;R;G;B`, `38;5;ENTRY`, after `0` none; not the ground's."""
-    paint: Colour | Role | None = None
-    for place, part in enumerate(_COLOUR.split(line)):
-        if place % 2 == 0:
-            if part:
-                yield part, paint
-        elif part == "0":
-            paint = None
-        elif part.startswith("38"):
-            _, kind, *values = map(int, part.split(";"))
-            paint = _ROLES[values[0]] if kind == 5 else (values[0], values[1], values[2])
+def _free_end(mark: Mark, points: Sequence[tuple[float, float]], place: _Places) -> int:
+    """The row in which a mark's sign hides nothing: the uppermost, else the lowest."""
+    near = 0.03 * (place.across[1] - place.across[0])
+    high = place.up[1] - 0.15 * (place.up[1] - place.up[0])
+    return place.rows - 1 if any(y >= high and abs(x - mark.x) <= near for x, y in points) else 0

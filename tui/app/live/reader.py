@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from convtui.engine.metrics import metric
 from convtui.engine.store.followed import MANY, KeptChanges, KeptSeries, stretch
+from convtui.tui.render.canvas import Role
 from convtui.tui.render.chart import Line, Mark, Plot
 from convtui.tui.render.run_summary import BETWEEN, settings_words
 from convtui.tui.render.series_lines import Options, XAxis, line_of
@@ -96,7 +97,8 @@ class Reader:
         else:
             styles = [_STYLES.get(metric(name).split, place) for place, name in enumerate(names)]
             lines = [line_of(read(name), run, style, x_of, options) for name, style in zip(names, styles, strict=True)]
-        marks = _marks(read("rate_factor"), read("batch_loss"), run, x_of, best=group in PAIRED)
+        marks = _marks(read("rate_factor"), run, x_of, best=group in PAIRED)
+        marks += [Mark(x_of(step), "✗", "trouble") for step in _troubles(run, group, map(read, names))]
         return Plot(
             title=group,
             lines=lines,
@@ -106,7 +108,7 @@ class Reader:
             form=metric(names[0]).form if names else "number",
             log=options.log,
             marks=marks,
-            remark=_remark(run, group, marks),
+            remarks=_remarks(run, group, marks),
             empty=f"no {group} above zero" if options.log and lines else _nothing(run, group),
         )
 
@@ -155,17 +157,20 @@ def _nothing(run: Run, group: str) -> str:
     return "no epoch yet" if run.is_training and not run.epoch else f"no {group} yet"
 
 
-def _marks(rates: KeptSeries, losses: KeptSeries, run: Run, x_of: XAxis, *, best: bool) -> list[Mark]:
+def _marks(rates: KeptSeries, run: Run, x_of: XAxis, *, best: bool) -> list[Mark]:
     marks, factor = [], 1.0
     if best and run.best_epoch:
         marks.append(Mark(x_of(min(run.best_epoch * run.steps_per_epoch, run.step)), "★", "best"))
     for bucket in rates.buckets:
         marks.append(Mark(x_of(bucket.first_step), "↑" if bucket.mean > factor else "↓", "rate"))
         factor = bucket.mean
-    troubles = losses.troubles()
-    if run.status == "diverged" and not troubles:
-        troubles = [run.step]
-    return marks + [Mark(x_of(step), "✗", "trouble") for step in troubles]
+    return marks
+
+
+def _troubles(run: Run, group: str, series: Iterable[KeptSeries]) -> list[int]:
+    """The steps at which what the chart shows stopped being finite."""
+    steps = sorted({step for each in series for step in each.troubles()})
+    return [run.step] if not steps and run.status == "diverged" and group == "loss" else steps
 
 
 def _about(store: Store, run: Run) -> str:
@@ -174,13 +179,13 @@ def _about(store: Store, run: Run) -> str:
     return BETWEEN.join(dict.fromkeys(word for word in words if word))
 
 
-def _remark(run: Run, group: str, marks: Sequence[Mark]) -> str:
-    words = []
+def _remarks(run: Run, group: str, marks: Sequence[Mark]) -> list[tuple[str, Role]]:
+    told: list[tuple[str, Role]] = []
     if group == LOSS_CHANGE:
-        words.append(f"standard deviation over {stretch(run):,} steps each")
+        told.append((f"standard deviation over {stretch(run):,} steps each", "axis"))
     if run.best_epoch and group in PAIRED:
         score = f" {percent(run.best_accuracy)}" if group == "accuracy" and run.best_accuracy is not None else ""
-        words.append(f"★ best{score} ep {run.best_epoch}")
+        told.append((f"★ best{score} ep {run.best_epoch}", "best"))
     if any(mark.role == "trouble" for mark in marks):
-        words.append("✗ not finite")
-    return "  ".join(words)
+        told.append(("✗ not finite", "trouble"))
+    return told

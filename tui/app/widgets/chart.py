@@ -11,21 +11,24 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
+from textual.color import Color
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
-from convtui.engine.figures.axis import Colour
 from convtui.tui.app.latest import Latest
 from convtui.tui.app.widgets.repaint import Lines
-from convtui.tui.render.chart import LEAST_HEIGHT, Drawing, Plot, Role, draw
+from convtui.tui.render.canvas import Faint, Paint
+from convtui.tui.render.chart import LEAST_HEIGHT, Drawing, Plot, draw
 from convtui.tui.render.metric_text import value_text
 from convtui.tui.render.text import clean, duration
 
 ROOMY = 12
 """Rows from which on the series stand below the title."""
+FAINT = 0.4
+"""How much of a series' colour what stands behind it has; the rest is the ground's."""
 _Words = list[tuple[str, Style]]
 
 
@@ -173,10 +176,9 @@ class Chart(Widget):
         if x is not None:
             place = duration(x) if plot.seconds else f"{x:,.0f}" if plot.x_name == "step" else f"{x:,.2f}"
             entries[0].append((f" at {plot.x_name} {place}", self._component("title")))
-        if plot.remark:
-            entries.append([(clean(plot.remark), self._style("best"))])
+        entries += [[(clean(text), self._style(role))] for text, role in plot.remarks]
         of_title = len(entries)
-        for line in sorted(plot.lines, key=lambda line: not line.thick):
+        for line in sorted((line for line in plot.lines if not line.faint), key=lambda line: not line.thick):
             value = (line.ys[-1] if line.ys else None) if x is None else line.at(x)
             words = [line.marker, clean(line.name), value_text(value, plot.form)]
             entries.append([(" ".join(word for word in words if word), self._style(line.colour))])
@@ -193,7 +195,7 @@ class Chart(Widget):
                 room += 2
             rows[-1] += entry
             room += length
-        most = max(1, min(max(3, self.size.height // 3), self.size.height - LEAST_HEIGHT))
+        most = max(1, min(max(3 if self.size.height > 8 else 2, self.size.height // 3), self.size.height - LEAST_HEIGHT))
         if len(rows) > most:
             last = rows[most - 1]
             while len(last) > 1 and sum(cell_len(text) for text, _ in last) + 3 > self.size.width:
@@ -204,14 +206,16 @@ class Chart(Widget):
     def _component(self, name: str) -> Style:
         return self.get_component_rich_style(f"chart--{name}", partial=True)
 
-    def _style(self, paint: Colour | Role | None) -> Style:
+    def _style(self, paint: Paint) -> Style:
         if paint is None:
             return Style.null()
         if isinstance(paint, str):
             return self._component(paint)
+        parts = paint.colour if isinstance(paint, Faint) else paint
         # Made for white paper, Okabe's colours are light on it all the same.
-        red, green, blue = paint if self.app.current_theme.dark else (round(0.75 * part) for part in paint)
-        return Style(color=f"rgb({red},{green},{blue})")
+        colour = Color(*(parts if self.app.current_theme.dark else (round(0.75 * part) for part in parts)))
+        _, ground = self.background_colors
+        return Style(color=(ground.blend(colour, FAINT) if isinstance(paint, Faint) else colour).rich_color)
 
 
 def _strip(words: _Words, width: int, base: Style) -> Strip:
