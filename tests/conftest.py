@@ -19,7 +19,7 @@ torch.set_num_threads(1)
 def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every test has folders of its own for settings, caches and data, and begins with the same random numbers of torch."""
     torch.manual_seed(0)
-    for name in ("CONVTUI_STORE", "CONVTUI_DATA", "CONVTUI_CACHE", "CONVTUI_GRAPHICS", "NO_COLOR"):
+    for name in ("CONVTUI_STORE", "CONVTUI_DATA", "CONVTUI_CACHE", "CONVTUI_GRAPHICS", "CONVTUI_NOTIFY_URL", "NO_COLOR"):
         monkeypatch.delenv(name, raising=False)
     for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME"):
         monkeypatch.setenv(name, str(tmp_path / "home" / name))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import os
 import sys
+from collections.abc import Mapping
 from typing import IO, Any
 
 ASCII_ERRORS = "convtui-ascii"
@@ -19,9 +20,14 @@ _LOOK_ALIKES = {
 }  # fmt: skip
 
 
-def is_dumb() -> bool:
+def is_dumb(environment: Mapping[str, str] = os.environ) -> bool:
     """Whether the terminal takes no escape sequences, or nothing says what it is."""
-    return os.environ.get("TERM", "").lower() in ("", "dumb", "unknown") and os.name != "nt"
+    return environment.get("TERM", "").lower() in ("", "dumb", "unknown") and os.name != "nt"
+
+
+def through_tmux(escape: str) -> str:
+    """An escape sequence that tmux hands on, where it may (allow-passthrough)."""
+    return "\x1bPtmux;" + escape.replace("\x1b", "\x1b\x1b") + "\x1b\\"
 
 
 def takes_unicode(stream: IO[str]) -> bool:
@@ -62,10 +68,10 @@ def write_look_alikes(stream: Any) -> None:
         stream.reconfigure(errors=ASCII_ERRORS)
 
 
-def speak(text: str, *, error: bool = False) -> None:
+def speak(text: str, *, error: bool = False, end: str = "\n") -> None:
     """Print a line, on stderr with `error`; once the reader is gone, fall silent and go on."""
     try:
-        print(text, file=sys.stderr if error else sys.stdout, flush=True)
+        print(text, file=sys.stderr if error else sys.stdout, end=end, flush=True)
     except OSError:
         silence_broken()
 

@@ -29,6 +29,7 @@ from convtui.tui.app.driver import lasting
 from convtui.tui.app.garbage import Permanent
 from convtui.tui.app.latest import Latest
 from convtui.tui.app.messages import CompareRuns, EditSettings, Failed, ShowPage, ShowRun
+from convtui.tui.app.outside import Outside
 from convtui.tui.app.page import Page
 from convtui.tui.app.pages import PAGES, LazyPage
 from convtui.tui.app.palette import Keys
@@ -36,6 +37,7 @@ from convtui.tui.app.themes import DARK, LIGHT
 from convtui.tui.log import log
 from convtui.tui.render.text import clean, counted
 from convtui.tui.session.session import Session
+from convtui.tui.window import Window
 
 LOOKED_AT_SECONDS = 0.5
 """Between two looks whether the store has changed."""
@@ -61,9 +63,11 @@ class ConvtuiApp(App[int]):
     """The store and the device, for the top bar."""
 
     def __init__(self, session: Session) -> None:
-        super().__init__()
         self._settings = settings.load()
+        self._window = Window(title=self._settings.title)  # before the driver, which opens and closes it
+        super().__init__()
         self.session = session
+        self.outside = Outside(self, session, self._window, self._settings.notify)
         self._pages: dict[str, Page] = {}
         for entry in PAGES:
             self.add_mode(entry.name, partial(self._page, entry))
@@ -78,7 +82,7 @@ class ConvtuiApp(App[int]):
 
     def get_driver_class(self) -> type[Driver]:
         """Textual's for this platform, but one that outlives its terminal."""
-        return lasting(super().get_driver_class())
+        return lasting(super().get_driver_class(), self._window)
 
     # --------------------------------------------------------------------------------------------------------- start
 
@@ -146,6 +150,7 @@ class ConvtuiApp(App[int]):
         except ConvtuiError as error:
             self._report(str(error))
             return
+        self.outside.look(has_changed=version != self._version)
         if version != self._version:
             self._version = version
             self._tell_page()
@@ -308,4 +313,5 @@ def run(store: Path, *, device: str, data_dir: Path | None, mouse: bool) -> int:
         app.run(mouse=mouse)
     finally:
         session.close()  # also where the application itself failed: what was trained is saved
+        app.outside.wait()
     return app.return_code or 0

@@ -10,26 +10,31 @@ from textual.driver import Driver
 
 from convtui.tui import graphics
 from convtui.tui.render.pictures import Painter
+from convtui.tui.window import Window
 
-_LEAVING = "\x1b[?1049l"
+_ENTERING, _LEAVING = "\x1b[?1049h", "\x1b[?1049l"
+"""The screen that the application draws on, switched on and off: also around Ctrl+Z."""
 
 
 class LastingFile:
-    """Writes to a terminal, with the pictures that are in the text, and to nowhere once the terminal has vanished.
+    """Writes to a terminal, with the pictures that are in the text and the window's title, and to nowhere once the terminal has
+    vanished.
 
     Textual writes in a thread. One that died of the vanished terminal would leave the application waiting for it for ever.
     """
 
-    def __init__(self, file: IO[str]) -> None:
+    def __init__(self, file: IO[str], window: Window) -> None:
         self._file = file
+        self._window = window
         self._painter = Painter(graphics.current())
 
     def write(self, text: str) -> None:
         """Write what can be written."""
         try:
             # With the screen that it leaves, the terminal is to forget the pictures of it.
-            gone = self._painter.cleared() if _LEAVING in text else ""
-            self._file.write(gone + self._painter.painted(text))
+            gone = self._painter.cleared() + self._window.closed() if _LEAVING in text else ""
+            come = self._window.opened() if _ENTERING in text else ""
+            self._file.write(gone + come + self._painter.painted(text))
         except OSError:
             self._to_nowhere()
 
@@ -51,7 +56,7 @@ class LastingFile:
         os.close(nowhere)
 
 
-def lasting(driver: type[Driver]) -> type[Driver]:
+def lasting(driver: type[Driver], window: Window) -> type[Driver]:
     """`driver`, writing through a LastingFile to whichever of standard error and standard output is the terminal."""
 
     class Lasting(driver):  # type: ignore[misc, valid-type]
@@ -59,6 +64,6 @@ def lasting(driver: type[Driver]) -> type[Driver]:
             super().__init__(*arguments, **options)
             # Textual draws on standard error: under `convtui 2>log` the terminal is standard output.
             drawn_on: Any = self._file if self._file.isatty() else sys.__stdout__
-            self._file: Any = LastingFile(drawn_on)
+            self._file: Any = LastingFile(drawn_on, window)
 
     return Lasting

@@ -18,6 +18,7 @@ from convtui.tui.terminal import silence_broken
 
 if TYPE_CHECKING:
     from convtui.engine.store import Run
+    from convtui.tui.window import Window
 
 
 EVALUATING = {"train": "evaluating on the training images", "validation": "validating", "test": "testing"}
@@ -153,9 +154,12 @@ class PlainReporter(QuietReporter):
 class BarReporter(PlainReporter):
     """A progress bar on a terminal, with a line per epoch above it. Drawn by the puller itself, at most ten times a second."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, window: Window | None = None, name: str = "") -> None:
+        """On `window` stands the run's `name`, and how far it is."""
         super().__init__()
         self.console = console
+        self.window, self.name = window, name
+        self.has_title = False
         self.wide = console.width >= WIDE
         self.bar: Progress | None = None
         self.task = TaskID(0)
@@ -183,6 +187,7 @@ class BarReporter(PlainReporter):
                 )
                 self._open(*columns, numbers="", completed=event.step, total=event.total_steps, description="starting")
                 self.first = None
+                self._title(event.step / event.total_steps)
             case events.Progress():
                 self._progress(event)
             case events.Evaluating():
@@ -197,10 +202,25 @@ class BarReporter(PlainReporter):
         self.write(text)
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Take the bar away, and the title."""
         if self.bar is not None:
             self.bar.stop()
             self.bar = None
+        if self.has_title and self.window is not None:
+            self.has_title = False
+            self._write(self.window.closed())
+
+    def _title(self, share: float) -> None:
+        if self.window is not None:
+            self._write(self.window.say(self.name, share=share))
+            if not self.has_title:
+                self.has_title = True
+                self._write(self.window.opened())
+
+    def _write(self, escapes: str) -> None:
+        if escapes:
+            self.console.file.write(escapes)
+            self.console.file.flush()
 
     def _open(self, *columns: Any, **fields: Any) -> None:
         # Without a thread of its own: the bar moves when an event does, and costs the training nothing between.
@@ -220,6 +240,8 @@ class BarReporter(PlainReporter):
         scores = f"loss {number(sum(loss) / len(loss))}  acc {percent(sum(accuracy) / len(accuracy))}"
         numbers = f"{place}  {scores}  {event.images_per_second:,.0f} img/s  {left} left"
         self.bar.update(self.task, completed=event.step, numbers=numbers)
+        if total:
+            self._title(event.step / total)
         self._describe(f"epoch {event.epoch}/{self.total_epochs}")
 
     def _describe(self, text: str) -> None:

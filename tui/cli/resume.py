@@ -11,7 +11,7 @@ from convtui.engine.files import DEFAULT_STORE
 from convtui.engine.named_code import name_code, require_named
 from convtui.tui.cli.options import AsJson, DataDir, RunName, StorePath, existing_store
 from convtui.tui.cli.own_net import ModelName, own_net
-from convtui.tui.cli.run import Detach, Quiet, budget, changes_of
+from convtui.tui.cli.run import Detach, Notify, Quiet, budget, changes_of
 
 if TYPE_CHECKING:
     from convtui.engine.spec import RunSpec
@@ -28,6 +28,7 @@ def resume(
     detach: Detach = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
+    notify: Notify = False,
     queued: Annotated[bool, typer.Option("--queued", hidden=True, help="only if it is still waiting in the queue")] = False,
     named: Annotated[list[str] | None, typer.Option("--named", hidden=True, help="code named where the run was queued")] = None,
     store_path: StorePath = DEFAULT_STORE,
@@ -56,9 +57,10 @@ def resume(
 
         from convtui.engine.device import choose, keep_freed_memory
         from convtui.tui.cli.signals import handled
-        from convtui.tui.cli.train import load_dataset, reporter_for, train
+        from convtui.tui.cli.train import load_dataset, reporter_for, teller, train
         from convtui.tui.session.detached import start_detached
 
+        told_by = teller() if notify else None
         keep_freed_memory()
         with handled() as signals:
             try:
@@ -67,7 +69,8 @@ def resume(
                 if detach:
                     store.queue(row.id)
                     store.set_spec(row.id, spec)
-                    start_detached(store, [row.id], device=str(chosen_device), data_dir=data_dir, as_json=as_json, quiet=quiet)
+                    shown = {"as_json": as_json, "quiet": quiet, "notify": notify}
+                    start_detached(store, [row.id], device=str(chosen_device), data_dir=data_dir, **shown)
                     return
                 dataset = load_dataset(spec, data_dir, reporter_for(row.id, as_json=as_json, quiet=quiet), allow_stand_in=False)
                 signals.hold()
@@ -79,8 +82,10 @@ def resume(
                 raise
             store.set_spec(row.id, spec)
             threads = int(row.repeatable.get("threads", 0))
-            reporter = reporter_for(row.id, as_json=as_json, quiet=quiet)
-            code = train(store, claimed, spec, dataset, chosen_device, reporter, signals, threads=threads, resume=True)
+            reporter = reporter_for(row.id, as_json=as_json, quiet=quiet, name=row.name)
+            code = train(
+                store, claimed, spec, dataset, chosen_device, reporter, signals, threads=threads, resume=True, teller=told_by
+            )
     raise typer.Exit(code)
 
 

@@ -25,6 +25,9 @@ PREFERRED = "lenet5"
 
 Detach = Annotated[bool, typer.Option("--detach", help="train in the background, even after this terminal closes")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="print errors only")]
+Notify = Annotated[
+    bool, typer.Option("--notify", help="at the end ring the bell, notify the desktop, and post to CONVTUI_NOTIFY_URL")
+]
 DeviceName = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, ...; auto: the freest GPU, else the CPU")]
 
 
@@ -54,6 +57,7 @@ def run(
     detach: Detach = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
+    notify: Notify = False,
     store_path: StorePath = DEFAULT_STORE,
     data_dir: DataDir = None,
 ) -> None:
@@ -85,9 +89,10 @@ def run(
     from convtui.engine.store import checked_name
     from convtui.engine.training.limits import check_fits, refuse_lone_images
     from convtui.tui.cli.signals import handled
-    from convtui.tui.cli.train import load_dataset, reporter_for, train
+    from convtui.tui.cli.train import load_dataset, reporter_for, teller, train
     from convtui.tui.session.detached import start_detached
 
+    told_by = teller() if notify else None
     keep_freed_memory()
     with handled() as signals:
         run_name = checked_name(_default_name(spec, origin, before) if name is None else name)
@@ -105,11 +110,12 @@ def run(
             provenance = {"command": sys.argv}
             row = store.create_run(name=run_name, preset=origin, spec=spec, dataset=dataset.source, provenance=provenance)
             if detach:
-                start_detached(store, [row.id], device=str(chosen_device), data_dir=data_dir, as_json=as_json, quiet=quiet)
+                shown = {"as_json": as_json, "quiet": quiet, "notify": notify}
+                start_detached(store, [row.id], device=str(chosen_device), data_dir=data_dir, **shown)
                 return
             claimed = store.claim(row.id)
-            reporter = reporter_for(row.id, as_json=as_json, quiet=quiet)
-            code = train(store, claimed, spec, dataset, chosen_device, reporter, signals)
+            reporter = reporter_for(row.id, as_json=as_json, quiet=quiet, name=run_name)
+            code = train(store, claimed, spec, dataset, chosen_device, reporter, signals, teller=told_by)
     raise typer.Exit(code)
 
 

@@ -14,7 +14,7 @@ import typer
 from convtui.engine.errors import UsageError
 from convtui.engine.files import DEFAULT_STORE
 from convtui.tui.cli.options import AsJson, DataDir, StorePath, existing_store, open_store
-from convtui.tui.cli.run import DeviceName, Quiet
+from convtui.tui.cli.run import DeviceName, Notify, Quiet
 from convtui.tui.render.json_lines import line
 from convtui.tui.render.text import clean
 
@@ -72,6 +72,7 @@ def run(
     device: DeviceName = "auto",
     quiet: Quiet = False,
     as_json: AsJson = False,
+    notify: Notify = False,
     store_path: StorePath = DEFAULT_STORE,
     data_dir: DataDir = None,
 ) -> None:
@@ -91,7 +92,9 @@ def run(
     from convtui.engine.study.running import check, to_do
     from convtui.tui.cli.signals import handled
     from convtui.tui.cli.study_runner import Runner
-    from convtui.tui.cli.train import reporter_for
+    from convtui.tui.cli.train import reporter_for, teller
+
+    told_by = teller() if notify else None
 
     def images(of: DataSpec) -> int:
         return count(of, data_dir).train
@@ -110,7 +113,7 @@ def run(
         finally:
             reporter.close()
         with open_store(store_path) as store:
-            runner = Runner(store, reference, chosen_device, data_dir, signals, as_json=as_json, quiet=quiet)
+            runner = Runner(store, reference, chosen_device, data_dir, signals, as_json=as_json, quiet=quiet, teller=told_by)
             code = runner.run(wanted)
     raise typer.Exit(code)
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from convtui.engine.store import Match, Run, Standing, Store
     from convtui.engine.study import Wanted
     from convtui.tui.cli.signals import Signals
+    from convtui.tui.telling import Teller
 
 
 @dataclass
@@ -37,6 +38,8 @@ class Runner:
     signals: Signals
     as_json: bool
     quiet: bool
+    teller: Teller | None = None
+    """Tells of the end of all of them."""
     failed: int = 0
     _loaded: tuple[DataSpec, Dataset] | None = None
 
@@ -70,7 +73,7 @@ class Runner:
         from convtui.tui.cli.train import reporter_for, train
 
         threads = int(run.repeatable.get("threads", 0)) if resume else 0
-        reporter = reporter_for(run.id, as_json=self.as_json, quiet=self.quiet)
+        reporter = reporter_for(run.id, as_json=self.as_json, quiet=self.quiet, name=run.name)
         try:
             train(self.store, run, wanted.spec, dataset, self.device, reporter, self.signals, threads=threads, resume=resume)
         except StoreError:
@@ -130,8 +133,11 @@ class Runner:
 
         counts = Counter(found.run.status for found in standing(self.store, wanted) if found.run is not None)
         name = wanted[0].study
+        told = f"study {name}: {', '.join(f'{count} {status}' for status, count in sorted(counts.items()))} of {len(wanted)} runs"
         if self.as_json:
             speak(line({"event": "study", "study": name, "wanted": len(wanted)} | counts))
         elif not self.quiet:
-            told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
-            speak(f"study {name}: {told} of {len(wanted)} runs · convtui study show {clean(shlex.quote(self.reference))}")
+            speak(f"{told} · convtui study show {clean(shlex.quote(self.reference))}")
+        if self.teller is not None:
+            self.teller.tell(told)
+            self.teller.wait()

@@ -42,8 +42,3 @@ def transmitted(number: int, pixels: NDArray[np.int32], cell: tuple[int, int]) -
 def forget(number: int) -> str:
     """Have the terminal forget a picture."""
     return f"\x1b_Ga=d,d=I,i={number},q=2\x1b\\"
-
-
-def through_tmux(escape: str) -> str:
-    """An escape sequence that tmux hands on, where it may (allow-passthrough)."""
-    return "\x1bPtmux;" + escape.replace("\x1b", "\x1b\x1b") + "\x1b\\"

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from convtui.tui.graphics import Cell, Graphics
 from convtui.tui.render import kitty, sixel
+from convtui.tui.terminal import through_tmux
 
 BARE = -1
 """In place of a colour: nothing is painted here."""
@@ -119,7 +120,7 @@ class Painter:
                     yield self._wrapped(part)
 
     def _wrapped(self, escape: str) -> str:
-        return kitty.through_tmux(escape) if self._graphics.passthrough else escape
+        return through_tmux(escape) if self._graphics.passthrough else escape
 
 
 def _of(run: re.Match[str]) -> Picture | None:

@@ -19,8 +19,20 @@ _ONE_AFTER_ANOTHER = """runs=$1 folder=$2; shift 2
 (for run in $runs; do mkdir -p "$folder/$run" && "$@" "$run" >>"$folder/$run/output.log" 2>&1; done) >/dev/null & echo $!"""
 
 
-def start_detached(store: Store, run_ids: Sequence[int], *, device: str, data_dir: Path | None, as_json: bool, quiet: bool) -> None:
-    """Start `convtui resume RUN` on queued runs, one after another, in a session of their own, each one's output in its folder."""
+def start_detached(
+    store: Store,
+    run_ids: Sequence[int],
+    *,
+    device: str,
+    data_dir: Path | None,
+    as_json: bool = False,
+    quiet: bool = False,
+    notify: bool = False,
+) -> None:
+    """Start `convtui resume RUN` on queued runs, one after another, in a session of their own, each one's output in its folder.
+
+    With `notify`, each tells of its end.
+    """
     store.files.make_folder()  # with its mark: the shell below makes plain folders
     folder = store.files.folder(run_ids[0]).parent
     # -P: files in the working directory must not be taken for our own packages.
@@ -38,6 +50,8 @@ def start_detached(store: Store, run_ids: Sequence[int], *, device: str, data_di
     ]
     for module in dict.fromkeys(store.run(run_id).settings.model.module for run_id in run_ids):
         command += ["--named", module] if module and is_named(module) else []
+    if notify:
+        command.append("--notify")
     if data_dir is not None:
         command += ["--data-dir", str(data_dir.resolve())]
     # Through a shell that leaves at once: the runs are then no children of ours, and no zombies when they end before we do.

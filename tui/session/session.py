@@ -69,6 +69,8 @@ class Session:
         """Held by what draws from torch's global generators: a training, or a trial of settings, which gives way to it."""
         self.named_nets = NamedNets()
         """Nets of scripts whose code a person has named."""
+        self.notifies = False
+        """Whether runs that go on without this process are to tell of their end."""
         self.run_id: int | None = None
         """The run that Live and Look show; None for the newest."""
         self.marked: list[int] = []
@@ -218,7 +220,7 @@ class Session:
             device = going_on[0].device or self.device
             runs = [run.id for run in going_on]
             try:
-                start_detached(self.store, runs, device=device, data_dir=self.data_dir, as_json=False, quiet=True)
+                start_detached(self.store, runs, device=device, data_dir=self.data_dir, quiet=True, notify=self.notifies)
             except (OSError, subprocess.SubprocessError) as error:
                 for run_id in runs:
                     self.store.dequeue(run_id, "stopped", "could not start a process to continue it")
