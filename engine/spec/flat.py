@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from functools import cache, lru_cache
 from typing import Any
@@ -16,20 +17,20 @@ from convtui.engine.spec.fields import hyperparameters
 _BLOCKS: Mapping[str, type[ConvBlock | DenseBlock]] = {"model.conv_blocks": ConvBlock, "model.dense_blocks": DenseBlock}
 
 
-def flat(values: Mapping[str, Any], *, defaults: bool) -> dict[str, Any]:
+def flat(values: Mapping[str, Any], *, defaults: bool) -> Mapping[str, Any]:
     """Path -> value of nested settings, lists as people write them. With `defaults`, of a net that convtui trained, every
     hyperparameter has a value."""
-    found = _defaults() if defaults else {}
-    return found | {path: _plain(path, value) for path, value in _leaves(values)}
+    own = {path: _plain(path, value) for path, value in _leaves(values)}
+    if not defaults:
+        return own
+    usual = _defaults()
+    # Of ten thousand runs most values are the defaults: kept once.
+    return ChainMap({path: value for path, value in own.items() if path not in usual or usual[path] != value}, usual)
 
 
 @cache
-def _default_values() -> Mapping[str, Any]:
-    return {field.path: _plain(field.path, field.default) for field in hyperparameters()}
-
-
 def _defaults() -> dict[str, Any]:
-    return dict(_default_values())
+    return {field.path: _plain(field.path, field.default) for field in hyperparameters()}
 
 
 def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -15,13 +15,12 @@ from textual.widgets import HelpPanel, Input, OptionList, Static
 
 from convtui.engine import events
 from convtui.engine.errors import DataUnavailable
+from convtui.engine.spec import changed
 from convtui.engine.store import Recorder, Store
 from convtui.tui.app.app import ConvtuiApp
 from convtui.tui.app.dialogs.menu import Menu
 from convtui.tui.app.dialogs.questions import ConfirmDialog, PromptDialog
 from convtui.tui.app.runs import rows
-from convtui.tui.app.runs.filter import BadFilter, parsed_filter
-from convtui.tui.app.runs.metric_column import MetricColumn
 from convtui.tui.app.runs.page import RunsPage
 from convtui.tui.app.runs.table import RunTable
 from convtui.tui.render.text import number as number_text
@@ -245,44 +244,6 @@ def test_an_empty_store_greets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 # --------------------------------------------------------------------------------------------------------------------- filter
 
 
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        ("bn", [2]),
-        ("write-up", [1]),
-        ("lenet5 cifar", [6, 5, 4, 3, 2, 1]),
-        ("status:diverged", [3]),
-        ("status:fin", [2, 1]),
-        ("data:cifar10 status:stopped", [4]),
-        ("preset:lenet", [6, 5, 4, 3, 2, 1]),
-        ("acc>0.7", [2]),
-        ("acc>70%", [2]),
-        ("best>=60 acc<0.7", [6, 4, 1]),
-        ("epoch=2", [3]),
-        ("loss<1.01", [2, 1]),
-        ('note:"the write"', [1]),
-        ("nothing-like-it", []),
-    ],
-)
-def test_filters(store: Store, text: str, found: list[int]) -> None:
-    lines = rows.Reader().read(store)
-    assert [line.id for line in lines if parsed_filter(text)(line)] == found
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("acc>much", "needs a number, e.g. acc>0.9"),
-        ("status:bad", "no status starts with bad"),
-        ("colour:red", "unknown field colour; use name"),
-        ("size>3", "size cannot be compared"),
-    ],
-)
-def test_bad_filters_are_told_in_words(text: str, said: str) -> None:
-    with pytest.raises(BadFilter, match=said):
-        parsed_filter(text)
-
-
 def test_filters_while_typing(store: Store) -> None:
     async def steps(pilot: Pilot[int]) -> None:
         await pilot.press("slash", *"bn")
@@ -330,13 +291,12 @@ DELTAS, DEAD = "conv_deltas/conv1", "dead/act1"
 
 
 async def choose(pilot: Pilot[Any], name: str) -> None:
-    """Choose a measure from the menu."""
-    await pilot.press("m")
+    """Choose a column from the menu, as one types its name; the menu is there again for the next."""
+    await pilot.press("C")
     await until(pilot, lambda: isinstance(pilot.app.screen, Menu))
-    menu = pilot.app.screen.query_one(OptionList)
-    names = [str(menu.get_option_at_index(place).prompt)[2:] for place in range(menu.option_count)]
-    menu.highlighted = names.index(name)
-    await pilot.press("enter")
+    await pilot.press(*name, "enter")
+    await until(pilot, lambda: isinstance(pilot.app.screen, Menu))
+    await pilot.press("escape")
     await until(pilot, lambda: isinstance(pilot.app.screen, RunsPage))
 
 
@@ -384,7 +344,7 @@ def test_sorts_and_filters_by_a_measure_also_the_runs_out_of_sight(measured: Sto
         await pilot.press("j", "j", "j", "j", "j", "j", "j", "j", "j")
         await choose(pilot, DELTAS)
         await choose(pilot, DEAD)
-        page(pilot).sort_by(next(each for each in table(pilot).measures if each.name == DELTAS))
+        page(pilot).sort_by(next(each for each in table(pilot).added if each.name == DELTAS))
         await until(pilot, lambda: ids(pilot) == [8, 7, *without])
         await pilot.press("S", "G")
         await until(pilot, lambda: ids(pilot)[:2] == [7, 8])
@@ -400,9 +360,34 @@ def test_sorts_and_filters_by_a_measure_also_the_runs_out_of_sight(measured: Sto
         await choose(pilot, DELTAS)
         assert table(pilot).sorting[0].name == "id", "the column by which they were sorted is gone"
         page(pilot).query_one("#sought", Input).value = "conv_deltas>0.5"
-        await until(pilot, lambda: "conv_deltas cannot be compared" in words(pilot, "#count"))
+        await until(pilot, lambda: ids(pilot) == [8])
 
     used(steps, (120, 18))
+
+
+def test_settings_are_columns_that_are_there_again_after_a_new_start(store: Store) -> None:
+    fast = add_run(store, "fast", spec=changed(LENET, {"optimiser.learning_rate": 0.5, "model.activation": "tanh"}))
+
+    async def steps(pilot: Pilot[int]) -> None:
+        await choose(pilot, "optimiser.learning_rate")
+        await choose(pilot, "device")
+        await until(pilot, lambda: column(pilot, "learning_rate") == ["0.5", *["0.0001"] * 6])
+        assert not column(pilot, "device")
+        page(pilot).sort_by(next(each for each in table(pilot).added if each.name == "learning_rate"))
+        await until(pilot, lambda: ids(pilot)[-1] == fast.id)
+        assert here(pilot) != fast.id, "the cursor is on the first run after a sort"
+        page(pilot).query_one("#sought", Input).value = "lr>0.1 activation:tanh OR #write"
+        await until(pilot, lambda: ids(pilot) == [fast.id])
+        page(pilot).query_one("#sought", Input).value = "widht>3"
+        await until(pilot, lambda: "no run has widht" in words(pilot, "#count"))
+        assert ids(pilot) == [fast.id], "what was shown stays"
+
+    async def again(pilot: Pilot[int]) -> None:
+        await until(pilot, lambda: column(pilot, "learning_rate") == ["0.5", *["0.0001"] * 6])
+        assert not column(pilot, "device")
+
+    used(steps, (200, 36))
+    used(again, (200, 36))
 
 
 def test_stability_is_a_column_that_nothing_is_sorted_by(measured: Store) -> None:
@@ -412,25 +397,9 @@ def test_stability_is_a_column_that_nothing_is_sorted_by(measured: Store) -> Non
         assert of_seven is not None
         await until(pilot, lambda: column(pilot, "stability")[2] == number_text(of_seven))
         assert column(pilot, "stability")[4] == "—", "a run without a step"
-        assert table(pilot).measures[0].value is None
+        assert table(pilot).added[0].value is None
 
     used(steps, (160, 36))
-
-
-@pytest.mark.parametrize(
-    ("text", "found"), [('class_accuracy/"fire truck">80', [8]), ("dead>0.3", [7]), ('"dead>0.3"', []), ("dead=25% nine", [])]
-)
-def test_filters_by_measures_that_are_columns(measured: Store, text: str, found: list[int]) -> None:
-    lines = rows.Reader().read(measured)
-    columns = [MetricColumn(name) for name in (DEAD, "class_accuracy/fire truck")]
-    for each in columns:
-        each.take(lines, measured.last_values([line.id for line in lines], each.name))
-    assert [line.id for line in lines if parsed_filter(text, columns)(line)] == found
-
-
-def test_a_measure_of_several_layers_has_to_be_told_in_full() -> None:
-    with pytest.raises(BadFilter, match="dead matches several columns: dead/act1, dead/act2"):
-        parsed_filter("dead>0.3", [MetricColumn("dead/act1"), MetricColumn("dead/act2")])
 
 
 # -------------------------------------------------------------------------------------------------------------------- actions

@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from convtui.engine.errors import SpecError
+from convtui.engine.errors import SpecError, UsageError
 from convtui.engine.files import deliver
 from convtui.engine.toml import read_toml
 
-_THEME = re.compile(r"^[ \t]*theme[ \t]*=.*$\n?", re.MULTILINE)
 _TABLE = re.compile(r"^[ \t]*\[", re.MULTILINE)
 
 
@@ -31,7 +31,7 @@ class Notify:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Read from `settings.toml` in the person's settings folder; all but the theme is written there by hand."""
+    """Read from `settings.toml` in the person's settings folder; all but the theme and the columns is written there by hand."""
 
     theme: str = ""
     """Name of the theme; empty for the program's own."""
@@ -40,6 +40,10 @@ class Settings:
     title: bool = True
     """Whether the terminal's title tells what trains, and how far it is."""
     notify: Notify = Notify()
+    columns: tuple[str, ...] = ()
+    """Hyperparameters and measures that are columns of the page Runs; kept, as the theme is."""
+    without_columns: tuple[str, ...] = ()
+    """Columns that the page Runs leaves out."""
 
 
 def file() -> Path:
@@ -61,11 +65,17 @@ def load() -> Settings:
         str(values.get("graphics", "")),
         _switch(values, "title"),
         Notify(str(notify.get("url", "")), _switch(notify, "bell"), _switch(notify, "desktop")),
+        _names(values, "columns"),
+        _names(values, "without_columns"),
     )
 
 
 def _switch(values: Mapping[str, Any], name: str) -> bool:
     return bool(_found(values, name, True, bool, "true or false"))
+
+
+def _names(values: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    return tuple(map(str, _found(values, name, [], list, "a list of names")))
 
 
 def _found(values: Mapping[str, Any], name: str, default: Any, kind: type, what: str) -> Any:
@@ -77,10 +87,27 @@ def _found(values: Mapping[str, Any], name: str, default: Any, kind: type, what:
 
 def save_theme(theme: str) -> None:
     """Keep the theme; what else is in the file stays as it was written. Raises OSError, SpecError, UsageError."""
+    _save({"theme": theme})
+
+
+def save_columns(added: Sequence[str], without: Sequence[str]) -> None:
+    """Keep which columns the page Runs has; what else is in the file stays. Raises OSError, SpecError, UsageError."""
+    _save({"columns": list(added), "without_columns": list(without)})
+
+
+def _save(values: Mapping[str, str | list[str]]) -> None:
     path = file()
     text = read_toml(path, "settings")[0] if path.exists() else ""
     table = _TABLE.search(text)
     of_program, tables = (text[: table.start()], text[table.start() :]) if table else (text, "")
+    for name in values:
+        of_program = re.sub(rf"^[ \t]*{name}[ \t]*=.*$\n?", "", of_program, flags=re.MULTILINE)
+    # A JSON string, and a list of them, is one of TOML.
+    lines = "".join(f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in values.items() if value)
+    written = f"{lines}{of_program}{tables}"
+    try:
+        tomllib.loads(written)
+    except tomllib.TOMLDecodeError:
+        raise UsageError(f"settings {path}: write {' and '.join(values)} in one line each, then they can be kept") from None
     path.parent.mkdir(parents=True, exist_ok=True)
-    # A JSON string is a TOML string.
-    deliver(f"theme = {json.dumps(theme)}\n{_THEME.sub('', of_program)}{tables}".encode(), path)
+    deliver(written.encode(), path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,21 +29,20 @@ NAMED = 6
 class RunActions:
     """What the keys of the page do to its runs. Deleted ones are out of sight at once, and out of the store at the end."""
 
-    def __init__(self, page: Page, table: RunTable, show: Callable[[], None]) -> None:
-        """`show` is called when other runs are to be shown, or marked."""
+    def __init__(self, page: Page, table: RunTable, lines: Callable[[], Sequence[RunRow]], show: Callable[[], None]) -> None:
+        """`lines` are all runs, whatever is filtered; `show` is called when other runs are to be shown, or marked."""
         self._page = page
         self._table = table
+        self._lines = lines
         self._session = page.session
         self._show = show
 
     @property
     def chosen(self) -> list[RunRow]:
-        """The marked runs where the cursor is on one of them, else the run under the cursor."""
-        line = self._table.line
-        if line is None:
-            return []
+        """The marked runs where any is marked, also those that the filter leaves out; else the run under the cursor."""
         marked = set(self._session.marked)
-        return [each for each in self._table.lines if each.id in marked] if line.id in marked else [line]
+        found = [line for line in self._lines() if line.id in marked]
+        return found or ([self._table.line] if self._table.line is not None else [])
 
     # ---------------------------------------------------------------------------------------------------------- other pages
 

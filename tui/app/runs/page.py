@@ -15,16 +15,17 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from convtui.engine.errors import RunNotFound
+from convtui.engine.run_filter import BadFilter, Filter, parsed_filter
 from convtui.tui.app.latest import Latest
 from convtui.tui.app.page import Page
 from convtui.tui.app.runs.actions import RunActions
-from convtui.tui.app.runs.filter import BadFilter, Filter, parsed_filter
-from convtui.tui.app.runs.metric_column import MetricColumn
-from convtui.tui.app.runs.metric_columns import MetricColumns
-from convtui.tui.app.runs.rows import COLUMNS, Column, Reader, RunRow, ordered
+from convtui.tui.app.runs.columns import Columns
+from convtui.tui.app.runs.rows import COLUMNS, SETTINGS, Column, Reader, RunRow, ordered
 from convtui.tui.app.runs.table import RunTable
+from convtui.tui.app.runs.values import Needed, RunValues
 from convtui.tui.app.runs.words import told
 from convtui.tui.render.run_summary import Settings, settings_words
+from convtui.tui.render.text import clean
 from convtui.tui.session.session import Session
 
 ALIVE_SECONDS = 2.0
@@ -70,7 +71,7 @@ class RunsPage(Page):
         Binding("R", "held('actions', 'rename')", "Rename", show=False),
         Binding("e", "held('actions', 'note')", "Note", show=False),
         Binding("x", "held('actions', 'export')", "Export", show=False),
-        Binding("m", "metrics", "Measures as columns", show=False),
+        Binding("C", "columns", "Columns", show=False),
         Binding("s", "sort", "Sort", show=False),
         Binding("S", "reverse", "Reverse", show=False),
         Binding("escape", "clear", "Clear filter and marks", show=False),
@@ -82,8 +83,12 @@ class RunsPage(Page):
         self.all_lines: list[RunRow] = []
         """Every run of the store, the newest first, whatever is filtered or deleted."""
         self.filter: Filter | None = None
-        self.actions = RunActions(self, self.table, self._show_changes)
-        self._metrics = MetricColumns(self, self._counted, chosen=self._show_columns, known=self._show_values)
+        """What is shown."""
+        self._wanted: Filter | None = None
+        """What was typed; it is shown once all is known that it asks for."""
+        self.actions = RunActions(self, self.table, self._all_but_deleted, self._show_changes)
+        self._values = RunValues(self, self._needed, self._show_values)
+        self._columns = Columns(self, self._values, self._show_columns)
         reader = Reader()
         self._runs: Latest[bool, list[RunRow]] = Latest(self, lambda _: reader.read(session.store), self._show_runs)
         self._curves = Latest(self, self._read_curves, self._show_curves)
@@ -93,7 +98,9 @@ class RunsPage(Page):
     def body(self) -> Iterable[Widget]:
         with Horizontal(id="filter"):
             yield Static("/", id="slash")
-            yield Sought(placeholder="words, status:diverged, data:mnist, preset:lenet5, acc>0.9", id="sought", compact=True)
+            yield Sought(
+                placeholder="words, status:diverged, acc>0.9, lr>=1e-3, activation:tanh, #tag, OR, NOT", id="sought", compact=True
+            )
             yield Static("", id="count", markup=False)
         yield self.table
         yield Static(Text.assemble(*GREETING), id="greeting")
@@ -101,6 +108,8 @@ class RunsPage(Page):
 
     def on_mount(self) -> None:
         self.table.marked = self.session.marked
+        self._columns.restore()
+        self._show_columns()
         self.set_interval(ALIVE_SECONDS, self._look_at_processes)
 
     def on_resize(self, event: Resize) -> None:
@@ -124,12 +133,12 @@ class RunsPage(Page):
         self.all_lines = lines
         self.set_class(not lines, "empty")
         self.show_lines()
-        self._metrics.want()
+        self._values.want()
 
     def show_lines(self) -> None:
         """Show the runs that are wanted, in their order."""
         wanted, hidden = self.filter, self.session.hidden
-        lines = [line for line in self.all_lines if line.id not in hidden and (wanted is None or wanted(line))]
+        lines = [line for line in self.all_lines if line.id not in hidden and (wanted is None or wanted(line, self._values))]
         column, falling = self.table.sorting
         if (column, falling) != (COLUMNS[0], True):
             lines = ordered(lines, column, falling=falling)
@@ -139,6 +148,10 @@ class RunsPage(Page):
         self._count()
         if not lines:
             self._tell_line()
+
+    def _all_but_deleted(self) -> list[RunRow]:
+        hidden = self.session.hidden
+        return [line for line in self.all_lines if line.id not in hidden]
 
     def _count(self) -> None:
         shown, every = len(self.table.lines), len(self.all_lines) - len(self.session.hidden)
@@ -152,7 +165,7 @@ class RunsPage(Page):
 
     @on(RunTable.Seen)
     def _want_values(self) -> None:
-        self._metrics.want()
+        self._values.want()
         self._want_curves()
 
     def _want_curves(self) -> None:
@@ -170,22 +183,36 @@ class RunsPage(Page):
         self.table.repaint()
         self._want_curves()
 
-    def _counted(self, column: MetricColumn) -> Sequence[RunRow]:
-        """The runs whose values of it are to be known: those out of sight too where they are sorted or filtered by it."""
-        is_of_all = self.table.sorting[0] is column.column or (self.filter is not None and column in self.filter.columns)
-        return self.all_lines if is_of_all else self.table.in_sight
+    def _needed(self) -> Needed:
+        """What has to be known of runs: of those in sight, and of those out of sight where they are sorted or filtered by it."""
+        needed: dict[str, Sequence[RunRow]] = {}
+        for column in self.table.added:
+            if column.reads is not None:
+                is_of_all = column is self.table.sorting[0] or column.reads == SETTINGS
+                needed[column.reads] = self.all_lines if is_of_all else self.table.in_sight
+        return needed | self._needed_by(self._wanted) | self._needed_by(self.filter)
 
-    def _show_columns(self, gone: MetricColumn | None) -> None:
-        self.table.measures = [column.column for column in self._metrics.by_name.values()]
-        if gone is not None and self.table.sorting[0] is gone.column:
+    def _needed_by(self, wanted: Filter | None) -> dict[str, Sequence[RunRow]]:
+        if wanted is None:
+            return {}
+        names = [*wanted.measures, *([SETTINGS] if wanted.settings else [])]
+        return dict.fromkeys(names, self.all_lines)
+
+    def _show_columns(self) -> None:
+        table = self.table
+        table.added, table.without = self._columns.added, self._columns.without
+        if table.sorting[0] not in table.every or table.sorting[0].name in table.without:
             self.sort_by(COLUMNS[0])
-        self.table.fit_columns()
-        self.table.repaint()
-        self.filter_lines()
+        table.fit_columns()
+        table.repaint()
+        self._values.want()
 
-    def _show_values(self, known: Sequence[MetricColumn]) -> None:
-        if any(self._counted(column) is self.all_lines for column in known):
+    def _show_values(self) -> None:
+        if self._wanted is not self.filter:
+            self._apply()
+        elif self.filter is not None or self.table.sorting[0].reads is not None:
             self.show_lines()
+        self.table.fit_columns()
         self.table.repaint()
 
     @on(RunTable.Moved)
@@ -221,14 +248,29 @@ class RunsPage(Page):
         """Show the runs that the filter line asks for."""
         text = self.query_one(Sought).value
         try:
-            self.filter = parsed_filter(text, self._metrics.by_name.values()) if text.strip() else None
+            self._wanted = parsed_filter(text) if text.strip() else None
         except BadFilter as error:
-            count = self.query_one("#count", Static)
-            count.update(Text(str(error)))
-            count.set_class(True, "wrong")
+            self._say(str(error))
         else:
-            self.show_lines()
-        self._metrics.want()
+            self._apply()
+            self._values.want()
+
+    def _apply(self) -> None:
+        """Show what is asked for, once that is known of every run. For a name that no run has, what is shown stays."""
+        wanted = self._wanted
+        if wanted is not None:
+            if self._values.is_missing(self._needed_by(wanted)):
+                return
+            if unknown := wanted.unknown((line.id for line in self.all_lines), self._values):
+                self._say(f"no run has {clean(unknown[0])}")
+                return
+        self.filter = wanted
+        self.show_lines()
+
+    def _say(self, wrong: str) -> None:
+        count = self.query_one("#count", Static)
+        count.update(Text(wrong))
+        count.set_class(True, "wrong")
 
     def action_to_table(self) -> None:
         """From the filter line to the table."""
@@ -283,9 +325,9 @@ class RunsPage(Page):
     def _open_clicked(self) -> None:
         self.actions.open()
 
-    def action_metrics(self) -> None:
-        """Choose a metric that becomes a column, or is one no more."""
-        self._metrics.choose([line.id for line in self.table.lines])
+    def action_columns(self) -> None:
+        """Choose hyperparameters and measures that become columns, or are none any more."""
+        self._columns.choose(self.table.lines)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What there is nothing for is not offered."""
@@ -293,4 +335,4 @@ class RunsPage(Page):
             return bool(self.session.hidden)
         if action == "filter" and isinstance(self.focused, Sought):
             return False
-        return bool(self.all_lines) or parameters == ("actions", "new") or action not in ("held", "sort", "filter", "metrics")
+        return bool(self.all_lines) or parameters == ("actions", "new") or action not in ("held", "sort", "filter", "columns")

@@ -9,14 +9,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from convtui.engine.metrics import best_known
+from convtui.engine.run_filter import searchable
 from convtui.engine.statuses import CLAIMED, LIVE
 from convtui.tui.render.metric_text import score_text
 from convtui.tui.render.status import SYMBOLS
-from convtui.tui.render.text import clean, duration, fitted, fitted_name, how_far, percent, when
+from convtui.tui.render.text import NOTHING, clean, duration, fitted, fitted_name, how_far, percent, when
 
 if TYPE_CHECKING:
     from convtui.engine.store import Store
 
+SETTINGS = ""
+"""In place of a series' name: the runs' settings."""
 READ = (
     "id", "name", "preset", "dataset", "status", "epoch", "step", "total_steps", "steps_per_epoch", "test_accuracy",
     "best_accuracy", "best_epoch", "test_loss", "validation_accuracy", "validation_loss", "seconds", "images_per_second",
@@ -49,7 +52,7 @@ class RunRow:
     note: str
     reason: str
     searched: str
-    """Name, preset, data and note in small letters."""
+    """Where the filter looks for words."""
     cells: dict[str, str]
     """What is written in each column, but for those that depend on the time of day or are read apart."""
 
@@ -73,6 +76,10 @@ class Column:
     """What is written in it, where that is not in `RunRow.cells`."""
     width: int = 0
     """Of what is written in it, where that is not known before it is in sight."""
+    reads: str | None = None
+    """What has to be read for it besides: the name of a series, or SETTINGS."""
+    key: str = ""
+    """What the person chose: a hyperparameter's path, or the name of a series."""
 
 
 COLUMNS = (
@@ -90,10 +97,22 @@ COLUMNS = (
     Column("when", lambda line: line.began, falling=True),
     Column("device", lambda line: line.device),
 )
-DROPPED = ("device", "preset", "when", "time", "curve", "loss", "data", "best", "epoch")
-"""Columns left out where there is no room, the first ones first."""
-LONGEST = {"name": 40, "preset": 16, "data": 20}
+DROPPED = (
+    ("device", 32), ("preset", 32), ("when", 28), ("time", 24), ("loss", 22), ("curve", 20), ("data", 16), ("best", 14),
+    ("epoch", 14),
+)  # fmt: skip
+"""Columns left out where there is no room, the first ones first, each before names are cut to fewer cells than this."""
+LONGEST = {"name": 60, "preset": 20, "data": 20, "host": 20, "note": 40}
 SHORTEST_NAME = 14
+MORE = (
+    Column(
+        "images/s", lambda line: line.images_per_second, right=True, falling=True, text=lambda line: _whole(line.images_per_second)
+    ),
+    Column("parameters", lambda line: line.parameters, right=True, falling=True, text=lambda line: _whole(line.parameters)),
+    Column("host", lambda line: line.host, text=lambda line: fitted(line.host, LONGEST["host"])),
+    Column("note", lambda line: line.note.lower(), text=lambda line: fitted(line.note, LONGEST["note"])),
+)
+"""Columns that are there for those who want them."""
 
 
 class Reader:
@@ -141,6 +160,10 @@ def ordered(lines: Iterable[RunRow], column: Column, *, falling: bool) -> list[R
 def moment(line: RunRow) -> str:
     """When it began, as short as it can be told."""
     return "now" if line.is_live else when(line.began)
+
+
+def _whole(count: float | None) -> str:
+    return NOTHING if count is None else f"{count:,.0f}"
 
 
 def data_name(source: str) -> str:
@@ -202,5 +225,4 @@ def _line(values: tuple[Any, ...]) -> RunRow:
         "time": duration(line.seconds) if line.seconds else "—",
         "device": line.device,
     }
-    searched = f"{line.name}\n{line.preset}\n{line.data}\n{line.note}".lower()
-    return replace(line, searched=searched, cells=cells)
+    return replace(line, searched=searchable(line.name, line.preset, line.data, line.note), cells=cells)

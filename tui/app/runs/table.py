@@ -23,10 +23,12 @@ CURVE_WIDTHS = (7, 16)
 """Of a sparkline: at least, and at most where there is room."""
 GAPS = (2, 4)
 """Between columns: at least, and at most where there is room."""
-MEASURES_AT = next(place for place, column in enumerate(COLUMNS) if column.name == "curve")
-"""Where measures stand among the other columns: behind the losses and accuracies."""
+ADDED_AT = next(place for place, column in enumerate(COLUMNS) if column.name == "curve")
+"""Where added columns stand among the others: behind the losses and accuracies."""
 MARGIN = 3
 """Columns at the left: the cursor's bar, the mark, a gap."""
+DIM = ("preset", "data", "when", "device", "time", "host", "note")
+"""Columns that tell least of a run."""
 _STATUS_STYLES = {status: Style(color=colour) for status, colour in COLOURS.items()}
 _BOLD, _DIM = Style(bold=True), Style(dim=True)
 
@@ -36,7 +38,7 @@ class RunTable(CursorTable):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"run-table--curve"}
     DEFAULT_CSS = """
-    RunTable .run-table--curve { color: $secondary; }
+    RunTable .run-table--curve { color: $secondary; text-opacity: 75%; }
     """
 
     class Seen(CursorTable.Moved):
@@ -60,13 +62,20 @@ class RunTable(CursorTable):
         """By which column the lines are sorted, and whether falling; for the arrow in the header."""
         self.shown_by: tuple[Column, bool] | None = None
         """The sorting by which the lines on screen are shown."""
-        self.measures: list[Column] = []
+        self.added: list[Column] = []
         """Columns that a person has added; call `fit_columns` after a change."""
+        self.without: Collection[str] = ()
+        """Names of columns that a person does not want."""
         self.columns: list[tuple[Column, int]] = []
         """Those that have room, with their widths."""
         self.gap = GAPS[0]
 
     # ------------------------------------------------------------------------------------------------------ what is shown
+
+    @property
+    def every(self) -> list[Column]:
+        """All columns that there may be, in their order."""
+        return [*COLUMNS[:ADDED_AT], *self.added, *COLUMNS[ADDED_AT:]]
 
     @property
     def count(self) -> int:
@@ -84,14 +93,17 @@ class RunTable(CursorTable):
         return self.lines[first : first + max(0, self.size.height - 1)]
 
     def show(self, lines: list[RunRow]) -> None:
-        """Take these lines; the cursor stays on its run, or in its place where that is gone."""
+        """Take these lines; the cursor stays on its run, or in its place where that is gone; after a sort it is on the first."""
         before, offset = self.line, self.cursor - self.scroll_offset.y
-        self.lines, self.shown_by = lines, self.sorting
-        if before is not None:
+        resorted, self.lines, self.shown_by = self.shown_by not in (None, self.sorting), lines, self.sorting
+        if resorted:
+            self.cursor = 0
+        elif before is not None:
             place = self._place(before.id)
             self.cursor = min(self.cursor, max(0, len(lines) - 1)) if place is None else place
         self.fit_columns()
-        self.scroll_to(y=max(0, self.cursor - offset), animate=False, immediate=True)
+        if self.scroll_offset.y:  # a table at its top stays there: what comes first is what a person sorts for
+            self.scroll_to(y=max(0, self.cursor - offset), animate=False, immediate=True)
         self.keep_in_sight()
         self.repaint()
         self.post_message(self.Seen(self))
@@ -107,7 +119,7 @@ class RunTable(CursorTable):
 
     def fit_columns(self) -> None:
         """Which columns fit, and how wide they are."""
-        columns = [*COLUMNS[:MEASURES_AT], *self.measures, *COLUMNS[MEASURES_AT:]]
+        columns = [column for column in self.every if column.name not in self.without or column.name == "name"]
         widths = {column.name: self._natural_width(column) for column in columns}
         shown = [column for column in columns if widths[column.name]]
         room = self.scrollable_content_region.width - MARGIN - 1
@@ -115,16 +127,13 @@ class RunTable(CursorTable):
         def excess() -> int:
             return sum(widths[column.name] + GAPS[0] for column in shown) - GAPS[0] - room
 
-        natural = widths["name"]
-        for name in ("", *DROPPED, *(column.name for column in reversed(self.measures))):
-            shown = [column for column in shown if column.name != name]
-            widths["name"] = min(natural, max(min(natural, SHORTEST_NAME), natural - max(0, excess())))
-            if excess() <= 0:
+        for name, of_names in (*DROPPED, *((column.name, SHORTEST_NAME) for column in reversed(self.added))):
+            if excess() <= max(0, widths["name"] - of_names):
                 break
-            widths["name"] = natural
+            shown = [column for column in shown if column.name != name]
         widths["name"] = max(4, widths["name"] - max(0, excess()))
-        longer = min(CURVE_WIDTHS[1] - widths["curve"], max(0, -excess()))
-        widths["curve"] += longer if longer > 0 else 0
+        longer = min(CURVE_WIDTHS[1] - widths["curve"], max(0, -excess())) if "curve" in widths else 0
+        widths |= {"curve": widths["curve"] + longer} if longer > 0 else {}
         self.gap = min(GAPS[1], GAPS[0] + max(0, -excess()) // max(1, len(shown) - 1))
         self.columns = [(column, widths[column.name]) for column in shown]
         self.virtual_size = Size(self.scrollable_content_region.width, len(self.lines) + 1)
@@ -138,7 +147,7 @@ class RunTable(CursorTable):
             return max(head, CURVE_WIDTHS[0])
         if column.name == "when":
             return max(head, len(moment(min(self.lines, key=lambda line: (line.is_live, line.began)))))
-        texts = {line.cells[column.name] for line in self.lines}
+        texts = {column.text(line) if column.text else line.cells[column.name] for line in self.lines}
         widest = max(len(text) if text.isascii() else cell_len(text) for text in texts)
         return max(head, widest) if widest else 0
 
@@ -190,7 +199,7 @@ class RunTable(CursorTable):
             return _STATUS_STYLES.get(line.status, Style.null())
         if column == "curve":
             return self.get_component_rich_style("run-table--curve", partial=True)
-        if column in ("preset", "data", "when", "device", "time") or text == "—":
+        if column in DIM or text == "—":
             return _DIM
         return _BOLD if column == "name" else Style.null()
 
