@@ -137,8 +137,20 @@ def check_precision(device: torch.device, precision: Precision) -> None:
             # Not torch.cuda.is_bf16_supported, which is of the current GPU: there may be several kinds. Ampere, 8.0, was the first.
             if device.type == "cuda" and torch.cuda.get_device_capability(device) < (8, 0):
                 raise DeviceError(f"training.precision = bfloat16: {device} does not support it; set training.precision = float32")
+            if device.type == "cpu" and not bfloat16_instructions():
+                raise DeviceError(
+                    "training.precision = bfloat16: this processor has no instructions for it (AVX512_BF16, AMX) and would be "
+                    "slower than in float32; set training.precision = float32"
+                )
         case other:
             assert_never(other)
+
+
+def bfloat16_instructions() -> tuple[str, ...]:
+    """The processor's instructions for products in bfloat16, as the kernel names them; none where it has none, or the system does
+    not tell. Without them such products are put together from others, slower than in float32."""
+    told = f"{_of_processor('flags')} {_of_processor('Features')}".split()
+    return tuple(name for name in ("avx512_bf16", "amx_bf16", "bf16") if name in told)
 
 
 def in_double(values: torch.Tensor) -> torch.Tensor:
@@ -173,12 +185,15 @@ def processor() -> str:
     """What rounds here: the processor's name, where the system tells it, and the instructions that torch chose for it."""
     import torch
 
-    named = ""
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError):
-            lines = Path("/proc/cpuinfo").read_text().splitlines()
-            named = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
-    return f"{named or platform.processor() or platform.machine()}, {torch.backends.cpu.get_cpu_capability()}"
+    named = _of_processor("model name") or platform.processor() or platform.machine()
+    return f"{named}, {torch.backends.cpu.get_cpu_capability()}"
+
+
+def _of_processor(what: str) -> str:
+    """A line of what Linux tells of the first processor; empty where there is no such line."""
+    with contextlib.suppress(OSError), Path("/proc/cpuinfo").open() as lines:
+        return next((value.strip() for name, _, value in (line.partition(":") for line in lines) if name.strip() == what), "")
+    return ""
 
 
 def _cores() -> int:

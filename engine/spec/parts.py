@@ -291,7 +291,7 @@ class TrainingSpec(Part):
     start_from: str = hyper("", "weights to begin with: run:NUMBER, FILE.safetensors or FILE.pt; layers of other shapes begin new")
     freeze: Names = hyper((), "layers that are not trained, by name or pattern, e.g. conv1, layer*", max_length=1000)
     seed: int = hyper(0, "seed for weights, image order and dropout", ge=0, lt=2**63)
-    precision: Precision = hyper("float32", "bfloat16 is mixed precision, for GPUs that have it")
+    precision: Precision = hyper("float32", "bfloat16 is mixed precision: quicker on GPUs and processors that have it")
     threads: int = hyper(0, "CPU threads; 0: one per core", "threads", ge=0, le=1024)
 
     @property

@@ -36,6 +36,8 @@ from convtui.engine.training.preparing import standardiser
 WARM_UP_STEPS = 2
 TIMED_STEPS = 5
 TIMED_SECONDS = 1.0
+COMPARED_SECONDS = 0.3
+"""For steps of both precisions together, and `TIMED_STEPS` of each at least."""
 
 OVERFIT_STEPS = 100
 MEMORISED = 0.05
@@ -72,21 +74,51 @@ def speed(spec: RunSpec, device: torch.device, counts: Counts) -> Iterator[Speed
     It is the median of the steps so far, the first `WARM_UP_STEPS` left out once there are others. Ends after `TIMED_STEPS` that
     took `TIMED_SECONDS`. Raises SpecError, DeviceError before the first one.
     """
-    channels, classes = spec.data.channels, counts.classes
-    bench = _Bench(spec, device, channels, classes, spec.data.batch_size)  # whole batches; how many there are is a guess at times
-    standardise = replace(Standardise.none(channels), layout=layout(spec.model)).to(device)
-    generator = torch.Generator().manual_seed(0)
-    batch = spec.data.batch_size
-    images = torch.randint(0, 256, (batch, channels, *spec.data.sides), generator=generator, dtype=torch.uint8).to(device)
-    labels = torch.randint(0, classes, (batch,), generator=generator).to(device)
-    steps = math.ceil(counts.train / batch)
+    timed = _Timed(spec, device, counts)
+    steps = spec.steps_per_epoch(counts.train)
     total = spec.total_steps(counts.train)
     taken: list[float] = []
     while len(taken) < WARM_UP_STEPS + TIMED_STEPS or sum(taken[WARM_UP_STEPS:]) < TIMED_SECONDS:
-        began = time.perf_counter()
-        bench.train(standardise(images), labels, spec.optimiser.learning_rate)
-        taken.append(time.perf_counter() - began)
+        taken.append(timed.step())
         yield Speed(str(device), statistics.median(taken[WARM_UP_STEPS:] or taken), steps, total)
+
+
+def bfloat16_gain(spec: RunSpec, device: torch.device, counts: Counts) -> Iterator[float]:
+    """How many times as fast as in float32 the steps of `spec` are in bfloat16: an estimate after each pair of steps, each better
+    than the one before.
+
+    It is the median of the ratios of the pairs so far, the first `WARM_UP_STEPS` left out once there are others: both precisions
+    take turns, so that what else the machine does slows down both. Ends after `TIMED_STEPS` pairs that took `COMPARED_SECONDS`.
+    Raises SpecError, DeviceError before the first one.
+    """
+    single, half = (_Timed(changed(spec, {"training.precision": name}), device, counts) for name in ("float32", "bfloat16"))
+    ratios: list[float] = []
+    seconds = 0.0
+    while len(ratios) < WARM_UP_STEPS + TIMED_STEPS or seconds < COMPARED_SECONDS:
+        in_single, in_half = single.step(), half.step()
+        ratios.append(in_single / in_half)
+        seconds += in_single + in_half if len(ratios) > WARM_UP_STEPS else 0.0
+        yield statistics.median(ratios[WARM_UP_STEPS:] or ratios)
+
+
+class _Timed:
+    """Steps on random images of so many classes, one whole batch over and over."""
+
+    def __init__(self, spec: RunSpec, device: torch.device, counts: Counts) -> None:
+        channels, batch = spec.data.channels, spec.data.batch_size
+        self._bench = _Bench(spec, device, channels, counts.classes, batch)  # whole batches; how many there are is a guess at times
+        self._standardise = replace(Standardise.none(channels), layout=layout(spec.model)).to(device)
+        generator = torch.Generator().manual_seed(0)
+        shape = (batch, channels, *spec.data.sides)
+        self._images = torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8).to(device)
+        self._labels = torch.randint(0, counts.classes, (batch,), generator=generator).to(device)
+        self._rate = spec.optimiser.learning_rate
+
+    def step(self) -> float:
+        """One more; how many seconds it took."""
+        began = time.perf_counter()
+        self._bench.train(self._standardise(self._images), self._labels, self._rate)
+        return time.perf_counter() - began
 
 
 # ------------------------------------------------------------------------------------------------- whether it can learn

@@ -96,15 +96,34 @@ def test_data_is_listed_and_shown(convtui: Convtui) -> None:
     assert convtui("data", "show", "digit").code == 2
 
 
-def test_doctor_looks_at_everything_and_says_what_to_do(convtui: Convtui, tmp_path: Path) -> None:
+@pytest.fixture
+def gain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps of `lenet5` take a second, and are timed in tests/engine/training/test_trials.py."""
+    monkeypatch.setattr("convtui.engine.device.bfloat16_instructions", lambda: ("avx512_bf16",))
+    monkeypatch.setattr("convtui.engine.training.trials.bfloat16_gain", lambda *_: iter([1.2, 1.87]))
+
+
+@pytest.mark.usefixtures("gain")
+def test_doctor_looks_at_everything_and_says_what_to_do(convtui: Convtui, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = {line["what"]: line for line in convtui("doctor", "--json").lines}
     assert {"terminal", "store", "data", "device", "versions"} <= set(found)
+    assert found["bfloat16"]["detail"] == "lenet5 trains 1.9 x as fast as in float32 on cpu"
+    assert found["bfloat16"]["advice"] == "--set training.precision=bfloat16"
+    monkeypatch.setattr("convtui.engine.training.trials.bfloat16_gain", lambda *_: iter([0.8]))
+    assert {line["advice"] for line in convtui("doctor", "--json").lines if line["what"] == "bfloat16"} == {""}
     (tmp_path / "store.db").write_text("not a store")
     printed = convtui("doctor", "--json")
     assert printed.code == 1
     assert {line["what"] for line in printed.lines if line["state"] == "broken"} == {"runs"}
 
 
+def test_doctor_says_of_a_processor_without_bfloat16_that_it_has_none(convtui: Convtui, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("convtui.engine.device.bfloat16_instructions", tuple)
+    (told,) = [line["detail"] for line in convtui("doctor", "--json").lines if line["what"] == "bfloat16"]
+    assert told == "cpu has no instructions for it (AVX512_BF16, AMX): nets train in float32"
+
+
+@pytest.mark.usefixtures("gain")
 def test_store_check_lists_leftovers_and_deletes_them_when_asked(convtui: Convtui, tmp_path: Path) -> None:
     from convtui.engine.spec import RunSpec
     from convtui.engine.store import Store
@@ -123,6 +142,7 @@ def test_store_check_lists_leftovers_and_deletes_them_when_asked(convtui: Convtu
     assert "is sound" in convtui("store", "check").out
 
 
+@pytest.mark.usefixtures("gain")
 @pytest.mark.parametrize(("kind", "state"), [("nfs4", "broken"), ("ext4", "good")])
 def test_doctor_warns_of_a_store_on_a_network_file_system(
     kind: str, state: str, convtui: Convtui, monkeypatch: pytest.MonkeyPatch

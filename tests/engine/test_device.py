@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -12,7 +13,7 @@ import psutil
 import pytest
 import torch
 
-from convtui.engine.device import Meter, Usage, check_precision, choose, devices, in_double
+from convtui.engine.device import Meter, Usage, bfloat16_instructions, check_precision, choose, devices, in_double
 from convtui.engine.errors import DeviceError
 
 DRIVER = """#!/bin/sh
@@ -84,6 +85,21 @@ def test_a_precision_is_asked_of_the_gpu_that_is_meant(monkeypatch: pytest.Monke
     check_precision(torch.device("cuda:1"), "float32")
     with pytest.raises(DeviceError, match="cuda:1 does not support it"):
         check_precision(torch.device("cuda:1"), "bfloat16")
+
+
+def test_bfloat16_is_refused_on_a_processor_that_has_no_instructions_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = ("flags\t\t: fpu avx512f avx512_bf16 amx_bf16", "Features\t: fp asimd bf16", "flags\t\t: fpu avx2 avx512f")
+    for line, expected in zip(told, (("avx512_bf16", "amx_bf16"), ("bf16",), ()), strict=True):
+        monkeypatch.setattr("pathlib.Path.open", lambda _path, line=line: StringIO(f"processor\t: 0\n{line}\n"))
+        assert bfloat16_instructions() == expected
+    with pytest.raises(DeviceError, match=r"no instructions for it .*; set training.precision = float32"):
+        check_precision(torch.device("cpu"), "bfloat16")
+    check_precision(torch.device("cpu"), "float32")
+
+
+def test_instructions_of_this_processor_are_those_that_torch_finds() -> None:
+    found = torch.cpu.get_capabilities()
+    assert bfloat16_instructions() == tuple(name for name in ("avx512_bf16", "amx_bf16", "bf16") if found.get(name))
 
 
 def test_a_device_without_double_precision_has_it_done_on_the_processor() -> None:

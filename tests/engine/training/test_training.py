@@ -13,13 +13,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from benchmarks.precision import compare
 from convtui.engine import events
 from convtui.engine.checkpoint import load, save
+from convtui.engine.data import catalog
 from convtui.engine.data.batches import Standardise, epoch_order
 from convtui.engine.data.split import Dataset, Split
 from convtui.engine.errors import CheckpointError, DataError
 from convtui.engine.events import Event
 from convtui.engine.models import build, eval_mode
+from convtui.engine.presets import preset
 from convtui.engine.spec import RunSpec, changed, make
 from convtui.engine.training import Training, training
 from convtui.engine.training.evaluation import Score
@@ -659,12 +662,75 @@ def test_a_spec_with_the_other_optimisers_learns() -> None:
         assert finished.values["test_accuracy"] > 0.9, name
 
 
+@pytest.fixture
+def any_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """bfloat16 without instructions for it is slow, not wrong."""
+    monkeypatch.setattr("convtui.engine.device.bfloat16_instructions", lambda: ("avx512_bf16",))
+
+
+HALF = changed(SMALL, {"training.precision": "bfloat16"})
+
+
+@pytest.mark.usefixtures("any_processor")
 def test_bfloat16_computes_in_bfloat16_and_learns() -> None:
-    plain, mixed = (Training(changed(SMALL, {"training.precision": name}), toy_dataset()) for name in ("float32", "bfloat16"))
+    plain, mixed = Training(SMALL, toy_dataset()), Training(HALF, toy_dataset())
     first, second = losses(pull(plain)), losses(pull(mixed))
     assert first != second
     assert second[0] == pytest.approx(first[0], rel=rounding(6, torch.bfloat16))
     assert second[-1] < second[0]
+
+
+@pytest.mark.usefixtures("any_processor")
+def test_in_bfloat16_outputs_are_halves_in_evaluations_too_and_losses_weights_and_moments_singles() -> None:
+    mixed = Training(HALF, toy_dataset())
+    seen = []
+    mixed.net.register_forward_hook(lambda net, _images, outputs: seen.append((net.training, outputs.dtype)))
+    said = pull(mixed)
+    assert set(seen) == {(True, torch.bfloat16), (False, torch.bfloat16)}
+    assert {tensor.dtype for tensor in mixed.net.state_dict().values() if tensor.is_floating_point()} == {torch.float32}
+    assert any(loss != float(torch.tensor(loss).bfloat16()) for loss in losses(said)), "a loss has more digits than bfloat16"
+    assert mixed.provenance()["precision"] == "bfloat16"
+
+
+@pytest.mark.usefixtures("any_processor")
+def test_a_run_in_bfloat16_is_resumed_to_the_last_bit(tmp_path: Path) -> None:
+    whole = Training(HALF, toy_dataset())
+    at_once = losses(pull(whole))
+    first = losses(pull(Training(HALF, toy_dataset(), folder=tmp_path), stop_at=9))
+    resumed = Training(HALF, toy_dataset(), resume_from=checkpoint_in(tmp_path))
+    assert first + losses(pull(resumed)) == at_once
+    assert same(weights(resumed), weights(whole))
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("any_processor")
+def test_bfloat16_is_as_accurate_as_other_seeds_are() -> None:
+    """The net of `demo` on digits, six seeds: four standard errors, beyond which one in four hundred such tests would be by chance
+    (Student's t with ten degrees of freedom)."""
+    seeds = 6
+    changes = {"data.source": "digits", "data.size": 8, "data.colour": "grey", "training.threads": 1}
+    spec = changed(preset("demo").spec, changes)
+    found = compare("demo", spec, catalog.load(spec.data), seeds)
+    assert min(found.accuracies["float32"]) > 0.9
+    assert abs(found.difference) <= 4 * found.error
+
+
+@pytest.mark.usefixtures("any_processor")
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("net", [{"model.conv_blocks": "4 3x3"}, {"model.conv_blocks": "none", "model.cell": "gru"}])
+def test_no_gradient_of_the_images_is_computed(net: dict[str, object], precision: str) -> None:
+    """The first node of the backward pass has nothing to hand on but what goes to its weights."""
+    pulled = Training(changed(SMALL, net | {"training.precision": precision, "training.steps": 1}), toy_dataset())
+    first = next(layer for layer in pulled.net.modules() if list(layer.parameters(recurse=False)))
+    seen = []
+
+    def look(_layer: torch.nn.Module, given: tuple[Tensor, ...], outputs: Tensor | tuple[Tensor, ...]) -> None:
+        output = outputs if isinstance(outputs, Tensor) else outputs[0]
+        seen.append((given[0].requires_grad, output.requires_grad))
+
+    first.register_forward_hook(look)
+    pull(pulled)
+    assert seen[0] == (False, True)
 
 
 def test_evaluation_keeps_no_graph() -> None:

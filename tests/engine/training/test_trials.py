@@ -11,10 +11,11 @@ import torch
 import torch.nn.functional as F
 
 from convtui.engine.data.preview import Counts
-from convtui.engine.errors import DataError, SpecError
+from convtui.engine.errors import DataError, DeviceError, SpecError
 from convtui.engine.models import build
 from convtui.engine.spec import RunSpec, changed, make
 from convtui.engine.training import trials
+from convtui.engine.training.by_hand import make_step
 from convtui.engine.training.trials import RatePoint
 from tests.conftest import toy_dataset
 from tests.tolerance import rounding
@@ -74,6 +75,25 @@ def test_the_estimate_is_the_median_without_the_warm_up(monkeypatch: pytest.Monk
     estimates = [estimate.step_seconds for estimate in trials.speed(spec(), CPU, Counts(10, 1438, 359))]
     # The seventh step is the fifth timed one, and these add up to 1.05 s.
     assert estimates == pytest.approx([50.0, 45.0, 0.1, 0.25, 0.2, 0.2, 0.2])
+
+
+def test_the_gain_of_bfloat16_is_the_median_of_pairs_of_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("convtui.engine.device.bfloat16_instructions", lambda: ("avx512_bf16",))
+    pairs = [(9.0, 1.0), (1.0, 1.0), (0.2, 0.1), (0.1, 0.1), (0.3, 0.1), (0.4, 0.2), (0.1, 0.2)]
+    ticks = iter([tick for pair in pairs for took in pair for tick in (10.0, 10.0 + took)])
+    monkeypatch.setattr(trials.time, "perf_counter", lambda: next(ticks))
+    assert list(trials.bfloat16_gain(spec(), CPU, Counts(10, 1438, 359))) == pytest.approx([9.0, 5.0, 2.0, 1.5, 2.0, 2.0, 2.0])
+
+
+def test_the_gain_of_bfloat16_is_of_steps_in_both_precisions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("convtui.engine.device.bfloat16_instructions", lambda: ("avx512_bf16",))
+    asked = []
+    monkeypatch.setattr(trials, "make_step", lambda settings, *rest: asked.append(settings) or make_step(settings, *rest))
+    assert next(trials.bfloat16_gain(spec(training__precision="bfloat16"), CPU, Counts(10, 1438, 359))) > 0
+    assert [settings.training.precision for settings in asked] == ["float32", "bfloat16"]
+    monkeypatch.setattr("convtui.engine.device.bfloat16_instructions", tuple)
+    with pytest.raises(DeviceError, match="no instructions"):
+        next(trials.bfloat16_gain(spec(), CPU, Counts(10, 1438, 359)))
 
 
 # ------------------------------------------------------------------------------------------------- whether it can learn

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from convtui.engine.errors import ConvtuiError
+from convtui.engine.errors import ConvtuiError, DeviceError
 from convtui.tui.app.latest import Latest
 from convtui.tui.app.new.net_panel import NetPanel
 from convtui.tui.app.page import Page
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 SAID_SECONDS = 0.3
 """Between two words of how far a trial is."""
-UNASKED_SECONDS = 2.0
+UNASKED_SECONDS = 3.0
 """Timing that was not asked for takes no longer than this and the step that is under way."""
 ENDED = "trial cancelled"
 
@@ -190,10 +190,29 @@ def _timed(spec: RunSpec, device: torch.device, counts: Counts, goes_on: GoesOn,
     from convtui.engine.training.trials import speed
 
     words, began = "", time.monotonic()
+
+    def over() -> bool:
+        return not goes_on() or (seconds is not None and time.monotonic() - began > seconds)
+
     for found in speed(spec, device, counts):
         words = speed_words(found)
-        if not goes_on() or (seconds is not None and time.monotonic() - began > seconds):
-            break
+        if over():
+            return words
+    return " · ".join(filter(None, (words, _compared(spec, device, counts, over))))
+
+
+def _compared(spec: RunSpec, device: torch.device, counts: Counts, over: Callable[[], bool]) -> str:
+    """What bfloat16 would gain, or gains, where the device has it and there is the time to measure it."""
+    from convtui.engine.training.trials import bfloat16_gain
+
+    words = ""
+    try:
+        for gain in bfloat16_gain(spec, device, counts):
+            words = gain_words(gain)
+            if over():
+                return ""
+    except DeviceError:
+        return ""
     return words
 
 
@@ -228,6 +247,11 @@ def speed_words(found: Speed) -> str:
     """`cpu: 11.3 ms/step · 0:05/epoch · 0:50 total, without evaluation`."""
     epoch, run = (duration(found.step_seconds * steps) for steps in (found.steps_per_epoch, found.total_steps))
     return f"{found.device}: {1000 * found.step_seconds:.1f} ms/step · {epoch}/epoch · {run} total, without evaluation"
+
+
+def gain_words(gain: float) -> str:
+    """`in bfloat16 1.9 x as fast as in float32`."""
+    return f"in bfloat16 {gain:.1f} x as fast as in float32"
 
 
 def overfit_words(losses: Sequence[float], images: int, source: str) -> str:
