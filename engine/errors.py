@@ -18,6 +18,10 @@ class UsageError(ConvtuiError):
     exit_code = 2
 
 
+class CodeError(UsageError):
+    """The code of a person's own net cannot be used: it was not named, is not there, fails, or is of another net."""
+
+
 class SpecError(UsageError):
     """A hyperparameter has a value that it cannot have, or does not exist."""
 

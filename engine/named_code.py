@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from convtui.engine.errors import UsageError
+from convtui.engine.errors import CodeError, UsageError
 from convtui.engine.files import absolute
 
 LIBRARIES = ("torchvision", "timm")
 HOW = "write FILE.py:CLASS, torchvision:NAME or timm:NAME"
 
-_named: set[str] = set()
+_named: dict[str, str] = {}
+"""What settings say -> what is imported for it."""
 
 
 def whole(reference: str) -> str:
@@ -46,12 +47,16 @@ def class_of(reference: str) -> str:
     return reference.rpartition(":")[2]
 
 
-def name_code(reference: str) -> None:
-    """The person has named this code; it may be imported from now on. Raises UsageError where it can be no net's."""
+def name_code(reference: str, *, instead_of: str = "") -> None:
+    """The person has named this code; it may be imported from now on, also where settings say `instead_of`, as those of a run do
+    whose file has moved since. Raises UsageError where it can be no net's."""
     try:
-        _named.add(whole(reference))
+        named = whole(reference)
     except ValueError as error:
         raise UsageError(f"{reference}: this {error}") from None
+    _named[named] = named
+    if instead_of:
+        _named[instead_of] = named
 
 
 def is_named(reference: str) -> bool:
@@ -59,10 +64,11 @@ def is_named(reference: str) -> bool:
     return not reference or reference in _named
 
 
-def require_named(reference: str) -> None:
-    """Raise UsageError where it may not be imported."""
+def require_named(reference: str) -> str:
+    """What is to be imported for a whole reference; empty for none. Raises CodeError where it was not named."""
     if not is_named(reference):
-        raise UsageError(
-            f"the net is of {short(reference)}, and code is only imported where you name it: --model {reference} (on the page New: "
-            "Enter in the field module)"
+        raise CodeError(
+            f"the net is of {short(reference)}, and code is only imported where you name it: --model {reference} (in the "
+            "application: open the run in Look, or Enter in the field module of New)"
         )
+    return _named[reference] if reference else ""

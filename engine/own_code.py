@@ -11,7 +11,7 @@ from pathlib import Path
 from traceback import FrameSummary
 from types import FrameType
 
-from convtui.engine.errors import UsageError
+from convtui.engine.errors import CodeError, ConvtuiError
 
 _MOST_LINES = 3
 _NO_MEMORY = "can't allocate memory"
@@ -22,7 +22,7 @@ _NOT_OWN = (_ENGINE, str(Path(_ENGINE).with_name("tui")), sysconfig.get_path("st
 
 @contextmanager
 def told_as_own(what: str, doing: str) -> Iterator[None]:
-    """Tell an error of a person's own code in the block as one line, UsageError, with the place in their files where it came from.
+    """Tell an error of a person's own code in the block as one line, CodeError, with the place in their files where it came from.
 
     What interrupts it, Ctrl+C or a signal, goes on with a note: `doing` is what was still going on, as in "mynet.py was still being
     imported".
@@ -30,18 +30,18 @@ def told_as_own(what: str, doing: str) -> Iterator[None]:
     try:
         with redirect_stdout(sys.stderr):  # what convtui prints may be read by a program
             yield
-    except UsageError:
+    except ConvtuiError:
         raise
     except Exception as error:
         if _NO_MEMORY in str(error):
-            raise UsageError(f"{what}: there is not the memory for it{own_place(error)}") from error
-        raise UsageError(f"{what}: {own_error(error)}") from error
+            raise CodeError(f"{what}: there is not the memory for it{own_place(error)}") from error
+        raise CodeError(f"{what}: {own_error(error)}") from error
     except SystemExit as error:
         if type(error) is not SystemExit:  # a signal's
             error.add_note(f"{doing}: interrupted{own_place(error)}")
             raise
-        raise UsageError(
-            f"{what}: importing it ends the program (exit status {error.code}): put its script part under a main guard"
+        raise CodeError(
+            f"{what}: it ends the program (exit status {error.code}){own_place(error)}: put its script part under a main guard"
         ) from error
     except KeyboardInterrupt as error:
         error.add_note(f"{doing}: interrupted{own_place(error)}")

@@ -19,7 +19,8 @@ from convtui.engine.data.split import Dataset
 from convtui.engine.errors import CheckpointError, DataError, NotApplicable, UsageError
 from convtui.engine.lens.subject import Snapshot, Subject
 from convtui.engine.lens.tracer import INPUT
-from convtui.engine.models.importing import channels_of
+from convtui.engine.models.importing import channels_of, fill
+from convtui.engine.named_code import require_named
 from convtui.engine.net_file import NetFile
 from convtui.engine.spec import changed
 from convtui.engine.statuses import LIVE
@@ -36,7 +37,6 @@ def subject_from_run(
     run: Run,
     *,
     epoch: str = "last",
-    module: str = "",
     device: torch.device | None = None,
     data_dir: Path | None = None,
     loading: catalog.ProgressCallback | None = None,
@@ -46,11 +46,12 @@ def subject_from_run(
     """The run's net as it was at `epoch`: a number, `best`, or `last`, the weights that its figures are of: the newest there are,
     but of a run that ended by going back to its best epoch those.
 
-    A net of a person's own code is made by that of `module` where it is named, else by what the run says, which the person must
-    have named (`engine.named_code`). Images are loaded when they are first asked for, and told of through `loading`.
+    Code of a net of a person's own must have been named (`engine.named_code`). Images are loaded when they are first asked for, and
+    told of through `loading`.
 
-    Raises UsageError for an epoch of which nothing is kept and for code that is not named, CheckpointError where no file of them
-    can be read, and later DataError where the images are other ones than the run was trained on.
+    Raises UsageError for an epoch of which nothing is kept, CodeError for code that is not named or makes another net,
+    CheckpointError where no file of them can be read, and later DataError where the images are other ones than the run was trained
+    on.
     """
     if not run.is_training:
         raise UsageError(f"run {run.id} ({run.name}) is of a script's own net: {how_to_name(store, run)}")
@@ -58,8 +59,8 @@ def subject_from_run(
     rows = _meant(run, kept, epoch)
     if not any((store.files.folder(run.id) / row.file).exists() for row in rows) and (why := store.files.lacks()):
         raise CheckpointError(f"run {run.id} ({run.name}) cannot be opened: {why}")
-    row, (net, identity), notes = _first_sound(store.files.folder(run.id), rows, module)
-    notes += [told] if (told := net_file.changed_code(run, identity.spec.model.module)) else []
+    row, (net, identity), notes = _first_sound(store.files.folder(run.id), rows, run)
+    notes += [told] if (told := net_file.changed_code(run, require_named(identity.spec.model.module))) else []
     net = models.placed(net, identity.spec.model, device or torch.device("cpu")).eval()
 
     def dataset() -> Dataset:
@@ -308,7 +309,7 @@ def _beyond(run: Run, step: int, epoch: int) -> str:
     return f" + {steps:,} steps" if run.steps_per_epoch and steps > 0 else ""
 
 
-def _first_sound(folder: Path, rows: list[Checkpoint], module: str) -> tuple[Checkpoint, tuple[nn.Module, Identity], list[str]]:
+def _first_sound(folder: Path, rows: list[Checkpoint], run: Run) -> tuple[Checkpoint, tuple[nn.Module, Identity], list[str]]:
     """The first of these files that can be read, its net, and what is to be said where it is not the first of all.
 
     Raises the first one's CheckpointError where none can be read.
@@ -316,7 +317,7 @@ def _first_sound(folder: Path, rows: list[Checkpoint], module: str) -> tuple[Che
     troubles: list[CheckpointError] = []
     for row in rows:
         try:
-            found = _net(folder / row.file, module)
+            found = _net(folder / row.file, run)
         except CheckpointError as error:
             troubles.append(error)
         else:
@@ -324,16 +325,18 @@ def _first_sound(folder: Path, rows: list[Checkpoint], module: str) -> tuple[Che
     raise troubles[0]
 
 
-def _net(path: Path, module: str) -> tuple[nn.Module, Identity]:
-    """The net of a file, on the CPU, with its weights; of the code `module`, where a person named it. Raises CheckpointError,
-    UsageError."""
+def _net(path: Path, run: Run) -> tuple[nn.Module, Identity]:
+    """The net of a file, on the CPU, with its weights. Raises CheckpointError, CodeError."""
     checkpoint = load(path)
     identity = checkpoint.identity
-    if module and identity.spec.model.module:
-        identity = replace(identity, spec=changed(identity.spec, {"model.module": module}))
+    if identity.spec.model.module:  # a resume may have been told since that its code has moved
+        identity = replace(identity, spec=changed(identity.spec, {"model.module": run.settings.model.module}))
     spec, classes = identity.spec, len(identity.classes)
     net = models.build_to_fill(spec.model, channels=identity.channels, size=spec.data.sides, classes=classes)
-    restore_net(net, checkpoint.net, path)
+    if spec.model.module:
+        fill(net, checkpoint.net, f"weights {path}")
+    else:
+        restore_net(net, checkpoint.net, path)
     return net, identity
 
 

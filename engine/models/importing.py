@@ -23,7 +23,7 @@ from torch.nn.modules.module import register_module_buffer_registration_hook, re
 from torch.nn.parameter import is_lazy
 
 from convtui.engine import tensors as files
-from convtui.engine.errors import UsageError
+from convtui.engine.errors import CodeError, UsageError
 from convtui.engine.named_code import HOW, LIBRARIES, short
 from convtui.engine.own_code import told_as_own
 from convtui.engine.spec import nearest
@@ -36,14 +36,14 @@ _MOST_NAMES = 3
 
 
 def imported_net(reference: str, arguments: Mapping[str, Any], *, device: str = "cpu") -> nn.Module:
-    """The net of this reference, built with `arguments`, in evaluation mode. Raises UsageError: no such file, name or argument, an
+    """The net of this reference, built with `arguments`, in evaluation mode. Raises CodeError: no such file, name or argument, an
     error of the person's own code, with the lines of theirs that led to it, or more weights than there is memory for.
 
     On the device `meta` its weights take no memory and are not drawn, as far as its code knows such a device.
     """
     source, colon, name = reference.rpartition(":")
     if not colon or not source or not name:
-        raise UsageError(f"--model {reference}: this names no net: {HOW}")
+        raise CodeError(f"--model {reference}: this names no net: {HOW}")
     with _within_memory(f"--model {reference}"):
         if source in LIBRARIES:
             with torch.device(device):
@@ -64,7 +64,7 @@ def _within_memory(what: str) -> Iterator[None]:
         if values is not None and not is_lazy(values) and values.device.type == "cpu":
             taken += values.nbytes
         if taken > free:
-            raise UsageError(f"{what}: its weights take more than {taken / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are free")
+            raise CodeError(f"{what}: its weights take more than {taken / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are free")
 
     hooks = [register_module_parameter_registration_hook(count), register_module_buffer_registration_hook(count)]
     try:
@@ -78,10 +78,10 @@ def _of_library(library: str, name: str, arguments: Mapping[str, Any]) -> nn.Mod
     try:
         models = import_module("torchvision.models" if library == "torchvision" else library)
     except ImportError:
-        raise UsageError(f"--model {library}:{name}: {library} is not installed: pip install {library}") from None
+        raise CodeError(f"--model {library}:{name}: {library} is not installed: pip install {library}") from None
     known = models.list_models()
     if name not in known:
-        raise UsageError(f"--model {library}:{name}: there is no such net{nearest(name, known)}")
+        raise CodeError(f"--model {library}:{name}: there is no such net{nearest(name, known)}")
     make = models.get_model if library == "torchvision" else models.create_model
     none = {"weights": None} if library == "torchvision" else {"pretrained": False}  # neither downloads anything
     with told_as_own(f"--model {library}:{name}", f"{library}:{name} was still being built"):
@@ -93,7 +93,7 @@ def _imported(source: str) -> ModuleType:
     """The file as a module, its folder on the path as if it were the script."""
     path = Path(source).absolute()
     if not path.is_file() or path.suffix != ".py":
-        raise UsageError(f"--model {source}: there is no such Python file: {HOW}")
+        raise CodeError(f"--model {source}: there is no such Python file: {HOW}")
     spec = spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None
@@ -118,7 +118,7 @@ def _member(module: ModuleType, source: str, name: str) -> Any:
     if not hasattr(module, name):
         nets = [key for key, value in vars(module).items() if isinstance(value, type) and issubclass(value, nn.Module)]
         own = [key for key in nets if getattr(module, key).__module__ == module.__name__]
-        raise UsageError(
+        raise CodeError(
             f"--model {source}:{name}: {source} has no {name}{nearest(name, own)}: its nets are {', '.join(own) or 'none'}"
         )
     return getattr(module, name)
@@ -128,17 +128,17 @@ def _built(member: Any, reference: str, arguments: Mapping[str, Any]) -> nn.Modu
     if isinstance(member, nn.Module):
         return member
     if not callable(member):
-        raise UsageError(
+        raise CodeError(
             f"--model {reference}: this is of type {type(member).__name__}: name a class, a function that makes a net, or a net"
         )
     try:
         inspect.signature(member).bind(**arguments)
     except TypeError as error:
-        raise UsageError(f"--model {reference}: {error}: it takes {_signature(member)}: --arg NAME=VALUE") from None
+        raise CodeError(f"--model {reference}: {error}: it takes {_signature(member)}: --arg NAME=VALUE") from None
     with told_as_own(f"--model {reference}", f"{short(reference)} was still being built"):
         net = member(**arguments)
     if not isinstance(net, nn.Module):
-        raise UsageError(f"--model {reference}: it made a value of type {type(net).__name__}, and not a torch.nn.Module")
+        raise CodeError(f"--model {reference}: it made a value of type {type(net).__name__}, and not a torch.nn.Module")
     return net
 
 
@@ -154,14 +154,14 @@ def channels_of(net: nn.Module) -> int | None:
 def load_weights(net: nn.Module, path: Path) -> None:
     """Put a file's weights into the net: .safetensors, or .pt/.pth read as weights alone, so that no code of theirs runs.
 
-    Raises UsageError for a file that cannot be read or is of another net, with the names that differ.
+    Raises UsageError for a file that cannot be read, CodeError for one of another net, with the names that differ.
     """
     what = f"--weights {path}"
     fill(net, read_weights(path, what), what)
 
 
 def fill(net: nn.Module, found: Mapping[str, Tensor], what: str) -> None:
-    """Put weights into the net. Raises UsageError where they are of another one, with the names that differ; `what` they are."""
+    """Put weights into the net. Raises CodeError where they are of another one, with the names that differ; `what` they are."""
     has = net.state_dict()
     shapes = [
         f"{name} is {list(found[name].shape)} and not {list(tensor.shape)}"
@@ -171,7 +171,7 @@ def fill(net: nn.Module, found: Mapping[str, Tensor], what: str) -> None:
     missing, others = [name for name in has if name not in found], [name for name in found if name not in has]
     told = [_few("missing", missing), _few("not in this net", others), _few("", shapes)]
     if missing or others or shapes:
-        raise UsageError(f"{what}: these are another net's weights: {'; '.join(text for text in told if text)}")
+        raise CodeError(f"{what}: these are another net's weights: {'; '.join(text for text in told if text)}")
     net.load_state_dict(found)
 
 

@@ -22,10 +22,9 @@ TRIED = 2
 
 def build_own(spec: ModelSpec, shape: tuple[int, int, int], *, device: str = "cpu") -> nn.Module:
     """The net of the spec's module for images of `shape` [C, H, W], in training mode; sizes that its layers leave open are what
-    such images make of them. Raises UsageError where its code is not named in this process, cannot be built, or has nothing to
-    train."""
-    require_named(spec.module)
-    net = imported_net(spec.module, spec.keywords, device=device)
+    such images make of them. Raises CodeError where its code is not named in this process or cannot be built, UsageError where it
+    has nothing to train."""
+    net = imported_net(require_named(spec.module), spec.keywords, device=device)
     if any(map(is_lazy, (*net.parameters(), *net.buffers()))):
         with eval_mode(net):
             _outputs(net, spec, shape)

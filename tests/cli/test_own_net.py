@@ -58,7 +58,7 @@ def last(printed: Printed) -> dict:
 
 def forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a new process: nothing has been named."""
-    monkeypatch.setattr("convtui.engine.named_code._named", set())
+    monkeypatch.setattr("convtui.engine.named_code._named", {})
 
 
 def test_a_run_is_trained_resumed_looked_into_and_asked_only_where_its_code_is_named(

@@ -11,8 +11,13 @@ from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
 import convtui
+from convtui.engine.data.catalog import load
+from convtui.engine.errors import UsageError
 from convtui.engine.models.importing import imported_net
+from convtui.engine.named_code import name_code
+from convtui.engine.spec import changed, make
 from convtui.engine.store import Store
+from convtui.engine.training.recording import recorded
 from convtui.tui.app.look.code_dialog import CodeDialog
 from convtui.tui.app.look.page import LookPage
 from tests.harness.screen import piloted, screen_text, until
@@ -197,3 +202,64 @@ async def test_a_run_in_training_elsewhere_is_asked_for_its_weights(place: Path)
 
 def await_a_moment() -> None:
     threading.Event().wait(0.02)
+
+
+OWN = make(
+    {
+        "model": {"module": "mynet.py:Own", "arguments": "width=3"},
+        "data": {"source": "shapes", "size": 8, "colour": "grey", "train_per_class": 2, "test_per_class": 1},
+        "training": {"epochs": 1, "threads": 1},
+    }
+)
+
+
+@pytest.fixture
+def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A store with a run that trained a net of a person's own code, in a process that named it."""
+    monkeypatch.chdir(tmp_path)
+    named: dict[str, str] = {}
+    monkeypatch.setattr("convtui.engine.named_code._named", named)
+    (tmp_path / "mynet.py").write_text(NET.replace("class Net", "class Own").replace("16 * width, 2", "36 * width, 10"))
+    spec = changed(OWN, {"model.module": str(tmp_path / "mynet.py") + ":Own"})
+    name_code(spec.model.module)
+    with Store.open(tmp_path / "store.db") as store:
+        run = store.create_run(name="own", preset="", spec=spec, dataset="shapes")
+        with recorded(store, store.claim(run.id), spec, load(spec.data), torch.device("cpu")) as (_, pulled):
+            for _ in pulled:
+                ...
+    named.clear()
+    return tmp_path
+
+
+@piloted
+async def test_the_code_of_a_run_trained_here_is_asked_for_too_and_then_resumes_it(
+    trained: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (trained / "mynet.py").rename(trained / "moved.py")
+    (trained / "wide.py").write_text(NET)
+    capfd.readouterr()
+    async with Alone(trained / "store.db").run_test(size=(120, 36)) as pilot:
+        dialog = await asked(pilot)
+        assert isinstance(pilot.app, Alone)
+        with pytest.raises(UsageError, match="open the run in Look"):
+            pilot.app.session.resume(1)
+        assert (typed(dialog, "code").value, typed(dialog, "arguments").value) == (f"{trained / 'mynet.py'}:Own", "width=3")
+        assert typed(dialog, "arguments").disabled
+        await until(pilot, lambda: words(pilot, "standing").startswith("there is no such file"))
+        typed(dialog, "code").value = "wide.py:Net"
+        await pilot.pause()
+        await pilot.press("enter")
+        await until(pilot, lambda: "these are another net's weights" in words(pilot, "wrong"))
+        typed(dialog, "code").value = "moved.py:Own"
+        await until(pilot, lambda: words(pilot, "standing") == "the file is as it was in the run")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, LookPage))
+        app = await settled(pilot, view="filters")
+        assert len(app.results[0].tiles) == 3
+        session = app.session
+        longer = changed(session.store.run(1).settings, {"training.epochs": 2})
+        session.resume(1, longer)
+        await until(pilot, lambda: session.store.run(1).epoch == 2 and session.store.run(1).status == "finished")
+        assert session.store.run(1).settings.model.module == f"{trained / 'moved.py'}:Own"
+        await pilot.press("R")
+        await until(pilot, lambda: "epoch ◂ 2 of 2" in app.line("about"))

@@ -194,11 +194,12 @@ def opened(store: Store, run: Run, own: OwnNet | None, *, epoch: str, device: st
     from convtui.engine.lens.loading import subject_from_run
 
     keep_freed_memory()
+    if own is not None:
+        own.name_for(run)
     subject = subject_from_run(
         store,
         run,
         epoch=epoch,
-        module="" if own is None else own.named_for(run),
         device=choose(device),
         data_dir=data_dir,
         loading=told.loading,

@@ -78,14 +78,14 @@ class OwnNet:
     mean: str | None = None
     std: str | None = None
 
-    def named_for(self, run: Run) -> str:
-        """The code of the net of a run that convtui trained, named by the person. Raises UsageError where the net is built from
-        settings, and for what was typed beside it: the run has that of its own."""
+    def name_for(self, run: Run) -> str:
+        """Have the code named that is the net's of a run that convtui trained; gives it as settings say it. Raises UsageError where
+        the net is built from settings, and for what was typed beside it: the run has that of its own."""
         if not run.settings.model.module:
             raise UsageError(f"run {run.id} ({run.name}) knows its own net: leave --model out")
         if option := _first_given({name: value for name, value in vars(self).items() if name != "model"}):
             raise UsageError(f"{option}: run {run.id} ({run.name}) has that of its own: leave it out")
-        name_code(self.model)
+        name_code(self.model, instead_of=run.settings.model.module)
         return whole(self.model)
 
     def opened(self, saved: SavedNet | None, *, device: str, data_dir: Path | None, told: Waiting) -> Subject:

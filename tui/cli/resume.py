@@ -51,7 +51,7 @@ def resume(
         store.files.make_folder()
         spec = _spec(row, budget(epochs, steps, images))
         if (own := own_net(model)) is not None:
-            spec = changed(spec, {"model.module": own.named_for(row)})
+            spec = changed(spec, {"model.module": own.name_for(row)})
         for reference in named or ():
             name_code(reference)
 

@@ -1,4 +1,4 @@
-"""Nets of scripts: their code as a person has named it, imported in a thread of its own, and kept for the session.
+"""Nets of a person's own code, as they have named it: imported in a thread that can be given up, and kept for the session.
 
 What a store says of the code only fills in the question: nothing is imported by itself.
 """
@@ -9,12 +9,15 @@ import ctypes
 import json
 import shlex
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from convtui.engine.errors import ConvtuiError, UsageError
+from convtui.engine.named_code import name_code
 from convtui.tui.render.text import clean
 
 if TYPE_CHECKING:
@@ -26,8 +29,27 @@ if TYPE_CHECKING:
 
 ASKED_TO_END_SECONDS = 0.1
 
-NamedNet: TypeAlias = tuple["Run", "Code", "nn.Module"]
-"""A run, what it says of its net's code, and a net of the code that was named."""
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Named:
+    """What was named for a run, imported once, and found to be the net of its weights."""
+
+    run: Run
+    reference: str
+    code: Code
+    """What the run says of it."""
+    net: nn.Module
+
+
+def code_of(run: Run) -> Code:
+    """Of a run that was trained with a person's own code: where that is, as its settings say."""
+    from convtui.engine.named_code import class_of, file_of
+    from convtui.engine.net_file import Code
+
+    module = run.settings.model.module
+    file = file_of(module)
+    source = module.partition(":")[0] if file is None else str(file)
+    return Code(source, class_of(module), str(run.repeatable.get("code", "")), run.settings.model.keywords)
 
 
 def reference_of(code: Code) -> str:
@@ -86,7 +108,7 @@ def standing(reference: str, code: Code) -> str:
 
 
 class NamedNets:
-    """The nets whose code was named in this session."""
+    """The nets of scripts whose code was named in this session."""
 
     def __init__(self) -> None:
         self._nets: dict[tuple[Any, ...], nn.Module] = {}
@@ -96,9 +118,13 @@ class NamedNets:
         known = self._nets.get(_key(run, code))
         return None if known is None else deepcopy(known)  # a new one would be drawn from torch's generator, in a training's way
 
-    def keep(self, run: Run, code: Code, net: nn.Module) -> None:
-        """From now on this is the net of that code: of this run, and of others of the same file, class and arguments."""
-        self._nets[_key(run, code)] = net
+    def keep(self, named: Named) -> None:
+        """From now on this is the net of that code: of this run, and of others of the same file, class and arguments. Of a run that
+        convtui trained it is the code, which a resume uses too."""
+        if named.run.is_training:
+            name_code(named.reference, instead_of=named.run.settings.model.module)
+        else:
+            self._nets[_key(named.run, named.code)] = named.net
 
 
 def _key(run: Run, code: Code) -> tuple[Any, ...]:
@@ -116,7 +142,7 @@ class Importing:
         reference: str,
         arguments: Mapping[str, Any],
         generators: threading.Lock,
-        tell: Callable[[NamedNet | str], object],
+        tell: Callable[[Named | str], object],
     ) -> None:
         """`tell` is called in the thread with what was found, a net into which the run's weights fit, or with what is wrong.
         `generators` is held meanwhile: code may seed torch's, or draw from them."""
@@ -157,16 +183,29 @@ class Importing:
         finally:
             self._let_go()
 
-    def _found(self) -> NamedNet:
+    def _found(self) -> Named:
+        run = self._store.run(self._run_id)
+        return self._of_settings(run) if run.is_training else self._of_script(run)
+
+    def _of_settings(self, run: Run) -> Named:
+        from convtui.engine.models import build_to_fill
+        from convtui.engine.models.importing import fill
+        from convtui.engine.spec import changed
+        from convtui.engine.training.transfer import starting_weights
+
+        name_code(self._reference)
+        spec = changed(run.settings, {"model.module": self._reference})
+        with self._their_code():
+            net = build_to_fill(spec.model, channels=spec.data.channels, size=spec.data.sides, classes=0)
+        fill(net, starting_weights(f"run:{run.id}", self._store).tensors, self._reference)
+        return Named(run, self._reference, code_of(run), net)
+
+    def _of_script(self, run: Run) -> Named:
         from convtui.engine.lens.loading import weights_from_run
         from convtui.engine.models.importing import fill, imported_net
 
-        run = self._store.run(self._run_id)
-        try:
-            self._in_their_code = True
+        with self._their_code():
             net = imported_net(self._reference, self._arguments)
-        finally:
-            self._in_their_code = False
         saved = weights_from_run(self._store, run)
         fill(net, saved.weights, self._reference)
         try:
@@ -174,9 +213,17 @@ class Importing:
         except Exception as error:
             why = f"such a net cannot be copied ({error}): 'convtui look --model' opens it"
             raise UsageError(f"{self._reference}: {why}") from error
-        return run, saved.code, net
+        return Named(run, self._reference, saved.code, net)
 
-    def _say(self, told: NamedNet | str) -> None:
+    @contextmanager
+    def _their_code(self) -> Iterator[None]:
+        self._in_their_code = True
+        try:
+            yield
+        finally:
+            self._in_their_code = False
+
+    def _say(self, told: Named | str) -> None:
         if self._wanted:
             self._tell(told)
 

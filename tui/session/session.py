@@ -156,7 +156,7 @@ class Session:
 
         Raises UsageError for a name that cannot be, code that the person has not named, and once the session is being closed.
         """
-        require_named(spec.model.module)
+        spec = _of_named_code(spec)
         with self._admitted():
             run = self.store.create_run(name=name, preset=preset, spec=spec, dataset=spec.data.source, note=note)
             self._queue(_Job(run.id, resume=False, allow_stand_in=allow_stand_in))
@@ -168,11 +168,12 @@ class Session:
         A run that waits for a process that is gone is taken over. Raises RunBusy where a living process has it, then its settings
         stay, and UsageError where its net is of code that the person has not named.
         """
-        require_named((spec or self.store.run(run_id).settings).model.module)
+        settings = self.store.run(run_id).settings
+        named = _of_named_code(spec or settings)
         with self._admitted():
             self.store.queue(run_id)
-            if spec is not None:
-                self.store.set_spec(run_id, spec)
+            if named != settings:
+                self.store.set_spec(run_id, named)
             self._queue(_Job(run_id, resume=True, allow_stand_in=False))
 
     def queue(self, wanted: Wanted) -> Match:
@@ -383,3 +384,11 @@ def _ending(run_id: int, name: str, ending: object) -> str:
             return f"run {run_id} ({name}) {word}: test accuracy {percent(accuracy)}, {duration(ending.seconds)}"
         case _:
             return f"run {run_id} ({name}) ended"
+
+
+def _of_named_code(spec: RunSpec) -> RunSpec:
+    """The settings, with the place of their net's code as the person has named it here. Raises CodeError where they have not."""
+    from convtui.engine.spec import changed
+
+    module = require_named(spec.model.module)
+    return changed(spec, {"model.module": module}) if module != spec.model.module else spec

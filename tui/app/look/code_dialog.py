@@ -1,4 +1,4 @@
-"""What asks for the code of a script's net: nothing of it is imported before Enter."""
+"""What asks for the code of a net of a person's own: nothing of it is imported before Enter."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from textual.widgets import Input, Static
 from convtui.engine.errors import UsageError
 from convtui.tui.render.text import clean
 from convtui.tui.session.inspector import CodeWanted
-from convtui.tui.session.naming import Importing, NamedNet, arguments_of, parsed_arguments, reference_of, standing
+from convtui.tui.session.naming import Importing, Named, arguments_of, parsed_arguments, reference_of, standing
 from convtui.tui.session.session import Session
 
 KEYS = "Enter imports the file, which runs it · Tab next field · Esc cancels"
 
 
-class CodeDialog(ModalScreen[NamedNet | None]):
-    """Asks for FILE.py:CLASS and arguments; gives the net, or None."""
+class CodeDialog(ModalScreen[Named | None]):
+    """Asks for FILE.py:CLASS, and for arguments where these are not a run's settings; gives what was named, or None."""
 
     DEFAULT_CSS = """
     CodeDialog { align: center middle; }
@@ -39,16 +39,20 @@ class CodeDialog(ModalScreen[NamedNet | None]):
         super().__init__()
         self._session, self._wanted = session, wanted
         self._importing: Importing | None = None
+        self._has_settings = wanted.run.is_training
+        """Whether the arguments are the run's: its weights are of a net with them."""
 
     def compose(self) -> ComposeResult:
         wanted = self._wanted
         with Vertical():
-            yield Static(Text(clean(f"Run {wanted.query.run} ({wanted.name}) is of a script's own net. Which code is it of?")))
+            yield Static(Text(clean(f"Run {wanted.run.id} ({wanted.run.name}) is of a net of your own. Which code is it of?")))
             yield Static("code", classes="label")
             yield Input(reference_of(wanted.code), placeholder="FILE.py:CLASS", select_on_focus=False, id="code")
             yield Static("", id="standing", markup=False)
-            yield Static("arguments of the class", classes="label")
-            yield Input(arguments_of(wanted.code), placeholder="NAME=VALUE ...", select_on_focus=False, id="arguments")
+            yield Static(f"arguments of the class{', as in the run' * self._has_settings}", classes="label")
+            arguments = Input(arguments_of(wanted.code), placeholder="NAME=VALUE ...", select_on_focus=False, id="arguments")
+            arguments.disabled = self._has_settings
+            yield arguments
             yield Static(clean(wanted.why), id="wrong", markup=False)
             yield Static(KEYS, id="keys", markup=False)
 
@@ -66,21 +70,24 @@ class CodeDialog(ModalScreen[NamedNet | None]):
 
     def on_input_submitted(self) -> None:
         """Import it: this alone does."""
-        run = self._wanted.query.run
         try:
             arguments = parsed_arguments(self.query_one("#arguments", Input).value)
         except UsageError as error:
             self._say("wrong", str(error))
             return
-        assert run is not None
         reference, session = self.query_one("#code", Input).value.strip(), self._session
         first = "" if session.training is None else f"waiting for run {session.training}, in training here, to end, then "
         self._be_busy(f"{first}importing {reference} … · Esc gives up")
         self._importing = Importing(
-            session.store, run, reference, arguments, session.generators, lambda told: self.app.call_later(self._hear, told)
+            session.store,
+            self._wanted.run.id,
+            reference,
+            arguments,
+            session.generators,
+            lambda told: self.app.call_later(self._hear, told),
         )
 
-    def _hear(self, told: NamedNet | str) -> None:
+    def _hear(self, told: Named | str) -> None:
         self._importing = None
         if isinstance(told, str):
             self._be_busy("")
@@ -102,7 +109,7 @@ class CodeDialog(ModalScreen[NamedNet | None]):
         self._say("wrong", "")
         self._say("keys", doing or KEYS)
         for field in self.query(Input):
-            field.disabled = bool(doing)
+            field.disabled = bool(doing) or (field.id == "arguments" and self._has_settings)
         if not doing:
             self.query_one("#code", Input).focus()
 

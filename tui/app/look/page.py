@@ -37,7 +37,7 @@ from convtui.tui.session.inspector import (
     Thumbnails,
     in_words,
 )
-from convtui.tui.session.naming import NamedNet
+from convtui.tui.session.naming import Named
 from convtui.tui.session.session import Session
 
 PANES = Binding.Group("Panes", compact=True)
@@ -224,20 +224,20 @@ class LookPage(Page):
                 panes.strip.refuse(reply.reason)
 
     def _ask_for_code(self, wanted: CodeWanted) -> None:
-        """Have a person name the code of a script's net; where the page is not on screen, once it is."""
+        """Have a person name the code of a net of their own; where the page is not on screen, once it is."""
         if not self.is_current:
             self.controller.is_waiting = True
             return
         self._tell_way()
         self.panes.picture.remove_class("outdated")
-        self.panes.picture.say(f"run {wanted.query.run} is of a script's own net · R names its code")
+        self.panes.picture.say(f"run {wanted.run.id} is of a net of your own · R names its code")
 
-        def named(net: NamedNet | None) -> None:
-            if net is not None:
-                self.session.named_nets.keep(*net)
+        def heard(named: Named | None) -> None:
+            if named is not None:
+                self.session.named_nets.keep(named)
                 self.controller.ask_again(self.controller.next_cursor)
 
-        self.app.push_screen(CodeDialog(self.session, wanted), named)
+        self.app.push_screen(CodeDialog(self.session, wanted), heard)
 
     def _show(self, answer: Answer) -> None:
         strip = self.panes.strip

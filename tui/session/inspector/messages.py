@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from convtui.engine.lens.registry import View
     from convtui.engine.lens.subject import Prediction
     from convtui.engine.net_file import Code
+    from convtui.engine.store import Run
 
 Options = tuple[tuple[str, str], ...]
 """Name and value of the options that are not left to the view, as the command line takes them."""
@@ -132,11 +133,10 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class CodeWanted:
-    """The net is a script's own: a person has to name its code first."""
+    """The net is of a person's own code, which they have to name first."""
 
     query: Query
-    name: str
-    """Of the run."""
+    run: Run
     code: Code
     """What the run says of it; nothing of that is imported by itself."""
     why: str = ""

@@ -11,11 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from convtui.engine.errors import ConvtuiError, NotApplicable, RunBusy, UsageError
+from convtui.engine.errors import CodeError, ConvtuiError, NotApplicable, RunBusy
+from convtui.engine.named_code import is_named
 from convtui.engine.statuses import LIVE
 from convtui.tui.session.between_pulls import BetweenPulls
 from convtui.tui.session.inspector.messages import Layer, NetInfo
-from convtui.tui.session.naming import NamedNets
+from convtui.tui.session.naming import NamedNets, code_of
 
 if TYPE_CHECKING:
     from convtui.engine.data.split import Dataset
@@ -41,11 +42,11 @@ class TrainingEnded(Exception):
 
 
 class CodeUnknown(Exception):
-    """The net is of a script's own code, which was not named, or does not fit: see `CodeWanted`."""
+    """The net is of a person's own code, which was not named, or does not fit: see `CodeWanted`."""
 
-    def __init__(self, name: str, code: Code, why: str = "") -> None:
-        super().__init__(name)
-        self.name, self.code, self.why = name, code, why
+    def __init__(self, run: Run, code: Code, why: str = "") -> None:
+        super().__init__(run.name)
+        self.run, self.code, self.why = run, code, why
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,16 +181,20 @@ class Nets:
         run = self._store().run(run_id)
         if not run.is_training:
             return self._of_script(run, epoch)
-        subject = subject_from_run(
-            self._store(),
-            run,
-            epoch=epoch,
-            device=choose(self._device),
-            data_dir=self._data_dir,
-            loading=self._waiting.loading,
-            progress=self._waiting.progress,
-            cancelled=self._waiting.overtaken,
-        )
+        try:
+            subject = subject_from_run(
+                self._store(),
+                run,
+                epoch=epoch,
+                device=choose(self._device),
+                data_dir=self._data_dir,
+                loading=self._waiting.loading,
+                progress=self._waiting.progress,
+                cancelled=self._waiting.overtaken,
+            )
+        except CodeError as error:
+            why = str(error) if is_named(run.settings.model.module) else ""
+            raise CodeUnknown(run, code_of(run), why) from None
         assert subject.spec is not None
         subject.dataset = self._shared(subject.dataset, (run_id, subject.spec.data.model_dump_json()))
         return Net(_net_info(run, subject), lambda work: (work(subject), None))
@@ -203,11 +208,11 @@ class Nets:
         code = saved.weights.code
         net = self._named.net(run, code)
         if net is None:
-            raise CodeUnknown(run.name, code)
+            raise CodeUnknown(run, code)
         try:
             fill(net, saved.weights.weights, saved.title)
-        except UsageError as error:
-            raise CodeUnknown(run.name, code, str(error)) from None
+        except CodeError as error:
+            raise CodeUnknown(run, code, str(error)) from None
         subject = subject_from_saved(
             saved, net, device=choose(self._device), progress=self._waiting.progress, cancelled=self._waiting.overtaken
         )

@@ -159,7 +159,7 @@ class Inspector:
 
     def _ask_for_code(self, unknown: CodeUnknown) -> None:
         if isinstance(self._current, Query):
-            self._say(CodeWanted(self._current, unknown.name, unknown.code, unknown.why))
+            self._say(CodeWanted(self._current, unknown.run, unknown.code, unknown.why))
 
     def _look(self, query: Query, fresh: bool) -> None:
         if query.run is None:
