@@ -12,7 +12,7 @@ from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, assert_never
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -22,7 +22,6 @@ from convtui.engine import checkpoint as checkpoints
 from convtui.engine.checkpoint import Identity, State
 from convtui.engine.data.augment import augment
 from convtui.engine.data.batches import epoch_order
-from convtui.engine.data.prepare import class_means
 from convtui.engine.data.split import Dataset, Split
 from convtui.engine.device import check_precision, keep_freed_memory, processor
 from convtui.engine.errors import DataError
@@ -39,7 +38,7 @@ from convtui.engine.training.metric_buffer import MetricBuffer, NotFinite, StepM
 from convtui.engine.training.optimisers import make_optimiser
 from convtui.engine.training.preparing import standardiser
 from convtui.engine.training.schedule import learning_rate
-from convtui.engine.training.transfer import StartingWeights, Transferred, starting_weights, transfer
+from convtui.engine.training.transfer import StartingWeights, beginning
 
 EVENT_SECONDS = 0.1
 """An event comes at least this often, or every step where a step takes longer."""
@@ -99,19 +98,7 @@ class Training:
         self._buffer = MetricBuffer()
         self._not_finite: NotFinite | None = None
 
-        net = models.build(
-            spec.model, channels=channels, size=spec.data.sides, classes=len(dataset.train.classes), seed=spec.training.seed
-        )
-        match spec.model.first_filters:
-            case "random":
-                pass
-            case "class_means":
-                models.seed_filters(net, standardise(class_means(dataset.train)))
-            case other:
-                assert_never(other)
-        self._start: Transferred | None = None
-        if spec.training.start_from and resume_from is None:
-            self._start = transfer(net, start or starting_weights(spec.training.start_from))
+        net, self._start = beginning(spec, dataset, start, transfers=resume_from is None)
         self.net = models.placed(net, spec.model, self.device)
         self._frozen = models.Frozen(self.net, spec.training.freeze)
         shape = (channels, *spec.data.sides)

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import assert_never
 
 import torch
 from torch import Tensor, nn
 
 from convtui.engine import models, net_file
+from convtui.engine.data.prepare import class_means
+from convtui.engine.data.split import Dataset
 from convtui.engine.errors import CheckpointError, UsageError
 from convtui.engine.models.importing import read_weights
 from convtui.engine.spec import RunSpec
 from convtui.engine.spec.parts import RUN
 from convtui.engine.store import Store
+from convtui.engine.training.preparing import standardiser
 
 MOST_NAMED = 6
 """Layers that a message lists."""
@@ -95,6 +99,28 @@ def transfer(net: nn.Module, start: StartingWeights) -> Transferred:
     new = tuple(layer for layer in layers if layer not in loaded)
     unused = tuple(layer for layer in _by_layer(found) if layer not in layers)
     return Transferred(start.source, start.digest, tuple(loaded), new, unused)
+
+
+def beginning(
+    spec: RunSpec, dataset: Dataset, start: StartingWeights | None = None, *, transfers: bool = True
+) -> tuple[nn.Module, Transferred | None]:
+    """The net that a training of `spec` begins with, on the CPU, and what was made of the weights that `training.start_from` names:
+    `start` where they are read already, as those of a run have to be; none unless it `transfers`.
+
+    Raises SpecError, CodeError where there is no such net, UsageError, CheckpointError where there are no such weights.
+    """
+    channels, classes = dataset.train.images.shape[1], len(dataset.train.classes)
+    net = models.build(spec.model, channels=channels, size=spec.data.sides, classes=classes, seed=spec.training.seed)
+    match spec.model.first_filters:
+        case "random":
+            pass
+        case "class_means":
+            models.seed_filters(net, standardiser(spec, dataset)(class_means(dataset.train)))
+        case other:
+            assert_never(other)
+    if not (transfers and spec.training.start_from):
+        return net, None
+    return net, transfer(net, start or starting_weights(spec.training.start_from))
 
 
 def check_start(spec: RunSpec, classes: int, store: Store | None) -> str:

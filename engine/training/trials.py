@@ -1,9 +1,9 @@
 """What can be learnt of settings before a run: how fast they train, whether they can learn at all, at which rate.
 
 Trials are pulled as a training is: each is an iterator, its consumer is in charge, and ends it by no longer pulling.
-They keep nothing, and begin with weights as they are drawn, whatever `training.start_from` says. Between two steps torch's global
-generators and thread count are the caller's own; but those are the process's, so no trial may go on beside a training of the same
-process.
+They keep nothing, and begin with the weights that the run would begin with: `start` where `training.start_from` names another
+run's. Between two steps torch's global generators and thread count are the caller's own; but those are the process's, so no trial
+may go on beside a training of the same process.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from convtui.engine.data.batches import Standardise, epoch_order
 from convtui.engine.data.catalog import ProgressCallback, describe, load, on_disk
@@ -32,6 +32,7 @@ from convtui.engine.training.limits import refuse_lone_images
 from convtui.engine.training.metric_buffer import MetricBuffer
 from convtui.engine.training.optimisers import make_optimiser
 from convtui.engine.training.preparing import standardiser
+from convtui.engine.training.transfer import StartingWeights, beginning, starting_weights, transfer
 
 WARM_UP_STEPS = 2
 TIMED_STEPS = 5
@@ -68,13 +69,13 @@ class Speed:
     total_steps: int
 
 
-def speed(spec: RunSpec, device: torch.device, counts: Counts) -> Iterator[Speed]:
+def speed(spec: RunSpec, device: torch.device, counts: Counts, start: StartingWeights | None = None) -> Iterator[Speed]:
     """An estimate after each of a few real steps on random images of so many classes, each better than the one before.
 
     It is the median of the steps so far, the first `WARM_UP_STEPS` left out once there are others. Ends after `TIMED_STEPS` that
     took `TIMED_SECONDS`. Raises SpecError, DeviceError before the first one.
     """
-    timed = _Timed(spec, device, counts)
+    timed = _Timed(spec, device, counts, start)
     steps = spec.steps_per_epoch(counts.train)
     total = spec.total_steps(counts.train)
     taken: list[float] = []
@@ -83,7 +84,7 @@ def speed(spec: RunSpec, device: torch.device, counts: Counts) -> Iterator[Speed
         yield Speed(str(device), statistics.median(taken[WARM_UP_STEPS:] or taken), steps, total)
 
 
-def bfloat16_gain(spec: RunSpec, device: torch.device, counts: Counts) -> Iterator[float]:
+def bfloat16_gain(spec: RunSpec, device: torch.device, counts: Counts, start: StartingWeights | None = None) -> Iterator[float]:
     """How many times as fast as in float32 the steps of `spec` are in bfloat16: an estimate after each pair of steps, each better
     than the one before.
 
@@ -91,7 +92,8 @@ def bfloat16_gain(spec: RunSpec, device: torch.device, counts: Counts) -> Iterat
     take turns, so that what else the machine does slows down both. Ends after `TIMED_STEPS` pairs that took `COMPARED_SECONDS`.
     Raises SpecError, DeviceError before the first one.
     """
-    single, half = (_Timed(changed(spec, {"training.precision": name}), device, counts) for name in ("float32", "bfloat16"))
+    both = (changed(spec, {"training.precision": name}) for name in ("float32", "bfloat16"))
+    single, half = (_Timed(each, device, counts, start) for each in both)
     ratios: list[float] = []
     seconds = 0.0
     while len(ratios) < WARM_UP_STEPS + TIMED_STEPS or seconds < COMPARED_SECONDS:
@@ -104,9 +106,12 @@ def bfloat16_gain(spec: RunSpec, device: torch.device, counts: Counts) -> Iterat
 class _Timed:
     """Steps on random images of so many classes, one whole batch over and over."""
 
-    def __init__(self, spec: RunSpec, device: torch.device, counts: Counts) -> None:
+    def __init__(self, spec: RunSpec, device: torch.device, counts: Counts, start: StartingWeights | None) -> None:
         channels, batch = spec.data.channels, spec.data.batch_size
-        self._bench = _Bench(spec, device, channels, counts.classes, batch)  # whole batches; how many there are is a guess at times
+        net = build(spec.model, channels=channels, size=spec.data.sides, classes=counts.classes, seed=spec.training.seed)
+        if spec.training.start_from:
+            transfer(net, start or starting_weights(spec.training.start_from))
+        self._bench = _Bench(spec, device, net, batch)  # whole batches; how many there are is a guess at times
         self._standardise = replace(Standardise.none(channels), layout=layout(spec.model)).to(device)
         generator = torch.Generator().manual_seed(0)
         shape = (batch, channels, *spec.data.sides)
@@ -124,7 +129,7 @@ class _Timed:
 # ------------------------------------------------------------------------------------------------- whether it can learn
 
 
-def overfit(spec: RunSpec, dataset: Dataset, device: torch.device) -> Iterator[float]:
+def overfit(spec: RunSpec, dataset: Dataset, device: torch.device, start: StartingWeights | None = None) -> Iterator[float]:
     """Losses of training on the first batch over and over: one before each update, so the first is the untrained net's.
 
     A correct net and loss memorise a single batch (Karpathy 2019, "A recipe for training neural
@@ -132,7 +137,7 @@ def overfit(spec: RunSpec, dataset: Dataset, device: torch.device) -> Iterator[f
     `OVERFIT_STEPS` updates.
     """
     images, labels = next(_batches(spec, dataset, device))
-    bench = _Bench(spec, device, images.shape[1], len(dataset.train.classes), len(dataset.train))
+    bench = _Bench(spec, device, beginning(spec, dataset, start)[0], len(dataset.train))
     for _ in range(OVERFIT_STEPS + 1):
         loss = bench.train(images, labels, spec.optimiser.learning_rate)
         yield loss
@@ -157,7 +162,9 @@ class RatePoint:
     """Smoothed over the steps before."""
 
 
-def lr_range_test(spec: RunSpec, dataset: Dataset, device: torch.device) -> Iterator[RatePoint]:
+def lr_range_test(
+    spec: RunSpec, dataset: Dataset, device: torch.device, start: StartingWeights | None = None
+) -> Iterator[RatePoint]:
     """The learning-rate range test: the rate rises from step to step, each on a batch of its own.
 
     Smith 2017, "Cyclical learning rates for training neural networks", 3.3. From `LOWEST_RATE` to `HIGHEST_RATE` it rises by an
@@ -165,7 +172,7 @@ def lr_range_test(spec: RunSpec, dataset: Dataset, device: torch.device) -> Iter
     exponential moving mean, its start put right as Adam's is (Kingma and Ba 2015, section 3). Ends at the highest rate,
     or where the loss is not finite or `WORSE` times its least.
     """
-    bench = _Bench(spec, device, dataset.train.images.shape[1], len(dataset.train.classes), len(dataset.train))
+    bench = _Bench(spec, device, beginning(spec, dataset, start)[0], len(dataset.train))
     mean, least = 0.0, math.inf
     for number, (images, labels) in enumerate(itertools.islice(_batches(spec, dataset, device), RANGE_STEPS)):
         rate = LOWEST_RATE * (HIGHEST_RATE / LOWEST_RATE) ** (number / (RANGE_STEPS - 1))
@@ -207,14 +214,13 @@ def images_at_hand(spec: RunSpec, data_dir: Path | None = None, progress: Progre
 class _Bench:
     """A net, its optimiser, and random generators apart from torch's own."""
 
-    def __init__(self, spec: RunSpec, device: torch.device, channels: int, classes: int, images: int) -> None:
+    def __init__(self, spec: RunSpec, device: torch.device, net: nn.Module, images: int) -> None:
         """Refuses what a training on so many `images` would refuse."""
         check_precision(device, spec.training.precision)
         keep_freed_memory()
-        net = build(spec.model, channels=channels, size=spec.data.sides, classes=classes, seed=spec.training.seed)
         net = placed(net, spec.model, device)
         Frozen(net, spec.training.freeze).train(net)
-        shape = (channels, *spec.data.sides)
+        shape = (spec.data.channels, *spec.data.sides)
         refuse_lone_images(spec, lambda: summarise(net, shape), images)
         self._step = make_step(spec, net, make_optimiser(spec.optimiser, net.parameters()), device, shape)
         self._rng = rng.PrivateRng(device, spec.training.seed)

@@ -388,9 +388,11 @@ def test_trials(tmp_path: Path, key: str, line: str, words: str, monkeypatch: py
         await pilot.press(key)
         await until(pilot, lambda: words in said(page, line))
         await until(pilot, lambda: not page.trials.asked)
-        page.form.put("data.size", "9")
+        page.form.put("training.start_from", "run:7")
         await pilot.pause()
         assert said(page, line) == ""
+        await pilot.press(key)
+        await until(pilot, lambda: "no run 7" in said(page, line))
 
     monkeypatch.setattr("convtui.engine.training.trials.TIMED_SECONDS", 0.0)
     on_page(tmp_path, steps, draft=(TINY, "demo"))

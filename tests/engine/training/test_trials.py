@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from safetensors.torch import save_file
 
+from convtui.engine import events
 from convtui.engine.data.preview import Counts
-from convtui.engine.errors import DataError, DeviceError, SpecError
+from convtui.engine.errors import DataError, DeviceError, SpecError, UsageError
 from convtui.engine.models import build
 from convtui.engine.spec import RunSpec, changed, make
-from convtui.engine.training import trials
+from convtui.engine.training import Training, trials
 from convtui.engine.training.by_hand import make_step
 from convtui.engine.training.trials import RatePoint
 from tests.conftest import toy_dataset
@@ -97,6 +99,25 @@ def test_the_gain_of_bfloat16_is_of_steps_in_both_precisions(monkeypatch: pytest
 
 
 # ------------------------------------------------------------------------------------------------- whether it can learn
+
+
+@pytest.mark.parametrize("changes", [{}, {"model__first_filters": "class_means"}])
+def test_trials_begin_where_the_run_would(tmp_path: Path, changes: dict[str, object]) -> None:
+    """With weights of a file in all layers but the last, and pictures for filters."""
+    file = tmp_path / "weights.safetensors"
+    weights = build(spec().model, channels=1, size=8, classes=5, seed=3).state_dict()
+    save_file({name: 4 * tensor for name, tensor in weights.items()}, file)
+    first = []
+    for settings in (spec(**changes), spec(training__start_from=str(file), **changes)):
+        with Training(settings, toy_dataset()) as training:
+            (loss, *_) = (event.values["batch_loss"][0] for event in training if isinstance(event, events.Progress))
+        first.append(loss)
+        assert next(trials.overfit(settings, toy_dataset(), CPU)) == pytest.approx(loss, rel=rounding(64))
+        assert next(trials.lr_range_test(settings, toy_dataset(), CPU)).loss == pytest.approx(loss, rel=rounding(64))
+    assert first[0] != pytest.approx(first[1], rel=1e-3)
+    gone = changed(spec(), {"training.start_from": str(tmp_path / "gone.pt")})
+    with pytest.raises(UsageError, match="there is no such file"):
+        next(trials.speed(gone, CPU, Counts(3, 200, 60)))
 
 
 def test_overfitting_is_gradient_descent_on_the_first_batch() -> None:

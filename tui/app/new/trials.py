@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from convtui.engine.data.split import Dataset
     from convtui.engine.figures.figure import Curves
     from convtui.engine.spec import RunSpec
+    from convtui.engine.training.transfer import StartingWeights
     from convtui.engine.training.trials import RatePoint, Speed
 
 SAID_SECONDS = 0.3
@@ -119,6 +120,7 @@ class Trials:
         from convtui.engine.data.preview import count
         from convtui.engine.device import choose
         from convtui.engine.training.limits import check_fits
+        from convtui.engine.training.transfer import starting_weights
         from convtui.engine.training.trials import images_at_hand
 
         spec, data_dir = trial.spec, self._session.data_dir
@@ -126,14 +128,15 @@ class Trials:
             device = choose(self._session.device)
             counts = count(spec.data, data_dir)
             check_fits(spec, device, counts)
+            start = starting_weights(source, self._session.store) if (source := spec.training.start_from) else None
             if trial.kind == "speed":
-                return Said(trial, _timed(spec, device, counts, goes_on, trial.seconds))
+                return Said(trial, _timed(spec, device, counts, start, goes_on, trial.seconds))
             say("loading the images")
             tell = _now_and_then(say)
             dataset = images_at_hand(spec, data_dir, _progress(goes_on, tell))
             if trial.kind == "overfit":
-                return Said(trial, _overfitted(spec, dataset, device, goes_on, tell))
-            return Said(trial, *_ranged(spec, dataset, device, goes_on, tell))
+                return Said(trial, _overfitted(spec, dataset, device, start, goes_on, tell))
+            return Said(trial, *_ranged(spec, dataset, device, start, goes_on, tell))
         except ConvtuiError as error:
             return Said(trial, str(error))
         except _Ended:
@@ -186,7 +189,9 @@ def _progress(goes_on: GoesOn, say: Say) -> Callable[[str, int, int], None]:
     return progress
 
 
-def _timed(spec: RunSpec, device: torch.device, counts: Counts, goes_on: GoesOn, seconds: float | None) -> str:
+def _timed(
+    spec: RunSpec, device: torch.device, counts: Counts, start: StartingWeights | None, goes_on: GoesOn, seconds: float | None
+) -> str:
     from convtui.engine.training.trials import speed
 
     words, began = "", time.monotonic()
@@ -194,20 +199,20 @@ def _timed(spec: RunSpec, device: torch.device, counts: Counts, goes_on: GoesOn,
     def over() -> bool:
         return not goes_on() or (seconds is not None and time.monotonic() - began > seconds)
 
-    for found in speed(spec, device, counts):
+    for found in speed(spec, device, counts, start):
         words = speed_words(found)
         if over():
             return words
-    return " · ".join(filter(None, (words, _compared(spec, device, counts, over))))
+    return " · ".join(filter(None, (words, _compared(spec, device, counts, start, over))))
 
 
-def _compared(spec: RunSpec, device: torch.device, counts: Counts, over: Callable[[], bool]) -> str:
+def _compared(spec: RunSpec, device: torch.device, counts: Counts, start: StartingWeights | None, over: Callable[[], bool]) -> str:
     """What bfloat16 would gain, or gains, where the device has it and there is the time to measure it."""
     from convtui.engine.training.trials import bfloat16_gain
 
     words = ""
     try:
-        for gain in bfloat16_gain(spec, device, counts):
+        for gain in bfloat16_gain(spec, device, counts, start):
             words = gain_words(gain)
             if over():
                 return ""
@@ -216,11 +221,13 @@ def _compared(spec: RunSpec, device: torch.device, counts: Counts, over: Callabl
     return words
 
 
-def _overfitted(spec: RunSpec, dataset: Dataset, device: torch.device, goes_on: GoesOn, say: Say) -> str:
+def _overfitted(
+    spec: RunSpec, dataset: Dataset, device: torch.device, start: StartingWeights | None, goes_on: GoesOn, say: Say
+) -> str:
     from convtui.engine.training.trials import OVERFIT_STEPS, overfit
 
     losses: list[float] = []
-    for loss in overfit(spec, dataset, device):
+    for loss in overfit(spec, dataset, device, start):
         if not goes_on():
             return ENDED
         losses.append(loss)
@@ -228,11 +235,13 @@ def _overfitted(spec: RunSpec, dataset: Dataset, device: torch.device, goes_on: 
     return overfit_words(losses, min(spec.data.batch_size, len(dataset.train)), dataset.source)
 
 
-def _ranged(spec: RunSpec, dataset: Dataset, device: torch.device, goes_on: GoesOn, say: Say) -> tuple[str, Curves | None]:
+def _ranged(
+    spec: RunSpec, dataset: Dataset, device: torch.device, start: StartingWeights | None, goes_on: GoesOn, say: Say
+) -> tuple[str, Curves | None]:
     from convtui.engine.training.trials import RANGE_STEPS, lr_range_test
 
     points: list[RatePoint] = []
-    for point in lr_range_test(spec, dataset, device):
+    for point in lr_range_test(spec, dataset, device, start):
         if not goes_on():
             return ENDED, None
         points.append(point)
