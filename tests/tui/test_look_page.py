@@ -251,20 +251,14 @@ async def test_an_unfit_view_says_why(stored: Path) -> None:
 
 
 @piloted
-async def test_enter_follows_and_backspace_returns(stored: Path, subject: Subject) -> None:
+async def test_enter_leads_from_filters_to_what_excites_one_and_backspace_returns(stored: Path, subject: Subject) -> None:
     async with Alone(stored, 2).run_test(size=(120, 36)) as pilot:
         app = await settled(pilot, view="filters")
         await pilot.press("right", "enter")
         app = await settled(pilot, view="deconvnet", layer="conv1", map="1")
         assert as_json(app.results) == seen(subject, "deconvnet", layer="conv1", map="1")
         assert app.line("way").endswith("filters › deconvnet conv1 map 1")
-        first = app.picture.target
-        assert first is not None
-        await pilot.press("enter")
-        app = await settled(pilot, view="deconvnet", image=str(first.image), row=str(first.row))
-        await pilot.press("enter")
-        await settled(pilot, view="activations", image=str(first.image))
-        await pilot.press("backspace", "backspace", "backspace")
+        await pilot.press("backspace")
         app = await settled(pilot, view="filters")
         assert (app.picture.cursor, app.controller.history) == (1, [])
         await pilot.press("backspace")
@@ -272,19 +266,37 @@ async def test_enter_follows_and_backspace_returns(stored: Path, subject: Subjec
 
 
 @piloted
-async def test_a_row_of_the_confusion_leads_to_its_images(stored: Path, subject: Subject) -> None:
+async def test_enter_leads_all_the_way_from_a_confusion_to_what_the_net_depends_on(stored: Path, subject: Subject) -> None:
     async with Alone(stored, 2).run_test(size=(120, 36)) as pilot:
         app = await settled(pilot, view="filters")
         app.controller.choose_view("confusion")
         await settled(pilot, view="confusion")
-        await pilot.press("down", "down")
-        await pilot.press("enter")
+        await pilot.press("down", "down", "enter")
         app = await settled(pilot, view="confusion", label="2")
         assert as_json(app.results) == seen(subject, "confusion", label="2")
         image = app.picture.target
         assert image is not None
         await pilot.press("enter")
-        await settled(pilot, view="activations", image=str(image.image))
+        app = await settled(pilot, view="activations", image=str(image.image))
+        await pilot.press("enter")
+        app = await settled(pilot, view="deconvnet", layer="conv1", map="0", image=str(image.image))
+        await pilot.press("enter")
+        app = await settled(pilot, view="deconvnet")
+        assert app.controller.query is not None
+        assert dict(app.controller.query.options) == {"layer": "conv1", "map": "0"}, "what excites the map most"
+        first = app.picture.target
+        assert first is not None
+        await pilot.press("enter")
+        app = await settled(pilot, view="occlusion", image=str(first.image))
+        trail = app.line("way")
+        assert trail.startswith(("run 2 › filters › confusion", "…"))
+        assert trail.endswith(f"deconvnet conv1 map 0 › occlusion conv1 image {first.image}")
+        await pilot.press("enter")
+        app = await settled(pilot, view="activations", image=str(first.image))
+        for _ in range(6):
+            await pilot.press("backspace")
+        app = await settled(pilot, view="confusion")
+        assert (app.picture.cursor, app.controller.history) == (2 * (1 + len(subject.classes)), [])
 
 
 @piloted

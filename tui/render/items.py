@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,10 +11,16 @@ from convtui.engine.figures.figure import Curves, Result, Sheet, Table
 from convtui.tui.graphics import HALVES, Cell
 from convtui.tui.render.console import groups, result_rows
 from convtui.tui.render.curves import point_places
+from convtui.tui.render.inputs import input_column, input_of
 from convtui.tui.render.layout import Layout, Member
 from convtui.tui.render.matrices import plan as plan_matrix
-from convtui.tui.render.rows import Colours, Row, wrapped
+from convtui.tui.render.rows import Colours, Row, side_by_side, wrapped
 from convtui.tui.render.sheets import head, planned
+
+ABREAST = 3
+"""Sheets that have room for their titles in one line."""
+Frame = tuple[int, int, int, int]
+"""Top, left, height and width, in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +38,16 @@ class Item:
     """Cells, on the whole drawing."""
     column: str | None = None
     """Which column of a matrix; None of a whole row, and of all else."""
-    frame: tuple[int, int, int, int] | None = None
-    """Of a tile that stands closer to others than cells do: top (from its first row), left, height and width, in pixels."""
+    frame: Frame | None = None
+    """Of a tile that stands closer to others than cells do: its place in pixels, from the item's first row."""
     at: tuple[float, float] | None = None
     """Of a point of a chart: its row and column, not rounded to cells."""
+
+    def moved(self, by: int, cell: Cell) -> Item:
+        """The same so many columns further to the right."""
+        frame = None if self.frame is None else (self.frame[0], self.frame[1] + by * cell[1], *self.frame[2:])
+        at = None if self.at is None else (self.at[0], self.at[1] + by)
+        return replace(self, left=self.left + by, frame=frame, at=at)
 
     def covers(self, x: int, y: int) -> bool:
         return self.left <= x < self.left + self.width and self.top <= y < self.top + self.height
@@ -50,10 +62,50 @@ class Drawing:
 
 
 def drawn(results: Sequence[Result], width: int, room: int, colours: Colours, cell: Cell = HALVES, zoom: int = 0) -> Drawing:
-    """Every result in full, below each other, and where its tiles, rows and charts lie."""
+    """Every result in full, below each other, and where its tiles, rows and charts lie.
+
+    An image that the others are about stands small beside them, where it does not stand in one row with all of them.
+    """
+    about = input_of(results)
+    if about is None:
+        return _below(results, 0, width, room, colours, cell, zoom)
+    if _is_one_row(results, width, room, colours, cell, zoom):
+        row = _below(results, 0, width, room, colours, cell, zoom)
+        return Drawing(row.rows, sorted(row.items, key=lambda item: item.result == 0))
+    image = input_column(about, width, room, colours, cell)
+    found = _below(_named(results[1:]), 1, width - image.columns, room, colours, cell, zoom)
+    items = [item.moved(image.columns, cell) for item in found.items]
+    # Last, here as there: what a person looks at first is what was made of it.
+    items.append(Item(0, 0, 0, 0, image.height, image.width))
+    return Drawing(side_by_side(image.rows, found.rows, image.columns, cell), items)
+
+
+def _named(results: Sequence[Result]) -> Sequence[Result]:
+    """Where all are single tiles, their titles below them: beside each other in one line there would be no room for these."""
+    sheets = [result for result in results if isinstance(result, Sheet) and len(result.tiles) == 1]
+    if len(sheets) < max(2, len(results)):
+        return results
+    told = [": ".join(filter(None, (sheet.title, sheet.tiles[0].caption))) for sheet in sheets]
+    return [
+        replace(sheet, title="", tiles=[replace(sheet.tiles[0], caption=text)]) for sheet, text in zip(sheets, told, strict=True)
+    ]
+
+
+def _is_one_row(results: Sequence[Result], width: int, room: int, colours: Colours, cell: Cell, zoom: int) -> bool:
+    """Whether there is room for the image as large as what belongs beside it, all beside each other."""
+    sheets = [result for result in results if isinstance(result, Sheet) and result.tiles]
+    if len(sheets) < len(results) or len(sheets) > ABREAST or len(groups(results)) > 1:
+        return False
+    layout = planned(sheets, width, room, large=True, colours=colours, cell=cell, zoom=zoom, brief=True)
+    return layout.whole and layout.reduction == 1 and layout.rows * layout.down <= room
+
+
+def _below(
+    results: Sequence[Result], number: int, width: int, room: int, colours: Colours, cell: Cell = HALVES, zoom: int = 0
+) -> Drawing:
+    """Results below each other, of which the first has this number."""
     rows: list[Row] = []
     items: list[Item] = []
-    number = 0
     grouped = groups(results)
     large = len(grouped) == 1
     for group in grouped:

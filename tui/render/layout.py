@@ -16,6 +16,8 @@ from convtui.tui.render.text import clean
 
 LEGIBLE = 8
 """Columns that a caption should have at least."""
+LEAST = 4
+"""Height of a tile at least, however small a person wants it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +34,19 @@ class _Sides:
     """Of one of its pixels at most then."""
     pixel: int
     """Of one of its pixels at least, where there is the choice."""
+    reduced: int
+    """At least, where tiles lose pixels so that more of them are seen at once."""
     between: int
     """Columns between sheets beside each other."""
 
 
-_IN_HALVES, _IN_PIXELS = _Sides(LEGIBLE, 16, 64, 8, 1, 3), _Sides(28, 96, 512, 32, 2, 1)
+_IN_HALVES, _IN_PIXELS = _Sides(LEGIBLE, 16, 64, 8, 1, 16, 3), _Sides(28, 96, 512, 32, 2, 64, 1)
 LINES = 3
 """Lines of a caption at most, and ..."""
 WRAPPED = 16
 """... the columns that it takes to have more than one."""
+BESIDE = 2
+"""Columns between tiles of different sheets in one row."""
 SEPARATOR = 3
 """Columns between blocks of several tiles."""
 GAP = 2
@@ -93,7 +99,7 @@ class Layout:
     scale: int
     """Pixels of a cell (or half cells) for each of a tile's pixels."""
     reduction: int
-    """Every how manyth pixel is shown: more than one only where a tile is larger than the terminal."""
+    """How many pixels each way become one: more than one where a tile is larger than the terminal, or where that was allowed."""
     members: Sequence[Member]
     whole: bool
     """False where a panel is too wide: then a block's tiles go on in the next row, and what belongs beside them lies below."""
@@ -135,13 +141,14 @@ def plan(
     shades: bool = False,
     cell: Cell = HALVES,
     zoom: int = 0,
+    shrink: bool = False,
 ) -> Layout:
     """Lay sheets out in `width` columns: the first, and what belongs beside it.
 
     Pixels become whole numbers of half cells, or of the pixels of a `cell`: as many as make tiles so large as is enough (or
     `large`), where all fits into `room` rows; else as few as make them legible, and never less than one. `zoom` is by how many
     steps a person wants them larger or smaller. A tile wider than the terminal (or, where the room is `limited`, higher) loses
-    pixels instead.
+    pixels instead; with `shrink` all of them may, as long as they stay legible, where else only few would be seen at once.
     """
     sides = _IN_HALVES if cell == HALVES else _IN_PIXELS
     high = max(sheet.shape[0] for sheet in sheets)
@@ -153,10 +160,23 @@ def plan(
     least = max(math.ceil(sides.legible / longest), 2 if two else sides.pixel)
     enough = max(sides.enough // longest, min(sides.largest, sides.large // longest) if large else 0)
     scales = range(max(enough, 2 if two else 1, sides.pixel), 0, -1)
-    layouts = [_lay(sheets, width, scale, reduction, cell) for scale in scales if scale == 1 or not shades or scale % 2 == 0]
-    possible = [layout for layout in layouts if layout.whole] or layouts[-1:]
+    sizes = [(scale, reduction) for scale in scales if scale == 1 or not shades or scale % 2 == 0]
+    if shrink and not _is_seen(_lay(sheets, width, scales[-1], reduction, cell, shrink), room):
+        sizes += [(2 if shades else 1, fewer) for fewer in range(reduction + 1, max(high, wide) // sides.reduced + 1)]
+    layouts = [_lay(sheets, width, scale, fewer, cell, shrink) for scale, fewer in sizes]
+    alone = shrink and are_alone(sheets)
+    possible = [layout for layout in layouts if layout.whole or alone] or layouts[-1:]
     found = _fitting(possible, least, room, shades and not limited)
-    return _zoomed(sheets, width, found, zoom, 2 if shades else 1, cell) if zoom else found
+    return _zoomed(sheets, width, found, zoom, 2 if shades else 1, shrink) if zoom else found
+
+
+def _is_seen(layout: Layout, room: int) -> bool:
+    """Whether all is one tile that is seen as it is, if with what is said of it a little below."""
+    return (
+        layout.panels == 1
+        and len(layout.members) == 1
+        and whole(layout.members[0].tile[0], layout.cell) <= (room + 3) * layout.cell[0]
+    )
 
 
 def _fitting(possible: Sequence[Layout], least: int, room: int, is_free: bool) -> Layout:
@@ -170,12 +190,17 @@ def _fitting(possible: Sequence[Layout], least: int, room: int, is_free: bool) -
     return possible[-1]
 
 
-def _zoomed(sheets: Sequence[Sheet], width: int, found: Layout, zoom: int, step: int, cell: Cell) -> Layout:
+def _zoomed(sheets: Sequence[Sheet], width: int, found: Layout, zoom: int, step: int, brief: bool) -> Layout:
     """Larger or smaller by half for each step, at least by one; no wider than the terminal."""
     for _ in range(abs(zoom)):
         by = max(step, found.scale // 2 // step * step) if zoom > 0 else -max(step, found.scale // 3 // step * step)
-        layout = _lay(sheets, width, max(found.scale + by, step), found.reduction, cell)
-        if zoom > 0 and not layout.whole:
+        if zoom > 0 and found.reduction > 1:
+            layout = _lay(sheets, width, found.scale, found.reduction - 1, found.cell, brief)
+        elif found.scale + by < step:
+            layout = _lay(sheets, width, found.scale, found.reduction + 1, found.cell, brief)
+        else:
+            layout = _lay(sheets, width, found.scale + by, found.reduction, found.cell, brief)
+        if layout.members[0].tile[0] < LEAST or (zoom > 0 and not layout.whole):
             break
         found = layout
     return found
@@ -186,22 +211,24 @@ def whole(length: int, cell: Cell) -> int:
     return -(-length // cell[0]) * cell[0]
 
 
-def _lay(sheets: Sequence[Sheet], width: int, scale: int, reduction: int, cell: Cell) -> Layout:
+def _lay(sheets: Sequence[Sheet], width: int, scale: int, reduction: int, cell: Cell, brief: bool) -> Layout:
     first, panels = sheets[0], len(sheets[0].blocks)
     between = (_IN_HALVES if cell == HALVES else _IN_PIXELS).between
     tiles = [(scale * math.ceil(sheet.shape[0] / reduction), scale * math.ceil(sheet.shape[1] / reduction)) for sheet in sheets]
-    taken = sum(_columns(sheet.block[1], tile[1], sheet, cell) for sheet, tile in zip(sheets, tiles, strict=True))
+    alone = are_alone(sheets)
+    least = WRAPPED if alone and brief else 0  # their titles are below them
+    taken = sum(max(least, _columns(sheet.block[1], tile[1], sheet, cell)) for sheet, tile in zip(sheets, tiles, strict=True))
     is_whole = taken + between * (len(sheets) - 1) <= width
-    share = (width - between * (len(sheets) - 1)) // len(sheets) if is_whole else width
+    share = (width - between * (len(sheets) - 1)) // len(sheets) if is_whole else WRAPPED if alone else width
     head = cell[0] if any(sheet.captions for sheet in sheets) else 0
     members: list[Member] = []
     left = 0
     for sheet, tile in zip(sheets, tiles, strict=True):
         across = sheet.block[1] if is_whole else _in_a_row(sheet, tile[1], width, cell)
-        members.append(_member(sheet, (left, head), tile, across, share if panels == 1 else 0, cell))
+        members.append(_member(sheet, (left, head), tile, across, share if panels == 1 else 0, cell, brief and not alone))
         left += members[-1].width + between if is_whole else 0
     if not is_whole and len(sheets) > 1:
-        members = _interleaved(members, cell)
+        members = _flowing(members, width, cell) if alone else _interleaved(members, cell)
     single = len(sheets) == 1 and first.block == (1, 1)
     # A caption, or part of a cell that is left over, is gap enough below a single tile; and between packed blocks their captions.
     close = (single and (members[0].captions or tiles[0][0] % cell[0])) or (head and all(member.is_packed for member in members))
@@ -211,6 +238,11 @@ def _lay(sheets: Sequence[Sheet], width: int, scale: int, reduction: int, cell: 
     # No more rows than that takes, and the panels spread evenly over them.
     in_a_row = math.ceil(panels / math.ceil(panels / in_a_row))
     return Layout(cell, scale, reduction, members, is_whole, panels, in_a_row, (0 if close else cell[0], beyond))
+
+
+def are_alone(sheets: Sequence[Sheet]) -> bool:
+    """Whether each of several sheets has a single tile."""
+    return len(sheets) > 1 and all(len(sheet.tiles) == 1 for sheet in sheets)
 
 
 def _packs(sheet: Sheet, cell: Cell) -> bool:
@@ -240,7 +272,22 @@ def _interleaved(members: Sequence[Member], cell: Cell) -> list[Member]:
     return [replace(member, top=top, step=(step, member.step[1])) for member, top in zip(members, tops, strict=True)]
 
 
-def _member(sheet: Sheet, corner: tuple[int, int], tile: tuple[int, int], across: int, room: int, cell: Cell) -> Member:
+def _flowing(members: Sequence[Member], width: int, cell: Cell) -> list[Member]:
+    """Tiles of their own, as many in a row as there is room for."""
+    found: list[Member] = []
+    left, top, below = 0, 0, 0
+    for member in members:
+        if left and left + member.width > width:
+            left, top = 0, below
+        found.append(replace(member, left=left, top=top))
+        left += member.width + BESIDE
+        below = max(below, top + whole(member.tall, cell) + (0 if member.captions else cell[0]))
+    return found
+
+
+def _member(
+    sheet: Sheet, corner: tuple[int, int], tile: tuple[int, int], across: int, room: int, cell: Cell, brief: bool
+) -> Member:
     """A sheet's part, `across` tiles wide; a tile that is alone may take `room` columns for its caption.
 
     `corner` is its left in the panel, and the height above its tiles.
@@ -256,16 +303,16 @@ def _member(sheet: Sheet, corner: tuple[int, int], tile: tuple[int, int], across
     column = math.ceil(tile[1] / cell[1])
     if sheet.block == (1, 1):
         column = max(column, min(room, max(map(cell_len, texts), default=0)))
-    captions = fitted(texts, column)
+    captions = fitted(texts, column, brief=brief)
     tall = whole(tile[0], cell) + cell[0] * max(map(len, captions), default=0)
     step = (tall if captions else whole(tile[0] + 1, cell), (column + 1) * cell[1])
     return Member(cell, left, across * (column + 1) - 1, head, 0, across, down, tile, tall, step, captions)
 
 
-def fitted(captions: Sequence[str], columns: int) -> Sequence[Sequence[str]]:
+def fitted(captions: Sequence[str], columns: int, *, brief: bool = False) -> Sequence[Sequence[str]]:
     """Captions in lines, as far as they fit: without the words that all begin with, then with an ellipsis.
 
-    None where that says little.
+    None where that says little; where they are `brief`, also none of which most would be cut off in their first line.
     """
     if not any(captions):
         return []
@@ -277,6 +324,8 @@ def fitted(captions: Sequence[str], columns: int) -> Sequence[Sequence[str]]:
     if columns < LEGIBLE and max(map(cell_len, captions)) > columns:
         return []
     if columns < WRAPPED:
+        if brief and 2 * sum(cell_len(caption) > columns for caption in captions) > len(captions):
+            return []
         return [[shortened(caption, columns)] for caption in captions]
     return [_lines(caption, columns) for caption in captions]
 

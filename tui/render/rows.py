@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import groupby
+from itertools import groupby, zip_longest
 from typing import Literal
 
 import numpy as np
@@ -73,6 +73,36 @@ def painted_row(words: Sequence[Words], colours: NDArray[np.int32], cell: Cell) 
     if cell == HALVES:
         return Row(words, colours)
     return Row(words, picture=Picture(colours[:, : MOST * cell[1]], cell)) if (colours != BARE).any() else Row(words)
+
+
+def side_by_side(left: Sequence[Row], right: Sequence[Row], at: int, cell: Cell) -> list[Row]:
+    """Rows with others beside them, which begin at column `at`: all of `left` has to end before it."""
+    beside = zip_longest(left, right, fillvalue=Row())
+    return [_beside(one, other, at, cell) for one, other in beside]
+
+
+def _beside(one: Row, other: Row, at: int, cell: Cell) -> Row:
+    words = [*one.words, *(replace(each, column=each.column + at) for each in other.words)]
+    first, second = _colours(one, cell), _colours(other, cell)
+    if first is None and second is None:
+        return Row(words)
+    wide = cell[1]
+    second = np.zeros((cell[0], 0), np.int32) if second is None else second
+    colours = np.full((cell[0], at * wide + second.shape[1]), BARE, np.int32)
+    colours[:, at * wide :] = second
+    if first is not None:
+        colours[:, : min(first.shape[1], at * wide)] = first[:, : at * wide]
+    return painted_row(words, colours, cell)
+
+
+def _colours(row: Row, cell: Cell) -> NDArray[np.int32] | None:
+    """As `painted_row` takes them; half cells, as scales have them, become pixels where there are pixels."""
+    if row.picture is not None:
+        return row.picture.pixels
+    if row.cells is None or cell == HALVES:
+        return row.cells
+    halves = np.arange(cell[0]) * 2 // cell[0]
+    return row.cells[halves].repeat(cell[1], 1)
 
 
 def packed(colours: NDArray[np.uint8]) -> NDArray[np.int32]:

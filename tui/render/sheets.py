@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from convtui.engine.figures.colour import coloured, ramp
 from convtui.engine.figures.figure import Sheet
 from convtui.tui.graphics import HALVES, Cell
-from convtui.tui.render.layout import Layout, plan, whole
+from convtui.tui.render.layout import Layout, are_alone, plan, whole
 from convtui.tui.render.pictures import BARE
 from convtui.tui.render.rows import BOLD, DIM, Colours, Row, Words, headed, luma, packed, painted_row, shortened, wrapped
 from convtui.tui.render.text import clean
@@ -19,6 +20,7 @@ from convtui.tui.render.text import clean
 Halves = NDArray[np.int32]
 """Colours of half cells as a Row holds them."""
 
+_COUNTED = re.compile("[a-z]+ [0-9]+")
 BAR = 24
 """Columns of the colour bar at most."""
 ROOM = 24
@@ -48,6 +50,8 @@ def sheet_rows(
     """
     if not all(sheet.tiles for sheet in sheets):
         return [*head(sheets, width, beside=True), *wrapped("nothing to show", width)]
+    if brief:
+        sheets = [_unnumbered(sheet) for sheet in sheets]
     layout = planned(
         sheets,
         width,
@@ -65,7 +69,10 @@ def sheet_rows(
     if brief:
         below += notes(sheets, width)
     if layout.reduction > 1:
-        below += wrapped(f"larger than the terminal: 1 in {layout.reduction} pixels shown each way", width, DIM)
+        each = layout.reduction
+        below += wrapped(
+            f"{'smaller than they are' if brief else 'larger than the terminal'}: {each}x{each} pixels in one", width, DIM
+        )
     down = layout.down
     if rows is not None and len(above) + layout.rows * down + len(below) > rows:
         told = len(_cut(sheets[0], layout.panels, layout.panels, more, width))
@@ -93,9 +100,22 @@ def planned(
     brief: bool = False,
 ) -> Layout:
     """Where `sheet_rows` puts the tiles, where titles and scales shall be seen with them in so many rows."""
-    taken = len(head(sheets, width, beside=True, brief=brief)) + len(foot(sheets if scale else [], width, colours, beside=True)) + 1
+    if brief:
+        sheets = [_unnumbered(sheet) for sheet in sheets]
+    # Scales of single tiles would take as much room as these: here they are below what is seen at once.
+    scaled = sheets if scale and not (brief and are_alone(sheets)) else []
+    taken = len(head(sheets, width, beside=True, brief=brief)) + len(foot(scaled, width, colours, beside=True)) + 1
     shades = colours == "none"
-    return plan(sheets, width, max(1, rows - taken), limited=limited, large=large, shades=shades, cell=cell, zoom=zoom)
+    return plan(
+        sheets, width, max(1, rows - taken), limited=limited, large=large, shades=shades, cell=cell, zoom=zoom, shrink=brief
+    )
+
+
+def _unnumbered(sheet: Sheet) -> Sheet:
+    """Without captions that only count: `map 0`, `map 1`. There is more room for tiles, and the cursor tells the number."""
+    if not sheet.tiles or not all(_COUNTED.fullmatch(tile.caption) for tile in sheet.tiles if tile.caption):
+        return sheet
+    return replace(sheet, tiles=[replace(tile, caption="") for tile in sheet.tiles])
 
 
 def _panels(sheets: Sequence[Sheet], pictures: Sequence[Halves], layout: Layout, blocks: Sequence[int], width: int) -> list[Row]:
@@ -108,7 +128,7 @@ def _panels(sheets: Sequence[Sheet], pictures: Sequence[Halves], layout: Layout,
         for sheet, picture, member in zip(sheets, pictures, layout.members, strict=True):
             if block < len(sheet.captions) and (sheet is sheets[0] or not sheets[0].captions):
                 words[0].append(Words(left + member.left, shortened(clean(sheet.captions[block]), member.width)))
-            if member.left and layout.cell == HALVES:
+            if member.left and layout.whole and layout.cell == HALVES:
                 for row in words:
                     row.append(Words(left + member.left - 2, "│", DIM))
             each = sheet.block[0] * sheet.block[1]
@@ -132,10 +152,25 @@ def _painted(sheet: Sheet, count: int, layout: Layout, colours: Colours) -> Halv
     tiles = sheet.tiles[:count]
     shown = np.stack(coloured(replace(sheet, tiles=tiles)))
     nothing = np.isnan(np.stack([tile.pixels for tile in tiles]))
-    halves = shade(shown, sheet) if colours == "none" else packed(shown)
-    halves = np.where(nothing.any(-1) if nothing.ndim == 4 else nothing, BARE, halves).astype(np.int32)
-    kept = halves[:, :: layout.reduction, :: layout.reduction]
+    nothing = nothing.any(-1) if nothing.ndim == 4 else nothing
+    if colours == "none":
+        shown = shade(shown, sheet)[..., None].repeat(3, -1).astype(np.uint8)
+    if layout.reduction > 1:
+        shown, nothing = _reduced(shown, nothing, layout.reduction)
+    halves = shown[..., 0].astype(np.int32) if colours == "none" else packed(shown)
+    kept = np.where(nothing, BARE, halves).astype(np.int32)
     return kept.repeat(layout.scale, 1).repeat(layout.scale, 2)
+
+
+def _reduced(colours: NDArray[np.uint8], nothing: NDArray[np.bool_], by: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Colours [..., H, W, 3], and where there is nothing [..., H, W]: each the mean of what there is in `by` x `by` pixels."""
+    high, wide = (-(-length // by) for length in nothing.shape[1:])
+    room = ((0, 0), (0, high * by - nothing.shape[1]), (0, wide * by - nothing.shape[2]))
+    there = ~np.pad(nothing, room, constant_values=True)
+    parts = np.pad(colours, (*room, (0, 0))) * there[..., None].astype(np.float32)
+    counts = there.reshape(-1, high, by, wide, by).sum((2, 4))
+    sums = parts.reshape(-1, high, by, wide, by, 3).sum((2, 4))
+    return np.round(sums / np.maximum(counts, 1)[..., None]).astype(np.uint8), counts == 0
 
 
 def shade(colours: NDArray[np.uint8], sheet: Sheet) -> Halves:

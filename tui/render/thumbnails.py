@@ -40,6 +40,12 @@ def fitting(width: int, side: int) -> int:
     return max(1, (width + GAP) // slot(side))
 
 
+def columns_of(image: NDArray[np.uint8], side: int, cell: Cell) -> int:
+    """Columns that `thumbnail_rows` gives an image."""
+    wide: int = shrunk(image, min(side // 2 * cell[0], side * cell[1])).shape[1]
+    return -(-wide // cell[1])
+
+
 def thumbnail_rows(
     thumbnails: Sequence[Thumbnail], width: int, side: int, colours: Colours = "full", cell: Cell = HALVES
 ) -> list[Row]:

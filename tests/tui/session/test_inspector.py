@@ -128,6 +128,22 @@ def about(**unfit: str) -> NetInfo:
             Target("conv1", 3, image=5),
             ("deconvnet", {"layer": "conv1", "map": "3", "image": "5", "split": "train"}),
         ),
+        (
+            Query(1, view="deconvnet", options=(("layer", "conv1"), ("map", "3"), ("image", "5"))),
+            Target("conv1", 3, 2, 2, image=5),
+            ("deconvnet", {"layer": "conv1", "map": "3"}),
+        ),
+        (
+            Query(1, view="patches"),
+            Target("conv1", 3, 2, 2, image=7),
+            ("deconvnet", {"layer": "conv1", "map": "3"}),
+        ),
+        (
+            Query(1, view="deconvnet", options=(("layer", "conv1"), ("map", "3"))),
+            Target("conv1", 3, 2, 2, image=7),
+            ("occlusion", {"layer": "conv1", "image": "7"}),
+        ),
+        (Query(1, view="occlusion", options=(("image", "7"),)), Target(image=7), ("activations", {"image": "7"})),
         (Query(1, view="misclassified"), Target(image=9, label=0, predicted=1), ("activations", {"image": "9"})),
         (Query(1, view="confusion"), Target(label=1), ("confusion", {"label": "dog"})),
         (Query(1, view="confusion"), Target(label=2), ("confusion", {"label": "2"})),

@@ -16,9 +16,10 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from convtui.engine.figures.colour import coloured
+from convtui.tui.graphics import HALVES
 from convtui.tui.render.rows import Row, cell_of, colours_of, segments, shortened
 from convtui.tui.render.text import clean
-from convtui.tui.render.thumbnails import LINES, WORDS, Thumbnail, fitting, slot, thumbnail_rows
+from convtui.tui.render.thumbnails import LINES, WORDS, Thumbnail, columns_of, fitting, slot, thumbnail_rows
 from convtui.tui.session.inspector import Thumbnails
 
 if TYPE_CHECKING:
@@ -27,8 +28,10 @@ if TYPE_CHECKING:
 CHUNK = 32
 """Images that are asked for at once."""
 MARGIN = 1
-SMALL, LARGE = 10, 16
-"""Columns of an image, where the terminal is lower than `HIGH` rows and where it is not."""
+SMALL, LARGE = 14, 20
+"""Columns of an image of half cells, where the terminal is lower than `HIGH` rows and where it is not; and ..."""
+SMALL_IN_PIXELS, LARGE_IN_PIXELS = 10, 16
+"""... of one in pixels, which is recognised when it is smaller."""
 HIGH = 50
 
 
@@ -140,7 +143,8 @@ class ImageStrip(Widget, can_focus=True):
 
     def fit_to(self, rows: int) -> None:
         """Be as high as a terminal of so many rows allows."""
-        self.side = LARGE if rows >= HIGH else SMALL
+        small, large = (SMALL, LARGE) if cell_of(self.app.console) == HALVES else (SMALL_IN_PIXELS, LARGE_IN_PIXELS)
+        self.side = large if rows >= HIGH else small
         self.styles.height = 1 + self.side // 2 + LINES
         self._redraw()
 
@@ -171,27 +175,34 @@ class ImageStrip(Widget, can_focus=True):
 
     def _drawn(self) -> list[Strip]:
         width = self.size.width - 2 * MARGIN
-        if width <= 0:
+        if width <= 0 or not (self._what or self._reason):
             return []
         shown = self.shown
         of = "" if self._total is None else f" {shown.start:,} to {shown.stop - 1:,} of {self._total:,}"
         doing = self._reason or ("" if all(number in self._known for number in shown) else "loading …")
         kinds = {told.kind for _, told in self._known.values() if told.scores}
         numbers = "outputs, not probabilities" if "output" in kinds else ""
-        told = " · ".join(filter(None, (f"{self._what}{of}", clean(self._weights), numbers, clean(doing))))
+        told = (
+            self._reason
+            if not self._what
+            else " · ".join(filter(None, (f"{self._what}{of}", clean(self._weights), numbers, clean(doing))))
+        )
         heading = Strip([Segment(" " * MARGIN), Segment(told, self._styled("heading"))])
         if self._reason:
             return [heading]
         colours = "none" if self.app.no_color else colours_of(self.app.console)
         thumbnails = [self._thumbnail(number) for number in shown]
-        self._held = thumbnail_rows(thumbnails, width, self.side, colours, cell_of(self.app.console))
+        cell = cell_of(self.app.console)
+        self._held = thumbnail_rows(thumbnails, width, self.side, colours, cell)
         strips = [Strip([Segment(" " * MARGIN), *segments(row, colours)]) for row in self._held]
         lines = [strip.crop_extend(0, self.size.width, None) for strip in strips]
         left = (self.cursor - shown.start) * slot(self.side) + MARGIN - 1
         style = self._styled("cursor")
+        image = self._known[self.cursor][0] if self.cursor in self._known else None
+        wide = self.side if image is None else columns_of(image, self.side, cell)
         return [
             heading,
-            *(_marked(line, left, left + 1 + self.side, style) for line in lines[: self.side // 2]),
+            *(_marked(line, left, left + 1 + wide, style) for line in lines[: self.side // 2]),
             *lines[self.side // 2 :],
         ]
 

@@ -216,12 +216,17 @@ class LookPage(Page):
                 self._show(reply)
                 self._tell_way()
             case Refusal():
-                panes.picture.say(clean(reply.reason), error=True)
-                self._tell_way()
+                self._refuse(reply.reason)
             case Thumbnails():
                 panes.strip.show(reply, self.controller.judged_by(reply))
             case NoThumbnails():
                 panes.strip.refuse(reply.reason)
+
+    def _refuse(self, reason: str) -> None:
+        self.panes.picture.say(clean(reason), error=True)
+        self._tell_way()
+        if self.controller.info is None:
+            self.panes.strip.refuse("no images: no net is open")
 
     def _ask_for_code(self, wanted: CodeWanted) -> None:
         """Have a person name the code of a net of their own; where the page is not on screen, once it is."""

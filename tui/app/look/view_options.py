@@ -110,7 +110,9 @@ class ViewOptions(VerticalScroll):
             kind: Literal["integer", "number", "text"] = "text"
             if field.kind in (int, float):
                 kind = "integer" if field.kind is int else "number"
-            made = Input(value, type=kind, placeholder="default", compact=True, name=field.path, select_on_focus=True)
+            made = Input(
+                value, type=kind, placeholder="default", compact=True, name=field.path, select_on_focus=True, valid_empty=True
+            )
         made.tooltip = help_of(field)
         return made
 

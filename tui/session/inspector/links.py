@@ -22,7 +22,7 @@ def follow(query: Query, target: Target, info: NetInfo) -> Query | None:
         if label is not None and info.classes.index(info.classes[label]) == label:
             said[name] = info.classes[label]
     with_maps = any(layer.name == target.layer and layer.maps for layer in info.layers)
-    for view, names in _ways(target, with_maps):
+    for view, names in _ways(query, target, with_maps):
         if view not in info.views or info.why_not[view] is not None:
             continue
         options = {name: said[name] for name in (*names, "split") if name in said}
@@ -31,19 +31,36 @@ def follow(query: Query, target: Target, info: NetInfo) -> Query | None:
     return None
 
 
-def _ways(target: Target, with_maps: bool) -> list[tuple[str, tuple[str, ...]]]:
-    """Views that show more of it, with the options that say what; the first that serves and is not shown already."""
+_UNIT = ("layer", "map", "row", "column", "image")
+_PLACE = ("layer", "image")
+
+
+def _ways(query: Query, target: Target, with_maps: bool) -> list[tuple[str, tuple[str, ...]]]:
+    """Views that show more of it, with the options that say what; the first that serves and is not shown already.
+
+    They make a path: a cell of the confusion, its images, an image's activations, a unit, what excites its map most, what the net
+    loses where that image is covered, and on to its activations.
+    """
     if target.layer is not None and target.map is not None:
-        unit = ("layer", "map", "row", "column", "image")
-        return [("deconvnet", unit), ("patches", ("layer", "map")), ("guided", unit)] if with_maps else [("saliency", unit)]
+        return _of_unit(query, target) if with_maps else [("saliency", _UNIT), ("occlusion", ("image",))]
     if target.image is not None:
-        place = ("layer", "image")
-        return [("activations", place), ("guided", place), ("saliency", place)]
+        return [("activations", _PLACE), ("guided", _PLACE), ("saliency", _PLACE)]
     if target.label is not None:
         return [("confusion", ("label", "predicted"))]
     if target.layer is not None:
         return [("statistics", ("layer",)), ("activations", ("layer",))]
     return []
+
+
+def _of_unit(query: Query, target: Target) -> list[tuple[str, tuple[str, ...]]]:
+    most: list[tuple[str, tuple[str, ...]]] = [("deconvnet", ("layer", "map")), ("patches", ("layer", "map"))]
+    is_this_map = query.option("map") == str(target.map)
+    if query.view in ("deconvnet", "patches") and query.option("image") is None:
+        # What excites a map most: first of this map alone, then what the net makes of that image.
+        return [("occlusion", _PLACE), ("activations", _PLACE)] if is_this_map else most
+    if target.image is None or (query.view in ("deconvnet", "guided", "saliency") and is_this_map):
+        return [*most, ("guided", _UNIT)]
+    return [("deconvnet", _UNIT), ("guided", _UNIT), ("saliency", _UNIT)]
 
 
 def in_words(target: Target | None, classes: Sequence[str], *, beside: str = "") -> str:

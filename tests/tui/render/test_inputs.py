@@ -1,0 +1,74 @@
+"""An image beside what was made of it, and tiles that lose pixels so that more of them are seen."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from convtui.engine.figures.colour import coloured
+from convtui.engine.figures.figure import Sheet, Target, Tile, make_sheet
+from convtui.tui.graphics import HALVES, Cell
+from convtui.tui.render.items import Drawing, drawn
+from convtui.tui.render.rows import packed
+
+RNG = np.random.default_rng(1)
+PANE = 78, 17
+"""What a terminal of 80x24 leaves for a picture."""
+
+
+def image(side: int = 32) -> Sheet:
+    pixels = RNG.integers(0, 256, (side, side, 3)).astype(np.float32)
+    return Sheet("image #7", [Tile(pixels, "#7 cat → dog (90 %)", Target(image=7))], "rgb", 0, 255)
+
+
+def maps(count: int, side: int = 32, *, beside: bool = False, caption: str = "map {}") -> Sheet:
+    tiles = [Tile(RNG.random((side, side), np.float32), caption.format(number), Target("conv1", number)) for number in range(count)]
+    return make_sheet("maps", tiles, "even", beside=beside)
+
+
+def seen(drawing: Drawing, result: int = 1) -> int:
+    """How many tiles of a result lie on the first screen, all but a row of them."""
+    return sum(item.result == result and item.top + item.height <= PANE[1] + 1 for item in drawing.items)
+
+
+@pytest.mark.parametrize(("cell", "least"), [(HALVES, 6), ((17, 8), 16)])
+def test_maps_are_on_the_first_screen_beside_their_image(cell: Cell, least: int) -> None:
+    drawing = drawn([image(), maps(16), maps(32, 16)], *PANE, "full", cell)
+    assert seen(drawing) >= least
+    about = drawing.items[-1]
+    assert (about.result, about.top, about.left) == (0, 0, 0)
+    assert all(item.left >= about.width for item in drawing.items[:-1])
+    assert drawing.items[0].result == 1, "the cursor begins on what was made of the image"
+
+
+def test_what_belongs_beside_an_image_is_as_large_as_it_where_there_is_room() -> None:
+    drawing = drawn([image(), maps(1, beside=True)], *PANE, "full", (17, 8))
+    first, about = drawing.items
+    assert (first.result, about.result) == (1, 0)
+    assert (first.height, first.width) == (about.height, about.width)
+
+
+def test_the_first_colours_of_tiles_that_lost_pixels_are_means() -> None:
+    sheet = maps(40)
+    drawing = drawn([sheet], *PANE, "full")
+    assert seen(drawing, 0) >= 8
+    item = drawing.items[0]
+    cells = drawing.rows[item.top].cells
+    assert cells is not None
+    mean = coloured(sheet)[0].reshape(16, 2, 16, 2, 3).mean((1, 3)).round().astype(np.uint8)
+    assert np.array_equal(cells[:, item.left : item.left + 16], packed(mean)[:2])
+    larger = drawn([sheet], *PANE, "full", zoom=1).items[0]
+    assert (larger.width, larger.height) == (32, 16)
+
+
+def test_captions_that_only_count_are_left_out() -> None:
+    counted, telling = (drawn([maps(3, caption=caption)], *PANE, "full") for caption in ("map {}", "map {}: 0.5"))
+    words = [{text.text for row in drawing.rows for text in row.words} for drawing in (counted, telling)]
+    assert not any(text.startswith("map ") for text in words[0])
+    assert any(text.startswith("map ") or text == "0: 0.5" for text in words[1])
+
+
+def test_words_of_both_sides_stand_in_one_row() -> None:
+    drawing = drawn([image(), maps(4)], *PANE, "full")
+    assert any("maps" in text.text and text.column > 14 for row in drawing.rows for text in row.words)
+    assert any(text.text.startswith("#7 cat") and text.column == 0 for row in drawing.rows for text in row.words)
