@@ -77,15 +77,16 @@ def _layout(sheet: Sheet, side: int) -> _Layout:
 
 
 def beside_each_other(group: Sequence[Sheet], ground: Ground) -> Drawing:
-    """Sheets whose blocks stand beside each other: titles, notes, the blocks in a grid, and each sheet's scale."""
+    """Sheets whose blocks stand beside each other: titles, notes, the blocks in a grid, and each sheet's scale.
+
+    Of more than two sheets all but the first have their titles above their columns.
+    """
     shown = [sheet for sheet in group if sheet.tiles]
     body = [_grid(shown, ground)] if shown else []
     width = max([COLUMN, *(part.width for part in body)])
-    places = {1: [""], 2: ["left", "right"]}.get(len(group), [f"sheet {number}" for number in range(1, len(group) + 1)])
+    places = {1: [""], 2: ["left", "right"]}.get(len(group), [sheet.title for sheet in group])
     heads = [paragraph(group[0].title, TITLE, ground.ink, width)]
-    heads += [
-        paragraph(f"{place}: {sheet.title}", TEXT, ground.ink, width) for place, sheet in zip(places[1:], group[1:], strict=True)
-    ]
+    heads += [paragraph(f"right: {sheet.title}", TEXT, ground.ink, width) for sheet in group[1:] if len(group) == 2]
     notes = dict.fromkeys(note for sheet in group for note in sheet.notes)
     heads += [paragraph(note, TEXT, ground.faint, width) for note in notes]
     scaled = [(place, sheet) for place, sheet in zip(places, group, strict=True) if not _photograph(sheet)]
@@ -117,18 +118,31 @@ def _grid(group: Sequence[Sheet], ground: Ground) -> Drawing:
         rows = math.ceil(count / columns)
         if columns * (width + apart) <= WIDE and rows * (height + apart) <= (WIDE if side > LEAST else HIGH):
             break
-    canvas = Drawing(columns * (width + apart) - apart, rows * (height + apart) - apart)
+    names = _names(group, layouts)
+    most_lines = max(map(len, names))
+    above = leading(TEXT) * most_lines + (6 if most_lines else 0)
+    canvas = Drawing(columns * (width + apart) - apart, above + rows * (height + apart) - apart)
     pictures = [coloured(sheet) for sheet in group]
     for number in range(count):
-        left, top = number % columns * (width + apart), number // columns * (height + apart)
+        left, top = number % columns * (width + apart), above + number // columns * (height + apart)
         if number < len(captions):
             canvas.write(left, top, cut(one_line(captions[number]), TEXT, width), ground.ink, TEXT)
-        for sheet, layout, colours in zip(group, layouts, pictures, strict=True):
+        for sheet, layout, colours, name in zip(group, layouts, pictures, names, strict=True):
             each = layout.across * layout.down
             tiles = slice(number * each, (number + 1) * each)
+            for line, text in enumerate(name if number < columns else ()):
+                canvas.write(left, (line + most_lines - len(name)) * leading(TEXT), text, ground.ink, TEXT)
             _block(canvas, (left, top + head), layout, sheet.tiles[tiles], colours[tiles], ground)
             left += layout.size[0] + between
     return canvas
+
+
+def _names(group: Sequence[Sheet], layouts: Sequence[_Layout]) -> list[Sequence[str]]:
+    """Lines above each sheet's column of blocks; none above the first, whose title is that of the picture."""
+    if len(group) < 3:
+        return [[]] * len(group)
+    fits = [lines_of(one_line(sheet.title), TEXT, layout.size[0] - 8, most=5) for sheet, layout in zip(group, layouts, strict=True)]
+    return [[], *fits[1:]]
 
 
 def _columns(count: int, width: int, height: int) -> int:

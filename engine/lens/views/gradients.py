@@ -64,7 +64,7 @@ def _traced(subject: Subject, options: GradientOptions, rule: Rule) -> list[Resu
     for one in chosen.each():
         start = _start(subject, options, of, name, call, one, rule)
         starts.append(start)
-        told = one.names[0] if len(chosen.names) > 1 else start.what
+        told = f"{one.names[0]}, {start.what}" if len(chosen.names) > 1 else start.what
         tiles.append(Tile(_shown(subject, options, call, one, start, rule), f"{told}: {start.value}", start.target))
         subject.progress(len(tiles), len(chosen.images))
         if subject.cancelled():
@@ -72,7 +72,7 @@ def _traced(subject: Subject, options: GradientOptions, rule: Rule) -> list[Resu
     channels = subject.shape[0]
     ramp: Ramp = "even" if options.magnitude else "rgb" if has_colours(channels) else "diverging"
     off = [name for name, start in zip(chosen.names, starts, strict=True) if not start.excited and rule == "guided"]
-    what = starts[0].what if len({start.what for start in starts}) == 1 else f"{_KINDS[of]} in each image"
+    what = starts[0].what if len({start.what for start in starts}) == 1 else _KINDS[of]
     words = "not excited by this image: no evidence for it" if len(starts) == 1 else f"not excited by {listed(off)}: no evidence"
     sheet = make_sheet(
         what,
@@ -90,7 +90,7 @@ _KINDS = {
     "class": "the predicted class",
     "unit": "the map's most excited unit",
     "strongest": "the most excited unit",
-    "layer": "all",
+    "layer": "all units",
 }
 """What is traced where it is another in each image."""
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,8 +14,7 @@ from convtui.engine.data.names import listed
 from convtui.engine.data.split import Split
 from convtui.engine.errors import NotApplicable
 from convtui.engine.figures.figure import Cell, Result, Table, Target
-from convtui.engine.lens import features
-from convtui.engine.lens.awaiting import awaited
+from convtui.engine.lens import features, linear
 from convtui.engine.lens.registry import register
 from convtui.engine.lens.selection import OfImages
 from convtui.engine.lens.subject import SplitName, Subject
@@ -28,8 +25,6 @@ Numbers = NDArray[np.floating[Any]]
 
 LAYERS = 12
 """Of a deep net so many are probed, evenly spaced, unless one is named."""
-_STEPS = 200
-"""Of the optimiser of the softmax, at most."""
 
 
 class ProbeOptions(OfImages):
@@ -40,15 +35,15 @@ class ProbeOptions(OfImages):
         2000, "training images that the classifiers learn from, evenly spaced over the split", "images", ge=2, le=100_000
     )
     count: int = hyper(1000, "images of the split that they are judged by, evenly spaced", "images", ge=1, le=100_000)
-    seed: int = hyper(0, "of the support vector machine's random numbers", ge=0, le=2**32 - 1)
 
 
 @register("probe", "what a softmax and a linear support vector machine on each layer's features achieve", ProbeOptions)
 def probe(subject: Subject, options: ProbeOptions) -> Result:
     """A row for each layer in its order, after one for the pixels themselves; the net's own accuracy comes last.
 
-    Features are taken behind the activation, and standardised one by one over the training images. Softmax: scikit-learn's
-    LogisticRegression, C = 1, 200 steps; support vector machine: LinearSVC, C = 0.01. Features beyond 4,096 are averaged in space.
+    Features are taken behind the activation, and standardised one by one over the training images. What scikit-learn's
+    LogisticRegression (C = 1) and LinearSVC (C = 0.01) minimise is minimised, in 200 steps. Features beyond 4,096 are averaged in
+    space.
     """
     calls = _layers(subject, options.layer)
     train, judged = _images(subject, "train", options.train), _images(subject, options.split, options.count)
@@ -59,7 +54,7 @@ def probe(subject: Subject, options: ProbeOptions) -> Result:
     slow: list[str] = []
     for done, name in enumerate(learnt, start=1):
         given = _standardised(name, learnt[name], asked[name])
-        softmax, machine, converged = awaited(subject, partial(_fitted, *given, train.labels, judged.labels, options.seed))
+        softmax, machine, converged = _fitted(subject, *given, train.labels, judged.labels)
         rows.append([name, learnt[name].shape[1], softmax, machine])
         slow += [] if converged else [name]
         subject.progress(done, len(learnt))
@@ -100,27 +95,19 @@ def _pixels(images: Split) -> Numbers:
 
 def _standardised(name: str, learnt: Numbers, asked: Numbers) -> tuple[Numbers, Numbers]:
     """Each feature with mean 0 and deviation 1 over the training images; one that is constant there is only moved."""
-    wide = learnt.astype(np.float64)
-    if not (np.isfinite(wide).all() and np.isfinite(asked).all()):
+    if not (np.isfinite(learnt).all() and np.isfinite(asked).all()):
         raise NotApplicable(f"{name} gives NaN or infinite values: the net diverged; look at an earlier epoch")
-    mean, deviation = wide.mean(0), wide.std(0)
+    mean, deviation = learnt.mean(0, dtype=np.float64), learnt.std(0, dtype=np.float64)
     deviation[deviation == 0] = 1
-    return (wide - mean) / deviation, (asked - mean) / deviation
+    return tuple(((values - mean) / deviation).astype(np.float32) for values in (learnt, asked))
 
 
-def _fitted(learnt: Numbers, asked: Numbers, labels: Tensor, true: Tensor, seed: int) -> tuple[float, float, bool]:
+def _fitted(subject: Subject, learnt: Numbers, asked: Numbers, labels: Tensor, true: Tensor) -> tuple[float, float, bool]:
     """Accuracies of the softmax and of the machine, and whether both came to an end in the steps that they have."""
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.svm import LinearSVC
-
-    softmax = LogisticRegression(C=1, max_iter=_STEPS)
-    machine = LinearSVC(C=0.01, dual="auto", random_state=seed)
-    warnings.filterwarnings("ignore", category=ConvergenceWarning)  # it is told in a note
-    for each in (softmax, machine):
-        each.fit(learnt, labels.numpy())
-    converged = bool(softmax.n_iter_.max() < softmax.max_iter and machine.n_iter_ < machine.max_iter)
-    return float(softmax.score(asked, true.numpy())), float(machine.score(asked, true.numpy())), converged
+    softmax = linear.learnt(subject, linear.softmax, learnt, labels.numpy(), 1.0, free=True)
+    machine = linear.learnt(subject, linear.squared_hinge, learnt, labels.numpy(), 0.01, free=False)
+    softmax_right, machine_right = (each.accuracy(asked, true.numpy()) for each in (softmax, machine))
+    return softmax_right, machine_right, softmax.converged and machine.converged
 
 
 def _notes(subject: Subject, calls: Mapping[str, Call], train: int, slow: Sequence[str]) -> list[str]:

@@ -34,7 +34,7 @@ def test_accuracies_are_those_of_scikit_learn_on_each_layers_features() -> None:
     subject = subject_of(sequential(nn.ReLU, norm=True))
     train, test = subject.images.train, subject.images.test
     places, asked = (torch.linspace(0, n - 1, count).round().long() for n, count in ((200, 50), (60, 40)))
-    table = probed(subject, train=50, count=40, seed=3)
+    table = probed(subject, train=50, count=40)
     assert [row[0] for row in table.rows] == ["pixels", "conv1", "conv2", "the net itself"]
     for row, behind in zip(table.rows, (None, "act1", "act2"), strict=False):
         with torch.no_grad():
@@ -44,7 +44,7 @@ def test_accuracies_are_those_of_scikit_learn_on_each_layers_features() -> None:
                 else oracles.features(subject.net, subject.seen(part.images[at]), behind).flatten(1).float().numpy()
                 for part, at in ((train, places), (test, asked))
             )
-        softmax, machine = LogisticRegression(C=1, max_iter=200), LinearSVC(C=0.01, dual="auto", random_state=3)
+        softmax, machine = LogisticRegression(C=1, max_iter=200), LinearSVC(C=0.01, dual="auto", random_state=0)
         scores = [
             make_pipeline(StandardScaler(), each).fit(learnt, train.labels[places]).score(told, test.labels[asked])
             for each in (softmax, machine)
