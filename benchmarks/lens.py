@@ -29,7 +29,8 @@ from convtui.engine.lens.search import strongest
 from convtui.engine.lens.subject import Subject
 from convtui.engine.presets import preset
 from convtui.engine.spec import TrainingSpec
-from convtui.engine.training.evaluation import evaluate
+from convtui.engine.training.evaluation import BATCH, evaluate
+from convtui.engine.training.forward import Forward
 
 import torch  # isort: skip
 
@@ -54,7 +55,12 @@ def main() -> None:
     def search() -> None:
         strongest(subject, images, calls, TOP)
 
-    paired("search of every map", search, "one evaluation", lambda: list(evaluate(net, split, standardise, TrainingSpec())), rounds)
+    forward = Forward(net, spec, torch.device("cpu"), BATCH)
+
+    def evaluation() -> None:
+        list(evaluate(net, split, standardise, TrainingSpec(), forward))
+
+    paired("search of every map", search, "one evaluation", evaluation, rounds)
 
     conv2 = subject.trace.layer("conv2").index
     found = strongest(subject, images, [conv2], TOP)[conv2]

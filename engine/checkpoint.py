@@ -219,8 +219,9 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, moments: dict[int, dict[
         for key, value in named.items():
             if value.shape == parameter.shape and value.ndim:
                 optimiser.state[parameter][key] = torch.empty_like(parameter).copy_(value)
-            else:  # a count of steps is wanted beside its parameter by fused kernels, on the CPU by all others
-                optimiser.state[parameter][key] = value.to(parameter.device) if optimiser.defaults.get("fused") else value
+            else:  # a count of steps is wanted beside its parameter by fused and captured kernels, on the CPU by all others
+                beside = optimiser.defaults.get("fused") or optimiser.defaults.get("capturable")
+                optimiser.state[parameter][key] = value.to(parameter.device) if beside else value
 
 
 @cache

@@ -153,6 +153,11 @@ def bfloat16_instructions() -> tuple[str, ...]:
     return tuple(name for name in ("avx512_bf16", "amx_bf16", "bf16") if name in told)
 
 
+def captures_graphs(device: torch.device) -> bool:
+    """Whether a sequence of its kernels can be launched as one."""
+    return device.type == "cuda"
+
+
 def in_double(values: torch.Tensor) -> torch.Tensor:
     """`values` in float64: where they are, or on the CPU if their device has no such numbers (Apple's GPU)."""
     return (values.cpu() if values.device.type == "mps" else values).double()

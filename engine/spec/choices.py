@@ -24,8 +24,10 @@ Schedule = Literal["constant", "exponential", "step", "cosine", "one_cycle"]
 Loss = Literal["cross_entropy", "sum_squares"]
 Precision = Literal["float32", "bfloat16"]
 
-StepPath = Literal["eager", "by hand"]
-"""How steps are computed; not a setting, but recorded with a run and used again."""
+StepPath = Literal["eager", "by hand", "CUDA graph"]
+"""How steps are computed: recorded with a run and used again."""
+StepPaths = Literal["auto", "eager"]
+"""Which of them a run may take."""
 
 
 def channels_of(colour: Colour) -> int:

@@ -21,35 +21,11 @@ from convtui.engine.losses import mean_squared_error
 from convtui.engine.models import summarise
 from convtui.engine.models.activations import Array, Nonlinearity, nonlinearity
 from convtui.engine.spec import RunSpec, TrainingSpec
-from convtui.engine.spec.choices import StepPath
 from convtui.engine.training.metric_buffer import MetricBuffer
-from convtui.engine.training.step import EagerStep, Step
+from convtui.engine.training.step import Step
 
 LARGEST = 2**18
 """Numbers in a convolution's windows: with more of them, copying them costs more than autograd does."""
-
-
-def make_step(
-    spec: RunSpec,
-    net: nn.Module,
-    optimiser: torch.optim.Optimizer,
-    device: torch.device,
-    shape: tuple[int, int, int],
-    path: StepPath | None = None,
-) -> Step:
-    """The quickest step that there is for this run, or that of a `path`; `shape` is an image's, (channels, height, width).
-
-    By hand where images come one by one to a processor, in float32, and all of the net's layers are small, known here and trained.
-    """
-    ours = not (spec.model.module or spec.training.freeze)
-    alone = ours and spec.data.batch_size == 1 and device.type == "cpu" and spec.training.precision == "float32"
-    match path:
-        case "by hand" | None if alone and is_known(net, shape):
-            return ByHandStep(spec, net, optimiser, device, shape)
-        case "by hand" | "eager" | None:
-            return EagerStep(spec, net, optimiser, device)
-        case other:
-            assert_never(other)
 
 
 class ByHandStep(Step):
@@ -95,7 +71,8 @@ class ByHandStep(Step):
             outputs = torch.from_numpy(values)[None]
             buffer.means["train_mean_squared_error"].append(float(mean_squared_error(self.spec.training, outputs, labels)))
         if not self.plain:
-            self.update(rate, buffer)
+            self.set_rate(rate)
+            self.update(buffer)
         buffer.weight_sums.append(0.0)
 
     def before_fetch(self, buffer: MetricBuffer) -> None:

@@ -13,10 +13,9 @@ from convtui.engine.data.batches import Standardise
 from convtui.engine.data.split import Split
 from convtui.engine.losses import loss, mean_squared_error
 from convtui.engine.models import eval_mode
-from convtui.engine.models.outputs import logits
 from convtui.engine.spec import TrainingSpec
+from convtui.engine.training.forward import Forward
 from convtui.engine.training.layer_metrics import EvaluationMetrics
-from convtui.engine.training.step import autocast
 
 BATCH = 256
 """Images at once: larger batches fall out of a processor's cache and are slower, smaller ones leave a GPU idle."""
@@ -34,26 +33,31 @@ class Score:
 
 
 def evaluate(
-    net: nn.Module, split: Split, standardise: Standardise, spec: TrainingSpec, metrics: EvaluationMetrics | None = None
+    net: nn.Module,
+    split: Split,
+    standardise: Standardise,
+    spec: TrainingSpec,
+    forward: Forward,
+    metrics: EvaluationMetrics | None = None,
 ) -> Iterator[int | Score]:
     """Score the net in inference mode: yields how many images are done after each batch, and last a Score.
 
     The loss is the spec's, without label smoothing: that is for training. `metrics` are shown every batch.
 
     The mean loss weighs every image the same, a short last batch too. Training flags are put back, also when the caller
-    stops half-way. `net` and `split` are on one device; the numbers do not depend on torch's generators.
+    stops half-way. `net`, whose outputs `forward` computes, and `split` are on one device; the numbers do not depend on torch's
+    generators.
     """
-    device = split.images.device
     spec = spec.model_copy(update={"label_smoothing": 0.0})
     losses, correct, squares = [], [], []
     with eval_mode(net):
         for start in range(0, len(split), BATCH):
             labels = split.labels[start : start + BATCH]
-            with torch.inference_mode(), autocast(spec.precision, device):
+            with torch.inference_mode():
                 images = standardise(split.images[start : start + BATCH])
                 # For this one pass: between two batches the puller may have passes of its own.
                 with metrics.watching(net) if metrics else nullcontext():
-                    outputs = logits(net(images)).float()
+                    outputs = forward(images, watched=metrics is not None and metrics.watches_layers)
                 losses.append(loss(spec, outputs, labels, reduction="sum"))
                 predicted = outputs.argmax(1)
                 correct.append((predicted == labels).sum())

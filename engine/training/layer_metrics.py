@@ -109,6 +109,8 @@ class EvaluationMetrics:
 
     def __init__(self, spec: TrainingSpec, classes: Sequence[str]) -> None:
         self._chosen = spec.measures
+        self.watches_layers = "saturated" in spec.measures or "dead" in spec.measures
+        """Whether hooks look at layers' outputs."""
         self._classes = classes
         self._confusion: Tensor | None = None
         self._saturated: dict[str, list[Tensor]] = {}

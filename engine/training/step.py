@@ -46,6 +46,8 @@ class Step(ABC):
         self.parameters = [parameter for parameter in net.parameters() if parameter.requires_grad]
         self.layer_metrics = LayerMetrics(spec.training, net)
         self.autocast = autocast(spec.training.precision, device)
+        self.told = ""
+        """Why steps are not computed in a quicker way; empty where there is nothing to say."""
 
     def __call__(self, images: Tensor, labels: Tensor, rate: float, buffer: MetricBuffer) -> None:
         """Train on images float32 [N, C, H, W] with labels int64 [N]; append the step's metrics to `buffer`."""
@@ -60,10 +62,16 @@ class Step(ABC):
     def before_fetch(self, buffer: MetricBuffer) -> None:  # noqa: B027 - most steps have nothing left to add
         """Add to `buffer` what is too expensive to compute at every step."""
 
-    def update(self, rate: float, buffer: MetricBuffer) -> None:
-        """Let the optimiser use the gradients in the parameters' `grad`."""
+    def set_rate(self, rate: float) -> None:
+        """Of the updates from now on."""
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
+            if isinstance(group["lr"], Tensor):  # a graph reads it where it is
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
+
+    def update(self, buffer: MetricBuffer) -> None:
+        """Let the optimiser use the gradients in the parameters' `grad`."""
         if self.layer_metrics.watches_updates:
             self.layer_metrics.record_gradients(buffer)
         if clip_norm := self.spec.optimiser.clip_norm:
@@ -84,6 +92,11 @@ class EagerStep(Step):
     step_path = "eager"
 
     def train_on_batch(self, images: Tensor, labels: Tensor, rate: float, buffer: MetricBuffer) -> None:
+        self.set_rate(rate)
+        self.train_at_rate(images, labels, buffer)
+
+    def train_at_rate(self, images: Tensor, labels: Tensor, buffer: MetricBuffer) -> None:
+        """Train at the rate that was set; nothing in here waits for the device."""
         training = self.spec.training
         with self.autocast, self.layer_metrics.watching_deltas():
             outputs = logits(self.net(images))
@@ -91,7 +104,7 @@ class EagerStep(Step):
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(mean)
         self.layer_metrics.record_deltas(buffer)
-        self.update(rate, buffer)
+        self.update(buffer)
         with torch.no_grad():
             buffer.losses.append(mean.detach().float())
             buffer.correct.append((outputs.argmax(1) == labels).sum().float())

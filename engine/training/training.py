@@ -29,13 +29,14 @@ from convtui.engine.events import Event
 from convtui.engine.named_code import file_of
 from convtui.engine.spec import RunSpec
 from convtui.engine.training import rng
-from convtui.engine.training.by_hand import make_step
 from convtui.engine.training.checkpointing import Saver
-from convtui.engine.training.evaluation import Score, evaluate
+from convtui.engine.training.evaluation import BATCH, Score, evaluate
+from convtui.engine.training.forward import Forward
 from convtui.engine.training.layer_metrics import EvaluationMetrics
 from convtui.engine.training.limits import chance, odd, refuse_lone_images
 from convtui.engine.training.metric_buffer import MetricBuffer, NotFinite, StepMetrics
 from convtui.engine.training.optimisers import make_optimiser
+from convtui.engine.training.paths import make_step
 from convtui.engine.training.preparing import standardiser
 from convtui.engine.training.schedule import learning_rate
 from convtui.engine.training.transfer import StartingWeights, beginning
@@ -110,6 +111,7 @@ class Training:
         path = None if resume_from is None else self.state.step_path
         self._step = make_step(spec, self.net, optimiser, self.device, shape, path)
         self.state.step_path = self._step.step_path
+        self._forward = Forward(self.net, spec, self.device, BATCH)
         self._threads = threads or spec.training.threads or self._step.threads or torch.get_num_threads()
 
         self._stopping = False
@@ -224,11 +226,7 @@ class Training:
             device=str(self.device),
             provenance=self.provenance(),
         )
-        if self._start is not None:
-            yield events.Message(0, self._start.told)
-        if self.state.step == 0:
-            for text in odd(self.spec, len(self._train)):
-                yield events.Message(0, text, "warning")
+        yield from self._told_at_first()
         if self.state.step == 0 and self.spec.training.snapshot_every:
             yield from self._save_weights("snapshot")
         while not self._is_over():
@@ -245,6 +243,15 @@ class Training:
                 return
             yield from self._save_if_due()
         yield from self._finish()
+
+    def _told_at_first(self) -> Iterator[events.Message]:
+        if self._start is not None:
+            yield events.Message(0, self._start.told)
+        if self._step.told:
+            yield events.Message(self.state.step, self._step.told, "warning")
+        if self.state.step == 0:
+            for text in odd(self.spec, len(self._train)):
+                yield events.Message(0, text, "warning")
 
     def _is_over(self) -> bool:
         """True once the budget is used up, or early stopping has struck, and the last weights are evaluated."""
@@ -376,7 +383,7 @@ class Training:
         self, name: Any, split: Split, values: dict[str, float], metrics: EvaluationMetrics | None = None
     ) -> Iterator[Event]:
         said = time.monotonic()
-        for done in evaluate(self.net, split, self._standardise, self.spec.training, metrics):
+        for done in evaluate(self.net, split, self._standardise, self.spec.training, self._forward, metrics):
             if isinstance(done, Score):
                 values[f"{name}_loss"], values[f"{name}_accuracy"] = done.loss, done.accuracy
                 if done.mean_squared_error is not None:
@@ -384,6 +391,8 @@ class Training:
             elif time.monotonic() - said >= EVENT_SECONDS or self._stopping:
                 yield events.Evaluating(self.state.step, self.state.epoch + 1, name, done, len(split), self._seconds())
                 said = time.monotonic()
+        while self._forward.told:
+            yield events.Message(self.state.step, self._forward.told.pop(0), "warning")
 
     def _is_best(self, values: dict[str, float]) -> bool:
         """Whether the evaluation just done is the best yet: by validation loss, or test accuracy where none is held out. If so, its

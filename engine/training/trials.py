@@ -27,10 +27,10 @@ from convtui.engine.device import check_precision, keep_freed_memory
 from convtui.engine.models import Frozen, build, layout, placed, summarise
 from convtui.engine.spec import RunSpec, changed
 from convtui.engine.training import rng
-from convtui.engine.training.by_hand import make_step
 from convtui.engine.training.limits import refuse_lone_images
 from convtui.engine.training.metric_buffer import MetricBuffer
 from convtui.engine.training.optimisers import make_optimiser
+from convtui.engine.training.paths import make_step
 from convtui.engine.training.preparing import standardiser
 from convtui.engine.training.transfer import StartingWeights, beginning, starting_weights, transfer
 

@@ -17,9 +17,10 @@ from convtui.engine.models.initialisation import initialise
 from convtui.engine.models.recurrent import cell
 from convtui.engine.spec import ConvBlock, DataSpec, ModelSpec, OptimiserSpec, RunSpec, TrainingSpec
 from convtui.engine.spec.choices import takes_momentum
-from convtui.engine.training.by_hand import loss_and_gradient, make_step
+from convtui.engine.training.by_hand import loss_and_gradient
 from convtui.engine.training.layer_metrics import LayerMetrics
 from convtui.engine.training.optimisers import make_optimiser
+from convtui.engine.training.paths import make_step
 from convtui.engine.training.schedule import learning_rate
 from convtui.engine.training.step import autocast
 

@@ -16,9 +16,10 @@ from convtui.engine.models import build
 from convtui.engine.models.activations import Nonlinearity, rule
 from convtui.engine.spec import RunSpec, changed, choices, make
 from convtui.engine.training import Training, training
-from convtui.engine.training.by_hand import Activation, ByHandStep, make_step
+from convtui.engine.training.by_hand import Activation, ByHandStep
 from convtui.engine.training.metric_buffer import MetricBuffer
 from convtui.engine.training.optimisers import make_optimiser
+from convtui.engine.training.paths import make_step
 from convtui.engine.training.step import EagerStep
 from tests.conftest import toy_dataset
 from tests.engine.training.finite import derivative

@@ -17,10 +17,10 @@ from convtui.engine.metrics import MEASURES
 from convtui.engine.models import build
 from convtui.engine.spec import RunSpec, changed, make
 from convtui.engine.training import Training, training
-from convtui.engine.training.by_hand import make_step
 from convtui.engine.training.layer_metrics import EvaluationMetrics
 from convtui.engine.training.metric_buffer import MetricBuffer
 from convtui.engine.training.optimisers import make_optimiser
+from convtui.engine.training.paths import make_step
 from convtui.engine.training.step import EagerStep, Step
 from tests.conftest import toy_dataset
 from tests.engine.training.pulling import pull

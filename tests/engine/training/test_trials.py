@@ -17,7 +17,7 @@ from convtui.engine.errors import DataError, DeviceError, SpecError, UsageError
 from convtui.engine.models import build
 from convtui.engine.spec import RunSpec, changed, make
 from convtui.engine.training import Training, trials
-from convtui.engine.training.by_hand import make_step
+from convtui.engine.training.paths import make_step
 from convtui.engine.training.trials import RatePoint
 from tests.conftest import toy_dataset
 from tests.tolerance import rounding

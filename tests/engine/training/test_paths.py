@@ -1,0 +1,206 @@
+"""Steps and evaluations as CUDA graphs, with a processor in place of the GPU: what is trusted, what is dropped, what is recorded.
+
+A graph is stood in for by calling the function; what these tests hold is all but the capture itself, which benchmarks/gpu.py tries
+where there is a GPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from convtui.engine import events
+from convtui.engine.checkpoint import load
+from convtui.engine.events import Event
+from convtui.engine.spec import changed, make
+from convtui.engine.training import Training, captured, forward, graph_step, paths
+from convtui.engine.training.captured import WARM_UP
+from tests.conftest import toy_dataset
+from tests.engine.training.pulling import losses, pull, weights
+
+SPEC = make(
+    {
+        "model": {"conv_blocks": ["4 3x3 pad 1 bn pool 2"], "dense_blocks": ["8 dropout 0.3"]},
+        "data": {"size": 8, "colour": "grey", "batch_size": 32},
+        "optimiser": {"learning_rate": 0.01, "schedule": "exponential"},
+        "training": {"epochs": 3, "measures": "gradient_norm, update_ratio, conv_deltas, mean_squared_error"},
+    }
+)
+"""200 images: an epoch's last batch has 8."""
+
+
+class StandIn:
+    """Calls the function at every launch, on tensors that are kept from the capture on, as a graph's are."""
+
+    def __init__(self, function: Callable[..., Tensor], _device: torch.device) -> None:
+        self.function = function
+        self.calls = 0
+        self.kept: tuple[Tensor, ...] = ()
+
+    def __call__(self, *inputs: Tensor) -> Tensor:
+        self.calls += 1
+        if self.calls <= WARM_UP:
+            return self.function(*inputs)
+        if not self.kept:
+            self.kept = tuple(tensor.clone() for tensor in inputs)
+        self.fill(inputs)
+        return self.launch().clone()
+
+    def fill(self, inputs: tuple[Tensor, ...]) -> None:
+        for kept, given in zip(self.kept, inputs, strict=True):
+            kept.copy_(given)
+
+    def launch(self) -> Tensor:
+        return self.function(*self.kept)
+
+
+class Stale(StandIn):
+    """Sees the batch of its capture again and again."""
+
+    def fill(self, inputs: tuple[Tensor, ...]) -> None:
+        pass
+
+
+class Refused(StandIn):
+    def launch(self) -> Tensor:
+        raise RuntimeError("operation not permitted when stream is capturing\nmore of it")
+
+
+class Off(StandIn):
+    """Does what it should, and tells other numbers."""
+
+    def launch(self) -> Tensor:
+        return 2 * super().launch()
+
+
+class Onward(StandIn):
+    """Trains on after the last step of the trial."""
+
+    def launch(self) -> Tensor:
+        row = super().launch().clone()
+        for _ in range(20 if self.calls == len(paths.FACTORS) - 1 else 0):
+            super().launch()
+        return row
+
+
+@pytest.fixture
+def on_gpu(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """`on_gpu(step, forward)`: steps and evaluations are captured by these."""
+
+    def put(step: type[StandIn] = StandIn, of_forward: type[StandIn] = StandIn) -> None:
+        monkeypatch.setattr(graph_step, "Captured", step)
+        monkeypatch.setattr(forward, "Captured", of_forward)
+        for module in (paths, forward):
+            monkeypatch.setattr(module, "captures_graphs", lambda _device: True)
+
+    return put
+
+
+def figures(said: list[Event]) -> list[Any]:
+    """All that was measured."""
+    steps = [event.values for event in said if isinstance(event, events.Progress)]
+    names = sorted({name for values in steps for name in values})
+    series = {name: [number for values in steps for number in values[name]] for name in names}
+    return [series, [event.values for event in said if isinstance(event, events.EpochEnded)]]
+
+
+def warnings(said: list[Event]) -> list[str]:
+    return [event.text for event in said if isinstance(event, events.Message) and event.severity == "warning"]
+
+
+def path_of(said: list[Event]) -> str:
+    assert isinstance(said[0], events.Started)
+    return str(said[0].provenance["step_path"])
+
+
+def test_a_training_by_graphs_is_the_eager_one_to_the_last_bit(on_gpu: Callable[..., None]) -> None:
+    eager = Training(SPEC, toy_dataset(test=600))
+    expected = pull(eager)
+    on_gpu()
+    training = Training(SPEC, toy_dataset(test=600))
+    said = pull(training)
+    assert (path_of(expected), path_of(said), warnings(said)) == ("eager", "CUDA graph", warnings(expected))
+    assert figures(said) == figures(expected)
+    assert all(torch.equal(tensor, weights(eager)[name]) for name, tensor in weights(training).items())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (Stale, "the loss of step 5"),
+        (Onward, "7 steps of a trial lead elsewhere"),
+        (Refused, "they fail: operation not permitted when"),
+        (Off, "the loss of step 4"),
+    ],
+)
+def test_a_path_that_differs_from_eager_steps_is_dropped_and_said(
+    wrong: type[StandIn], words: str, on_gpu: Callable[..., None]
+) -> None:
+    expected = losses(pull(Training(SPEC, toy_dataset())))
+    on_gpu(wrong)
+    said = pull(Training(SPEC, toy_dataset()))
+    assert path_of(said) == "eager"
+    assert losses(said) == expected
+    (told,) = [text for text in warnings(said) if "CUDA graph" in text]
+    assert told.startswith("steps are computed one operation after the other: as a CUDA graph ")
+    assert words in told
+    assert "\n" not in told
+
+
+@pytest.mark.parametrize("wrong", [Stale, Refused, Off])
+def test_an_evaluation_that_differs_is_dropped_and_said_once(wrong: type[StandIn], on_gpu: Callable[..., None]) -> None:
+    expected = figures(pull(Training(SPEC, toy_dataset(test=600))))
+    on_gpu(of_forward=wrong)
+    said = pull(Training(SPEC, toy_dataset(test=600)))
+    assert figures(said) == expected
+    assert [text.partition(":")[0] for text in warnings(said) if "CUDA graph" in text] == [
+        "evaluations are computed one operation after the other"
+    ]
+
+
+def test_where_the_setting_is_eager_nothing_is_captured(on_gpu: Callable[..., None]) -> None:
+    on_gpu(Refused, Refused)
+    said = pull(Training(changed(SPEC, {"training.step_path": "eager"}), toy_dataset(test=600)))
+    assert (path_of(said), warnings(said)) == ("eager", [])
+
+
+def test_a_run_by_graphs_is_resumed_by_graphs_and_without_a_gpu_eagerly(
+    on_gpu: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("convtui.engine.training.training.EVENT_SECONDS", 0.0)
+    with pytest.MonkeyPatch.context() as patched:
+        on_gpu()
+        whole = losses(pull(Training(SPEC, toy_dataset())))
+        first = losses(pull(Training(SPEC, toy_dataset(), folder=tmp_path), stop_at=9))
+        (kept,) = tmp_path.glob("checkpoint-*.safetensors")
+        resumed = pull(Training(SPEC, toy_dataset(), resume_from=kept))
+        assert (path_of(resumed), first + losses(resumed)) == ("CUDA graph", whole)
+        assert load(kept).state.step_path == "CUDA graph"
+        patched.setattr(paths, "captures_graphs", lambda _device: False)
+        assert path_of(pull(Training(SPEC, toy_dataset(), resume_from=kept))) == "eager"
+
+
+def test_a_rate_that_is_a_tensor_is_changed_where_it_is() -> None:
+    weight = torch.nn.Parameter(torch.ones(3))
+    optimiser = torch.optim.SGD([weight], torch.tensor(0.5))
+    step = graph_step.EagerStep(SPEC, torch.nn.ParameterList([weight]), optimiser, torch.device("cpu"))
+    rate = optimiser.param_groups[0]["lr"]
+    step.set_rate(0.25)
+    assert optimiser.param_groups[0]["lr"] is rate
+    assert float(rate) == 0.25
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_on_a_gpu_steps_and_evaluations_are_captured() -> None:
+    said = pull(Training(SPEC, toy_dataset(test=600), device=torch.device("cuda")))
+    assert (path_of(said), [text for text in warnings(said) if "CUDA graph" in text]) == ("CUDA graph", [])
+
+
+def test_what_a_graph_may_differ_by_is_of_the_precision() -> None:
+    with pytest.raises(AssertionError, match="unheard of"):
+        captured.product_epsilon("unheard of")  # type: ignore[arg-type]
