@@ -8,14 +8,16 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from convtui.engine.metrics import metric
-from convtui.engine.spec import Hyperparameter, alike, hyperparameters
 from convtui.engine.statuses import STATUSES
+
+if TYPE_CHECKING:
+    from convtui.engine.spec import Hyperparameter
 
 
 class BadFilter(ValueError):
@@ -67,6 +69,22 @@ class Known(Protocol):
 
     def measured(self, run_id: int, name: str) -> Sequence[float]:
         """The last value of the series of that name; where it is one of layers or classes, of all of these."""
+
+
+@dataclass(slots=True)
+class KnownOfRuns:
+    """What has been read: run -> path -> value, and name -> run -> values, one for each layer or class that has one."""
+
+    settings: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    measures: dict[str, dict[int, Sequence[float]]] = field(default_factory=dict)
+
+    def setting(self, run_id: int, path: str) -> Any:
+        """None where there is none, or it has not been read."""
+        return self.settings.get(run_id, {}).get(path)
+
+    def measured(self, run_id: int, name: str) -> Sequence[float]:
+        """Empty where there is nothing, or it has not been read."""
+        return self.measures.get(name, {}).get(run_id, ())
 
 
 Condition = Callable[[Described, Known], bool]
@@ -337,14 +355,23 @@ def _as_text(value: Any) -> str:
 
 @cache
 def _fields() -> dict[str, Hyperparameter]:
+    from convtui.engine.spec import hyperparameters
+
     return {field.path: field for field in hyperparameters()}
 
 
 def _hyperparameter(key: str) -> Hyperparameter | None:
     """The one that is meant: by its path, or the end of its path where no other ends so."""
+    from convtui.engine.spec import alike
+
     fields = _fields()
     meant = alike(key, fields)
     return fields[meant[0]] if len(meant) == 1 else None
+
+
+def is_hyperparameter(path: str) -> bool:
+    """Whether convtui has one of just that path."""
+    return path in _fields()
 
 
 def path_meant(key: str) -> str | None:

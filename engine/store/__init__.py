@@ -2,7 +2,7 @@
 
 from convtui.engine.store.control import Pullable, drive, obey
 from convtui.engine.store.images import LoggedImages
-from convtui.engine.store.known import KnownOfRuns, read_measures, read_settings
+from convtui.engine.store.known import read_measures, read_settings
 from convtui.engine.store.leftovers import Leftover
 from convtui.engine.store.matching import Match, Standing, match
 from convtui.engine.store.recorder import Recorder
@@ -16,7 +16,6 @@ __all__ = [
     "Bucket",
     "Checkpoint",
     "Cursor",
-    "KnownOfRuns",
     "Leftover",
     "LoggedImages",
     "Match",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from sqlmodel import col, select
@@ -15,22 +14,6 @@ from convtui.engine.store.tables import TRAINING, Run
 
 _MOST_IDS = 500
 """In one query."""
-
-
-@dataclass(slots=True)
-class KnownOfRuns:
-    """What has been read: run -> path -> value, and name -> run -> values, one for each layer or class that has one."""
-
-    settings: dict[int, Mapping[str, Any]] = field(default_factory=dict)
-    measures: dict[str, dict[int, Sequence[float]]] = field(default_factory=dict)
-
-    def setting(self, run_id: int, path: str) -> Any:
-        """None where there is none, or it has not been read."""
-        return self.settings.get(run_id, {}).get(path)
-
-    def measured(self, run_id: int, name: str) -> Sequence[float]:
-        """Empty where there is nothing, or it has not been read."""
-        return self.measures.get(name, {}).get(run_id, ())
 
 
 def read_settings(store: Store, run_ids: Sequence[int]) -> dict[int, Mapping[str, Any]]:

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from convtui.engine.run_filter import BadFilter, parsed_filter, searchable, tags
+from convtui.engine.run_filter import BadFilter, KnownOfRuns, parsed_filter, searchable, tags
 from convtui.engine.spec import RunSpec, changed, hyperparameters, read, written
-from convtui.engine.store import KnownOfRuns, Store, read_measures, read_settings
+from convtui.engine.store import Store, read_measures, read_settings
 from tests.harness.rows import set_columns
 
 

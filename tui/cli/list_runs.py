@@ -123,8 +123,8 @@ def _filtered(store: Store, wanted: str) -> list[Run]:
     runs = store.runs()
     if not wanted.strip():
         return runs
-    from convtui.engine.run_filter import parsed_filter
-    from convtui.engine.store import KnownOfRuns, read_measures, read_settings
+    from convtui.engine.run_filter import KnownOfRuns, parsed_filter
+    from convtui.engine.store import read_measures, read_settings
 
     _check(wanted)
     asked, ids = parsed_filter(wanted), [run.id for run in runs]

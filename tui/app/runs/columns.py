@@ -7,8 +7,7 @@ from typing import Any
 
 from convtui.engine.errors import ConvtuiError
 from convtui.engine.metrics import STABILITY, metric
-from convtui.engine.spec import hyperparameters
-from convtui.engine.store import KnownOfRuns, read_settings
+from convtui.engine.run_filter import KnownOfRuns, is_hyperparameter
 from convtui.tui.app import settings
 from convtui.tui.app.dialogs.menu import Menu
 from convtui.tui.app.page import Page
@@ -51,6 +50,9 @@ class Columns:
 
     def _offers(self, run_ids: Sequence[int]) -> list[tuple[str, str]]:
         """What can be chosen, with what is said of it: measures, settings in which the runs differ, all others."""
+        from convtui.engine.spec import hyperparameters
+        from convtui.engine.store import read_settings
+
         store = self._page.session.store
         known = KnownOfRuns(settings=read_settings(store, run_ids))
         recorded = [name for name in store.metric_names(*run_ids) if name not in OF_THE_TABLE]
@@ -126,18 +128,14 @@ class Columns:
         )
 
 
-def _is_hyperparameter(path: str) -> bool:
-    return any(field.path == path for field in hyperparameters())
-
-
 def _key(path: str) -> str:
     """What a setting is kept by: a script's may have the name of a series."""
-    return path if _is_hyperparameter(path) else f"{OF_SCRIPT}{path}"
+    return path if is_hyperparameter(path) else f"{OF_SCRIPT}{path}"
 
 
 def _path(key: str) -> str:
     """The setting that is meant; empty where it is a series."""
-    return key.removeprefix(OF_SCRIPT) if key.startswith(OF_SCRIPT) or _is_hyperparameter(key) else ""
+    return key.removeprefix(OF_SCRIPT) if key.startswith(OF_SCRIPT) or is_hyperparameter(key) else ""
 
 
 def _sortable(value: Any) -> tuple[bool, float, str] | None:

@@ -20,6 +20,7 @@ from convtui.tui.app.latest import Latest
 from convtui.tui.app.page import Page
 from convtui.tui.app.runs.actions import RunActions
 from convtui.tui.app.runs.columns import Columns
+from convtui.tui.app.runs.preview import Preview
 from convtui.tui.app.runs.rows import COLUMNS, SETTINGS, Column, Reader, RunRow, ordered
 from convtui.tui.app.runs.table import RunTable
 from convtui.tui.app.runs.values import Needed, RunValues
@@ -32,6 +33,8 @@ ALIVE_SECONDS = 2.0
 """Between two looks whether the processes of running runs are still there: a dead one changes nothing in the store."""
 SETTLED_SECONDS = 0.06
 """How long the cursor rests on a run before its settings are read."""
+ROOMY = 150
+"""Columns from which on the run under the cursor is shown beside the table."""
 GREETING = (
     ("No runs yet.\n\n", "bold"),
     ("n", "bold reverse"),
@@ -71,6 +74,7 @@ class RunsPage(Page):
         Binding("R", "held('actions', 'rename')", "Rename", show=False),
         Binding("e", "held('actions', 'note')", "Note", show=False),
         Binding("x", "held('actions', 'export')", "Export", show=False),
+        Binding("greater_than_sign", "preview", "Preview", key_display=">", show=False),
         Binding("C", "columns", "Columns", show=False),
         Binding("s", "sort", "Sort", show=False),
         Binding("S", "reverse", "Reverse", show=False),
@@ -94,6 +98,10 @@ class RunsPage(Page):
         self._curves = Latest(self, self._read_curves, self._show_curves)
         self._settings = Latest(self, self._read_settings, self._show_settings, settle=SETTLED_SECONDS)
         self._words: dict[int, tuple[int, Settings]] = {}
+        self._preview = Preview(self)
+        self._preview.display = False
+        self._previews: bool | None = None
+        """Whether the person wants the run under the cursor at the right; None: where there is room."""
 
     def body(self) -> Iterable[Widget]:
         with Horizontal(id="filter"):
@@ -102,7 +110,9 @@ class RunsPage(Page):
                 placeholder="words, status:diverged, acc>0.9, lr>=1e-3, activation:tanh, #tag, OR, NOT", id="sought", compact=True
             )
             yield Static("", id="count", markup=False)
-        yield self.table
+        with Horizontal(id="runs"):
+            yield self.table
+            yield self._preview
         yield Static(Text.assemble(*GREETING), id="greeting")
         yield Static("", id="told", markup=False)
 
@@ -113,7 +123,8 @@ class RunsPage(Page):
         self.set_interval(ALIVE_SECONDS, self._look_at_processes)
 
     def on_resize(self, event: Resize) -> None:
-        """The lines about a run are as long as there is room."""
+        """The lines about a run are as long as there is room, and beside the table it is seen where there is."""
+        self._preview.display = event.size.width >= ROOMY if self._previews is None else self._previews
         if self.is_mounted:
             self._tell_line()
 
@@ -219,6 +230,8 @@ class RunsPage(Page):
     def _tell_line(self) -> None:
         """The run under the cursor in words; its settings as soon as the cursor rests."""
         line = self.table.line
+        if self._preview.display:
+            self._preview.tell(line)
         if line is None:
             nothing = "No runs match. Esc clears the filter." if self.filter is not None else ""
             self.query_one("#told", Static).update(Text(nothing, style="dim"), layout=False)
@@ -324,6 +337,11 @@ class RunsPage(Page):
     @on(RunTable.Chosen)
     def _open_clicked(self) -> None:
         self.actions.open()
+
+    def action_preview(self) -> None:
+        """Fold the run under the cursor away, or show it beside the table."""
+        self._previews = self._preview.display = not self._preview.display
+        self.call_after_refresh(self._tell_line)
 
     def action_columns(self) -> None:
         """Choose hyperparameters and measures that become columns, or are none any more."""

@@ -98,7 +98,7 @@ COLUMNS = (
     Column("device", lambda line: line.device),
 )
 DROPPED = (
-    ("device", 32), ("preset", 32), ("when", 28), ("time", 24), ("loss", 22), ("curve", 20), ("data", 16), ("best", 14),
+    ("device", 32), ("preset", 32), ("when", 40), ("time", 32), ("loss", 24), ("curve", 20), ("data", 22), ("best", 16),
     ("epoch", 14),
 )  # fmt: skip
 """Columns left out where there is no room, the first ones first, each before names are cut to fewer cells than this."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from convtui.engine.store import KnownOfRuns, read_measures, read_settings
+from convtui.engine.run_filter import KnownOfRuns
 from convtui.tui.app.latest import Latest
 from convtui.tui.app.page import Page
 from convtui.tui.app.runs.rows import SETTINGS, RunRow
@@ -54,6 +54,8 @@ class RunValues:
             self._values.ask(missing)
 
     def _read(self, missing: Needed) -> tuple[Needed, KnownOfRuns]:
+        from convtui.engine.store import read_measures, read_settings
+
         store, found = self._page.session.store, KnownOfRuns()
         for name, lines in missing.items():
             ids = [line.id for line in lines]
