@@ -9,7 +9,8 @@ from convtui.engine.text import clock
 Colour = tuple[int, int, int]
 
 
-# Okabe and Ito 2008, "Color universal design"; those that stand out least on a dark screen last.
+# Okabe and Ito 2008, "Color universal design", those that stand out least on a dark screen last; then three more, so that ten
+# classes differ.
 COLOURS: tuple[Colour, ...] = (
     (230, 159, 0),
     (86, 180, 233),
@@ -18,6 +19,9 @@ COLOURS: tuple[Colour, ...] = (
     (213, 94, 0),
     (240, 228, 66),
     (0, 114, 178),
+    (176, 176, 176),
+    (176, 137, 255),
+    (188, 143, 96),
 )
 COLOURS_ON_LIGHT: tuple[Colour, ...] = (
     (0, 114, 178),
@@ -27,8 +31,24 @@ COLOURS_ON_LIGHT: tuple[Colour, ...] = (
     (230, 159, 0),
     (86, 180, 233),
     (17, 17, 17),
+    (110, 110, 110),
+    (112, 60, 190),
+    (126, 80, 32),
 )
-"""The same, with black in place of yellow; those that stand out most on white first."""
+"""The same on paper, with black in place of yellow; those that stand out most on white first."""
+INKS_ON_LIGHT: tuple[Colour, ...] = (
+    (145, 94, 0),
+    (0, 116, 160),
+    (0, 116, 60),
+    (172, 68, 128),
+    (180, 72, 0),
+    (84, 104, 0),
+    (24, 52, 190),
+    (96, 96, 96),
+    (128, 48, 200),
+    (110, 56, 16),
+)
+"""COLOURS, each dark enough for words on a light screen, where a series and its name have one colour."""
 
 
 LEAST_VALUE, GREATEST_VALUE = 1e-300, 1e300

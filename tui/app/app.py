@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,6 +19,7 @@ from textual import work
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
+from textual.filter import LineFilter
 from textual.reactive import reactive
 from textual.theme import Theme
 from textual.widgets import HelpPanel
@@ -28,12 +30,13 @@ from convtui.tui.app import settings
 from convtui.tui.app.driver import lasting
 from convtui.tui.app.garbage import Permanent
 from convtui.tui.app.latest import Latest
+from convtui.tui.app.legible import Legible, OnLight
 from convtui.tui.app.messages import CompareRuns, EditSettings, Failed, ShowPage, ShowRun
 from convtui.tui.app.outside import Outside
 from convtui.tui.app.page import Page
 from convtui.tui.app.pages import PAGES, LazyPage
 from convtui.tui.app.palette import Keys
-from convtui.tui.app.themes import DARK, LIGHT
+from convtui.tui.app.themes import DARK_NAME, rows, themes
 from convtui.tui.log import log
 from convtui.tui.render.text import clean, counted
 from convtui.tui.session.session import Session
@@ -74,6 +77,7 @@ class ConvtuiApp(App[int]):
         self._version = -1
         self._count = Latest(self, self._counted, self._show_count)
         self._permanent = Permanent()
+        self._on_light, self._legible = OnLight(), Legible()
         self.is_being_left = False
         """Whether what is in training is being saved or handed on; nothing stops the end any more."""
         self._failed: str | None = None
@@ -82,18 +86,33 @@ class ConvtuiApp(App[int]):
 
     def get_driver_class(self) -> type[Driver]:
         """Textual's for this platform, but one that outlives its terminal."""
-        return lasting(super().get_driver_class(), self._window)
+        return lasting(super().get_driver_class(), self._window, self._hang_up)
+
+    def get_css_variables(self) -> dict[str, str]:
+        """The theme's, with what the program's own themes have beside Textual's."""
+        return rows(super().get_css_variables())
+
+    @property
+    def _color_system(self) -> str | None:
+        """As Rich has it; what is drawn for no terminal has all colours."""
+        return "truecolor" if self.is_headless else self.console.color_system
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Textual's, and those that keep colours apart from their ground."""
+        on_light = [] if self.current_theme.dark or self.no_color else [self._on_light]
+        legible = [] if self.no_color or self._color_system not in ("256", "truecolor") else [self._legible]
+        return [*on_light, *super().get_line_filters(), *legible]
 
     # --------------------------------------------------------------------------------------------------------- start
 
     def on_mount(self) -> None:
         self._listen()
-        for theme in (DARK, LIGHT):
+        for theme in themes(self._color_system):
             self.register_theme(theme)
         chosen = self._settings.theme
         # Under NO_COLOR the themes that use a terminal's own colours end as black on black.
         fits = chosen in self.available_themes and not (self.no_color and "ansi" in chosen)
-        self.theme = chosen if fits else DARK.name
+        self.theme = chosen if fits else DARK_NAME
         self.theme_changed_signal.subscribe(self, self._keep_theme)
         # Back from Ctrl+Z the terminal is empty, and Textual paints only what changes.
         self.app_resume_signal.subscribe(self, lambda _: self.call_after_refresh(self.screen.refresh))
@@ -140,7 +159,7 @@ class ConvtuiApp(App[int]):
         if not self.is_headless:  # tests make hundreds of applications in a process, and none of them is to stay
             self._permanent.look()
         if self._has_terminal and not os.isatty(0):
-            self.leave(hand_on=True, code=128 + signal.SIGHUP)  # it vanished without a word, as under nohup
+            self._hang_up()  # it vanished without a word, as under nohup
             return
         while self.session.notices:
             told = self.session.notices.popleft()
@@ -251,6 +270,10 @@ class ConvtuiApp(App[int]):
         if self.session.is_open and self.session.claimed:
             self.notify("saving, then quitting")
         threading.Thread(target=work, name="leaving").start()
+
+    def _hang_up(self) -> None:
+        """Its terminal, or its page in a browser, is gone."""
+        self.leave(hand_on=True, code=128 + signal.SIGHUP)
 
     def _handle_exception(self, error: Exception) -> None:
         """Every unforeseen error of the application ends here: it is told in one line, and its traceback is in the log file.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from typing import IO, Any
 
 from textual.driver import Driver
@@ -56,14 +57,26 @@ class LastingFile:
         os.close(nowhere)
 
 
-def lasting(driver: type[Driver], window: Window) -> type[Driver]:
-    """`driver`, writing through a LastingFile to whichever of standard error and standard output is the terminal."""
+def lasting(driver: type[Driver], window: Window, hang_up: Callable[[], None]) -> type[Driver]:
+    """`driver`, writing through a LastingFile to whichever of standard error and standard output is the terminal.
+
+    `hang_up` is called where a browser's page is closed.
+    """
 
     class Lasting(driver):  # type: ignore[misc, valid-type]
         def __init__(self, *arguments: Any, **options: Any) -> None:
             super().__init__(*arguments, **options)
+            if self.is_web:
+                return
             # Textual draws on standard error: under `convtui 2>log` the terminal is standard output.
             drawn_on: Any = self._file if self._file.isatty() else sys.__stdout__
             self._file: Any = LastingFile(drawn_on, window)
+
+        def on_meta(self, packet_type: str, payload: dict[str, object]) -> None:
+            """What a browser's page says. One that is closed is a terminal that is hung up: trainings go on."""
+            if packet_type == "quit":
+                self._app.call_later(hang_up)
+            else:
+                super().on_meta(packet_type, payload)
 
     return Lasting

@@ -22,6 +22,7 @@ from convtui.tui.cli import (
     resume,
     run,
     runs,
+    serve,
     store,
     study,
     views,
@@ -54,6 +55,7 @@ app.command()(predict.predict)
 app.command()(views.views)
 app.command()(presets.presets)
 app.add_typer(data.app, name="data")
+app.command()(serve.serve)
 app.command()(doctor.doctor)
 
 

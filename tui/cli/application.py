@@ -29,6 +29,7 @@ def application(
     ] = None,
     data_dir: DataDir = None,
     graphics_choice: GraphicsChoice = None,
+    served: Annotated[bool, typer.Option("--served", hidden=True, help="in a browser, by 'convtui serve'")] = False,
 ) -> None:
     """Train small neural nets, watch them learn and look inside them. Without a command: the application."""
     if context.invoked_subcommand is not None:
@@ -36,6 +37,11 @@ def application(
         if given:
             raise UsageError(f"--{given[0]} cannot come before a command: see 'convtui {context.invoked_subcommand} --help'")
         return
+    if served:
+        graphics.use(graphics.Graphics("halfcell", true_colour=True))
+        from convtui.tui.app.app import run as run_served
+
+        raise typer.Exit(run_served(store_path or DEFAULT_STORE, device=device, data_dir=data_dir, mouse=True))
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("convtui without a command needs a terminal; 'convtui --help' lists the commands that work in a pipe")
     if is_dumb():

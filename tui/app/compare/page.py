@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
+from rich.color import Color
 from rich.style import Style
 from rich.text import Text
 from textual import on
@@ -161,7 +162,7 @@ class ComparePage(Page):
             lines = [replace(line, thick=line.name == str(self.pinned)) for line in plot.lines]
             log = self.logarithmic and plot.form != "share"
             self.query_one(f"#{metric.replace('_', '-')}", Chart).plot = replace(plot, lines=lines, log=log)
-        styles = [Style(color=self._visible(line.colour)) for line in compared.lines]
+        styles = [Style(color=Color.from_rgb(*line.colour)) for line in compared.lines]
         self._show_outcomes(compared, styles)
         settings = settings_text(compared, styles)
         self.query_one("#settings", Static).update(settings)
@@ -188,11 +189,6 @@ class ComparePage(Page):
         panel = self.query_one(Settings)
         panel.display = bool(settings)
         panel.styles.height = min(settings, max(2, room - of_outcomes - 1))
-
-    def _visible(self, colour: tuple[int, int, int]) -> str:
-        """The colour as the charts have it: darker on a light screen."""
-        parts = colour if self.app.current_theme.dark else tuple(round(0.75 * part) for part in colour)
-        return f"rgb({','.join(map(str, parts))})"
 
     # ------------------------------------------------------------------------------------------------------- keys
 

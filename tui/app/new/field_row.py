@@ -49,7 +49,7 @@ class FieldRow(Widget):
         height: 1; width: 1fr;
         & > Input {{ margin-left: {LABEL + 2}; width: 1fr; background: $surface-lighten-1; }}
         &:hover {{ background: $foreground 8%; }}
-        &.-here {{ background: $primary 30%; }}
+        &.-here {{ background: $cursor-row-blurred; }}
     }}
     """
 

@@ -213,7 +213,7 @@ class Chart(Widget):
             return self._component(paint)
         parts = paint.colour if isinstance(paint, Faint) else paint
         # Made for white paper, Okabe's colours are light on it all the same.
-        colour = Color(*(parts if self.app.current_theme.dark else (round(0.75 * part) for part in parts)))
+        colour = Color(*parts)
         _, ground = self.background_colors
         return Style(color=(ground.blend(colour, FAINT) if isinstance(paint, Faint) else colour).rich_color)
 

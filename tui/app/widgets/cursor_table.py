@@ -22,8 +22,8 @@ class CursorTable(ScrollView, can_focus=True, inherit_bindings=False):
     DEFAULT_CSS = """
     CursorTable { height: 1fr; overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1; }
     CursorTable .cursor-table--header { color: $foreground; text-style: bold; }
-    CursorTable .cursor-table--cursor { background: $primary 25%; }
-    CursorTable:focus .cursor-table--cursor { background: $primary 40%; }
+    CursorTable .cursor-table--cursor { background: $cursor-row-blurred; }
+    CursorTable:focus .cursor-table--cursor { background: $cursor-row; }
     CursorTable .cursor-table--mark { color: $accent; text-style: bold; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [

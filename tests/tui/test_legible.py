@@ -1,0 +1,125 @@
+"""What is on the screen can be read, in both themes: by the numbers of their colours, and in the pictures of all pages."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+from rich.color import Color, ColorSystem
+from rich.segment import Segment
+from rich.style import Style
+from textual.color import Color as Ground
+from textual.theme import Theme
+
+from convtui.engine.figures.axis import COLOURS, INKS_ON_LIGHT
+from convtui.tui.app.legible import Legible, OnLight
+from convtui.tui.app.themes import DARK, LIGHT, ROW, ROW_BLURRED, themes
+from convtui.tui.render.chart import MARKERS
+from convtui.tui.render.status import COLOURS as OF_STATUSES
+from tests.harness.contrast import contrast, texts
+
+OF_16 = (
+    *("#000000", "#aa0000", "#00aa00", "#aa5500", "#0000aa", "#aa00aa", "#00aaaa", "#aaaaaa"),
+    *("#555555", "#ff5555", "#55ff55", "#ffff55", "#5555ff", "#ff55ff", "#55ffff", "#ffffff"),
+)
+PICTURES = Path(__file__).parent / "__snapshots__"
+
+
+def grounds(theme: Theme) -> list[str]:
+    return [
+        str(each) for each in (theme.background, theme.surface, theme.panel, theme.variables[ROW], theme.variables[ROW_BLURRED])
+    ]
+
+
+def in_hex(colour: tuple[int, int, int]) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*colour)
+
+
+@pytest.mark.parametrize("system", ["truecolor", "256"])
+@pytest.mark.parametrize("is_dark", [True, False], ids=["dark", "light"])
+def test_words_in_the_themes_own_colours_are_read_on_all_their_grounds(system: str, is_dark: bool) -> None:
+    theme = themes(system)[not is_dark]
+    for ground in grounds(theme):
+        assert contrast(str(theme.foreground), ground) >= 7
+    for ground in grounds(theme)[:3]:
+        for colour in (theme.primary, theme.accent, theme.secondary, theme.success, theme.warning, theme.error):
+            assert contrast(str(colour), ground) >= 4.5, (colour, ground)
+
+
+def test_series_are_seen_as_lines_and_their_names_are_read_on_a_light_ground() -> None:
+    for ground in grounds(DARK)[:2]:
+        assert min(contrast(in_hex(colour), ground) for colour in COLOURS) >= 3
+    for ground in grounds(LIGHT)[:2]:
+        assert min(contrast(in_hex(colour), ground) for colour in INKS_ON_LIGHT) >= 4.5
+
+
+@pytest.mark.parametrize("colours", [COLOURS, INKS_ON_LIGHT], ids=["dark", "light"])
+def test_ten_classes_have_ten_colours_and_every_marker_tells_neighbours_apart(colours: tuple[tuple[int, int, int], ...]) -> None:
+    assert len(colours) == 10
+    for (one, first), (other, second) in combinations(enumerate(colours), 2):
+        apart = sum((a - b) ** 2 for a, b in zip(first, second, strict=True)) ** 0.5
+        assert apart >= 40
+        assert apart >= 70 or one % len(MARKERS) != other % len(MARKERS)
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT], ids=["dark", "light"])
+def test_what_would_be_too_faint_is_made_stronger_and_nothing_else_is_touched(theme: Theme) -> None:
+    filter = Legible()
+    faint = [Style(color=colour) for colour in ("#777777", *OF_STATUSES.values(), *map(in_hex, COLOURS), "rgb(90,100,110)")]
+    for ground in grounds(theme):
+        words = [Segment("12 epochs", style + Style(bgcolor=ground)) for style in faint]
+        drawn = [Segment("⠒⠊─▄", segment.style) for segment in words]
+        for before, after in zip(words, filter.apply(words, Ground.parse(ground)), strict=True):
+            assert after.text == before.text
+            assert after.style is not None
+            assert after.style.color is not None
+            assert before.style is not None
+            assert before.style.color is not None
+            assert contrast(after.style.color.get_truecolor().hex, ground) >= 4.5
+            if contrast(before.style.color.get_truecolor().hex, ground) >= 4.5:
+                assert after == before
+        assert filter.apply(drawn, Ground.parse(ground)) == drawn
+
+
+def test_reversed_words_are_made_stronger_too() -> None:
+    (segment,) = Legible().apply([Segment("1", Style.parse("#171b1e on #646769 reverse"))], Ground.parse("#171b1e"))
+    assert segment.style is not None
+    assert segment.style.bgcolor is not None
+    assert contrast(segment.style.bgcolor.get_truecolor().hex, "#171b1e") >= 4.5
+
+
+def test_on_a_light_ground_okabe_and_itos_colours_are_darker_and_pictures_are_not_touched() -> None:
+    picture = Segment("▀", Style.parse("#123456 on #e69f00"))
+    series, same = OnLight().apply([Segment("○ relu", Style.parse("#e69f00")), picture], Ground.parse("white"))
+    assert series.style == Style(color=Color.from_rgb(*INKS_ON_LIGHT[0]))
+    assert same == picture
+
+
+@pytest.mark.parametrize("system", ["256", "standard"])
+def test_themes_for_few_colours_are_made_of_those(system: str) -> None:
+    for theme in themes(system):
+        named = (theme.primary, theme.secondary, theme.accent, theme.success, theme.warning, theme.error, theme.foreground)
+        for colour in (*map(str, named), *grounds(theme)):
+            if system == "standard":
+                assert Color.parse(colour).downgrade(ColorSystem.STANDARD).number == OF_16.index(colour)
+            else:
+                shown = Color.parse(colour).downgrade(ColorSystem.EIGHT_BIT).get_truecolor()
+                wanted = Color.parse(colour).get_truecolor()
+                # Rich takes a light grey's darker neighbour.
+                assert max(abs(one - other) for one, other in zip(shown, wanted, strict=True)) <= 10, (theme.name, colour)
+
+
+def test_all_that_is_written_on_the_pages_can_be_read() -> None:
+    others = (
+        "test_look_page",
+        "asks",
+        "no-colour",
+    )  # shown by an application of the test's own; behind a question; without colours
+    pictures = [path for path in PICTURES.glob("*/*.svg") if not any(word in str(path) for word in others)]
+    assert len(pictures) >= 20
+    for path in pictures:
+        written = [text for text in texts(path) if any(letter.isalnum() for letter in text.text)]
+        assert len(written) > 10, path.name
+        faintest = min(written, key=lambda text: text.contrast)
+        assert faintest.contrast >= 4.4, (path.name, faintest)  # colours of the picture are rounded
