@@ -172,7 +172,7 @@ def trained(folder: Path, name: str, watched: bool) -> tuple[float, list[float]]
             terminal.until(lambda: store.run(run.id).step > 5, "the first steps")
             terminal.press("3")
             terminal.read(1.0)
-            terminal.press("e")  # the note, in which keys are echoed over the charts
+            terminal.press("e", "\x1b[B")  # the note, in which keys are echoed over the charts
             terminal.read(0.5)
             chance = random.Random(0)
             keys = list(NEVER_ON_SCREEN)

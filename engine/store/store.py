@@ -180,6 +180,10 @@ class Store:
         """Replace the run's note. Raises RunNotFound, UsageError for a note that is not text."""
         self._change(run_id, note=_checked_note(note))
 
+    def describe(self, run_id: int, name: str, note: str) -> None:
+        """Give the run another name and note. Raises RunNotFound, UsageError for a name or a note that cannot be."""
+        self._change(run_id, name=checked_name(name), note=_checked_note(note))
+
     def set_spec(self, run_id: int, spec: RunSpec) -> None:
         """Replace the run's settings, as when it is resumed with a new total. Raises RunNotFound."""
         self._change(run_id, spec=spec.model_dump_json())

@@ -48,7 +48,7 @@ def failing(trial: Trial) -> None:
         terminal.press("q")
         terminal.until(lambda: not terminal.child.isalive() or "still training" in terminal.text(), "the end, or a question")
         with suppress(OSError):
-            terminal.press("s")  # where the run has ended in the store, but its thread is not done yet
+            terminal.press("S")  # where the run has ended in the store, but its thread is not done yet
         trial.check(terminal.ended() == 0, "the application did not end well")
     finally:
         terminal.child.close(force=True)

@@ -118,9 +118,9 @@ def test_keys_change_what_the_charts_show(store: Store) -> None:
             return [chart.plot.title for chart in charts(page) if chart.plot is not None]
 
         await until(pilot, lambda: titles() == ["test loss", "test accuracy"])
-        await pilot.press("t")
+        await pilot.press("V")
         assert titles() == ["train loss", "train accuracy"]
-        await pilot.press("t", "L")
+        await pilot.press("V", "L")
         assert titles() == ["test loss", "test accuracy"]
         assert [chart.plot.log for chart in charts(page) if chart.plot is not None] == [True, False]
         await pilot.press("L")
@@ -163,7 +163,7 @@ def test_the_crosshair_tells_every_runs_value_at_the_same_epoch(store: Store) ->
             return {chart.crosshair for chart in page.query(Chart)}
 
         await until(pilot, lambda: all(chart.drawing.rows for chart in charts(page)))
-        await pilot.press("c")
+        await pilot.press("X")
         assert at() == {10.0}
         await pilot.press("left")
         assert at() == {9.0}, "it goes from epoch to epoch"
@@ -180,7 +180,7 @@ def test_the_crosshair_tells_every_runs_value_at_the_same_epoch(store: Store) ->
         await pilot.press("escape")
         assert at() == {None}
         assert pilot.app.current_mode == "compare"
-        await pilot.press("right", "c")
+        await pilot.press("right", "X")
         assert at() == {None}
 
     used(steps, [1, 2, 3])
@@ -233,12 +233,12 @@ def test_y_copies_what_the_command_prints(store: Store, capsys: pytest.CaptureFi
     assert "run, against 1" in copied[0]
 
 
-def test_p_saves_it_and_replaces_nothing(store: Store) -> None:
+def test_w_writes_it_and_replaces_nothing(store: Store) -> None:
     async def steps(pilot: Pilot[int], page: ComparePage) -> None:
         await until(pilot, lambda: bool(page.table.rows))
-        await pilot.press("p")
+        await pilot.press("w")
         await until(pilot, lambda: Path("compare-1-3.md").exists())
-        await pilot.press("p")
+        await pilot.press("w")
         await until(pilot, lambda: Path("compare-1-3-1.md").exists())
         assert Path("compare-1-3.md").read_text() == Path("compare-1-3-1.md").read_text()
         assert Path("compare-1-3.md").read_text().startswith("| run | status |")
@@ -269,8 +269,10 @@ def test_many_runs_and_settings_share_the_room(store: Store) -> None:
         assert page.query_one("#settings").region.height >= 2
         await pilot.press("G")
         assert "name 11" in screen_text(pilot)
-        await pilot.press("tab", "j", "l", "G", "g", "h", "k", "left")
-        assert page.crosshair.is_shown, "the arrows are the crosshair's"
+        await pilot.press("left")
+        assert page.crosshair.is_shown
+        await pilot.press("escape", "tab", "j", "l", "G", "g", "h", "k", "left")
+        assert not page.crosshair.is_shown, "the settings have the keys that move"
 
     used(steps, list(range(1, 16)), (80, 24))
 
@@ -303,7 +305,7 @@ def test_without_marks_it_says_how_to_mark(store: Store) -> None:
         await until(pilot, lambda: page.query_one("#unmarked").display)
         assert "space marks a run" in words(page, "#unmarked")
         assert not page.query_one("#charts").display
-        await pilot.press("t", "L", "y", "p", "b", "c", "left", "enter")
+        await pilot.press("V", "L", "y", "w", "b", "X", "o", "left", "enter")
         assert pilot.app.current_mode == "compare"
 
     used(steps, [])

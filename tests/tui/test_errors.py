@@ -70,8 +70,8 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 
 
 KEYS = {
-    "1": ("j", "m", "y", "c", "e", "r"), "2": ("s", "t", "i", "d"), "3": ("v", "l", "y"), "4": ("down", "p"), "5": ("v", "p"),
-    "6": ("s", "y", "p"),
+    "1": ("j", "C", "w", "e", "r", "S", "o"), "2": ("s", "t enter", "D"), "3": ("v", "o", "r"), "4": ("down", "w"), "5": ("v", "w"),
+    "6": ("s enter", "y", "w"),
 }  # fmt: skip
 """What a person presses on each page; whatever it starts in a thread fails."""
 
@@ -88,8 +88,8 @@ async def test_every_worker_of_a_page_may_fail_and_it_stays_usable(tmp_path: Pat
         app.session.marked = [1, 2]
         failing.set()
         await pilot.press(page)
-        for key in KEYS[page]:
-            await pilot.press(key)
+        for keys in KEYS[page]:
+            await pilot.press(*keys.split())
             await pilot.pause(0.05)
             if len(app.screen_stack) > 1:
                 await pilot.press("escape")
@@ -204,7 +204,7 @@ async def test_a_start_counts_from_the_key_on_and_leaving_asks(tmp_path: Path, m
     async with app.run_test(size=(120, 36)) as pilot:
         await at_start(pilot, app)
         await pilot.press("q")
-        await left_by(pilot, app, "s", go_on)
+        await left_by(pilot, app, "S", go_on)
     with Store.open(tmp_path / "store.db") as store:
         assert [run.status for run in store.runs()] in ([], ["stopped"])
 
@@ -216,7 +216,7 @@ async def test_a_start_can_be_handed_on(tmp_path: Path, monkeypatch: pytest.Monk
     async with app.run_test(size=(120, 36)) as pilot:
         await at_start(pilot, app)
         await pilot.press("q")
-        await left_by(pilot, app, "g", go_on)
+        await left_by(pilot, app, "y", go_on)
     with Store.open(tmp_path / "store.db") as store:
         wait_until(lambda: store.run(1).status == "running", "the other process", 90)
         store.request(1, "stop")
@@ -268,6 +268,6 @@ async def test_a_run_that_is_told_to_go_on_counts_from_the_key_on_too(tmp_path: 
     async with app.run_test(size=(120, 36)) as pilot:
         await until(pilot, lambda: "stopped" in screen_text(pilot))
         await pilot.press("r", "q")
-        await left_by(pilot, app, "s", go_on)
+        await left_by(pilot, app, "S", go_on)
     with Store.open(tmp_path / "store.db") as store:
         assert store.run(1).status == "stopped"

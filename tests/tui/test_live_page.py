@@ -18,7 +18,8 @@ from textual.widgets import Static
 from convtui.engine import device, events
 from convtui.engine.store import Recorder, Request, Store
 from convtui.tui.app.app import ConvtuiApp
-from convtui.tui.app.dialogs.questions import PromptDialog
+from convtui.tui.app.dialogs.form import FormDialog
+from convtui.tui.app.dialogs.questions import ConfirmDialog
 from convtui.tui.app.live import device_line
 from convtui.tui.app.live.device_line import DeviceLine
 from convtui.tui.app.live.page import LivePage
@@ -94,8 +95,7 @@ def requests(store: Store, run_id: int = NOW) -> list[tuple[str, float | None]]:
     ("key", "request_", "words"),
     [
         ("space", ("pause", None), "pause requested"),
-        ("s", ("stop", None), "stop requested"),
-        ("k", ("checkpoint", None), "checkpoint requested"),
+        ("K", ("checkpoint", None), "checkpoint requested"),
         ("plus", ("rate", 2.0), "learning rate ×2 requested"),
         ("minus", ("rate", 0.5), "learning rate ×0.5 requested"),
     ],
@@ -107,6 +107,18 @@ def test_a_key_asks_the_run(store: Store, key: str, request_: tuple[str, float |
 
     used(steps)
     assert requests(store) == [request_]
+
+
+def test_a_stop_asks_first(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: LivePage) -> None:
+        await pilot.press("S")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmDialog))
+        assert says(pilot, "Stop and save this run?")
+        await pilot.press("escape", "S", "y")
+        await until(pilot, lambda: says(pilot, "stop requested"))
+
+    used(steps)
+    assert requests(store) == [("stop", None)]
 
 
 def test_it_tells_when_a_request_is_taken_and_space_lets_a_paused_run_go_on(store: Store) -> None:
@@ -141,11 +153,11 @@ def test_a_second_space_takes_back_a_pause_that_is_not_seen_yet(store: Store) ->
     used(steps)
 
 
-@pytest.mark.parametrize("key", ["space", "s", "k", "plus", "minus"])
+@pytest.mark.parametrize("key", ["space", "S", "K", "plus", "minus"])
 def test_a_finished_run_is_not_steered(store: Store, key: str) -> None:
     async def steps(pilot: Pilot[int], page: LivePage) -> None:
         await until(pilot, lambda: says(pilot, "r Resume"))
-        assert not any(says(pilot, word) for word in ("Pause", "Stop", "k Checkpoint", "Rate"))
+        assert not any(says(pilot, word) for word in ("Pause", "Stop", "K Checkpoint", "Rate"))
         await pilot.press(key)
         assert not says(pilot, "requested")
 
@@ -167,7 +179,7 @@ def test_keys_follow_what_becomes_of_a_run(store: Store) -> None:
     recorder.close()
 
 
-@pytest.mark.parametrize("action", ["pause", "stop", "checkpoint", "rate(2.0)"])
+@pytest.mark.parametrize("action", ["pause", "checkpoint", "rate(2.0)"])
 def test_no_process_trains_a_run_that_has_just_ended(store: Store, action: str) -> None:
     async def steps(pilot: Pilot[int], page: LivePage) -> None:
         name, _, factor = action.partition("(")
@@ -184,7 +196,7 @@ def test_stop_takes_a_queued_run_out_of_the_queue(store: Store) -> None:
 
     async def steps(pilot: Pilot[int], page: LivePage) -> None:
         await until(pilot, lambda: says(pilot, "waiting for a process"))
-        await pilot.press("s")
+        await pilot.press("S", "y")
         await until(pilot, lambda: says(pilot, "removed from the queue") and says(pilot, "■ stopped"))
 
     used(steps, run.id, charts=False)
@@ -222,8 +234,8 @@ def test_the_smallest_screen_has_charts(store: Store) -> None:
 def test_a_note_is_written(store: Store) -> None:
     async def steps(pilot: Pilot[int], page: LivePage) -> None:
         await pilot.press("e")
-        await until(pilot, lambda: isinstance(pilot.app.screen, PromptDialog))
-        await pilot.press(*"good one", "enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, FormDialog))
+        await pilot.press("down", *"good one", "enter")
         await until(pilot, lambda: store.run(NOW).note == "good one")
         await until(pilot, lambda: page.run is not None and page.run.note == "good one")
 
@@ -235,7 +247,7 @@ def test_look_opens_the_net_of_the_run(store: Store, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(ConvtuiApp, "on_show_run", lambda _, message: opened.append((message.run_id, message.page)))
 
     async def steps(pilot: Pilot[int], page: LivePage) -> None:
-        await pilot.press("l")
+        await pilot.press("o")
 
     used(steps, None)
     assert opened == [(NOW, "look")]
@@ -294,9 +306,9 @@ def test_the_crosshair_tells_values(store: Store) -> None:
         assert says(pilot, "train —")
         await pilot.press("left", "escape", "left")
         assert says(pilot, "loss at step 140")
-        await pilot.press("c")
+        await pilot.press("X")
         assert not says(pilot, "at step")
-        await pilot.press("c")
+        await pilot.press("X")
         assert says(pilot, "loss at step 140")
         await pilot.press("shift+left", "shift+left")
         x = page.charts[0].crosshair
@@ -430,7 +442,7 @@ def test_without_a_run_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.Mo
 
     async def steps(pilot: Pilot[int], page: LivePage) -> None:
         await until(pilot, lambda: says(pilot, "No run yet."))
-        await pilot.press("space", "s", "k", "plus", "L", "x", "m", "v", "left", "r", "l", "e")
+        await pilot.press("space", "S", "K", "plus", "L", "x", "m", "v", "left", "r", "o", "e", "X")
 
     used(steps, None, charts=False)
 

@@ -324,26 +324,26 @@ async def test_epochs_and_images(stored: Path, subject: Subject) -> None:
 
 
 @piloted
-async def test_p_saves_and_no_file_is_overwritten(stored: Path, tmp_path: Path) -> None:
+async def test_w_writes_and_no_file_is_overwritten(stored: Path, tmp_path: Path) -> None:
     async with Alone(stored, 2).run_test(size=(120, 36)) as pilot:
         app = await settled(pilot, view="filters")
-        await pilot.press("p")
+        await pilot.press("w")
         await until(pilot, lambda: len(app.told) == 1)
-        await pilot.press("p")
+        await pilot.press("w")
         await until(pilot, lambda: len(app.told) == 2)
         assert app.told == ["saved run2-filters.png", "saved run2-filters-1.png"]
         assert all((tmp_path / text.split()[1]).read_bytes().startswith(b"\x89PNG") for text in app.told)
 
 
 @piloted
-async def test_capital_p_asks_for_the_form(stored: Path, tmp_path: Path) -> None:
+async def test_capital_w_asks_for_the_form(stored: Path, tmp_path: Path) -> None:
     async with Alone(stored, 2).run_test(size=(120, 36)) as pilot:
         app = await settled(pilot, view="filters")
-        await pilot.press("P", *"light.svg", "enter")
+        await pilot.press("W", *"light.svg", "enter")
         await until(pilot, lambda: len(app.told) == 1)
         assert app.told == ["saved run2-filters.svg"]
         assert 'fill="#ffffff"' in (tmp_path / "run2-filters.svg").read_text()
-        await pilot.press("P", "escape", "p")
+        await pilot.press("W", "escape", "w")
         await until(pilot, lambda: len(app.told) == 2)
         assert app.told[1] == "saved run2-filters.png"
 
@@ -388,7 +388,19 @@ async def test_a_store_without_weights_says_what_to_do(tmp_path: Path) -> None:
         app = pilot.app
         assert isinstance(app, Alone)
         await until(pilot, lambda: "train one" in app.picture.message)
-        for key in ("p", "y", "v", "o", "L", "full_stop", "right_square_bracket", "R", "enter", "backspace", "j"):
+        for key in (
+            "w",
+            "y",
+            "v",
+            "<",
+            ">",
+            "full_stop",
+            "right_square_bracket",
+            "R",
+            "enter",
+            "backspace",
+            "j",
+        ):
             await pilot.press(key)
 
 
@@ -408,11 +420,11 @@ async def test_sides_fold_away_where_it_is_narrow(stored: Path) -> None:
         app = await settled(pilot, view="filters")
         left, right = app.page.query_one("#left"), app.page.query_one("#right")
         assert (left.display, right.display) == (False, False)
-        await pilot.press("L")
+        await pilot.press("<")
         assert isinstance(app.focused, OptionList)
-        await pilot.press("escape", "o")
+        await pilot.press("escape", ">")
         assert (left.display, right.display) == (False, True)
-        await pilot.press("escape", "o")
+        await pilot.press("escape", ">")
         assert (left.display, right.display) == (False, False)
         assert app.focused is app.picture
 
@@ -488,7 +500,7 @@ async def test_keys_of_the_images(stored: Path, subject: Subject) -> None:
             await pilot.press(key)
             assert strip.cursor == there, key
         await until(pilot, lambda: "49" in strip_text(app)[1])
-        await pilot.press("pageup", "home", "pagedown", "space")
+        await pilot.press("pageup", "home", "pagedown", "pagedown")
         assert strip.cursor == 2 * 7
         await until(pilot, lambda: "#14" in strip_text(app)[1])
         await pilot.press("enter")
@@ -666,7 +678,7 @@ async def test_a_page_that_is_not_on_screen_does_not_hold_a_training_up(tmp_path
         assert step is not None
         await pilot.press("R")
         await until(pilot, lambda: (answered_step(app) or 0) > step)
-        await pilot.press("p")
+        await pilot.press("w")
         await until(pilot, lambda: any(f"saved run1-filters-step{answered_step(app)}.png" in told for told in app.told))
         controller, page = app.controller, app.page
         controller.choose_view("slow")

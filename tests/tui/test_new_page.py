@@ -379,13 +379,13 @@ def test_a_clone_begins_with_its_settings_as_changes_from_its_preset(tmp_path: P
 
 @pytest.mark.parametrize(
     ("key", "line", "words"),
-    [("t", "#speed", "cpu: "), ("b", "#trial", "25 images of digits: loss"), ("r", "#trial", "on digits")],
+    [("time", "#speed", "cpu: "), ("over", "#trial", "25 images of digits: loss"), ("rates", "#trial", "on digits")],
     ids=["time", "overfit", "rates"],
 )
 def test_trials(tmp_path: Path, key: str, line: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async def steps(_app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
         page.form.put("data.batch_size", "25")
-        await pilot.press(key)
+        await pilot.press("t", *key, "enter")
         await until(pilot, lambda: words in said(page, line))
         await until(pilot, lambda: not page.trials.asked)
         page.form.put("training.start_from", "run:7")
@@ -403,12 +403,12 @@ def test_a_trial_is_ended_by_its_key_and_by_quitting(tmp_path: Path, monkeypatch
     monkeypatch.setattr("convtui.engine.training.trials.MEMORISED", -1.0)
 
     async def steps(app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
-        await pilot.press("b")
+        await pilot.press("t", *"over", "enter")
         await until(pilot, lambda: "overfit a batch: step" in said(page, "#trial"))
-        await pilot.press("b")
+        await pilot.press("t")
         assert said(page, "#trial") == "trial cancelled"
         await until(pilot, lambda: not app.session.generators.locked())
-        await pilot.press("b")
+        await pilot.press("t", *"over", "enter")
         await until(pilot, lambda: "overfit a batch: step" in said(page, "#trial"))
         await pilot.press("1", "q")  # from another page, without a word to the trial
 
@@ -421,7 +421,7 @@ def test_what_a_trial_says_is_brought_to_sight(tmp_path: Path, size: tuple[int, 
         await pilot.press("v", *("v" if size[0] < 100 else ""))
         await pilot.pause()
         assert page.images.region.area
-        await pilot.press("b")
+        await pilot.press("t", *"over", "enter")
         await until(pilot, lambda: page.query_one("#trial").region.area)
         assert not page.images.region.area
         await until(pilot, lambda: "digits: loss" in said(page, "#trial"))
@@ -438,11 +438,11 @@ def test_a_trial_is_ended_while_it_reads_images(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr("convtui.engine.training.trials.load", endless)
 
     async def steps(app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
-        await pilot.press("r")
+        await pilot.press("t", *"rates", "enter")
         await until(pilot, lambda: "decoding images: " in said(page, "#trial"))
         page.form.put("data.size", "9")
         await until(pilot, lambda: not app.session.generators.locked())
-        await pilot.press("r")
+        await pilot.press("t", *"rates", "enter")
         await until(pilot, lambda: "decoding images: " in said(page, "#trial"))
         await pilot.press("q")
 
@@ -454,13 +454,13 @@ def test_a_trial_gives_way_to_a_run_and_none_begins_beside_it(tmp_path: Path, mo
     monkeypatch.setattr("convtui.engine.training.trials.MEMORISED", -1.0)
 
     async def steps(app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
-        await pilot.press("b")
+        await pilot.press("t", *"over", "enter")
         await until(pilot, lambda: "overfit a batch: step" in said(page, "#trial"))
         run = app.session.start(changed(TINY, {"training.epochs": 100_000}), name="long")
         await until(pilot, lambda: app.session.store.run(run.id).step > 0)
         await until(pilot, lambda: said(page, "#trial") == "trial cancelled")
-        for key in "tbr":
-            await pilot.press(key)
+        for key in ("time", "over", "rates"):
+            await pilot.press("t", *key, "enter")
             assert "a run is training here" in said(page, "#trial")
         page.trials.time_unasked(page.form.draft.spec)
         assert said(page, "#speed") == ""
@@ -507,7 +507,7 @@ def test_a_net_too_large_for_the_machine_is_neither_tried_nor_started(tmp_path: 
     async def steps(app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
         page.form.put("data.size", "512")
         page.form.put("model.conv_blocks", "4096 3x3, 4096 3x3")
-        await pilot.press("t")
+        await pilot.press("t", "enter")
         await until(pilot, lambda: "this net needs at least" in said(page, "#speed"))
         await pilot.press("s")
         await until(pilot, lambda: any("this net needs at least" in notice.message for notice in app._notifications))
@@ -548,7 +548,7 @@ def test_keeping_a_preset_asks_before_it_replaces_one(tmp_path: Path) -> None:
 
 def test_choosing_a_device(tmp_path: Path) -> None:
     async def steps(app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
-        await pilot.press("d")
+        await pilot.press("D")
         await until(pilot, lambda: app.screen is not page)
         await pilot.press("home", "enter")
         await pilot.pause()
@@ -592,11 +592,11 @@ def test_a_deep_nets_table_is_scrolled_by_keys(tmp_path: Path) -> None:
         table = page.panel.query_one(VerticalScroll)
         await until(pilot, lambda: table.max_scroll_y > 0)
         assert page.query_one("#chart").region.bottom <= page.query_one("#status").region.y
-        await pilot.press("]")
+        await pilot.press("full_stop")
         assert table.scroll_offset.y == table.size.height - 2
-        await pilot.press(*"]]]]]]]]")
+        await pilot.press(*["full_stop"] * 8)
         assert table.scroll_offset.y == table.max_scroll_y
-        await pilot.press(*"[[[[[[[[[")
+        await pilot.press(*["comma"] * 9)
         assert table.scroll_offset.y == 0
 
     on_page(tmp_path, steps, draft=(TINY, "demo"))
@@ -640,7 +640,7 @@ def test_images_follow_the_settings(tmp_path: Path) -> None:
 
 def test_other_examples_and_other_classes(tmp_path: Path) -> None:
     async def steps(_app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
-        await pilot.press("e", "full_stop")
+        await pilot.press("R", "full_stop")
         assert page.images.known is None
         await pilot.press("v")
         await seen(page, pilot)
@@ -653,7 +653,7 @@ def test_other_examples_and_other_classes(tmp_path: Path) -> None:
         assert "classes 9 to 10 of 10" in drawn(page)
         await pilot.press("comma")
         assert "classes 7 to 8 of 10" in drawn(page)
-        await pilot.press("e")
+        await pilot.press("R")
         await until(pilot, lambda: page.images.known is not first)
         assert page.images.known is not None
         assert not (page.images.known.examples.images == first.examples.images).all()

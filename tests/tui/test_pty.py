@@ -73,9 +73,9 @@ def test_a_run_is_trained_looked_at_paused_let_go_on_and_stopped(terminal: Termi
         terminal.until(lambda: store.run(1).step > 0, "the first step")
         terminal.press("3")
         terminal.see("smoothing")
-        terminal.press("k")
+        terminal.press("K")
         terminal.until(lambda: bool(store.files.checkpoints(1)), "a checkpoint")
-        terminal.press("l")
+        terminal.press("o")
         terminal.see("filter 0")
         terminal.press("3", " ")
         terminal.until(lambda: status() == "paused", "the pause")
@@ -83,7 +83,9 @@ def test_a_run_is_trained_looked_at_paused_let_go_on_and_stopped(terminal: Termi
         here = store.run(1).step
         terminal.press(" ")
         terminal.until(lambda: status() == "running" and store.run(1).step > here, "it to go on")
-        terminal.press("s")
+        terminal.press("S")
+        terminal.see("Stop and save this run?")
+        terminal.press("y")
         terminal.until(lambda: status() == "stopped", "the stop")
         assert store.files.newest_checkpoint(1) is not None
     terminal.press("q")
@@ -91,7 +93,7 @@ def test_a_run_is_trained_looked_at_paused_let_go_on_and_stopped(terminal: Termi
 
 
 @pytest.mark.parametrize("at_once", [False, True], ids=["in training", "while it starts"])
-@pytest.mark.parametrize(("key", "status"), [("g", "running"), ("s", "stopped")])
+@pytest.mark.parametrize(("key", "status"), [("y", "running"), ("S", "stopped")])
 def test_leaving_in_training_asks_and_hands_on_or_saves(terminal: Terminal, key: str, status: str, at_once: bool) -> None:
     terminal.see("long-one")
     own = terminal.child.pid

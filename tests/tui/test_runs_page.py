@@ -18,8 +18,9 @@ from convtui.engine.errors import DataUnavailable
 from convtui.engine.spec import changed
 from convtui.engine.store import Recorder, Store
 from convtui.tui.app.app import ConvtuiApp
+from convtui.tui.app.dialogs.form import FormDialog
 from convtui.tui.app.dialogs.menu import Menu
-from convtui.tui.app.dialogs.questions import ConfirmDialog, PromptDialog
+from convtui.tui.app.dialogs.questions import ConfirmDialog
 from convtui.tui.app.runs import rows
 from convtui.tui.app.runs.page import RunsPage
 from convtui.tui.app.runs.table import RunTable
@@ -119,7 +120,7 @@ def test_the_palette_begins_with_what_the_page_does(store: Store) -> None:
         commands = pilot.app.screen.query_one(OptionList)
         told = [str(commands.get_option_at_index(place).prompt).partition("\n")[0] for place in range(commands.option_count)]
         assert told[:4] == ["Open", "Look", "Compare", "Mark"]
-        assert told.index("Delete") < told.index("Next") < told.index("Theme")
+        assert told.index("Delete") < told.index("Down") < told.index("Theme")
         assert told.count("Quit") == told.count("Keys") == 1
 
     used(steps)
@@ -199,14 +200,11 @@ def test_a_process_that_dies_is_noticed(store: Store, monkeypatch: pytest.Monkey
 
 def test_sorts(store: Store) -> None:
     async def steps(pilot: Pilot[int]) -> None:
-        await pilot.press("s")
+        await pilot.press("O", *"name", "enter")
         assert [line.name for line in table(pilot).lines] == ["baseline", "bn", "half", "hot", "large", "now"]
-        await pilot.press("S")
+        await pilot.press("O", "enter")
         assert table(pilot).lines[0].name == "now"
-        for _ in range(4):
-            await pilot.press("s")
-        assert table(pilot).sorting[0].name == "epoch"
-        await pilot.press("s")
+        await pilot.press("O", *"test", "enter")
         assert ids(pilot)[0] == 2
         assert ids(pilot)[-1] == 5, "a run without an accuracy comes last"
         await until(pilot, lambda: "test acc ▼" in screen_text(pilot))
@@ -232,7 +230,7 @@ def test_an_empty_store_greets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
     async def steps(pilot: Pilot[int]) -> None:
         await until(pilot, lambda: "convtui run --preset demo" in screen_text(pilot))
-        for key in ("enter", "l", "c", "space", "r", "N", "R", "e", "x", "d", "u", "s", "S", "slash", "j"):
+        for key in ("enter", "o", "c", "space", "asterisk", "r", "N", "e", "w", "u", "S", "O", "slash", "j"):
             await pilot.press(key)
             assert isinstance(pilot.app.screen, RunsPage)
         await pilot.press("n")
@@ -346,7 +344,7 @@ def test_sorts_and_filters_by_a_measure_also_the_runs_out_of_sight(measured: Sto
         await choose(pilot, DEAD)
         page(pilot).sort_by(next(each for each in table(pilot).added if each.name == DELTAS))
         await until(pilot, lambda: ids(pilot) == [8, 7, *without])
-        await pilot.press("S", "G")
+        await pilot.press("O", "enter", "G")
         await until(pilot, lambda: ids(pilot)[:2] == [7, 8])
         for text, found in (
             ("conv_deltas/conv1>0.1", [7, 8]),
@@ -405,7 +403,7 @@ def test_stability_is_a_column_that_nothing_is_sorted_by(measured: Store) -> Non
 # -------------------------------------------------------------------------------------------------------------------- actions
 
 
-@pytest.mark.parametrize(("key", "mode"), [("enter", "live"), ("l", "look")])
+@pytest.mark.parametrize(("key", "mode"), [("enter", "live"), ("o", "look")])
 def test_opens_a_run(store: Store, key: str, mode: str) -> None:
     async def steps(pilot: Pilot[int]) -> None:
         await pilot.press("j", "j", key)
@@ -445,25 +443,52 @@ def test_clones(store: Store) -> None:
 
 def test_renames_and_notes(store: Store) -> None:
     async def steps(pilot: Pilot[int]) -> None:
-        await pilot.press("R")
-        assert isinstance(pilot.app.screen, PromptDialog)
-        await pilot.press("ctrl+u", *"last", "enter")
+        await pilot.press("e")
+        assert isinstance(pilot.app.screen, FormDialog)
+        await pilot.press(*"last", "enter")
         assert "stands for another one" in words(pilot, "#wrong")
-        await pilot.press(*"-try", "enter")
+        await pilot.press("end", *"-try", "enter")
         await until(pilot, lambda: store.run(6).name == "last-try")
         await until(pilot, lambda: "last-try" in screen_text(pilot))
-        await pilot.press("e", *"good start", "enter")
+        await pilot.press("e", "down", *"good start", "enter")
         await until(pilot, lambda: store.run(6).note == "good start")
-        await pilot.press("e", *" not", "escape")
+        await pilot.press("e", "down", "end", *" not", "escape")
         await pilot.pause()
         assert store.run(6).note == "good start"
 
     used(steps)
 
 
+def test_stops_a_run_after_a_question(store: Store) -> None:
+    recorder = Recorder(store, 6)
+
+    async def steps(pilot: Pilot[int]) -> None:
+        await pilot.press("S")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmDialog))
+        assert "Stop and save this run?" in screen_text(pilot)
+        await pilot.press("n", "S", "y")
+        await until(pilot, lambda: [request.kind for request in recorder.poll()] == ["stop"])
+        await pilot.press("j", "S")
+        await until(pilot, lambda: any("no process is training this run" in note.message for note in pilot.app._notifications))
+
+    used(steps)
+
+
+def test_marks_all_that_are_shown(store: Store) -> None:
+    async def steps(pilot: Pilot[int]) -> None:
+        session = pilot.app.session  # type: ignore[attr-defined]
+        await pilot.press("slash", *"finished", "enter", "asterisk")
+        assert sorted(session.marked) == sorted(ids(pilot))
+        assert len(session.marked) < 6
+        await pilot.press("asterisk")
+        assert session.marked == []
+
+    used(steps)
+
+
 def test_exports(store: Store) -> None:
     async def steps(pilot: Pilot[int]) -> None:
-        await pilot.press("G", "x")
+        await pilot.press("G", "w")
         await until(pilot, lambda: any("./run-1-baseline.csv" in note.message for note in pilot.app._notifications))
 
     used(steps)
@@ -578,7 +603,7 @@ def test_looks_as_it_did(store: Store, snap_compare: Any, monkeypatch: pytest.Mo
     app.session.close()
 
 
-DIALOGUES = {"d": "ConfirmDialog", "R": "PromptDialog", "q": "Leaving", "question_mark": ""}
+DIALOGUES = {"d": "ConfirmDialog", "r": "PromptDialog", "e": "FormDialog", "q": "Leaving", "question_mark": ""}
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 36)], ids=["80x24", "120x36"])

@@ -17,8 +17,8 @@ from convtui.engine.study import catalog, own_studies, study
 from convtui.engine.study.markdown import page as markdown
 from convtui.engine.study.results import results
 from convtui.tui.app.app import ConvtuiApp
+from convtui.tui.app.dialogs.form import FormDialog
 from convtui.tui.app.studies.page import StudiesPage
-from convtui.tui.app.studies.queue_dialog import QueueDialog
 from convtui.tui.app.studies.reader import Asked, Reader
 from convtui.tui.app.themes import LIGHT
 from convtui.tui.session.session import Session
@@ -348,7 +348,7 @@ def test_measures_that_begin_alike_are_told_apart_by_their_ends(store: Store) ->
     used(steps, size=(80, 24))
 
 
-@pytest.mark.parametrize(("keys", "mode"), [(["enter"], "live"), (["l"], "look")])
+@pytest.mark.parametrize(("keys", "mode"), [(["enter"], "live"), (["o"], "look")])
 def test_a_settings_newest_run_is_opened(store: Store, keys: list[str], mode: str) -> None:
     async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
         await pilot.press("enter", *keys)
@@ -371,18 +371,18 @@ def test_a_setting_without_runs_opens_nothing(store: Store) -> None:
     async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
         await pilot.press("j")
         await until(pilot, lambda: cells(page, "setting") == ["only"])
-        await pilot.press("enter", "enter", "c", "l")
+        await pilot.press("enter", "enter", "c", "o")
         assert notified(pilot, "only has no runs yet")
         assert pilot.app.current_mode == "studies"
 
     used(steps)
 
 
-def test_y_copies_the_page_of_markdown_and_p_saves_it(store: Store) -> None:
+def test_y_copies_the_page_of_markdown_and_w_writes_it(store: Store) -> None:
     expected = markdown(results(store, study("mine")))
 
     async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
-        await pilot.press("y", "p")
+        await pilot.press("y", "w")
         assert pilot.app.clipboard == expected
         await until(pilot, lambda: Path("study-mine.md").exists())
         assert Path("study-mine.md").read_text() == expected
@@ -400,7 +400,7 @@ def statuses(store: Store, setting: str, name: str = "mine") -> list[str]:
 
 async def fill(pilot: Pilot[Any], values: dict[str, str]) -> None:
     form = pilot.app.screen
-    assert isinstance(form, QueueDialog)
+    assert isinstance(form, FormDialog)
     for key, value in values.items():
         form.query_one(f"#input-{key}", Input).value = value
     await pilot.press("enter")
@@ -408,8 +408,8 @@ async def fill(pilot: Pilot[Any], values: dict[str, str]) -> None:
 
 def test_missing_runs_of_a_setting_are_queued_and_trained(store: Store) -> None:
     async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
-        await pilot.press("enter", "j", "j", "s")
-        await until(pilot, lambda: isinstance(pilot.app.screen, QueueDialog))
+        await pilot.press("enter", "j", "j", "s", "enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, FormDialog))
         assert "missing runs of tanh" in screen_text(pilot)
         await fill(pilot, {"scale": "0.1"})
         await until(pilot, lambda: notified(pilot, "1 run queued, 1 already done, queued or running"))
@@ -423,8 +423,8 @@ def test_missing_runs_of_a_setting_are_queued_and_trained(store: Store) -> None:
 
 def test_what_is_typed_takes_the_place_of_what_stands_in_the_form(store: Store) -> None:
     async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
-        await pilot.press("S")
-        await until(pilot, lambda: isinstance(pilot.app.screen, QueueDialog))
+        await pilot.press("s", "end", "enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, FormDialog))
         await pilot.press(*"0.1", "down", "3", "down", "up", "up", "end", "5")
         values = {line.id: line.value for line in pilot.app.screen.query(Input)}
         assert (values["input-scale"], values["input-seeds"]) == ("0.15", "3")
@@ -435,8 +435,8 @@ def test_what_is_typed_takes_the_place_of_what_stands_in_the_form(store: Store) 
 
 def test_a_form_says_what_cannot_be_and_stays(store: Store) -> None:
     async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
-        await pilot.press("S")
-        await until(pilot, lambda: isinstance(pilot.app.screen, QueueDialog))
+        await pilot.press("s", "end", "enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, FormDialog))
         assert "all 4 settings" in screen_text(pilot)
         for values, told in (
             ({"scale": "much"}, "'much' must be a number"),
@@ -456,17 +456,19 @@ def test_queued_runs_are_taken_out_again(store: Store) -> None:
     async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
         session = page.session
         with session.generators:  # nothing is trained meanwhile
-            await pilot.press("enter", "s")
-            await until(pilot, lambda: isinstance(pilot.app.screen, QueueDialog))
+            await pilot.press("enter", "s", "enter")
+            await until(pilot, lambda: isinstance(pilot.app.screen, FormDialog))
             await fill(pilot, {"seeds": "5"})
             await until(pilot, lambda: notified(pilot, "3 runs queued"))
             await until(pilot, lambda: len(session.claimed) == 3 and session.training is not None)
             await until(pilot, lambda: cells(page, "runs")[0] == "2/2 ● ○2")
-            await pilot.press("x")
+            await pilot.press("d")
+            assert "this setting   relu: 2 runs" in screen_text(pilot)
+            await pilot.press("enter")
             await until(pilot, lambda: cells(page, "runs")[0] == "2/2 ●")
             assert len(session.claimed) == 1
-            await pilot.press("x")
-            await until(pilot, lambda: notified(pilot, "no runs of relu are queued"))
+            await pilot.press("d")
+            await until(pilot, lambda: notified(pilot, "no runs of mine are queued"))
             store.request(session.claimed[0], "stop")
         await until(pilot, lambda: not session.claimed)
 
@@ -508,7 +510,7 @@ def test_without_a_study_it_says_where_one_goes(store: Store) -> None:
 
     async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
         await until(pilot, lambda: "No studies." in screen_text(pilot))
-        await pilot.press("s", "S", "x", "enter", "y", "j", "escape")
+        await pilot.press("s", "d", "enter", "y", "j", "escape")
 
     used(steps, there=False)
 

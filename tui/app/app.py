@@ -29,6 +29,7 @@ from convtui.engine.errors import ConvtuiError
 from convtui.tui.app import settings
 from convtui.tui.app.driver import lasting
 from convtui.tui.app.garbage import Permanent
+from convtui.tui.app.keys import bind, shown
 from convtui.tui.app.latest import Latest
 from convtui.tui.app.legible import Legible, OnLight
 from convtui.tui.app.messages import CompareRuns, EditSettings, Failed, ShowPage, ShowRun
@@ -56,11 +57,11 @@ class ConvtuiApp(App[int]):
     CSS_PATH: ClassVar[Any] = ["app.tcss", *(f"{entry.name}/page.tcss" for entry in PAGES)]
     COMMANDS: ClassVar[Any] = {Keys}
     BINDINGS: ClassVar[list[BindingType]] = [
-        *(Binding(str(digit), f"page({entry.name!r})", entry.title, show=False) for digit, entry in enumerate(PAGES, 1)),
-        Binding("q", "leave", "Quit"),
-        Binding("question_mark", "keys", "Keys", key_display="?"),
-        Binding("ctrl+q", "leave", "Quit", show=False),  # also where letters are written
-        Binding("ctrl+z", "suspend_process", "Suspend", show=False),
+        *(bind(f"page_{digit}", f"page({entry.name!r})", entry.title, show=False) for digit, entry in enumerate(PAGES, 1)),
+        bind("quit", "leave"),
+        bind("quit_writing", "leave", "Quit", show=False),
+        bind("keys", "keys"),
+        bind("suspend", "suspend_process", show=False),
     ]
     about: reactive[str] = reactive("")
     """The store and the device, for the top bar."""
@@ -224,6 +225,10 @@ class ConvtuiApp(App[int]):
     def on_failed(self, message: Failed) -> None:
         """Tell why it could not be done."""
         self.notify(clean(message.why), severity="warning", markup=False, timeout=8)
+
+    def get_key_display(self, binding: Binding) -> str:
+        """In few letters."""
+        return shown(binding.key)
 
     def action_keys(self) -> None:
         """Show all keys of the page, or put them away."""

@@ -10,7 +10,7 @@ from rich.color import Color
 from rich.style import Style
 from rich.text import Text
 from textual import on
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Container, ScrollableContainer, Vertical
 from textual.events import Resize
 from textual.widget import Widget
@@ -19,6 +19,7 @@ from textual.widgets import Static
 from convtui.tui.app.compare.reader import METRICS, Compared, Reader, settings_text
 from convtui.tui.app.dialogs.menu import Menu
 from convtui.tui.app.export import copy, save
+from convtui.tui.app.keys import bind
 from convtui.tui.app.latest import Latest
 from convtui.tui.app.messages import ShowPage, ShowRun
 from convtui.tui.app.page import Page
@@ -43,21 +44,21 @@ UNMARKED = (
     ("c", "bold reverse"),
     (" compares the marked ones.", ""),
 )
-_NEEDS_RUNS = ("split", "measure", "log", "pin", "copy", "save", "open", "held")
+_NEEDS_RUNS = ("split", "measure", "log", "pin", "copy", "save", "open", "look", "held")
 
 
 class Settings(ScrollableContainer, can_focus=True, inherit_bindings=False):
-    """The settings that differ, as wide as they are. The arrows to the left and right are the crosshair's."""
+    """The settings that differ, as wide as they are."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "scroll_down", "Scroll settings down", show=False),
-        Binding("up,k", "scroll_up", "Scroll settings up", show=False),
-        Binding("h", "scroll_left", "Scroll settings left", show=False),
-        Binding("l", "scroll_right", "Scroll settings right", show=False),
-        Binding("g,home", "scroll_home", "First setting", show=False),
-        Binding("G,end", "scroll_end", "Last setting", show=False),
-        Binding("pagedown", "page_down", "Settings page down", show=False),
-        Binding("pageup", "page_up", "Settings page up", show=False),
+        bind("down", "scroll_down", show=False),
+        bind("up", "scroll_up", show=False),
+        bind("left", "scroll_left", show=False),
+        bind("right", "scroll_right", show=False),
+        bind("first", "scroll_home", show=False),
+        bind("last", "scroll_end", show=False),
+        bind("page_down", "page_down", show=False),
+        bind("page_up", "page_up", show=False),
     ]
 
 
@@ -69,15 +70,16 @@ class ComparePage(Page):
     AUTO_FOCUS = "TextTable"
     BINDINGS: ClassVar[list[BindingType]] = [
         *KEYS,
-        Binding("enter", "open", "Open", key_display="⏎"),
-        Binding("b", "pin", "Baseline"),
-        Binding("c", "held('crosshair', 'toggle')", "Crosshair"),
-        Binding("t", "split", "Test/train"),
-        Binding("v", "measure", "Chart"),
-        Binding("L", "log", "Log", key_display="L"),
-        Binding("y", "copy", "Copy"),
-        Binding("p", "save", "Save"),
-        Binding("escape", "back", "Hide crosshair, or back to Runs", key_display="esc", show=False),
+        bind("open", "open"),
+        bind("look", "look", "Look", show=False),
+        bind("baseline", "pin"),
+        bind("crosshair", "held('crosshair', 'toggle')"),
+        bind("view", "measure", "Chart"),
+        bind("next_view", "split", "Test/train"),
+        bind("log", "log", "Log"),
+        bind("copy", "copy"),
+        bind("write", "save", "Write"),
+        bind("back", "back", "Hide crosshair, or back to Runs", show=False),
     ]
 
     def __init__(self, session: Session) -> None:
@@ -203,6 +205,11 @@ class ComparePage(Page):
         """The charts of the run at the cursor."""
         if self.run_id is not None:
             self.post_message(ShowRun(self.run_id, "live"))
+
+    def action_look(self) -> None:
+        """The net of the run at the cursor, opened up."""
+        if self.run_id is not None:
+            self.post_message(ShowRun(self.run_id, "look"))
 
     @on(Chart.Pointed)
     def _pointed(self, pointed: Chart.Pointed) -> None:

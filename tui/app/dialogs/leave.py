@@ -11,6 +11,8 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
+from convtui.tui.app.keys import bind
+
 
 class Leaving(ModalScreen[str | None]):
     """Asks; gives `hand on`, `stop`, or None to stay."""
@@ -22,11 +24,12 @@ class Leaving(ModalScreen[str | None]):
     Leaving Button { margin-right: 1; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("g", "answer('hand on')", "Continue in background"),
-        Binding("s", "answer('stop')", "Stop and save"),
-        Binding("escape", "answer('')", "Cancel"),
-        Binding("left", "app.focus_previous", show=False),
-        Binding("right", "app.focus_next", show=False),
+        Binding("y", "answer('hand on')", "Continue in background"),
+        bind("stop", "answer('stop')", "Stop and save"),
+        Binding("n", "answer('')", "Cancel"),
+        bind("back", "answer('')", "Cancel"),
+        bind("left", "app.focus_previous", show=False),
+        bind("right", "app.focus_next", show=False),
     ]
 
     def __init__(self, runs: Sequence[int], starting: int = 0) -> None:
@@ -39,8 +42,8 @@ class Leaving(ModalScreen[str | None]):
         with Vertical():
             yield Static(self._question())
             with Horizontal():
-                yield Button("Continue in background (g)", variant="primary", id="hand-on")
-                yield Button("Stop and save (s)", id="stop")
+                yield Button("Continue in background (y)", variant="primary", id="hand-on")
+                yield Button("Stop and save (S)", id="stop")
                 yield Button("Cancel (esc)", id="stay")
 
     def _question(self) -> str:

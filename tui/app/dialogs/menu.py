@@ -9,11 +9,13 @@ from rich.cells import cell_len
 from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.geometry import Region
 from textual.screen import ModalScreen
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
+
+from convtui.tui.app.keys import bind
 
 
 class Menu(ModalScreen[str | None]):
@@ -31,7 +33,7 @@ class Menu(ModalScreen[str | None]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss_it", "Cancel"),
+        bind("back", "dismiss_it", "Cancel"),
     ]
 
     def __init__(self, options: Sequence[tuple[str, Text | str]], current: str, title: str, beside: Region | None = None) -> None:

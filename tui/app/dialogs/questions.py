@@ -13,6 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from convtui.engine.errors import ConvtuiError
+from convtui.tui.app.keys import bind
 
 _BOX = """
     {name} {{ align: center middle; }}
@@ -32,9 +33,10 @@ class ConfirmDialog(ModalScreen[bool]):
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer(True)", "Yes"),
-        Binding("n,escape", "answer(False)", "No"),
-        Binding("left,h", "app.focus_previous", show=False),
-        Binding("right,l", "app.focus_next", show=False),
+        Binding("n", "answer(False)", "No"),
+        bind("back", "answer(False)", "No"),
+        bind("left", "app.focus_previous", show=False),
+        bind("right", "app.focus_next", show=False),
     ]
 
     def __init__(self, question: Text, yes: str, no: str) -> None:
@@ -72,7 +74,7 @@ class PromptDialog(ModalScreen[str | None]):
     PromptDialog #keys { color: $text-muted; margin-top: 1; }
     """
     )
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Cancel")]
+    BINDINGS: ClassVar[list[BindingType]] = [bind("back", "leave", "Cancel")]
 
     def __init__(self, question: Text, text: str, check: Callable[[str], object]) -> None:
         """`check` raises a ConvtuiError for a text that cannot be; what it says is shown, and the question stays."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from convtui.engine.errors import RunBusy
-from convtui.tui.app.dialogs.questions import PromptDialog
+from convtui.tui.app.dialogs.questions import ConfirmDialog
 from convtui.tui.app.live.reader import Entry
 from convtui.tui.app.page import Page
 from convtui.tui.render.text import clean
@@ -79,9 +79,17 @@ class RunControls:
         self._toggled = None
 
     def stop(self) -> None:
-        """Stop and save."""
-        if (run := self._run()) is not None:
-            self._ask(run, "stop")
+        """Stop and save; asks first."""
+        run = self._run()
+        if run is None:
+            return
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self._ask(run, "stop")
+
+        question = Text.assemble("Stop and save this run?\n\n", (f"{run.id} {clean(run.name)}", "bold"))
+        self._page.app.push_screen(ConfirmDialog(question, "Stop", "Cancel"), answered)
 
     def checkpoint(self) -> None:
         """Save a checkpoint now."""
@@ -146,19 +154,17 @@ class RunControls:
         with announced:
             self._session.resume(run_id)
 
-    def note(self) -> None:
-        """Write a note beside it."""
+    def edit(self) -> None:
+        """Its name, and the note beside it."""
         run = self._run()
         if run is None:
             return
+        from convtui.tui.app.dialogs.edit import edit_dialog
 
-        def written(note: str | None) -> None:
-            if note is not None:
-                store = self._session.store
-                self._page.in_thread(lambda: store.set_note(run.id, note.strip()), lambda _: self._look())
+        def save(name: str, note: str) -> None:
+            self._page.in_thread(lambda: self._session.store.describe(run.id, name, note), lambda _: self._look())
 
-        dialog = PromptDialog(Text(f"Note for run {run.id} {clean(run.name)}"), run.note, str)
-        self._page.app.push_screen(dialog, written)
+        self._page.app.push_screen(edit_dialog(run.id, clean(run.name), run.note, save))
 
 
 def settled(store: Store, asked: Iterable[Asked]) -> list[tuple[Asked, bool]]:

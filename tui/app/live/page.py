@@ -17,6 +17,7 @@ from textual.widgets import Static
 
 from convtui.engine.errors import RunNotFound
 from convtui.engine.statuses import LIVE
+from convtui.tui.app.keys import bind
 from convtui.tui.app.latest import Latest
 from convtui.tui.app.live.controls import Asked, RunControls, settled
 from convtui.tui.app.live.device_line import DeviceLine
@@ -49,6 +50,7 @@ SKETCH_SECONDS = 0.1
 SHOWN = ("loss", "accuracy", "learning rate", "images/s")
 """What the charts show at first."""
 
+RATE = Binding.Group("Rate", compact=True)
 _OF_A_RUN = ("held", "look", "series", "log", "axis", "smoothing")
 
 
@@ -81,33 +83,21 @@ class LivePage(Page):
     CSS_PATH = "page.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         *KEYS,
-        Binding("space", "held('controls', 'pause')", "Pause", key_display="␣"),
-        Binding("s", "held('controls', 'stop')", "Stop"),
-        Binding("k", "held('controls', 'checkpoint')", "Checkpoint"),
-        Binding(
-            "plus,equals_sign",
-            "held('controls', 'rate', 2.0)",
-            "Double learning rate",
-            group=Binding.Group("Rate", compact=True),
-            key_display="+",
-        ),
-        Binding(
-            "minus",
-            "held('controls', 'rate', 0.5)",
-            "Halve learning rate",
-            group=Binding.Group("Rate", compact=True),
-            key_display="−",
-        ),
-        Binding("L", "log", "Log", key_display="L"),
-        Binding("x", "axis", "Axis"),
-        Binding("v", "series(-1)", "Chart"),
-        Binding("V", "series(0)", "Change first chart", show=False),
-        Binding("c", "held('crosshair', 'toggle')", "Crosshair", show=False),
-        Binding("escape", "back", "Hide crosshair, or back to Runs", key_display="esc", show=False),
-        Binding("r", "held('controls', 'resume')", "Resume"),
-        Binding("l", "look", "Look"),
-        Binding("m", "smoothing", "Smooth"),
-        Binding("e", "held('controls', 'note')", "Note"),
+        bind("toggle", "held('controls', 'pause')", "Pause"),
+        bind("stop", "held('controls', 'stop')"),
+        bind("checkpoint", "held('controls', 'checkpoint')", "Checkpoint"),
+        bind("larger", "held('controls', 'rate', 2.0)", "Double learning rate", group=RATE),
+        bind("smaller", "held('controls', 'rate', 0.5)", "Halve learning rate", group=RATE),
+        bind("log", "log", "Log"),
+        bind("axis", "axis", "Axis"),
+        bind("view", "series(-1)", "Chart"),
+        bind("next_view", "series(0)", "Change first chart", show=False),
+        bind("crosshair", "held('crosshair', 'toggle')", show=False),
+        bind("back", "back", "Hide crosshair, or back to Runs", show=False),
+        bind("resume", "held('controls', 'resume')"),
+        bind("look", "look", "Look"),
+        bind("smoothing", "smoothing", "Smooth"),
+        bind("edit", "held('controls', 'edit')", "Edit"),
     ]
 
     def __init__(self, session: Session) -> None:

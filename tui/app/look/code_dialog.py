@@ -6,12 +6,13 @@ from typing import ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from convtui.engine.errors import UsageError
+from convtui.tui.app.keys import bind
 from convtui.tui.render.text import clean
 from convtui.tui.session.inspector import CodeWanted
 from convtui.tui.session.naming import Importing, Named, arguments_of, parsed_arguments, reference_of, standing
@@ -33,7 +34,7 @@ class CodeDialog(ModalScreen[Named | None]):
     CodeDialog #wrong { color: $text-error; height: auto; }
     CodeDialog #keys { color: $text-muted; margin-top: 1; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Cancel")]
+    BINDINGS: ClassVar[list[BindingType]] = [bind("back", "leave", "Cancel")]
 
     def __init__(self, session: Session, wanted: CodeWanted) -> None:
         super().__init__()

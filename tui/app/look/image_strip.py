@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
 from convtui.engine.figures.colour import coloured
+from convtui.tui.app.keys import bind
 from convtui.tui.graphics import HALVES
 from convtui.tui.render.rows import Row, cell_of, colours_of, segments, shortened
 from convtui.tui.render.text import clean
@@ -48,14 +49,14 @@ class ImageStrip(Widget, can_focus=True):
     """
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"image-strip--{name}" for name in ("heading", "right", "wrong", "cursor", "chosen")}
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,h", "move(-1)", "Previous image", show=False),
-        Binding("right,l", "move(1)", "Next image", show=False),
-        Binding("pageup", "page(-1)", "Previous images", show=False),
-        Binding("pagedown,space", "page(1)", "Next images", show=False),
-        Binding("home,g", "go(0)", "First image", show=False),
-        Binding("end,G", "end", "Last image", show=False),
-        Binding("enter", "choose", "Open"),
-        Binding("up,k", "screen.to_picture", "To picture", show=False),
+        bind("left", "move(-1)", "Previous image", show=False),
+        bind("right", "move(1)", "Next image", show=False),
+        bind("page_up", "page(-1)", "Previous images", show=False),
+        bind("page_down", "page(1)", "Next images", show=False),
+        bind("first", "go(0)", "First image", show=False),
+        bind("last", "end", "Last image", show=False),
+        bind("open", "choose"),
+        bind("up", "screen.to_picture", "To picture", show=False),
     ]
 
     class Lacking(Message):

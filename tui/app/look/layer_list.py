@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
+from convtui.tui.app.keys import bind
 from convtui.tui.render.text import clean
 
 if TYPE_CHECKING:
@@ -25,9 +26,11 @@ class LayerList(OptionList):
     LayerList:focus { border: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("k", "cursor_up", "Up", show=False),
-        Binding("j", "cursor_down", "Down", show=False),
-        Binding("right,l", "screen.to_picture", "To picture", show=False),
+        bind("up", "cursor_up", show=False),
+        bind("down", "cursor_down", show=False),
+        bind("first", "first", show=False),
+        bind("last", "last", show=False),
+        bind("right", "screen.to_picture", "To picture", show=False),
     ]
     AUTO = "default"
 

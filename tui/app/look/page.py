@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
 from convtui.tui.app.dialogs.menu import Menu
+from convtui.tui.app.keys import bind
 from convtui.tui.app.look.code_dialog import CodeDialog
 from convtui.tui.app.look.controller import LookController
 from convtui.tui.app.look.export import FORMS, command, save_picture
@@ -40,7 +41,7 @@ from convtui.tui.session.inspector import (
 from convtui.tui.session.naming import Named
 from convtui.tui.session.session import Session
 
-PANES = Binding.Group("Panes", compact=True)
+EPOCH, IMAGE, PANES = (Binding.Group(words, compact=True) for words in ("Epoch", "Image", "Panes"))
 
 
 class LookPage(Page):
@@ -49,21 +50,21 @@ class LookPage(Page):
     NAME = "look"
     CSS_PATH = "page.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("backspace", "back", "Back", key_display="⌫"),
-        Binding("v", "views", "View"),
-        Binding("V", "view(1)", "Next view", show=False),
-        Binding("left_square_bracket", "epoch(-1)", "Previous epoch", key_display="[", show=False),
-        Binding("right_square_bracket", "epoch(1)", "Epoch", key_display="[ ]"),
-        Binding("comma", "image(-1)", "Previous image", key_display=",", show=False),
-        Binding("full_stop", "image(1)", "Image", key_display=", ."),
-        Binding("p", "save", "Save"),
-        Binding("P", "save_as", "Save as", show=False),
-        Binding("y", "copy", "Copy command", show=False),
-        Binding("R", "again", "Refresh"),
-        Binding("L", "fold('left')", "Layers", group=PANES, key_display="L "),
-        Binding("o", "fold('right')", "Options", group=PANES, key_display="o "),
-        Binding("i", "fold('strip')", "Images", group=PANES, key_display="i "),
-        Binding("escape", "to_picture", "To the picture, or back to Runs", key_display="esc", show=False),
+        bind("previous_look", "back", "Back"),
+        bind("view", "views"),
+        bind("next_view", "view(1)", show=False),
+        bind("earlier", "epoch(-1)", "Previous epoch", group=EPOCH),
+        bind("later", "epoch(1)", "Next epoch", group=EPOCH),
+        bind("previous", "image(-1)", "Previous image", group=IMAGE),
+        bind("next", "image(1)", "Next image", group=IMAGE),
+        bind("write", "save", "Write"),
+        bind("write_as", "save_as", show=False),
+        bind("copy", "copy", "Copy command", show=False),
+        bind("reload", "again", "Refresh"),
+        bind("left_pane", "fold('left')", "Layers", group=PANES),
+        bind("right_pane", "fold('right')", "Options", group=PANES),
+        bind("images", "fold('strip')", group=PANES),
+        bind("back", "to_picture", "To the picture, or back to Runs", show=False),
     ]
 
     def __init__(self, session: Session) -> None:

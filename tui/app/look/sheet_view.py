@@ -9,13 +9,14 @@ from typing import ClassVar
 import numpy as np
 from rich.segment import Segment
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from convtui.engine.figures.figure import Cell, Curves, Result, Sheet, Table, Target
+from convtui.tui.app.keys import bind
 from convtui.tui.app.widgets.repaint import Lines
 from convtui.tui.render.items import Drawing, Item, drawn, nearest
 from convtui.tui.render.layout import GAP
@@ -40,17 +41,17 @@ class SheetView(ScrollView, can_focus=True):
     """
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"sheet-view--{name}" for name in ("cursor", "row", "cell", "message", "error")}
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,h", "move(-1, 0)", "Left", show=False),
-        Binding("right,l", "move(1, 0)", "Right", show=False),
-        Binding("up,k", "move(0, -1)", "Up", show=False),
-        Binding("down,j", "move(0, 1)", "Down", show=False),
-        Binding("pageup,ctrl+b", "page(-1)", "Page up", show=False),
-        Binding("pagedown,ctrl+f,space", "page(1)", "Page down", show=False),
-        Binding("home,g", "end(0)", "First", show=False),
-        Binding("end,G", "end(-1)", "Last", show=False),
-        Binding("enter", "follow", "Open"),
-        Binding("plus,equals_sign", "zoom(1)", "Larger", key_display="+", show=False),
-        Binding("minus", "zoom(-1)", "Smaller", key_display="-", show=False),
+        bind("left", "move(-1, 0)", show=False),
+        bind("right", "move(1, 0)", show=False),
+        bind("up", "move(0, -1)", show=False),
+        bind("down", "move(0, 1)", show=False),
+        bind("page_up", "page(-1)", show=False),
+        bind("page_down", "page(1)", show=False),
+        bind("first", "end(0)", show=False),
+        bind("last", "end(-1)", show=False),
+        bind("open", "follow"),
+        bind("larger", "zoom(1)", show=False),
+        bind("smaller", "zoom(-1)", show=False),
     ]
 
     class Moved(Message):

@@ -8,10 +8,12 @@ from typing import ClassVar
 from rich.text import Text
 from textual import events
 from textual.app import RenderResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
+
+from convtui.tui.app.keys import bind
 
 
 class ViewBar(Widget, can_focus=True):
@@ -25,9 +27,10 @@ class ViewBar(Widget, can_focus=True):
     """
     COMPONENT_CLASSES: ClassVar[set[str]] = {"view-bar--chosen", "view-bar--unfit"}
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,h", "step(-1)", "Previous view", show=False),
-        Binding("right,l", "step(1)", "Next view", show=False),
-        Binding("down,j,enter", "screen.to_picture", "To picture", show=False),
+        bind("left", "step(-1)", "Previous view", show=False),
+        bind("right", "step(1)", "Next view", show=False),
+        bind("down", "screen.to_picture", "To picture", show=False),
+        bind("open", "screen.to_picture", "To picture", show=False),
     ]
     names: reactive[Sequence[str]] = reactive(())
     unfit: reactive[frozenset[str]] = reactive(frozenset())

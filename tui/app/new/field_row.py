@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from textual.app import RenderResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
 from textual.events import Click
 from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input
 
+from convtui.tui.app.keys import bind
 from convtui.tui.app.new.fields import Field
 from convtui.tui.render.text import clean
 
@@ -38,7 +39,7 @@ class Shown:
 class Editor(Input):
     """Where a value is written."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "submit", "Apply", key_display="⏎")]
+    BINDINGS: ClassVar[list[BindingType]] = [bind("open", "submit", "Apply")]
 
 
 class FieldRow(Widget):

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.events import DescendantFocus
@@ -16,6 +16,7 @@ from textual.message import Message
 from textual.widgets import Input, Static
 
 from convtui.tui.app.dialogs.menu import Menu
+from convtui.tui.app.keys import bind
 from convtui.tui.app.new.draft import Before, Draft
 from convtui.tui.app.new.field_row import LABEL, FieldRow, Shown
 from convtui.tui.app.new.fields import Field, fields
@@ -51,20 +52,20 @@ class Form(Vertical):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "change", "Edit"),
-        Binding("space", "change", show=False),
-        Binding("right,l", "step(1)", "Next", show=False),
-        Binding("left,h", "step(-1)", "Previous", show=False),
-        Binding("backspace,delete", "reset", "Reset", show=False),
-        Binding("u", "undo", "Undo", show=False),
-        Binding("slash,f", "find", "Find", key_display="/"),
-        Binding("down,j", "move(1)", show=False),
-        Binding("up,k", "move(-1)", show=False),
-        Binding("pagedown", "move(10)", show=False),
-        Binding("pageup", "move(-10)", show=False),
-        Binding("home,g", "move(-1000)", show=False),
-        Binding("end,G", "move(1000)", show=False),
-        Binding("escape", "escape", "Cancel", key_display="esc"),
+        bind("open", "change", "Edit"),
+        bind("toggle", "change", show=False),
+        bind("right", "step(1)", "Next choice", show=False),
+        bind("left", "step(-1)", "Previous choice", show=False),
+        bind("reset", "reset", show=False),
+        bind("undo", "undo", show=False),
+        bind("find", "find"),
+        bind("down", "move(1)", show=False),
+        bind("up", "move(-1)", show=False),
+        bind("page_down", "move(10)", show=False),
+        bind("page_up", "move(-10)", show=False),
+        bind("first", "move(-1000)", show=False),
+        bind("last", "move(1000)", show=False),
+        bind("back", "escape", "Cancel"),
     ]
 
     class Changed(Message):

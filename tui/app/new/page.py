@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, get_args
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.events import Resize
@@ -15,6 +15,8 @@ from textual.widgets import Static
 
 from convtui.engine.named_code import name_code
 from convtui.engine.spec import RunSpec, make
+from convtui.tui.app.dialogs.menu import Menu
+from convtui.tui.app.keys import bind
 from convtui.tui.app.latest import Latest
 from convtui.tui.app.new.actions import Actions, readable_presets
 from convtui.tui.app.new.data_panel import DataPanel
@@ -44,6 +46,12 @@ OWN_FIELDS = (
 """Above those of the settings."""
 
 
+TRIALS = {
+    "speed": "time a few steps",
+    "overfit": "overfit one batch: can the net learn it by heart?",
+    "range": "test learning rates: where does the loss fall fastest?",
+}
+"""Trials of settings, and what each tells."""
 Wanted = tuple[RunSpec, str, bool]
 """Settings, the device, and whether their images may be replaced."""
 
@@ -57,20 +65,16 @@ class NewPage(Page):
     VERTICAL_BREAKPOINTS = [(0, "-low"), (44, "-tall")]  # noqa: RUF012
     # Those not in the footer are in the help and the palette: it has room for what everyone needs, on 80 columns.
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "app.page('runs')", "Back to Runs", key_display="esc", show=False),
-        Binding("s,ctrl+s", "held('actions', 'start')", "Start"),
-        Binding("p", "held('actions', 'choose_preset')", "Preset"),
-        Binding("v", "view", "View"),
-        Binding("t", "trial('speed')", "Time a few steps", show=False),
-        Binding("b", "trial('overfit')", "Overfit"),
-        Binding("r", "trial('range')", "LR"),
-        Binding("d", "held('actions', 'choose_device')", "Device", show=False),
-        Binding("w", "held('actions', 'save')", "Save preset"),
-        Binding("e", "examples", "Other examples", show=False),
-        Binding("full_stop", "classes(1)", "Next classes", show=False),
-        Binding("comma", "classes(-1)", "Previous classes", show=False),
-        Binding("right_square_bracket", "layers(1)", "More layers", show=False),
-        Binding("left_square_bracket", "layers(-1)", "Previous layers", show=False),
+        bind("back", "app.page('runs')", "Back to Runs", show=False),
+        bind("start", "held('actions', 'start')"),
+        bind("preset", "held('actions', 'choose_preset')"),
+        bind("view", "view"),
+        bind("try", "trials", "Try"),
+        bind("device", "held('actions', 'choose_device')", show=False),
+        bind("write", "held('actions', 'save')", "Save preset"),
+        bind("reload", "examples", "Other examples", show=False),
+        bind("previous", "turn(-1)", "Previous classes, layers", show=False),
+        bind("next", "turn(1)", "Next classes, layers", show=False),
     ]
 
     def __init__(self, session: Session) -> None:
@@ -217,17 +221,16 @@ class NewPage(Page):
         """Other images of the same classes."""
         self.images.others()
 
-    def action_classes(self, pages: int) -> None:
-        """The images of the classes that had no room."""
-        self.images.turn(pages)
-
-    def action_layers(self, pages: int) -> None:
-        """The layers that the table had no room for."""
-        self.panel.scroll_layers(pages)
+    def action_turn(self, pages: int) -> None:
+        """The classes of images, or the layers, that had no room."""
+        if self.images.display:
+            self.images.turn(pages)
+        if self.panel.display:
+            self.panel.scroll_layers(pages)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys are there for what is on show, or could be."""
-        if action in ("examples", "classes"):
+        if action == "examples":
             return self.images.display
         return action != "view" or not (self.has_class("-broad") and self.has_class("-tall"))
 
@@ -240,7 +243,20 @@ class NewPage(Page):
         else:
             self.actions.choose_device()
 
-    def action_trial(self, kind: Kind) -> None:
-        """Try the settings, in sight, or end the trial that goes on."""
+    def action_trials(self) -> None:
+        """Choose a trial of the settings; where one goes on, end it."""
+        asked = self.trials.asked
+        if asked is not None:
+            self.try_settings(asked)
+        else:
+            self.app.push_screen(Menu(list(TRIALS.items()), "speed", "try"), self._trial_chosen)
+
+    def _trial_chosen(self, chosen: str | None) -> None:
+        for kind in get_args(Kind):
+            if kind == chosen:
+                self.try_settings(kind)
+
+    def try_settings(self, kind: Kind) -> None:
+        """Begin a trial, in sight, or end the one that goes on."""
         if self.actions.toggle_trial(kind) and not self.panel.region.area:
             self._show_beside("-net")

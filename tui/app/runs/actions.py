@@ -90,32 +90,47 @@ class RunActions:
         self._show()
         self._table.action_move(1)
 
+    def mark_all(self) -> None:
+        """Mark all runs that are shown; where they are, none of them."""
+        shown = [line.id for line in self._table.lines]
+        others = [run_id for run_id in self._session.marked if run_id not in shown]
+        self._session.marked = others if set(shown) <= set(self._session.marked) else [*others, *shown]
+        self._show()
+
     # ------------------------------------------------------------------------------------------------- changing one run
 
-    def rename(self) -> None:
-        """Give it another name."""
+    def edit(self) -> None:
+        """Its name, and the note beside it."""
         line = self._table.line
         if line is None:
             return
-        from convtui.engine.store import checked_name
+        from convtui.tui.app.dialogs.edit import edit_dialog
 
-        def written(name: str | None) -> None:
-            if name is not None:
-                self._act(lambda store: store.rename(line.id, name))
+        def save(name: str, note: str) -> None:
+            self._act(lambda store: store.describe(line.id, name, note))
 
-        self._page.app.push_screen(PromptDialog(Text(f"Rename run {line.id}"), line.name, checked_name), written)
+        self._page.app.push_screen(edit_dialog(line.id, line.name, line.note, save))
 
-    def note(self) -> None:
-        """Write a note beside it."""
-        line = self._table.line
-        if line is None:
+    def stop(self) -> None:
+        """End the training of the chosen runs and save them; asks first."""
+        lines = [line for line in self.chosen if line.status in CLAIMED]
+        if not lines:
+            self._page.warn("no process is training this run")
             return
 
-        def written(note: str | None) -> None:
-            if note is not None:
-                self._act(lambda store: store.set_note(line.id, note.strip()))
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self._act(lambda store: self._stop(store, lines))
 
-        self._page.app.push_screen(PromptDialog(Text(f"Note for run {line.id} {line.name}"), line.note, str), written)
+        question = Text("Stop and save this run?\n\n" if len(lines) == 1 else f"Stop and save these {len(lines)} runs?\n\n")
+        self._page.app.push_screen(ConfirmDialog(question.append_text(_named(lines)), "Stop", "Cancel"), answered)
+
+    def _stop(self, store: Store, lines: list[RunRow]) -> str:
+        out = self._session.take_out([line.id for line in lines])
+        for line in lines:
+            if line.id not in out:
+                store.request(line.id, "stop")
+        return f"stop requested for {counted(len(lines))}"
 
     def export(self) -> None:
         """Write its metrics into a file beside the store."""
@@ -191,7 +206,7 @@ class RunActions:
             return
         busy = next((line for line in lines if line.status in CLAIMED), None)
         if busy is not None:
-            self._page.warn(f"run {busy.id} {busy.name} is {busy.status}: stop it first (enter, then s), then delete it")
+            self._page.warn(f"run {busy.id} {busy.name} is {busy.status}: stop it first (S), then delete it")
         elif lines:
             ids = [line.id for line in lines]
             self._page.in_thread(
@@ -203,8 +218,7 @@ class RunActions:
         question = Text(
             "Remove this run from the queue?\n\n" if len(ids) == 1 else f"Remove these {len(ids)} runs from the queue?\n\n"
         )
-        question.append("\n".join(f"{line.id} {line.name}" for line in lines[:NAMED]), style="bold")
-        question.append(f"\nand {len(ids) - NAMED} more" if len(ids) > NAMED else "")
+        question.append_text(_named(lines))
 
         def take_out(_: Store) -> str:
             out = self._session.take_out(ids)
@@ -260,6 +274,11 @@ class RunActions:
         if said:
             self._page.notify(clean(said), markup=False)
         self._page.store_changed()
+
+
+def _named(lines: list[RunRow]) -> Text:
+    names = Text("\n".join(f"{line.id} {line.name}" for line in lines[:NAMED]), style="bold")
+    return names.append(f"\nand {len(lines) - NAMED} more" if len(lines) > NAMED else "", style="not bold")
 
 
 def _more_than(epochs: int) -> Callable[[str], None]:

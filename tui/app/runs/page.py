@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from rich.text import Text
 from textual import on
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.events import Resize
 from textual.widget import Widget
@@ -16,6 +16,8 @@ from textual.widgets import Input, Static
 
 from convtui.engine.errors import RunNotFound
 from convtui.engine.run_filter import BadFilter, Filter, parsed_filter
+from convtui.tui.app.dialogs.menu import Menu
+from convtui.tui.app.keys import bind
 from convtui.tui.app.latest import Latest
 from convtui.tui.app.page import Page
 from convtui.tui.app.runs.actions import RunActions
@@ -49,8 +51,9 @@ class Sought(Input):
     """The filter line."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,down", "screen.to_table", "Back to runs", key_display="⏎"),
-        Binding("escape", "screen.clear", "Clear", key_display="esc"),
+        bind("open", "screen.to_table", "Back to runs"),
+        bind("down", "screen.to_table", show=False),
+        bind("back", "screen.clear", "Clear"),
     ]
 
 
@@ -61,24 +64,24 @@ class RunsPage(Page):
     CSS_PATH = "page.tcss"
     AUTO_FOCUS = "RunTable"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "held('actions', 'open')", "Open", key_display="⏎"),
-        Binding("l", "held('actions', 'look')", "Look"),
-        Binding("c", "held('actions', 'compare')", "Compare"),
-        Binding("space", "held('actions', 'mark')", "Mark", key_display="␣"),
-        Binding("r", "held('actions', 'resume')", "Resume"),
-        Binding("n", "held('actions', 'new')", "New"),
-        Binding("N", "held('actions', 'clone')", "Clone", key_display="N"),
-        Binding("slash", "filter", "Filter", key_display="/"),
-        Binding("d", "held('actions', 'delete')", "Delete"),
-        Binding("u", "held('actions', 'undo')", "Undo"),
-        Binding("R", "held('actions', 'rename')", "Rename", show=False),
-        Binding("e", "held('actions', 'note')", "Note", show=False),
-        Binding("x", "held('actions', 'export')", "Export", show=False),
-        Binding("greater_than_sign", "preview", "Preview", key_display=">", show=False),
-        Binding("C", "columns", "Columns", show=False),
-        Binding("s", "sort", "Sort", show=False),
-        Binding("S", "reverse", "Reverse", show=False),
-        Binding("escape", "clear", "Clear filter and marks", show=False),
+        bind("open", "held('actions', 'open')"),
+        bind("look", "held('actions', 'look')", "Look"),
+        bind("compare", "held('actions', 'compare')"),
+        bind("toggle", "held('actions', 'mark')", "Mark"),
+        bind("mark_all", "held('actions', 'mark_all')", show=False),
+        bind("resume", "held('actions', 'resume')"),
+        bind("stop", "held('actions', 'stop')", show=False),
+        bind("new", "held('actions', 'new')", "New"),
+        bind("new_like", "held('actions', 'clone')", "Clone"),
+        bind("find", "filter", "Filter"),
+        bind("delete", "held('actions', 'delete')"),
+        bind("undo", "held('actions', 'undo')"),
+        bind("edit", "held('actions', 'edit')", show=False),
+        bind("write", "held('actions', 'export')", "Write all metrics to a file", show=False),
+        bind("right_pane", "preview", "Preview", show=False),
+        bind("columns", "columns", show=False),
+        bind("order", "order", show=False),
+        bind("back", "clear", "Clear filter and marks", show=False),
     ]
 
     def __init__(self, session: Session) -> None:
@@ -309,12 +312,19 @@ class RunsPage(Page):
         self.show_lines()
         self.table.repaint()
 
-    def action_sort(self) -> None:
-        """By the next column of those on screen."""
-        columns = [column for column, _ in self.table.columns if column.value is not None]
+    def action_order(self) -> None:
+        """Choose the column by which they are sorted; the same one again turns the order round."""
+        columns = {column.name: column for column, _ in self.table.columns if column.value is not None}
         here = self.table.sorting[0]
-        place = columns.index(here) if here in columns else -1
-        self.sort_by(columns[(place + 1) % len(columns)])
+
+        def chosen(name: str | None) -> None:
+            if name == here.name:
+                self.action_reverse()
+            elif name is not None:
+                self.sort_by(columns[name])
+
+        options = [(name, f"{name}{' · again: the other way round' if name == here.name else ''}") for name in columns]
+        self.app.push_screen(Menu(options, here.name, "order"), chosen)
 
     def action_reverse(self) -> None:
         """The same column the other way round."""
@@ -353,4 +363,4 @@ class RunsPage(Page):
             return bool(self.session.hidden)
         if action == "filter" and isinstance(self.focused, Sought):
             return False
-        return bool(self.all_lines) or parameters == ("actions", "new") or action not in ("held", "sort", "filter", "columns")
+        return bool(self.all_lines) or parameters == ("actions", "new") or action not in ("held", "order", "filter", "columns")

@@ -7,13 +7,14 @@ from typing import ClassVar
 
 from rich.text import Text
 from textual import on
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.events import Resize
 from textual.widget import Widget
 from textual.widgets import Static
 
 from convtui.tui.app.export import copy, save
+from convtui.tui.app.keys import bind
 from convtui.tui.app.latest import Latest
 from convtui.tui.app.messages import CompareRuns, ShowPage, ShowRun
 from convtui.tui.app.page import Page
@@ -41,7 +42,6 @@ NARROW = 104
 """Columns below which the list and a study take turns, and so do claims and curves."""
 BESIDES = 16
 """Rows of the page that are not its table's at least: bars, title, the line below the table, claims and curves."""
-QUEUE = Binding.Group("Queue", compact=True)
 _NEEDS_A_STUDY = ("open", "compare", "look", "held", "every", "view", "log", "copy", "save")
 
 
@@ -53,20 +53,19 @@ class StudiesPage(Page):
     AUTO_FOCUS = "#studies"
     BINDINGS: ClassVar[list[BindingType]] = [
         *KEYS,
-        Binding("enter", "open", "Open", key_display="⏎"),
-        Binding("s", "held('queue', 'ask', 'setting')", "Queue this setting's runs", group=QUEUE),
-        Binding("S", "held('queue', 'ask', 'study')", "Queue all of the study's runs", group=QUEUE, key_display="S"),
-        Binding("x", "held('queue', 'take_out', 'setting')", "Dequeue"),
-        Binding("X", "held('queue', 'take_out', 'study')", "Dequeue all of the study's runs", show=False),
-        Binding("c", "compare", "Compare"),
-        Binding("l", "look", "Look", show=False),
-        Binding("a", "every", "Curves"),
-        Binding("v", "view", "Claims"),
-        Binding("L", "log", "Log", key_display="L", show=False),
-        Binding("y", "copy", "Copy"),
-        Binding("p", "save", "Save", show=False),
-        Binding("R", "again", "Reload study files", show=False),
-        Binding("escape", "back", "Back", key_display="esc", show=False),
+        bind("open", "open"),
+        bind("start", "held('queue', 'ask')", "Queue runs"),
+        bind("delete", "held('queue', 'ask_to_take_out')", "Dequeue"),
+        bind("compare", "compare"),
+        bind("look", "look", "Look", show=False),
+        bind("all", "every", "Curves"),
+        bind("view", "view", "Claims"),
+        bind("log", "log", "Log", show=False),
+        bind("crosshair", "held('crosshair', 'toggle')", show=False),
+        bind("copy", "copy"),
+        bind("write", "save", "Write", show=False),
+        bind("reload", "again", "Reload study files", show=False),
+        bind("back", "back", show=False),
     ]
 
     def __init__(self, session: Session) -> None:

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 
 from convtui.engine.errors import ConvtuiError, UsageError
+from convtui.tui.app.dialogs.form import FormDialog, Question
+from convtui.tui.app.dialogs.menu import Menu
 from convtui.tui.app.page import Page
-from convtui.tui.app.studies.queue_dialog import Question, QueueDialog
 from convtui.tui.render.text import clean, counted
 
 if TYPE_CHECKING:
     from convtui.engine.spec import DataSpec
     from convtui.engine.study import Study, Wanted
-    from convtui.engine.study.results import Results
+    from convtui.engine.study.results import Results, Row
     from convtui.tui.app.studies.words import Place
 
+SETTING, STUDY = "setting", "study"
+"""What is queued or taken out: the runs of the setting at the cursor, or all."""
 _DATA = "data-"
 ON_DISK = "on disk; folder:PATH reads them from elsewhere"
 NOT_ON_DISK = "not on disk; give folder:PATH (a folder or .zip), or leave empty to download"
@@ -49,12 +52,19 @@ class Queue:
 
     # ---------------------------------------------------------------------------------------------------- queueing
 
-    def ask(self, what: str) -> None:
-        """Queue what is missing of the setting at the cursor, or of the whole study; asks first."""
+    def ask(self) -> None:
+        """Queue what is missing of the setting at the cursor, or of the whole study; asks which, and how."""
         found, place = self._results(), self._place()
-        if found is not None and place is not None:
-            only = [place.setting] if what == "setting" else []
-            self._page.in_thread(lambda: self._questions(found, only), lambda asked: self._show(*asked))
+        if found is None or place is None:
+            return
+
+        def chosen(what: str | None) -> None:
+            if what is not None:
+                only = [place.setting] if what == SETTING else []
+                self._page.in_thread(lambda: self._questions(found, only), lambda asked: self._show(*asked))
+
+        options = [(SETTING, f"this setting   {place.setting}"), (STUDY, f"whole study    all {len(found.rows)} settings")]
+        self._page.app.push_screen(Menu(options, SETTING, "queue the missing runs of"), chosen)
 
     def _questions(self, found: Results, only: Sequence[str]) -> tuple[_Form, Sequence[Question], int]:
         """Which images are there takes a look at the disk."""
@@ -83,9 +93,17 @@ class Queue:
         what = f"the missing runs of {form.only[0]}" if form.only else f"the missing runs of all {settings} settings"
         about = Text.assemble("Queue ", (what, "bold"), f" of study {form.study.name}\n", style="")
         about.append("They train here one after another. Finished runs are not repeated.", style="dim")
-        self._page.app.push_screen(QueueDialog(about, questions, lambda dialog, values: self._start(dialog, form, values)))
+        self._page.app.push_screen(
+            FormDialog(
+                about,
+                questions,
+                lambda dialog, values: self._start(dialog, form, values),
+                "queues",
+                "checking that they can be trained",
+            )
+        )
 
-    def _start(self, dialog: QueueDialog, form: _Form, values: Mapping[str, str]) -> None:
+    def _start(self, dialog: FormDialog, form: _Form, values: Mapping[str, str]) -> None:
         announced = self._session.announce()
 
         def work() -> None:
@@ -94,7 +112,7 @@ class Queue:
 
         self._page.run_worker(work, thread=True)
 
-    def _queue(self, dialog: QueueDialog, form: _Form, values: Mapping[str, str]) -> None:
+    def _queue(self, dialog: FormDialog, form: _Form, values: Mapping[str, str]) -> None:
         from convtui.engine.device import choose
         from convtui.engine.study.running import check, to_do
 
@@ -128,7 +146,7 @@ class Queue:
         told = f"{counted(queued)} queued" if queued else "nothing to queue"
         self._page.app.call_later(self._queued, dialog, told + (f", {left} already done, queued or running" if left else ""))
 
-    def _queued(self, dialog: QueueDialog, told: str) -> None:
+    def _queued(self, dialog: FormDialog, told: str) -> None:
         if dialog.is_attached:
             dialog.dismiss(None)
         self._page.notify(told, markup=False)
@@ -148,21 +166,30 @@ class Queue:
 
     # -------------------------------------------------------------------------------------------------- taking out
 
-    def take_out(self, what: str) -> None:
-        """Take runs that wait out of the queue: of the setting at the cursor, or of the whole study."""
+    def ask_to_take_out(self) -> None:
+        """Take runs that wait out of the queue: of the setting at the cursor, or of the whole study; asks which."""
         found, place = self._results(), self._place()
         if found is None or place is None:
             return
-        rows = [found.rows[place.setting]] if what == "setting" else list(found.rows.values())
-        queued = [run.id for row in rows for run in row.others if run.status == "queued"]
-        if queued:
-            self._page.in_thread(lambda: self._session.take_out(queued), self._taken_out)
-        else:
-            of = place.setting if what == "setting" else found.study.name
-            self._page.notify(f"no runs of {of} are queued", markup=False)
+        of = {SETTING: _queued([found.rows[place.setting]]), STUDY: _queued(found.rows.values())}
+        if not of[STUDY]:
+            self._page.notify(f"no runs of {found.study.name} are queued", markup=False)
+            return
+
+        def chosen(what: str | None) -> None:
+            if what is not None:
+                self._page.in_thread(lambda: self._session.take_out(of[what]), self._taken_out)
+
+        words = {SETTING: f"this setting   {place.setting}", STUDY: f"whole study    {found.study.name}"}
+        options = [(what, f"{words[what]}: {counted(len(runs))}") for what, runs in of.items() if runs]
+        self._page.app.push_screen(Menu(options, SETTING, "remove from the queue"), chosen)
 
     def _taken_out(self, run_ids: Sequence[int]) -> None:
         self._page.notify(f"{counted(len(run_ids))} removed from the queue")
+
+
+def _queued(rows: Iterable[Row]) -> list[int]:
+    return [run.id for row in rows for run in row.others if run.status == "queued"]
 
 
 def _seeds(of: Sequence[int]) -> str:

@@ -104,7 +104,7 @@ def row_words(found: Results, place: Place, claimed: Mapping[str, Mapping[str, i
     row = found.rows[place.setting]
     parts = [Text(clean(place.setting), style="bold")]
     if not row.runs and not claimed.get(place.setting):
-        parts.append(Text("not measured yet: s queues its runs, S the whole study"))
+        parts.append(Text("not measured yet: s queues its runs"))
     parts += [Text(clean(remark)) for remark in row.remarks]
     parts += [Text(clean(row.setting.source))] if row.setting.source else []
     return Text(BETWEEN).join(parts)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from textual.binding import Binding
 from textual.widget import Widget
 
+from convtui.tui.app.keys import bind
 from convtui.tui.app.widgets.chart import Chart
 
 KEYS = (
-    Binding("left", "held('crosshair', 'move', -1)", "Crosshair left", show=False),
-    Binding("right", "held('crosshair', 'move', 1)", "Crosshair right", show=False),
-    Binding("shift+left", "held('crosshair', 'move', -10)", "Crosshair far left", show=False),
-    Binding("shift+right", "held('crosshair', 'move', 10)", "Crosshair far right", show=False),
+    bind("left", "held('crosshair', 'move', -1)", "Crosshair left", show=False),
+    bind("right", "held('crosshair', 'move', 1)", "Crosshair right", show=False),
+    bind("far_left", "held('crosshair', 'move', -10)", "Crosshair far left", show=False),
+    bind("far_right", "held('crosshair', 'move', 10)", "Crosshair far right", show=False),
 )
 """Those that every page with charts has, which holds a `crosshair`."""
 

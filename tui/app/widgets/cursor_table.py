@@ -7,11 +7,12 @@ from typing import ClassVar
 
 from rich.style import Style
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from convtui.tui.app.keys import bind
 from convtui.tui.app.widgets.repaint import Lines
 
 
@@ -27,12 +28,12 @@ class CursorTable(ScrollView, can_focus=True, inherit_bindings=False):
     CursorTable .cursor-table--mark { color: $accent; text-style: bold; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "move(1)", "Next", show=False),
-        Binding("up,k", "move(-1)", "Previous", show=False),
-        Binding("g,home", "move_to(0)", "First", show=False),
-        Binding("G,end", "move_to(-1)", "Last", show=False),
-        Binding("pagedown", "move_page(1)", "Page down", show=False),
-        Binding("pageup", "move_page(-1)", "Page up", show=False),
+        bind("down", "move(1)", show=False),
+        bind("up", "move(-1)", show=False),
+        bind("first", "move_to(0)", show=False),
+        bind("last", "move_to(-1)", show=False),
+        bind("page_down", "move_page(1)", show=False),
+        bind("page_up", "move_page(-1)", show=False),
     ]
 
     class Moved(Message):

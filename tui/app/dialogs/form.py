@@ -1,4 +1,4 @@
-"""What is asked before runs of a study are queued: their scale, their seeds, where their images are."""
+"""Several lines of text to write, sent together."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
+
+from convtui.tui.app.keys import bind
 
 LABEL = 18
 
@@ -23,39 +25,47 @@ class Question:
     key: str
     label: str
     value: str
-    help: str
+    help: str = ""
 
 
-class QueueDialog(ModalScreen[None]):
+class FormDialog(ModalScreen[None]):
     """A small form. It stays until what it asks for could be done, or the person thinks better of it."""
 
     DEFAULT_CSS = f"""
-    QueueDialog {{ align: center middle; }}
-    QueueDialog > Vertical {{
+    FormDialog {{ align: center middle; }}
+    FormDialog > Vertical {{
         width: 76; max-width: 95%; height: auto; max-height: 95%; padding: 1 2; background: $surface; border: round $primary;
     }}
-    QueueDialog Horizontal {{ height: 1; }}
-    QueueDialog .label {{ width: {LABEL}; }}
-    QueueDialog .help {{ color: $text-muted; height: auto; margin: 0 0 0 {LABEL}; }}
-    QueueDialog Input, QueueDialog Input:focus {{ width: 1fr; border: none; height: 1; padding: 0; background: $panel; }}
-    QueueDialog #about {{ height: auto; margin-bottom: 1; }}
-    QueueDialog #wrong {{ color: $text-error; height: auto; }}
-    QueueDialog #keys {{ color: $text-muted; margin-top: 1; }}
+    FormDialog Horizontal {{ height: 1; }}
+    FormDialog .label {{ width: {LABEL}; }}
+    FormDialog .help {{ color: $text-muted; height: auto; margin: 0 0 0 {LABEL}; }}
+    FormDialog Input, FormDialog Input:focus {{ width: 1fr; border: none; height: 1; padding: 0; background: $panel; }}
+    FormDialog #about {{ height: auto; margin-bottom: 1; }}
+    FormDialog #wrong {{ color: $text-error; height: auto; }}
+    FormDialog #keys {{ color: $text-muted; margin-top: 1; }}
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", "Cancel"),
-        Binding("down", "app.focus_next", "Next", show=False),
-        Binding("up", "app.focus_previous", "Previous", show=False),
+        bind("back", "leave", "Cancel"),
+        bind("down", "app.focus_next", "Next", show=False),
+        bind("up", "app.focus_previous", "Previous", show=False),
     ]
 
     def __init__(
-        self, about: Text, questions: Sequence[Question], answered: Callable[[QueueDialog, Mapping[str, str]], None]
+        self,
+        about: Text,
+        questions: Sequence[Question],
+        answered: Callable[[FormDialog, Mapping[str, str]], None],
+        enter: str,
+        doing: str = "",
     ) -> None:
-        """`answered` does it, then dismisses the form, or `refuse`s it."""
+        """`answered` does it, then dismisses the form, or `refuse`s it. `enter` says what Enter does, as in `saves`, and `doing`
+        what goes on then."""
         super().__init__()
         self._about = about
         self._questions = questions
         self._answered = answered
+        self._enter = enter
+        self._doing = doing
         self._busy = False
 
     def compose(self) -> ComposeResult:
@@ -66,9 +76,10 @@ class QueueDialog(ModalScreen[None]):
                     yield Static(Text(question.label), classes="label")
                     # What is typed takes the place of what stands there: 0.1 behind a 1 would train a hundred times as long.
                     yield Input(question.value, id=f"input-{question.key}")
-                yield Static(Text(question.help), classes="help")
+                if question.help:
+                    yield Static(Text(question.help), classes="help")
             yield Static("", id="wrong", markup=False)
-            yield Static("Enter queues · ↑ ↓ next field · Esc cancels", id="keys")
+            yield Static(f"Enter {self._enter} · ↑ ↓ next field · Esc cancels", id="keys")
 
     def on_input_changed(self) -> None:
         """What was wrong may not be so any more."""
@@ -78,7 +89,7 @@ class QueueDialog(ModalScreen[None]):
         """All lines together."""
         if not self._busy:
             self._busy = True
-            self.say("checking that they can be trained")
+            self.say(self._doing)
             values = {question.key: self.query_one(f"#input-{question.key}", Input).value.strip() for question in self._questions}
             self._answered(self, values)
 
@@ -94,5 +105,5 @@ class QueueDialog(ModalScreen[None]):
             self.query_one("#wrong", Static).update(Text(why))
 
     def action_leave(self) -> None:
-        """Queue nothing."""
+        """Do nothing."""
         self.dismiss(None)

@@ -1,0 +1,109 @@
+"""The keys: one table for all pages, in which a letter means one thing.
+
+Pages and widgets bind keys by the ids of this table. A person changes them under `[keys]` in settings.toml, by the same ids.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual.binding import Binding
+from textual.keys import format_key
+
+MOVE, CHOOSE, RUNS, TRAIN, SHOW, WRITE, GENERAL = "Move", "Choose", "Runs", "Training", "Show", "Write", "Everywhere"
+HEADINGS = (CHOOSE, RUNS, TRAIN, SHOW, WRITE, MOVE, GENERAL)
+"""In the order in which `?` shows them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One row of the table."""
+
+    id: str
+    keys: str
+    """As Textual names them, with commas between."""
+    meaning: str
+    """The same on every page; a page may say it in a word that fits."""
+    heading: str
+
+
+_TABLE = (
+    Key("open", "enter", "Open", CHOOSE),
+    Key("back", "escape", "Back", CHOOSE),
+    Key("previous_look", "backspace", "Back along the path", CHOOSE),
+    Key("reset", "backspace,delete", "Reset the value", CHOOSE),
+    Key("toggle", "space", "Switch on or off", CHOOSE),
+    Key("mark_all", "*", "Mark all shown", CHOOSE),
+    Key("find", "/", "Find", CHOOSE),
+    Key("order", "O", "Order", CHOOSE),
+    Key("columns", "C", "Columns", CHOOSE),
+    Key("preset", "p", "Preset", CHOOSE),
+    Key("device", "D", "Device", CHOOSE),
+    Key("new", "n", "New run", RUNS),
+    Key("new_like", "N", "New run with these settings", RUNS),
+    Key("look", "o", "Look inside the net", RUNS),
+    Key("compare", "c", "Compare", RUNS),
+    Key("baseline", "b", "Baseline", RUNS),
+    Key("previous_run", "{", "Previous run", RUNS),
+    Key("next_run", "}", "Next run", RUNS),
+    Key("edit", "e", "Edit name and note", RUNS),
+    Key("delete", "d", "Delete", RUNS),
+    Key("undo", "u", "Undo", RUNS),
+    Key("start", "s,ctrl+s", "Start", TRAIN),
+    Key("demo", "d", "Train the demo", TRAIN),
+    Key("try", "t", "Try the settings", TRAIN),
+    Key("stop", "S", "Stop", TRAIN),
+    Key("resume", "r", "Resume", TRAIN),
+    Key("checkpoint", "K", "Save a checkpoint now", TRAIN),
+    Key("view", "v", "View", SHOW),
+    Key("next_view", "V", "Next view", SHOW),
+    Key("larger", "+,=", "Larger", SHOW),
+    Key("smaller", "-", "Smaller", SHOW),
+    Key("earlier", "[", "Earlier", SHOW),
+    Key("later", "]", "Later", SHOW),
+    Key("previous", "comma", "Previous", SHOW),
+    Key("next", ".", "Next", SHOW),
+    Key("all", "a", "All", SHOW),
+    Key("log", "L", "Logarithmic axis", SHOW),
+    Key("axis", "x", "X-axis", SHOW),
+    Key("crosshair", "X", "Crosshair", SHOW),
+    Key("smoothing", "m", "Smoothing", SHOW),
+    Key("images", "i", "Images", SHOW),
+    Key("own_images", "I", "Own images", SHOW),
+    Key("two", "T", "Two side by side", SHOW),
+    Key("left_pane", "<", "Left pane", SHOW),
+    Key("right_pane", ">", "Right pane", SHOW),
+    Key("reload", "R", "Reload", SHOW),
+    Key("write", "w", "Write to a file", WRITE),
+    Key("write_as", "W", "Write as …", WRITE),
+    Key("copy", "y", "Copy", WRITE),
+    Key("up", "up,k", "Up", MOVE),
+    Key("down", "down,j", "Down", MOVE),
+    Key("left", "left,h", "Left", MOVE),
+    Key("right", "right,l", "Right", MOVE),
+    Key("far_left", "shift+left", "Far left", MOVE),
+    Key("far_right", "shift+right", "Far right", MOVE),
+    Key("page_up", "pageup,ctrl+b", "Page up", MOVE),
+    Key("page_down", "pagedown,ctrl+f", "Page down", MOVE),
+    Key("first", "home,g", "First", MOVE),
+    Key("last", "end,G", "Last", MOVE),
+    *(Key(f"page_{digit}", str(digit), "Page", GENERAL) for digit in range(1, 7)),
+    Key("keys", "?", "Keys", GENERAL),
+    Key("quit", "q", "Quit", GENERAL),
+    Key("quit_writing", "ctrl+q", "Quit, also where letters are written", GENERAL),
+    Key("suspend", "ctrl+z", "To the shell (fg comes back)", GENERAL),
+)
+_SHORT = {"space": "␣", "shift+left": "⇧←", "shift+right": "⇧→"}
+TABLE = {key.id: key for key in _TABLE}
+"""By id."""
+
+
+def shown(key: str) -> str:
+    """A key in few letters, as the bar at the bottom and `?` have it."""
+    return _SHORT.get(key) or (f"^{key[5:]}" if key.startswith("ctrl+") else format_key(key))
+
+
+def bind(id: str, action: str, words: str = "", *, show: bool = True, group: Binding.Group | None = None) -> Binding:
+    """A key of the table, for what it does on a page; `words` say that better there than the key's meaning does."""
+    key = TABLE[id]
+    return Binding(key.keys, action, words or key.meaning, show=show, group=group, id=id)
