@@ -391,7 +391,7 @@ def test_trials(tmp_path: Path, key: str, line: str, words: str, monkeypatch: py
         page.form.put("training.start_from", "run:7")
         await pilot.pause()
         assert said(page, line) == ""
-        await pilot.press(key)
+        await pilot.press("t", *key, "enter")
         await until(pilot, lambda: "no run 7" in said(page, line))
 
     monkeypatch.setattr("convtui.engine.training.trials.TIMED_SECONDS", 0.0)
