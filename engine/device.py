@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import math
 import os
 import platform
 import shutil
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Self, assert_never
 
 import psutil
 
@@ -88,6 +90,59 @@ class Meter:
         _, total, used, load = found[0]
         memory = mine[0][1] if of_mine and mine[0][1].isdigit() else used
         return Usage(_mebibytes(memory), _mebibytes(total), int(load) / 100 if load.isdigit() else None)
+
+
+SYSTEM_SECONDS = 5.0
+"""From one sample of the machine to the next."""
+
+
+class SystemMeter:
+    """Samples, while it is entered, what the machine is busy with, in a thread that nothing waits for."""
+
+    def __init__(self, device: str, folder: Path, *, seconds: float | None = None) -> None:
+        """`device` as torch names it; `folder` is on the disk that is meant; a sample every `seconds`, else SYSTEM_SECONDS."""
+        self.device, self._folder = device, folder
+        self._seconds = SYSTEM_SECONDS if seconds is None else seconds
+        self._newest: dict[str, float] = {}
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._sample, name="system meter", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Does not wait for a driver that is being asked."""
+        self._ended.set()
+
+    def take(self) -> dict[str, float]:
+        """The newest sample, once: `system/...` -> value, as engine/metrics.py has them; empty where there is none yet."""
+        taken, self._newest = self._newest, {}
+        return taken
+
+    def _sample(self) -> None:
+        psutil.cpu_percent()  # the first look only starts the clock
+        while not self._ended.wait(self._seconds):
+            with contextlib.suppress(psutil.Error, OSError):
+                self._newest = self._of_machine() | (self._of_gpu() if self.device.startswith("cuda") else {})
+
+    def _of_machine(self) -> dict[str, float]:
+        return {
+            "system/cpu": psutil.cpu_percent() / 100,
+            "system/memory": psutil.virtual_memory().percent / 100,
+            "system/disk": psutil.disk_usage(str(self._folder)).percent / 100,
+            "system/process_memory": psutil.Process().memory_info().rss / 1e9,
+        }
+
+    def _of_gpu(self) -> dict[str, float]:
+        index = self.device.partition(":")[2] or "0"
+        rows = _query("gpu=index,utilization.gpu,memory.used,memory.total,power.draw")
+        told = next(([_number(part) for part in row] for row in rows if row[0] == index), None)
+        if told is None:
+            return {}
+        _, load, used, total, watts = told
+        found = {"system/gpu": load / 100, "system/gpu_memory": used / total if total else math.nan, "system/gpu_power": watts}
+        return {name: value for name, value in found.items() if math.isfinite(value)}
 
 
 def devices() -> list[Device]:
@@ -209,6 +264,14 @@ def _ask_driver() -> dict[str, tuple[int, float | None]]:
     """UUID -> (free bytes, load)."""
     told = _query("gpu=uuid,memory.free,utilization.gpu")
     return {uuid.removeprefix("GPU-"): (_mebibytes(free), int(load) / 100 if load.isdigit() else None) for uuid, free, load in told}
+
+
+def _number(text: str) -> float:
+    """NaN for what a driver does not tell, as `[N/A]`."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def _mebibytes(text: str) -> int:

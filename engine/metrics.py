@@ -16,11 +16,15 @@ Measure = Literal[
 MEASURES: tuple[Measure, ...] = get_args(Measure)
 Form = Literal["share", "loss", "number", "small", "count", "seconds"]
 """What its values are: a share is from 0 to 1, and people read percents; small numbers are read by their power of ten."""
-Cadence = Literal["step", "epoch", "change", "end", "run", ""]
-"""A point at every step (or nearly), at every epoch, where it changes, once at the end; `run`: one number, and no series. Empty
-where that is not known: a person's own."""
+Cadence = Literal["step", "epoch", "change", "time", "end", "run", ""]
+"""A point at every step (or nearly), at every epoch, where it changes, every few seconds, once at the end; `run`: one number, and
+no series. Empty where that is not known: a person's own."""
 Split = Literal["train", "validation", "test", "batch", ""]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test", "batch")
+
+
+SYSTEM = "system/"
+"""Stands before the names of what is measured of the machine while it trains: see `engine.device.SystemMeter`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,13 @@ METRICS = {
         Metric("saturated", "share", None, "epoch", chart="saturated"),
         Metric("dead", "share", None, "epoch", chart="dead"),
         Metric("class_accuracy", "share", "more", "epoch", chart="class accuracy"),
+        Metric("system/cpu", "share", None, "time", chart="machine", at_run_end=True),
+        Metric("system/memory", "share", None, "time", chart="machine", at_run_end=True),
+        Metric("system/disk", "share", None, "time", chart="machine", at_run_end=True),
+        Metric("system/process_memory", "number", None, "time", chart="process memory, GB", at_run_end=True),
+        Metric("system/gpu", "share", None, "time", chart="GPU", at_run_end=True),
+        Metric("system/gpu_memory", "share", None, "time", chart="GPU", at_run_end=True),
+        Metric("system/gpu_power", "number", None, "time", chart="GPU power, W", at_run_end=True),
         Metric("rate_factor", "number", None, "change", at_run_end=True),
         Metric("best_epoch", "count", None, "change"),
         Metric("final_train_loss", "loss", "less", "end", "train", at_run_end=True),

@@ -7,12 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from convtui.engine import device
 from convtui.engine.data.split import Dataset, Split  # before torch: see engine/__init__.py
 
 import torch  # isort: skip
 
 # Nets of tests are so small that a second thread only waits, and on a busy machine for long.
 torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _machine_unmeasured() -> None:
+    """What the machine is busy with is no test's business, except where it asks for it."""
+    device.SYSTEM_SECONDS = 3600.0
 
 
 @pytest.fixture(autouse=True)

@@ -38,7 +38,7 @@ class KeptSeries:
 
         With `sketch` a long series is read only in part the first time, and whole the next time.
         """
-        may_be_long = metric(self.name).cadence in ("step", "")
+        may_be_long = metric(self.name).cadence in ("step", "time", "")
         many = may_be_long and run.step - (self._cursor.step if self._cursor else 0) > MANY
         if sketch and many and self._cursor is None:
             self.buckets = self.buckets or store.downsampled(run.id, self.name, SKETCHED[0], each=SKETCHED[1])
@@ -65,7 +65,7 @@ class KeptSeries:
     def is_of_steps(self) -> bool:
         """Whether it has a point at every step, or nearly; of a person's own, whether more than a chart can show."""
         cadence = metric(self.name).cadence
-        return cadence == "step" or (not cadence and sum(bucket.count for bucket in self.buckets) > FEW)
+        return cadence in ("step", "time") or (not cadence and sum(bucket.count for bucket in self.buckets) > FEW)
 
     def troubles(self) -> list[int]:
         """The steps at which it stopped being finite."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -80,6 +81,10 @@ class Recorder:
         self.flush(patience=END_SECONDS if self._ended else 0.0)
         if isinstance(event, CheckpointSaved | Finished) and not self._batch:
             self._prune(finished=isinstance(event, Finished))
+
+    def measure(self, step: int, values: Mapping[str, float]) -> None:
+        """Keep numbers that no event tells, written with the next one."""
+        self._batch.add_metrics(step, values)
 
     def _best_until(self, step: int) -> dict[str, Any]:
         """The best epoch up to `step`: a better one that came later was given up with the steps that led to it."""

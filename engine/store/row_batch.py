@@ -66,7 +66,8 @@ class RowBatch:
         """Add the rows that the event stands for."""
         _MEANING[type(event)](self, event)
 
-    def _add_metrics(self, step: int, values: Mapping[str, float]) -> None:
+    def add_metrics(self, step: int, values: Mapping[str, float]) -> None:
+        """Add one number of each of these names."""
         self.metrics += [(self._run_id, name, step, self._attempt, value) for name, value in values.items()]
 
     def _started(self, event: Started) -> None:
@@ -111,14 +112,14 @@ class RowBatch:
 
     def _epoch_ended(self, event: EpochEnded) -> None:
         self._where_it_stands(event)
-        self._add_metrics(event.step, event.values)
+        self.add_metrics(event.step, event.values)
         if event.confusion is not None:
             counts = json.dumps(event.confusion, separators=(",", ":"))
             self.rows.append((_INSERT_CONFUSION, (self._run_id, event.step, self._attempt, counts)))
         test_accuracy = event.values.get("test_accuracy")
         self._test_accuracy = (event.step, test_accuracy)
         if event.best:
-            self._add_metrics(event.step, {"best_epoch": float(event.epoch)})
+            self.add_metrics(event.step, {"best_epoch": float(event.epoch)})
             self.columns |= {"best_epoch": event.epoch, "best_accuracy": test_accuracy}
 
     def _checkpoint_saved(self, event: CheckpointSaved) -> None:
@@ -128,7 +129,7 @@ class RowBatch:
         self.rows.append((_INSERT_CHECKPOINT, (self._run_id, self._attempt, *of_file, accuracy)))
 
     def _rate_changed(self, event: RateChanged) -> None:
-        self._add_metrics(event.step, {"rate_factor": event.factor})
+        self.add_metrics(event.step, {"rate_factor": event.factor})
         self.columns |= {"rate_factor": event.factor, "learning_rate": event.learning_rate}
 
     def _described(self, event: Described) -> None:
@@ -159,7 +160,7 @@ class RowBatch:
 
     def _finished(self, event: Finished) -> None:
         self._where_it_stands(event)
-        self._add_metrics(event.step, event.final)
+        self.add_metrics(event.step, event.final)
         self.columns |= {"status": "finished", "ended": time.time(), "end_step": event.end_step}
         if event.best_epoch is not None:
             self.columns["best_epoch"] = event.best_epoch

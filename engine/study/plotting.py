@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from convtui.engine.errors import RunNotFound, UsageError
 from convtui.engine.figures.figure import Band, Curves
 from convtui.engine.figures.smoothing import smooth
-from convtui.engine.metrics import SCORES, metric
+from convtui.engine.metrics import SCORES, SYSTEM, metric
 from convtui.engine.spec import nearest
 from convtui.engine.store import Run, Store
 from convtui.engine.study.catalog import studies, study
@@ -150,7 +150,7 @@ def _usual(recorded: Sequence[str]) -> list[str]:
     scores = [name for name in SCORES if name in recorded]
     if scores:
         return scores
-    charts = dict.fromkeys(chart for name in recorded if (chart := metric(name).chart))
+    charts = dict.fromkeys(chart for name in recorded if (chart := metric(name).chart) and not name.startswith(SYSTEM))
     return [name for name in recorded if metric(name).chart in list(charts)[:_CHARTS]]
 
 

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from convtui.engine.device import SystemMeter
 from convtui.engine.errors import ConvtuiError
-from convtui.engine.events import Event, Logged
+from convtui.engine.events import Described, Event, Logged
 from convtui.engine.store import Recorder, Request, Store
 from convtui.engine.store.recorder import POLL_SECONDS
 
@@ -48,6 +49,10 @@ class Writer:
         know, `also` is done beside the writing of numbers; all four are called in the thread."""
         self._store, self._run_id = store, run_id
         self._logged, self._asked, self._say, self._also = logged, asked, say, also
+        self._device = ""
+        """Of the net, once that is known."""
+        self._step = 0
+        """The last one that was told of."""
         self._points: deque[Told] = deque()
         self._events: deque[Event] = deque()
         self._wake = threading.Event()
@@ -99,9 +104,13 @@ class Writer:
             self._begun.set()
 
     def _record_all(self, recorder: Recorder) -> None:
-        while not self._wake.wait(POLL_SECONDS):
-            self._write(recorder)
-            self._asked(recorder.poll())
+        with SystemMeter("", self._store.path.parent) as machine:
+            while not self._wake.wait(POLL_SECONDS):
+                machine.device = self._device
+                if (values := machine.take()) and self._step:
+                    recorder.measure(self._step, values)
+                self._write(recorder)
+                self._asked(recorder.poll())
         self._write(recorder)
         assert self._ending is not None
         event, failure = self._ending
@@ -114,9 +123,12 @@ class Writer:
         events = [self._events.popleft() for _ in range(len(self._events))]
         told = [self._points.popleft() for _ in range(len(self._points))]
         if told:
+            self._step = max(self._step, *(each.step for each in told))
             recorder.record(self._logged(fetched(told)))
         self._also()
         for event in events:
+            if isinstance(event, Described) and event.device:
+                self._device = event.device
             recorder.record(event)
 
 

@@ -13,6 +13,7 @@ import torch
 
 from convtui.engine.data.digest import differing
 from convtui.engine.data.split import Dataset
+from convtui.engine.device import SystemMeter
 from convtui.engine.errors import CheckpointError, ConvtuiError, DataError, SpecError
 from convtui.engine.events import Event, Message
 from convtui.engine.files import clear_scraps
@@ -48,8 +49,9 @@ def recorded(
         training, warnings = _begun(store, run, spec, dataset, device, threads=threads, resume=resume)
         _refuse_to_mix(store, run, spec, dataset)
         try:
-            with training:
+            with training, SystemMeter(str(device), store.path.parent) as machine:
                 pulled = drive(recorder, training, should_stop=lambda: training.stopping, sleep=sleep)
+                pulled = _measured(recorder, training, machine, pulled)
                 yield training, _warned(recorder, training.step, warnings, pulled)
         finally:
             for event in training.farewell:
@@ -129,6 +131,14 @@ def _warned(recorder: Recorder, step: int, warnings: list[str], pulled: Iterator
                 message = Message(step, text, "warning")
                 recorder.record(message)
                 yield message
+
+
+def _measured(recorder: Recorder, training: Training, machine: SystemMeter, pulled: Iterator[Event]) -> Iterator[Event]:
+    """`pulled`, with what the machine is busy with beside it."""
+    for event in pulled:
+        if values := machine.take():
+            recorder.measure(training.step, values)
+        yield event
 
 
 def _newest_sound(files: list[Path], begin: Callable[..., Training]) -> tuple[Training, list[CheckpointError]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from io import StringIO
 from pathlib import Path
 from unittest.mock import Mock
@@ -13,8 +14,18 @@ import psutil
 import pytest
 import torch
 
-from convtui.engine.device import Meter, Usage, bfloat16_instructions, check_precision, choose, devices, in_double
+from convtui.engine.device import (
+    Meter,
+    SystemMeter,
+    Usage,
+    bfloat16_instructions,
+    check_precision,
+    choose,
+    devices,
+    in_double,
+)
 from convtui.engine.errors import DeviceError
+from convtui.engine.metrics import METRICS
 
 DRIVER = """#!/bin/sh
 case "$1" in
@@ -22,6 +33,8 @@ case "$1" in
     echo "GPU-aa, 81559, 500, 3"; echo "GPU-bb, 143771, 90000, 97" ;;
   --query-compute-apps=pid,gpu_uuid,used_memory)
     echo "{pid}, GPU-bb, 1234"; echo "1, GPU-aa, 400" ;;
+  --query-gpu=index,utilization.gpu,memory.used,memory.total,power.draw)
+    echo "0, 3, 500, 81559, 71.20"; echo "1, 97, 90000, 143771, [N/A]" ;;
   *) exit 6 ;;
 esac
 """
@@ -112,3 +125,32 @@ def test_a_device_without_double_precision_has_it_done_on_the_processor() -> Non
         doubled = in_double(values)
         assert doubled.dtype == torch.float64
         assert doubled.item() == torch.tensor(0.1).item()
+
+
+def sample(device: str, folder: Path) -> dict[str, float]:
+    with SystemMeter(device, folder, seconds=0.01) as machine:
+        for _ in range(1000):
+            if values := machine.take():
+                return values
+            time.sleep(0.01)
+    raise AssertionError("no sample came")
+
+
+def test_what_the_machine_is_busy_with_is_sampled_and_taken_once(tmp_path: Path) -> None:
+    values = sample("cpu", tmp_path)
+    assert set(values) == {"system/cpu", "system/memory", "system/disk", "system/process_memory"}
+    assert all(0 <= values[name] <= 1 for name in values if name != "system/process_memory")
+    assert values["system/process_memory"] == pytest.approx(psutil.Process().memory_info().rss / 1e9, rel=0.2)
+    assert all(METRICS[name].cadence == "time" for name in values)
+    assert SystemMeter("cpu", tmp_path).take() == {}
+
+
+def test_of_a_gpu_what_its_driver_tells_is_sampled(driver: Path, tmp_path: Path) -> None:
+    first, second = sample("cuda:0", tmp_path), sample("cuda:1", tmp_path)
+    assert first["system/gpu"] == 0.03
+    assert first["system/gpu_memory"] == pytest.approx(500 / 81559)
+    assert first["system/gpu_power"] == 71.2
+    assert second["system/gpu"] == 0.97
+    assert "system/gpu_power" not in second, "its driver does not know it"
+    driver.write_text("#!/bin/sh\nexit 9\n")
+    assert "system/cpu" in sample("cuda:0", tmp_path)

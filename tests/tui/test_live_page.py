@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from sqlmodel import col, select
+from textual import events as events_of_textual
 from textual.pilot import Pilot
 from textual.widgets import Static
 
@@ -26,6 +27,7 @@ from convtui.tui.app.live.page import LivePage
 from convtui.tui.app.live.reader import Reader
 from convtui.tui.app.live.status_line import progress_bar, seconds_left, standing
 from convtui.tui.app.page import LEAST
+from convtui.tui.render.chart import Plot
 from convtui.tui.render.series_lines import Options
 from convtui.tui.session.session import Session
 from tests.harness.rows import execute
@@ -184,8 +186,8 @@ def test_no_process_trains_a_run_that_has_just_ended(store: Store, action: str) 
     async def steps(pilot: Pilot[int], page: LivePage) -> None:
         name, _, factor = action.partition("(")
         getattr(page.controls, name)(*map(float, filter(None, [factor.rstrip(")")])))
-        await until(pilot, lambda: says(pilot, "no process is training this run"))
         await until(pilot, lambda: notified(pilot, "only a running or paused one"))
+        assert not says(pilot, "no process"), "it is not kept among its messages"
 
     used(steps, BASELINE)
     assert requests(store, BASELINE) == []
@@ -256,42 +258,98 @@ def test_look_opens_the_net_of_the_run(store: Store, monkeypatch: pytest.MonkeyP
 # ------------------------------------------------------------------------------------------------------------- charts
 
 
-def test_axes_smoothing_and_series_change(store: Store) -> None:
+def titles(page: LivePage) -> list[str]:
+    return [chart.plot.title for chart in page.charts if chart.plot is not None]
+
+
+def test_axes_and_smoothing_change_and_the_axis_of_one_chart_is_logarithmic(store: Store) -> None:
     async def steps(pilot: Pilot[int], page: LivePage) -> None:
-        loss, accuracy = page.charts
+        def plot() -> Plot:
+            assert page.charts[0].plot is not None
+            return page.charts[0].plot
 
-        def plots() -> tuple[Any, Any]:
-            assert loss.plot is not None
-            assert accuracy.plot is not None
-            return loss.plot, accuracy.plot
-
-        assert [line.name for line in plots()[0].lines] == ["batch", "train", "test"]
-        assert plots()[1].form == "share"
-        light = list(plots()[0].lines[0].ys)
+        assert [line.name for line in plot().lines] == ["", "batch", "train", "test"]
+        raw, light = (list(line.ys) for line in plot().lines[:2])
+        assert plot().lines[0].faint
+        assert raw == list(store.series(NOW, "batch_loss").values)
+        assert says(pilot, "smoothing 0.8")
         await pilot.press("m")
-        await until(pilot, lambda: list(plots()[0].lines[0].ys) != light and says(pilot, "smoothing strong"))
-        await pilot.press("m")
-        await until(pilot, lambda: says(pilot, "smoothing off") and len(plots()[0].lines[0].ys) == 140)
-        assert list(plots()[0].lines[0].ys) == list(store.series(NOW, "batch_loss").values)
+        await until(pilot, lambda: list(plot().lines[1].ys) != light and says(pilot, "smoothing 0.9"))
+        await pilot.press("m", "m", "m")
+        await until(
+            pilot, lambda: says(pilot, "smoothing 0 ") and [line.name for line in plot().lines] == ["batch", "train", "test"]
+        )
+        assert list(plot().lines[0].ys) == raw
 
-        assert plots()[0].x_range == (0.0, 7.0)
+        assert plot().x_range == (0.0, 8.0), "it may grow for a while before all of it moves"
         await pilot.press("x")
-        await until(pilot, lambda: plots()[0].x_name == "step" and plots()[0].x_range == (0.0, 140.0))
+        await until(pilot, lambda: plot().x_name == "step" and plot().x_range == (0.0, 150.0))
         await pilot.press("x")
-        await until(pilot, lambda: plots()[0].x_name == "time" and plots()[0].x_range == (0.0, 42.0))
+        await until(pilot, lambda: plot().x_name == "time" and plot().x_range == (0.0, 50.0))
         await pilot.press("L")
-        await until(pilot, lambda: plots()[0].log and says(pilot, "loss, log"))
+        await until(pilot, lambda: plot().log and says(pilot, "loss, log"))
+        assert [chart.plot.log for chart in page.charts if chart.plot] == [True, False, False, False, False]
 
-        await pilot.press("v")
-        await until(pilot, lambda: plots()[1].title == "images/s")
-        await pilot.press("v")
-        await until(pilot, lambda: plots()[1].title == "learning rate" and says(pilot, "1e-4"))
-        await pilot.press("V")
-        await until(pilot, lambda: plots()[0].title == "accuracy")
-        await pilot.press("v")
-        await until(pilot, lambda: plots()[1].title == "loss change")
-        await pilot.press("v")
-        await until(pilot, lambda: plots()[1].title == "loss")
+    used(steps)
+
+
+def test_all_charts_are_there_and_one_of_them_is_looked_at_alone(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: LivePage) -> None:
+        assert titles(page) == ["loss", "accuracy", "learning rate", "images/s", "loss change"]
+        assert says(pilot, "5 charts")
+        await pilot.press("right", "down")
+        assert page.metrics.grid.at == "loss change"
+        await pilot.press("enter")
+        await until(pilot, lambda: titles(page) == ["loss change"] and says(pilot, "chart 5/5"))
+        assert page.charts[0].size.height > 20
+        await pilot.press("pageup")
+        await until(pilot, lambda: titles(page) == ["images/s"] and says(pilot, "2,600"))
+        await pilot.press("escape")
+        await until(pilot, lambda: len(titles(page)) == 5)
+        await pilot.click(page.charts[1])
+        await until(pilot, lambda: titles(page) == ["accuracy"])
+        await pilot.press("escape", "escape")
+        await until(pilot, lambda: not isinstance(pilot.app.screen, LivePage))
+
+    used(steps)
+
+
+def test_charts_are_filtered_as_one_types(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: LivePage) -> None:
+        await pilot.press("slash", *"acc")
+        await until(pilot, lambda: titles(page) == ["accuracy"] and says(pilot, "1 of 5 charts"))
+        await pilot.press(*" *rate")
+        await until(pilot, lambda: titles(page) == ["accuracy", "learning rate"])
+        await pilot.press("enter", "L")
+        await until(pilot, lambda: says(pilot, "accuracy, log"))
+        await pilot.press("slash", *"zzz")
+        await until(pilot, lambda: not page.charts and says(pilot, "no metric matches"))
+        await pilot.press("escape")
+        await until(pilot, lambda: len(titles(page)) == 5)
+
+    used(steps)
+
+
+def test_on_a_small_screen_charts_are_on_several_pages(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: LivePage) -> None:
+        assert titles(page) == ["loss"]
+        await until(pilot, lambda: says(pilot, "5 charts, page 1/5"))
+        await pilot.press("pagedown")
+        await until(pilot, lambda: titles(page) == ["accuracy"] and says(pilot, "page 2/5"))
+        page.metrics.post_message(events_of_textual.MouseScrollDown(page.metrics, 5, 5, 0, 0, 0, False, False, False))
+        await until(pilot, lambda: titles(page) == ["learning rate"])
+
+    used(steps, size=LEAST)
+
+
+def test_other_runs_are_a_key_away(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: LivePage) -> None:
+        await pilot.press("{")
+        await until(pilot, lambda: page.run is not None and page.run.id == LARGE and says(pilot, "make data.batch_size smaller"))
+        await pilot.press("}")
+        await until(pilot, lambda: page.run is not None and page.run.id == NOW)
+        await pilot.press("}")
+        await until(pilot, lambda: notified(pilot, "no later run"))
 
     used(steps)
 
@@ -300,20 +358,15 @@ def test_the_crosshair_tells_values(store: Store) -> None:
     async def steps(pilot: Pilot[int], page: LivePage) -> None:
         await until(pilot, lambda: says(pilot, f"train {store.epoch_series([NOW], 'train_loss')[NOW][-1].value:.3f}"))
         await pilot.press("x")
-        await until(pilot, lambda: page.charts[0].drawing.x_range == (0.0, 140.0))
-        await pilot.press("right")
-        assert says(pilot, "loss at step 0")
-        assert says(pilot, "train —")
-        await pilot.press("left", "escape", "left")
-        assert says(pilot, "loss at step 140")
+        await until(pilot, lambda: page.charts[0].drawing.x_range == (0.0, 150.0))
+        await pilot.press("X", "left", "right")
+        assert says(pilot, "loss at step 150")
         await pilot.press("X")
         assert not says(pilot, "at step")
-        await pilot.press("X")
-        assert says(pilot, "loss at step 140")
-        await pilot.press("shift+left", "shift+left")
+        await pilot.press("X", "shift+left", "shift+left")
         x = page.charts[0].crosshair
         assert x is not None
-        assert 0 < x < 140
+        assert 0 < x < 150
         epoch = int(x // 20)
         await until(pilot, lambda: says(pilot, f"train {store.epoch_series([NOW], 'train_loss')[NOW][epoch - 1].value:.3f}"))
         await pilot.press("escape")
@@ -322,36 +375,16 @@ def test_the_crosshair_tells_values(store: Store) -> None:
     used(steps)
 
 
-def test_the_mouse_places_the_crosshair(store: Store) -> None:
+def test_the_mouse_places_the_crosshair_in_a_chart_alone(store: Store) -> None:
     async def steps(pilot: Pilot[int], page: LivePage) -> None:
+        await pilot.press("enter")
+        await until(pilot, lambda: titles(page) == ["loss"] and page.charts[0].drawing.columns > 80)
         chart = page.charts[0]
-        await pilot.click("#chart-0", offset=(chart.drawing.left + 10, 8))
+        await pilot.click(chart, offset=(chart.drawing.left + 10, 8))
         await until(pilot, lambda: chart.crosshair is not None)
-        assert chart.crosshair == page.charts[1].crosshair
         assert chart.drawing.column_of(chart.crosshair or 0.0) == 10
 
     used(steps)
-
-
-def test_charts_are_side_by_side_or_above_each_other_or_four(store: Store) -> None:
-    async def side(pilot: Pilot[int], page: LivePage) -> None:
-        one, other = (chart.region for chart in page.charts)
-        assert one.y == other.y
-        assert one.width == other.width
-
-    async def above(pilot: Pilot[int], page: LivePage) -> None:
-        one, other = (chart.region for chart in page.charts)
-        assert one.x == other.x
-        assert abs(one.height - other.height) <= 1
-        assert all(len(row.rstrip()) <= 80 for row in screen_text(pilot).splitlines())
-
-    async def four(pilot: Pilot[int], page: LivePage) -> None:
-        await until(pilot, lambda: [chart.plot.title for chart in page.charts if chart.plot] == page.groups)
-        assert len(page.charts) == 4
-
-    used(side)
-    used(above, size=(80, 24))
-    used(four, size=(200, 60))
 
 
 @pytest.mark.parametrize("run_id", [NOW, None])
@@ -420,7 +453,7 @@ def test_it_follows_what_is_recorded(store: Store) -> None:
 
 def test_another_run_takes_the_page(store: Store) -> None:
     async def steps(pilot: Pilot[int], page: LivePage) -> None:
-        await pilot.press("right")
+        await pilot.press("X")
         await shown(pilot, BASELINE)
         await until(pilot, lambda: says(pilot, "1 baseline") and says(pilot, "finished") and says(pilot, "note: for the write-up"))
         await until(pilot, lambda: says(pilot, "test 64.9 %   best 64.9 % in epoch 10"))
@@ -476,7 +509,7 @@ def test_a_chart_is_of_the_run_that_was_asked_for_whichever_was_looked_at_last(s
     assert before is not None
     assert after is not None
     for seen in (before, after):
-        (train, test) = (line for line in reader.plot(store, seen, "loss", Options("step")).lines if line.name != "batch")
+        (train, test) = (line for line in reader.plot(store, seen, "loss", Options("step")).lines if line.name not in ("", "batch"))
         assert list(test.ys) == list(store.series(seen.run.id, "test_loss").values)
         assert train.xs[-1] == seen.run.step
     (dead,) = reader.plot(store, before, "dead", Options("step")).lines
@@ -497,7 +530,7 @@ def test_what_was_chosen_to_be_measured_has_charts_of_its_own(store: Store) -> N
         seen = (reader := Reader()).look(store, run.id)
         assert seen is not None
         assert {"gradient norm", "mean squared error", "dead", "class accuracy"} < set(seen.groups)
-        plots = {group: reader.plot(store, seen, group, Options("step", smoothing="off")) for group in seen.groups}
+        plots = {group: reader.plot(store, seen, group, Options("step", smoothing=0.0)) for group in seen.groups}
     assert {line.name: list(line.ys)[-1] for line in plots["gradient norm"].lines} == {"conv1": 0.25, "output": 4.0}
     assert {line.name: list(line.ys) for line in plots["mean squared error"].lines} == {"train": [0.01], "test": [0.02]}
     (dead,) = plots["dead"].lines
@@ -506,26 +539,38 @@ def test_what_was_chosen_to_be_measured_has_charts_of_its_own(store: Store) -> N
     assert len(set(styles)) == len(styles)
 
 
-def test_the_loss_change_is_a_chart_that_v_leads_to(store: Store) -> None:
+def test_the_loss_change_is_the_deviation_of_each_stretch(store: Store) -> None:
     run = add_run(store, "short", epochs=2, done=2)
     losses = list(store.series(run.id, "batch_loss").values)
     changes = [after - before for before, after in pairwise(losses)]
+    reader = Reader()
+    seen = reader.look(store, run.id)
+    assert seen is not None
+    plot = reader.plot(store, seen, "loss change", Options())
+    assert plot.remarks == [("standard deviation over 10 steps each", "axis")]
+    (line,) = plot.lines
+    # 40 steps: changes into 2 to 10, 11 to 20, 21 to 30, 31 to 40.
+    wanted = [statistics.pstdev(changes[first:last]) for first, last in ((0, 9), (9, 19), (19, 29), (29, 39))]
+    assert list(line.ys) == pytest.approx(wanted)
+    assert list(line.xs) == [0.5, 1.0, 1.5, 2.0]
 
-    async def steps(pilot: Pilot[int], page: LivePage) -> None:
-        for _ in range(len(page.seen.groups if page.seen else ())):
-            if page.groups[1] == "loss change":
-                break
-            await pilot.press("v")
-        await until(pilot, lambda: says(pilot, "loss change") and says(pilot, "standard deviation over 10 steps each"))
-        plot = page.charts[1].plot
-        assert plot is not None
-        (line,) = plot.lines
-        # 40 steps: changes into 2 to 10, 11 to 20, 21 to 30, 31 to 40.
-        wanted = [statistics.pstdev(changes[first:last]) for first, last in ((0, 9), (9, 19), (19, 29), (29, 39))]
-        assert list(line.ys) == pytest.approx(wanted)
-        assert list(line.xs) == [0.5, 1.0, 1.5, 2.0]
 
-    used(steps, run.id)
+def test_charts_come_in_the_order_of_the_metrics_then_a_scripts_own_then_the_machines(store: Store) -> None:
+    run = add_run(store, "measured", done=1, measured={"zebra/a": 1.0, "dead/act1": 0.5, "system/cpu": 0.5, "apple": 2.0})
+    seen = Reader().look(store, run.id)
+    assert seen is not None
+    order = ["loss", "accuracy", "learning rate", "images/s", "dead", "apple", "zebra", "loss change", "machine"]
+    assert list(seen.groups) == order
+
+
+def test_what_is_not_finite_is_said_where_it_is(store: Store) -> None:
+    reader = Reader()
+    seen = reader.look(store, HOT)
+    assert seen is not None
+    plots = {group: reader.plot(store, seen, group, Options()) for group in ("loss", "accuracy")}
+    assert ("✗ not finite", "trouble") in plots["loss"].remarks
+    assert "trouble" in {mark.role for mark in plots["loss"].marks}
+    assert "trouble" not in {mark.role for mark in plots["accuracy"].marks}
 
 
 # ------------------------------------------------------------------------------------------------------------- words

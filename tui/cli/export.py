@@ -10,6 +10,7 @@ import typer
 
 from convtui.engine.errors import UsageError
 from convtui.engine.files import DEFAULT_STORE
+from convtui.engine.metrics import SYSTEM
 from convtui.tui.cli.look import Epoch, opened
 from convtui.tui.cli.options import RunName, StorePath, existing_store
 from convtui.tui.cli.own_net import Arguments, ModelName, own_net
@@ -38,6 +39,7 @@ def export(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="the same as --format json")] = False,
     out: Annotated[Path | None, typer.Option(help="the file or folder to write; default: stdout (-)")] = None,
+    system: Annotated[bool, typer.Option(help="also what was measured of the machine")] = False,
     epoch: Epoch = "last",
     model: ModelName = None,
     arg: Arguments = None,
@@ -53,7 +55,7 @@ def export(
             assert out is not None
             _export_events(store, run, out)
             return
-        content = _onnx(store, run, epoch, model, arg) if chosen == "onnx" else _metrics(store, run, chosen)
+        content = _onnx(store, run, epoch, model, arg) if chosen == "onnx" else _metrics(store, run, chosen, system)
     if out is None:
         sys.stdout.write(content.decode())
         return
@@ -81,8 +83,9 @@ def _opened(store: Store, run: Run, epoch: str, model: str | None, arg: list[str
         return opened(store, run, own_net(model, arguments=arg), epoch=epoch, device="cpu", data_dir=None, told=told)
 
 
-def _metrics(store: Store, run: Run, form: Form) -> bytes:
-    series = {name: store.series(run.id, name) for name in store.metric_names(run.id)}
+def _metrics(store: Store, run: Run, form: Form, system: bool) -> bytes:
+    names = [name for name in store.metric_names(run.id) if system or not name.startswith(SYSTEM)]
+    series = {name: store.series(run.id, name) for name in names}
     if form == "csv":
         from convtui.tui.render.metrics_csv import metrics_csv
 

@@ -20,9 +20,8 @@ if TYPE_CHECKING:
 
 Axis = Literal["epoch", "step", "time"]
 AXES: tuple[Axis, ...] = get_args(Axis)
-Smoothing = Literal["off", "light", "strong"]
-SMOOTHINGS: dict[Smoothing, tuple[float, float]] = {"off": (0.0, 0.0), "light": (0.005, 4.0), "strong": (0.04, 16.0)}
-"""The window over which a series is smoothed: its share of the run's steps, and how many it has at least."""
+SMOOTHINGS = (0.0, 0.6, 0.8, 0.9, 0.95, 0.99)
+"""How much of a point is the mean of those before it, as in TensorBoard; of a long run its thousand buckets are the points."""
 
 
 class XAxis:
@@ -64,30 +63,36 @@ class Options:
     """How charts are drawn."""
 
     axis: Axis = "epoch"
-    log: bool = False
-    smoothing: Smoothing = "light"
+    logarithmic: frozenset[str] = frozenset()
+    """The charts whose y axis is logarithmic, by their titles."""
+    smoothing: float = 0.8
+    """From 0, not at all, up to less than 1: see SMOOTHINGS."""
 
 
-def line_of(series: KeptSeries, run: Run, style: int, x_of: XAxis, options: Options) -> Line:
-    """A series as a line of a chart: smoothed where it has a point for every step."""
-    of_steps = series.is_of_steps
-    share, least = SMOOTHINGS[options.smoothing if of_steps and series.name != "learning_rate" else "off"]
-    window = max(least, share * run.length)
-    steps, values = _means(series.buckets, window) if window > 0 else _extremes(series.buckets)
-    return Line(
-        metric(series.name).label,
-        [x_of(step) for step in steps],
-        values,
-        style,
-        markers_at_points=not of_steps,
-    )
+def lines_of(series: KeptSeries, style: int, x_of: XAxis, options: Options) -> list[Line]:
+    """A series as a line of a chart; where it is smoothed, behind what is smoothed."""
+    smoothed = line_of(series, style, x_of, options)
+    if not _is_smoothed(series, options):
+        return [smoothed]
+    steps, values = _extremes(series.buckets)
+    return [Line("", [x_of(step) for step in steps], values, style, faint=True), smoothed]
 
 
-def _means(buckets: Sequence[Bucket], window: float) -> tuple[list[float], list[float]]:
-    """(steps, values): every bucket's mean, smoothed over `window` steps."""
+def line_of(series: KeptSeries, style: int, x_of: XAxis, options: Options) -> Line:
+    """A series as one line: smoothed where it has a point for every step."""
+    steps, values = _means(series.buckets, options.smoothing) if _is_smoothed(series, options) else _extremes(series.buckets)
+    label, at_points = metric(series.name).label, not series.is_of_steps
+    return Line(label, [x_of(step) for step in steps], values, style, markers_at_points=at_points)
+
+
+def _is_smoothed(series: KeptSeries, options: Options) -> bool:
+    return options.smoothing > 0 and series.is_of_steps and series.name != "learning_rate"
+
+
+def _means(buckets: Sequence[Bucket], smoothing: float) -> tuple[list[float], list[float]]:
+    """(steps, values): every bucket's mean, smoothed."""
     means = [bucket.mean if bucket.count else math.nan for bucket in buckets]
-    smoothed = smooth(means, window, [max(1, bucket.count) for bucket in buckets])
-    return [(bucket.first_step + bucket.last_step) / 2 for bucket in buckets], smoothed
+    return [(bucket.first_step + bucket.last_step) / 2 for bucket in buckets], smooth(means, -1 / math.log(smoothing))
 
 
 def _extremes(buckets: Sequence[Bucket]) -> tuple[list[float], list[float]]:

@@ -31,6 +31,8 @@ class BetweenPulls:
         self._waiting: SimpleQueue[tuple[Future[Any], Work]] = SimpleQueue()
         self._lock = Lock()
         self._now: tuple[int, Training, Dataset] | None = None
+        self.seconds = 0.0
+        """For which trainings have stood still by now."""
 
     # --------------------------------------------------------------------------------------------------- any thread
 
@@ -92,9 +94,12 @@ class BetweenPulls:
         if self._now is None or not future.set_running_or_notify_cancel():
             return
         _, training, dataset = self._now
+        began = time.monotonic()
         try:
             result = work(training, dataset)
         except Exception as error:
+            self.seconds += time.monotonic() - began
             future.set_exception(error)
         else:
+            self.seconds += time.monotonic() - began
             future.set_result(result)

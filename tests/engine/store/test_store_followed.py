@@ -64,7 +64,7 @@ def test_a_long_series_is_kept_in_few_buckets_that_lose_no_extreme(store: Store)
     assert max(bucket.maximum for bucket in kept.buckets) == 9.0
     assert min(bucket.minimum for bucket in kept.buckets) == -3.0
     run = store.run(run.id)
-    line = line_of(kept, run, 0, XAxis("step", run), Options("step"))
+    line = line_of(kept, 0, XAxis("step", run), Options("step"))
     assert list(line.xs) == sorted(line.xs)
 
 
@@ -78,7 +78,7 @@ def test_a_rate_that_only_falls_or_only_rises_is_drawn_so_however_many_steps_a_p
     kept, run = KeptSeries("learning_rate"), store.run(run.id)
     kept.read(store, run)
     assert len(kept.buckets) == MOST
-    line = line_of(kept, run, 0, XAxis("step", run), Options("step"))
+    line = line_of(kept, 0, XAxis("step", run), Options("step"))
     assert (line.ys[0], line.ys[-1]) == (rates[0], rates[-1])
     assert list(line.ys) == sorted(line.ys, reverse=not rises)
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
-from convtui.engine import events
+from convtui.engine import device, events
 from convtui.engine.checkpoint import load
 from convtui.engine.data.split import Dataset
 from convtui.engine.errors import CheckpointError, DataError, RunBusy
+from convtui.engine.metrics import SYSTEM
 from convtui.engine.spec import changed
 from convtui.engine.store import Recorder, Run, Store, WeightsNow
 from convtui.engine.training import Training, training
@@ -277,6 +279,24 @@ def test_weights_that_are_asked_for_come_in_a_pause_too_and_change_nothing(store
     assert all(torch.equal(with_looks[name], tensor) for name, tensor in without.items())
     with pytest.raises(RunBusy):
         WeightsNow(store, row.id)
+
+
+def test_what_the_machine_is_busy_with_is_kept_with_the_run_and_changes_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undisturbed, row = claimed(store), claimed(store)
+    train(store, undisturbed)
+    assert not [name for name in store.metric_names(undisturbed.id) if name.startswith(SYSTEM)]
+    monkeypatch.setattr(device, "SYSTEM_SECONDS", 0.001)
+    with recorded(store, row, SMALL, toy_dataset(), CPU) as (_, pulled):
+        for _ in pulled:
+            time.sleep(0.005)
+    load_of_machine = store.series(row.id, "system/cpu")
+    assert set(load_of_machine.steps) <= set(range(22))
+    assert len(load_of_machine.steps) > 3
+    measured, without = (load(newest_file(store, run.id)).net for run in (row, undisturbed))
+    assert all(torch.equal(measured[name], tensor) for name, tensor in without.items())
+    assert store.series(row.id, "batch_loss").values == store.series(undisturbed.id, "batch_loss").values
 
 
 def newest_file(store: Store, run_id: int) -> Path:

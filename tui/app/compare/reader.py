@@ -70,7 +70,7 @@ class Reader:
         for style, run in enumerate(runs):
             series = self._series[run.id, name]
             series.read(store, run)
-            line = line_of(series, run, style, XAxis("epoch", run), Options())
+            line = line_of(series, style, XAxis("epoch", run), Options())
             lines.append(replace(line, name=str(run.id)))
         title = clean(metric(name).title)
         empty = "no epoch finished yet" if name in METRICS else f"no {title} in these runs"

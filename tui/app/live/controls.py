@@ -111,7 +111,7 @@ class RunControls:
                 request = self._session.store.request(run.id, kind, value)
             except RunBusy as error:
                 why = str(error)
-                return lambda: self._unclaimed(text, why)
+                return lambda: self._page.warn(why)
             return lambda: self._was_asked(request.id, run.id, text, done)
 
         self._page.in_thread(ask, lambda tell: tell())
@@ -119,10 +119,6 @@ class RunControls:
     def _was_asked(self, request: int, run_id: int, text: str, done: str) -> None:
         self.asked.append(Asked(request, run_id, text, done, time.monotonic(), self._say(f"{text} requested")))
         self._look()
-
-    def _unclaimed(self, asked: str, why: str) -> None:
-        self._say(f"{asked}: no process is training this run", "warning")
-        self._page.warn(why)
 
     def settle(self, answers: Iterable[tuple[Asked, bool]]) -> None:
         """Tell of requests that were taken, or were not for long."""

@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from rich.text import Text
 from textual import events, on
 from textual.binding import Binding, BindingType
-from textual.containers import Container, VerticalScroll
 from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Static
 
 from convtui.engine.errors import RunNotFound
 from convtui.engine.statuses import LIVE
+from convtui.tui.app.dialogs.menu import Menu
 from convtui.tui.app.keys import bind
 from convtui.tui.app.latest import Latest
+from convtui.tui.app.live.charts_pane import ChartsPane
+from convtui.tui.app.live.console_pane import ConsolePane
 from convtui.tui.app.live.controls import Asked, RunControls, settled
 from convtui.tui.app.live.device_line import DeviceLine
+from convtui.tui.app.live.filter_line import FilterLine
+from convtui.tui.app.live.images_pane import ImagesPane
+from convtui.tui.app.live.lens_pane import LensPane
+from convtui.tui.app.live.log_pane import LogPane
 from convtui.tui.app.live.reader import Entry, Reader, Seen
-from convtui.tui.app.live.status_line import clock, standing
-from convtui.tui.app.messages import ShowPage, ShowRun
+from convtui.tui.app.live.status_line import standing
+from convtui.tui.app.messages import CompareRuns, EditSettings, ShowPage, ShowRun
 from convtui.tui.app.page import Page
 from convtui.tui.app.widgets.chart import Chart
-from convtui.tui.app.widgets.crosshair import KEYS, Crosshair
+from convtui.tui.app.widgets.crosshair import Crosshair
 from convtui.tui.render.chart import Plot
 from convtui.tui.render.run_summary import BETWEEN
 from convtui.tui.render.series_lines import AXES, SMOOTHINGS, Options
@@ -36,22 +42,27 @@ from convtui.tui.session.session import Session
 if TYPE_CHECKING:
     from convtui.engine.store import Run
 
-T = TypeVar("T", bound=str)
+T = TypeVar("T")
 
 NARROW, LOW = 100, 30
-"""Columns below which the charts stand one above the other; rows below which the messages get little room."""
-VAST = (180, 48)
-"""From here on there is room for four charts."""
+"""Columns and rows below which the messages get little room."""
 LOOKED_AT_SECONDS = 0.5
 CHARTED_SECONDS = 0.9
 """Between two drawings of the charts that were not asked for: they cost a training beside them more than all else here."""
 SKETCH_SECONDS = 0.1
 """For which a sketch of a long run has the screen to itself."""
-SHOWN = ("loss", "accuracy", "learning rate", "images/s")
-"""What the charts show at first."""
+VIEWS = {
+    "charts": "charts of all metrics",
+    "console": "console: what its program prints",
+    "images": "images that its script logs",
+    "lens": "lens: filters, activations and a projection, while it trains",
+    "log": "log: all messages",
+}
+"""What can fill the page, with what it is."""
 
 RATE = Binding.Group("Rate", compact=True)
-_OF_A_RUN = ("held", "look", "series", "log", "axis", "smoothing")
+_OF_A_RUN = ("held", "look", "log", "axis", "smoothing", "view", "filter", "open", "compare", "new_like", "run")
+_OF_CHARTS = ("log", "axis", "smoothing", "filter", "open", "crosshair")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +81,7 @@ class _Looked:
     """What was seen; `why` there is nothing, if so."""
 
     seen: Seen | None
-    plots: Sequence[Plot] = ()
+    plots: Mapping[str, Plot] = field(default_factory=dict)
     settled: Sequence[tuple[Asked, bool]] = ()
     why: str = ""
     sketched: bool = False
@@ -81,23 +92,42 @@ class LivePage(Page):
 
     NAME = "live"
     CSS_PATH = "page.tcss"
+    AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [
-        *KEYS,
         bind("toggle", "held('controls', 'pause')", "Pause"),
         bind("stop", "held('controls', 'stop')"),
+        bind("resume", "held('controls', 'resume')"),
+        bind("view", "view"),
+        bind("open", "open", "Focus"),
+        bind("find", "filter", "Filter"),
+        bind("log", "log", "Log"),
+        bind("smoothing", "smoothing", "Smooth"),
+        bind("axis", "axis", "Axis"),
+        bind("look", "look", "Look"),
         bind("checkpoint", "held('controls', 'checkpoint')", "Checkpoint"),
         bind("larger", "held('controls', 'rate', 2.0)", "Double learning rate", group=RATE),
         bind("smaller", "held('controls', 'rate', 0.5)", "Halve learning rate", group=RATE),
-        bind("log", "log", "Log"),
-        bind("axis", "axis", "Axis"),
-        bind("view", "series(-1)", "Chart"),
-        bind("next_view", "series(0)", "Change first chart", show=False),
-        bind("crosshair", "held('crosshair', 'toggle')", show=False),
-        bind("back", "back", "Hide crosshair, or back to Runs", show=False),
-        bind("resume", "held('controls', 'resume')"),
-        bind("look", "look", "Look"),
-        bind("smoothing", "smoothing", "Smooth"),
         bind("edit", "held('controls', 'edit')", "Edit"),
+        bind("crosshair", "held('crosshair', 'toggle')", show=False),
+        bind("previous_run", "run(-1)", show=False),
+        bind("next_run", "run(1)", show=False),
+        bind("compare", "compare", show=False),
+        bind("new_like", "new_like", show=False),
+        bind("earlier", "step(-1)", "Earlier images"),
+        bind("later", "step(1)", "Later images"),
+        bind("previous", "image(-1)", "Previous image"),
+        bind("next", "image(1)", "Next image"),
+        bind("back", "back", show=False),
+        bind("left", "move(-1, 0)", show=False),
+        bind("right", "move(1, 0)", show=False),
+        bind("up", "move(0, -1)", show=False),
+        bind("down", "move(0, 1)", show=False),
+        bind("far_left", "held('crosshair', 'move', -10)", show=False),
+        bind("far_right", "held('crosshair', 'move', 10)", show=False),
+        bind("page_up", "turn(-1)", show=False),
+        bind("page_down", "turn(1)", show=False),
+        bind("first", "end(0)", show=False),
+        bind("last", "end(-1)", show=False),
     ]
 
     def __init__(self, session: Session) -> None:
@@ -105,8 +135,12 @@ class LivePage(Page):
         self.seen: Seen | None = None
         """The run on the screen; None where there is none."""
         self.options = Options()
-        self.groups = list(SHOWN)
-        """What each chart shows."""
+        self.view = "charts"
+        """What fills the page: one of VIEWS."""
+        self.metrics = ChartsPane(id="charts")
+        self.log_pane = LogPane(id="log")
+        self.images, self.lens = ImagesPane(session, id="images"), LensPane(session, id="lens")
+        self.console = ConsolePane(session, id="console")
         self.said: list[Entry] = []
         """What was asked of the run here, and what came of it."""
         self._about = Text()
@@ -115,8 +149,6 @@ class LivePage(Page):
         self._latest = Latest(self, self._read, self._take)
         self.controls = RunControls(self, lambda: self.run, self.say, self.look)
         self.crosshair = Crosshair(self, lambda: self.charts)
-        self._told = Text()
-        """The messages as they stand on the screen."""
         self._charted = 0.0
         """When the charts were last wanted, on the monotonic clock."""
         self._behind = False
@@ -129,15 +161,14 @@ class LivePage(Page):
         yield Static(id="standing", markup=False)
         yield Static(id="about", markup=False)
         yield Static("", id="nothing", markup=False)
-        with Container(id="charts"):
-            for place in range(len(SHOWN)):
-                yield Chart(id=f"chart-{place}", classes="more" if place > 1 else "")
+        yield FilterLine("metrics: loss, val, gradient_norm/*")
+        yield from (self.metrics, self.console, self.images, self.lens)
         yield DeviceLine()
-        with VerticalScroll(id="entries", can_focus=False):
-            yield Static(markup=False)
+        yield self.log_pane
 
     def on_mount(self) -> None:
         """Some things happen without a change in the store; none of them before the page is first shown."""
+        self.add_class(self.view)
         self._timer = self.set_interval(LOOKED_AT_SECONDS, self._tick, pause=True)
 
     def on_screen_suspend(self) -> None:
@@ -151,21 +182,16 @@ class LivePage(Page):
             self._timer.resume()
 
     def on_resize(self, event: events.Resize) -> None:
-        """Side by side, above each other, or four of them."""
+        """The messages get what room there is."""
         width, height = event.size
         self.set_class(width < NARROW, "narrow")
         self.set_class(height < LOW, "low")
-        vast = width >= VAST[0] and height >= VAST[1]
-        if vast != self.has_class("vast"):
-            self.set_class(vast, "vast")
-            self.look()
         self._show_standing(width)
 
     @property
     def charts(self) -> list[Chart]:
         """Those on the screen."""
-        charts = list(self.query(Chart))
-        return charts if self.has_class("vast") else charts[:2]
+        return self.metrics.charts if self.view == "charts" else []
 
     @property
     def run(self) -> Run | None:
@@ -186,6 +212,7 @@ class LivePage(Page):
         """A process that is gone changes nothing in the store, and neither does one that reads its images."""
         self._ticks += 1
         self._show_about()
+        self._look_into_pane()
         if self._behind and self._is_time():
             self.look()
         elif self._ticks % 4 == 0 and self.run is not None and self.run.status in LIVE:
@@ -200,7 +227,7 @@ class LivePage(Page):
         drawn = self._behind and self._is_time()
         if drawn and not self.is_reading:
             self._behind, self._charted = False, time.monotonic()
-        groups = tuple(self.groups[: len(self.charts)]) if drawn else ()
+        groups = tuple(self.metrics.on_page) if drawn and self.view == "charts" else ()
         self._latest.ask(_Request(self.session.run_id, groups, self.options, tuple(self.controls.asked)))
 
     @property
@@ -218,14 +245,14 @@ class LivePage(Page):
             return _Looked(None)
         sketched = self._reader.is_new_and_long(seen.run)
         # All is read before any is shown: a thread that reads and one that draws keep each other waiting.
-        plots = [self._reader.plot(store, seen, group, request.options, sketch=sketched) for group in request.groups]
+        there = [group for group in request.groups if group in seen.groups]
+        plots = {group: self._reader.plot(store, seen, group, request.options, sketch=sketched) for group in there}
         return _Looked(seen, plots, settled(store, request.asked), sketched=sketched)
 
     def _take(self, looked: _Looked) -> None:
         self._show(looked.seen, looked.why)
-        for chart, plot in zip(self.charts, looked.plots, strict=False):  # there may be room for others by now
-            chart.plot = plot
         if looked.plots:
+            self.metrics.show(looked.plots)
             self._charted = time.monotonic()
         self.controls.settle(looked.settled)
         if looked.sketched and looked.plots:
@@ -246,12 +273,10 @@ class LivePage(Page):
         if before is None or before.id != seen.run.id:
             self.said = []
             self.crosshair.put(None)
+            self.metrics.forget()
         elif before.status != seen.run.status:
             self.controls.status_changed()
-        missing = [group for group in seen.groups if group not in self.groups]
-        for place, group in enumerate(self.groups):
-            if group not in seen.groups and missing:
-                self.groups[place] = missing.pop(0)
+        self.metrics.hold(seen.groups)
         self._show_standing(self.size.width)
         self._show_about()
         self._show_entries()
@@ -278,24 +303,17 @@ class LivePage(Page):
         for words in (f"note: {clean(run.note)}" if run.note else "", "" if said else self.seen.about):
             said.append(f"{BETWEEN if said and words else ''}{words}")
         # What is wrong is told in full; settings may be cut.
-        text = said if wrong else _at_both_ends(said, f"smoothing {self.options.smoothing}", self.size.width - 2)
+        text = said if wrong else _at_both_ends(said, self._place(), self.size.width - 2)
         if text != self._about:
             self._about = text
             about.update(text)
 
+    def _place(self) -> str:
+        """`24 charts, page 1/3 · smoothing 0.8`."""
+        return f"{self.metrics.grid.words} · smoothing {self.options.smoothing:g}" if self.view == "charts" else VIEWS[self.view]
+
     def _show_entries(self) -> None:
-        entries = sorted([*(self.seen.entries if self.seen else ()), *self.said], key=lambda entry: entry.created)
-        colours = {"warning": "yellow", "error": "red"}
-        text = Text("\n").join(
-            Text.assemble((clock(entry.created), "dim"), "  ", (entry.text, colours.get(entry.severity, ""))) for entry in entries
-        )
-        if text == self._told:
-            return
-        self._told = text
-        panel = self.query_one("#entries", VerticalScroll)
-        panel.set_class(bool(entries), "some")
-        panel.query_one(Static).update(text)
-        panel.call_after_refresh(panel.scroll_end, animate=False)
+        self.log_pane.show([*(self.seen.entries if self.seen else ()), *self.said])
 
     def say(self, text: str, severity: str = "info", instead: Entry | None = None) -> Entry:
         entry = Entry(time.time(), text, severity)
@@ -303,34 +321,144 @@ class LivePage(Page):
         self._show_entries()
         return entry
 
-    # ---------------------------------------------------------------------------------------------------- charts
+    # ------------------------------------------------------------------------------------------------------- keys
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys that have no run to work on are grey, once it is known that there is none; those that steer, or let go on, are
         there for a run of which that can be asked."""
-        if action in _OF_A_RUN and not self._has_run():
+        if action in _OF_A_RUN and self.has_class("nothing"):
             return None
+        of_view = {"step": "images", "image": "lens"} | dict.fromkeys(_OF_CHARTS, "charts")
+        if self.view != of_view.get("crosshair" if parameters[:1] == ("crosshair",) else action, self.view):
+            return False
+        if parameters[:1] != ("controls",):
+            return True
         status = self.run.status if self.run is not None else "running"
-        if parameters == ("controls", "resume"):
-            return status != "running"
-        steers = parameters[:1] == ("controls",) and parameters[1] in ("pause", "stop", "checkpoint", "rate")
-        return not steers or status in (*LIVE, "queued")
-
-    def _has_run(self) -> bool:
-        return not self.has_class("nothing")
+        match parameters[1]:
+            case "resume":
+                return status != "running" and (self.run is None or self.run.is_training)
+            case "stop":
+                return status in (*LIVE, "queued")
+            case "edit":
+                return True
+            case _:
+                return status in LIVE
 
     def action_look(self) -> None:
         """Open its net up."""
         if self.run is not None:
             self.post_message(ShowRun(self.run.id, "look"))
 
+    def action_compare(self) -> None:
+        """Beside the marked ones."""
+        if self.run is not None:
+            self.post_message(CompareRuns(list(dict.fromkeys([*self.session.marked, self.run.id]))))
+
+    def action_new_like(self) -> None:
+        """A new run that begins with this one's settings."""
+        run = self.run
+        if run is not None:
+            self.in_thread(lambda: EditSettings(run.settings, run.preset), self.post_message)
+
+    def action_run(self, by: int) -> None:
+        """The run that was made after this one, or before it."""
+        run = self.run
+        if run is None:
+            return
+
+        def there() -> int | None:
+            ids = sorted({each.id for each in self.session.store.runs()} - self.session.hidden)
+            beyond = [each for each in ids if (each - run.id) * by > 0]
+            return (min(beyond) if by > 0 else max(beyond)) if beyond else None
+
+        def show(run_id: int | None) -> None:
+            if run_id is None:
+                self.notify(f"no {'later' if by > 0 else 'earlier'} run")
+            else:
+                self.session.run_id = run_id
+                self.look()
+
+        self.in_thread(there, show)
+
+    def action_view(self) -> None:
+        """Choose what fills the page."""
+        self.app.push_screen(Menu(list(VIEWS.items()), self.view, "show"), self._show_view)
+
+    def _show_view(self, view: str | None) -> None:
+        if view is not None and view != self.view:
+            self.crosshair.put(None)
+            self.remove_class(self.view)
+            self.view = view
+            self.add_class(view)
+            self.refresh_bindings()
+            self._show_about()
+            self._look_into_pane()
+            self.look()
+
+    @on(ChartsPane.Turned)
+    def _turned(self, turned: ChartsPane.Turned) -> None:
+        self._show_about()
+        if turned.is_new:
+            self.look()
+
     @on(Chart.Pointed)
     def _pointed(self, pointed: Chart.Pointed) -> None:
         self.crosshair.put(pointed.x)
 
+    @property
+    def pane(self) -> ChartsPane | ConsolePane | ImagesPane | LensPane | LogPane:
+        """What fills the page."""
+        match self.view:
+            case "console":
+                return self.console
+            case "images":
+                return self.images
+            case "lens":
+                return self.lens
+            case "log":
+                return self.log_pane
+            case _:
+                return self.metrics
+
+    def action_move(self, across: int, down: int) -> None:
+        """The cursor; while there is a crosshair, that to the left and right."""
+        if across and self.crosshair.is_shown:
+            self.crosshair.move(across)
+        else:
+            self.pane.move(across, down)
+            self._look_into_pane()
+
+    def action_turn(self, pages: int) -> None:
+        """Another page."""
+        self.pane.turn(pages)
+
+    def action_end(self, place: int) -> None:
+        """To the first or the last."""
+        self.pane.end(place)
+
+    def action_step(self, by: int) -> None:
+        """Images of an earlier step, or a later one."""
+        self.images.step(by)
+
+    def action_image(self, by: int) -> None:
+        """Another image for the lens."""
+        self.lens.step_image(by)
+        self._look_into_pane()
+
+    def _look_into_pane(self) -> None:
+        """At what is not in the store's tables: files, and the net itself."""
+        pane, run = self.pane, self.run
+        if run is not None and isinstance(pane, ConsolePane | ImagesPane | LensPane):
+            pane.look(run)
+
+    def action_open(self) -> None:
+        """The chart at the cursor alone, or all of them again."""
+        self.metrics.focus_chart(on=not self.metrics.grid.is_focused)
+
     def action_log(self) -> None:
-        """The upward axis logarithmic, or not."""
-        self._draw_with(replace(self.options, log=not self.options.log))
+        """The upward axis of the chart at the cursor logarithmic, or not."""
+        if (at := self.metrics.grid.at) is not None:
+            self._draw_with(replace(self.options, logarithmic=self.options.logarithmic ^ {at}))
 
     def action_axis(self) -> None:
         """Epochs, steps or time to the right."""
@@ -338,28 +466,32 @@ class LivePage(Page):
         self._draw_with(replace(self.options, axis=_after(self.options.axis, AXES)))
 
     def action_smoothing(self) -> None:
-        """Less or more smoothing of what is told every step."""
-        self._draw_with(replace(self.options, smoothing=_after(self.options.smoothing, tuple(SMOOTHINGS))))
+        """More smoothing of what is told every step, and after the most none."""
+        self._draw_with(replace(self.options, smoothing=_after(self.options.smoothing, SMOOTHINGS)))
 
     def _draw_with(self, options: Options) -> None:
         self.options = options
         self._show_about()
         self.look()
 
-    def action_series(self, place: int) -> None:
-        """Another series in the first chart (0) or the last (-1)."""
-        if self.seen is not None:
-            place %= len(self.charts)
-            others = {group for other, group in enumerate(self.groups[: len(self.charts)]) if other != place}
-            free = tuple(group for group in self.seen.groups if group not in others)
-            if free:
-                self.groups[place] = _after(self.groups[place], free)
-                self.look()
+    def action_filter(self) -> None:
+        """Write which metrics are to be shown."""
+        self.query_one(FilterLine).open()
+
+    @on(FilterLine.Written)
+    def _filtered(self, written: FilterLine.Written) -> None:
+        self.metrics.filter(written.text)
 
     def action_back(self) -> None:
-        """Take the crosshair away; where there is none, to the runs."""
+        """Close what is open, one thing at a time: the crosshair, the filter, the focus, what fills the page; then to the runs."""
         if self.crosshair.is_shown:
             self.crosshair.put(None)
+        elif self.query_one(FilterLine).is_open:
+            self.query_one(FilterLine).clear()
+        elif self.metrics.grid.is_focused:
+            self.metrics.focus_chart(on=False)
+        elif self.view != "charts":
+            self._show_view("charts")
         else:
             self.post_message(ShowPage("runs"))
 
@@ -369,6 +501,6 @@ def _at_both_ends(left: Text, right: str, width: int) -> Text:
     return Text.assemble(left, "   ", right, no_wrap=True)
 
 
-def _after(value: T, values: tuple[T, ...]) -> T:
+def _after(value: T, values: Sequence[T]) -> T:
     """The one after `value`, round and round."""
     return values[(values.index(value) + 1) % len(values)] if value in values else values[0]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
-from convtui.engine.metrics import metric
+from convtui.engine.metrics import METRICS, SYSTEM, metric
+from convtui.engine.statuses import LIVE
 from convtui.engine.store.followed import MANY, KeptChanges, KeptSeries, stretch
 from convtui.tui.render.canvas import Role
 from convtui.tui.render.chart import Line, Mark, Plot
 from convtui.tui.render.run_summary import BETWEEN, settings_words
-from convtui.tui.render.series_lines import Options, XAxis, line_of
+from convtui.tui.render.series_lines import Options, XAxis, lines_of
 from convtui.tui.render.text import clean, percent, size
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ PAIRED = ("loss", "accuracy")
 _STYLES = {"batch": 3, "train": 0, "validation": 2, "test": 1}
 """In the order in which they are drawn, and so which is on top."""
 MOST_ENTRIES = 200
+_ROUND = (1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 LOSS_CHANGE = "loss change"
 """The chart of what `stability` tells of the last half of a run in one number; made of the series `batch_loss`."""
 
@@ -96,20 +100,21 @@ class Reader:
             lines = [self._loss_change(store, run, x_of, sketch=sketch)] if names else []
         else:
             styles = [_STYLES.get(metric(name).split, place) for place, name in enumerate(names)]
-            lines = [line_of(read(name), run, style, x_of, options) for name, style in zip(names, styles, strict=True)]
+            lines = list(chain(*(lines_of(read(name), style, x_of, options) for name, style in zip(names, styles, strict=True))))
         marks = _marks(read("rate_factor"), run, x_of, best=group in PAIRED)
         marks += [Mark(x_of(step), "✗", "trouble") for step in _troubles(run, group, map(read, names))]
         return Plot(
             title=group,
             lines=lines,
             x_name=x_of.axis,
-            x_range=(0.0, x_of(run.step)) if run.step else None,
+            x_range=(0.0, _end(run, x_of)) if run.step else None,
+            grows=run.status in LIVE,
             seconds=x_of.axis == "time",
             form=metric(names[0]).form if names else "number",
-            log=options.log,
+            log=group in options.logarithmic,
             marks=marks,
             remarks=_remarks(run, group, marks),
-            empty=f"no {group} above zero" if options.log and lines else _nothing(run, group),
+            empty=f"no {group} above zero" if group in options.logarithmic and lines else _nothing(run, group),
         )
 
     def _read(self, store: Store, run: Run, name: str, *, sketch: bool) -> KeptSeries:
@@ -138,19 +143,33 @@ class Reader:
             self._entries = sorted([*self._entries, *new], key=lambda entry: entry.created)[-MOST_ENTRIES:]
 
 
+def _end(run: Run, x_of: XAxis) -> float:
+    """Where the x axis ends: of a run that goes on a round number, so that what is drawn stays in its place for a while."""
+    here = x_of(run.step)
+    if run.status not in LIVE or not here > 0:
+        return here
+    power = 10.0 ** math.floor(math.log10(here))
+    end = next(times * power for times in _ROUND if times * power >= here)
+    total = x_of(run.total_steps) if run.total_steps and x_of.axis != "time" else end
+    return min(end, total) if total >= here else end
+
+
 def _groups(run: Run, names: Iterable[str]) -> dict[str, list[str]]:
-    """The titles of charts, each with its series in the order in which they are drawn. A training has loss and accuracy from its
-    beginning, a script what it tells of."""
+    """The titles of charts, each with its series in the order in which they are drawn: as METRICS has them, then a script's own,
+    then the machine's. A training has loss and accuracy from its beginning, a script what it tells of."""
     groups: dict[str, list[str]] = {name: [] for name in PAIRED}
-    for name in names:
+    known = {of.chart: place for place, of in enumerate(METRICS.values()) if of.chart}
+    for name in sorted(names, key=lambda name: known.get(metric(name).chart, len(METRICS) + name.startswith(SYSTEM))):
         if chart := metric(name).chart:
             groups.setdefault(chart, []).append(name)
     order = ["", *_STYLES]
     shown = {chart: members for chart, members in groups.items() if members or run.is_training}
     groups = {chart: sorted(members, key=lambda name: order.index(metric(name).split)) for chart, members in shown.items()}
-    if "batch_loss" in groups.get("loss", ()):
-        groups[LOSS_CHANGE] = ["batch_loss"]
-    return groups
+    if "batch_loss" not in groups.get("loss", ()):
+        return groups
+    machine = {chart: members for chart, members in groups.items() if members and members[0].startswith(SYSTEM)}
+    of_run = {chart: members for chart, members in groups.items() if chart not in machine}
+    return of_run | {LOSS_CHANGE: ["batch_loss"]} | machine
 
 
 def _nothing(run: Run, group: str) -> str:

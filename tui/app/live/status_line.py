@@ -10,7 +10,7 @@ from rich.text import Text
 from convtui.engine.statuses import LIVE
 from convtui.tui.render.metric_text import score_text
 from convtui.tui.render.status import COLOURS, SYMBOLS
-from convtui.tui.render.text import clean, duration, percent, when, whole_epochs
+from convtui.tui.render.text import NOTHING, clean, compact, duration, percent, when, whole_epochs
 
 if TYPE_CHECKING:
     from convtui.engine.store import Run
@@ -29,16 +29,10 @@ def standing(run: Run, width: int) -> Text:
     parts = [(0, 0, Text(f"{run.id} {clean(run.name)}", style="bold")), (1, 0, status)]
     parts += _place(run)
     live = run.status in LIVE
-    if live and run.total_steps:
-        parts.append((5, 2, Text(f"{100 * run.step // run.total_steps} %")))
-        if run.status == "running":
-            parts.append((7, 3, Text(f"{duration(seconds_left(run))} left")))
-    elif not live and run.seconds:
-        score = score_text(run.test_accuracy, run.validation_accuracy, "share")
-        parts.append((5, 2, Text(score if score.startswith("val") else f"test {score}", style="bold")))
-        if run.best_epoch:
-            parts.append((6, 3, Text(f"best {percent(run.best_accuracy)} in epoch {run.best_epoch}")))
-        parts.append((8, 4, Text(f"took {duration(run.seconds)}", style="dim")))
+    if live:
+        parts += _under_way(run)
+    elif run.seconds:
+        parts += _outcome(run)
     if run.images_per_second:
         parts.append((7 if not live else 6, 4, Text(f"{run.images_per_second:,.0f} images/s", style="dim")))
     kept: list[tuple[int, Text]] = []
@@ -53,6 +47,25 @@ def standing(run: Run, width: int) -> Text:
     line = Text("   ", no_wrap=True, overflow="ellipsis").join(text for _, text in sorted(kept, key=lambda part: part[0]))
     line.no_wrap, line.overflow = True, "ellipsis"
     return line
+
+
+def _under_way(run: Run) -> list[tuple[int, int, Text]]:
+    parts = [(9, 5, Text(f"learning rate {compact(run.learning_rate)}", style="dim"))] if run.learning_rate else []
+    if run.total_steps:
+        parts.append((5, 2, Text(f"{100 * run.step // run.total_steps} %")))
+        if run.status == "running":
+            parts.append((7, 3, Text(f"{duration(seconds_left(run))} left")))
+    return parts
+
+
+def _outcome(run: Run) -> list[tuple[int, int, Text]]:
+    score = score_text(run.test_accuracy, run.validation_accuracy, "share")
+    parts = [(8, 4, Text(f"took {duration(run.seconds)}", style="dim"))]
+    if run.is_training or score != NOTHING:
+        parts.append((5, 2, Text(score if score.startswith("val") else f"test {score}", style="bold")))
+    if run.best_epoch:
+        parts.append((6, 3, Text(f"best {percent(run.best_accuracy)} in epoch {run.best_epoch}")))
+    return parts
 
 
 def _place(run: Run) -> list[tuple[int, int, Text]]:

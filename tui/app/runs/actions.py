@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from convtui.engine.errors import RunBusy, UsageError
+from convtui.engine.metrics import SYSTEM
 from convtui.engine.statuses import CLAIMED
 from convtui.tui.app.dialogs.questions import ConfirmDialog, PromptDialog
 from convtui.tui.app.messages import CompareRuns, EditSettings, ShowRun
@@ -144,7 +145,8 @@ class RunActions:
             from convtui.engine.files import deliver
             from convtui.tui.render.metrics_csv import metrics_csv
 
-            series = {name: store.series(line.id, name) for name in store.metric_names(line.id)}
+            names = [name for name in store.metric_names(line.id) if not name.startswith(SYSTEM)]
+            series = {name: store.series(line.id, name) for name in names}
             deliver(metrics_csv(series).encode("utf-8", "backslashreplace"), out)
             return f"saved all metrics of run {line.id} to {_from_here(out)}"
 

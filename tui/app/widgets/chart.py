@@ -46,13 +46,16 @@ class Chart(Widget):
     DEFAULT_CSS = """
     Chart { width: 1fr; height: 1fr; min-height: 5; }
     Chart > .chart--title { text-style: bold; }
+    Chart > .chart--cursor { text-style: bold; background: $accent; color: $background; }
     Chart > .chart--axis { text-style: dim; }
     Chart > .chart--best { color: $success; }
     Chart > .chart--rate { color: $secondary; }
     Chart > .chart--trouble { color: $error; text-style: bold; }
     Chart > .chart--crosshair { color: $foreground; text-style: bold; }
     """
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"chart--{name}" for name in ("title", "axis", "best", "rate", "trouble", "crosshair")}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        f"chart--{name}" for name in ("title", "cursor", "axis", "best", "rate", "trouble", "crosshair")
+    }
 
     plot: reactive[Plot | None] = reactive(None, layout=False)
     """What to show. One that equals the last is not drawn again."""
@@ -75,6 +78,8 @@ class Chart(Widget):
         super().__init__(id=id, classes=classes)
         self.drawing = Drawing()
         """As on the screen now."""
+        self._is_at = False
+        """Whether the page's cursor is on it."""
         self._lines = Lines(self, self._at)
         self._shown: Plot | None = None
         self._strips: list[Strip] = []
@@ -106,12 +111,19 @@ class Chart(Widget):
         self._strips_size = Size()
         self._lines.refresh()
 
+    def mark(self, *, at: bool) -> None:
+        """Whether the cursor is on this chart: its title says so."""
+        if at != self._is_at:
+            self._is_at = at
+            self._strips_size = Size()
+            self._lines.refresh()
+
     # ------------------------------------------------------------------------------------------------- crosshair
 
     def on_click(self, event: events.Click) -> None:
         """The crosshair goes where the mouse is."""
-        if self.drawing.rows and event.x >= self.drawing.left:
-            self.post_message(self.Pointed(self, self.drawing.x_of(event.x - self.drawing.left)))
+        if self.drawing.rows:
+            self.post_message(self.Pointed(self, self.drawing.x_of(max(0, event.x - self.drawing.left))))
 
     def moved(self, x: float, columns: int) -> float:
         """So many columns on from `x`; where every point is an event of its own, on to the next of those."""
@@ -172,7 +184,8 @@ class Chart(Widget):
     def _legend(self, plot: Plot) -> list[_Words]:
         """The title, and every series with its marker and its value: below it where there is height, else behind it."""
         x = self.crosshair
-        entries: list[_Words] = [[(clean(f"{plot.title}{', log' if plot.log else ''}"), self._component("title"))]]
+        title = self._component("cursor" if self._is_at else "title")
+        entries: list[_Words] = [[(clean(f"{plot.title}{', log' if plot.log else ''}"), title)]]
         if x is not None:
             place = duration(x) if plot.seconds else f"{x:,.0f}" if plot.x_name == "step" else f"{x:,.2f}"
             entries[0].append((f" at {plot.x_name} {place}", self._component("title")))

@@ -1,0 +1,100 @@
+"""The images that a run's script logged, as they were at one step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from textual.containers import Vertical
+from textual.widget import Widget
+from textual.widgets import Static
+
+from convtui.tui.app.latest import Latest
+from convtui.tui.app.widgets.picture_pane import PicturePane
+from convtui.tui.render.step_slider import StepSlider, at_step
+from convtui.tui.render.text import clean
+from convtui.tui.session.session import Session
+
+if TYPE_CHECKING:
+    from convtui.engine.figures.figure import Sheet
+    from convtui.engine.store import Run
+    from convtui.engine.store.images import LoggedImages
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    run: int
+    kept: Sequence[LoggedImages]
+    shown: Sequence[LoggedImages]
+    sheets: Sequence[Sheet]
+
+
+class ImagesPane(Vertical):
+    """All names below each other, with one slider over the steps of all of them."""
+
+    DEFAULT_CSS = """
+    ImagesPane > Static { height: 1; padding: 0 1; color: $text-muted; }
+    ImagesPane > PicturePane { height: 1fr; }
+    """
+
+    def __init__(self, session: Session, *, id: str) -> None:
+        super().__init__(id=id)
+        self._session = session
+        self.slider = StepSlider()
+        self._run: int | None = None
+        self._found: _Found | None = None
+        self._latest: Latest[int, _Found] = Latest(self, self._read, self._show)
+
+    def compose(self) -> Iterable[Widget]:
+        yield Static(markup=False)
+        yield PicturePane()
+
+    def look(self, run: Run) -> None:
+        """At what this run has logged by now."""
+        if run.id != self._run:
+            self._run, self.slider = run.id, StepSlider()
+            self.query_one(PicturePane).say("reading the images …")
+        self._latest.ask(run.id)
+
+    def _read(self, run_id: int) -> _Found:
+        from convtui.engine.logged_images import load, sheet
+
+        kept = self._session.store.files.images(run_id)
+        self.slider.hold(each.step for each in kept)
+        shown = at_step(kept, self.slider.step) if self.slider.step is not None else []
+        if self._found is not None and (self._found.run, self._found.shown) == (run_id, shown):
+            return _Found(run_id, kept, shown, self._found.sheets)
+        return _Found(run_id, kept, shown, [sheet(f"{each.name}, step {each.step:,}", load(each.path)) for each in shown])
+
+    def _show(self, found: _Found) -> None:
+        before, self._found = self._found, found
+        self.query_one(Static).update(clean(self.slider.words(self.size.width - 2)))
+        picture = self.query_one(PicturePane)
+        if not found.kept:
+            picture.say(f"run {found.run} has no images: its script logs some by run.log_image(NAME, tensor)")
+        elif before is None or before.sheets is not found.sheets:
+            picture.show(found.sheets)
+
+    def step(self, by: int) -> None:
+        """To an earlier or later step."""
+        self.slider.move(by)
+        if self._run is not None:
+            self._latest.ask(self._run)
+
+    def move(self, across: int, down: int) -> None:
+        """Scroll; to the side from step to step."""
+        if across:
+            self.step(across)
+        self.query_one(PicturePane).scroll_relative(y=down, animate=False)
+
+    def turn(self, pages: int) -> None:
+        """Scroll by pages."""
+        picture = self.query_one(PicturePane)
+        picture.scroll_relative(y=pages * picture.size.height, animate=False)
+
+    def end(self, place: int) -> None:
+        """To the first step (0) or the last (-1)."""
+        self.slider.end(place)
+        if self._run is not None:
+            self._latest.ask(self._run)

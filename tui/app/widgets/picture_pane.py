@@ -1,0 +1,75 @@
+"""Results drawn below each other, to look at: without a cursor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.segment import Segment
+from textual import events
+from textual.geometry import Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from convtui.engine.figures.figure import Result
+from convtui.tui.app.widgets.repaint import Lines
+from convtui.tui.render.items import drawn
+from convtui.tui.render.rows import DIM, Row, Words, cell_of, colours_of, segments, wrapped
+
+
+class PicturePane(ScrollView, can_focus=False):
+    """Draws results in pixels or half cells, or a line of text in their place."""
+
+    DEFAULT_CSS = """
+    PicturePane { scrollbar-size-vertical: 1; overflow-x: hidden; overflow-y: auto; padding: 0 1; }
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._results: Sequence[Result] = ()
+        self._message = ""
+        self._rows: Sequence[Row] = ()
+        self._lines = Lines(self, self._at)
+
+    def show(self, results: Sequence[Result]) -> None:
+        """Draw these; where they are as large as what was there, only what has changed is painted."""
+        self._results, self._message = results, ""
+        self._draw()
+
+    def say(self, text: str) -> None:
+        """A text in place of results."""
+        if (self._message, self._results) != (text, ()):
+            self._results, self._message = (), text
+            self._draw()
+
+    def on_resize(self, _: events.Resize) -> None:
+        """Another width is another layout."""
+        self._draw()
+
+    def _draw(self) -> None:
+        size = self.scrollable_content_region.size
+        if size.width <= 0 or size.height <= 0:
+            return
+        self._colours = "none" if self.app.no_color else colours_of(self.app.console)
+        before = len(self._rows)
+        if self._message:
+            self._rows = [
+                Row([Words(words.column, words.text, DIM) for words in row.words]) for row in wrapped(self._message, size.width)
+            ]
+        else:
+            cell = cell_of(self.app.console)
+            room = size.height // max(1, len(self._results))
+            self._rows = drawn(self._results, size.width, room, self._colours, cell).rows if self._results else ()
+        self.virtual_size = Size(size.width, len(self._rows))
+        if len(self._rows) == before:
+            self._lines.refresh()
+        else:
+            self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """One row."""
+        return self._lines.paint(y)
+
+    def _at(self, y: int) -> Strip:
+        number = y + self.scroll_offset.y
+        line = segments(self._rows[number], self._colours) if number < len(self._rows) else [Segment("")]
+        return Strip(line).crop_extend(0, self.size.width, self.rich_style).apply_style(self.rich_style)
