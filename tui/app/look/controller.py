@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from convtui.engine.errors import ConvtuiError
 from convtui.engine.figures.figure import Target
 from convtui.engine.statuses import LIVE
+from convtui.tui.app.look.known import Known
 from convtui.tui.session.inspector import (
     Answer,
     CodeWanted,
+    Found,
     NetInfo,
     NoThumbnails,
     Opened,
@@ -30,13 +32,40 @@ CARRIED = ("layer", "split", "image")
 """Options that say what is looked at: another view is asked for the same, where it can be."""
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A net that is shown beside another, through the same view."""
+
+    run: int
+    epoch: str | None = None
+    """None: of the same epoch as the other."""
+
+
 class LookController:
     """Asks about one run and takes in the answers. A method's `cursor` is where the picture's cursor is."""
 
-    def __init__(self, session: Session, ask: Callable[[Query, bool], object], refuse: Callable[[str], object]) -> None:
-        """`ask` is called with each new query and whether earlier answers are out of date; `refuse` with why nothing is asked."""
+    def __init__(
+        self,
+        session: Session,
+        ask: Callable[[Query, bool], object],
+        refuse: Callable[[str], object],
+        tell: Callable[[Reply], object],
+        prepare: Callable[[Sequence[Query]], object],
+    ) -> None:
+        """`ask` is called with each new query and whether earlier answers are out of date; `refuse` with why nothing is asked.
+
+        `tell` is called with what is known already, as if it had been answered; `prepare` with what may be asked next.
+        """
         self._session = session
-        self._ask, self._refuse = ask, refuse
+        self._ask, self._refuse, self._tell, self._prepare = ask, refuse, tell, prepare
+        self.known = Known()
+        """What was found of this view with these options."""
+        self.beside: Beside | None = None
+        """What is shown beside the net."""
+        self.is_playing = False
+        """Whether snapshots are shown one after another."""
+        self._slides = False
+        """Whether snapshots are leafed through: then the others are looked at ahead."""
         self.query: Query | None = None
         """What was asked last; what it left open is filled in once the net is open."""
         self.info: NetInfo | None = None
@@ -71,8 +100,22 @@ class LookController:
         self.query, self.next_cursor, self.is_waiting, self.wants_code = query, cursor, True, False
         if query.view:
             self._remembered[query.view] = query
+            self._begin(query)
+        if fresh:
+            self.known.forget()
         self._is_fresh = fresh
-        self._ask(query, fresh)
+        found = self.known.get(query)
+        if found is None:
+            self._ask(query, fresh)
+            return
+        if found.info is not None:
+            self._tell(Opened(query, found.info))
+        self._tell(found.answer)
+
+    def _begin(self, query: Query) -> None:
+        """Another view, or other options, make what is known useless, and end a walk through the snapshots."""
+        if self.known.begin(query):
+            self._slides = self.is_playing = False
 
     def store_changed(self) -> str:
         """Open the session's run, or find out about newer weights of the one that is open. Gives what is being opened, in words."""
@@ -82,6 +125,8 @@ class LookController:
             self._run_id, self.info, self.answer = run_id, None, None
             self.history.clear()
             self._remembered.clear()
+            self.known.forget()
+            self.beside, self.is_playing, self._slides = None, False, False
             self.ask(Query(run_id, view=view))
             return "opening the newest run with weights" if run_id is None else f"opening run {run_id}"
         if self.info is None and not (self.is_waiting or self.wants_code):
@@ -145,6 +190,37 @@ class LookController:
         """Ask for another image of the split."""
         self.change(cursor, row=None, column=None, label=None, image=str(number))
 
+    def choose_run(self, by: int) -> str:
+        """Open the next run that has weights (`by` 1: the next newer one). Gives what is opened, in words."""
+        here = self.info.run if self.info is not None else self._run_id
+        if here is None:
+            return ""
+        store = self._session.store
+        there = sorted(run.id for run in store.runs() if (run.id - here) * by > 0 and run.id not in self._session.hidden)
+        found = next((run_id for run_id in there[::by] if store.files.checkpoints(run_id)), None)
+        if found is None:
+            self._refuse(f"no {'newer' if by > 0 else 'older'} run has weights")
+            return ""
+        self._session.run_id = found
+        return self.store_changed()
+
+    # -------------------------------------------------------------------------------------------------------- snapshots
+
+    @property
+    def number(self) -> int | None:
+        """Which weights are looked at, by their epoch or step; None where no net is open."""
+        info, query = self.info, self.query
+        if info is None or query is None or info.epoch is None:
+            return None
+        return int(query.epoch) if query.epoch.isdigit() else info.epoch
+
+    @property
+    def seen(self) -> list[int]:
+        """The snapshots of which the answer is known."""
+        if self.info is None or self.query is None:
+            return []
+        return [epoch for epoch in self.info.epochs if self.known.get(replace(self.query, epoch=str(epoch))) is not None]
+
     def choose_epoch(self, by: int, cursor: int) -> None:
         """Ask for the weights of the next kept epoch (`by` 1) or the previous one (-1); after the last, those in training."""
         info, query = self.info, self.query
@@ -154,14 +230,73 @@ class LookController:
         here = int(query.epoch) if query.epoch.isdigit() else info.epoch + at_end
         there = [epoch for epoch in info.epochs if (epoch - here) * by > 0]
         if there:
-            epoch = str(min(there) if by > 0 else max(there))
+            self.choose_snapshot(min(there) if by > 0 else max(there), cursor)
         elif by > 0 and query.epoch.isdigit() and self._session.training == info.run:
-            epoch = "last"
+            self.ask(replace(query, epoch="last"), cursor=cursor)
         else:
             kept = ", ".join(map(str, info.epochs)) or "none"
             self._refuse(f"no {'later' if by > 0 else 'earlier'} weights; {info.unit}s kept: {kept}")
+
+    def choose_snapshot(self, epoch: int, cursor: int) -> None:
+        """Ask for the weights that are kept of this epoch, or this step, and see the others ahead."""
+        if self.query is not None:
+            self._slides = True
+            self.ask(replace(self.query, epoch=str(epoch)), cursor=cursor)
+
+    def play(self, cursor: int) -> None:
+        """Show the snapshots one after another, from the first where the last is shown; or stop that."""
+        info, here = self.info, self.number
+        if self.is_playing or info is None or here is None or len(info.epochs) < 2:
+            self.is_playing = False
             return
-        self.ask(replace(query, epoch=epoch), cursor=cursor)
+        self.is_playing = self._slides = True
+        if here >= max(info.epochs):
+            self.choose_snapshot(min(info.epochs), cursor)
+        else:
+            self.look_ahead()
+
+    def advance(self, cursor: int) -> None:
+        """Show the next snapshot of those that are played, once it is known; stop at the last."""
+        info, query, here = self.info, self.query, self.number
+        if not self.is_playing or self.is_waiting or info is None or query is None or here is None:
+            return
+        later = [epoch for epoch in info.epochs if epoch > here]
+        if not later:
+            self.is_playing = False
+        elif self.known.get(replace(query, epoch=str(min(later)))) is not None or not self.known.has_room:
+            self.choose_snapshot(min(later), cursor)
+
+    def look_ahead(self) -> None:
+        """Have what stands beside the picture looked at, and while snapshots are leafed through the nearest of them first."""
+        info, query, here = self.info, self.query, self.number
+        companion = self.companion
+        wanted = [] if companion is None else [companion]
+        if self._slides and info is not None and query is not None and here is not None and self.known.has_room:
+            for epoch in sorted(info.epochs, key=lambda epoch: abs(epoch - here)):
+                there = replace(query, epoch=str(epoch))
+                wanted += [there] if companion is None or not self._is_linked else [there, replace(companion, epoch=str(epoch))]
+        self._prepare([each for each in wanted if self.known.get(each) is None])
+
+    # ------------------------------------------------------------------------------------------------------ side by side
+
+    def put_beside(self, beside: Beside | None) -> None:
+        """Show this run or snapshot beside the net, or nothing any more."""
+        self.beside = beside
+        self.look_ahead()
+
+    @property
+    def _is_linked(self) -> bool:
+        """Whether what is beside goes along through the snapshots."""
+        return self.beside is not None and self.beside.epoch is None
+
+    @property
+    def companion(self) -> Query | None:
+        """What is asked of the net beside."""
+        if self.beside is None or self.query is None or not self.query.view:
+            return None
+        return replace(self.query, run=self.beside.run, epoch=self.beside.epoch or self.query.epoch)
+
+    # ------------------------------------------------------------------------------------------------------------ ways
 
     def open_image(self, number: int, cursor: int) -> None:
         """Follow an image of the split to a view of it, where the current view is not about one image."""
@@ -201,6 +336,9 @@ class LookController:
         """Take in a reply. False where it is to an earlier query, and of no interest."""
         if isinstance(reply, Thumbnails | NoThumbnails):
             return reply.request is self._request  # others are of weights that were looked at before
+        if isinstance(reply, Found):
+            self.known.keep(reply)
+            return True
         if self.query is None or not self.query.meets(reply.query):
             return False
         self.is_waiting = not isinstance(reply, Answer | Refusal | CodeWanted)
@@ -209,13 +347,26 @@ class LookController:
                 self.query, self.info = reply.query, reply.info
                 self.newer = self._find_newer()
                 self._remembered[reply.query.view] = reply.query
+                self._begin(reply.query)
             case Answer():
                 self.answer = reply
+                self._remember(reply)
+                self.look_ahead()
             case CodeWanted():
                 self.query, self.info, self.answer, self.wants_code = reply.query, None, None, True
             case Refusal():
                 self.answer = None
         return True
+
+    def _remember(self, answer: Answer) -> None:
+        """Keep it, unless it is of a net in training; of the last weights by their number too."""
+        info = self.info
+        if answer.step is not None or info is None:
+            return
+        self.known.keep(Found(answer.query, answer, info))
+        if answer.query.epoch == "last" and not info.beyond and info.epoch in info.epochs:
+            query = replace(answer.query, epoch=str(info.epoch))
+            self.known.keep(Found(query, replace(answer, query=query), info))
 
     # ------------------------------------------------------------------------------------------------ images of a split
 

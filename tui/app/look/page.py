@@ -13,21 +13,23 @@ from textual.widget import Widget
 from convtui.tui.app.dialogs.menu import Menu
 from convtui.tui.app.keys import bind
 from convtui.tui.app.look.code_dialog import CodeDialog
-from convtui.tui.app.look.controller import LookController
+from convtui.tui.app.look.controller import Beside, LookController
 from convtui.tui.app.look.export import FORMS, command, save_picture
 from convtui.tui.app.look.image_strip import ImageStrip
 from convtui.tui.app.look.layer_list import LayerList
 from convtui.tui.app.look.panes import Panes
 from convtui.tui.app.look.sheet_view import SheetView
+from convtui.tui.app.look.snapshot_slider import SnapshotSlider
 from convtui.tui.app.look.view_bar import ViewBar
 from convtui.tui.app.look.view_options import ViewOptions
-from convtui.tui.app.look.words import heading, image_of, way
+from convtui.tui.app.look.words import choices, heading, image_of, way, whose
 from convtui.tui.app.messages import ShowPage
 from convtui.tui.app.page import Page
 from convtui.tui.render.text import clean
 from convtui.tui.session.inspector import (
     Answer,
     CodeWanted,
+    Found,
     Inspector,
     NoThumbnails,
     Opened,
@@ -44,6 +46,10 @@ from convtui.tui.session.session import Session
 EPOCH, IMAGE, PANES = (Binding.Group(words, compact=True) for words in ("Epoch", "Image", "Panes"))
 
 
+SNAPSHOTS_A_SECOND = 8
+"""That are shown while they are played."""
+
+
 class LookPage(Page):
     """One net: its layers, what a view shows of it, and images that it judges."""
 
@@ -55,6 +61,10 @@ class LookPage(Page):
         bind("next_view", "view(1)", show=False),
         bind("earlier", "epoch(-1)", "Previous epoch", group=EPOCH),
         bind("later", "epoch(1)", "Next epoch", group=EPOCH),
+        bind("toggle", "play", "Play the snapshots, or stop", show=False),
+        bind("two", "beside", show=False),
+        bind("previous_run", "run(-1)", show=False),
+        bind("next_run", "run(1)", show=False),
         bind("previous", "image(-1)", "Previous image", group=IMAGE),
         bind("next", "image(1)", "Next image", group=IMAGE),
         bind("write", "save", "Write"),
@@ -70,7 +80,9 @@ class LookPage(Page):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self.panes = Panes()
-        self.controller = LookController(session, self._ask, self.notify)
+        self.controller = LookController(
+            session, self._ask, self.notify, self._hear, lambda queries: self.inspector.prepare(queries)
+        )
         self.inspector = Inspector(
             lambda: session.store,
             lambda reply: self.call_later(self._hear, reply),
@@ -82,6 +94,10 @@ class LookPage(Page):
 
     def body(self) -> Iterable[Widget]:
         yield self.panes
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.set_interval(1 / SNAPSHOTS_A_SECOND, self._advance)
 
     def on_unmount(self) -> None:
         self.inspector.close()
@@ -165,6 +181,48 @@ class LookPage(Page):
     def action_epoch(self, by: int) -> None:
         self.controller.choose_epoch(by, self.panes.picture.cursor)
 
+    @on(SnapshotSlider.Chosen)
+    def _snapshot_chosen(self, event: SnapshotSlider.Chosen) -> None:
+        self.controller.choose_snapshot(event.number, self.panes.picture.cursor)
+
+    def action_play(self) -> None:
+        """Show the snapshots one after another, or stop that."""
+        self.controller.play(self.panes.picture.cursor)
+        self._show_controls()
+
+    def _advance(self) -> None:
+        if self.controller.is_playing:
+            self.controller.advance(self.panes.picture.cursor)
+            self._show_controls()
+
+    def action_run(self, by: int) -> None:
+        """The next newer run that has weights, or the next older one."""
+        if opening := self.controller.choose_run(by):
+            self.panes.picture.say(opening)
+
+    def action_beside(self) -> None:
+        """Show the run that is marked beside this one, else whichever is chosen: of the runs, or of this one's snapshots."""
+        info = self.controller.info
+        if info is None:
+            return
+        marked = [run_id for run_id in self.session.marked if run_id != info.run]
+        if self.controller.beside is None and len(marked) == 1:
+            self._put_beside(Beside(marked[0]))
+            return
+        options = choices(info, self.session.store.runs())
+        by_name = dict(options)
+        menu = [(words, Text(clean(words))) for words in by_name]
+
+        def chosen(words: str | None) -> None:
+            if words is not None:
+                self._put_beside(by_name[words])
+
+        self.app.push_screen(Menu(menu, "", "beside it"), chosen)
+
+    def _put_beside(self, beside: Beside | None) -> None:
+        self.controller.put_beside(beside)
+        self._draw_pictures()
+
     def action_again(self) -> None:
         """Look once more: at a net in training as it is now, at the newest weights on disk, at another random image."""
         self.controller.ask_again(self.panes.picture.cursor, fresh=True)
@@ -192,6 +250,10 @@ class LookPage(Page):
         """Give up waiting for a run of another process; else out of the other panes, and from the picture itself to the runs."""
         if self.controller.is_fetching:
             self.controller.ask_again(self.panes.picture.cursor)
+        elif self.controller.is_playing:
+            self.action_play()
+        elif self.controller.beside is not None:
+            self._put_beside(None)
         elif self.panes.picture.has_focus:
             self.post_message(ShowPage("runs"))
         self.panes.picture.focus()
@@ -204,18 +266,17 @@ class LookPage(Page):
             return
         if isinstance(reply, CodeWanted):
             self._ask_for_code(reply)
-        if isinstance(reply, Answer | Refusal):
-            panes.picture.remove_class("outdated")
         match reply:
             case QueryProgress():
                 self._tell_way(reply.text)
-                panes.picture.add_class("outdated")
             case Opened():
                 self._show_controls()
                 self._tell_way("looking")
             case Answer():
                 self._show(reply)
                 self._tell_way()
+            case Found():
+                self._take_in(reply)
             case Refusal():
                 self._refuse(reply.reason)
             case Thumbnails():
@@ -235,7 +296,6 @@ class LookPage(Page):
             self.controller.is_waiting = True
             return
         self._tell_way()
-        self.panes.picture.remove_class("outdated")
         self.panes.picture.say(f"run {wanted.run.id} is of a net of your own · R names its code")
 
         def heard(named: Named | None) -> None:
@@ -245,9 +305,35 @@ class LookPage(Page):
 
         self.app.push_screen(CodeDialog(self.session, wanted), heard)
 
+    def _take_in(self, found: Found) -> None:
+        """Show what stands beside the picture; draw the picture with the scale that it has by now."""
+        if found.query == self.controller.companion or not self.controller.is_playing:
+            self._draw_pictures()
+        self._show_slider()
+
+    def _draw_pictures(self) -> None:
+        """The picture, and what stands beside it, on the scale that is theirs by now, as far as they are not there already."""
+        panes, controller, answer = self.panes, self.controller, self.controller.answer
+        if answer is not None and not controller.is_waiting:
+            results = controller.known.on_one_scale(answer.results)
+            panes.picture.show_again(results, answer.of)
+        companion = controller.companion
+        panes.show_beside(*(("", "") if companion is None or controller.query is None else whose(controller.query, companion)))
+        if companion is None:
+            return
+        found = controller.known.get(companion)
+        if found is None:
+            panes.other.say("looking …")
+        elif isinstance(found.answer, Refusal):
+            panes.other.say(clean(found.answer.reason), error=True)
+        else:
+            panes.other.show_again(controller.known.on_one_scale(found.answer.results), found.answer.of)
+            panes.other.go_along(panes.picture.item)
+
     def _show(self, answer: Answer) -> None:
         strip = self.panes.strip
-        self.panes.picture.show(answer.results, self.controller.next_cursor, answer.of)
+        self.panes.picture.show(self.controller.known.on_one_scale(answer.results), self.controller.next_cursor, answer.of)
+        self._draw_pictures()
         image = image_of(answer.results)
         strip.put(strip.cursor if image is None or image == strip.chosen else image, image)
         if self.controller.renew_images():
@@ -260,8 +346,15 @@ class LookPage(Page):
         if info is not None and query is not None:
             step = answer.step if answer is not None else None
             self.panes.show(info, query, heading(info, query, step, self.controller.newer))
-            if self.controller.switch_images():
+            self._show_slider()
+            if not self.controller.is_playing and self.controller.switch_images():
                 self.panes.strip.begin(f"{self.controller.split} images")
+
+    def _show_slider(self) -> None:
+        controller, info = self.controller, self.controller.info
+        if info is not None:
+            seen, is_playing = controller.seen, controller.is_playing
+            self.panes.slider.show(info.epochs, info.unit, controller.number, seen, is_playing=is_playing)
 
     def _tell_way(self, doing: str = "") -> None:
         """What is being done, or how one came here."""
@@ -271,9 +364,14 @@ class LookPage(Page):
             self.panes.say("way", f"{doing} …" if doing else way(looks, self.size.width - 2))
 
     @on(SheetView.Moved)
-    def _moved(self) -> None:
-        picture, info = self.panes.picture, self.controller.info
-        words = [picture.told, "" if info is None else clean(in_words(picture.target, info.classes, beside=picture.told))]
+    def _moved(self, event: SheetView.Moved) -> None:
+        picture, other, info = self.panes.picture, self.panes.other, self.controller.info
+        if event.view is other:
+            picture.go_along(other.item)
+        else:
+            other.go_along(picture.item)
+        beside = f"beside: {other.told}" if self.controller.beside is not None and other.item is not None else ""
+        words = [picture.told, beside, "" if info is None else clean(in_words(picture.target, info.classes, beside=picture.told))]
         self.panes.say("at", " · ".join(filter(None, words)))
 
     @on(ImageStrip.Lacking)

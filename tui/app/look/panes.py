@@ -10,24 +10,28 @@ from textual.widgets import Static
 from convtui.tui.app.look.image_strip import ImageStrip
 from convtui.tui.app.look.layer_list import LayerList
 from convtui.tui.app.look.sheet_view import SheetView
+from convtui.tui.app.look.snapshot_slider import SnapshotSlider
 from convtui.tui.app.look.view_bar import ViewBar
 from convtui.tui.app.look.view_options import ViewOptions
 from convtui.tui.session.inspector import NetInfo, Query
 
-WIDE = 110
-"""Columns from which the layers and the options stand beside the picture."""
+WIDE, WIDE_FOR_TWO = 110, 180
+"""Columns from which the layers and the options stand beside the picture, and beside two."""
 TALL = 30
 """Rows from which the images stand below it."""
 
 
 class Panes(Vertical):
-    """Views on top; layers, the picture and the view's options in three columns; the images of a split and two lines below them."""
+    """Views on top; layers, pictures and the view's options in three columns; the images of a split and two lines below them."""
 
     def __init__(self) -> None:
         super().__init__()
         self.view_bar = ViewBar(id="views")
         self.layer_list = LayerList(id="layers")
         self.picture = SheetView(id="picture")
+        self.other = SheetView(id="other")
+        self.other.can_focus = False  # its cursor goes along with the picture's
+        self.slider = SnapshotSlider(id="slider")
         self.options = ViewOptions(id="options")
         self.strip = ImageStrip(id="strip")
         self._folded: dict[str, bool] = {}
@@ -41,7 +45,14 @@ class Panes(Vertical):
                 yield Static("layers", classes="heading")
                 yield self.layer_list
             with Vertical(id="middle"):
-                yield self.picture
+                with Horizontal(id="pictures"):
+                    with Vertical():
+                        yield Static("", id="whose", markup=False)
+                        yield self.picture
+                    with Vertical(id="beside"):
+                        yield Static("", id="whose-other", markup=False)
+                        yield self.other
+                yield self.slider
             with Vertical(id="right"):
                 yield Static("options", classes="heading")
                 yield self.options
@@ -69,6 +80,14 @@ class Panes(Vertical):
         if query.view in info.views:
             self.run_worker(self.options.show(info.views[query.view], dict(query.options)), group="options")
 
+    def show_beside(self, whose: str, whose_other: str) -> None:
+        """Make room for another picture beside the first, with what each is of above it; or for the first alone again."""
+        self.say("whose", whose)
+        self.say("whose-other", whose_other)
+        if self.has_class("two") != bool(whose_other):
+            self.set_class(bool(whose_other), "two")
+            self._fit()
+
     def say(self, line: str, text: str) -> None:
         """Write a line: `about` at the top, `at` and `way` at the bottom."""
         self.query_one(f"#{line}", Static).update(Text(text, no_wrap=True, overflow="ellipsis"))
@@ -86,6 +105,7 @@ class Panes(Vertical):
 
     def _fit(self) -> None:
         width, height = self.screen.size
-        for name, tight in (("left", width < WIDE), ("right", width < WIDE), ("strip", height < TALL)):
+        is_narrow = width < (WIDE_FOR_TWO if self.has_class("two") else WIDE)
+        for name, tight in (("left", is_narrow), ("right", is_narrow), ("strip", height < TALL)):
             self.query_one(f"#{name}").set_class(self._folded.get(name, tight), "folded")
         self.strip.fit_to(height)

@@ -94,6 +94,17 @@ class SheetView(ScrollView, can_focus=True):
         self.scroll_to(0, 0, animate=False)
         self._place_cursor(cursor)
 
+    def show_again(self, results: Sequence[Result], said: str = "") -> None:
+        """Draw these in place of others of the same kind: cursor and scroll stay. What is there already is not drawn once more."""
+        if list(map(_identity, results)) == list(map(_identity, self.results)) and not self.message:
+            return
+        cursor, scroll = self.cursor, self.scroll_offset
+        self.results, self._said, self.message = results, said, ""
+        self._draw()
+        self.cursor = max(0, min(cursor, len(self.items) - 1))
+        self.scroll_to(scroll.x, scroll.y, animate=False)
+        self.post_message(self.Moved(self))
+
     def say(self, text: str, *, error: bool = False) -> None:
         """Show a text in place of results."""
         self.results, self.cursor = (), 0
@@ -237,6 +248,16 @@ class SheetView(ScrollView, can_focus=True):
         self._lines.refresh()
         self.post_message(self.Moved(self))
 
+    def go_along(self, item: Item | None) -> None:
+        """Put the cursor on the same tile, row or chart as in a picture of the same kind, without a word."""
+        if item is None:
+            return
+        place = (item.result, item.index, item.column)
+        found = next((number for number, each in enumerate(self.items) if (each.result, each.index, each.column) == place), None)
+        if found is not None and found != self.cursor:
+            with self.prevent(self.Moved):
+                self._place_cursor(found)
+
     def action_move(self, across: int, down: int) -> None:
         """To the nearest item in a direction; scroll where there is none."""
         here = self.item
@@ -286,6 +307,13 @@ class SheetView(ScrollView, can_focus=True):
                 if event.chain > 1:
                     self.action_follow()
                 return
+
+
+def _identity(result: Result) -> object:
+    """What tells drawings of it apart."""
+    if isinstance(result, Sheet):
+        return (id(result.tiles), result.low, result.high, tuple(result.notes))
+    return id(result)
 
 
 def _numbers(pixels: np.ndarray) -> str:

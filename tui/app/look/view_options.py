@@ -118,6 +118,8 @@ class ViewOptions(VerticalScroll):
 
     def _fill(self) -> None:
         for row in self.query(".row"):
+            if not row.children:
+                continue  # it is only now being mounted, with its value
             label, setter = row.children
             name = setter.name or ""
             said = self._values.get(name)

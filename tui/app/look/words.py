@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from convtui.engine.figures.figure import Result, Sheet, Table
+from convtui.tui.app.look.controller import Beside
 from convtui.tui.render.text import clean
 from convtui.tui.session.inspector import NetInfo, Query
+
+if TYPE_CHECKING:
+    from convtui.engine.store import Run
 
 
 def heading(info: NetInfo, query: Query, step: int | None, newer: str) -> str:
@@ -22,6 +27,19 @@ def heading(info: NetInfo, query: Query, step: int | None, newer: str) -> str:
     beyond = "" if query.epoch.isdigit() else info.beyond
     when = f"{info.unit} {'◂ ' if before else ''}{epoch}{' ▸' if after else ''}{beyond} of {info.total}"
     return " · ".join(filter(None, (name, when, newer, *map(clean, info.notes))))
+
+
+def choices(info: NetInfo, runs: Sequence[Run]) -> list[tuple[str, Beside]]:
+    """What can stand beside a net, in words: other runs, newest first, and its own snapshots."""
+    others = [(f"run {run.id} {run.name}", Beside(run.id)) for run in runs if run.id != info.run]
+    return [*others, *((f"{info.unit} {number:,} of this run", Beside(info.run, str(number))) for number in info.epochs)]
+
+
+def whose(query: Query, other: Query) -> tuple[str, str]:
+    """What two pictures beside each other are of: `run 1 · last weights`, `run 2 · epoch 3`."""
+    return tuple(
+        f"run {each.run} · {'last weights' if each.epoch == 'last' else f'weights of {each.epoch}'}" for each in (query, other)
+    )  # type: ignore[return-value]
 
 
 def option_name(name: str) -> str:

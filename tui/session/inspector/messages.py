@@ -131,6 +131,16 @@ class Refusal:
     reason: str
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Found:
+    """What was looked at ahead of being asked for, or beside what is asked."""
+
+    query: Query
+    answer: Answer | Refusal
+    info: NetInfo | None = None
+    """None where the net could not be opened."""
+
+
 @dataclass(frozen=True, slots=True)
 class CodeWanted:
     """The net is of a person's own code, which they have to name first."""
@@ -165,4 +175,4 @@ class NoThumbnails:
     reason: str
 
 
-Reply = QueryProgress | Opened | Answer | Refusal | CodeWanted | Thumbnails | NoThumbnails
+Reply = QueryProgress | Opened | Answer | Found | Refusal | CodeWanted | Thumbnails | NoThumbnails

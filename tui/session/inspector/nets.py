@@ -128,6 +128,11 @@ class Nets:
         self._open.move_to_end(key)
         return self._open[key]
 
+    def is_first_to_go(self, run_id: int, epoch: str) -> None:
+        """Close this net before the others, once there is no room for all."""
+        if (run_id, epoch) in self._open:
+            self._open.move_to_end((run_id, epoch), last=False)
+
     def bring(self, run_id: int) -> None:
         """Have the newest weights of a run that another process trains on disk: wait until they are."""
         from convtui.engine.lens.subject import Cancelled

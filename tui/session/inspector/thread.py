@@ -1,4 +1,4 @@
-"""One thread that looks: what was asked last is answered, what was asked before it is let go.
+"""One thread that looks: what was asked last is answered, what was asked before it is let go; else it looks ahead.
 
 It holds the open nets and their images, so nothing of them is used twice at a time. It says what it has found through `tell`,
 which must take calls from any thread.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,8 @@ from convtui.tui.session.between_pulls import BetweenPulls
 from convtui.tui.session.inspector.messages import (
     Answer,
     CodeWanted,
+    Found,
+    NetInfo,
     NoThumbnails,
     Opened,
     Query,
@@ -66,6 +68,10 @@ class Inspector:
         self._changed = threading.Condition()
         self._next: tuple[Query, bool] | None = None
         self._wanted: ThumbnailRequest | None = None
+        self._ahead: list[Query] = []
+        """What to look at while there is nothing else to do, in this order."""
+        self._is_ahead = False
+        """Whether what is looked at now is of these."""
         self._closing = False
         self._dropped = False
         self._current: Query | ThumbnailRequest | None = None
@@ -86,10 +92,17 @@ class Inspector:
             self._wanted = request
             self._begin()
 
+    def prepare(self, queries: Sequence[Query]) -> None:
+        """Look at these while there is nothing else to do, in place of those that were to be looked at ahead before."""
+        with self._changed:
+            self._ahead = list(queries)
+            self._begin()
+
     def drop(self) -> None:
         """Let go of what was asked and is not answered yet."""
         with self._changed:
             self._next = self._wanted = None
+            self._ahead = []
             self._dropped = self._current is not None
 
     def close(self) -> None:
@@ -110,8 +123,8 @@ class Inspector:
     def _work(self) -> None:
         while True:
             with self._changed:
-                self._current = None
-                self._changed.wait_for(lambda: self._next is not None or self._wanted is not None or self._closing)
+                self._current, self._is_ahead = None, False
+                self._changed.wait_for(lambda: self._next or self._wanted or self._ahead or self._closing)
                 if self._closing:
                     break
                 self._dropped = False
@@ -119,15 +132,22 @@ class Inspector:
                 # A look before the images beside it: these may first have to be loaded, and then nothing is seen for long.
                 if self._next is not None:
                     (self._current, fresh), self._next = self._next, None
-                else:
+                elif self._wanted is not None:
                     self._current, self._wanted = self._wanted, None
+                else:
+                    self._current, self._is_ahead = self._ahead[0], True
                 current = self._current
-            if current is not None:
+            if self._is_ahead and isinstance(current, Query):
+                self._look_ahead(current)
+            elif current is not None:
                 self._answer(current, fresh)
         self._nets.close()
 
     def _overtaken(self) -> bool:
-        newer = self._next if isinstance(self._current, Query) else self._next or self._wanted
+        if self._is_ahead and self._current not in self._ahead[:1]:
+            return True
+        is_first = isinstance(self._current, Query) and not self._is_ahead
+        newer = self._next if is_first else self._next or self._wanted
         return self._closing or self._dropped or newer is not None
 
     def _answer(self, current: Query | ThumbnailRequest, fresh: bool) -> None:
@@ -147,15 +167,41 @@ class Inspector:
         except ConvtuiError as error:
             self._refuse(str(error))
         except Exception as error:
-            from convtui.tui.log import log
+            self._refuse(_unforeseen(error))
 
-            story = f"{type(error).__name__}: {error}".splitlines()[0]
-            self._refuse(f"{story}; the full story is in {log(error)}")
+    def _look_ahead(self, query: Query) -> None:
+        from convtui.engine.lens.subject import Cancelled
+
+        assert query.run is not None
+        was_open = self._nets.is_open(query.run, query.epoch)
+        try:
+            self._with_net(query.run, query.epoch, lambda net: self._found(query, self._answer_of(net, query), net.info))
+        except Cancelled:
+            return  # it stays the first of those to be looked at, unless there are others now
+        except CodeUnknown:
+            self._refuse("its code is not named: look at it by itself first")
+        except ConvtuiError as error:
+            self._refuse(str(error))
+        except Exception as error:
+            self._refuse(_unforeseen(error))
+        if not was_open:
+            self._nets.is_first_to_go(query.run, query.epoch)
+        with self._changed:
+            if self._ahead[:1] == [query]:
+                del self._ahead[0]
 
     def _refuse(self, reason: str) -> None:
         current = self._current
         assert current is not None
+        if self._is_ahead and isinstance(current, Query):
+            self._found(current, Refusal(current, reason), None)
+            return
         self._say(Refusal(current, reason) if isinstance(current, Query) else NoThumbnails(current, reason))
+
+    def _found(self, query: Query, answer: Answer | Refusal, info: NetInfo | None) -> None:
+        """Tell what was looked at ahead, whatever else is wanted by now."""
+        if not self._closing:
+            self._tell(Found(query, answer, info))
 
     def _ask_for_code(self, unknown: CodeUnknown) -> None:
         if isinstance(self._current, Query):
@@ -183,18 +229,21 @@ class Inspector:
             work(self._nets.open(run_id, epoch))
 
     def _look_through(self, net: Net, query: Query) -> None:
-        from convtui.engine.lens.registry import view
-
         if not query.view:
             fit = [name for name in (FIRST, *net.info.views) if net.info.why_not[name] is None]
             query = replace(query, view=fit[0] if fit else FIRST)
         self._current = query
         self._say(Opened(query, net.info))
+        self._say(self._answer_of(net, query))
+
+    def _answer_of(self, net: Net, query: Query) -> Answer:
+        from convtui.engine.lens.registry import view
+
         chosen = view(query.view)
         options = chosen.make(dict(query.options))
         (results, of), step = net.answer((query.view, query.options), lambda subject: (chosen(subject, options), subject.title))
         self._nets.trim(net)
-        self._say(Answer(query, results, step, of))
+        return Answer(query, results, step, of)
 
     def _show(self, net: Net, request: ThumbnailRequest) -> None:
         (total, sheet, predictions), step = net.answer(request, lambda subject: _images(subject, request))
@@ -204,20 +253,27 @@ class Inspector:
     def _loading(self, what: str, done: int, total: int) -> None:
         from convtui.engine.lens.subject import Cancelled
 
-        if isinstance(self._current, ThumbnailRequest) and self._overtaken():
+        if (self._is_ahead or isinstance(self._current, ThumbnailRequest)) and self._overtaken():
             raise Cancelled  # the look may do without images
         self._word(f"{what}: {done:,} of {total:,}")
 
     def _word(self, text: str, *, now: bool = False) -> None:
         """Say how far a look is; may be called in the thread that trains, too."""
         current = self._current
-        if isinstance(current, Query) and (now or time.monotonic() - self._last_word >= PROGRESS_SECONDS):
+        if isinstance(current, Query) and not self._is_ahead and (now or time.monotonic() - self._last_word >= PROGRESS_SECONDS):
             self._last_word = time.monotonic()
             self._say(QueryProgress(current, text))
 
     def _say(self, told: Reply) -> None:
         if not self._overtaken():
             self._tell(told)
+
+
+def _unforeseen(error: Exception) -> str:
+    from convtui.tui.log import log
+
+    story = f"{type(error).__name__}: {error}".splitlines()[0]
+    return f"{story}; the full story is in {log(error)}"
 
 
 def _images(subject: Subject, request: ThumbnailRequest) -> tuple[int, Sheet, list[Prediction]]:

@@ -1,0 +1,66 @@
+"""The snapshots of a run on a line below the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import ClassVar
+
+from rich.text import Text
+from textual import events
+from textual.app import RenderResult
+from textual.message import Message
+from textual.widget import Widget
+
+from convtui.tui.render.slider import Slider
+
+
+class SnapshotSlider(Widget):
+    """A tick for each snapshot; hidden where there is no choice."""
+
+    DEFAULT_CSS = """
+    SnapshotSlider { height: 1; padding: 0 1; display: none; }
+    SnapshotSlider > .snapshot-slider--seen { color: $accent; }
+    SnapshotSlider > .snapshot-slider--other { color: $text-muted; }
+    """
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"snapshot-slider--seen", "snapshot-slider--other"}
+
+    class Chosen(Message):
+        """This snapshot shall be shown."""
+
+        def __init__(self, number: int) -> None:
+            super().__init__()
+            self.number = number
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._numbers: Sequence[int] = ()
+        self._unit = "epoch"
+        self._here: int | None = None
+        self._seen: Collection[int] = ()
+        self._is_playing = False
+
+    def show(self, numbers: Sequence[int], unit: str, here: int | None, seen: Collection[int], *, is_playing: bool) -> None:
+        """Draw these, with the point at one of them."""
+        told = (list(numbers), unit, here, set(seen), is_playing)
+        if told != (self._numbers, self._unit, self._here, self._seen, self._is_playing):
+            self._numbers, self._unit, self._here, self._seen, self._is_playing = told
+            self.display = len(numbers) > 1
+            self.refresh()
+
+    @property
+    def _slider(self) -> Slider:
+        return Slider(self._numbers, self._unit, self.content_size.width)
+
+    def render(self) -> RenderResult:
+        if len(self._numbers) < 2:
+            return Text("")
+        bright = self.get_component_rich_style("snapshot-slider--seen", partial=True)
+        dim = self.get_component_rich_style("snapshot-slider--other", partial=True)
+        hint = "Space stops" if self._is_playing else "[ ] · Space plays"
+        return self._slider.drawn(self._here, self._seen, hint, bright=bright, dim=dim)
+
+    def on_click(self, event: events.Click) -> None:
+        """The snapshot that is nearest."""
+        at = event.get_content_offset(self)
+        if at is not None and len(self._numbers) > 1:
+            self.post_message(self.Chosen(self._slider.nearest(at.x)))
