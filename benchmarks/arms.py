@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import statistics
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 Figures = dict[str, float]
 
@@ -29,16 +31,71 @@ def measure(module: str, arms: Mapping[str, Mapping[str, str]], rounds: int, ext
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One arm's figure: median and spread, and its paired ratios to another arm's: above 1 is faster."""
+
+    arm: str
+    median: float
+    least: float
+    most: float
+    ratio: float | None
+    """Geometric mean; None where a figure is 0."""
+    low: float | None
+    high: float | None
+    """Ends of its 95 % interval; None of a single pair."""
+
+
+def rows(found: Mapping[str, Sequence[Figures]], figure: str, against: str, *, rate: bool = False) -> list[Row]:
+    """A row for each arm; `rate` where more of the figure is faster."""
+    made = []
+    for arm, runs in found.items():
+        values = [run[figure] for run in runs]
+        ratio, low, high = None, None, None
+        if all(values):
+            pairs = [(base[figure], run[figure]) for base, run in zip(found[against], runs, strict=False)]
+            ratio, low, high = interval([own / base if rate else base / own for base, own in pairs])
+        made.append(Row(arm, statistics.median(values), min(values), max(values), ratio, low, high))
+    return made
+
+
+T_975 = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.20, 2.18, 2.16, 2.14, 2.13)
+"""Student's t for 95 % and 1, 2, ... degrees of freedom."""
+
+
+def interval(ratios: Sequence[float]) -> tuple[float, float | None, float | None]:
+    """Geometric mean of paired ratios and its 95 % interval, by Student's t of their logarithms."""
+    logs = [math.log(ratio) for ratio in ratios]
+    mean = statistics.fmean(logs)
+    if len(logs) < 2:
+        return math.exp(mean), None, None
+    half = T_975[min(len(logs) - 1, len(T_975)) - 1] * statistics.stdev(logs) / math.sqrt(len(logs))
+    return math.exp(mean), math.exp(mean - half), math.exp(mean + half)
+
+
+def markdown(made: Sequence[Row], figure: str, against: str) -> str:
+    """A table of rows."""
+    head = [f"| arm | {figure} | beside {against} |", "|---|---|---|"]
+    spreads = [f"{_number(row.median)} [{_number(row.least)} to {_number(row.most)}]" for row in made]
+    return "\n".join([*head, *(f"| {row.arm} | {spread} | {_ratio(row)} |" for row, spread in zip(made, spreads, strict=True))])
+
+
+def _ratio(row: Row) -> str:
+    if row.ratio is None:
+        return ""
+    return f"{row.ratio:.2f}" if row.low is None or row.high is None else f"{row.ratio:.2f} [{row.low:.2f} to {row.high:.2f}]"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
 def report(found: dict[str, list[Figures]], figure: str, unit: str, against: str) -> None:
     """Median and spread of one figure for each arm, and the ratio `against` / arm pair by pair: above 1 is faster."""
     print(f"\n{figure} ({unit}), {len(found[against])} rounds")
-    for arm, runs in found.items():
-        values = [run[figure] for run in runs]
-        text = f"  {arm:<22} {statistics.median(values):9.3f}  [{min(values):.3f} to {max(values):.3f}]"
-        if all(values):
-            ratios = [base[figure] / run[figure] for base, run in zip(found[against], runs, strict=True)]
-            text += f"   {against} / this: {statistics.median(ratios):.3f}  [{min(ratios):.3f} to {max(ratios):.3f}]"
-        print(text)
+    for row in rows(found, figure, against):
+        text = f"  {row.arm:<22} {row.median:9.3f}  [{row.least:.3f} to {row.most:.3f}]"
+        print(f"{text}   {against} / this: {_ratio(row)}" if row.ratio is not None else text)
 
 
 def machine() -> None:
