@@ -1,5 +1,5 @@
 # Two commands from a bare machine: `make demo` trains a net and shows what it learnt, `make test` runs every check.
-.PHONY: setup demo test test-all test-instruction-sets lint format benchmark soak pictures reproductions clean
+.PHONY: setup demo test test-all test-instruction-sets lint format bench benchmark soak pictures reproductions clean
 .DEFAULT_GOAL := setup
 
 # The newest Python that torch has wheels for everywhere; any from 3.11 on will do.
@@ -53,8 +53,12 @@ format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+bench: setup  # on a quiet machine: into docs/benchmarks.md and docs/benchmarks.json
+	$(BIN)/python -m benchmarks.training --rounds 8 --write docs
+
 benchmark: setup
 	$(BIN)/python -m benchmarks.training
+	$(BIN)/python -m benchmarks.growing
 	$(BIN)/python -m benchmarks.one_image
 	$(BIN)/python -m benchmarks.recording
 	$(BIN)/python -m benchmarks.tracking

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import math
 import os
-import platform
 import statistics
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 Figures = dict[str, float]
 
@@ -98,11 +98,26 @@ def report(found: dict[str, list[Figures]], figure: str, unit: str, against: str
         print(f"{text}   {against} / this: {_ratio(row)}" if row.ratio is not None else text)
 
 
-def machine() -> None:
-    """What the figures were measured on; says so when the machine is too busy to trust them."""
+def machine() -> str:
+    """What the figures are measured on, printed; says so when the machine is too busy to trust them."""
     import torch
 
+    from convtui.engine.device import processor
+
     cores, (load, _, _) = os.cpu_count() or 1, os.getloadavg()
-    print(f"{platform.processor() or platform.machine()}, {cores} cores, torch {torch.__version__}, load {load:.2f}")
+    told = f"{processor()}, {cores} cores, torch {torch.__version__}, load {load:.1f}"
+    print(told)
     if load > 0.5 * cores:
         print("the machine is busy: these figures are void", file=sys.stderr)
+        told += " (busy: void)"
+    return told
+
+
+def put(document: Path, name: str, text: str) -> None:
+    """Put `text` between the document's lines `<!-- NAME -->` and `<!-- end of NAME -->`, in place of what is there."""
+    begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->\n"
+    before, found, rest = document.read_text().partition(begin)
+    _, ends, after = rest.partition(end)
+    if not (found and ends):
+        raise SystemExit(f"{document} has no lines {begin.strip()} and {end.strip()}")
+    document.write_text(f"{before}{begin}{text}\n{end}{after}")

@@ -149,7 +149,7 @@ def tutorial(spec: RunSpec, dataset: Dataset, device: torch.device) -> Arm:
 
 
 def strong(spec: RunSpec, dataset: Dataset, device: torch.device, *, compiled: bool = False) -> Arm:
-    """What somebody who knows PyTorch writes: the set on the device, channels last, autocast to bfloat16, fused optimiser."""
+    """What people who know PyTorch write: the set on the device, channels last, autocast to bfloat16, fused optimiser."""
     model = net_of(spec).to(device, memory_format=torch.channels_last)
     optimiser = optimiser_of(spec, model, fused=True)
     forward: Callable[[torch.Tensor], torch.Tensor] = torch.compile(model) if compiled else model

@@ -1,6 +1,8 @@
 """CPU time a step of `lenet5`: the tutorial's loop, a strong user's, the bare arithmetic, and ours, with an A/A arm.
 
-    python -m benchmarks.training [--rounds 6] [--steps 25]
+    python -m benchmarks.training [--rounds 6] [--steps 25] [--write docs]
+
+With `--write` the table goes into docs/benchmarks.md and all figures into docs/benchmarks.json: `make bench`.
 
 All arms train the same net from the same weights on the same number of images (32x32, grey, batch 128), threads alike.
 """
@@ -8,26 +10,33 @@ All arms train the same net from the same weights on the same number of images (
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
+import logging
 import resource
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from benchmarks.arms import machine, measure, report
+from benchmarks.arms import machine, markdown, measure, put, report, rows
 from convtui.engine import models
 from convtui.engine.data.batches import Standardise
 from convtui.engine.data.split import Dataset, Split
-from convtui.engine.device import keep_freed_memory
+from convtui.engine.device import bfloat16_instructions, keep_freed_memory
 from convtui.engine.presets import preset
 from convtui.engine.spec import changed
 
 OURS = {"OMP_WAIT_POLICY": "PASSIVE"}
 """What the program sets when it starts (engine/__init__.py); here torch is there before it."""
-ARMS: dict[str, dict[str, str]] = {"tutorial": {}, "strong user": {}, "bare step": OURS, "convtui": OURS, "convtui again": OURS}
+ARMS: dict[str, dict[str, str]] = {
+    "tutorial": {}, "Lightning": {}, "strong user": {}, "bare step": OURS, "convtui": OURS, "convtui again": OURS,
+    "convtui, bfloat16": OURS,
+}  # fmt: skip
 SPEC = preset("lenet5").spec
 WARM_UP = 5
 
@@ -75,7 +84,7 @@ def tutorial(split: Split) -> Iterator[None]:
 
 
 def strong_user(split: Split) -> Iterator[None]:
-    """Tensors in memory and a fused optimiser: what somebody who knows PyTorch writes."""
+    """Tensors in memory and a fused optimiser: what people who know PyTorch write."""
     from torch.utils.data import DataLoader, TensorDataset
 
     model = net()
@@ -104,13 +113,56 @@ def bare_step(split: Split) -> Iterator[None]:
         yield
 
 
-def convtui(split: Split) -> Iterator[None]:
+def lightning(split: Split) -> Iterator[None]:
+    """Lightning's trainer, in a thread, on the strong user's tensors; its hook waits until the next step is asked for."""
+    import queue
+    import threading
+
+    import lightning as pl  # type: ignore[import-not-found, unused-ignore]
+    from torch.utils.data import DataLoader, TensorDataset
+
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    go, done = queue.Queue[None](), queue.Queue[None]()
+
+    class Module(pl.LightningModule):  # type: ignore[misc, unused-ignore]
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = net()
+
+        def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], _index: int) -> torch.Tensor:
+            pictures, labels = batch
+            return F.cross_entropy(self.model(pictures), labels)
+
+        def configure_optimizers(self) -> torch.optim.Optimizer:
+            return torch.optim.Adam(self.parameters(), lr=1e-4)
+
+        def on_train_batch_end(self, *_: Any) -> None:
+            done.put(None)
+            go.get()
+
+    floats = (split.images.float() / 255 - 0.5) / 0.25
+    loader = DataLoader(TensorDataset(floats, split.labels), batch_size=128, shuffle=True)
+    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
+    trainer = pl.Trainer(max_epochs=1, accelerator="cpu", devices=1, **quiet)
+    threading.Thread(target=trainer.fit, args=(Module(), loader), daemon=True).start()
+    while True:
+        done.get()
+        yield
+        go.put(None)
+
+
+def half(split: Split) -> Iterator[None]:
+    """Ours in bfloat16."""
+    return convtui(split, precision="bfloat16")
+
+
+def convtui(split: Split, precision: str = "float32") -> Iterator[None]:
     """Ours, pulled event by event."""
     from convtui.engine import events
     from convtui.engine.training import Training
 
     dataset = Dataset("benchmark", split, None, split.select(torch.arange(1)), torch.tensor([0.5]), torch.tensor([0.25]))
-    with Training(changed(SPEC, {"training.epochs": 1}), dataset) as training:
+    with Training(changed(SPEC, {"training.epochs": 1, "training.precision": precision}), dataset) as training:
         for event in training:
             if isinstance(event, events.Progress):
                 for _ in range(event.first_step, event.step + 1):
@@ -119,10 +171,12 @@ def convtui(split: Split) -> Iterator[None]:
 
 LOOPS: dict[str, Callable[[Split], Iterator[None]]] = {
     "tutorial": tutorial,
+    "Lightning": lightning,
     "strong user": strong_user,
     "bare step": bare_step,
     "convtui": convtui,
     "convtui again": convtui,
+    "convtui, bfloat16": half,
 }
 
 
@@ -147,16 +201,30 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--steps", type=int, default=25)
     parser.add_argument("--arm", choices=ARMS)
+    parser.add_argument("--write", type=Path, metavar="FOLDER", help="put the table into FOLDER/benchmarks.md")
     options = parser.parse_args()
     if options.arm:
         run_arm(options.arm, options.steps)
         return
-    machine()
-    found = measure("benchmarks.training", ARMS, options.rounds, ["--steps", str(options.steps)])
+    told = machine()
+    arms = {name: environment for name, environment in ARMS.items() if _is_possible(name)}
+    found = measure("benchmarks.training", arms, options.rounds, ["--steps", str(options.steps)])
     report(found, "CPU time a step", "ms", "tutorial")
     report(found, "CPU time a step", "ms", "bare step")
     report(found, "wall time a step", "ms", "tutorial")
     report(found, "page faults a step", "", "tutorial")
+    if options.write:
+        figure = "CPU time a step"
+        table = markdown(rows(found, figure, "tutorial"), "CPU ms a step", "the tutorial's loop (95 %)")
+        text = f"`lenet5`, batch 128, {options.rounds} rounds of {options.steps} steps on {told}.\n\n{table}"
+        put(options.write / "benchmarks.md", "training", text)
+        (options.write / "benchmarks.json").write_text(json.dumps({"training": {"machine": told, "arms": found}}, indent=1) + "\n")
+
+
+def _is_possible(arm: str) -> bool:
+    if arm == "Lightning":
+        return importlib.util.find_spec("lightning") is not None
+    return arm != "convtui, bfloat16" or bool(bfloat16_instructions())
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ def list_runs(
             print(_none(store_path))
         return
     with existing_store(store_path) as store:
-        runs = _filtered(store, wanted)[: limit or None]
+        runs = _filtered(store, wanted)[: limit or None] if wanted.strip() else store.runs(limit=limit or None)
         listed = _read(store, runs, column or (), curves=not as_json)
         is_empty = not runs and not store.count_runs()
     if as_json:
@@ -120,13 +120,11 @@ def _check(wanted: str) -> None:
 
 
 def _filtered(store: Store, wanted: str) -> list[Run]:
-    runs = store.runs()
-    if not wanted.strip():
-        return runs
     from convtui.engine.run_filter import KnownOfRuns, parsed_filter
     from convtui.engine.store import read_measures, read_settings
 
     _check(wanted)
+    runs = store.runs()
     asked, ids = parsed_filter(wanted), [run.id for run in runs]
     known = KnownOfRuns()
     if asked.settings:
