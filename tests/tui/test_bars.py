@@ -13,10 +13,12 @@ from textual.binding import Binding, BindingType
 from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widget import Widget
+from textual.widgets import Static
 
 from convtui.engine.store import Store
 from convtui.tui.app.app import ConvtuiApp
 from convtui.tui.app.compare.page import ComparePage
+from convtui.tui.app.page import Page
 from convtui.tui.app.pages import PAGES
 from convtui.tui.app.runs.page import RunsPage
 from convtui.tui.app.widgets.key_bar import KeyBar
@@ -101,6 +103,36 @@ async def test_a_key_that_goes_makes_room_for_another() -> None:
         app.screen.can = False
         app.screen.refresh_bindings()
         await until(pilot, lambda: bottom(pilot) == "+− Rate b Beta # Gamma q Quit ? Keys")
+
+
+class Stubborn(Page):
+    """Shows something by a rule that says more than most."""
+
+    NAME = "runs"
+    DEFAULT_CSS = "Stubborn #entries.some { display: block; }"
+
+    def body(self) -> Iterable[Widget]:
+        yield Static("left over", id="entries", classes="some")
+
+
+class Small(App[None]):
+    about = ""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.session = Session(path, device="cpu")
+
+    def on_mount(self) -> None:
+        self.push_screen(Stubborn(self.session))
+
+
+@piloted
+async def test_on_too_small_a_terminal_nothing_stands_but_that(tmp_path: Path) -> None:
+    async with Small(tmp_path / "store.db").run_test(size=(59, 18)) as pilot:
+        await until(pilot, lambda: "59x18 is too small: convtui needs 60x18" in screen_text(pilot))
+        assert len([row for row in screen_text(pilot).splitlines() if row.strip()]) == 1
+        await pilot.resize_terminal(60, 18)
+        await until(pilot, lambda: "left over" in screen_text(pilot))
 
 
 def test_the_runs_are_counted_whichever_page_is_shown(tmp_path: Path) -> None:

@@ -33,8 +33,8 @@ class Page(Screen[None]):
 
     DEFAULT_CSS = """
     Page #too-small { display: none; width: 100%; height: 100%; content-align: center middle; }
-    Page.too-small > * { display: none; }
-    Page.too-small > #too-small { display: block; }
+    Page.too-small > * { display: none !important; }
+    Page.too-small > #too-small { display: block !important; }
     """
 
     def __init__(self, session: Session) -> None:

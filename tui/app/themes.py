@@ -19,7 +19,19 @@ def _theme(name: str, variables: dict[str, str], **colours: Any) -> Theme:
     # A scrollbar's track all but goes with what is behind it: Textual's own is black where the screen is dark.
     parts = ("background", "background-hover", "background-active", "corner-color")
     tracks = {f"scrollbar-{part}": colours["surface"] for part in parts}
-    return Theme(name=name, dark=name == DARK_NAME, variables=tracks | variables, **colours)
+    # What has a cursor of Textual's own, a list of layers, has the same behind it.
+    lists = {"block-cursor-blurred-background": variables[ROW_BLURRED]}
+    return Theme(name=name, dark=name == DARK_NAME, variables=tracks | lists | variables, **colours)
+
+
+def _plain(**texts: str) -> dict[str, str]:
+    """Words in the colours themselves: where there are 16, a tint of one is another."""
+    whole = ("text", "block-cursor-foreground", "button-color-foreground")
+    return dict.fromkeys(whole, "auto") | {"text-disabled": "auto 60%"} | {f"text-{name}": text for name, text in texts.items()}
+
+
+def _thumbs(colour: str) -> dict[str, str]:
+    return {f"scrollbar{state}": colour for state in ("", "-hover", "-active")}
 
 
 DARK = _theme(
@@ -53,7 +65,7 @@ LIGHT = _theme(
 """Red and green never stand alone: failures are orange, and every status is a word too."""
 _DARK_256 = _theme(
     DARK_NAME,
-    {ROW: "#303030", ROW_BLURRED: "#262626"},
+    {ROW: "#303030", ROW_BLURRED: "#262626", **_thumbs("#444444")},
     primary="#5fafd7",
     secondary="#87afd7",
     accent="#ffaf00",
@@ -67,7 +79,7 @@ _DARK_256 = _theme(
 )
 _LIGHT_256 = _theme(
     LIGHT_NAME,
-    {ROW: "#d0d0d0", ROW_BLURRED: "#dadada"},
+    {ROW: "#d0d0d0", ROW_BLURRED: "#dadada", **_thumbs("#9e9e9e")},
     primary="#005faf",
     secondary="#5f5f87",
     accent="#875f00",
@@ -81,7 +93,11 @@ _LIGHT_256 = _theme(
 )
 _DARK_16 = _theme(
     DARK_NAME,
-    {ROW: "#0000aa", ROW_BLURRED: "#0000aa"},
+    {
+        **{ROW: "#0000aa", ROW_BLURRED: "#0000aa"},
+        **_thumbs("#aaaaaa"),
+        **_plain(primary="#55ffff", secondary="#55ffff", accent="#ffff55", success="#55ff55", warning="#ffff55", error="#ff5555"),
+    },
     primary="#55ffff",
     secondary="#55ffff",
     accent="#ffff55",
@@ -95,7 +111,11 @@ _DARK_16 = _theme(
 )
 _LIGHT_16 = _theme(
     LIGHT_NAME,
-    {ROW: "#aaaaaa", ROW_BLURRED: "#aaaaaa"},
+    {
+        **{ROW: "#aaaaaa", ROW_BLURRED: "#aaaaaa"},
+        **_thumbs("#555555"),
+        **_plain(primary="#0000aa", secondary="#0000aa", accent="#aa0000", success="#0000aa", warning="#aa0000", error="#aa0000"),
+    },
     primary="#0000aa",
     secondary="#0000aa",
     accent="#aa0000",
