@@ -26,6 +26,7 @@ from textual.widgets import HelpPanel
 from textual.worker import WorkerFailed
 
 from convtui.engine.errors import ConvtuiError
+from convtui.tui import graphics
 from convtui.tui.app import settings
 from convtui.tui.app.driver import lasting
 from convtui.tui.app.garbage import Permanent
@@ -39,6 +40,7 @@ from convtui.tui.app.pages import PAGES, LazyPage
 from convtui.tui.app.palette import Keys
 from convtui.tui.app.themes import DARK_NAME, rows, themes
 from convtui.tui.log import log
+from convtui.tui.render.rows import advice
 from convtui.tui.render.text import clean, counted
 from convtui.tui.session.session import Session
 from convtui.tui.window import Window
@@ -146,6 +148,8 @@ class ConvtuiApp(App[int]):
         """What the first switch to another page would wait for: modules, and the widgets and styles of the first charts."""
         if self.is_being_left:
             return
+        if not (self.is_headless or self.no_color or graphics.current().protocol == "ascii") and (why := advice(self.console)):
+            self.notify(f"pictures have {why}", timeout=8, markup=False)
         live = next(entry for entry in PAGES if entry.name == "live")
         # As the first switch to the page does it; Textual has no public word for doing it ahead.
         page, mounted = self._get_screen(self._page(live))

@@ -94,7 +94,8 @@ _LIGHT_256 = _theme(
 _DARK_16 = _theme(
     DARK_NAME,
     {
-        **{ROW: "#0000aa", ROW_BLURRED: "#0000aa"},
+        ROW: "#0000aa",
+        ROW_BLURRED: "#0000aa",
         **_thumbs("#aaaaaa"),
         **_plain(primary="#55ffff", secondary="#55ffff", accent="#ffff55", success="#55ff55", warning="#ffff55", error="#ff5555"),
     },
@@ -112,7 +113,8 @@ _DARK_16 = _theme(
 _LIGHT_16 = _theme(
     LIGHT_NAME,
     {
-        **{ROW: "#aaaaaa", ROW_BLURRED: "#aaaaaa"},
+        ROW: "#aaaaaa",
+        ROW_BLURRED: "#aaaaaa",
         **_thumbs("#555555"),
         **_plain(primary="#0000aa", secondary="#0000aa", accent="#aa0000", success="#0000aa", warning="#aa0000", error="#aa0000"),
     },
