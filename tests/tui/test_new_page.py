@@ -15,6 +15,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input, OptionList, Static
 
 from convtui.engine.models import check
+from convtui.engine.named_code import name_code
 from convtui.engine.presets import own_presets, preset
 from convtui.engine.spec import changed
 from convtui.tui.app.app import ConvtuiApp
@@ -544,6 +545,35 @@ def test_keeping_a_preset_asks_before_it_replaces_one(tmp_path: Path) -> None:
         assert [file.name for file in own_presets().iterdir()] == ["mine.toml"]
 
     on_page(tmp_path, steps)
+
+
+def test_beside_a_net_of_ones_own_no_setting_is_shown_that_does_nothing(tmp_path: Path) -> None:
+    (tmp_path / "grey.py").write_text("from torch.nn import *\nnet = Sequential(Conv2d(1, 2, 8), Flatten(), Linear(2, 10))")
+
+    async def steps(_app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
+        def of_the_model() -> list[str]:
+            return [row.field.key for row in page.form.rows if row.field.group == "model"]
+
+        rows = len(page.form.rows)
+        name_code(f"{tmp_path}/grey.py:net")
+        page.form.put("model.module", f"{tmp_path}/grey.py:net")
+        await pilot.pause()
+        assert of_the_model() == ["model.module", "model.arguments"]
+        assert [path for path in page.form.draft.changes() if path.startswith("model.")] == ["model.module"]
+        page.form.put("data.colour", "rgb")
+        await until(pilot, lambda: "the net cannot be built: v shows why" in said(page, "#status"))
+        await pilot.press("v")
+        await until(pilot, lambda: "data.colour=grey" in said(page, "#net"))
+        await until(pilot, lambda: "v shows why" not in said(page, "#status"))
+        await pilot.press("v", "v")
+        page.form.put("data.colour", "grey")
+        await until(pilot, lambda: page.panel.facts is not None and not isinstance(page.panel.facts.net, str))
+        assert "v shows why" not in said(page, "#status")
+        page.form.put("model.module", "")
+        await pilot.pause()
+        assert len(page.form.rows) == rows
+
+    on_page(tmp_path, steps, size=(80, 24), draft=(TINY, "demo"))
 
 
 def test_choosing_a_device(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from convtui.engine.errors import SpecError
 from convtui.engine.named_code import class_of
 from convtui.engine.spec import RunSpec, changed, difference, read, written
 
+_OF_OWN_NET = ("model.module", "model.arguments")
+
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
@@ -70,6 +72,10 @@ class Draft:
                     self.wrong.pop(other, None)
                     accepted = True
 
+    def has_effect(self, path: str) -> bool:
+        """Whether a setting means anything: of a net of a person's own code nothing else of the model does."""
+        return not (self.spec.model.module and path.startswith("model.")) or path in _OF_OWN_NET or path in self.wrong
+
     def reset(self, path: str) -> None:
         """Write what the preset has there; in place of a net of a person's own its whole net."""
         self.wrong.pop(path, None)
@@ -90,7 +96,7 @@ class Draft:
 
     def changes(self) -> dict[str, tuple[str, str]]:
         """Path -> (the preset's value, what stands here), for all that differs."""
-        found = difference(self.base, self.spec)
+        found = {path: values for path, values in difference(self.base, self.spec).items() if self.has_effect(path)}
         return found | {path: (self.before(path), wrong.text) for path, wrong in self.wrong.items()}
 
     @property

@@ -86,7 +86,7 @@ class FieldRow(Widget):
         value = "$text-error" if shown.why else "bold" if shown.was is not None else ""
         lines = self._lines()
         unit = f" {self.field.unit}" if len(lines) == 1 and self.field.unit and shown.text != "none" else ""
-        was = "" if shown.was is None else f"was {clean(shown.was)}"
+        was = "" if shown.was is None else f"was {clean(shown.was) or 'none'}"
         left = max(0, room - Content(lines[0]).cell_length - len(unit) - 2)
         told = Content(was).truncate(left, ellipsis=True) if left > 6 else Content("")
         gap = max(0, room - Content(lines[0]).cell_length - len(unit) - told.cell_length)

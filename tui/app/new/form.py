@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import groupby
 from typing import ClassVar
 
@@ -26,12 +26,12 @@ from convtui.tui.render.text import clean
 class Rows(VerticalScroll, can_focus=True, inherit_bindings=False):
     """Has the focus while nothing is written, and scrolls to the current row; the keys are the form's."""
 
-    def find(self, words: str) -> None:
-        """Show only the rows that have these words, and the headings of groups that have such rows."""
+    def find(self, words: str, has_effect: Callable[[str], bool]) -> None:
+        """Show only the rows that have these words and an effect, and the headings of groups that have such rows."""
         heading: Static | None = None
         for child in self.children:
             if isinstance(child, FieldRow):
-                child.display = child.field.matches(words)
+                child.display = child.field.matches(words) and has_effect(child.field.key)
                 if heading is not None and child.display:
                     heading.display = True
             elif isinstance(child, Static):
@@ -142,6 +142,7 @@ class Form(Vertical):
     def show(self) -> None:
         """Write the draft into the rows."""
         changes = self.draft.changes()
+        self._find(self.query_one("#find", Input).value)
         for row in self.query(FieldRow):
             key = row.field.key
             if key in self.texts:
@@ -158,7 +159,7 @@ class Form(Vertical):
             return
         field = row.field
         limits = field.bounds.replace("<=", "≤") or ("" if "." not in field.key else ", ".join(field.choices))
-        back = f"⌫ resets to {clean(row.shown.was)} · u undo" if row.shown.was is not None else ""
+        back = f"⌫ resets to {clean(row.shown.was) or 'none'} · u undo" if row.shown.was is not None else ""
         tail = "   ".join(part for part in (limits, field.unit, back) if part)
         if row.shown.why:
             # The judge's words may be long: the help steps aside for them.
@@ -249,7 +250,7 @@ class Form(Vertical):
         event.stop()
         row = event.input.parent
         if not isinstance(row, FieldRow):
-            self.query_one(Rows).find(event.value)
+            self._find(event.value)
         elif row.editor is event.input and event.value != row.shown.text:
             if row.field.key in self.texts:
                 self.texts[row.field.key] = event.value
@@ -294,7 +295,7 @@ class Form(Vertical):
         elif self.has_class("-finding"):
             self.remove_class("-finding")
             self.query_one("#find", Input).value = ""
-            self.query_one(Rows).find("")
+            self._find("")
             self.go_to(row or self.rows[0])
 
     @on(FieldRow.Pressed)
@@ -309,6 +310,9 @@ class Form(Vertical):
         self.post_message(self.Changed())
 
     # ------------------------------------------------------------------------------------------------ finding
+
+    def _find(self, words: str) -> None:
+        self.query_one(Rows).find(words, self.draft.has_effect)
 
     def action_find(self) -> None:
         """Show only the rows that have the words to be written."""

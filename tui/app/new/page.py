@@ -157,11 +157,17 @@ class NewPage(Page):
         source = draft.preset or "the cloned run"
         words = f"{count} change{'' if count == 1 else 's'} from {clean(source)}" if count else f"unchanged from {clean(source)}"
         invalid = "1 invalid value: fix it" if wrong == 1 else f"{wrong} invalid values: fix them"
-        problem = (f" · {invalid} before starting", "$text-error") if wrong else ("", "")
+        problem = (f" · {invalid} before starting" if wrong else self._hidden_trouble(), "$text-error")
         known = readable_presets().get(draft.preset)
         summary = f"   {'report ' + known.report + ': ' if known.report else ''}{known.summary}" if known else ""
-        content = Content.assemble((words, "bold" if count else ""), problem, (clean(summary) if not wrong else "", "dim"))
+        content = Content.assemble((words, "bold" if count else ""), problem, ("" if problem[0] else clean(summary), "dim"))
         self.query_one("#status", Static).update(content)
+
+    def _hidden_trouble(self) -> str:
+        """That there is no net to train, where what says so is not on show."""
+        facts = self.panel.facts
+        is_told = facts is None or not isinstance(facts.net, str) or self.panel.region.area
+        return "" if is_told else " · the net cannot be built: v shows why"
 
     # ----------------------------------------------------------------------------------------------------- the net
 
@@ -180,6 +186,7 @@ class NewPage(Page):
 
     def _known(self, known: Facts) -> None:
         self.panel.show(known)
+        self._status()
         self.set_timer(TIMED_AFTER_SECONDS, partial(self._time, known, self._wanted))
 
     def _time(self, known: Facts, wanted: Wanted | None) -> None:
@@ -215,6 +222,7 @@ class NewPage(Page):
         if self.form.display and self.form.row is not None:
             self.form.go_to(self.form.row)
         self.refresh_bindings()
+        self.call_after_refresh(self._status)
         self._look_at_images()
 
     def action_examples(self) -> None:
