@@ -6,6 +6,7 @@ Not measured, and so far not run: no GPU has been at hand.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import assert_never
 
 import torch
@@ -65,7 +66,7 @@ class Captured:
     def _beside(self, inputs: tuple[Tensor, ...]) -> Tensor:
         current = torch.cuda.current_stream(self._device)
         self._stream.wait_stream(current)
-        with torch.cuda.stream(self._stream), torch.backends.cudnn.flags(benchmark=True):
+        with torch.cuda.stream(self._stream), _timed_kernels():
             output = self._function(*inputs)
         current.wait_stream(self._stream)
         for tensor in inputs:
@@ -77,6 +78,14 @@ class Captured:
         self._inputs = tuple(tensor.clone() for tensor in inputs)
         graph = torch.cuda.CUDAGraph()
         # Of this thread alone: another one may look at a net meanwhile, and take memory.
-        with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
+        with _timed_kernels(), torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
             self._output = self._function(*self._inputs)
         self._graph = graph
+
+
+def _timed_kernels() -> AbstractContextManager[None]:
+    """cuDNN's kernels are chosen by timing them: in the warm-up, which the capture then follows. All else is as it is set."""
+    now = torch.backends.cudnn
+    return torch.backends.cudnn.flags(
+        enabled=now.enabled, benchmark=not now.deterministic, deterministic=now.deterministic, allow_tf32=now.allow_tf32
+    )

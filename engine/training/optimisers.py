@@ -40,9 +40,12 @@ def make_optimiser(spec: OptimiserSpec, parameters: Iterable[nn.Parameter]) -> t
                 assert_never(other)
 
     try:
-        return make(fused=True)
+        made = make(fused=True)
     except RuntimeError:  # a device that has no fused kernels
-        return make(foreach=True)
+        made = make(foreach=True)
+    # torch warns on stderr, over the screen, where a step of such an optimiser is not captured: short batches' are not.
+    made._warned_capturable_if_run_uncaptured = True
+    return made
 
 
 class Lion(torch.optim.Optimizer):
