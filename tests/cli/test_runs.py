@@ -50,6 +50,13 @@ def test_list_shows_the_newest_first_in_columns(store: Store, convtui: Convtui) 
     assert len(convtui("runs", "list", "--limit", "1").out.splitlines()) == 2
 
 
+def test_a_list_reads_no_more_runs_than_it_shows(store: Store, convtui: Convtui, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, runs = [], Store.runs
+    monkeypatch.setattr(Store, "runs", lambda self, **asked: read.append(found := runs(self, **asked)) or found)
+    assert convtui("runs", "list", "--limit", "1").code == 0
+    assert [len(found) for found in read] == [1]
+
+
 def test_validation_stands_in_where_nothing_is_known_of_test_images(store: Store, convtui: Convtui) -> None:
     tracked = tracking.init("mine", store=store.path)
     tracked.log({"val/acc": 0.25, "Loss/val": 1.5}, step=1)

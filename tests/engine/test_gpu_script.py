@@ -57,7 +57,7 @@ def test_paired_ratios_have_the_interval_of_student_s_t() -> None:
 
 @pytest.mark.long
 def test_on_a_processor_all_parts_go_to_their_end_and_are_good(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "benchmarks.gpu", "--device", "cpu", "--out", str(tmp_path)]
+    command = [sys.executable, "-m", "benchmarks.gpu", "--device", "cpu", "--out", str(tmp_path), "--minutes", "30"]
     done = subprocess.run(command, cwd=TOP, capture_output=True, text=True, check=False)
     parts = [Part(**part) for part in json.loads((tmp_path / "results.json").read_text())["parts"]]
     assert done.returncode == 0, done.stdout
