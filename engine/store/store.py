@@ -163,6 +163,11 @@ class Store:
         with self.database.reading() as session:
             return resolve(get(session, run_id))
 
+    def run_names(self) -> dict[int, str]:
+        """The name of each run, the newest first."""
+        with self.database.reading() as session:
+            return dict(session.exec(select(Run.id, Run.name).order_by(col(Run.id).desc())).all())
+
     def find(self, reference: str) -> Run:
         """The run that a person means: an id, `last`, `best`, a name, or the beginning of one name; in this order.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterator
+from pathlib import Path
 
 from textual.binding import Binding
 from textual.dom import DOMNode
@@ -12,7 +13,7 @@ from textual.dom import DOMNode
 import convtui.tui.app
 from convtui.tui.app.dialogs.leave import Leaving
 from convtui.tui.app.dialogs.questions import ConfirmDialog
-from convtui.tui.app.keys import TABLE
+from convtui.tui.app.keys import TABLE, displayed
 
 ANSWERS = {(ConfirmDialog, "y"), (ConfirmDialog, "n"), (Leaving, "y"), (Leaving, "n")}
 """Yes and no of the questions: there is nothing else on the screen meanwhile."""
@@ -45,3 +46,10 @@ def test_a_letter_has_one_row_of_the_table() -> None:
             rows.setdefault(letter, set()).add(key.id)
     several = {letter: ids for letter, ids in rows.items() if len(ids) > 1}
     assert several == SHARED | {"backspace": {"previous_look", "reset"}}
+
+
+def test_the_documentation_has_the_table() -> None:
+    told = (Path(__file__).parents[2] / "docs/keys.md").read_text()
+    for key in TABLE.values():
+        keys = " ".join(f"`{each}`" for each in displayed(key.keys).split())
+        assert f"| {keys} | `{key.id}` | {key.meaning} |" in told

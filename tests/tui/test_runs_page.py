@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import HelpPanel, Input, OptionList, Static
+from textual.widgets import Input, OptionList, Static
 
 from convtui.engine import events
 from convtui.engine.errors import DataUnavailable
 from convtui.engine.spec import changed
 from convtui.engine.store import Recorder, Store
+from convtui.tui.app import settings
 from convtui.tui.app.app import ConvtuiApp
 from convtui.tui.app.dialogs.form import FormDialog
 from convtui.tui.app.dialogs.menu import Menu
@@ -139,12 +140,45 @@ def test_quit_in_the_palette_asks_too(store: Store, monkeypatch: pytest.MonkeyPa
     used(steps)
 
 
-def test_a_second_question_mark_puts_the_keys_away(store: Store) -> None:
+def test_the_palette_leads_to_a_run_by_its_name(store: Store) -> None:
+    async def steps(pilot: Pilot[int]) -> None:
+        await pilot.press("ctrl+p", *"baseli")
+        await until(pilot, lambda: "Run 1 baseline" in screen_text(pilot))
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: pilot.app.current_mode == "live")
+
+    assert used(steps).session.run_id == 1
+
+
+def test_a_question_mark_shows_the_keys_under_headings(store: Store) -> None:
     async def steps(pilot: Pilot[int]) -> None:
         await pilot.press("question_mark")
-        await until(pilot, lambda: page(pilot).query(HelpPanel))
-        await pilot.press("question_mark")
-        await until(pilot, lambda: not page(pilot).query(HelpPanel))
+        await until(pilot, lambda: "Keys of Runs" in screen_text(pilot))
+        assert all(word in screen_text(pilot) for word in ("Choose", "O         Order", "␣         Mark"))
+        assert "Everywhere" not in screen_text(pilot)
+        await pilot.press("end")
+        await until(pilot, lambda: "Everywhere" in screen_text(pilot))
+        await pilot.press("escape")
+        assert pilot.app.screen is page(pilot)
+
+    used(steps, (60, 18))
+
+
+def test_a_persons_own_keys_are_in_force_and_what_cannot_be_is_told(store: Store) -> None:
+    settings.file().parent.mkdir(parents=True, exist_ok=True)
+    settings.file().write_text('[keys]\norder = "f5"\ndelete = "x"\nedit = "E"\nnothing = "z"\n')
+
+    async def steps(pilot: Pilot[int]) -> None:
+        told = "settings.toml, [keys]: nothing is not one of the actions; delete: x is the key of axis; ignored"
+        await until(pilot, lambda: [note.message for note in pilot.app._notifications] == [told])
+        await pilot.press("O")
+        assert pilot.app.screen is page(pilot)
+        await pilot.press("f5")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Menu))
+        await pilot.press("escape", "j", "d")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmDialog))
+        await pilot.press("escape", "question_mark")
+        await until(pilot, lambda: "f5        Order" in screen_text(pilot) and "E         Edit" in screen_text(pilot))
 
     used(steps)
 
@@ -272,13 +306,13 @@ def test_where_letters_are_written_no_letter_is_told_as_a_key(store: Store) -> N
     async def steps(pilot: Pilot[int]) -> None:
         await until(pilot, lambda: told(pilot).endswith("q Quit  ? Keys"))
         await pilot.press("slash")
-        await until(pilot, lambda: told(pilot) == "⏎ Back to runs  esc Clear")
+        await until(pilot, lambda: told(pilot) == "⏎ Back to runs  esc Clear  ^p Palette")
         await pilot.press("escape")
         await until(pilot, lambda: told(pilot).endswith("q Quit  ? Keys"))
         await pilot.press("2")
         await until(pilot, lambda: "s Start" in told(pilot))
         await pilot.press("down", "enter")
-        await until(pilot, lambda: told(pilot) == "⏎ Apply  esc Cancel  ^s Start")
+        await until(pilot, lambda: told(pilot) == "⏎ Apply  esc Cancel  ^s Start  ^p Palette")
 
     used(steps)
 
@@ -603,7 +637,7 @@ def test_looks_as_it_did(store: Store, snap_compare: Any, monkeypatch: pytest.Mo
     app.session.close()
 
 
-DIALOGUES = {"d": "ConfirmDialog", "r": "PromptDialog", "e": "FormDialog", "q": "Leaving", "question_mark": ""}
+DIALOGUES = {"d": "ConfirmDialog", "r": "PromptDialog", "e": "FormDialog", "q": "Leaving", "question_mark": "KeyList"}
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 36)], ids=["80x24", "120x36"])
@@ -619,9 +653,7 @@ def test_what_it_asks_looks_as_it_did(
         await pilot.press("j", "j")
         await until(pilot, lambda: "dense 1024" in words(pilot, "#told"))
         await pilot.press(key)
-        await until(
-            pilot, lambda: type(pilot.app.screen).__name__ == dialogue if dialogue else bool(pilot.app.screen.query("HelpPanel"))
-        )
+        await until(pilot, lambda: type(pilot.app.screen).__name__ == dialogue)
         for line in pilot.app.screen.query(Input):
             line.cursor_blink = False
         await pilot.pause(0.3)

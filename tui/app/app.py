@@ -22,7 +22,6 @@ from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.reactive import reactive
 from textual.theme import Theme
-from textual.widgets import HelpPanel
 from textual.worker import WorkerFailed
 
 from convtui.engine.errors import ConvtuiError
@@ -30,7 +29,7 @@ from convtui.tui import graphics
 from convtui.tui.app import settings
 from convtui.tui.app.driver import lasting
 from convtui.tui.app.garbage import Permanent
-from convtui.tui.app.keys import bind, shown
+from convtui.tui.app.keys import bind, checked, shown
 from convtui.tui.app.latest import Latest
 from convtui.tui.app.legible import Legible, OnLight
 from convtui.tui.app.messages import CompareRuns, EditSettings, Failed, ShowPage, ShowRun
@@ -60,8 +59,9 @@ class ConvtuiApp(App[int]):
     COMMANDS: ClassVar[Any] = {Keys}
     BINDINGS: ClassVar[list[BindingType]] = [
         *(bind(f"page_{digit}", f"page({entry.name!r})", entry.title, show=False) for digit, entry in enumerate(PAGES, 1)),
+        bind("palette", "command_palette"),
         bind("quit", "leave"),
-        bind("quit_writing", "leave", "Quit", show=False),
+        bind("quit_writing", "leave", show=False),
         bind("keys", "keys"),
         bind("suspend", "suspend_process", show=False),
     ]
@@ -70,6 +70,7 @@ class ConvtuiApp(App[int]):
 
     def __init__(self, session: Session) -> None:
         self._settings = settings.load()
+        self._keymap_in_force, self._wrong_keys = checked(self._settings.keys)
         self._window = Window(title=self._settings.title)  # before the driver, which opens and closes it
         super().__init__()
         self.session = session
@@ -119,6 +120,10 @@ class ConvtuiApp(App[int]):
         self.theme_changed_signal.subscribe(self, self._keep_theme)
         # Back from Ctrl+Z the terminal is empty, and Textual paints only what changes.
         self.app_resume_signal.subscribe(self, lambda _: self.call_after_refresh(self.screen.refresh))
+        self.set_keymap(self._keymap_in_force)
+        if self._wrong_keys:
+            wrong = "; ".join(self._wrong_keys)
+            self.notify(f"settings.toml, [keys]: {clean(wrong)}; ignored", severity="warning", markup=False, timeout=8)
         self.about = f"{self.session.path} · opening"
         self.switch_mode("runs")
         # After the first frame: the store brings SQLModel with it, which takes long to import.
@@ -235,11 +240,11 @@ class ConvtuiApp(App[int]):
         return shown(binding.key)
 
     def action_keys(self) -> None:
-        """Show all keys of the page, or put them away."""
-        if self.screen.query(HelpPanel):
-            self.action_hide_help_panel()
-        else:
-            self.action_show_help_panel()
+        """Show all keys of the page."""
+        from convtui.tui.app.dialogs.key_list import KeyList, key_blocks
+
+        if isinstance(self.screen, Page):
+            self.push_screen(KeyList(key_blocks(self.screen, self, self._keymap_in_force), f"Keys of {self.screen.NAME.title()}"))
 
     # --------------------------------------------------------------------------------------------------------- leave
 

@@ -5,10 +5,11 @@ Pages and widgets bind keys by the ids of this table. A person changes them unde
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from textual.binding import Binding
-from textual.keys import format_key
+from textual.keys import Keys, format_key, key_to_character
 
 MOVE, CHOOSE, RUNS, TRAIN, SHOW, WRITE, GENERAL = "Move", "Choose", "Runs", "Training", "Show", "Write", "Everywhere"
 HEADINGS = (CHOOSE, RUNS, TRAIN, SHOW, WRITE, MOVE, GENERAL)
@@ -88,12 +89,14 @@ _TABLE = (
     Key("first", "home,g", "First", MOVE),
     Key("last", "end,G", "Last", MOVE),
     *(Key(f"page_{digit}", str(digit), "Page", GENERAL) for digit in range(1, 7)),
+    Key("palette", "ctrl+p", "Palette", GENERAL),
     Key("keys", "?", "Keys", GENERAL),
     Key("quit", "q", "Quit", GENERAL),
-    Key("quit_writing", "ctrl+q", "Quit, also where letters are written", GENERAL),
-    Key("suspend", "ctrl+z", "To the shell (fg comes back)", GENERAL),
+    Key("quit_writing", "ctrl+q", "Quit, also while typing", GENERAL),
+    Key("suspend", "ctrl+z", "To the shell; fg returns", GENERAL),
 )
 _SHORT = {"space": "␣", "shift+left": "⇧←", "shift+right": "⇧→"}
+_NAMES = {key.value for key in Keys}
 TABLE = {key.id: key for key in _TABLE}
 """By id."""
 
@@ -101,6 +104,44 @@ TABLE = {key.id: key for key in _TABLE}
 def shown(key: str) -> str:
     """A key in few letters, as the bar at the bottom and `?` have it."""
     return _SHORT.get(key) or (f"^{key[5:]}" if key.startswith("ctrl+") else format_key(key))
+
+
+def displayed(keys: str) -> str:
+    """Several keys, with commas between as Textual has them, in few letters."""
+    return " ".join(shown(key) for key in keys.split(","))
+
+
+def checked(wanted: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """The keys that a person gives to ids of the table, as far as that can be; and what is wrong with the others."""
+    keymap, wrong = dict(wanted), []
+    for id, keys in wanted.items():
+        unknown = [key for key in keys.split(",") if not _is_key(key.strip())]
+        if id not in TABLE or unknown:
+            del keymap[id]
+            wrong.append(f"{id} is not one of the actions" if id not in TABLE else f"{id}: {unknown[0]!r} is not a key")
+    while clash := next(((id, other) for id in keymap if (other := _clashing(id, keymap))), None):
+        id, other = clash
+        wrong.append(f"{id}: {keymap.pop(id)} is the key of {other}")
+    return keymap, wrong
+
+
+def _clashing(id: str, keymap: Mapping[str, str]) -> str | None:
+    """Another action with one of its keys; not where the table itself gives both the same."""
+    default, keys = _letters(TABLE[id].keys), _letters(keymap[id])
+    others = (other for other in TABLE.values() if other.id != id and not default & _letters(other.keys))
+    return next((other.id for other in others if keys & _letters(keymap.get(other.id, other.keys))), None)
+
+
+def _letters(keys: str) -> set[str]:
+    return {_letter(key.strip()) for key in keys.split(",")}
+
+
+def _letter(key: str) -> str:
+    return key if len(key) == 1 else key_to_character(key) or key
+
+
+def _is_key(key: str) -> bool:
+    return len(_letter(key)) == 1 or key in _NAMES
 
 
 def bind(id: str, action: str, words: str = "", *, show: bool = True, group: Binding.Group | None = None) -> Binding:

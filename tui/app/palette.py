@@ -1,14 +1,21 @@
-"""The command palette: every key of the screen at hand, by what it does, and the ways to the other pages."""
+"""The command palette: every key of the screen at hand, by what it does, and the ways to the other pages and to runs."""
 
 from __future__ import annotations
 
+from asyncio import to_thread
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
+from convtui.engine.errors import ConvtuiError
+from convtui.tui.app.messages import ShowRun
+from convtui.tui.app.page import Page
 from convtui.tui.app.pages import PAGES
+from convtui.tui.render.text import clean
 
 OF_TEXTUAL = ("Theme", "Screenshot")
 """What Textual offers and no key here does."""
@@ -37,6 +44,17 @@ class Keys(Provider):
             if command.title in OF_TEXTUAL:
                 yield command.title, command.help, command.callback
 
+    async def startup(self) -> None:
+        """Which runs there are."""
+        self._runs: dict[int, str] = {}
+        if isinstance(self.screen, Page) and self.screen.session.is_open:
+            with suppress(ConvtuiError):  # the page itself says what is wrong with the store
+                self._runs = await to_thread(self.screen.session.store.run_names)
+
+    def _named(self) -> Iterator[tuple[str, str, Callable[[], Any]]]:
+        for run_id, name in self._runs.items():
+            yield f"Run {run_id} {clean(name)}", "its charts", partial(self.app.post_message, ShowRun(run_id, "live"))
+
     async def discover(self) -> Hits:
         """Everything there is, before anything is typed."""
         for title, about, action in self._actions():
@@ -45,7 +63,7 @@ class Keys(Provider):
     async def search(self, query: str) -> Hits:
         """What matches."""
         matcher = self.matcher(query)
-        for title, about, action in self._actions():
+        for title, about, action in chain(self._actions(), self._named()):
             score = matcher.match(title)
             if score > 0:
                 yield Hit(score, matcher.highlight(title), action, help=about)

@@ -7,7 +7,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,8 @@ class Settings:
     """Hyperparameters and measures that are columns of the page Runs; kept, as the theme is."""
     without_columns: tuple[str, ...] = ()
     """Columns that the page Runs leaves out."""
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """The table `[keys]`: an action of the application -> its keys, as the person wants them."""
 
 
 def file() -> Path:
@@ -67,6 +69,7 @@ def load() -> Settings:
         Notify(str(notify.get("url", "")), _switch(notify, "bell"), _switch(notify, "desktop")),
         _names(values, "columns"),
         _names(values, "without_columns"),
+        {id: str(keys) for id, keys in _found(values, "keys", {}, dict, "a table").items()},
     )
 
 

@@ -11,7 +11,7 @@ from rich.style import Style
 from rich.text import Text
 from textual import on
 from textual.binding import BindingType
-from textual.containers import Container, ScrollableContainer, Vertical
+from textual.containers import Container, Vertical
 from textual.events import Resize
 from textual.widget import Widget
 from textual.widgets import Static
@@ -25,6 +25,7 @@ from convtui.tui.app.messages import ShowPage, ShowRun
 from convtui.tui.app.page import Page
 from convtui.tui.app.widgets.chart import Chart
 from convtui.tui.app.widgets.crosshair import KEYS, Crosshair
+from convtui.tui.app.widgets.scrolling import Scrolling
 from convtui.tui.app.widgets.text_table import Head, Row, TextTable
 from convtui.tui.render.comparison import DROPPED, FLUSH_RIGHT, baseline_of, cells, heads, markdown
 from convtui.tui.render.status import COLOURS
@@ -45,21 +46,6 @@ UNMARKED = (
     (" compares the marked ones.", ""),
 )
 _NEEDS_RUNS = ("split", "measure", "log", "pin", "copy", "save", "open", "look", "held")
-
-
-class Settings(ScrollableContainer, can_focus=True, inherit_bindings=False):
-    """The settings that differ, as wide as they are."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        bind("down", "scroll_down", show=False),
-        bind("up", "scroll_up", show=False),
-        bind("left", "scroll_left", show=False),
-        bind("right", "scroll_right", show=False),
-        bind("first", "scroll_home", show=False),
-        bind("last", "scroll_end", show=False),
-        bind("page_down", "page_down", show=False),
-        bind("page_up", "page_up", show=False),
-    ]
 
 
 class ComparePage(Page):
@@ -105,7 +91,7 @@ class ComparePage(Page):
                 yield Chart(id=metric.replace("_", "-"), classes="more" if place > 1 else "")
         with Vertical(id="tables"):
             yield TextTable(id="outcomes")
-            with Settings():
+            with Scrolling():
                 yield Static("", id="settings", markup=False)
         yield Static(Text.assemble(*UNMARKED), id="unmarked")
 
@@ -188,7 +174,7 @@ class ComparePage(Page):
         room = max(6, (self.size.height - 2) // 2 - 1)
         of_outcomes = min(outcomes, max(3, room - min(settings + 1, room // 2)))
         self.table.styles.height = of_outcomes
-        panel = self.query_one(Settings)
+        panel = self.query_one(Scrolling)
         panel.display = bool(settings)
         panel.styles.height = min(settings, max(2, room - of_outcomes - 1))
 
