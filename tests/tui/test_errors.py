@@ -152,7 +152,7 @@ async def test_where_the_application_must_end_its_training_goes_on_elsewhere(
             await asyncio.sleep(0.05)
     assert app.return_code == 1
     printed = capsys.readouterr()
-    assert f"still training in the background: run {run_id}" in " ".join((printed.out + printed.err).split())
+    assert f"run {run_id} goes on: convtui runs watch {run_id}" in " ".join((printed.out + printed.err).split())
     with Store.open(tmp_path / "store.db") as store:
         wait_until(lambda: store.run(run_id).status == "running" and store.run(run_id).pid != pid, "the other process", 90)
         wait_until(lambda: store.run(run_id).step > step, "it to go on", 60)

@@ -111,6 +111,7 @@ def test_leaving_in_training_asks_and_hands_on_or_saves(terminal: Terminal, key:
             lambda: store.run(1).status == status and (status == "stopped" or store.run(1).pid != own), "what was chosen", 60
         )
         if status == "running":
+            assert "run 1 goes on: convtui runs watch 1" in terminal.text()
             store.request(1, "stop")
             wait_until(lambda: store.run(1).status == "stopped", "the stop", 60)
 

@@ -263,12 +263,27 @@ def test_an_empty_store_greets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.chdir(tmp_path)
 
     async def steps(pilot: Pilot[int]) -> None:
-        await until(pilot, lambda: "convtui run --preset demo" in screen_text(pilot))
+        await until(pilot, lambda: "d   train the demo" in screen_text(pilot))
         for key in ("enter", "o", "c", "space", "asterisk", "r", "N", "e", "w", "u", "S", "O", "slash", "j"):
             await pilot.press(key)
             assert isinstance(pilot.app.screen, RunsPage)
         await pilot.press("n")
         await until(pilot, lambda: pilot.app.current_mode == "new")
+
+    used(steps)
+
+
+@pytest.mark.parametrize("way", ["key", "click"])
+def test_the_first_screen_trains_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Session, "_train", lambda *_: None)
+
+    async def steps(pilot: Pilot[int]) -> None:
+        await until(pilot, lambda: "d   train the demo" in screen_text(pilot))
+        await (pilot.press("d") if way == "key" else pilot.click("Offer"))
+        await until(pilot, lambda: pilot.app.current_mode == "live")
+        session = pilot.app.session  # type: ignore[attr-defined]
+        assert [(run.id, run.name, run.preset) for run in session.store.runs()] == [(session.run_id, "demo", "demo")]
 
     used(steps)
 

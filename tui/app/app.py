@@ -7,6 +7,7 @@ import contextlib
 import importlib
 import io
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -15,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
+from rich.text import Text
 from textual import work
 from textual.app import App
 from textual.binding import Binding, BindingType
@@ -276,10 +278,8 @@ class ConvtuiApp(App[int]):
             except Exception as error:  # whatever it is, the person can leave
                 self.call_from_thread(self.exit, 1, 1, _unforeseen(error))
             else:
-                told = self._failed
-                if told and going_on:
-                    told += f"; still training in the background: {', '.join(f'run {run_id}' for run_id in going_on)}"
-                self.call_from_thread(self.exit, code, code, told)
+                told = [self._failed, _going_on(going_on, self.session.path)]
+                self.call_from_thread(self.exit, code, code, Text("\n".join(filter(None, told))) if any(told) else None)
 
         if self.session.is_open and self.session.claimed:
             self.notify("saving, then quitting")
@@ -334,6 +334,14 @@ def _short(path: Path) -> str:
         return f"./{path.absolute().relative_to(Path.cwd())}"
     except ValueError:
         return str(path)
+
+
+def _going_on(run_ids: Sequence[int], store: Path) -> str:
+    """`run 15 goes on: convtui runs watch 15`; empty where none does."""
+    if not run_ids:
+        return ""
+    runs = f"run {run_ids[0]} goes" if len(run_ids) == 1 else f"runs {', '.join(map(str, run_ids))} go"
+    return f"{runs} on: convtui runs watch {run_ids[0]} --store {shlex.quote(_short(store))}"
 
 
 def _unforeseen(error: Exception) -> str:

@@ -13,6 +13,7 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
+from convtui.tui.app.dialogs.style import boxed
 from convtui.tui.app.keys import bind
 
 LABEL = 18
@@ -31,19 +32,15 @@ class Question:
 class FormDialog(ModalScreen[None]):
     """A small form. It stays until what it asks for could be done, or the person thinks better of it."""
 
-    DEFAULT_CSS = f"""
-    FormDialog {{ align: center middle; }}
-    FormDialog > Vertical {{
-        width: 76; max-width: 95%; height: auto; max-height: 95%; padding: 1 2; background: $surface; border: round $primary;
-    }}
+    DEFAULT_CSS = (
+        boxed("FormDialog", 76)
+        + f"""
     FormDialog Horizontal {{ height: 1; }}
     FormDialog .label {{ width: {LABEL}; }}
     FormDialog .help {{ color: $text-muted; height: auto; margin: 0 0 0 {LABEL}; }}
-    FormDialog Input, FormDialog Input:focus {{ width: 1fr; border: none; height: 1; padding: 0; background: $panel; }}
     FormDialog #about {{ height: auto; margin-bottom: 1; }}
-    FormDialog #wrong {{ color: $text-error; height: auto; }}
-    FormDialog #keys {{ color: $text-muted; margin-top: 1; }}
     """
+    )
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("back", "leave", "Cancel"),
         bind("down", "app.focus_next", "Next", show=False),

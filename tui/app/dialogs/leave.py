@@ -11,18 +11,14 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
+from convtui.tui.app.dialogs.style import boxed, button
 from convtui.tui.app.keys import bind
 
 
 class Leaving(ModalScreen[str | None]):
     """Asks; gives `hand on`, `stop`, or None to stay."""
 
-    DEFAULT_CSS = """
-    Leaving { align: center middle; }
-    Leaving > Vertical { width: 72; max-width: 95%; height: auto; padding: 1 2; background: $surface; border: round $primary; }
-    Leaving Horizontal { height: auto; margin-top: 1; }
-    Leaving Button { margin-right: 1; }
-    """
+    DEFAULT_CSS = boxed("Leaving")
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer('hand on')", "Continue in background"),
         bind("stop", "answer('stop')", "Stop and save"),
@@ -41,10 +37,10 @@ class Leaving(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         with Vertical():
             yield Static(self._question())
-            with Horizontal():
-                yield Button("Continue in background (y)", variant="primary", id="hand-on")
-                yield Button("Stop and save (S)", id="stop")
-                yield Button("Cancel (esc)", id="stay")
+            with Horizontal(classes="buttons"):
+                yield button("y", "Continue in background", "hand-on")
+                yield button("S", "Stop and save", "stop")
+                yield button("escape", "Cancel", "stay")
 
     def _question(self) -> str:
         if not self._runs:

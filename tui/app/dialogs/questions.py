@@ -13,24 +13,16 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from convtui.engine.errors import ConvtuiError
+from convtui.tui.app.dialogs.style import boxed, button
 from convtui.tui.app.keys import bind
-
-_BOX = """
-    {name} {{ align: center middle; }}
-    {name} > Vertical {{ width: 72; max-width: 95%; height: auto; padding: 1 2; background: $surface; border: round $primary; }}
-"""
 
 
 class ConfirmDialog(ModalScreen[bool]):
     """A question that is answered with yes or no; gives whether it was yes."""
 
-    DEFAULT_CSS = (
-        _BOX.format(name="ConfirmDialog")
-        + """
-    ConfirmDialog Horizontal { height: auto; margin-top: 1; }
-    ConfirmDialog Button { margin-right: 1; }
-    """
-    )
+    DEFAULT_CSS = boxed("ConfirmDialog")
+    AUTO_FOCUS = "#no"
+    """Enter, pressed in a hurry, changes nothing."""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer(True)", "Yes"),
         Binding("n", "answer(False)", "No"),
@@ -49,9 +41,9 @@ class ConfirmDialog(ModalScreen[bool]):
     def compose(self) -> ComposeResult:
         with Vertical():
             yield Static(self._question)
-            with Horizontal():
-                yield Button(f"{self._yes} (y)", variant="error", id="yes")
-                yield Button(f"{self._no} (esc)", id="no")
+            with Horizontal(classes="buttons"):
+                yield button("y", self._yes, "yes")
+                yield button("escape", self._no, "no")
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         """A button says the same as its key."""
@@ -65,15 +57,7 @@ class ConfirmDialog(ModalScreen[bool]):
 class PromptDialog(ModalScreen[str | None]):
     """A line of text to write; gives it, or None where the person thought better of it."""
 
-    DEFAULT_CSS = (
-        _BOX.format(name="PromptDialog")
-        + """
-    PromptDialog Input { margin-top: 1; border: none; height: 1; padding: 0; background: $boost; }
-    PromptDialog Input:focus { border: none; }
-    PromptDialog #wrong { color: $text-error; height: auto; }
-    PromptDialog #keys { color: $text-muted; margin-top: 1; }
-    """
-    )
+    DEFAULT_CSS = boxed("PromptDialog") + "PromptDialog Input { margin-top: 1; }"
     BINDINGS: ClassVar[list[BindingType]] = [bind("back", "leave", "Cancel")]
 
     def __init__(self, question: Text, text: str, check: Callable[[str], object]) -> None:

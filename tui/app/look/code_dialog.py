@@ -12,6 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from convtui.engine.errors import UsageError
+from convtui.tui.app.dialogs.style import boxed
 from convtui.tui.app.keys import bind
 from convtui.tui.render.text import clean
 from convtui.tui.session.inspector import CodeWanted
@@ -24,16 +25,13 @@ KEYS = "Enter imports the file, which runs it · Tab next field · Esc cancels"
 class CodeDialog(ModalScreen[Named | None]):
     """Asks for FILE.py:CLASS, and for arguments where these are not a run's settings; gives what was named, or None."""
 
-    DEFAULT_CSS = """
-    CodeDialog { align: center middle; }
-    CodeDialog > Vertical { width: 92; max-width: 95%; height: auto; padding: 1 2; background: $surface; border: round $primary; }
+    DEFAULT_CSS = (
+        boxed("CodeDialog", 92)
+        + """
     CodeDialog .label { color: $text-muted; margin-top: 1; }
-    CodeDialog Input { border: none; height: 1; padding: 0; background: $boost; }
-    CodeDialog Input:focus { border: none; }
     CodeDialog #standing { height: auto; }
-    CodeDialog #wrong { color: $text-error; height: auto; }
-    CodeDialog #keys { color: $text-muted; margin-top: 1; }
     """
+    )
     BINDINGS: ClassVar[list[BindingType]] = [bind("back", "leave", "Cancel")]
 
     def __init__(self, session: Session, wanted: CodeWanted) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from convtui.engine.errors import RunBusy, UsageError
+from convtui.engine.errors import RunBusy, SpecError, UsageError
 from convtui.engine.metrics import SYSTEM
 from convtui.engine.statuses import CLAIMED
 from convtui.tui.app.dialogs.questions import ConfirmDialog, PromptDialog
@@ -66,6 +66,21 @@ class RunActions:
     def new(self) -> None:
         """Choose a net and train it."""
         self._page.post_message(EditSettings())
+
+    def demo(self) -> None:
+        """Train the preset demo, and show it."""
+        announced = self._session.announce()
+
+        def start() -> int:
+            with announced:
+                from convtui.engine.presets import presets
+
+                demo = presets()["demo"]
+                if isinstance(demo, SpecError):
+                    raise demo
+                return self._session.start(demo.spec, name="demo", preset="demo").id
+
+        self._page.in_thread(start, lambda run_id: self._page.post_message(ShowRun(run_id, "live")))
 
     def clone(self) -> None:
         """A new run that begins with this one's settings."""

@@ -22,6 +22,7 @@ from convtui.tui.app.latest import Latest
 from convtui.tui.app.page import Page
 from convtui.tui.app.runs.actions import RunActions
 from convtui.tui.app.runs.columns import Columns
+from convtui.tui.app.runs.greeting import Greeting
 from convtui.tui.app.runs.preview import Preview
 from convtui.tui.app.runs.rows import COLUMNS, SETTINGS, Column, Reader, RunRow, ordered
 from convtui.tui.app.runs.table import RunTable
@@ -37,14 +38,6 @@ SETTLED_SECONDS = 0.06
 """How long the cursor rests on a run before its settings are read."""
 ROOMY = 150
 """Columns from which on the run under the cursor is shown beside the table."""
-GREETING = (
-    ("No runs yet.\n\n", "bold"),
-    ("n", "bold reverse"),
-    ("  choose a net and a dataset, and train\n\n", ""),
-    ("or, in another terminal, try one that takes a few seconds:\n", "dim"),
-    ("convtui run --preset demo", "bold"),
-    ("\nIt will appear here.", "dim"),
-)
 
 
 class Sought(Input):
@@ -75,6 +68,7 @@ class RunsPage(Page):
         bind("new_like", "held('actions', 'clone')", "Clone"),
         bind("find", "filter", "Filter"),
         bind("delete", "held('actions', 'delete')"),
+        bind("demo", "held('actions', 'demo')"),
         bind("undo", "held('actions', 'undo')"),
         bind("edit", "held('actions', 'edit')", show=False),
         bind("write", "held('actions', 'export')", "Write its metrics to a file", show=False),
@@ -116,7 +110,7 @@ class RunsPage(Page):
         with Horizontal(id="runs"):
             yield self.table
             yield self._preview
-        yield Static(Text.assemble(*GREETING), id="greeting")
+        yield Greeting()
         yield Static("", id="told", markup=False)
 
     def on_mount(self) -> None:
@@ -359,6 +353,8 @@ class RunsPage(Page):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What there is nothing for is not offered."""
+        if parameters == ("actions", "demo"):
+            return self.has_class("empty")
         if parameters == ("actions", "undo"):
             return bool(self.session.hidden)
         if action == "filter" and isinstance(self.focused, Sought):

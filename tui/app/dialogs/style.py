@@ -1,0 +1,33 @@
+"""How all dialogs look: one box, one kind of button, with its key on it."""
+
+from __future__ import annotations
+
+from textual.content import Content
+from textual.widgets import Button
+
+from convtui.tui.app.keys import shown
+
+
+def boxed(name: str, width: int = 72) -> str:
+    """The style sheet of a dialog of this class."""
+    return f"""
+    {name} {{ align: center middle; background: $background 50%; }}
+    {name} > Vertical {{
+        width: {width}; max-width: 95%; height: auto; max-height: 95%; padding: 1 2; background: $surface; border: round $primary;
+    }}
+    {name} .buttons {{ height: auto; margin-top: 1; }}
+    {name} Button, {name} Button:hover, {name} Button:focus {{
+        height: 1; min-width: 0; border: none; padding: 0 1; margin-right: 2; background: $panel; color: $foreground;
+        text-style: none; tint: transparent;
+    }}
+    {name} Button:hover {{ background: $primary 30%; }}
+    {name} Button:focus {{ background: $primary; color: $background; }}
+    {name} Input, {name} Input:focus {{ width: 1fr; border: none; height: 1; padding: 0; background: $panel; }}
+    {name} #wrong {{ color: $text-error; height: auto; }}
+    {name} #keys {{ color: $text-muted; margin-top: 1; }}
+    """
+
+
+def button(key: str, words: str, id: str) -> Button:
+    """A button that says its key."""
+    return Button(Content.assemble((shown(key), "bold"), f" {words}"), id=id)
