@@ -102,6 +102,10 @@ def take(kind: Kind, name: str, store: Path, folder: Path) -> None:
                 press(window, display, "Return")
                 settle(window, display, program)
             picture(window, display, folder / f"{name}-{page}.png")
+            if page == "look":
+                press(window, display, "v", *"deconvnet", "Return")
+                settle(window, display, program)
+                picture(window, display, folder / f"{name}-look-deconvnet.png")
         press(window, display, "q")
 
 
@@ -109,7 +113,7 @@ def take(kind: Kind, name: str, store: Path, folder: Path) -> None:
 def screen() -> Iterator[dict[str, str]]:
     """A virtual screen; the environment for what is to be on it."""
     read, write = os.pipe()
-    command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "2600x1700x24", "-nolisten", "tcp"]
+    command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "2600x1700x24", "-nolisten", "tcp", "-noreset"]
     process = subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL)
     os.close(write)
     try:

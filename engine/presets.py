@@ -83,7 +83,8 @@ def save_preset(path: Path, spec: RunSpec, summary: str) -> None:
 
 
 def _files() -> dict[str, Path]:
-    return {path.stem: path for folder in (assets() / "presets", own_presets()) for path in sorted(folder.glob("*.toml"))}
+    folders = (assets() / "presets", own_presets())
+    return {path.stem: path for folder in folders for path in sorted(folder.glob("*.toml"), key=lambda path: path.stem)}
 
 
 def _load(path: Path) -> Preset:

@@ -122,3 +122,9 @@ def test_every_shipped_preset_and_the_defaults_can_be_kept() -> None:
 def test_a_name_that_leads_elsewhere_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="a preset's name"):
         own_preset_file(name)
+
+
+def test_presets_are_in_the_order_of_their_names() -> None:
+    shipped = list(presets())
+    assert shipped == sorted(shipped)
+    assert shipped.index("lenet5") < shipped.index("lenet5-28")

@@ -71,13 +71,17 @@ class Cell:
 
 
 def cells(outcome: Outcome, baseline: Outcome | None = None) -> list[Cell]:
-    """One row, as COLUMNS has it; of another run than the baseline its differences to that."""
+    """One row, as COLUMNS has it; of another run than the baseline its differences to that, or its own where that has none."""
     if baseline is None or outcome.run == baseline.run:
         return [Cell(column.text(outcome)) for column in COLUMNS]
     from convtui.engine.study.comparing import difference_to
 
     differences = difference_to(baseline, outcome)
-    return [_difference(column, differences[column.metric]) if column.metric else Cell(column.text(outcome)) for column in COLUMNS]
+    compared = [column.metric and column.text(baseline) != NOTHING for column in COLUMNS]
+    return [
+        _difference(column, differences[column.metric]) if both else Cell(column.text(outcome))
+        for column, both in zip(COLUMNS, compared, strict=True)
+    ]
 
 
 def _difference(column: Column, value: float | None) -> Cell:

@@ -1,0 +1,23 @@
+"""Runs beside each other in words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from convtui.engine.study.comparing import Outcome
+from convtui.tui.render.comparison import COLUMNS, cells
+
+ONE = Outcome(1, "one", "finished", 5, 5, 0.5, 0.6, 4, 1.2, 0.7, 0.8, 60.0, 100.0, 300.0, 0.01)
+
+
+def told(outcome: Outcome, baseline: Outcome) -> dict[str, str]:
+    return {column.head: cell.text for column, cell in zip(COLUMNS, cells(outcome, baseline), strict=True)}
+
+
+def test_against_a_baseline_without_a_value_every_run_keeps_its_own() -> None:
+    bare = replace(ONE, run=2, name="bare", test_accuracy=None, best_accuracy=None, best_epoch=None, test_loss=None)
+    found = told(ONE, bare)
+    assert (found["test acc"], found["best"], found["loss"]) == ("50.0 %", "60.0 %", "1.200")
+    assert found["images/s"] == "="
+    assert told(bare, ONE)["test acc"] == "—"
+    assert told(replace(ONE, run=3, test_accuracy=0.55), ONE)["test acc"] == "+5.0 pp"
