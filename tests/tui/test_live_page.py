@@ -11,21 +11,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from sqlmodel import col, select
 from textual import events as events_of_textual
 from textual.pilot import Pilot
 from textual.widgets import Static
 
 from convtui.engine import device, events
+from convtui.engine.logged_images import save
 from convtui.engine.store import Recorder, Request, Store
+from convtui.engine.store.images import file_of
+from convtui.engine.store.output import OutputWriter
 from convtui.tui.app.app import ConvtuiApp
 from convtui.tui.app.dialogs.form import FormDialog
+from convtui.tui.app.dialogs.menu import Menu
 from convtui.tui.app.dialogs.questions import ConfirmDialog
 from convtui.tui.app.live import device_line
 from convtui.tui.app.live.device_line import DeviceLine
 from convtui.tui.app.live.page import LivePage
 from convtui.tui.app.live.reader import Reader
 from convtui.tui.app.live.status_line import progress_bar, seconds_left, standing
+from convtui.tui.app.messages import ShowRun
 from convtui.tui.app.page import LEAST
 from convtui.tui.render.chart import Plot
 from convtui.tui.render.series_lines import Options
@@ -60,8 +66,10 @@ async def shown(pilot: Pilot[Any], run_id: int | None, *, charts: bool = True) -
     app = pilot.app
     assert isinstance(app, ConvtuiApp)
     await until(pilot, lambda: app.session.is_open and "opening" not in app.about)
-    app.session.run_id = run_id
-    app.action_page("live")
+    if run_id is None:
+        app.action_page("live")
+    else:
+        app.post_message(ShowRun(run_id, "live"))
     await until(pilot, lambda: isinstance(app.screen, LivePage) and app.screen.is_mounted)
     page = app.screen
     assert isinstance(page, LivePage)
@@ -342,6 +350,19 @@ def test_on_a_small_screen_charts_are_on_several_pages(store: Store) -> None:
     used(steps, size=LEAST)
 
 
+def test_its_digit_leads_to_what_trains_else_to_the_run_that_was_opened(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: LivePage) -> None:
+        await pilot.press("1", "3")
+        await until(pilot, lambda: page.run is not None and page.run.id == NOW)
+        with Recorder(store, NOW) as recorder:
+            recorder.record(events.Stopped(140, 7, {}, 7.0, 400.0))
+        await shown(pilot, BASELINE)
+        await pilot.press("1", "3")
+        await until(pilot, lambda: page.is_current and page.run is not None and page.run.id == BASELINE)
+
+    used(steps, BASELINE)
+
+
 def test_other_runs_are_a_key_away(store: Store) -> None:
     async def steps(pilot: Pilot[int], page: LivePage) -> None:
         await pilot.press("{")
@@ -598,6 +619,82 @@ def test_it_tells_what_a_run_of_this_machine_makes_of_its_device(store: Store) -
         assert line.followed == ("cpu", os.getpid())
         await shown(pilot, BASELINE)  # which has ended
         await until(pilot, lambda: line.followed is None and not says(pilot, "% busy"))
+
+    used(steps)
+
+
+# ------------------------------------------------------------------------------------------------ what fills the page
+
+
+async def turned_to(pilot: Pilot[int], page: LivePage, view: str) -> None:
+    await pilot.press("v")
+    await until(pilot, lambda: isinstance(pilot.app.screen, Menu))
+    await pilot.press(*f"{view}", "enter")
+    await until(pilot, lambda: page.view == view)
+
+
+def test_what_the_program_prints_is_followed(store: Store) -> None:
+    folder = store.files.folder(NOW)
+    printed = OutputWriter(folder)
+    printed.write(b"".join(f"line {number}\n".encode() for number in range(60)))
+
+    async def steps(pilot: Pilot[int], page: LivePage) -> None:
+        await turned_to(pilot, page, "console")
+        await until(pilot, lambda: says(pilot, "line 59") and not says(pilot, "line 0 "))
+        printed.write(b"10 %\r20 %")
+        await until(pilot, lambda: says(pilot, "20 %"))
+        await pilot.press("g")
+        await until(pilot, lambda: says(pilot, "line 0 "))
+        printed.write(b"\nmore\n")
+        await until(pilot, lambda: page.console.lines[-1] == "more")
+        assert not says(pilot, "more"), "what is read stays"
+        await pilot.press("escape")
+        await until(pilot, lambda: page.view == "charts" and says(pilot, "5 charts"))
+
+    used(steps)
+
+
+def test_logged_images_are_shown_as_they_were_at_one_step(store: Store) -> None:
+    folder = store.files.folder(NOW)
+    for step, grey in ((10, 0), (20, 255)):
+        save(folder / file_of("recon", step), torch.full((2, 1, 8, 8), grey, dtype=torch.uint8))
+    save(folder / file_of("samples", 10), torch.zeros(1, 3, 8, 8, dtype=torch.uint8))
+
+    async def steps(pilot: Pilot[int], page: LivePage) -> None:
+        await turned_to(pilot, page, "images")
+        await until(pilot, lambda: says(pilot, "recon, step 20") and says(pilot, "2/2"))
+        assert [(each.name, each.step) for each in page.images.shown] == [("recon", 20), ("samples", 10)]
+        await pilot.press("[")
+        await until(pilot, lambda: says(pilot, "recon, step 10") and says(pilot, "1/2"))
+        save(folder / file_of("recon", 30), torch.zeros(1, 1, 8, 8, dtype=torch.uint8))
+        await until(pilot, lambda: says(pilot, "1/3"))
+        await pilot.press("]", "]")
+        await until(pilot, lambda: says(pilot, "recon, step 30"))
+        await shown(pilot, BASELINE, charts=False)
+        await until(pilot, lambda: says(pilot, "run 1 has no images"))
+
+    used(steps)
+
+
+def test_the_lens_says_why_there_is_nothing_to_see(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: LivePage) -> None:
+        await turned_to(pilot, page, "lens")
+        await until(pilot, lambda: says(pilot, "run 1 (baseline) has no"))
+        assert not says(pilot, "Smooth"), "keys of charts are not offered here"
+
+    used(steps, BASELINE)
+
+
+def test_messages_fill_the_page_and_are_scrolled(store: Store) -> None:
+    with Recorder(store, NOW) as recorder:
+        for number in range(60):
+            recorder.record(events.Message(60, f"message {number} of sixty"))
+
+    async def steps(pilot: Pilot[int], page: LivePage) -> None:
+        await turned_to(pilot, page, "log")
+        await until(pilot, lambda: says(pilot, "message 59 of") and says(pilot, "message 40 of"))
+        await pilot.press("g")
+        await until(pilot, lambda: says(pilot, "message 0 of"))
 
     used(steps)
 

@@ -204,7 +204,25 @@ class ConvtuiApp(App[int]):
     # --------------------------------------------------------------------------------------------------------- pages
 
     def action_page(self, name: str) -> None:
-        """Show a page."""
+        """Show a page; Live with the newest run that trains, here or elsewhere, if there is one."""
+        self._show_page(name)
+        if name == "live" and self.session.is_open:
+            self._find_training()
+
+    @work(thread=True, group="training")
+    def _find_training(self) -> None:
+        try:
+            found = self.session.newest_in_training()
+        except ConvtuiError:
+            found = None  # the page itself says why the store cannot be read
+        self.call_later(self._show_training, found)
+
+    def _show_training(self, run_id: int | None) -> None:
+        if run_id is not None:
+            self.session.run_id = run_id
+            self._tell_page()
+
+    def _show_page(self, name: str) -> None:
         self.switch_mode(name)
         self.call_after_refresh(self._tell_page)
 
@@ -221,7 +239,7 @@ class ConvtuiApp(App[int]):
     def on_show_run(self, message: ShowRun) -> None:
         """Show its charts, or open its net."""
         self.session.run_id = message.run_id
-        self.action_page(message.page)
+        self._show_page(message.page)
 
     def on_compare_runs(self, message: CompareRuns) -> None:
         """Lay runs over each other."""

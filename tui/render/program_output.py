@@ -41,7 +41,8 @@ class ProgramOutput:
         anything = False
         for part in parts:
             if part.start > self.end:
-                self._take(f"\n… {part.start - self.end:,} bytes were not kept …\n")
+                before = "\n" if self._open else ""
+                self._take(f"{before}… {part.start - self.end:,} bytes were not kept …\n")
             self._take(self._decoder.decode(part.content))
             self.end, anything = part.end, True
         return anything

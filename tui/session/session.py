@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from convtui.engine.errors import ConvtuiError, UsageError
 from convtui.engine.named_code import require_named
+from convtui.engine.statuses import LIVE
 from convtui.tui.log import log
 from convtui.tui.session.between_pulls import BetweenPulls
 from convtui.tui.session.naming import NamedNets
@@ -122,6 +123,11 @@ class Session:
         """The runs that this process trains or has queued, in their order."""
         with self._lock:
             return ([self._run] if self._run is not None else []) + [job.run for job in self._waiting]
+
+    def newest_in_training(self) -> int | None:
+        """The run that trains here, else the newest that another process trains; for a thread. Raises StoreError."""
+        training = self._run
+        return training if training is not None else next((run.id for run in self.store.runs(status=LIVE)), None)
 
     @property
     def starting(self) -> int:

@@ -74,7 +74,12 @@ class ImagesPane(Vertical):
         if not found.kept:
             picture.say(f"run {found.run} has no images: its script logs some by run.log_image(NAME, tensor)")
         elif before is None or before.sheets is not found.sheets:
-            picture.show(found.sheets)
+            picture.show([[sheet] for sheet in found.sheets])
+
+    @property
+    def shown(self) -> Sequence[LoggedImages]:
+        """What is on the screen."""
+        return self._found.shown if self._found is not None else ()
 
     def step(self, by: int) -> None:
         """To an earlier or later step."""

@@ -103,7 +103,7 @@ class LensPane(Vertical):
         self.glance = glance
         began = time.monotonic()
         for pane, (_, results) in zip(panes, glance.views, strict=False):
-            pane.show(results)
+            pane.show([results])
         for place, pane in enumerate(panes):
             pane.display = place < len(glance.views)
         # What draws here keeps the training beside it waiting, too.

@@ -15,6 +15,9 @@ from convtui.tui.app.widgets.repaint import Lines
 from convtui.tui.render.items import drawn
 from convtui.tui.render.rows import DIM, Row, Words, cell_of, colours_of, segments, wrapped
 
+SMALLEST = 4
+"""Sizes that are tried."""
+
 
 class PicturePane(ScrollView, can_focus=False):
     """Draws results in pixels or half cells, or a line of text in their place."""
@@ -25,20 +28,21 @@ class PicturePane(ScrollView, can_focus=False):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._results: Sequence[Result] = ()
+        self._groups: Sequence[Sequence[Result]] = ()
         self._message = ""
         self._rows: Sequence[Row] = ()
         self._lines = Lines(self, self._at)
 
-    def show(self, results: Sequence[Result]) -> None:
-        """Draw these; where they are as large as what was there, only what has changed is painted."""
-        self._results, self._message = results, ""
+    def show(self, groups: Sequence[Sequence[Result]]) -> None:
+        """Draw these, what is of one group beside each other where it belongs so; where they are as large as what was there, only
+        what has changed is painted."""
+        self._groups, self._message = groups, ""
         self._draw()
 
     def say(self, text: str) -> None:
         """A text in place of results."""
-        if (self._message, self._results) != (text, ()):
-            self._results, self._message = (), text
+        if (self._message, self._groups) != (text, ()):
+            self._groups, self._message = (), text
             self._draw()
 
     def on_resize(self, _: events.Resize) -> None:
@@ -56,14 +60,23 @@ class PicturePane(ScrollView, can_focus=False):
                 Row([Words(words.column, words.text, DIM) for words in row.words]) for row in wrapped(self._message, size.width)
             ]
         else:
-            cell = cell_of(self.app.console)
-            room = size.height // max(1, len(self._results))
-            self._rows = drawn(self._results, size.width, room, self._colours, cell).rows if self._results else ()
+            self._rows = self._fitting(size)
         self.virtual_size = Size(size.width, len(self._rows))
         if len(self._rows) == before:
             self._lines.refresh()
         else:
             self.refresh()
+
+    def _fitting(self, size: Size) -> Sequence[Row]:
+        """Several groups somewhat smaller, where all of them can be seen then."""
+        rows: list[Row] = []
+        room, cell = size.height // max(1, len(self._groups)), cell_of(self.app.console)
+        for zoom in range(0, -SMALLEST, -1):
+            drawings = [drawn(group, size.width, room, self._colours, cell, zoom).rows for group in self._groups]
+            rows = [row for drawing in drawings for row in (*drawing, Row())]
+            if len(rows) <= size.height + 1 or len(self._groups) == 1:
+                break
+        return rows
 
     def render_line(self, y: int) -> Strip:
         """One row."""
