@@ -9,7 +9,7 @@ import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -190,7 +190,7 @@ class Training:
             "program": __version__,
             "python": platform.python_version(),
             "torch": torch.__version__,
-            "torchvision": version("torchvision"),
+            "torchvision": _torchvision(),
             "platform": platform.platform(),
             "processor": processor(),
             "device": str(self.device),
@@ -499,3 +499,11 @@ class Training:
                 yield
             finally:
                 self.state.seconds = self._seconds()
+
+
+def _torchvision() -> str:
+    """Its version. What is trained needs it only to read some of the sets: a machine that has torch alone trains too."""
+    try:
+        return version("torchvision")
+    except PackageNotFoundError:
+        return "not installed"

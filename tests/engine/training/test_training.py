@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -660,6 +661,17 @@ def test_a_spec_with_the_other_optimisers_learns() -> None:
         finished = pull(Training(spec, toy_dataset()))[-1]
         assert isinstance(finished, events.Finished)
         assert finished.values["test_accuracy"] > 0.9, name
+
+
+def test_a_machine_without_torchvision_trains_and_says_that_it_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(_name: str) -> str:
+        raise PackageNotFoundError
+
+    monkeypatch.setattr(training, "version", missing)
+    said = pull(Training(changed(SMALL, {"training.steps": 1}), toy_dataset()))
+    assert isinstance(said[0], events.Started)
+    assert said[0].provenance["torchvision"] == "not installed"
+    assert isinstance(said[-1], events.Finished)
 
 
 @pytest.fixture
