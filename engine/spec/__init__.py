@@ -8,11 +8,13 @@ from convtui.engine.spec.base import Part, hyper, quoted, written
 from convtui.engine.spec.blocks import ConvBlock, DenseBlock
 from convtui.engine.spec.fields import Hyperparameter, difference, fields_of, hyperparameters, read
 from convtui.engine.spec.flat import flat
+from convtui.engine.spec.in_force import WITHOUT_RESULT, is_in_force
 from convtui.engine.spec.making import changed, explained, make, parse_setting
 from convtui.engine.spec.parts import DataSpec, ModelSpec, OptimiserSpec, RunSpec, TrainingSpec
 from convtui.engine.spec.spelling import alike, nearest
 
 __all__ = [
+    "WITHOUT_RESULT",
     "ConvBlock",
     "DataSpec",
     "DenseBlock",
@@ -30,6 +32,7 @@ __all__ = [
     "flat",
     "hyper",
     "hyperparameters",
+    "is_in_force",
     "make",
     "nearest",
     "parse_setting",

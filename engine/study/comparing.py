@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from math import isfinite
+from statistics import fmean, stdev
 from typing import Any
 
 from convtui.engine.data.digest import differing
 from convtui.engine.errors import SpecError
 from convtui.engine.metrics import metric
-from convtui.engine.spec import RunSpec, difference, hyperparameters, read, written
+from convtui.engine.spec import WITHOUT_RESULT, RunSpec, difference, hyperparameters, is_in_force, read, written
 from convtui.engine.statuses import LIVE
 from convtui.engine.store import Run, Store
 from convtui.engine.study.budgets import unequal_training
 from convtui.engine.study.measures import steps_to_90
 
+NOT_IN_FORCE = "-"
+"""In place of a value that is nothing to a run."""
 _AGAIN = 1.1
 """A run in training is asked for its stability again once it has made this many times the steps."""
 
@@ -49,7 +54,8 @@ class Comparison:
 
     outcomes: tuple[Outcome, ...]
     settings: tuple[tuple[str, tuple[str, ...]], ...]
-    """Path of a hyperparameter and its value in every run, of those that differ; `?` where a run's settings cannot be read."""
+    """Path of a hyperparameter and its value in every run, of those that differ and may change results; `?` where a run's settings
+    cannot be read, `-` where it is nothing to that run, as `model.hidden` is to a net without a recurrent cell."""
     remarks: tuple[str, ...]
     """What else there is to say, a line each."""
 
@@ -75,6 +81,52 @@ class Comparing:
         return value
 
 
+@dataclass(frozen=True, slots=True)
+class GroupOutcome:
+    """What came of runs that differ in their seed alone."""
+
+    outcome: Outcome
+    """Means over those runs that have a value, under the first one's id; `status` is that of all, or how many have which."""
+    runs: tuple[int, ...]
+    deviation: Mapping[str, float]
+    """Metric -> standard deviation of a single run (n - 1), where two or more have a value."""
+
+
+def in_groups(comparison: Comparison, groups: Sequence[tuple[str, Sequence[int]]]) -> tuple[Comparison, list[GroupOutcome]]:
+    """The comparison with one column for each group, named so, of these runs; and what came of each group.
+
+    Settings in which the runs of a group differ name all of their values; where there are such groups, their seeds are no
+    difference.
+    """
+    place = {outcome.run: number for number, outcome in enumerate(comparison.outcomes)}
+    members = [[comparison.outcomes[place[run]] for run in runs] for _, runs in groups]
+    found = [_group(name, several) for (name, _), several in zip(groups, members, strict=True)]
+    settings = []
+    told_of = [item for item in comparison.settings if item[0] != "training.seed" or len(found) == len(place)]
+    for path, values in told_of:
+        of_groups = [tuple(dict.fromkeys(values[place[run]] for run in runs)) for _, runs in groups]
+        told = tuple(", ".join(each) for each in of_groups)
+        if len(set(told)) > 1 or len(told) == 1:
+            settings.append((path, told))
+    return Comparison(tuple(group.outcome for group in found), tuple(settings), comparison.remarks), found
+
+
+def _group(name: str, several: Sequence[Outcome]) -> GroupOutcome:
+    if len(several) == 1:
+        return GroupOutcome(several[0], (several[0].run,), {})
+    means: dict[str, Any] = {}
+    deviation = {}
+    for metric_name in _MEANS:
+        values = [value for outcome in several if (value := getattr(outcome, metric_name)) is not None]
+        means[metric_name] = fmean(values) if values else None
+        if len(values) > 1 and all(map(isfinite, values)):
+            deviation[metric_name] = stdev(values)
+    statuses = Counter(outcome.status for outcome in several)
+    status = next(iter(statuses)) if len(statuses) == 1 else ", ".join(f"{count} {each}" for each, count in statuses.items())
+    outcome = replace(several[0], name=name, status=status, epoch=min(each.epoch for each in several), best_epoch=None, **means)
+    return GroupOutcome(outcome, tuple(each.run for each in several), deviation)
+
+
 def difference_to(baseline: Outcome, outcome: Outcome) -> dict[str, float | None]:
     """How much more each metric is than in the baseline that one wants more or less of; None where one of the two has none."""
     found: dict[str, float | None] = {}
@@ -82,6 +134,9 @@ def difference_to(baseline: Outcome, outcome: Outcome) -> dict[str, float | None
         theirs, own = getattr(baseline, name), getattr(outcome, name)
         found[name] = None if theirs is None or own is None else own - theirs
     return found
+
+
+_MEANS = [field.name for field in fields(Outcome) if metric(field.name).better or field.name in ("stability", "images_per_second")]
 
 
 def _outcome(run: Run, to_90: float | None, stability: float | None) -> Outcome:
@@ -116,14 +171,18 @@ def _differing(runs: Sequence[Run]) -> tuple[tuple[tuple[str, tuple[str, ...]], 
     known = [spec for spec in specs if spec is not None]
     paths = {path for spec in known[1:] for path in difference(known[0], spec)}
     rows = tuple(
-        (field.path, tuple("?" if spec is None else written(read(spec, field.path)) for spec in specs))
+        (path, tuple("?" if spec is None else _told(spec, path) for spec in specs))
         for field in hyperparameters()
-        if field.path in paths
+        if (path := field.path) in paths and path not in WITHOUT_RESULT and any(is_in_force(spec, path) for spec in known)
     )
     if len(known) > 1 and not rows:
-        remarks.append("these runs have the same settings")
+        remarks.append("these runs have the same settings" + (", but for what changes no result" if paths else ""))
     uneven = unequal_training(runs)
     return rows, (*remarks, *([uneven] if uneven else []), *_other_images(runs, specs))
+
+
+def _told(spec: RunSpec, path: str) -> str:
+    return written(read(spec, path)) if is_in_force(spec, path) else NOT_IN_FORCE
 
 
 def _other_images(runs: Sequence[Run], specs: Sequence[RunSpec | None]) -> Iterator[str]:

@@ -42,7 +42,7 @@ class Group:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class _Points:
+class Points:
     """A series, or the mean of several."""
 
     steps: Values
@@ -68,7 +68,7 @@ def groups(store: Store, references: Sequence[str], *, spread: Spread = "range")
             names[run.id] = setting or run.name
     together: dict[str, list[Run]] = {}
     for run in runs.values():
-        together.setdefault(str(run.id) if spread == "none" else _but_its_seed(run), []).append(run)
+        together.setdefault(str(run.id) if spread == "none" else but_its_seed(run), []).append(run)
     found = [Group(names[each[0].id], tuple(each)) for each in together.values()]
     often = Counter(group.name for group in found)
     return [replace(group, name=f"{group.runs[0].id} {group.name}") if often[group.name] > 1 else group for group in found]
@@ -101,7 +101,7 @@ def _run(store: Store, reference: str, of_study: str) -> Run:
     raise RunNotFound(f"no run of the study {of_study} in this store: 'convtui study run {of_study}' trains them")
 
 
-def _but_its_seed(run: Run) -> str:
+def but_its_seed(run: Run) -> str:
     """Equal of runs with equal settings and images."""
     values = run.spec_values
     training = values.get("training")
@@ -185,11 +185,11 @@ def _chart(
     told = told if len({*told}) == len(told) else list(names)
     for group in found:
         for name, what in zip(names, told, strict=True):
-            read = [_points(store, run, name, axis) for run in group.runs]
+            read = [points_of(store, run, name, axis) for run in group.runs]
             if window > 0 and _of_steps(name):
                 smoothed = True
                 read = [replace(each, y=np.array(smooth(each.y.tolist(), window), np.float64)) for each in read]
-            points = _mean([each for each in read if len(each.x)], spread)
+            points = mean_points([each for each in read if len(each.x)], spread)
             if points is None:
                 continue
             label = _label(group, what if len(names) > 1 else "", spread, alone=len(found) == 1) or metric(name).title
@@ -240,23 +240,23 @@ def _of_steps(name: str) -> bool:
     return metric(name).cadence in ("step", "") and name != "learning_rate"
 
 
-def _points(store: Store, run: Run, name: str, axis: Axis) -> _Points:
+def points_of(store: Store, run: Run, name: str, axis: Axis) -> Points:
     """A run's series, its steps on the axis."""
     read = store.series(run.id, name)
     steps, values = np.array(read.steps, np.float64), np.array(read.values, np.float64)
     if axis == "epoch":
-        return _Points(steps, steps / run.steps_per_epoch, values)
+        return Points(steps, steps / run.steps_per_epoch, values)
     if axis == "step":
-        return _Points(steps, steps, values)
+        return Points(steps, steps, values)
     seconds = store.series(run.id, "seconds")
     if not len(seconds.steps):
         raise UsageError(f"run {run.id} has recorded no times: use --x step")
     # From zero, and never back: a resumed run's clock goes on.
     at = np.maximum.accumulate(np.nan_to_num(np.array([0.0, *seconds.values], np.float64)))
-    return _Points(steps, np.interp(steps, np.array([0.0, *seconds.steps], np.float64), at), values)
+    return Points(steps, np.interp(steps, np.array([0.0, *seconds.steps], np.float64), at), values)
 
 
-def _mean(read: Sequence[_Points], spread: Spread) -> _Points | None:
+def mean_points(read: Sequence[Points], spread: Spread) -> Points | None:
     """Over the runs that have a value at a step; what is not a number in one of them is none in the mean."""
     if len(read) <= 1:
         return read[0] if read else None
@@ -274,4 +274,4 @@ def _mean(read: Sequence[_Points], spread: Spread) -> _Points | None:
         apart = np.where(there, y - mean, 0)
         deviation = np.sqrt((apart**2).sum(axis=0) / np.maximum(count - 1, 1))
         low, high = mean - deviation, mean + deviation
-    return _Points(steps, np.where(there, x, 0).sum(axis=0) / count, mean, low, high)
+    return Points(steps, np.where(there, x, 0).sum(axis=0) / count, mean, low, high)

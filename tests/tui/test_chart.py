@@ -4,6 +4,7 @@ import gc
 import math
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import groupby, pairwise
 
 import pytest
@@ -277,3 +278,23 @@ def test_values_in_words() -> None:
     assert value_text(1e-4, "small") == "1e-4"
     assert value_text(31_400.4, "count") == "31,400"
     assert value_text(0.9137, "number") == "0.914"
+
+
+def test_a_band_is_a_shade_from_edge_to_edge_behind_its_line() -> None:
+    xs, band = [0.0, 1.0, 2.0], ([0.0, 1.0, 2.0], [2.0, 3.0, 4.0])
+    plot = Plot("loss", [Line("mean", xs, [1.0, 2.0, 3.0], band=band)])
+    drawn = draw(plot, 60, 20)
+    faint = {
+        (row, column)
+        for row, pieces in enumerate(drawn.rows)
+        for column, paint in enumerate(paint for text, paint in pieces for _ in text)
+        if isinstance(paint, Faint)
+    }
+    rows = [row for row, _ in faint]
+    assert len(faint) > 200
+    assert (min(rows), max(rows)) == (0, 17), "the axis reaches from edge to edge"
+    for row, column in faint:
+        share = (column - drawn.left) / (drawn.columns - 1)
+        assert 17 - 4.25 * (2 * share + 2) - 2 < row < 17 - 4.25 * 2 * share + 2
+    without = draw(replace(plot, lines=[replace(plot.lines[0], band=None)]), 60, 20)
+    assert not any(isinstance(paint, Faint) for pieces in without.rows for _, paint in pieces)

@@ -97,7 +97,9 @@ def test_shows_curves_outcomes_and_what_differs(store: Store, size: tuple[int, i
         assert wanted <= set(table(page)[0])
         assert all(len(line.rstrip()) <= size[0] for line in screen_text(pilot).splitlines())
         settings = words(page, "#settings")
-        assert "optimiser.learning_rate  0.0001  0.5" in settings
+        rate = next(line for line in settings.splitlines() if line.startswith("optimiser.learning_rate"))
+        assert rate.split()[1:] == ["0.0001", "0.5", "0.0001"]
+        assert "△ 2 hot" in settings
         assert "seed" not in settings
 
     used(steps, [1, 2, 3], size)
@@ -145,7 +147,7 @@ def test_v_chooses_what_the_last_chart_shows(store: Store, size: tuple[int, int]
         await until(pilot, lambda: last.plot is not None and last.plot.title == "learning rate")
         assert last.plot is not None
         assert [line.ys[-1] for line in last.plot.lines] == [1e-4, 0.5]
-        assert [line.name for line in last.plot.lines] == ["1", "2"]
+        assert [line.name for line in last.plot.lines] == ["1 baseline", "2 hot"]
         assert charts(page)[0].plot.title == "test loss"  # type: ignore[union-attr]
         await pilot.press("L")
         assert last.plot.log
@@ -173,10 +175,10 @@ def test_the_crosshair_tells_every_runs_value_at_the_same_epoch(store: Store) ->
         assert at() == {2.0}
         shown = screen_text(pilot)
         assert shown.count("at epoch 2.00") == 2
-        for run, marker in zip((1, 2, 3), "○△□", strict=True):
-            assert f"{marker} {run} {accuracies[run][1]:.1f} %" in shown
+        for run, name in ((1, "○ 1 baseline"), (2, "△ 2 hot"), (3, "□ 3 tanh")):
+            assert f"{name} {accuracies[run][1]:.1f} %" in shown
         await pilot.press("right")
-        assert "△ 2 —" in screen_text(pilot), "a run that ended before has no value there"
+        assert "△ 2 hot —" in screen_text(pilot), "a run that ended before has no value there"
         await pilot.press("escape")
         assert at() == {None}
         assert pilot.app.current_mode == "compare"
@@ -203,6 +205,61 @@ def test_a_pinned_run_is_what_the_others_are_told_against(store: Store) -> None:
         assert not any(line.thick for line in charts(page)[0].plot.lines)
 
     used(steps, [1, 2, 3])
+
+
+def test_where_the_baseline_has_no_value_the_others_keep_theirs_and_it_is_said(store: Store) -> None:
+    store.create_run(name="waits", preset="lenet5", spec=LENET, dataset="toy")
+
+    async def steps(pilot: Pilot[int], page: ComparePage) -> None:
+        await until(pilot, lambda: bool(page.table.rows))
+        await pilot.press("j", "b")
+        assert column(page, "test acc") == ["64.9 %", "—"]
+        assert "run 4 has no test acc" in words(page, "#settings")
+
+    used(steps, [1, 4])
+
+
+def test_runs_that_differ_in_their_seed_alone_are_a_mean_with_a_band(store: Store) -> None:
+    for seed, accuracy in ((1, 0.6), (2, 0.8)):
+        add_run(
+            store,
+            f"hot-seed{seed}",
+            spec=changed(LENET, {"optimiser.learning_rate": 0.01, "training.seed": seed}),
+            accuracy=accuracy,
+        )
+
+    async def steps(pilot: Pilot[int], page: ComparePage) -> None:
+        await until(pilot, lambda: bool(page.table.rows))
+        assert column(page, "run") == ["1 baseline", "4 hot ×2"]
+        one, two = (100 * (store.run(run).test_accuracy or 0) for run in (4, 5))
+        deviation = abs(one - two) / 2**0.5
+        assert column(page, "test acc")[1] == f"{(one + two) / 2:.1f} % ±{deviation:.1f}"
+        accuracy = charts(page)[1].plot
+        assert accuracy is not None
+        mean = accuracy.lines[1]
+        assert mean.name == "hot ×2"
+        assert mean.band is not None
+        assert [100 * edge[-1] for edge in mean.band] == pytest.approx([one, two])
+        assert 100 * mean.ys[-1] == pytest.approx((one + two) / 2)
+        assert "seed" not in words(page, "#settings").replace("over seeds", "")
+        await pilot.press("v", *"each", "enter")
+        await until(pilot, lambda: column(page, "run") == ["1 baseline", "4 hot-seed1", "5 hot-seed2"])
+        assert "training.seed" in words(page, "#settings")
+
+    used(steps, [1, 4, 5], (160, 36))
+
+
+def test_a_long_value_leaves_room_for_the_others(store: Store) -> None:
+    blocks = ", ".join(["32 5x5 pad 2 bn pool 2"] * 4)
+    add_run(store, "deep", spec=changed(LENET, {"model.conv_blocks": blocks}))
+
+    async def steps(pilot: Pilot[int], page: ComparePage) -> None:
+        await until(pilot, lambda: bool(page.table.rows))
+        lines = words(page, "#settings").splitlines()
+        assert any(line.startswith("model.conv_blocks") and "…" in line for line in lines)
+        assert max(len(line.rstrip()) for line in lines[:4]) < 120
+
+    used(steps, [1, 4, 3])
 
 
 def test_a_pinned_run_that_is_no_longer_marked_is_no_baseline(store: Store) -> None:

@@ -156,7 +156,7 @@ def test_studies_with_how_many_of_their_runs_are_done(store: Store) -> None:
     async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
         # relu 2 of 2, tanh 0 of 2 at the study's own scale but 1 at another, sigmoid 0 of 2, hot 1 of 1.
         assert [[text for text, _ in row.cells] for row in page.names.rows] == [
-            ["mine", "Activations on digits", "3/7 ≠1"],
+            ["mine", "Activations on digits", "3/7, 1 scaled"],
             ["other", "A second study", "0/1"],
         ]
 
@@ -211,7 +211,7 @@ def test_it_fills_while_runs_finish(store: Store) -> None:
         add_run(store, "mine/sigmoid", spec=spec, study="mine", setting="sigmoid", accuracy=0.5)
         await until(pilot, lambda: cells(page, "runs")[3] == "1/2 ●")
         assert cells(page, "measured")[3] == f"{100 * (store.run(6).test_accuracy or 0):.2f} %"
-        assert page.names.rows[0].cells[2][0] == "4/7 ≠1"
+        assert page.names.rows[0].cells[2][0] == "4/7, 1 scaled"
 
     used(steps)
 
@@ -250,6 +250,33 @@ def test_curves_are_means_over_seeds_or_the_runs_of_one_setting(store: Store) ->
         await until(pilot, lambda: chart.plot is not None and chart.plot.log)
 
     used(steps)
+
+
+def test_a_measure_is_scattered_against_what_differs_and_saved(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
+        (chart,) = page.charts
+        await pilot.press("enter", "v", *"activation", "enter")
+        await until(pilot, lambda: chart.plot is not None and chart.plot.scattered)
+        assert chart.plot is not None
+        assert [label for _, label in chart.plot.x_ticks] == ["relu", "tanh"], "those of runs that have ended"
+        relu = next(line for line in chart.plot.lines if line.name == "relu")
+        assert sorted(relu.ys) == pytest.approx(sorted(store.run(run).test_accuracy or 0 for run in (1, 2)))
+        assert len(set(relu.xs)) == 1
+        await until(pilot, lambda: "test accuracy against activation" in screen_text(pilot))
+        await pilot.press("w")
+        await until(pilot, lambda: Path("study-mine-test_accuracy-activation.png").exists())
+        await pilot.press("V")
+        await until(pilot, lambda: chart.plot is not None and not chart.plot.scattered)
+        await pilot.press("v", *"parallel", "enter")
+        await until(pilot, lambda: chart.plot is not None and chart.plot.axes)
+        names = [axis.name for axis in chart.plot.axes]
+        assert names[-1] == "test accuracy"
+        assert {"activation", "learning_rate", "epochs"} <= set(names)
+        await until(pilot, lambda: "learning_rate" in screen_text(pilot))
+        await pilot.press("w")
+        await until(pilot, lambda: Path("study-mine-parallel.png").exists())
+
+    used(steps, size=(160, 50))
 
 
 def test_the_crosshair_is_the_one_of_the_other_pages(store: Store) -> None:
@@ -292,7 +319,7 @@ def test_a_narrow_page_has_list_and_study_take_turns(store: Store) -> None:
         assert not page.names.region.width
         assert page.query_one("#claims").region.height
         assert not page.charts[0].region.height
-        await pilot.press("v")
+        await pilot.press("V")
         await until(pilot, lambda: bool(page.charts[0].region.height))
         assert all(len(line.rstrip()) <= 80 for line in screen_text(pilot).splitlines())
         await pilot.press("escape")
@@ -417,6 +444,16 @@ def test_missing_runs_of_a_setting_are_queued_and_trained(store: Store) -> None:
         await until(pilot, lambda: cells(page, "runs")[2] == "2/2")
         newest = store.runs(study="mine")[0]
         assert (newest.settings.training.seed, newest.settings.training.epochs, newest.name) == (1, 1, "mine/tanh#1")
+
+    used(steps)
+
+
+def test_the_form_says_how_many_runs_there_are_and_how_long_they_take(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
+        await pilot.press("enter", "s", *"whole", "enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, FormDialog))
+        await until(pilot, lambda: "4 runs at scale 1" in screen_text(pilot))
+        assert "on this machine" in screen_text(pilot)
 
     used(steps)
 

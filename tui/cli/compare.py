@@ -51,7 +51,7 @@ def compare(
 
 def _lines(comparison: Comparison, baseline: Outcome | None) -> list[str]:
     from convtui.tui.cli.tables import aligned, width, wrapped
-    from convtui.tui.render.comparison import DROPPED, FLUSH_RIGHT, LEGEND, cells, heads
+    from convtui.tui.render.comparison import DROPPED, FLUSH_RIGHT, LEGEND, cells, heads, lacking
 
     rows = [[fitted_name(cell.text, NAME_WIDTH) for cell in cells(outcome, baseline)] for outcome in comparison.outcomes]
     lines = aligned(heads(baseline), rows, right=FLUSH_RIGHT, drop=DROPPED, columns=width())
@@ -60,4 +60,4 @@ def _lines(comparison: Comparison, baseline: Outcome | None) -> list[str]:
         runs = [str(outcome.run) for outcome in comparison.outcomes]
         settings = [[path, *(fitted(clean(value), VALUE_WIDTH) for value in values)] for path, values in comparison.settings]
         lines += ["", *aligned(["differs", *runs], settings, right=(), drop=runs[::-1], columns=width())]
-    return [*lines, *(wrapped(clean(remark)) for remark in comparison.remarks)]
+    return [*lines, *(wrapped(clean(remark)) for remark in (*lacking(comparison, baseline), *comparison.remarks))]

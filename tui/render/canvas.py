@@ -51,6 +51,12 @@ class Canvas:
                 for step in range(1, steps + 1):
                     self._dot(int(x + across * step + 0.5), int(y + down * step + 0.5), paint)
 
+    def upright(self, x: int, top: int, bottom: int, paint: Paint) -> None:
+        """Every second dot from `top` to `bottom`, both included, in a column of dots; beside each other they are a shade."""
+        for y in range(max(0, top), min(bottom, DOWN * self.rows - 1) + 1):
+            if (x + y) % 2 == 0:
+                self._dot(x, y, paint)
+
     def _dot(self, x: int, y: int, paint: Paint) -> None:
         row, column = y // DOWN, x // ACROSS
         paints = self._paints[row]

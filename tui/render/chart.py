@@ -48,6 +48,8 @@ class Line:
     """Drawn thick and above the others, which are compared with it."""
     faint: bool = False
     """Drawn dim and below the others, without a marker or an entry in the legend: the points that another one smooths."""
+    band: tuple[Sequence[float], Sequence[float]] | None = None
+    """The lower and the upper edge of a shade behind it, at each of `xs`: of the runs of which it is the mean."""
 
     @property
     def colour(self) -> Colour:
@@ -77,6 +79,16 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class Axis:
+    """An upright axis of parallel coordinates: where values are on it, from 0 at its lower end to 1."""
+
+    name: str
+    ticks: tuple[tuple[float, str], ...]
+    places: tuple[float, ...]
+    """Of each run; not-a-number where it has no value."""
+
+
+@dataclass(frozen=True, slots=True)
 class Plot:
     """All that a chart shows."""
 
@@ -96,6 +108,12 @@ class Plot:
     """Whether points are still to come: then the y axis ends at round numbers, and lines stay in place for longer."""
     empty: str = "nothing to show yet"
     """Shown where there are no points."""
+    scattered: bool = False
+    """Whether all points are drawn, by their markers alone; `xs` then need not rise."""
+    x_ticks: Sequence[tuple[float, str]] = ()
+    """In place of round numbers below the x axis."""
+    axes: Sequence[Axis] = ()
+    """Of parallel coordinates, which `parallel` draws in place of a chart; lines then have numbers of runs in `xs`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,16 +165,19 @@ def _extremes(xs: Sequence[float], ys: Sequence[float]) -> list[tuple[float, flo
 
 def draw(plot: Plot, width: int, height: int) -> Drawing:
     """`plot` in `width` columns and `height` rows; takes a few milliseconds, for a thread. What is beyond 1e300 is drawn there."""
-    lines = [_scaled(line, plot) for line in plot.lines]
+    lines = [_scaled(_rising(line) if plot.scattered else line, plot) for line in plot.lines]
     if not any(any(map(math.isfinite, line.ys)) for line in lines) or width < LEAST_WIDTH or height < LEAST_HEIGHT:
         return Drawing()
     x_range, y_range = _ranges(plot, lines)
     up = _ticks_up(plot, y_range, height - 2)
     left = max(map(len, up.values())) + 1
     place = _Places(x_range, y_range, width - left, height - 2)
-    thinned = [decimate(line.xs, line.ys, place.columns, x_range) for line in lines]
     canvas = Canvas(place.columns, place.rows)
-    _paint(canvas, list(zip(lines, thinned, strict=True)), plot.marks, place)
+    if plot.scattered:
+        _scatter(canvas, lines, place)
+    else:
+        thinned = [decimate(line.xs, line.ys, place.columns, x_range) for line in lines]
+        _paint(canvas, list(zip(lines, thinned, strict=True)), plot.marks, place)
     drawn = [_beside_axis(pieces, up.get(row), left) for row, pieces in enumerate(canvas.lines())]
     return Drawing([*drawn, *_below(plot, place, left, width)], left, place.columns, x_range)
 
@@ -196,6 +217,8 @@ def _paint(
     for mark in marks:
         for row in range(place.rows):
             canvas.put(row, place.column(mark.x), "│", mark.role)
+    for line, _ in lines:
+        _shade(canvas, line, place)
     for line, points in lines:
         paint = Faint(line.colour) if line.faint else line.colour
         for stretch in _stretches(points):
@@ -206,6 +229,40 @@ def _paint(
     everything = [point for _, points in lines for point in points]
     for mark in marks:
         canvas.put(_free_end(mark, everything, place), place.column(mark.x), mark.sign, mark.role)
+
+
+def _rising(line: Line) -> Line:
+    points = sorted(zip(line.xs, line.ys, strict=True))
+    return replace(line, xs=[x for x, _ in points], ys=[y for _, y in points])
+
+
+def _scatter(canvas: Canvas, lines: Sequence[Line], place: _Places) -> None:
+    """Every point, those of thick lines above the others."""
+    for line in sorted(lines, key=lambda line: line.thick):
+        for x, y in zip(line.xs, line.ys, strict=True):
+            if math.isfinite(y) and place.across[0] <= x <= place.across[1]:
+                canvas.put(place.row(y), place.column(x), line.marker, line.colour)
+
+
+def _shade(canvas: Canvas, line: Line, place: _Places) -> None:
+    """The band, straight from point to point as the line is."""
+    if line.band is None or not line.xs:
+        return
+    low, high = place.across
+    (first, _), (last, _) = (place.dot((x, place.up[0])) for x in (line.xs[0], line.xs[-1]))
+    for dot in range(first, last + 1):
+        x = low + (high - low) * (dot - 1) / ACROSS / max(1, place.columns - 1)
+        lower, upper = (_between(line.xs, edge, x) for edge in line.band)
+        if math.isfinite(lower) and math.isfinite(upper):
+            canvas.upright(dot, place.dot((x, upper))[1], place.dot((x, lower))[1], Faint(line.colour))
+
+
+def _between(xs: Sequence[float], ys: Sequence[float], x: float) -> float:
+    """The value at `x`, on the straight line between its neighbours."""
+    right = min(max(1, bisect_right(xs, x)), len(xs) - 1)
+    left = max(0, right - 1)
+    share = min(1.0, max(0.0, (x - xs[left]) / (xs[right] - xs[left]))) if xs[right] > xs[left] else 0.0
+    return ys[left] + share * (ys[right] - ys[left])
 
 
 def _beside_axis(pieces: Pieces, label: str | None, left: int) -> Pieces:
@@ -230,7 +287,8 @@ def _ranges(plot: Plot, lines: Sequence[Line]) -> tuple[tuple[float, float], tup
     """Of the x axis and the y axis; the latter fits what is visible."""
     there = [line for line in lines if len(line.xs)]
     low, high = span(*(plot.x_range or (min(line.xs[0] for line in there), max(line.xs[-1] for line in there))))
-    visible = [line.ys[bisect_left(line.xs, low) : bisect_right(line.xs, high)] for line in there]
+    edges = [(line.xs, edge) for line in there for edge in (line.ys, *(line.band or ()))]
+    visible = [ys[bisect_left(xs, low) : bisect_right(xs, high)] for xs, ys in edges]
     values = list(filter(math.isfinite, chain(*visible))) or list(filter(math.isfinite, chain(*(line.ys for line in there))))
     ends = min(values), max(values)
     whole = 100.0 if plot.form == "share" else None
@@ -251,6 +309,8 @@ def _ticks_up(plot: Plot, y_range: tuple[float, float], rows: int) -> dict[int, 
 
 def _ticks_across(plot: Plot, x_range: tuple[float, float], columns: int) -> list[tuple[float, str]]:
     """Ticks that leave room for the axis's name at the end; finer ones where only one would remain."""
+    if plot.x_ticks:
+        return list(plot.x_ticks)
     room = columns - len(plot.x_name) - 2
     for count in (columns // 12, columns // 8):
         told = (time_ticks if plot.seconds else ticks)(*x_range, count)
@@ -266,13 +326,16 @@ def _column(x: float, x_range: tuple[float, float], columns: int) -> int:
 
 def _scaled(line: Line, plot: Plot) -> Line:
     """In the units of the y axis: shares in percent, exponents of ten where it is logarithmic, nothing beyond 1e300."""
+    band = (_in_units(line.band[0], plot), _in_units(line.band[1], plot)) if line.band else None
+    return replace(line, ys=_in_units(line.ys, plot), band=band)
+
+
+def _in_units(values: Sequence[float], plot: Plot) -> list[float]:
     factor = 100.0 if plot.form == "share" else 1.0
-    ys = [y if abs(y) <= GREATEST_VALUE or not math.isfinite(y) else math.copysign(GREATEST_VALUE, y) for y in line.ys]
+    ys = [y if abs(y) <= GREATEST_VALUE or not math.isfinite(y) else math.copysign(GREATEST_VALUE, y) for y in values]
     if plot.log:
-        ys = [math.log10(factor * y) if y > 0 and math.isfinite(y) else math.nan for y in ys]
-    elif factor != 1:
-        ys = [factor * y for y in ys]
-    return replace(line, ys=ys)
+        return [math.log10(factor * y) if y > 0 and math.isfinite(y) else math.nan for y in ys]
+    return [factor * y for y in ys] if factor != 1 else ys
 
 
 def _stretches(points: Sequence[tuple[float, float]]) -> Iterator[list[tuple[float, float]]]:

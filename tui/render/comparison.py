@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from convtui.engine.metrics import metric
 from convtui.tui.render.metric_text import metric_text, value_text
-from convtui.tui.render.text import NOTHING, clean
+from convtui.tui.render.text import NOTHING, clean, compact
 
 if TYPE_CHECKING:
     from convtui.engine.study.comparing import Comparison, Outcome
 
+_NONE: Mapping[str, float] = MappingProxyType({})
 EQUAL = "="
 """What stands for a difference of nothing."""
 
@@ -58,7 +60,9 @@ LEGEND = (
     "stability: how much the training loss changes from step to step",
     "train: means over the epoch's steps, while the weights changed",
 )
-"""What the heads do not say."""
+AROUND_OF = ("test_accuracy", "best_accuracy", "test_loss")
+AROUND = "±: standard deviation over seeds"
+"""What the heads do not say, and what means over seeds have beside them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +74,12 @@ class Cell:
     """1 where it is better than the baseline's, -1 where it is worse."""
 
 
-def cells(outcome: Outcome, baseline: Outcome | None = None) -> list[Cell]:
-    """One row, as COLUMNS has it; of another run than the baseline its differences to that, or its own where that has none."""
+def cells(outcome: Outcome, baseline: Outcome | None = None, deviation: Mapping[str, float] = _NONE) -> list[Cell]:
+    """One row, as COLUMNS has it; of another run than the baseline its differences to that, or its own where that
+    has none. `deviation` is that of a mean over
+    seeds, by metric."""
     if baseline is None or outcome.run == baseline.run:
-        return [Cell(column.text(outcome)) for column in COLUMNS]
+        return [Cell(f"{column.text(outcome)}{_around(column, deviation)}") for column in COLUMNS]
     from convtui.engine.study.comparing import difference_to
 
     differences = difference_to(baseline, outcome)
@@ -82,6 +88,14 @@ def cells(outcome: Outcome, baseline: Outcome | None = None) -> list[Cell]:
         _difference(column, differences[column.metric]) if both else Cell(column.text(outcome))
         for column, both in zip(COLUMNS, compared, strict=True)
     ]
+
+
+def _around(column: Column, deviation: Mapping[str, float]) -> str:
+    """` ±0.4`, of scores."""
+    known = deviation.get(column.metric) if column.metric in AROUND_OF else None
+    if known is None:
+        return ""
+    return f" ±{100 * known:.1f}" if metric(column.metric).form == "share" else f" ±{compact(known, 2)}"
 
 
 def _difference(column: Column, value: float | None) -> Cell:
@@ -100,6 +114,20 @@ def heads(baseline: Outcome | None = None) -> list[str]:
     return [f"run, against {baseline.run}" if baseline else COLUMNS[0].head, *(column.head for column in COLUMNS[1:])]
 
 
+def lacking(comparison: Comparison, baseline: Outcome | None) -> list[str]:
+    """Why some columns are no differences, in one line; none where all that can be are."""
+    if baseline is None:
+        return []
+    others = [outcome for outcome in comparison.outcomes if outcome is not baseline]
+    missing = [
+        column.head
+        for column in COLUMNS
+        if column.metric and getattr(baseline, column.metric) is None
+        if any(getattr(outcome, column.metric) is not None for outcome in others)
+    ]
+    return [f"run {baseline.run} has no {', '.join(missing)}: these columns show plain values"] if missing else []
+
+
 def baseline_of(comparison: Comparison, run_id: int | None) -> Outcome | None:
     """The outcome of that run, if it is one of them."""
     return next((outcome for outcome in comparison.outcomes if outcome.run == run_id), None)
@@ -114,7 +142,7 @@ def markdown(comparison: Comparison, baseline: Outcome | None = None) -> str:
     if comparison.settings:
         runs = [str(outcome.run) for outcome in comparison.outcomes]
         parts.append(_table(["differs", *runs], [[path, *map(clean, values)] for path, values in comparison.settings]))
-    parts += [_escaped(clean(remark)) for remark in comparison.remarks]
+    parts += [_escaped(clean(remark)) for remark in (*lacking(comparison, baseline), *comparison.remarks)]
     return "\n\n".join(parts) + "\n"
 
 

@@ -10,7 +10,7 @@ import pytest
 from convtui.engine import events
 from convtui.engine.spec import RunSpec, changed
 from convtui.engine.store import Recorder, Run, Store
-from convtui.engine.study.comparing import Comparing, difference_to
+from convtui.engine.study.comparing import Comparing, difference_to, in_groups
 from tests.harness.rows import set_columns
 
 LOSSES = (4.0, 3.0, 2.0, 1.5, 1.0, 1.25)
@@ -80,13 +80,41 @@ def test_a_run_without_numbers_differs_in_none(store: Store) -> None:
 
 
 def test_settings_that_differ_in_the_order_of_the_form(store: Store) -> None:
-    other = changed(RunSpec(), {"optimiser.learning_rate": 0.5, "model.activation": "tanh"})
-    runs = [add(store, (0.5,)), add(store, (0.5,), spec=other)]
+    one = changed(RunSpec(), {"model.dense_blocks": "8"})
+    other = changed(one, {"optimiser.learning_rate": 0.5, "model.activation": "tanh"})
+    runs = [add(store, (0.5,), spec=one), add(store, (0.5,), spec=other)]
     comparison = Comparing().compare(store, runs)
     assert comparison.settings[0] == ("model.activation", (RunSpec().model.activation, "tanh"))
     assert comparison.settings[1] == ("optimiser.learning_rate", (str(RunSpec().optimiser.learning_rate), "0.5"))
     assert comparison.remarks == ()
     assert Comparing().compare(store, [runs[0], runs[0]]).remarks == ("these runs have the same settings",)
+
+
+def test_what_is_not_in_force_or_changes_no_result_is_no_difference(store: Store) -> None:
+    recurrent = {"model.cell": "gru", "model.hidden": 7, "training.threads": 3, "training.measures": "dead"}
+    runs = [
+        add(store, (0.5,), spec=changed(RunSpec(), changes)) for changes in (recurrent, {"model.hidden": 9}, {"model.hidden": 9})
+    ]
+    told = dict(Comparing().compare(store, runs[:2]).settings)
+    assert told["model.hidden"] == ("7", "-"), "a net without a cell has no hidden units"
+    assert not {"training.threads", "training.measures"} & set(told)
+    assert Comparing().compare(store, [add(store, (0.5,)), runs[1]]).remarks == (
+        "these runs have the same settings, but for what changes no result",
+    )
+
+
+def test_groups_are_means_with_deviations(store: Store) -> None:
+    specs = [
+        changed(RunSpec(), {"training.seed": seed, "optimiser.learning_rate": rate}) for seed, rate in ((0, 0.5), (1, 0.5), (0, 1))
+    ]
+    runs = [add(store, (accuracy,), spec=spec) for accuracy, spec in zip((0.25, 0.75, 0.5), specs, strict=True)]
+    comparison, groups = in_groups(Comparing().compare(store, runs), [("both", [runs[0].id, runs[1].id]), ("alone", [runs[2].id])])
+    assert [group.runs for group in groups] == [(runs[0].id, runs[1].id), (runs[2].id,)]
+    both, alone = comparison.outcomes
+    assert (both.name, both.test_accuracy, alone.test_accuracy) == ("both", 0.5, 0.5)
+    assert groups[0].deviation["test_accuracy"] == pytest.approx(0.125**0.5)
+    assert groups[1].deviation == {}
+    assert comparison.settings == (("optimiser.learning_rate", ("0.5", "1.0")),)
 
 
 def test_runs_that_saw_other_images_under_the_same_settings_are_said(store: Store) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from rich.color import Color
 from rich.style import Style
@@ -27,14 +27,22 @@ from convtui.tui.app.widgets.chart import Chart
 from convtui.tui.app.widgets.crosshair import KEYS, Crosshair
 from convtui.tui.app.widgets.scrolling import Scrolling
 from convtui.tui.app.widgets.text_table import Head, Row, TextTable
-from convtui.tui.render.comparison import DROPPED, FLUSH_RIGHT, baseline_of, cells, heads, markdown
+from convtui.tui.render.comparison import AROUND, DROPPED, FLUSH_RIGHT, baseline_of, cells, heads, lacking, markdown
 from convtui.tui.render.status import COLOURS
 from convtui.tui.render.text import clean, counted
 from convtui.tui.session.session import Session
 
+if TYPE_CHECKING:
+    from convtui.engine.study.plotting import Spread
+
 ROOMY = (150, 50)
 """Columns and rows from which there is room for four charts."""
-SHORTEST_NAME = 16
+SHORTEST_NAME = 24
+SPREADS: Mapping[str, str] = {
+    "range": "over seeds: mean, band from least to greatest",
+    "deviation": "over seeds: mean, band of one standard deviation",
+    "none": "over seeds: each run by itself",
+}
 UNMARKED = (
     ("No runs marked.\n\n", "bold"),
     ("On the Runs page (", ""),
@@ -80,8 +88,10 @@ class ComparePage(Page):
         """What the last chart shows in place of an accuracy, as in `gradient_norm/conv1`."""
         self.logarithmic = False
         self.crosshair = Crosshair(self, lambda: self.charts)
+        self.spread: Spread = "range"
+        """The band around the mean of runs that differ in their seed alone; none: each run by itself."""
         reader = Reader()
-        self._runs: Latest[tuple[tuple[int, ...], str], Compared] = Latest(
+        self._runs: Latest[tuple[tuple[int, ...], str, Spread], Compared] = Latest(
             self, lambda asked: reader.read(session.store, *asked), self._take
         )
 
@@ -123,12 +133,11 @@ class ComparePage(Page):
             self.set_class(not self.session.marked, "empty")
             self.refresh_bindings()  # rebuilds the whole footer: not at every look
         if self.session.marked:
-            self._runs.ask((tuple(self.session.marked), self.measure))
+            self._runs.ask((tuple(self.session.marked), self.measure, self.spread))
 
     def _take(self, compared: Compared) -> None:
-        there = [outcome.run for outcome in compared.comparison.outcomes]
-        if there != self.session.marked:  # others were deleted elsewhere
-            self.session.marked = there
+        if list(compared.runs) != self.session.marked:  # others were deleted elsewhere
+            self.session.marked = list(compared.runs)
             self.store_changed()
         if compared != self.compared:
             self.compared = compared
@@ -138,6 +147,7 @@ class ComparePage(Page):
 
     def _show(self) -> None:
         compared = self.compared
+        self.set_class(compared is None, "reading")
         if compared is None or not self.is_mounted:
             return
         # Where there is room for two, the two are the first ones, and show either split.
@@ -147,12 +157,15 @@ class ComparePage(Page):
             if place == (3 if four else 1) and self.measure in compared.plots:
                 shown = self.measure
             plot = compared.plots[shown]
-            lines = [replace(line, thick=line.name == str(self.pinned)) for line in plot.lines]
+            outcomes = compared.comparison.outcomes
+            lines = [replace(line, thick=outcome.run == self.pinned) for line, outcome in zip(plot.lines, outcomes, strict=True)]
             log = self.logarithmic and plot.form != "share"
             self.query_one(f"#{metric.replace('_', '-')}", Chart).plot = replace(plot, lines=lines, log=log)
         styles = [Style(color=Color.from_rgb(*line.colour)) for line in compared.lines]
         self._show_outcomes(compared, styles)
-        settings = settings_text(compared, styles)
+        remarks = lacking(compared.comparison, baseline_of(compared.comparison, self.pinned))
+        remarks += [AROUND] if any(group.deviation for group in compared.groups) else []
+        settings = settings_text(compared, styles, self.size.width - 5, remarks)
         self.query_one("#settings", Static).update(settings)
         self._share_room(len(compared.comparison.outcomes) + 1, len(settings.plain.splitlines()))
 
@@ -160,8 +173,9 @@ class ComparePage(Page):
         baseline = baseline_of(compared.comparison, self.pinned)
         named = heads(baseline)
         rows = []
-        for outcome, line, style in zip(compared.comparison.outcomes, compared.lines, styles, strict=True):
-            told = cells(outcome, baseline)
+        for group, line, style in zip(compared.groups, compared.lines, styles, strict=True):
+            outcome = group.outcome
+            told = cells(outcome, baseline, group.deviation)
             plain = Style(bold=True) if outcome is baseline else Style.null()
             of_cells = [plain + self.table.verdict(cell.verdict) for cell in told]
             of_cells[:2] = [plain + style, plain + Style(color=COLOURS.get(outcome.status))]
@@ -221,15 +235,21 @@ class ComparePage(Page):
         if self.compared is None:
             return
         usual = METRICS[3 if self.has_class("four") else 1]
-        options = [(name, clean(name)) for name in dict.fromkeys([usual, *self.compared.names])]
+        several = list(SPREADS.items()) if self.compared.can_group else []
+        options = [(name, f"{'✓' if name == self.spread else ' '} {told}") for name, told in several]
+        options += [(name, clean(name)) for name in dict.fromkeys([usual, *self.compared.names])]
 
         def chosen(name: str | None) -> None:
-            if name is not None:
+            if name in SPREADS:
+                self.spread = cast("Spread", name)
+            elif name is not None:
                 self.measure = "" if name == usual else name
                 self._show()  # if it is known already
-                self.store_changed()
+            self.store_changed()
 
-        self.app.push_screen(Menu(options, self.measure or usual, "last chart"), chosen)
+        self.app.push_screen(
+            Menu(options, self.measure or usual, "last chart, and runs over seeds" if several else "last chart"), chosen
+        )
 
     def action_back(self) -> None:
         """Take the crosshair away; where there is none, to the runs."""
@@ -241,7 +261,7 @@ class ComparePage(Page):
     def action_copy(self) -> None:
         """Put the tables on the clipboard."""
         if self.compared is not None:
-            runs = [str(outcome.run) for outcome in self.compared.comparison.outcomes]
+            runs = list(map(str, self.compared.runs))
             baseline = baseline_of(self.compared.comparison, self.pinned)
             against = [f"--baseline={baseline.run}"] if baseline else []
             what = counted(len(runs))
@@ -251,7 +271,7 @@ class ComparePage(Page):
         """Write the tables into a file of the working directory."""
         if self.compared is not None:
             comparison = self.compared.comparison
-            runs = [str(outcome.run) for outcome in comparison.outcomes]
+            runs = list(map(str, self.compared.runs))
             more = [f"and-{len(runs) - 6}"] if len(runs) > 6 else []
             save(self, markdown(comparison, baseline_of(comparison, self.pinned)), "-".join(["compare", *runs[:6], *more]))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -16,21 +17,29 @@ from convtui.engine.store.followed import KeptSeries
 from convtui.tui.render.chart import Line, Plot
 from convtui.tui.render.comparison import LEGEND
 from convtui.tui.render.series_lines import Options, XAxis, line_of
-from convtui.tui.render.text import clean, fitted
+from convtui.tui.render.text import clean, fitted, fitted_name
 
 if TYPE_CHECKING:
     from convtui.engine.store import Run, Store
-    from convtui.engine.study.comparing import Comparing, Comparison
+    from convtui.engine.study.comparing import Comparing, Comparison, GroupOutcome
+    from convtui.engine.study.plotting import Points, Spread
 
-VALUE_WIDTH = 60
+VALUE_WIDTHS = (14, 60)
+"""Cells of a setting's value, at least and at most: a long one leaves room for those of the other runs."""
+LEGEND_WIDTH = 26
 METRICS = ("test_loss", "test_accuracy", "train_loss", "train_accuracy")
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """Runs beside each other, in the order in which they were marked."""
+    """Runs beside each other, in the order in which they were marked; those that differ in their seed alone may be one."""
 
+    runs: Sequence[int]
     comparison: Comparison
+    groups: Sequence[GroupOutcome]
+    """In the order of `comparison.outcomes`; of one run each, where they are not taken together."""
+    can_group: bool
+    """Whether any of the runs differ in their seed alone."""
     plots: dict[str, Plot]
     """Metric -> one curve for each run, in the order of `comparison.outcomes`: for METRICS, and for the one asked for."""
     names: Sequence[str]
@@ -47,51 +56,115 @@ class Reader:
 
     def __init__(self) -> None:
         self._comparing: Comparing | None = None
+        self._points: dict[tuple[int, str], tuple[tuple[int, int], Points]] = {}
+        """Of runs that are taken together, and how far they were."""
         self._series: dict[tuple[int, str], KeptSeries] = {}
         """Of what was read last."""
 
-    def read(self, store: Store, run_ids: Sequence[int], measure: str = "") -> Compared:
-        """Those of these runs that still exist, with the curves of METRICS and of `measure`. Raises StoreError."""
-        from convtui.engine.study.comparing import Comparing
+    def read(self, store: Store, run_ids: Sequence[int], measure: str = "", spread: Spread = "range") -> Compared:
+        """Those of these runs that still exist, with the curves of METRICS and of `measure`; those that differ in their seed alone
+        as their mean, with a band of this `spread`, or each by itself ("none"). Raises StoreError."""
+        from convtui.engine.study.comparing import Comparing, in_groups
 
         self._comparing = self._comparing or Comparing()
         found = {run.id: run for run in store.runs(ids=run_ids)}
         runs = [found[run_id] for run_id in run_ids if run_id in found]
-        comparison = self._comparing.compare(store, runs)
+        seeds = _of_seeds(runs)
+        together = seeds if spread != "none" else [[run] for run in runs]
+        named = [(_name(group), [run.id for run in group]) for group in together]
+        comparison, groups = in_groups(self._comparing.compare(store, runs), named)
         wanted = dict.fromkeys([*METRICS, *filter(None, [measure])])
         kept = ((run.id, name) for run in runs for name in wanted)
         self._series = {key: self._series.get(key) or KeptSeries(key[1]) for key in kept}
-        plots = {name: self._plot(store, runs, name) for name in wanted}
-        names = store.metric_names(*(run.id for run in runs))
-        return Compared(comparison, plots, [name for name in names if metric(name).chart])
+        plots = {name: self._plot(store, together, name, spread) for name in wanted}
+        charted = [name for name in store.metric_names(*(run.id for run in runs)) if metric(name).chart]
+        return Compared([run.id for run in runs], comparison, groups, len(seeds) < len(runs), plots, charted)
 
-    def _plot(self, store: Store, runs: Sequence[Run], name: str) -> Plot:
+    def _plot(self, store: Store, groups: Sequence[Sequence[Run]], name: str, spread: Spread) -> Plot:
         lines = []
-        for style, run in enumerate(runs):
-            series = self._series[run.id, name]
-            series.read(store, run)
-            line = line_of(series, style, XAxis("epoch", run), Options())
-            lines.append(replace(line, name=str(run.id)))
+        for style, runs in enumerate(groups):
+            line = self._mean(store, runs, name, style, spread) if len(runs) > 1 else self._line(store, runs[0], name, style)
+            label = fitted_name(clean(_name(runs)), LEGEND_WIDTH)
+            lines.append(replace(line, name=label if len(runs) > 1 else f"{runs[0].id} {label}"))
         title = clean(metric(name).title)
         empty = "no epoch finished yet" if name in METRICS else f"no {title} in these runs"
         return Plot(title, lines, "epoch", form=metric(name).form, empty=empty)
 
+    def _line(self, store: Store, run: Run, name: str, style: int) -> Line:
+        series = self._series[run.id, name]
+        series.read(store, run)
+        return line_of(series, style, XAxis("epoch", run), Options())
 
-def settings_text(compared: Compared, styles: Sequence[Style]) -> Text:
-    """A row for each setting, a column for each run; what differs from the first run is bold. `styles` are the runs' colours."""
+    def _mean(self, store: Store, runs: Sequence[Run], name: str, style: int, spread: Spread) -> Line:
+        from convtui.engine.study.plotting import mean_points
+
+        points = mean_points([each for run in runs if len((each := self._of(store, run, name)).x)], spread)
+        if points is None:
+            return Line("", [], [], style)
+        band = None if points.low is None or points.high is None else (points.low.tolist(), points.high.tolist())
+        at_points = metric(name).cadence == "epoch"
+        return Line("", points.x.tolist(), points.y.tolist(), style, markers_at_points=at_points, band=band)
+
+    def _of(self, store: Store, run: Run, name: str) -> Points:
+        """A whole series: read again only where the run has gone on."""
+        from convtui.engine.study.plotting import points_of
+
+        now, known = (run.attempt, run.step), self._points.get((run.id, name))
+        if known is None or known[0] != now:
+            known = now, points_of(store, run, name, "epoch" if run.steps_per_epoch else "step")
+            self._points[run.id, name] = known
+        return known[1]
+
+
+def _of_seeds(runs: Sequence[Run]) -> list[list[Run]]:
+    """Runs that differ in their seed alone, together, where the first of them is; of equal seeds each by itself."""
+    from convtui.engine.study.plotting import but_its_seed
+
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(but_its_seed(run), []).append(run)
+    alike = {run.id: group for group in groups.values() for run in group if len({_seed(run) for run in group}) == len(group)}
+    return [group for run in runs if (group := alike.get(run.id, [run]))[0] is run]
+
+
+def _seed(run: Run) -> str:
+    values = run.spec_values
+    training = values.get("training")
+    return str((training if isinstance(training, dict) else values).get("seed"))
+
+
+def _name(runs: Sequence[Run]) -> str:
+    """Of several runs what their names have in common, without what only counts them."""
+    names = [run.name for run in runs]
+    if len(set(names)) == 1:
+        return names[0] if len(names) == 1 else f"{names[0]} ×{len(names)}"
+    common = "".join(
+        letters[0] for letters in itertools.takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))
+    )
+    common = re.sub(r"[\W_]*(seed|run)?[\W_\d]*$", "", common, flags=re.IGNORECASE)
+    return f"{common or names[0]} ×{len(names)}"
+
+
+def settings_text(compared: Compared, styles: Sequence[Style], room: int, remarks: Sequence[str]) -> Text:
+    """A row for each setting, a column for each run; what differs from the first run is bold. `styles` are the runs' colours;
+    `room` is how many cells there are."""
     text = Text(no_wrap=True)
-    rows = [(path, *(fitted(clean(value), VALUE_WIDTH) for value in values)) for path, values in compared.comparison.settings]
-    if rows:
-        widths = [max(map(cell_len, column)) for column in itertools.zip_longest(*rows, fillvalue="")]
-        widths[1:] = [max(width, len(line.name) + 2) for width, line in zip(widths[1:], compared.lines, strict=True)]
-        text.append(f"{'differs':<{widths[0]}}", style="bold")
-        for line, width, style in zip(compared.lines, widths[1:], styles, strict=True):
-            text.append(f"  {f'{line.marker} {line.name}':<{width}}", style=style)
-        for path, *values in rows:
-            text.append(f"\n{path:<{widths[0]}}", style="dim")
-            for value, width in zip(values, widths[1:], strict=True):
+    settings = compared.comparison.settings
+    if settings:
+        longest = max(len("differs"), *(len(path) for path, _ in settings))
+        value_room = (room - longest) // max(1, len(compared.lines)) - 2
+        value_room = min(max(value_room, VALUE_WIDTHS[0]), VALUE_WIDTHS[1])
+        heads = [fitted_name(f"{line.marker} {line.name}", max(value_room, LEGEND_WIDTH)) for line in compared.lines]
+        rows = [[fitted(clean(value), value_room) for value in values] for _, values in settings]
+        widths = [max(map(cell_len, column)) for column in zip(heads, *rows, strict=True)]
+        text.append(f"{'differs':<{longest}}", style="bold")
+        for head, width, style in zip(heads, widths, styles, strict=True):
+            text.append(f"  {head}{' ' * (width - cell_len(head))}", style=style)
+        for (path, _), values in zip(settings, rows, strict=True):
+            text.append(f"\n{path:<{longest}}", style="dim")
+            for value, width in zip(values, widths, strict=True):
                 text.append("  ")
                 text.append(value + " " * (width - cell_len(value)), style="bold" if value != values[0] else "")
-    for remark in (*compared.comparison.remarks, *LEGEND):
+    for remark in (*remarks, *compared.comparison.remarks, *LEGEND):
         text.append(f"{chr(10) if text else ''}{clean(remark)}", style="dim")
     return text

@@ -13,13 +13,15 @@ from textual.events import Resize
 from textual.widget import Widget
 from textual.widgets import Static
 
-from convtui.tui.app.export import copy, save
+from convtui.tui.app.dialogs.menu import Menu
+from convtui.tui.app.export import copy, save, save_picture
 from convtui.tui.app.keys import bind
 from convtui.tui.app.latest import Latest
 from convtui.tui.app.messages import CompareRuns, ShowPage, ShowRun
 from convtui.tui.app.page import Page
 from convtui.tui.app.studies.queue import Queue
-from convtui.tui.app.studies.reader import Asked, Reader, Seen
+from convtui.tui.app.studies.reader import CURVES, PARALLEL, Asked, Reader, Seen
+from convtui.tui.app.studies.relations import parallel_curves, scatter_curves
 from convtui.tui.app.studies.words import (
     DROPPED,
     HEADS,
@@ -31,6 +33,7 @@ from convtui.tui.app.studies.words import (
     row_words,
     table_rows,
     title_words,
+    with_values,
 )
 from convtui.tui.app.widgets.chart import Chart
 from convtui.tui.app.widgets.crosshair import KEYS, Crosshair
@@ -42,7 +45,8 @@ NARROW = 104
 """Columns below which the list and a study take turns, and so do claims and curves."""
 BESIDES = 16
 """Rows of the page that are not its table's at least: bars, title, the line below the table, claims and curves."""
-_NEEDS_A_STUDY = ("open", "compare", "look", "held", "every", "view", "log", "copy", "save")
+CLAIMS = "claims"
+_NEEDS_A_STUDY = ("open", "compare", "look", "held", "every", "view", "next_view", "log", "copy", "save")
 
 
 class StudiesPage(Page):
@@ -59,7 +63,8 @@ class StudiesPage(Page):
         bind("compare", "compare"),
         bind("look", "look", "Look", show=False),
         bind("all", "every", "Curves"),
-        bind("view", "view", "Claims"),
+        bind("view", "view"),
+        bind("next_view", "next_view", show=False),
         bind("log", "log", "Log", show=False),
         bind("crosshair", "held('crosshair', 'toggle')", show=False),
         bind("copy", "copy"),
@@ -76,6 +81,8 @@ class StudiesPage(Page):
         """What each row of the table is about."""
         self.every = True
         """Whether the chart shows all settings, or the runs of one."""
+        self.view = CURVES
+        """What the chart shows: CURVES, PARALLEL, or a hyperparameter against which the measure at the cursor is scattered."""
         self.log_loss = False
         self._wanted: str | None = None
         self._said: dict[str, Text] = {}
@@ -151,7 +158,7 @@ class StudiesPage(Page):
         same = self.seen is not None and self.seen.study == self._wanted
         place = self.place if same else None
         setting, measure = (place.setting, place.measure) if place else ("", "")
-        return Asked(self._wanted, setting, measure, self.every, self.log_loss)
+        return Asked(self._wanted, setting, measure, self.every, self.log_loss, self.view)
 
     def _read(self, asked: Asked) -> tuple[Asked, Seen]:
         if self._files:
@@ -193,7 +200,7 @@ class StudiesPage(Page):
             if other:
                 self.table.cursor = 0
                 self.query_one("#claims").scroll_home(animate=False)
-            self.table.show(HEADS, rows, DROPPED)
+            self.table.show(*with_values(HEADS, rows), DROPPED)
             if before is None or before.results is None or found.claims is not before.results.claims:
                 self.query_one("#claims", VerticalScroll).query_one(Static).update(claim_words(found, self.table))
             self.query_one(Chart).plot = seen.plot
@@ -290,6 +297,7 @@ class StudiesPage(Page):
     def action_every(self) -> None:
         """The curves of all settings, or of the runs of the one at the cursor."""
         self.every = not self.every
+        self.view = CURVES
         self.crosshair.put(None)
         self.store_changed()
 
@@ -298,9 +306,39 @@ class StudiesPage(Page):
         self.log_loss = not self.log_loss
         self.store_changed()
 
+    @property
+    def _views(self) -> dict[str, str]:
+        """What may be shown, and that in words; claims only where they take turns with the chart."""
+        found = {CLAIMS: "claims"} if self.has_class("narrow") and not self.has_class("unclaimed") else {}
+        found |= {CURVES: "curves"}
+        if self.seen is not None and self.seen.relations is not None and self.seen.relations.varied:
+            measure = clean(self.seen.relations.measure).replace("_", " ")
+            found |= {PARALLEL: f"parallel coordinates: what differs, and {measure}"}
+            found |= {path: f"{measure} against {clean(path)}" for path in self.seen.relations.varied}
+        return found
+
+    @property
+    def _viewed(self) -> str:
+        return CLAIMS if self.has_class("narrow", "claimed") and not self.has_class("unclaimed") else self.view
+
     def action_view(self) -> None:
-        """Claims or curves, where there is no room for both."""
-        self.toggle_class("claimed", "charted")
+        """Choose what is shown of the study."""
+        self.app.push_screen(Menu(list(self._views.items()), self._viewed, "view"), self._look_at)
+
+    def action_next_view(self) -> None:
+        """What comes next in the menu of views."""
+        views = list(self._views)
+        self._look_at(views[(views.index(self._viewed) + 1) % len(views) if self._viewed in views else 0])
+
+    def _look_at(self, view: str | None) -> None:
+        if view is None:
+            return
+        self.set_class(view == CLAIMS, "claimed")
+        self.set_class(view != CLAIMS, "charted")
+        if view != CLAIMS:
+            self.view = view
+            self.crosshair.put(None)
+            self.store_changed()
 
     def action_again(self) -> None:
         """Read the studies' files again."""
@@ -316,15 +354,21 @@ class StudiesPage(Page):
             copy(self, page(self.seen.results), f"study {name}", ["convtui", "study", "show", name, "--md"])
 
     def action_save(self) -> None:
-        """Write the study into a file of the working directory."""
-        if self.seen is not None and self.seen.results is not None:
+        """Write what is shown into a file of the working directory: the study, or a picture of how its runs differ."""
+        if self.seen is None or self.seen.results is None:
+            return
+        name, related, view = self.seen.results.study.name, self.seen.relations, self.view
+        if related is not None and view == PARALLEL:
+            save_picture(self, lambda: parallel_curves(related), f"study-{name}-parallel")
+        elif related is not None and view in related.varied:
+            stem = "-".join(["study", name, related.measure, view.rpartition(".")[2]])
+            save_picture(self, lambda: scatter_curves(related, view), stem)
+        else:
             from convtui.engine.study.markdown import page
 
-            save(self, page(self.seen.results), f"study-{self.seen.results.study.name}")
+            save(self, page(self.seen.results), f"study-{name}")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What there is nothing for is not offered."""
-        if action == "view":
-            return self.has_class("narrow") and not self.has_class("unclaimed")
         there = self.seen is not None and self.seen.results is not None
         return there or action not in _NEEDS_A_STUDY

@@ -13,11 +13,11 @@ from convtui.engine.errors import ConvtuiError, UsageError
 from convtui.tui.app.dialogs.form import FormDialog, Question
 from convtui.tui.app.dialogs.menu import Menu
 from convtui.tui.app.page import Page
-from convtui.tui.render.text import clean, counted
+from convtui.tui.render.text import clean, counted, duration
 
 if TYPE_CHECKING:
     from convtui.engine.spec import DataSpec
-    from convtui.engine.study import Study, Wanted
+    from convtui.engine.study import Estimate, Study, Wanted
     from convtui.engine.study.results import Results, Row
     from convtui.tui.app.studies.words import Place
 
@@ -36,6 +36,8 @@ class _Form:
     only: Sequence[str]
     sources: Sequence[str]
     """Those that its settings name."""
+    expected: str = ""
+    """How many runs are missing and how long they take, in words."""
 
 
 class Queue:
@@ -85,13 +87,28 @@ class Queue:
             questions.append(Question(f"{_DATA}{place}", clean(source), used.get(source, ""), ON_DISK if there else NOT_ON_DISK))
         last = self._last.get(found.study.name, {})
         questions = [Question(each.key, each.label, last.get(each.label, each.value), each.help) for each in questions]
-        return _Form(found.study, only, sources), questions, len(rows)
+        return _Form(found.study, only, sources, self._expected(found.study, only)), questions, len(rows)
+
+    def _expected(self, study: Study, only: Sequence[str]) -> str:
+        """At the study's own scale and seeds."""
+        from convtui.engine.study import estimate, plan
+
+        try:
+            return expected_words(estimate(self._session.store, plan(study, only=only, images=self._images)))
+        except ConvtuiError:  # images that a short budget counts are not there: the answer to the form says so
+            return ""
+
+    def _images(self, of: DataSpec) -> int:
+        from convtui.engine.data.preview import count
+
+        return count(of, self._session.data_dir).train
 
     def _show(self, form: _Form, questions: Sequence[Question], settings: int) -> None:
         if not self._page.is_current:
             return  # the person did not wait
         what = f"the missing runs of {form.only[0]}" if form.only else f"the missing runs of all {settings} settings"
         about = Text.assemble("Queue ", (what, "bold"), f" of study {form.study.name}\n", style="")
+        about.append(f"{form.expected}\n" if form.expected else "")
         about.append("They train here one after another. Finished runs are not repeated.", style="dim")
         self._page.app.push_screen(
             FormDialog(
@@ -153,15 +170,16 @@ class Queue:
 
     def _planned(self, form: _Form, values: Mapping[str, str]) -> list[Wanted]:
         """Raises UsageError for what cannot be."""
-        from convtui.engine.data.preview import count
         from convtui.engine.study import plan
-
-        def images(of: DataSpec) -> int:
-            return count(of, self._session.data_dir).train
 
         sources = {source: given for place, source in enumerate(form.sources) if (given := values.get(f"{_DATA}{place}", ""))}
         return plan(
-            form.study, only=form.only, scale=_scale(values["scale"]), seeds=_whole(values["seeds"]), sources=sources, images=images
+            form.study,
+            only=form.only,
+            scale=_scale(values["scale"]),
+            seeds=_whole(values["seeds"]),
+            sources=sources,
+            images=self._images,
         )
 
     # -------------------------------------------------------------------------------------------------- taking out
@@ -190,6 +208,17 @@ class Queue:
 
 def _queued(rows: Iterable[Row]) -> list[int]:
     return [run.id for row in rows for run in row.others if run.status == "queued"]
+
+
+def expected_words(of: Estimate) -> str:
+    """`12 runs, about 1:20:00`; what is not known is said."""
+    if not of.runs:
+        return "none is missing"
+    runs = f"{counted(of.runs)} at scale 1"
+    if of.unknown == of.runs:
+        return f"{runs}; how long: not known, as no such net has been trained on this machine yet"
+    of_rest = f", and {counted(of.unknown)} of which that is not known" if of.unknown else ""
+    return f"{runs}, about {duration(of.seconds)} on this machine, as quick as such nets were before{of_rest}"
 
 
 def _seeds(of: Sequence[int]) -> str:

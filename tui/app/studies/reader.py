@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from convtui.engine.metrics import SCORES, metric
 from convtui.engine.statuses import CLAIMED, LIVE
+from convtui.tui.app.studies.relations import Relations, parallel_plot, relations, scatter_plot
 from convtui.tui.render.chart import Line, Plot
 from convtui.tui.render.text import clean
 
@@ -28,6 +29,10 @@ _SHOWN_BY: Mapping[str, str] = {
 """Measures that are no series of epochs, and the series that shows best what they are about; `test_accuracy` of all others."""
 
 
+FIRST = "demo"
+CURVES, PARALLEL = "curves", "parallel"
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What is to be shown."""
@@ -40,6 +45,9 @@ class Asked:
     every: bool = True
     """The curves of all settings, each the mean over its seeds; else each run of one."""
     log: bool = False
+    """Losses on a logarithmic axis."""
+    view: str = CURVES
+    """CURVES, PARALLEL, or the path of the hyperparameter against which the measure is scattered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +76,8 @@ class Seen:
     claimed: Mapping[str, Mapping[str, int]]
     """Setting -> status -> how many of its runs have it, of those that are claimed."""
     plot: Plot | None
+    relations: Relations | None = None
+    """How the measure at the cursor goes with what differs between the runs."""
 
 
 class Reader:
@@ -78,12 +88,15 @@ class Reader:
         self._ended: dict[str, object] = {}
         self._known: dict[str, Known] = {}
         self._results: dict[str, Results] = {}
+        self._relations: dict[tuple[str, str], tuple[Results, Relations]] = {}
 
     def read_files(self) -> None:
         """Read every study's file."""
         from convtui.engine.study import studies
 
-        self._studies, self._ended = studies(), {}
+        found = studies()
+        # The one that takes minutes and no download comes first.
+        self._studies, self._ended = dict(sorted(found.items(), key=lambda item: item[0] != FIRST)), {}
 
     def read(self, store: Store, asked: Asked) -> Seen:
         """Raises StoreError."""
@@ -101,7 +114,17 @@ class Reader:
         for run in runs[chosen]:
             if run.status in CLAIMED:
                 claimed.setdefault(run.setting, Counter())[run.status] += 1
-        return Seen(known, chosen, found, claimed, _plot(store, found, asked))
+        related = self._related(store, found, asked.measure or next(iter(next(iter(found.rows.values())).figures)))
+        return Seen(known, chosen, found, claimed, _shown_plot(store, found, related, asked), related)
+
+    def _related(self, store: Store, found: Results, measure: str) -> Relations:
+        """Worked out again only where other runs have ended."""
+        key = found.study.name, measure
+        whole = self._results[found.study.name]
+        known = self._relations.get(key)
+        if known is None or known[0] is not whole:
+            known = self._relations[key] = whole, relations(store, whole, measure)
+        return known[1]
 
     def _notice(self, store: Store, name: str, runs: Sequence[Run]) -> None:
         """What has ended does not change: only where another run has is there something to work out."""
@@ -143,6 +166,15 @@ def _known(store: Store, name: str, study: Study | SpecError) -> Known:
 # ---------------------------------------------------------------------------------------------------------- curves
 
 
+def _shown_plot(store: Store, found: Results, related: Relations, asked: Asked) -> Plot:
+    chosen = asked.setting or next(iter(found.rows))
+    if asked.view == PARALLEL:
+        return parallel_plot(related, chosen)
+    if asked.view in related.varied:
+        return scatter_plot(related, asked.view, chosen)
+    return _plot(store, found, asked)
+
+
 def _plot(store: Store, found: Results, asked: Asked) -> Plot:
     row = found.rows.get(asked.setting) or next(iter(found.rows.values()))
     series = asked.measure if asked.measure in SCORES else _SHOWN_BY.get(asked.measure, "test_accuracy")
@@ -174,7 +206,8 @@ def _of_runs(store: Store, row: Row, series: str) -> list[Line]:
 
 
 def _of_settings(store: Store, found: Results, chosen: Row, series: str) -> list[Line]:
-    """One a setting: the mean over its runs, as far as all of them have come."""
+    """One a setting: the mean over its runs, as far as all of them have come; behind the chosen one's, a band from the least to
+    the greatest."""
     shown = {name: row.runs or _shown(row) for name, row in found.rows.items()}
     points = store.epoch_series([run.id for runs in shown.values() for run in runs], series)
     lines = []
@@ -184,5 +217,9 @@ def _of_settings(store: Store, found: Results, chosen: Row, series: str) -> list
             columns = list(zip(*several, strict=False))
             epochs = [column[0].step / (runs[0].steps_per_epoch or 1) for column in columns]
             means = [sum(point.value for point in column) / len(column) for column in columns]
-            lines.append(Line(name, epochs, means, style, markers_at_points=True, thick=name == chosen.setting.name))
+            is_chosen = name == chosen.setting.name
+            edges = [[end(point.value for point in column) for column in columns] for end in (min, max)]
+            # One shade can be seen through; those of all settings would hide each other.
+            band = (edges[0], edges[1]) if is_chosen and len(several) > 1 else None
+            lines.append(Line(name, epochs, means, style, markers_at_points=True, thick=is_chosen, band=band))
     return lines

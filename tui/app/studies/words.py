@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from convtui.engine.study.results import Row as OfSetting
     from convtui.tui.app.studies.reader import Known
 
-LIST_HEADS = (Head("study", least=12, names=True), Head("title", least=24), Head("done", right=True))
+LIST_HEADS = (Head("study", least=11, names=True), Head("title", least=10), Head("done", right=True))
 LIST_DROPPED = ("title",)
 HEADS = (
-    Head("setting", least=15, names=True),
+    Head("setting", least=24, names=True),
     Head("runs"),
     Head("measure", least=14, names=True),
     Head("published", right=True),
@@ -49,13 +49,20 @@ class Place:
 
 
 def list_rows(known: Sequence[Known]) -> list[Row]:
-    """One row a study: `3/7 ≠1` is done of wanted, and one more that is done with another budget."""
+    """One row a study, how many of its runs are done, and how many of the others with another budget."""
     rows = []
     for study in known:
-        done = "✗" if study.trouble else f"{study.done}/{study.wanted}" + (f" {DIFFERS}{study.scaled}" if study.scaled else "")
+        done = "✗" if study.trouble else _done(study)
         style = _DIM if study.done < study.wanted else Style.null()
         rows.append(Row([(clean(study.name), _BOLD), (study.title, _DIM), (done, style)]))
     return rows
+
+
+def _done(study: Known) -> str:
+    """`3/7`, `3/7, 1 scaled`, `1/7 scaled`."""
+    if study.scaled and not study.done:
+        return f"{study.scaled}/{study.wanted} scaled"
+    return f"{study.done}/{study.wanted}" + (f", {study.scaled} scaled" if study.scaled else "")
 
 
 def table_rows(found: Results, claimed: Mapping[str, Mapping[str, int]], table: TextTable) -> tuple[list[Place], list[Row]]:
@@ -80,6 +87,12 @@ def table_rows(found: Results, claimed: Mapping[str, Mapping[str, int]], table: 
             ]
             rows.append(Row(cells, (DIFFERS if note and first else " ", table.verdict(-1))))
     return places, rows
+
+
+def with_values(heads: Sequence[Head], rows: Sequence[Row]) -> tuple[Sequence[Head], Sequence[Row]]:
+    """Without columns in which nothing stands: names get their room."""
+    places = [place for place in range(len(heads)) if any(row.cells[place][0] for row in rows)]
+    return [heads[place] for place in places], [Row([row.cells[place] for place in places], row.sign) for row in rows]
 
 
 def _runs(row: OfSetting, claimed: Mapping[str, int]) -> str:

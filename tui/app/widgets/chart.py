@@ -23,6 +23,7 @@ from convtui.tui.app.widgets.repaint import Lines
 from convtui.tui.render.canvas import Faint, Paint
 from convtui.tui.render.chart import LEAST_HEIGHT, Drawing, Plot, draw
 from convtui.tui.render.metric_text import value_text
+from convtui.tui.render.parallel import draw_parallel
 from convtui.tui.render.text import clean, duration
 
 ROOMY = 12
@@ -86,7 +87,7 @@ class Chart(Widget):
         self._strips_size = Size()
         """For which `_strips` were made; none is, once something else has changed."""
         self._latest: Latest[_Wanted, tuple[Plot, Drawing]] = Latest(
-            self, lambda wanted: (wanted.plot, draw(wanted.plot, *wanted.size)), self._show
+            self, lambda wanted: (wanted.plot, _drawn(wanted.plot, *wanted.size)), self._show
         )
 
     # ---------------------------------------------------------------------------------------------------- drawing
@@ -122,7 +123,8 @@ class Chart(Widget):
 
     def on_click(self, event: events.Click) -> None:
         """The crosshair goes where the mouse is."""
-        if self.drawing.rows:
+        of_curves = self.plot is not None and not (self.plot.scattered or self.plot.axes)
+        if of_curves and self.drawing.rows:
             self.post_message(self.Pointed(self, self.drawing.x_of(max(0, event.x - self.drawing.left))))
 
     def moved(self, x: float, columns: int) -> float:
@@ -192,8 +194,9 @@ class Chart(Widget):
         entries += [[(clean(text), self._style(role))] for text, role in plot.remarks]
         of_title = len(entries)
         for line in sorted((line for line in plot.lines if not line.faint), key=lambda line: not line.thick):
-            value = (line.ys[-1] if line.ys else None) if x is None else line.at(x)
-            words = [line.marker, clean(line.name), value_text(value, plot.form)]
+            words = [line.marker, clean(line.name)]
+            if not (plot.scattered or plot.axes):
+                words.append(value_text((line.ys[-1] if line.ys else None) if x is None else line.at(x), plot.form))
             entries.append([(" ".join(word for word in words if word), self._style(line.colour))])
         rows: list[_Words] = [[]]
         room = 0
@@ -229,6 +232,10 @@ class Chart(Widget):
         colour = Color(*parts)
         _, ground = self.background_colors
         return Style(color=(ground.blend(colour, FAINT) if isinstance(paint, Faint) else colour).rich_color)
+
+
+def _drawn(plot: Plot, width: int, height: int) -> Drawing:
+    return draw_parallel(plot.axes, plot.lines, width, height) if plot.axes else draw(plot, width, height)
 
 
 def _strip(words: _Words, width: int, base: Style) -> Strip:
