@@ -21,7 +21,7 @@ from convtui.tui.app import settings
 from convtui.tui.app.app import ConvtuiApp
 from convtui.tui.app.dialogs.form import FormDialog
 from convtui.tui.app.dialogs.menu import Menu
-from convtui.tui.app.dialogs.questions import ConfirmDialog
+from convtui.tui.app.dialogs.questions import ConfirmDialog, PromptDialog
 from convtui.tui.app.runs import rows
 from convtui.tui.app.runs.page import RunsPage
 from convtui.tui.app.runs.table import RunTable
@@ -531,6 +531,33 @@ def test_marks_all_that_are_shown(store: Store) -> None:
         assert len(session.marked) < 6
         await pilot.press("asterisk")
         assert session.marked == []
+
+    used(steps)
+
+
+def test_actions_are_for_the_marked_runs_wherever_the_cursor_is(store: Store) -> None:
+    async def steps(pilot: Pilot[int]) -> None:
+        await pilot.press("j", "space", "space", "G")  # 5 and 4 are marked, the cursor is on 1
+        await pilot.press("e")
+        assert isinstance(pilot.app.screen, PromptDialog)
+        assert "Add to the notes of these 2 runs" in screen_text(pilot)
+        await pilot.press(*"#weak", "enter")
+        await until(pilot, lambda: [store.run(run).note for run in (5, 4, 1)] == ["#weak", "#weak", "for the write-up"])
+        await pilot.press("w")
+        await until(pilot, lambda: any("all metrics of 2 runs" in note.message for note in pilot.app._notifications))
+        assert {path.name for path in Path().glob("run-*.csv")} == {"run-5-large.csv", "run-4-half.csv"}
+        page(pilot).query_one("#sought", Input).value = "baseline"
+        await until(pilot, lambda: ids(pilot) == [1])
+        await pilot.press("d")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmDialog))
+        text = screen_text(pilot)
+        assert "these 2 runs" in text
+        assert "5 large" in text
+        assert "4 half" in text
+        assert "2 of them not shown by the filter" in text
+        await pilot.press("n", "r")
+        await until(pilot, lambda: "Resume 2 runs, one after another?" in screen_text(pilot))
+        await pilot.press("n")
 
     used(steps)
 

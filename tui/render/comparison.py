@@ -75,9 +75,8 @@ class Cell:
 
 
 def cells(outcome: Outcome, baseline: Outcome | None = None, deviation: Mapping[str, float] = _NONE) -> list[Cell]:
-    """One row, as COLUMNS has it; of another run than the baseline its differences to that, or its own where that
-    has none. `deviation` is that of a mean over
-    seeds, by metric."""
+    """One row, as COLUMNS has it; of another run than the baseline its differences to that, or its own where that has
+    none. `deviation` is that of a mean over seeds, by metric."""
     if baseline is None or outcome.run == baseline.run:
         return [Cell(f"{column.text(outcome)}{_around(column, deviation)}") for column in COLUMNS]
     from convtui.engine.study.comparing import difference_to

@@ -147,7 +147,6 @@ class ComparePage(Page):
 
     def _show(self) -> None:
         compared = self.compared
-        self.set_class(compared is None, "reading")
         if compared is None or not self.is_mounted:
             return
         # Where there is room for two, the two are the first ones, and show either split.

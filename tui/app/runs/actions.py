@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from convtui.engine.errors import RunBusy, SpecError, UsageError
+from convtui.engine.errors import ConvtuiError, RunBusy, SpecError, UsageError
 from convtui.engine.metrics import SYSTEM
 from convtui.engine.statuses import CLAIMED
 from convtui.tui.app.dialogs.questions import ConfirmDialog, PromptDialog
@@ -116,16 +116,29 @@ class RunActions:
     # ------------------------------------------------------------------------------------------------- changing one run
 
     def edit(self) -> None:
-        """Its name, and the note beside it."""
-        line = self._table.line
-        if line is None:
+        """Its name, and the note beside it; of several marked runs, what is added to their notes."""
+        lines = self.chosen
+        if len(lines) > 1:
+            self._add_to_notes(lines)
             return
+        if not lines:
+            return
+        (line,) = lines
         from convtui.tui.app.dialogs.edit import edit_dialog
 
         def save(name: str, note: str) -> None:
             self._act(lambda store: store.describe(line.id, name, note))
 
         self._page.app.push_screen(edit_dialog(line.id, line.name, line.note, save))
+
+    def _add_to_notes(self, lines: list[RunRow]) -> None:
+        question = Text(f"Add to the notes of these {len(lines)} runs; words that begin with # are tags\n\n")
+
+        def written(added: str | None) -> None:
+            if added and added.strip():
+                self._act(lambda store: _noted(store, lines, added.strip()))
+
+        self._page.app.push_screen(PromptDialog(question.append_text(self._named(lines)), "", str), written)
 
     def stop(self) -> None:
         """End the training of the chosen runs and save them; asks first."""
@@ -139,7 +152,7 @@ class RunActions:
                 self._act(lambda store: self._stop(store, lines))
 
         question = Text("Stop and save this run?\n\n" if len(lines) == 1 else f"Stop and save these {len(lines)} runs?\n\n")
-        self._page.app.push_screen(ConfirmDialog(question.append_text(_named(lines)), "Stop", "Cancel"), answered)
+        self._page.app.push_screen(ConfirmDialog(question.append_text(self._named(lines)), "Stop", "Cancel"), answered)
 
     def _stop(self, store: Store, lines: list[RunRow]) -> str:
         out = self._session.take_out([line.id for line in lines])
@@ -149,35 +162,62 @@ class RunActions:
         return f"stop requested for {counted(len(lines))}"
 
     def export(self) -> None:
-        """Write its metrics into a file beside the store."""
-        line = self._table.line
-        if line is None:
-            return
-        letters = re.sub(r"[^\w.-]+", "-", line.name, flags=re.ASCII).strip("-.") or "run"
-        out = self._session.path.absolute().with_name(f"run-{line.id}-{letters[:60]}.csv")
+        """Write the metrics of the chosen runs into files beside the store, one each."""
+        lines = self.chosen
+        if lines:
+            self._act(lambda store: self._export(store, lines))
 
-        def write(store: Store) -> str:
-            from convtui.engine.files import deliver
-            from convtui.tui.render.metrics_csv import metrics_csv
+    def _export(self, store: Store, lines: list[RunRow]) -> str:
+        from convtui.engine.files import deliver
+        from convtui.tui.render.metrics_csv import metrics_csv
 
-            names = [name for name in store.metric_names(line.id) if not name.startswith(SYSTEM)]
-            series = {name: store.series(line.id, name) for name in names}
+        for line in lines:
+            letters = re.sub(r"[^\w.-]+", "-", line.name, flags=re.ASCII).strip("-.") or "run"
+            out = self._session.path.absolute().with_name(f"run-{line.id}-{letters[:60]}.csv")
+            series = {name: store.series(line.id, name) for name in store.metric_names(line.id) if not name.startswith(SYSTEM)}
             deliver(metrics_csv(series).encode("utf-8", "backslashreplace"), out)
-            return f"saved all metrics of run {line.id} to {_from_here(out)}"
-
-        self._act(write)
+        of = f"run {lines[0].id}" if len(lines) == 1 else counted(len(lines))
+        return f"saved all metrics of {of} to {_from_here(out)}" + (f" and {len(lines) - 1} more files" if len(lines) > 1 else "")
 
     def resume(self) -> None:
-        """Let it go on: a paused run where it is, a finished one to a greater total, any other from its last checkpoint."""
-        line = self._table.line
-        if line is None:
+        """Let it go on: a paused run where it is, a finished one to a greater total, any other from its last checkpoint. Of several
+        marked runs those that have not finished, one after another; asks first."""
+        lines = self.chosen
+        if len(lines) > 1:
+            self._ask_to_resume(lines)
             return
+        if not lines:
+            return
+        (line,) = lines
         if line.status == "finished":
             question = Text(f"Run {line.id} {line.name} has finished {line.epoch} epochs. New total number of epochs?")
             dialog = PromptDialog(question, str(2 * max(1, line.epoch)), _more_than(line.epoch))
             self._page.app.push_screen(dialog, lambda total: self._train_to(line, total))
             return
         self._start(lambda store: self._resume(store, line))
+
+    def _ask_to_resume(self, lines: list[RunRow]) -> None:
+        going_on = [line for line in lines if line.status not in ("finished", "running", "queued")]
+        if not going_on:
+            self._page.warn("none of the marked runs can be resumed: they have finished, or train already")
+            return
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self._start(lambda store: self._resume_all(store, going_on))
+
+        question = Text(f"Resume {counted(len(going_on))}, one after another?\n\n").append_text(self._named(going_on))
+        if left := len(lines) - len(going_on):
+            question.append(f"\n\n{counted(left)} that finished or train already stay as they are", style="dim")
+        self._page.app.push_screen(ConfirmDialog(question, "Resume", "Cancel"), answered)
+
+    def _resume_all(self, store: Store, lines: list[RunRow]) -> str:
+        for line in lines:
+            try:
+                self._resume(store, line)
+            except ConvtuiError as error:  # the others go on
+                self._page.warn(str(error))
+        return f"resuming {counted(len(lines))}"
 
     def _start(self, what: Callable[[Store], str | None]) -> None:
         """Do what starts a training here; from now on it counts when the application is left."""
@@ -235,7 +275,7 @@ class RunActions:
         question = Text(
             "Remove this run from the queue?\n\n" if len(ids) == 1 else f"Remove these {len(ids)} runs from the queue?\n\n"
         )
-        question.append_text(_named(lines))
+        question.append_text(self._named(lines))
 
         def take_out(_: Store) -> str:
             out = self._session.take_out(ids)
@@ -260,6 +300,7 @@ class RunActions:
             files = [file for line in lines[NAMED:] for file in kept[line.id]]
             question.append(f"and {len(lines) - NAMED} more, {_files(len(files), sum(file.bytes for file in files))}\n")
         it = "it" if len(lines) == 1 else "them"
+        question.append(f"{self._out_of_sight(lines).strip()}\n" if self._out_of_sight(lines) else "", style="dim")
         question.append(f"\nHidden now, deleted when convtui exits. Until then, u restores {it}.", style="dim")
         return question
 
@@ -281,6 +322,17 @@ class RunActions:
             self._page.refresh_bindings()
             self._page.notify(f"{'run' if len(back) == 1 else 'runs'} {', '.join(map(str, back))} restored", markup=False)
 
+    def _named(self, lines: list[RunRow]) -> Text:
+        names = Text("\n".join(f"{line.id} {line.name}" for line in lines[:NAMED]), style="bold")
+        names.append(f"\nand {len(lines) - NAMED} more" if len(lines) > NAMED else "", style="not bold")
+        return names.append(self._out_of_sight(lines), style="not bold dim")
+
+    def _out_of_sight(self, lines: list[RunRow]) -> str:
+        """How many of these runs the filter leaves out: they are marked all the same."""
+        shown = {line.id for line in self._table.lines}
+        hidden = sum(line.id not in shown for line in lines)
+        return f"\n\n{hidden} of them not shown by the filter" if hidden else ""
+
     # ------------------------------------------------------------------------------------------------------------ in a thread
 
     def _act(self, what: Callable[[Store], str | None]) -> None:
@@ -293,9 +345,12 @@ class RunActions:
         self._page.store_changed()
 
 
-def _named(lines: list[RunRow]) -> Text:
-    names = Text("\n".join(f"{line.id} {line.name}" for line in lines[:NAMED]), style="bold")
-    return names.append(f"\nand {len(lines) - NAMED} more" if len(lines) > NAMED else "", style="not bold")
+def _noted(store: Store, lines: list[RunRow], added: str) -> str:
+    for line in lines:
+        note = store.run(line.id).note
+        if added not in note:
+            store.set_note(line.id, f"{note} {added}".strip())
+    return f"noted beside {counted(len(lines))}"
 
 
 def _more_than(epochs: int) -> Callable[[str], None]:

@@ -307,18 +307,18 @@ class RunsPage(Page):
         self.table.repaint()
 
     def action_order(self) -> None:
-        """Choose the column by which they are sorted; the same one again turns the order round."""
-        columns = {column.name: column for column, _ in self.table.columns if column.value is not None}
-        here = self.table.sorting[0]
+        """Choose the column by which they are sorted, on screen or not; the same one again turns the order round."""
+        columns = {column.key or column.name: column for column in self.table.every if column.value is not None}
+        here, falling = self.table.sorting
 
-        def chosen(name: str | None) -> None:
-            if name == here.name:
+        def chosen(key: str | None) -> None:
+            if key is not None and columns[key] is here:
                 self.action_reverse()
-            elif name is not None:
-                self.sort_by(columns[name])
+            elif key is not None:
+                self.sort_by(columns[key])
 
-        options = [(name, f"{name}{' · again: the other way round' if name == here.name else ''}") for name in columns]
-        self.app.push_screen(Menu(options, here.name, "order"), chosen)
+        options = [(key, f"{_arrow(not falling if column is here else column.falling)} {key}") for key, column in columns.items()]
+        self.app.push_screen(Menu(options, here.key or here.name, "order"), chosen)
 
     def action_reverse(self) -> None:
         """The same column the other way round."""
@@ -360,3 +360,7 @@ class RunsPage(Page):
         if action == "filter" and isinstance(self.focused, Sought):
             return False
         return bool(self.all_lines) or parameters == ("actions", "new") or action not in ("held", "order", "filter", "columns")
+
+
+def _arrow(falling: bool) -> str:
+    return "▼" if falling else "▲"
