@@ -452,7 +452,7 @@ def test_the_form_says_how_many_runs_there_are_and_how_long_they_take(store: Sto
     async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
         await pilot.press("enter", "s", *"whole", "enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, FormDialog))
-        await until(pilot, lambda: "4 runs at scale 1" in screen_text(pilot))
+        await until(pilot, lambda: "3 runs at scale 1" in screen_text(pilot))
         assert "on this machine" in screen_text(pilot)
 
     used(steps)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from convtui.engine.errors import ConvtuiError
-from convtui.engine.metrics import STABILITY, metric
+from convtui.engine.metrics import STABILITY, SYSTEM, metric
 from convtui.engine.run_filter import KnownOfRuns, is_hyperparameter
 from convtui.tui.app import settings
 from convtui.tui.app.dialogs.menu import Menu
@@ -55,7 +55,7 @@ class Columns:
 
         store = self._page.session.store
         known = KnownOfRuns(settings=read_settings(store, run_ids))
-        recorded = [name for name in store.metric_names(*run_ids) if name not in OF_THE_TABLE]
+        recorded = [name for name in store.metric_names(*run_ids) if name not in OF_THE_TABLE and not name.startswith(SYSTEM)]
         recorded += [STABILITY] if "batch_loss" in recorded else []
         paths = dict.fromkeys(field.path for field in hyperparameters())
         paths |= dict.fromkeys(path for of_run in known.settings.values() for path in of_run)

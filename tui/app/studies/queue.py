@@ -216,9 +216,9 @@ def expected_words(of: Estimate) -> str:
         return "none is missing"
     runs = f"{counted(of.runs)} at scale 1"
     if of.unknown == of.runs:
-        return f"{runs}; how long: not known, as no such net has been trained on this machine yet"
-    of_rest = f", and {counted(of.unknown)} of which that is not known" if of.unknown else ""
-    return f"{runs}, about {duration(of.seconds)} on this machine, as quick as such nets were before{of_rest}"
+        return f"{runs}; how long is not known: no such net has been trained on this machine yet"
+    of_rest = f"; of {of.unknown} more not known" if of.unknown else ""
+    return f"{runs}, about {duration(of.seconds)} by earlier runs of such nets on this machine{of_rest}"
 
 
 def _seeds(of: Sequence[int]) -> str:
