@@ -65,6 +65,8 @@ class Sheet:
     """Lines for people: what is shown and what was left out."""
     beside: bool = False
     """Whether each block belongs beside the same block of the sheet before it, as patches beside their projections."""
+    over_rows: bool = False
+    """Whether the columns of each tile stand for the rows of the one image that it is of, as a recurrent net reads them."""
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -83,6 +83,7 @@ def result_rows(
     cell: Cell = HALVES,
     zoom: int = 0,
     brief: bool = False,
+    lit: int | None = None,
 ) -> list[Row]:
     """One of the `groups` as rows of a terminal, by `sheet_rows` where it is sheets; `large` where the whole room is its own."""
     first = group[0]
@@ -94,5 +95,5 @@ def result_rows(
         return table_rows(first, width, rows=rows, more=more)
     sheets = [result for result in group if isinstance(result, Sheet)]
     return sheet_rows(
-        sheets, width, rows=rows, room=room, large=large, colours=colours, more=more, cell=cell, zoom=zoom, brief=brief
+        sheets, width, rows=rows, room=room, large=large, colours=colours, more=more, cell=cell, zoom=zoom, brief=brief, lit=lit
     )

@@ -11,7 +11,7 @@ from convtui.engine.figures.colour import coloured
 from convtui.engine.figures.figure import Result, Sheet
 from convtui.tui.graphics import Cell
 from convtui.tui.render.pictures import BARE
-from convtui.tui.render.rows import Colours, Row, luma, packed, painted_row, wrapped
+from convtui.tui.render.rows import Colours, Row, dimmed, luma, packed, painted_row, wrapped
 from convtui.tui.render.text import clean
 from convtui.tui.render.thumbnails import shrunk
 
@@ -58,12 +58,3 @@ def input_column(sheet: Sheet, width: int, room: int, colours: Colours, cell: Ce
     rows = [painted_row([], part, cell) for part in canvas.reshape(-1, cell[0], wide * cell[1])]
     words = wrapped(clean(sheet.tiles[0].caption), side)[:LINES]
     return Input([*rows, *words], high, wide, side + BETWEEN)
-
-
-def dimmed(colours: np.ndarray, axis: int, lit: int) -> np.ndarray:
-    """uint8 colours [..., 3] with all along `axis` darker but for one place."""
-    found = colours // 3
-    place = [slice(None)] * colours.ndim
-    place[axis] = slice(lit, lit + 1)
-    found[tuple(place)] = colours[tuple(place)]
-    return found

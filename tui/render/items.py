@@ -14,7 +14,7 @@ from convtui.tui.render.curves import point_places
 from convtui.tui.render.inputs import input_column, input_of
 from convtui.tui.render.layout import Layout, Member
 from convtui.tui.render.matrices import plan as plan_matrix
-from convtui.tui.render.rows import Colours, Row, side_by_side, wrapped
+from convtui.tui.render.rows import Colours, Row, shifted, wrapped
 from convtui.tui.render.sheets import head, planned
 
 ABREAST = 3
@@ -59,25 +59,33 @@ class Drawing:
 
     rows: Sequence[Row]
     items: Sequence[Item]
+    aside: Sequence[Row] = ()
+    """What stays at the left while the rows are scrolled, ..."""
+    columns: int = 0
+    """... which leave so many columns for it."""
 
 
-def drawn(results: Sequence[Result], width: int, room: int, colours: Colours, cell: Cell = HALVES, zoom: int = 0) -> Drawing:
+def drawn(
+    results: Sequence[Result], width: int, room: int, colours: Colours, cell: Cell = HALVES, zoom: int = 0, lit: int | None = None
+) -> Drawing:
     """Every result in full, below each other, and where its tiles, rows and charts lie.
 
-    An image that the others are about stands small beside them, where it does not stand in one row with all of them.
+    An image that the others are about stands small beside them, where it does not stand in one row with all of them. `lit` is a row
+    of it that stands out, with what was made of that row.
     """
     about = input_of(results)
     if about is None:
-        return _below(results, 0, width, room, colours, cell, zoom)
+        return _below(results, 0, width, room, colours, cell, zoom, lit)
     if _is_one_row(results, width, room, colours, cell, zoom):
-        row = _below(results, 0, width, room, colours, cell, zoom)
+        row = _below(results, 0, width, room, colours, cell, zoom, lit)
         return Drawing(row.rows, sorted(row.items, key=lambda item: item.result == 0))
-    image = input_column(about, width, room, colours, cell)
-    found = _below(_named(results[1:]), 1, width - image.columns, room, colours, cell, zoom)
+    image = input_column(about, width, room, colours, cell, lit)
+    found = _below(_named(results[1:]), 1, width - image.columns, room, colours, cell, zoom, lit)
     items = [item.moved(image.columns, cell) for item in found.items]
     # Last, here as there: what a person looks at first is what was made of it.
     items.append(Item(0, 0, 0, 0, image.height, image.width))
-    return Drawing(side_by_side(image.rows, found.rows, image.columns, cell), items)
+    rows = [shifted(row, image.columns) for row in found.rows]
+    return Drawing(rows + [Row()] * (len(image.rows) - len(rows)), items, image.rows, image.columns)
 
 
 def _named(results: Sequence[Result]) -> Sequence[Result]:
@@ -101,7 +109,7 @@ def _is_one_row(results: Sequence[Result], width: int, room: int, colours: Colou
 
 
 def _below(
-    results: Sequence[Result], number: int, width: int, room: int, colours: Colours, cell: Cell = HALVES, zoom: int = 0
+    results: Sequence[Result], number: int, width: int, room: int, colours: Colours, cell: Cell, zoom: int, lit: int | None
 ) -> Drawing:
     """Results below each other, of which the first has this number."""
     rows: list[Row] = []
@@ -113,7 +121,7 @@ def _below(
             rows.append(Row())
         top = len(rows)
         first = group[0]
-        found = result_rows(group, width, room=room, large=large, colours=colours, cell=cell, zoom=zoom, brief=True)
+        found = result_rows(group, width, room=room, large=large, colours=colours, cell=cell, zoom=zoom, brief=True, lit=lit)
         if isinstance(first, Sheet):
             sheets = [result for result in group if isinstance(result, Sheet) and result.tiles]
             if len(sheets) == len(group):

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import groupby, zip_longest
+from itertools import groupby
 from typing import Literal
 
 import numpy as np
@@ -30,6 +30,8 @@ Line = list[Segment]
 
 GLUED = "\ue000%"
 """In place of a percent sign that stays with its number."""
+DARKER = 0.4
+"""Of their brightness, for colours that stand back."""
 GLYPHS = " .:-=+*#%@"
 DIM, BOLD, PLAIN = Style(dim=True), Style(bold=True), Style.null()
 _LUMA = np.array([0.299, 0.587, 0.114])
@@ -75,40 +77,29 @@ def painted_row(words: Sequence[Words], colours: NDArray[np.int32], cell: Cell) 
     return Row(words, picture=Picture(colours[:, : MOST * cell[1]], cell)) if (colours != BARE).any() else Row(words)
 
 
-def side_by_side(left: Sequence[Row], right: Sequence[Row], at: int, cell: Cell) -> list[Row]:
-    """Rows with others beside them, which begin at column `at`: all of `left` has to end before it."""
-    beside = zip_longest(left, right, fillvalue=Row())
-    return [_beside(one, other, at, cell) for one, other in beside]
-
-
-def _beside(one: Row, other: Row, at: int, cell: Cell) -> Row:
-    words = [*one.words, *(replace(each, column=each.column + at) for each in other.words)]
-    first, second = _colours(one, cell), _colours(other, cell)
-    if first is None and second is None:
-        return Row(words)
-    wide = cell[1]
-    second = np.zeros((cell[0], 0), np.int32) if second is None else second
-    colours = np.full((cell[0], at * wide + second.shape[1]), BARE, np.int32)
-    colours[:, at * wide :] = second
-    if first is not None:
-        colours[:, : min(first.shape[1], at * wide)] = first[:, : at * wide]
-    return painted_row(words, colours, cell)
-
-
-def _colours(row: Row, cell: Cell) -> NDArray[np.int32] | None:
-    """As `painted_row` takes them; half cells, as scales have them, become pixels where there are pixels."""
+def shifted(row: Row, by: int) -> Row:
+    """The row so many columns further to the right."""
+    words = [replace(each, column=each.column + by) for each in row.words]
     if row.picture is not None:
-        return row.picture.pixels
-    if row.cells is None or cell == HALVES:
-        return row.cells
-    halves = np.arange(cell[0]) * 2 // cell[0]
-    return row.cells[halves].repeat(cell[1], 1)
+        wide = row.picture.cell[1]
+        pixels = np.pad(row.picture.pixels, ((0, 0), (by * wide, 0)), constant_values=BARE)
+        return painted_row(words, pixels, row.picture.cell)
+    return Row(words, None if row.cells is None else np.pad(row.cells, ((0, 0), (by, 0)), constant_values=BARE))
 
 
 def packed(colours: NDArray[np.uint8]) -> NDArray[np.int32]:
     """[..., 3] -> 0xRRGGBB [...]."""
     wide = colours.astype(np.int32)
     return (wide[..., 0] << 16) | (wide[..., 1] << 8) | wide[..., 2]
+
+
+def dimmed(colours: NDArray[np.uint8], axis: int, lit: int) -> NDArray[np.uint8]:
+    """Colours [..., 3] with all along `axis` darker but for one place."""
+    found = (colours * DARKER).astype(np.uint8)
+    place = [slice(None)] * colours.ndim
+    place[axis] = slice(lit, lit + 1)
+    found[tuple(place)] = colours[tuple(place)]
+    return found
 
 
 def luma(colours: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -14,7 +14,7 @@ from convtui.engine.figures.figure import Sheet
 from convtui.tui.graphics import HALVES, Cell
 from convtui.tui.render.layout import Layout, are_alone, plan, whole
 from convtui.tui.render.pictures import BARE
-from convtui.tui.render.rows import BOLD, DIM, Colours, Row, Words, headed, luma, packed, painted_row, shortened, wrapped
+from convtui.tui.render.rows import BOLD, DIM, Colours, Row, Words, dimmed, headed, luma, packed, painted_row, shortened, wrapped
 from convtui.tui.render.text import clean
 
 Halves = NDArray[np.int32]
@@ -40,13 +40,14 @@ def sheet_rows(
     cell: Cell = HALVES,
     zoom: int = 0,
     brief: bool = False,
+    lit: int | None = None,
 ) -> list[Row]:
     """A sheet and those that belong beside it, in rows of at most `width` columns.
 
     At most `rows` of them, as long as that leaves one row of blocks; how many were left out is then said in the last row,
     followed by `more`: how to see the rest. `room` is how many rows people see at once; with `large` they are all for these sheets.
     Without `scale` it is not said what colours mean, for images that everyone knows how to read. `brief`: one line above the tiles,
-    notes below them.
+    notes below them. `lit` is the row of the image that stands out, and the column of what was made of it.
     """
     if not all(sheet.tiles for sheet in sheets):
         return [*head(sheets, width, beside=True), *wrapped("nothing to show", width)]
@@ -80,7 +81,7 @@ def sheet_rows(
     shown = min(down * layout.across, layout.panels)
     if shown < layout.panels:
         below += _cut(sheets[0], shown, layout.panels, more, width)
-    pictures = [_painted(sheet, shown * sheet.block[0] * sheet.block[1], layout, colours) for sheet in sheets]
+    pictures = [_painted(sheet, shown * sheet.block[0] * sheet.block[1], layout, colours, lit) for sheet in sheets]
     lines = [range(shown)[line * layout.across :] for line in range(down)]
     body = [row for line in lines for row in _panels(sheets, pictures, layout, line, width)]
     return [*above, *body, *below]
@@ -147,7 +148,7 @@ def _panels(sheets: Sequence[Sheet], pictures: Sequence[Halves], layout: Layout,
     return rows + [Row()] * (layout.gap[0] // high)
 
 
-def _painted(sheet: Sheet, count: int, layout: Layout, colours: Colours) -> Halves:
+def _painted(sheet: Sheet, count: int, layout: Layout, colours: Colours, lit: int | None) -> Halves:
     """The first `count` tiles as half cells [count, height, width]."""
     tiles = sheet.tiles[:count]
     shown = np.stack(coloured(replace(sheet, tiles=tiles)))
@@ -155,6 +156,8 @@ def _painted(sheet: Sheet, count: int, layout: Layout, colours: Colours) -> Halv
     nothing = nothing.any(-1) if nothing.ndim == 4 else nothing
     if colours == "none":
         shown = shade(shown, sheet)[..., None].repeat(3, -1).astype(np.uint8)
+    if lit is not None and (sheet.over_rows or len(sheet.tiles) == 1):
+        shown = dimmed(shown, 2 if sheet.over_rows else 1, lit)
     if layout.reduction > 1:
         shown, nothing = _reduced(shown, nothing, layout.reduction)
     halves = shown[..., 0].astype(np.int32) if colours == "none" else packed(shown)

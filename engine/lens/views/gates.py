@@ -97,4 +97,6 @@ def _sheet(
     tiles = [Tile(layer.heat(key), _NAMES[key], Target(layer.name, image=chosen.numbers[0])) for key in keys]
     captions = [f"{layer.label}: {', '.join(keys)}"] if len(tiles) > 1 else []
     notes = [layer.axes, f"gates are closed at 0 and open at 1: {says}"]
-    return Sheet(title, tiles, ramp, low, high, block=(1, len(tiles)), captions=captions, notes=notes, beside=beside)
+    by_rows = layer.shape[1] == chosen.images.shape[2]
+    block = (1, len(tiles))
+    return Sheet(title, tiles, ramp, low, high, block=block, captions=captions, notes=notes, beside=beside, over_rows=by_rows)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from convtui.engine.figures.figure import Result, Target, Tile, make_sheet
 from convtui.engine.lens import recurrent, selection
 from convtui.engine.lens.recurrent import OfCells, reads_steps
@@ -41,5 +43,5 @@ def hidden(subject: Subject, options: HiddenOptions) -> list[Result]:
             notes=[same[0].axes, "what each unit holds, and not what it is for"],
             beside=len(results) == 1,
         )
-        results.append(sheet)
+        results.append(replace(sheet, over_rows=shape[1] == chosen.images.shape[2]))
     return results

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from convtui.engine.figures.colour import coloured
 from convtui.engine.figures.figure import Sheet, Target, Tile, make_sheet
 from convtui.tui.graphics import HALVES, Cell
 from convtui.tui.render.items import Drawing, drawn
-from convtui.tui.render.rows import packed
+from convtui.tui.render.pictures import BARE
+from convtui.tui.render.rows import Row, packed
 
 RNG = np.random.default_rng(1)
 PANE = 78, 17
@@ -68,7 +73,34 @@ def test_captions_that_only_count_are_left_out() -> None:
     assert any(text.startswith("map ") or text == "0: 0.5" for text in words[1])
 
 
-def test_words_of_both_sides_stand_in_one_row() -> None:
-    drawing = drawn([image(), maps(4)], *PANE, "full")
-    assert any("maps" in text.text and text.column > 14 for row in drawing.rows for text in row.words)
-    assert any(text.text.startswith("#7 cat") and text.column == 0 for row in drawing.rows for text in row.words)
+@pytest.mark.parametrize("cell", [HALVES, (17, 8)])
+def test_the_image_stays_at_the_left_and_says_what_it_is(cell: Cell) -> None:
+    drawing = drawn([image(), maps(4)], *PANE, "full", cell)
+    assert any(text.text.startswith("#7 cat") and text.column == 0 for row in drawing.aside for text in row.words)
+    assert all(text.column >= drawing.columns for row in drawing.rows for text in row.words)
+    pictures = [row for row in drawing.rows if row.picture is not None or cell == HALVES]
+    assert all((colours(row)[:, : drawing.columns * cell[1]] == BARE).all() for row in pictures)
+
+
+def colours(row: Row) -> NDArray[np.int32]:
+    if row.picture is not None:
+        return row.picture.pixels
+    return np.zeros((2, 0), np.int32) if row.cells is None else row.cells
+
+
+@pytest.mark.parametrize("cell", [HALVES, (17, 8)])
+def test_a_row_of_the_image_stands_out_with_what_was_made_of_it(cell: Cell) -> None:
+    """Its pixels keep their colours, all others are darker."""
+    about, states = image(8), replace(maps(1, 8), over_rows=True)
+    plain, lit = (drawn([about, states], *PANE, "full", cell, lit=row) for row in (None, 2))
+    for before, after, along in ((plain.aside, lit.aside, 1), (plain.rows, lit.rows, 0)):
+        one, other = stacked(before), stacked(after)
+        painted = one != BARE
+        kept = ((one == other) & painted).any(along)
+        assert 0 < kept.sum() <= painted.any(along).sum() / 4
+
+
+def stacked(rows: Sequence[Row]) -> NDArray[np.int32]:
+    """The rows that are painted as widely as the first."""
+    painted = [colours(row) for row in rows if colours(row).size]
+    return np.concatenate([each for each in painted if each.shape == painted[0].shape])

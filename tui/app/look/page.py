@@ -252,6 +252,8 @@ class LookPage(Page):
             self.controller.ask_again(self.panes.picture.cursor)
         elif self.controller.is_playing:
             self.action_play()
+        elif self.panes.picture.row is not None:
+            self.panes.picture.read(None)
         elif self.controller.beside is not None:
             self._put_beside(None)
         elif self.panes.picture.has_focus:
@@ -370,6 +372,7 @@ class LookPage(Page):
             picture.go_along(other.item)
         else:
             other.go_along(picture.item)
+            other.read(picture.row)
         beside = f"beside: {other.told}" if self.controller.beside is not None and other.item is not None else ""
         words = [picture.told, beside, "" if info is None else clean(in_words(picture.target, info.classes, beside=picture.told))]
         self.panes.say("at", " · ".join(filter(None, words)))

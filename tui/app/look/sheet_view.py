@@ -81,6 +81,8 @@ class SheetView(ScrollView, can_focus=True):
         self._lines = Lines(self, self._at)
         self.message, self.is_error = "", False
         self._said = ""
+        self.row: int | None = None
+        """The row of the image that stands out, where results are over its rows."""
         self._zoom = 0
         """Steps by which a person wants tiles larger; for all that is shown after it too."""
 
@@ -90,6 +92,8 @@ class SheetView(ScrollView, can_focus=True):
         """Draw these, with the cursor on the item of this number; `said` is what their titles end in and the page says already."""
         self.results, self.cursor, self._said = results, cursor, said
         self.message = ""
+        if not any(isinstance(result, Sheet) and result.over_rows for result in results):
+            self.row = None
         self._draw()
         self.scroll_to(0, 0, animate=False)
         self._place_cursor(cursor)
@@ -142,6 +146,9 @@ class SheetView(ScrollView, can_focus=True):
         result = self.results[self.item.result]
         if isinstance(result, Sheet):
             tile = result.tiles[self.item.index]
+            if self.row is not None and result.over_rows:
+                told = f"row {self.row + 1} of {result.shape[1]}", clean(tile.caption), _numbers(tile.pixels[:, self.row])
+                return " · ".join(filter(None, told))
             return " · ".join(filter(None, (clean(tile.caption), _numbers(tile.pixels))))
         if isinstance(result, Curves):
             return clean(result.title) if self.item.at is None else _point(result, self.item.index)
@@ -164,7 +171,7 @@ class SheetView(ScrollView, can_focus=True):
             elif self.results:
                 ending = f" · {self._said}"
                 results = [replace(result, title=result.title.removesuffix(ending)) for result in self.results]
-                self._drawing = drawn(results, width, size.height, self.colours, cell_of(self.app.console), self._zoom)
+                self._drawing = drawn(results, width, size.height, self.colours, cell_of(self.app.console), self._zoom, self.row)
         self.virtual_size = Size(size.width, len(self._drawing.rows) if self._drawing is not None else 0)
         self.refresh()
 
@@ -188,11 +195,20 @@ class SheetView(ScrollView, can_focus=True):
             return Strip.blank(width, self.rich_style)
         item = self.item
         if item is not None and item.frame is not None and item.top <= number < item.top + item.height:
-            return self._framed(number, item, item.frame)
-        strip = self._strip(number)
+            return self._with_aside(y, self._framed(number, item, item.frame))
+        strip = self._with_aside(y, self._strip(number))
         if item is not None and item.top <= number < item.top + item.height:
             strip = self._marked(strip, item, width)
         return strip.crop_extend(0, width, self.rich_style).apply_style(self.rich_style)
+
+    def _with_aside(self, y: int, strip: Strip) -> Strip:
+        """What stays at the left, and what is scrolled."""
+        drawing = self._drawing
+        if drawing is None or y >= len(drawing.aside):
+            return strip
+        left = MARGIN + drawing.columns - 1  # a column is free for the cursor of what is scrolled
+        aside = Strip([Segment(" " * MARGIN), *segments(drawing.aside[y], self.colours)])
+        return Strip.join([aside.crop_extend(0, left, None), strip.crop(left, None)])
 
     def _strip(self, number: int) -> Strip:
         if number not in self._strips:
@@ -258,9 +274,30 @@ class SheetView(ScrollView, can_focus=True):
             with self.prevent(self.Moved):
                 self._place_cursor(found)
 
+    @property
+    def _rows(self) -> int:
+        """Over how many rows of the image what the cursor is on is; 0 where it is not over any."""
+        result = self.results[self.item.result] if self.item is not None else None
+        return result.shape[1] if isinstance(result, Sheet) and result.over_rows else 0
+
+    def read(self, row: int | None) -> None:
+        """Have this row of the image stand out, with what was made of it; or all alike again."""
+        if row != self.row:
+            self.row = row
+            self._draw()
+            self.post_message(self.Moved(self))
+
     def action_move(self, across: int, down: int) -> None:
-        """To the nearest item in a direction; scroll where there is none."""
+        """To the nearest item in a direction; scroll where there is none. Of what is over the rows of an image, to the next row, or
+        to the next tile."""
         here = self.item
+        if here is not None and self._rows:
+            if across:
+                begin = self.row if self.row is not None else -1 if across > 0 else self._rows
+                self.read(max(0, min(begin + across, self._rows - 1)))
+            elif 0 <= self.cursor + down < len(self.items):
+                self._place_cursor(self.cursor + down)
+            return
         if here is None:
             self.scroll_relative(y=down, animate=False)
             return
