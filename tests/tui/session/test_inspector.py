@@ -13,12 +13,16 @@ from convtui.engine.lens import registry
 from convtui.engine.store import Store
 from convtui.tui.session.inspector import (
     Answer,
+    Found,
     Inspector,
     Layer,
     NetInfo,
+    NoThumbnails,
     Query,
     Refusal,
     Reply,
+    ThumbnailRequest,
+    Thumbnails,
     follow,
     in_words,
 )
@@ -108,6 +112,40 @@ def test_what_is_refused_is_told_in_words(inspector: tuple[Inspector, Collected]
         assert isinstance(told, Refusal)
         assert words in told.reason
         assert asked.meets(told.query)
+
+
+def test_what_is_looked_at_ahead_is_told_with_its_net_and_gives_way_to_what_is_asked(
+    inspector: tuple[Inspector, Collected],
+) -> None:
+    thread, collected = inspector
+    ahead = [Query(2, "0", "filters"), Query(2, "7", "filters"), Query(2, "1", "filters")]
+    thread.prepare(ahead)
+    asked = Query(2, view="filters")
+    thread.ask(asked)
+    collected.wait(lambda told: isinstance(told, Found) and told.query == ahead[-1])
+    answers = {told.query.epoch: told for told in collected.told if isinstance(told, Found)}
+    assert isinstance(answers["0"].answer, Answer)
+    assert answers["0"].info is not None
+    assert answers["0"].info.epoch == 0
+    assert isinstance(answers["7"].answer, Refusal), "the others are looked at nonetheless"
+    collected.wait(is_seen(asked))
+
+
+def test_own_pictures_are_shown_but_for_those_that_cannot_be_read(inspector: tuple[Inspector, Collected], tmp_path: Path) -> None:
+    thread, collected = inspector
+    picture, broken = tmp_path / "grey.pgm", tmp_path / "broken.png"
+    picture.write_bytes(b"P5 4 4 255\n" + bytes(range(16)))
+    broken.write_text("no picture")
+    thread.want(ThumbnailRequest(2, "last", "test", 0, 32, files=(str(broken), str(picture))))
+    told = collected.wait(lambda told: isinstance(told, Thumbnails | NoThumbnails))
+    assert isinstance(told, Thumbnails)
+    assert told.files == [str(picture)]
+    assert len(told.sheet.tiles) == len(told.predictions) == 1
+    assert "broken.png" in told.trouble
+    thread.want(ThumbnailRequest(2, "last", "test", 0, 32, files=(str(broken),)))
+    refused = collected.wait(lambda told: isinstance(told, NoThumbnails))
+    assert isinstance(refused, NoThumbnails)
+    assert "broken.png" in refused.reason
 
 
 # ---------------------------------------------------------------------------------------------------------- in words

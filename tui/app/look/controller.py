@@ -83,13 +83,15 @@ class LookController:
         self.newer = ""
         """What newer weights there are, in words."""
         self.split = "test"
-        """Whose images are below the picture."""
+        """Whose images are below the picture, unless ..."""
+        self.own: tuple[str, ...] = ()
+        """... they are pictures of a person's own: their paths."""
         self._is_fresh = False
         self._run_id: int | None = None
         self._remembered: dict[str, Query] = {}
         """View -> how it was last looked through."""
-        self._images_of: tuple[NetInfo, str, str] | None = None
-        """The net, the epoch that was asked for, and the split."""
+        self._images_of: tuple[NetInfo, str, str, tuple[str, ...]] | None = None
+        """The net, the epoch that was asked for, the split, and own pictures."""
         self._since: int | None = None
         self._request: ThumbnailRequest | None = None
 
@@ -304,6 +306,21 @@ class LookController:
             split = None if self.split == "test" else self.split
             self._follow(replace(self.query, options=self.query.having(split=split)), Target(image=number), cursor)
 
+    def open_file(self, path: str, cursor: int) -> None:
+        """Look at a picture of a person's own: through this view, where that is about one image, else at its activations."""
+        info, query = self.info, self.query
+        if info is None or query is None:
+            return
+        if self.has("image"):
+            self.change(cursor, row=None, column=None, label=None, split=None, image=path)
+            return
+        view = next((name for name in ("activations", "saliency") if info.why_not.get(name, "") is None), None)
+        if view is None:
+            self._refuse("no view of a single image applies to this net")
+            return
+        self.history.append((query, cursor))
+        self.ask(Query(query.run, query.epoch, view, (("image", path),)))
+
     def follow(self, target: Target | None, cursor: int) -> None:
         """Go where a target leads."""
         self._follow(self.query, target, cursor)
@@ -376,7 +393,7 @@ class LookController:
             return False
         if self.has("split"):
             self.split = self.query.option("split") or "test"
-        before, self._images_of = self._images_of, (self.info, self.query.epoch, self.split)
+        before, self._images_of = self._images_of, (self.info, self.query.epoch, self.split, self.own)
         if before == self._images_of:
             return False
         self._since = self._request = None
@@ -393,8 +410,8 @@ class LookController:
     def request(self, first: int, count: int) -> ThumbnailRequest | None:
         """The request for so many images of the split; None until a net is open."""
         if self._images_of is not None:
-            info, epoch, split = self._images_of
-            self._request = ThumbnailRequest(info.run, epoch, split, first, count, self._since)
+            info, epoch, split, own = self._images_of
+            self._request = ThumbnailRequest(info.run, epoch, split, first, count, self._since, own)
         return self._request
 
     def judged_by(self, images: Thumbnails) -> str:

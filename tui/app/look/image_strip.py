@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -86,6 +87,9 @@ class ImageStrip(Widget, can_focus=True):
         self._total: int | None = None
         self._asked: int | None = None
         self._outdated = False
+        self.files: Sequence[str] = ()
+        """The paths of the pictures, where they are a person's own."""
+        self._trouble = ""
         self._known: dict[int, tuple[NDArray[np.uint8], Prediction]] = {}
         self._named: tuple[str, ...] = ()
         self._rows: list[Strip] | None = None
@@ -96,7 +100,8 @@ class ImageStrip(Widget, can_focus=True):
 
     def begin(self, what: str) -> None:
         """Show images of `what` from now on, of which nothing is known yet."""
-        self._what, self._weights, self._reason = what, "", ""
+        self._what, self._weights, self._reason, self._trouble = what, "", "", ""
+        self.files = ()
         self._total, self._asked = None, None
         self._known.clear()
         self._redraw()
@@ -112,6 +117,7 @@ class ImageStrip(Widget, can_focus=True):
             self._known.clear()
         self._reason, self._asked, self._weights, self._outdated = "", None, weights, False
         self._total, self._named = images.total, tuple(images.classes)
+        self.files, self._trouble = images.files, images.trouble
         for place, (picture, told) in enumerate(zip(coloured(images.sheet), images.predictions, strict=True)):
             self._known[images.request.first + place] = (picture, told)
         self.cursor = max(0, min(self.cursor, images.total - 1))
@@ -186,7 +192,7 @@ class ImageStrip(Widget, can_focus=True):
         told = (
             self._reason
             if not self._what
-            else " · ".join(filter(None, (f"{self._what}{of}", clean(self._weights), numbers, clean(doing))))
+            else " · ".join(filter(None, (f"{self._what}{of}", clean(self._weights), numbers, clean(doing), clean(self._trouble))))
         )
         heading = Strip([Segment(" " * MARGIN), Segment(told, self._styled("heading"))])
         if self._reason:
@@ -213,7 +219,8 @@ class ImageStrip(Widget, can_focus=True):
         picture, told = self._known[number]
         true = "" if told.label is None else clean(self._named[told.label])
         style = self._styled("chosen") if number == self.chosen else Style()
-        first = (f"#{number} {true}", style)
+        name = Path(self.files[number]).name if number < len(self.files) else f"#{number} {true}"
+        first = (clean(name), style)
         if told.predicted is None:
             return Thumbnail(picture, [first, ("no prediction", self._styled("wrong"))])
         share = told.score(told.predicted)

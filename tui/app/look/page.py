@@ -15,6 +15,7 @@ from convtui.tui.app.keys import bind
 from convtui.tui.app.look.code_dialog import CodeDialog
 from convtui.tui.app.look.controller import Beside, LookController
 from convtui.tui.app.look.export import FORMS, command, save_picture
+from convtui.tui.app.look.file_dialog import FileDialog
 from convtui.tui.app.look.image_strip import ImageStrip
 from convtui.tui.app.look.layer_list import LayerList
 from convtui.tui.app.look.panes import Panes
@@ -74,12 +75,15 @@ class LookPage(Page):
         bind("left_pane", "fold('left')", "Layers", group=PANES),
         bind("right_pane", "fold('right')", "Options", group=PANES),
         bind("images", "fold('strip')", group=PANES),
+        bind("own_images", "own_images", show=False),
         bind("back", "to_picture", "To the picture, or back to Runs", show=False),
     ]
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self.panes = Panes()
+        self._opens_own = False
+        """Whether the first of own pictures shall be looked at, once it is known which can be read."""
         self.controller = LookController(
             session, self._ask, self.notify, self._hear, lambda queries: self.inspector.prepare(queries)
         )
@@ -142,7 +146,9 @@ class LookPage(Page):
 
     @on(ImageStrip.Chosen)
     def _image_chosen(self, event: ImageStrip.Chosen) -> None:
-        if self.controller.has("image"):
+        if self.panes.strip.files:
+            self._choose_own(event.number)
+        elif self.controller.has("image"):
             self._choose_image(event.number)
         else:
             self.controller.open_image(event.number, self.panes.picture.cursor)
@@ -230,7 +236,9 @@ class LookPage(Page):
     def action_image(self, by: int) -> None:
         """The next image of the split, or the one before."""
         strip, query = self.panes.strip, self.controller.query
-        if self.controller.has("image"):
+        if strip.files and self.controller.has("image"):
+            self._choose_own(strip.cursor + by)
+        elif self.controller.has("image"):
             self._choose_image(strip.cursor + by)
         elif query is not None and strip.display:
             strip.action_move(by)
@@ -242,6 +250,27 @@ class LookPage(Page):
             strip = self.panes.strip
             strip.put(number, strip.chosen)
             self.controller.choose_image(strip.cursor, self.panes.picture.cursor)
+
+    def _choose_own(self, number: int) -> None:
+        strip = self.panes.strip
+        if 0 <= number < len(strip.files):
+            strip.put(number, number)
+            self.controller.open_file(strip.files[number], self.panes.picture.cursor)
+
+    def action_own_images(self) -> None:
+        """Ask for pictures of a person's own, to stand below the picture in place of the run's."""
+        if self.controller.info is None:
+            return
+
+        def chosen(files: list[str] | None) -> None:
+            if files is None:
+                return
+            self.controller.own = tuple(files)
+            self.panes.bring_strip()
+            self._show_controls()
+            self._opens_own = bool(files)
+
+        self.app.push_screen(FileDialog(is_own=bool(self.controller.own)), chosen)
 
     def action_fold(self, name: str) -> None:
         self.panes.fold(name)
@@ -266,8 +295,6 @@ class LookPage(Page):
         panes = self.panes
         if not self.controller.hear(reply):
             return
-        if isinstance(reply, CodeWanted):
-            self._ask_for_code(reply)
         match reply:
             case QueryProgress():
                 self._tell_way(reply.text)
@@ -277,14 +304,22 @@ class LookPage(Page):
             case Answer():
                 self._show(reply)
                 self._tell_way()
+            case CodeWanted():
+                self._ask_for_code(reply)
             case Found():
                 self._take_in(reply)
             case Refusal():
                 self._refuse(reply.reason)
             case Thumbnails():
-                panes.strip.show(reply, self.controller.judged_by(reply))
+                self._show_images(reply)
             case NoThumbnails():
                 panes.strip.refuse(reply.reason)
+
+    def _show_images(self, images: Thumbnails) -> None:
+        self.panes.strip.show(images, self.controller.judged_by(images))
+        if self._opens_own and images.files:
+            self._opens_own = False
+            self._choose_own(0)
 
     def _refuse(self, reason: str) -> None:
         self.panes.picture.say(clean(reason), error=True)
@@ -337,7 +372,8 @@ class LookPage(Page):
         self.panes.picture.show(self.controller.known.on_one_scale(answer.results), self.controller.next_cursor, answer.of)
         self._draw_pictures()
         image = image_of(answer.results)
-        strip.put(strip.cursor if image is None or image == strip.chosen else image, image)
+        if not strip.files:
+            strip.put(strip.cursor if image is None or image == strip.chosen else image, image)
         if self.controller.renew_images():
             strip.renew()
         self._show_controls()
@@ -350,7 +386,7 @@ class LookPage(Page):
             self.panes.show(info, query, heading(info, query, step, self.controller.newer))
             self._show_slider()
             if not self.controller.is_playing and self.controller.switch_images():
-                self.panes.strip.begin(f"{self.controller.split} images")
+                self.panes.strip.begin("own images" if self.controller.own else f"{self.controller.split} images")
 
     def _show_slider(self) -> None:
         controller, info = self.controller, self.controller.info

@@ -103,6 +103,11 @@ class Panes(Vertical):
         keys = [pane] if name == "strip" else pane.query("LayerList, ViewOptions Input, ViewOptions Select, ViewOptions Switch")
         (self.picture if folded else next(iter(keys), self.picture)).focus()
 
+    def bring_strip(self) -> None:
+        """Have the images below the picture on screen, also where there is little room."""
+        self._folded["strip"] = False
+        self._fit()
+
     def _fit(self) -> None:
         width, height = self.screen.size
         is_narrow = width < (WIDE_FOR_TWO if self.has_class("two") else WIDE)

@@ -56,6 +56,8 @@ class ThumbnailRequest:
     count: int
     since: int | None = None
     """Of a net in training: the step of the look that they stand beside. What was said of them before is out of date."""
+    files: tuple[str, ...] = ()
+    """A person's own pictures in place of the split's images."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +167,10 @@ class Thumbnails:
     classes: Sequence[str]
     step: int | None = None
     """As in `Answer`."""
+    files: Sequence[str] = ()
+    """The paths of own pictures that could be read, one for each tile."""
+    trouble: str = ""
+    """Which could not, in one line."""
 
 
 @dataclass(frozen=True, slots=True)

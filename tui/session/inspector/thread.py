@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from convtui.engine.errors import ConvtuiError
+from convtui.engine.errors import ConvtuiError, UsageError
 from convtui.tui.session.between_pulls import BetweenPulls
 from convtui.tui.session.inspector.messages import (
     Answer,
@@ -246,9 +246,13 @@ class Inspector:
         return Answer(query, results, step, of)
 
     def _show(self, net: Net, request: ThumbnailRequest) -> None:
-        (total, sheet, predictions), step = net.answer(request, lambda subject: _images(subject, request))
+        if request.files:
+            (sheet, predictions, files, trouble), step = net.answer(request, lambda subject: _own_pictures(subject, request.files))
+            self._say(Thumbnails(request, len(files), sheet, predictions, net.info.classes, step, files, trouble))
+        else:
+            (total, sheet, predictions), step = net.answer(request, lambda subject: _images(subject, request))
+            self._say(Thumbnails(request, total, sheet, predictions, net.info.classes, step))
         self._nets.trim(net)
-        self._say(Thumbnails(request, total, sheet, predictions, net.info.classes, step))
 
     def _loading(self, what: str, done: int, total: int) -> None:
         from convtui.engine.lens.subject import Cancelled
@@ -274,6 +278,27 @@ def _unforeseen(error: Exception) -> str:
 
     story = f"{type(error).__name__}: {error}".splitlines()[0]
     return f"{story}; the full story is in {log(error)}"
+
+
+def _own_pictures(subject: Subject, files: Sequence[str]) -> tuple[Sheet, list[Prediction], list[str], str]:
+    """Those that can be read, and a line about the others. Raises UsageError where none can."""
+    from convtui.engine.lens.selection import from_files
+    from convtui.engine.lens.tiles import image_sheet
+
+    chosen, read, troubles = [], [], []
+    for file in files:
+        try:
+            chosen.append(from_files(subject, [Path(file)]))
+        except UsageError as error:
+            troubles.append(str(error))
+        else:
+            read.append(file)
+    if not chosen:
+        raise UsageError(troubles[0])
+    sheets = [image_sheet(subject, "own images", each) for each in chosen]
+    sheet = replace(sheets[0], tiles=[tile for each in sheets for tile in each.tiles])
+    more = f" ({len(troubles) - 1} more cannot be read)" if len(troubles) > 1 else ""
+    return sheet, [told for each in chosen for told in each.predictions], read, f"{troubles[0]}{more}" if troubles else ""
 
 
 def _images(subject: Subject, request: ThumbnailRequest) -> tuple[int, Sheet, list[Prediction]]:
