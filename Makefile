@@ -1,5 +1,5 @@
 # Two commands from a bare machine: `make demo` trains a net and shows what it learnt, `make test` runs every check.
-.PHONY: setup demo test test-all test-instruction-sets lint format bench benchmark soak pictures reproductions clean
+.PHONY: setup demo test test-all test-instruction-sets lint format bench benchmark soak pictures shots reproductions clean
 .DEFAULT_GOAL := setup
 
 # The newest Python that torch has wheels for everywhere; any from 3.11 on will do.
@@ -81,6 +81,11 @@ pictures: setup
 	$(BIN)/convtui study run demo --store .pictures/screens.db --quiet
 	$(BIN)/convtui run --preset demo --store .pictures/screens.db --name demo --quiet
 	$(BIN)/python -m docs.screens .pictures/screens.db assets/pictures
+
+# The application in real terminals, every page, to be looked at; one is the README's. Needs xvfb xterm xdotool imagemagick tmux.
+shots: pictures
+	$(BIN)/python -m docs.shots .pictures/screens.db .pictures/shots
+	cp .pictures/shots/sixel-120x36-look-deconvnet.png assets/pictures/screen-look-pixels.png
 
 # What a store's runs of the studies came to: make reproductions STORE=store.db
 STORE ?= store.db

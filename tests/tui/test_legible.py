@@ -13,7 +13,7 @@ from textual.color import Color as Ground
 from textual.theme import Theme
 
 from convtui.engine.figures.axis import COLOURS, INKS_ON_LIGHT
-from convtui.tui.app.legible import Legible, OnLight
+from convtui.tui.app.legible import Legible, inks
 from convtui.tui.app.themes import DARK, LIGHT, ROW, ROW_BLURRED, themes
 from convtui.tui.render.chart import MARKERS
 from convtui.tui.render.status import COLOURS as OF_STATUSES
@@ -91,9 +91,24 @@ def test_reversed_words_are_made_stronger_too() -> None:
 
 def test_on_a_light_ground_okabe_and_itos_colours_are_darker_and_pictures_are_not_touched() -> None:
     picture = Segment("▀", Style.parse("#123456 on #e69f00"))
-    series, same = OnLight().apply([Segment("○ relu", Style.parse("#e69f00")), picture], Ground.parse("white"))
+    on_light = inks("truecolor", dark=False)
+    assert on_light is not None
+    assert inks("truecolor", dark=True) is None
+    series, same = on_light.apply([Segment("○ relu", Style.parse("#e69f00")), picture], Ground.parse("white"))
     assert series.style == Style(color=Color.from_rgb(*INKS_ON_LIGHT[0]))
     assert same == picture
+
+
+@pytest.mark.parametrize("dark", [True, False])
+def test_with_16_colours_ten_series_have_ten_and_black_words_stay_black(dark: bool) -> None:
+    of_16 = inks("standard", dark=dark)
+    assert of_16 is not None
+    series = of_16.apply([Segment("○", Style(color=in_hex(colour))) for colour in COLOURS], Ground.parse("black"))
+    numbers = {each.style.color.downgrade(ColorSystem.STANDARD).number for each in series if each.style and each.style.color}
+    assert len(numbers) == 10
+    (word,) = of_16.apply([Segment("loss", Style(color="#000000", bgcolor="#ffff55", bold=True))], Ground.parse("black"))
+    assert word.style is not None
+    assert not word.style.bold
 
 
 @pytest.mark.parametrize("system", ["256", "standard"])

@@ -33,7 +33,7 @@ from convtui.tui.app.driver import lasting
 from convtui.tui.app.garbage import Permanent
 from convtui.tui.app.keys import bind, checked, shown
 from convtui.tui.app.latest import Latest
-from convtui.tui.app.legible import Legible, OnLight
+from convtui.tui.app.legible import Inks, Legible, inks
 from convtui.tui.app.messages import CompareRuns, EditSettings, Failed, ShowPage, ShowRun
 from convtui.tui.app.outside import Outside
 from convtui.tui.app.page import Page
@@ -83,7 +83,8 @@ class ConvtuiApp(App[int]):
         self._version = -1
         self._count = Latest(self, self._counted, self._show_count)
         self._permanent = Permanent()
-        self._on_light, self._legible = OnLight(), Legible()
+        self._legible = Legible()
+        self._inks: dict[bool, Inks | None] = {}
         self.is_being_left = False
         """Whether what is in training is being saved or handed on; nothing stops the end any more."""
         self._failed: str | None = None
@@ -105,9 +106,9 @@ class ConvtuiApp(App[int]):
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Textual's, and those that keep colours apart from their ground."""
-        on_light = [] if self.current_theme.dark or self.no_color else [self._on_light]
-        legible = [] if self.no_color or self._color_system not in ("256", "truecolor") else [self._legible]
-        return [*on_light, *super().get_line_filters(), *legible]
+        drawn = None if self.no_color else self._inks.get(self.current_theme.dark)
+        legible = not self.no_color and self._color_system in ("256", "truecolor")
+        return [*([drawn] if drawn else []), *super().get_line_filters(), *([self._legible] if legible else [])]
 
     # --------------------------------------------------------------------------------------------------------- start
 
@@ -115,6 +116,7 @@ class ConvtuiApp(App[int]):
         self._listen()
         for theme in themes(self._color_system):
             self.register_theme(theme)
+            self._inks[theme.dark] = inks(self._color_system, dark=theme.dark)
         chosen = self._settings.theme
         # Under NO_COLOR the themes that use a terminal's own colours end as black on black.
         fits = chosen in self.available_themes and not (self.no_color and "ansi" in chosen)

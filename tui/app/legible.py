@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from functools import lru_cache
 
 from rich.color import Color as RichColor
@@ -16,6 +16,16 @@ from convtui.tui.render.pictures import PLACE
 
 LEAST_CONTRAST = 4.5
 """Of text, by the Web Content Accessibility Guidelines (1.4.3)."""
+BLACK, WHITE = (0, 0, 0), (255, 255, 255)
+INKS_OF_16: tuple[Colour, ...] = (
+    *((255, 255, 85), (85, 255, 255), (85, 255, 85), (255, 85, 255), (255, 85, 85)),
+    *(WHITE, (85, 85, 255), (170, 170, 170), (170, 0, 170), (170, 85, 0)),
+)
+INKS_OF_16_ON_LIGHT: tuple[Colour, ...] = (
+    *((170, 85, 0), (0, 170, 170), (0, 170, 0), (170, 0, 170), (170, 0, 0)),
+    *(BLACK, (0, 0, 170), (85, 85, 85), (85, 85, 255), (255, 85, 85)),
+)
+"""COLOURS in a terminal's 16, the nearest of which would be the same for several."""
 _SHARES = [share / 16 for share in range(1, 17)]
 
 
@@ -35,8 +45,7 @@ def legible(front: Colour, back: Colour) -> Colour:
     """`front` itself, or as much nearer to white or black as it takes to be read on `back`."""
     if contrast(front, back) >= LEAST_CONTRAST:
         return front
-    white, black = (255, 255, 255), (0, 0, 0)
-    end = max(white, black, key=lambda end: contrast(end, back))
+    end = max(WHITE, BLACK, key=lambda end: contrast(end, back))
     mixed = (_mixed(front, end, share) for share in _SHARES)
     return next((colour for colour in mixed if contrast(colour, back) >= LEAST_CONTRAST), end)
 
@@ -46,23 +55,34 @@ def _mixed(first: Colour, second: Colour, share: float) -> Colour:
     return red, green, blue
 
 
-class OnLight(LineFilter):
-    """Okabe and Ito's colours, which are made for dark ground here, as they are drawn on a light one."""
+class Inks(LineFilter):
+    """Okabe and Ito's colours, which are those of charts and statuses, as this terminal draws them on its ground."""
+
+    def __init__(self, inks: Sequence[Colour], *, bold_is_bright: bool = False) -> None:
+        """`inks` for COLOURS, in their order; `bold_is_bright`: the terminal makes bold black grey, which is then not made bold."""
+        super().__init__()
+        self._inks = dict(zip(COLOURS, inks, strict=True))
+        self._bold_is_bright = bold_is_bright
+        self._known = lru_cache(4096)(self._inked)
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         """The same text."""
-        return [Segment(text, _inked(style), control) for text, style, control in segments]
+        return [Segment(text, self._known(style), control) for text, style, control in segments]
+
+    def _inked(self, style: Style | None) -> Style | None:
+        front = _parts(style.color) if style is not None else None
+        if style is None or front is None:
+            return style
+        if self._bold_is_bright and style.bold and front == BLACK:
+            return style + Style(bold=False)
+        return style + Style(color=RichColor.from_rgb(*self._inks[front])) if front in self._inks else style
 
 
-_ON_LIGHT: Mapping[Colour, Colour] = dict(zip(COLOURS, INKS_ON_LIGHT, strict=True))
-
-
-@lru_cache(4096)
-def _inked(style: Style | None) -> Style | None:
-    front = _parts(style.color) if style is not None else None
-    if style is None or front is None or front not in _ON_LIGHT:
-        return style
-    return style + Style(color=RichColor.from_rgb(*_ON_LIGHT[front]))
+def inks(color_system: str | None, *, dark: bool) -> Inks | None:
+    """For a terminal of Rich's `color_system`; None where COLOURS are drawn as they are."""
+    if color_system in (None, "truecolor", "256"):
+        return None if dark else Inks(INKS_ON_LIGHT)
+    return Inks(INKS_OF_16 if dark else INKS_OF_16_ON_LIGHT, bold_is_bright=True)
 
 
 class Legible(LineFilter):
