@@ -32,32 +32,33 @@ def told_as_own(what: str, doing: str) -> Iterator[None]:
             yield
     except ConvtuiError:
         raise
-    except Exception as error:
-        if _NO_MEMORY in str(error):
-            raise CodeError(f"{what}: there is not the memory for it{own_place(error)}") from error
-        raise CodeError(f"{what}: {own_error(error)}") from error
-    except SystemExit as error:
-        if type(error) is not SystemExit:  # a signal's
+    except BaseException as error:
+        if is_interrupt(error):
             error.add_note(f"{doing}: interrupted{own_place(error)}")
             raise
-        raise CodeError(
-            f"{what}: it ends the program (exit status {error.code}){own_place(error)}: put its script part under a main guard"
-        ) from error
-    except KeyboardInterrupt as error:
-        error.add_note(f"{doing}: interrupted{own_place(error)}")
-        raise
+        if _NO_MEMORY in str(error):
+            raise CodeError(f"{what}: there is not the memory for it{own_place(error)}") from error
+        advice = ": put its script part under a main guard" if isinstance(error, SystemExit) else ""
+        raise CodeError(f"{what}: {own_error(error)}{advice}") from error
+
+
+def is_interrupt(error: BaseException) -> bool:
+    """Whether it was raised to end the program, and not by code that fails, which may raise anything: `sys.exit` too."""
+    return isinstance(error, KeyboardInterrupt | GeneratorExit) or (isinstance(error, SystemExit) and type(error) is not SystemExit)
 
 
 def own_error(error: BaseException) -> str:
     """`ValueError: 3 != 4 (mynet.py, line 12, in forward)`: an error and the lines of a person's own code that led to it."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}{own_place(error)}"
+    if isinstance(error, SystemExit):
+        return f"it ends the program (exit status {error.code or 0}){own_place(error)}"
+    return f"{': '.join(filter(None, (type(error).__name__, ' '.join(str(error).split()))))}{own_place(error)}"
 
 
 def own_place(error: BaseException) -> str:
     """` (mynet.py, line 12, in forward)`, of several lines the last, from the outermost on; empty where no file of a person's own
     led to the error."""
     if isinstance(error, SyntaxError):
-        return f" ({Path(error.filename or '').name}, line {error.lineno})"
+        return f" ({Path(error.filename).name}, line {error.lineno})" if error.filename and error.lineno else ""
     return _place(traceback.extract_tb(error.__traceback__))
 
 

@@ -16,7 +16,7 @@ from convtui.engine.lens.subject import Subject
 from convtui.engine.lens.tracer import eagerly
 from convtui.engine.lens.undisturbed import undisturbed
 from convtui.engine.models.outputs import answer
-from convtui.engine.own_code import own_error
+from convtui.engine.own_code import is_interrupt, own_error
 from convtui.engine.spec import hyper
 
 Direction = Literal["forward", "backward"]
@@ -145,7 +145,9 @@ def _call(subject: Subject, name: str, module: nn.RNNBase, images: Tensor) -> tu
         handle = module.register_forward_hook(keep, with_kwargs=True)
         try:
             subject.net(images.clone())
-        except Exception as error:  # a net may raise anything
+        except BaseException as error:  # a net may raise anything
+            if is_interrupt(error):
+                raise
             raise NotApplicable(f"the net does not take such an image: {own_error(error)}") from error
         finally:
             handle.remove()

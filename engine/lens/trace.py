@@ -19,7 +19,7 @@ from convtui.engine.lens.layout import UNKNOWN, Layout, units_after
 from convtui.engine.lens.tracer import INPUT, Output, Tracer, eagerly, version
 from convtui.engine.lens.undisturbed import undisturbed
 from convtui.engine.models.outputs import answer, tensors
-from convtui.engine.own_code import own_place
+from convtui.engine.own_code import is_interrupt, own_place
 from convtui.engine.spec import nearest
 
 _OTHERWISE = "the net takes another path for these images: its layers cannot be told apart"
@@ -100,7 +100,9 @@ class Trace:
                 again = _SizeTracer(opaque=tracer.opaque)
                 three = answer(again.through(net, images[1]))
                 self.unfollowed = tracer.why_unfollowed(two, again)
-            except Exception as error:  # a net may raise anything
+            except BaseException as error:  # a net may raise anything
+                if is_interrupt(error):
+                    raise
                 two, three = (answer(_unfollowed(net, part)) for part in images)
                 self.unfollowed = f"the net cannot be followed ({_in_words(error)}): its layers cannot be looked into"
         if two is None or three is None:
@@ -274,12 +276,14 @@ def _unfollowed(net: nn.Module, images: Tensor) -> Any:
     try:
         with eagerly():
             return net(images.clone())
-    except Exception as error:  # a net may raise anything
+    except BaseException as error:  # a net may raise anything
+        if is_interrupt(error):
+            raise
         shape = "x".join(map(str, images.shape[1:]))
         raise NotApplicable(f"the net does not take an image of {shape}: {_in_words(error)}{own_place(error)}") from error
 
 
-def _in_words(error: Exception) -> str:
+def _in_words(error: BaseException) -> str:
     """In one line."""
     lines = str(error).splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

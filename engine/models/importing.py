@@ -83,10 +83,19 @@ def _of_library(library: str, name: str, arguments: Mapping[str, Any]) -> nn.Mod
     if name not in known:
         raise CodeError(f"--model {library}:{name}: there is no such net{nearest(name, known)}")
     make = models.get_model if library == "torchvision" else models.create_model
-    none = {"weights": None} if library == "torchvision" else {"pretrained": False}  # neither downloads anything
     with told_as_own(f"--model {library}:{name}", f"{library}:{name} was still being built"):
-        net: nn.Module = make(name, **none | dict(arguments))
+        net: nn.Module = make(name, **_without_download(library, name) | dict(arguments))
     return net
+
+
+def _without_download(library: str, name: str) -> dict[str, Any]:
+    """The arguments by which a net is drawn at random, and the net that it is built around too."""
+    if library != "torchvision":
+        return {"pretrained": False}
+    from torchvision.models import get_model_builder
+
+    has = inspect.signature(get_model_builder(name)).parameters
+    return {argument: None for argument in ("weights", "weights_backbone") if argument in has}
 
 
 def _imported(source: str) -> ModuleType:
@@ -94,28 +103,40 @@ def _imported(source: str) -> ModuleType:
     path = Path(source).absolute()
     if not path.is_file() or path.suffix != ".py":
         raise CodeError(f"--model {source}: there is no such Python file: {HOW}")
-    spec = spec_from_file_location(path.stem, path)
+    name, root = _place_in_package(path)
+    spec = spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     module = module_from_spec(spec)
-    folder, known = str(path.parent), sys.modules.get(path.stem)
-    sys.path.insert(0, folder)
-    sys.modules[path.stem] = module  # dataclasses and pickles of the file look for it there
+    folders, known = [str(path.parent), *([str(root)] if root != path.parent else [])], sys.modules.get(name)
+    sys.path[:0] = folders
+    sys.modules[name] = module  # dataclasses and pickles of the file look for it there
     try:
         with told_as_own(f"--model {source}", f"{path.name} was still being imported"):
             spec.loader.exec_module(module)
     except BaseException:
-        del sys.modules[path.stem]
+        del sys.modules[name]
         raise
     finally:
-        sys.path.remove(folder)
+        for folder in folders:
+            sys.path.remove(folder)
         if known is not None:
-            sys.modules[path.stem] = known
+            sys.modules[name] = known
     return module
 
 
+def _place_in_package(path: Path) -> tuple[str, Path]:
+    """What a file is called as a module, and the folder that its packages are in: relative imports mean these."""
+    name, folder = path.stem, path.parent
+    while (folder / "__init__.py").is_file() and folder.name.isidentifier():
+        name, folder = f"{folder.name}.{name}", folder.parent
+    return name, folder
+
+
 def _member(module: ModuleType, source: str, name: str) -> Any:
-    if not hasattr(module, name):
+    with told_as_own(f"--model {source}:{name}", f"{source} was still being asked for {name}"):
+        is_there = hasattr(module, name)  # a module may compute what it has
+    if not is_there:
         nets = [key for key, value in vars(module).items() if isinstance(value, type) and issubclass(value, nn.Module)]
         own = [key for key in nets if getattr(module, key).__module__ == module.__name__]
         raise CodeError(

@@ -26,7 +26,7 @@ def build_own(spec: ModelSpec, shape: tuple[int, int, int], *, device: str = "cp
     has nothing to train."""
     net = imported_net(require_named(spec.module), spec.keywords, device=device)
     if any(map(is_lazy, (*net.parameters(), *net.buffers()))):
-        with eval_mode(net):
+        with eval_mode(net), torch.no_grad():
             _outputs(net, spec, shape)
     if not any(parameter.requires_grad for parameter in net.parameters()):
         raise UsageError(f"--model {spec.module}: this net has no parameters that could be trained")
@@ -34,9 +34,16 @@ def build_own(spec: ModelSpec, shape: tuple[int, int, int], *, device: str = "cp
 
 
 def try_own(net: nn.Module, spec: ModelSpec, shape: tuple[int, int, int], classes: int) -> None:
-    """Raise UsageError where the net does not take such images, in training and outside, or gives no number for each class."""
-    _outputs(net.train(), spec, shape)
-    found = answer(_outputs(net.eval(), spec, shape))
+    """Raise UsageError where the net does not take such images, in training and outside, or gives no number for each class, or
+    none that can be trained."""
+    with torch.enable_grad():
+        trained = answer(_outputs(net.train(), spec, shape))
+    if trained is not None and not trained.requires_grad:
+        raise UsageError(
+            f"--model {spec.module}: what it gives in training has no gradient (computed under no_grad, detached, or whole numbers)"
+        )
+    with torch.no_grad():
+        found = answer(_outputs(net.eval(), spec, shape))
     if found is None or tuple(found.shape) != (TRIED, classes):
         gives = "no tensor" if found is None else list(found.shape)
         raise UsageError(
@@ -52,7 +59,7 @@ def _outputs(net: nn.Module, spec: ModelSpec, shape: tuple[int, int, int]) -> Te
     if takes in colour and takes != shape[0]:
         hint = f" (its images have {takes} channel{'s' * (takes != 1)}: data.colour={colour[takes]})"
     refusal = f"--model {spec.module}: it does not take images {[TRIED, *shape]}{hint}"
-    with told_as_own(refusal, f"{short(spec.module)} was still being tried"), torch.no_grad():
+    with told_as_own(refusal, f"{short(spec.module)} was still being tried"):
         outputs: Tensor = net(torch.zeros(TRIED, *shape, device=device))
     return outputs
 

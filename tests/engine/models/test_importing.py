@@ -85,6 +85,8 @@ def test_what_cannot_be_built_is_told_with_what_would_serve(file: str, reference
     ("code", "message"),
     [
         ("x = 1 / 0", r"ZeroDivisionError: division by zero \(broken_net.py, line 1, in <module>\)"),
+        ("raise BaseException('all')", r"BaseException: all \(broken_net.py, line 1, in <module>\)"),
+        ("\0", r"broken_net.py: SyntaxError: source code string cannot contain null bytes$"),
         ("def broken(:", r"SyntaxError: .*\(broken_net.py, line 1\)"),
         ("import nothing_of_that_name", r"ModuleNotFoundError.*\(broken_net.py, line 1"),
         ("raise SystemExit(3)", r"it ends the program \(exit status 3\) \(broken_net.py, line 1, in <module>\)"),
@@ -95,6 +97,13 @@ def test_a_file_that_cannot_be_imported_says_where_and_leaves_nothing(tmp_path: 
     with pytest.raises(UsageError, match=message):
         imported_net(f"{tmp_path / 'broken_net.py'}:Net", {})
     assert "broken_net" not in sys.modules
+
+
+def test_what_a_module_raises_when_it_is_asked_for_a_name_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "asked_net.py").write_text("def __getattr__(name): raise KeyError(name)")
+    with pytest.raises(UsageError, match=r"KeyError: 'Net' \(asked_net.py, line 1, in __getattr__\)"):
+        imported_net(f"{tmp_path / 'asked_net.py'}:Net", {})
+    monkeypatch.delitem(sys.modules, "asked_net")
 
 
 def test_a_net_of_torchvision_is_built_without_any_download(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,3 +186,25 @@ def test_the_lines_of_ones_own_that_lead_to_an_error_are_told(tmp_path: Path) ->
     code = "def inner(x):\n    return x.y\ndef middle(x):\n    return inner(x)\nclass Net:\n    def __init__(self):\n"
     with pytest.raises(UsageError, match=r"mynet.py, line 7, in __init__; mynet.py, line 4, in middle; mynet.py, line 2, in inner"):
         imported_net(written(tmp_path, f"{code}        middle(self)"), {})
+
+
+def test_a_file_of_a_package_imports_what_is_beside_it(tmp_path: Path) -> None:
+    package = tmp_path / "outer_package" / "inner"
+    package.mkdir(parents=True)
+    for folder in (package, package.parent):
+        (folder / "__init__.py").touch()
+    (package.parent / "sizes.py").write_text("WIDTH = 5\n")
+    (package / "net.py").write_text("from torch import nn\nfrom ..sizes import WIDTH\ndef net(): return nn.Linear(WIDTH, 1)\n")
+    before = list(sys.path)
+    net = imported_net(f"{package / 'net.py'}:net", {})
+    assert isinstance(net, nn.Linear)
+    assert (net.in_features, sys.path) == (5, before)
+
+
+def test_a_net_that_torchvision_builds_around_another_downloads_neither(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a download")
+
+    monkeypatch.setattr("torch.hub.load_state_dict_from_url", refuse)
+    monkeypatch.setattr("torchvision._internally_replaced_utils.load_state_dict_from_url", refuse)
+    assert imported_net("torchvision:fasterrcnn_mobilenet_v3_large_320_fpn", {}, device="meta")

@@ -55,6 +55,14 @@ class Still(nn.Module):
     def forward(self, x):
         return x.flatten(1)[:, :3]
 
+class Detached(Twin):
+    def forward(self, x):
+        return super().forward(x).detach()
+
+class Leaving(Twin):
+    def forward(self, x):
+        raise SystemExit(4)
+
 class Broken(Twin):
     def forward(self, x):
         return super().forward(x[:, :, 1:])
@@ -150,6 +158,8 @@ def test_layers_that_find_their_sizes_and_code_that_looks_at_values_are_checked_
         ("Twin", {"data__colour": "rgb"}, r"does not take images \[2, 3, 8, 8\] \(its images have 1 channel: data.colour=grey\)"),
         ("Twin", {"model__arguments": "width=4"}, r"unexpected keyword argument 'width': it takes \(classes=3, p=0.0\)"),
         ("Still", {}, "has no parameters that could be trained"),
+        ("Detached", {}, "what it gives in training has no gradient"),
+        ("Leaving", {}, r"it ends the program \(exit status 4\) \(some_nets.py"),
         ("Broken", {}, r"shapes cannot be multiplied .*some_nets.py, line 18, in forward\)"),
         ("Nothing", {}, "has no Nothing"),
         ("Twin", {"training__freeze": "conv9"}, r"no such layer \(did you mean conv1\?\)"),
