@@ -14,15 +14,15 @@ OFFERS = (
         "demo",
         "screen.held('actions', 'demo')",
         "train the demo",
-        "a small net learns generated shapes in seconds; o then shows what its filters see",
+        "learns shapes in seconds; o then shows its filters",
     ),
     (
         "new",
         "screen.held('actions', 'new')",
         "train your own",
-        "a form with presets: the net, its size and its images beside it; s starts it",
+        "presets, the net and its images beside; s starts",
     ),
-    ("page_6", "app.page('studies')", "studies", "published results, trained again: which of their claims hold"),
+    ("page_6", "app.page('studies')", "studies", "published results, trained again and compared"),
 )
 """Id of the key, what it does, in two words, and what one will see."""
 
@@ -46,7 +46,7 @@ class Greeting(Vertical):
 
     DEFAULT_CSS = """
     Greeting { height: 1fr; align: center middle; }
-    Greeting > Static { width: 84; max-width: 96%; height: auto; margin-bottom: 1; }
+    Greeting > Static { width: 60; max-width: 96%; height: auto; margin-bottom: 1; }
     Greeting > Offer:hover { background: $primary 15%; }
     """
 
