@@ -203,6 +203,7 @@ async def test_a_start_counts_from_the_key_on_and_leaving_asks(tmp_path: Path, m
     app = ConvtuiApp(Session(tmp_path / "store.db", device="cpu"))
     async with app.run_test(size=(120, 36)) as pilot:
         await at_start(pilot, app)
+        await until(pilot, lambda: app.current_mode == "live" and "starting demo" in screen_text(pilot))
         await pilot.press("q")
         await left_by(pilot, app, "S", go_on)
     with Store.open(tmp_path / "store.db") as store:

@@ -297,7 +297,8 @@ def test_start_refuses_a_net_that_cannot_be_built(tmp_path: Path) -> None:
         await pilot.press("s")
         await until(pilot, lambda: any("does not fit" in notice.message for notice in app._notifications))
         assert not app.session.store.runs()
-        assert app.current_mode == "new"
+        await until(pilot, lambda: app.screen is page)
+        assert page.form.draft.text("model.conv_blocks") == "4 90x90"
 
     on_page(tmp_path, steps)
 
@@ -356,6 +357,7 @@ def test_a_clones_code_is_not_imported_and_the_presets_net_comes_back_by_a_reset
         await until(pilot, lambda: "code is only imported where you name it" in said(page, "#net"))
         await pilot.press("s")
         await until(pilot, lambda: any("code is only imported" in notice.message for notice in app._notifications))
+        await until(pilot, lambda: app.screen is page)
         assert not app.session.store.runs()
         assert not (tmp_path / "mark").exists()
         await to(page, "model.module", pilot)
@@ -712,6 +714,7 @@ def test_images_that_cannot_be_had_say_why(tmp_path: Path, source: str, words: s
             await until(pilot, lambda: page.panel.facts and page.panel.facts.data_wrong)
             await pilot.press("s")
             await until(pilot, lambda: any(words in notice.message for notice in app._notifications))
+            await until(pilot, lambda: app.screen is page)
             assert not app.session.store.runs()
         page.form.put("data.source", "digits")
         await seen(page, pilot)

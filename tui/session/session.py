@@ -64,6 +64,8 @@ class Session:
         """What the thread has to say; what is shown is taken away."""
         self.between_pulls = BetweenPulls()
         """Where others ask the thread to do something with the net that it trains."""
+        self.being_started = ""
+        """What becomes of a run that is not in the store yet, in a few words; else empty."""
         self.activity = ""
         """What the thread does before a run's first step, in a few words; empty once it trains."""
         self.generators = threading.Lock()

@@ -215,7 +215,7 @@ class LivePage(Page):
         self._look_into_pane()
         if self._behind and self._is_time():
             self.look()
-        elif self._ticks % 4 == 0 and self.run is not None and self.run.status in LIVE:
+        elif self.session.being_started or (self._ticks % 4 == 0 and self.run is not None and self.run.status in LIVE):
             self.look(charts=False)
 
     def look(self, *, charts: bool = True) -> None:
@@ -237,6 +237,8 @@ class LivePage(Page):
 
     def _read(self, request: _Request) -> _Looked:
         store = self.session.store
+        if self.session.being_started:
+            return _Looked(None, why=self.session.being_started)
         try:
             seen = self._reader.look(store, request.run)
         except RunNotFound as error:

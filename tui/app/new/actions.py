@@ -14,7 +14,7 @@ from convtui.engine.presets import Preset, own_presets, presets
 from convtui.engine.spec import RunSpec
 from convtui.tui.app.dialogs.menu import Menu
 from convtui.tui.app.latest import Latest
-from convtui.tui.app.messages import ShowRun
+from convtui.tui.app.messages import ShowPage, ShowRun
 from convtui.tui.app.new.form import Form
 from convtui.tui.app.new.save_preset import ask_and_save
 from convtui.tui.app.new.trials import Kind, Trials
@@ -130,10 +130,12 @@ class Actions:
         self._starting = True
         announced, draft, texts = self._session.announce(), self._form.draft, self._form.texts
         name, note = texts["name"].strip() or draft.name or "run", texts["note"].strip()
+        self._session.being_started = f"starting {clean(name)}\n\nloading torch …"
         start = partial(
             self._session.start, draft.spec, name=name, preset=draft.preset, note=note, allow_stand_in=draft.allow_stand_in
         )
         self._page.run_worker(partial(self._start, announced, draft.spec, start), thread=True)
+        self._page.post_message(ShowPage("live"))
 
     def _start(self, announced: AbstractContextManager[object], spec: RunSpec, start: Callable[[], Run]) -> None:
         started, session = None, self._session
@@ -144,6 +146,7 @@ class Actions:
                 from convtui.engine.training.limits import check_fits
                 from convtui.engine.training.transfer import check_start
 
+                session.being_started = session.being_started.replace("loading torch", "checking that it can be trained")
                 counts = count(spec.data, session.data_dir)
                 check_fits(spec, choose(session.device), counts)
                 check_start(spec, counts.classes, session.store)
@@ -154,11 +157,15 @@ class Actions:
             self._page.call_later(self._done, started)
 
     def _done(self, started: int | None) -> None:
-        self._starting = False
+        """Show the run where its start is on show; where it could not be started, the form as it was."""
+        self._starting, self._session.being_started = False, ""
+        is_awaited = self._page.app.current_mode == "live"
         if started is not None:
             self._form.texts |= {"name": "", "note": ""}
             self._form.show()
-            self._page.post_message(ShowRun(started, "live"))
+            self._session.run_id = started
+        if is_awaited:
+            self._page.post_message(ShowRun(started, "live") if started is not None else ShowPage("new"))
 
 
 def _devices(_chosen: str) -> Options:
