@@ -262,6 +262,56 @@ def third(path: Path, name: str, one: Terminal, two: Terminal) -> dict[str, floa
     return times
 
 
+# --------------------------------------------------------------------------------------------------------------- look
+
+
+SNAPSHOTS = 6
+"""Epochs of the run that is leafed through; its weights before the first are kept too."""
+
+
+def look(folder: Path, rounds: int) -> None:
+    """What excites the maps of a layer, on the page Look: the cursor on it, and snapshots that were looked at ahead."""
+    program = [sys.executable, "-m", "convtui.tui.cli", "run", "--store", str(folder / "store.db"), "--device", "cpu", "--quiet"]
+    settings = ["--epochs", str(SNAPSHOTS), "--set", "training.snapshot_every=1", "--set", "data.train_per_class=20"]
+    subprocess.run([*program, "--preset", "demo", *settings, "--name", "opened"], check=True, capture_output=True)
+    terminal = Terminal(folder)
+    terminal.see("opened")
+    terminal.press("o")
+    terminal.see("filters of conv1")
+    terminal.press("v", *"deconvnet", "\r")
+    terminal.see("deconvnet projections")
+    terminal.read(3.0)
+    tell("the cursor on a sheet, key to paint", [_until_painted(terminal, key) for _ in range(3 * rounds) for key in "ljhk"])
+    earlier = [("[", epoch) for epoch in reversed(range(SNAPSHOTS))]
+    later = [("]", epoch) for epoch in range(1, SNAPSHOTS + 1)]
+    for key, epoch in (*earlier, *later):  # once: then all are known
+        _until_there(terminal, key, epoch)
+    terminal.read(3.0)
+    leafed = [_until_there(terminal, key, epoch) for _ in range(rounds) for key, epoch in (*earlier, *later)]
+    tell("another snapshot of it, known already", leafed)
+    quit_(terminal)
+
+
+def _until_painted(terminal: Terminal, key: str) -> float:
+    """Seconds from a key until something of what it changes is written; nothing else is written meanwhile."""
+    terminal.read(0.3)
+    terminal.forget()
+    began = time.perf_counter()
+    terminal.child.send(key)
+    while not terminal.written:
+        terminal.read(0.001)
+    return time.perf_counter() - began
+
+
+def _until_there(terminal: Terminal, key: str, epoch: int) -> float:
+    """Seconds from a key until the snapshot's number is on the slider."""
+    terminal.read(0.2)
+    terminal.forget()
+    began = time.perf_counter()
+    terminal.child.send(key)
+    return terminal.seconds_until(f"epoch {epoch}  ", 0, began)
+
+
 # ------------------------------------------------------------------------------------------------------------ written
 
 
@@ -423,6 +473,7 @@ PARTS: dict[str, Callable[[Path, int], None]] = {
     "large": large,
     "keys": keys,
     "others": others,
+    "look": look,
     "written": written,
     "soak": soak,
     "held": held,

@@ -25,6 +25,7 @@ from convtui.engine.lens.loading import subject_from_run
 from convtui.engine.lens.subject import Prediction, Subject
 from convtui.engine.spec import changed
 from convtui.engine.store import Store
+from convtui.tui.app.app import ConvtuiApp
 from convtui.tui.app.dialogs.menu import Menu
 from convtui.tui.app.look.controller import LookController
 from convtui.tui.app.look.export import command, file_name
@@ -35,6 +36,7 @@ from convtui.tui.app.look.sheet_view import SheetView
 from convtui.tui.app.look.view_bar import ViewBar
 from convtui.tui.app.look.view_options import Toggle, ViewOptions
 from convtui.tui.app.look.words import way
+from convtui.tui.app.runs.page import RunsPage
 from convtui.tui.app.themes import DARK, LIGHT
 from convtui.tui.cli import main
 from convtui.tui.session.inspector import (
@@ -157,6 +159,18 @@ async def test_it_opens_the_newest_run_with_its_filters(stored: Path, subject: S
         texts = [str(layers.get_option_at_index(number).prompt) for number in range(layers.option_count)]
         assert texts[0] == LayerList.AUTO
         assert [text.split() for text in texts[1:3]] == [["conv1", "4×8×8"], ["bn1", "4×8×8"]]
+
+
+@piloted
+async def test_its_digit_opens_the_run_that_is_marked(stored: Path) -> None:
+    app = ConvtuiApp(Session(stored, device="cpu"))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, RunsPage) and app.screen.table.lines)
+        app.session.marked = [1]
+        await pilot.press("4")
+        await until(pilot, lambda: isinstance(app.screen, LookPage) and app.screen.controller.query is not None)
+        assert app.session.run_id == 1
+    app.session.close()
 
 
 @piloted

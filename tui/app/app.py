@@ -206,7 +206,9 @@ class ConvtuiApp(App[int]):
     # --------------------------------------------------------------------------------------------------------- pages
 
     def action_page(self, name: str) -> None:
-        """Show a page; Live with the newest run that trains, here or elsewhere, if there is one."""
+        """Show a page: Live with the newest run that trains, Look with the run that is selected, where there is one."""
+        if name == "look" and isinstance(self.screen, Page) and self.session.is_open:
+            self.session.run_id = self.screen.selected_run or self.session.run_id
         self._show_page(name)
         if name == "live" and self.session.is_open:
             self._find_training()

@@ -66,6 +66,11 @@ class Page(Screen[None]):
         """What is between the bars."""
         raise NotImplementedError
 
+    @property
+    def selected_run(self) -> int | None:
+        """The run that the page Look shall open; None: whichever it was."""
+        return None
+
     def action_held(self, part: str, what: str, *arguments: object) -> None:
         """What a key asks of a part that the page holds, as in `held('crosshair', 'move', -1)`."""
         getattr(getattr(self, part), what)(*arguments)

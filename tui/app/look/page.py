@@ -10,6 +10,7 @@ from textual import on
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
+from convtui.engine.figures.figure import Sheet
 from convtui.tui.app.dialogs.menu import Menu
 from convtui.tui.app.keys import bind
 from convtui.tui.app.look.code_dialog import CodeDialog
@@ -26,6 +27,7 @@ from convtui.tui.app.look.view_options import ViewOptions
 from convtui.tui.app.look.words import choices, heading, image_of, way, whose
 from convtui.tui.app.messages import ShowPage
 from convtui.tui.app.page import Page
+from convtui.tui.render.rows import advice
 from convtui.tui.render.text import clean
 from convtui.tui.session.inspector import (
     Answer,
@@ -82,6 +84,8 @@ class LookPage(Page):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self.panes = Panes()
+        self._has_advised = False
+        """Whether it was said why pictures are without colours."""
         self._opens_own = False
         """Whether the first of own pictures shall be looked at, once it is known which can be read."""
         self.controller = LookController(
@@ -369,6 +373,7 @@ class LookPage(Page):
 
     def _show(self, answer: Answer) -> None:
         strip = self.panes.strip
+        self._advise(answer)
         self.panes.picture.show(self.controller.known.on_one_scale(answer.results), self.controller.next_cursor, answer.of)
         self._draw_pictures()
         image = image_of(answer.results)
@@ -377,6 +382,13 @@ class LookPage(Page):
         if self.controller.renew_images():
             strip.renew()
         self._show_controls()
+
+    def _advise(self, answer: Answer) -> None:
+        """Say once why pictures are coarse, and what would help."""
+        why = advice(self.app.console)
+        if why and not self._has_advised and any(isinstance(result, Sheet) for result in answer.results):
+            self._has_advised = True
+            self.notify(f"pictures have {why}", markup=False, timeout=12)
 
     def _show_controls(self) -> None:
         self.refresh_bindings()

@@ -14,7 +14,7 @@ from textual.events import Resize
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from convtui.engine.errors import RunNotFound
+from convtui.engine.errors import ConvtuiError, RunNotFound
 from convtui.engine.run_filter import BadFilter, Filter, parsed_filter
 from convtui.tui.app.dialogs.menu import Menu
 from convtui.tui.app.keys import bind
@@ -142,6 +142,16 @@ class RunsPage(Page):
         self.set_class(not lines, "empty")
         self.show_lines()
         self._values.want()
+
+    @property
+    def selected_run(self) -> int | None:
+        """The run that was marked last, else the one under the cursor, if there is anything of it to look at."""
+        line = self.table.line
+        run_id = self.session.marked[-1] if self.session.marked else line.id if line is not None else None
+        try:
+            return run_id if run_id is not None and self.session.store.files.checkpoints(run_id) else None
+        except ConvtuiError:
+            return None  # the page says why, once it has it opened
 
     def show_lines(self) -> None:
         """Show the runs that are wanted, in their order."""
