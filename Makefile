@@ -71,7 +71,7 @@ MINUTES ?= 60
 soak: setup
 	$(BIN)/python -m tests.soak $(if $(SECONDS),--seconds $(SECONDS),--minutes $(MINUTES)) $(SOAK_ARGS)
 
-# The README's pictures, from nothing.
+# The README's pictures and those of docs/views.md, from nothing.
 pictures: setup
 	rm -rf .pictures && mkdir -p .pictures assets/pictures
 	$(BIN)/convtui run --preset lenet5-clear --data shapes --store .pictures/store.db --name lenet5-clear --quiet
@@ -81,6 +81,7 @@ pictures: setup
 	$(BIN)/convtui study run demo --store .pictures/screens.db --quiet
 	$(BIN)/convtui run --preset demo --store .pictures/screens.db --name demo --quiet
 	$(BIN)/python -m docs.screens .pictures/screens.db assets/pictures
+	$(BIN)/python -m docs.pictures .pictures/views
 
 # The application in real terminals, every page, to be looked at; one is the README's. Needs xvfb xterm xdotool imagemagick tmux.
 shots: pictures

@@ -2,10 +2,11 @@
 
     python -m benchmarks.lens [--rounds N]
 
-Four figures on the net of `lenet5`, untrained (what is computed does not depend on the weights' values): the search for the nine
+Five figures on the net of `lenet5`, untrained (what is computed does not depend on the weights' values): the search for the nine
 strongest images of every map of every convolution, over 10,000 images, against one evaluation of them; 64 maps x 9 projections of
 conv2 against captum's, one by one, and the same sheet from a cold start of the program; and occlusion of one image by a square of
-8 pixels at each of its 625 places, against captum's with as many places at once as serves it best.
+8 pixels at each of its 625 places, against captum's with as many places at once as serves it best; and eight filters, and
+what excites eight maps of conv2 most, over twenty snapshots.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from convtui.engine import models
@@ -26,7 +28,7 @@ from convtui.engine.data.split import Dataset, Split
 from convtui.engine.lens import patch_projection
 from convtui.engine.lens.registry import view
 from convtui.engine.lens.search import strongest
-from convtui.engine.lens.subject import Subject
+from convtui.engine.lens.subject import Snapshot, Subject
 from convtui.engine.presets import preset
 from convtui.engine.spec import TrainingSpec
 from convtui.engine.training.evaluation import BATCH, evaluate
@@ -36,6 +38,7 @@ import torch  # isort: skip
 
 IMAGES, MAPS, TOP = 10_000, 64, 9
 SQUARE, TOGETHER = 8, 64
+SNAPSHOTS = 20
 
 
 def main() -> None:
@@ -82,6 +85,7 @@ def main() -> None:
 
     paired(f"{MAPS} x {TOP} projections", ours, "captum one by one", captum, rounds)
     occlusion(subject, rounds)
+    evolution(subject, rounds)
     cold(rounds)
 
 
@@ -99,6 +103,26 @@ def occlusion(subject: Subject, rounds: int) -> None:
             method.attribute(seen, (1, SQUARE, SQUARE), strides=(1, 1, 1), target=0, perturbations_per_eval=TOGETHER)
 
     paired(f"occlusion by {SQUARE} x {SQUARE}", lambda: look(subject, options), "captum", captum, rounds)
+
+
+def evolution(subject: Subject, rounds: int) -> None:
+    """Both forms of the view, of snapshots that differ as those of a training do; none of them is on disk."""
+    generator = torch.Generator().manual_seed(0)
+
+    def then(number: int) -> dict[str, torch.Tensor]:
+        return {
+            name: values + 0.01 * number * torch.randn(values.shape, generator=generator)
+            for name, values in subject.net.state_dict().items()
+        }
+
+    weights = [then(number) for number in range(SNAPSHOTS)]
+    subject.snapshots = [Snapshot(number, number, partial(dict, each)) for number, each in enumerate(weights)]
+    look = view("evolution")
+    for options in ({"of": "filters"}, {"of": "map", "layer": "conv2"}):
+        look(subject, look.make(options))
+        times = [seconds(partial(look, subject, look.make(options))) for _ in range(rounds)]
+        print(f"evolution of {options['of']}, {SNAPSHOTS} snapshots {statistics.median(times):.2f} s", end=" ")
+        print(f"({min(times):.2f} to {max(times):.2f})")
 
 
 def paired(name: str, ours: Callable[[], object], other: str, theirs: Callable[[], object], rounds: int) -> None:

@@ -1,21 +1,32 @@
-"""What docs/own-nets.md and docs/data.md tell people to type works as it is written."""
+"""What docs/own-nets.md and docs/data.md tell people to type works as it is written; what docs/figures.md and docs/views.md do
+names views, options, studies, presets and metrics that there are."""
 
 from __future__ import annotations
 
 import re
 import runpy
 import shlex
+from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import typer
 from PIL import Image
 
 import convtui as face
 from convtui.engine.data.catalog import load
+from convtui.engine.lens.registry import view, views
+from convtui.engine.metrics import METRICS
+from convtui.engine.presets import preset
 from convtui.engine.spec import make
+from convtui.engine.study.catalog import study
+from convtui.tui.cli import app
+from convtui.tui.cli.look import asked
+from docs import pictures
 from tests.cli.conftest import Convtui
 from tests.engine.data.making import numbered, tarred, zipped
 
@@ -142,3 +153,61 @@ def test_sources_of_images_are_written_as_the_page_says(tmp_path: Path, monkeypa
     assert len(sources) == 3
     digests = [load(make({"data": {"source": source, "size": 8}}).data).digests for source in sources]
     assert digests[0] == digests[1] == digests[2]
+
+
+@cache
+def program() -> Any:
+    """The command line, as Click has it."""
+    return typer.main.get_command(app)
+
+
+def typed(words: list[str]) -> tuple[str, dict[str, Any]]:
+    """The command of these words and its parameters, as the program itself takes them apart; it is not run."""
+    command, name = program(), ""
+    while hasattr(command, "commands"):
+        name, *words = words
+        command = command.commands[name]
+    return name, command.make_context(name, list(words)).params
+
+
+def assert_there_is(look: dict[str, Any]) -> None:
+    """Its view, and each of its options with a value that it takes."""
+    found = view(look["view"])
+    found.make(asked(found, look["opt"] or [], {name: look[name] for name in ("layer", "map", "image", "label")}))
+
+
+def test_commands_about_figures_name_what_there_is() -> None:
+    found = [typed(shlex.split(text)[1:]) for text in shown("figures.md", "convtui ")]
+    assert len(found) > 50
+    for name, asks in found:
+        if name == "look":
+            assert_there_is(asks)
+        elif name == "plot":
+            charts = {name for metric in METRICS.values() for name in (metric.name, metric.chart)}
+            assert {metric.replace("_", " ") for metric in asks["metric"] or []} <= {name.replace("_", " ") for name in charts}
+        elif name == "presets":
+            preset(asks["name"])
+    page = (DOCS / "figures.md").read_text()
+    meant = set(re.findall(r"[ `'](\d{3}[\w-]*)/([\w*.-]+)", page))
+    settings = {name: study(name).settings for name, _ in meant}
+    for name, setting in meant:
+        assert any(fnmatchcase(each, setting) for each in settings[name]), f"{name}/{setting}"
+    for path, value in re.findall(r"--set ([\w.]+)=([\w,.]+)", page):
+        part, field = path.split(".")
+        make({part: {field: value}})
+
+
+def test_every_view_has_a_picture_whose_command_names_what_there_is() -> None:
+    drawn = pictures.pictures()
+    assert {file.stem for file, _ in drawn} == set(views())
+    trained = {arguments[arguments.index("--name") + 1] for arguments in pictures.trainings()}
+    for file, words in drawn:
+        _, asks = typed(words)
+        assert asks["view"] == file.stem
+        assert set(asks["references"]) <= trained
+        assert_there_is(asks)
+        with Image.open(file) as picture:
+            assert max(picture.size) < 2400
+    assert sum(file.stat().st_size for file, _ in drawn) < 1_000_000
+    for words in pictures.trainings():
+        typed(["run", *words])

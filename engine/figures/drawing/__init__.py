@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from convtui.engine.figures.drawing.canvas import Drawing, in_a_row, stacked
-from convtui.engine.figures.drawing.charts import chart
+from convtui.engine.figures.drawing.charts import WIDTH, chart
 from convtui.engine.figures.drawing.sheets import beside_each_other
 from convtui.engine.figures.drawing.tables import heat_map, tabulated
 from convtui.engine.figures.figure import Curves, Result, Sheet, Table
 from convtui.engine.figures.ground import Ground
 
 MARGIN = 24
+NARROW = 400
+"""Pixels of the plots of charts of which more than two stand beside each other."""
 
 
 def drawn(results: Sequence[Result], ground: Ground) -> Drawing:
@@ -38,10 +40,11 @@ def _belongs_beside(result: Result, first: Result) -> bool:
 def _together(group: Sequence[Result], ground: Ground) -> Drawing:
     if sheets := [result for result in group if isinstance(result, Sheet)]:
         return beside_each_other(sheets, ground)
-    return in_a_row([_alone(result, ground) for result in group if not isinstance(result, Sheet)], 2 * MARGIN)
+    width = WIDTH if len(group) < 3 else NARROW
+    return in_a_row([_alone(result, ground, width) for result in group if not isinstance(result, Sheet)], 2 * MARGIN)
 
 
-def _alone(result: Curves | Table, ground: Ground) -> Drawing:
+def _alone(result: Curves | Table, ground: Ground, width: int) -> Drawing:
     if isinstance(result, Curves):
-        return chart(result, ground)
+        return chart(result, ground, width)
     return heat_map(result, ground) if result.matrix else tabulated(result, ground)

@@ -61,9 +61,10 @@ class _Axes:
 
     x: Span
     y: Span
+    width: int
 
     def across(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        return (x - self.x[0]) / (self.x[1] - self.x[0]) * WIDTH
+        return (x - self.x[0]) / (self.x[1] - self.x[0]) * self.width
 
     def down(self, y: NDArray[np.float64]) -> NDArray[np.float64]:
         """What lies beyond an end of the axis is at that end."""
@@ -71,29 +72,30 @@ class _Axes:
         return share.clip(0, 1) * HEIGHT
 
 
-def chart(curves: Curves, ground: Ground) -> Drawing:
+def chart(curves: Curves, ground: Ground, width: int = WIDTH) -> Drawing:
+    """With a plot so many pixels wide."""
     series = [_series(curves, number, name, ground) for number, name in enumerate(curves.series)]
-    axes, x_ticks, y_ticks = _scaled(curves, series)
+    axes, x_ticks, y_ticks = _scaled(curves, series, width)
     names = [cut(one_line(name), TEXT, 240) for name in list(curves.series)[:NAMED]]
     names += [f"… and {len(curves.series) - NAMED} more"] if len(curves.series) > NAMED else []
     left = max((round(width_of(name, SMALL)) for _, name in y_ticks), default=0) + 10
     top = leading(TEXT) + 6
     aside = 40 + max((math.ceil(width_of(name, TEXT)) for name in names), default=0)
-    image = Drawing(left + WIDTH + 16 + aside, top + max(HEIGHT, 20 * len(names)) + 2 * leading(TEXT) + 8)
+    image = Drawing(left + width + 16 + aside, top + max(HEIGHT, 20 * len(names)) + 2 * leading(TEXT) + 8)
     image.put(_plot(series, axes, y_ticks, curves.labels, ground), left, top)
-    image.rule((left, top), (left, top + HEIGHT), (left + WIDTH, top + HEIGHT), colour=ground.line)
+    image.rule((left, top), (left, top + HEIGHT), (left + width, top + HEIGHT), colour=ground.line)
     for y, (_, name) in zip(axes.down(_places(y_ticks)), y_ticks, strict=True):
         image.write(left - 6, top + y, name, ground.faint, SMALL, "rm")
     for x, name in _apart(axes.across(_places(x_ticks)), [name for _, name in x_ticks]):
         image.rule((left + x, top + HEIGHT), (left + x, top + HEIGHT + 4), colour=ground.line)
         image.write(left + x, top + HEIGHT + 6, name, ground.faint, SMALL, "ma")
     image.write(left, 0, one_line(curves.y_name), ground.ink, TEXT)
-    image.write(left + WIDTH / 2, top + HEIGHT + 8 + leading(SMALL), one_line(curves.x_name), ground.ink, TEXT, "ma")
+    image.write(left + width / 2, top + HEIGHT + 8 + leading(SMALL), one_line(curves.x_name), ground.ink, TEXT, "ma")
     for number, name in enumerate(names):
         y = top + 10 + 20 * number
         if number < NAMED:
-            image.put(_swatch(series[number], ground), left + WIDTH + 16, y - 6)
-        image.write(left + WIDTH + 48, y, name, ground.ink, TEXT, "lm")
+            image.put(_swatch(series[number], ground), left + width + 16, y - 6)
+        image.write(left + width + 48, y, name, ground.ink, TEXT, "lm")
     heads = [
         paragraph(curves.title, TITLE, ground.ink, image.width),
         *(paragraph(note, TEXT, ground.faint, image.width) for note in curves.notes),
@@ -125,7 +127,9 @@ def _on_axis(values: ArrayLike, log: bool) -> NDArray[np.float64]:
     return np.log10(np.where(numbers >= LEAST_VALUE, numbers, np.nan)) if log else numbers
 
 
-def _scaled(curves: Curves, series: Sequence[_Series]) -> tuple[_Axes, list[tuple[float, str]], list[tuple[float, str]]]:
+def _scaled(
+    curves: Curves, series: Sequence[_Series], width: int
+) -> tuple[_Axes, list[tuple[float, str]], list[tuple[float, str]]]:
     """The axes, and their ticks with labels."""
     bars = [each for each in series if each.style == "bars"]
     x_least, x_greatest, x_whole = _ends([each.x for each in series] or [_on_axis(curves.x, curves.log_x)])
@@ -143,17 +147,17 @@ def _scaled(curves: Curves, series: Sequence[_Series]) -> tuple[_Axes, list[tupl
             least, greatest = min(least, 0.0), max(greatest, 0.0)
         up = value_range(least, greatest, whole=1.0 if curves.shares else None, margin=0.05)
         up = (max(up[0], 0.0) if bars and least == 0 else up[0]), up[1]
-        y_ticks = ticks(*up, 6, whole=whole)
-    return _Axes(across, up), _ticks_across(curves, bars, across, x_whole), y_ticks
+        y_ticks = ticks(*up, 6, whole=whole and not curves.shares)
+    return _Axes(across, up, width), _ticks_across(curves, bars, across, x_whole, width // 120), y_ticks
 
 
-def _ticks_across(curves: Curves, bars: Sequence[_Series], across: Span, whole: bool) -> list[tuple[float, str]]:
+def _ticks_across(curves: Curves, bars: Sequence[_Series], across: Span, whole: bool, count: int) -> list[tuple[float, str]]:
     if bars and curves.labels:
         places = _on_axis(curves.x, curves.log_x).tolist()
         return [(x, one_line(label)) for x, label in zip(places, curves.labels, strict=True) if math.isfinite(x)]
     if curves.log_x:
-        return log_ticks(*across, 6)
-    return time_ticks(*across, 6) if curves.seconds else ticks(*across, 6, whole=whole)
+        return log_ticks(*across, count)
+    return time_ticks(*across, count) if curves.seconds else ticks(*across, count, whole=whole)
 
 
 def _ends(arrays: Sequence[NDArray[np.float64]]) -> tuple[float, float, bool]:
@@ -191,9 +195,9 @@ def _apart(places: NDArray[np.float64], names: Sequence[str]) -> Iterator[tuple[
 def _plot(
     series: Sequence[_Series], axes: _Axes, y_ticks: Sequence[tuple[float, str]], labels: Sequence[str], ground: Ground
 ) -> Drawing:
-    plot = Drawing(WIDTH, HEIGHT)
+    plot = Drawing(axes.width, HEIGHT)
     for y in axes.down(_places(y_ticks)):
-        plot.rule((0, y), (WIDTH, y), colour=ground.grid)
+        plot.rule((0, y), (axes.width, y), colour=ground.grid)
     bars = [each for each in series if each.style == "bars"]
     wide = _apart_at_least(bars) if bars else 1.0
     for each in series:

@@ -175,9 +175,9 @@ def _table(
     notes = [f"{f'each {one}' if units else 'each layer as a whole'} in turn gives {silence}; the rest of the net is as it was"]
     if units:
         order = sorted(range(len(cuts)), key=lambda place: tallies[place].accuracy)
-        worst = [f"{cuts[place].map} ({tallies[place].accuracy - whole.accuracy:+.1%})" for place in order[:_NAMED]]
+        worst = [f"{cuts[place].map} ({100 * (tallies[place].accuracy - whole.accuracy):+.1f} points)" for place in order[:_NAMED]]
         idle = sum(tally.accuracy >= whole.accuracy for tally in tallies)
-        notes.append(f"missed most: {', '.join(worst)}; {idle} of {len(cuts)} {many} are missed by none of the images or fewer")
+        notes.append(f"missed most: {', '.join(worst)}; without {idle} of {len(cuts)} {many} accuracy does not fall")
     if whole.silent:
         notes.append(f"{whole.silent:,} images count as wrong: the net's output is NaN for them")
     rows = [row(_WHOLE, whole)]

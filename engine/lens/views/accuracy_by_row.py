@@ -59,11 +59,10 @@ def accuracy_by_row(subject: Subject, options: AccuracyByRowOptions) -> Curves:
         raise NotApplicable(f"the {options.split} split has no labels: give --data with classes")
     labels = split.labels[places]
     right = np.zeros(subject.shape[1], np.int64)
-    for first in range(0, len(places), subject.batch):
-        part = places[first : first + subject.batch]
+    for portion in subject.portions(len(places), subject.batch):
+        part = places[portion]
         for row, outputs in enumerate(_after_each_row(subject, subject.seen(split.images[part]))):
             right[row] += int((outputs.argmax(1) == labels[part]).sum())
-        subject.progress(first + len(part), len(places))
     accuracy = right / len(places)
     most = float(labels.bincount().max()) / len(places)
     return Curves(

@@ -67,7 +67,7 @@ def correspondence(subject: Subject, options: CorrespondenceOptions) -> list[Res
     title = f"correspondence in {what} · {subject.title}"
     masked = {name: _sheet(subject, name, chosen, images) for name, images in parts.items()}
     return [
-        image_sheet(subject, f"images · {title}", chosen),
+        image_sheet(subject, title, chosen),
         *masked.values(),
         Table(title, columns, rows, [Target(layer=layer) for layer in layers], notes),
     ]

@@ -292,6 +292,7 @@ def _values(subject: Subject, batch: _Batch, layers: Mapping[str, _Layer], bins:
         "share of values",
         notes=["values heaped at the ends of a tanh or a sigmoid are saturated: hardly any gradient comes past them"],
         shares=True,
+        beside=True,
     )
 
 
@@ -321,5 +322,5 @@ def _over_snapshots(subject: Subject, batch: _Batch, layer: str | None, where: s
         }
         if shares:
             title = f"{what} share over {where}"
-            found.append(Curves(title, x_name, x, shares, f"{what} share", shares=True))
+            found.append(Curves(title, x_name, x, shares, f"{what} share", shares=True, beside=True))
     return found

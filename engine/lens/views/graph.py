@@ -53,13 +53,17 @@ def graph(subject: Subject, options: GraphOptions) -> Table:
         Target(layer=node.modules[0]) if node.modules and known.get(node.modules[0], INPUT) != INPUT else None for node in nodes
     ]
     skips = sum(len(node.sources) - 1 for node in nodes if len(node.sources) > 1)
+    places = "place" if skips == 1 else "places"
     total = sum(parameter.numel() for parameter in subject.net.parameters())
     return Table(
         f"graph · {subject.title}",
         ("graph", "layer", "kind", "output", "parameters"),
         rows,
         targets,
-        [f"{len(nodes) - 1} blocks, {skips} places where another path joins; {total:,} parameters", *_outside(subject, counted)],
+        [
+            f"{len(nodes) - 1} blocks, {skips} {places} where another path joins; {total:,} parameters",
+            *_outside(subject, counted),
+        ],
     )
 
 

@@ -24,7 +24,9 @@ from convtui.engine.lens.undisturbed import undisturbed
 from convtui.engine.spec import hyper
 
 Kind = Literal["translation", "scale", "rotation"]
-_APART = "from the features of the image as it is; layers differ in scale: compare their curves' shapes, not their heights"
+_APART = (
+    "distances are from the features of the image as it is; layers differ in scale: compare their curves' shapes, not their heights"
+)
 _FINE = 64
 """Places that an image is moved to at most, along its whole height."""
 
@@ -64,18 +66,18 @@ def invariance(subject: Subject, options: InvarianceOptions) -> list[Result]:
     names = [f"{name} {subject.classes[label]}" for name, label in zip(chosen.names, labels, strict=True)]
     kinds: Sequence[Kind] = ("translation", "scale", "rotation") if options.transform == "all" else (options.transform,)
     what = "probability" if subject.scores_are == "probability" else "output"
-    results: list[Result] = [image_sheet(subject, f"images that are moved, enlarged or turned · {subject.title}", chosen)]
+    results: list[Result] = [image_sheet(subject, f"images that are moved, enlarged or turned · {subject.title}", chosen, [_APART])]
     stages = {layer: subject.trace.stages(subject.trace.layer(layer).index)[-1] for layer in (first, upper)}
     for kind in kinds:
         how = _transform(kind, subject.shape[1])
         distances, scores = _moved(subject, chosen, kind, how, stages, labels)
-        for layer, values in distances.items():
+        for number, (layer, values) in enumerate(distances.items()):
             series = dict(zip(names, values, strict=True))
             title = f"{kind}: distance of the features of {layer}"
-            results.append(Curves(title, how.axis, how.amounts, series, "distance", notes=[_APART]))
+            results.append(Curves(title, how.axis, how.amounts, series, "distance", beside=number > 0))
         series = dict(zip(names, scores, strict=True))
         shares = what == "probability"
-        results.append(Curves(f"{kind}: {what} of the class", how.axis, how.amounts, series, what, shares=shares))
+        results.append(Curves(f"{kind}: {what} of the class", how.axis, how.amounts, series, what, shares=shares, beside=True))
     return results
 
 

@@ -97,9 +97,10 @@ def _standardised(name: str, learnt: Numbers, asked: Numbers) -> tuple[Numbers, 
     """Each feature with mean 0 and deviation 1 over the training images; one that is constant there is only moved."""
     if not (np.isfinite(learnt).all() and np.isfinite(asked).all()):
         raise NotApplicable(f"{name} gives NaN or infinite values: the net diverged; look at an earlier epoch")
-    mean, deviation = learnt.mean(0, dtype=np.float64), learnt.std(0, dtype=np.float64)
+    mean, deviation = learnt.mean(0, dtype=np.float64), np.asarray(learnt.std(0, dtype=np.float64))
     deviation[deviation == 0] = 1
-    return tuple(((values - mean) / deviation).astype(np.float32) for values in (learnt, asked))
+    low, wide = mean.astype(np.float32), deviation.astype(np.float32)
+    return (learnt - low) / wide, (asked - low) / wide
 
 
 def _fitted(subject: Subject, learnt: Numbers, asked: Numbers, labels: Tensor, true: Tensor) -> tuple[float, float, bool]:
