@@ -453,7 +453,7 @@ def test_the_form_says_how_many_runs_there_are_and_how_long_they_take(store: Sto
         await pilot.press("enter", "s", *"whole", "enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, FormDialog))
         await until(pilot, lambda: "3 runs at scale 1" in screen_text(pilot))
-        assert "on this machine" in screen_text(pilot)
+        assert "about 2:00" in screen_text(pilot), "two runs of ten epochs of six seconds"
 
     used(steps)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from rich.cells import cell_len
+
 from convtui.engine.figures.axis import span
 from convtui.tui.render.canvas import ACROSS, DOWN, Canvas, Pieces
 from convtui.tui.render.chart import LEAST_HEIGHT, LEAST_WIDTH, Axis, Drawing, Line
-from convtui.tui.render.text import compact, fitted_name
+from convtui.tui.render.text import compact, fitted
 
 MOST_TICKS = 6
 """Words that an axis names; of more its ends."""
@@ -88,11 +90,10 @@ def _upright(canvas: Canvas, column: int, axis: Axis) -> None:
 
 
 def _heads(axes: Sequence[Axis], columns: Sequence[int], width: int) -> Pieces:
+    """The names above their axes; that of the last one ends where the drawing does."""
+    last = fitted(axes[-1].name, max(width // 4, width - columns[-1]))
+    starts = [*columns[:-1], min(columns[-1], width - cell_len(last))]
     text = ""
-    for number, (axis, column) in enumerate(zip(axes, columns, strict=True)):
-        last = number == len(axes) - 1
-        room = (columns[number + 1] if not last else width) - column - 1
-        name = axis.name if not last else fitted_name(axis.name, max(room, width // 4))
-        start = min(column, width - len(name)) if last else column
-        text = f"{text[:start]:<{start}}{name if last else fitted_name(name, max(1, room))}"
-    return [(f"{text[:width]:<{width}}", "axis")]
+    for axis, start, end in zip(axes, starts, starts[1:], strict=False):
+        text = f"{text:<{start}}{fitted(axis.name, max(1, end - start - 1))}"
+    return [(f"{f'{text:<{starts[-1]}}{last}':<{width}}", "axis")]

@@ -67,9 +67,9 @@ def scatter_plot(of: Relations, path: str, chosen: str) -> Plot:
     everywhere = [x for x in places if x is not None] or [0.0]
     around = 0.05 * (max(everywhere) - min(everywhere)) or 0.5
     return Plot(
-        f"{shown.title} against {path.rpartition('.')[2].replace('_', ' ')}",
+        f"{shown.title} against {_short(path).replace('_', ' ')}",
         [line for line in lines if line.xs],
-        clean(path.rpartition(".")[2]),
+        _short(path),
         (min(everywhere) - around, max(everywhere) + around),
         form=shown.form,
         empty="no run of it has ended yet",
@@ -116,11 +116,16 @@ def parallel_plot(of: Relations, chosen: str) -> Plot:
 def _axes(of: Relations) -> list[Axis]:
     axes = []
     for path, values in list(of.varied.items())[:MOST_AXES]:
-        name = clean(path.rpartition(".")[2])
+        name = _short(path)
         numbers = not any(value is not None for value in values) or _are_numbers(values)
         axes.append(number_axis(name, values) if numbers else word_axis(name, [None if v is None else _word(v) for v in values]))
     shown = metric(of.measure)
     return [*axes, number_axis(shown.title, of.values, share=shown.form == "share")]
+
+
+def _short(path: str) -> str:
+    """The end of a path, where that says something: `optimiser` of `optimiser.name`."""
+    return clean(path.removesuffix(".name").rpartition(".")[2])
 
 
 def _word(value: Any) -> str:
