@@ -16,19 +16,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
+from rich.console import RenderableType
 from rich.text import Text
 from textual import work
+from textual._compositor import ChopsUpdate
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.reactive import reactive
+from textual.screen import Screen
 from textual.theme import Theme
 from textual.worker import WorkerFailed
 
 from convtui.engine.errors import ConvtuiError
 from convtui.tui import graphics
 from convtui.tui.app import settings
+from convtui.tui.app.cropped import Cropped
 from convtui.tui.app.driver import lasting
 from convtui.tui.app.garbage import Permanent
 from convtui.tui.app.keys import bind, checked, shown
@@ -204,6 +208,12 @@ class ConvtuiApp(App[int]):
         self.about = f"{_short(self.session.path)} · {runs} · {self.session.device}"
 
     # --------------------------------------------------------------------------------------------------------- pages
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        # Over SSH it is the bytes that count: of a changed row Textual writes all up to the change again.
+        if type(renderable) is ChopsUpdate:
+            renderable = Cropped(renderable.chops, renderable.spans, renderable.chop_ends)
+        super()._display(screen, renderable)
 
     def action_page(self, name: str) -> None:
         """Show a page: Live with the newest run that trains, Look with the run that is selected, where there is one."""

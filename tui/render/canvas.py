@@ -75,5 +75,14 @@ class Canvas:
         """What is drawn, the topmost row first."""
         for signs, bits, paints in zip(self._signs, self._bits, self._paints, strict=True):
             cells = [sign or _CHARACTERS[bit] for sign, bit in zip(signs, bits, strict=True)]
-            ends = [0, *(place for place in range(1, self.columns) if paints[place] != paints[place - 1]), self.columns]
-            yield [("".join(cells[start:end]), paints[start]) for start, end in pairwise(ends)]
+            seen = _without_blanks(cells, paints)
+            ends = [0, *(place for place in range(1, self.columns) if seen[place] != seen[place - 1]), self.columns]
+            yield [("".join(cells[start:end]), seen[start]) for start, end in pairwise(ends)]
+
+
+def _without_blanks(cells: Sequence[str], paints: Sequence[Paint]) -> list[Paint]:
+    """A blank is of the colour before it: where colours change less often, less is written to the terminal."""
+    found: list[Paint] = []
+    for cell, paint in zip(cells, paints, strict=True):
+        found.append(paint if cell != " " else found[-1] if found else None)
+    return found

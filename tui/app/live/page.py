@@ -33,6 +33,7 @@ from convtui.tui.app.messages import CompareRuns, EditSettings, ShowPage, ShowRu
 from convtui.tui.app.page import Page
 from convtui.tui.app.widgets.chart import Chart
 from convtui.tui.app.widgets.crosshair import Crosshair
+from convtui.tui.app.widgets.text_line import TextLine
 from convtui.tui.render.chart import Plot
 from convtui.tui.render.run_summary import BETWEEN
 from convtui.tui.render.series_lines import AXES, SMOOTHINGS, Options
@@ -49,6 +50,8 @@ NARROW, LOW = 100, 30
 LOOKED_AT_SECONDS = 0.5
 CHARTED_SECONDS = 0.9
 """Between two drawings of the charts that were not asked for: they cost a training beside them more than all else here."""
+ELSEWHERE_SECONDS = 3.0
+"""The same where another process trains: as often as not that is looked at through a slow line."""
 SKETCH_SECONDS = 0.1
 """For which a sketch of a long run has the screen to itself."""
 VIEWS = {
@@ -158,7 +161,7 @@ class LivePage(Page):
 
     def body(self) -> Iterable[Widget]:
         """The run's standing, charts, messages."""
-        yield Static(id="standing", markup=False)
+        yield TextLine(id="standing")
         yield Static(id="about", markup=False)
         yield Static("", id="nothing", markup=False)
         yield FilterLine("metrics: loss, val, gradient_norm/*")
@@ -206,7 +209,8 @@ class LivePage(Page):
         self.look(charts=self._is_time() or self.run is None or self.session.run_id not in (None, self.run.id))
 
     def _is_time(self) -> bool:
-        return time.monotonic() - self._charted >= CHARTED_SECONDS
+        here = self.run is not None and self.run.id == self.session.training
+        return time.monotonic() - self._charted >= (CHARTED_SECONDS if here else max(CHARTED_SECONDS, ELSEWHERE_SECONDS))
 
     def _tick(self) -> None:
         """A process that is gone changes nothing in the store, and neither does one that reads its images."""
@@ -287,8 +291,7 @@ class LivePage(Page):
 
     def _show_standing(self, width: int) -> None:
         if self.run is not None:
-            # One row, whatever it says: nothing else has to be laid out again, which would cost more than all charts.
-            self.query_one("#standing", Static).update(standing(self.run, width - 2), layout=False)
+            self.query_one(TextLine).show(standing(self.run, width - 2))
 
     def _show_about(self) -> None:
         """What is wrong, or what is being done before the first step, or what is trained and how."""

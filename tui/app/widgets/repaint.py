@@ -31,16 +31,18 @@ class Lines:
             old, new = self._painted.get(y), self._line(y)
             if old is None:
                 changed.append(Region(0, y, width, 1))
-            elif old != new:
-                left, right = _difference(old, new)
+            elif old != new and (found := _difference(old, new)) is not None:
+                left, right = found
                 changed.append(Region(left, y, right - left, 1))
         if changed:
             self._widget.refresh(*changed)
 
 
-def _difference(old: Strip, new: Strip) -> tuple[int, int]:
-    """The first column that is different, and the one behind the last."""
+def _difference(old: Strip, new: Strip) -> tuple[int, int] | None:
+    """The first column that looks different, and the one behind the last; None where all looks alike."""
     one, other = _cells(old), _cells(new)
+    if one == other:
+        return None
     common = min(len(one), len(other))
     left = next((place for place in range(common) if one[place] != other[place]), common)
     right = max(len(one), len(other))
@@ -54,5 +56,11 @@ def _cells(strip: Strip) -> list[object]:
     found: list[object] = []
     for text, style, _ in strip:
         length = cell_len(text)
-        found += [(character, style) for character in text] if length == len(text) else [(text, style)] * length
+        # Of a blank nothing is seen but its ground.
+        blank = (" ", style.bgcolor if style and not (style.underline or style.reverse) else style)
+        found += (
+            [blank if character == " " else (character, style) for character in text]
+            if length == len(text)
+            else [(text, style)] * length
+        )
     return found
