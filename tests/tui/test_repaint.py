@@ -9,7 +9,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from convtui.tui.app.cropped import Cropped
+from convtui.tui.app.widgets.cropped import Cropped
 
 RED = Style(color="red")
 

@@ -32,7 +32,6 @@ from textual.worker import WorkerFailed
 from convtui.engine.errors import ConvtuiError
 from convtui.tui import graphics
 from convtui.tui.app import settings
-from convtui.tui.app.cropped import Cropped
 from convtui.tui.app.driver import lasting
 from convtui.tui.app.garbage import Permanent
 from convtui.tui.app.keys import bind, checked, shown
@@ -44,6 +43,7 @@ from convtui.tui.app.page import Page
 from convtui.tui.app.pages import PAGES, LazyPage
 from convtui.tui.app.palette import Keys
 from convtui.tui.app.themes import DARK_NAME, rows, themes
+from convtui.tui.app.widgets.cropped import Cropped
 from convtui.tui.log import log
 from convtui.tui.render.rows import advice
 from convtui.tui.render.text import clean, counted
