@@ -11,6 +11,7 @@ from textual.driver import Driver
 
 from convtui.tui import graphics
 from convtui.tui.render.pictures import Painter
+from convtui.tui.render.sgr import squeezed
 from convtui.tui.window import Window
 
 _ENTERING, _LEAVING = "\x1b[?1049h", "\x1b[?1049l"
@@ -35,7 +36,7 @@ class LastingFile:
             # With the screen that it leaves, the terminal is to forget the pictures of it.
             gone = self._painter.cleared() + self._window.closed() if _LEAVING in text else ""
             come = self._window.opened() if _ENTERING in text else ""
-            self._file.write(gone + come + self._painter.painted(text))
+            self._file.write(gone + come + squeezed(self._painter.painted(text)))
         except OSError:
             self._to_nowhere()
 
