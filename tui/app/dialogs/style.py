@@ -16,12 +16,12 @@ def boxed(name: str, width: int = 72) -> str:
         width: {width}; max-width: 95%; height: auto; max-height: 95%; padding: 1 2; background: $surface; border: round $primary;
     }}
     {name} .buttons {{ height: auto; margin-top: 1; }}
-    {name} Button, {name} Button:hover, {name} Button:focus {{
-        height: 1; min-width: 0; border: none; padding: 0 1; margin-right: 2; background: $panel; color: $foreground;
-        text-style: none; tint: transparent;
+    {name} Button {{
+        height: 1; min-width: 0; padding: 0 1; margin-right: 2; border: none !important; background: $panel !important;
+        color: $foreground !important; text-style: none !important;
     }}
-    {name} Button:hover {{ background: $primary 30%; }}
-    {name} Button:focus {{ background: $primary; color: $background; }}
+    {name} Button:hover {{ background: $primary 30% !important; }}
+    {name} Button:focus {{ background: $primary !important; color: $background !important; }}
     {name} Input, {name} Input:focus {{ width: 1fr; border: none; height: 1; padding: 0; background: $panel; }}
     {name} #wrong {{ color: $text-error; height: auto; }}
     {name} #keys {{ color: $text-muted; margin-top: 1; }}
