@@ -278,7 +278,11 @@ def look(folder: Path, rounds: int) -> None:
     terminal.see("opened")
     terminal.press("o")
     terminal.see("filters of conv1")
-    terminal.press("v", *"deconvnet", "\r")
+    terminal.press("v")
+    terminal.see("type to find")
+    terminal.press(*"deconvnet")
+    terminal.read(1.0)
+    terminal.press("\r")
     terminal.see("deconvnet projections")
     terminal.read(3.0)
     tell("the cursor on a sheet, key to paint", [_until_painted(terminal, key) for _ in range(3 * rounds) for key in "ljhk"])
@@ -295,10 +299,9 @@ def look(folder: Path, rounds: int) -> None:
 def _until_painted(terminal: Terminal, key: str) -> float:
     """Seconds from a key until something of what it changes is written; nothing else is written meanwhile."""
     terminal.read(0.3)
-    terminal.forget()
-    began = time.perf_counter()
+    place, began = len(terminal.written), time.perf_counter()
     terminal.child.send(key)
-    while not terminal.written:
+    while len(terminal.written) == place:
         terminal.read(0.001)
     return time.perf_counter() - began
 
@@ -307,9 +310,9 @@ def _until_there(terminal: Terminal, key: str, epoch: int) -> float:
     """Seconds from a key until the snapshot's number is on the slider."""
     terminal.read(0.2)
     terminal.forget()
-    began = time.perf_counter()
+    place, began = len(terminal.written), time.perf_counter()
     terminal.child.send(key)
-    return terminal.seconds_until(f"epoch {epoch}  ", 0, began)
+    return terminal.seconds_until(f"epoch {epoch}  ", place, began)
 
 
 # ------------------------------------------------------------------------------------------------------------ written

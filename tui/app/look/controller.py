@@ -64,7 +64,7 @@ class LookController:
         """What is shown beside the net."""
         self.is_playing = False
         """Whether snapshots are shown one after another."""
-        self._slides = False
+        self.slides = False
         """Whether snapshots are leafed through: then the others are looked at ahead."""
         self.query: Query | None = None
         """What was asked last; what it left open is filled in once the net is open."""
@@ -117,7 +117,7 @@ class LookController:
     def _begin(self, query: Query) -> None:
         """Another view, or other options, make what is known useless, and end a walk through the snapshots."""
         if self.known.begin(query):
-            self._slides = self.is_playing = False
+            self.slides = self.is_playing = False
 
     def store_changed(self) -> str:
         """Open the session's run, or find out about newer weights of the one that is open. Gives what is being opened, in words."""
@@ -128,7 +128,7 @@ class LookController:
             self.history.clear()
             self._remembered.clear()
             self.known.forget()
-            self.beside, self.is_playing, self._slides = None, False, False
+            self.beside, self.is_playing, self.slides = None, False, False
             self.ask(Query(run_id, view=view))
             return "opening the newest run with weights" if run_id is None else f"opening run {run_id}"
         if self.info is None and not (self.is_waiting or self.wants_code):
@@ -242,7 +242,7 @@ class LookController:
     def choose_snapshot(self, epoch: int, cursor: int) -> None:
         """Ask for the weights that are kept of this epoch, or this step, and see the others ahead."""
         if self.query is not None:
-            self._slides = True
+            self.slides = True
             self.ask(replace(self.query, epoch=str(epoch)), cursor=cursor)
 
     def play(self, cursor: int) -> None:
@@ -251,7 +251,7 @@ class LookController:
         if self.is_playing or info is None or here is None or len(info.epochs) < 2:
             self.is_playing = False
             return
-        self.is_playing = self._slides = True
+        self.is_playing = self.slides = True
         if here >= max(info.epochs):
             self.choose_snapshot(min(info.epochs), cursor)
         else:
@@ -273,7 +273,7 @@ class LookController:
         info, query, here = self.info, self.query, self.number
         companion = self.companion
         wanted = [] if companion is None else [companion]
-        if self._slides and info is not None and query is not None and here is not None and self.known.has_room:
+        if self.slides and info is not None and query is not None and here is not None and self.known.has_room:
             for epoch in sorted(info.epochs, key=lambda epoch: abs(epoch - here)):
                 there = replace(query, epoch=str(epoch))
                 wanted += [there] if companion is None or not self._is_linked else [there, replace(companion, epoch=str(epoch))]

@@ -8,6 +8,7 @@ from typing import ClassVar
 from rich.text import Text
 from textual import on
 from textual.binding import Binding, BindingType
+from textual.timer import Timer
 from textual.widget import Widget
 
 from convtui.engine.figures.figure import Sheet
@@ -49,6 +50,8 @@ from convtui.tui.session.session import Session
 EPOCH, IMAGE, PANES = (Binding.Group(words, compact=True) for words in ("Epoch", "Image", "Panes"))
 
 
+REST_SECONDS = 0.4
+"""At a snapshot, after which the images below are of that one too."""
 SNAPSHOTS_A_SECOND = 8
 """That are shown while they are played."""
 
@@ -84,6 +87,8 @@ class LookPage(Page):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self.panes = Panes()
+        self._resting: Timer | None = None
+        """Runs off where one stays at a snapshot."""
         self._has_advised = False
         """Whether it was said why pictures are without colours."""
         self._opens_own = False
@@ -397,8 +402,22 @@ class LookPage(Page):
             step = answer.step if answer is not None else None
             self.panes.show(info, query, heading(info, query, step, self.controller.newer))
             self._show_slider()
-            if not self.controller.is_playing and self.controller.switch_images():
-                self.panes.strip.begin("own images" if self.controller.own else f"{self.controller.split} images")
+            if not self.controller.slides:
+                self._switch_images()
+            elif self._resting is None:
+                self._resting = self.set_timer(REST_SECONDS, self._rest)
+            else:
+                self._resting.reset()
+
+    def _rest(self) -> None:
+        """The images below are of the snapshot at which one stays: predictions for each that is passed would slow all down."""
+        self._resting = None
+        if not self.controller.is_playing:
+            self._switch_images()
+
+    def _switch_images(self) -> None:
+        if self.controller.switch_images():
+            self.panes.strip.begin("own images" if self.controller.own else f"{self.controller.split} images")
 
     def _show_slider(self) -> None:
         controller, info = self.controller, self.controller.info
