@@ -12,7 +12,7 @@ from textual.strip import Strip
 
 from convtui.engine.figures.figure import Result
 from convtui.tui.app.widgets.repaint import Lines
-from convtui.tui.render.items import drawn
+from convtui.tui.render.items import Drawing, drawn
 from convtui.tui.render.rows import DIM, Row, Words, cell_of, colours_of, segments, wrapped
 
 SMALLEST = 4
@@ -31,6 +31,8 @@ class PicturePane(ScrollView, can_focus=False):
         self._groups: Sequence[Sequence[Result]] = ()
         self._message = ""
         self._rows: Sequence[Row] = ()
+        self._aside: Drawing | None = None
+        """What stays at the left while the rows are scrolled, where there is one group."""
         self._lines = Lines(self, self._at)
 
     def show(self, groups: Sequence[Sequence[Result]]) -> None:
@@ -72,8 +74,9 @@ class PicturePane(ScrollView, can_focus=False):
         rows: list[Row] = []
         room, cell = size.height // max(1, len(self._groups)), cell_of(self.app.console)
         for zoom in range(0, -SMALLEST, -1):
-            drawings = [drawn(group, size.width, room, self._colours, cell, zoom).rows for group in self._groups]
-            rows = [row for drawing in drawings for row in (*drawing, Row())]
+            drawings = [drawn(group, size.width, room, self._colours, cell, zoom) for group in self._groups]
+            self._aside = drawings[0] if len(drawings) == 1 else None
+            rows = [row for drawing in drawings for row in (*drawing.rows, Row())]
             if len(rows) <= size.height + 1 or len(self._groups) == 1:
                 break
         return rows
@@ -85,4 +88,8 @@ class PicturePane(ScrollView, can_focus=False):
     def _at(self, y: int) -> Strip:
         number = y + self.scroll_offset.y
         line = segments(self._rows[number], self._colours) if number < len(self._rows) else [Segment("")]
-        return Strip(line).crop_extend(0, self.size.width, self.rich_style).apply_style(self.rich_style)
+        strip = Strip(line)
+        if self._aside is not None and y < len(self._aside.aside) and not self._message:
+            beside = Strip(segments(self._aside.aside[y], self._colours)).crop_extend(0, self._aside.columns, None)
+            strip = Strip.join([beside, strip.crop(self._aside.columns)])
+        return strip.crop_extend(0, self.size.width, self.rich_style).apply_style(self.rich_style)
