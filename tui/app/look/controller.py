@@ -354,7 +354,7 @@ class LookController:
         if isinstance(reply, Thumbnails | NoThumbnails):
             return reply.request is self._request  # others are of weights that were looked at before
         if isinstance(reply, Found):
-            self.known.keep(reply)
+            self._remember(reply)
             return True
         if self.query is None or not self.query.meets(reply.query):
             return False
@@ -367,7 +367,8 @@ class LookController:
                 self._begin(reply.query)
             case Answer():
                 self.answer = reply
-                self._remember(reply)
+                if self.info is not None and reply.step is None:  # else it is of a net in training
+                    self._remember(Found(reply.query, reply, self.info))
                 self.look_ahead()
             case CodeWanted():
                 self.query, self.info, self.answer, self.wants_code = reply.query, None, None, True
@@ -375,15 +376,14 @@ class LookController:
                 self.answer = None
         return True
 
-    def _remember(self, answer: Answer) -> None:
-        """Keep it, unless it is of a net in training; of the last weights by their number too."""
-        info = self.info
-        if answer.step is not None or info is None:
-            return
-        self.known.keep(Found(answer.query, answer, info))
-        if answer.query.epoch == "last" and not info.beyond and info.epoch in info.epochs:
-            query = replace(answer.query, epoch=str(info.epoch))
-            self.known.keep(Found(query, replace(answer, query=query), info))
+    def _remember(self, found: Found) -> None:
+        """Keep it; of the last weights by their number too."""
+        self.known.keep(found)
+        info, answer = found.info, found.answer
+        if found.query.epoch == "last" and isinstance(answer, Answer) and info is not None:
+            query = replace(found.query, epoch=str(info.epoch))
+            if not info.beyond and info.epoch in info.epochs:
+                self.known.keep(Found(query, replace(answer, query=query), info))
 
     # ------------------------------------------------------------------------------------------------ images of a split
 

@@ -11,6 +11,7 @@ from textual.app import RenderResult
 from textual.message import Message
 from textual.widget import Widget
 
+from convtui.tui.render.rows import DIM
 from convtui.tui.render.slider import Slider
 
 
@@ -20,9 +21,8 @@ class SnapshotSlider(Widget):
     DEFAULT_CSS = """
     SnapshotSlider { height: 1; padding: 0 1; display: none; }
     SnapshotSlider > .snapshot-slider--seen { color: $accent; }
-    SnapshotSlider > .snapshot-slider--other { color: $text-muted; }
     """
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"snapshot-slider--seen", "snapshot-slider--other"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"snapshot-slider--seen"}
 
     class Chosen(Message):
         """This snapshot shall be shown."""
@@ -55,9 +55,8 @@ class SnapshotSlider(Widget):
         if len(self._numbers) < 2:
             return Text("")
         bright = self.get_component_rich_style("snapshot-slider--seen", partial=True)
-        dim = self.get_component_rich_style("snapshot-slider--other", partial=True)
         hint = "Space stops" if self._is_playing else "[ ] · Space plays"
-        return self._slider.drawn(self._here, self._seen, hint, bright=bright, dim=dim)
+        return self._slider.drawn(self._here, self._seen, hint, bright=bright, dim=DIM)
 
     def on_click(self, event: events.Click) -> None:
         """The snapshot that is nearest."""
