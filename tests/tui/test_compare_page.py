@@ -343,7 +343,8 @@ def test_a_legend_that_leaves_runs_out_says_so_however_wide_it_is(store: Store) 
         for width in range(80, 104, 2):
             await pilot.resize_terminal(width, 24)
             await until(pilot, lambda: all(chart.drawing.rows for chart in charts(page)))
-            assert [chart.render_line(2).text.rstrip()[-1] for chart in charts(page)] == ["…", "…"], width
+            for chart in charts(page):  # the higher it is, the more rows its legend has
+                assert "…" in {chart.render_line(row).text.rstrip()[-1] for row in (1, 2, 3)}, width
 
     used(steps, list(range(1, 24)), size=(80, 24))
 
