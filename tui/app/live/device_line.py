@@ -15,7 +15,7 @@ from convtui.tui.render.text import size
 if TYPE_CHECKING:
     from convtui.engine.device import Meter, Usage
 
-MEASURED_SECONDS = 1.0
+MEASURED_SECONDS = 2.0
 KEPT = 16
 """Measurements that are drawn."""
 BLOCKS = "▁▂▃▄▅▆▇█"

@@ -50,7 +50,7 @@ NARROW, LOW = 100, 30
 LOOKED_AT_SECONDS = 0.5
 CHARTED_SECONDS = 0.9
 """Between two drawings of the charts that were not asked for: they cost a training beside them more than all else here."""
-ELSEWHERE_SECONDS = 3.0
+ELSEWHERE_SECONDS = 4.0
 """The same where another process trains: as often as not that is looked at through a slow line."""
 SKETCH_SECONDS = 0.1
 """For which a sketch of a long run has the screen to itself."""
