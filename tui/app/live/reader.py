@@ -26,7 +26,7 @@ PAIRED = ("loss", "accuracy")
 _STYLES = {"batch": 3, "train": 0, "validation": 2, "test": 1}
 """In the order in which they are drawn, and so which is on top."""
 MOST_ENTRIES = 200
-_ROUND = (1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
+_ROUND = (1.0, 2.0, 5.0, 10.0)
 LOSS_CHANGE = "loss change"
 """The chart of what `stability` tells of the last half of a run in one number; made of the series `batch_loss`."""
 
