@@ -287,8 +287,8 @@ def test_a_band_is_a_shade_from_edge_to_edge_behind_its_line() -> None:
     faint = {
         (row, column)
         for row, pieces in enumerate(drawn.rows)
-        for column, paint in enumerate(paint for text, paint in pieces for _ in text)
-        if isinstance(paint, Faint)
+        for column, (sign, paint) in enumerate((sign, paint) for text, paint in pieces for sign in text)
+        if isinstance(paint, Faint) and sign != " "
     }
     rows = [row for row, _ in faint]
     assert len(faint) > 200

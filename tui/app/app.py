@@ -358,6 +358,7 @@ class ConvtuiApp(App[int]):
 def _import_ahead() -> None:
     for entry in PAGES:
         importlib.import_module(f"{__package__}.{entry.name}.page")
+    importlib.import_module("plotext")
 
 
 def _short(path: Path) -> str:

@@ -1,11 +1,12 @@
-"""What charts are drawn on: cells of a terminal, each with dots of braille or one character, in one colour."""
+"""What charts are drawn on: cells of a terminal, each with dots of braille or one character, in one colour. plotext draws them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+import threading
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 from convtui.engine.figures.axis import Colour
 
@@ -24,11 +25,25 @@ Paint = Colour | Faint | Role | None
 Pieces = list[tuple[str, Paint]]
 """A row's text, with the colour or role of each part."""
 
-# The dots of a braille character: bits by row and column.
-_BITS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
-DOWN, ACROSS = len(_BITS), len(_BITS[0])
+DOWN, ACROSS = 4, 2
 """Dots of a cell."""
-_CHARACTERS = (" ", *map(chr, range(0x2801, 0x2900)))
+_BRAILLE = "braille"
+_FIRST_ENTRY = 16
+"""Of the terminal's palette: from here on plotext is told entries, which stand for our colours and roles."""
+_COLOUR = re.compile(r"\x1b\[([\d;]*)m")
+_FIGURE = threading.Lock()
+"""plotext has one figure for the whole process: held from its clearing to its reading."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """Something that is drawn over what was drawn before."""
+
+    points: list[tuple[float, float]]
+    """In dots, from the upper left one."""
+    marker: str
+    paint: Paint
+    joined: bool = False
 
 
 class Canvas:
@@ -36,53 +51,89 @@ class Canvas:
 
     def __init__(self, columns: int, rows: int) -> None:
         self.columns, self.rows = columns, rows
-        self._bits = [[0] * columns for _ in range(rows)]
-        self._signs = [[""] * columns for _ in range(rows)]
-        self._paints: list[list[Paint]] = [[None] * columns for _ in range(rows)]
+        self._drawn: list[_Drawn] = []
 
     def line(self, points: Sequence[tuple[int, int]], paint: Paint, *, thick: bool = False) -> None:
         """From dot to dot (x, y); a thick one is two dots high."""
-        lowest = DOWN * self.rows - 1
-        for below in range(1 + thick):
-            ends = [(x, min(lowest, y + below)) for x, y in points]
-            for (x, y), (to_x, to_y) in pairwise([ends[0], *ends] if ends else []):
-                steps = max(abs(to_x - x), abs(to_y - y), 1)
-                across, down = (to_x - x) / steps, (to_y - y) / steps
-                for step in range(1, steps + 1):
-                    self._dot(int(x + across * step + 0.5), int(y + down * step + 0.5), paint)
+        there: list[tuple[float, float]] = list(points)
+        if thick:  # there and back, since of two lines in a cell only one is seen
+            lowest = DOWN * self.rows - 1
+            there += [(x, min(lowest, y + 1)) for x, y in reversed(points)]
+        self._drawn.append(_Drawn(there, _BRAILLE, paint, joined=True))
 
     def upright(self, x: int, top: int, bottom: int, paint: Paint) -> None:
         """Every second dot from `top` to `bottom`, both included, in a column of dots; beside each other they are a shade."""
-        for y in range(max(0, top), min(bottom, DOWN * self.rows - 1) + 1):
-            if (x + y) % 2 == 0:
-                self._dot(x, y, paint)
-
-    def _dot(self, x: int, y: int, paint: Paint) -> None:
-        row, column = y // DOWN, x // ACROSS
-        paints = self._paints[row]
-        there = paints[column]
-        if there is not paint:
-            if self._signs[row][column] or (isinstance(there, Faint) and not isinstance(paint, Faint)):
-                self._signs[row][column], self._bits[row][column] = "", 0
-            paints[column] = paint
-        self._bits[row][column] |= _BITS[y % DOWN][x % ACROSS]
+        ends = max(0, top), min(bottom, DOWN * self.rows - 1) + 1
+        self._points([(x, y) for y in range(*ends) if (x + y) % 2 == 0], _BRAILLE, paint)
 
     def put(self, row: int, column: int, sign: str, paint: Paint) -> None:
         """A character in place of what is in the cell."""
-        self._signs[row][column], self._paints[row][column] = sign, paint
+        self._points([(column * ACROSS, row * DOWN)], sign, paint)
 
-    def lines(self) -> Iterable[Pieces]:
+    def _points(self, points: Iterable[tuple[int, int]], marker: str, paint: Paint) -> None:
+        """What follows on the same kind is drawn with it."""
+        before = self._drawn[-1] if self._drawn else None
+        if before is None or before.joined or (before.marker, before.paint) != (marker, paint):
+            self._drawn.append(before := _Drawn([], marker, paint))
+        before.points.extend(points)
+
+    def lines(self) -> list[Pieces]:
         """What is drawn, the topmost row first."""
-        for signs, bits, paints in zip(self._signs, self._bits, self._paints, strict=True):
-            cells = [sign or _CHARACTERS[bit] for sign, bit in zip(signs, bits, strict=True)]
-            seen = _without_blanks(cells, paints)
-            ends = [0, *(place for place in range(1, self.columns) if seen[place] != seen[place - 1]), self.columns]
-            yield [("".join(cells[start:end]), seen[start]) for start, end in pairwise(ends)]
+        over = 1 + max((place for place, drawn in enumerate(self._drawn) if isinstance(drawn.paint, Faint)), default=-1)
+        # What is faint gives way to what is not: plotext would put the dots of both into one cell.
+        layers = [_cells(part, self.columns, self.rows) for part in (self._drawn[:over], self._drawn[over:]) if part]
+        empty: list[tuple[str, Paint]] = [(" ", None)] * self.columns
+        found = []
+        for rows in zip(*layers, strict=True) if layers else [(empty,)] * self.rows:
+            topmost = (next((cell for cell in reversed(cells) if cell[0] != " "), cells[0]) for cells in zip(*rows, strict=True))
+            found.append(_without_blanks(topmost))
+        return found
 
 
-def _without_blanks(cells: Sequence[str], paints: Sequence[Paint]) -> list[Paint]:
+def _cells(drawn: Sequence[_Drawn], columns: int, rows: int) -> list[list[tuple[str, Paint]]]:
+    """[rows][columns], by plotext."""
+    import plotext
+
+    paints = list(dict.fromkeys(each.paint for each in drawn))
+    with _FIGURE:
+        plotext.terminal.limit(False, False)
+        figure = plotext.figure
+        figure.clear()
+        figure.plot_size(columns, rows).canvas("default").legend(False).axes(False)
+        # So that a whole number is the middle of that dot, as plotext rounds; downwards they are negative.
+        for name, dots, cells in (("x", ACROSS, columns), ("y", DOWN, rows)):
+            first, length = (dots - 1) / 2, dots * max(1, cells - 1)
+            ends = (first, first + length) if name == "x" else (-first - length, -first)
+            figure.ruler(name, 0).lim(*ends).ticks([], [])
+        for each in drawn:
+            if each.points:
+                entry = plotext.pixel(_FIRST_ENTRY + paints.index(each.paint), "default")
+                xs, ys = [x for x, _ in each.points], [-y for _, y in each.points]
+                signal: Any = figure.signal(xs, ys, marker=plotext.marker(each.marker, entry))
+                figure.draw(signal.lines(each.joined))
+        text = figure.build().string()
+    return [[(sign, paint) for part, paint in _pieces(line, paints) for sign in part] for line in text.splitlines()]
+
+
+def _pieces(line: str, paints: Sequence[Paint]) -> Iterator[tuple[str, Paint]]:
+    """A row's text with its colours, from the escapes between: `38;5;ENTRY`, after `0` none."""
+    paint: Paint = None
+    for place, part in enumerate(_COLOUR.split(line)):
+        if place % 2 == 0:
+            if part:
+                yield part, paint
+        elif part == "0":
+            paint = None
+        elif part.startswith("38;5;"):
+            paint = paints[int(part[5:]) - _FIRST_ENTRY]
+
+
+def _without_blanks(pieces: Iterable[tuple[str, Paint]]) -> Pieces:
     """A blank is of the colour before it: where colours change less often, less is written to the terminal."""
-    found: list[Paint] = []
-    for cell, paint in zip(cells, paints, strict=True):
-        found.append(paint if cell != " " else found[-1] if found else None)
+    found: Pieces = []
+    for text, paint in pieces:
+        if found and (not text.strip() or paint == found[-1][1]):
+            found[-1] = found[-1][0] + text, found[-1][1]
+        else:
+            found.append((text, paint))
     return found
