@@ -257,7 +257,7 @@ def test_a_series_of_events_has_no_value_once_the_next_is_overdue() -> None:
 
 
 def numbers_upwards(drawing: Drawing) -> list[float]:
-    return [float(number) for row in text(drawing)[:-2] if (number := row[: drawing.left].strip("┤│ "))]
+    return [float(number) for row in text(drawing)[:-2] if (number := row[: drawing.left].strip("┤│ %"))]
 
 
 @pytest.mark.parametrize("percents", [[100.0], [100.0, 100.0], [0.0, 0.0], [52.0, 97.0, 100.0], [99.2, 99.9], [100.0000000001]])

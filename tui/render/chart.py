@@ -299,8 +299,9 @@ def _ranges(plot: Plot, lines: Sequence[Line]) -> tuple[tuple[float, float], tup
 def _ticks_up(plot: Plot, y_range: tuple[float, float], rows: int) -> dict[int, str]:
     """Row -> label: as many as leave room between them."""
     place = _Places((0.0, 1.0), y_range, 1, rows)
+    unit = " %" if plot.form == "share" else ""
     for count in range(max(2, rows // 3), 1, -1):
-        told = {place.row(y): label for y, label in reversed((log_ticks if plot.log else ticks)(*y_range, count))}
+        told = {place.row(y): f"{label}{unit}" for y, label in reversed((log_ticks if plot.log else ticks)(*y_range, count))}
         there = sorted(told)
         if all(below - above >= BETWEEN_TICKS for above, below in pairwise(there)):
             return told

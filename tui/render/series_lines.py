@@ -22,6 +22,8 @@ Axis = Literal["epoch", "step", "time"]
 AXES: tuple[Axis, ...] = get_args(Axis)
 SMOOTHINGS = (0.0, 0.6, 0.8, 0.9, 0.95, 0.99)
 """How much of a point is the mean of those before it, as in TensorBoard; of a long run its thousand buckets are the points."""
+SPLIT_STYLES = {"batch": 3, "train": 0, "validation": 2, "test": 1}
+"""Split -> which colour and marker its line has everywhere; in the order in which they are drawn, and so which is on top."""
 
 
 class XAxis:

@@ -15,7 +15,7 @@ from convtui.engine.store.followed import MANY, KeptChanges, KeptSeries, stretch
 from convtui.tui.render.canvas import Role
 from convtui.tui.render.chart import Line, Mark, Plot
 from convtui.tui.render.run_summary import BETWEEN, settings_words
-from convtui.tui.render.series_lines import Options, XAxis, lines_of
+from convtui.tui.render.series_lines import SPLIT_STYLES, Options, XAxis, lines_of
 from convtui.tui.render.text import clean, percent, size
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 PAIRED = ("loss", "accuracy")
 """Series that belong in one chart: `batch_loss`, `train_loss`, ..."""
-_STYLES = {"batch": 3, "train": 0, "validation": 2, "test": 1}
-"""In the order in which they are drawn, and so which is on top."""
 MOST_ENTRIES = 200
 _ROUND = (1.0, 2.0, 5.0, 10.0)
 LOSS_CHANGE = "loss change"
@@ -99,7 +97,7 @@ class Reader:
         if group == LOSS_CHANGE:
             lines = [self._loss_change(store, run, x_of, sketch=sketch)] if names else []
         else:
-            styles = [_STYLES.get(metric(name).split, place) for place, name in enumerate(names)]
+            styles = [SPLIT_STYLES.get(metric(name).split, place) for place, name in enumerate(names)]
             lines = list(chain(*(lines_of(read(name), style, x_of, options) for name, style in zip(names, styles, strict=True))))
         marks = _marks(read("rate_factor"), run, x_of, best=group in PAIRED)
         marks += [Mark(x_of(step), "✗", "trouble") for step in _troubles(run, group, map(read, names))]
@@ -162,7 +160,7 @@ def _groups(run: Run, names: Iterable[str]) -> dict[str, list[str]]:
     for name in sorted(names, key=lambda name: known.get(metric(name).chart, len(METRICS) + name.startswith(SYSTEM))):
         if chart := metric(name).chart:
             groups.setdefault(chart, []).append(name)
-    order = ["", *_STYLES]
+    order = ["", *SPLIT_STYLES]
     shown = {chart: members for chart, members in groups.items() if members or run.is_training}
     groups = {chart: sorted(members, key=lambda name: order.index(metric(name).split)) for chart, members in shown.items()}
     if "batch_loss" not in groups.get("loss", ()):

@@ -20,6 +20,7 @@ from convtui.tui.app.page import Page
 from convtui.tui.app.runs.rows import RunRow
 from convtui.tui.app.widgets.chart import Chart
 from convtui.tui.render.chart import Line, Plot
+from convtui.tui.render.series_lines import SPLIT_STYLES
 from convtui.tui.render.text import clean, fitted
 
 if TYPE_CHECKING:
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 SETTLED_SECONDS = 0.12
 """How long the cursor rests on a run before it is read."""
 CHARTS = ("loss", "accuracy")
-SPLITS = ("batch", "train", "validation", "test", "")
-"""In the order of their colours."""
 BUCKETS = 120
 """Points of the loss of single steps."""
 FILTER_ROWS, SETTING_ROWS = 9, 12
@@ -147,10 +146,12 @@ def glance(store: Store, run_id: int) -> Glance:
 
 
 def _plot(store: Store, run: Run, chart: str, recorded: Sequence[str]) -> Plot:
-    names = sorted((name for name in recorded if _is_of(chart, name)), key=lambda name: SPLITS.index(metric(name).split))
+    names = sorted(
+        (name for name in recorded if _is_of(chart, name)), key=lambda name: [*SPLIT_STYLES, ""].index(metric(name).split)
+    )
     lines = [line for name in names if (line := _line(store, run, name)).xs]
     if len(lines) > 1:
-        lines = [replace(line, faint=line.style == SPLITS.index("batch")) for line in lines]
+        lines = [replace(line, faint=line.style == SPLIT_STYLES["batch"]) for line in lines]
     form = metric(names[0]).form if names else "number"
     x_name = "epoch" if run.steps_per_epoch else "step"
     x_range = (0.0, max(1, run.step) / (run.steps_per_epoch or 1))
@@ -171,7 +172,7 @@ def _line(store: Store, run: Run, name: str) -> Line:
         buckets = store.downsampled(run.id, name, BUCKETS)
         steps = [bucket.last_step for bucket in buckets]
         values = [bucket.mean if bucket.count else math.nan for bucket in buckets]
-    style = SPLITS.index(shown.split)
+    style = SPLIT_STYLES.get(shown.split, 0)
     return Line(
         shown.label or shown.title, [step / per_epoch for step in steps], values, style, markers_at_points=shown.cadence == "epoch"
     )
