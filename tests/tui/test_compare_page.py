@@ -17,7 +17,6 @@ from convtui.tui.app.app import ConvtuiApp
 from convtui.tui.app.compare import reader
 from convtui.tui.app.compare.page import ComparePage
 from convtui.tui.app.messages import CompareRuns
-from convtui.tui.app.themes import LIGHT
 from convtui.tui.app.widgets.chart import Chart
 from convtui.tui.cli.compare import compare
 from convtui.tui.session.session import Session
@@ -395,16 +394,6 @@ def test_names_cannot_write_on_the_terminal(store: Store) -> None:
         await pilot.press("y")
         assert "\x1b" not in pilot.app.clipboard
         assert "red\\[/bold]\\|" in pilot.app.clipboard
-
-    used(steps, [1, 2])
-
-
-def test_another_theme_has_its_own_colours_at_once(store: Store) -> None:
-    async def steps(pilot: Pilot[int], page: ComparePage) -> None:
-        await until(pilot, lambda: bool(page.table.rows))
-        dark = page.table.rows[0].sign[1].color
-        pilot.app.theme = LIGHT.name
-        await until(pilot, lambda: page.table.rows[0].sign[1].color != dark)
 
     used(steps, [1, 2])
 

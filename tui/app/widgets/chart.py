@@ -228,7 +228,6 @@ class Chart(Widget):
         if isinstance(paint, str):
             return self._component(paint)
         parts = paint.colour if isinstance(paint, Faint) else paint
-        # Made for white paper, Okabe's colours are light on it all the same.
         colour = Color(*parts)
         _, ground = self.background_colors
         return Style(color=(ground.blend(colour, FAINT) if isinstance(paint, Faint) else colour).rich_color)
