@@ -500,7 +500,7 @@ def test_what_bfloat16_gains_is_told_where_the_processor_has_it(tmp_path: Path, 
     monkeypatch.setattr("convtui.engine.training.trials.bfloat16_gain", lambda *_: iter([1.2, 1.87]))
 
     async def steps(_app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
-        await pilot.press("t")
+        await pilot.press("t", "enter")
         await until(pilot, lambda: said(page, "#speed").endswith("without evaluation · in bfloat16 1.9 x as fast as in float32"))
 
     on_page(tmp_path, steps, draft=(TINY, "demo"))

@@ -681,7 +681,7 @@ def test_looks_as_it_did(store: Store, snap_compare: Any, monkeypatch: pytest.Mo
     app.session.close()
 
 
-DIALOGUES = {"d": "ConfirmDialog", "r": "PromptDialog", "e": "FormDialog", "q": "Leaving", "question_mark": "KeyList"}
+DIALOGUES = {"d": "ConfirmDialog", "e": "FormDialog", "q": "Leaving", "question_mark": "KeyList"}
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 36)], ids=["80x24", "120x36"])
