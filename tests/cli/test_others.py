@@ -258,7 +258,14 @@ def test_a_run_whose_terminal_is_gone_is_saved_and_exits_129(tmp_path: Path) -> 
         assert store.files.newest_checkpoint(1) is not None
 
 
-@pytest.mark.parametrize("shell", ["{run} | head -n 1", "{run} >&-", "PYTHONIOENCODING=ascii {run}"])
+@pytest.mark.parametrize(
+    "shell",
+    [
+        "{run} | head -n 1",
+        pytest.param("{run} >&-", marks=pytest.mark.long),
+        pytest.param("PYTHONIOENCODING=ascii {run}", marks=pytest.mark.long),
+    ],
+)
 def test_a_run_that_nobody_listens_to_is_trained_all_the_same(shell: str, tmp_path: Path) -> None:
     arguments = shlex.join([*SMALL, "--epochs", "20", "--store", str(tmp_path / "store.db")])
     run = f"{sys.executable} -m convtui.tui.cli run {arguments}"

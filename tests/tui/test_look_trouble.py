@@ -171,7 +171,7 @@ async def test_every_size(stored: Path) -> None:
         for name in ("activations", "confusion", "statistics"):
             app.controller.choose_view(name)
             app = await settled(pilot, view=name)
-            for size in ((200, 60), (80, 24), (60, 18), (61, 200), (500, 18), (20, 5), (1, 1), (120, 36)):
+            for size in ((200, 60), (61, 200), (500, 18), (20, 5), (1, 1), (120, 36)):
                 await pilot.resize_terminal(*size)
                 await pilot.press("i")
                 await pilot.pause()
