@@ -278,7 +278,7 @@ def test_started_while_another_trains_it_waits_for_its_turn(tmp_path: Path) -> N
         first = session.start(changed(TINY, {"training.epochs": 5000}), name="long").id
         await until(pilot, lambda: store.run(first).step > 0)
         await pilot.press("s")
-        await until(pilot, lambda: app.session.run_id is not None)
+        await until(pilot, lambda: app.session.run_id not in (None, first))
         second = app.session.run_id or 0
         assert session.claimed == [first, second]
         assert store.run(second).status == "queued"
@@ -556,7 +556,6 @@ def test_beside_a_net_of_ones_own_no_setting_is_shown_that_does_nothing(tmp_path
         def of_the_model() -> list[str]:
             return [row.field.key for row in page.form.rows if row.field.group == "model"]
 
-        rows = len(page.form.rows)
         name_code(f"{tmp_path}/grey.py:net")
         page.form.put("model.module", f"{tmp_path}/grey.py:net")
         await pilot.pause()
@@ -573,9 +572,33 @@ def test_beside_a_net_of_ones_own_no_setting_is_shown_that_does_nothing(tmp_path
         assert "v shows why" not in said(page, "#status")
         page.form.put("model.module", "")
         await pilot.pause()
-        assert len(page.form.rows) == rows
+        assert {"model.conv_blocks", "model.cell"} <= set(of_the_model())
 
     on_page(tmp_path, steps, size=(80, 24), draft=(TINY, "demo"))
+
+
+def test_what_is_not_in_force_is_folded_counted_and_found(tmp_path: Path) -> None:
+    async def steps(_app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
+        def shown() -> set[str]:
+            return {row.field.key for row in page.form.rows}
+
+        page.form.put("training.loss", "cross_entropy")
+        assert not {"model.hidden", "model.layers", "model.output_activation"} & shown()
+        assert "more not in force, / finds them" in screen_text(pilot)
+        await pilot.press("slash", *"hidden", "enter")
+        assert page.form.row is not None
+        assert page.form.row.field.key == "model.hidden"
+        await pilot.press("escape")
+        assert page.form.row.field.key == "model.hidden", "what was found stays the current row"
+        await pilot.press("up")
+        page.form.put("model.conv_blocks", "none")
+        page.form.put("model.cell", "gru")
+        assert {"model.hidden", "model.layers"} <= shown()
+        page.form.put("model.hidden", "77")
+        page.form.put("model.cell", "none")
+        assert "model.hidden" in shown(), "what was written is not hidden"
+
+    on_page(tmp_path, steps, draft=(TINY, "demo"))
 
 
 def test_choosing_a_device(tmp_path: Path) -> None:

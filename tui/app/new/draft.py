@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from convtui.engine.errors import SpecError
 from convtui.engine.named_code import class_of
-from convtui.engine.spec import RunSpec, changed, difference, read, written
+from convtui.engine.spec import RunSpec, changed, difference, is_in_force, read, written
 
 _OF_OWN_NET = ("model.module", "model.arguments")
 
@@ -73,8 +73,12 @@ class Draft:
                     accepted = True
 
     def has_effect(self, path: str) -> bool:
-        """Whether a setting means anything: of a net of a person's own code nothing else of the model does."""
+        """Whether a setting may be written: of a net of a person's own code nothing else of the model does."""
         return not (self.spec.model.module and path.startswith("model.")) or path in _OF_OWN_NET or path in self.wrong
+
+    def is_folded(self, path: str) -> bool:
+        """Whether a setting says nothing about this run, and nobody has written anything there."""
+        return not (is_in_force(self.spec, path) or path in self.wrong or self.text(path) != self.before(path))
 
     def reset(self, path: str) -> None:
         """Write what the preset has there; in place of a net of a person's own its whole net."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import ClassVar
 
@@ -26,17 +26,43 @@ from convtui.tui.render.text import clean
 class Rows(VerticalScroll, can_focus=True, inherit_bindings=False):
     """Has the focus while nothing is written, and scrolls to the current row; the keys are the form's."""
 
-    def find(self, words: str, has_effect: Callable[[str], bool]) -> None:
-        """Show only the rows that have these words and an effect, and the headings of groups that have such rows."""
-        heading: Static | None = None
+    def find(self, words: str, draft: Draft, here: FieldRow | None) -> None:
+        """Show the rows that have these words; where none are said, those in force, and `here`, the current one. Headings of groups
+        say how many more there are."""
+        for heading, rows in self._groups():
+            there = [row for row in rows if row.field.matches(words) and draft.has_effect(row.field.key)]
+            folded = {row.field.key for row in there if row is not here and not words.strip() and draft.is_folded(row.field.key)}
+            for row in rows:
+                row.display = row in there and row.field.key not in folded
+            if heading is not None:
+                heading.display = bool(there)
+                heading.tell(len(folded))
+
+    def _groups(self) -> Iterator[tuple[Heading | None, list[FieldRow]]]:
+        heading: Heading | None = None
+        rows: list[FieldRow] = []
         for child in self.children:
             if isinstance(child, FieldRow):
-                child.display = child.field.matches(words) and has_effect(child.field.key)
-                if heading is not None and child.display:
-                    heading.display = True
-            elif isinstance(child, Static):
-                heading = child
-                heading.display = False
+                rows.append(child)
+            elif isinstance(child, Heading):
+                yield heading, rows
+                heading, rows = child, []
+        yield heading, rows
+
+
+class Heading(Static):
+    """Of a group: its name, and how many of its settings say nothing about this run."""
+
+    def __init__(self, group: str) -> None:
+        super().__init__(classes="group", markup=False)
+        self._group, self._folded = group, -1
+
+    def tell(self, folded: int) -> None:
+        """So many are not on show."""
+        if folded != self._folded:
+            self._folded = folded
+            more = f"· {folded} more not in force, / finds them " if folded else ""
+            self.update(f"─ {self._group} {more}{'─' * 200}", layout=False)
 
 
 class Form(Vertical):
@@ -100,7 +126,7 @@ class Form(Vertical):
         with Rows():
             for group, rows in groupby(self.fields, key=lambda field: field.group):
                 if group:
-                    yield Static(f"─ {group} {'─' * 200}", classes="group", markup=False)
+                    yield Heading(group)
                 for field in rows:
                     yield FieldRow(field)
         yield Static(id="about")
@@ -312,7 +338,7 @@ class Form(Vertical):
     # ------------------------------------------------------------------------------------------------ finding
 
     def _find(self, words: str) -> None:
-        self.query_one(Rows).find(words, self.draft.has_effect)
+        self.query_one(Rows).find(words, self.draft, self._here)
 
     def action_find(self) -> None:
         """Show only the rows that have the words to be written."""
