@@ -183,6 +183,7 @@ def test_a_detached_run_goes_on_without_us(convtui: Convtui, tmp_path: Path) -> 
         wait_until(lambda: "run 1 finished" in log.read_text(), "its last words, which follow what the store says")
 
 
+@pytest.mark.long
 def test_a_detached_run_is_in_a_session_of_its_own_and_deaf_to_what_lies_around(convtui: Convtui, tmp_path: Path) -> None:
     (tmp_path / "engine.py").write_text("raise SystemExit('not me')")
     (queued,) = convtui("run", *SMALL, "--epochs", "100000", "--detach", "--json").lines

@@ -149,6 +149,7 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
+@pytest.mark.long
 def test_a_study_that_nobody_listens_to_is_trained_all_the_same(study: str, tmp_path: Path) -> None:
     process = start(tmp_path, study, "--only", "four")
     assert process.stdout is not None
@@ -208,6 +209,7 @@ def test_killed_in_the_third_run_the_third_goes_on_and_nothing_runs_twice(convtu
         assert steps == list(range(1, store.run(3).total_steps + 1))
 
 
+@pytest.mark.long
 def test_two_processes_on_one_store_share_the_runs(convtui: Convtui, study: str, tmp_path: Path) -> None:
     processes = [start(tmp_path, study, "--only", "four,eight", "--seeds", "3") for _ in range(2)]
     outputs = [process.communicate(timeout=240)[0] for process in processes]

@@ -113,6 +113,7 @@ def test_a_closed_pipe_ends_a_look_quietly(convtui: Convtui, tmp_path: Path) -> 
     assert into_a_closed_pipe("look", "summary", "1", "--json", "--store", path) in ((0, b""), (141, b""))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("command", ["--help", "run {settings} --store {store}"])
 def test_a_terminal_that_says_it_has_no_columns_is_written_to_all_the_same(command: str, tmp_path: Path) -> None:
     words = shlex.split(command.format(settings=ONE_STEP, store=tmp_path / "new.db"))

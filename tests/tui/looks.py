@@ -32,4 +32,8 @@ LOOKS = {
     "light": Look((120, 36), LIGHT.name),
     "no-colour": Look((120, 36), colours=False),
 }
-in_every_look = pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+RARE = ("200x60", "no-colour")
+"""Looked at by `make test-all`."""
+in_every_look = pytest.mark.parametrize(
+    "look", [pytest.param(look, id=name, marks=[pytest.mark.long] * (name in RARE)) for name, look in LOOKS.items()]
+)

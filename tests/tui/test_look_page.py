@@ -634,8 +634,8 @@ def a_confusion() -> Table:
     return Table("confusion", columns, rows, targets, ["rows are true classes"], ("accuracy",), cells)
 
 
-@pytest.mark.parametrize("size", [(120, 36), (80, 24), (200, 60)])
-@pytest.mark.parametrize("colours", ["full", "none", "light"])
+@pytest.mark.parametrize("size", [(120, 36), (80, 24), pytest.param((200, 60), marks=pytest.mark.long)])
+@pytest.mark.parametrize("colours", ["full", pytest.param("none", marks=pytest.mark.long), "light"])
 @pytest.mark.parametrize("what", ["maps", "confusion"])
 def test_what_it_looks_like(
     stored: Path,

@@ -112,6 +112,7 @@ def test_every_row_shows_its_value_and_an_input_takes_it_back(tmp_path: Path) ->
     on_page(tmp_path, steps)
 
 
+@pytest.mark.long
 def test_the_arrows_go_through_every_row_and_take_an_edit_with_them(tmp_path: Path) -> None:
     async def steps(_app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
         rows = page.form.rows
@@ -452,6 +453,7 @@ def test_a_trial_is_ended_while_it_reads_images(tmp_path: Path, monkeypatch: pyt
     on_page(tmp_path, steps, draft=(TINY, "demo"), wait=False)
 
 
+@pytest.mark.long
 def test_a_trial_gives_way_to_a_run_and_none_begins_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("convtui.engine.training.trials.OVERFIT_STEPS", 10**9)
     monkeypatch.setattr("convtui.engine.training.trials.MEMORISED", -1.0)
@@ -830,7 +832,9 @@ def test_any_size_of_terminal(tmp_path: Path) -> None:
     [((80, 24), "form"), ((80, 24), "net"), ((80, 24), "images"), ((120, 36), "net"), ((120, 36), "images"), ((200, 60), "both")],
     ids=lambda value: value if isinstance(value, str) else "x".join(map(str, value)),
 )
-@pytest.mark.parametrize("theme", ["convtui-dark", "convtui-light", "no-colour"])
+@pytest.mark.parametrize(
+    "theme", ["convtui-dark", *(pytest.param(name, marks=pytest.mark.long) for name in ("convtui-light", "no-colour"))]
+)
 def test_picture(
     tmp_path: Path, snap_compare: Any, size: tuple[int, int], view: str, theme: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,6 +19,8 @@ from convtui.tui.render.sheets import head, planned
 
 ABREAST = 3
 """Sheets that have room for their titles in one line."""
+LEAST_BESIDE = 16
+"""Columns, below which results stand under the image that they are about, and not beside it."""
 Frame = tuple[int, int, int, int]
 """Top, left, height and width, in pixels."""
 
@@ -80,6 +82,8 @@ def drawn(
         row = _below(results, 0, width, room, colours, cell, zoom, lit)
         return Drawing(row.rows, sorted(row.items, key=lambda item: item.result == 0))
     image = input_column(about, width, room, colours, cell, lit)
+    if width - image.columns < LEAST_BESIDE:
+        return _below(results, 0, width, room, colours, cell, zoom, lit)
     found = _below(_named(results[1:]), 1, width - image.columns, room, colours, cell, zoom, lit)
     items = [item.moved(image.columns, cell) for item in found.items]
     # Last, here as there: what a person looks at first is what was made of it.

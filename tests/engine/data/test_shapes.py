@@ -116,6 +116,7 @@ def test_objects_stand_out_from_their_ground(drawn: RawSplit) -> None:
     assert 0.45 < (inside > outside).mean() < 0.55
 
 
+@pytest.mark.long
 def test_a_linear_classifier_stays_near_chance(drawn: RawSplit) -> None:
     train = shapes.draw(4000, seed=1)
     pixels, unseen = (split.images.reshape(len(split.images), -1) / 255.0 - 0.5 for split in (train, drawn))

@@ -103,6 +103,7 @@ def test_handing_on_leaves_the_training_to_a_process_of_its_own(session: Session
     assert session.store.run(run_id).attempt == 2
 
 
+@pytest.mark.long
 def test_what_is_handed_on_goes_on_one_after_the_other(session: Session) -> None:
     first, second = started(session, LONG), started(session, SPEC)
     until(lambda: session.store.run(first).step > 0)
