@@ -45,15 +45,12 @@ class Slider:
     def drawn(self, here: int | None, seen: Collection[int], hint: str, *, bright: Style, dim: Style) -> Text:
         """The line: a tick for each snapshot, bright where it was seen, a point for the one that is shown, and `hint` behind."""
         line = Text(self._label(here), no_wrap=True, end="", overflow="ellipsis")
-        places = self.places
-        ticks = {place: (number in seen, number == here) for number, place in zip(self.numbers, places, strict=True)}
-        for number, place in zip(self.numbers, places, strict=True):
-            if number == here:
-                ticks[place] = (True, True)
-        for column in range(self.left, places[-1] + 1):
-            is_seen, is_here = ticks.get(column, (False, False))
-            glyph = "●" if is_here else "┼" if column in ticks else "─"
-            line.append(glyph, bright if is_seen else dim)
+        places = dict(zip(self.numbers, self.places, strict=True))
+        ticks = {place: number in seen for number, place in places.items()}
+        at = places.get(here) if here is not None else None
+        for column in range(self.left, max(ticks) + 1):
+            glyph = "●" if column == at else "┼" if column in ticks else "─"
+            line.append(glyph, bright if column == at or ticks.get(column) else dim)
         line.append(f" {max(self.numbers):,}", dim)
         line.append(f"  {hint}", dim)
         line.truncate(self.width, overflow="ellipsis")

@@ -41,11 +41,12 @@ class ConsolePane(ScrollView, can_focus=False):
         self._latest.ask(run.id)
 
     def _read(self, run_id: int) -> Sequence[str] | None:
-        if run_id != self._run:
+        is_new = run_id != self._run
+        if is_new:
             self._run, self._output = run_id, ProgramOutput()
-        elif not self._output.add(self._session.store.files.output(run_id, self._output.end)):
+        more = self._output.add(self._session.store.files.output(run_id, self._output.end))
+        if not (is_new or more):
             return None
-        self._output.add(self._session.store.files.output(run_id, self._output.end))
         return self._output.lines or [f"Nothing is kept of what run {run_id} printed: 'convtui exec -- PROGRAM' keeps it."]
 
     def _show(self, lines: Sequence[str] | None) -> None:

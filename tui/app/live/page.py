@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeAlias, TypeVar
 
 from rich.text import Text
 from textual import events, on
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from convtui.engine.store import Run
 
 T = TypeVar("T")
+Pane: TypeAlias = ChartsPane | ConsolePane | ImagesPane | LensPane | LogPane
 
 NARROW, LOW = 100, 30
 """Columns and rows below which the messages get little room."""
@@ -144,6 +145,9 @@ class LivePage(Page):
         self.log_pane = LogPane(id="log")
         self.images, self.lens = ImagesPane(session, id="images"), LensPane(session, id="lens")
         self.console = ConsolePane(session, id="console")
+        self._panes: dict[str, Pane] = {
+            "charts": self.metrics, "console": self.console, "images": self.images, "lens": self.lens, "log": self.log_pane,
+        }  # fmt: skip
         self.said: list[Entry] = []
         """What was asked of the run here, and what came of it."""
         self._about = Text()
@@ -411,19 +415,9 @@ class LivePage(Page):
         self.crosshair.put(pointed.x)
 
     @property
-    def pane(self) -> ChartsPane | ConsolePane | ImagesPane | LensPane | LogPane:
+    def pane(self) -> Pane:
         """What fills the page."""
-        match self.view:
-            case "console":
-                return self.console
-            case "images":
-                return self.images
-            case "lens":
-                return self.lens
-            case "log":
-                return self.log_pane
-            case _:
-                return self.metrics
+        return self._panes[self.view]
 
     def action_move(self, across: int, down: int) -> None:
         """The cursor; while there is a crosshair, that to the left and right."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 from rich.text import Text
@@ -224,14 +224,14 @@ class LookPage(Page):
         if self.controller.beside is None and len(marked) == 1:
             self._put_beside(Beside(marked[0]))
             return
-        options = choices(info, self.session.store.runs())
-        by_name = dict(options)
-        menu = [(words, Text(clean(words))) for words in by_name]
+        self.in_thread(lambda: dict(choices(info, self.session.store.runs())), self._ask_what_beside)
 
+    def _ask_what_beside(self, by_name: Mapping[str, Beside]) -> None:
         def chosen(words: str | None) -> None:
             if words is not None:
                 self._put_beside(by_name[words])
 
+        menu = [(words, Text(clean(words))) for words in by_name]
         self.app.push_screen(Menu(menu, "", "beside it"), chosen)
 
     def _put_beside(self, beside: Beside | None) -> None:
