@@ -15,10 +15,10 @@ from typing import Any
 from convtui.engine import events
 from convtui.engine.data.split import Dataset, Split
 from convtui.engine.errors import SpecError
-from convtui.engine.events import Event
 from convtui.engine.spec import RunSpec, changed, make
 from convtui.engine.training import Training
 from convtui.engine.training.captured import LAYERS, product_epsilon
+from tests.engine.training.pulling import losses, pull
 
 import torch  # isort: skip
 
@@ -81,20 +81,6 @@ def images(device: torch.device) -> Dataset:
     whole = Split(pixels, labels, tuple("0123456789"))
     of_train = whole.select(torch.arange(train))
     return Dataset("noise", of_train, None, whole.select(torch.arange(train, count)), torch.tensor([0.35]), torch.tensor([0.2]))
-
-
-def pull(training: Training, stop_at: int | None = None) -> list[Event]:
-    said = []
-    with training:
-        for event in training:
-            said.append(event)
-            if stop_at is not None and training.step >= stop_at:
-                training.stop()
-    return [*said, *training.farewell]
-
-
-def losses(said: list[Event]) -> list[float]:
-    return [loss for event in said if isinstance(event, events.Progress) for loss in event.values["batch_loss"]]
 
 
 def apart(spec: RunSpec, one: list[float], other: list[float], first: int = 3) -> str:

@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from convtui.engine.errors import UsageError
 from convtui.engine.statuses import Status
+from convtui.tui.hosts import is_local
 from convtui.tui.render.text import NOTHING, clean, number, percent
 from convtui.tui.window import Window
 
@@ -73,7 +74,7 @@ class Webhook:
         from urllib.request import ProxyHandler, Request, build_opener
 
         # A redirect is an error: the text goes where the person said. No proxy stands before what is on this machine.
-        handlers = [_no_redirect(), *([ProxyHandler({})] if _is_loopback(self._to) else [])]
+        handlers = [_no_redirect(), *([ProxyHandler({})] if is_local(self._to.hostname or "") else [])]
         request = Request(  # noqa: S310 - https or loopback: see _checked
             self._url,
             clean(text).encode(),
@@ -108,20 +109,9 @@ def _checked(url: str, where: str) -> SplitResult:
         raise UsageError(f"{where}: {clean(error)}: write https://HOST/TOPIC") from None
     if not parts.hostname or parts.username is not None or not url.isascii() or clean(url) != url or " " in url:
         raise UsageError(f"{where} is not a URL that text can be posted to: write https://HOST/TOPIC")
-    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts)):
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_local(parts.hostname)):
         raise UsageError(f"{where} must begin with https:// (http:// is for this machine only)")
     return parts
-
-
-def _is_loopback(parts: SplitResult) -> bool:
-    from ipaddress import ip_address
-
-    if parts.hostname == "localhost":
-        return True
-    try:
-        return ip_address(parts.hostname or "").is_loopback
-    except ValueError:
-        return False
 
 
 class Teller:

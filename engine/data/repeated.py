@@ -27,7 +27,7 @@ def repeated(raw: RawDataset) -> Iterator[str]:
     for name in ("validation", "test"):
         if both := sum(key in known for key in keys.get(name, ())):
             yield (
-                f"{both:,} of {len(keys[name]):,} {name} images are also training images, pixel for pixel: {name} figures "
+                f"{both:,} of {len(keys[name]):,} {name} images are the same, pixel for pixel, as training images: {name} figures "
                 "are too good"
             )
     classes: dict[bytes, set[int]] = defaultdict(set)

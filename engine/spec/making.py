@@ -14,7 +14,8 @@ from convtui.engine.named_code import short
 from convtui.engine.spec.arguments import values_of, written_arguments
 from convtui.engine.spec.base import WANTED, quoted, written
 from convtui.engine.spec.fields import hyperparameters
-from convtui.engine.spec.parts import OWN, ModelSpec, RunSpec
+from convtui.engine.spec.in_force import is_in_force
+from convtui.engine.spec.parts import ModelSpec, RunSpec
 from convtui.engine.spec.spelling import nearest
 
 _ARGUMENT = "model.arguments."
@@ -47,7 +48,7 @@ def _refuse_without_effect(spec: RunSpec, changes: Mapping[str, Any]) -> None:
     for path in changes if spec.model.module else ():
         part, name, *_ = f"{path}.".split(".")
         default = ModelSpec.model_fields[name].default if part == "model" else None
-        if part == "model" and name not in OWN and changes[path] not in (default, written(default)):
+        if part == "model" and not is_in_force(spec, f"model.{name}") and changes[path] not in (default, written(default)):
             raise SpecError(
                 f"{path} = {quoted(changes[path])} has no effect on {short(spec.model.module)}: what that net can be told are "
                 "model.arguments; set model.module = none for a net that is built from settings"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from convtui.engine.errors import SpecError
@@ -30,7 +30,7 @@ def estimate(store: Store, wanted: Sequence[Wanted]) -> Estimate:
     for run in runs:
         of_settings.setdefault(run.setting, []).append(run)
     missing = [one for one in wanted if match(of_settings.get(one.setting, ()), one.spec).is_open]
-    speeds = _speeds(store)
+    speeds = _speeds(store, {_what(one.spec) for one in missing})
     seconds = [_seconds(one.spec, speeds) for one in missing]
     known = [each for each in seconds if each is not None]
     return Estimate(len(missing), sum(known), len(seconds) - len(known))
@@ -42,10 +42,12 @@ class _Speed:
     images_per_epoch: int
 
 
-def _speeds(store: Store) -> Mapping[str, _Speed]:
-    """What is trained -> how quickly the newest run of it on this machine was, evaluations included."""
+def _speeds(store: Store, wanted: Set[str]) -> Mapping[str, _Speed]:
+    """What is trained -> how quickly the newest run of it on this machine was, evaluations included; at least what is wanted."""
     found: dict[str, _Speed] = {}
-    for run in store.runs(status=("finished", "stopped", "diverged")):
+    for run in store.runs(status=("finished", "stopped", "diverged")) if wanted else ():
+        if wanted <= found.keys():
+            break
         if run.is_training and run.host == hostname() and run.seconds and run.images and run.images_per_epoch:
             try:
                 key = _what(run.settings)

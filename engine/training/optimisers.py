@@ -60,11 +60,12 @@ class Lion(torch.optim.Optimizer):
         """Use the gradients in the parameters' `grad`."""
         for group in self.param_groups:
             rate, decay = group["lr"], group["weight_decay"]
+            kept = 1 - rate * decay
             for parameter in (each for each in group["params"] if each.grad is not None):
                 state = self.state[parameter]
                 if not state:
                     state["exp_avg"] = torch.zeros_like(parameter)
                 mean = state["exp_avg"]
                 direction = mean.lerp(parameter.grad, 0.1).sign_()
-                parameter.mul_(1 - rate * decay).sub_(direction.mul_(rate))
+                parameter.mul_(kept).sub_(direction.mul_(rate))
                 mean.lerp_(parameter.grad, 0.01)

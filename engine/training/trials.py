@@ -92,6 +92,7 @@ def bfloat16_gain(spec: RunSpec, device: torch.device, counts: Counts, start: St
     take turns, so that what else the machine does slows down both. Ends after `TIMED_STEPS` pairs that took `COMPARED_SECONDS`.
     Raises SpecError, DeviceError before the first one.
     """
+    check_precision(device, "bfloat16")  # before a net is built for it
     both = (changed(spec, {"training.precision": name}) for name in ("float32", "bfloat16"))
     single, half = (_Timed(each, device, counts, start) for each in both)
     ratios: list[float] = []

@@ -25,7 +25,8 @@ from typer.testing import CliRunner
 
 from convtui.tui.app.themes import DARK
 from convtui.tui.cli import app
-from convtui.tui.web.server import Guard, application, is_local, new_token
+from convtui.tui.hosts import is_local
+from convtui.tui.web.server import Guard, application, new_token
 from tests.harness.terminal import PROGRAM
 
 TOKEN = "s3cret"

@@ -34,6 +34,12 @@ def _thumbs(colour: str) -> dict[str, str]:
     return {f"scrollbar{state}": colour for state in ("", "-hover", "-active")}
 
 
+def _of_16(name: str, thumb: str, **colours: str) -> Theme:
+    """What the cursor is on has the panel's colour."""
+    texts = {part: colours[part] for part in ("primary", "secondary", "accent", "success", "warning", "error")}
+    return _theme(name, dict.fromkeys((ROW, ROW_BLURRED), colours["panel"]) | _thumbs(thumb) | _plain(**texts), **colours)
+
+
 DARK = _theme(
     DARK_NAME,
     {ROW: "#284c61", ROW_BLURRED: "#203844"},
@@ -91,14 +97,9 @@ _LIGHT_256 = _theme(
     warning="#875f00",
     error="#af0000",
 )
-_DARK_16 = _theme(
+_DARK_16 = _of_16(
     DARK_NAME,
-    {
-        ROW: "#0000aa",
-        ROW_BLURRED: "#0000aa",
-        **_thumbs("#aaaaaa"),
-        **_plain(primary="#55ffff", secondary="#55ffff", accent="#ffff55", success="#55ff55", warning="#ffff55", error="#ff5555"),
-    },
+    "#aaaaaa",
     primary="#55ffff",
     secondary="#55ffff",
     accent="#ffff55",
@@ -110,14 +111,9 @@ _DARK_16 = _theme(
     warning="#ffff55",
     error="#ff5555",
 )
-_LIGHT_16 = _theme(
+_LIGHT_16 = _of_16(
     LIGHT_NAME,
-    {
-        ROW: "#aaaaaa",
-        ROW_BLURRED: "#aaaaaa",
-        **_thumbs("#555555"),
-        **_plain(primary="#0000aa", secondary="#0000aa", accent="#aa0000", success="#0000aa", warning="#aa0000", error="#aa0000"),
-    },
+    "#555555",
     primary="#0000aa",
     secondary="#0000aa",
     accent="#aa0000",

@@ -13,7 +13,7 @@ from convtui.engine.files import DEFAULT_STORE
 from convtui.engine.metrics import best_known
 from convtui.tui.cli.options import AsJson, StorePath, existing_store
 from convtui.tui.render.json_lines import line, run_values
-from convtui.tui.render.text import clean, duration, how_far, percent, setting_text, sparkline, when
+from convtui.tui.render.text import clean, duration, fitted_end, how_far, percent, setting_text, sparkline, when
 
 if TYPE_CHECKING:
     from convtui.engine.store import Point, Run, Store
@@ -191,7 +191,7 @@ def _print_table(listed: _Listed) -> None:
         (
             str(run.id),
             clean(run.name)[:28],
-            _tail(clean(run.dataset), 20),
+            fitted_end(clean(run.dataset), 20),
             clean(run.status),
             how_far(run.epoch, run.step, run.total_steps, run.steps_per_epoch),
             score_text(run.test_accuracy, run.validation_accuracy, "share"),
@@ -211,7 +211,3 @@ def _print_table(listed: _Listed) -> None:
     right = {"id", "epoch", "test acc", "best", "loss", "time", *heads}
     drop = ("device", "when", "curve", "time", "loss", "best", "data", "epoch", *reversed(heads))
     print("\n".join(aligned(names, rows, right=right, drop=drop, columns=width())))
-
-
-def _tail(text: str, width: int) -> str:
-    return text if len(text) <= width else f"…{text[1 - width :]}"

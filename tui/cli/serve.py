@@ -30,7 +30,8 @@ def serve(
     training that was begun in a page goes on when the page is closed.
     """
     try:
-        from convtui.tui.web.server import Guard, application, is_local, listening, new_token
+        from convtui.tui.hosts import is_local
+        from convtui.tui.web.server import Guard, application, listening, new_token
         from convtui.tui.web.server import serve as serve_until_ended
     except ImportError as error:
         raise UsageError(f"convtui serve needs {error.name}: pip install 'convtui[serve]'") from None

@@ -18,12 +18,17 @@ LOG_TIMES = 100.0
 """An axis whose greatest number is so many times its least is logarithmic."""
 
 
+def is_logarithmic(numbers: Sequence[float]) -> bool:
+    """Whether an axis of these numbers is."""
+    return min(numbers) > 0 and bool(max(numbers) >= LOG_TIMES * min(numbers))
+
+
 def number_axis(name: str, values: Sequence[float | None], *, share: bool = False) -> Axis:
     """An axis of numbers, logarithmic where they are far apart. `share`: they are told in percent."""
     there = [value for value in values if value is not None and math.isfinite(value)]
     if not there:
         return Axis(name, (), (math.nan,) * len(values))
-    log = min(there) > 0 and max(there) >= LOG_TIMES * min(there)
+    log = is_logarithmic(there)
     low, high = span(*((math.log10(min(there)), math.log10(max(there))) if log else (min(there), max(there))))
 
     def place(value: float | None) -> float:

@@ -45,6 +45,11 @@ def fitted(text: str, width: int) -> str:
     return f"{text}…"
 
 
+def fitted_end(text: str, width: int) -> str:
+    """`text` in at most `width` characters, its beginning left out."""
+    return text if len(text) <= width else f"…{text[1 - width :]}"
+
+
 def fitted_name(text: str, width: int) -> str:
     """`text` in at most `width` cells, most of its end kept: runs of one study begin alike, and end in what tells them apart."""
     if (len(text) if text.isascii() else cell_len(text)) <= width:

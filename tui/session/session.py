@@ -131,6 +131,11 @@ class Session:
         training = self._run
         return training if training is not None else next((run.id for run in self.store.runs(status=LIVE)), None)
 
+    def runs_beyond(self, run_id: int, by: int) -> list[int]:
+        """The runs made after this one (`by` 1) or before it (-1), the nearest first; for a thread. Raises StoreError."""
+        beyond = {other for other in self.store.run_names() if (other - run_id) * by > 0} - self.hidden
+        return sorted(beyond, reverse=by < 0)
+
     @property
     def starting(self) -> int:
         """How many runs a person has asked for that are not in the store yet."""

@@ -22,6 +22,7 @@ from aiohttp import web
 from textual_serve.server import Server
 
 from convtui.engine.errors import UsageError
+from convtui.tui.hosts import is_local
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 LOCAL = ("127.0.0.1", "localhost", "::1")
@@ -35,16 +36,6 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
-
-
-def is_local(host: str) -> bool:
-    """Whether only this machine reaches it."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 class Guard:

@@ -23,8 +23,8 @@ def part(values: list[int], labels: list[int]) -> RawSplit:
 def test_test_and_validation_images_that_are_training_images_are_counted() -> None:
     raw = RawDataset(part([1, 2, 3], [0, 1, 0]), part([3, 3, 4], [0, 0, 1]), ("a", "b"), validation=part([9, 2], [0, 1]))
     validation, test = repeated(raw)
-    assert validation.startswith("1 of 2 validation images are also training images")
-    assert test.startswith("2 of 3 test images are also training images")
+    assert validation.startswith("1 of 2 validation images are the same, pixel for pixel, as training images")
+    assert test.startswith("2 of 3 test images are the same, pixel for pixel, as training images")
 
 
 def test_images_in_two_classes_are_counted_once_each() -> None:
@@ -44,4 +44,4 @@ def test_a_folder_copied_into_its_test_split_is_told_at_every_start(tmp_path: Pa
     shutil.copytree(root / "train", root / "test")
     spec = make({"data": {"source": f"folder:{root}", "size": 8}}).data
     for _ in range(2):
-        assert [note for note in load(spec).notes if note.startswith("5 of 5 test images are also training images")]
+        assert [note for note in load(spec).notes if note.startswith("5 of 5 test images are the same, pixel for pixel, as training images")]

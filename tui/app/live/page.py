@@ -375,11 +375,6 @@ class LivePage(Page):
         if run is None:
             return
 
-        def there() -> int | None:
-            ids = sorted({each.id for each in self.session.store.runs()} - self.session.hidden)
-            beyond = [each for each in ids if (each - run.id) * by > 0]
-            return (min(beyond) if by > 0 else max(beyond)) if beyond else None
-
         def show(run_id: int | None) -> None:
             if run_id is None:
                 self.notify(f"no {'later' if by > 0 else 'earlier'} run")
@@ -387,7 +382,7 @@ class LivePage(Page):
                 self.session.run_id = run_id
                 self.look()
 
-        self.in_thread(there, show)
+        self.in_thread(lambda: next(iter(self.session.runs_beyond(run.id, by)), None), show)
 
     def action_view(self) -> None:
         """Choose what fills the page."""

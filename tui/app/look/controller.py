@@ -192,19 +192,10 @@ class LookController:
         """Ask for another image of the split."""
         self.change(cursor, row=None, column=None, label=None, image=str(number))
 
-    def choose_run(self, by: int) -> str:
-        """Open the next run that has weights (`by` 1: the next newer one). Gives what is opened, in words."""
-        here = self.info.run if self.info is not None else self._run_id
-        if here is None:
-            return ""
-        store = self._session.store
-        there = sorted(run.id for run in store.runs() if (run.id - here) * by > 0 and run.id not in self._session.hidden)
-        found = next((run_id for run_id in there[::by] if store.files.checkpoints(run_id)), None)
-        if found is None:
-            self._refuse(f"no {'newer' if by > 0 else 'older'} run has weights")
-            return ""
-        self._session.run_id = found
-        return self.store_changed()
+    @property
+    def run_id(self) -> int | None:
+        """Of the net that is open, or is being opened."""
+        return self.info.run if self.info is not None else self._run_id
 
     # -------------------------------------------------------------------------------------------------------- snapshots
 

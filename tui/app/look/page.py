@@ -110,7 +110,7 @@ class LookPage(Page):
 
     def on_mount(self) -> None:
         super().on_mount()
-        self.set_interval(1 / SNAPSHOTS_A_SECOND, self._advance)
+        self._player = self.set_interval(1 / SNAPSHOTS_A_SECOND, self._advance, pause=True)
 
     def on_unmount(self) -> None:
         self.inspector.close()
@@ -203,16 +203,30 @@ class LookPage(Page):
     def action_play(self) -> None:
         """Show the snapshots one after another, or stop that."""
         self.controller.play(self.panes.picture.cursor)
+        self._player.resume()
         self._show_controls()
 
     def _advance(self) -> None:
         if self.controller.is_playing:
             self.controller.advance(self.panes.picture.cursor)
+        if not self.controller.is_playing:
+            self._player.pause()
             self._show_controls()
 
     def action_run(self, by: int) -> None:
         """The next newer run that has weights, or the next older one."""
-        if opening := self.controller.choose_run(by):
+        if (here := self.controller.run_id) is not None:
+            self.in_thread(lambda: self._with_weights(self.session.runs_beyond(here, by)), lambda found: self._open_run(found, by))
+
+    def _with_weights(self, run_ids: Iterable[int]) -> int | None:
+        return next((run_id for run_id in run_ids if self.session.store.files.checkpoints(run_id)), None)
+
+    def _open_run(self, run_id: int | None, by: int) -> None:
+        if run_id is None:
+            self.notify(f"no {'newer' if by > 0 else 'older'} run has weights")
+            return
+        self.session.run_id = run_id
+        if opening := self.controller.store_changed():
             self.panes.picture.say(opening)
 
     def action_beside(self) -> None:

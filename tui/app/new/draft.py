@@ -8,8 +8,6 @@ from convtui.engine.errors import SpecError
 from convtui.engine.named_code import class_of
 from convtui.engine.spec import RunSpec, changed, difference, is_in_force, read, written
 
-_OF_OWN_NET = ("model.module", "model.arguments")
-
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
@@ -74,7 +72,7 @@ class Draft:
 
     def has_effect(self, path: str) -> bool:
         """Whether a setting may be written: of a net of a person's own code nothing else of the model does."""
-        return not (self.spec.model.module and path.startswith("model.")) or path in _OF_OWN_NET or path in self.wrong
+        return not (self.spec.model.module and path.startswith("model.")) or is_in_force(self.spec, path) or path in self.wrong
 
     def is_folded(self, path: str) -> bool:
         """Whether a setting says nothing about this run, and nobody has written anything there."""

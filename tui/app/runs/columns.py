@@ -14,7 +14,7 @@ from convtui.tui.app.page import Page
 from convtui.tui.app.runs.rows import COLUMNS, MORE, SETTINGS, Column, RunRow
 from convtui.tui.app.runs.values import RunValues
 from convtui.tui.render.metric_text import metric_text
-from convtui.tui.render.text import clean, setting_text
+from convtui.tui.render.text import clean, fitted_end, setting_text
 
 OF_THE_TABLE = ("test_accuracy", "test_loss", "seconds", "best_epoch")
 """Series that have a column anyway."""
@@ -147,5 +147,4 @@ def _sortable(value: Any) -> tuple[bool, float, str] | None:
 
 def _head(name: str) -> str:
     """The end of a long name tells the layer or class."""
-    text = clean(name)
-    return text if len(text) <= LONGEST_HEAD else f"…{text[1 - LONGEST_HEAD :]}"
+    return fitted_end(clean(name), LONGEST_HEAD)

@@ -228,9 +228,10 @@ class RunsPage(Page):
     def _show_values(self) -> None:
         if self._wanted is not self.filter:
             self._apply()
-        elif self.filter is not None or self.table.sorting[0].reads is not None:
+        elif self._needed_by(self.filter) or self.table.sorting[0].reads is not None:
             self.show_lines()
-        self.table.fit_columns()
+        if any(column.reads == SETTINGS for column in self.table.added):
+            self.table.fit_columns()
         self.table.repaint()
 
     @on(RunTable.Moved)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from convtui.engine.metrics import metric
 from convtui.tui.render.chart import Axis, Line, Plot
-from convtui.tui.render.parallel import LOG_TIMES, number_axis, word_axis
+from convtui.tui.render.parallel import is_logarithmic, number_axis, word_axis
 from convtui.tui.render.text import clean, compact, fitted, setting_text
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _are_numbers(values: Sequence[Any]) -> bool:
 
 def _is_logarithmic(values: Sequence[Any]) -> bool:
     there = [value for value in values if value is not None]
-    return _are_numbers(values) and min(there) > 0 and bool(max(there) >= LOG_TIMES * min(there))
+    return _are_numbers(values) and is_logarithmic(there)
 
 
 def parallel_plot(of: Relations, chosen: str) -> Plot:
@@ -139,7 +139,7 @@ def scatter_curves(of: Relations, path: str) -> Curves:
     from convtui.engine.figures.figure import Curves
 
     values = of.varied[path]
-    is_logarithmic, numbers = _is_logarithmic(values), _are_numbers(values)
+    log, numbers = _is_logarithmic(values), _are_numbers(values)
     words = list(dict.fromkeys(_word(value) for value in values if value is not None))
     xs = [math.nan if value is None else float(value) if numbers else float(words.index(_word(value))) for value in values]
     notes = [] if numbers else [", ".join(f"{place}: {word}" for place, word in enumerate(words))]
@@ -159,7 +159,7 @@ def scatter_curves(of: Relations, path: str) -> Curves:
         notes=notes,
         styles=styles,
         shares=shown.form == "share",
-        log_x=is_logarithmic,
+        log_x=log,
     )
 
 
