@@ -44,4 +44,4 @@ def test_a_folder_copied_into_its_test_split_is_told_at_every_start(tmp_path: Pa
     shutil.copytree(root / "train", root / "test")
     spec = make({"data": {"source": f"folder:{root}", "size": 8}}).data
     for _ in range(2):
-        assert [note for note in load(spec).notes if note.startswith("5 of 5 test images are the same, pixel for pixel, as training images")]
+        assert [note for note in load(spec).notes if note.startswith("5 of 5 test images are the same")]
