@@ -415,7 +415,7 @@ def test_what_the_store_says_between_two_drawings_is_told_without_charts(
     """Of a run that was chosen, and of the newest one, which is shown where none was."""
 
     async def steps(pilot: Pilot[int], page: LivePage) -> None:
-        monkeypatch.setattr("convtui.tui.app.live.page.CHARTED_SECONDS", 3600.0)
+        monkeypatch.setattr("convtui.tui.app.live.pace.CHARTED_SECONDS", 3600.0)
         plots = [chart.plot for chart in page.charts]
         recorder.record(events.RateChanged(100, 0.5, 5e-5))  # which charts would mark
         store.set_note(NOW, "why it was trained")

@@ -116,9 +116,10 @@ def test_the_application_takes_the_title_with_its_screen_and_gives_it_back_befor
     terminal = io.StringIO()
     file = LastingFile(terminal, Window(environment=XTERM))
     file.write("\x1b[?1049h")
-    file.write("text")
+    file.write("text ·")
     file.write("\x1b[?1049l")
-    assert terminal.getvalue() == f"{KEEP}{title('convtui')}\x1b[?1049htext{title('')}{RESTORE}\x1b[?1049l"
+    assert terminal.getvalue() == f"{KEEP}{title('convtui')}\x1b[?1049htext ·{title('')}{RESTORE}\x1b[?1049l"
+    assert file.written == len(terminal.getvalue().encode())
 
 
 def test_a_bar_on_a_terminal_has_a_title_until_it_is_closed() -> None:

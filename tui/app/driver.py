@@ -29,6 +29,8 @@ class LastingFile:
         self._file = file
         self._window = window
         self._painter = Painter(graphics.current())
+        self.written = 0
+        """Bytes so far."""
 
     def write(self, text: str) -> None:
         """Write what can be written."""
@@ -36,7 +38,9 @@ class LastingFile:
             # With the screen that it leaves, the terminal is to forget the pictures of it.
             gone = self._painter.cleared() + self._window.closed() if _LEAVING in text else ""
             come = self._window.opened() if _ENTERING in text else ""
-            self._file.write(gone + come + squeezed(self._painter.painted(text)))
+            shown = gone + come + squeezed(self._painter.painted(text))
+            self._file.write(shown)
+            self.written += len(shown.encode(errors="replace"))
         except OSError:
             self._to_nowhere()
 

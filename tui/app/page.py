@@ -71,6 +71,11 @@ class Page(Screen[None]):
         """The run that the page Look shall open; None: whichever it was."""
         return None
 
+    @property
+    def bytes_written(self) -> int:
+        """To the terminal so far; 0 where there is none."""
+        return getattr(getattr(self.app._driver, "_file", None), "written", 0)
+
     def action_held(self, part: str, what: str, *arguments: object) -> None:
         """What a key asks of a part that the page holds, as in `held('crosshair', 'move', -1)`."""
         getattr(getattr(self, part), what)(*arguments)

@@ -27,6 +27,7 @@ from convtui.tui.app.live.filter_line import FilterLine
 from convtui.tui.app.live.images_pane import ImagesPane
 from convtui.tui.app.live.lens_pane import LensPane
 from convtui.tui.app.live.log_pane import LogPane
+from convtui.tui.app.live.pace import Pace
 from convtui.tui.app.live.reader import Entry, Reader, Seen
 from convtui.tui.app.live.status_line import standing
 from convtui.tui.app.messages import CompareRuns, EditSettings, ShowPage, ShowRun
@@ -49,10 +50,6 @@ Pane: TypeAlias = ChartsPane | ConsolePane | ImagesPane | LensPane | LogPane
 NARROW, LOW = 100, 30
 """Columns and rows below which the messages get little room."""
 LOOKED_AT_SECONDS = 0.5
-CHARTED_SECONDS = 0.9
-"""Between two drawings of the charts that were not asked for: they cost a training beside them more than all else here."""
-ELSEWHERE_SECONDS = 4.0
-"""The same where another process trains: as often as not that is looked at through a slow line."""
 SKETCH_SECONDS = 0.1
 """For which a sketch of a long run has the screen to itself."""
 VIEWS = {
@@ -156,8 +153,7 @@ class LivePage(Page):
         self._latest = Latest(self, self._read, self._take)
         self.controls = RunControls(self, lambda: self.run, self.say, self.look)
         self.crosshair = Crosshair(self, lambda: self.charts)
-        self._charted = 0.0
-        """When the charts were last wanted, on the monotonic clock."""
+        self._pace = Pace(lambda: self.bytes_written)
         self._behind = False
         """Whether the store has changed since."""
         self._ticks = 0
@@ -213,8 +209,7 @@ class LivePage(Page):
         self.look(charts=self._is_time() or self.run is None or self.session.run_id not in (None, self.run.id))
 
     def _is_time(self) -> bool:
-        here = self.run is not None and self.run.id == self.session.training
-        return time.monotonic() - self._charted >= (CHARTED_SECONDS if here else max(CHARTED_SECONDS, ELSEWHERE_SECONDS))
+        return self._pace.is_time(here=self.run is None or self.run.id == self.session.training)
 
     def _tick(self) -> None:
         """A process that is gone changes nothing in the store, and neither does one that reads its images."""
@@ -231,10 +226,12 @@ class LivePage(Page):
         if not self.session.is_open:
             return
         if charts:
-            self._behind, self._charted = True, 0.0
+            self._behind = True
+            self._pace.hurry()
         drawn = self._behind and self._is_time()
         if drawn and not self.is_reading:
-            self._behind, self._charted = False, time.monotonic()
+            self._behind = False
+            self._pace.drawn()
         groups = tuple(self.metrics.on_page) if drawn and self.view == "charts" else ()
         self._latest.ask(_Request(self.session.run_id, groups, self.options, tuple(self.controls.asked)))
 
@@ -263,7 +260,7 @@ class LivePage(Page):
         self._show(looked.seen, looked.why)
         if looked.plots:
             self.metrics.show(looked.plots)
-            self._charted = time.monotonic()
+            self._pace.drawn()
         self.controls.settle(looked.settled)
         if looked.sketched and looked.plots:
             self.set_timer(SKETCH_SECONDS, self.look)  # not at once: reading it all would keep the sketch from being drawn
