@@ -251,7 +251,7 @@ def our_evaluation(spec: RunSpec, split: Split, device: torch.device) -> Arm:
     standardise = Standardise(torch.tensor([0.5]), torch.tensor([0.29])).to(device)
     forward, there = Forward(model, spec, device, BATCH), split.to(device)
     while True:
-        for _ in evaluate(model, there, standardise, spec.training, forward):
+        for _ in evaluate(model, there, standardise, spec, forward):
             pass
         while forward.told:
             note(forward.told.pop())

@@ -30,7 +30,6 @@ from convtui.engine.lens.registry import view
 from convtui.engine.lens.search import strongest
 from convtui.engine.lens.subject import Snapshot, Subject
 from convtui.engine.presets import preset
-from convtui.engine.spec import TrainingSpec
 from convtui.engine.training.evaluation import BATCH, evaluate
 from convtui.engine.training.forward import Forward
 
@@ -61,7 +60,7 @@ def main() -> None:
     forward = Forward(net, spec, torch.device("cpu"), BATCH)
 
     def evaluation() -> None:
-        list(evaluate(net, split, standardise, TrainingSpec(), forward))
+        list(evaluate(net, split, standardise, spec, forward))
 
     paired("search of every map", search, "one evaluation", evaluation, rounds)
 

@@ -11,11 +11,12 @@ Cell = Literal["rnn", "lstm", "gru"]
 CellOrNone = Literal["none", Cell]
 Init = Literal["default", "xavier", "he", "lecun", "gaussian"]
 PoolKind = Literal["max", "average"]
-FirstFilters = Literal["random", "class_means"]
+FirstFilters = Literal["random", "class_means", "whitening"]
 
 Colour = Literal["grey", "rgb", "rgba"]
 Fit = Literal["resize", "crop"]
 Order = Literal["shuffle", "fixed", "by_class"]
+TestViews = Literal["plain", "mirrored", "mirrored_shifted"]
 
 UpdateRule = Literal["sgd", "nesterov", "rmsprop", "adam", "adamw", "lion"]
 """`takes_momentum` and engine/training/optimisers.py know each."""

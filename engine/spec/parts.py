@@ -26,6 +26,7 @@ from convtui.engine.spec.choices import (
     Precision,
     Schedule,
     StepPaths,
+    TestViews,
     UpdateRule,
     channels_of,
     takes_momentum,
@@ -102,7 +103,8 @@ class ModelSpec(Part):
     init: Init = hyper("default", "weight initialisation; default: PyTorch's own; lecun: gaussian, std fan_in^-1/2")
     init_std: float = hyper(0.1, "standard deviation of the weights; needs gaussian", gt=0, le=100)
     first_filters: Annotated[FirstFilters, BeforeValidator(_no_longer_drawn)] = hyper(
-        "random", "filters of conv1 before training: random like all others, or the mean image of each class"
+        "random",
+        "filters of conv1 before training: random like all others, the mean image of each class, or whitening",
     )
     module: str = hyper("", "a net of your own instead: FILE.py:CLASS, or torchvision:NAME, timm:NAME (docs/own-nets.md)")
     arguments: Arguments = hyper("", "of the module: NAME=VALUE, ..., as in width=32, norm=true")
@@ -151,15 +153,15 @@ class ModelSpec(Part):
                 f"model.cell = {self.cell} reads the image itself, and model.conv_blocks would too: set model.conv_blocks = none "
                 "or model.cell = none"
             )
-        if self.first_filters == "class_means" and not self.conv_blocks:
+        if self.first_filters != "random" and not self.conv_blocks:
             raise ValueError(
-                "model.first_filters = class_means is about conv1, but model.conv_blocks = none: add a block, or set "
+                f"model.first_filters = {self.first_filters} is about conv1, but model.conv_blocks = none: add a block, or set "
                 "model.first_filters = random"
             )
-        if self.first_filters == "class_means" and self.conv_blocks[0].groups != 1:
+        if self.first_filters != "random" and self.conv_blocks[0].groups != 1:
             raise ValueError(
-                "model.first_filters = class_means gives conv1 whole images, and in groups its filters see a part of them: leave "
-                "groups out of the first block, or set model.first_filters = random"
+                f"model.first_filters = {self.first_filters} gives conv1 whole images, and in groups its filters see a part of "
+                "them: leave groups out of the first block, or set model.first_filters = random"
             )
         there = len(self.activations)
         for name, values in (("slope", self.slope), ("leak", self.leak)):
@@ -197,6 +199,9 @@ class DataSpec(Part):
     brightness: float = hyper(0.0, "in training, lighten or darken each image by up to this share of white", ge=0, le=1)
     contrast: float = hyper(0.0, "in training, multiply each image's contrast by 1 - this to 1 + this", ge=0, le=1)
     cutout: int = hyper(0, "in training, blank out a square of this side in each image; 0: none", "pixels", ge=0, le=512)
+    test_views: TestViews = hyper(
+        "plain", "in evaluations, the mean of what the net says of each image, of its mirror image, and of both shifted by a pixel"
+    )
 
     @property
     def channels(self) -> int:

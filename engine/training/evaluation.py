@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import assert_never
 
 import torch
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from convtui.engine.data.batches import Standardise
 from convtui.engine.data.split import Split
 from convtui.engine.losses import loss, mean_squared_error
 from convtui.engine.models import eval_mode
-from convtui.engine.spec import TrainingSpec
+from convtui.engine.spec import RunSpec
+from convtui.engine.spec.choices import TestViews
 from convtui.engine.training.forward import Forward
 from convtui.engine.training.layer_metrics import EvaluationMetrics
 
@@ -32,23 +35,43 @@ class Score:
     """Where the spec asks for it."""
 
 
+def views_of(images: Tensor, views: TestViews) -> list[Tensor]:
+    """Each as images [N, C, H, W]: as they are; mirrored left to right; both shifted by a pixel up and left, and down and right.
+
+    What comes in over the border is the image mirrored at it. After Jordan 2024, arXiv 2404.00498; here all count the same.
+    """
+    match views:
+        case "plain":
+            return [images]
+        case "mirrored":
+            return [images, images.flip(3)]
+        case "mirrored_shifted":
+            rows, columns = images.shape[2:]
+            wide = F.pad(images, (1, 1, 1, 1), mode="reflect")
+            shifted = [wide[..., at : at + rows, at : at + columns] for at in (2, 0)]
+            return [each for seen in (images, *shifted) for each in (seen, seen.flip(3))]
+        case other:
+            assert_never(other)
+
+
 def evaluate(
     net: nn.Module,
     split: Split,
     standardise: Standardise,
-    spec: TrainingSpec,
+    spec: RunSpec,
     forward: Forward,
     metrics: EvaluationMetrics | None = None,
 ) -> Iterator[int | Score]:
     """Score the net in inference mode: yields how many images are done after each batch, and last a Score.
 
-    The loss is the spec's, without label smoothing: that is for training. `metrics` are shown every batch.
+    The loss is the spec's, without label smoothing: that is for training. Outputs are the mean over all `views_of` an image; layers
+    show `metrics` the images as they are, every batch.
 
     The mean loss weighs every image the same, a short last batch too. Training flags are put back, also when the caller
     stops half-way. `net`, whose outputs `forward` computes, and `split` are on one device; the numbers do not depend on torch's
     generators.
     """
-    spec = spec.model_copy(update={"label_smoothing": 0.0})
+    training = spec.training.model_copy(update={"label_smoothing": 0.0})
     losses, correct, squares = [], [], []
     with eval_mode(net):
         for start in range(0, len(split), BATCH):
@@ -58,11 +81,13 @@ def evaluate(
                 # For this one pass: between two batches the puller may have passes of its own.
                 with metrics.watching(net) if metrics else nullcontext():
                     outputs = forward(images, watched=metrics is not None and metrics.watches_layers)
-                losses.append(loss(spec, outputs, labels, reduction="sum"))
+                if others := views_of(images, spec.data.test_views)[1:]:
+                    outputs = torch.stack([outputs, *(forward(view, watched=False) for view in others)]).mean(0)
+                losses.append(loss(training, outputs, labels, reduction="sum"))
                 predicted = outputs.argmax(1)
                 correct.append((predicted == labels).sum())
-                if "mean_squared_error" in spec.measures:
-                    squares.append(mean_squared_error(spec, outputs, labels) * len(labels))
+                if "mean_squared_error" in training.measures:
+                    squares.append(mean_squared_error(training, outputs, labels) * len(labels))
                 if metrics:
                     metrics.count(predicted, labels)
             yield min(start + BATCH, len(split))

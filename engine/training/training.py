@@ -383,7 +383,7 @@ class Training:
         self, name: Any, split: Split, values: dict[str, float], metrics: EvaluationMetrics | None = None
     ) -> Iterator[Event]:
         said = time.monotonic()
-        for done in evaluate(self.net, split, self._standardise, self.spec.training, self._forward, metrics):
+        for done in evaluate(self.net, split, self._standardise, self.spec, self._forward, metrics):
             if isinstance(done, Score):
                 values[f"{name}_loss"], values[f"{name}_accuracy"] = done.loss, done.accuracy
                 if done.mean_squared_error is not None:

@@ -22,6 +22,8 @@ from convtui.engine.training.preparing import standardiser
 
 MOST_NAMED = 6
 """Layers that a message lists."""
+WHITENED = 5000
+"""The first training images, of which `model.first_filters = whitening` is made."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -116,6 +118,8 @@ def beginning(
             pass
         case "class_means":
             models.seed_filters(net, standardiser(spec, dataset)(class_means(dataset.train)))
+        case "whitening":
+            models.whiten_filters(net, standardiser(spec, dataset)(dataset.train.images[:WHITENED]))
         case other:
             assert_never(other)
     if not (transfers and spec.training.start_from):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -15,6 +16,7 @@ from convtui.engine.data.prepare import class_means
 from convtui.engine.data.split import Dataset, Split
 from convtui.engine.errors import SpecError
 from convtui.engine.models import build
+from convtui.engine.models.initialisation import whitening
 from convtui.engine.spec import RunSpec, changed, make
 from convtui.engine.training import Training, training
 from tests.conftest import toy_dataset
@@ -121,6 +123,54 @@ def test_filters_may_begin_as_the_mean_images_of_the_training_split() -> None:
         alike = torch.corrcoef(torch.stack([mean, filters[label].double().flatten()]))[0, 1]  # type: ignore[index]
         assert alike.item() > 0.999  # means are rounded to 256 steps
     assert torch.equal(filters[3], drawn[3])  # type: ignore[index]
+
+
+@pytest.mark.parametrize(("kernel", "dilation"), [((2, 2), 1), ((3, 2), 2)])
+def test_whitened_responses_are_uncorrelated_and_of_mean_square_one(kernel: tuple[int, int], dilation: int) -> None:
+    mixed = torch.randn((3, 3), generator=torch.Generator().manual_seed(1)) + 2 * torch.eye(3)
+    noise = torch.randn((200, 3, 9, 9), generator=torch.Generator().manual_seed(0))
+    images = torch.einsum("ij,njhw->nihw", mixed, noise)
+    filters = whitening(images, kernel, dilation)
+    size = 3 * kernel[0] * kernel[1]
+    assert filters.shape == (2 * size, 3, *kernel)
+    responses = torch.nn.functional.conv2d(images.double(), filters.double(), dilation=dilation).transpose(0, 1).flatten(1)
+    expected = torch.cat([torch.cat([torch.eye(size), -torch.eye(size)], 1), torch.cat([-torch.eye(size), torch.eye(size)], 1)])
+    # What is added to each eigenvalue takes 5e-4 of the least one, which is about 1, and weights are rounded to float32.
+    torch.testing.assert_close((responses @ responses.T / responses.shape[1]).float(), expected, rtol=0, atol=2e-3)
+
+
+def test_whitening_filters_that_are_frozen_stay_as_they_were_made_of_the_first_images() -> None:
+    dataset = toy_dataset()
+    whitened = {"model.conv_blocks": "11 2x2 no-bias, 4 3x3 bn", "model.first_filters": "whitening", "training.freeze": "conv1"}
+    training_ = Training(changed(CONV, whitened), dataset)
+    images = (dataset.train.images.float() / 255 - dataset.mean[:, None, None]) / dataset.std[:, None, None]
+    made = whitening(images, (2, 2))
+    drawn = Training(changed(CONV, whitened | {"model.first_filters": "random"}), dataset).net.conv1.weight  # type: ignore[union-attr]
+    expected = torch.cat([made, drawn[8:].detach()])  # type: ignore[index]
+    pull(training_)
+    torch.testing.assert_close(training_.net.conv1.weight.detach(), expected, rtol=1e-3, atol=1e-5)  # type: ignore[union-attr]
+
+
+def test_test_images_may_be_seen_mirrored_and_shifted_too() -> None:
+    dataset = toy_dataset()
+    scored = {}
+    for views in ("plain", "mirrored", "mirrored_shifted"):
+        training_ = Training(changed(CONV, {"data.test_views": views}), dataset)
+        said = pull(training_)
+        assert isinstance(said[-1], events.Finished)
+        scored[views] = said[-1].values["test_loss"]
+    images = dataset.test.images.numpy()
+    wide = np.pad(images, ((0, 0), (0, 0), (1, 1), (1, 1)), mode="reflect")
+    shifted = [wide[:, :, 2:, 2:], wide[:, :, :-2, :-2]]
+    seen = {"plain": [images], "mirrored": [images, images[..., ::-1]]}
+    seen["mirrored_shifted"] = [view for each in (images, *shifted) for view in (each, each[..., ::-1])]
+    standardise = Standardise(dataset.mean, dataset.std)
+    net = training_.net.eval()
+    with torch.no_grad():
+        for views, each in seen.items():
+            outputs = sum(net(standardise(torch.from_numpy(view.copy()))).double() for view in each) / len(each)
+            expected = torch.nn.functional.cross_entropy(torch.as_tensor(outputs), dataset.test.labels)
+            assert scored[views] == pytest.approx(expected.item(), rel=rounding(7 * 300))
 
 
 def test_the_mean_image_of_each_class() -> None:
