@@ -68,13 +68,15 @@ def find(subject: Subject, options: OfTop) -> Top:
         among = torch.nonzero(split.labels == subject.label(options.label)).flatten()
         if not len(among):
             raise NotApplicable(f"the {options.split} split has no image of class {options.label}")
-    found = strongest(subject, split.images[among], [call.index], options.count)[call.index]
+    only = None if options.map is None else maps
+    found = strongest(subject, split.images[among], [call.index], options.count, only)[call.index]
     if options.maps:
         maps = found.values[:, 0].nan_to_num(-torch.inf).argsort(descending=True, stable=True)[: options.maps].tolist()
-    excited = found.excited()[maps]
-    numbers, ranks = excited.nonzero(as_tuple=True)
-    chosen = torch.tensor(maps)[numbers]
-    units = Units(among[found.images[chosen, ranks]], chosen, found.rows[chosen, ranks], found.columns[chosen, ranks])
+        found = found.part(maps)
+    numbers, ranks = found.excited().nonzero(as_tuple=True)
+    places = (found.images, found.rows, found.columns)
+    images, rows, columns = (each[numbers, ranks] for each in places)
+    units = Units(among[images], torch.tensor(maps)[numbers], rows, columns)
     unique, which = torch.unique(units.images, return_inverse=True)
     told = subject.predictions(split.images[unique], split.labels[unique])
     return Top(
@@ -83,7 +85,7 @@ def find(subject: Subject, options: OfTop) -> Top:
         maps,
         units,
         list(zip(numbers.tolist(), ranks.tolist(), strict=True)),
-        found.values[chosen, ranks].tolist(),
+        found.values[numbers, ranks].tolist(),
         [told[number] for number in which.tolist()],
         split,
         found.values.shape[1],

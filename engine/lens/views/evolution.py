@@ -145,10 +145,10 @@ def _of_maps(subject: Subject, options: EvolutionOptions) -> Sheet:
 def _moment(then: Subject, call: int, maps: Sequence[int], images: Tensor, among: Tensor, when: str) -> _Moment:
     if (reason := obstacle(then.trace, call, "deconvnet")) is not None:
         raise NotApplicable(reason)
-    found = strongest(then, images, [call], 1)[call]
-    units = Units(found.images[maps, 0], torch.tensor(maps), found.rows[maps, 0], found.columns[maps, 0])
+    found = strongest(then, images, [call], 1, maps)[call]
+    units = Units(found.images[:, 0], torch.tensor(maps), found.rows[:, 0], found.columns[:, 0])
     return _Moment(
-        when, among[units.images].tolist(), found.values[maps, 0].tolist(), units, project(then, call, "deconvnet", images, units)
+        when, among[units.images].tolist(), found.values[:, 0].tolist(), units, project(then, call, "deconvnet", images, units)
     )
 
 

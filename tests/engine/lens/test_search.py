@@ -7,11 +7,13 @@ import pytest
 import torch
 from torch import nn
 
+from convtui.engine import models
 from convtui.engine.errors import UsageError
 from convtui.engine.figures.figure import Sheet
 from convtui.engine.lens.registry import view
 from convtui.engine.lens.search import strongest
 from convtui.engine.lens.subject import Cancelled
+from convtui.engine.spec import make
 from tests.engine.lens.subjects import noise_images, small_net, subject_of
 from tests.tolerance import assert_close
 
@@ -34,6 +36,28 @@ def test_search_finds_what_looking_at_every_activation_finds(batch: int) -> None
             if everything.ndim == 4:
                 places = [divmod(int(maps[image].argmax()), everything.shape[3]) for image in order]
                 assert list(zip(found[call].rows[number].tolist(), found[call].columns[number].tolist(), strict=True)) == places
+
+
+@pytest.mark.parametrize("layer", ["conv1", "bn1", "act1", "conv2", "act2", "output"])
+def test_a_search_of_some_maps_finds_what_one_of_all_does(layer: str) -> None:
+    torch.manual_seed(0)
+    blocks = {"conv_blocks": "6 3x3 pad same bn pool 2, 8 3x3 stride 2 no-bias", "dense_blocks": "5"}
+    net = models.build(make({"model": blocks}).model, channels=1, size=12, classes=3)
+    norm = net.get_submodule("bn1")
+    assert isinstance(norm, nn.BatchNorm2d)
+    for values in (norm.weight, norm.bias, norm.running_mean, norm.running_var):
+        assert values is not None
+        nn.init.uniform_(values, 0.5, 2.0)
+    images = noise_images()
+    subject = subject_of(net, images, batch=7)
+    call = subject.trace.layer(layer).index
+    every = strongest(subject, images, [call], 3)[call]
+    maps = [2, 0]
+    some = strongest(subject, images, [call], 3, maps)[call]
+    assert torch.equal(some.images, every.images[maps])
+    assert torch.equal(some.rows, every.rows[maps])
+    assert torch.equal(some.columns, every.columns[maps])
+    assert_close(some.values, every.values[maps], 200)
 
 
 def test_alike_images_come_in_their_order_and_alike_places_from_the_top_left() -> None:
