@@ -11,12 +11,13 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from convtui.engine import events
 from convtui.engine.data.split import Dataset, Split
 from convtui.engine.errors import SpecError
 from convtui.engine.spec import RunSpec, changed, make
-from convtui.engine.training import Training
+from convtui.engine.training import Training, preparing
 from convtui.engine.training.captured import LAYERS, product_epsilon
 from tests.engine.training.pulling import losses, pull
 
@@ -192,6 +193,16 @@ def resume(device: torch.device) -> None:
         say(f"resumed in {precision}", not far, far or ("to the last bit" if joined == whole else "within rounding"))
 
 
+def images_elsewhere(device: torch.device) -> None:
+    """Images that a GPU has no room for stay in the machine's memory; the run is the same."""
+    spec = base(device)
+    expected = losses(pull(Training(spec, images(device), device=device)))
+    with mock.patch.object(preparing, "free_memory", return_value=0):
+        found = losses(pull(Training(spec, images(device), device=device)))
+    far = apart(spec, expected, found)
+    say("images that stay in the machine's memory", not far, far or ("to the last bit" if found == expected else "within rounding"))
+
+
 def divergence(device: torch.device) -> None:
     """A rate that is far too high ends the run as diverged, the step named."""
     far = {"optimiser.name": "sgd", "optimiser.learning_rate": 10.0, "training.loss": "sum_squares", "model.init": "he"}
@@ -256,8 +267,8 @@ def memory(device: torch.device) -> None:
 
 
 NAMED: dict[str, Callable[[torch.device], None]] = {
-    "doctor": doctor, "paths": paths, "views": views, "resume": resume, "divergence": divergence, "two at once": two_at_once,
-    "memory": memory, "one": one,
+    "doctor": doctor, "paths": paths, "views": views, "resume": resume, "images elsewhere": images_elsewhere,
+    "divergence": divergence, "two at once": two_at_once, "memory": memory, "one": one,
 }  # fmt: skip
 
 

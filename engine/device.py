@@ -225,6 +225,13 @@ def memory(device: torch.device) -> int:
     return torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else psutil.virtual_memory().total
 
 
+def free_memory(device: torch.device) -> int:
+    """Bytes of its memory that are not taken, by whichever program."""
+    import torch
+
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
+
+
 def keep_freed_memory() -> None:
     """Tell glibc to reuse freed memory: it otherwise gives each large tensor back to the kernel and faults it in again.
 

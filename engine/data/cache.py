@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import time
 from collections.abc import Mapping
@@ -12,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import platformdirs
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from convtui.engine import tensors as files
 from convtui.engine.data.names import shown
+from convtui.engine.data.room import folder
 from convtui.engine.files import written_whole
 
 VERSION = 3
@@ -36,12 +35,6 @@ class Key:
     """The source's fingerprint."""
     variant: str
     """Colour and size."""
-
-
-def folder() -> Path:
-    """Where decoded sets are kept: CONVTUI_CACHE, or the platform's cache folder."""
-    given = os.environ.get("CONVTUI_CACHE")
-    return Path(given).expanduser() if given else Path(platformdirs.user_cache_dir("convtui")) / "decoded"
 
 
 def load(key: Key) -> tuple[dict[str, Tensor], dict[str, object]] | None:

@@ -7,19 +7,23 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 import numpy as np
 
 from convtui.engine.data.contents import Container, Name, UnreadableFile
 from convtui.engine.data.layout import TEST, TRAIN, VALIDATION, Layout
 from convtui.engine.data.names import listed, shown
-from convtui.engine.data.picture import WHITE, UnreadableImage, decode, decode_alone, white_of
+from convtui.engine.data.picture import WHITE, Picture, UnreadableImage, decode, decode_alone, silence, white_of
 from convtui.engine.data.raw import ProgressCallback, RawDataset, RawSplit
+from convtui.engine.data.room import empty, taken
 from convtui.engine.data.stratify import share_of_each_class
 from convtui.engine.errors import DataError
 from convtui.engine.spec.sizes import Size, sides_of
@@ -32,6 +36,8 @@ Arranged: TypeAlias = Callable[[Path], AbstractContextManager[tuple[Container, L
 
 TEST_SHARE = 0.2
 SECONDS_BETWEEN_PROGRESS = 0.05
+LARGE, AHEAD = 1 << 14, 4
+"""Bytes of a file from which decoding it is worth a thread, and files that each core may be ahead."""
 DARK = 16
 """A set in which no value is larger looks black."""
 
@@ -99,13 +105,12 @@ class ImageFiles:
         them.
 
         Raises DataError for an unsafe archive, no images, a single class, a class left empty, splits whose classes differ, or
-        more images than memory holds; DataUnavailable where `place` does not exist.
+        more images than memory and disk hold; DataUnavailable where `place` does not exist.
         """
         with self.arranged(place) as (container, found):
             names, labels = _in_one_row(found)
-            channels = 4 if self.alpha else 3
-            _refuse_what_does_not_fit(place, len(names), channels, size)
-            decoded = _decode_all(container, names, channels, size, progress, crop=crop)
+            with silence():
+                decoded = _decode_all(container, names, 4 if self.alpha else 3, size, progress, crop=crop)
         splits = _splits(found, labels, decoded.good)
         for split, chosen in splits.items():
             _refuse_empty_classes(place, split, found.classes, labels[chosen], decoded.skipped)
@@ -153,20 +158,19 @@ class _Decoded:
 def _decode_all(
     container: Container, names: list[Name], channels: int, size: Size, progress: ProgressCallback | None, *, crop: bool
 ) -> _Decoded:
-    images = np.empty((len(names), channels, *sides_of(size)), np.uint8)
+    images = empty((len(names), channels, *sides_of(size)))
     alpha = channels == 4
     good = np.ones(len(names), np.bool_)
     skipped: dict[int, str] = {}
     brightest: dict[int, int] = {}
     vanished = 0
-    # Threads were measured and do not help: on small images Pillow's time goes into Python, one thread at a time.
-    for index in _telling(sorted(range(len(names)), key=lambda index: container.position(names[index])), progress):
-        name = names[index]
+    order = _telling(sorted(range(len(names)), key=lambda index: container.position(names[index])), progress)
+    for index, made in _pictures(container, names, order, partial(decode, size=size, crop=crop, alpha=alpha)):
         try:
-            picture = decode(container.read(name), size, crop=crop, alpha=alpha)
+            picture = made()
         except (UnreadableImage, UnreadableFile) as reason:
             good[index] = False
-            skipped[index] = f"{'/'.join(name)} ({reason})"
+            skipped[index] = f"{'/'.join(names[index])} ({reason})"
             continue
         images[index] = picture.pixels
         vanished += picture.vanished
@@ -179,6 +183,30 @@ def _decode_all(
             images[index] = decode(container.read(names[index]), size, crop=crop, white=white, alpha=alpha).pixels
     told = [line for _, line in sorted(skipped.items())]
     return _Decoded(images, good, told, len(brightest), white, vanished)
+
+
+def _pictures(
+    container: Container, names: list[Name], order: Iterable[int], make: Callable[[bytes], Picture]
+) -> Iterator[tuple[int, Callable[[], Picture]]]:
+    """Each number with what gives its picture, or raises. Large files are decoded by all cores, some way ahead: of small ones
+    Pillow's time goes into Python, one thread at a time."""
+    cores = os.cpu_count() or 1
+    ahead: deque[tuple[int, Callable[[], Picture]]] = deque()
+    with ThreadPoolExecutor(cores) as pool:
+        for index in order:
+            try:
+                content = container.read(names[index])
+            except UnreadableFile as reason:
+                ahead.append((index, partial(_raise, reason)))
+            else:
+                ahead.append((index, pool.submit(make, content).result if len(content) >= LARGE else partial(make, content)))
+            if len(ahead) > AHEAD * cores:
+                yield ahead.popleft()
+        yield from ahead
+
+
+def _raise(reason: Exception) -> NoReturn:
+    raise reason
 
 
 def _telling(order: list[int], progress: ProgressCallback | None) -> Iterator[int]:
@@ -209,7 +237,7 @@ def _chosen(images: Array, chosen: Array) -> Array:
     places = np.flatnonzero(chosen)
     if len(places) and places[-1] - places[0] + 1 == len(places):
         return images[places[0] : places[-1] + 1]
-    return images[places]
+    return taken(images, places)
 
 
 def _refuse_empty_classes(place: Path, split: str, classes: tuple[str, ...], labels: Array, skipped: list[str]) -> None:
@@ -218,17 +246,3 @@ def _refuse_empty_classes(place: Path, split: str, classes: tuple[str, ...], lab
     if empty:
         because = f" ({len(skipped):,} files skipped: {listed(skipped, 3)})" if skipped else ""
         raise DataError(f"{shown(place)}: no image left for {split} in {listed(empty)}{because}: add images or remove the class")
-
-
-def _refuse_what_does_not_fit(place: Path, count: int, channels: int, size: Size) -> None:
-    (rows, columns), there = sides_of(size), _bytes_of_memory()
-    needed = channels * rows * columns * count
-    if needed > 0.8 * there:
-        raise DataError(
-            f"{shown(place)}: {count:,} images of {columns} x {rows} pixels need {needed / 2**30:.1f} GiB, and the machine has "
-            f"{there / 2**30:.1f}: set a smaller data.size"
-        )
-
-
-def _bytes_of_memory() -> int:
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 1 << 63

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import PurePath
 from typing import TYPE_CHECKING, NamedTuple
@@ -50,8 +52,19 @@ class Picture(NamedTuple):
     """Whether it has parts that are transparent, and on white nothing is seen of the rest."""
 
 
+@contextmanager
+def silence() -> Iterator[None]:
+    """Pillow warns of much that is harmless, and of what is refused here; none of it may reach the terminal.
+
+    For one thread at a time: warnings are silent in all of them.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 def decode(content: bytes, size: Size, *, crop: bool = False, white: int = WHITE, alpha: bool = False) -> Picture:
-    """The image in `content`, size x size. Raises UnreadableImage.
+    """The image in `content`, size x size. For any thread, within `silence`. Raises UnreadableImage.
 
     It is turned as its EXIF orientation says; what is transparent is laid on white, or kept with `alpha`; 16 bits become 8, of
     which `white` is 255; of an animation the first frame counts. Another size is resized (bilinear, antialiased), another aspect
@@ -60,10 +73,7 @@ def decode(content: bytes, size: Size, *, crop: bool = False, white: int = WHITE
     if not content:
         raise UnreadableImage("empty")
     try:
-        # Pillow warns of much that is harmless, and of what is refused here; none of it may reach the terminal.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return _decoded(content, size, crop=crop, white=white, alpha=alpha)
+        return _decoded(content, size, crop=crop, white=white, alpha=alpha)
     except UnreadableImage:
         raise
     except Image.DecompressionBombError:
@@ -86,10 +96,11 @@ def decode_alone(
 ) -> Array:
     """`decode` of a picture that is looked at by itself: uint8 [3 or 4, *size]. Where it has 16 or 32 bits, `white` is asked for
     the value that is white in the pictures that it belongs with; None is its own."""
-    picture = decode(content, size, crop=crop, alpha=alpha)
-    if picture.brightest is None:
-        return picture.pixels
-    return decode(content, size, crop=crop, white=white() or white_of(picture.brightest), alpha=alpha).pixels
+    with silence():
+        picture = decode(content, size, crop=crop, alpha=alpha)
+        if picture.brightest is None:
+            return picture.pixels
+        return decode(content, size, crop=crop, white=white() or white_of(picture.brightest), alpha=alpha).pixels
 
 
 def named_as_image(name: str) -> bool:

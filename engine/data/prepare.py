@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from convtui.engine.data.room import empty
 from convtui.engine.data.split import Split
 from convtui.engine.spec.choices import Colour
 from convtui.engine.spec.sizes import Sides, Size, sides_of
@@ -30,7 +31,7 @@ _WHOLE = 1 << 16
 
 def greyed(images: Tensor) -> Tensor:
     """[N, 3, H, W] -> [N, 1, H, W] by ITU-R 601 luma, 0.299 R + 0.587 G + 0.114 B, rounded; the same values as Pillow's."""
-    grey = np.empty((len(images), 1, *images.shape[2:]), np.uint8)
+    grey = empty((len(images), 1, *images.shape[2:]))
     for start in range(0, len(images), _FEW):
         part = images[start : start + _FEW].numpy().astype(np.uint32)
         grey[start : start + _FEW, 0] = (19595 * part[:, 0] + 38470 * part[:, 1] + 7471 * part[:, 2] + 32768) >> 16
@@ -39,7 +40,7 @@ def greyed(images: Tensor) -> Tensor:
 
 def coloured(images: Tensor) -> Tensor:
     """[N, 1, H, W] -> [N, 3, H, W], three equal channels."""
-    return images.expand(-1, 3, -1, -1).contiguous()
+    return _in_chunks(lambda part: part.expand(-1, 3, -1, -1), images, (3, *images.shape[2:]))
 
 
 def in_colour(images: Tensor, colour: Colour) -> Tensor:
@@ -50,9 +51,13 @@ def in_colour(images: Tensor, colour: Colour) -> Tensor:
         case "rgb":
             return images if images.shape[1] == 3 else coloured(images)
         case "rgba":
-            return images if images.shape[1] == 4 else F.pad(in_colour(images, "rgb"), (0, 0, 0, 0, 0, 1), value=255)
+            return images if images.shape[1] == 4 else _in_chunks(_opaque, in_colour(images, "rgb"), (4, *images.shape[2:]))
         case _:
             assert_never(colour)
+
+
+def _opaque(images: Tensor) -> Tensor:
+    return F.pad(images, (0, 0, 0, 0, 0, 1), value=255)
 
 
 def resized(images: Tensor, size: Size) -> Tensor:
@@ -111,7 +116,7 @@ def _weights(old: int, new: int) -> Tensor:
 
 def _in_chunks(change: Callable[[Tensor], Tensor], images: Tensor, shape: tuple[int, ...]) -> Tensor:
     """`change` applied to a part at a time, so that no wide copy of everything is ever made."""
-    changed = torch.empty((len(images), *shape), dtype=images.dtype)
+    changed = torch.from_numpy(empty((len(images), *shape), images.numpy().dtype))
     for start in range(0, len(images), _CHUNK):
         changed[start : start + _CHUNK] = change(images[start : start + _CHUNK])
     return changed

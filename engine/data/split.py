@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from convtui.engine.data.digest import digest
+from convtui.engine.data.room import taken
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +36,8 @@ class Split:
     def select(self, indices: Tensor) -> Split:
         """The images at `indices` (int64 [M]), in that order."""
         masks = None if self.masks is None else self.masks[indices]
-        return Split(self.images[indices], self.labels[indices], self.classes, masks)
+        images = torch.from_numpy(taken(self.images.numpy(), indices.numpy()))
+        return Split(images, self.labels[indices], self.classes, masks)
 
     def to(self, device: torch.device) -> Split:
         """The same images on `device`; masks stay where they are, no net is fed them."""

@@ -68,16 +68,16 @@ def evaluate(
     show `metrics` the images as they are, every batch.
 
     The mean loss weighs every image the same, a short last batch too. Training flags are put back, also when the caller
-    stops half-way. `net`, whose outputs `forward` computes, and `split` are on one device; the numbers do not depend on torch's
-    generators.
+    stops half-way. `net`, whose outputs `forward` computes, and `standardise` are on one device, to which batches are brought; the
+    numbers do not depend on torch's generators.
     """
     training = spec.training.model_copy(update={"label_smoothing": 0.0})
     losses, correct, squares = [], [], []
     with eval_mode(net):
         for start in range(0, len(split), BATCH):
-            labels = split.labels[start : start + BATCH]
+            labels = split.labels[start : start + BATCH].to(standardise.mean.device)
             with torch.inference_mode():
-                images = standardise(split.images[start : start + BATCH])
+                images = standardise(split.images[start : start + BATCH].to(standardise.mean.device))
                 # For this one pass: between two batches the puller may have passes of its own.
                 with metrics.watching(net) if metrics else nullcontext():
                     outputs = forward(images, watched=metrics is not None and metrics.watches_layers)

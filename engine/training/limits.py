@@ -18,20 +18,16 @@ def check_fits(spec: RunSpec, device: torch.device, counts: Counts) -> Summary:
     """Raise where `spec` cannot be trained on `device` on so many images; builds the net on paper only, loads no image.
 
     DeviceError for a precision that the device lacks, SpecError for a net whose layers do not fit each other, or that needs more
-    memory than the device has in all: `Summary.least_bytes` for the largest batch that there will be, and on a GPU the images,
-    which are kept there. Returns the net's summary.
+    memory than the device has in all: `Summary.least_bytes` for the largest batch that there will be. Returns the net's summary.
     """
     summary = check(spec, classes=counts.classes)
     check_precision(device, spec.training.precision)
     batch = min(spec.data.batch_size, counts.train)
-    images = (counts.train + counts.test) * math.prod(summary.input) if device.type != "cpu" else 0
-    needed, there = summary.least_bytes(batch) + images, memory(device)
+    needed, there = summary.least_bytes(batch), memory(device)
     if needed > there:
-        kept = f", {images / 1e9:,.1f} GB of them for the images" if images else ""
-        smaller = f"data.batch_size, data.size{', the set' if images else ''} or the blocks"
         raise SpecError(
-            f"this net needs at least {needed / 1e9:,.1f} GB{kept}, in batches of {batch:,}; {device} has {there / 1e9:,.1f} GB: "
-            f"make {smaller} smaller"
+            f"this net needs at least {needed / 1e9:,.1f} GB, in batches of {batch:,}; {device} has {there / 1e9:,.1f} GB: "
+            "make data.batch_size, data.size or the blocks smaller"
         )
     return summary
 

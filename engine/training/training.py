@@ -37,7 +37,7 @@ from convtui.engine.training.limits import chance, odd, refuse_lone_images
 from convtui.engine.training.metric_buffer import MetricBuffer, NotFinite, StepMetrics
 from convtui.engine.training.optimisers import make_optimiser
 from convtui.engine.training.paths import make_step
-from convtui.engine.training.preparing import standardiser
+from convtui.engine.training.preparing import near, standardiser
 from convtui.engine.training.schedule import learning_rate
 from convtui.engine.training.transfer import StartingWeights, beginning
 
@@ -88,9 +88,8 @@ class Training:
         self.identity = Identity(spec, channels, dataset.train.classes, dataset.source, standardise, dataset.digests)
         self._standardise = standardise.to(self.device)
         self._mean = dataset.mean.to(self.device)
-        self._train = dataset.train.to(self.device)
-        self._test = dataset.test.to(self.device)
-        self._validation = dataset.validation.to(self.device) if dataset.validation is not None else None
+        self._train, self._test = near(dataset.train, self.device), near(dataset.test, self.device)
+        self._validation = near(dataset.validation, self.device) if dataset.validation is not None else None
 
         self.steps_per_epoch = math.ceil(len(self._train) / spec.data.batch_size)
         self.total_steps = spec.total_steps(len(self._train))
@@ -262,9 +261,9 @@ class Training:
         state, spec = self.state, self.spec
         self._frozen.train(self.net)
         how, labels = spec.data.order, self._train.labels
-        order = epoch_order(len(labels), how=how, seed=spec.training.seed, epoch=state.epoch + 1, labels=labels).to(self.device)
+        order = epoch_order(len(labels), how=how, seed=spec.training.seed, epoch=state.epoch + 1, labels=labels)
         began = time.monotonic()
-        batches = self._batches(order)
+        batches = self._batches(order.to(labels.device))
         while state.position < self.steps_per_epoch and state.step < self.total_steps:
             if self._factors:
                 yield from self._apply_rate_changes()
@@ -286,8 +285,8 @@ class Training:
         # Small batches are prepared several at a time, for the price of one: most of it is not the arithmetic.
         several = size * max(1, TOGETHER // size)
         for indices in torch.split(order[self.state.position * size :], several):
-            images = self._train.images.index_select(0, indices)
-            labels = torch.split(self._train.labels.index_select(0, indices), size)
+            images = self._train.images.index_select(0, indices).to(self.device)
+            labels = torch.split(self._train.labels.index_select(0, indices).to(self.device), size)
             if self.spec.data.augmented:
                 # One batch at a time, as it is asked for: a checkpoint's generators must not be further than its weights.
                 drawn: Iterator[Tensor] = (

@@ -15,7 +15,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from convtui.engine.data import cache
+from convtui.engine.data import cache, room
 from convtui.engine.data.decoded import Decoded, decoded
 from convtui.engine.data.raw import ProgressCallback, RawDataset, RawSplit
 
@@ -47,7 +47,7 @@ def get(source: Source, colour: str = "rgb", size: int = 9, place: Path = Path("
 
 
 def files() -> list[Path]:
-    return sorted(cache.folder().glob("*"))
+    return sorted(room.folder().glob("*"))
 
 
 def same(one: Decoded, other: Decoded) -> bool:
@@ -232,6 +232,6 @@ def test_two_processes_may_make_the_same_file_at_once(tmp_path: Path, monkeypatc
 
 def test_the_cache_lies_where_the_environment_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert cache.folder() == tmp_path / "xdg" / "convtui" / "decoded"
+    assert room.folder() == tmp_path / "xdg" / "convtui" / "decoded"
     monkeypatch.setenv("CONVTUI_CACHE", str(tmp_path / "own"))
-    assert cache.folder() == tmp_path / "own"
+    assert room.folder() == tmp_path / "own"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from convtui.engine.data.picture import UnreadableImage, decode, decode_alone
+from convtui.engine.data.picture import UnreadableImage, decode, decode_alone, silence
 from tests.engine.data.making import encoded, giant, plain
 
 
@@ -125,7 +125,7 @@ def test_what_cannot_be_used_is_refused_with_its_reason(content: bytes, reason: 
 def test_a_huge_image_is_refused_by_its_header_alone(side: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ImageFile.ImageFile, "load", lambda _: pytest.fail("it was decoded"))
     # Pillow warns of more than 89 million pixels; a warning is an error in these tests.
-    with pytest.raises(UnreadableImage, match="huge"):
+    with silence(), pytest.raises(UnreadableImage, match="huge"):
         decode(giant(side), 8)
 
 
@@ -133,7 +133,8 @@ def test_what_pillow_warns_of_or_logs_stays_off_the_screen(capfd: pytest.Capture
     palette = Image.new("P", (8, 8), 1)
     palette.putpalette([0, 0, 0, 200, 10, 20])
     # Bytes of transparency, one a colour: Pillow warns when such a picture is converted.
-    assert decode(encoded(palette, transparency=b"\xff\x00"), 8).pixels[:, 0, 0].tolist() == [255, 255, 255]
+    with silence():
+        assert decode(encoded(palette, transparency=b"\xff\x00"), 8).pixels[:, 0, 0].tolist() == [255, 255, 255]
     logging.getLogger("PIL.TiffImagePlugin").error("of an odd file")
     assert capfd.readouterr().err == ""
 

@@ -10,8 +10,9 @@ from convtui.engine.errors import SpecError
 from convtui.engine.models import check
 from convtui.engine.presets import preset
 from convtui.engine.spec import changed
-from convtui.engine.training import limits
+from convtui.engine.training import limits, preparing
 from convtui.engine.training.limits import chance, check_fits, odd
+from tests.conftest import toy_dataset
 
 LENET = preset("lenet5").spec
 CPU = torch.device("cpu")
@@ -47,15 +48,15 @@ def test_a_batch_is_never_larger_than_the_set(monkeypatch: pytest.MonkeyPatch) -
         check_fits(huge, CPU, Counts(10, 21, 10))
 
 
-def test_images_that_are_kept_on_a_gpu_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    size, channels = LENET.data.size, LENET.data.channels
-    needed = check(LENET).least_bytes(128) + 60_000 * channels * size * size
-    monkeypatch.setattr(limits, "memory", lambda device: needed)
-    check_fits(LENET, torch.device("cuda"), COUNTS)
-    monkeypatch.setattr(limits, "memory", lambda device: needed - 1)
-    with pytest.raises(SpecError, match="GB of them for the images"):
-        check_fits(LENET, torch.device("cuda"), COUNTS)
-    check_fits(LENET, CPU, COUNTS)
+def test_images_that_take_more_than_half_of_what_is_free_on_a_gpu_stay_where_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    split = toy_dataset().train
+    elsewhere = torch.device("meta")
+    monkeypatch.setattr(preparing, "free_memory", lambda device: 2 * split.images.nbytes)
+    there = preparing.near(split, elsewhere)
+    assert there.images.device == there.labels.device == elsewhere
+    monkeypatch.setattr(preparing, "free_memory", lambda device: 2 * split.images.nbytes - 1)
+    assert preparing.near(split, elsewhere) is split
+    assert preparing.near(split, CPU).images is split.images
 
 
 @pytest.mark.parametrize(
