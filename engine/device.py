@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Self, assert_never
 import psutil
 
 from convtui.engine.errors import DeviceError
+from convtui.engine.ram import free_ram
 from convtui.engine.spec.choices import Precision
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ def devices() -> list[Device]:
         memory = psutil.virtual_memory()
         found.append(Device("mps", "Apple GPU", memory.total, memory.available))
     memory = psutil.virtual_memory()
-    return [*found, Device("cpu", f"{_cores()} cores", memory.total, memory.available)]
+    return [*found, Device("cpu", f"{_cores()} cores", memory.total, free_ram())]
 
 
 def choose(wanted: str = "auto") -> torch.device:
@@ -229,7 +230,7 @@ def free_memory(device: torch.device) -> int:
     """Bytes of its memory that are not taken, by whichever program."""
     import torch
 
-    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else free_ram()
 
 
 def keep_freed_memory() -> None:

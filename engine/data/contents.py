@@ -65,7 +65,8 @@ def read_file(path: Path) -> bytes:
         if about.st_size > MOST_BYTES_OF_A_FILE:
             raise UnreadableFile(f"huge: {about.st_size:,} bytes")
         with path.open("rb") as file:
-            return file.read(MOST_BYTES_OF_A_FILE)
+            # Not the most that there may be: Python would first take so much memory, each time above what it has just read.
+            return file.read(about.st_size)
     except OSError as error:
         raise UnreadableFile(str(error.strerror)) from None
 

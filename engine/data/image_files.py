@@ -228,8 +228,14 @@ def _told(decoded: _Decoded) -> Iterator[str]:
         yield f"{decoded.deep:,} images of 16 bits have no value above {decoded.white:,}: that is read as white, not {WHITE:,}"
     if decoded.vanished:
         yield f"{decoded.vanished:,} images are white on transparent, so blank on a white background"
-    if decoded.good.any() and (brightest := int(decoded.images[decoded.good, :3].max())) <= DARK:
-        yield f"all images are nearly black: their largest value is {brightest} of 255"
+    # Image by image: no copy of all of them, and bright ones end it at once.
+    largest = 0
+    for place in np.flatnonzero(decoded.good):
+        largest = max(largest, int(decoded.images[place, :3].max()))
+        if largest > DARK:
+            return
+    if decoded.good.any():
+        yield f"all images are nearly black: their largest value is {largest} of 255"
 
 
 def _chosen(images: Array, chosen: Array) -> Array:

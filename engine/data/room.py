@@ -15,14 +15,13 @@ import platformdirs
 
 from convtui.engine.data.names import shown
 from convtui.engine.errors import DataError
+from convtui.engine.ram import free_ram
 
 if TYPE_CHECKING:
     from convtui.engine.data.raw import Array
 
 SHARE = 0.5
 """Of the memory that is free: what takes more is mapped from a file."""
-_CHUNK = 1000
-"""Images copied at a time."""
 _GIB = 2**30
 
 
@@ -32,19 +31,12 @@ def folder() -> Path:
     return Path(given).expanduser() if given else Path(platformdirs.user_cache_dir("convtui")) / "decoded"
 
 
-def available() -> int:
-    """Bytes of memory that programs may still take."""
-    import psutil
-
-    return int(psutil.virtual_memory().available)
-
-
 def empty(shape: Sequence[int], dtype: Any = np.uint8) -> Array:
     """An array of any content, for images [N, ...]. Raises DataError where neither memory nor disk has room for it.
 
     A file has no name: its room is free again once the array is gone, however the process ends.
     """
-    needed, there = math.prod(shape) * np.dtype(dtype).itemsize, available()
+    needed, there = math.prod(shape) * np.dtype(dtype).itemsize, free_ram()
     if needed <= SHARE * there:
         return np.empty(shape, dtype)
     place = folder()
@@ -66,7 +58,5 @@ def empty(shape: Sequence[int], dtype: Any = np.uint8) -> Array:
 def taken(images: Array, places: Array) -> Array:
     """The images [M, ...] at `places` (int64 [M]) in an array of their own, see `empty`."""
     found = empty((len(places), *images.shape[1:]), images.dtype)
-    for start in range(0, len(places), _CHUNK):
-        part = places[start : start + _CHUNK]
-        found[start : start + len(part)] = images[part]
+    np.take(images, places, 0, out=found, mode="clip")  # places are right, and only the mode `raise` makes a copy first
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from PIL import Image
 
 from convtui.engine.data import catalog, room
+from convtui.engine.data.folder import FOLDER
 from convtui.engine.data.split import Dataset
 from convtui.engine.errors import DataError
 from convtui.engine.spec import make
@@ -39,7 +41,7 @@ def test_a_set_that_is_mapped_is_the_same(
     monkeypatch.setenv("CONVTUI_CACHE", str(tmp_path / "one"))
     expected = catalog.load(spec)
     monkeypatch.setenv("CONVTUI_CACHE", str(tmp_path / "other"))
-    monkeypatch.setattr(room, "available", lambda: 0)
+    monkeypatch.setattr(room, "free_ram", lambda: 0)
     if is_kept:
         catalog.load(spec)
     assert _same(catalog.load(spec), expected)
@@ -57,14 +59,30 @@ def test_what_is_mapped_is_not_counted_as_the_process_s_own_memory(monkeypatch: 
     monkeypatch.setenv("CONVTUI_CACHE", str(tmp_path))
     size = 64 << 20
     anonymous = _anonymous()
-    monkeypatch.setattr(room, "available", lambda: 2 * size - 1)
+    monkeypatch.setattr(room, "free_ram", lambda: 2 * size - 1)
     images = room.empty((64, 1, 1024, 1024))
     images[:] = 7
     assert _anonymous() - anonymous < size / 4
     assert images.sum() == 7 * size
-    monkeypatch.setattr(room, "available", lambda: 2 * size)
+    monkeypatch.setattr(room, "free_ram", lambda: 2 * size)
     assert room.empty((64, 1, 1024, 1024)).base is None
     assert list(tmp_path.iterdir()) == []
+
+
+def test_reading_a_set_that_is_mapped_makes_no_copy_of_it_in_memory(
+    pictures: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CONVTUI_CACHE", str(tmp_path))
+    monkeypatch.setattr(room, "free_ram", lambda: 0)
+    FOLDER.read(pictures, 8)  # modules are imported
+    tracemalloc.start()
+    try:
+        raw = FOLDER.read(pictures, 256)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # A picture at a time as Pillow hands it over, and files that are read ahead.
+    assert peak < (raw.train.images.nbytes + raw.test.images.nbytes) / 3
 
 
 def _anonymous() -> int:
@@ -80,7 +98,7 @@ def test_where_the_disk_has_no_room_either_it_is_said_before_an_image_is_read(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setenv("CONVTUI_CACHE", str(tmp_path))
-    monkeypatch.setattr(room, "available", lambda: 0)
+    monkeypatch.setattr(room, "free_ram", lambda: 0)
     monkeypatch.setattr(room.os, "posix_fallocate", full)
     told: list[str] = []
     with pytest.raises(
