@@ -121,7 +121,7 @@ def test_the_white_of_16_bits_is_found_in_an_archive_too(tmp_path: Path) -> None
 
 @settings(max_examples=30, deadline=None)
 @given(
-    names=st.lists(st.text(st.characters(exclude_characters="\0"), min_size=1, max_size=6), max_size=6),
+    names=st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=6), max_size=6),
     damage=st.lists(st.tuples(st.integers(0, 1 << 16), st.integers(0, 255)), max_size=6),
     packed=st.booleans(),
 )
