@@ -450,3 +450,35 @@ def test_images_that_only_reading_finds_wanting_end_their_setting_and_not_the_st
     assert printed.code == 1
     assert "setting wrong: data.classes names ten" in printed.err
     assert [(name, status) for _, name, status, _ in kept(tmp_path)] == [("small/four", "finished"), ("small/eight", "finished")]
+
+
+def training_of(path: Path, name: str) -> int | None:
+    """The process that trains the run of this name, once it has saved a checkpoint."""
+    if not path.exists():
+        return None
+    with Store.open(path, create=False) as store:
+        run = next((run for run in store.runs() if run.name == name), None)
+        return run.pid if run is not None and store.files.checkpoints(run.id, "checkpoint") else None
+
+
+@pytest.mark.long
+def test_workers_share_the_runs_and_one_that_is_killed_is_started_again(study: str, tmp_path: Path) -> None:
+    endless = THIRD.replace("600", "300")
+    Path(study).write_text(STUDY.replace("[[setting]]", endless + "[[setting]]", 1))
+    process = start(tmp_path, study, "--only", "long,four", "--seeds", "1", "--workers", "2")
+    try:
+        wait_until(lambda: training_of(tmp_path / "store.db", "small/long") is not None, "a checkpoint", seconds=120)
+        pid = training_of(tmp_path / "store.db", "small/long")
+        assert pid not in (None, process.pid)
+        os.kill(pid or 0, signal.SIGKILL)
+        output = process.communicate(timeout=120)[0]
+    finally:
+        process.kill()
+    assert process.returncode == 0, output
+    assert sorted((name, status, attempt) for _, name, status, attempt in kept(tmp_path)) == [
+        ("small/four", "finished", 1),
+        ("small/long", "finished", 2),
+    ]
+    assert "was ended by signal 9: it is started again" in output
+    assert {line[:2] for line in output.splitlines() if "starts" in line} == {"1│", "2│"}
+    assert "study small: 2 finished of 2 runs" in output

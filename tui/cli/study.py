@@ -69,6 +69,10 @@ def run(
     data: Annotated[
         list[str] | None, typer.Option(metavar="NAME=SOURCE", help="where to find the images, e.g. cifar10=folder:PATH")
     ] = None,
+    workers: Annotated[
+        int, typer.Option(metavar="N", help="processes that share the runs, each on a GPU of its own", min=1, max=64)
+    ] = 1,
+    worker: Annotated[bool, typer.Option("--worker", hidden=True)] = False,
     device: DeviceName = "auto",
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -93,6 +97,8 @@ def run(
     from convtui.tui.cli.signals import handled
     from convtui.tui.cli.study_runner import Runner
     from convtui.tui.cli.train import reporter_for, teller
+    from convtui.tui.cli.workers import environments
+    from convtui.tui.cli.workers import run as run_workers
 
     told_by = teller() if notify else None
 
@@ -113,8 +119,23 @@ def run(
         finally:
             reporter.close()
         with open_store(store_path) as store:
-            runner = Runner(store, reference, chosen_device, data_dir, signals, as_json=as_json, quiet=quiet, teller=told_by)
-            code = runner.run(wanted)
+            runner = Runner(
+                store, reference, chosen_device, data_dir, signals, as_json=as_json, quiet=quiet, worker=worker, teller=told_by
+            )
+            if (together := min(workers, len(left))) > 1:
+                given = [f"--{option}={value}" for option, values in {"only": only, "data": data}.items() for value in values or ()]
+                given += [f"--scale={scale}", f"--device={device}", f"--store={store_path}"]
+                given += [f"--{option}={value}" for option, value in (("seeds", seeds), ("data-dir", data_dir)) if value]
+                given += [flag for flag, is_set in (("--quiet", quiet), ("--json", as_json)) if is_set]
+                code = run_workers(
+                    ["study", "run", "--worker", *given, "--", reference],
+                    environments(together, chosen_device, device),
+                    signals,
+                    prefixed=not as_json,
+                )
+                runner.sum_up(wanted)
+            else:
+                code = runner.run(wanted)
     raise typer.Exit(code)
 
 

@@ -38,6 +38,8 @@ class Runner:
     signals: Signals
     as_json: bool
     quiet: bool
+    worker: bool = False
+    """Whether it is one of several that this program started: what others do is then not said."""
     teller: Teller | None = None
     """Tells of the end of all of them."""
     failed: int = 0
@@ -66,7 +68,8 @@ class Runner:
             if self.signals.received is not None:
                 return 128 + self.signals.received
             self._keep_statistics(one, found)
-        self._sum_up(wanted)
+        if not self.worker:
+            self.sum_up(wanted)
         return 1 if self.failed else 0
 
     def _train(self, wanted: Wanted, run: Run, dataset: Dataset, *, resume: bool) -> None:
@@ -114,6 +117,8 @@ class Runner:
 
     def _say(self, wanted: Wanted, standing: Standing, run: Run, place: str) -> None:
         """Which run comes next, and how it stood."""
+        if self.worker and standing in ("done", "busy"):
+            return
         if self.as_json:
             told = {"setting": wanted.setting, "seed": wanted.seed, "run": run.id, "standing": standing, "status": run.status}
             speak(line({"event": "setting", "study": wanted.study} | told))
@@ -128,7 +133,8 @@ class Runner:
             }[standing]
             speak(f"{place} {clean(wanted.setting)}, seed {wanted.seed}: run {run.id} {how}")
 
-    def _sum_up(self, wanted: Sequence[Wanted]) -> None:
+    def sum_up(self, wanted: Sequence[Wanted]) -> None:
+        """How many of them there are of each status."""
         from convtui.engine.study.running import standing
 
         counts = Counter(found.run.status for found in standing(self.store, wanted) if found.run is not None)
