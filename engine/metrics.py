@@ -42,6 +42,8 @@ class Metric:
     """The title of its chart, with all metrics that share it; empty where it has none."""
     at_run_end: bool = False
     """A run's value is its last one, even where the run went back to the weights of an earlier step."""
+    said: str = ""
+    """In its chart, where its name says it less well."""
 
     @property
     def title(self) -> str:
@@ -51,7 +53,7 @@ class Metric:
     @property
     def label(self) -> str:
         """What tells it from the others of its chart: the split, layer or class."""
-        return self.split or self.name.partition("/")[2]
+        return self.said or self.split or self.name.partition("/")[2]
 
 
 METRICS = {
@@ -80,10 +82,10 @@ METRICS = {
         Metric("system/cpu", "share", None, "time", chart="machine", at_run_end=True),
         Metric("system/memory", "share", None, "time", chart="machine", at_run_end=True),
         Metric("system/disk", "share", None, "time", chart="machine", at_run_end=True),
-        Metric("system/process_memory", "number", None, "time", chart="process memory, GB", at_run_end=True),
-        Metric("system/gpu", "share", None, "time", chart="GPU", at_run_end=True),
-        Metric("system/gpu_memory", "share", None, "time", chart="GPU", at_run_end=True),
-        Metric("system/gpu_power", "number", None, "time", chart="GPU power, W", at_run_end=True),
+        Metric("system/process_memory", "number", None, "time", chart="memory, GB", at_run_end=True, said="this process"),
+        Metric("system/gpu", "share", None, "time", chart="GPU", at_run_end=True, said="busy"),
+        Metric("system/gpu_memory", "share", None, "time", chart="GPU", at_run_end=True, said="memory"),
+        Metric("system/gpu_power", "number", None, "time", chart="power, W", at_run_end=True, said="GPU"),
         Metric("rate_factor", "number", None, "change", at_run_end=True),
         Metric("best_epoch", "count", None, "change"),
         Metric("final_train_loss", "loss", "less", "end", "train", at_run_end=True),

@@ -105,3 +105,7 @@ def test_a_step_that_changed_nothing_is_no_step_to_undo() -> None:
     one.put("data.size", one.text("data.size"))
     one.remember(before)
     assert not one.undo()
+
+
+def test_a_setting_is_found_by_what_others_call_it() -> None:
+    assert [field.key for field in fields() if field.matches("lr")] == ["optimiser.learning_rate"]

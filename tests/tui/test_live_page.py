@@ -281,9 +281,11 @@ def test_axes_and_smoothing_change_and_the_axis_of_one_chart_is_logarithmic(stor
         assert plot().lines[0].faint
         assert raw == list(store.series(NOW, "batch_loss").values)
         assert says(pilot, "smoothing 0.8")
-        await pilot.press("m")
-        await until(pilot, lambda: list(plot().lines[1].ys) != light and says(pilot, "smoothing 0.9"))
-        await pilot.press("m", "m", "m")
+        await pilot.press("m", *"0.97", "enter")
+        await until(pilot, lambda: list(plot().lines[1].ys) != light and says(pilot, "smoothing 0.97"))
+        await pilot.press("m", *"1.5", "enter")
+        await until(pilot, lambda: says(pilot, "1.5 is not a number from 0 to less than 1"))
+        await pilot.press(*["backspace"] * 3, "0", "enter")
         await until(
             pilot, lambda: says(pilot, "smoothing 0 ") and [line.name for line in plot().lines] == ["batch", "train", "test"]
         )
@@ -683,6 +685,29 @@ def test_the_lens_says_why_there_is_nothing_to_see(store: Store) -> None:
         assert not says(pilot, "Smooth"), "keys of charts are not offered here"
 
     used(steps, BASELINE)
+
+
+def test_what_fills_the_page_is_written_to_a_file(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: LivePage) -> None:
+        await pilot.press("w")
+        await until(pilot, lambda: notified(pilot, "saved ./run6-charts.png"))
+        await pilot.press("m", "0", "enter")
+        await until(pilot, lambda: all(not line.faint for chart in page.charts if chart.plot for line in chart.plot.lines))
+        await pilot.press("enter", "W", *".csv", "enter")
+        await until(pilot, lambda: notified(pilot, "saved ./run6-charts.csv"))
+        head, *rows = (line.split(",") for line in Path("run6-charts.csv").read_text().splitlines() if not line.startswith("#"))
+        losses = [float(row[head.index("batch")]) for row in rows if row[head.index("batch")]]
+        assert losses == pytest.approx(list(store.series(NOW, "batch_loss").values))
+        await turned_to(pilot, page, "log")
+        await pilot.press("w")
+        await until(pilot, lambda: notified(pilot, "nothing to write yet"))
+        page.say("a message")
+        await pilot.press("w")
+        await until(pilot, lambda: notified(pilot, "saved ./run6-log.txt"))
+
+    used(steps, NOW)
+    assert Path("run6-charts.png").read_bytes().startswith(b"\x89PNG")
+    assert Path("run6-log.txt").read_text().endswith("a message\n")
 
 
 def test_messages_fill_the_page_and_are_scrolled(store: Store) -> None:

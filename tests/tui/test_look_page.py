@@ -28,7 +28,7 @@ from convtui.engine.store import Store
 from convtui.tui.app.app import ConvtuiApp
 from convtui.tui.app.dialogs.menu import Menu
 from convtui.tui.app.look.controller import LookController
-from convtui.tui.app.look.export import command, file_name
+from convtui.tui.app.look.export import command, stem_of
 from convtui.tui.app.look.image_strip import ImageStrip
 from convtui.tui.app.look.layer_list import LayerList
 from convtui.tui.app.look.page import LookPage
@@ -345,7 +345,7 @@ async def test_w_writes_and_no_file_is_overwritten(stored: Path, tmp_path: Path)
         await until(pilot, lambda: len(app.told) == 1)
         await pilot.press("w")
         await until(pilot, lambda: len(app.told) == 2)
-        assert app.told == ["saved run2-filters.png", "saved run2-filters-1.png"]
+        assert app.told == ["saved ./run2-filters.png", "saved ./run2-filters-1.png"]
         assert all((tmp_path / text.split()[1]).read_bytes().startswith(b"\x89PNG") for text in app.told)
 
 
@@ -355,11 +355,11 @@ async def test_capital_w_asks_for_the_form(stored: Path, tmp_path: Path) -> None
         app = await settled(pilot, view="filters")
         await pilot.press("W", *"light.svg", "enter")
         await until(pilot, lambda: len(app.told) == 1)
-        assert app.told == ["saved run2-filters.svg"]
+        assert app.told == ["saved ./run2-filters.svg"]
         assert 'fill="#ffffff"' in (tmp_path / "run2-filters.svg").read_text()
         await pilot.press("W", "escape", "w")
         await until(pilot, lambda: len(app.told) == 2)
-        assert app.told[1] == "saved run2-filters.png"
+        assert app.told[1] == "saved ./run2-filters.png"
 
 
 @piloted
@@ -389,6 +389,7 @@ async def test_errors_are_one_line_in_place_of_the_picture(stored: Path) -> None
     async with Alone(stored, 2).run_test(size=(120, 36)) as pilot:
         app = await settled(pilot, view="filters")
         app.page.query_one("#options").query_one(Input).focus()
+        await until(pilot, lambda: "⏎ Apply" in screen_text(pilot) and "esc To picture" in screen_text(pilot))
         await pilot.press("9", "9", "enter")
         app = await settled(pilot, map="99")
         assert "has no map 99" in app.picture.message
@@ -693,7 +694,7 @@ async def test_a_page_that_is_not_on_screen_does_not_hold_a_training_up(tmp_path
         await pilot.press("R")
         await until(pilot, lambda: (answered_step(app) or 0) > step)
         await pilot.press("w")
-        await until(pilot, lambda: any(f"saved run1-filters-step{answered_step(app)}.png" in told for told in app.told))
+        await until(pilot, lambda: any(f"saved ./run1-filters-step{answered_step(app)}.png" in told for told in app.told))
         controller, page = app.controller, app.page
         controller.choose_view("slow")
         await until(pilot, slow["begun"].is_set)
@@ -748,5 +749,5 @@ def test_commands_are_safe_in_a_shell() -> None:
 def test_a_saved_picture_is_named_for_the_layer_and_the_image_that_it_shows(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     asked = Query(3, "2", "deconvnet", (("layer", "features.3"), ("image", "pets/my cat.png"), ("count", "4")))
-    assert file_name(asked) == Path("run3-deconvnet-features_3-my_cat-epoch2.png")
-    assert file_name(replace(asked, options=(("layer", "features.4"),)), 500) == Path("run3-deconvnet-features_4-step500.png")
+    assert stem_of(asked) == "run3-deconvnet-features_3-my_cat-epoch2"
+    assert stem_of(replace(asked, options=(("layer", "features.4"),)), 500) == "run3-deconvnet-features_4-step500"

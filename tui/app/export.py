@@ -1,19 +1,34 @@
-"""What a page has to say, taken away: as Markdown to the clipboard or in a file, or as a picture."""
+"""What a page shows, taken away: as text to the clipboard or in a file, or as figures in a file."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from convtui.engine.files import deliver, unused
+from convtui.tui.app.dialogs.menu import Menu
 from convtui.tui.app.keys import TABLE, displayed
 from convtui.tui.app.page import Page
 from convtui.tui.render.text import clean
 
 if TYPE_CHECKING:
-    from convtui.engine.figures.figure import Curves
+    from convtui.engine.figures.figure import Result
+
+FORMS = {
+    ".png": "picture (.png)",
+    "light.png": "picture on white (.png)",
+    "light.svg": "drawing on white (.svg)",
+    ".svg": "drawing (.svg)",
+    "light.pdf": "page on white (.pdf)",
+    ".pdf": "page (.pdf)",
+    ".csv": "all numbers, for spreadsheets (.csv)",
+    ".md": "tables, for a write-up (.md)",
+    ".json": "everything, for programs (.json)",
+    ".npz": "arrays, for NumPy (.npz)",
+}
+"""What figures can be written as, and that in words."""
 
 
 def copy(page: Page, text: str, what: str, command: Sequence[str]) -> None:
@@ -25,26 +40,31 @@ def copy(page: Page, text: str, what: str, command: Sequence[str]) -> None:
     page.notify(clean(told), title=f"copied as Markdown: {what}", markup=False, timeout=8)
 
 
-def save(page: Page, text: str, stem: str) -> None:
+def save(page: Page, text: str, stem: str, ending: str = ".md") -> None:
     """Write `text` into a new file of the working directory."""
 
     def write() -> Path:
-        path = unused(stem, ".md")
-        deliver(text.encode(), path)
+        path = unused(stem, ending)
+        deliver(text.encode("utf-8", "backslashreplace"), path)
         return path
 
     page.in_thread(write, lambda path: page.notify(f"saved ./{path}", markup=False))
 
 
-def save_picture(page: Page, curves: Callable[[], Curves], stem: str) -> None:
-    """Draw them into a new file of the working directory, on the ground that the screen has."""
-    ground: Literal["dark", "light"] = "dark" if page.app.current_theme.dark else "light"
+def save_figures(page: Page, results: Callable[[], Sequence[Result]], stem: str, form: str = "") -> None:
+    """Write them into a new file of the working directory, in one of `FORMS`; without one as a picture on the screen's ground."""
+    ground, _, ending = (form or (".png" if page.app.current_theme.dark else "light.png")).rpartition(".")
 
     def write() -> Path:
         from convtui.engine.figures.saving import save
 
-        path = unused("".join(c if c.isalnum() or c in "-_" else "_" for c in stem), ".png")
-        save([curves()], path, ground)
+        path = unused("".join(c if c.isalnum() or c in "-_" else "_" for c in stem), f".{ending}")
+        save(list(results()), path, "light" if ground == "light" else "dark")
         return path
 
     page.in_thread(write, lambda path: page.notify(f"saved ./{path}", markup=False))
+
+
+def choose_form(page: Page, then: Callable[[str], None]) -> None:
+    """Ask in which of `FORMS` to write."""
+    page.app.push_screen(Menu(list(FORMS.items()), ".png", "write as"), lambda form: then(form) if form is not None else None)

@@ -84,6 +84,8 @@ _TABLE = (
     Key("right", "right,l", "Right", MOVE),
     Key("far_left", "shift+left", "Far left", MOVE),
     Key("far_right", "shift+right", "Far right", MOVE),
+    Key("next_pane", "tab", "Next pane or field", MOVE),
+    Key("previous_pane", "shift+tab", "Previous pane or field", MOVE),
     Key("page_up", "pageup,ctrl+b", "Page up", MOVE),
     Key("page_down", "pagedown,ctrl+f", "Page down", MOVE),
     Key("first", "home,g", "First", MOVE),
@@ -95,7 +97,7 @@ _TABLE = (
     Key("quit_writing", "ctrl+q", "Quit, also while typing", GENERAL),
     Key("suspend", "ctrl+z", "To the shell; fg returns", GENERAL),
 )
-_SHORT = {"space": "␣", "shift+left": "⇧←", "shift+right": "⇧→"}
+_SHORT = {"space": "␣", "shift+left": "⇧←", "shift+right": "⇧→", "shift+tab": "⇧tab"}
 _NAMES = {key.value for key in Keys}
 TABLE = {key.id: key for key in _TABLE}
 """By id."""

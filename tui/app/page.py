@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterable
 from typing import ClassVar, TypeVar
 
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.events import Resize
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
 from convtui.engine.errors import ConvtuiError
+from convtui.tui.app.keys import bind
 from convtui.tui.app.messages import Failed
 from convtui.tui.app.widgets.key_bar import KeyBar
 from convtui.tui.app.widgets.top_bar import TopBar
@@ -31,6 +33,10 @@ class Page(Screen[None]):
     NAME: ClassVar[str]
     """The mode that shows it, as in `runs`."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [
+        bind("next_pane", "app.focus_next", show=False),
+        bind("previous_pane", "app.focus_previous", show=False),
+    ]
     DEFAULT_CSS = """
     Page #too-small { display: none; width: 100%; height: 100%; content-align: center middle; }
     Page.too-small > * { display: none !important; }

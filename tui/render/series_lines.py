@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, assert_never, get_args
 
+from convtui.engine.errors import UsageError
 from convtui.engine.figures.smoothing import smooth
 from convtui.engine.metrics import metric
 from convtui.engine.store.followed import KeptSeries
 from convtui.tui.render.chart import Line
+from convtui.tui.render.text import clean
 
 if TYPE_CHECKING:
     from convtui.engine.store import Run
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 Axis = Literal["epoch", "step", "time"]
 AXES: tuple[Axis, ...] = get_args(Axis)
-SMOOTHINGS = (0.0, 0.6, 0.8, 0.9, 0.95, 0.99)
+SMOOTHING = "Smoothing, from 0 (none) to less than 1; 0.6, 0.8 and 0.95 are usual"
 """How much of a point is the mean of those before it, as in TensorBoard; of a long run its thousand buckets are the points."""
 SPLIT_STYLES = {"batch": 3, "train": 0, "validation": 2, "test": 1}
 """Split -> which colour and marker its line has everywhere; in the order in which they are drawn, and so which is on top."""
@@ -68,7 +70,18 @@ class Options:
     logarithmic: frozenset[str] = frozenset()
     """The charts whose y axis is logarithmic, by their titles."""
     smoothing: float = 0.8
-    """From 0, not at all, up to less than 1: see SMOOTHINGS."""
+    """From 0, not at all, up to less than 1: see SMOOTHING."""
+
+
+def smoothing_of(text: str) -> float:
+    """What a person has written. Raises UsageError."""
+    try:
+        smoothing = float(text)
+    except ValueError:
+        smoothing = math.nan
+    if not 0 <= smoothing < 1:
+        raise UsageError(f"{clean(text.strip()[:20]) or 'nothing'} is not a number from 0 to less than 1")
+    return smoothing
 
 
 def lines_of(series: KeptSeries, style: int, x_of: XAxis, options: Options) -> list[Line]:

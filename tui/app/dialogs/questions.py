@@ -60,19 +60,21 @@ class PromptDialog(ModalScreen[str | None]):
     DEFAULT_CSS = boxed("PromptDialog") + "PromptDialog Input { margin-top: 1; }"
     BINDINGS: ClassVar[list[BindingType]] = [bind("back", "leave", "Cancel")]
 
-    def __init__(self, question: Text, text: str, check: Callable[[str], object]) -> None:
-        """`check` raises a ConvtuiError for a text that cannot be; what it says is shown, and the question stays."""
+    def __init__(self, question: Text, text: str, check: Callable[[str], object], enter: str = "saves") -> None:
+        """`check` raises a ConvtuiError for a text that cannot be; what it says is shown, and the question stays. `enter` says what
+        Enter does."""
         super().__init__()
         self._question = question
         self._text = text
         self._check = check
+        self._enter = enter
 
     def compose(self) -> ComposeResult:
         with Vertical():
             yield Static(self._question)
-            yield Input(self._text, select_on_focus=False)
+            yield Input(self._text)  # what is typed takes the place of what stands there
             yield Static("", id="wrong", markup=False)
-            yield Static("Enter saves · Esc cancels", id="keys")
+            yield Static(f"Enter {self._enter} · Esc cancels", id="keys")
 
     def on_input_changed(self) -> None:
         """What was wrong may not be so any more."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from textual import events, on
 from textual.containers import Container
@@ -12,7 +13,11 @@ from textual.widgets import Static
 from convtui.tui.app.widgets.chart import Chart
 from convtui.tui.render.chart import Plot
 from convtui.tui.render.chart_grid import ChartGrid
+from convtui.tui.render.plot_curves import curves_of
 from convtui.tui.render.text import clean
+
+if TYPE_CHECKING:
+    from convtui.engine.figures.figure import Result
 
 
 class ChartsPane(Container):
@@ -93,6 +98,11 @@ class ChartsPane(Container):
         self.query_one(".none", Static).update(f"no metric matches {clean(self.grid.pattern)}" if self.grid.pattern else "")
         self.show({})
         self.post_message(self.Turned(is_new=not set(self._on_page) <= set(before)))
+
+    def kept(self) -> Sequence[Result]:
+        """The charts on the screen."""
+        plots = [self._plots[title] for title in self._on_page if title in self._plots]
+        return [curves_of(plot) for plot in plots if any(len(line.xs) for line in plot.lines)]
 
     # ------------------------------------------------------------------------------------------------------- moving
 

@@ -59,6 +59,10 @@ class ConsolePane(ScrollView, can_focus=False):
             self.scroll_end(animate=False)
         self._painted.refresh()
 
+    def kept(self) -> str:
+        """All lines."""
+        return "".join(f"{line}\n" for line in self.lines)
+
     def move(self, across: int, down: int) -> None:
         """Scroll by a line, or by some columns."""
         self._across = max(0, self._across + 8 * across)

@@ -81,6 +81,10 @@ class ImagesPane(Vertical):
         """What is on the screen."""
         return self._found.shown if self._found is not None else ()
 
+    def kept(self) -> Sequence[Sheet]:
+        """Those."""
+        return self._found.sheets if self._found is not None else ()
+
     def step(self, by: int) -> None:
         """To an earlier or later step."""
         self.slider.move(by)

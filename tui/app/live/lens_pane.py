@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from convtui.tui.session.live_lens import SHOWN, Glance, LiveLens, Pace
 from convtui.tui.session.session import Session
 
 if TYPE_CHECKING:
+    from convtui.engine.figures.figure import Result
     from convtui.engine.store import Run
 
 NARROW = 100
@@ -110,6 +111,10 @@ class LensPane(Vertical):
         wait = self._pace.took(glance.seconds + time.monotonic() - began)
         again = f" · again in {wait:.0f} s" if self._follows else ""
         self.query_one(Static).update(clean(f"{glance.of} · test image {glance.image}{again}"))
+
+    def kept(self) -> Sequence[Result]:
+        """What is on the screen."""
+        return [result for _, results in self.glance.views for result in results] if self.glance is not None else ()
 
     def move(self, across: int, down: int) -> None:
         """Scroll; to the side from image to image."""

@@ -37,6 +37,10 @@ class LogPane(VerticalScroll, can_focus=False):
             self.query_one(Static).update(text)
             self.call_after_refresh(self.scroll_end, animate=False)
 
+    def kept(self) -> str:
+        """All messages."""
+        return f"{self._told.plain}\n" if self._told.plain else ""
+
     def move(self, _across: int, down: int) -> None:
         """Scroll by a line."""
         self.scroll_relative(y=down, animate=False)

@@ -17,6 +17,7 @@ from textual.widgets import Static
 from convtui.engine.errors import RunNotFound
 from convtui.engine.statuses import LIVE
 from convtui.tui.app.dialogs.menu import Menu
+from convtui.tui.app.dialogs.questions import PromptDialog
 from convtui.tui.app.keys import bind
 from convtui.tui.app.latest import Latest
 from convtui.tui.app.live.charts_pane import ChartsPane
@@ -30,6 +31,7 @@ from convtui.tui.app.live.log_pane import LogPane
 from convtui.tui.app.live.pace import Pace
 from convtui.tui.app.live.reader import Entry, Reader, Seen
 from convtui.tui.app.live.status_line import standing
+from convtui.tui.app.live.writing import Writing
 from convtui.tui.app.messages import CompareRuns, EditSettings, ShowPage, ShowRun
 from convtui.tui.app.page import Page
 from convtui.tui.app.widgets.chart import Chart
@@ -37,7 +39,7 @@ from convtui.tui.app.widgets.crosshair import Crosshair
 from convtui.tui.app.widgets.text_line import TextLine
 from convtui.tui.render.chart import Plot
 from convtui.tui.render.run_summary import BETWEEN
-from convtui.tui.render.series_lines import AXES, SMOOTHINGS, Options
+from convtui.tui.render.series_lines import AXES, SMOOTHING, Options, smoothing_of
 from convtui.tui.render.text import clean
 from convtui.tui.session.session import Session
 
@@ -99,12 +101,12 @@ class LivePage(Page):
         bind("stop", "held('controls', 'stop')"),
         bind("resume", "held('controls', 'resume')"),
         bind("view", "view"),
+        bind("look", "look", "Look"),
         bind("open", "open", "Focus"),
         bind("find", "filter", "Filter"),
         bind("log", "log", "Log"),
         bind("smoothing", "smoothing", "Smooth"),
         bind("axis", "axis", "Axis"),
-        bind("look", "look", "Look"),
         bind("checkpoint", "held('controls', 'checkpoint')", "Checkpoint"),
         bind("larger", "held('controls', 'rate', 2.0)", "Double learning rate", group=RATE),
         bind("smaller", "held('controls', 'rate', 0.5)", "Halve learning rate", group=RATE),
@@ -112,6 +114,8 @@ class LivePage(Page):
         bind("crosshair", "held('crosshair', 'toggle')", show=False),
         bind("previous_run", "run(-1)", show=False),
         bind("next_run", "run(1)", show=False),
+        bind("write", "held('writing', 'write')", "Write"),
+        bind("write_as", "held('writing', 'write_as')", show=False),
         bind("compare", "compare", show=False),
         bind("new_like", "new_like", show=False),
         bind("earlier", "step(-1)", "Earlier images"),
@@ -153,6 +157,7 @@ class LivePage(Page):
         self._latest = Latest(self, self._read, self._take)
         self.controls = RunControls(self, lambda: self.run, self.say, self.look)
         self.crosshair = Crosshair(self, lambda: self.charts)
+        self.writing = Writing(self, lambda: self.run, lambda: self.pane, lambda: self.view)
         self._pace = Pace(lambda: self.bytes_written)
         self._behind = False
         """Whether the store has changed since."""
@@ -457,8 +462,13 @@ class LivePage(Page):
         self._draw_with(replace(self.options, axis=_after(self.options.axis, AXES)))
 
     def action_smoothing(self) -> None:
-        """More smoothing of what is told every step, and after the most none."""
-        self._draw_with(replace(self.options, smoothing=_after(self.options.smoothing, SMOOTHINGS)))
+        """Write how much what is told every step is smoothed."""
+
+        def written(text: str | None) -> None:
+            if text is not None:
+                self._draw_with(replace(self.options, smoothing=smoothing_of(text)))
+
+        self.app.push_screen(PromptDialog(Text(SMOOTHING), f"{self.options.smoothing:g}", smoothing_of, enter="smooths"), written)
 
     def _draw_with(self, options: Options) -> None:
         self.options = options

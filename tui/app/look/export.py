@@ -1,39 +1,11 @@
-"""What is taken away from the page Look: a picture in a file with a name that says what it is, a line for a shell."""
+"""What is taken away from the page Look: a line for a shell, and the names of the files it writes."""
 
 from __future__ import annotations
 
 import shlex
 from pathlib import Path
 
-from convtui.engine.files import unused
-from convtui.tui.session.inspector import Answer, Query
-
-FORMS = {
-    ".png": "picture (.png)",
-    "light.png": "picture on white (.png)",
-    "light.svg": "drawing on white (.svg)",
-    ".svg": "drawing (.svg)",
-    "light.pdf": "page on white (.pdf)",
-    ".pdf": "page (.pdf)",
-    ".csv": "all numbers, for spreadsheets (.csv)",
-    ".md": "tables, for a write-up (.md)",
-    ".json": "everything, for programs (.json)",
-    ".npz": "arrays, for NumPy (.npz)",
-}
-"""What an answer can be saved as, and that in words."""
-
-
-def save_picture(answer: Answer, form: str = ".png") -> Path:
-    """Draw it into a new file in the working directory, in one of `FORMS`; slow, for a thread.
-
-    Raises ConvtuiError where that cannot be written.
-    """
-    from convtui.engine.figures.saving import save
-
-    ground, _, ending = form.rpartition(".")
-    path = file_name(answer.query, answer.step, f".{ending}")
-    save(list(answer.results), path, "light" if ground == "light" else "dark")
-    return path
+from convtui.tui.session.inspector import Query
 
 
 def command(query: Query, *, store: Path, device: str, data_dir: Path | None) -> str:
@@ -50,8 +22,8 @@ def command(query: Query, *, store: Path, device: str, data_dir: Path | None) ->
     return shlex.join(words)
 
 
-def file_name(query: Query, step: int | None = None, ending: str = ".png") -> Path:
-    """A name that says what it is, and that no file has yet."""
+def stem_of(query: Query, step: int | None = None) -> str:
+    """The name of a file, without its ending, that says what is in it."""
     said = [
         Path(value).stem if name == "image" else value  # an image may be a file
         for name, value in query.options
@@ -59,5 +31,4 @@ def file_name(query: Query, step: int | None = None, ending: str = ".png") -> Pa
     ]
     when = [f"step{step}"] if step is not None else [] if query.epoch == "last" else [f"epoch{query.epoch}"]
     parts = (f"run{query.run}", query.view, *said, *when)
-    stem = "-".join("".join(c if c.isalnum() else "_" for c in part) for part in parts)
-    return unused(stem, ending)
+    return "-".join("".join(c if c.isalnum() else "_" for c in part) for part in parts)

@@ -13,10 +13,11 @@ from textual.widget import Widget
 
 from convtui.engine.figures.figure import Sheet
 from convtui.tui.app.dialogs.menu import Menu
+from convtui.tui.app.export import choose_form, save_figures
 from convtui.tui.app.keys import bind
 from convtui.tui.app.look.code_dialog import CodeDialog
 from convtui.tui.app.look.controller import Beside, LookController
-from convtui.tui.app.look.export import FORMS, command, save_picture
+from convtui.tui.app.look.export import command, stem_of
 from convtui.tui.app.look.file_dialog import FileDialog
 from convtui.tui.app.look.image_strip import ImageStrip
 from convtui.tui.app.look.layer_list import LayerList
@@ -47,7 +48,7 @@ from convtui.tui.session.inspector import (
 from convtui.tui.session.naming import Named
 from convtui.tui.session.session import Session
 
-EPOCH, IMAGE, PANES = (Binding.Group(words, compact=True) for words in ("Epoch", "Image", "Panes"))
+EPOCH, IMAGE, PANES = (Binding.Group(words, compact=True) for words in ("Epoch", "Image", "Fold"))
 
 
 REST_SECONDS = 0.4
@@ -65,6 +66,7 @@ class LookPage(Page):
         bind("previous_look", "back", "Back"),
         bind("view", "views"),
         bind("next_view", "view(1)", show=False),
+        bind("next_pane", "app.focus_next", "Pane"),
         bind("earlier", "epoch(-1)", "Previous epoch", group=EPOCH),
         bind("later", "epoch(1)", "Next epoch", group=EPOCH),
         bind("toggle", "play", "Play the snapshots, or stop", show=False),
@@ -477,19 +479,15 @@ class LookPage(Page):
         self.notify(clean(line), title=title, markup=False, timeout=8)
 
     def action_save(self) -> None:
-        """Save what is seen as a picture in the working directory."""
-        if self.controller.answer is not None and self.controller.answer.results:
-            answer = self.controller.answer
-            self.in_thread(lambda: save_picture(answer), lambda path: self.notify(f"saved {path}", markup=False))
+        """Write what is seen as a picture."""
+        self._write("")
 
     def action_save_as(self) -> None:
-        """Save what is seen in a form that is asked for: for paper, or as numbers."""
+        """Write what is seen in a form that is asked for: for paper, or as numbers."""
+        if self.controller.answer is not None:
+            choose_form(self, self._write)
+
+    def _write(self, form: str) -> None:
         answer = self.controller.answer
-        if answer is None or not answer.results:
-            return
-
-        def save(form: str | None) -> None:
-            if form is not None:
-                self.in_thread(lambda: save_picture(answer, form), lambda path: self.notify(f"saved {path}", markup=False))
-
-        self.app.push_screen(Menu(list(FORMS.items()), ".png", "save as"), save)
+        if answer is not None and answer.results:
+            save_figures(self, lambda: answer.results, stem_of(answer.query, answer.step), form)

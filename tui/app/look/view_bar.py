@@ -81,7 +81,7 @@ class ViewBar(Widget, can_focus=True):
             line.append(f" {name} ", style=chosen if name == self.chosen else unfit if name in self.unfit else "")
         hidden = -places[0][1] if places else 0
         width = self.size.width
-        shown = line[hidden : hidden + width] if hidden else line
+        shown = line[hidden:] if hidden else line
         if hidden:
             shown = Text.assemble(("…", unfit), shown[1:])
         shown.truncate(width, overflow="ellipsis")

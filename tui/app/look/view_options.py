@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from rich.text import Text
 from textual import events
 from textual.app import ComposeResult, RenderResult
+from textual.binding import BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.geometry import Size
 from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input, Label, Select, Static, Switch
 
+from convtui.tui.app.keys import bind
 from convtui.tui.app.look.words import option_name
 
 if TYPE_CHECKING:
@@ -33,11 +35,28 @@ class Toggle(Switch):
     Toggle:focus { border: none; background: $accent 30%; }
     """
 
+    BINDINGS: ClassVar[list[BindingType]] = [
+        bind("toggle", "toggle_switch", "Switch"),
+        bind("open", "toggle_switch", "Switch", show=False),
+    ]
+
     def render(self) -> RenderResult:
         return Text("● yes" if self.value else "○ no ")
 
     def get_content_width(self, container: Size, viewport: Size) -> int:
         return len("● yes")
+
+
+class Written(Input):
+    """A value that is written."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [bind("open", "submit", "Apply")]
+
+
+class Choice(Select[str]):
+    """One of several values."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [bind("open", "show_overlay", "Choose")]
 
 
 class ViewOptions(VerticalScroll):
@@ -52,6 +71,13 @@ class ViewOptions(VerticalScroll):
     ViewOptions Select { width: 1fr; }
     ViewOptions #help { color: $text-muted; margin-top: 1; height: auto; }
     """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        bind("next_pane", "app.focus_next", "Next"),
+        bind("down", "app.focus_next", "Next option", show=False),
+        bind("up", "app.focus_previous", "Previous option", show=False),
+        bind("back", "screen.to_picture", "To picture"),
+    ]
 
     class Changed(Message):
         """An option shall have another value; None leaves it to the view."""
@@ -105,12 +131,12 @@ class ViewOptions(VerticalScroll):
             values = [(choice, choice) for choice in choices]
             first = value or Select.NULL
             blank = field.default is None
-            made = Select(values, value=first, allow_blank=blank, prompt="auto", compact=True, name=field.path)
+            made = Choice(values, value=first, allow_blank=blank, prompt="auto", compact=True, name=field.path)
         else:
             kind: Literal["integer", "number", "text"] = "text"
             if field.kind in (int, float):
                 kind = "integer" if field.kind is int else "number"
-            made = Input(
+            made = Written(
                 value, type=kind, placeholder="default", compact=True, name=field.path, select_on_focus=True, valid_empty=True
             )
         made.tooltip = help_of(field)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from convtui.engine.spec import Hyperparameter, hyperparameters
+from convtui.engine.spec import Hyperparameter, alike, hyperparameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +27,9 @@ class Field:
     """Whether each part of its value, as commas have it, has a line of its own."""
 
     def matches(self, words: str) -> bool:
-        """Whether every word is in its name, help or choices."""
+        """Whether every word is in its name, help or choices, or is what others call it, as `lr`."""
         text = f"{self.key} {self.label} {self.help} {' '.join(self.choices)}".lower()
-        return all(word in text for word in words.lower().split())
+        return all(word in text or alike(word, [self.key]) for word in words.lower().split())
 
 
 def fields() -> Iterator[Field]:

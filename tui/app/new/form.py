@@ -22,6 +22,8 @@ from convtui.tui.app.new.field_row import LABEL, FieldRow, Shown
 from convtui.tui.app.new.fields import Field, fields
 from convtui.tui.render.text import clean
 
+NONE_FOUND = "No setting has these words. Esc ends the search."
+
 
 class Rows(VerticalScroll, can_focus=True, inherit_bindings=False):
     """Has the focus while nothing is written, and scrolls to the current row; the keys are the form's."""
@@ -63,6 +65,12 @@ class Heading(Static):
             self._folded = folded
             more = f"· {folded} more not in force, / finds them " if folded else ""
             self.update(f"─ {self._group} {more}{'─' * 200}", layout=False)
+
+
+class Finder(Input):
+    """Where is written what is to be found."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [bind("open", "submit", "To the settings found")]
 
 
 class Form(Vertical):
@@ -122,7 +130,7 @@ class Form(Vertical):
         self._here: FieldRow | None = None
 
     def compose(self) -> ComposeResult:
-        yield Input(placeholder="find a setting by name or help · Esc ends", compact=True, id="find")
+        yield Finder(placeholder="find a setting by name or help · Esc ends", compact=True, id="find")
         with Rows():
             for group, rows in groupby(self.fields, key=lambda field: field.group):
                 if group:
@@ -180,8 +188,9 @@ class Form(Vertical):
         self._about()
 
     def _about(self) -> None:
-        row = self.row
+        row = self.row or next(iter(self.rows), None)
         if row is None:
+            self.query_one("#about", Static).update(Content(NONE_FOUND), layout=False)
             return
         field = row.field
         limits = field.bounds.replace("<=", "≤") or ("" if "." not in field.key else ", ".join(field.choices))
@@ -277,6 +286,7 @@ class Form(Vertical):
         row = event.input.parent
         if not isinstance(row, FieldRow):
             self._find(event.value)
+            self._about()
         elif row.editor is event.input and event.value != row.shown.text:
             if row.field.key in self.texts:
                 self.texts[row.field.key] = event.value

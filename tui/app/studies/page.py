@@ -14,7 +14,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from convtui.tui.app.dialogs.menu import Menu
-from convtui.tui.app.export import copy, save, save_picture
+from convtui.tui.app.export import copy, save, save_figures
 from convtui.tui.app.keys import bind
 from convtui.tui.app.latest import Latest
 from convtui.tui.app.messages import CompareRuns, ShowPage, ShowRun
@@ -359,10 +359,10 @@ class StudiesPage(Page):
             return
         name, related, view = self.seen.results.study.name, self.seen.relations, self.view
         if related is not None and view == PARALLEL:
-            save_picture(self, lambda: parallel_curves(related), f"study-{name}-parallel")
+            save_figures(self, lambda: [parallel_curves(related)], f"study-{name}-parallel")
         elif related is not None and view in related.varied:
             stem = "-".join(["study", name, related.measure, view.rpartition(".")[2]])
-            save_picture(self, lambda: scatter_curves(related, view), stem)
+            save_figures(self, lambda: [scatter_curves(related, view)], stem)
         else:
             from convtui.engine.study.markdown import page
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.style import Style
-from rich.table import Table
 from rich.text import Text
 
 from convtui.engine.statuses import CLAIMED
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from convtui.engine.study.results import Row as OfSetting
     from convtui.tui.app.studies.reader import Known
 
-LIST_HEADS = (Head("study", least=11, names=True), Head("title", least=10), Head("done", right=True))
+LIST_HEADS = (Head("study", least=11, names=True), Head("title", least=24), Head("done", right=True))
 LIST_DROPPED = ("title",)
 HEADS = (
     Head("setting", least=24, names=True),
@@ -125,17 +125,12 @@ def row_words(found: Results, place: Place, claimed: Mapping[str, Mapping[str, i
 
 def claim_words(found: Results, table: TextTable) -> RenderableType:
     """The claims with their verdicts and figures, then the study's notes."""
-    grid = Table.grid(padding=(0, 1))
-    grid.add_column(no_wrap=True)
-    grid.add_column()
+    claims: list[RenderableType] = []
     for judged in found.claims:
         verdict, better = VERDICTS[judged.verdict]
-        told = Text(clean(judged.claim.says))
+        claims.append(Text.assemble((verdict, _BOLD + table.verdict(better) if better else _DIM), f"  {clean(judged.claim.says)}"))
         figures = BETWEEN.join(clean(text) for text in (judged.figures, *judged.remarks) if text)
-        for said in (clean(judged.reason), figures):
-            if said:
-                told.append(f"\n{said}", style="dim")
-        grid.add_row(Text(verdict, style=_BOLD + table.verdict(better) if better else _DIM), told)
+        claims += [Padding(Text(said, style="dim"), (0, 0, 0, 2)) for said in (clean(judged.reason), figures) if said]
     notes = [Text(f"{clean(note)}", style="dim") for note in found.study.notes]
     head = "How the report was read" if found.study.report else "Notes"
-    return Group(grid, *([Text(f"\n{head}", style="bold dim"), *notes] if notes else []))
+    return Group(*claims, *([Text(f"\n{head}", style="bold dim"), *notes] if notes else []))
