@@ -29,6 +29,8 @@ def taken(images: Any) -> Tensor:
     float or uint8.
     """
     found = images.detach() if isinstance(images, Tensor) else torch.as_tensor(images)
+    if found.is_meta:
+        raise UsageError("images are on the device 'meta', where they have no values")
     if not 2 <= found.ndim <= 4 or (found.ndim > 2 and found.shape[-3] not in (1, 3)) or not found.numel():
         raise UsageError(f"images are [H, W], [C, H, W] or [N, C, H, W] with C 1 or 3: this is {list(found.shape)}")
     if not (found.is_floating_point() or found.dtype in (torch.uint8, torch.bool)):
@@ -54,7 +56,7 @@ def reduced(images: Tensor) -> tuple[Tensor, str]:
 
 def save(path: Path, images: Tensor) -> None:
     """Write `reduced` images. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(exist_ok=True)  # not the store's, which may have been taken away
     with written_whole(path) as temporary:
         tensors.write(temporary, {"images": images}, {"format": _FORMAT})
 

@@ -44,7 +44,7 @@ class Code:
         called = _attributes(net) if arguments is None else {str(name): value for name, value in arguments.items()}
         try:
             file = Path(inspect.getsourcefile(kind) or "")
-        except TypeError:  # made in a notebook or at the prompt
+        except (TypeError, OSError):  # made in a notebook or at the prompt
             return cls("", kind.__qualname__, "", called)
         if not file.is_file() or kind.__module__.startswith("torch."):
             return cls("", kind.__qualname__, "", called)
@@ -57,8 +57,8 @@ def _attributes(net: nn.Module) -> dict[str, Any]:
         parameters = inspect.signature(type(net)).parameters.values()
     except (TypeError, ValueError):
         return {}
-    kept = {each.name: vars(net)[each.name] for each in parameters if vars(net).get(each.name, each.default) != each.default}
-    return {name: value for name, value in kept.items() if _is_plain(value)}
+    kept = {each: vars(net)[each.name] for each in parameters if _is_plain(vars(net).get(each.name))}
+    return {each.name: value for each, value in kept.items() if not (_is_plain(each.default) and value == each.default)}
 
 
 def _is_plain(value: Any) -> bool:
@@ -101,12 +101,12 @@ def save(path: Path, net: nn.Module, *, step: int, epoch: int, arguments: Mappin
     """Write the file and return its size in bytes; `arguments` as for `Code.of`. Raises CheckpointError when the disk will not
     take it."""
     net = bare(net)
-    code = json.dumps(asdict(Code.of(net, arguments)), default=str)
-    header = {"format": FORMAT, "code": code, "step": str(step), "epoch": str(epoch)}
-    # Weights that two layers share are one tensor under two names.
-    weights = {name: value for name, value in net.state_dict().items() if isinstance(value, Tensor)}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        code = json.dumps(asdict(Code.of(net, arguments)), default=str)
+        header = {"format": FORMAT, "code": code, "step": str(step), "epoch": str(epoch)}
+        # Weights that two layers share are one tensor under two names.
+        weights = {name: value for name, value in net.state_dict().items() if isinstance(value, Tensor)}
+        path.parent.mkdir(exist_ok=True)  # not the store's, which may have been taken away
         with written_whole(path) as temporary:
             files.write(temporary, weights, header)
         return path.stat().st_size
@@ -114,6 +114,9 @@ def save(path: Path, net: nn.Module, *, step: int, epoch: int, arguments: Mappin
         raise CheckpointError(f"weights {path} could not be written: {error}; free some disk space or move the store") from None
     except KeyError as error:
         raise CheckpointError(f"weights {path} could not be written: safetensors has no {error}") from None
+    except (RuntimeError, TypeError, ValueError, AttributeError) as error:  # of a tensor's kind, or of the net's own code
+        told = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise CheckpointError(f"weights {path} could not be written: {told}") from error
 
 
 def load(path: Path) -> NetFile:

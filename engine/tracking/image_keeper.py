@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 import sys
 from collections import deque
 from collections.abc import Callable
@@ -9,8 +10,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from convtui.engine.errors import UsageError
 from convtui.engine.store.images import file_of, images_in, surplus
+from convtui.engine.tracking.handed import told_in_words
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,8 +46,8 @@ class ImageKeeper:
         try:
             path = self._folder / file_of(name, step)
             copied = taken(images)
-        except (UsageError, TypeError, ValueError, RuntimeError) as error:
-            self._say(f"log_image: {name!r} is left out: {' '.join(str(error).split())}")
+        except Exception as error:  # of what the loop hands over, which may be of any kind
+            self._say(f"log_image: {reprlib.repr(name)} is left out: {told_in_words(error)}")
             return
         stream = sys.modules["torch"].cuda.current_stream(copied.device) if copied.is_cuda else None
         self._waiting.append(_Waiting(name, path, copied, stream))
@@ -62,15 +63,17 @@ class ImageKeeper:
 
         from convtui.engine.logged_images import reduced, save
 
-        with torch.cuda.stream(waiting.stream) if waiting.stream is not None else nullcontext():
-            images, told = reduced(waiting.images)
-        if told:
-            self._say(f"log_image: {waiting.name!r}: {told}")
         try:
+            with torch.cuda.stream(waiting.stream) if waiting.stream is not None else nullcontext():
+                images, told = reduced(waiting.images)
+            if told:
+                self._say(f"log_image: {waiting.name!r}: {told}")
             save(waiting.path, images)
             self._thin_out(waiting.name)
         except OSError as error:
             self._say(f"log_image: {waiting.name!r} cannot be written: {error.strerror}")
+        except Exception as error:  # of a device that fails; numbers are recorded all the same
+            self._say(f"log_image: {waiting.name!r} is left out: {told_in_words(error)}")
 
     def _thin_out(self, name: str) -> None:
         paths = {each.step: each.path for each in images_in(self._folder) if each.name == name}

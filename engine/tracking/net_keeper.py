@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import reprlib
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from convtui.engine.errors import ConvtuiError
 from convtui.engine.events import CheckpointKind, CheckpointSaved, Event
@@ -57,10 +58,16 @@ class NetKeeper:
 
         self._release()
         self._watch = Watch(model, images, self._tell, self._say)
-        self._every, self._arguments = every, arguments
+        self._every, self._arguments = self._checked(every), arguments
         if images is not None:
             self._keep_images(images, about)
         return self._watch.net
+
+    def _checked(self, every: Any) -> Every:
+        if every == "epoch" or (isinstance(every, int) and every > 0):
+            return cast("Every", every)
+        self._say(f"watch: every={reprlib.repr(every)} is neither 'epoch' nor a number of steps from 1: 'epoch' is used instead")
+        return "epoch"
 
     def _release(self) -> None:
         if self._watch is not None:
@@ -100,8 +107,10 @@ class NetKeeper:
 
     def close(self, *, keep: bool) -> None:
         """Watch no more; before that measure and `keep` the net that is watched, unless this is what was kept last."""
-        self._look_back(is_due=keep and self._place()[0] > self._kept_step)
-        self._release()
+        try:
+            self._look_back(is_due=keep and self._place()[0] > self._kept_step)
+        finally:
+            self._release()
 
     def _is_time(self) -> bool:
         return time.monotonic() >= self._kept_until
@@ -109,10 +118,12 @@ class NetKeeper:
     def _look_back(self, *, is_due: bool) -> None:
         if self._watch is not None and is_due:
             began = time.monotonic()
-            self._watch.measure()
-            self.save_watched()
-            now = time.monotonic()
-            self._kept_step, self._kept_until = self._place()[0], now + _COST * (now - began)
+            try:
+                self._watch.measure()
+                self.save_watched()
+            finally:
+                now = time.monotonic()
+                self._kept_step, self._kept_until = self._place()[0], now + _COST * (now - began)
 
     def _keep_images(self, images: Tensor, about: tuple[Any, ...]) -> None:
         from convtui.engine.data import own_images

@@ -13,18 +13,20 @@ from __future__ import annotations
 import operator
 import os
 import platform
+import reprlib
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
 from convtui.engine import __version__
-from convtui.engine.errors import ConvtuiError
+from convtui.engine.errors import ConvtuiError, UsageError
 from convtui.engine.events import (
     Continued,
     Described,
@@ -39,29 +41,34 @@ from convtui.engine.events import (
 )
 from convtui.engine.files import DEFAULT_STORE, STORE_VARIABLE
 from convtui.engine.store import Request, Store, obey
-from convtui.engine.text import is_text
+from convtui.engine.text import STEERING, is_text
 from convtui.engine.tracking.command import waiting_run
+from convtui.engine.tracking.config import settings
+from convtui.engine.tracking.handed import length_of, several, size_of, told_in_words
 from convtui.engine.tracking.image_keeper import ImageKeeper
 from convtui.engine.tracking.net_keeper import Every, NetKeeper
-from convtui.engine.tracking.process_end import ProcessEnd, Terminated
+from convtui.engine.tracking.process_end import PROCESS_END, Terminated
 from convtui.engine.tracking.rate import RateFactor
-from convtui.engine.tracking.writer import Told, Writer
+from convtui.engine.tracking.told import Told, as_told
+from convtui.engine.tracking.writer import Writer
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
     from torch.optim import Optimizer
 
 T = TypeVar("T")
+P = ParamSpec("P")
 KIND = "script"
 """Of the store's rows: convtui has its numbers and weights, and cannot go on with it."""
 UNHEARD_SECONDS = 10.0
 """After which people are told that a request has not been obeyed."""
-_LAST_STEP = 2**62
+_LAST_STEP = 2**52
+"""A store's rows have twice that at most."""
 
 
 def init(
     name: str | None = None,
-    config: Mapping[str, Any] | None = None,
+    config: Any = None,
     *,
     store: str | Path | None = None,
     data: str = "",
@@ -69,31 +76,42 @@ def init(
 ) -> TrackedRun:
     """Begin a run: a row in the store beside all others, seen at once by every convtui that is open on it.
 
-    `name`: any text but a number; by default that of the script, or `notebook`. `config`: hyperparameters, as `vars(args)`.
+    `name`: any text but a number; by default that of the script, or `notebook`. `config`: hyperparameters, as a mapping, an
+    `argparse.Namespace` or a dataclass.
     `store`: a file; by default what CONVTUI_STORE says, else `store.db` in the working directory. `data`: what it is trained on.
 
     The run ends with its `with` block, or else with the script: `finished`, `failed` by an exception, `stopped` by SIGTERM, SIGINT
-    or a request. Under torchrun only rank 0 writes; in other ranks a run does nothing. Raises UsageError for a name that cannot be,
-    StoreError where the store cannot be written. Nothing raises afterwards: what goes wrong is told on stderr, once.
+    or a request. Under torchrun only rank 0 writes; in other ranks a run does nothing, nor does it in a child process of
+    multiprocessing that reads the script again. Raises UsageError for a name or a config that cannot be, StoreError where the store
+    cannot be written. Nothing raises afterwards: what goes wrong is told on stderr, once.
     """
-    if os.environ.get("RANK", "0") != "0":
+    if os.environ.get("RANK", "0") != "0" or _is_read_by_child():
         return TrackedRun(None, 0, "")
+    for what, text in (("name", name), ("data", data), ("note", note)):
+        if not isinstance(text, str | Path | None):
+            raise UsageError(f"{what} is {type(text).__name__}, and not text")
     path = Path(store or os.environ.get(STORE_VARIABLE) or DEFAULT_STORE)
     kept = Store.open(path)
     script = "notebook" if "ipykernel" in sys.modules else Path(sys.argv[0]).stem.removeprefix("-c") if sys.argv else ""
     made = kept.begin_run(
         kind=KIND,
-        name=name if name is not None else script or "script",
-        settings=config or {},
-        dataset=data,
-        note=note,
+        name=str(name) if name is not None else script or "script",
+        settings=settings(config),
+        dataset=str(data or ""),
+        note=str(note or ""),
         provenance=_provenance(),
         waiting=(waiting := waiting_run(path)),
     )
     run = TrackedRun(kept, made.id, made.name)
     if made.id != waiting:
-        print(f"convtui: run {made.id} ({made.name}) in {path}", file=sys.stderr)
+        _print(f"run {made.id} ({made.name}) in {path}")
     return run
+
+
+def _is_read_by_child() -> bool:
+    """Whether this process is a child of multiprocessing, by `spawn` or `forkserver`, that imports the script for what is in it."""
+    script = sys.modules.get("__mp_main__")
+    return script is not None and script is not sys.modules.get("__main__")
 
 
 def _provenance() -> dict[str, Any]:
@@ -103,7 +121,22 @@ def _provenance() -> dict[str, Any]:
     return about | versions | {"script": str(Path(sys.argv[0]).absolute())} if sys.argv and sys.argv[0] else about | versions
 
 
-@dataclass(slots=True)
+def _guarded(method: Callable[Concatenate[TrackedRun, P], T]) -> Callable[Concatenate[TrackedRun, P], T | None]:
+    """What goes wrong in it is said, and never reaches the loop that trains."""
+
+    @wraps(method)
+    def guarded(self: TrackedRun, /, *args: P.args, **kwargs: P.kwargs) -> T | None:
+        try:
+            return method(self, *args, **kwargs)
+        except Exception as error:
+            name = "steer" if method.__name__.startswith("_") else method.__name__
+            self._say(f"{name}: {told_in_words(error)}", about=f"{name} {type(error).__name__}")
+            return None
+
+    return guarded
+
+
+@dataclass(slots=True, eq=False)
 class _Loop:
     """One `steer` that is under way."""
 
@@ -113,7 +146,10 @@ class _Loop:
 
 
 class TrackedRun:
-    """What `init` gives. For the thread that trains, but for `log`, which any thread may call. A context manager."""
+    """What `init` gives. For the thread that trains, but for `log`, which any thread may call. A context manager.
+
+    It is of one process: in a child that was forked, or that it was pickled for, it does nothing.
+    """
 
     def __init__(self, store: Store | None, run_id: int, name: str) -> None:
         self.id = run_id
@@ -122,7 +158,6 @@ class TrackedRun:
         self.stopping = False
         """True once it was asked to stop: `steer` yields nothing more."""
         self._store = store
-        self._pid = os.getpid()
         self._step = self._epoch = self._images = 0
         self._in_step = False
         self._logged_step = 0
@@ -141,19 +176,35 @@ class TrackedRun:
         self._names: set[str] = set()
         self._writer: Writer | None = None
         self._kept_images: ImageKeeper | None = None
-        self._end: ProcessEnd | None = None
         if store is not None:
             folder = store.files.folder(run_id)
             self._kept_images = ImageKeeper(folder, self._say)
-            self._writer = Writer(store, run_id, self._logged, self._asked, self._say, self._kept_images.write)
+            self._writer = Writer(store, run_id, self._logged, self._asked, self._say, self._left_out, self._kept_images.write)
             self._writer.start()
             self._net = NetKeeper(folder, lambda: (self.step, self._epoch), self._record, self._tell_now, self._say)
-            self._end = ProcessEnd(self._end_with)
+            PROCESS_END.tell(self)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._end_with(error)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return TrackedRun, (None, self.id, self.name)
+
+    def __deepcopy__(self, memo: Any) -> Self:
+        return self  # of a net, say, that has its run as an attribute
+
+    def __copy__(self) -> Self:
+        return self
+
+    def process_forked(self) -> None:
+        """Called in a child: what writes and what is asked stayed with its parent."""
+        self._writer, self._net, self._kept_images, self._requests = None, None, None, []
+
+    def process_ended(self, error: BaseException | None) -> None:
+        """Called where the script ends, with what nothing caught."""
         self._end_with(error)
 
     def __repr__(self) -> str:
@@ -171,6 +222,7 @@ class TrackedRun:
         """Epochs completed, as far as `steer` counted them."""
         return self._epoch
 
+    @_guarded
     def log(self, values: Mapping[str, Any], *, step: int | None = None) -> None:
         """Keep numbers of one step: floats, or tensors of one element, which are fetched later and in bulk: a step never waits.
 
@@ -179,13 +231,16 @@ class TrackedRun:
         where `steer` counts, else one more with each call. Of a name that is told twice at one step the first value is kept.
         """
         writer = self._writer  # another thread may end the run meanwhile
-        if writer is None or os.getpid() != self._pid:
+        if writer is None:
             return
+        if not hasattr(values, "items"):
+            raise UsageError(f"it is told {type(values).__name__}, and not names with numbers, as {{'loss': loss}}")
         step = self._next_step if step is None else self._checked_step(step)
         self._logged_step = max(self._logged_step, step)
         for name, value in values.items():
             self._tell(writer, name, step, value)
 
+    @_guarded
     def log_image(self, name: str, images: Any, *, step: int | None = None) -> None:
         """Keep images: [H, W], [C, H, W] or [N, C, H, W] with C 1 or 3, float from 0 to 1 or uint8, on any device. They are copied
         now, and written later: `convtui runs images` shows them.
@@ -193,7 +248,7 @@ class TrackedRun:
         Of one call the first 64 are kept, sides over 512 pixels reduced; of a name those of 100 steps, spread over the run. `step`
         is by default `self.step`.
         """
-        if self._writer is None or self._kept_images is None or os.getpid() != self._pid or not self._is_name(name):
+        if self._writer is None or self._kept_images is None or not self._is_name(name):
             return
         self._kept_images.take(name, images, self.step if step is None else self._checked_step(step))
 
@@ -206,25 +261,25 @@ class TrackedRun:
             return
         if type(value) is float:
             writer.tell(Told(name, step, value))
-        elif (detach := getattr(value, "detach", None)) is not None:
-            tensor = detach()
-            if tensor.numel() != 1 or tensor.is_complex():
-                self._say(f"log: {name!r} is a tensor of shape {list(tensor.shape)}, and not one number: it is left out")
-                return
-            stream = sys.modules["torch"].cuda.current_stream(tensor.device) if tensor.is_cuda else None
-            writer.tell(Told(name, step, tensor.reshape(()).clone(), stream))  # the loop may change it in place
-        else:
-            try:
-                writer.tell(Told(name, step, float(value)))
-            except (TypeError, ValueError, OverflowError):
-                self._say(f"log: {name!r} is {type(value).__name__} and not a number: it is left out")
+            return
+        try:
+            writer.tell(as_told(name, step, value))
+        except Exception as error:  # whatever the value's own code raises
+            self._left_out(name, error)
+
+    def _left_out(self, name: str, error: Exception) -> None:
+        why = str(error) if isinstance(error, UsageError) else f"cannot be read ({told_in_words(error)})"
+        self._say(f"log: {reprlib.repr(name)} {why}: it is left out", about=f"log {name}")
 
     def _is_name(self, name: Any) -> bool:
         is_name = isinstance(name, str) and bool(name.strip()) and is_text(name)
+        if name == "seconds":
+            self._say("log: 'seconds' are counted for every run, and charts are drawn over them: give yours another name")
+            return False
         if is_name:
             self._names.add(name)
         else:
-            self._say(f"log: {name!r} cannot be the name of a metric: it is left out")
+            self._say(f"log: {reprlib.repr(name)} cannot be the name of a metric: it is left out")
         return is_name
 
     @property
@@ -238,7 +293,7 @@ class TrackedRun:
             number = -1
         if 0 <= number <= _LAST_STEP:
             return number
-        self._say(f"log: step {step!r} is not a whole number from 0: step {self.step} is used instead")
+        self._say(f"log: step {reprlib.repr(step)} is not a whole number from 0: step {self.step} is used instead", about="step")
         return self.step
 
     # ----------------------------------------------------------------------------------------------------- steering
@@ -249,11 +304,10 @@ class TrackedRun:
         Of loops within one another the innermost counts steps, and the others only end when it is to stop. `optimizer`, one or
         several, is needed for the learning rate, which is recorded, and multiplied on request; schedulers notice nothing of it.
         """
-        optimizers = [] if optimizer is None else list(optimizer) if isinstance(optimizer, Sequence) else [optimizer]
-        self._follow(optimizers)
+        self._follow(several(optimizer))
         if self._loops:
             self._loops[-1].is_outer, self._in_step = True, False
-        loop = _Loop(_length(batches))
+        loop = _Loop(length_of(batches))
         self._loops.append(loop)
         self._describe(batches)
         try:
@@ -263,15 +317,24 @@ class TrackedRun:
                 self._in_step = not loop.is_outer
                 if self._in_step:
                     self._tell_rates()
-                yield batch
-                if self._in_step and not loop.is_outer:
-                    self._in_step = False
-                    self._count_step(_size(batch))
+                epoch = self._epoch
+                try:
+                    yield batch
+                finally:  # also where the loop is left by `break`
+                    self._end_turn(loop, batch, epoch)
             if not loop.is_outer and loop.length:
                 self.end_epoch()
         finally:
-            self._in_step = False
             self._loops.remove(loop)
+
+    def _end_turn(self, loop: _Loop, batch: Any, epoch: int) -> None:
+        """The loop comes back for another batch, or is left; `epoch` was done when it got this one."""
+        if loop.is_outer:
+            if self._epoch == epoch and not self.stopping:  # what ran within was left early, or has no length
+                self.end_epoch()
+        elif self._in_step:
+            self._in_step = False
+            self._count_step(size_of(batch))
 
     def obey(self) -> bool:
         """Where `steer` does not fit: call it between two steps. Waits while the run is paused; False where it is to stop."""
@@ -283,20 +346,23 @@ class TrackedRun:
     def advance(self, batch: Any = None, optimizers: Sequence[Any] = ()) -> bool:
         """Where `steer` does not fit, as in a callback: one step more is done, with this batch or so many images. As `obey`."""
         self._follow(optimizers)
-        self._count_step(batch if isinstance(batch, int) else _size(batch))
+        self._count_step(batch if isinstance(batch, int) else size_of(batch))
         self._tell_rates()
         return self.obey()
 
+    @_guarded
     def end_epoch(self) -> None:
         """Where `steer` does not fit: one epoch more is done."""
         self._epoch += 1
         if self._net is not None:
             self._net.epoch_ended()
 
+    @_guarded
     def plan(self, total_steps: int, steps_per_epoch: int = 0) -> None:
         """Say how long the run will be, where no loop under `steer` tells it: a face can then say how far it is."""
-        self._record(Described(total_steps, steps_per_epoch))
+        self._record(Described(operator.index(total_steps), operator.index(steps_per_epoch)))
 
+    @_guarded
     def _count_step(self, images: int) -> None:
         self._step += 1
         self._images += images
@@ -307,7 +373,7 @@ class TrackedRun:
         began = time.monotonic()
         self._record(Paused(self.step))
         paused = True
-        while paused and not self.stopping:
+        while paused and not self.stopping and self._is_recorded:
             with self._changed:
                 self._changed.wait_for(lambda: self._requests, timeout=1.0)
             paused = obey(self._taken(), self, paused=True)
@@ -315,6 +381,11 @@ class TrackedRun:
         self._before = (time.monotonic(), self._images)
         if not self.stopping:
             self._record(Continued(self.step))
+
+    @property
+    def _is_recorded(self) -> bool:
+        """False where no request can come any more: a pause would have no end."""
+        return self._writer is not None and self._writer.is_recording
 
     def _taken(self) -> list[Request]:
         with self._changed:
@@ -325,6 +396,7 @@ class TrackedRun:
         """End after this step, as a request to stop does."""
         self.stopping = True
 
+    @_guarded
     def scale_learning_rate(self, factor: float) -> None:
         """Multiply the learning rate of the optimizers that `steer` was given by `factor`, from the next step on."""
         if not self._rate.optimizers:
@@ -333,10 +405,12 @@ class TrackedRun:
         self._rate.value *= factor
         self._record(RateChanged(self.step, self._rate.value, float(self._rate.rates()[0])))
 
+    @_guarded
     def _tell_rates(self) -> None:
         for place, rate in enumerate(self._rate.rates()):
             self._tell_now(f"learning_rate/{place + 1}" if place else "learning_rate", rate)
 
+    @_guarded
     def _follow(self, optimizers: Sequence[Any]) -> None:
         known = len(self._rate.optimizers)
         self._rate.follow(optimizers)
@@ -344,13 +418,17 @@ class TrackedRun:
             self._describe_trained([each for of in self._rate.optimizers for group in of.param_groups for each in group["params"]])
 
     def _describe_trained(self, parameters: Sequence[Tensor]) -> None:
-        device = str(parameters[0].device) if parameters else ""
-        self._record(Described(parameters=sum(each.numel() for each in parameters), device=device))
+        from torch.nn.parameter import is_lazy
 
+        there = {id(each): each for each in parameters if not is_lazy(each)}.values()
+        device = str(next(iter(there)).device) if there else ""
+        self._record(Described(parameters=sum(each.numel() for each in there), device=device))
+
+    @_guarded
     def _describe(self, batches: Iterable[Any]) -> None:
         """What the loops under way tell of the run's length."""
         lengths = [loop.length for loop in self._loops]
-        images = _length(getattr(batches, "dataset", None))
+        images = length_of(getattr(batches, "dataset", None))
         if len(lengths) > 1 and lengths[-1]:
             epochs = 1
             for length in lengths[:-1]:
@@ -361,6 +439,7 @@ class TrackedRun:
 
     # ---------------------------------------------------------------------------------------------- the net and its files
 
+    @_guarded
     def watch(
         self,
         model: nn.Module,
@@ -386,6 +465,7 @@ class TrackedRun:
             net = self._net.watch(model, images, (labels, classes, mean, std), every, arguments)
             self._describe_trained([parameter for parameter in net.parameters() if parameter.requires_grad])
 
+    @_guarded
     def save(self, model: nn.Module, *, best: bool = False, arguments: Mapping[str, Any] | None = None) -> Path | None:
         """Write the net's weights into the run's folder, beside those saved before; of those saved as `best` the newest is kept.
 
@@ -394,6 +474,7 @@ class TrackedRun:
         """
         return self._net.save(model, "best" if best else "snapshot", arguments) if self._net is not None else None
 
+    @_guarded
     def save_checkpoint(self) -> None:
         """Save the net that is watched, as a request to save does."""
         if self._net is not None:
@@ -406,14 +487,11 @@ class TrackedRun:
         self._end_with(ConvtuiError(failure) if failure else None)
 
     def _end_with(self, error: BaseException | None) -> None:
-        if self._writer is None or os.getpid() != self._pid:
+        if self._writer is None:
             return
-        if self._net is not None:
-            self._net.close(keep=error is None)
-            self._net = None
+        self._close_net(keep=error is None)
         writer, self._writer = self._writer, None
-        if self._end is not None:
-            self._end.forget()
+        PROCESS_END.forget(self)
         self._rate.release()
         failure = _failure(error)
         if failure:
@@ -422,6 +500,12 @@ class TrackedRun:
             writer.end(self._ending(error))
         if self._store is not None:
             self._store.close()
+
+    @_guarded
+    def _close_net(self, *, keep: bool) -> None:
+        net, self._net = self._net, None
+        if net is not None:
+            net.close(keep=keep)
 
     def _ending(self, error: BaseException | None) -> Ending:
         kind = Stopped if self.stopping or isinstance(error, KeyboardInterrupt | Terminated) else Finished
@@ -465,13 +549,18 @@ class TrackedRun:
         if self._writer is not None:
             self._writer.record(event)
 
-    def _say(self, text: str) -> None:
-        """One line on stderr and among the run's messages, once."""
-        if text not in self._said:
-            self._said.add(text)
-            with suppress(OSError, ValueError):  # a stderr that is closed or full must not end a training
-                print(f"convtui: {text}", file=sys.stderr)
+    def _say(self, text: str, about: str = "") -> None:
+        """One line on stderr and among the run's messages, once; of what is said `about` the same thing, the first."""
+        about = about or text
+        if about not in self._said:
+            self._said.add(about)
+            _print(text)
             self._record(Message(self.step, text, "warning"))
+
+
+def _print(text: str) -> None:
+    with suppress(OSError, ValueError):  # a stderr that is closed or full must not end a training
+        print(f"convtui: {STEERING.sub(' ', text)}", file=sys.stderr)
 
 
 def _failure(error: BaseException | None) -> str:
@@ -479,21 +568,5 @@ def _failure(error: BaseException | None) -> str:
     if error is None or isinstance(error, KeyboardInterrupt | Terminated):
         return ""
     if isinstance(error, SystemExit):
-        return f"exit status {error.code}" if error.code else ""
-    return str(error) if isinstance(error, ConvtuiError) else f"{type(error).__name__}: {error}".splitlines()[0]
-
-
-def _length(of: Any) -> int | None:
-    try:
-        return len(of)
-    except TypeError:
-        return None
-
-
-def _size(batch: Any) -> int:
-    """How many images a batch has, by its first tensor; 0 where there is none."""
-    if isinstance(batch, Mapping):
-        batch = next(iter(batch.values()), None)
-    elif isinstance(batch, Sequence) and batch:
-        batch = batch[0]
-    return next(iter(getattr(batch, "shape", ())), 0)
+        return f"exit status {error.code}" if isinstance(error.code, int) and error.code else str(error.code or "")
+    return told_in_words(error)

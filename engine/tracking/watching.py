@@ -22,6 +22,7 @@ from convtui.engine.training.metric_buffer import MetricBuffer
 EVERY_STEPS = 50
 """Between two measurements of gradients and updates: a small net's step takes half a millisecond, and these a tenth of that."""
 _BATCH = 256
+_MEASURES = TrainingSpec(measures=("gradient_norm", "update_ratio"))
 
 
 class Watch:
@@ -32,7 +33,8 @@ class Watch:
         why nothing more is measured, if so."""
         self.net = bare(net)
         self._images, self._tell, self._say = images, tell, say
-        self._layers = LayerMetrics(TrainingSpec(measures=("gradient_norm", "update_ratio")), self.net)
+        self._layers: LayerMetrics | None = None
+        """Of the measurement that goes on."""
         self._parameters = {id(parameter) for parameter in self.net.parameters()}
         self._steps = 0
         self._buffer = MetricBuffer()
@@ -55,12 +57,13 @@ class Watch:
         try:
             with torch.random.fork_rng(devices), torch.no_grad(), eval_mode(self.net), found.watching(self.net):
                 for start in range(0, len(self._images), _BATCH):
-                    self.net(self._images[start : start + _BATCH].to(device))
+                    self.net(torch.as_tensor(self._images[start : start + _BATCH]).to(device))
+            values = found.values
         except Exception as error:  # the loop that trains goes on
             self._images = None
             self._give_up("it does not take the images that it was given", error)
             return
-        for name, value in found.values.items():
+        for name, value in values.items():
             self._tell(name, value)
 
     def _trains(self, optimizer: Optimizer) -> bool:
@@ -72,17 +75,28 @@ class Watch:
         self._steps += 1
         if self._steps % EVERY_STEPS == 1:
             try:
+                # Each time as the net is now: layers may have been put in, or taken out.
+                self._layers, self._buffer = LayerMetrics(_MEASURES, self.net), MetricBuffer()
                 self._layers.record_gradients(self._buffer)
             except Exception as error:  # gradients of a kind that nothing here knows
-                self.release()
-                self._give_up("its gradients cannot be measured", error)
+                self._end(error)
 
     def _after(self, optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
-        if self._buffer.series and self._trains(optimizer):
-            self._layers.record_update(self._buffer)
-            for name, values in self._buffer.series.items():
-                self._tell(name, values[-1])
-            self._buffer = MetricBuffer()
+        if self._layers is None or not self._trains(optimizer):
+            return
+        layers, self._layers = self._layers, None
+        try:
+            layers.record_update(self._buffer)
+        except Exception as error:  # weights that are not what they were
+            self._end(error)
+            return
+        for name, values in self._buffer.series.items():
+            self._tell(name, values[-1])
+
+    def _end(self, error: Exception) -> None:
+        self._layers = None
+        self.release()
+        self._give_up("its gradients cannot be measured", error)
 
     def _give_up(self, why: str, error: Exception) -> None:
         text = " ".join(str(error).split())

@@ -5,32 +5,18 @@ from __future__ import annotations
 import sys
 import threading
 import traceback
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections import deque
+from collections.abc import Callable, Sequence
 
 from convtui.engine.device import SystemMeter
 from convtui.engine.errors import ConvtuiError
 from convtui.engine.events import Described, Event, Logged
 from convtui.engine.store import Recorder, Request, Store
-from convtui.engine.store.recorder import POLL_SECONDS
+from convtui.engine.store.recorder import END_SECONDS, POLL_SECONDS
+from convtui.engine.tracking.told import Told, fetched
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-END_WAIT_SECONDS = 310.0
+END_WAIT_SECONDS = END_SECONDS + 60.0
 """For the last rows; the recorder gives up before that."""
-
-
-class Told(NamedTuple):
-    """One number, which may still be on a device."""
-
-    name: str
-    step: int
-    value: float | Tensor
-    stream: Any = None
-    """Of CUDA: the one in which the value comes to be."""
 
 
 class Writer:
@@ -43,12 +29,14 @@ class Writer:
         logged: Callable[[tuple[tuple[str, int, float], ...]], Logged],
         asked: Callable[[Sequence[Request]], None],
         say: Callable[[str], None],
+        lost: Callable[[str, Exception], None],
         also: Callable[[], None],
     ) -> None:
         """`logged` makes the event of some points, `asked` is handed new requests at every poll, `say` is told what people should
-        know, `also` is done beside the writing of numbers; all four are called in the thread."""
+        know, `lost` which number could not be fetched, and `also` is done beside the writing of numbers; all are called in the
+        thread."""
         self._store, self._run_id = store, run_id
-        self._logged, self._asked, self._say, self._also = logged, asked, say, also
+        self._logged, self._asked, self._say, self._lost, self._also = logged, asked, say, lost, also
         self._device = ""
         """Of the net, once that is known."""
         self._step = 0
@@ -70,6 +58,11 @@ class Writer:
         self._begun.wait()
         if self._trouble is not None:
             raise self._trouble
+
+    @property
+    def is_recording(self) -> bool:
+        """False once something has ended it."""
+        return self._trouble is None
 
     def tell(self, told: Told) -> None:
         """Keep a number."""
@@ -100,7 +93,8 @@ class Writer:
             if self._begun.is_set():
                 if not isinstance(error, ConvtuiError):
                     traceback.print_exc(file=sys.stderr)
-                self._say(f"{error}; training goes on, and nothing more of it is recorded")
+                goes_on = "training goes on, and nothing more of it is recorded"
+                self._say(f"{error}; {goes_on if self._ending is None else 'how the run ended is not recorded'}")
             self._begun.set()
 
     def _record_all(self, recorder: Recorder) -> None:
@@ -111,7 +105,12 @@ class Writer:
                     recorder.measure(self._step, values)
                 self._write(recorder)
                 self._asked(recorder.poll())
+                if why := recorder.held_back():
+                    self._say(f"{why}; training goes on, and its numbers are kept in memory until then")
         self._write(recorder)
+        if why := recorder.held_back(try_again=True):
+            minutes = END_SECONDS / 60
+            self._say(f"{why}; the run's end waits for that, {minutes:.0f} minutes at most: Ctrl+C gives up what is not kept yet")
         assert self._ending is not None
         event, failure = self._ending
         if event is not None:
@@ -124,30 +123,9 @@ class Writer:
         told = [self._points.popleft() for _ in range(len(self._points))]
         if told:
             self._step = max(self._step, *(each.step for each in told))
-            recorder.record(self._logged(fetched(told)))
+            recorder.record(self._logged(fetched(told, self._lost)))
         self._also()
         for event in events:
             if isinstance(event, Described) and event.device:
                 self._device = event.device
             recorder.record(event)
-
-
-def fetched(told: Sequence[Told]) -> tuple[tuple[str, int, float], ...]:
-    """The numbers, those on one device and of one type all at once: one wait for it, however many there are."""
-    values: list[Any] = [each.value for each in told]
-    groups: dict[Any, list[int]] = defaultdict(list)
-    for place, each in enumerate(told):
-        if not isinstance(each.value, float):
-            groups[each.value.device, each.value.dtype, each.stream].append(place)
-    for (_, _, stream), places in groups.items():
-        for place, value in zip(places, _numbers([values[place] for place in places], stream), strict=True):
-            values[place] = float(value)
-    return tuple((each.name, each.step, value) for each, value in zip(told, values, strict=True))
-
-
-def _numbers(tensors: list[Tensor], stream: Any) -> Iterable[float]:
-    import torch
-
-    with torch.cuda.stream(stream) if stream is not None else nullcontext():
-        found: list[float] = torch.stack(tensors).tolist()
-    return found

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import argparse
+import copy
 import math
 import os
+import pickle
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+import types
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import convtui
@@ -88,7 +96,6 @@ def test_what_cannot_be_kept_is_said_once_and_the_rest_is_kept(place: Path, capf
         "'' cannot be the name of a metric: it is left out",
         "'none' is NoneType and not a number: it is left out",
         "step -1 is not a whole number from 0: step 3 is used instead",
-        "step '7' is not a whole number from 0: step 3 is used instead",
     ]
     store, row = only_run(place)
     with store:
@@ -98,6 +105,179 @@ def test_what_cannot_be_kept_is_said_once_and_the_rest_is_kept(place: Path, capf
         assert found[2][0] == 3
         assert math.isnan(found[2][1])
         assert [message.text for message in store.messages(row.id)] == [line.split(": ", 1)[1] for line in said]
+
+
+class Unreadable:
+    """Neither a number nor a name, and no text either."""
+
+    def __float__(self) -> float:
+        raise RuntimeError("no")
+
+    __repr__ = __str__ = __float__  # type: ignore[assignment]
+
+
+def test_nothing_that_is_told_reaches_the_loop_or_keeps_other_numbers_out(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    strange = {
+        "complex": np.complex64(1 + 2j), "text": "1.5", "stdout": sys.stdout, "unreadable": Unreadable(), "huge": 10**400,
+        "meta": torch.zeros((), device="meta"), "seconds": 3.0, Unreadable(): 1.0,
+    }  # fmt: skip
+    numbers = {
+        "array": np.array([2.0]),
+        "sparse": torch.tensor([2.0]).to_sparse(),
+        "half": torch.tensor(2.0).half(),
+        "decimal": Decimal(2),
+    }
+    with convtui.init("mine", store=place) as run:
+        run.log(strange | numbers)
+        torch.vmap(lambda x: (run.log({"mapped": x, "loss": 2.0}), x)[1])(torch.ones(3))
+        run.log([1.0])  # type: ignore[arg-type]
+        run.log_image("meta", torch.zeros(3, 3, device="meta"))
+        run.plan("long")  # type: ignore[arg-type]
+        run.advance(optimizers=["adam"])
+        for step in (0.25, 0.5, 0.75):
+            run.log({}, step=step)  # type: ignore[arg-type]
+    assert not sys.stdout.closed
+    said = capfd.readouterr().err
+    assert said.count("is not a whole number") == 1
+    assert "Traceback" not in said
+    store, row = only_run(place)
+    with store:
+        assert row.status == "finished"
+        assert {name: points(store, row, name)[0][1] for name in (*numbers, "loss")} == dict.fromkeys((*numbers, "loss"), 2.0)
+        assert not set(store.metric_names(row.id)) & {"complex", "text", "stdout", "unreadable", "huge", "meta", "mapped"}
+        assert all(value != 3.0 for _, value in points(store, row, "seconds"))
+
+
+@dataclass
+class Settings:
+    """A configuration as many scripts have it."""
+
+    lr: float = 0.1
+
+
+@pytest.mark.parametrize(
+    "config", [{"lr": 0.1}, argparse.Namespace(lr=0.1), Settings(), {"lr": torch.tensor(0.1, dtype=torch.float64)}]
+)
+def test_a_configuration_may_be_anything_that_has_names(place: Path, config: object) -> None:
+    convtui.init("mine", config, store=place).finish()
+    store, row = only_run(place)
+    with store:
+        assert row.spec_values == {"lr": 0.1}
+
+
+def test_values_that_json_does_not_know_are_text(place: Path) -> None:
+    itself: dict[str, object] = {"unreadable": Unreadable(), "nested": {(1, 2): np.float32(0.5)}, "set": {3}}
+    itself["itself"] = itself
+    convtui.init("mine", itself, store=place).finish()
+    store, row = only_run(place)
+    with store:
+        kept = row.spec_values
+        assert (kept["unreadable"], kept["nested"], kept["set"]) == ("<Unreadable>", {"(1, 2)": 0.5}, "{3}")
+
+
+@pytest.mark.parametrize("given", [{"config": "lr=0.1"}, {"name": 5}, {"note": 5}, {"data": ["mnist"]}])
+def test_what_cannot_be_said_of_a_run_is_refused_in_one_line(place: Path, given: dict[str, object]) -> None:
+    with pytest.raises(UsageError, match=f"^{next(iter(given))} is [^\n]*$"):
+        convtui.init(store=place, **given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("batches", "per_epoch"), [(lambda: [1] * 10, 3), (lambda: (1 for _ in range(4)), 4)])
+def test_a_loop_that_is_left_early_or_has_no_length_counts_its_steps_and_epochs(
+    place: Path, batches: Callable[[], Iterable[int]], per_epoch: int
+) -> None:
+    with convtui.init("mine", store=place) as run:
+        for _ in run.steer(range(2)):
+            for number, _ in enumerate(run.steer(batches())):
+                run.log({"loss": float(run.step)})
+                if number == 2 and per_epoch == 3:
+                    break
+    store, row = only_run(place)
+    with store:
+        assert (row.step, row.epoch) == (2 * per_epoch, 2)
+        assert [step for step, _ in points(store, row, "loss")] == list(range(1, 2 * per_epoch + 1))
+
+
+def test_a_learning_rate_is_put_back_where_a_step_fails_and_is_that_of_the_newest_optimizer(place: Path) -> None:
+    weight = torch.zeros(1, requires_grad=True)
+    first, second = torch.optim.SGD([weight], 1.0), torch.optim.SGD([weight], 8.0)
+
+    def fails() -> float:
+        raise ValueError("no")
+
+    with convtui.init("mine", store=place) as run:
+        for number in run.steer(range(3), first):
+            if number == 0:
+                run.scale_learning_rate(0.5)
+            with pytest.raises(ValueError, match="no"):
+                first.step(fails)
+        assert list(run.steer([1], {"second": second})) == [1]
+        assert first.step(lambda: 1.0) == 1.0
+    assert first.param_groups[0]["lr"] == 1.0
+    store, row = only_run(place)
+    with store:
+        assert [value for _, value in points(store, row, "learning_rate")] == [1.0, 0.5, 0.5, 4.0]
+        assert row.parameters == 1
+
+
+def test_a_pause_ends_where_nobody_can_end_it_any_more(place: Path) -> None:
+    with convtui.init("mine", store=place) as run, Store.open(place) as store:
+        store.request(run.id, "pause")
+
+        def take_away() -> None:
+            waited_for(lambda: store.run(run.id).status == "paused")
+            place.unlink()
+
+        other = threading.Thread(target=take_away)
+        other.start()
+        for _ in run.steer(range(10**9)):
+            time.sleep(0.005)
+            if not other.is_alive():
+                break
+        other.join()
+    assert not place.exists()
+
+
+def test_a_store_that_cannot_be_written_is_told_of_while_the_loop_goes_on(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with convtui.init("mine", store=place) as run:
+        lock = sqlite3.connect(place, isolation_level=None)
+        lock.execute("BEGIN IMMEDIATE")
+        run.log({"loss": 1.0})
+        said = ""
+
+        def is_said() -> bool:
+            nonlocal said
+            said += capfd.readouterr().err
+            return "keeps it locked" in said
+
+        waited_for(is_said)
+        lock.execute("COMMIT")
+        lock.close()
+    assert "training goes on, and its numbers are kept in memory until then" in said
+    store, row = only_run(place)
+    with store:
+        assert (row.status, points(store, row, "loss")) == ("finished", [(1, 1.0)])
+
+
+def test_a_copy_of_a_run_in_another_process_does_nothing_and_in_this_one_it_is_the_run(place: Path) -> None:
+    with convtui.init("mine", store=place) as run:
+        net = torch.nn.Linear(1, 1)
+        net.run = run  # type: ignore[assignment]
+        assert copy.deepcopy(net).run is run
+        sent = pickle.loads(pickle.dumps(run))
+        sent.log({"loss": 1.0})
+        sent.finish()
+        assert sent.id == run.id
+        run.log({"loss": 2.0})
+    store, row = only_run(place)
+    with store:
+        assert points(store, row, "loss") == [(1, 2.0)]
+
+
+def test_a_child_of_multiprocessing_that_reads_the_script_again_begins_no_run(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "__mp_main__", types.ModuleType("__mp_main__"))
+    with convtui.init("mine", store=place) as run:
+        run.log({"loss": 1.0})
+    assert not place.exists()
 
 
 def test_the_innermost_loop_counts_steps_and_its_ends_epochs(place: Path) -> None:
@@ -205,6 +385,8 @@ def test_a_script_that_does_not_steer_says_so_after_a_while(
         (KeyboardInterrupt(), "stopped", None),
         (SystemExit(0), "finished", None),
         (SystemExit(3), "failed", "exit status 3"),
+        (SystemExit("no data"), "failed", "no data"),
+        (ValueError(Unreadable()), "failed", "ValueError"),
     ],
 )
 def test_how_the_block_is_left_is_how_the_run_ends(place: Path, error: BaseException, status: str, reason: str | None) -> None:
@@ -250,6 +432,38 @@ def test_a_script_without_a_block_ends_its_run_when_it_ends(tmp_path: Path, end:
         assert (row.status, row.reason) == ENDS[end]
         assert row.name == "learn"
         assert points(store, row, "loss") == [(1, 1.0)]
+
+
+SEVERAL = """
+import os, signal, sys, time, convtui
+first, second, third = (convtui.init(name) for name in ("first", "second", "third"))
+first.finish()
+if not os.fork():
+    list(second.steer(range(3)))
+    second.log({"of the child": 1.0})
+    raise ValueError("the child's")
+os.wait()
+END
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "status", "reason"),
+    [
+        ("os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)", "stopped", None),
+        pytest.param("os.kill(os.getpid(), signal.SIGHUP); time.sleep(60)", "stopped", None, marks=pytest.mark.long),
+        ("sys.exit(3)", "failed", "exit status 3"),
+    ],
+)
+def test_each_run_of_a_script_hears_how_the_script_ends_and_of_nothing_else(
+    tmp_path: Path, end: str, status: str, reason: str | None
+) -> None:
+    subprocess.run([sys.executable, "-c", SEVERAL.replace("END", end)], cwd=tmp_path, timeout=PATIENCE_SECONDS, check=False)
+    with Store.open(tmp_path / "store.db", create=False) as store:
+        third, second, first = store.runs()
+        assert (first.status, first.reason) == ("finished", None)
+        assert {(run.status, run.reason) for run in (second, third)} == {(status, reason)}
+        assert "of the child" not in store.metric_names(second.id)
 
 
 def test_a_script_that_is_killed_reads_crashed_and_has_lost_at_most_a_moment(tmp_path: Path) -> None:

@@ -185,7 +185,7 @@ def test_weights_asked_for_by_another_terminal_are_those_between_two_steps_and_c
                 if run.step == 10 and asked:
                     wanted = WeightsNow(store, run.id)
                 if wanted is not None and not wanted.are_there():
-                    time.sleep(0.05)
+                    time.sleep(0.25)
                 optimizer.zero_grad()
                 net(torch.randn(5, 3)).square().mean().backward()
                 optimizer.step()
@@ -220,3 +220,69 @@ def test_arguments_of_a_net_are_read_off_it_or_told(tmp_path: Path) -> None:
     for arguments, known in ((None, {"width": 4, "kinds": ["b", "c"]}), ({"width": 4}, {"width": 4})):
         net_file.save(tmp_path / "net", net, step=1, epoch=0, arguments=arguments)
         assert net_file.load(tmp_path / "net").code.arguments == known
+
+
+STRANGE: dict[str, dict[str, object]] = {
+    "no values": {"model": Net().to("meta"), "images": torch.ones(2, 3)},
+    "images of nothing": {"images": torch.ones(2, 1, 1, 3, device="meta")},
+    "a loader for images": {"images": [[torch.ones(3)], "x"]},
+    "a mean of nothing": {"images": torch.ones(2, 1, 1, 3), "mean": "x"},
+    "a number for classes": {"images": torch.ones(2, 1, 1, 3), "classes": 10},
+    "every none": {"every": 0},
+    "arguments of nothing": {"arguments": [1]},
+    "no net": {"model": "net"},
+    "not begun": {"model": nn.Sequential(nn.LazyLinear(2))},
+    "of complex numbers": {"model": nn.ParameterDict({"a": nn.Parameter(torch.zeros(2, dtype=torch.cfloat))})},
+    "sparse": {"model": nn.ParameterDict({"a": nn.Parameter(torch.eye(2).to_sparse())})},
+}
+
+
+@pytest.mark.parametrize("case", STRANGE)
+def test_what_cannot_be_watched_is_said_in_lines_and_the_run_ends_well(
+    tmp_path: Path, case: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    asked: dict[str, object] = {"model": Net(), **STRANGE[case]}
+    with convtui.init("mine", store=tmp_path / "store.db") as run:
+        run.watch(**asked)  # type: ignore[arg-type]
+        for _ in run.steer(range(2)):
+            trained(run, Net(), 1)
+        run.save(asked["model"])  # type: ignore[arg-type]
+    said = capfd.readouterr().err.splitlines()
+    assert len(said) > 1
+    assert all(line.startswith("convtui: ") for line in said), said
+    with Store.open(tmp_path / "store.db") as store:
+        assert store.run(1).status == "finished"
+        assert len(store.series(1, "learning_rate").steps) == 2
+
+
+def test_layers_that_are_exchanged_are_measured_and_modes_are_put_back(tmp_path: Path) -> None:
+    net = Net()
+    net.forward = lambda x: (net.train(not net.training), Net.forward(net, x))[1]  # type: ignore[method-assign]
+    with convtui.init("mine", store=tmp_path / "store.db") as run:
+        run.watch(net, torch.ones(300, 3), every=1)
+        net.last = nn.Linear(4, 5)
+        net.extra = nn.ReLU()
+        net.train()
+        trained(run, net, 1)
+        assert net.training is False  # its own forward turned it, once
+    with Store.open(tmp_path / "store.db") as store:
+        (norm,) = store.series(1, "gradient_norm/last").values
+        assert norm > 0
+
+
+def test_a_net_with_an_array_where_an_argument_was_says_its_other_arguments(tmp_path: Path) -> None:
+    class Weighted(nn.Module):
+        def __init__(self, weights: object = None, width: int = 1) -> None:
+            super().__init__()
+            self.weights, self.width = torch.ones(3), 4
+
+    net_file.save(tmp_path / "w.safetensors", Weighted(), step=0, epoch=0)
+    assert net_file.load(tmp_path / "w.safetensors").code.arguments == {"width": 4}
+
+
+def test_nothing_is_written_where_the_stores_folder_was_taken_away(tmp_path: Path) -> None:
+    with convtui.init("mine", store=tmp_path / "store.db") as run:
+        (tmp_path / "store").rename(tmp_path / "away")
+        assert run.save(Net()) is None
+        run.log_image("x", torch.zeros(3, 3))
+    assert not (tmp_path / "store").exists()
