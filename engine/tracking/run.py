@@ -110,8 +110,9 @@ def init(
 
 def _is_read_by_child() -> bool:
     """Whether this process is a child of multiprocessing, by `spawn` or `forkserver`, that imports the script for what is in it."""
-    script = sys.modules.get("__mp_main__")
-    return script is not None and script is not sys.modules.get("__main__")
+    multiprocessing = sys.modules.get("multiprocessing")
+    # By this mark multiprocessing itself knows, and refuses to start processes meanwhile.
+    return multiprocessing is not None and getattr(multiprocessing.current_process(), "_inheriting", False)
 
 
 def _provenance() -> dict[str, Any]:

@@ -13,7 +13,6 @@ import subprocess
 import sys
 import threading
 import time
-import types
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -273,11 +272,26 @@ def test_a_copy_of_a_run_in_another_process_does_nothing_and_in_this_one_it_is_t
         assert points(store, row, "loss") == [(1, 2.0)]
 
 
-def test_a_child_of_multiprocessing_that_reads_the_script_again_begins_no_run(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "__mp_main__", types.ModuleType("__mp_main__"))
-    with convtui.init("mine", store=place) as run:
-        run.log({"loss": 1.0})
-    assert not place.exists()
+SPAWNS = """
+import multiprocessing, convtui
+run = convtui.init("of the script")
+def work(number):
+    run.log({"of a child": 1.0})
+    with convtui.init(f"child {number}") as own:
+        own.log({"loss": 1.0})
+if __name__ == "__main__":
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        pool.map(work, range(2))
+"""
+
+
+@pytest.mark.long
+def test_a_child_of_multiprocessing_begins_runs_where_it_says_so_and_not_by_reading_the_script(tmp_path: Path) -> None:
+    (tmp_path / "sweep.py").write_text(SPAWNS)
+    subprocess.run([sys.executable, "sweep.py"], cwd=tmp_path, timeout=PATIENCE_SECONDS, check=True)
+    with Store.open(tmp_path / "store.db", create=False) as store:
+        runs = {run.name: (run.status, set(store.metric_names(run.id)) - {"seconds"}) for run in store.runs()}
+    assert runs == {"of the script": ("finished", set())} | {f"child {number}": ("finished", {"loss"}) for number in range(2)}
 
 
 def test_the_innermost_loop_counts_steps_and_its_ends_epochs(place: Path) -> None:
