@@ -53,6 +53,11 @@ class Folder:
         self.path = database.with_name(self._place.folder)
         self._mark = {"store": self._place.identity, "database": database.name}
 
+    @property
+    def identity(self) -> str:
+        """The store's; empty for one that was never opened for writing."""
+        return self._place.identity
+
     def make(self) -> None:
         """See to it that the folder is there, and ours. Raises FolderTaken, StoreError."""
         try:
@@ -176,7 +181,12 @@ def _may_be(folder: Path, run_ids: Collection[int]) -> bool:
 
 def holds_only_ours(folder: Path) -> bool:
     """Whether all in a run's folder is named as what trainings write."""
-    return all(_OUR_FILES.fullmatch(file.name) for file in folder.iterdir())
+    return all(is_our_file(file.name) for file in folder.iterdir())
+
+
+def is_our_file(name: str) -> bool:
+    """Whether a file of this name may be one that trainings write."""
+    return _OUR_FILES.fullmatch(name) is not None
 
 
 def _is_folder(path: Path) -> bool:

@@ -29,6 +29,11 @@ class RunFiles:
         self._database = database
         self._folder = _settle(database)
 
+    @property
+    def identity(self) -> str:
+        """Hexadecimal digits that no other store has; empty for one that was never opened for writing."""
+        return self._folder.identity
+
     def folder(self, run_id: int) -> Path:
         """Where the run's files are: `./store.db` has `./store/7`. It need not exist."""
         return self._folder.path / str(run_id)

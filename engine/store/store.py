@@ -86,7 +86,7 @@ class Store:
         run = _new_run(name, preset, spec.model_dump_json(), dataset, provenance, note=note)
         _held_by(run, this_process())
         with self.database.writing("adding a run") as session:
-            self._avoid_used_id(session, run)
+            self.avoid_used_id(session, run)
             session.add(run)
         return run
 
@@ -119,7 +119,7 @@ class Store:
                 held.provenance, held.note = run.provenance, run.note
                 run = held
             else:
-                self._avoid_used_id(session, run)
+                self.avoid_used_id(session, run)
             session.add(run)
             session.flush()  # gives a new run its id
             _claim(session, run, begun=0)
@@ -296,7 +296,7 @@ class Store:
                 return found
             run = found.run if found.run is not None and found.standing == "unfinished" else new
             if run is new:
-                self._avoid_used_id(session, new)
+                self.avoid_used_id(session, new)
             session.add(run)
             session.flush()  # gives a new run its id
             if hold == "claim":
@@ -408,7 +408,7 @@ class Store:
             for name, value in values.items():
                 session.connection().exec_driver_sql(INSERT_METRIC, (run_id, name, run.step, run.attempt, value))
 
-    def _avoid_used_id(self, session: Session, new: Run) -> None:
+    def avoid_used_id(self, session: Session, new: Run) -> None:
         """Give a new run an id where SQLite's next one will not do: a store that was set back (a backup restored) would give one
         again whose folder has the files of a run that it forgot."""
         used = self.files.newest_id()

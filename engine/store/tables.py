@@ -91,6 +91,8 @@ class Run(StoreTable, table=True):
     end_step: int | None = None
     """The step of the weights that a finished run ended with, and that its figures are of, where it is not its last: early stopping
     goes back to its best epoch."""
+    origin: str = Field(default="", index=True, sa_column_kwargs={"server_default": ""})
+    """Of a run that was merged from another store: the identity of the one in which it began, and its number there, `3f0a...:7`."""
 
     @property
     def is_training(self) -> bool:

@@ -1,4 +1,4 @@
-"""`convtui runs`: list, show, watch, compare, export, rename, note, delete."""
+"""`convtui runs`: list, show, watch, compare, export, merge, rename, note, delete."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from convtui.tui.cli.export import export
 from convtui.tui.cli.images import images
 from convtui.tui.cli.import_logs import import_logs
 from convtui.tui.cli.list_runs import list_runs
+from convtui.tui.cli.merge import merge
 from convtui.tui.cli.options import AsJson, RunName, StorePath, existing_store
 from convtui.tui.cli.watch import standing, watch
 from convtui.tui.render.json_lines import line, run_values
@@ -25,12 +26,13 @@ from convtui.tui.render.text import clean, compact, duration, number, percent, s
 if TYPE_CHECKING:
     from convtui.engine.store import Run
 
-app = typer.Typer(help="List, show, watch, compare, export, rename, note or delete runs.", no_args_is_help=True)
+app = typer.Typer(help="List, show, watch, compare, export, merge, rename, note or delete runs.", no_args_is_help=True)
 app.command("list")(list_runs)
 app.command()(watch)
 app.command()(compare)
 app.command()(export)
 app.command("import")(import_logs)
+app.command()(merge)
 app.command()(output)
 app.command()(images)
 

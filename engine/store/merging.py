@@ -1,0 +1,148 @@
+"""Runs of one store into another, with their attempts, numbers and files: what several machines trained, in one place."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from sqlalchemy import delete
+from sqlmodel import Session, select
+
+from convtui.engine.errors import SpecError, StoreError, UsageError
+from convtui.engine.files import written_whole
+from convtui.engine.statuses import CLAIMED
+from convtui.engine.store.folder import is_our_file
+from convtui.engine.store.lookup import all_rows, resolve
+from convtui.engine.store.matching import match
+from convtui.engine.store.store import Store
+from convtui.engine.store.tables import Attempt, Run, StoreTable
+
+Outcome = Literal["added", "updated", "here", "ahead", "in training", "made"]
+"""`here`: nothing has changed since it was merged. `ahead`: it went on in this store since. `in training`: a process there trains
+it, or will. `made`: this store has another run of the same study, setting and spec that is done."""
+ROWS = 10_000
+"""Written at a time."""
+_OF_RUNS = tuple(table for table in StoreTable.metadata.sorted_tables if "run_id" in table.columns and table.name != "request")
+"""What belongs to runs, but for what was asked of processes elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What came of one run of the other store."""
+
+    run: Run
+    """As it is there."""
+    outcome: Outcome
+    id: int | None
+    """Of the run in this store that it is, or that stands in its way."""
+
+
+def merge(store: Store, other: Store) -> Iterator[Merged]:
+    """Each run of `other`, the oldest first, copied into `store` unless it is there already; one that has gone further since it was
+    copied is brought up to date, but keeps the name and the note that it has here. `other` stays as it is.
+
+    A run is known by the store that it began in and its number there, over any number of merges. Each run is there whole, or not at
+    all. Raises UsageError where both are one store, StoreError.
+    """
+    if store.files.identity == other.files.identity:
+        raise UsageError(f"{other.path} is the store itself, or a copy of it that was never opened: there is nothing to merge")
+    store.files.make_folder()
+    for run in reversed(other.runs()):
+        yield _merged(store, other, run)
+
+
+def _merged(store: Store, other: Store, run: Run) -> Merged:
+    if run.status in CLAIMED:
+        return Merged(run, "in training", None)
+    origin = run.origin or f"{other.files.identity}:{run.id}"
+    with store.database.writing("merging a run") as session, other.database.reading() as there:
+        here = _known(session, store.files.identity, origin)
+        outcome = _outcome(session, there, here, run)
+        if outcome in ("added", "updated"):
+            here = _copied(store, session, there, run, here, origin)
+            _copy_files(other.files.folder(run.id), store.files.folder(here.id), is_new=outcome == "added")
+        elif outcome == "made":
+            here = _made(session, run)
+        return Merged(run, outcome, here.id if here is not None else None)
+
+
+def _known(session: Session, identity: str, origin: str) -> Run | None:
+    """The run of this store that it is."""
+    began_in, _, number = origin.partition(":")
+    if began_in == identity and (own := session.get(Run, int(number))) is not None:
+        return own
+    return session.exec(select(Run).where(Run.origin == origin)).first()
+
+
+def _outcome(session: Session, there: Session, here: Run | None, run: Run) -> Outcome:
+    if here is None:
+        return "made" if run.study and _made(session, run) is not None else "added"
+    if (here.attempt, here.step, here.status, here.ended) == (run.attempt, run.step, run.status, run.ended):
+        return "here"
+    # Its last attempt here is one of those there: nothing was added to it in this store.
+    last = session.get(Attempt, (here.id, here.attempt))
+    same = there.get(Attempt, (run.id, here.attempt))
+    is_older = (here.attempt, here.step) <= (run.attempt, run.step)
+    went_on = last is not None and (same is None or (last.created, last.host, last.pid) != (same.created, same.host, same.pid))
+    return "updated" if is_older and not went_on and resolve(here).status not in CLAIMED else "ahead"
+
+
+def _made(session: Session, run: Run) -> Run | None:
+    """The run of this store that a study would not make again."""
+    try:
+        spec = run.settings
+    except SpecError:
+        return None
+    rows = all_rows(session.exec(select(Run).where(Run.study == run.study, Run.setting == run.setting)))
+    found = match([resolve(each) for each in rows], spec)
+    return found.run if found.standing == "done" else None
+
+
+def _copied(store: Store, session: Session, there: Session, run: Run, here: Run | None, origin: str) -> Run:
+    """The run's rows, as they are there; the row of the run itself is returned."""
+    of_runs = StoreTable.metadata.tables["run"]
+    values = dict(there.execute(of_runs.select().where(of_runs.c.id == run.id)).mappings().one())
+    del values["id"]
+    if here is None:
+        here = Run(**values)
+        here.origin = origin
+        store.avoid_used_id(session, here)
+    else:
+        for name in values.keys() - {"name", "note", "origin"}:
+            setattr(here, name, values[name])
+        for table in _OF_RUNS:
+            session.execute(delete(table).where(table.c.run_id == here.id))
+    session.add(here)
+    session.flush()  # gives a new run its id
+    for table in _OF_RUNS:
+        own = {column.name for column in table.c} - {"id"}
+        query = table.select().where(table.c.run_id == run.id).order_by(*table.primary_key.columns)
+        for part in there.execute(query, execution_options={"yield_per": ROWS}).mappings().partitions():
+            session.execute(table.insert(), [{name: row[name] for name in own} | {"run_id": here.id} for row in part])
+    return here
+
+
+def _copy_files(there: Path, here: Path, *, is_new: bool) -> None:
+    """Make the folder `here` hold what the folder `there` holds of a run's files."""
+    try:
+        found = _files(there)
+        if found:
+            here.mkdir(exist_ok=True)
+        for file in found:
+            with written_whole(here / file.name) as temporary:
+                shutil.copyfile(file, temporary)
+        for name in {file.name for file in _files(here)} - {file.name for file in found}:
+            (here / name).unlink()
+    except OSError as error:
+        if is_new:
+            shutil.rmtree(here, ignore_errors=True)
+        raise StoreError(f"{there} could not be copied to {here}: {error.strerror or error}") from error
+
+
+def _files(folder: Path) -> Sequence[Path]:
+    if not folder.is_dir():
+        return []
+    return [file for file in folder.iterdir() if is_our_file(file.name) and file.is_file() and not file.is_symlink()]

@@ -1,0 +1,71 @@
+"""`convtui runs merge`: runs of other stores into this one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from convtui.engine.errors import UsageError
+from convtui.engine.files import DEFAULT_STORE
+from convtui.tui.cli.options import AsJson, StorePath, existing_store, open_store
+from convtui.tui.render.json_lines import line
+from convtui.tui.render.text import clean
+
+if TYPE_CHECKING:
+    from convtui.engine.store.merging import Merged
+
+_TOLD = {
+    "added": "is run {here}",
+    "updated": "has gone further: run {here} is up to date",
+    "here": "is here as run {here}",
+    "ahead": "is here as run {here}, which went on in this store: left as it is",
+    "in training": "is {status} there: merge it when it has ended",
+    "made": "is not needed: run {here} is the study's run of these settings",
+}
+
+
+def merge(
+    others: Annotated[
+        list[Path], typer.Argument(metavar="STORE...", help="the stores whose runs are wanted here", show_default=False)
+    ],
+    as_json: AsJson = False,
+    store_path: StorePath = DEFAULT_STORE,
+) -> None:
+    """Copy the runs of other stores into this one, with their numbers, messages and checkpoints.
+
+    Other stores stay as they are. The same command again adds nothing twice, and brings up to date what has gone further since.
+    """
+    from convtui.engine.store.merging import merge as merge_stores
+
+    if missing := [other for other in others if not other.exists()]:
+        raise UsageError(f"no store at {missing[0]}: nothing was merged")
+    counts: Counter[str] = Counter()
+    with open_store(store_path) as store:
+        for path in others:
+            with existing_store(path) as other:
+                for merged in merge_stores(store, other):
+                    counts[merged.outcome] += 1
+                    _say(path, merged, as_json=as_json)
+    if not as_json:
+        changed = counts["added"] + counts["updated"]
+        print(f"{counts['added']} added, {counts['updated']} updated, {counts.total() - changed} left as they were")
+
+
+def _say(path: Path, merged: Merged, *, as_json: bool) -> None:
+    run = merged.run
+    if as_json:
+        told = {
+            "event": merged.outcome,
+            "store": str(path),
+            "there": run.id,
+            "here": merged.id,
+            "name": run.name,
+            "status": run.status,
+        }
+        print(line(told))
+    elif merged.outcome != "here":
+        what = _TOLD[merged.outcome].format(here=merged.id, status=run.status)
+        print(clean(f"{path}: run {run.id} ({run.name}) {what}"))
