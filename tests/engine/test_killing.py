@@ -25,7 +25,7 @@ SPEC = make(
         "training": {"epochs": 400, "checkpoint_seconds": 0.05, "threads": 1},
     }
 )
-KILLS = 4
+KILLS = 3
 """In `make test`; `make test-all` kills twenty times."""
 
 

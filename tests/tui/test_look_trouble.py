@@ -55,6 +55,7 @@ def spoil(file: Path) -> None:
     spoilt.replace(file)
 
 
+@pytest.mark.long
 @piloted
 async def test_every_view_of_a_diverged_net_says_something(stored: Path) -> None:
     for file in files(stored):
@@ -164,6 +165,7 @@ async def test_a_person_in_a_hurry(stored: Path) -> None:
         assert app.controller.answer is None or app.controller.answer.query == asked
 
 
+@pytest.mark.long
 @piloted
 async def test_every_size(stored: Path) -> None:
     async with Alone(stored, 1).run_test(size=(120, 36)) as pilot:

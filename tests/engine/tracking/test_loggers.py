@@ -105,7 +105,7 @@ def ran(folder: Path, library: str, *arguments: str) -> Run:
     return run
 
 
-@pytest.mark.parametrize("library", SCRIPTS)
+@pytest.mark.parametrize("library", ["lightning", pytest.param("transformers", marks=pytest.mark.long), "accelerate"])
 def test_what_the_library_logs_is_in_the_store(tmp_path: Path, library: str) -> None:
     run = ran(tmp_path, library)
     name, value = SETTINGS[library]
