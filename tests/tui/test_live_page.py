@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 import torch
 from sqlmodel import col, select
-from textual import events as events_of_textual
 from textual.pilot import Pilot
 from textual.widgets import Static
 
@@ -28,6 +27,7 @@ from convtui.tui.app.dialogs.menu import Menu
 from convtui.tui.app.dialogs.questions import ConfirmDialog
 from convtui.tui.app.live import device_line
 from convtui.tui.app.live.device_line import DeviceLine
+from convtui.tui.app.live.images_pane import StepLine
 from convtui.tui.app.live.page import LivePage
 from convtui.tui.app.live.reader import Reader
 from convtui.tui.app.live.status_line import progress_bar, seconds_left, standing
@@ -37,7 +37,7 @@ from convtui.tui.render.chart import Plot
 from convtui.tui.render.series_lines import Options
 from convtui.tui.session.session import Session
 from tests.harness.rows import execute
-from tests.harness.screen import screen_text, until
+from tests.harness.screen import screen_text, turn_wheel, until
 from tests.tui.looks import Look, in_every_look
 from tests.tui.stores import LENET, add_run, fill
 
@@ -346,7 +346,7 @@ def test_on_a_small_screen_charts_are_on_several_pages(store: Store) -> None:
         await until(pilot, lambda: says(pilot, "5 charts, page 1/5"))
         await pilot.press("pagedown")
         await until(pilot, lambda: titles(page) == ["accuracy"] and says(pilot, "page 2/5"))
-        page.metrics.post_message(events_of_textual.MouseScrollDown(page.metrics, 5, 5, 0, 0, 0, False, False, False))
+        await turn_wheel(pilot, page.charts[0], 1)
         await until(pilot, lambda: titles(page) == ["learning rate"])
 
     used(steps, size=LEAST)
@@ -672,6 +672,10 @@ def test_logged_images_are_shown_as_they_were_at_one_step(store: Store) -> None:
         await until(pilot, lambda: says(pilot, "1/3"))
         await pilot.press("]", "]")
         await until(pilot, lambda: says(pilot, "recon, step 30"))
+        await turn_wheel(pilot, page.query_one(StepLine), -1)
+        await until(pilot, lambda: says(pilot, "recon, step 20"))
+        await pilot.click(StepLine, offset=(9, 0))
+        await until(pilot, lambda: says(pilot, "recon, step 10"))
         await shown(pilot, BASELINE, charts=False)
         await until(pilot, lambda: says(pilot, "run 1 has no images"))
 

@@ -46,7 +46,7 @@ from convtui.tui.session.inspector import (
     Thumbnails,
 )
 from convtui.tui.session.session import Session
-from tests.harness.screen import piloted, screen_text, until
+from tests.harness.screen import piloted, screen_text, turn_wheel, until
 from tests.tui.nets import spec, train
 
 
@@ -540,6 +540,10 @@ async def test_a_click_on_an_image_chooses_it(stored: Path) -> None:
         await pilot.click("#strip", offset=(119, 3))
         app = await settled(pilot, image="3")
         assert app.strip.cursor == 3
+        await turn_wheel(pilot, app.strip, 1)
+        await until(pilot, lambda: app.strip.shown.start == 7)
+        await turn_wheel(pilot, app.page.query_one(ViewBar), 1)
+        await settled(pilot, view="arithmetic")
 
 
 @piloted

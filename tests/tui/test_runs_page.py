@@ -453,6 +453,32 @@ def test_stability_is_a_column_that_nothing_is_sorted_by(measured: Store) -> Non
 # -------------------------------------------------------------------------------------------------------------------- actions
 
 
+def test_all_of_it_can_be_done_by_mouse(store: Store) -> None:
+    async def steps(pilot: Pilot[int]) -> None:
+        await pilot.click(RunTable, offset=(1, 3))
+        await until(pilot, lambda: pilot.app.session.marked == [ids(pilot)[2]])  # type: ignore[attr-defined]
+        await pilot.click(RunTable, offset=(1, 3))
+        await until(pilot, lambda: not pilot.app.session.marked)  # type: ignore[attr-defined]
+        await pilot.press("O")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Menu))
+        await pilot.click(offset=(1, 1))
+        await until(pilot, lambda: pilot.app.screen is page(pilot))
+        await pilot.press("e")
+        await until(pilot, lambda: isinstance(pilot.app.screen, FormDialog))
+        await pilot.press(*"mouse")
+        await pilot.click("#keys", offset=(2, 0))
+        await until(pilot, lambda: "mouse" in words(pilot, "#told"))
+        await pilot.press("e", *"more")
+        await until(pilot, lambda: isinstance(pilot.app.screen, FormDialog))
+        keys = pilot.app.screen.query_one("#keys")
+        await pilot.click("#keys", offset=(str(keys.render()).index("Esc") + 1, 0))
+        await until(pilot, lambda: pilot.app.screen is page(pilot))
+        await pilot.click(RunTable, offset=(12, 3), times=2)
+        await until(pilot, lambda: pilot.app.current_mode == "live")
+
+    assert used(steps).session.run_id == 4
+
+
 @pytest.mark.parametrize(("key", "mode"), [("enter", "live"), ("o", "look")])
 def test_opens_a_run(store: Store, key: str, mode: str) -> None:
     async def steps(pilot: Pilot[int]) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import ClassVar, TypeVar
+from typing import ClassVar, Protocol, TypeVar, runtime_checkable
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.events import Resize
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
@@ -25,6 +25,14 @@ ROOMY = 110
 """Columns from which the keys at the bottom have room between them."""
 LEAST = (60, 18)
 """Columns and rows that a page needs."""
+
+
+@runtime_checkable
+class Wheeled(Protocol):
+    """A widget for which the mouse's wheel does something else than scroll."""
+
+    def wheel(self, by: int) -> None:
+        """One notch down (1) or up (-1)."""
 
 
 class Page(Screen[None]):
@@ -61,7 +69,7 @@ class Page(Screen[None]):
         if self.session.is_open and self.is_current:
             self.store_changed()
 
-    def on_resize(self, event: Resize) -> None:
+    def on_resize(self, event: events.Resize) -> None:
         """Below a certain size nothing can be read: say that instead."""
         width, height = event.size
         self.query_one(KeyBar).compact = width < ROOMY
@@ -85,6 +93,21 @@ class Page(Screen[None]):
     def action_held(self, part: str, what: str, *arguments: object) -> None:
         """What a key asks of a part that the page holds, as in `held('crosshair', 'move', -1)`."""
         getattr(getattr(self, part), what)(*arguments)
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """What scrolls by itself has done so; what stands beneath the mouse may have a use of its own for the wheel."""
+        self._wheel(event, 1)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Back."""
+        self._wheel(event, -1)
+
+    def _wheel(self, event: events.MouseEvent, by: int) -> None:
+        event.stop()
+        beneath, _ = self.get_widget_at(event.screen_x, event.screen_y)
+        turned = next((node for node in beneath.ancestors_with_self if isinstance(node, Wheeled)), None)
+        if turned is not None:
+            turned.wheel(by)
 
     def in_thread(self, work: Callable[[], Found], then: Callable[[Found], object]) -> None:
         """Do `work` away from the screen, then `then` on its thread, with what came of it; a ConvtuiError is told instead."""

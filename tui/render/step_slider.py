@@ -24,10 +24,11 @@ class StepSlider:
     @property
     def step(self) -> int | None:
         """Where it stands: on the step that was chosen, or the one before it if that is gone; None where there is none."""
-        return self.steps[self._place] if self.steps else None
+        return self.steps[self.place] if self.steps else None
 
     @property
-    def _place(self) -> int:
+    def place(self) -> int:
+        """Which of the steps that is."""
         if self._at is None:
             return len(self.steps) - 1
         return max(0, bisect_right(self.steps, self._at) - 1)
@@ -35,7 +36,7 @@ class StepSlider:
     def move(self, by: int) -> None:
         """So many steps later; at the last one it goes on with what comes."""
         if self.steps:
-            place = max(0, min(self._place + by, len(self.steps) - 1))
+            place = max(0, min(self.place + by, len(self.steps) - 1))
             self._at = None if place == len(self.steps) - 1 else self.steps[place]
 
     def end(self, place: int) -> None:
@@ -46,10 +47,20 @@ class StepSlider:
         """`step 1,200 ━━━━●───── 4/12 [ ]`."""
         if not self.steps:
             return ""
-        before, after = f"step {self.step:,} ", f" {self._place + 1}/{len(self.steps)}  [ ]"
-        room = max(1, min(width - len(before) - len(after), 3 * len(self.steps)))
-        knob = round(self._place / max(1, len(self.steps) - 1) * (room - 1))
+        before, room, after = self._parts(width)
+        knob = round(self.place / max(1, len(self.steps) - 1) * (room - 1))
         return f"{before}{'━' * knob}●{'─' * (room - 1 - knob)}{after}"
+
+    def nearest(self, column: int, width: int) -> int:
+        """The place of the step that is nearest to a column of `words`."""
+        before, room, _ = self._parts(width)
+        share = (column - len(before)) / max(1, room - 1)
+        return round(max(0.0, min(1.0, share)) * max(0, len(self.steps) - 1))
+
+    def _parts(self, width: int) -> tuple[str, int, str]:
+        """What stands before the line, its columns, what stands behind it."""
+        before, after = f"step {self.step or 0:,} ", f" {self.place + 1}/{len(self.steps)}  [ ]"
+        return before, max(1, min(width - len(before) - len(after), 3 * len(self.steps))), after
 
 
 def at_step(images: Sequence[LoggedImages], step: int) -> list[LoggedImages]:

@@ -13,7 +13,7 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from convtui.tui.app.dialogs.style import boxed
+from convtui.tui.app.dialogs.style import boxed, key_line
 from convtui.tui.app.keys import bind
 
 LABEL = 18
@@ -76,7 +76,7 @@ class FormDialog(ModalScreen[None]):
                 if question.help:
                     yield Static(Text(question.help), classes="help")
             yield Static("", id="wrong", markup=False)
-            yield Static(f"Enter {self._enter} · ↑ ↓ next field · Esc cancels", id="keys")
+            yield key_line(self._enter, "↑ ↓ next field")
 
     def on_input_changed(self) -> None:
         """What was wrong may not be so any more."""
@@ -84,6 +84,10 @@ class FormDialog(ModalScreen[None]):
 
     def on_input_submitted(self) -> None:
         """All lines together."""
+        self.action_submit()
+
+    def action_submit(self) -> None:
+        """Send what is written."""
         if not self._busy:
             self._busy = True
             self.say(self._doing)

@@ -9,7 +9,7 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
-from textual.events import Resize
+from textual.events import Click, Resize
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
@@ -45,6 +45,11 @@ class KeyList(ModalScreen[None]):
             pane.border_title = self._title
             pane.border_subtitle = "↑ ↓ scroll · Esc closes"
             yield Static(markup=False)
+
+    def on_click(self, event: Click) -> None:
+        """Beside the list: it goes."""
+        if event.widget is self and self.is_current:
+            self.dismiss()
 
     def on_resize(self, event: Resize) -> None:
         """There is room for other columns."""

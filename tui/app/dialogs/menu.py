@@ -98,6 +98,11 @@ class Menu(ModalScreen[str | None]):
         if self.is_current:
             self.dismiss(self._found[event.option_index][0])
 
+    def on_click(self, event: events.Click) -> None:
+        """Beside the menu: none of them."""
+        if event.widget is self and self.is_current:
+            self.dismiss(None)
+
     def action_dismiss_it(self) -> None:
         """None of them; what was typed is taken back first."""
         if self._typed:

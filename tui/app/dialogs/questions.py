@@ -13,7 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from convtui.engine.errors import ConvtuiError
-from convtui.tui.app.dialogs.style import boxed, button
+from convtui.tui.app.dialogs.style import boxed, button, key_line
 from convtui.tui.app.keys import bind
 
 
@@ -74,20 +74,25 @@ class PromptDialog(ModalScreen[str | None]):
             yield Static(self._question)
             yield Input(self._text)  # what is typed takes the place of what stands there
             yield Static("", id="wrong", markup=False)
-            yield Static(f"Enter {self._enter} · Esc cancels", id="keys")
+            yield key_line(self._enter)
 
     def on_input_changed(self) -> None:
         """What was wrong may not be so any more."""
         self.query_one("#wrong", Static).update("")
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
+    def on_input_submitted(self) -> None:
+        """Enter keeps it."""
+        self.action_submit()
+
+    def action_submit(self) -> None:
         """Keep it if it can be."""
+        text = self.query_one(Input).value
         try:
-            self._check(event.value)
+            self._check(text)
         except ConvtuiError as error:
             self.query_one("#wrong", Static).update(Text(str(error)))
             return
-        self.dismiss(event.value)
+        self.dismiss(text)
 
     def action_leave(self) -> None:
         """Change nothing."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from textual.content import Content
-from textual.widgets import Button
+from textual.widgets import Button, Static
 
 from convtui.tui.app.keys import shown
 
@@ -24,10 +24,25 @@ def boxed(name: str, width: int = 72) -> str:
     {name} Button:focus {{ background: $primary !important; color: $background !important; }}
     {name} Input, {name} Input:focus {{ width: 1fr; border: none; height: 1; padding: 0; background: $panel; }}
     {name} #wrong {{ color: $text-error; height: auto; }}
-    {name} #keys {{ color: $text-muted; margin-top: 1; }}
+    {name} #keys {{ color: $text-muted; margin-top: 1; link-color: $text-muted; link-style: none; }}
     """
 
 
 def button(key: str, words: str, id: str) -> Button:
     """A button that says its key."""
     return Button(Content.assemble((shown(key), "bold"), f" {words}"), id=id)
+
+
+def key_line(enter: str, more: str = "") -> Static:
+    """The last line of a dialog in which is written: what Enter does, `more` keys, and that Esc cancels; both can be clicked.
+
+    The dialog's actions are `submit` and `leave`.
+    """
+    return Static(key_words(enter, more), id="keys")
+
+
+def key_words(enter: str, more: str = "") -> Content:
+    """What stands in it."""
+    between = f" · {more}" if more else ""
+    markup = "[@click=screen.submit]Enter $enter[/]$between · [@click=screen.leave]Esc cancels[/]"
+    return Content.from_markup(markup, enter=enter, between=between)

@@ -140,12 +140,6 @@ class ChartsPane(Container):
             self.grid.put(self._on_page[place])
             self.focus_chart(on=True)
 
-    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """The wheel turns pages."""
-        event.stop()
-        self.turn(1)
-
-    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """Back."""
-        event.stop()
-        self.turn(-1)
+    def wheel(self, by: int) -> None:
+        """Another page."""
+        self.turn(by)

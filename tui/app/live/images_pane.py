@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from textual import events, on
 from textual.containers import Vertical
+from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
@@ -30,6 +32,30 @@ class _Found:
     sheets: Sequence[Sheet]
 
 
+class StepLine(Static):
+    """The slider, for the mouse."""
+
+    class Chosen(Message):
+        """Another step is wanted."""
+
+        def __init__(self, place: int) -> None:
+            super().__init__()
+            self.place = place
+
+    def __init__(self, slider: Callable[[], StepSlider]) -> None:
+        super().__init__(markup=False)
+        self._slider = slider
+
+    def wheel(self, by: int) -> None:
+        """A later step, or an earlier one."""
+        self.post_message(self.Chosen(self._slider().place + by))
+
+    def on_click(self, event: events.Click) -> None:
+        """The step that is nearest."""
+        if (at := event.get_content_offset(self)) is not None:
+            self.post_message(self.Chosen(self._slider().nearest(at.x, self.content_size.width)))
+
+
 class ImagesPane(Vertical):
     """All names below each other, with one slider over the steps of all of them."""
 
@@ -47,7 +73,7 @@ class ImagesPane(Vertical):
         self._latest: Latest[int, _Found] = Latest(self, self._read, self._show)
 
     def compose(self) -> Iterable[Widget]:
-        yield Static(markup=False)
+        yield StepLine(lambda: self.slider)
         yield PicturePane()
 
     def look(self, run: Run) -> None:
@@ -69,7 +95,7 @@ class ImagesPane(Vertical):
 
     def _show(self, found: _Found) -> None:
         before, self._found = self._found, found
-        self.query_one(Static).update(clean(self.slider.words(self.size.width - 2)))
+        self.query_one(StepLine).update(clean(self.slider.words(self.size.width - 2)))
         picture = self.query_one(PicturePane)
         if not found.kept:
             picture.say(f"run {found.run} has no images: its script logs some by run.log_image(NAME, tensor)")
@@ -84,6 +110,11 @@ class ImagesPane(Vertical):
     def kept(self) -> Sequence[Sheet]:
         """Those."""
         return self._found.sheets if self._found is not None else ()
+
+    @on(StepLine.Chosen)
+    def _step_chosen(self, event: StepLine.Chosen) -> None:
+        event.stop()
+        self.step(event.place - self.slider.place)
 
     def step(self, by: int) -> None:
         """To an earlier or later step."""

@@ -8,18 +8,20 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
+from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from convtui.engine.errors import UsageError
-from convtui.tui.app.dialogs.style import boxed
+from convtui.tui.app.dialogs.style import boxed, key_line, key_words
 from convtui.tui.app.keys import bind
 from convtui.tui.render.text import clean
 from convtui.tui.session.inspector import CodeWanted
 from convtui.tui.session.naming import Importing, Named, arguments_of, parsed_arguments, reference_of, standing
 from convtui.tui.session.session import Session
 
-KEYS = "Enter imports the file, which runs it · Tab next field · Esc cancels"
+KEYS = ("imports the file, which runs it", "Tab next field")
+"""What Enter does, and more."""
 
 
 class CodeDialog(ModalScreen[Named | None]):
@@ -53,7 +55,7 @@ class CodeDialog(ModalScreen[Named | None]):
             arguments.disabled = self._has_settings
             yield arguments
             yield Static(clean(wanted.why), id="wrong", markup=False)
-            yield Static(KEYS, id="keys", markup=False)
+            yield key_line(*KEYS)
 
     def on_unmount(self) -> None:
         if self._importing is not None:
@@ -68,6 +70,10 @@ class CodeDialog(ModalScreen[Named | None]):
             self._say("standing", standing(event.value.strip(), self._wanted.code))
 
     def on_input_submitted(self) -> None:
+        """Enter imports it."""
+        self.action_submit()
+
+    def action_submit(self) -> None:
         """Import it: this alone does."""
         try:
             arguments = parsed_arguments(self.query_one("#arguments", Input).value)
@@ -106,7 +112,7 @@ class CodeDialog(ModalScreen[Named | None]):
 
     def _be_busy(self, doing: str) -> None:
         self._say("wrong", "")
-        self._say("keys", doing or KEYS)
+        self.query_one("#keys", Static).update(Content(clean(doing)) if doing else key_words(*KEYS))
         for field in self.query(Input):
             field.disabled = bool(doing) or (field.id == "arguments" and self._has_settings)
         if not doing:

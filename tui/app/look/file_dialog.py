@@ -13,11 +13,10 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from convtui.tui.app.dialogs.style import key_line
 from convtui.tui.app.keys import bind
 from convtui.tui.render.text import clean
 from convtui.tui.session.picture_files import Listing, listed
-
-KEYS = "Enter opens · ↑ ↓ choose · Esc cancels"
 
 
 class FileDialog(ModalScreen[list[str] | None]):
@@ -31,7 +30,7 @@ class FileDialog(ModalScreen[list[str] | None]):
     FileDialog Input:focus { border: none; }
     FileDialog OptionList { border: none; height: 1fr; background: $surface; padding: 0; }
     FileDialog #wrong { color: $text-error; height: auto; }
-    FileDialog #keys { color: $text-muted; }
+    FileDialog #keys { color: $text-muted; link-color: $text-muted; link-style: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [bind("back", "leave", "Cancel")]
 
@@ -50,7 +49,7 @@ class FileDialog(ModalScreen[list[str] | None]):
             yield Input(placeholder="folder or picture", select_on_focus=False)
             yield OptionList()
             yield Static("", id="wrong", markup=False)
-            yield Static(KEYS, id="keys", markup=False)
+            yield key_line("opens", "↑ ↓ choose")
 
     def on_mount(self) -> None:
         self.query_one(OptionList).can_focus = False
@@ -96,6 +95,10 @@ class FileDialog(ModalScreen[list[str] | None]):
             menu.action_cursor_up()
 
     def on_input_submitted(self) -> None:
+        """Enter takes what is chosen."""
+        self.action_submit()
+
+    def action_submit(self) -> None:
         """Go into a folder, or take pictures."""
         chosen = self._chosen()
         if chosen is None:
@@ -107,7 +110,7 @@ class FileDialog(ModalScreen[list[str] | None]):
 
     def on_option_list_option_selected(self) -> None:
         """A click does as Enter."""
-        self.on_input_submitted()
+        self.action_submit()
 
     def _chosen(self) -> tuple[str, str | list[str]] | None:
         place = self.query_one(OptionList).highlighted

@@ -262,6 +262,10 @@ class ImageStrip(Widget, can_focus=True):
         if self.cursor in self._known:
             self.post_message(self.Chosen(self.cursor))
 
+    def wheel(self, by: int) -> None:
+        """More images."""
+        self.action_page(by)
+
     def on_click(self, event: events.Click) -> None:
         """The image that is clicked on."""
         number = self.shown.start + (event.x - MARGIN) // slot(self.side)

@@ -58,6 +58,12 @@ class SnapshotSlider(Widget):
         hint = "Space stops" if self._is_playing else "[ ] · Space plays"
         return self._slider.drawn(self._here, self._seen, hint, bright=bright, dim=DIM)
 
+    def wheel(self, by: int) -> None:
+        """The next snapshot, or the one before."""
+        place = (self._numbers.index(self._here) if self._here in self._numbers else len(self._numbers) - 1) + by
+        if 0 <= place < len(self._numbers):
+            self.post_message(self.Chosen(self._numbers[place]))
+
     def on_click(self, event: events.Click) -> None:
         """The snapshot that is nearest."""
         at = event.get_content_offset(self)

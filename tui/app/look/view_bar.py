@@ -54,6 +54,10 @@ class ViewBar(Widget, can_focus=True):
         if self.chosen in shown:
             self.post_message(self.Chosen(shown[(shown.index(self.chosen) + by) % len(shown)]))
 
+    def wheel(self, by: int) -> None:
+        """The next view, or the one before."""
+        self.action_step(by)
+
     def on_click(self, event: events.Click) -> None:
         for name, left, right in self._places():
             if left <= event.x < right:

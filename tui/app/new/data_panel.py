@@ -60,6 +60,10 @@ class DataPanel(Widget):
             data, turn = self._wanted
             self.look(data, turn + 1)
 
+    def wheel(self, by: int) -> None:
+        """More classes."""
+        self.turn(by)
+
     def turn(self, pages: int) -> None:
         """Show the classes after or before those shown."""
         if self.known is not None:

@@ -98,13 +98,17 @@ class RunActions:
 
     def mark(self) -> None:
         """Mark the run, or take its mark away, and go on to the next."""
+        self.tick()
+        self._table.action_move(1)
+
+    def tick(self) -> None:
+        """Mark the run, or take its mark away."""
         line = self._table.line
         if line is None:
             return
         marked = self._session.marked
         self._session.marked = [run_id for run_id in marked if run_id != line.id] if line.id in marked else [*marked, line.id]
         self._show()
-        self._table.action_move(1)
 
     def mark_all(self) -> None:
         """Mark all runs that are shown; where they are, none of them."""

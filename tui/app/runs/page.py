@@ -349,6 +349,10 @@ class RunsPage(Page):
         self.table.sorting = (column, column.falling)
         self.show_lines()
 
+    @on(RunTable.Ticked)
+    def _tick_clicked(self) -> None:
+        self.actions.tick()
+
     @on(RunTable.Chosen)
     def _open_clicked(self) -> None:
         self.actions.open()

@@ -51,6 +51,9 @@ class RunTable(CursorTable):
             super().__init__()
             self.column = column
 
+    class Ticked(Message):
+        """The place of the mark of the run at the cursor was clicked."""
+
     def __init__(self) -> None:
         super().__init__()
         self.lines: list[RunRow] = []
@@ -163,7 +166,9 @@ class RunTable(CursorTable):
         self.post_message(self.Seen(self))
 
     def on_click(self, event: events.Click) -> None:
-        """A click on a head sorts; on a row it is the table's own matter."""
+        """A click on a head sorts, and one in front of a row marks it; else it is the table's own matter."""
+        if event.y > 0 and event.x < MARGIN and event.y - 1 + self.scroll_offset.y < self.count:
+            self.post_message(self.Ticked())
         left = MARGIN
         for column, width in self.columns if event.y == 0 else ():
             if left <= event.x < left + width and column.value is not None:
