@@ -5,10 +5,13 @@ A reference is `mynet.py:Net` (a class, a function that makes a net, or a net), 
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import sys
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -48,9 +51,39 @@ def imported_net(reference: str, arguments: Mapping[str, Any], *, device: str = 
         if source in LIBRARIES:
             with torch.device(device):
                 return _of_library(source, name, arguments).eval()
-        member = _member(_imported(source), source, name)
-        with torch.device(device):
-            return _built(member, reference, arguments).eval()
+        return _of_file(source, name, reference, arguments, device).eval()
+
+
+@dataclass
+class _File:
+    """A file that was imported."""
+
+    digest: str
+    module: ModuleType
+    handed_out: list[weakref.ref[nn.Module]] = field(default_factory=list)
+
+
+_FILES: dict[Path, _File] = {}
+"""A file is imported once while its content is the same: a run asks for its net several times."""
+
+
+def _of_file(source: str, name: str, reference: str, arguments: Mapping[str, Any], device: str) -> nn.Module:
+    path = Path(source).absolute()
+    known = _FILES.pop(path, None)
+    is_kept = known is not None and known.digest == _digest(path)
+    file = known if known is not None and is_kept else _File(_digest(path), _imported(source))
+    member = _member(file.module, source, name)
+    with torch.device(device):
+        net = _built(member, reference, arguments)
+    if any(net is there() for there in file.handed_out):
+        return _of_file(source, name, reference, arguments, device)  # its code makes one net, and each caller wants its own
+    if not any(isinstance(value, nn.Module) for value in vars(file.module).values()):  # which it would share with every caller
+        _FILES[path] = replace(file, handed_out=[*(there for there in file.handed_out if there() is not None), weakref.ref(net)])
+    return net
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 
 @contextmanager
@@ -112,7 +145,8 @@ def _imported(source: str) -> ModuleType:
     sys.path[:0] = folders
     sys.modules[name] = module  # dataclasses and pickles of the file look for it there
     try:
-        with told_as_own(f"--model {source}", f"{path.name} was still being imported"):
+        # What it draws as it is imported must not shift what its nets draw: it may be imported before.
+        with torch.random.fork_rng([]), told_as_own(f"--model {source}", f"{path.name} was still being imported"):
             spec.loader.exec_module(module)
     except BaseException:
         del sys.modules[name]

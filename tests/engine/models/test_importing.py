@@ -208,3 +208,51 @@ def test_a_net_that_torchvision_builds_around_another_downloads_neither(monkeypa
     monkeypatch.setattr("torch.hub.load_state_dict_from_url", refuse)
     monkeypatch.setattr("torchvision._internally_replaced_utils.load_state_dict_from_url", refuse)
     assert imported_net("torchvision:fasterrcnn_mobilenet_v3_large_320_fpn", {}, device="meta")
+
+
+MARKS = """
+from functools import cache
+from pathlib import Path
+import torch
+from torch import nn
+
+with Path(__file__).with_name("imports").open("a") as mark:
+    mark.write("x")
+torch.rand(3)
+
+class Net(nn.Linear):
+    def __init__(self, width=2):
+        super().__init__(width, 2)
+
+@cache
+def made():
+    return Net()
+"""
+
+
+def imports(folder: Path) -> int:
+    return len((folder / "imports").read_text())
+
+
+def test_a_file_is_imported_once_while_it_stays_the_same(tmp_path: Path) -> None:
+    file = tmp_path / "marks.py"
+    file.write_text(MARKS)
+    found = []
+    for _ in range(3):
+        torch.manual_seed(0)
+        found.append(imported_net(f"{file}:Net", {}).weight)
+    torch.manual_seed(0)
+    drawn = nn.Linear(2, 2).weight  # what the file draws itself, and when, is nothing to it
+    assert all(torch.equal(weight, drawn) for weight in found)
+    assert imported_net(f"{file}:Net", {"width": 3}).in_features == 3
+    assert imports(tmp_path) == 1
+    file.write_text(MARKS.replace("(width, 2)", "(width, 5)"))
+    assert imported_net(f"{file}:Net", {}).out_features == 5
+    assert imports(tmp_path) == 2
+
+
+@pytest.mark.parametrize("more", ["", "net = Net()"])
+def test_no_two_callers_are_given_the_same_net(tmp_path: Path, more: str) -> None:
+    (tmp_path / "marks.py").write_text(MARKS + more)
+    given = [imported_net(f"{tmp_path / 'marks.py'}:{'net' if more else 'made'}", {}) for _ in range(3)]
+    assert len({id(net) for net in given}) == 3
