@@ -21,6 +21,8 @@ STORE_MARK = ".convtui-store"
 """A file of this name marks the folder in which a store keeps its runs' files: it is not a person's own."""
 PICTURE_MARK = b"Software\0convtui"
 """In the first bytes of every PNG and PDF that is written here: such a picture may be replaced by the next."""
+PAGE_MAKER = "convtui"
+"""Who made it, in the first bytes of every PDF that a browser prints here; it may be replaced likewise."""
 ONNX_PRODUCER = "convtui"
 """Of every ONNX file that is written here, in its first bytes: it may be replaced likewise."""
 _STREAMS = {"-": "/dev/fd/1", "/dev/stdout": "/dev/fd/1", "/dev/stderr": "/dev/fd/2"}
@@ -161,7 +163,11 @@ def _kept(head: bytes) -> str:
     picture = head.startswith((b"\x89PNG", b"%PDF"))
     if head.startswith(b"\x08") and ONNX_PRODUCER.encode() in head[:20]:  # the IR's version, then who wrote it
         return ""
-    if (PICTURE_MARK in head) if picture else (b"\0" not in head or (head.startswith(b"PK") and b".npy" in head)):
+    if (
+        (PICTURE_MARK in head or f"/Creator ({PAGE_MAKER})".encode() in head)
+        if picture
+        else (b"\0" not in head or (head.startswith(b"PK") and b".npy" in head))
+    ):
         return ""
     return "it is not text, and convtui did not export it: choose another name, or delete it first"
 

@@ -19,6 +19,7 @@ from convtui.tui.cli import (
     plot,
     predict,
     presets,
+    report,
     resume,
     run,
     runs,
@@ -51,6 +52,7 @@ app.add_typer(store.app, name="store")
 app.add_typer(study.app, name="study")
 app.command()(look.look)
 app.command()(plot.plot)
+app.command()(report.report)
 app.command()(predict.predict)
 app.command()(views.views)
 app.command()(presets.presets)

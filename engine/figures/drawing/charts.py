@@ -73,15 +73,41 @@ class _Axes:
 
 
 def chart(curves: Curves, ground: Ground, width: int = WIDTH) -> Drawing:
-    """With a plot so many pixels wide."""
+    """With a plot so many pixels wide, title and notes above it, and a legend at its right."""
+    names = legend(curves)
+    aside = 40 + max((math.ceil(width_of(name, TEXT)) for name in names), default=0)
+    image, series, left = _framed(curves, ground, width, (16 + aside, 20 * len(names)))
+    for number, name in enumerate(names):
+        y = leading(TEXT) + 16 + 20 * number
+        if number < NAMED:
+            image.put(_swatch(series[number], ground), left + width + 16, y - 6)
+        image.write(left + width + 48, y, name, ground.ink, TEXT, "lm")
+    heads = [
+        paragraph(curves.title, TITLE, ground.ink, image.width),
+        *(paragraph(note, TEXT, ground.faint, image.width) for note in curves.notes),
+    ]
+    return stacked([stacked(heads, 4), image], 12)
+
+
+def plot(curves: Curves, ground: Ground, width: int) -> Drawing:
+    """The same without title, notes and legend, for a page that has these as text."""
+    image, _, _ = _framed(curves, ground, width, (12, 0))
+    return image
+
+
+def legend(curves: Curves) -> list[str]:
+    """What is said of each series, as many as are named; of more, how many."""
+    names = [cut(one_line(name), TEXT, 240) for name in list(curves.series)[:NAMED]]
+    return names + ([f"… and {len(curves.series) - NAMED} more"] if len(curves.series) > NAMED else [])
+
+
+def _framed(curves: Curves, ground: Ground, width: int, beside: tuple[int, int]) -> tuple[Drawing, list[_Series], int]:
+    """The plot with its axes, room for a legend of that size beside it, its series, and where its left edge is."""
     series = [_series(curves, number, name, ground) for number, name in enumerate(curves.series)]
     axes, x_ticks, y_ticks = _scaled(curves, series, width)
-    names = [cut(one_line(name), TEXT, 240) for name in list(curves.series)[:NAMED]]
-    names += [f"… and {len(curves.series) - NAMED} more"] if len(curves.series) > NAMED else []
     left = max((round(width_of(name, SMALL)) for _, name in y_ticks), default=0) + 10
     top = leading(TEXT) + 6
-    aside = 40 + max((math.ceil(width_of(name, TEXT)) for name in names), default=0)
-    image = Drawing(left + width + 16 + aside, top + max(HEIGHT, 20 * len(names)) + 2 * leading(TEXT) + 8)
+    image = Drawing(left + width + beside[0], top + max(HEIGHT, beside[1]) + 2 * leading(TEXT) + 8)
     image.put(_plot(series, axes, y_ticks, curves.labels, ground), left, top)
     image.rule((left, top), (left, top + HEIGHT), (left + width, top + HEIGHT), colour=ground.line)
     for y, (_, name) in zip(axes.down(_places(y_ticks)), y_ticks, strict=True):
@@ -91,16 +117,7 @@ def chart(curves: Curves, ground: Ground, width: int = WIDTH) -> Drawing:
         image.write(left + x, top + HEIGHT + 6, name, ground.faint, SMALL, "ma")
     image.write(left, 0, one_line(curves.y_name), ground.ink, TEXT)
     image.write(left + width / 2, top + HEIGHT + 8 + leading(SMALL), one_line(curves.x_name), ground.ink, TEXT, "ma")
-    for number, name in enumerate(names):
-        y = top + 10 + 20 * number
-        if number < NAMED:
-            image.put(_swatch(series[number], ground), left + width + 16, y - 6)
-        image.write(left + width + 48, y, name, ground.ink, TEXT, "lm")
-    heads = [
-        paragraph(curves.title, TITLE, ground.ink, image.width),
-        *(paragraph(note, TEXT, ground.faint, image.width) for note in curves.notes),
-    ]
-    return stacked([stacked(heads, 4), image], 12)
+    return image, series, left
 
 
 # -------------------------------------------------------------------------------------------------------------- scales

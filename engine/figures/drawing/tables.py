@@ -38,11 +38,20 @@ LONG = 420
 
 
 def tabulated(table: Table, ground: Ground) -> Drawing:
-    rows = table.rows[:ROWS]
-    columns, drawn = _columns(table, rows, range(len(table.columns)), WIDE, leading(TEXT), ground)
-    columns.rule((0, leading(TEXT) + 2), (columns.width, leading(TEXT) + 2), colour=ground.line)
+    columns, drawn = _ruled(table, ground)
     left_out = ((max(0, len(table.rows) - ROWS), "rows"), (len(table.columns) - drawn, "columns"))
     return stacked([_head(table, columns.width, left_out, ground), columns], 12)
+
+
+def rows_alone(table: Table, ground: Ground) -> Drawing:
+    """The same without title and notes, for a page that has these as text."""
+    return _ruled(table, ground)[0]
+
+
+def _ruled(table: Table, ground: Ground) -> tuple[Drawing, int]:
+    columns, drawn = _columns(table, table.rows[:ROWS], range(len(table.columns)), WIDE, leading(TEXT), ground)
+    columns.rule((0, leading(TEXT) + 2), (columns.width, leading(TEXT) + 2), colour=ground.line)
+    return columns, drawn
 
 
 def heat_map(table: Table, ground: Ground) -> Drawing:
