@@ -158,7 +158,18 @@ def test_help_imports_neither_torch_nor_textual_nor_sqlmodel(arguments: list[str
     done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True, cwd=TOP)
     assert "Usage" in done.stdout
     loaded = set(done.stderr.split())
-    assert not loaded & {"torch", "torchvision", "textual", "sqlmodel", "sqlalchemy", "numpy", "plotext", "sklearn", "PIL"}
+    assert not loaded & {
+        "torch",
+        "torchvision",
+        "textual",
+        "sqlmodel",
+        "sqlalchemy",
+        "numpy",
+        "plotext",
+        "sklearn",
+        "PIL",
+        "jinja2",
+    }
 
 
 def test_listing_runs_imports_no_torch(tmp_path: Path) -> None:
