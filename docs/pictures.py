@@ -58,8 +58,9 @@ def main(folder: Path) -> None:
         app(["run", *arguments, *store, "--device", "cpu", "--quiet"], standalone_mode=False)
     for file, arguments in pictures():
         file.parent.mkdir(parents=True, exist_ok=True)
-        app([*arguments, *store, "--device", "cpu", "--out", str(file)], standalone_mode=False)
-        with Image.open(file) as picture:
+        drawn = folder / file.name  # `look` would not replace the smaller one, which does not say that it comes from here
+        app([*arguments, *store, "--device", "cpu", "--out", str(drawn)], standalone_mode=False)
+        with Image.open(drawn) as picture:
             # A third of the size. Pillow's other methods lose colours that are rare, or the grey of zero.
             few = picture.convert("RGB").quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
         few.save(file, optimize=True)

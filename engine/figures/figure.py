@@ -81,6 +81,11 @@ class Sheet:
         return [self.tiles[first : first + each] for first in range(0, len(self.tiles), each)]
 
     @property
+    def is_photographs(self) -> bool:
+        """Whether its tiles are images as people know them, which need no scale."""
+        return self.ramp in ("grey", "rgb") and (self.low, self.high) == (0, 255) and not self.own_scale
+
+    @property
     def scale(self) -> str:
         """The scale in words: its range, and how far values are amplified where zero is in the middle."""
         if self.own_scale:

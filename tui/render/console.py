@@ -88,7 +88,7 @@ def result_rows(
     """One of the `groups` as rows of a terminal, by `sheet_rows` where it is sheets; `large` where the whole room is its own."""
     first = group[0]
     if isinstance(first, Curves):
-        return curves_rows(first, width, rows=rows)
+        return curves_rows(first, width, rows=room if brief else rows, brief=brief)
     if isinstance(first, Table):
         if first.matrix:
             return matrix_rows(first, width, rows=rows, colours=colours, more=more)

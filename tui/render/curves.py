@@ -24,6 +24,8 @@ HEIGHT = 14
 """Rows of the plot at most."""
 WIDTH = 100
 """Columns of the plot at most."""
+LEAST, LEAST_BRIEF = 3, 8
+"""Rows of the plot at least, where there is little room; and where what is said of it stands below."""
 BETWEEN_MARKERS = 12
 # The dots of a braille character: bits by row and column.
 _DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
@@ -54,6 +56,8 @@ class _Plan:
 
     above: Sequence[Row]
     """Title, notes and legend."""
+    below: Sequence[Row]
+    """Notes, where they are not above."""
     xs: Sequence[Points]
     series: Sequence[Points]
     """On their axes, series by series."""
@@ -64,12 +68,13 @@ class _Plan:
     """Columns before the axis."""
 
 
-def curves_rows(curves: Curves, width: int, *, rows: int | None = None) -> list[Row]:
+def curves_rows(curves: Curves, width: int, *, rows: int | None = None, brief: bool = False) -> list[Row]:
     """A chart in rows of at most `width` columns, and in `rows` of them where that leaves it three high.
 
-    Values that are not finite are gaps; what is beyond 1e300 is drawn there. A band is a stipple, bars are filled.
+    Values that are not finite are gaps; what is beyond 1e300 is drawn there. A band is a stipple, bars are filled. `brief`: notes
+    are below the chart, beyond `rows`, which it has to itself as long as they leave it eight high.
     """
-    plan = _planned(curves, width, rows)
+    plan = _planned(curves, width, rows, brief)
     if plan is None:
         return [*headed(curves.title, curves.notes, width), *wrapped("nothing to draw: no finite values", width)]
     scale, margin = plan.scale, plan.margin
@@ -85,12 +90,12 @@ def curves_rows(curves: Curves, width: int, *, rows: int | None = None) -> list[
                 line.append(Words(column, text, STYLES[who % len(STYLES)]))
             column += len(text)
         body.append(Row(line))
-    return [*plan.above, *body, *_x_axis(curves, scale.across, margin, scale.columns)]
+    return [*plan.above, *body, *_x_axis(curves, scale, margin), *plan.below]
 
 
-def point_places(curves: Curves, width: int) -> dict[int, tuple[float, float]]:
+def point_places(curves: Curves, width: int, *, rows: int | None = None, brief: bool = False) -> dict[int, tuple[float, float]]:
     """Where `curves_rows` draws the points of `x` that there is a value of: row and column of the drawing, not rounded to cells."""
-    plan = _planned(curves, width, None)
+    plan = _planned(curves, width, rows, brief)
     found: dict[int, tuple[float, float]] = {}
     if plan is None:
         return found
@@ -104,22 +109,24 @@ def point_places(curves: Curves, width: int) -> dict[int, tuple[float, float]]:
     return found
 
 
-def _planned(curves: Curves, width: int, rows: int | None) -> _Plan | None:
+def _planned(curves: Curves, width: int, rows: int | None, brief: bool) -> _Plan | None:
     """None where nothing is finite."""
     xs = [_on_axis(curves.x_of(name), log=curves.log_x) for name in curves.series]
     series = [_on_axis(values, log=curves.log_y) for values in curves.series.values()]
     told = [np.isfinite(x) & np.isfinite(values) for x, values in zip(xs, series, strict=True)]
     if not any(each.any() for each in told):
         return None
-    above = [*headed(curves.title, curves.notes, width), *_legend(curves, width)]
-    height = HEIGHT if rows is None else max(3, min(HEIGHT, rows - len(above) - 3))
+    above = [*headed(curves.title, () if brief else curves.notes, width), *_legend(curves, width)]
+    below = [row for note in curves.notes for row in wrapped(note, width, DIM)] if brief else []
+    height = HEIGHT if rows is None else max(LEAST_BRIEF if brief else LEAST, min(HEIGHT, rows - len(above) - 3))
     least, greatest = _ends([x[each] for x, each in zip(xs, told, strict=True)])
     room = _apart(curves) / 2 if "bars" in curves.styles.values() else 0.0
     across = span(least - room, greatest + room)
     up, up_ticks = _upwards(curves, [values[each] for values, each in zip(series, told, strict=True)], height)
-    named = {round((up[1] - value) / (up[1] - up[0]) * (height - 1)): label for value, label in up_ticks}
-    margin = min(max(map(len, named.values())), width // 2)
-    return _Plan(above, xs, series, _Scale(across, up, height, max(2, min(WIDTH, width - margin - 1))), named, margin)
+    margin = min(max(len(label) for _, label in up_ticks), width // 2)
+    scale = _Scale(across, up, height, max(2, min(WIDTH, width - margin - 1)))
+    named = {int(scale.y(np.array(value)).round()) // 4: label for value, label in up_ticks}
+    return _Plan(above, below, xs, series, scale, named, margin)
 
 
 def _upwards(curves: Curves, series: Sequence[Points], height: int) -> tuple[tuple[float, float], list[tuple[float, str]]]:
@@ -180,12 +187,12 @@ def _strokes(points: Points, *, joined: bool) -> Iterator[tuple[Points, Points]]
 
 
 def _bars(curves: Curves, name: str, points: Points, scale: _Scale) -> Iterator[tuple[Points, Points]]:
-    """Each bar, column by column, from its end to zero; on a logarithmic axis to the axis's lower end."""
+    """Each bar, column by column, from its end to zero; on a logarithmic axis to the axis's lower end. Of zero there is none."""
     names = [each for each in curves.series if curves.styles.get(each) == "bars"]
     wide = max(1.0, 0.8 * _apart(curves) / len(names) / (scale.across[1] - scale.across[0]) * (2 * scale.columns - 1))
     zero = 4.0 * scale.rows - 1 if curves.log_y else float(scale.y(np.zeros(1))[0])
     first = wide * (names.index(name) - len(names) / 2)
-    for height, middle in points[~np.isnan(points).any(axis=1)]:
+    for height, middle in points[~np.isnan(points).any(axis=1) & (points[:, 0] != zero)]:
         for column in range(round(middle + first), max(round(middle + first) + 1, round(middle + first + wide))):
             at = min(max(column, 0), 2 * scale.columns - 1)
             yield np.array([height, at]), np.array([zero, at])
@@ -234,10 +241,11 @@ def _legend(curves: Curves, width: int) -> list[Row]:
     return [Row(row) for row in rows if row]
 
 
-def _x_axis(curves: Curves, across: tuple[float, float], margin: int, columns: int) -> list[Row]:
+def _x_axis(curves: Curves, scale: _Scale, margin: int) -> list[Row]:
+    columns = scale.columns
     line, labels = ["─"] * columns, ""
-    for value, label in _ticks_across(curves, across, max(2, columns // 12)):
-        column = round((value - across[0]) / (across[1] - across[0]) * (columns - 1))
+    for value, label in _ticks_across(curves, scale.across, max(2, columns // 12)):
+        column = int(scale.x(np.array(value)).round()) // 2
         line[column] = "┬"
         start = min(max(0, margin + 1 + column - cell_len(label) // 2), margin + 1 + columns - cell_len(label))
         if start > cell_len(labels) or not labels:

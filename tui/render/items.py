@@ -137,7 +137,7 @@ def _below(
             begin = top + 1 + sum(len(wrapped(text, width)) for text in (first.title, *first.notes))
             items += [Item(number, index, begin + index, 0, 1, width) for index in range(len(first.rows))]
         elif isinstance(first, Curves) and len(set(first.targets)) > 1:
-            items += _points(first, number, top, width)
+            items += _points(first, number, top, width, room)
         else:
             items.append(Item(number, 0, top, 0, len(found), width))
         rows += found
@@ -182,11 +182,11 @@ def _cells(table: Table, number: int, top: int, width: int) -> list[Item]:
     return items
 
 
-def _points(curves: Curves, number: int, top: int, width: int) -> list[Item]:
+def _points(curves: Curves, number: int, top: int, width: int, room: int) -> list[Item]:
     """Where `curves_rows` puts the points of a chart whose points lead somewhere."""
     return [
         Item(number, index, top + int(row), int(column), 1, 1, at=(top + row, column))
-        for index, (row, column) in sorted(point_places(curves, width).items())
+        for index, (row, column) in sorted(point_places(curves, width, rows=room, brief=True).items())
     ]
 
 

@@ -102,7 +102,8 @@ class Layout:
     """How many pixels each way become one: more than one where a tile is larger than the terminal, or where that was allowed."""
     members: Sequence[Member]
     whole: bool
-    """False where a panel is too wide: then a block's tiles go on in the next row, and what belongs beside them lies below."""
+    """False where a panel is too wide, and its first sheet too: then a block's tiles go on in the next row, and what belongs beside
+    them lies below."""
     panels: int
     """How many there are."""
     across: int
@@ -219,15 +220,19 @@ def _lay(sheets: Sequence[Sheet], width: int, scale: int, reduction: int, cell: 
     least = WRAPPED if alone and brief else 0  # their titles are below them
     taken = sum(max(least, _columns(sheet.block[1], tile[1], sheet, cell)) for sheet, tile in zip(sheets, tiles, strict=True))
     is_whole = taken + between * (len(sheets) - 1) <= width
+    narrow = _columns(first.block[1], tiles[0][1], first, cell) + between
+    # As an image and its many maps: these go on in the next row, beside it.
+    folds = not is_whole and not alone and len(sheets) == 2 and 3 * narrow <= width
     share = (width - between * (len(sheets) - 1)) // len(sheets) if is_whole else WRAPPED if alone else width
     head = cell[0] if any(sheet.captions for sheet in sheets) else 0
     members: list[Member] = []
     left = 0
     for sheet, tile in zip(sheets, tiles, strict=True):
-        across = sheet.block[1] if is_whole else _in_a_row(sheet, tile[1], width, cell)
+        fits = is_whole or (folds and sheet is first)
+        across = sheet.block[1] if fits else _in_a_row(sheet, tile[1], width - left, cell)
         members.append(_member(sheet, (left, head), tile, across, share if panels == 1 else 0, cell, brief and not alone))
-        left += members[-1].width + between if is_whole else 0
-    if not is_whole and len(sheets) > 1:
+        left += members[-1].width + between if fits else 0
+    if not is_whole and not folds and len(sheets) > 1:
         members = _flowing(members, width, cell) if alone else _interleaved(members, cell)
     single = len(sheets) == 1 and first.block == (1, 1)
     # A caption, or part of a cell that is left over, is gap enough below a single tile; and between packed blocks their captions.
@@ -237,7 +242,7 @@ def _lay(sheets: Sequence[Sheet], width: int, scale: int, reduction: int, cell: 
     in_a_row = max(1, (width + beyond) // (panel + beyond))
     # No more rows than that takes, and the panels spread evenly over them.
     in_a_row = math.ceil(panels / math.ceil(panels / in_a_row))
-    return Layout(cell, scale, reduction, members, is_whole, panels, in_a_row, (0 if close else cell[0], beyond))
+    return Layout(cell, scale, reduction, members, is_whole or folds, panels, in_a_row, (0 if close else cell[0], beyond))
 
 
 def are_alone(sheets: Sequence[Sheet]) -> bool:
@@ -265,7 +270,13 @@ def _in_a_row(sheet: Sheet, wide: int, width: int, cell: Cell) -> int:
 
 
 def _interleaved(members: Sequence[Member], cell: Cell) -> list[Member]:
-    """A row of tiles of each member below a row of the one before, and then the next row of the first."""
+    """A row of tiles of each member below a row of the one before, and then the next row of the first.
+
+    Where they have different numbers of rows, each whole below the one before.
+    """
+    if len({member.down for member in members}) > 1:
+        starts = accumulate((member.height - member.head + cell[0] for member in members[:-1]), initial=0)
+        return [replace(member, top=top) for member, top in zip(members, starts, strict=True)]
     talls = [whole(member.tall, cell) + cell[0] for member in members]
     step = sum(talls) + cell[0]
     tops = accumulate(talls[:-1], initial=0)

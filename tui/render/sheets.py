@@ -208,9 +208,11 @@ def notes(sheets: Sequence[Sheet], width: int) -> list[Row]:
 
 
 def foot(sheets: Sequence[Sheet], width: int, colours: Colours, beside: bool) -> list[Row]:
-    """What colours mean."""
+    """What colours mean, where they are not those of photographs."""
     rows = []
     for sheet, side in zip(sheets, _sides(sheets, beside), strict=True):
+        if sheet.is_photographs:
+            continue
         if sheet.ramp == "rgb":
             rows += wrapped(f"{side} {'brightness' if colours == 'none' else 'red, green and blue'}: {sheet.scale}", width)
             continue

@@ -31,7 +31,7 @@ def table_rows(table: Table, width: int, *, rows: int | None = None, more: str =
     ]
     widths = _widths(names, texts)
     if sum(widths) + GAP * (len(names) - 1) > width:
-        longest = max(8, width // 3)
+        longest = _longest(names, texts, numeric, width)
         names = [shortened(name, longest) for name in names]
         texts = [
             column if number else [shortened(text, longest) for text in column]
@@ -58,6 +58,19 @@ def rows_with_room(total: int, around: int, width: int, most: int | None, more: 
         return total, []
     shown = min(total, max(1, most - around - 1))
     return shown, wrapped(f"{shown:,} of {total:,} rows shown{more}", width, DIM) if shown < total else []
+
+
+def _longest(names: Sequence[str], texts: Sequence[Sequence[str]], numeric: Sequence[bool], width: int) -> int:
+    """How long texts and names may be for the table to fit; where it cannot, a third of the width."""
+    heads = [cell_len(name) for name in names]
+    bodies = [max(map(cell_len, column), default=0) for column in texts]
+    least = max(8, width // 3)
+
+    def taken(longest: int) -> int:
+        cells = (body if number else min(body, longest) for body, number in zip(bodies, numeric, strict=True))
+        return sum(max(min(head, longest), cell) for head, cell in zip(heads, cells, strict=True)) + GAP * (len(names) - 1)
+
+    return next((longest for longest in range(width, least, -1) if taken(longest) <= width), least)
 
 
 def _widths(names: Sequence[str], texts: Sequence[Sequence[str]]) -> list[int]:

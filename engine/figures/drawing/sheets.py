@@ -89,17 +89,12 @@ def beside_each_other(group: Sequence[Sheet], ground: Ground) -> Drawing:
     heads += [paragraph(f"right: {sheet.title}", TEXT, ground.ink, width) for sheet in group[1:] if len(group) == 2]
     notes = dict.fromkeys(note for sheet in group for note in sheet.notes)
     heads += [paragraph(note, TEXT, ground.faint, width) for note in notes]
-    scaled = [(place, sheet) for place, sheet in zip(places, group, strict=True) if not _photograph(sheet)]
+    scaled = [(place, sheet) for place, sheet in zip(places, group, strict=True) if not sheet.is_photographs]
     if len({(sheet.ramp, sheet.scale) for _, sheet in scaled}) == 1:
         # One scale for all of them is told once.
         scaled = [("" if len(scaled) == len(group) else " and ".join(place for place, _ in scaled), scaled[0][1])]
     scales = [_scale(sheet, f"{place}: " if place else "", ground) for place, sheet in scaled]
     return stacked([stacked(heads, 4), *body, *([stacked(scales, 8)] if scales else [])], 14)
-
-
-def _photograph(sheet: Sheet) -> bool:
-    """Whether its tiles are images as people know them, which need no scale."""
-    return sheet.ramp in ("grey", "rgb") and (sheet.low, sheet.high) == (0, 255) and not sheet.own_scale
 
 
 def _grid(group: Sequence[Sheet], ground: Ground) -> Drawing:

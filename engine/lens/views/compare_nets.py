@@ -41,7 +41,7 @@ def compare_nets(subject: Subject, options: CompareNetsOptions) -> list[Result]:
     """
     assert subject.another is not None
     if options.other is None:
-        raise UsageError("compare-nets needs a second run: name it, as in --opt other=2")
+        raise UsageError("compare-nets needs a second run: name it by the option other, as in --opt other=2")
     split = subject.split(options.split)
     first, _, notes = judged(subject, split, options.split)
     other = subject.another(options.other, options.other_epoch)

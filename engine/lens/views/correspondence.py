@@ -67,9 +67,9 @@ def correspondence(subject: Subject, options: CorrespondenceOptions) -> list[Res
     title = f"correspondence in {what} · {subject.title}"
     masked = {name: _sheet(subject, name, chosen, images) for name, images in parts.items()}
     return [
-        image_sheet(subject, title, chosen),
-        *masked.values(),
         Table(title, columns, rows, [Target(layer=layer) for layer in layers], notes),
+        image_sheet(subject, f"the {what}", chosen),
+        *masked.values(),
     ]
 
 

@@ -47,17 +47,17 @@ def summary(subject: Subject, options: SummaryOptions) -> list[Result]:
     layers = _layers(trace) if trace is not None and trouble is None else _untraced(subject.net)
     shape = "×".join(map(str, subject.shape))
     rows = [layer.cells() for layer in layers]
-    sums = [_sum(getattr(layer, name) for layer in layers) for name in _COUNTED]
-    total: list[Cell] = ["total", "", "", "", *sums[:-1], None, sums[-1], ""]
+    parameters, multiply_adds, *others = (_sum(getattr(layer, name) for layer in layers) for name in _COUNTED)
+    total: list[Cell] = ["total", "", "", "", parameters, multiply_adds, None, *others, ""]
     known = [name for name in trace.leaves() if trace.layers[name] != INPUT] if trace is not None else []
     targets = [Target(layer=layer.name) if layer.name in known else None for layer in layers]
-    columns = ("layer", "kind", "input", "output", *_COUNTED[:-1], "receptive field", "multiply-adds", "made of")
+    columns = ("layer", "kind", "input", "output", "parameters", "multiply-adds", "receptive field", *_COUNTED[2:], "made of")
     table = Table(f"layers · {subject.title}", columns, [*rows, total], [*targets, None], _notes(layers, shape, trace, trouble))
     return [table, _shares(subject, layers)]
 
 
-_COUNTED = ("weights", "biases", "parameters", "neurons", "multiply_adds")
-"""What is added up, as attributes of `_Layer`."""
+_COUNTED = ("parameters", "multiply_adds", "neurons", "weights", "biases")
+"""What is added up, as attributes of `_Layer`: first what is asked most, since narrow terminals leave out the last columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +92,9 @@ class _Layer:
         return self.weights + self.biases
 
     def cells(self) -> list[Cell]:
-        counts = (self.weights, self.biases, self.parameters, self.neurons)
-        return [self.shown, self.kind, self.input, self.output, *counts, self.field, self.multiply_adds, self.made_of]
+        named = (self.shown, self.kind, self.input, self.output)
+        counts = (self.neurons, self.weights, self.biases)
+        return [*named, self.parameters, self.multiply_adds, self.field, *counts, self.made_of]
 
     @property
     def shown(self) -> str:

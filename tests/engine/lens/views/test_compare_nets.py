@@ -75,7 +75,7 @@ def test_what_is_no_number_is_wrong() -> None:
 
 
 def test_other_images_and_nets_that_cannot_be_compared_are_refused() -> None:
-    with pytest.raises(UsageError, match="needs a second run: name it, as in --opt other=2"):
+    with pytest.raises(UsageError, match="needs a second run: name it by the option other, as in --opt other=2"):
         LOOK(beside(blind(0), blind(1)), LOOK.make({}))
     with pytest.raises(NotApplicable, match="other has other test images than toy: nets are compared image by image"):
         LOOK(beside(blind(0), subject_of(knowing(), toy_dataset(seed=1))), LOOK.make({"other": "2"}))

@@ -21,7 +21,7 @@ from tests.engine.lens.views.making import subject_of as toy_subject
 
 def looked(subject: Subject, **options: object) -> tuple[Sequence[Sheet], Table]:
     look = view("correspondence")
-    *sheets, table = look(subject, look.make(options))
+    table, *sheets = look(subject, look.make(options))
     assert [isinstance(sheet, Sheet) and sheet.beside for sheet in sheets] == [False, True, True]
     assert isinstance(table, Table)
     return sheets, table  # type: ignore[return-value]
