@@ -97,7 +97,7 @@ class Layout:
 
     cell: Cell
     scale: int
-    """Pixels of a cell (or half cells) for each of a tile's pixels."""
+    """Pixels of a cell (or half cells) for each pixel of the largest tiles."""
     reduction: int
     """How many pixels each way become one: more than one where a tile is larger than the terminal, or where that was allowed."""
     members: Sequence[Member]
@@ -215,7 +215,7 @@ def whole(length: int, cell: Cell) -> int:
 def _lay(sheets: Sequence[Sheet], width: int, scale: int, reduction: int, cell: Cell, brief: bool) -> Layout:
     first, panels = sheets[0], len(sheets[0].blocks)
     between = (_IN_HALVES if cell == HALVES else _IN_PIXELS).between
-    tiles = [(scale * math.ceil(sheet.shape[0] / reduction), scale * math.ceil(sheet.shape[1] / reduction)) for sheet in sheets]
+    tiles = [_tile(sheet, sheets, scale, reduction) for sheet in sheets]
     alone = are_alone(sheets)
     least = WRAPPED if alone and brief else 0  # their titles are below them
     taken = sum(max(least, _columns(sheet.block[1], tile[1], sheet, cell)) for sheet, tile in zip(sheets, tiles, strict=True))
@@ -243,6 +243,13 @@ def _lay(sheets: Sequence[Sheet], width: int, scale: int, reduction: int, cell: 
     # No more rows than that takes, and the panels spread evenly over them.
     in_a_row = math.ceil(panels / math.ceil(panels / in_a_row))
     return Layout(cell, scale, reduction, members, is_whole or folds, panels, in_a_row, (0 if close else cell[0], beyond))
+
+
+def _tile(sheet: Sheet, sheets: Sequence[Sheet], scale: int, reduction: int) -> tuple[int, int]:
+    """Height and width of its tiles. Small maps beside an image are enlarged by whole numbers, to no more than its size."""
+    larger = min(max(each.shape[side] for each in sheets) // sheet.shape[side] for side in (0, 1)) if reduction == 1 else 1
+    high, wide = (scale * larger * math.ceil(length / reduction) for length in sheet.shape)
+    return high, wide
 
 
 def are_alone(sheets: Sequence[Sheet]) -> bool:

@@ -81,7 +81,10 @@ def sheet_rows(
     shown = min(down * layout.across, layout.panels)
     if shown < layout.panels:
         below += _cut(sheets[0], shown, layout.panels, more, width)
-    pictures = [_painted(sheet, shown * sheet.block[0] * sheet.block[1], layout, colours, lit) for sheet in sheets]
+    pictures = [
+        _painted(sheet, shown * sheet.block[0] * sheet.block[1], layout.reduction, member.tile, colours, lit)
+        for sheet, member in zip(sheets, layout.members, strict=True)
+    ]
     lines = [range(shown)[line * layout.across :] for line in range(down)]
     body = [row for line in lines for row in _panels(sheets, pictures, layout, line, width)]
     return [*above, *body, *below]
@@ -128,7 +131,7 @@ def _panels(sheets: Sequence[Sheet], pictures: Sequence[Halves], layout: Layout,
         left = slot * (layout.width + layout.gap[1])
         for sheet, picture, member in zip(sheets, pictures, layout.members, strict=True):
             if block < len(sheet.captions) and (sheet is sheets[0] or not sheets[0].captions):
-                words[0].append(Words(left + member.left, shortened(clean(sheet.captions[block]), member.width)))
+                words[0].append(Words(left, shortened(clean(sheet.captions[block]), layout.width)))
             if member.left and layout.whole and layout.cell == HALVES:
                 for row in words:
                     row.append(Words(left + member.left - 2, "│", DIM))
@@ -148,8 +151,8 @@ def _panels(sheets: Sequence[Sheet], pictures: Sequence[Halves], layout: Layout,
     return rows + [Row()] * (layout.gap[0] // high)
 
 
-def _painted(sheet: Sheet, count: int, layout: Layout, colours: Colours, lit: int | None) -> Halves:
-    """The first `count` tiles as half cells [count, height, width]."""
+def _painted(sheet: Sheet, count: int, reduction: int, size: tuple[int, int], colours: Colours, lit: int | None) -> Halves:
+    """The first `count` tiles as half cells [count, *size]."""
     tiles = sheet.tiles[:count]
     shown = np.stack(coloured(replace(sheet, tiles=tiles)))
     nothing = np.isnan(np.stack([tile.pixels for tile in tiles]))
@@ -158,11 +161,11 @@ def _painted(sheet: Sheet, count: int, layout: Layout, colours: Colours, lit: in
         shown = shade(shown, sheet)[..., None].repeat(3, -1).astype(np.uint8)
     if lit is not None and (sheet.over_rows or len(sheet.tiles) == 1):
         shown = dimmed(shown, 2 if sheet.over_rows else 1, lit)
-    if layout.reduction > 1:
-        shown, nothing = _reduced(shown, nothing, layout.reduction)
+    if reduction > 1:
+        shown, nothing = _reduced(shown, nothing, reduction)
     halves = shown[..., 0].astype(np.int32) if colours == "none" else packed(shown)
     kept = np.where(nothing, BARE, halves).astype(np.int32)
-    return kept.repeat(layout.scale, 1).repeat(layout.scale, 2)
+    return kept.repeat(size[0] // kept.shape[1], 1).repeat(size[1] // kept.shape[2], 2)
 
 
 def _reduced(colours: NDArray[np.uint8], nothing: NDArray[np.bool_], by: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:

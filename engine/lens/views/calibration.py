@@ -105,10 +105,10 @@ def _diagram(bins: _Bins, numbers: dict[str, float], where: str, notes: list[str
     middles = (bins.edges[:-1] + bins.edges[1:]) / 2
     surplus = numbers["mean confidence"] - numbers["accuracy"]
     told = [
+        f"expected calibration error {100 * numbers['expected calibration error']:.2f} %, "
+        f"maximum {100 * numbers['maximum calibration error']:.2f} %",
         f"{100 * numbers['accuracy']:.1f} % are classified correctly, mean confidence {100 * numbers['mean confidence']:.1f} %: "
         + (f"{100 * abs(surplus):.1f} points too {'sure' if surplus > 0 else 'unsure'}"),
-        f"expected calibration error {100 * numbers['expected calibration error']:.2f} %, "
-        f"maximum {100 * numbers['maximum calibration error']:.1f} %",
         "where accuracy is below confidence, the net is surer than it is right; bins with few images say little",
         *notes,
     ]

@@ -42,18 +42,20 @@ def class_means(subject: Subject, options: ClassMeansOptions) -> list[Result]:
     what = "mean over all maps" if options.map is None else f"map {options.map}"
     signed = bool((means < 0).any())
     ramp: Ramp = "grey" if options.grey else "diverging" if signed else "even"
-    tiles = [
-        Tile(values.float().numpy(), f"mean of {counts[label]:,}", Target(name, options.map, label=label))
-        for label, values in zip(labels, means, strict=True)
-    ]
     images = class_sheet(split, labels, options.count)
+    told = [f"mean of {counts[label]:,}" for label in labels]
+    captions = [f"{of}: {many}" for of, many in zip(images.captions, told, strict=True)] if images.captions else []
+    tiles = [
+        Tile(values.float().numpy(), "" if captions else many, Target(name, options.map, label=label))
+        for label, many, values in zip(labels, told, means, strict=True)
+    ]
     title = f"{name}, {what}: mean over the {options.split} images of each class · {subject.title}"
     notes = [
         f"the first {options.count} images of each class, and {name} behind its activation, averaged over all images of the class",
         "one scale for all classes: what differs between them differs on average; a single image may look otherwise",
     ]
     return [
-        replace(images, title=title, notes=notes),
+        replace(images, title=title, captions=captions, notes=notes),
         make_sheet("the mean of each class", tiles, ramp, signed=signed, beside=True),
     ]
 

@@ -63,7 +63,7 @@ def correspondence(subject: Subject, options: CorrespondenceOptions) -> list[Res
     ]
     if any(_overlap(box, other) for other in boxes):
         notes.append("the part leaves no room for one of its size beside it: random parts overlap it")
-    columns = ("layer", "features", "this part", "its deviation", "random parts", "their deviation")
+    columns = ("layer", "features", "this part", "its deviation", "random", "their deviation")
     title = f"correspondence in {what} · {subject.title}"
     masked = {name: _sheet(subject, name, chosen, images) for name, images in parts.items()}
     return [

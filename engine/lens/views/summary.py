@@ -47,11 +47,12 @@ def summary(subject: Subject, options: SummaryOptions) -> list[Result]:
     layers = _layers(trace) if trace is not None and trouble is None else _untraced(subject.net)
     shape = "×".join(map(str, subject.shape))
     rows = [layer.cells() for layer in layers]
-    parameters, multiply_adds, *others = (_sum(getattr(layer, name) for layer in layers) for name in _COUNTED)
-    total: list[Cell] = ["total", "", "", "", parameters, multiply_adds, None, *others, ""]
+    *most, weights, biases = (_sum(getattr(layer, name) for layer in layers) for name in _COUNTED)
+    total: list[Cell] = ["total", "", "", "", *most, None, weights, biases, ""]
     known = [name for name in trace.leaves() if trace.layers[name] != INPUT] if trace is not None else []
     targets = [Target(layer=layer.name) if layer.name in known else None for layer in layers]
-    columns = ("layer", "kind", "input", "output", "parameters", "multiply-adds", "receptive field", *_COUNTED[2:], "made of")
+    counted = ("parameters", "multiply-adds", "neurons", "receptive field", "weights", "biases")
+    columns = ("layer", "kind", "input", "output", *counted, "made of")
     table = Table(f"layers · {subject.title}", columns, [*rows, total], [*targets, None], _notes(layers, shape, trace, trouble))
     return [table, _shares(subject, layers)]
 
@@ -93,8 +94,8 @@ class _Layer:
 
     def cells(self) -> list[Cell]:
         named = (self.shown, self.kind, self.input, self.output)
-        counts = (self.neurons, self.weights, self.biases)
-        return [*named, self.parameters, self.multiply_adds, self.field, *counts, self.made_of]
+        counts = (self.parameters, self.multiply_adds, self.neurons)
+        return [*named, *counts, self.field, self.weights, self.biases, self.made_of]
 
     @property
     def shown(self) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from convtui.engine.figures.figure import Curves
 from convtui.tui.render.chart import MARKERS
+from convtui.tui.render.items import drawn
 from tests.tui.render.decoding import cells, plain, printed, widest
 
 
@@ -43,6 +44,23 @@ def test_a_histogram_has_its_peak_where_it_is() -> None:
     seen = dots(plain(printed([chart(x, counts=np.exp(-((x - 1) ** 2)))], width=80)))
     top = [column for row, column in seen if row == 0]
     assert np.mean(top) / max(column for _, column in seen) == pytest.approx((1 + 3) / 6, abs=0.02)
+
+
+def test_bars_of_zero_are_not_there() -> None:
+    bars = replace(chart([1, 2, 3], counts=[0, 4, 0]), styles={"counts": "bars"})
+    columns = [column for _, column in dots(plain(printed([bars], width=80)))]
+    assert 2 * 80 / 3 - 4 < min(columns) < max(columns) < 2 * 2 * 80 / 3
+
+
+@pytest.mark.parametrize("room", [12, 17, 40])
+def test_on_a_screen_a_chart_has_the_room_that_there_is_and_its_notes_below(room: int) -> None:
+    told = replace(chart(range(9), up=range(9)), notes=["what it does not show"])
+    drawing = drawn([told], 70, room, "full")
+    lines = ["".join(words.text for words in row.words) for row in drawing.rows]
+    assert lines[-1] == "what it does not show"
+    plot = [line for line in lines if "┤" in line or "│" in line]
+    assert len(plot) == min(14, max(8, room - 5))
+    assert len(lines) - 1 <= max(room, 13)
 
 
 def test_ticks_are_round_and_stand_where_they_say() -> None:

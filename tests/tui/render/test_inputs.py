@@ -36,6 +36,26 @@ def seen(drawing: Drawing, result: int = 1) -> int:
     return sum(item.result == result and item.top + item.height <= PANE[1] + 1 for item in drawing.items)
 
 
+@pytest.mark.parametrize("cell", [HALVES, (17, 8)])
+def test_maps_that_have_no_room_in_one_row_go_on_beside_their_image(cell: Cell) -> None:
+    images = [replace(tile, caption="") for _ in range(2) for tile in image(8).tiles]
+    many = maps(32, 8, beside=True, caption="")
+    drawing = drawn([replace(image(8), tiles=images), replace(many, block=(1, 16), captions=["one", "two"])], 60, 20, "full", cell)
+    here, there = ([item for item in drawing.items if item.result == result] for result in (0, 1))
+    assert len(there) == 32
+    for number, own in enumerate(here):
+        its = there[16 * number : 16 * number + 16]
+        assert min(item.top for item in its) == own.top
+        assert len({item.top for item in its}) > 1, "in several rows"
+        assert all(own.left + own.width < item.left and item.left + item.width <= 60 for item in its)
+
+
+def test_small_maps_are_as_large_as_the_images_beside_them() -> None:
+    drawing = drawn([replace(image(32), tiles=image(32).tiles * 2), maps(2, 15, beside=True)], *PANE, "full", (17, 8))
+    sizes = {item.result: (item.height, item.width) for item in drawing.items}
+    assert sizes[1] == pytest.approx(np.multiply(sizes[0], 30 / 32), abs=1)
+
+
 @pytest.mark.parametrize(("cell", "least"), [(HALVES, 6), ((17, 8), 16)])
 def test_maps_are_on_the_first_screen_beside_their_image(cell: Cell, least: int) -> None:
     drawing = drawn([image(), maps(16), maps(32, 16)], *PANE, "full", cell)

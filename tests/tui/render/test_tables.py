@@ -52,6 +52,12 @@ def test_too_wide_tables_leave_whole_columns_out_and_say_which(width: int) -> No
     assert "1,000" in plain(text)[2]
 
 
+def test_texts_of_a_table_are_shortened_no_more_than_it_takes() -> None:
+    table = Table("t", ["measure", "what it is"], [["accuracy", "share of the images that are classified correctly"]])
+    assert lines(table, width=58)[-1] == "accuracy  share of the images that are classified correctly"[:57] + "…"
+    assert lines(table, width=80)[-1] == "accuracy  share of the images that are classified correctly"
+
+
 def test_long_tables_are_cut_and_say_so() -> None:
     table = Table("long", ["n"], [[number] for number in range(50)])
     shown = lines(table, rows=10, more=": --out FILE.json for all")

@@ -69,7 +69,7 @@ def test_a_net_that_is_always_right_and_never_sure_is_told_so() -> None:
     reliability, _, errors, _ = measured(knowing())
     assert errors["accuracy"] == 1
     assert errors["expected calibration error"] == pytest.approx(1 - errors["mean confidence"])
-    assert "points too unsure" in reliability.notes[0]
+    assert "points too unsure" in reliability.notes[1]
 
 
 def test_images_without_a_number_or_a_label_are_left_out() -> None:

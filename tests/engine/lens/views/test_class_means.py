@@ -37,8 +37,7 @@ def test_the_mean_over_maps_and_over_all_images_of_each_class(layer: str | None,
         expected = oracles.class_means(net, subject.seen(data.test.images), data.test.labels, behind, 3)
     assert_close(np.stack([tile.pixels for tile in means.tiles]), expected, OPERATIONS, dtype=np.float32)
     assert means.beside
-    assert [tile.caption for tile in means.tiles] == ["mean of 20"] * 3
-    assert images.captions == ("left", "middle", "right")
+    assert images.captions == ["left: mean of 20", "middle: mean of 20", "right: mean of 20"]
     first = torch.nonzero(data.test.labels == 2).flatten()[:4]
     np.testing.assert_array_equal(np.stack([tile.pixels for tile in images.blocks[2]]), data.test.images[first, 0])
 

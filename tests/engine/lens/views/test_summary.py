@@ -119,7 +119,7 @@ def test_it_agrees_with_what_is_said_before_training(blocks: list[str]) -> None:
     net = convnet(blocks, ["10"], channels=3, size=17, classes=3)
     expected = summarise(net, (3, 17, 17))
     layers, _ = tables(net, (3, 17, 17))
-    assert [(line[0], line[1], line[8], line[9], line[7]) for line in layers.rows[:-1]] == [
+    assert [(line[0], line[1], line[8], line[9], line[6]) for line in layers.rows[:-1]] == [
         (layer.name, layer.kind, layer.weights, layer.biases, layer.neurons) for layer in expected.layers
     ]
     assert column(layers, "parameters")["total"] == expected.parameters
