@@ -102,10 +102,10 @@ def point_places(curves: Curves, width: int, *, rows: int | None = None, brief: 
     for name, x, values in zip(curves.series, plan.xs, plan.series, strict=True):
         if name not in curves.own_x:
             # Half a dot further, so that the whole part is the cell that the nearest dot is in.
-            rows = (plan.scale.y(values) + 0.5) / 4 + len(plan.above)
+            down = (plan.scale.y(values) + 0.5) / 4 + len(plan.above)
             columns = (plan.scale.x(x) + 0.5) / 2 + plan.margin + 1
-            for place in np.flatnonzero(np.isfinite(rows) & np.isfinite(columns)).tolist():
-                found.setdefault(place, (float(rows[place]), float(columns[place])))
+            for place in np.flatnonzero(np.isfinite(down) & np.isfinite(columns)).tolist():
+                found.setdefault(place, (float(down[place]), float(columns[place])))
     return found
 
 
