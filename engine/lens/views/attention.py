@@ -45,7 +45,7 @@ def _has_attention(subject: Subject) -> str | None:
 
 @register("attention", "what each token attends to: a layer's heads, and all layers together", AttentionOptions, _has_attention)
 def attention(subject: Subject, options: AttentionOptions) -> list[Result]:
-    """The image, beside it the rollout; a layer's heads as [T, T]; and, where tokens form a grid, what its class token attends to.
+    """The image, beside it the rollout; where tokens form a grid, what a layer's class token attends to; its heads as [T, T].
 
     Weights are softmax(q k / sqrt(d)), worked out from queries and keys where a fused function does not give them. The rollout is
     the product of 0.5 mean over heads + 0.5 I, rows normalised, from the first layer to the last. Without a class token the mean
@@ -63,15 +63,8 @@ def attention(subject: Subject, options: AttentionOptions) -> list[Result]:
     results: list[Result] = [image_sheet(subject, f"image {chosen.names[0]} · {subject.title}", chosen)]
     if all(_of_whole_images(call) for call in subject.trace.calls if _is_attention(subject.trace, call)):
         results += _rollout(subject, chosen, list(weights.values()), grid)
-    most = float(heads.max())
     targets = [Target(name, number, image=chosen.numbers[0]) for number in numbers]
-    tiles = [Tile(_pixels(heads[number]), f"head {number}", target) for number, target in zip(numbers, targets, strict=True)]
     tokens, others = heads.shape[1:]
-    notes = [
-        f"{tokens} tokens down, what each attends to of {others} across: rows add up to 1",
-        "where a head looks, and not what it takes from there",
-    ]
-    results.append(Sheet(f"attention of {name}", tiles, "even", 0, most, notes=notes))
     if grid is not None and tokens == others:
         tiles = [
             Tile(_pixels(_of_class(heads[number], grid)), f"head {number}", target)
@@ -79,7 +72,12 @@ def attention(subject: Subject, options: AttentionOptions) -> list[Result]:
         ]
         high = max(float(tile.pixels.max()) for tile in tiles)
         results.append(Sheet(f"what {_who(tokens, grid)} attends to in {name}, {grid[0]}x{grid[1]} tokens", tiles, "even", 0, high))
-    return results
+    tiles = [Tile(_pixels(heads[number]), f"head {number}", target) for number, target in zip(numbers, targets, strict=True)]
+    notes = [
+        f"{tokens} tokens down, what each attends to of {others} across: rows add up to 1",
+        "where a head looks, and not what it takes from there",
+    ]
+    return [*results, Sheet(f"attention of {name}", tiles, "even", 0, float(heads.max()), notes=notes)]
 
 
 # ------------------------------------------------------------------------------------------------------------ weights

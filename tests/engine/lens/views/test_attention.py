@@ -60,7 +60,7 @@ def test_weights_and_their_rollout_are_those_of_queries_and_keys(how: str, token
     subject = subject_of(net, noise_images(4, size=SIZE))
     net.eval()(subject.seen(subject.split("test").images[2:3]))
     expected = [oracles.attention(query, key).detach() for query, key in net.seen]
-    _, rollout, heads, of_class = sheets(subject, image="2")
+    _, rollout, of_class, heads = sheets(subject, image="2")
     for number, tile in enumerate(heads.tiles):
         np.testing.assert_allclose(tile.pixels, expected[1][number], rtol=1e-6, atol=1e-7)
     row = expected[1][0, 0, 1:] if token else expected[1][0].mean(0)
@@ -71,7 +71,7 @@ def test_weights_and_their_rollout_are_those_of_queries_and_keys(how: str, token
     np.testing.assert_allclose(rollout.tiles[0].pixels, large, rtol=1e-6, atol=1e-7)
     assert rollout.beside
     assert ("class token" in of_class.title) == token
-    named = sheets(subject, image="2", layer="(the net)", map=1)[2]
+    named = sheets(subject, image="2", layer="(the net)", map=1)[3]
     np.testing.assert_allclose(named.tiles[0].pixels, expected[0][1], rtol=1e-6, atol=1e-7)
 
 
@@ -85,7 +85,7 @@ def test_torchs_own_layers_give_what_they_give_when_asked_for_weights() -> None:
     net(subject.seen(subject.split("test").images[:1]))
     handle.remove()
     _, weights = layer.self_attention(kept[0], kept[0], kept[0], average_attn_weights=False)
-    _, rollout, heads, of_class = sheets(subject)
+    _, rollout, of_class, heads = sheets(subject)
     for number, tile in enumerate(heads.tiles):
         np.testing.assert_allclose(tile.pixels, weights[0, number].detach(), atol=1e-6)
     assert of_class.shape == (4, 4)
@@ -107,9 +107,9 @@ def test_masks_and_causal_attention_are_kept() -> None:
             return self.head(mixed.transpose(1, 2).flatten(2).mean(1))  # type: ignore[no-any-return]
 
     subject = subject_of(Causal("fused"), noise_images(3, size=SIZE))
-    heads = sheets(subject, layer="(the net)")[2]
+    heads = sheets(subject, layer="(the net)")[3]
     assert not np.triu(heads.tiles[0].pixels, 1).any()
-    np.testing.assert_array_equal(sheets(subject, layer="(the net) (2)")[2].tiles[0].pixels, np.eye(16))
+    np.testing.assert_array_equal(sheets(subject, layer="(the net) (2)")[3].tiles[0].pixels, np.eye(16))
 
 
 def test_nets_without_attention_and_attention_within_windows_are_refused() -> None:
