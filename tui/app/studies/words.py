@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from convtui.engine.study.results import Row as OfSetting
     from convtui.tui.app.studies.reader import Known
 
-LIST_HEADS = (Head("study", least=11, names=True), Head("title", least=24), Head("done", right=True))
+LIST_HEADS = (Head("study", least=16, names=True), Head("title", least=20), Head("done", right=True))
 LIST_DROPPED = ("title",)
 HEADS = (
     Head("setting", least=24, names=True),
