@@ -23,8 +23,10 @@ PLOT_WIDTH = 400
 """Pixels of a plot: what a phone shows without making its letters small."""
 FEW = 16
 """Tiles that may be large."""
-LARGE, MEDIUM = 160, 72
-"""Pixels of a tile's longer side: of a few tiles, of many."""
+LARGE, WORDED, MEDIUM = 160, 112, 72
+"""Pixels of a tile's longer side: of a few tiles, of many with long captions, of many."""
+LONG = 12
+"""Letters of a long caption."""
 SCALE_WIDTH = 160
 
 
@@ -38,7 +40,8 @@ def picture(curves: Curves | Table, ground: GroundName) -> tuple[str, int]:
 
 def enlarged(sheet: Sheet, others: int = 1) -> int:
     """How many times a pixel of its tiles is shown as wide; `others` such sheets have to fit beside each other."""
-    most = LARGE if len(sheet.tiles) * others <= FEW else MEDIUM
+    worded = math.prod(sheet.block) == 1 and any(len(tile.caption) > LONG for tile in sheet.tiles)
+    most = LARGE if len(sheet.tiles) * others <= FEW else WORDED if worded else MEDIUM
     return max(1, most // max(sheet.shape))
 
 

@@ -92,7 +92,8 @@ def _published(of: OfStudy) -> Iterator[Block]:
         for name, row in of.results.rows.items()
         for first, (measure, figure) in zip([True, *[False] * len(row.figures)], row.figures.items(), strict=False)
     ]
-    notes = ["measured: the mean and, of several seeds, the range; difference: measured less published"]
+    difference = "; difference: measured less published" if any(row[2] != formatting.NOTHING for row in rows) else ""
+    notes = [f"measured: the mean and, of several seeds, the range{difference}"]
     heads = ("setting", "measure", "published", "measured", "difference", "runs", "source")
     yield Tabulated(_filled(Table("figures of each setting", heads, rows, notes=notes)))
     if remarks := of.results.remarks:
@@ -165,9 +166,14 @@ def _comparison(of: OfStudy) -> Iterator[Block]:
 
 
 def _cell(one: GroupOutcome, name: str) -> str:
+    """`97.85 % ± 0.12`."""
     text = formatting.shown(name, getattr(one.outcome, name))
     around = one.deviation.get(name)
-    return text if around is None else f"{text} ± {formatting.shown(name, around).removesuffix(' %').removesuffix(' s')}"
+    if around is None:
+        return text
+    if metric(name).form == "share":
+        return f"{text} ± {100 * around:.2f}"
+    return f"{text} ± {around:,.0f}" if around >= 10 else f"{text} ± {around:.2g}"
 
 
 def kind_of(spec: RunSpec | None) -> str:

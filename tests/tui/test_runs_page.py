@@ -27,6 +27,7 @@ from convtui.tui.app.runs import rows
 from convtui.tui.app.runs.page import RunsPage
 from convtui.tui.app.runs.table import RunTable
 from convtui.tui.render.text import number as number_text
+from convtui.tui.session import reporting
 from convtui.tui.session.session import Session
 from tests.harness.screen import screen_text, until
 from tests.tui.looks import Look, in_every_look
@@ -731,3 +732,22 @@ def test_what_it_asks_looks_as_it_did(
     app = app_of()
     assert snap_compare(app, terminal_size=size, run_before=ask)
     app.session.close()
+
+
+def test_a_report_of_a_run_is_written_by_a_process_beside(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[Path, str, Path]] = []
+
+    def written(store: Path, reference: str, out: Path, **_: Any) -> bool:
+        asked.append((store, reference, out))
+        return True
+
+    monkeypatch.setattr(reporting, "write_report", written)
+
+    async def steps(pilot: Pilot[int]) -> None:
+        await pilot.press("W")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Menu))
+        await pilot.press(*"browser", "enter")
+        await until(pilot, lambda: bool(asked))
+
+    used(steps)
+    assert asked == [(Path("store.db"), "6", Path("report-run-6.html"))]

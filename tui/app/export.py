@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from textual.worker import get_current_worker
 
 from convtui.engine.files import deliver, unused
 from convtui.tui.app.dialogs.menu import Menu
@@ -29,6 +31,12 @@ FORMS = {
     ".npz": "arrays, for NumPy (.npz)",
 }
 """What figures can be written as, and that in words."""
+REPORTS = {
+    "report.html": "report, a page for the browser (.html)",
+    "report.md": "report in Markdown (.md)",
+    "report.pdf": "report on paper (.pdf)",
+}
+"""The same of a whole run or study."""
 
 
 def copy(page: Page, text: str, what: str, command: Sequence[str]) -> None:
@@ -65,6 +73,34 @@ def save_figures(page: Page, results: Callable[[], Sequence[Result]], stem: str,
     page.in_thread(write, lambda path: page.notify(f"saved ./{path}", markup=False))
 
 
-def choose_form(page: Page, then: Callable[[str], None]) -> None:
-    """Ask in which of `FORMS` to write."""
-    page.app.push_screen(Menu(list(FORMS.items()), ".png", "write as"), lambda form: then(form) if form is not None else None)
+def save_report(page: Page, reference: str, stem: str, form: str) -> None:
+    """Write a report of a run or a study into a new file of the working directory, in one of `REPORTS`; given up at the exit."""
+
+    def write() -> Path | None:
+        from convtui.tui.session.reporting import write_report
+
+        session, worker = page.session, get_current_worker()
+        path = unused(stem, form.removeprefix("report"))
+        done = write_report(
+            session.path,
+            reference,
+            path,
+            device=session.device,
+            data_dir=session.data_dir,
+            is_wanted=lambda: not worker.is_cancelled,
+        )
+        return path if done else None
+
+    page.notify("writing the report: some seconds", markup=False)
+
+    def told(path: Path | None) -> None:
+        if path is not None:
+            page.notify(f"saved ./{path}", markup=False)
+
+    page.in_thread(write, told)
+
+
+def choose_form(page: Page, then: Callable[[str], None], forms: Mapping[str, str] = FORMS) -> None:
+    """Ask in which of `forms` to write."""
+    menu = Menu(list(forms.items()), next(iter(forms)), "write as")
+    page.app.push_screen(menu, lambda form: then(form) if form is not None else None)

@@ -13,6 +13,7 @@ from convtui.engine.errors import ConvtuiError, RunBusy, SpecError, UsageError
 from convtui.engine.metrics import SYSTEM
 from convtui.engine.statuses import CLAIMED
 from convtui.tui.app.dialogs.questions import ConfirmDialog, PromptDialog
+from convtui.tui.app.export import REPORTS, choose_form, save_report
 from convtui.tui.app.messages import CompareRuns, EditSettings, ShowRun
 from convtui.tui.app.page import Page
 from convtui.tui.app.runs.rows import RunRow
@@ -170,6 +171,21 @@ class RunActions:
         lines = self.chosen
         if lines:
             self._act(lambda store: self._export(store, lines))
+
+    def write_as(self) -> None:
+        """Ask whether to write its metrics, or a report of the run under the cursor."""
+        line = self._table.line
+        if line is None:
+            return
+        run_id = line.id
+
+        def write(form: str) -> None:
+            if form == ".csv":
+                self.export()
+            else:
+                save_report(self._page, str(run_id), f"report-run-{run_id}", form)
+
+        choose_form(self._page, write, {".csv": "its metrics (.csv)"} | REPORTS)
 
     def _export(self, store: Store, lines: list[RunRow]) -> str:
         from convtui.engine.files import deliver

@@ -14,7 +14,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from convtui.tui.app.dialogs.menu import Menu
-from convtui.tui.app.export import copy, save, save_figures
+from convtui.tui.app.export import REPORTS, choose_form, copy, save, save_figures, save_report
 from convtui.tui.app.keys import bind
 from convtui.tui.app.latest import Latest
 from convtui.tui.app.messages import CompareRuns, ShowPage, ShowRun
@@ -46,7 +46,7 @@ NARROW = 104
 BESIDES = 16
 """Rows of the page that are not its table's at least: bars, title, the line below the table, claims and curves."""
 CLAIMS = "claims"
-_NEEDS_A_STUDY = ("open", "compare", "look", "held", "every", "view", "next_view", "log", "copy", "save")
+_NEEDS_A_STUDY = ("open", "compare", "look", "held", "every", "view", "next_view", "log", "copy", "save", "save_as")
 
 
 class StudiesPage(Page):
@@ -69,6 +69,7 @@ class StudiesPage(Page):
         bind("crosshair", "held('crosshair', 'toggle')", show=False),
         bind("copy", "copy"),
         bind("write", "save", "Write", show=False),
+        bind("write_as", "save_as", show=False),
         bind("reload", "again", "Reload study files", show=False),
         bind("back", "back", show=False),
     ]
@@ -367,6 +368,20 @@ class StudiesPage(Page):
             from convtui.engine.study.markdown import page
 
             save(self, page(self.seen.results), f"study-{name}")
+
+    def action_save_as(self) -> None:
+        """Ask whether to write what is shown, or a report of the whole study."""
+        if self.seen is None or self.seen.results is None:
+            return
+        name = self.seen.results.study.name
+
+        def write(form: str) -> None:
+            if form == "shown":
+                self.action_save()
+            else:
+                save_report(self, name, f"report-{name}", form)
+
+        choose_form(self, write, {"shown": "what is shown"} | REPORTS)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What there is nothing for is not offered."""

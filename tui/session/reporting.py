@@ -1,0 +1,37 @@
+"""A report written beside the application, by a process of its own: opening a net and its images would hold up the screen."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from convtui.engine.errors import UsageError
+
+GLANCE_SECONDS = 0.1
+"""Between two checks that the report is still wanted."""
+
+
+def write_report(
+    store: Path, reference: str, out: Path, *, device: str, data_dir: Path | None, is_wanted: Callable[[], bool] = lambda: True
+) -> bool:
+    """Run `convtui report` and wait for it; False where it was given up meanwhile. Raises UsageError in the command's own words."""
+    # -P: files in the working directory must not be taken for our own packages.
+    words = [sys.executable, "-P", "-m", "convtui.tui.cli", "report", "--out", str(out), "--store", str(store.absolute())]
+    words += ["--device", device] + (["--data-dir", str(data_dir.absolute())] if data_dir is not None else [])
+    with subprocess.Popen(
+        [*words, "--", reference], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as process:
+        while True:
+            try:
+                _, said = process.communicate(timeout=GLANCE_SECONDS)
+                break
+            except subprocess.TimeoutExpired:
+                if not is_wanted():
+                    process.terminate()
+                    return False
+    if process.returncode:
+        lines = said.decode(errors="replace").strip().splitlines() or [f"convtui report ended with {process.returncode}"]
+        raise UsageError(lines[-1].removeprefix("convtui: "))
+    return True
