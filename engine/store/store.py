@@ -316,11 +316,10 @@ class Store:
         with self.database.writing("leaving a request") as session:
             run = resolve(get(session, run_id))
             if run.status not in LIVE:
-                next_step = "wait until it runs" if run.status == "queued" else f"'convtui resume {run_id}' resumes it"
                 wanted = _WANTED.get(kind, "told to save a checkpoint")
-                raise RunBusy(
-                    f"run {run_id} ({run.name}) is {run.status}; only a running or paused one can be {wanted}: {next_step}"
-                )
+                next_step = f": 'convtui resume {run_id}' resumes it" if run.is_training else ""
+                next_step = ": wait until it runs" if run.status == "queued" else next_step
+                raise RunBusy(f"run {run_id} ({run.name}) is {run.status}; only a running or paused one can be {wanted}{next_step}")
             request = Request(run_id=run_id, created=time.time(), kind=kind, value=value)
             session.add(request)
         return request

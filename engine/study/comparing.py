@@ -46,6 +46,8 @@ class Outcome:
     """The first step at which the test accuracy reached 90 % of the run's best."""
     stability: float | None
     """The standard deviation of the training loss's change from step to step, over the last half of the steps."""
+    validation_accuracy: float | None = None
+    validation_loss: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,8 @@ def _outcome(run: Run, to_90: float | None, stability: float | None) -> Outcome:
         images_per_second=run.images_per_second or None,
         steps_to_90=to_90,
         stability=stability,
+        validation_accuracy=run.validation_accuracy,
+        validation_loss=run.validation_loss,
     )
 
 
@@ -164,7 +168,7 @@ def _differing(runs: Sequence[Run]) -> tuple[tuple[tuple[str, tuple[str, ...]], 
     remarks: list[str] = []
     for run in runs:
         try:
-            specs.append(run.settings)
+            specs.append(run.settings if run.is_training else None)
         except SpecError as error:
             specs.append(None)
             remarks.append(f"the settings of run {run.id} cannot be read: {error}")
@@ -175,10 +179,29 @@ def _differing(runs: Sequence[Run]) -> tuple[tuple[tuple[str, tuple[str, ...]], 
         for field in hyperparameters()
         if (path := field.path) in paths and path not in WITHOUT_RESULT and any(is_in_force(spec, path) for spec in known)
     )
-    if len(known) > 1 and not rows:
+    rows += (theirs := _of_scripts(runs))
+    if len(known) > 1 and len(rows) == len(theirs):
         remarks.append("these runs have the same settings" + (", but for what changes no result" if paths else ""))
     uneven = unequal_training(runs)
     return rows, (*remarks, *([uneven] if uneven else []), *_other_images(runs, specs))
+
+
+def _of_scripts(runs: Sequence[Run]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """What scripts and other programs say of their runs, where two of these runs differ in it."""
+    said = [{} if run.is_training else dict(_flat(run.spec_values)) for run in runs]
+    names = dict.fromkeys(name for each in said for name in each)
+    rows = ((name, tuple(written(each[name]) if name in each else NOT_IN_FORCE for each in said)) for name in names)
+    of_scripts = [place for place, run in enumerate(runs) if not run.is_training]
+    return tuple((name, values) for name, values in rows if len({values[place] for place in of_scripts}) > 1)
+
+
+def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """`{"net": {"width": 3}}` as `net.width`, 3."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{before}{name}.")
+        else:
+            yield f"{before}{name}", value
 
 
 def _told(spec: RunSpec, path: str) -> str:

@@ -71,3 +71,22 @@ def test_what_cannot_be_is_exit_code_2(store: Store, convtui: Convtui) -> None:
     assert convtui("runs", "compare", "1", "nobody").code == 2
     assert convtui("runs", "compare", "1", "3", "--json", "--md").code == 2
     assert convtui("runs", "compare").code == 2
+
+
+def test_runs_of_scripts_are_shown_by_what_they_have_and_told_what_can_be_done(convtui: Convtui, tmp_path: Path) -> None:
+    import convtui as public
+
+    for rate in (0.1, 0.2):
+        with public.init("own", {"\x1b[31mrate": rate}, store=tmp_path / "store.db") as run:
+            run.log({"val/accuracy": 0.875})
+    for form in ((), ("--md",)):
+        compared = convtui("runs", "compare", "1", "2", *form).out
+        assert "\x1b" not in compared
+        assert "rate" in compared
+        assert "val 87.5 %" in compared
+        assert "cannot be read" not in compared
+    assert convtui("pause", "1").err.endswith("only a running or paused one can be paused\n")
+    assert "its script" in convtui("look", "filters", "1").err
+    shown = convtui("runs", "show", "1").out
+    assert "images" not in shown
+    assert "train " not in shown

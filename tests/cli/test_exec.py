@@ -92,10 +92,15 @@ def test_on_a_terminal_it_has_a_terminal_and_ctrl_c_reaches_it_once(tmp_path: Pa
         assert store.files.output(1)[0].content.endswith(b"caught\n")
 
 
-def test_a_program_that_is_not_there_is_said_and_no_run_is_made(convtui: Convtui, tmp_path: Path) -> None:
-    done = convtui("exec", "--", "no-such-program")
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [("no-such-program", "there is no such program"), ("./notes.txt", "this is not a program that can be run")],
+)
+def test_what_cannot_be_run_is_said_and_no_run_is_made(convtui: Convtui, tmp_path: Path, program: str, words: str) -> None:
+    (tmp_path / "notes.txt").touch()
+    done = convtui("exec", "--", program)
     assert (done.code, not (tmp_path / "store.db").exists()) == (2, True)
-    assert "no-such-program: there is no such program" in done.err
+    assert f"{program}: {words}" in done.err
 
 
 def test_of_much_output_the_beginning_and_the_end_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,6 +58,7 @@ def _lines(comparison: Comparison, baseline: Outcome | None) -> list[str]:
     lines += ["", wrapped(f"{'. '.join(LEGEND)}.")]
     if comparison.settings:
         runs = [str(outcome.run) for outcome in comparison.outcomes]
-        settings = [[path, *(fitted(clean(value), VALUE_WIDTH) for value in values)] for path, values in comparison.settings]
+        told = [(fitted_name(clean(path), NAME_WIDTH), values) for path, values in comparison.settings]
+        settings = [[path, *(fitted(clean(value), VALUE_WIDTH) for value in values)] for path, values in told]
         lines += ["", *aligned(["differs", *runs], settings, right=(), drop=runs[::-1], columns=width())]
     return [*lines, *(wrapped(clean(remark)) for remark in (*lacking(comparison, baseline), *comparison.remarks))]

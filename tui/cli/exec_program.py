@@ -31,7 +31,8 @@ def exec_program(
     if os.name != "posix":
         raise UsageError("exec needs a Unix: run the program itself, with 'import convtui' in it")
     if shutil.which(command[0]) is None:
-        raise UsageError(f"{clean(command[0])}: there is no such program; write it as in 'convtui exec -- python train.py'")
+        what = "this is not a program that can be run" if os.path.exists(command[0]) else "there is no such program"  # noqa: PTH110 - ''
+        raise UsageError(f"{clean(command[0])}: {what}; write it as in 'convtui exec -- python train.py'")
     from convtui.engine.tracking.command import CommandRun
     from convtui.tui.cli.pass_through import pass_through
 

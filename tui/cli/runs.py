@@ -141,22 +141,27 @@ def _outline(run: Run, final: dict[str, float]) -> list[tuple[str, str | None]]:
     """What there is to say of a run before its settings; lines without a text are left out. `final` are its `final_...` series."""
     held_out = (run.validation_accuracy, run.validation_loss) != (None, None)
     tested = run.is_training or (run.test_accuracy, run.test_loss) != (None, None)
+    has_images = run.is_training or run.images > 0
+    trained = run.is_training or (run.train_accuracy, run.train_loss) != (None, None)
     return [
         ("run", f"{run.id} {run.name}"),
-        ("status", f"{run.status}, {standing(run)}, {run.images:,} images shown"),
+        ("status", f"{run.status}, {standing(run)}" + (f", {run.images:,} images shown" if has_images else "")),
         ("why", run.reason),
         ("study", f"{run.study}, setting {run.setting}" if run.study else None),
         ("data", run.dataset),
         ("test", _score(run.test_accuracy, run.test_loss) if tested else None),
         ("validation", _score(run.validation_accuracy, run.validation_loss) if held_out else None),
-        ("train", _score(run.train_accuracy, run.train_loss) + (OVER_STEPS if run.is_training else "")),
+        ("train", _score(run.train_accuracy, run.train_loss) + (OVER_STEPS if run.is_training else "") if trained else None),
         ("train, end", _score(final.get("final_train_accuracy"), final.get("final_train_loss")) if final else None),
         ("best", None if run.best_epoch is None else f"test accuracy {percent(run.best_accuracy)}, epoch {run.best_epoch}"),
         (
             "weights",
             None if run.end_step is None else f"these figures are of epoch {run.best_epoch}, whose weights it restored at the end",
         ),
-        ("time", f"{duration(run.seconds)}, {run.images_per_second or 0:,.0f} images/s"),
+        (
+            "time",
+            duration(run.seconds) + (f", {run.images_per_second or 0:,.0f} images/s" if has_images else ""),
+        ),
         ("where", f"{run.device} on {run.host}, since {when(run.started)}" if run.started else None),
         ("rate", _rate(run)),
         ("net", f"{run.parameters:,} parameters" if run.parameters else None),

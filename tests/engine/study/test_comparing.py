@@ -69,7 +69,8 @@ def test_differences_are_the_run_less_the_baseline(store: Store) -> None:
     assert differences["test_loss"] == -0.125
     assert differences["best_accuracy"] == -0.125
     assert differences["steps_to_90"] == 0
-    assert all(value == 0 for value in difference_to(baseline, baseline).values())
+    own = difference_to(baseline, baseline)
+    assert {name for name, value in own.items() if value != 0} == {"validation_accuracy", "validation_loss"}, "it has none"
 
 
 def test_a_run_without_numbers_differs_in_none(store: Store) -> None:
@@ -176,3 +177,12 @@ def test_stability_of_a_run_in_training_is_not_read_at_every_look(store: Store, 
     run.step = 7  # more than a tenth more than 6
     comparing.compare(store, [run])
     assert asked == [1, 1]
+
+
+def test_what_scripts_say_of_their_runs_is_compared_and_no_hyperparameter_of_ours(store: Store) -> None:
+    said = [{"lr": 0.1, "net": {"width": 3}}, {"lr": 0.2, "net": {"width": 3}, "why": "x"}]
+    scripts = [store.begin_run(kind="script", name="own", settings=each, dataset="", note="", provenance={}) for each in said]
+    trained = add(store, (0.5,))
+    comparison = Comparing().compare(store, [trained, *scripts])
+    assert comparison.settings == (("lr", ("-", "0.1", "0.2")), ("why", ("-", "-", "x")))
+    assert comparison.remarks == ()

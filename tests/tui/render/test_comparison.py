@@ -21,3 +21,10 @@ def test_against_a_baseline_without_a_value_every_run_keeps_its_own() -> None:
     assert found["images/s"] == "="
     assert told(bare, ONE)["test acc"] == "—"
     assert told(replace(ONE, run=3, test_accuracy=0.55), ONE)["test acc"] == "+5.0 pp"
+
+
+def test_what_is_known_of_validation_images_alone_is_called_so_and_is_no_difference() -> None:
+    script = replace(ONE, run=2, test_accuracy=None, test_loss=None, validation_accuracy=0.875, validation_loss=0.5)
+    for baseline in (None, ONE, script):
+        texts = [cell.text for cell in cells(replace(script, run=3), baseline)]
+        assert texts[3] == ("—" if baseline is ONE else "val 87.5 %")

@@ -151,7 +151,8 @@ def settings_text(compared: Compared, styles: Sequence[Style], room: int, remark
     text = Text(no_wrap=True)
     settings = compared.comparison.settings
     if settings:
-        longest = max(len("differs"), *(len(path) for path, _ in settings))
+        paths = [fitted_name(clean(path), VALUE_WIDTHS[1]) for path, _ in settings]
+        longest = max(cell_len("differs"), *map(cell_len, paths))
         value_room = (room - longest) // max(1, len(compared.lines)) - 2
         value_room = min(max(value_room, VALUE_WIDTHS[0]), VALUE_WIDTHS[1])
         heads = [fitted_name(f"{line.marker} {line.name}", max(value_room, LEGEND_WIDTH)) for line in compared.lines]
@@ -160,8 +161,8 @@ def settings_text(compared: Compared, styles: Sequence[Style], room: int, remark
         text.append(f"{'differs':<{longest}}", style="bold")
         for head, width, style in zip(heads, widths, styles, strict=True):
             text.append(f"  {head}{' ' * (width - cell_len(head))}", style=style)
-        for (path, _), values in zip(settings, rows, strict=True):
-            text.append(f"\n{path:<{longest}}", style="dim")
+        for path, values in zip(paths, rows, strict=True):
+            text.append(f"\n{path}{' ' * (longest - cell_len(path))}", style="dim")
             for value, width in zip(values, widths, strict=True):
                 text.append("  ")
                 text.append(value + " " * (width - cell_len(value)), style="bold" if value != values[0] else "")
