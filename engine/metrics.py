@@ -91,6 +91,7 @@ METRICS = {
         Metric("final_train_loss", "loss", "less", "end", "train", at_run_end=True),
         Metric("final_train_accuracy", "share", "more", "end", "train", at_run_end=True),
         Metric("final_train_mean_squared_error", "number", "less", "end", "train", at_run_end=True),
+        Metric("pruned", "share", None, "end", at_run_end=True),
         Metric("best_accuracy", "share", "more", "run", "test"),
         Metric("steps_to_90", "count", "less", "run"),
         Metric("steps_to_loss", "count", "less", "run"),

@@ -280,18 +280,23 @@ class Store:
         preset: str,
         provenance: Mapping[str, Any] | None = None,
         hold: Literal["claim", "queue"] = "claim",
+        alone: bool = False,
     ) -> Match:
         """See to it that the study's run of this setting and spec is claimed or done: in one transaction it is found or made, and
         claimed by this process (or queued, for a `claim` to come). Of several processes that want it exactly one gets it.
 
         What comes back says how it stood: `done` and `busy` leave it alone; `unfinished` is to be resumed; `failed` and `missing`
-        come with a new run, to be trained from its start. Raises UsageError for a name that cannot be.
+        come with a new run, to be trained from its start. With `alone` a setting has one run, and one of another spec is `busy`: of
+        several processes that think of something to try one gets the number. Raises UsageError for a name that cannot be.
         """
         new = _new_run(name, preset, spec.model_dump_json(), spec.data.source, provenance, study=study, setting=setting)
         of_setting = select(Run).where(Run.study == study, Run.setting == setting)
         self.files.make_folder()
         with self.database.writing("looking for a study's run") as session:
-            found = match([resolve(run) for run in all_rows(session.exec(of_setting))], spec)
+            there = [resolve(run) for run in all_rows(session.exec(of_setting))]
+            found = match(there, spec)
+            if alone and there and found.run is None:
+                return Match("busy", there[0])
             if not found.is_open:
                 return found
             run = found.run if found.run is not None and found.standing == "unfinished" else new

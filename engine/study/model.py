@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 from convtui.engine.spec import RunSpec
 
@@ -64,6 +65,37 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Range:
+    """Numbers from `low` to `high`, both included."""
+
+    low: float
+    high: float
+    log: bool = False
+    """Whether their logarithms are spread evenly."""
+    step: float | None = None
+    """Between two of them; None for any between."""
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Trials that a sampler chooses, each after what became of those before."""
+
+    preset: str
+    spec: RunSpec
+    """What all trials have in common."""
+    space: Mapping[str, Range | tuple[Any, ...]]
+    """Hyperparameter -> where its values are from."""
+    trials: int
+    objective: str
+    """A measure, of which `most` is wanted, or the least."""
+    most: bool
+    sampler: Literal["tpe", "random"]
+    pruner: Literal["median", "none"]
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
 class Study:
     """Everything that its file says, with presets looked up and grids written out."""
 
@@ -77,3 +109,5 @@ class Study:
     """By name, in the file's order."""
     claims: tuple[Claim, ...]
     file: Path
+    search: Search | None = None
+    """In place of settings in the file: those of its trials are in the store."""

@@ -16,8 +16,8 @@ from convtui.engine.data.catalog import describe
 from convtui.engine.errors import DataError, SpecError
 from convtui.engine.named_code import name_code
 from convtui.engine.presets import Preset, preset
-from convtui.engine.spec import RunSpec, changed, nearest, written
-from convtui.engine.study.model import Claim, Published, Setting, Study
+from convtui.engine.spec import RunSpec, changed, hyperparameters, nearest, quoted, written
+from convtui.engine.study.model import Claim, Published, Range, Search, Setting, Study
 from convtui.engine.study.toml_lines import Lines, lines_of
 from convtui.engine.study.toml_lines import Path as Place
 from convtui.engine.study.toml_schema import (
@@ -27,7 +27,9 @@ from convtui.engine.study.toml_schema import (
     GridTable,
     Measures,
     RangeTable,
+    SearchTable,
     SettingTable,
+    SpaceTable,
     place_of,
     told,
 )
@@ -71,10 +73,14 @@ class _Parser:
                 if setting.name in settings:
                     self._fail((*place, "name"), f"there are two settings {setting.name!r}: each needs a name of its own")
                 settings[setting.name] = setting
-        if not settings:
-            raise SpecError(f"study {self._path}: it has no [[setting]] or [[grid]]: there is nothing to run")
+        search = self._search(file, file.search) if file.search is not None else None
+        if search is not None and (settings or file.claim):
+            self._fail(("search",), "a search chooses its settings itself: take out [[setting]], [[grid]] and [[claim]]")
+        if not settings and search is None:
+            raise SpecError(f"study {self._path}: it has no [[setting]], [[grid]] or [search]: there is nothing to run")
         claims = tuple(self._claim(("claim", index), claim, settings) for index, claim in enumerate(file.claim))
-        return Study(self._path.stem, file.title, file.question, file.report, tuple(file.notes), settings, claims, self._path)
+        notes = tuple(file.notes)
+        return Study(self._path.stem, file.title, file.question, file.report, notes, settings, claims, self._path, search)
 
     # --------------------------------------------------------------------------------------------------- settings
 
@@ -182,6 +188,56 @@ class _Parser:
         if not colon or not layer or stage not in metrics.STAGES:
             self._fail(place, f"{text!r} is not LAYER:STAGE: write a layer and before, after or output, as in 'conv1:after'", text)
         return layer, stage
+
+    # ----------------------------------------------------------------------------------------------------- search
+
+    def _search(self, file: FileTable, table: SearchTable) -> Search:
+        place: Place = ("search",)
+        spec = self._spec(file, place, table.preset, {"set": table.set})
+        if not table.space:
+            self._fail((*place, "space"), 'a search needs hyperparameters: space = { "model.hidden" = { low = 16, high = 256 } }')
+        space = {path: self._values(spec, (*place, "space", path), path, values) for path, values in table.space.items()}
+        self._check_measure((*place, "objective"), table.objective, {"search": (spec, ())})
+        better = metrics.metric(table.objective).better
+        if better is None or table.objective == "steps_to_loss":
+            self._fail(
+                (*place, "objective"), f"it is not known whether more {table.objective} is better: take an accuracy or a loss"
+            )
+        if metrics.metric(table.objective).split == "validation" and not spec.data.validation_fraction:
+            self._fail(
+                (*place, "objective"),
+                f'{table.objective} is of images held out, and there are none: set "data.validation_fraction" = 0.1, '
+                "or name another objective",
+            )
+        if table.pruner != "none" and metrics.metric(table.objective).cadence != "epoch":
+            self._fail((*place, "pruner"), f'{table.objective} is not known during a run: write pruner = "none"')
+        return Search(
+            table.preset, spec, space, table.trials, table.objective, better == "more", table.sampler, table.pruner, table.seed
+        )
+
+    def _values(self, spec: RunSpec, place: Place, path: str, values: list[Any] | SpaceTable) -> Range | tuple[Any, ...]:
+        """Each value, or both ends, are tried."""
+        ends = values if isinstance(values, list) else [values.low, values.high]
+        known = {field.path: field for field in hyperparameters()}
+        if path not in known:
+            self._fail(place, f"unknown hyperparameter {path!r}{nearest(path, known)}")
+        is_whole = known[path].kind is int
+        if isinstance(values, SpaceTable):
+            if known[path].kind not in (int, float):
+                self._fail(place, f"{path} is no number: list its values, as in [{quoted(known[path].default)}]")
+            if not values.low < values.high or (values.log and values.low <= 0) or (values.log and values.step):
+                self._fail(place, f"{path}: low must be below high, and with log above 0 and without step")
+            ends = [int(end) if is_whole and end == int(end) else end for end in ends]
+        elif not values:
+            self._fail(place, f"{path} has no values")
+        for value in ends:
+            try:
+                changed(spec, {path: value})
+            except SpecError as error:
+                self._fail(place, str(error))
+        if isinstance(values, list):
+            return tuple(values)
+        return Range(values.low, values.high, values.log, values.step, is_whole)
 
     # ----------------------------------------------------------------------------------------------------- claims
 

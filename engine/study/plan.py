@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from convtui.engine.data.catalog import as_recorded, describe
@@ -48,6 +48,8 @@ def plan(
     """
     if not 0 < scale <= 100:
         raise UsageError(f"--scale {scale:g} must be above 0 and at most 100: 0.1 trains a tenth as long")
+    if study.search is not None:
+        raise UsageError(f"study {study.name} chooses its trials one after another: 'convtui study run {study.name}' makes them")
     chosen = _chosen(study, only)
     given = _recorded(study, sources or {})
     rows = [(setting, _spec(setting, given, scale, images), seeds or setting.seeds) for setting in chosen]
@@ -57,6 +59,16 @@ def plan(
         for setting, spec, of in rows
         if number < of
     ]
+
+
+def on_sources(study: Study, sources: Mapping[str, str]) -> Study:
+    """A study that searches, its images from where `sources` says, see `plan`; their place is that which runs record."""
+    search = study.search
+    assert search is not None
+    given = _recorded(study, sources)
+    source = search.spec.data.source
+    spec = changed(search.spec, {"data.source": given.get(source, as_recorded(source))})
+    return replace(study, search=replace(search, spec=spec))
 
 
 def scaled(spec: RunSpec, scale: float, images: Callable[[DataSpec], int]) -> RunSpec:
@@ -85,7 +97,8 @@ def _chosen(study: Study, only: Sequence[str]) -> list[Setting]:
 
 def _recorded(study: Study, sources: Mapping[str, str]) -> dict[str, str]:
     """As runs record them. Raises DataError for a source that there is not."""
-    named = list(dict.fromkeys(setting.spec.data.source for setting in study.settings.values()))
+    specs = [study.search.spec] if study.search is not None else [setting.spec for setting in study.settings.values()]
+    named = list(dict.fromkeys(spec.data.source for spec in specs))
     for name, source in sources.items():
         if name not in named:
             raise UsageError(

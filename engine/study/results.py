@@ -14,6 +14,7 @@ from convtui.engine.store import Run, Store
 from convtui.engine.study import formatting, measures
 from convtui.engine.study.claims import WHOLE, Judged, judge
 from convtui.engine.study.model import Published, Setting, Study
+from convtui.engine.study.searching import searched, trials
 
 MAIN_MEASURE = "test_accuracy"
 """What is shown of a setting of which nothing was published and nothing is claimed."""
@@ -119,6 +120,7 @@ class Results:
 
 def results(store: Store, study: Study) -> Results:
     """What the runs of `store` come to. Raises StoreError."""
+    study = searched(store, study)
     runs = store.runs(study=study.name)
     rows = {
         name: _row(store, study, setting, [run for run in runs if run.setting == name]) for name, setting in study.settings.items()
@@ -142,6 +144,9 @@ class StudyProgress:
 
 def progress(store: Store, study: Study) -> StudyProgress:
     """How far a study is. Raises StoreError."""
+    if study.search is not None:
+        ended = [trial for trial in trials(store, study) if trial.pruned or trial.run.status in ("finished", "diverged", "failed")]
+        return StudyProgress(study.search.trials, len(ended), 0)
     wanted = {
         (name, setting.spec.training.seed + number) for name, setting in study.settings.items() for number in range(setting.seeds)
     }
@@ -167,7 +172,7 @@ def _row(store: Store, study: Study, setting: Setting, runs: Sequence[Run]) -> R
     ids = {run.id for run in counted}
     wanted = [*setting.published, *(name for name in _claimed(study, setting.name) if name not in setting.published)]
     figures = {}
-    for measure in wanted or [MAIN_MEASURE]:
+    for measure in wanted or [study.search.objective if study.search is not None else MAIN_MEASURE]:
         found = [measures.value(store, run, measure) for run in counted]
         values = tuple(number for number in found if number is not None)
         figures[measure] = Figure(measure, setting.published.get(measure), values)

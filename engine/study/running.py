@@ -80,15 +80,27 @@ def _no_images() -> Dataset:
 
 
 def take(
-    store: Store, wanted: Wanted, *, provenance: Mapping[str, Any] | None = None, hold: Literal["claim", "queue"] = "claim"
+    store: Store,
+    wanted: Wanted,
+    *,
+    provenance: Mapping[str, Any] | None = None,
+    hold: Literal["claim", "queue"] = "claim",
+    alone: bool = False,
 ) -> Match:
     """Claim one of them, made if it is missing, or queue it; leave it alone if it is done or claimed.
 
     What comes back says how it stood and which run it is: `unfinished` is to be resumed, `failed` and `missing` to be trained from
-    its start. Exactly one of several processes gets a run.
+    its start. Exactly one of several processes gets a run; `alone`: or a setting, whatever its spec.
     """
     return store.find_or_create(
-        wanted.study, wanted.setting, wanted.spec, name=wanted.name, preset=wanted.preset, provenance=provenance, hold=hold
+        wanted.study,
+        wanted.setting,
+        wanted.spec,
+        name=wanted.name,
+        preset=wanted.preset,
+        provenance=provenance,
+        hold=hold,
+        alone=alone,
     )
 
 

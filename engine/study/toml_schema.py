@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,6 +13,7 @@ from convtui.engine.study.toml_lines import Path as Place
 
 MOST_SEEDS = 1000
 Seeds = Annotated[int, Field(ge=1, le=MOST_SEEDS)]
+Trials = Annotated[int, Field(ge=1, le=MOST_SEEDS)]
 Words = Annotated[str, Field(min_length=1)]
 
 
@@ -81,6 +82,28 @@ class ClaimTable(Table):
     note: str = ""
 
 
+class SpaceTable(Table):
+    """Where the values of a hyperparameter are from, if it is a number."""
+
+    low: float
+    high: float
+    log: bool = False
+    step: float | None = None
+
+
+class SearchTable(Table):
+    """`[search]`: trials in place of settings."""
+
+    preset: str
+    space: dict[str, list[Any] | SpaceTable]
+    trials: Trials
+    set: dict[str, Any] = {}
+    objective: str = "validation_accuracy"
+    sampler: Literal["tpe", "random"] = "tpe"
+    pruner: Literal["median", "none"] = "median"
+    seed: int = 0
+
+
 class FileTable(Table):
     """The whole file."""
 
@@ -93,10 +116,12 @@ class FileTable(Table):
     setting: list[SettingTable] = []
     grid: list[GridTable] = []
     claim: list[ClaimTable] = []
+    search: SearchTable | None = None
 
 
-_KINDS = re.compile(r"float|str|RangeTable|AboutTable|list\[.*|dict\[.*")
+_KINDS = re.compile(r"float|str|RangeTable|AboutTable|SpaceTable|list\[.*|dict\[.*")
 _OF_MANY: Mapping[str, type[Table]] = {"setting": SettingTable, "grid": GridTable, "claim": ClaimTable}
+_OF_ONE: Mapping[str, type[Table]] = {"search": SearchTable}
 _TYPES = {
     "string_type": "must be text, in quotation marks",
     "string_too_short": "must not be empty",
@@ -117,16 +142,20 @@ def place_of(problem: Mapping[str, Any]) -> Place:
     return tuple(part for part in problem["loc"] if isinstance(part, int) or not _KINDS.fullmatch(part))
 
 
+def _named(table: str | int) -> str:
+    return f"[{table}]" if table in _OF_ONE else f"[[{table}]]"
+
+
 def told(place: Place, problem: Mapping[str, Any]) -> str:
     """One of pydantic's complaints for people."""
     key = next((part for part in reversed(place) if isinstance(part, str)), "")
-    known = list((_OF_MANY.get(str(place[0]), FileTable) if len(place) > 1 else FileTable).model_fields)
+    known = list(({**_OF_MANY, **_OF_ONE}.get(str(place[0]), FileTable) if len(place) > 1 else FileTable).model_fields)
     named = ".".join(str(part) for part in place if isinstance(part, str))
     match problem["type"]:
-        case "extra_forbidden" if len(place) in (1, 3) and key not in known:
+        case "extra_forbidden" if len(place) in (1, 2 if place[0] in _OF_ONE else 3) and key not in known:
             return f"unknown key {key!r}{nearest(key, known)}: use {', '.join(known)}"
         case "missing" if key in known:
-            return f'{key!r} is missing: write {key} = "..."' if len(place) == 1 else f"this [[{place[0]}]] has no {key!r}"
+            return f'{key!r} is missing: write {key} = "..."' if len(place) == 1 else f"this {_named(place[0])} has no {key!r}"
         case "list_type" if len(place) == 1 and key in _OF_MANY and isinstance(problem["input"], dict):
             return f"[{key}] may occur several times: write [[{key}]]"
         case _ if place[0] == "grid" and place[2:3] == ("published",) and len(place) == 4:

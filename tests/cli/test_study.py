@@ -482,3 +482,67 @@ def test_workers_share_the_runs_and_one_that_is_killed_is_started_again(study: s
     assert "was ended by signal 9: it is started again" in output
     assert {line[:2] for line in output.splitlines() if "starts" in line} == {"1│", "2│"}
     assert "study small: 2 finished of 2 runs" in output
+
+
+SEARCH = """
+title = "Digits"
+question = "Which learning rate?"
+
+[search]
+preset = "lenet5"
+trials = 4
+
+[search.set]
+"data.source" = "digits"
+"data.size" = 8
+"data.colour" = "grey"
+"data.train_per_class" = 40
+"data.validation_fraction" = 0.2
+"data.batch_size" = 8
+"model.conv_blocks" = "4 3x3 pad 1 pool 2"
+"model.dense_blocks" = "none"
+"training.epochs" = 2
+"training.threads" = 1
+"training.checkpoint_seconds" = 0.05
+
+[search.space]
+"optimiser.learning_rate" = { low = 1e-4, high = 0.1, log = true }
+"""
+
+
+def test_a_search_trains_its_trials_and_shows_the_best_first(convtui: Convtui, tmp_path: Path) -> None:
+    file = tmp_path / "rate.toml"
+    file.write_text(SEARCH)
+    printed = convtui("study", "run", str(file))
+    assert printed.code == 0
+    assert "[1/4] 001 learning_rate=" in printed.out
+    assert "study rate: 4 finished of 4 runs" in printed.out
+    shown = convtui("study", "show", str(file)).out.splitlines()
+    with Store.open(tmp_path / "store.db") as store:
+        runs = {run.id: store.last_metrics(run.id)["validation_accuracy"].value for run in store.runs()}
+    listed = [int(line.split()[1]) for line in shown if line[:3].isdecimal()]
+    assert sorted(listed) == sorted(runs)
+    assert [runs[run] for run in listed] == sorted(runs.values(), reverse=True)
+    (told,) = convtui("study", "show", str(file), "--json").lines
+    assert [trial["value"] for trial in told["search"]["trials"]] == [runs[trial["run"]] for trial in told["search"]["trials"]]
+    refused = convtui("study", "run", str(file), "--scale", "0.5")
+    assert refused.code == 2
+    assert "--scale are for settings" in refused.err
+
+
+@pytest.mark.long
+def test_a_search_that_is_killed_goes_on_with_the_trial_it_was_at(convtui: Convtui, tmp_path: Path) -> None:
+    file = tmp_path / "rate.toml"
+    file.write_text(SEARCH.replace('"training.epochs" = 2', '"training.epochs" = 60'))
+    process = start(tmp_path, str(file))
+    try:
+        wait_until(partial(in_its_midst, tmp_path / "store.db", 2, process), "the second trial", seconds=120)
+    finally:
+        process.kill()
+        process.communicate()
+    before = kept(tmp_path)
+    printed = convtui("study", "run", str(file))
+    assert printed.code == 0
+    after = kept(tmp_path)
+    assert [name for _, name, _, _ in after][: len(before)] == [name for _, name, _, _ in before]
+    assert [(status, attempt) for _, _, status, attempt in after] == [("finished", 1), ("finished", 2), *[("finished", 1)] * 2]

@@ -21,7 +21,9 @@ from convtui.tui.render.text import clean
 if TYPE_CHECKING:
     from convtui.engine.spec import DataSpec
     from convtui.engine.store import Store
+    from convtui.engine.study import Study
     from convtui.engine.study.results import Results
+    from convtui.engine.study.searching import Found
 
 app = typer.Typer(help="List, run or show studies: many runs from one file, compared with published figures.", no_args_is_help=True)
 
@@ -88,6 +90,8 @@ def run(
     """
     from convtui.engine.study import plan
     from convtui.engine.study import study as find_study
+    from convtui.engine.study.plan import on_sources
+    from convtui.engine.study.searching import Searcher, first_trial
 
     wanted_study = find_study(reference)
 
@@ -105,14 +109,22 @@ def run(
     def images(of: DataSpec) -> int:
         return count(of, data_dir).train
 
-    wanted = plan(wanted_study, only=_split(only), scale=scale, seeds=seeds, sources=_sources(data), images=images)
+    sources = _sources(data)
+    searched = wanted_study.search is not None
+    if searched:
+        if only or seeds or scale != 1:
+            raise UsageError(f"study {wanted_study.name} searches: --only, --seeds and --scale are for settings; change the file")
+        wanted_study = on_sources(wanted_study, sources)
+        wanted = [first_trial(wanted_study)]
+    else:
+        wanted = plan(wanted_study, only=_split(only), scale=scale, seeds=seeds, sources=sources, images=images)
     keep_freed_memory()
     with handled() as signals:
         chosen_device = choose(device)
         left = wanted
         if store_path.exists():
             with existing_store(store_path) as store:
-                left = to_do(store, wanted)
+                left = wanted if searched else to_do(store, wanted)
         reporter = reporter_for(0, as_json=as_json, quiet=quiet)
         try:
             check(left, chosen_device, data_dir, reporter.preparing)
@@ -122,7 +134,8 @@ def run(
             runner = Runner(
                 store, reference, chosen_device, data_dir, signals, as_json=as_json, quiet=quiet, worker=worker, teller=told_by
             )
-            if (together := min(workers, len(left))) > 1:
+            searcher = Searcher(store, wanted_study) if searched else None
+            if (together := min(workers, searcher.lacking if searcher is not None else len(left))) > 1:
                 given = [f"--{option}={value}" for option, values in {"only": only, "data": data}.items() for value in values or ()]
                 given += [f"--scale={scale}", f"--device={device}", f"--store={store_path}"]
                 given += [f"--{option}={value}" for option, value in (("seeds", seeds), ("data-dir", data_dir)) if value]
@@ -133,9 +146,12 @@ def run(
                     signals,
                     prefixed=not as_json,
                 )
-                runner.sum_up(wanted)
+                if searcher is not None:
+                    runner.sum_up_search(searcher)
+                else:
+                    runner.sum_up(wanted)
             else:
-                code = runner.run(wanted)
+                code = runner.search(searcher) if searcher is not None else runner.run(wanted)
     raise typer.Exit(code)
 
 
@@ -150,6 +166,8 @@ def show(
     from convtui.engine.study import study as find_study
     from convtui.engine.study.results import as_json as in_json
     from convtui.engine.study.results import results
+    from convtui.engine.study.searching import as_json as trials_in_json
+    from convtui.engine.study.searching import found as trials_found
 
     if as_json and markdown:
         raise UsageError("--json and --md exclude each other: choose one")
@@ -158,14 +176,43 @@ def show(
         print(f"convtui: no store at {clean(store_path)} yet: nothing has been measured", file=sys.stderr)
     with _looked_into(store_path) as store:
         found = results(store, found_study)
+        trials = trials_found(store, found_study) if found_study.search is not None else None
     if as_json:
-        print(line(in_json(found)))
+        print(line(in_json(found) | (trials_in_json(trials, found_study) if trials is not None else {})))
     elif markdown:
         from convtui.engine.study.markdown import page
 
         print("\n".join(clean(text) for text in page(found).rstrip("\n").split("\n")))
+    elif trials is not None:
+        _print_trials(found_study, trials)
     else:
         _print(found)
+
+
+def _print_trials(study: Study, found: Found) -> None:
+    from convtui.engine.study import formatting
+    from convtui.engine.study.searching import shown_value
+    from convtui.tui.cli.tables import aligned, width, wrapped
+
+    search = study.search
+    assert search is not None
+    print(wrapped(clean(f"{study.name}: {study.title}")))
+    print(wrapped(clean(study.question)))
+    names = [path.rpartition(".")[2] for path in search.space]
+    rows = []
+    for trial in found.ranked(search):
+        status = "given up" if trial.pruned else trial.run.status
+        told = formatting.shown(search.objective, trial.value)
+        rows.append(
+            (f"{trial.number:03}", str(trial.run.id), status, told, *(clean(shown_value(each)) for each in trial.values.values()))
+        )
+    if rows:
+        heads = ("trial", "run", "status", search.objective, *names)
+        print()
+        print("\n".join(aligned(heads, rows, right={"run", search.objective}, drop=("status",), columns=width())))
+    if found.importance:
+        told = ", ".join(f"{path} {100 * share:.0f} %" for path, share in found.importance.items())
+        print(wrapped(clean(f"of the differences in {search.objective}: {told}")))
 
 
 def _print(found: Results) -> None:

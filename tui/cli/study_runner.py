@@ -5,12 +5,13 @@ from __future__ import annotations
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convtui.engine.errors import ConvtuiError, RunBusy, StoreError
+from convtui.engine.events import EpochEnded, Event
 from convtui.tui.render.json_lines import line
 from convtui.tui.render.text import clean
 from convtui.tui.terminal import speak
@@ -19,11 +20,61 @@ if TYPE_CHECKING:
     import torch
 
     from convtui.engine.data.split import Dataset
+    from convtui.engine.events import Ending
     from convtui.engine.spec import DataSpec
     from convtui.engine.store import Match, Run, Standing, Store
     from convtui.engine.study import Wanted
+    from convtui.engine.study.searching import Searcher
+    from convtui.tui.cli.reporters import Reporter
     from convtui.tui.cli.signals import Signals
     from convtui.tui.telling import Teller
+
+
+class Pruner:
+    """Ends trials that are not worth going on with, by the request that any terminal may make."""
+
+    def __init__(self, searcher: Searcher, store: Store) -> None:
+        self._searcher, self._store = searcher, store
+        self._given_up: int | None = None
+
+    def beside(self, reporter: Reporter, run_id: int) -> Reporter:
+        """A reporter that says what `reporter` says, and looks at each epoch."""
+        return _Beside(reporter, lambda event: self._look(event, reporter, run_id))
+
+    def _look(self, event: Event, reporter: Reporter, run_id: int) -> None:
+        if isinstance(event, EpochEnded) and self._given_up is None and (why := self._searcher.gives_up(run_id)):
+            self._given_up = run_id
+            self._store.request(run_id, "stop")
+            reporter.say(why)
+
+    def settle(self) -> None:
+        """Once the run has ended: what was given up is not gone on with."""
+        if self._given_up is not None and self._store.run(self._given_up).status == "stopped":
+            self._searcher.give_up(self._given_up)
+
+
+@dataclass
+class _Beside:
+    """A reporter with somebody who listens."""
+
+    reporter: Reporter
+    listener: Callable[[Event], None]
+
+    def preparing(self, what: str, done: int, total: int) -> None:
+        self.reporter.preparing(what, done, total)
+
+    def show(self, event: Event) -> None:
+        self.reporter.show(event)
+        self.listener(event)
+
+    def say(self, text: str) -> None:
+        self.reporter.say(text)
+
+    def close(self) -> None:
+        self.reporter.close()
+
+    def end(self, run: Run, ending: Ending | None) -> None:
+        self.reporter.end(run, ending)
 
 
 @dataclass
@@ -47,36 +98,64 @@ class Runner:
 
     def run(self, wanted: Sequence[Wanted]) -> int:
         """All of them; the exit code."""
-        from convtui.engine.study.running import standing, take
+        from convtui.engine.study.running import standing
 
         for number, one in enumerate(wanted, 1):
             (found,) = standing(self.store, [one])
-            try:
-                dataset = self._dataset(one) if found.is_open else None
-            except ConvtuiError as error:
-                self._complain(error, f"setting {one.setting}: ")
-                continue
-            self.signals.hold()
-            if dataset is not None:
-                # Whatever it was a moment ago: here several processes that want it are told apart.
-                found = take(self.store, one, provenance={"command": sys.argv})
-            assert found.run is not None
-            self._say(one, found.standing, found.run, f"[{number}/{len(wanted)}]")
-            if dataset is not None and found.is_open:
-                self._train(one, found.run, dataset, resume=found.standing == "unfinished")
-            self.signals.on_signal = None
+            made = self._make(one, found, f"[{number}/{len(wanted)}]")
             if self.signals.received is not None:
                 return 128 + self.signals.received
-            self._keep_statistics(one, found)
+            if made is not None:
+                self._keep_statistics(one, made)
         if not self.worker:
             self.sum_up(wanted)
         return 1 if self.failed else 0
 
-    def _train(self, wanted: Wanted, run: Run, dataset: Dataset, *, resume: bool) -> None:
+    def search(self, searcher: Searcher) -> int:
+        """Trials, until there are as many as the study wants, or its space cannot be had; the exit code."""
+        from convtui.engine.study.running import standing
+
+        trials = searcher.search.trials
+        while (one := searcher.next()) is not None:
+            (found,) = standing(self.store, [one])
+            pruner = Pruner(searcher, self.store)
+            made = self._make(one, found, f"[{int(one.setting)}/{trials}]", pruner)
+            if self.signals.received is not None:
+                return 128 + self.signals.received
+            if made is None:
+                return 1
+            pruner.settle()
+        if not self.worker:
+            self.sum_up_search(searcher)
+        return 1 if self.failed else 0
+
+    def _make(self, one: Wanted, found: Match, place: str, pruner: Pruner | None = None) -> Match | None:
+        """Train one of them, if that is still to be done here; None where there are no images for it."""
+        from convtui.engine.study.running import take
+
+        try:
+            dataset = self._dataset(one) if found.is_open else None
+        except ConvtuiError as error:
+            self._complain(error, f"setting {one.setting}: ")
+            return None
+        self.signals.hold()
+        if dataset is not None:
+            # Whatever it was a moment ago: here several processes that want it are told apart.
+            found = take(self.store, one, provenance={"command": sys.argv}, alone=pruner is not None)
+        assert found.run is not None
+        self._say(one, found.standing, found.run, place)
+        if dataset is not None and found.is_open:
+            self._train(one, found.run, dataset, resume=found.standing == "unfinished", pruner=pruner)
+        self.signals.on_signal = None
+        return found
+
+    def _train(self, wanted: Wanted, run: Run, dataset: Dataset, *, resume: bool, pruner: Pruner | None = None) -> None:
         from convtui.tui.cli.train import reporter_for, train
 
         threads = int(run.repeatable.get("threads", 0)) if resume else 0
         reporter = reporter_for(run.id, as_json=self.as_json, quiet=self.quiet, name=run.name)
+        if pruner is not None:
+            reporter = pruner.beside(reporter, run.id)
         try:
             train(self.store, run, wanted.spec, dataset, self.device, reporter, self.signals, threads=threads, resume=resume)
         except StoreError:
@@ -131,17 +210,25 @@ class Runner:
                 "failed": "starts over: the previous one failed",
                 "missing": "starts",
             }[standing]
-            speak(f"{place} {clean(wanted.setting)}, seed {wanted.seed}: run {run.id} {how}")
+            what = wanted.name.partition("/")[2] if wanted.setting.isdecimal() else f"{wanted.setting}, seed {wanted.seed}"
+            speak(f"{place} {clean(what)}: run {run.id} {how}")
 
     def sum_up(self, wanted: Sequence[Wanted]) -> None:
         """How many of them there are of each status."""
         from convtui.engine.study.running import standing
 
         counts = Counter(found.run.status for found in standing(self.store, wanted) if found.run is not None)
-        name = wanted[0].study
-        told = f"study {name}: {', '.join(f'{count} {status}' for status, count in sorted(counts.items()))} of {len(wanted)} runs"
+        self._tell(wanted[0].study, counts, len(wanted))
+
+    def sum_up_search(self, searcher: Searcher) -> None:
+        """How many trials there are of each status, those given up apart."""
+        counts = Counter("given up" if trial.pruned else trial.run.status for trial in searcher.trials)
+        self._tell(searcher.study.name, counts, searcher.search.trials)
+
+    def _tell(self, name: str, counts: Mapping[str, int], wanted: int) -> None:
+        told = f"study {name}: {', '.join(f'{count} {status}' for status, count in sorted(counts.items()))} of {wanted} runs"
         if self.as_json:
-            speak(line({"event": "study", "study": name, "wanted": len(wanted)} | counts))
+            speak(line({"event": "study", "study": name, "wanted": wanted, **counts}))
         elif not self.quiet:
             speak(f"{told} · convtui study show {clean(shlex.quote(self.reference))}")
         if self.teller is not None:
