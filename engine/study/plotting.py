@@ -127,9 +127,10 @@ def curves(
 ) -> list[Curves]:
     """A chart for each kind of metric, two beside each other.
 
-    `metrics`: names, titles of charts (`loss`), kinds (`dead` for all layers) or patterns (`*loss*`); by default loss and accuracy
-    by epoch, of a script all it told. `axis`: by default epochs, or steps where a run counts no epochs. `window`: points over
-    which series of single steps are smoothed. Raises UsageError for a metric that none of the runs has, or an axis that one lacks.
+    `metrics`: names, titles of charts (`loss`: its values of epochs), kinds (`dead` for all layers) or patterns (`*loss*`); by
+    default loss and accuracy by epoch, of a script all it told. `axis`: by default epochs, or steps where a run counts no epochs.
+    `window`: points over which series of single steps are smoothed. Raises UsageError for a metric that none of the runs has, or
+    an axis that one lacks.
     """
     runs = [run for group in found for run in group.runs]
     recorded = store.metric_names(*(run.id for run in runs))
@@ -158,13 +159,20 @@ def _chosen(recorded: Sequence[str], wanted: Sequence[str]) -> list[str]:
     chosen: dict[str, None] = {}
     for text in wanted:
         meant = [name for name in recorded if text == name]
-        meant = meant or [name for name in recorded if text in (metric(name).chart, name.partition("/")[0])]
+        meant = meant or _of_chart(recorded, text)
         meant = meant or [name for name in recorded if fnmatchcase(name, text)]
         if not meant:
             known = dict.fromkeys(name.partition("/")[0] if "/" in name and metric(name).cadence else name for name in recorded)
             raise UsageError(f"--metric {text}: none of these runs has recorded it{nearest(text, known)}; use {', '.join(known)}")
         chosen |= dict.fromkeys(meant)
     return list(chosen)
+
+
+def _of_chart(recorded: Sequence[str], text: str) -> list[str]:
+    """The metrics of a chart, or of a kind; without those of single steps, which would hide the lines of several runs, where there
+    are values of epochs beside them."""
+    meant = [name for name in recorded if text in (metric(name).chart, name.partition("/")[0])]
+    return [name for name in meant if metric(name).cadence == "epoch"] or meant
 
 
 def _axis(runs: Sequence[Run], asked: Axis | None) -> Axis:

@@ -21,6 +21,8 @@ from convtui.engine.lens.undisturbed import undisturbed
 from convtui.engine.spec import hyper
 
 _WHOLE = "the whole net"
+_DIFFERENCE = "accuracy - whole net's"
+"""So named since it is in points: as a share it would be of something else."""
 _NAMED = 3
 """Maps named in a note."""
 
@@ -167,18 +169,15 @@ def _table(
     places = units and len(subject.trace.calls[cuts[0].calls[0]].shape) == 3
     one, many = ("map", "maps") if places else ("unit", "units")
 
-    def points(tally: _Tally) -> float:
-        return 100 * (tally.accuracy - whole.accuracy)
-
     def row(name: Cell, tally: _Tally) -> list[Cell]:
-        cells: list[Cell] = [name, tally.accuracy, points(tally)]
+        cells: list[Cell] = [name, tally.accuracy, tally.accuracy - whole.accuracy]
         return [*cells, tally.loss / tally.total] if with_loss else cells
 
     silence = "zero" if options.fill == "zero" else "its mean over these images"
     notes = [f"{f'each {one}' if units else 'each layer as a whole'} in turn gives {silence}; the rest of the net is as it was"]
     if units:
         order = sorted(range(len(cuts)), key=lambda place: tallies[place].accuracy)
-        worst = [f"{cuts[place].map} ({points(tallies[place]):+.1f} points)" for place in order[:_NAMED]]
+        worst = [f"{cuts[place].map} ({100 * (tallies[place].accuracy - whole.accuracy):+.1f} points)" for place in order[:_NAMED]]
         idle = sum(tally.accuracy >= whole.accuracy for tally in tallies)
         notes.append(f"missed most: {', '.join(worst)}; without {idle} of {len(cuts)} {many} accuracy does not fall")
     if whole.silent:
@@ -186,6 +185,6 @@ def _table(
     rows = [row(_WHOLE, whole)]
     rows += [row(f"{one} {cut.map}" if units else cut.layer, tally) for cut, tally in zip(cuts, tallies, strict=True)]
     title = f"accuracy without {f'each {one} of {options.layer}' if units else 'each layer'}, over {where}"
-    columns = ("silenced", "accuracy", "change in points", *(["loss"] if with_loss else []))
+    columns = ("silenced", "accuracy", _DIFFERENCE, *(["loss"] if with_loss else []))
     targets = [None, *(Target(cut.layer, cut.map) for cut in cuts)]
-    return Table(title, columns, rows, targets, notes, ("accuracy",))
+    return Table(title, columns, rows, targets, notes, ("accuracy", _DIFFERENCE))

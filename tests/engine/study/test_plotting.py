@@ -88,7 +88,8 @@ def test_smoothing_is_told_and_leaves_epochs_alone(store: Store) -> None:
 
 def test_metrics_are_named_by_name_chart_or_pattern(store: Store) -> None:
     add_run(store, losses=[1.0, 1.0], epochs=epochs(0.8, 0.4))
-    assert set(plotted(store, "1", metrics=["loss"])["loss"].series) == {"batch", "train", "test"}
+    assert set(plotted(store, "1", metrics=["loss"])["loss"].series) == {"train", "test"}
+    assert set(plotted(store, "1", metrics=["*_loss"])["loss"].series) == {"batch", "train", "test"}
     assert set(plotted(store, "1", metrics=["t*_loss"])["loss"].series) == {"train", "test"}
     with pytest.raises(
         UsageError, match=r"--metric tset_loss: none of these runs has recorded it .*test_loss.*use .*test_accuracy"
