@@ -2,7 +2,7 @@
 
 Trains the nets that are named below into FOLDER/store.db, then draws each picture of the page by the command that stands below it
 there.
-Takes some four minutes of one core. The same machine draws the same pictures.
+Takes some three minutes of one core. The same machine draws the same pictures.
 """
 
 from __future__ import annotations
