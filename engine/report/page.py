@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from convtui.engine import __version__
 from convtui.engine.figures.axis import Colour
 from convtui.engine.figures.drawing.charts import NAMED
-from convtui.engine.figures.figure import Cell, Curves, Sheet, Table
+from convtui.engine.figures.figure import Cell, Curves, Sheet, Table, Tile
 from convtui.engine.figures.ground import GROUNDS
 from convtui.engine.figures.numbers import text_of, texts_of
 from convtui.engine.report import pictures
@@ -134,11 +135,22 @@ def _names(sheet: Sheet) -> Sequence[str]:
 
 
 def _pictures(sheet: Sheet, names: Sequence[str], beside: int) -> list[_Picture]:
+    """Of each block; `names` are what is said below them."""
     times = pictures.enlarged(sheet, beside)
+    named = [*names, *[""] * len(sheet.tiles)]
     return [
-        _Picture(url, times * width, times * height, (names[number] if number < len(names) else "") or sheet.title or "picture")
-        for number, (url, width, height) in enumerate(pictures.blocks(sheet))
+        _Picture(url, times * width, times * height, _seen(sheet, tiles, name))
+        for (url, width, height), tiles, name in zip(pictures.blocks(sheet), sheet.blocks, named, strict=False)
     ]
+
+
+def _seen(sheet: Sheet, tiles: Sequence[Tile], name: str) -> str:
+    """A block in words, which are not those below it: what kind of picture, and between which values."""
+    what = name or sheet.title or "picture"
+    if pictures.is_photograph(sheet):
+        return f"image: {what}"
+    values = np.concatenate([tile.pixels[np.isfinite(tile.pixels)] for tile in tiles])
+    return f"{what}, from {values.min():.3g} to {values.max():.3g}" if values.size else f"{what}, nothing to show"
 
 
 def _scales(group: Sequence[Sheet]) -> Iterator[_Scale]:

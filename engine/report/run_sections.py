@@ -16,7 +16,6 @@ from convtui.engine.lens.subject import Subject
 from convtui.engine.metrics import metric
 from convtui.engine.report.content import (
     Block,
-    Charts,
     Diagram,
     Facts,
     LeftOut,
@@ -44,6 +43,8 @@ MISTAKES = 24
 """Misclassified images that are shown."""
 COUNTED = 1000
 """Images over which the values of layers are counted: enough for figures of three digits, and quick."""
+SMOOTHED = 50
+"""Points over which what is measured at single steps is smoothed."""
 IMAGE = "0"
 """The test image that single-image views look at."""
 
@@ -158,12 +159,14 @@ def _curves(of: OfRun) -> Iterator[Block]:
         recorded = of.store.metric_names(of.run.id)
         if "learning_rate" in recorded and len({*of.store.series(of.run.id, "learning_rate").values}) > 1:
             drawn += curves(of.store, found, metrics=["learning_rate"], axis="step")
-        if measured := [name for name in recorded if metric(name).chart in _MEASURED]:
-            drawn += curves(of.store, found, metrics=measured, window=50)
+        there = {each.y_name for each in drawn}
+        if measured := [name for name in recorded if metric(name).chart in _MEASURED and metric(name).chart not in there]:
+            drawn += curves(of.store, found, metrics=measured, window=SMOOTHED)
     except UsageError as error:
         yield LeftOut(str(error))
         return
-    yield from (Charts(block.curves) for block in shown(drawn, f"run {of.run.id} {of.run.name}") if isinstance(block, Charts))
+    drawn.sort(key=lambda each: each.y_name not in ("loss", "accuracy"))
+    yield from shown(drawn, f"run {of.run.id} {of.run.name}")
 
 
 _MEASURED = ("conv deltas", "gradient norm", "update ratio", "saturated", "dead", "mean squared error")
@@ -182,13 +185,25 @@ def _outcomes(of: OfRun) -> Iterator[Block]:
         yield Tabulated(Table("at the end", ("images", "accuracy", "loss"), scores, notes=notes))
     rows = [
         ("best epoch", f"{run.best_epoch}, test accuracy {told('test_accuracy', run.best_accuracy)}" if run.best_epoch else ""),
-        ("trained", f"{run.epoch} of {run.epochs} epochs, {run.step:,} steps, {run.images:,} images shown"),
-        ("time", f"{clock(run.seconds)}, {run.images_per_second or 0:,.0f} images/s" if run.seconds else ""),
+        (
+            "trained",
+            _listed(
+                run.epochs and f"{run.epoch} of {run.epochs} epochs",
+                f"{run.step:,} steps",
+                run.images and f"{run.images:,} images shown",
+            ),
+        ),
+        ("time", _listed(run.seconds and clock(run.seconds), run.images_per_second and f"{run.images_per_second:,.0f} images/s")),
         ("device", run.device),
         ("parameters", f"{run.parameters:,}" if run.parameters else ""),
     ]
     yield Facts([(name, value) for name, value in rows if value])
     yield from _provenance(run)
+
+
+def _listed(*told: object) -> str:
+    """What there is to be told, in a line."""
+    return ", ".join(str(each) for each in told if each)
 
 
 def _provenance(run: Run) -> Iterator[Block]:

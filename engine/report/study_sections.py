@@ -134,7 +134,7 @@ def _curves(of: OfStudy) -> Iterator[Block]:
         yield LeftOut(_NO_RUN)
         return
     recorded = of.store.metric_names(*(run.id for run in of.runs))
-    names = [name for name in SCORES if name in recorded]
+    names = [name for name in reversed(SCORES) if name in recorded]  # what is asked first: accuracies on test images
     if not names:
         yield LeftOut("its runs have recorded no losses and no accuracies by epoch")
     for first in range(0, len(of.groups), TOGETHER):

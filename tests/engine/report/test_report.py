@@ -104,7 +104,9 @@ def test_pictures_are_those_of_the_views(store: Store, net: nn.Sequential) -> No
     for tile, expected in zip(tiles, coloured(sheet), strict=True):
         np.testing.assert_array_equal(tile[..., :3], expected)
         assert (tile[..., 3] == 255).all()
-    assert [image.attributes["alt"] for image in found.of("img", "filters")][:4] == [f"filter {number}" for number in range(4)]
+    for number, image in enumerate(found.of("img", "filters")[:4]):
+        weight = net.conv1.weight[number].detach()
+        assert image.attributes["alt"] == f"filter {number}, from {weight.min():.3g} to {weight.max():.3g}"
 
     asked = view("deconvnet")
     projections, patches = asked(opened(net)(), asked.make({"maps": run_sections.MAPS}))
