@@ -25,6 +25,8 @@ PAGE_MAKER = "convtui"
 """Who made it, in the first bytes of every PDF that a browser prints here; it may be replaced likewise."""
 ONNX_PRODUCER = "convtui"
 """Of every ONNX file that is written here, in its first bytes: it may be replaced likewise."""
+BUNDLE_MARK = "convtui-bundle"
+"""The first entry of every file of runs; such a file may be replaced likewise."""
 _STREAMS = {"-": "/dev/fd/1", "/dev/stdout": "/dev/fd/1", "/dev/stderr": "/dev/fd/2"}
 _DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d{1,9})")
 
@@ -161,6 +163,8 @@ def _kept(head: bytes) -> str:
     if head.startswith(b"SQLite format 3\0"):
         return "it is a store, or another database: choose another name"
     picture = head.startswith((b"\x89PNG", b"%PDF"))
+    if head.startswith(b"PK") and BUNDLE_MARK.encode() in head[:64]:
+        return ""
     if head.startswith(b"\x08") and ONNX_PRODUCER.encode() in head[:20]:  # the IR's version, then who wrote it
         return ""
     if (

@@ -40,17 +40,17 @@ class Merged:
     """Of the run in this store that it is, or that stands in its way."""
 
 
-def merge(store: Store, other: Store) -> Iterator[Merged]:
-    """Each run of `other`, the oldest first, copied into `store` unless it is there already; one that has gone further since it was
-    copied is brought up to date, but keeps the name and the note that it has here. `other` stays as it is.
+def merge(store: Store, other: Store, run_ids: Sequence[int] | None = None) -> Iterator[Merged]:
+    """Each run of `other`, or each of these, the oldest first, copied into `store` unless it is there; `other` stays as it is.
 
-    A run is known by the store that it began in and its number there, over any number of merges. Each run is there whole, or not at
-    all. Raises UsageError where both are one store, StoreError.
+    One that has gone further since it was copied is brought up to date, but keeps the name and the note that it has here. A run is
+    known by the store that it began in and its number there, over any number of merges. Each run is there whole, or not at all.
+    Raises UsageError where both are one store, StoreError.
     """
     if store.files.identity == other.files.identity:
         raise UsageError(f"{other.path} is the store itself, or a copy of it that was never opened: there is nothing to merge")
     store.files.make_folder()
-    for run in reversed(other.runs()):
+    for run in reversed(other.runs(ids=run_ids)):
         yield _merged(store, other, run)
 
 

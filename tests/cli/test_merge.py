@@ -37,6 +37,20 @@ def test_merged_runs_are_listed_and_can_go_on(convtui: Convtui, two: list[Path],
         assert [(run.name, run.step) for run in store.runs()] == [("b", 4), ("a", 2)]
 
 
+def test_a_bundle_is_merged_as_a_store_is(convtui: Convtui, two: list[Path], tmp_path: Path) -> None:
+    printed = convtui("bundle", "last", "--out", "b.convtui", "--store", str(two[1]))
+    assert printed.code == 0
+    assert printed.out.startswith("b.convtui: 1 run, ")
+    assert convtui("runs", "merge", "b.convtui").out.splitlines() == [
+        "b.convtui: run 1 (b) is run 1",
+        "1 added, 0 updated, 0 left as they were",
+    ]
+    assert convtui("look", "filters", "1", "--out", "filters.csv").code == 0
+    opened = convtui("open", "b.convtui")  # here is no terminal
+    assert opened.code == 2
+    assert "needs a terminal" in opened.err
+
+
 def test_a_store_that_is_not_there_is_named_and_none_is_made(convtui: Convtui, tmp_path: Path) -> None:
     printed = convtui("runs", "merge", str(tmp_path / "no.db"))
     assert printed.code == 2

@@ -11,6 +11,7 @@ import typer
 from convtui.engine.errors import ConvtuiError
 from convtui.tui.cli import (
     application,
+    bundle,
     control,
     data,
     doctor,
@@ -53,6 +54,8 @@ app.add_typer(study.app, name="study")
 app.command()(look.look)
 app.command()(plot.plot)
 app.command()(report.report)
+app.command()(bundle.bundle)
+app.command("open")(bundle.open_bundle)
 app.command()(predict.predict)
 app.command()(views.views)
 app.command()(presets.presets)

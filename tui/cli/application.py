@@ -42,8 +42,16 @@ def application(
         from convtui.tui.app.app import run as run_served
 
         raise typer.Exit(run_served(store_path or DEFAULT_STORE, device=device, data_dir=data_dir, mouse=True))
+    for reference in model or ():
+        name_code(reference)
+    store = store_path or DEFAULT_STORE
+    raise typer.Exit(show_application(store, device=device, data_dir=data_dir, mouse=mouse, graphics_choice=graphics_choice))
+
+
+def show_application(path: Path, *, device: str, data_dir: Path | None, mouse: bool, graphics_choice: str | None) -> int:
+    """The application on this store, until it is left; the exit code. Raises UsageError where the terminal cannot show it."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError("convtui without a command needs a terminal; 'convtui --help' lists the commands that work in a pipe")
+        raise UsageError("the application needs a terminal; 'convtui --help' lists the commands that work in a pipe")
     if is_dumb():
         raise UsageError(
             "the application needs a terminal it can draw on, and TERM says this is not one:"
@@ -54,12 +62,10 @@ def application(
             f"the application draws with Unicode, which the encoding {sys.stdout.encoding} lacks: {unicode_advice()},"
             " or use commands such as 'convtui runs list' and 'convtui run ...'"
         )
-    for reference in model or ():
-        name_code(reference)
     from convtui.tui.app import settings
 
     with graphics.asked(graphics.chosen(graphics_choice, settings.load().graphics)) as question:
         from convtui.tui.app.app import run  # what takes long, while the terminal answers
 
         graphics.use(question.answered())
-    raise typer.Exit(run(store_path or DEFAULT_STORE, device=device, data_dir=data_dir, mouse=mouse))
+    return run(path, device=device, data_dir=data_dir, mouse=mouse)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,7 +30,7 @@ _TOLD = {
 
 def merge(
     others: Annotated[
-        list[Path], typer.Argument(metavar="STORE...", help="the stores whose runs are wanted here", show_default=False)
+        list[Path], typer.Argument(metavar="STORE...", help="the stores or bundles whose runs are wanted here", show_default=False)
     ],
     as_json: AsJson = False,
     store_path: StorePath = DEFAULT_STORE,
@@ -38,6 +39,7 @@ def merge(
 
     Other stores stay as they are. The same command again adds nothing twice, and brings up to date what has gone further since.
     """
+    from convtui.engine.store.bundle import is_bundle, unpacked
     from convtui.engine.store.merging import merge as merge_stores
 
     if missing := [other for other in others if not other.exists()]:
@@ -45,7 +47,7 @@ def merge(
     counts: Counter[str] = Counter()
     with open_store(store_path) as store:
         for path in others:
-            with existing_store(path) as other:
+            with unpacked(path) if is_bundle(path) else nullcontext(path) as there, existing_store(there) as other:
                 for merged in merge_stores(store, other):
                     counts[merged.outcome] += 1
                     _say(path, merged, as_json=as_json)
