@@ -29,6 +29,8 @@ EDGE = 0.02
 _ENDS = {"tanh": (-1.0, 1.0), "rnn_tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0)}
 _DECADES = 12
 """Of gradients that are drawn: what is smaller than the greatest by more counts to the first bin."""
+_STRAYS = 0.005
+"""Share of a layer's gradients, the smallest, that the axis need not reach: they count to the first bin too."""
 _IMAGES = 64
 """Images in one pass, between two looks whether the answer is still wanted."""
 
@@ -245,8 +247,8 @@ def _notes(subject: Subject, layers: Mapping[str, _Layer]) -> list[str]:
         times = f"{ratio:,.3g} times" if ratio >= 1 else f"1/{1 / ratio:,.3g} of"
         told.append(f"the deviation of the gradients of {first}, the first layer, is {times} that of {last}, the last")
     if subject.spec is None:
-        told.append("of cross entropy: the loss that the net was trained with is not known")
-    return [*told, "of the mean loss, in evaluation mode: dropout is off, and batch norm uses its running figures"]
+        told.append("the loss is cross entropy: which one the net was trained with is not known")
+    return [*told, "gradients are of the mean loss, in evaluation mode: dropout is off, and batch norm uses its running figures"]
 
 
 def _sizes(layers: Mapping[str, _Layer], bins: int, where: str) -> Curves:
@@ -257,7 +259,8 @@ def _sizes(layers: Mapping[str, _Layer], bins: int, where: str) -> Curves:
         logs[name or "(the net)"] = sizes[sizes.isfinite() & (sizes > 0)].log10().numpy()
     there = [values for values in logs.values() if len(values)]
     high = max((float(values.max()) for values in there), default=0.0)
-    low = max(min((float(values.min()) for values in there), default=-1.0), high - _DECADES)
+    # The few that are nearly zero would leave the rest no room.
+    low = max(min((float(np.quantile(values, _STRAYS)) for values in there), default=-1.0), high - _DECADES)
     edges = np.linspace(low, high if high > low else low + 1, bins + 1)
     series = {name: _shares(np.histogram(values.clip(low, high), edges)[0]) for name, values in logs.items()}
     return Curves(
@@ -266,7 +269,7 @@ def _sizes(layers: Mapping[str, _Layer], bins: int, where: str) -> Curves:
         10 ** ((edges[:-1] + edges[1:]) / 2),
         series,
         "share of weights",
-        notes=["bins are equally wide on the logarithmic axis; zeros are left out"],
+        notes=["bins are equally wide on the logarithmic axis, the first has what is smaller too; zeros are left out"],
         shares=True,
         log_x=True,
     )
