@@ -37,7 +37,6 @@ app = typer.Typer(
     name="convtui",
     help="Train small neural nets, watch them learn and look inside them.",
     invoke_without_command=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -12,12 +12,12 @@ import typer
 
 from convtui.engine.files import DEFAULT_STORE
 from convtui.tui.cli.application import show_application
-from convtui.tui.cli.options import DataDir, GraphicsChoice, StorePath, existing_store, open_store
+from convtui.tui.cli.options import DataDir, GraphicsChoice, RunNames, StorePath, existing_store, open_store
 from convtui.tui.render.text import clean, size
 
 
 def bundle(
-    references: Annotated[list[str], typer.Argument(metavar="RUN...", help="ids, names, unique prefixes, 'last' or 'best'")],
+    references: RunNames,
     out: Annotated[Path, typer.Option("--out", metavar="FILE.convtui", help="the file")],
     store_path: StorePath = DEFAULT_STORE,
 ) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from convtui.engine.errors import UsageError
 from convtui.engine.files import DEFAULT_STORE
-from convtui.tui.cli.options import AsJson, StorePath, existing_store
+from convtui.tui.cli.options import AsJson, RunNames, StorePath, existing_store
 from convtui.tui.render.json_lines import line
 from convtui.tui.render.text import clean, fitted, fitted_name
 
@@ -21,7 +21,7 @@ VALUE_WIDTH = 60
 
 
 def compare(
-    references: Annotated[list[str], typer.Argument(metavar="RUN...", help="ids, names, unique prefixes, 'last' or 'best'")],
+    references: RunNames,
     baseline: Annotated[str | None, typer.Option(metavar="RUN", help="show the others relative to this run")] = None,
     as_json: AsJson = False,
     as_markdown: Annotated[bool, typer.Option("--md", help="as Markdown tables, for a report")] = False,

@@ -16,6 +16,7 @@ from convtui.engine.errors import UsageError
 from convtui.engine.files import DEFAULT_STORE
 from convtui.engine.statuses import LIVE
 from convtui.tui import graphics
+from convtui.tui.cli import completion
 from convtui.tui.cli.options import AsJson, DataDir, GraphicsChoice, Ground, Out, StorePath, existing_store, named_value
 from convtui.tui.cli.own_net import Arguments, Deviation, Mean, ModelName, Side, Source, Weights, own_net
 from convtui.tui.cli.run import DeviceName
@@ -35,7 +36,11 @@ if TYPE_CHECKING:
 
 References = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[RUN]...", help="an id, a name, a unique prefix of one, 'last' or 'best'; several on one sheet"),
+    typer.Argument(
+        metavar="[RUN]...",
+        autocompletion=completion.runs,
+        help="an id, a name, a unique prefix of one, 'last' or 'best'; several on one sheet",
+    ),
 ]
 BETWEEN_LOOKS_SECONDS = 0.05
 """Into the store, while a run is waited for."""
@@ -49,7 +54,7 @@ Epochs = Annotated[
 
 
 def look(
-    view: Annotated[str, typer.Argument(help="a view from 'convtui views'")],
+    view: Annotated[str, typer.Argument(autocompletion=completion.views, help="a view from 'convtui views'")],
     references: References = None,
     layer: Annotated[str | None, typer.Option(metavar="NAME", help="layer name")] = None,
     map: Annotated[str | None, typer.Option(metavar="K", help="one feature map, filter or unit")] = None,

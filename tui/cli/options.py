@@ -9,6 +9,7 @@ import typer
 
 from convtui.engine.errors import RunNotFound, StoreError, UsageError
 from convtui.engine.files import STORE_VARIABLE
+from convtui.tui.cli.completion import runs
 from convtui.tui.render.text import clean
 
 if TYPE_CHECKING:
@@ -58,7 +59,13 @@ GraphicsChoice = Annotated[
     typer.Option("--graphics", metavar="HOW", help="pictures: auto, kitty, sixel, halfcell, ascii or none", callback=drawing),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON object per line on stdout; everything else on stderr")]
-RunName = Annotated[str, typer.Argument(metavar="RUN", help="an id, a name, a unique prefix of one, 'last' or 'best'")]
+RunName = Annotated[
+    str, typer.Argument(metavar="RUN", autocompletion=runs, help="an id, a name, a unique prefix of one, 'last' or 'best'")
+]
+
+RunNames = Annotated[
+    list[str], typer.Argument(metavar="RUN...", autocompletion=runs, help="ids, names, unique prefixes, 'last' or 'best'")
+]
 
 
 def existing_store(path: Path) -> Store:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from convtui.engine.files import DEFAULT_STORE
+from convtui.tui.cli.completion import runs
 from convtui.tui.cli.look import show
 from convtui.tui.cli.options import AsJson, Ground, Out, StorePath, existing_store
 
@@ -16,6 +17,7 @@ def plot(
         list[str],
         typer.Argument(
             metavar="RUN|STUDY...",
+            autocompletion=runs,
             help="runs (an id, a name, a unique prefix, 'last', 'best'), studies, or settings of one: 002/gru-*",
         ),
     ],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from convtui.engine.errors import SpecError
+from convtui.tui.cli import completion
 from convtui.tui.cli.options import AsJson
 from convtui.tui.cli.signals import handled
 from convtui.tui.render.json_lines import line
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 
 
 def presets(
-    name: Annotated[str | None, typer.Argument(help="show one preset with all its settings")] = None,
+    name: Annotated[
+        str | None, typer.Argument(autocompletion=completion.presets, help="show one preset with all its settings")
+    ] = None,
     fields: Annotated[bool, typer.Option("--fields", help="list every hyperparameter, with bounds and help")] = False,
     as_json: AsJson = False,
 ) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from convtui.engine.errors import UsageError
 from convtui.engine.files import DEFAULT_STORE
+from convtui.tui.cli.completion import runs
 from convtui.tui.cli.look import Epoch, opened
 from convtui.tui.cli.options import DataDir, StorePath, existing_store
 from convtui.tui.cli.own_net import Arguments, ModelName, own_net
@@ -27,7 +28,11 @@ if TYPE_CHECKING:
 def report(
     reference: Annotated[
         str | None,
-        typer.Argument(metavar="RUN|STUDY", help="a run (an id, a name, 'last', 'best'), or a study (a name or a .toml file)"),
+        typer.Argument(
+            metavar="RUN|STUDY",
+            autocompletion=runs,
+            help="a run (an id, a name, 'last', 'best'), or a study (a name or a .toml file)",
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="the file: .html, .md, or .pdf (which needs Chromium); - is stdout")] = None,
     sections: Annotated[str | None, typer.Option(metavar="A,B,...", help="only these sections")] = None,

@@ -12,6 +12,7 @@ import typer
 
 from convtui.engine.files import DEFAULT_STORE
 from convtui.engine.named_code import class_of, name_code, require_named
+from convtui.tui.cli import completion
 from convtui.tui.cli.options import AsJson, DataDir, StorePath, check_store, existing_store, named_value, open_store
 from convtui.tui.cli.own_net import Arguments, ModelName
 
@@ -33,12 +34,21 @@ DeviceName = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda
 
 def run(
     preset: Annotated[
-        str | None, typer.Option(help=f"starting point: 'convtui presets' lists them; default: {PREFERRED}, or what --from names")
+        str | None,
+        typer.Option(
+            autocompletion=completion.presets,
+            help=f"starting point: 'convtui presets' lists them; default: {PREFERRED}, or what --from names",
+        ),
     ] = None,
     data: Annotated[str | None, typer.Option(help="a name from 'convtui data list', folder:PATH, csv:, wds: or hf:NAME")] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="PART.NAME=VALUE", help="any hyperparameter: 'convtui presets --fields' lists them"),
+        typer.Option(
+            "--set",
+            metavar="PART.NAME=VALUE",
+            autocompletion=completion.settings,
+            help="any hyperparameter: 'convtui presets --fields' lists them",
+        ),
     ] = None,
     model: ModelName = None,
     arg: Arguments = None,

@@ -13,6 +13,7 @@ import typer
 
 from convtui.engine.errors import UsageError
 from convtui.engine.files import DEFAULT_STORE
+from convtui.tui.cli import completion
 from convtui.tui.cli.options import AsJson, DataDir, StorePath, existing_store, open_store
 from convtui.tui.cli.run import DeviceName, Notify, Quiet
 from convtui.tui.render.json_lines import line
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="List, run or show studies: many runs from one file, compared with published figures.", no_args_is_help=True)
 
-StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="a name from 'convtui study list', or a .toml file")]
+StudyName = Annotated[
+    str,
+    typer.Argument(metavar="STUDY", autocompletion=completion.studies, help="a name from 'convtui study list', or a .toml file"),
+]
 
 
 @app.command("list")

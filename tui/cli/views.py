@@ -6,12 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
+from convtui.tui.cli import completion
 from convtui.tui.cli.options import AsJson
 from convtui.tui.render.json_lines import line
 
 
 def views(
-    name: Annotated[str | None, typer.Argument(help="show one view with all its options")] = None,
+    name: Annotated[str | None, typer.Argument(autocompletion=completion.views, help="show one view with all its options")] = None,
     as_json: AsJson = False,
 ) -> None:
     """List the views of 'convtui look', or one view's options."""
