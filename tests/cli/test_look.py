@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import convtui as face
 from convtui.engine.checkpoint import load, save
 from convtui.engine.store import Store
 from tests.cli.conftest import SMALL, Convtui
@@ -208,6 +210,11 @@ def test_a_scripts_weights_are_opened_by_the_code_that_is_named(convtui: Convtui
     wrong = convtui("look", "filters", "x", *own, "--arg", "classes=3")
     assert wrong.code == 2
     assert "1.weight is [10, 64] and not [3, 64]" in wrong.err
+    assert "was made with" not in wrong.err
+    with face.init("y", store="store.db") as run:
+        run.save(runpy.run_path("mynet.py")["Net"](classes=4), arguments={"classes": 4})
+    assert convtui("look", "filters", "y", *own).err.endswith("the run's net was made with classes=4: name each by --arg\n")
+    assert convtui("look", "filters", "y", *own, "--arg", "classes=4").code == 0
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def output(
         shown.more()
         shown.end()
     if not shown.place:
-        print(f"nothing is kept that run {run.id} printed: 'convtui exec -- PROGRAM' keeps it", file=sys.stderr)
+        print(f"run {run.id} printed nothing, or was not started by 'convtui exec -- PROGRAM', which keeps it", file=sys.stderr)
 
 
 class _Shown:

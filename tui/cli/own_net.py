@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +13,7 @@ import typer
 from convtui.engine.errors import UsageError
 from convtui.engine.named_code import LIBRARIES, name_code, whole
 from convtui.tui.cli.options import named_value
-from convtui.tui.session.naming import json_or_text
+from convtui.tui.session.naming import arguments_of, json_or_text
 
 if TYPE_CHECKING:
     from torch import nn
@@ -101,7 +102,8 @@ class OwnNet:
         if self.weights is not None:
             load_weights(net, self.weights)
         elif saved is not None:
-            fill(net, saved.weights.weights, f"--model {self.model}")
+            with self._arguments_of(saved):
+                fill(net, saved.weights.weights, f"--model {self.model}")
         if saved is not None and not (self.data or self.size):
             return subject_from_saved(saved, net, device=place, progress=told.images)
         shape, images, standardise = self._named_images(net, data_dir, told)
@@ -114,6 +116,18 @@ class OwnNet:
             snapshots=() if saved is None else saved.snapshots,
             progress=told.images,
         )
+
+    @contextmanager
+    def _arguments_of(self, saved: SavedNet) -> Iterator[None]:
+        """Say with which arguments the run's net was made, where weights do not fit one that was made with none."""
+        from convtui.engine.errors import CodeError
+
+        try:
+            yield
+        except CodeError as error:
+            if self.arguments or not (told := arguments_of(saved.weights.code)):
+                raise
+            raise CodeError(f"{error}; the run's net was made with {told}: name each by --arg") from None
 
     def _named_images(
         self, net: nn.Module, data_dir: Path | None, told: Waiting

@@ -47,6 +47,8 @@ def resume(
 
             ask(store, row.id, "continue", until={"running"})
             return
+        if row.status == "running":
+            raise RunBusy(f"run {row.id} is running (process {row.pid} on {row.host}): there is nothing to resume")
         require_trained(row)
         store.files.make_folder()
         spec = _spec(row, budget(epochs, steps, images))
@@ -93,8 +95,6 @@ def _spec(row: Run, asked: dict[str, str | None]) -> RunSpec:
     """The run's spec with its new total, if there is something left to do."""
     from convtui.engine.spec import changed
 
-    if row.status == "running":
-        raise RunBusy(f"run {row.id} is running (process {row.pid} on {row.host}): there is nothing to resume")
     spec = changed(row.settings, changes_of([], asked)) if asked else row.settings
     if row.status == "finished" and not asked:
         raise RunBusy(f"run {row.id} finished after {row.epoch} epochs: --epochs {2 * max(1, row.epoch)} trains it longer")
