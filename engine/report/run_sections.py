@@ -59,22 +59,20 @@ class OfRun:
     """Opens its net. Raises ConvtuiError; called at most once."""
     used: list[str] = field(default_factory=list)
     """Views that have been shown."""
-    _trouble: UsageError | CheckpointError | None = None
 
     @cached_property
-    def _subject(self) -> Subject:
-        return self.opened()
+    def _found(self) -> Subject | UsageError | CheckpointError:
+        try:
+            return self.opened()
+        except (UsageError, CheckpointError) as error:
+            return error
 
     @property
     def subject(self) -> Subject:
         """Its net and images. Raises UsageError, CheckpointError, where it cannot be opened: every time the same."""
-        if self._trouble is not None:
-            raise self._trouble
-        try:
-            return self._subject
-        except (UsageError, CheckpointError) as error:
-            self._trouble = error
-            raise
+        if isinstance(self._found, Exception):
+            raise self._found
+        return self._found
 
     @cached_property
     def spec(self) -> RunSpec | None:

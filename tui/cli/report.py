@@ -19,6 +19,7 @@ from convtui.tui.cli.waiting import waiting
 from convtui.tui.render.text import clean
 
 if TYPE_CHECKING:
+    from convtui.engine.lens.subject import Subject
     from convtui.engine.report.content import Report
     from convtui.engine.store import Run, Store
     from convtui.engine.study import Study
@@ -77,7 +78,7 @@ def _of_run(
 
     with waiting() as told:
 
-        def open_it():  # type: ignore[no-untyped-def]
+        def open_it() -> Subject:
             return opened(store, run, own, epoch=epoch, device=device, data_dir=data_dir, told=told)
 
         return run_report(OfRun(store, run, open_it), names, lambda title: told.say(f"report: {title}"))
