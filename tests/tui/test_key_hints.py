@@ -34,11 +34,12 @@ MEANS = {
     "resets": "reset", "undo": "undo", "restores": "undo", "finds": "find", "ends": "back", "clears": "back", "closes": "back",
     "cancels": "back", "gives": "back", "reloads": "reload", "refreshes": "reload", "names": "reload", "stops": "toggle",
     "plays": "toggle", "queues": "start", "starts": "start", "marks": "toggle", "compares": "compare", "to time": "try",
-    "to choose": "page_2", "shows why": "view", "shows the": "reload", "shows": "reload", "shows its filters": "look",
+    "to choose": "page_2", "trains": "demo", "shows why": "view", "shows the": "reload", "shows": "reload",
+    "shows its filters": "look",
 }  # fmt: skip
 """What stands behind a key in a text -> the action that is meant; the longest that fits counts."""
-ELSEWHERE = {("runs", "look"): "live", ("runs", "start"): "new"}
-"""Hints about the page that comes next."""
+ELSEWHERE = {("runs", "look"): "live", ("runs", "start"): "new", ("live", "demo"): "runs"}
+"""Hints about another page."""
 _DOCUMENTED = """\
 README.md 6 runs.page_6
 README.md ? runs.keys

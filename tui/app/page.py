@@ -46,6 +46,7 @@ class Page(Screen[None]):
         bind("previous_pane", "app.focus_previous", show=False),
     ]
     DEFAULT_CSS = """
+    Page { overflow: hidden; }
     Page #too-small { display: none; width: 100%; height: 100%; content-align: center middle; }
     Page.too-small > * { display: none !important; }
     Page.too-small > #too-small { display: block !important; }

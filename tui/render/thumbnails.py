@@ -40,10 +40,10 @@ def fitting(width: int, side: int) -> int:
     return max(1, (width + GAP) // slot(side))
 
 
-def columns_of(image: NDArray[np.uint8], side: int, cell: Cell) -> int:
-    """Columns that `thumbnail_rows` gives an image."""
-    wide: int = shrunk(image, min(side // 2 * cell[0], side * cell[1])).shape[1]
-    return -(-wide // cell[1])
+def room_of(image: NDArray[np.uint8], side: int, cell: Cell) -> tuple[int, int]:
+    """Rows and columns that `thumbnail_rows` gives an image."""
+    high, wide = shrunk(image, min(side // 2 * cell[0], side * cell[1])).shape[:2]
+    return -(-high // cell[0]), -(-wide // cell[1])
 
 
 def thumbnail_rows(

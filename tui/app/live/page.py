@@ -273,13 +273,13 @@ class LivePage(Page):
     # ---------------------------------------------------------------------------------------------------- showing
 
     def _show(self, seen: Seen | None, trouble: str) -> None:
-        before = self.run
+        before, had_nothing = self.run, self.has_class("nothing")
         self.seen = seen
         self.set_class(seen is None, "nothing")
-        if (before and before.status) != (seen and seen.run.status):
+        if (before and before.status) != (seen and seen.run.status) or had_nothing != (seen is None):
             self.refresh_bindings()
         if seen is None:
-            why = trouble or "No run yet.\n\nPress 2 to choose a net and train it."
+            why = trouble or "No run yet.\n\nPress 2 to choose a net and train it; on the page Runs (1), d trains the demo."
             self.query_one("#nothing", Static).update(Text(why, justify="center"))
             return
         if before is None or before.id != seen.run.id:

@@ -21,7 +21,7 @@ from convtui.tui.app.keys import bind
 from convtui.tui.graphics import HALVES
 from convtui.tui.render.rows import Row, cell_of, colours_of, segments, shortened
 from convtui.tui.render.text import clean
-from convtui.tui.render.thumbnails import LINES, WORDS, Thumbnail, columns_of, fitting, slot, thumbnail_rows
+from convtui.tui.render.thumbnails import LINES, WORDS, Thumbnail, fitting, room_of, slot, thumbnail_rows
 from convtui.tui.session.inspector import Thumbnails
 
 if TYPE_CHECKING:
@@ -206,11 +206,11 @@ class ImageStrip(Widget, can_focus=True):
         left = (self.cursor - shown.start) * slot(self.side) + MARGIN - 1
         style = self._styled("cursor")
         image = self._known[self.cursor][0] if self.cursor in self._known else None
-        wide = self.side if image is None else columns_of(image, self.side, cell)
+        high, wide = (self.side // 2, self.side) if image is None else room_of(image, self.side, cell)
         return [
             heading,
-            *(_marked(line, left, left + 1 + wide, style) for line in lines[: self.side // 2]),
-            *lines[self.side // 2 :],
+            *(_marked(line, left, left + 1 + wide, style) for line in lines[:high]),
+            *lines[high:],
         ]
 
     def _thumbnail(self, number: int) -> Thumbnail:

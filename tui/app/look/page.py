@@ -57,6 +57,9 @@ SNAPSHOTS_A_SECOND = 8
 """That are shown while they are played."""
 
 
+_OF_A_NET = ("views", "view", "epoch", "play", "beside", "image", "save", "save_as", "copy", "own_images")
+
+
 class LookPage(Page):
     """One net: its layers, what a view shows of it, and images that it judges."""
 
@@ -172,8 +175,10 @@ class LookPage(Page):
         self.controller.back()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """There is a way back only where something was followed."""
-        return bool(self.controller.history) if action == "back" else super().check_action(action, parameters)
+        """There is a way back only where something was followed; what needs a net is grey while there is none."""
+        if action == "back":
+            return bool(self.controller.history)
+        return None if action in _OF_A_NET and self.controller.info is None else True
 
     def action_views(self) -> None:
         """Choose a view; those that have no meaning for this net say why."""
@@ -349,6 +354,7 @@ class LookPage(Page):
     def _refuse(self, reason: str) -> None:
         self.panes.picture.say(clean(reason), error=True)
         self._tell_way()
+        self.refresh_bindings()
         if self.controller.info is None:
             self.panes.strip.refuse("no images: no net is open")
 
