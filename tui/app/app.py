@@ -205,7 +205,7 @@ class ConvtuiApp(App[int]):
             return "? runs"  # the next look at the store says why
 
     def _show_count(self, runs: str) -> None:
-        self.about = f"{_short(self.session.path)} · {runs} · {self.session.device}"
+        self.about = " · ".join(filter(None, (_short(self.session.path), runs, self.session.known_device)))
 
     # --------------------------------------------------------------------------------------------------------- pages
 

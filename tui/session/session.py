@@ -59,6 +59,8 @@ class Session:
         """`path` of the store, `device` for new runs as `--device` takes it. Nothing is opened yet."""
         self.path = path
         self.device = device
+        self._auto = ""
+        """The device that `auto` was, last."""
         self.data_dir = data_dir
         self.notices: deque[Notice] = deque()
         """What the thread has to say; what is shown is taken away."""
@@ -104,6 +106,11 @@ class Session:
         keep_freed_memory()
         self._store = Store.open(self.path)
         self._thread.start()
+
+    @property
+    def known_device(self) -> str:
+        """Where runs train that are started here; empty while that is `auto` and none was."""
+        return self._auto if self.device == "auto" else self.device
 
     @property
     def store(self) -> Store:
@@ -324,6 +331,7 @@ class Session:
         if run.status != "queued":
             return  # it was taken out of the queue
         device = choose(self.device)
+        self._auto = str(device)
         spec = run.settings
 
         def loading(what: str, done: int, total: int) -> None:

@@ -82,10 +82,13 @@ def test_closing_saves_what_trains_and_lets_go_of_what_waits(session: Session) -
 
 
 def test_a_run_that_cannot_be_trained_says_why_and_the_next_one_is(session: Session) -> None:
+    session.device = "auto"
+    assert session.known_device == ""
     bad = started(session, changed(SPEC, {"data.source": "folder:/nowhere"}))
     good = started(session, SPEC)
     until(lambda: status(session, good) == "finished")
     assert status(session, bad) == "failed"
+    assert session.known_device == session.store.run(good).device
     told = session.notices.popleft()
     assert (told.severity, "/nowhere" in told.text) == ("error", True)
 
