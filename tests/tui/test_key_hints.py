@@ -69,6 +69,7 @@ runs.md { live.previous_run
 runs.md } live.next_run
 studies.md d studies.delete
 studies.md s studies.start
+studies.md v studies.view
 training.md / runs.find
 training.md C runs.columns
 training.md v compare.view

@@ -11,6 +11,7 @@ from textual.binding import Binding
 from textual.dom import DOMNode
 
 import convtui.tui.app
+from convtui.tui.app.dialogs.key_list import WORDS
 from convtui.tui.app.dialogs.leave import Leaving
 from convtui.tui.app.dialogs.questions import ConfirmDialog
 from convtui.tui.app.keys import TABLE, displayed
@@ -37,6 +38,12 @@ def test_every_key_is_one_of_the_table() -> None:
     for owner, binding in found:
         assert binding.id in TABLE, f"{owner.__name__}: {binding.key} ({binding.description}) is not in tui/app/keys.py"
         assert binding.key == TABLE[binding.id].keys, f"{owner.__name__}: {binding.key}"
+
+
+def test_the_words_of_a_key_fit_where_keys_are_listed() -> None:
+    for owner, binding in bindings():
+        assert len(binding.description) <= WORDS, f"{owner.__name__}: {binding.description}"
+    assert all(len(key.meaning) <= WORDS for key in TABLE.values())
 
 
 def test_a_letter_has_one_row_of_the_table() -> None:

@@ -41,7 +41,7 @@ _TABLE = (
     Key("preset", "p", "Preset", CHOOSE),
     Key("device", "D", "Device", CHOOSE),
     Key("new", "n", "New run", RUNS),
-    Key("new_like", "N", "New run with these settings", RUNS),
+    Key("new_like", "N", "New run like this one", RUNS),
     Key("look", "o", "Look inside the net", RUNS),
     Key("compare", "c", "Compare", RUNS),
     Key("baseline", "b", "Baseline", RUNS),

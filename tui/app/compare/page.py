@@ -73,7 +73,7 @@ class ComparePage(Page):
         bind("log", "log", "Log"),
         bind("copy", "copy"),
         bind("write", "save", "Write"),
-        bind("back", "back", "Hide crosshair, or back to Runs", show=False),
+        bind("back", "back", show=False),
     ]
 
     def __init__(self, session: Session) -> None:

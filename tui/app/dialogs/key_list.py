@@ -18,6 +18,8 @@ from convtui.tui.app.widgets.scrolling import Scrolling
 
 COLUMN, GAP, KEYS = 36, 2, 9
 """Cells of a column of keys, between two of them, and of the keys before their words."""
+WORDS = COLUMN - KEYS - 3
+"""Cells of the words."""
 Block = tuple[str, Sequence[tuple[str, str]]]
 """A heading, and the keys under it with what they do."""
 

@@ -72,7 +72,7 @@ class LookPage(Page):
         bind("next_pane", "app.focus_next", "Pane"),
         bind("earlier", "epoch(-1)", "Previous epoch", group=EPOCH),
         bind("later", "epoch(1)", "Next epoch", group=EPOCH),
-        bind("toggle", "play", "Play the snapshots, or stop", show=False),
+        bind("toggle", "play", "Play snapshots, or stop", show=False),
         bind("two", "beside", show=False),
         bind("previous_run", "run(-1)", show=False),
         bind("next_run", "run(1)", show=False),
@@ -86,7 +86,7 @@ class LookPage(Page):
         bind("right_pane", "fold('right')", "Options", group=PANES),
         bind("images", "fold('strip')", group=PANES),
         bind("own_images", "own_images", show=False),
-        bind("back", "to_picture", "To the picture, or back to Runs", show=False),
+        bind("back", "to_picture", "Back to picture, or Runs", show=False),
     ]
 
     def __init__(self, session: Session) -> None:

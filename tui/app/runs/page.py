@@ -71,7 +71,7 @@ class RunsPage(Page):
         bind("demo", "held('actions', 'demo')"),
         bind("undo", "held('actions', 'undo')"),
         bind("edit", "held('actions', 'edit')", show=False),
-        bind("write", "held('actions', 'export')", "Write its metrics to a file", show=False),
+        bind("write", "held('actions', 'export')", "Write its metrics", show=False),
         bind("write_as", "held('actions', 'write_as')", show=False),
         bind("right_pane", "preview", "Preview", show=False),
         bind("columns", "columns", show=False),
