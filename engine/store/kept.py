@@ -69,8 +69,9 @@ def without_row(folder: Path, run: Run, named: Collection[str]) -> list[Checkpoi
 def surplus(folder: Path, rows: list[tuple[int, str, str]], limits: dict[str, int]) -> tuple[list[int], list[str]]:
     """What is not needed any more: the ids of rows, and the names of files, of both those beyond the newest of each kind.
 
-    `rows`: (id, kind, file), newest first. Only files that are there count; one that no row names counts as the oldest. A file
-    that a row still needs stays, and so do kinds that have no limit.
+    `rows`: (id, kind, file), newest first. Only files that are there count; one that no row names counts as the oldest, but where
+    its number is above all of its kind in rows: its row may be still to come. A file that a row still needs stays, and so do kinds
+    that have no limit.
     """
     seen = dict.fromkeys(limits, 0)
     kept: set[str] = set()
@@ -84,9 +85,13 @@ def surplus(folder: Path, rows: list[tuple[int, str, str]], limits: dict[str, in
         else:
             dropped.append(row_id)
             files |= {file: None} if there else {}
+    newest: dict[str, int] = {}
+    for _, kind, file in rows:
+        if is_plain(file) and (named := _WEIGHTS.fullmatch(file)):
+            newest[kind] = max(newest.get(kind, 0), int(named[2]))
     for file in reversed(names(folder)):
-        kind = file.partition("-")[0]
-        if file in kept or file in files or kind not in limits:
+        kind, _, number = file.removesuffix(".safetensors").partition("-")
+        if file in kept or file in files or kind not in limits or int(number) > newest.get(kind, -1):
             continue
         if seen[kind] < limits[kind]:
             seen[kind] += 1

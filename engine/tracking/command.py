@@ -75,11 +75,14 @@ class CommandRun:
         return any(request.kind == "stop" for request in asked)
 
     def end(self, code: int) -> None:
-        """The program ended with this exit status; below 0 it is the signal that ended it. Raises StoreError."""
+        """The program ended with this exit status; below 0 it is the signal that ended it. Waits for a store that cannot be
+        written, and says so. Never raises."""
         recorder, self._recorder = self._recorder, None
         if recorder is None:
             return
         try:
+            if why := recorder.held_back(try_again=True):
+                print(f"convtui: {why}; how the program ended is kept as soon as that is over: Ctrl+C gives it up", file=sys.stderr)
             with recorder:
                 seconds = time.monotonic() - self._began
                 if code and code not in _STOPPED:
@@ -90,6 +93,8 @@ class CommandRun:
                     recorder.record(kind(0, 0, {}, seconds, 0.0))
         except RunBusy:
             return  # its own run has said how it ended
+        except StoreError as error:
+            print(f"convtui: {error}; how the program ended is not kept", file=sys.stderr)
 
     def _lose_output(self, error: OSError) -> None:
         self._output = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ import pytest
 
 from convtui.engine.store import Store, output
 from convtui.engine.store.output import OutputWriter, read_output
+from convtui.engine.tracking.command import CommandRun
 from convtui.tui.render.printed import as_left
 from tests.cli.conftest import Convtui
 from tests.harness.children import wait_until
@@ -134,3 +136,23 @@ def test_of_much_output_the_beginning_and_the_end_are_kept(tmp_path: Path, monke
 )
 def test_a_line_is_shown_as_a_terminal_would_leave_it(line: bytes, shown: str) -> None:
     assert as_left(line) == shown
+
+
+def test_a_store_that_cannot_be_written_is_said_and_the_exit_status_stays_the_programs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("convtui.engine.store.recorder.PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr("convtui.engine.store.recorder.END_SECONDS", 0.1)
+    monkeypatch.setattr("convtui.engine.store.recorder.BUSY_SECONDS", 0.1)
+    with Store.open(tmp_path / "store.db") as store:
+        run = CommandRun(store, ["true"])
+        lock = sqlite3.connect(store.path, isolation_level=None)
+        lock.execute("BEGIN IMMEDIATE")
+        run.end(3)
+        lock.execute("ROLLBACK")
+        lock.close()
+    said = capfd.readouterr().err.splitlines()
+    assert [line.partition("; ")[2] for line in said] == [
+        "how the program ended is kept as soon as that is over: Ctrl+C gives it up",
+        "how the program ended is not kept",
+    ]

@@ -286,3 +286,14 @@ def test_nothing_is_written_where_the_stores_folder_was_taken_away(tmp_path: Pat
         assert run.save(Net()) is None
         run.log_image("x", torch.zeros(3, 3))
     assert not (tmp_path / "store").exists()
+
+
+def test_of_weights_that_are_saved_in_quick_succession_the_last_are_kept(tmp_path: Path) -> None:
+    net = nn.Linear(1, 1)
+    with convtui.init("mine", store=tmp_path / "store.db") as run:
+        for step in run.steer(range(6)):
+            net.weight.data.fill_(float(step))
+            run.save(net, best=True)
+    with Store.open(tmp_path / "store.db") as store:
+        (row,) = store.files.checkpoints(1)
+        assert net_file.load(store.files.folder(1) / row.file).weights["weight"].item() == 5.0
