@@ -49,6 +49,11 @@ def test_pause_resume_rate_and_stop_reach_a_run_in_another_process(running: tupl
     assert convtui("resume", "long").out.startswith(f"run {run_id}: running")
     wait_until(lambda: store.run(run_id).step > at, "steps after the pause")
 
+    saved = convtui("checkpoint", "long")
+    newest = store.files.newest_checkpoint(run_id)
+    assert newest is not None
+    assert saved.out == f"run {run_id}: saved at step {newest.step:,}\n"
+
     assert "learning rate 0.0005" in convtui("lr", "long", "0.5").out
     wait_until(lambda: store.series(run_id, "learning_rate").values[-1] == 0.0005, "steps at the new rate")
 

@@ -1,4 +1,4 @@
-"""`convtui stop`, `pause` and `lr`: ask a run, in whatever process, for something."""
+"""`convtui stop`, `pause`, `checkpoint` and `lr`: ask a run, in whatever process, for something."""
 
 from __future__ import annotations
 
@@ -37,6 +37,22 @@ def pause(reference: RunName, store_path: StorePath = DEFAULT_STORE) -> None:
         ask(store, store.find(reference).id, "pause", until={"paused"})
 
 
+def checkpoint(reference: RunName, store_path: StorePath = DEFAULT_STORE) -> None:
+    """Have a run save a checkpoint now."""
+    with existing_store(store_path) as store:
+        run = store.find(reference)
+        before = store.files.newest_checkpoint(run.id)
+        request = store.request(run.id, "checkpoint")
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            newest = store.files.newest_checkpoint(run.id)
+            if store.is_taken(request.id) and newest is not None and (before is None or newest.id > before.id):
+                print(f"run {run.id}: saved at step {newest.step:,}")
+                return
+            time.sleep(0.05)
+        raise _unanswered(run.id)
+
+
 def lr(
     reference: RunName,
     factor: Annotated[float, typer.Argument(help="factor for the learning rate, e.g. 0.5", min=1e-6, max=1e6)],
@@ -65,7 +81,11 @@ def ask(store: Store, run_id: int, kind: RequestKind, *, value: float | None = N
             print(f"run {run_id}: {run.status} at step {run.step:,}")
             return
         time.sleep(0.05)
-    raise ConvtuiError(
+    raise _unanswered(run_id)
+
+
+def _unanswered(run_id: int) -> ConvtuiError:
+    return ConvtuiError(
         f"run {run_id} has not answered within {PATIENCE:.0f} s; it will after its current step: "
         f"'convtui runs show {run_id}' shows its state"
     )

@@ -18,6 +18,9 @@ from convtui.tui.render.text import clean, duration, fitted_end, how_far, percen
 if TYPE_CHECKING:
     from convtui.engine.store import Point, Run, Store
 
+SORTED = ("id", "name", "preset", "data", "status", "epoch", "accuracy", "best", "loss", "seconds")
+"""What runs have and are sorted by, under the names of filters."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Listed:
@@ -42,6 +45,10 @@ def list_runs(
             metavar="NAME", help="add a hyperparameter, or a measure's last value, as a column: lr, dead/act1, dead for all layers"
         ),
     ] = None,
+    sort: Annotated[
+        str, typer.Option(metavar="NAME", help=f"by {', '.join(SORTED)}, a hyperparameter or a measure; the best or largest first")
+    ] = "id",
+    reverse: Annotated[bool, typer.Option("--reverse", help="the other way round")] = False,
     as_json: AsJson = False,
     store_path: StorePath = DEFAULT_STORE,
 ) -> None:
@@ -52,7 +59,9 @@ def list_runs(
             print(_none(store_path))
         return
     with existing_store(store_path) as store:
-        runs = _filtered(store, wanted)[: limit or None] if wanted.strip() else store.runs(limit=limit or None)
+        is_plain = not wanted.strip() and sort == "id" and not reverse
+        runs = store.runs(limit=limit or None) if is_plain else _sorted(store, _filtered(store, wanted), sort, reverse=reverse)
+        runs = runs[: limit or None]
         listed = _read(store, runs, column or (), curves=not as_json)
         is_empty = not runs and not store.count_runs()
     if as_json:
@@ -125,6 +134,8 @@ def _filtered(store: Store, wanted: str) -> list[Run]:
 
     _check(wanted)
     runs = store.runs()
+    if not wanted.strip():
+        return runs
     asked, ids = parsed_filter(wanted), [run.id for run in runs]
     known = KnownOfRuns()
     if asked.settings:
@@ -146,7 +157,26 @@ def _near(store: Store, name: str, run_ids: Sequence[int], known: Any) -> str:
 # -------------------------------------------------------------------------------------------------------------- columns
 
 
-def _read(store: Store, runs: Sequence[Run], columns: Sequence[str], *, curves: bool) -> _Listed:
+def _sorted(store: Store, runs: Sequence[Run], name: str, *, reverse: bool) -> list[Run]:
+    """Those without a value last, either way round. Raises UsageError for what no run has."""
+    from convtui.engine.metrics import metric
+    from convtui.engine.spec import written
+
+    if name in SORTED:
+        values: Mapping[int, Any] = {run.id: getattr(_facts(run), name) for run in runs}
+        falling = name not in ("loss", "name", "preset", "data", "status")
+    else:
+        read = _read(store, runs, [name], curves=False, option="--sort")
+        (values,) = [*read.measured.values(), *read.settings.values()][:1] or [{}]
+        falling = metric(name).better != "less"
+    numbers = all(isinstance(value, int | float) for value in values.values() if value is not None)
+    known = [run for run in runs if values.get(run.id) is not None]
+    key = {run.id: values[run.id] if numbers else written(values[run.id]) for run in known}
+    known.sort(key=lambda run: key[run.id], reverse=falling != reverse)
+    return [*known, *(run for run in runs if values.get(run.id) is None)]
+
+
+def _read(store: Store, runs: Sequence[Run], columns: Sequence[str], *, curves: bool, option: str = "--column") -> _Listed:
     from convtui.engine.metrics import STABILITY
     from convtui.engine.run_filter import path_meant
     from convtui.engine.store import read_settings
@@ -166,7 +196,7 @@ def _read(store: Store, runs: Sequence[Run], columns: Sequence[str], *, curves: 
             of_settings[path] = values
         else:
             known = ", ".join(map(clean, dict.fromkeys(each.partition("/")[0] for each in recorded)))
-            raise UsageError(f"--column {clean(name)}: no hyperparameter, and none of these runs has measured it; use {known}")
+            raise UsageError(f"{option} {clean(name)}: no hyperparameter, and none of these runs has measured it; use {known}")
     return _Listed(runs, store.accuracy_curves(ids) if curves else {}, measured, of_settings)
 
 

@@ -6,10 +6,11 @@ import sys
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from convtui.engine.errors import UsageError
 from convtui.engine.files import DEFAULT_STORE
 from convtui.engine.named_code import class_of, name_code, require_named
 from convtui.tui.cli import completion
@@ -56,6 +57,13 @@ def run(
         str | None,
         typer.Option("--from", metavar="RUN|FILE", help="weights to begin with, of a run (and its settings) or a file"),
     ] = None,
+    like: Annotated[
+        str | None, typer.Option(metavar="RUN", autocompletion=completion.runs, help="with the settings of this run, begun anew")
+    ] = None,
+    trial: Annotated[
+        Literal["speed", "overfit", "rates"] | None,
+        typer.Option("--try", help="train nothing: time a few steps, overfit one batch, or find the learning rate"),
+    ] = None,
     epochs: Annotated[str | None, typer.Option(metavar="N", help="passes over the training images")] = None,
     steps: Annotated[str | None, typer.Option(metavar="N", help="budget in updates, instead of epochs")] = None,
     images: Annotated[str | None, typer.Option(metavar="N", help="budget in images shown, instead of epochs")] = None,
@@ -79,11 +87,14 @@ def run(
     from convtui.engine.presets import preset as find_preset
     from convtui.engine.spec import changed
 
+    if like is not None and (preset or start):
+        raise UsageError("--like has a run's settings; --preset and --from have others: choose one of them")
     before = _run(start, store_path)
+    pattern = _run(like, store_path) if like is not None else before
     chosen = find_preset(preset or PREFERRED)
     base, origin = chosen.spec, chosen.name
-    if before is not None and before.is_training and preset is None:
-        base, origin = before.settings, before.preset
+    if pattern is not None and (like is not None or pattern.is_training) and preset is None:
+        base, origin = pattern.settings, pattern.preset
     shortcuts = {"data.source": data, "optimiser.learning_rate": lr, "data.batch_size": batch_size, "training.seed": seed}
     shortcuts |= {"model.module": model, "training.start_from": start if before is None else f"run:{before.id}"}
     shortcuts |= dict(named_value("--arg", f"model.arguments.{text}", "as in --arg classes=10") for text in arg or ())
@@ -100,15 +111,18 @@ def run(
     from convtui.engine.training.limits import check_fits, refuse_lone_images
     from convtui.tui.cli.signals import handled
     from convtui.tui.cli.train import load_dataset, reporter_for, teller, train
+    from convtui.tui.cli.trial import tried
     from convtui.tui.session.detached import start_detached
 
     told_by = teller() if notify else None
     keep_freed_memory()
     with handled() as signals:
-        run_name = checked_name(_default_name(spec, origin, before) if name is None else name)
+        run_name = checked_name(_default_name(spec, origin, pattern) if name is None else name)
         check_store(store_path)
         chosen_device = choose(device)
         check_fits(spec, chosen_device, count(spec.data, data_dir))
+        if trial is not None:
+            raise typer.Exit(tried(trial, spec, chosen_device, data_dir, store_path, as_json=as_json, quiet=quiet))
         dataset = load_dataset(spec, data_dir, reporter_for(0, as_json=as_json, quiet=quiet), allow_stand_in=allow_stand_in)
         spec = changed(spec, {"data.source": dataset.source} | dict(dataset.relaxed))
         counts = Counts(len(dataset.train.classes), len(dataset.train), len(dataset.test))
