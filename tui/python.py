@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -42,8 +42,12 @@ class Looked(Sequence["Result"]):
 
         `ground` is a picture's: "light" for paper. Raises UsageError for another name, or where that cannot be written.
         """
+        from convtui.engine.errors import UsageError
+        from convtui.engine.figures.ground import GroundName
         from convtui.engine.figures.saving import save
 
+        if ground not in get_args(GroundName):
+            raise UsageError(f"ground is {ground!r}: use {' or '.join(get_args(GroundName))}")
         save(self.results, Path(path), ground)
 
     def _repr_png_(self) -> bytes:
@@ -74,18 +78,25 @@ def look(
     `size`: of the images where there are none, by default 224. `options`: those that `convtui views VIEW` lists, `layer="layer1"`.
     Raises UsageError for what there is not, NotApplicable where the view has no meaning for this net.
     """
+    from torch import nn
+
     from convtui.engine.data.own_images import own_images
+    from convtui.engine.errors import UsageError
     from convtui.engine.lens.loading import subject_from_module
     from convtui.engine.lens.registry import view as find_view
     from convtui.engine.models.importing import channels_of
 
-    chosen = find_view(view)
+    if not isinstance(model, nn.Module):
+        raise UsageError(f"model is of type {type(model).__name__}: give a net, as Net(), which is a torch.nn.Module")
+    sides = (size, size) if isinstance(size, int) else size or (224, 224)
+    if len(sides) != 2 or not all(isinstance(side, int) and side > 0 for side in sides):
+        raise UsageError(f"size is {size!r}: give the images' side, or (height, width), in pixels")
+    chosen = find_view(str(view))
     made = chosen.make({name: value for name, value in options.items() if value is not None})
     own = None if images is None else own_images(images, labels, classes, mean, std)
-    height, width = (size, size) if isinstance(size, int) else size or (224, 224)
     subject = subject_from_module(
         model,
-        (channels_of(model) or 3, height, width) if own is None else own.shape,
+        (channels_of(model) or 3, *sides) if own is None else own.shape,
         images=None if own is None else own.dataset,
         classes=classes,
         standardise=None if own is None else own.standardise,

@@ -23,7 +23,8 @@ KIND = "command"
 """Of the store's rows, until the program begins a run of its own."""
 RUN_VARIABLE = "CONVTUI_RUN"
 """Of the program's environment: id and store of the run that waits for it."""
-_STOPPED = {-signal.SIGINT, -signal.SIGTERM, 128 + signal.SIGINT, 128 + signal.SIGTERM}
+_STOPS = (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))
+_STOPPED = {status for number in _STOPS for status in (-number, 128 + number)}
 
 
 class CommandRun:

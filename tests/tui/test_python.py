@@ -98,12 +98,15 @@ def test_images_without_labels_are_looked_at_and_not_judged() -> None:
         ({"images": torch.zeros(2, 3, 8, 8), "labels": torch.zeros(3)}, r"labels must be \[2\]"),
         ({"images": torch.zeros(2, 3, 8, 8), "classes": "ab"}, "2 classes are named, and the net has 5 outputs"),
         ({"view": "filtres"}, "did you mean filters"),
+        ({"model": "net"}, "model is of type str: give a net"),
+        ({"size": "x"}, "size is 'x': give the images' side"),
+        ({"size": 0}, "size is 0: give the images' side"),
         ({"layr": "0"}, "has no option 'layr'"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(given: dict, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        convtui.look(net(), **given)
+        convtui.look(**({"model": net()} | given))
 
 
 class Broken(nn.Module):
