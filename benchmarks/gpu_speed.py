@@ -232,7 +232,7 @@ def shortest(device: torch.device) -> dict[str, Arm]:
 
 
 class Airbench(nn.Module):
-    """The net of Jordan 2024 (arXiv 2404.00498, section 3 and its appendix), written anew from that description: a frozen 2x2 layer
+    """The net of Jordan 2024 (arXiv 2404.00498, section 3 and its appendix), written from that description: a frozen 2x2 layer
     of 24 whitening filters, three groups of two 3x3 convolutions of 64, 256 and 256 filters, batch norm without scale, GELU."""
 
     def __init__(self, pictures: torch.Tensor) -> None:

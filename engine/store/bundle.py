@@ -110,5 +110,5 @@ def _may_be(entry: zipfile.ZipInfo) -> bool:
 
 
 def what_is_in(store: Store) -> list[tuple[int, int, str, str]]:
-    """(id, attempts, name, note) of each run: whether somebody went on in an opened bundle is told by it."""
+    """(id, attempts, name, note) of each run: by it one can tell whether anything was done in an opened bundle."""
     return [(run.id, run.attempt, run.name, run.note) for run in store.runs()]

@@ -177,7 +177,10 @@ class Searcher:
             raise UsageError("a study with [search] needs Optuna: pip install 'convtui[optuna]'") from None
         assert study.search is not None
         self._store, self.study, self.search = store, study, study.search
-        self._refused: list[Mapping[str, Any]] = []
+        self._refused = 0
+        """Choices that could not be trained."""
+        self.left: set[int] = set()
+        """Runs that were stopped while this process searched: a person wants them to be."""
 
     def next(self) -> Wanted | None:
         """The trial to be trained now: one that was stopped or whose process is gone, else a new one; None where there are enough.
@@ -186,7 +189,7 @@ class Searcher:
         """
         there = self.trials
         for trial in there:
-            if trial.run.status in ("stopped", "crashed") and not trial.pruned:
+            if trial.run.status in ("stopped", "crashed") and not trial.pruned and trial.run.id not in self.left:
                 return self._wanted(trial.number, trial.run.settings)
         if len(there) >= self.search.trials:
             return None
@@ -196,7 +199,7 @@ class Searcher:
             try:
                 spec = changed(self.search.spec, values)
             except SpecError as error:
-                self._refused.append(values)
+                self._refused += 1
                 why = error
                 continue
             return self._wanted(number, spec)
@@ -205,8 +208,8 @@ class Searcher:
     def _asked(self, there: Sequence[Trial], number: int) -> dict[str, Any]:
         import optuna
 
-        # The seed counts on: a sampler that begins anew would draw the same again.
-        seed = self.search.seed + number + len(self._refused)
+        # The seed counts on: a sampler that begins again would draw the same again.
+        seed = self.search.seed + number + self._refused
         match self.search.sampler:
             case "tpe":
                 sampler: optuna.samplers.BaseSampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)

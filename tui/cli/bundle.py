@@ -41,7 +41,7 @@ def open_bundle(
     data_dir: DataDir = None,
     graphics_choice: GraphicsChoice = None,
 ) -> None:
-    """Show the runs of a file that somebody sent: the application, on a store of the file's own. Runs no code from it."""
+    """Show the runs of such a file: the application, on a store of the file's own. Runs no code from it."""
     from convtui.engine.store.bundle import unpacked, what_is_in
 
     with unpacked(file) as path:

@@ -58,7 +58,8 @@ def run(
         typer.Option("--from", metavar="RUN|FILE", help="weights to begin with, of a run (and its settings) or a file"),
     ] = None,
     like: Annotated[
-        str | None, typer.Option(metavar="RUN", autocompletion=completion.runs, help="with the settings of this run, begun anew")
+        str | None,
+        typer.Option(metavar="RUN", autocompletion=completion.runs, help="with the settings of this run, from the beginning"),
     ] = None,
     trial: Annotated[
         Literal["speed", "overfit", "rates"] | None,

@@ -47,15 +47,17 @@ class Pruner:
             self._store.request(run_id, "stop")
             reporter.say(why)
 
-    def settle(self) -> None:
-        """Once the run has ended: what was given up is not gone on with."""
-        if self._given_up is not None and self._store.run(self._given_up).status == "stopped":
-            self._searcher.give_up(self._given_up)
+    def settle(self, run_id: int) -> None:
+        """Once the run has ended: what was given up, or stopped by a person, is not gone on with."""
+        if self._store.run(run_id).status == "stopped":
+            if run_id == self._given_up:
+                self._searcher.give_up(run_id)
+            self._searcher.left.add(run_id)
 
 
 @dataclass
 class _Beside:
-    """A reporter with somebody who listens."""
+    """A reporter, and a listener that is told of the same events."""
 
     reporter: Reporter
     listener: Callable[[Event], None]
@@ -122,9 +124,9 @@ class Runner:
             made = self._make(one, found, f"[{int(one.setting)}/{trials}]", pruner)
             if self.signals.received is not None:
                 return 128 + self.signals.received
-            if made is None:
+            if made is None or made.run is None:
                 return 1
-            pruner.settle()
+            pruner.settle(made.run.id)
         if not self.worker:
             self.sum_up_search(searcher)
         return 1 if self.failed else 0

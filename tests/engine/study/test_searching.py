@@ -107,6 +107,9 @@ def test_as_many_trials_as_were_asked_for_and_what_was_stopped_goes_on_first(sto
     assert one is not None
     assert one.spec == store.run(stopped).settings
     assert take(store, one, alone=True).standing == "unfinished"
+    left = Searcher(store, searched)
+    left.left.add(stopped)
+    assert [one.setting for one in [left.next()] if one is not None] == ["006"]
     searcher.give_up(stopped)
     with Recorder(store, stopped) as recorder:
         recorder.record(Started(10, 1, 20, 10, 100, 1, "digits", "cpu", {}, images=0))
