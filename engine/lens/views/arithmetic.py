@@ -49,7 +49,7 @@ def _has_sums(subject: Subject) -> str | None:
 
 @register("arithmetic", "one output taken apart: what goes in, times the filter, plus bias", ArithmeticOptions, _has_sums)
 def arithmetic(subject: Subject, options: ArithmeticOptions) -> list[Result]:
-    """Window, filter and product map by map for a convolution, the largest products for a dense layer; then step by step the value.
+    """Step by step the value; then window, filter and product map by map for a convolution, the largest products for a dense layer.
 
     In float64 from what the net gave the layer; the batch norm and the activation right behind the layer follow.
     """
@@ -71,8 +71,8 @@ def arithmetic(subject: Subject, options: ArithmeticOptions) -> list[Result]:
     image = image_sheet(subject, f"{where} in {chosen.names[0]}, taken apart · {subject.title}", chosen)
     table = _steps(where, name, unit, place[0], own, steps, [float(outputs[step.index][place]) for step in steps])
     if unit.is_conv:
-        return [image, *_sheets(subject, name, source, unit, options.count, target), table]
-    return [image, _inputs(subject, name, source, unit, options.count), table]
+        return [image, table, *_sheets(subject, name, source, unit, options.count, target)]
+    return [image, table, _inputs(subject, name, source, unit, options.count)]
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -65,7 +65,7 @@ class ViewOptions(VerticalScroll):
     DEFAULT_CSS = """
     ViewOptions { scrollbar-size-vertical: 1; }
     ViewOptions Horizontal { height: 1; }
-    ViewOptions Label { width: 11; color: $text-muted; }
+    ViewOptions Label { width: auto; min-width: 11; padding-right: 1; color: $text-muted; }
     ViewOptions Label.changed { color: $text-accent; text-style: bold; }
     ViewOptions Input { width: 1fr; }
     ViewOptions Select { width: 1fr; }

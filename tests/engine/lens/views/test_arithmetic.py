@@ -23,7 +23,7 @@ OPERATIONS = 200
 
 def apart(subject: Subject, **options: object) -> tuple[list[Sheet], dict[str, float]]:
     """Window, filter and products, and the values step by step."""
-    _, *sheets, steps = LOOK(subject, LOOK.make({"image": "5"} | options))
+    _, steps, *sheets = LOOK(subject, LOOK.make({"image": "5"} | options))
     assert isinstance(steps, Table)
     return sheets, {str(row[0]): float(row[1]) for row in steps.rows}  # type: ignore[arg-type, return-value]
 
@@ -94,7 +94,7 @@ def test_a_dense_layer_has_its_largest_contributions() -> None:
     subject = subject_of(sequential(nn.ReLU))
     before = given(subject, "flatten")
     output = subject.net.get_submodule("output")
-    _, contributions, steps = LOOK(subject, LOOK.make({"image": "5", "layer": "output", "map": 1, "count": 3}))
+    _, steps, contributions = LOOK(subject, LOOK.make({"image": "5", "layer": "output", "map": 1, "count": 3}))
     assert isinstance(contributions, Table)
     assert isinstance(steps, Table)
     products = before * output.weight[1].detach()
@@ -108,7 +108,7 @@ def test_a_dense_layer_has_its_largest_contributions() -> None:
 
 def test_a_net_without_convolutions_has_its_last_dense_layer_taken_apart() -> None:
     subject = subject_of(dense())
-    _, contributions, steps = LOOK(subject, LOOK.make({"map": 2}))
+    _, steps, contributions = LOOK(subject, LOOK.make({"map": 2}))
     assert isinstance(contributions, Table)
     assert isinstance(steps, Table)
     assert contributions.rows[0][0] in [f"unit {number}" for number in range(7)]
