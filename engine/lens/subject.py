@@ -119,7 +119,7 @@ class Subject:
     another: Callable[[str, str], Subject] | None = None
     """Opens another run of the store by what a person calls it, and an epoch; None where there is no store to find it in."""
     progress: Callable[[int, int], None] = lambda done, total: None
-    """Told how many of how many images are done."""
+    """Told how many of how many images, units, layers or snapshots are done."""
     cancelled: Callable[[], bool] = lambda: False
     """Asked between batches; Cancelled is raised where it says yes."""
     batch: int = BATCH

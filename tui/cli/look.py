@@ -208,7 +208,7 @@ def opened(store: Store, run: Run, own: OwnNet | None, *, epoch: str, device: st
         device=choose(device),
         data_dir=data_dir,
         loading=told.loading,
-        progress=told.images,
+        progress=told.looking,
     )
     for note in subject.notes:
         print(f"warning: {clean(note)}", file=sys.stderr)

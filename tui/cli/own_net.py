@@ -105,7 +105,7 @@ class OwnNet:
             with self._arguments_of(saved):
                 fill(net, saved.weights.weights, f"--model {self.model}")
         if saved is not None and not (self.data or self.size):
-            return subject_from_saved(saved, net, device=place, progress=told.images)
+            return subject_from_saved(saved, net, device=place, progress=told.looking)
         shape, images, standardise = self._named_images(net, data_dir, told)
         return subject_from_module(
             net.to(place),
@@ -114,7 +114,7 @@ class OwnNet:
             standardise=standardise,
             title=self.model if saved is None else saved.title,
             snapshots=() if saved is None else saved.snapshots,
-            progress=told.images,
+            progress=told.looking,
         )
 
     @contextmanager

@@ -18,8 +18,8 @@ class Waiting:
     def loading(self, what: str, done: int, total: int) -> None:
         self._say(what, done, total)
 
-    def images(self, done: int, total: int) -> None:
-        self._say("images", done, total)
+    def looking(self, done: int, total: int) -> None:
+        self._say("looking", done, total)
 
     def clear(self) -> None:
         if self._shown:

@@ -59,7 +59,7 @@ class Inspector:
         """`between_pulls` is where nets that this process trains are looked at, `named` what there is of scripts' nets."""
         self._tell = tell
         waiting = Waiting(
-            progress=lambda done, total: self._word(f"images {done:,} of {total:,}"),
+            progress=lambda done, total: self._word(f"looking: {done:,} of {total:,}"),
             loading=self._loading,
             overtaken=self._overtaken,
             saying=lambda text: self._word(text, now=True),
