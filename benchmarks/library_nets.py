@@ -69,7 +69,7 @@ def command(view: str, name: str, data: Path) -> list[str]:
     """The words of `convtui look` for this net and the pictures of `data`."""
     net = NETS[name]
     arguments = [word for argument in (f"num_classes={len(CLASSES)}", *net.arguments) for word in ("--arg", argument)]
-    return ["look", view, "--model", name, *arguments, "--data", f"folder:{data}", "--size", str(net.size), "--json"]
+    return ["look", view, "--model", name, *arguments, "--data", f"folder:{data}", "--size", str(net.size)]
 
 
 def pictures(folder: Path) -> Path:
@@ -116,7 +116,7 @@ def _seen(view: str, name: str, data: Path) -> tuple[str, str]:
     began = time.process_time()
     try:
         with contextlib.redirect_stdout(io.StringIO()):
-            app(command(view, name, data), standalone_mode=False)
+            app(command(view, name, data), standalone_mode=False)  # drawn as on a terminal of 80 columns
     except ConvtuiError as error:
         return "-", str(error)
     return f"{time.process_time() - began:.1f}", ""

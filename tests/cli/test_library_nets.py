@@ -66,7 +66,7 @@ def test_a_librarys_net_is_shown_or_refused_with_a_true_reason(convtui: Convtui,
     for view in VIEWS:
         torch.manual_seed(0)
         few = ["--opt", "maps=2", "--opt", "count=2"] if view == "deconvnet" else []
-        printed = convtui(*command(view, name, data), *few)
+        printed = convtui(*command(view, name, data), "--json", *few)
         if printed.code == 0:
             (told,) = printed.lines
             assert told["view"] == view

@@ -35,7 +35,11 @@ def line(values: dict[str, Any]) -> str:
     Texts are true to the last byte: what could steer a terminal, bytes of names that are not UTF-8, and what the output takes no
     letters for, are escapes.
     """
-    text = json.dumps(_finite(values), ensure_ascii=not takes_unicode(sys.stdout))
+    ascii_only = not takes_unicode(sys.stdout)
+    try:
+        text = json.dumps(values, ensure_ascii=ascii_only, allow_nan=False)
+    except ValueError:  # seldom: going through millions of pixels for it would take longer than all else
+        text = json.dumps(_finite(values), ensure_ascii=ascii_only)
     return STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
