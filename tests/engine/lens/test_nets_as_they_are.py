@@ -256,7 +256,7 @@ def test_of_a_scripted_net_the_output_alone_is_looked_at(how: str, tmp_path: Pat
             view(name)(subject, view(name).make({}))
     table = view("summary")(subject, view("summary").make({}))[0]
     assert isinstance(table, Table)
-    assert table.rows[-1][6] == sum(parameter.numel() for parameter in plain.net.parameters())
+    assert table.rows[-1][table.columns.index("parameters")] == sum(parameter.numel() for parameter in plain.net.parameters())
 
 
 def test_of_an_exported_net_the_output_alone_is_looked_at() -> None:
@@ -545,8 +545,10 @@ def test_filters_and_summary_need_no_forward_that_works() -> None:
         look(subject, look.make({"layer": "head"}))
     table = view("summary")(subject, view("summary").make({}))[0]
     assert isinstance(table, Table)
-    assert [(row[0], row[6]) for row in table.rows] == [("conv1", 112), ("conv2", 202), ("head", 24), ("total", 338)]
-    assert table.rows[-1][-2] is None
+    rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+    told = [(row["layer"], row["parameters"]) for row in rows]
+    assert told == [("conv1", 112), ("conv2", 202), ("head", 24), ("total", 338)]
+    assert rows[-1]["multiply-adds"] is None
     assert any("later" in note for note in table.notes)
     for name in ("statistics", "confusion", "saliency", "deconvnet"):
         with pytest.raises(NotApplicable, match="later"):

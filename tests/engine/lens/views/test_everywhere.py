@@ -107,7 +107,7 @@ def why_not(look: View, spec: RunSpec) -> str:
         return reasons.get(look.name, "")
     if look.name in ELSEWHERE and look.name != "evolution":
         return ELSEWHERE[look.name]
-    if look.name in ("deconvnet", "guided") and spec.model.activation in ("tanh", "sigmoid"):
+    if look.name in ("deconvnet", "guided") and spec.model.activation in ("tanh", "sigmoid", "gelu"):
         return f"{spec.model.activation}.* is not a ReLU, .*; use saliency"
     return ""
 
