@@ -44,8 +44,8 @@ def test_runs_are_offered_by_what_their_names_begin_with_the_newest_first(tmp_pa
     ("words", "expected"),
     [
         (("look", "filt"), ["filters"]),
-        (("run", "--preset", "sixteen-b"), ["sixteen-b", "sixteen-b-sigmoid", "sixteen-b-tanh"]),
-        (("run", "--set", "optimiser.l"), ["optimiser.learning_rate="]),
+        pytest.param(("run", "--preset", "sixteen-b-"), ["sixteen-b-sigmoid", "sixteen-b-tanh"], marks=pytest.mark.long),
+        pytest.param(("run", "--set", "optimiser.l"), ["optimiser.learning_rate="], marks=pytest.mark.long),
         (("run", "--set", "optimiser.name=ada"), ["optimiser.name=adam", "optimiser.name=adamw"]),
         (("study", "show", "004"), ["004-sixteen", "004-two-filters"]),
     ],

@@ -208,6 +208,7 @@ def test_a_detached_run_is_in_a_session_of_its_own_and_deaf_to_what_lies_around(
         assert store.run(1).status == "stopped"
 
 
+@pytest.mark.long
 def test_a_detached_run_that_was_stopped_in_the_queue_never_begins(convtui: Convtui, tmp_path: Path) -> None:
     convtui("run", *SMALL, "--epochs", "100000", "--detach")
     assert "stopped before it began" in convtui("stop", "1").out
@@ -273,7 +274,7 @@ def test_a_run_whose_terminal_is_gone_is_saved_and_exits_129(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     "shell",
     [
-        "{run} | head -n 1",
+        pytest.param("{run} | head -n 1", marks=pytest.mark.long),
         pytest.param("{run} >&-", marks=pytest.mark.long),
         pytest.param("PYTHONIOENCODING=ascii {run}", marks=pytest.mark.long),
     ],

@@ -97,7 +97,7 @@ def test_without_unicode_json_is_still_true(store: Path) -> None:
     assert json.loads(done.stdout)["name"] == "é·×"
 
 
-@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("unbuffered", ["", pytest.param("1", marks=pytest.mark.long)])
 @pytest.mark.parametrize(
     "command",
     ["presets --fields", "presets --fields --json", "--help", "runs list --store {store}", "runs export 1 --store {store}"],

@@ -38,8 +38,8 @@ def painted(rows) -> int:
     return sum(int((row.cells != BARE).sum()) for row in rows if row.cells is not None)
 
 
-@pytest.mark.parametrize("side", [4, 28, 64, 300])
-@pytest.mark.parametrize("size", [(30, 8), (63, 33), (78, 21), (198, 57)])
+@pytest.mark.parametrize("side", [4, 64, *(pytest.param(side, marks=pytest.mark.long) for side in (28, 300))])
+@pytest.mark.parametrize("size", [(30, 8), (63, 33), (78, 21), pytest.param((198, 57), marks=pytest.mark.long)])
 @pytest.mark.parametrize("colours", ["full", "none"])
 @pytest.mark.parametrize("counts", [None, [3, 500, 40, 7, 90, 1, 1000, 12, 8, 77]])
 def test_it_never_takes_more_room_than_there_is(side: int, size: tuple[int, int], colours, counts) -> None:

@@ -76,7 +76,7 @@ KEYS = {
 """What a person presses on each page; whatever it starts in a thread fails."""
 
 
-@pytest.mark.parametrize("page", KEYS)
+@pytest.mark.parametrize("page", [page if page in "14" else pytest.param(page, marks=pytest.mark.long) for page in KEYS])
 @piloted
 async def test_every_worker_of_a_page_may_fail_and_it_stays_usable(tmp_path: Path, failing: threading.Event, page: str) -> None:
     with Store.open(tmp_path / "store.db") as store:
@@ -135,6 +135,7 @@ async def test_a_reader_that_fails_is_told_once_with_its_traceback_in_the_log_an
     session.close()
 
 
+@pytest.mark.long
 @piloted
 async def test_where_the_application_must_end_its_training_goes_on_elsewhere(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -640,7 +640,7 @@ def a_confusion() -> Table:
 
 
 @pytest.mark.parametrize("size", [(120, 36), (80, 24), pytest.param((200, 60), marks=pytest.mark.long)])
-@pytest.mark.parametrize("colours", ["full", pytest.param("none", marks=pytest.mark.long), "light"])
+@pytest.mark.parametrize("colours", ["full", *(pytest.param(other, marks=pytest.mark.long) for other in ("none", "light"))])
 @pytest.mark.parametrize("what", ["maps", "confusion"])
 def test_what_it_looks_like(
     stored: Path,
@@ -684,6 +684,7 @@ def answered_step(app: Alone) -> int | None:
     return app.controller.answer.step
 
 
+@pytest.mark.long
 @piloted
 async def test_a_page_that_is_not_on_screen_does_not_hold_a_training_up(tmp_path: Path, slow: dict[str, threading.Event]) -> None:
     app = Alone(tmp_path / "own.db")

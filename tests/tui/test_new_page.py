@@ -402,6 +402,7 @@ def test_trials(tmp_path: Path, key: str, line: str, words: str, monkeypatch: py
     on_page(tmp_path, steps, draft=(TINY, "demo"))
 
 
+@pytest.mark.long
 def test_a_trial_is_ended_by_its_key_and_by_quitting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("convtui.engine.training.trials.OVERFIT_STEPS", 10**9)
     monkeypatch.setattr("convtui.engine.training.trials.MEMORISED", -1.0)
@@ -723,8 +724,8 @@ def test_other_examples_and_other_classes(tmp_path: Path) -> None:
     ("source", "words"),
     [
         ("cifar10", "'convtui data get cifar10' downloads it"),
-        ("folder:/nowhere/at/all", "there is no /nowhere/at/all"),
-        ("folder:{}/broken.zip", "neither a directory nor a readable .zip"),
+        pytest.param("folder:/nowhere/at/all", "there is no /nowhere/at/all", marks=pytest.mark.long),
+        pytest.param("folder:{}/broken.zip", "neither a directory nor a readable .zip", marks=pytest.mark.long),
         ("cifar11", "did you mean cifar10?"),
     ],
 )

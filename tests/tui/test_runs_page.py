@@ -711,7 +711,7 @@ def test_looks_as_it_did(store: Store, snap_compare: Any, monkeypatch: pytest.Mo
 DIALOGUES = {"d": "ConfirmDialog", "e": "FormDialog", "q": "Leaving", "question_mark": "KeyList"}
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 36)], ids=["80x24", "120x36"])
+@pytest.mark.parametrize("size", [(80, 24), pytest.param((120, 36), marks=pytest.mark.long)], ids=["80x24", "120x36"])
 @pytest.mark.parametrize(("key", "dialogue"), DIALOGUES.items(), ids=DIALOGUES)
 def test_what_it_asks_looks_as_it_did(
     store: Store, snap_compare: Any, monkeypatch: pytest.MonkeyPatch, key: str, dialogue: str, size: tuple[int, int]

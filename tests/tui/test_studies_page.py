@@ -349,7 +349,9 @@ order = ["rate-0.1", "rate-0.2", "rate-0.3", "rate-0.4", "rate-0.5", "rate-0.6",
 """
 
 
-@pytest.mark.parametrize("size", [(80, 24), (80, 22), (110, 30), (130, 40)])
+@pytest.mark.parametrize(
+    "size", [(80, 24), *(pytest.param(size, marks=pytest.mark.long) for size in ((80, 22), (110, 30), (130, 40)))]
+)
 def test_of_a_long_study_the_last_line_of_claims_is_to_be_reached(store: Store, size: tuple[int, int]) -> None:
     (own_studies() / "mine.toml").write_text(MANY)
 

@@ -176,7 +176,7 @@ def test_a_stand_in_without_these_classes_is_used_whole_and_says_so(tmp_path: Pa
     assert (same.source, same.train.classes) == ("digits", ("1", "3"))
 
 
-@pytest.mark.parametrize("colour", ["grey", "rgb"])
+@pytest.mark.parametrize("colour", ["rgb", pytest.param("grey", marks=pytest.mark.long)])
 def test_cropped_images_are_the_middle_of_the_whole_ones(colour: str) -> None:
     whole = catalog.load(DataSpec(source="shapes", colour=colour, size=32))  # type: ignore[arg-type]
     middle = catalog.load(DataSpec(source="shapes", colour=colour, size=28, fit="crop"))  # type: ignore[arg-type]

@@ -105,7 +105,9 @@ def ran(folder: Path, library: str, *arguments: str) -> Run:
     return run
 
 
-@pytest.mark.parametrize("library", ["lightning", pytest.param("transformers", marks=pytest.mark.long), "accelerate"])
+@pytest.mark.parametrize(
+    "library", ["accelerate", *(pytest.param(name, marks=pytest.mark.long) for name in ("lightning", "transformers"))]
+)
 def test_what_the_library_logs_is_in_the_store(tmp_path: Path, library: str) -> None:
     run = ran(tmp_path, library)
     name, value = SETTINGS[library]

@@ -93,6 +93,7 @@ def test_a_run_that_cannot_be_trained_says_why_and_the_next_one_is(session: Sess
     assert (told.severity, "/nowhere" in told.text) == ("error", True)
 
 
+@pytest.mark.long
 def test_handing_on_leaves_the_training_to_a_process_of_its_own(session: Session) -> None:
     run_id = started(session, LONG)
     until(lambda: session.store.run(run_id).step > 0)

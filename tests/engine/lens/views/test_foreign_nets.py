@@ -61,20 +61,11 @@ for name in NETS:
     if name not in TOKENS:
         REFUSED[name]["attention"] = "attention is within windows" if name == "maxvit" else "the net has no attention layer"
 REFUSED["lstm both ways"]["ablation"] = "no convolutional, dense or one-way recurrent layer"
-LARGE = (
-    "vgg11",
-    "vgg11_bn",
-    "alexnet",
-    "inception_v3",
-    "densenet121",
-    "convnext_tiny",
-    "googlenet",
-    "squeezenet1_0",
-    "efficientnet_b0",
-)
+OFTEN_RUN = ("resnet18", "mobilenet_v3_small", "vit", "swin", "fused", "gru", "lstm both ways", "encoder, batch first", "maxvit")
+"""Of each kind one; the others are checked by make test-all."""
 DEEP = [name for name in NETS if NETS[name].size >= 32 and name not in ("squeezenet1_0", "vit", "swin")]
 OFTEN = ("ablation", "integrated", "invariance", "maximise", "occlusion", "probe", "transposed")
-EACH = [pytest.param(name, marks=pytest.mark.long) if name in LARGE else name for name in NETS]
+EACH = [name if name in OFTEN_RUN else pytest.param(name, marks=pytest.mark.long) for name in NETS]
 ALWAYS = {"statistics", "activations", "confusion", "misclassified", "saliency", "summary"}
 
 
