@@ -20,9 +20,9 @@ class ShowPage(Message):
 
 
 class ShowRun(Message):
-    """Show a run on the page `live` or `look`."""
+    """Show a run on the page `live` or `look`; None: whichever the page chooses."""
 
-    def __init__(self, run_id: int, page: str) -> None:
+    def __init__(self, run_id: int | None, page: str) -> None:
         super().__init__()
         self.run_id = run_id
         self.page = page

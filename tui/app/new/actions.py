@@ -135,7 +135,8 @@ class Actions:
             self._session.start, draft.spec, name=name, preset=draft.preset, note=note, allow_stand_in=draft.allow_stand_in
         )
         self._page.run_worker(partial(self._start, announced, draft.spec, start), thread=True)
-        self._page.post_message(ShowPage("live"))
+        # Not as its digit does: that would look for what trains, and might show it in place of what is started here.
+        self._page.post_message(ShowRun(self._session.run_id, "live"))
 
     def _start(self, announced: AbstractContextManager[object], spec: RunSpec, start: Callable[[], Run]) -> None:
         started, session = None, self._session
