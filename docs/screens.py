@@ -69,7 +69,7 @@ async def take(store: Path, folder: Path) -> None:
         save("compare")
         await pilot.press("6")
         await until(pilot, lambda: isinstance(app.screen, StudiesPage) and "demo" in screen_text(pilot), "the list of studies")
-        await pilot.press("end", "enter")
+        await pilot.press("home", "enter")
         await until(pilot, lambda: "holds" in screen_text(pilot) and charts_drawn(app), "the study's table")
         save("studies")
     app.session.close()
