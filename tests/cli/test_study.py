@@ -169,6 +169,7 @@ def in_its_midst(path: Path, run_id: int, process: subprocess.Popen[str]) -> boo
         return run_id in runs and bool(store.files.checkpoints(run_id, "checkpoint")) and runs[run_id].step > 20
 
 
+@pytest.mark.long
 def test_killed_in_the_third_run_the_third_goes_on_and_nothing_runs_twice(convtui: Convtui, study: str, tmp_path: Path) -> None:
     text = STUDY.replace("seeds = 2", "seeds = 1").replace("[[claim]]", THIRD + "[[claim]]")
     Path(study).write_text(text)

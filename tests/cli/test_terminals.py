@@ -122,6 +122,7 @@ def test_a_terminal_that_says_it_has_no_columns_is_written_to_all_the_same(comma
     assert "convtui runs show 1" in said if words[0] == "run" else "List, show, watch" in said
 
 
+@pytest.mark.long
 def test_a_training_on_a_dumb_terminal_is_told_in_plain_lines(tmp_path: Path) -> None:
     code, said = on_a_terminal("run", *shlex.split(ONE_STEP), "--store", str(tmp_path / "new.db"), TERM="dumb")
     assert (code, "\x1b" in said, "convtui runs show 1" in said) == (0, False, True)

@@ -211,6 +211,7 @@ async def test_a_start_counts_from_the_key_on_and_leaving_asks(tmp_path: Path, m
         assert [run.status for run in store.runs()] in ([], ["stopped"])
 
 
+@pytest.mark.long
 @piloted
 async def test_a_start_can_be_handed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     go_on = delayed(monkeypatch)

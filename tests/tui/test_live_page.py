@@ -163,7 +163,7 @@ def test_a_second_space_takes_back_a_pause_that_is_not_seen_yet(store: Store) ->
     used(steps)
 
 
-@pytest.mark.parametrize("key", ["space", "S", "K", "plus", "minus"])
+@pytest.mark.parametrize("key", ["space", "S", *(pytest.param(key, marks=pytest.mark.long) for key in ("K", "plus", "minus"))])
 def test_a_finished_run_is_not_steered(store: Store, key: str) -> None:
     async def steps(pilot: Pilot[int], page: LivePage) -> None:
         await until(pilot, lambda: says(pilot, "r Resume"))

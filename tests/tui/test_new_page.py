@@ -383,7 +383,11 @@ def test_a_clone_begins_with_its_settings_as_changes_from_its_preset(tmp_path: P
 
 @pytest.mark.parametrize(
     ("key", "line", "words"),
-    [("time", "#speed", "cpu: "), ("over", "#trial", "25 images of digits: loss"), ("rates", "#trial", "on digits")],
+    [
+        ("time", "#speed", "cpu: "),
+        pytest.param("over", "#trial", "25 images of digits: loss", marks=pytest.mark.long),
+        ("rates", "#trial", "on digits"),
+    ],
     ids=["time", "overfit", "rates"],
 )
 def test_trials(tmp_path: Path, key: str, line: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -830,7 +834,14 @@ def test_any_size_of_terminal(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("size", "view"),
-    [((80, 24), "form"), ((80, 24), "net"), ((80, 24), "images"), ((120, 36), "net"), ((120, 36), "images"), ((200, 60), "both")],
+    [
+        ((80, 24), "form"),
+        ((120, 36), "net"),
+        *(
+            pytest.param(size, view, marks=pytest.mark.long)
+            for size, view in (((80, 24), "net"), ((80, 24), "images"), ((120, 36), "images"), ((200, 60), "both"))
+        ),
+    ],
     ids=lambda value: value if isinstance(value, str) else "x".join(map(str, value)),
 )
 @pytest.mark.parametrize(
