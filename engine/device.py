@@ -74,7 +74,7 @@ class Meter:
         try:
             if self.device.startswith("cuda"):
                 return self._of_gpu()
-            busy = self._process.cpu_percent() / 100 / _cores()
+            busy = self._process.cpu_percent() / 100 / cores()
             return Usage(self._process.memory_info().rss, psutil.virtual_memory().total, min(1.0, busy))
         except psutil.Error as error:
             raise DeviceError(f"process {self.pid} cannot be inspected: {error}") from None
@@ -162,7 +162,7 @@ def devices() -> list[Device]:
         memory = psutil.virtual_memory()
         found.append(Device("mps", "Apple GPU", memory.total, memory.available))
     memory = psutil.virtual_memory()
-    return [*found, Device("cpu", f"{_cores()} cores", memory.total, free_ram())]
+    return [*found, Device("cpu", f"{cores()} cores", memory.total, free_ram())]
 
 
 def choose(wanted: str = "auto") -> torch.device:
@@ -264,7 +264,8 @@ def _of_processor(what: str) -> str:
     return ""
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

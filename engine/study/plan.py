@@ -65,10 +65,7 @@ def on_sources(study: Study, sources: Mapping[str, str]) -> Study:
     """A study that searches, its images from where `sources` says, see `plan`; their place is that which runs record."""
     search = study.search
     assert search is not None
-    given = _recorded(study, sources)
-    source = search.spec.data.source
-    spec = changed(search.spec, {"data.source": given.get(source, as_recorded(source))})
-    return replace(study, search=replace(search, spec=spec))
+    return replace(study, search=replace(search, spec=_on(search.spec, _recorded(study, sources))))
 
 
 def scaled(spec: RunSpec, scale: float, images: Callable[[DataSpec], int]) -> RunSpec:
@@ -109,9 +106,12 @@ def _recorded(study: Study, sources: Mapping[str, str]) -> dict[str, str]:
 
 
 def _spec(setting: Setting, sources: Mapping[str, str], scale: float, images: Callable[[DataSpec], int]) -> RunSpec:
-    source = setting.spec.data.source
-    spec = changed(setting.spec, {"data.source": sources.get(source, as_recorded(source))})
-    return scaled(spec, scale, images)
+    return scaled(_on(setting.spec, sources), scale, images)
+
+
+def _on(spec: RunSpec, sources: Mapping[str, str]) -> RunSpec:
+    source = spec.data.source
+    return changed(spec, {"data.source": sources.get(source, as_recorded(source))})
 
 
 def _wanted(study: Study, setting: Setting, spec: RunSpec, number: int, of: int) -> Wanted:

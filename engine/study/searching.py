@@ -238,11 +238,14 @@ class Searcher:
         search = self.search
         if search.pruner == "none":
             return ""
-        done = [trial.run.id for trial in self.trials if trial.value is not None]
-        curves = self._store.epoch_series([run_id, *done], search.objective)
-        mine = [point.value for point in curves.pop(run_id, []) if math.isfinite(point.value)]
-        if len(done) < FIRST_TRIALS or len(mine) <= FIRST_EPOCHS:
+        own = self._store.epoch_series([run_id], search.objective).get(run_id, [])
+        mine = [point.value for point in own if math.isfinite(point.value)]
+        if len(mine) <= FIRST_EPOCHS:  # before all trials are looked through
             return ""
+        done = [trial.run.id for trial in self.trials if trial.value is not None]
+        if len(done) < FIRST_TRIALS:
+            return ""
+        curves = self._store.epoch_series(done, search.objective)
         best = max if search.most else min
         others = [curve[len(mine) - 1].value for curve in curves.values() if len(curve) >= len(mine)]
         middle = statistics.median([value for value in others if math.isfinite(value)] or [best(mine)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -43,14 +43,13 @@ def checkpoint(reference: RunName, store_path: StorePath = DEFAULT_STORE) -> Non
         run = store.find(reference)
         before = store.files.newest_checkpoint(run.id)
         request = store.request(run.id, "checkpoint")
-        deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline:
+
+        def answer() -> str:
             newest = store.files.newest_checkpoint(run.id)
-            if store.is_taken(request.id) and newest is not None and (before is None or newest.id > before.id):
-                print(f"run {run.id}: saved at step {newest.step:,}")
-                return
-            time.sleep(0.05)
-        raise _unanswered(run.id)
+            is_new = newest is not None and (before is None or newest.id > before.id)
+            return f"saved at step {newest.step:,}" if newest is not None and is_new and store.is_taken(request.id) else ""
+
+        _wait(run.id, answer)
 
 
 def lr(
@@ -66,26 +65,30 @@ def lr(
 def ask(store: Store, run_id: int, kind: RequestKind, *, value: float | None = None, until: Collection[str] | None = None) -> None:
     """Put a request to a run and wait until it is taken, and the run's status is one of `until`. Raises RunBusy, ConvtuiError."""
     request = store.request(run_id, kind, value)
-    deadline = time.monotonic() + PATIENCE
     before = store.run(run_id)
-    while time.monotonic() < deadline:
+
+    def answer() -> str:
         run = store.run(run_id)
         taken = store.is_taken(request.id)
         if kind == "rate" and taken and run.status == "paused":
-            print(f"run {run_id}: paused at step {run.step:,}, learning rate times {compact(value or 1)} on resume")
-            return
+            return f"paused at step {run.step:,}, learning rate times {compact(value or 1)} on resume"
         if kind == "rate" and run.rate_factor != before.rate_factor and run.learning_rate is not None:
-            print(f"run {run_id}: {run.status} at step {run.step:,}, learning rate {compact(run.learning_rate)}")
-            return
-        if run.status in ENDED or (until is not None and run.status in until and taken):
-            print(f"run {run_id}: {run.status} at step {run.step:,}")
+            return f"{run.status} at step {run.step:,}, learning rate {compact(run.learning_rate)}"
+        is_there = run.status in ENDED or (until is not None and run.status in until and taken)
+        return f"{run.status} at step {run.step:,}" if is_there else ""
+
+    _wait(run_id, answer)
+
+
+def _wait(run_id: int, answer: Callable[[], str]) -> None:
+    """Print the answer as soon as there is one. Raises ConvtuiError where none comes in time."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if told := answer():
+            print(f"run {run_id}: {told}")
             return
         time.sleep(0.05)
-    raise _unanswered(run_id)
-
-
-def _unanswered(run_id: int) -> ConvtuiError:
-    return ConvtuiError(
+    raise ConvtuiError(
         f"run {run_id} has not answered within {PATIENCE:.0f} s; it will after its current step: "
         f"'convtui runs show {run_id}' shows its state"
     )

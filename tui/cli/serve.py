@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
@@ -10,6 +9,7 @@ import typer
 from convtui.engine.errors import UsageError
 from convtui.engine.files import DEFAULT_STORE
 from convtui.tui.cli.options import DataDir, StorePath
+from convtui.tui.session.program import PROGRAM
 
 PORT = 8017
 
@@ -38,7 +38,7 @@ def serve(
     if no_token and not is_local(host):
         raise UsageError(f"--no-token would let everyone who reaches {host} train and read here: leave it out, or use 127.0.0.1")
     token = None if no_token else new_token()
-    command = [sys.executable, "-P", "-m", "convtui.tui.cli", "--served", "--store", str(store_path), "--device", device]
+    command = [*PROGRAM, "--served", "--store", str(store_path), "--device", device]
     command += ["--data-dir", str(data_dir)] if data_dir is not None else []
     with listening(host, port) as there:
         name = f"[{host}]" if ":" in host else host

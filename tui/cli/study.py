@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
@@ -126,9 +127,9 @@ def run(
     with handled() as signals:
         chosen_device = choose(device)
         left = wanted
-        if store_path.exists():
+        if store_path.exists() and not searched:
             with existing_store(store_path) as store:
-                left = wanted if searched else to_do(store, wanted)
+                left = to_do(store, wanted)
         reporter = reporter_for(0, as_json=as_json, quiet=quiet)
         try:
             check(left, chosen_device, data_dir, reporter.preparing)
@@ -138,8 +139,11 @@ def run(
             runner = Runner(
                 store, reference, chosen_device, data_dir, signals, as_json=as_json, quiet=quiet, worker=worker, teller=told_by
             )
-            searcher = Searcher(store, wanted_study) if searched else None
-            if (together := min(workers, searcher.lacking if searcher is not None else len(left))) > 1:
+            lacking, alone, sum_up = len(left), partial(runner.run, wanted), partial(runner.sum_up, wanted)
+            if searched:
+                searcher = Searcher(store, wanted_study)
+                lacking, alone, sum_up = searcher.lacking, partial(runner.search, searcher), partial(runner.sum_up_search, searcher)
+            if (together := min(workers, lacking)) > 1:
                 given = [f"--{option}={value}" for option, values in {"only": only, "data": data}.items() for value in values or ()]
                 given += [f"--scale={scale}", f"--device={device}", f"--store={store_path}"]
                 given += [f"--{option}={value}" for option, value in (("seeds", seeds), ("data-dir", data_dir)) if value]
@@ -150,12 +154,9 @@ def run(
                     signals,
                     prefixed=not as_json,
                 )
-                if searcher is not None:
-                    runner.sum_up_search(searcher)
-                else:
-                    runner.sum_up(wanted)
+                sum_up()
             else:
-                code = runner.search(searcher) if searcher is not None else runner.run(wanted)
+                code = alone()
     raise typer.Exit(code)
 
 
@@ -179,16 +180,17 @@ def show(
     if not store_path.exists():
         print(f"convtui: no store at {clean(store_path)} yet: nothing has been measured", file=sys.stderr)
     with _looked_into(store_path) as store:
+        trials = trials_found(store, found_study) if found_study.search is not None and not markdown else None
+        if trials is not None and not as_json:
+            _print_trials(found_study, trials)
+            return
         found = results(store, found_study)
-        trials = trials_found(store, found_study) if found_study.search is not None else None
     if as_json:
         print(line(in_json(found) | (trials_in_json(trials, found_study) if trials is not None else {})))
     elif markdown:
         from convtui.engine.study.markdown import page
 
         print("\n".join(clean(text) for text in page(found).rstrip("\n").split("\n")))
-    elif trials is not None:
-        _print_trials(found_study, trials)
     else:
         _print(found)
 

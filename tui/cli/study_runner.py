@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     import torch
 
     from convtui.engine.data.split import Dataset
-    from convtui.engine.events import Ending
     from convtui.engine.spec import DataSpec
     from convtui.engine.store import Match, Run, Standing, Store
     from convtui.engine.study import Wanted
@@ -37,11 +36,8 @@ class Pruner:
         self._searcher, self._store = searcher, store
         self._given_up: int | None = None
 
-    def beside(self, reporter: Reporter, run_id: int) -> Reporter:
-        """A reporter that says what `reporter` says, and looks at each epoch."""
-        return _Beside(reporter, lambda event: self._look(event, reporter, run_id))
-
-    def _look(self, event: Event, reporter: Reporter, run_id: int) -> None:
+    def hear(self, event: Event, reporter: Reporter, run_id: int) -> None:
+        """Look at each epoch of the run."""
         if isinstance(event, EpochEnded) and self._given_up is None and (why := self._searcher.gives_up(run_id)):
             self._given_up = run_id
             self._store.request(run_id, "stop")
@@ -53,30 +49,6 @@ class Pruner:
             if run_id == self._given_up:
                 self._searcher.give_up(run_id)
             self._searcher.left.add(run_id)
-
-
-@dataclass
-class _Beside:
-    """A reporter, and a listener that is told of the same events."""
-
-    reporter: Reporter
-    listener: Callable[[Event], None]
-
-    def preparing(self, what: str, done: int, total: int) -> None:
-        self.reporter.preparing(what, done, total)
-
-    def show(self, event: Event) -> None:
-        self.reporter.show(event)
-        self.listener(event)
-
-    def say(self, text: str) -> None:
-        self.reporter.say(text)
-
-    def close(self) -> None:
-        self.reporter.close()
-
-    def end(self, run: Run, ending: Ending | None) -> None:
-        self.reporter.end(run, ending)
 
 
 @dataclass
@@ -156,10 +128,14 @@ class Runner:
 
         threads = int(run.repeatable.get("threads", 0)) if resume else 0
         reporter = reporter_for(run.id, as_json=self.as_json, quiet=self.quiet, name=run.name)
-        if pruner is not None:
-            reporter = pruner.beside(reporter, run.id)
+
+        def heard(event: Event) -> None:
+            if pruner is not None:
+                pruner.hear(event, reporter, run.id)
+
+        keep = (self.store, run, wanted.spec, dataset, self.device, reporter, self.signals)
         try:
-            train(self.store, run, wanted.spec, dataset, self.device, reporter, self.signals, threads=threads, resume=resume)
+            train(*keep, threads=threads, resume=resume, heard=heard)
         except StoreError:
             raise
         except ConvtuiError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,8 +88,12 @@ def train(
     threads: int = 0,
     resume: bool = False,
     teller: Teller | None = None,
+    heard: Callable[[events.Event], None] = lambda event: None,
 ) -> int:
-    """Train a claimed run to an end of some kind; `teller` tells of it. Returns the exit code of DESIGN.md."""
+    """Train a claimed run to an end of some kind; `teller` tells of it, every event is `heard` once it is shown.
+
+    Returns the exit code of DESIGN.md.
+    """
     from convtui.engine.training.recording import recorded
 
     ending: events.Ending | None = None
@@ -99,6 +104,7 @@ def train(
                 training.stop()
             for event in pulled:
                 reporter.show(event)
+                heard(event)
                 if isinstance(event, events.Ending):
                     ending = event
     except Exception as error:

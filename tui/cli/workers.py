@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
 
+from convtui.engine.device import cores
+from convtui.tui.session.program import PROGRAM
 from convtui.tui.terminal import speak
 
 if TYPE_CHECKING:
@@ -34,8 +35,7 @@ def environments(count: int, device: torch.device, wanted: str) -> list[dict[str
         names = seen or [str(number) for number in range(torch.cuda.device_count())]
         return [{"CUDA_VISIBLE_DEVICES": names[number % len(names)]} for number in range(count)]
     if device.type == "cpu" and "OMP_NUM_THREADS" not in os.environ:
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return [{"OMP_NUM_THREADS": str(max(1, cores // count))}] * count
+        return [{"OMP_NUM_THREADS": str(max(1, cores() // count))}] * count
     return [{}] * count
 
 
@@ -103,7 +103,7 @@ def run(command: Sequence[str], environments: Sequence[Mapping[str, str]], signa
 
     The exit code: of a signal that came, and was handed on to all; else 1 where one of them ended with an error, else 0.
     """
-    own = [sys.executable, "-P", "-m", "convtui.tui.cli", *command]
+    own = [*PROGRAM, *command]
     workers = [Worker(number, own, environment, prefixed) for number, environment in enumerate(environments, 1)]
 
     def hand_on() -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convtui.engine.named_code import is_named
 from convtui.tui.render.json_lines import line
+from convtui.tui.session.program import PROGRAM
 
 if TYPE_CHECKING:
     from convtui.engine.store import Store
@@ -35,19 +35,7 @@ def start_detached(
     """
     store.files.make_folder()  # with its mark: the shell below makes plain folders
     folder = store.files.folder(run_ids[0]).parent
-    # -P: files in the working directory must not be taken for our own packages.
-    command = [
-        sys.executable,
-        "-P",
-        "-m",
-        "convtui.tui.cli",
-        "resume",
-        "--queued",
-        "--store",
-        str(store.path.resolve()),
-        "--device",
-        device,
-    ]
+    command = [*PROGRAM, "resume", "--queued", "--store", str(store.path.resolve()), "--device", device]
     for module in dict.fromkeys(store.run(run_id).settings.model.module for run_id in run_ids):
         command += ["--named", module] if module and is_named(module) else []
     if notify:

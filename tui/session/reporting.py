@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from convtui.engine.errors import UsageError
+from convtui.tui.session.program import PROGRAM
 
 GLANCE_SECONDS = 0.1
 """Between two checks that the report is still wanted."""
@@ -17,8 +17,7 @@ def write_report(
     store: Path, reference: str, out: Path, *, device: str, data_dir: Path | None, is_wanted: Callable[[], bool] = lambda: True
 ) -> bool:
     """Run `convtui report` and wait for it; False where it was given up meanwhile. Raises UsageError in the command's own words."""
-    # -P: files in the working directory must not be taken for our own packages.
-    words = [sys.executable, "-P", "-m", "convtui.tui.cli", "report", "--out", str(out), "--store", str(store.absolute())]
+    words = [*PROGRAM, "report", "--out", str(out), "--store", str(store.absolute())]
     words += ["--device", device] + (["--data-dir", str(data_dir.absolute())] if data_dir is not None else [])
     with subprocess.Popen(
         [*words, "--", reference], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
