@@ -1,5 +1,5 @@
 # Two commands from a bare machine: `make demo` trains a net and shows what it learnt, `make test` runs every check.
-.PHONY: setup demo test test-all test-instruction-sets lint format bench benchmark soak pictures shots reproductions clean
+.PHONY: setup demo test test-all test-instruction-sets lint format bench benchmark soak pictures shots reproductions reference site wheel clean
 .DEFAULT_GOAL := setup
 
 # The newest Python that torch has wheels for everywhere; any from 3.11 on will do.
@@ -95,6 +95,17 @@ reproductions: setup
 	for study in $$($(BIN)/convtui study list --json | sed -n 's/.*"name": *"\([^"]*\)".*"report": *"[^"].*/\1/p'); do \
 		echo; $(BIN)/convtui study show $$study --md --store $(STORE) | sed 's/^#/##/'; \
 	done; } > docs/reproductions.md
+
+# docs/settings.md and docs/commands.md, from the program itself.
+reference: setup
+	$(BIN)/python -m docs.reference
+
+# The documentation as pages that can be opened as files, or put on any server: site/index.html.
+site: reference
+	$(BIN)/python -m mkdocs build --quiet
+
+wheel: setup
+	$(BIN)/python -m hatchling build -d dist
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

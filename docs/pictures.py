@@ -19,7 +19,7 @@ from convtui.tui.cli import app
 
 DOCS = Path(__file__).parent
 PAGE = DOCS / "views.md"
-PICTURE = re.compile(r"!\[[^\]]*\]\((?P<file>\.\./assets/[^)]*\.png)\)\n\n    (?P<command>convtui look .*)\n")
+PICTURE = re.compile(r"!\[[^\]]*\]\((?P<file>\.\./assets/[^)]*\.png)\)\n\n```\n(?P<command>convtui look .*)\n```\n")
 """A picture on the page, and the command that draws it."""
 
 NETS = """

@@ -128,7 +128,7 @@ def test_code_about_nets_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_sources_of_images_are_written_as_the_page_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CONVTUI_CACHE", str(tmp_path / "cache"))
-    (table,) = [block for block in blocks("data.md", "") if block.startswith("file,label")]
+    (table,) = blocks("data.md", "csv")
     images = {line.split(",")[0]: numbered(0, number) for number, line in enumerate(table.splitlines()[1:])}
     (tmp_path / "set").mkdir()
     for name, content in images.items():

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import io
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -27,11 +24,11 @@ from convtui.tui.app.themes import DARK
 from convtui.tui.cli import app
 from convtui.tui.hosts import is_local
 from convtui.tui.web.server import Guard, application, new_token
+from tests.harness.chromium import Browser, Refused, browsing, needs_chromium
 from tests.harness.terminal import PROGRAM
 
 TOKEN = "s3cret"
 Steps = Callable[[TestClient[aiohttp.web.Request, aiohttp.web.Application]], Awaitable[None]]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 def served(steps: Steps, *, host: str = "127.0.0.1", token: str | None = TOKEN) -> None:
@@ -167,68 +164,24 @@ def test_a_browser_is_sent_the_pages_and_sends_keys(tmp_path: Path) -> None:
         asyncio.run(run(url))
 
 
-class Refused(Exception):
-    """The browser cannot do that now."""
-
-
-class Browser:
-    """Chromium without a window, told what to do by its own protocol."""
-
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        self._socket = socket
-        self._asked = 0
-        self.fetched: list[str] = []
-        """The addresses of all that pages asked for."""
-
-    async def ask(self, method: str, **parameters: object) -> dict[str, Any]:
-        self._asked += 1
-        await self._socket.send_json({"id": self._asked, "method": method, "params": parameters})
-        while (answer := await self._socket.receive_json(timeout=60)).get("id") != self._asked:
-            if answer.get("method") in ("Network.requestWillBeSent", "Network.webSocketCreated"):
-                told = answer["params"]
-                self.fetched.append(told["request"]["url"] if "request" in told else told["url"])
-        if "error" in answer:
-            raise Refused(answer)
-        return dict(answer["result"])
-
-    async def until(self, place: tuple[int, int], colour: str) -> None:
-        """Wait until the page has this colour there."""
-        seen: object = None
-        while seen != ImageColor.getrgb(colour):
-            await asyncio.sleep(0.3)
-            with suppress(Refused):  # as long as the page comes
-                taken = await self.ask("Page.captureScreenshot")
-                seen = Image.open(io.BytesIO(base64.b64decode(taken["data"]))).convert("RGB").getpixel(place)
-
-
-@asynccontextmanager
-async def browsing(folder: Path) -> AsyncIterator[Browser]:
-    profile = folder / "profile"
-    flags = ["--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}", "--window-size=1280,800"]
-    command = [str(CHROMIUM), *flags, "--remote-debugging-port=0", "--remote-allow-origins=*", "about:blank"]
-    process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        async with asyncio.timeout(60), aiohttp.ClientSession() as session:
-            while not (told := profile / "DevToolsActivePort").exists() or not (lines := told.read_text().split()):
-                await asyncio.sleep(0.1)
-            async with session.get(f"http://127.0.0.1:{lines[0]}/json") as answer:
-                (page,) = [each for each in await answer.json() if each["type"] == "page"]
-            async with session.ws_connect(page["webSocketDebuggerUrl"], max_msg_size=0) as socket:
-                yield Browser(socket)
-    finally:
-        process.terminate()
-        await process.wait()
+async def until(browser: Browser, place: tuple[int, int], colour: str) -> None:
+    """Wait until the page has this colour there."""
+    seen: object = None
+    while seen != ImageColor.getrgb(colour):
+        await asyncio.sleep(0.3)
+        with suppress(Refused):  # as long as the page comes
+            seen = Image.open(io.BytesIO(await browser.photograph())).convert("RGB").getpixel(place)
 
 
 @pytest.mark.long
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium here: apt-get install chromium")
+@needs_chromium
 def test_chromium_shows_the_first_page_and_fetches_nothing_from_elsewhere(tmp_path: Path) -> None:
     async def run(url: str) -> None:
         async with browsing(tmp_path) as browser:
             await browser.ask("Network.enable")
             await browser.ask("Page.navigate", url=url)
             # The bar at the top, of the colour that the theme gives it.
-            await browser.until((640, 8), str(DARK.panel))
+            await until(browser, (640, 8), str(DARK.panel))
             assert len(browser.fetched) >= 4  # the page, its style and script, the socket
             assert {urlsplit(each).hostname for each in browser.fetched} <= {"127.0.0.1", None}
 
