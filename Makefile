@@ -1,5 +1,5 @@
 # Two commands from a bare machine: `make demo` trains a net and shows what it learnt, `make test` runs every check.
-.PHONY: setup demo test test-all test-instruction-sets lint format bench benchmark soak pictures shots reproductions reference site wheel clean
+.PHONY: setup demo test test-all test-wheel test-instruction-sets lint format bench benchmark soak pictures shots reproductions reference site wheel clean
 .DEFAULT_GOAL := setup
 
 # The newest Python that torch has wheels for everywhere; any from 3.11 on will do.
@@ -35,6 +35,11 @@ test: setup lint
 test-all: setup lint
 	$(BIN)/pytest -m 'not apart' $(PYTEST_ARGS)
 	$(BIN)/pytest -n 0 -m apart
+	.ci/wheel
+
+# The wheel and the sdist, installed into a clean environment of each Python that is here.
+test-wheel: setup
+	.ci/wheel
 
 # What computes, as this processor rounds and as older ones do: torch, oneDNN and OpenBLAS take each their own word for it.
 COMPUTING ?= tests/engine tests/tui/render
