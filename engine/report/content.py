@@ -156,7 +156,7 @@ def made(parts: Sequence[Part[Of]], of: Of, telling: Callable[[str], None] = lam
 
 def shown(results: Sequence[Result], title: str = "") -> Iterator[Block]:
     """Results of a view as blocks, what belongs together in one. `title`, which is the page's own, is taken out of theirs."""
-    own = [replace(result, title=result.title.removesuffix(f" · {title}")) for result in results]
+    own = [replace(result, title=result.title.removesuffix(f" · {title}"), notes=_of_page(result.notes)) for result in results]
     for kind, found in groupby(own, type):
         alike = list(found)
         if kind is Sheet:
@@ -165,6 +165,11 @@ def shown(results: Sequence[Result], title: str = "") -> Iterator[Block]:
             yield Charts([each for each in alike if isinstance(each, Curves)])
         else:
             yield from (Tabulated(each) for each in alike if isinstance(each, Table))
+
+
+def _of_page(notes: Sequence[str]) -> list[str]:
+    """Notes without what to type for more: a page's reader types nothing."""
+    return [note.removesuffix("; raise count for more") for note in notes]
 
 
 def _beside(sheets: Sequence[Sheet]) -> Iterator[list[Sheet]]:

@@ -120,11 +120,13 @@ def _apart(group: Sequence[Sheet]) -> Iterator[_Item]:
 
 
 def _beside(group: Sequence[Sheet]) -> Iterator[_Item]:
-    """The blocks of several sheets beside each other, one item for each place."""
+    """The blocks of several sheets beside each other, an item for each place where one has a value: notes name the others."""
     names = max((_names(sheet) for sheet in group), key=len)
     columns = [_pictures(sheet, names, len(group)) for sheet in group]
     for number in range(max(map(len, columns))):
-        yield _Item([column[number] for column in columns if number < len(column)], names[number] if number < len(names) else "")
+        row = [column[number] for column in columns if number < len(column)]
+        if any(picture.url for picture in row):
+            yield _Item(row, names[number] if number < len(names) else "")
 
 
 def _names(sheet: Sheet) -> Sequence[str]:

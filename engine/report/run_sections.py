@@ -5,12 +5,12 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from convtui.engine.errors import CheckpointError, SpecError, UsageError
-from convtui.engine.figures.figure import Result, Table
+from convtui.engine.figures.figure import Result, Sheet, Table
 from convtui.engine.lens.registry import view
 from convtui.engine.lens.subject import Subject
 from convtui.engine.metrics import metric
@@ -269,7 +269,18 @@ def _activations(of: OfRun) -> Iterator[Block]:
         yield LeftOut(str(error))
         return
     # The image comes with each: once is enough.
-    yield from shown([*results[0][:1], *(result for each in results for result in each[1:])] if results else [], of.subject.title)
+    maps = [_lively(result) for each in results for result in each[1:]]
+    yield from shown([*results[0][:1], *maps] if results else [], of.subject.title)
+
+
+def _lively(result: Result) -> Result:
+    """A sheet without its maps that are zero everywhere, which its notes count; all of them, where none is left."""
+    if not isinstance(result, Sheet):
+        return result
+    tiles = [tile for tile in result.tiles if tile.pixels.any()]
+    if not tiles or len(tiles) == len(result.tiles):
+        return result
+    return replace(result, tiles=tiles, notes=[*result.notes, f"those {len(result.tiles) - len(tiles)} are left out"])
 
 
 def _telling_layers(subject: Subject) -> list[str]:

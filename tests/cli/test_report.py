@@ -51,6 +51,7 @@ def test_what_is_wrong_is_said_in_one_line(convtui: Convtui, monkeypatch: pytest
         (("last", "--out", "r.html", "--sections", "curve"), "did you mean curves?"),
         (("002", "--out", "r.html", "--sections", "filters"), "the report of a study has question, published"),
         (("last", "--out", "r.html", "--sections", ","), "--list-sections"),
+        (("last", "--out", "r.html", "--model", "timm:resnet18"), "leave --model out"),
     ):
         printed = convtui("report", *words)
         assert printed.code == 2, words

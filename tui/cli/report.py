@@ -76,6 +76,8 @@ def _of_run(
 ) -> Report:
     from convtui.engine.report.run_sections import OfRun, run_report
 
+    if own is not None and run.is_training:
+        own.name_for(run)  # what cannot be meant is refused before anything is written
     with waiting() as told:
 
         def open_it() -> Subject:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from markdown_it import MarkdownIt
 from torch import nn
 
@@ -127,6 +128,20 @@ def test_pictures_are_those_of_the_views(store: Store, net: nn.Sequential) -> No
         counts[each.label, each.predicted] += 1
     cells = found.cells("confusion")
     assert [row[1:4] for row in cells[1:]] == [[str(count) for count in row] for row in counts]
+
+
+def test_dead_maps_are_counted_and_take_no_room(store: Store) -> None:
+    net = small_net()
+    with torch.no_grad():
+        net.conv2.weight[[0, 3]], net.conv2.bias[[0, 3]] = 0.0, -1.0
+    found = read(run_report(OfRun(store, scored(store), opened(net)), ["activations", "top-nine"]))
+    captions = [element.text for element in found.of("span", "top-nine") if element.attributes.get("class") == "caption"]
+    assert sorted(captions) == ["map 1", "map 2", "map 4", "map 5"]
+    assert not [element for element in found.of("span") if element.attributes.get("class") == "empty"]
+    assert "2 of 6 maps are dead, no image excites them: 0, 3" in found.html
+    maps = [element.text for element in found.of("span", "activations") if element.text.startswith("map ")]
+    assert maps == [f"map {number}" for number in (0, 1, 2, 3, 1, 2, 4, 5)]  # of conv1, then of conv2
+    assert "2 of 6 maps are zero everywhere: 0, 3" in found.html
 
 
 def hostile(store: Store, net: nn.Sequential, *names: str) -> Report:

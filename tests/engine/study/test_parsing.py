@@ -89,9 +89,12 @@ def test_settings_are_presets_changed_as_written_and_grids_are_written_out(tmp_p
     assert (bound.settings, bound.low, bound.high, bound.of) == (("rnn-30",), None, 100, "relu-0.1-fixed")
 
 
-def test_the_documents_example_is_a_study(tmp_path: Path) -> None:
+def test_the_documents_examples_are_studies(tmp_path: Path) -> None:
     document = (Path(__file__).parents[3] / "docs" / "studies.md").read_text()
-    (example,) = re.findall(r"```toml\n(.*?)```", document, re.DOTALL)
+    example, search = re.findall(r"```toml\n(.*?)```", document, re.DOTALL)
+    wanted = made(tmp_path, search).search
+    assert wanted is not None
+    assert (wanted.trials, len(wanted.space)) == (40, 3)
     found = made(tmp_path, example)
     assert {name: setting.seeds for name, setting in found.settings.items()} == {
         "rnn-30": 5, "gru-20": 3, "gru-30": 3, "lstm-20": 3, "lstm-30": 3,
