@@ -86,6 +86,8 @@ async def test_it_asks_once_and_then_opens_all_weights_of_the_run(place: Path, c
         assert app.line("about").startswith("run 1 mine · epoch ◂ 2 of 2")
         (sheet,) = app.results
         assert len(sheet.tiles) == 4
+        named = app.session.named_nets.words(app.session.store.run(1))  # for what other processes make of the run
+        assert named == ["--model", f"{place / 'mynet.py'}:Net", "--arg=width=4"]
         await pilot.press("[")
         app = await settled(pilot, epoch="1")
         app.controller.choose_view("confusion")
@@ -241,8 +243,10 @@ async def test_the_code_of_a_run_trained_here_is_asked_for_too_and_then_resumes_
     async with Alone(trained / "store.db").run_test(size=(120, 36)) as pilot:
         dialog = await asked(pilot)
         assert isinstance(pilot.app, Alone)
+        session = pilot.app.session
         with pytest.raises(UsageError, match="open the run in Look"):
-            pilot.app.session.resume(1)
+            session.resume(1)
+        assert session.named_nets.words(session.store.run(1)) == []
         assert (typed(dialog, "code").value, typed(dialog, "arguments").value) == (f"{trained / 'mynet.py'}:Own", "width=3")
         assert typed(dialog, "arguments").disabled
         await until(pilot, lambda: words(pilot, "standing").startswith("there is no such file"))
@@ -256,7 +260,7 @@ async def test_the_code_of_a_run_trained_here_is_asked_for_too_and_then_resumes_
         await until(pilot, lambda: isinstance(pilot.app.screen, LookPage))
         app = await settled(pilot, view="filters")
         assert len(app.results[0].tiles) == 3
-        session = app.session
+        assert session.named_nets.words(session.store.run(1)) == ["--model", f"{trained / 'moved.py'}:Own"]
         longer = changed(session.store.run(1).settings, {"training.epochs": 2})
         session.resume(1, longer)
         await until(pilot, lambda: session.store.run(1).epoch == 2 and session.store.run(1).status == "finished")

@@ -73,8 +73,9 @@ def save_figures(page: Page, results: Callable[[], Sequence[Result]], stem: str,
     page.in_thread(write, lambda path: page.notify(f"saved ./{path}", markup=False))
 
 
-def save_report(page: Page, reference: str, stem: str, form: str) -> None:
-    """Write a report of a run or a study into a new file of the working directory, in one of `REPORTS`; given up at the exit."""
+def save_report(page: Page, of: int | str, stem: str, form: str) -> None:
+    """Write a report of a run (by its id) or a study into a new file of the working directory, in one of `REPORTS`; given up at the
+    exit. A net of a person's own is in it where they have named its code in this session."""
 
     def write() -> Path | None:
         from convtui.tui.session.reporting import write_report
@@ -83,10 +84,11 @@ def save_report(page: Page, reference: str, stem: str, form: str) -> None:
         path = unused(stem, form.removeprefix("report"))
         done = write_report(
             session.path,
-            reference,
+            str(of),
             path,
             device=session.device,
             data_dir=session.data_dir,
+            own_net=session.named_nets.words(session.store.run(of)) if isinstance(of, int) else (),
             is_wanted=lambda: not worker.is_cancelled,
         )
         return path if done else None

@@ -12,12 +12,12 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convtui.engine.errors import ConvtuiError, UsageError
-from convtui.engine.named_code import name_code
+from convtui.engine.named_code import is_named, name_code, require_named
 from convtui.tui.render.text import clean
 
 if TYPE_CHECKING:
@@ -39,6 +39,13 @@ class Named:
     code: Code
     """What the run says of it."""
     net: nn.Module
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    """What was typed for a script's net; the settings of a run that convtui trained have their own."""
+
+    @property
+    def words(self) -> list[str]:
+        """The same on the command line."""
+        return ["--model", self.reference, *(f"--arg={name}={json.dumps(value)}" for name, value in self.arguments.items())]
 
 
 def code_of(run: Run) -> Code:
@@ -111,12 +118,23 @@ class NamedNets:
     """The nets of scripts whose code was named in this session."""
 
     def __init__(self) -> None:
-        self._nets: dict[tuple[Any, ...], nn.Module] = {}
+        self._of_code: dict[tuple[Any, ...], Named] = {}
+        self._of_runs: dict[int, Named] = {}
 
     def net(self, run: Run, code: Code) -> nn.Module | None:
         """One to be filled with weights; None where its code was not named yet."""
-        known = self._nets.get(_key(run, code))
-        return None if known is None else deepcopy(known)  # a new one would be drawn from torch's generator, in a training's way
+        known = self._of_code.get(_key(run, code))
+        if known is None:
+            return None
+        self._of_runs[run.id] = known
+        return deepcopy(known.net)  # a new one would be drawn from torch's generator, in a training's way
+
+    def words(self, run: Run) -> list[str]:
+        """What names the run's net to a command; nothing where it was not named here, or needs no name."""
+        if run.is_training:
+            module = run.settings.model.module
+            return ["--model", require_named(module)] if module and is_named(module) else []
+        return self._of_runs[run.id].words if run.id in self._of_runs else []
 
     def keep(self, named: Named) -> None:
         """From now on this is the net of that code: of this run, and of others of the same file, class and arguments. Of a run that
@@ -124,7 +142,7 @@ class NamedNets:
         if named.run.is_training:
             name_code(named.reference, instead_of=named.run.settings.model.module)
         else:
-            self._nets[_key(named.run, named.code)] = named.net
+            self._of_code[_key(named.run, named.code)] = self._of_runs[named.run.id] = named
 
 
 def _key(run: Run, code: Code) -> tuple[Any, ...]:
@@ -213,7 +231,7 @@ class Importing:
         except Exception as error:
             why = f"such a net cannot be copied ({error}): 'convtui look --model' opens it"
             raise UsageError(f"{self._reference}: {why}") from error
-        return Named(run, self._reference, saved.code, net)
+        return Named(run, self._reference, saved.code, net, self._arguments)
 
     @contextmanager
     def _their_code(self) -> Iterator[None]:

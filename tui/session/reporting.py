@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from convtui.engine.errors import UsageError
@@ -14,13 +14,21 @@ GLANCE_SECONDS = 0.1
 
 
 def write_report(
-    store: Path, reference: str, out: Path, *, device: str, data_dir: Path | None, is_wanted: Callable[[], bool] = lambda: True
+    store: Path,
+    reference: str,
+    out: Path,
+    *,
+    device: str,
+    data_dir: Path | None,
+    own_net: Sequence[str] = (),
+    is_wanted: Callable[[], bool] = lambda: True,
 ) -> bool:
-    """Run `convtui report` and wait for it; False where it was given up meanwhile. Raises UsageError in the command's own words."""
+    """Run `convtui report` and wait for it; False where it was given up meanwhile. `own_net` are the words that name the code of
+    the run's net. Raises UsageError in the command's own words."""
     words = [*PROGRAM, "report", "--out", str(out), "--store", str(store.absolute())]
     words += ["--device", device] + (["--data-dir", str(data_dir.absolute())] if data_dir is not None else [])
     with subprocess.Popen(
-        [*words, "--", reference], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        [*words, *own_net, "--", reference], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     ) as process:
         while True:
             try:

@@ -183,7 +183,7 @@ class RunActions:
             if form == ".csv":
                 self.export()
             else:
-                save_report(self._page, str(run_id), f"report-run-{run_id}", form)
+                save_report(self._page, run_id, f"report-run-{run_id}", form)
 
         choose_form(self._page, write, {".csv": "its metrics (.csv)"} | REPORTS)
 
