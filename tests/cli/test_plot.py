@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from convtui.engine.spec import changed
 from convtui.engine.store import Store
 from tests.cli.conftest import Convtui
-from tests.engine.study.conftest import add_run
+from tests.engine.study.conftest import SPEC, add_run
 
 
 def test_plot_draws_in_the_terminal_and_saves_what_it_drew(convtui: Convtui) -> None:
@@ -37,3 +38,24 @@ def test_plot_says_what_is_wrong_in_one_line(convtui: Convtui) -> None:
         assert printed.err.startswith("convtui: ")
         assert printed.err.count("\n") == 1
     assert "use " in convtui("plot", "last", "--metric", "nosuch").err
+
+
+def test_a_measure_against_what_runs_differ_in(convtui: Convtui) -> None:
+    with Store.open(Path("store.db")) as store:
+        for setting, rate, accuracy in (("slow", 0.01, 0.25), ("fast", 0.1, 0.75)):
+            add_run(store, setting, spec=changed(SPEC, {"optimiser.learning_rate": rate}), epochs=[{"test_accuracy": accuracy}])
+    assert convtui("plot", "1", "2", "--against", "lr", "--out", "lr.csv").code == 0
+    head, *rows = csv.reader(Path("lr.csv").read_text().splitlines())
+    assert head == ["optimiser.learning_rate", "mine/slow", "mine/fast"]
+    assert [[float(cell) for cell in row if cell != "nan"] for row in rows] == [[0.01, 0.25], [0.1, 0.75]]
+    drawn = convtui("plot", "1", "2", "--against", "all")
+    assert drawn.code == 0
+    assert "0: learning_rate, 0.01 at 0.00" in drawn.out
+    for words, said in (
+        (("--against", "seed"), "they do in optimiser.learning_rate"),
+        (("--against", "lr", "--metric", "dead"), "none of these runs has dead"),
+        (("--against", "lr", "--metric", "a", "--metric", "b"), "one --metric"),
+    ):
+        printed = convtui("plot", "1", "2", *words)
+        assert printed.code == 2
+        assert said in printed.err

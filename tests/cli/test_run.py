@@ -175,6 +175,20 @@ def test_epochs_asked_for_are_not_cut_short_by_a_presets_steps(convtui: Convtui)
     assert convtui("run", *SMALL, "--steps", "5", "--json").lines[-1]["step"] == 5
 
 
+def test_settings_are_kept_as_a_preset_without_training_and_never_in_place_of_one(convtui: Convtui, tmp_path: Path) -> None:
+    kept = convtui("run", "--preset", "demo", "--lr", "0.02", "--save-preset", "mine")
+    assert kept.code == 0
+    assert not (tmp_path / "store.db").exists()
+    (told,) = [each for each in convtui("presets", "--json").lines if each["name"] == "mine"]
+    assert told["summary"] == "modified from demo"
+    assert told["spec"]["optimiser"]["learning_rate"] == 0.02
+    for name, said in (("mine", "there is such a preset"), ("lenet5", "comes with convtui"), ("a/b", "letters, digits")):
+        refused = convtui("run", "--preset", "demo", "--save-preset", name)
+        assert refused.code == 2
+        assert said in refused.err
+    assert convtui("run", "--preset", "demo", "--set", "model.conv_blocks=4 64x64", "--save-preset", "other").code == 2
+
+
 def test_a_budget_in_images_takes_the_place_of_another_and_can_be_made_larger(convtui: Convtui) -> None:
     first = convtui("run", *SMALL, "--set", "training.steps=3", "--set", "data.batch_size=32", "--images", "70", "--json")
     assert (first.code, first.lines[0]["total_images"], first.lines[-1]["step"]) == (0, 96, 3)

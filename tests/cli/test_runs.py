@@ -204,6 +204,13 @@ def test_rename_note_and_delete(store: Store, convtui: Convtui) -> None:
     assert convtui("runs", "delete", "1", "--yes").code == 2
 
 
+def test_several_are_deleted_at_once_or_none_where_one_is_not_there(store: Store, convtui: Convtui) -> None:
+    assert convtui("runs", "delete", "1", "9", "--yes").code == 2
+    assert len(store.runs()) == 2
+    assert convtui("runs", "delete", "1", "first", "2", "--yes").code == 0
+    assert store.runs() == []
+
+
 def test_every_change_can_be_told_in_json(store: Store, convtui: Convtui) -> None:
     assert convtui("runs", "rename", "1", "other", "--json").lines[0]["name"] == "other"
     assert convtui("runs", "note", "1", "seen", "--json").lines[0]["note"] == "seen"

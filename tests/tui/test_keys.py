@@ -60,3 +60,15 @@ def test_the_documentation_has_the_table() -> None:
     for key in TABLE.values():
         keys = " ".join(f"`{each}`" for each in displayed(key.keys).split())
         assert f"| {keys} | `{key.id}` | {key.meaning} |" in told
+
+
+OF_THE_SCREEN = {"back", "previous_look", "left_pane", "right_pane", "reload"}
+
+
+def test_what_keys_do_commands_do_too() -> None:
+    """docs/keys.md names them; that there are such commands is held by tests/docs."""
+    told = (Path(__file__).parents[2] / "docs/keys.md").read_text()
+    rows = {cells[2].strip("` "): cells[4].strip() for line in told.splitlines() if len(cells := line.split("|")) == 6}
+    moving = {key.id for key in TABLE.values() if key.heading in ("Move", "Everywhere")}
+    assert {name for name in rows if name not in ("name", "---")} == {key.id for key in TABLE.values()} - moving
+    assert {name for name, command in rows.items() if command == "-"} == OF_THE_SCREEN

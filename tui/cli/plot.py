@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from convtui.engine.errors import UsageError
 from convtui.engine.files import DEFAULT_STORE
 from convtui.tui.cli.completion import runs
 from convtui.tui.cli.look import show
 from convtui.tui.cli.options import AsJson, Ground, Out, StorePath, existing_store
+
+if TYPE_CHECKING:
+    from convtui.engine.figures.figure import Curves
+    from convtui.engine.store import Store
+    from convtui.engine.study.plotting import Group
 
 
 def plot(
@@ -32,6 +39,12 @@ def plot(
         Literal["range", "deviation", "none"],
         typer.Option(help="around the mean of runs that differ in their seed alone; none: a line for each run"),
     ] = "range",
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SETTING|all", help="each run's metric against a hyperparameter; all: what differs, as parallel coordinates"
+        ),
+    ] = None,
     out: Out = None,
     ground: Ground = "dark",
     as_json: AsJson = False,
@@ -46,5 +59,26 @@ def plot(
         from convtui.engine.study.plotting import curves, groups
 
         found = groups(store, references, spread=band)
-        drawn = curves(store, found, metrics=metric or (), axis=x, log=log, window=smooth, spread=band)
+        if against is None:
+            drawn = curves(store, found, metrics=metric or (), axis=x, log=log, window=smooth, spread=band)
+        else:
+            drawn = [_related(store, found, metric or ["test_accuracy"], against)]
     show(drawn, out=out, ground=ground, as_json=as_json, drawn=out is None)
+
+
+def _related(store: Store, groups: Sequence[Group], measures: Sequence[str], against: str) -> Curves:
+    """A measure of all runs and what they differ in. Raises UsageError for a setting in which they do not, and without a value."""
+    from convtui.engine.spec import alike
+    from convtui.tui.render.relations import parallel_curves, relations, scatter_curves
+
+    if len(measures) > 1:
+        raise UsageError("--against takes one --metric")
+    found = relations(store, [(group.name, run) for group in groups for run in group.runs], measures[0])
+    if all(value is None for value in found.values):
+        raise UsageError(f"none of these runs has {measures[0]}: name another --metric, as in --metric test_loss")
+    if against == "all":
+        return parallel_curves(found)
+    paths = alike(against, found.varied)
+    if len(paths) != 1:
+        raise UsageError(f"these runs do not differ in {against}: they do in {', '.join(found.varied) or 'nothing'}")
+    return scatter_curves(found, paths[0])

@@ -16,6 +16,7 @@ from convtui.engine.named_code import class_of, name_code, require_named
 from convtui.tui.cli import completion
 from convtui.tui.cli.options import AsJson, DataDir, StorePath, check_store, existing_store, named_value, open_store
 from convtui.tui.cli.own_net import Arguments, ModelName
+from convtui.tui.render.text import clean
 
 if TYPE_CHECKING:
     from convtui.engine.spec import RunSpec
@@ -65,6 +66,9 @@ def run(
         Literal["speed", "overfit", "rates"] | None,
         typer.Option("--try", help="train nothing: time a few steps, overfit one batch, or find the learning rate"),
     ] = None,
+    save_preset: Annotated[
+        str | None, typer.Option(metavar="NAME", help="train nothing: keep these settings as a preset of your own")
+    ] = None,
     epochs: Annotated[str | None, typer.Option(metavar="N", help="passes over the training images")] = None,
     steps: Annotated[str | None, typer.Option(metavar="N", help="budget in updates, instead of epochs")] = None,
     images: Annotated[str | None, typer.Option(metavar="N", help="budget in images shown, instead of epochs")] = None,
@@ -104,6 +108,9 @@ def run(
     if "model.module" in changes and spec.model.module:
         name_code(spec.model.module)
     require_named(spec.model.module)
+    if save_preset is not None:
+        _keep(spec, save_preset, f"modified from {origin}" if spec != chosen.spec else f"same as {origin}")
+        return
 
     # torch, and all that needs it, once the settings are known to make sense.
     from convtui.engine.data.preview import Counts, count
@@ -142,6 +149,20 @@ def run(
             reporter = reporter_for(row.id, as_json=as_json, quiet=quiet, name=run_name)
             code = train(store, claimed, spec, dataset, chosen_device, reporter, signals, teller=told_by)
     raise typer.Exit(code)
+
+
+def _keep(spec: RunSpec, name: str, summary: str) -> None:
+    """As a preset of a person's own. Raises UsageError where one of that name is there, SpecError where the net cannot be built."""
+    from convtui.engine.models import check
+    from convtui.engine.presets import own_preset_file, presets, save_preset
+
+    file = own_preset_file(name)
+    if name in presets():
+        there = f"delete {file} first" if file.exists() else "it comes with convtui"
+        raise UsageError(f"--save-preset {name}: there is such a preset: choose another name ({there})")
+    check(spec)
+    save_preset(file, spec, summary)
+    print(f"saved {clean(file)}: convtui run --preset {name}")
 
 
 def _run(start: str | None, store_path: Path) -> Run | None:

@@ -18,13 +18,13 @@ from convtui.tui.cli.images import images
 from convtui.tui.cli.import_logs import import_logs
 from convtui.tui.cli.list_runs import list_runs
 from convtui.tui.cli.merge import merge
-from convtui.tui.cli.options import AsJson, RunName, StorePath, existing_store
+from convtui.tui.cli.options import AsJson, RunName, RunNames, StorePath, existing_store
 from convtui.tui.cli.watch import standing, watch
 from convtui.tui.render.json_lines import line, run_values
 from convtui.tui.render.text import clean, compact, duration, number, percent, size, sparkline, when
 
 if TYPE_CHECKING:
-    from convtui.engine.store import Run
+    from convtui.engine.store import Run, Store
 
 app = typer.Typer(help="List, show, watch, compare, export, merge, rename, note or delete runs.", no_args_is_help=True)
 app.command("list")(list_runs)
@@ -110,23 +110,27 @@ def note(
 
 @app.command()
 def delete(
-    reference: RunName,
+    references: RunNames,
     yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
     as_json: AsJson = False,
     store_path: StorePath = DEFAULT_STORE,
 ) -> None:
-    """Delete a run with its metrics and checkpoints; asks first."""
+    """Delete runs with their metrics and checkpoints; asks before each."""
     with existing_store(store_path) as store:
-        run = store.find(reference)
-        kept = store.files.checkpoints(run.id)
-        files = f"{len(kept)} files ({size(sum(checkpoint.bytes for checkpoint in kept))})"
-        files += f" and {logged} image files" if (logged := len(store.files.images(run.id))) else ""
-        what = f"run {run.id} {clean(run.name)}, {run.step:,} steps of metrics, {files}"
-        if not yes and not typer.confirm(f"delete {what}?", err=as_json):
-            print(f"kept run {run.id}", file=sys.stderr)
-            return
-        store.delete(run.id)
-        _say(as_json, run, f"deleted {what}")
+        for run in {run.id: run for run in map(store.find, references)}.values():
+            _delete(store, run, yes=yes, as_json=as_json)
+
+
+def _delete(store: Store, run: Run, *, yes: bool, as_json: bool) -> None:
+    kept = store.files.checkpoints(run.id)
+    files = f"{len(kept)} files ({size(sum(checkpoint.bytes for checkpoint in kept))})"
+    files += f" and {logged} image files" if (logged := len(store.files.images(run.id))) else ""
+    what = f"run {run.id} {clean(run.name)}, {run.step:,} steps of metrics, {files}"
+    if not yes and not typer.confirm(f"delete {what}?", err=as_json):
+        print(f"kept run {run.id}", file=sys.stderr)
+        return
+    store.delete(run.id)
+    _say(as_json, run, f"deleted {what}")
 
 
 def _say(as_json: bool, run: Run, text: str) -> None:

@@ -21,7 +21,6 @@ from convtui.tui.app.messages import CompareRuns, ShowPage, ShowRun
 from convtui.tui.app.page import Page
 from convtui.tui.app.studies.queue import Queue
 from convtui.tui.app.studies.reader import CURVES, PARALLEL, Asked, Reader, Seen
-from convtui.tui.app.studies.relations import parallel_curves, scatter_curves
 from convtui.tui.app.studies.words import (
     DROPPED,
     HEADS,
@@ -38,6 +37,7 @@ from convtui.tui.app.studies.words import (
 from convtui.tui.app.widgets.chart import Chart
 from convtui.tui.app.widgets.crosshair import KEYS, Crosshair
 from convtui.tui.app.widgets.text_table import TextTable
+from convtui.tui.render.relations import parallel_curves, scatter_curves
 from convtui.tui.render.text import clean
 from convtui.tui.session.session import Session
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from convtui.engine.metrics import SCORES, metric
 from convtui.engine.statuses import CLAIMED, LIVE
-from convtui.tui.app.studies.relations import Relations, parallel_plot, relations, scatter_plot
 from convtui.tui.render.chart import Line, Plot
+from convtui.tui.render.relations import Relations, parallel_plot, relations, scatter_plot
 from convtui.tui.render.text import clean
 
 if TYPE_CHECKING:
@@ -123,7 +123,8 @@ class Reader:
         whole = self._results[found.study.name]
         known = self._relations.get(key)
         if known is None or known[0] is not whole:
-            known = self._relations[key] = whole, relations(store, whole, measure)
+            counted = [(setting, run) for setting, row in whole.rows.items() for run in row.runs]
+            known = self._relations[key] = whole, relations(store, counted, measure)
         return known[1]
 
     def _notice(self, store: Store, name: str, runs: Sequence[Run]) -> None:

@@ -1,4 +1,4 @@
-"""How a measure of a study's runs goes with their hyperparameters: a scatter plot of one, parallel coordinates of all."""
+"""How a measure of runs goes with their hyperparameters: a scatter plot of one, parallel coordinates of all."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from convtui.tui.render.text import clean, compact, fitted, setting_text
 if TYPE_CHECKING:
     from convtui.engine.figures.figure import Curves, Style
     from convtui.engine.store import Run, Store
-    from convtui.engine.study.results import Results
 
 MOST_AXES, MOST_TICKS = 7, 12
 LONGEST_WORD = 12
@@ -24,24 +23,23 @@ LONGEST_WORD = 12
 
 @dataclass(frozen=True, slots=True)
 class Relations:
-    """What a study's runs came to, and with which hyperparameters."""
+    """What runs came to, and with which hyperparameters."""
 
     measure: str
     settings: Sequence[str]
-    """Of the study, one for each run."""
+    """The name of a study's setting, or of the run itself, one for each run."""
     values: Sequence[float | None]
     """The measure, one for each run; None where it has none."""
     varied: Mapping[str, Sequence[Any]]
     """Hyperparameter -> its value in each run, of those that are not the same in all: as many as may change a result."""
 
 
-def relations(store: Store, found: Results, measure: str) -> Relations:
-    """Of the runs that count. Raises StoreError."""
+def relations(store: Store, runs: Sequence[tuple[str, Run]], measure: str) -> Relations:
+    """Of these runs, each with the name of its setting. Raises StoreError."""
     from convtui.engine.spec import WITHOUT_RESULT
     from convtui.engine.store import read_settings
     from convtui.engine.study.measures import value
 
-    runs: list[tuple[str, Run]] = [(name, run) for name, row in found.rows.items() for run in row.runs]
     known = read_settings(store, [run.id for _, run in runs])
     paths = dict.fromkeys(path for of_run in known.values() for path in of_run)
     varied = {path: [known.get(run.id, {}).get(path) for _, run in runs] for path in paths}
