@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-import shutil
 import socket
 import subprocess
 import threading
@@ -15,9 +15,10 @@ from convtui.engine.store import Store
 from tests.cli.conftest import SMALL, Convtui
 from tests.engine.report.reading import Page
 from tests.engine.study.conftest import add_run
+from tests.harness.axe import violations
+from tests.harness.chromium import CHROMIUM, browsing, needs_chromium
 from tests.harness.rows import set_columns
 
-CHROMIUM = shutil.which("chromium")
 EVIL = "evil.example"
 
 
@@ -82,7 +83,7 @@ class Proxy:
 
 
 @pytest.mark.long
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")
+@needs_chromium
 def test_a_browser_finds_no_error_and_asks_for_nothing(convtui: Convtui, tmp_path: Path) -> None:
     assert convtui("run", "--preset", "demo", *SMALL, "--epochs", "2", "--quiet").code == 0
     note = f'![a](http://{EVIL}/a.png) <img src="http://{EVIL}/b.png"> <script>fetch("http://{EVIL}/c")</script>'
@@ -107,3 +108,29 @@ def test_a_browser_finds_no_error_and_asks_for_nothing(convtui: Convtui, tmp_pat
     assert first.startswith(b"%PDF")
     assert convtui("report", "1", "--out", "r.pdf", "--sections", "outcomes").code == 0  # its own PDF may be replaced
     assert len((tmp_path / "r.pdf").read_bytes()) < len(first)
+
+
+@pytest.mark.long
+@needs_chromium
+def test_reports_are_accessible_and_fit_phones_and_desktops(convtui: Convtui, tmp_path: Path) -> None:
+    assert convtui("run", "--preset", "demo", *SMALL, "--epochs", "2", "--quiet").code == 0
+    assert convtui("report", "1", "--out", "run.html").code == 0
+    assert convtui("study", "run", "demo", "--scale", "0.005", "--quiet").code == 0
+    assert convtui("report", "demo", "--out", "study.html").code == 0
+
+    async def run() -> dict[str, list[str]]:
+        told = {}
+        async with browsing(tmp_path) as browser:
+            for page in ("run", "study"):
+                for width in (390, 1280):
+                    for scheme in ("light", "dark"):
+                        media = [{"name": "prefers-color-scheme", "value": scheme}]
+                        await browser.ask("Emulation.setEmulatedMedia", features=media)
+                        await browser.visit((tmp_path / f"{page}.html").as_uri(), width=width)
+                        assert await browser.value("document.documentElement.scrollWidth") <= width
+                        told[f"{page} {width} {scheme}"] = await violations(browser)
+        return told
+
+    found = asyncio.run(run())
+    assert len(found) == 8
+    assert {page: lines for page, lines in found.items() if lines} == {}
