@@ -57,7 +57,7 @@ def check(command: Command, *, mentioned: bool = False) -> None:
         case [name, *_]:
             assert name in OTHERS, "neither run nor checked"
             extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-            for named in re.findall(r"convtui\S*\[([\w,]+)\]", command.text):
+            for named in re.findall(r"\[([\w,]+)\]", command.text):
                 assert set(named.split(",")) <= set(extras)
 
 
