@@ -25,6 +25,7 @@ from convtui.engine.data.names import listed, shown
 from convtui.engine.data.raw import ProgressCallback
 from convtui.engine.data.table import LABEL
 from convtui.engine.errors import ConvtuiError, DataError, DataUnavailable
+from convtui.engine.extras import how_to_install
 
 _NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?(:[\w.+-]+)?")
 _IMAGES = ("image", "img", "picture")
@@ -97,9 +98,9 @@ def _library() -> Any:
     try:
         datasets = import_module("datasets")
     except ImportError:
-        raise DataUnavailable("hf: needs the library datasets: pip install 'convtui[hf]'") from None
+        raise DataUnavailable(f"hf: needs the library datasets: {how_to_install('hf')}") from None
     if int(datasets.__version__.partition(".")[0]) < 4:
-        raise DataUnavailable(f"hf: needs datasets 4 or newer, and {datasets.__version__} is installed: pip install 'convtui[hf]'")
+        raise DataUnavailable(f"hf: needs datasets 4 or newer, and {datasets.__version__} is installed: {how_to_install('hf')}")
     # It would print over a screen or a progress bar; what goes wrong it raises as well.
     datasets.disable_progress_bars()
     for name in ("datasets", "huggingface_hub"):

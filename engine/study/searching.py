@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from convtui.engine.errors import SpecError, UsageError
+from convtui.engine.extras import how_to_install
 from convtui.engine.metrics import metric
 from convtui.engine.spec import RunSpec, changed, difference, read, written
 from convtui.engine.statuses import CLAIMED
@@ -174,7 +175,7 @@ class Searcher:
         try:
             import optuna  # noqa: F401
         except ImportError:
-            raise UsageError("a study with [search] needs Optuna: pip install 'convtui[optuna]'") from None
+            raise UsageError(f"a study with [search] needs Optuna: {how_to_install('optuna')}") from None
         assert study.search is not None
         self._store, self.study, self.search = store, study, study.search
         self._refused = 0

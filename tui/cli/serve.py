@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from convtui.engine.errors import UsageError
+from convtui.engine.extras import how_to_install
 from convtui.engine.files import DEFAULT_STORE
 from convtui.tui.cli.options import DataDir, StorePath
 from convtui.tui.session.program import PROGRAM
@@ -34,7 +35,7 @@ def serve(
         from convtui.tui.web.server import Guard, application, listening, new_token
         from convtui.tui.web.server import serve as serve_until_ended
     except ImportError as error:
-        raise UsageError(f"convtui serve needs {error.name}: pip install 'convtui[serve]'") from None
+        raise UsageError(f"convtui serve needs {error.name}: {how_to_install('serve')}") from None
     if no_token and not is_local(host):
         raise UsageError(f"--no-token would let everyone who reaches {host} train and read here: leave it out, or use 127.0.0.1")
     token = None if no_token else new_token()

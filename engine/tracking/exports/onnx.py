@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from convtui.engine.errors import NotApplicable, UsageError
+from convtui.engine.extras import how_to_install
 from convtui.engine.files import ONNX_PRODUCER
 from convtui.engine.lens.subject import Subject
 
@@ -23,7 +24,7 @@ _NEEDED = ("onnx", "onnxscript")
 def check_can_export() -> None:
     """Raise UsageError where the packages are missing that it takes."""
     if missing := [name for name in _NEEDED if find_spec(name) is None]:
-        raise UsageError(f"exporting to ONNX needs {' and '.join(missing)}: pip install 'convtui[onnx]'")
+        raise UsageError(f"exporting to ONNX needs {' and '.join(missing)}: {how_to_install('onnx')}")
 
 
 def onnx_of(subject: Subject) -> bytes:
