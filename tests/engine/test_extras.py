@@ -24,8 +24,7 @@ def test_the_command_is_of_the_environment_that_convtui_is_in(
     if mark:
         (tmp_path / mark).touch()
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
-    monkeypatch.setattr(
-        "convtui.engine.extras.requires", lambda _: ["torch>=2", "optuna>=5; extra == 'optuna'", "ruff; extra == 'dev'"]
-    )
+    needed = ["torch>=2", "optuna>=5; extra == 'optuna'", "ruff; extra == 'dev'"]
+    monkeypatch.setattr("importlib.metadata.requires", lambda _: needed)
     assert how_to_install("optuna") == command.format(prefix=tmp_path)
     assert how_to_install("nosuch") == "pip install 'convtui[nosuch]'"
