@@ -107,7 +107,7 @@ reference: setup
 
 # The documentation as pages that can be opened as files, or put on any server: site/index.html.
 site: reference
-	$(BIN)/python -m mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
 
 wheel: setup
 	$(BIN)/python -m hatchling build -d dist

@@ -16,6 +16,8 @@ PAGES = {"README.md": "index.md", "CONTRIBUTING.md": "CONTRIBUTING.md", "CHANGEL
 """A file at the top of the repository -> the site's page."""
 
 _OUTSIDE = re.compile(r"(?P<before>\]\(|(?:src|href|srcset)=\")(?:\.\./|docs/)(?P<target>[^)\"]*)")
+_CODE = re.compile(r"`[^`\n]*`")
+"""A bar is written `\\|` in the code of a table, which forges ask for and Python's Markdown shows as it stands."""
 _BARE = re.compile(r"\[(?:docs/)?(?P<page>[\w-]+\.md)\]\((?P=page)\)")
 """A link whose text is the file's own name."""
 
@@ -34,6 +36,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     """Links as the site has them: `docs/x.md` and `../assets/x.png` are both at its top, and pages are called by their titles."""
     inside = _OUTSIDE.sub(lambda link: link["before"] + PAGES.get(link["target"], link["target"]), markdown)
     titles = {file: title for section in config.nav or [] for file, title in _pages(section)}
+    inside = _CODE.sub(lambda code: code[0].replace("\\|", "|"), inside)
     return _BARE.sub(lambda link: f"[{titles[link['page']]}]({link['page']})", inside)
 
 

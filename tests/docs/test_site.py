@@ -33,6 +33,7 @@ def test_every_page_is_in_the_site(site: Path) -> None:
     wanted = {page.stem for page in (ROOT / "docs").glob("*.md")} | {"index", "CONTRIBUTING", "CHANGELOG"}
     assert {page.stem for page in site.glob("*.html")} == wanted | {"404"}
     assert not list(site.rglob("*.py"))
+    assert not [page.name for page in site.glob("*.html") if "\\|" in page.read_text()]  # as a forge asks for in tables
 
 
 @pytest.mark.long
