@@ -14,6 +14,7 @@ from convtui.engine.figures.figure import Result, Sheet, Table
 from convtui.engine.lens.registry import view
 from convtui.engine.lens.subject import Subject
 from convtui.engine.metrics import metric
+from convtui.engine.named_code import short
 from convtui.engine.report.content import (
     Block,
     Diagram,
@@ -122,7 +123,12 @@ def _question(of: OfRun) -> Iterator[Block]:
     run = of.run
     if run.note:
         yield Words(run.note)
-    rows = [("run", f"{run.id} {run.name}"), ("preset", run.preset)]
+    own = short(of.spec.model.module) if of.spec is not None and of.spec.model.module else ""
+    rows = [
+        ("run", f"{run.id} {run.name}"),
+        ("net", own),
+        ("preset", f"{run.preset}, but for its net" if own and run.preset else run.preset),
+    ]
     rows += [("study", f"{run.study}, setting {run.setting}")] if run.study else []
     rows += [("images", run.dataset), ("status", f"{run.status}{f': {run.reason}' if run.reason else ''}")]
     yield Facts([(name, value) for name, value in rows if value])

@@ -24,7 +24,7 @@ from convtui.engine.report.page import page
 from convtui.engine.report.run_sections import OfRun, run_report
 from convtui.engine.report.study_sections import OfStudy, study_report
 from convtui.engine.report.writing import check, write
-from convtui.engine.spec import changed
+from convtui.engine.spec import changed, make
 from convtui.engine.store import Run, Store
 from convtui.engine.study.catalog import study
 from tests.engine.lens.subjects import noise_images, small_net, subject_of
@@ -239,6 +239,14 @@ def test_confusion_that_was_kept_serves_where_there_are_no_weights(store: Store)
     run = add_run(store, epochs=[{"test_accuracy": 0.5}], confusion=((3, 1), (2, 2)))
     found = read(run_report(OfRun(store, run, no_weights), ["confusion"]))
     assert found.cells("confusion")[1:] == [["0", "3", "1"], ["1", "2", "2"]]
+
+
+def test_a_net_of_ones_own_is_named_and_its_preset_is_not_said_to_be_its_net(store: Store, tmp_path: Path) -> None:
+    module = f"{tmp_path / 'mynet.py'}:Net"
+    run = add_run(store, spec=make({"model": {"module": module}}), epochs=[{"test_accuracy": 0.5}])
+    set_columns(store, run.id, preset="lenet5")
+    facts = read(run_report(OfRun(store, store.run(run.id), no_weights), ["question"])).facts("question")
+    assert (facts["net"], facts["preset"]) == ("mynet.py:Net", "lenet5, but for its net")
 
 
 def test_sections_are_chosen_by_name(store: Store) -> None:
