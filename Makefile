@@ -105,8 +105,11 @@ reproductions: setup
 reference: setup
 	$(BIN)/python -m docs.reference
 
-# The documentation as pages that can be opened as files, or put on any server: site/index.html.
+# The documentation as pages that can be opened as files, or put on any server: site/index.html. Needs Python 3.11.5.
 site: reference
+	@$(BIN)/python -c 'import material' 2>/dev/null || { \
+	if command -v uv >/dev/null; then uv pip install --quiet --python $(BIN)/python --constraints constraints.txt --editable '.[docs]'; \
+	else $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'; fi; }
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
 
 wheel: setup
