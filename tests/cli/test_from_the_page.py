@@ -29,6 +29,21 @@ def test_trials_say_what_they_found_and_record_nothing(convtui: Convtui, tmp_pat
         assert store.count_runs() == 0
 
 
+def test_the_net_and_the_images_of_settings_are_shown_before_there_is_a_run(convtui: Convtui, tmp_path: Path) -> None:
+    settings = ("model.conv_blocks=3 5x5", "data.colour=grey", "data.classes=ring, bar")
+    changed = ["--preset", "demo", *(word for each in settings for word in ("--set", each))]
+    layers, shares = convtui("run", *changed, "--try", "net", "--json").lines[0]["results"]
+    assert [row[0] for row in layers["rows"]][:2] == ["conv1", "act1"]
+    assert layers["rows"][0][layers["columns"].index("parameters")] == 3 * 5 * 5 + 3
+    assert shares["rows"]
+    (sheet,) = convtui("run", *changed, "--try", "images", "--json").lines[0]["results"]
+    assert sheet["captions"] == ["ring", "bar"]
+    assert "2,000 training and 400 test images in 2 classes" in sheet["title"]
+    assert convtui("run", *changed, "--try", "images").code == 0
+    assert convtui("run", "--preset", "lenet5", "--try", "images").code == 2  # not on disk
+    assert not (tmp_path / "store.db").exists()
+
+
 def test_a_run_is_begun_anew_with_its_own_settings_and_what_is_changed(convtui: Convtui, tmp_path: Path) -> None:
     assert convtui("run", *SMALL, "--steps", "3", "--name", "one", "--seed", "7").code == 0
     assert convtui("run", "--like", "one", "--name", "two").code == 0

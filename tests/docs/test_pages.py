@@ -19,6 +19,8 @@ from convtui.engine.metrics import METRICS
 from convtui.engine.presets import preset
 from convtui.engine.spec import make
 from convtui.engine.study.catalog import study
+from convtui.tui.app import settings
+from convtui.tui.app.keys import checked
 from docs import pictures
 from tests.docs.blocks import blocks
 from tests.docs.checking import assert_there_is, command_of
@@ -99,9 +101,9 @@ def test_commands_about_figures_name_what_there_is() -> None:
             preset(asks["name"])
     page = (DOCS / "figures.md").read_text()
     meant = set(re.findall(r"[ `'](\d{3}[\w-]*)/([\w*.-]+)", page))
-    settings = {name: study(name).settings for name, _ in meant}
+    known = {name: study(name).settings for name, _ in meant}
     for name, setting in meant:
-        assert any(fnmatchcase(each, setting) for each in settings[name]), f"{name}/{setting}"
+        assert any(fnmatchcase(each, setting) for each in known[name]), f"{name}/{setting}"
     for path, value in re.findall(r"--set ([\w.]+)=([\w,.]+)", page):
         part, field = path.split(".")
         make({part: {field: value}})
@@ -121,3 +123,16 @@ def test_every_view_has_a_picture_whose_command_names_what_there_is() -> None:
     assert sum(file.stat().st_size for file, _ in drawn) < 1_000_000
     for words in pictures.trainings():
         typed(["run", *words])
+
+
+def test_examples_of_settings_are_read_as_they_are_meant(tmp_path: Path) -> None:
+    settings.file().parent.mkdir(parents=True)
+    (keys,) = code("keys.md", "toml")
+    settings.file().write_text(keys)
+    wanted = settings.load().keys
+    assert checked(wanted) == ({"resume": "f5", "next": "n,f6", "new": "ctrl+n"}, [])
+    (others,) = code("terminals.md", "toml")
+    settings.file().write_text(others)
+    found = settings.load()
+    assert (found.title, found.notify.bell, found.notify.desktop) == (False, False, False)
+    assert found.notify.url.startswith("https://")

@@ -17,9 +17,8 @@ from convtui.engine.files import DEFAULT_STORE
 from convtui.engine.statuses import LIVE
 from convtui.tui import graphics
 from convtui.tui.cli import completion
-from convtui.tui.cli.options import AsJson, DataDir, GraphicsChoice, Ground, Out, StorePath, existing_store, named_value
+from convtui.tui.cli.options import AsJson, DataDir, DeviceName, GraphicsChoice, Ground, Out, StorePath, existing_store, named_value
 from convtui.tui.cli.own_net import Arguments, Deviation, Mean, ModelName, Side, Source, Weights, own_net
-from convtui.tui.cli.run import DeviceName
 from convtui.tui.cli.signals import handled
 from convtui.tui.cli.waiting import Waiting, waiting
 from convtui.tui.render.json_lines import line

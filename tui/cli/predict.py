@@ -11,9 +11,8 @@ from convtui.engine.data.names import listed
 from convtui.engine.errors import NotApplicable
 from convtui.engine.files import DEFAULT_STORE
 from convtui.tui.cli.look import Epoch, opened, show
-from convtui.tui.cli.options import AsJson, DataDir, RunName, StorePath, existing_store
+from convtui.tui.cli.options import AsJson, DataDir, DeviceName, RunName, StorePath, existing_store
 from convtui.tui.cli.own_net import ModelName, own_net
-from convtui.tui.cli.run import DeviceName
 from convtui.tui.cli.signals import handled
 from convtui.tui.cli.waiting import waiting
 from convtui.tui.render.json_lines import line

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from convtui.engine.figures.figure import Result
     from convtui.engine.models import Summary
     from convtui.engine.presets import Preset
+    from convtui.engine.spec import RunSpec
 
 
 def presets(
@@ -64,17 +65,17 @@ def _summary(preset: Preset) -> Summary:
     from convtui.engine.models import check
 
     with handled():  # a net of a person's own code may never be there
-        return check(preset.spec, classes=_classes(preset))
+        return check(preset.spec, classes=_classes(preset.spec))
 
 
-def _classes(preset: Preset) -> int:
-    """How many the preset's images have; ten where that is not known."""
+def _classes(spec: RunSpec) -> int:
+    """How many classes the images have; ten where that is not known."""
     from convtui.engine.data.catalog import describe
     from convtui.engine.errors import DataError
 
     try:
-        named = len(preset.spec.data.classes)
-        return named or describe(preset.spec.data.source).classes or 10
+        named = len(spec.data.classes)
+        return named or describe(spec.data.source).classes or 10
     except DataError:
         return 10
 
@@ -118,23 +119,23 @@ def _one(name: str, as_json: bool) -> None:
     print()
     from convtui.tui.cli.look import show as draw
 
-    draw(untrained(preset))
+    draw(untrained(preset.spec, f"preset {preset.name}"))
     print(f"\n{summary.parameters:,} parameters, {summary.neurons:,} neurons")
 
 
-def untrained(preset: Preset) -> list[Result]:
-    """The preset's net, layer by layer, and what share of it each kind of layer is: as `look summary` tells of a run's."""
+def untrained(spec: RunSpec, title: str) -> list[Result]:
+    """The settings' net, layer by layer, and what share of it each kind of layer is: as `look summary` tells of a run's."""
     import torch
 
     from convtui.engine.lens.loading import subject_from_module
     from convtui.engine.lens.registry import view
     from convtui.engine.models import build
 
-    model, data = preset.spec.model, preset.spec.data
+    model, data = spec.model, spec.data
     with torch.device("meta"):
-        net = build(model, channels=data.channels, size=data.sides, classes=_classes(preset), seed=None)
+        net = build(model, channels=data.channels, size=data.sides, classes=_classes(spec), seed=None)
     chosen = view("summary")
-    return chosen(subject_from_module(net, (data.channels, *data.sides), title=f"preset {preset.name}"), chosen.make({}))
+    return chosen(subject_from_module(net, (data.channels, *data.sides), title=title), chosen.make({}))
 
 
 def _fields(as_json: bool) -> None:

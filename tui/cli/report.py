@@ -11,9 +11,8 @@ from convtui.engine.errors import UsageError
 from convtui.engine.files import DEFAULT_STORE
 from convtui.tui.cli.completion import runs
 from convtui.tui.cli.look import Epoch, opened
-from convtui.tui.cli.options import DataDir, StorePath, existing_store
+from convtui.tui.cli.options import DataDir, DeviceName, StorePath, existing_store
 from convtui.tui.cli.own_net import Arguments, ModelName, own_net
-from convtui.tui.cli.run import DeviceName
 from convtui.tui.cli.signals import handled
 from convtui.tui.cli.waiting import waiting
 from convtui.tui.render.text import clean

@@ -14,7 +14,7 @@ from convtui.engine.errors import UsageError
 from convtui.engine.files import DEFAULT_STORE
 from convtui.engine.named_code import class_of, name_code, require_named
 from convtui.tui.cli import completion
-from convtui.tui.cli.options import AsJson, DataDir, StorePath, check_store, existing_store, named_value, open_store
+from convtui.tui.cli.options import AsJson, DataDir, DeviceName, StorePath, check_store, existing_store, named_value, open_store
 from convtui.tui.cli.own_net import Arguments, ModelName
 from convtui.tui.render.text import clean
 
@@ -31,7 +31,6 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="print errors only")]
 Notify = Annotated[
     bool, typer.Option("--notify", help="at the end ring the bell, notify the desktop, and post to CONVTUI_NOTIFY_URL")
 ]
-DeviceName = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, ...; auto: the freest GPU, else the CPU")]
 
 
 def run(
@@ -63,8 +62,8 @@ def run(
         typer.Option(metavar="RUN", autocompletion=completion.runs, help="with the settings of this run, from the beginning"),
     ] = None,
     trial: Annotated[
-        Literal["speed", "overfit", "rates"] | None,
-        typer.Option("--try", help="train nothing: time a few steps, overfit one batch, or find the learning rate"),
+        Literal["net", "images", "speed", "overfit", "rates"] | None,
+        typer.Option("--try", help="train nothing: show the net or its images, time steps, overfit one batch, or find the rate"),
     ] = None,
     save_preset: Annotated[
         str | None, typer.Option(metavar="NAME", help="train nothing: keep these settings as a preset of your own")
@@ -110,6 +109,13 @@ def run(
     require_named(spec.model.module)
     if save_preset is not None:
         _keep(spec, save_preset, f"modified from {origin}" if spec != chosen.spec else f"same as {origin}")
+        return
+
+    if trial == "net" or trial == "images":
+        from convtui.tui.cli.look import show
+        from convtui.tui.cli.trial import before_training
+
+        show(before_training(trial, spec, data_dir), as_json=as_json)
         return
 
     # torch, and all that needs it, once the settings are known to make sense.

@@ -15,8 +15,8 @@ import typer
 from convtui.engine.errors import UsageError
 from convtui.engine.files import DEFAULT_STORE
 from convtui.tui.cli import completion
-from convtui.tui.cli.options import AsJson, DataDir, StorePath, existing_store, open_store
-from convtui.tui.cli.run import DeviceName, Notify, Quiet
+from convtui.tui.cli.options import AsJson, DataDir, DeviceName, StorePath, existing_store, open_store
+from convtui.tui.cli.run import Notify, Quiet
 from convtui.tui.render.json_lines import line
 from convtui.tui.render.text import clean
 

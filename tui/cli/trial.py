@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 import torch
 
-from convtui.engine.data.preview import count
+from convtui.engine.data.preview import count, preview
 from convtui.engine.data.split import Dataset
 from convtui.engine.errors import DeviceError
+from convtui.engine.figures.figure import Result
+from convtui.engine.lens.tiles import class_sheet
 from convtui.engine.spec import RunSpec
 from convtui.engine.spec.parts import RUN
 from convtui.engine.training.transfer import StartingWeights, starting_weights
 from convtui.engine.training.trials import bfloat16_gain, images_at_hand, lr_range_test, memorised, overfit, speed, suggest_lr
 from convtui.tui.cli.options import existing_store
+from convtui.tui.cli.presets import untrained
 from convtui.tui.cli.train import reporter_for
 from convtui.tui.render.json_lines import line
 from convtui.tui.render.text import clean
 from convtui.tui.render.trial_words import gain_words, overfit_words, range_words, speed_words
+
+EACH = 6
+"""Training images of each class that are shown."""
 
 Found: TypeAlias = tuple[str, dict[str, object], bool]
 """In words, in numbers, and whether it is as one wants it."""
@@ -50,6 +57,17 @@ def tried(
         words, values, good = (_overfit if trial == "overfit" else _rates)(spec, dataset, device, start)
     print(line({"try": trial} | values) if as_json else clean(words))
     return 0 if good else 1
+
+
+def before_training(what: Literal["net", "images"], spec: RunSpec, data_dir: Path | None) -> list[Result]:
+    """The net that the settings make, layer by layer; or training images of each class as they make them, before standardising."""
+    if what == "net":
+        return untrained(spec, "these settings")
+    known = preview(spec.data, data_dir, each=EACH)
+    sheet = class_sheet(known.examples, range(known.looked_at), EACH)
+    train, test = sum(known.train), sum(known.test)
+    title = f"{known.source}: {train:,} training and {test:,} test images in {len(known.classes)} classes"
+    return [replace(sheet, title=title, notes=known.notes)]
 
 
 def _start(spec: RunSpec, store_path: Path) -> StartingWeights | None:
