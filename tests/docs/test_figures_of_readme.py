@@ -9,7 +9,8 @@ from tests.docs.blocks import ROOT
 _SECTION = re.compile(r"^(?=## )", re.MULTILINE)
 _FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _NUMBER = re.compile(r"(?<![\w.,-])(\d{1,3}(?:,\d{3})+|\d+(?:\.\d+)?)(?![\w-]|\.\d)")
-_VERSION = re.compile(r"\b(?:Python|torch|tmux|textual|convtui) (?:>= )?\d[\d.]*(?: to \d[\d.]*)?")
+_VERSION = re.compile(r"(?:\b[A-Z][\w&+]*|\btorch|\btmux|\buv) (?:>= ?)?\d+(?:\.\d+)+(?: to \d+(?:\.\d+)+)?")
+"""Of programs: no figures."""
 _FIGURE = re.compile(r"\d(?:\.\d+)?\*{0,2} (?:ms|µs|us|MB|GB|%)|\d\.\d")
 """What makes a line one with figures: a unit, or decimals."""
 
