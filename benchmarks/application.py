@@ -1,6 +1,6 @@
 """The application on a real pseudo-terminal: how soon it shows, how soon a key is seen, what a training loses beside it.
 
-    python -m benchmarks.application [start] [large] [keys] [others] [written] [soak] [held]
+    python -m benchmarks.application [start] [large] [grid] [keys] [others] [look] [written] [soak] [held]
 
 Without a word all of them. What is written is read as a person would: a time ends when the text in question was written.
 """
@@ -151,11 +151,58 @@ def large(folder: Path, rounds: int) -> None:
         tell(what, seconds)
 
 
+# --------------------------------------------------------------------------------------------------------------- grid
+
+RUNS_OF_GRID, METRICS, POINTS = 200, 40, 1000
+"""Runs; what the newest one logs, and how often."""
+
+
+def grid(folder: Path, rounds: int) -> None:
+    """A run with 40 metrics among 200 runs: its charts and pages of them, a pattern for charts, a filter for runs."""
+    import convtui
+
+    path = folder / "store.db"
+    filled(path, RUNS_OF_GRID - 1)
+    with convtui.init("logs a lot", config={"lr": 0.5}, store=path) as run:
+        for step in range(1, POINTS + 1):
+            run.log({f"metric{number}": 1 / (step + number) for number in range(METRICS)}, step=step)
+    terminal = Terminal(folder)
+    terminal.see("logs a lot")
+    times: dict[str, list[float]] = {}
+
+    def after(what: str, keys: str, text: str) -> None:
+        terminal.read(1.0)
+        terminal.forget()
+        place, began = len(terminal.written), time.perf_counter()
+        terminal.child.send(keys)
+        times.setdefault(what, []).append(terminal.seconds_until(text, place, began))
+
+    for _ in range(rounds):
+        after("its charts open (Enter)", "\r", AXIS)
+        after("the next page of charts", "\x1b[6~", "page 2/")
+        after("and back", "\x1b[5~", "page 1/")
+        terminal.press("/", *"metric")
+        after("a pattern for charts, its last letter", "1", "11 of 40")
+        terminal.press(*"\x7f" * 7, "\x1b")
+        after("back to the runs (1)", "1", "run 198")
+        terminal.press("/", *"lr>=0.")
+        after("a filter by hyperparameter, its last letter", "1", "1 of 200")
+        terminal.press(*"\x7f" * 7, *"run 1")
+        after("a filter by name, its last letter", "7", " of 200")
+        terminal.press(*"\x7f" * 6, "\x1b")
+        terminal.read(0.5)  # else it is Alt and the next key
+        terminal.press("g")
+    quit_(terminal)
+    for what, seconds in times.items():
+        tell(what, seconds)
+
+
 # --------------------------------------------------------------------------------------------------------------- keys
 
 
-def trained(folder: Path, name: str, watched: bool) -> tuple[float, list[float]]:
-    """Train `lenet5` for a while; its images/s and, where it is watched on the page Live, seconds from key to paint."""
+def trained(folder: Path, name: str, watched: str) -> tuple[float, list[float]]:
+    """Train `lenet5` for a while; its images/s and, where the page Live is watched ("charts", "lens" or not: ""), seconds from key
+    to paint."""
     latencies: list[float] = []
     path = folder / "store.db"
     if not watched:
@@ -172,6 +219,9 @@ def trained(folder: Path, name: str, watched: bool) -> tuple[float, list[float]]
             terminal.until(lambda: store.run(run.id).step > 5, "the first steps")
             terminal.press("3")
             terminal.read(1.0)
+            if watched == "lens":
+                terminal.press("v", *"lens", "\r")
+                terminal.see("filters of conv1")
             terminal.press("e", "\x1b[B")  # the note, in which keys are echoed over the charts
             terminal.read(0.5)
             chance = random.Random(0)
@@ -201,18 +251,24 @@ def _watched_spec() -> RunSpec:
 
 
 def keys(folder: Path, rounds: int) -> None:
-    """Key to paint while `lenet5` trains with its charts on the screen, and images/s against headless, in turns."""
-    ratios, latencies = [], []
+    """Key to paint while `lenet5` trains with its charts, or the lens, on the screen, and images/s against headless, in turns."""
+    watched = ("charts", "lens")
+    ratios: dict[str, list[float]] = {how: [] for how in watched}
+    latencies: dict[str, list[float]] = {how: [] for how in watched}
     for index in range(rounds):
         speeds = {}
-        for watched in (False, True) if index % 2 else (True, False):
-            speeds[watched], seconds = trained(folder, f"{'watched' if watched else 'headless'} {index}", watched)
-            latencies += seconds
-        ratios.append(speeds[True] / speeds[False])
-        print(f"  round {index}: headless {speeds[False]:,.0f}, watched {speeds[True]:,.0f} images/s", flush=True)
-    tell(f"key to paint, {len(latencies)} keys", latencies)
-    spread = f"[{min(ratios):.3f} to {max(ratios):.3f}]"
-    print(f"  images/s watched / headless, paired median                {statistics.median(ratios):8.3f}     {spread}")
+        for how in ("", *watched)[:: -1 if index % 2 else 1]:
+            speeds[how], seconds = trained(folder, f"{how or 'headless'} {index}", how)
+            if how:
+                latencies[how] += seconds
+        for how in watched:
+            ratios[how].append(speeds[how] / speeds[""])
+        told = ", ".join(f"{how or 'headless'} {speed:,.0f}" for how, speed in speeds.items())
+        print(f"  round {index}: {told} images/s", flush=True)
+    for how in watched:
+        tell(f"{how}: key to paint, {len(latencies[how])} keys", latencies[how])
+        spread = f"[{min(ratios[how]):.3f} to {max(ratios[how]):.3f}]"
+        print(f"  {how}: images/s / headless, paired median {statistics.median(ratios[how]):.3f}  {spread}")
 
 
 # ------------------------------------------------------------------------------------------------------------- others
@@ -474,6 +530,7 @@ async def _held(path: Path, fed: Fed) -> None:
 PARTS: dict[str, Callable[[Path, int], None]] = {
     "start": start,
     "large": large,
+    "grid": grid,
     "keys": keys,
     "others": others,
     "look": look,

@@ -20,13 +20,15 @@ from convtui.engine.spec import hyper
 
 MOST = 100
 """Units per map."""
+MANY = 64
+"""Maps that are shown where it is not said how many: a sheet of more is not looked through, and its projections take minutes."""
 
 
 class OfTop(OfLayer, OfImages):
     """Options of a view of what excites maps most."""
 
     map: int | None = hyper(None, "one feature map; default: all", ge=0)
-    maps: int = hyper(0, "only the N most excited maps; 0: all", ge=0)
+    maps: int | None = hyper(None, f"only the N most excited maps; 0: all; default: all, of more than {MANY} the first {MANY}", ge=0)
     label: str | None = hyper(None, "only images of this class, by name or number")
     count: int = hyper(9, "units per map, each from a different image", ge=1, le=MOST)
 
@@ -48,6 +50,8 @@ class Top:
     split: Split
     ranks: int
     """Places for units that each map has."""
+    every: int
+    """How many maps these are the most excited of."""
 
     @property
     def dead(self) -> list[int]:
@@ -70,8 +74,9 @@ def find(subject: Subject, options: OfTop) -> Top:
             raise NotApplicable(f"the {options.split} split has no image of class {options.label}")
     only = None if options.map is None else maps
     found = strongest(subject, split.images[among], [call.index], options.count, only)[call.index]
-    if options.maps:
-        maps = found.values[:, 0].nan_to_num(-torch.inf).argsort(descending=True, stable=True)[: options.maps].tolist()
+    every, most = len(maps), MANY if options.maps is None else options.maps
+    if options.maps or 0 < most < every:
+        maps = found.values[:, 0].nan_to_num(-torch.inf).argsort(descending=True, stable=True)[:most].tolist()
         found = found.part(maps)
     numbers, ranks = found.excited().nonzero(as_tuple=True)
     places = (found.images, found.rows, found.columns)
@@ -89,6 +94,7 @@ def find(subject: Subject, options: OfTop) -> Top:
         [told[number] for number in which.tolist()],
         split,
         found.values.shape[1],
+        every,
     )
 
 
@@ -98,7 +104,8 @@ def notes(subject: Subject, top: Top) -> list[str]:
     strongest = {number: value for (number, rank), value in zip(top.places, top.values, strict=True) if rank == 0}
     dead += weak([top.maps[number] for number in strongest], list(strongest.values()))
     norm = ["units are taken after batch norm"] if subject.trace.layers[top.layer] != top.call else []
-    return [f"tiles are {Frame(subject, top.call).words}, strongest first", *about_channels(subject), *norm, *dead]
+    fewer = [f"the {len(top.maps)} most excited of {top.every} maps (maps 0: all)"] if len(top.maps) < top.every else []
+    return [f"tiles are {Frame(subject, top.call).words}, strongest first", *fewer, *about_channels(subject), *norm, *dead]
 
 
 def arranged(subject: Subject, top: Top, tiles: list[Tile]) -> tuple[list[Tile], tuple[int, int], list[str]]:

@@ -54,7 +54,7 @@ def _exciting(subject: Subject, options: ImagesOptions) -> Sheet:
     wanted = top_units.OfTop(
         layer=options.layer,
         map=options.map,
-        maps=0 if options.map is not None else 1,
+        maps=None if options.map is not None else 1,
         label=options.label,
         split=options.split,
         count=options.count,

@@ -302,3 +302,19 @@ def test_views_show_their_own_rule(name: str, rule: Rule) -> None:
         if other != rule:
             different = backward(subject.trace, seen, call, other, unit_seed(units))[0, 0].numpy()
             assert np.abs(different - expected).max() > 1e-3
+
+
+@pytest.mark.parametrize("name", ["deconvnet", "patches"])
+def test_of_very_many_maps_the_most_excited_are_shown_and_all_where_they_are_asked_for(name: str) -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(1, 70, 3), nn.ReLU(), nn.Flatten(), nn.Linear(70 * 36, 3))
+    images = noise_images(12, size=8)
+    subject = subject_of(net, images)
+    [few, *_] = look_at(subject, name, layer="0", count=1)
+    [every, *_] = look_at(subject, name, layer="0", count=1, maps=0)
+    most = net[:2](subject.seen(images)).amax((0, 2, 3))
+    strongest = most.argsort(descending=True, stable=True)[:64].tolist()
+    assert [tile.target.map for tile in few.tiles if tile.target] == strongest
+    assert [tile.target.map for tile in every.tiles if tile.target] == list(range(70))
+    assert "the 64 most excited of 70 maps (maps 0: all)" in few.notes
+    assert not [note for note in every.notes if "most excited of" in note]
