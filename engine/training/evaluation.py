@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +19,9 @@ from convtui.engine.spec import RunSpec
 from convtui.engine.spec.choices import TestViews
 from convtui.engine.training.forward import Forward
 from convtui.engine.training.layer_metrics import EvaluationMetrics
+
+if TYPE_CHECKING:
+    from convtui.engine.training.processes import Processes
 
 BATCH = 256
 """Images at once: larger batches fall out of a processor's cache and are slower, smaller ones leave a GPU idle."""
@@ -61,6 +64,7 @@ def evaluate(
     spec: RunSpec,
     forward: Forward,
     metrics: EvaluationMetrics | None = None,
+    together: Processes | None = None,
 ) -> Iterator[int | Score]:
     """Score the net in inference mode: yields how many images are done after each batch, and last a Score.
 
@@ -69,12 +73,16 @@ def evaluate(
 
     The mean loss weighs every image the same, a short last batch too. Training flags are put back, also when the caller
     stops half-way. `net`, whose outputs `forward` computes, and `standardise` are on one device, to which batches are brought; the
-    numbers do not depend on torch's generators.
+    numbers do not depend on torch's generators. The processes of `together` share the batches, and have the same Score to the last
+    bit; where `metrics` watch, each sees all of them.
     """
     training = spec.training.model_copy(update={"label_smoothing": 0.0})
+    starts = range(0, len(split), BATCH)
+    together = None if metrics and metrics.watches else together
+    mine = starts if together is None else starts[together.rank :: together.count]
     losses, correct, squares = [], [], []
     with eval_mode(net):
-        for start in range(0, len(split), BATCH):
+        for start in mine:
             labels = split.labels[start : start + BATCH].to(standardise.mean.device)
             with torch.inference_mode():
                 images = standardise(split.images[start : start + BATCH].to(standardise.mean.device))
@@ -92,6 +100,20 @@ def evaluate(
                     metrics.count(predicted, labels)
             yield min(start + BATCH, len(split))
     # Summed in double precision, as Python does; fetched once.
-    total, right = sum(torch.stack(losses).tolist()), sum(torch.stack(correct).tolist())
-    squared = sum(torch.stack(squares).tolist()) / len(split) if squares else None
+    columns = [losses, correct, *([squares] if "mean_squared_error" in training.measures else [])]
+    sums = [sum(row) for row in _rows(columns, len(starts), together)]
+    total, right = sums[:2]
+    squared = sums[2] / len(split) if len(sums) > 2 else None
     yield Score(total / len(split), right / len(split), len(split), squared)
+
+
+def _rows(columns: list[list[Tensor]], batches: int, together: Processes | None) -> list[list[float]]:
+    """Each of `columns`, one scalar per batch of this process, as numbers of all `batches`, in their order."""
+    if together is None:
+        return [torch.stack(column).tolist() for column in columns]
+    found = torch.zeros(len(columns), batches, dtype=torch.float64)
+    for row, column in zip(found, columns, strict=True):
+        if column:
+            row[together.rank :: together.count] = torch.stack(column).cpu().double()
+    rows: list[list[float]] = together.summed(found).tolist()
+    return rows

@@ -111,6 +111,8 @@ class EvaluationMetrics:
         self._chosen = spec.measures
         self.watches_layers = "saturated" in spec.measures or "dead" in spec.measures
         """Whether hooks look at layers' outputs."""
+        self.watches = self.watches_layers or "class_accuracy" in spec.measures or "confusion" in spec.measures
+        """Whether there is anything to measure."""
         self._classes = classes
         self._confusion: Tensor | None = None
         self._saturated: dict[str, list[Tensor]] = {}

@@ -22,6 +22,7 @@ from convtui.engine.training.captured import LAYERS, product_epsilon
 from convtui.engine.training.graph_step import GraphStep
 from convtui.engine.training.metric_buffer import MetricBuffer
 from convtui.engine.training.optimisers import make_optimiser
+from convtui.engine.training.processes import Processes
 from convtui.engine.training.step import EagerStep, Step
 
 FACTORS = (1.0, 0.5, 2.0, 1.0, 0.5, 2.0, 1.0)
@@ -35,6 +36,7 @@ def make_step(
     device: torch.device,
     shape: tuple[int, int, int],
     path: StepPath | None = None,
+    together: Processes | None = None,
 ) -> Step:
     """The quickest step that there is for this run, or that of a `path`; `shape` is an image's, (channels, height, width).
 
@@ -47,6 +49,12 @@ def make_step(
     by_hand = by_hand and spec.training.precision == "float32" and is_known(net, shape)
     if spec.training.step_path == "eager":
         path = "eager"
+    if together is not None:
+        step = EagerStep(spec, net, optimiser, device)
+        step.together = together
+        if captures_graphs(device) and path != "eager":
+            step.told = "steps are computed one operation after the other: several processes have no CUDA graph"
+        return step
     match path:
         case "by hand" | None if by_hand:
             return ByHandStep(spec, net, optimiser, device, shape)

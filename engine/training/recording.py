@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from convtui.engine.data.catalog import load
 from convtui.engine.data.digest import differing
 from convtui.engine.data.split import Dataset
 from convtui.engine.device import SystemMeter
@@ -21,6 +22,7 @@ from convtui.engine.net_file import changed_code
 from convtui.engine.own_code import own_place
 from convtui.engine.spec import RunSpec
 from convtui.engine.store import Recorder, Run, Store, drive
+from convtui.engine.training.processes import Processes
 from convtui.engine.training.training import Training
 from convtui.engine.training.transfer import starting_weights
 
@@ -35,6 +37,7 @@ def recorded(
     *,
     threads: int = 0,
     resume: bool = False,
+    together: Processes | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[tuple[Training, Iterator[Event]]]:
     """The training of `run`, already claimed by this process, and its events, each in the store before it is handed on.
@@ -42,12 +45,14 @@ def recorded(
     With `resume` it goes on from the run's newest checkpoint, or from its start where there is none. A run of a study is refused
     (DataError) where another of its runs saw other images though its settings mean the same ones. However the block is
     left, the run ends with a status: an error makes it `failed`, a consumer that leaves early makes it `stopped`, saved.
-    `sleep` is how seconds of a pause are spent.
+    `together` are the processes that train with this one, and `follow`. `sleep` is how seconds of a pause are spent.
     """
     recorder = Recorder(store, run.id)
     try:
-        training, warnings = _begun(store, run, spec, dataset, device, threads=threads, resume=resume)
+        training, warnings = _begun(store, run, spec, dataset, device, threads=threads, resume=resume, together=together)
         _refuse_to_mix(store, run, spec, dataset)
+        if together is not None:
+            together.tell(_plan(training, threads))
         try:
             with training, SystemMeter(str(device), store.path.parent) as machine:
                 pulled = drive(recorder, training, should_stop=lambda: training.stopping, sleep=sleep)
@@ -63,8 +68,43 @@ def recorded(
         recorder.close()
 
 
+def _plan(training: Training, threads: int) -> dict[str, Any]:
+    """What the other processes need to know. Weights that the run starts from come from this one."""
+    source = training.resumed_from
+    return {
+        "spec": training.spec.model_dump(mode="json"),
+        "resume_from": None if source is None else str(source.resolve()),
+        "threads": threads,
+    }
+
+
+def follow(together: Processes, data_dir: Path | None, begun: Callable[[], None]) -> None:
+    """Train with rank 0, which is in `recorded`, to the run's end; `begun` is called once it goes.
+
+    Raises PeerLost where rank 0 is gone.
+    """
+    device = together.device()
+    plan = together.tell()
+    spec = RunSpec.model_validate(plan["spec"])
+    spec = spec.model_copy(update={"training": spec.training.model_copy(update={"start_from": ""})})
+    source = None if plan["resume_from"] is None else Path(plan["resume_from"])
+    dataset = load(spec.data, data_dir)
+    begun()
+    with Training(spec, dataset, device=device, resume_from=source, threads=plan["threads"], together=together) as training:
+        for _event in training:
+            pass
+
+
 def _begun(
-    store: Store, run: Run, spec: RunSpec, dataset: Dataset, device: torch.device, *, threads: int, resume: bool
+    store: Store,
+    run: Run,
+    spec: RunSpec,
+    dataset: Dataset,
+    device: torch.device,
+    *,
+    threads: int,
+    resume: bool,
+    together: Processes | None,
 ) -> tuple[Training, list[str]]:
     """The training, from its newest sound checkpoint where it is resumed, and what there is to warn of. Raises CheckpointError."""
     folder = store.files.folder(run.id)
@@ -74,7 +114,7 @@ def _begun(
         raise CheckpointError(f"run {run.id} cannot go on: {why}")
     source = "" if kept else spec.training.start_from
     start = starting_weights(source, store) if source else None
-    begin = partial(Training, spec, dataset, device=device, folder=folder, start=start, threads=threads)
+    begin = partial(Training, spec, dataset, device=device, folder=folder, start=start, threads=threads, together=together)
     training, damaged = _newest_sound(kept, begin)
     warnings = [f"{trouble}; it resumes at step {training.step:,}" for trouble in damaged]
     if training.step > run.step:
@@ -90,7 +130,7 @@ def _begun(
     return training, warnings
 
 
-_ROUNDING = ("torch", "processor", "device", "threads", "step_path")
+_ROUNDING = ("torch", "processor", "device", "threads", "processes", "step_path")
 """Of a run's provenance, what decides how its numbers are rounded."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, assert_never
+from typing import TYPE_CHECKING, Any, ClassVar, assert_never
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,9 @@ from convtui.engine.spec import RunSpec
 from convtui.engine.spec.choices import Precision, StepPath
 from convtui.engine.training.layer_metrics import LayerMetrics
 from convtui.engine.training.metric_buffer import MetricBuffer
+
+if TYPE_CHECKING:
+    from convtui.engine.training.processes import Processes
 
 
 def autocast(precision: Precision, device: torch.device) -> contextlib.AbstractContextManager[Any]:
@@ -46,6 +49,8 @@ class Step(ABC):
         self.parameters = [parameter for parameter in net.parameters() if parameter.requires_grad]
         self.layer_metrics = LayerMetrics(spec.training, net)
         self.autocast = autocast(spec.training.precision, device)
+        self.together: Processes | None = None
+        """The processes that share each batch; None where this is the only one."""
         self.told = ""
         """Why steps are not computed in a quicker way; empty where there is nothing to say."""
 
@@ -53,7 +58,7 @@ class Step(ABC):
         """Train on images float32 [N, C, H, W] with labels int64 [N]; append the step's metrics to `buffer`."""
         self.train_on_batch(images, labels, rate, buffer)
         buffer.rates.append(rate)
-        buffer.counts.append(len(labels))
+        buffer.counts.append(len(labels) if self.together is None else self.together.images)
 
     @abstractmethod
     def train_on_batch(self, images: Tensor, labels: Tensor, rate: float, buffer: MetricBuffer) -> None:
@@ -104,10 +109,12 @@ class EagerStep(Step):
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(mean)
         self.layer_metrics.record_deltas(buffer)
-        self.update(buffer)
         with torch.no_grad():
             buffer.losses.append(mean.detach().float())
             buffer.correct.append((outputs.argmax(1) == labels).sum().float())
             if "mean_squared_error" in training.measures:
                 buffer.means["train_mean_squared_error"].append(mean_squared_error(training, outputs, labels))
+            if self.together is not None:
+                self.together.average(self.net, self.parameters, buffer)
+        self.update(buffer)
         buffer.weight_sums.append(self.weight_sum())

@@ -38,6 +38,7 @@ from convtui.engine.training.metric_buffer import MetricBuffer, NotFinite, StepM
 from convtui.engine.training.optimisers import make_optimiser
 from convtui.engine.training.paths import make_step
 from convtui.engine.training.preparing import near, standardiser
+from convtui.engine.training.processes import Processes, refuse_lone_shares, refuse_several
 from convtui.engine.training.schedule import learning_rate
 from convtui.engine.training.transfer import StartingWeights, beginning
 
@@ -70,16 +71,19 @@ class Training:
         resume_from: Path | None = None,
         start: StartingWeights | None = None,
         threads: int = 0,
+        together: Processes | None = None,
     ) -> None:
         """Train `spec` on `dataset`, on `device` (the CPU if None), writing checkpoints to `folder` (none if None).
 
         `resume_from` is the checkpoint to go on from, `start` what `training.start_from` names where that is a run. `threads`
-        overrides the spec's, so that a resumed run computes with as many as it began with. Raises UsageError (SpecError,
-        DeviceError), CheckpointError before anything is trained.
+        overrides the spec's, so that a resumed run computes with as many as it began with. `together` are the processes that share
+        each batch. Raises UsageError (SpecError, DeviceError), CheckpointError before anything is trained.
         """
         self.spec = spec
         self.device = device or torch.device("cpu")
         self.farewell: list[Event] = []
+        self.resumed_from = resume_from
+        self._together = together
         check_precision(self.device, spec.training.precision)
         keep_freed_memory()
 
@@ -103,18 +107,22 @@ class Training:
         self._frozen = models.Frozen(self.net, spec.training.freeze)
         shape = (channels, *spec.data.sides)
         refuse_lone_images(spec, lambda: models.summarise(self.net, shape), len(self._train))
+        if together is not None:
+            refuse_several(spec, together.count)
+            refuse_lone_shares(spec, lambda: models.summarise(self.net, shape), len(self._train), together.count)
         optimiser = make_optimiser(spec.optimiser, self.net.parameters())
         self.generators = rng.PrivateRng(self.device, spec.training.seed)
         if resume_from is not None:
             self._resume(resume_from, optimiser)
         path = None if resume_from is None else self.state.step_path
-        self._step = make_step(spec, self.net, optimiser, self.device, shape, path)
+        self._step = make_step(spec, self.net, optimiser, self.device, shape, path, together)
         self.state.step_path = self._step.step_path
         self._forward = Forward(self.net, spec, self.device, BATCH)
         self._threads = threads or spec.training.threads or self._step.threads or torch.get_num_threads()
 
-        self._stopping = False
-        self._factors: list[float] = []
+        self._asked_to_stop = self._stopping = False
+        self._asked_factors: list[float] = []
+        self._factors = self._asked_factors if together is None else []
         self._ended = False
         saved_step = self.state.step if resume_from is not None else 0
         self._saver = Saver(folder, self.identity, every_seconds=spec.training.checkpoint_seconds, saved_step=saved_step)
@@ -161,15 +169,17 @@ class Training:
     @property
     def stopping(self) -> bool:
         """True once `stop` was called."""
-        return self._stopping
+        return self._asked_to_stop
 
     def stop(self) -> None:
         """Ask for the end: the current step is finished, a checkpoint saved, `Stopped` sent."""
-        self._stopping = True
+        self._asked_to_stop = True
+        if self._together is None:
+            self._stopping = True
 
     def scale_learning_rate(self, factor: float) -> None:
         """Multiply the learning rate by `factor` (> 0) from the next step on, whatever the schedule says."""
-        self._factors.append(factor)
+        self._asked_factors.append(factor)
 
     def save_checkpoint(self) -> None:
         """Ask for a resumable checkpoint at the next event."""
@@ -194,6 +204,7 @@ class Training:
             "processor": processor(),
             "device": str(self.device),
             "threads": self._threads,
+            "processes": 1 if self._together is None else self._together.count,
             "step_path": self._step.step_path,
             "precision": self.spec.training.precision,
             "classes": list(self.identity.classes),
@@ -212,6 +223,8 @@ class Training:
     # ------------------------------------------------------------------------------------------------- the fit loop
 
     def _events(self) -> Generator[Event, None, None]:
+        if self._together is not None:
+            self._together.begin_with(self.net)
         yield events.Started(
             step=self.state.step,
             epoch=self.state.epoch,
@@ -234,6 +247,8 @@ class Training:
                 if self._not_finite:
                     yield self._diverged(self._not_finite)
                     return
+                if isinstance(event, events.Progress):
+                    self._hear(event)
                 if self._stopping and isinstance(event, events.Progress | events.Evaluating):
                     yield from self._stop()
                     return
@@ -242,6 +257,16 @@ class Training:
                 return
             yield from self._save_if_due()
         yield from self._finish()
+
+    def _hear(self, event: events.Progress) -> None:
+        """With several processes, have rank 0's word on what to do next: all of them then do it at the same step."""
+        if self._together is None:
+            return
+        asked, until_next = list(self._asked_factors), EVENT_SECONDS * event.images_per_second / self.spec.data.batch_size
+        del self._asked_factors[: len(asked)]
+        self._stopping, factor = self._together.control(self._asked_to_stop, math.prod(asked), max(1, int(until_next)))
+        if factor != 1:
+            self._factors.append(factor)
 
     def _told_at_first(self) -> Iterator[events.Message]:
         if self._start is not None:
@@ -267,11 +292,14 @@ class Training:
         while state.position < self.steps_per_epoch and state.step < self.total_steps:
             if self._factors:
                 yield from self._apply_rate_changes()
+            if self._together is not None:
+                left = len(order) - state.position * spec.data.batch_size
+                self._together.begin_step(spec.training.seed, state.step, min(left, spec.data.batch_size))
             images, labels = next(batches)
             self._step(images, labels, self._rate(), self._buffer)
             state.step += 1
             state.position += 1
-            if time.monotonic() - began >= EVENT_SECONDS or self._stopping or self._saver.wanted:
+            if self._is_event(began):
                 yield self._progress(began)
                 yield from self._save_if_due()
                 began = time.monotonic()
@@ -279,12 +307,20 @@ class Training:
             yield self._progress(began)
         yield from self._end_epoch()
 
+    def _is_event(self, began: float) -> bool:
+        if self._together is not None:
+            return self._together.is_event()
+        return time.monotonic() - began >= EVENT_SECONDS or self._stopping or self._saver.wanted
+
     def _batches(self, order: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Images and labels of the epoch's batches, from the current position on."""
         size = self.spec.data.batch_size
+        order = order[self.state.position * size :]
+        if self._together is not None:
+            order, size = self._together.shares(order, size)
         # Small batches are prepared several at a time, for the price of one: most of it is not the arithmetic.
         several = size * max(1, TOGETHER // size)
-        for indices in torch.split(order[self.state.position * size :], several):
+        for indices in torch.split(order, several):
             images = self._train.images.index_select(0, indices).to(self.device)
             labels = torch.split(self._train.labels.index_select(0, indices).to(self.device), size)
             if self.spec.data.augmented:
@@ -382,7 +418,7 @@ class Training:
         self, name: Any, split: Split, values: dict[str, float], metrics: EvaluationMetrics | None = None
     ) -> Iterator[Event]:
         said = time.monotonic()
-        for done in evaluate(self.net, split, self._standardise, self.spec, self._forward, metrics):
+        for done in evaluate(self.net, split, self._standardise, self.spec, self._forward, metrics, self._together):
             if isinstance(done, Score):
                 values[f"{name}_loss"], values[f"{name}_accuracy"] = done.loss, done.accuracy
                 if done.mean_squared_error is not None:

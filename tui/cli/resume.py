@@ -9,6 +9,7 @@ import typer
 from convtui.engine.errors import ConvtuiError, RunBusy
 from convtui.engine.files import DEFAULT_STORE
 from convtui.engine.named_code import name_code, require_named
+from convtui.tui.cli import launch
 from convtui.tui.cli.options import AsJson, DataDir, RunName, StorePath, existing_store
 from convtui.tui.cli.own_net import ModelName, own_net
 from convtui.tui.cli.run import Detach, Notify, Quiet, budget, changes_of
@@ -24,6 +25,7 @@ def resume(
     steps: Annotated[str | None, typer.Option(metavar="N", help="new total number of steps")] = None,
     images: Annotated[str | None, typer.Option(metavar="N", help="new total number of images shown")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, ...; default: the device it was trained on")] = None,
+    processes: launch.ProcessCount = None,
     model: ModelName = None,
     detach: Detach = False,
     as_json: AsJson = False,
@@ -35,6 +37,9 @@ def resume(
     data_dir: DataDir = None,
 ) -> None:
     """Resume a run: a paused one in place, any other from its last checkpoint."""
+    launch.refuse_with(processes, detach=detach)
+    launch.follow_if_told(data_dir)
+
     from convtui.engine.spec import changed
     from convtui.engine.store import require_trained
 
@@ -58,16 +63,23 @@ def resume(
             name_code(reference)
 
         from convtui.engine.device import choose, keep_freed_memory
+        from convtui.engine.training.processes import refuse_several
         from convtui.tui.cli.signals import handled
         from convtui.tui.cli.train import load_dataset, reporter_for, teller, train
         from convtui.tui.session.detached import start_detached
 
+        if processes is not None and processes > launch.started() == 1:
+            refuse_several(spec, processes)
+            raise typer.Exit(launch.start(processes))
         told_by = teller() if notify else None
         keep_freed_memory()
-        with handled() as signals:
+        with handled() as signals, launch.joined() as together:
             try:
                 require_named(spec.model.module)
                 chosen_device = choose(device or row.device or "auto")
+                if together is not None:
+                    chosen_device = together.device(chosen_device.type)
+                    refuse_several(spec, together.count)
                 if detach:
                     store.queue(row.id)
                     store.set_spec(row.id, spec)
@@ -83,10 +95,21 @@ def resume(
                     store.dequeue(row.id, "failed", str(error))
                 raise
             store.set_spec(row.id, spec)
-            threads = int(row.repeatable.get("threads", 0))
+            same = int(row.repeatable.get("processes", 1)) == launch.started()
+            threads = int(row.repeatable.get("threads", 0)) if same else 0
             reporter = reporter_for(row.id, as_json=as_json, quiet=quiet, name=row.name)
             code = train(
-                store, claimed, spec, dataset, chosen_device, reporter, signals, threads=threads, resume=True, teller=told_by
+                store,
+                claimed,
+                spec,
+                dataset,
+                chosen_device,
+                reporter,
+                signals,
+                threads=threads,
+                resume=True,
+                together=together,
+                teller=told_by,
             )
     raise typer.Exit(code)
 

@@ -13,7 +13,7 @@ import typer
 from convtui.engine.errors import UsageError
 from convtui.engine.files import DEFAULT_STORE
 from convtui.engine.named_code import class_of, name_code, require_named
-from convtui.tui.cli import completion
+from convtui.tui.cli import completion, launch
 from convtui.tui.cli.options import AsJson, DataDir, DeviceName, StorePath, check_store, existing_store, named_value, open_store
 from convtui.tui.cli.own_net import Arguments, ModelName
 from convtui.tui.render.text import clean
@@ -76,6 +76,7 @@ def run(
     seed: Annotated[str | None, typer.Option(metavar="N", help="seed for weights, order and dropout")] = None,
     name: Annotated[str | None, typer.Option(help="name of the run; default: the preset's name")] = None,
     device: DeviceName = "auto",
+    processes: launch.ProcessCount = None,
     detach: Detach = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -88,6 +89,9 @@ def run(
     Exit code 0: finished, or stopped on request. 1: failed. 2: invalid command or setting, nothing was started.
     3: diverged. 129, 130, 143: ended by a hang-up, Ctrl+C or kill; saved, 'convtui resume' continues it.
     """
+    launch.refuse_with(processes, detach=detach, **{"try": trial, "save-preset": save_preset})
+    launch.follow_if_told(data_dir)
+
     from convtui.engine.presets import preset as find_preset
     from convtui.engine.spec import changed
 
@@ -123,17 +127,24 @@ def run(
     from convtui.engine.device import choose, keep_freed_memory
     from convtui.engine.store import checked_name
     from convtui.engine.training.limits import check_fits, refuse_lone_images
+    from convtui.engine.training.processes import refuse_several
     from convtui.tui.cli.signals import handled
     from convtui.tui.cli.train import load_dataset, reporter_for, teller, train
     from convtui.tui.cli.trial import tried
     from convtui.tui.session.detached import start_detached
 
+    if processes is not None and processes > launch.started() == 1:
+        refuse_several(spec, processes)
+        raise typer.Exit(launch.start(processes))
     told_by = teller() if notify else None
     keep_freed_memory()
-    with handled() as signals:
+    with handled() as signals, launch.joined() as together:
         run_name = checked_name(_default_name(spec, origin, pattern) if name is None else name)
         check_store(store_path)
         chosen_device = choose(device)
+        if together is not None:
+            chosen_device = together.device(chosen_device.type)
+            refuse_several(spec, together.count)
         check_fits(spec, chosen_device, count(spec.data, data_dir))
         if trial is not None:
             raise typer.Exit(tried(trial, spec, chosen_device, data_dir, store_path, as_json=as_json, quiet=quiet))
@@ -153,7 +164,7 @@ def run(
                 return
             claimed = store.claim(row.id)
             reporter = reporter_for(row.id, as_json=as_json, quiet=quiet, name=run_name)
-            code = train(store, claimed, spec, dataset, chosen_device, reporter, signals, teller=told_by)
+            code = train(store, claimed, spec, dataset, chosen_device, reporter, signals, together=together, teller=told_by)
     raise typer.Exit(code)
 
 

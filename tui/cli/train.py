@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from convtui.engine.data.split import Dataset
     from convtui.engine.spec import RunSpec
     from convtui.engine.store import Run, Store
+    from convtui.engine.training.processes import Processes
     from convtui.tui.telling import Teller
 
 EXIT_DIVERGED = 3
@@ -87,6 +88,7 @@ def train(
     *,
     threads: int = 0,
     resume: bool = False,
+    together: Processes | None = None,
     teller: Teller | None = None,
     heard: Callable[[events.Event], None] = lambda event: None,
 ) -> int:
@@ -98,7 +100,7 @@ def train(
 
     ending: events.Ending | None = None
     try:
-        with recorded(store, run, spec, dataset, device, threads=threads, resume=resume) as (training, pulled):
+        with recorded(store, run, spec, dataset, device, threads=threads, resume=resume, together=together) as (training, pulled):
             signals.on_signal = training.stop
             if signals.received is not None:
                 training.stop()
