@@ -1,7 +1,7 @@
 """One run on several processes: each takes its share of every batch, and gradients are averaged over all of them.
 
-Processes are started by torch's elastic launcher, whose environment says which one this is. The first, rank 0, is the one that records,
-saves, prints and is steered; the others do the same steps, and are told by it.
+Processes are started by torch's elastic launcher, whose environment says which one this is. The first, rank 0,
+records, saves, prints and is steered; the others do the same steps, and are told by it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Processes:
         with _lost():
             dist.init_process_group("gloo", timeout=PAUSE)
         self.rank, self.count = dist.get_rank(), dist.get_world_size()
-        self._gradients = dist.group.WORLD
+        self._gradients: Any = dist.group.WORLD
         self._device = torch.device("cpu")
         self._images = 0
         self._weight = 0.0
@@ -72,7 +72,9 @@ class Processes:
         """What rank 0 hands in, JSON's kinds of values, to all."""
         text = json.dumps(what).encode()
         size = self._from_first(torch.tensor(len(text)))
-        words = torch.frombuffer(bytearray(text), dtype=torch.uint8) if self.rank == 0 else torch.empty(int(size), dtype=torch.uint8)
+        words = (
+            torch.frombuffer(bytearray(text), dtype=torch.uint8) if self.rank == 0 else torch.empty(int(size), dtype=torch.uint8)
+        )
         told: dict[str, Any] = json.loads(bytes(self._from_first(words).tolist()))
         return told
 
@@ -128,7 +130,7 @@ class Processes:
         total = torch.cat([weighed, (hits if self._weight else torch.zeros_like(hits)).reshape(1)])
         with _lost():
             self._dist.all_reduce(total, group=self._gradients)
-        parts = iter(total.split([tensor.numel() for tensor in [*gradients, *statistics, *rows, hits]]))
+        parts = iter(torch.split(total, [tensor.numel() for tensor in [*gradients, *statistics, *rows, hits]]))
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient.copy_(next(parts).view(gradient.shape))
         for tensor in statistics:

@@ -18,6 +18,9 @@ from convtui.tui.session.program import PROGRAM
 from convtui.tui.terminal import speak
 
 if TYPE_CHECKING:
+    import torch
+
+    from convtui.engine.spec import RunSpec
     from convtui.engine.training.processes import Processes
 
 ProcessCount = Annotated[
@@ -71,6 +74,26 @@ def joined() -> Iterator[Processes | None]:
     together.close()  # after an error torch would wait for processes that are gone
 
 
+def own_device(device: torch.device, spec: RunSpec, together: Processes | None) -> torch.device:
+    """`device`, or with several processes this one's own of that kind. Raises SpecError, DeviceError."""
+    from convtui.engine.training.processes import refuse_several
+
+    if together is None:
+        return device
+    refuse_several(spec, together.count)
+    return together.device(device.type)
+
+
+def start_if_several(count: int | None, spec: RunSpec) -> None:
+    """Where several processes are asked for and not there yet, start them, and leave with their exit code."""
+    if count is None or count == 1 or started() > 1:
+        return
+    from convtui.engine.training.processes import refuse_several
+
+    refuse_several(spec, count)
+    raise typer.Exit(start(count))
+
+
 def start(count: int) -> int:
     """This very command on so many processes of this machine; the exit code."""
     from torch.distributed.elastic.multiprocessing.api import SignalException
@@ -82,7 +105,13 @@ def start(count: int) -> int:
     logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // count)))
     config = LaunchConfig(
-        min_nodes=1, max_nodes=1, nproc_per_node=count, rdzv_backend="c10d", rdzv_endpoint="localhost:0", max_restarts=0
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=count,
+        run_id="convtui",
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        max_restarts=0,
     )
     config.local_addr = "localhost"
     program, *arguments = PROGRAM

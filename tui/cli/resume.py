@@ -63,23 +63,17 @@ def resume(
             name_code(reference)
 
         from convtui.engine.device import choose, keep_freed_memory
-        from convtui.engine.training.processes import refuse_several
         from convtui.tui.cli.signals import handled
         from convtui.tui.cli.train import load_dataset, reporter_for, teller, train
         from convtui.tui.session.detached import start_detached
 
-        if processes is not None and processes > launch.started() == 1:
-            refuse_several(spec, processes)
-            raise typer.Exit(launch.start(processes))
+        launch.start_if_several(processes, spec)
         told_by = teller() if notify else None
         keep_freed_memory()
         with handled() as signals, launch.joined() as together:
             try:
                 require_named(spec.model.module)
-                chosen_device = choose(device or row.device or "auto")
-                if together is not None:
-                    chosen_device = together.device(chosen_device.type)
-                    refuse_several(spec, together.count)
+                chosen_device = launch.own_device(choose(device or row.device or "auto"), spec, together)
                 if detach:
                     store.queue(row.id)
                     store.set_spec(row.id, spec)

@@ -127,24 +127,18 @@ def run(
     from convtui.engine.device import choose, keep_freed_memory
     from convtui.engine.store import checked_name
     from convtui.engine.training.limits import check_fits, refuse_lone_images
-    from convtui.engine.training.processes import refuse_several
     from convtui.tui.cli.signals import handled
     from convtui.tui.cli.train import load_dataset, reporter_for, teller, train
     from convtui.tui.cli.trial import tried
     from convtui.tui.session.detached import start_detached
 
-    if processes is not None and processes > launch.started() == 1:
-        refuse_several(spec, processes)
-        raise typer.Exit(launch.start(processes))
+    launch.start_if_several(processes, spec)
     told_by = teller() if notify else None
     keep_freed_memory()
     with handled() as signals, launch.joined() as together:
         run_name = checked_name(_default_name(spec, origin, pattern) if name is None else name)
         check_store(store_path)
-        chosen_device = choose(device)
-        if together is not None:
-            chosen_device = together.device(chosen_device.type)
-            refuse_several(spec, together.count)
+        chosen_device = launch.own_device(choose(device), spec, together)
         check_fits(spec, chosen_device, count(spec.data, data_dir))
         if trial is not None:
             raise typer.Exit(tried(trial, spec, chosen_device, data_dir, store_path, as_json=as_json, quiet=quiet))
