@@ -143,6 +143,7 @@ def test_a_killed_process_ends_the_others_and_the_run_can_be_resumed(tmp_path: P
         os.kill(process_of(running.pid, rank), signal.SIGKILL)
         _, told = running.communicate(timeout=40)
     assert running.returncode == 1
+    assert told.count("\n") == 1
     assert "ended" in told
     assert "Traceback" not in told
     with Store(store) as opened:

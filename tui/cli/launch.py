@@ -122,8 +122,8 @@ def start(count: int) -> int:
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()
         code = error.failures[0].exitcode if 0 in error.failures else failure.exitcode
-        if failure.exitcode < 0:
-            told = f"process {rank + 1} of {count} was ended by signal {-failure.exitcode}"
+        if failure.exitcode < 0 and rank == 0:  # of any other the first one tells
+            told = f"process 1 of {count} was ended by signal {-failure.exitcode}"
             speak(f"convtui: {told}: 'convtui resume' continues the run from its last checkpoint", error=True)
         return code if code > 0 else 1
     return 0
