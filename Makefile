@@ -10,16 +10,20 @@ STAMP := .venv/.set-up
 
 setup: $(STAMP)
 
+# What pyproject.toml names, into .venv: $(call install,.[dev])
+define install
+if command -v uv >/dev/null; then \
+	uv pip install --quiet --python $(BIN)/python --constraints constraints.txt --editable '$(1)'; \
+else \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '$(1)'; \
+fi
+endef
+
 $(STAMP): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "convtui needs Python 3.11 to 3.13 with its venv module: install one, or run make PYTHON=..." >&2; exit 2; }
 	@echo "setting up .venv: torch is large, the first time takes minutes"
-	@if command -v uv >/dev/null; then \
-		uv venv --quiet --allow-existing --python $(PYTHON) .venv && \
-		uv pip install --quiet --python $(BIN)/python --constraints constraints.txt --editable '.[dev]'; \
-	else \
-		$(PYTHON) -m venv .venv && \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'; \
-	fi
+	@if command -v uv >/dev/null; then uv venv --quiet --allow-existing --python $(PYTHON) .venv; else $(PYTHON) -m venv .venv; fi
+	@$(call install,.[dev])
 	@touch $@
 
 demo: setup
@@ -107,9 +111,7 @@ reference: setup
 
 # The documentation as pages that can be opened as files, or put on any server: site/index.html. Needs Python 3.11.5.
 site: reference
-	@$(BIN)/python -c 'import material' 2>/dev/null || { \
-	if command -v uv >/dev/null; then uv pip install --quiet --python $(BIN)/python --constraints constraints.txt --editable '.[docs]'; \
-	else $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'; fi; }
+	@$(BIN)/python -c 'import material' 2>/dev/null || { $(call install,.[docs]); }
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
 
 wheel: setup

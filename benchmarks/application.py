@@ -57,6 +57,15 @@ def tell(what: str, seconds: Sequence[float]) -> None:
     print(text, flush=True)
 
 
+def seconds_after(terminal: Terminal, keys: str, text: str, *, still: float) -> float:
+    """Seconds from `keys` until `text` is written; before them, `still` seconds for what is under way to end."""
+    terminal.read(still)
+    terminal.forget()
+    place, began = len(terminal.written), time.perf_counter()
+    terminal.child.send(keys)
+    return terminal.seconds_until(text, place, began)
+
+
 def quit_(terminal: Terminal) -> None:
     terminal.press("q")
     terminal.ended()
@@ -125,11 +134,7 @@ def large(folder: Path, rounds: int) -> None:
         times.setdefault("the runs are there", []).append(first)
 
         def after(what: str, keys: str, text: str, terminal: Terminal = terminal) -> None:
-            terminal.read(0.7)  # let what is still under way end
-            place = len(terminal.written)
-            began = time.perf_counter()
-            terminal.child.send(keys)
-            times.setdefault(what, []).append(terminal.seconds_until(text, place, began))
+            times.setdefault(what, []).append(seconds_after(terminal, keys, text, still=0.7))
 
         after("to the last run (G)", "G", "the long one")
         after("to the first run (g)", "g", f"copy {RUNS}")
@@ -171,11 +176,7 @@ def grid(folder: Path, rounds: int) -> None:
     times: dict[str, list[float]] = {}
 
     def after(what: str, keys: str, text: str) -> None:
-        terminal.read(1.0)
-        terminal.forget()
-        place, began = len(terminal.written), time.perf_counter()
-        terminal.child.send(keys)
-        times.setdefault(what, []).append(terminal.seconds_until(text, place, began))
+        times.setdefault(what, []).append(seconds_after(terminal, keys, text, still=1.0))
 
     for _ in range(rounds):
         after("its charts open (Enter)", "\r", AXIS)
@@ -364,11 +365,7 @@ def _until_painted(terminal: Terminal, key: str) -> float:
 
 def _until_there(terminal: Terminal, key: str, epoch: int) -> float:
     """Seconds from a key until the snapshot's number is on the slider."""
-    terminal.read(0.2)
-    terminal.forget()
-    place, began = len(terminal.written), time.perf_counter()
-    terminal.child.send(key)
-    return terminal.seconds_until(f"epoch {epoch}  ", place, began)
+    return seconds_after(terminal, key, f"epoch {epoch}  ", still=0.2)
 
 
 # ------------------------------------------------------------------------------------------------------------ written

@@ -111,7 +111,8 @@ class EvaluationMetrics:
         self._chosen = spec.measures
         self.watches_layers = "saturated" in spec.measures or "dead" in spec.measures
         """Whether hooks look at layers' outputs."""
-        self.watches = self.watches_layers or "class_accuracy" in spec.measures or "confusion" in spec.measures
+        self._counts_classes = "class_accuracy" in spec.measures or "confusion" in spec.measures
+        self.watches = self.watches_layers or self._counts_classes
         """Whether there is anything to measure."""
         self._classes = classes
         self._confusion: Tensor | None = None
@@ -136,7 +137,7 @@ class EvaluationMetrics:
 
     def count(self, predicted: Tensor, labels: Tensor) -> None:
         """Count predicted classes by true class, both int64 [N]."""
-        if "confusion" in self._chosen or "class_accuracy" in self._chosen:
+        if self._counts_classes:
             classes = len(self._classes)
             counts = torch.bincount(labels * classes + predicted, minlength=classes**2)
             self._confusion = counts if self._confusion is None else self._confusion + counts

@@ -51,17 +51,21 @@ def chance(counts: Sequence[int], accuracy: float) -> bool:
     return accuracy <= share + 2 * math.sqrt(share * (1 - share) / total)
 
 
-def refuse_lone_images(spec: RunSpec, summary: Callable[[], Summary], images: int) -> None:
-    """Raise SpecError where an epoch of so many training images has a batch of one that a batch norm cannot be given.
+def refuse_lone_images(spec: RunSpec, summary: Callable[[], Summary], images: int, processes: int = 1) -> None:
+    """Raise SpecError where in an epoch of so many training images one of the processes that share a batch has a single image of
+    it, which a batch norm cannot be given.
 
     It knows no spread of a single value: of one image, after a dense layer or on maps of one place. `summary` gives the net's, and
-    is called only where there is such a batch: it may cost a forward pass.
+    is called only where there is such a share: it may cost a forward pass.
     """
-    if (images - 1) % spec.data.batch_size:
+    size = spec.data.batch_size
+    least = images % size or size
+    if least // processes > 1:
         return
+    left = "a batch of one" if processes == 1 else f"a batch of {least:,} for {processes} processes, one for some,"
     for layer in summary().layers:
         if layer.kind.startswith("BatchNorm") and math.prod(layer.output[1:]) == 1:
             raise SpecError(
-                f"data.batch_size = {spec.data.batch_size} leaves a batch of one of the {images:,} images, on which the batch "
+                f"data.batch_size = {size} leaves {left} of the {images:,} images, on which the batch "
                 f"norm {layer.name} cannot be computed: choose another batch size, or leave bn out there"
             )

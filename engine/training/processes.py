@@ -18,7 +18,6 @@ from torch import Tensor, nn
 
 from convtui.engine.errors import ConvtuiError, DeviceError, SpecError
 from convtui.engine.spec import RunSpec
-from convtui.engine.training.limits import refuse_lone_images
 from convtui.engine.training.metric_buffer import MetricBuffer, Scalar
 
 PAUSE = timedelta(days=365)
@@ -99,9 +98,11 @@ class Processes:
 
         Of a batch of which there is nothing left for it, it takes the first image, which then counts for nothing.
         """
-        mine = [batch.tensor_split(self.count)[self.rank] for batch in torch.split(order, size)]
-        taken = [own if len(own) else batch[:1] for own, batch in zip(mine, torch.split(order, size), strict=True)]
-        return (torch.cat(taken) if taken else order), len(range(self.rank, size, self.count))
+        taken = []
+        for batch in torch.split(order, size):
+            own = batch.tensor_split(self.count)[self.rank]
+            taken.append(own if len(own) else batch[:1])
+        return (torch.cat(taken) if taken else order), self._share(size)
 
     def begin_step(self, seed: int, step: int, images: int) -> None:
         """Seed torch's generators for this step of this process, of a batch of `images` in all.
@@ -110,7 +111,11 @@ class Processes:
         """
         torch.manual_seed((seed * 0x9E3779B97F4A7C15 + step * 0xBF58476D1CE4E5B9 + self.rank * 0x94D049BB133111EB) % 2**63)
         self._images = images
-        self._weight = len(range(self.rank, images, self.count)) / images
+        self._weight = self._share(images) / images
+
+    def _share(self, images: int) -> int:
+        """How many of a batch of `images` are this process's, as `tensor_split` cuts it."""
+        return len(range(self.rank, images, self.count))
 
     @property
     def images(self) -> int:
@@ -160,13 +165,6 @@ def refuse_several(spec: RunSpec, count: int) -> None:
             f"data.batch_size = {spec.data.batch_size} gives nothing to some of {count} processes: they share each batch; "
             f"choose at least {count}, or fewer processes"
         )
-
-
-def refuse_lone_shares(spec: RunSpec, summary: Any, images: int, count: int) -> None:
-    """Raise SpecError where a process has a share of one image that a batch norm cannot be given."""
-    last = images % spec.data.batch_size or spec.data.batch_size
-    if min(spec.data.batch_size, last) // count <= 1:
-        refuse_lone_images(spec.model_copy(update={"data": spec.data.model_copy(update={"batch_size": 1})}), summary, images)
 
 
 @contextmanager

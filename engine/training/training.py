@@ -38,7 +38,7 @@ from convtui.engine.training.metric_buffer import MetricBuffer, NotFinite, StepM
 from convtui.engine.training.optimisers import make_optimiser
 from convtui.engine.training.paths import make_step
 from convtui.engine.training.preparing import near, standardiser
-from convtui.engine.training.processes import Processes, refuse_lone_shares, refuse_several
+from convtui.engine.training.processes import Processes, refuse_several
 from convtui.engine.training.schedule import learning_rate
 from convtui.engine.training.transfer import StartingWeights, beginning
 
@@ -106,10 +106,10 @@ class Training:
         self.net = models.placed(net, spec.model, self.device)
         self._frozen = models.Frozen(self.net, spec.training.freeze)
         shape = (channels, *spec.data.sides)
-        refuse_lone_images(spec, lambda: models.summarise(self.net, shape), len(self._train))
+        count = 1 if together is None else together.count
         if together is not None:
-            refuse_several(spec, together.count)
-            refuse_lone_shares(spec, lambda: models.summarise(self.net, shape), len(self._train), together.count)
+            refuse_several(spec, count)
+        refuse_lone_images(spec, lambda: models.summarise(self.net, shape), len(self._train), count)
         optimiser = make_optimiser(spec.optimiser, self.net.parameters())
         self.generators = rng.PrivateRng(self.device, spec.training.seed)
         if resume_from is not None:

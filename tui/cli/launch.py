@@ -76,10 +76,10 @@ def joined() -> Iterator[Processes | None]:
 
 def own_device(device: torch.device, spec: RunSpec, together: Processes | None) -> torch.device:
     """`device`, or with several processes this one's own of that kind. Raises SpecError, DeviceError."""
-    from convtui.engine.training.processes import refuse_several
-
     if together is None:
         return device
+    from convtui.engine.training.processes import refuse_several
+
     refuse_several(spec, together.count)
     return together.device(device.type)
 

@@ -146,7 +146,7 @@ def run(
         spec = changed(spec, {"data.source": dataset.source} | dict(dataset.relaxed))
         counts = Counts(len(dataset.train.classes), len(dataset.train), len(dataset.test))
         summary = check_fits(spec, chosen_device, counts)
-        refuse_lone_images(spec, lambda: summary, counts.train)
+        refuse_lone_images(spec, lambda: summary, counts.train, launch.started())
         _say_start(spec, counts.classes, store_path, reporter_for(0, as_json=as_json, quiet=quiet))
         with open_store(store_path) as store:
             signals.hold()

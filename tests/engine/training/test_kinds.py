@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,11 @@ from convtui.engine.data.batches import Standardise, epoch_order
 from convtui.engine.data.prepare import class_means
 from convtui.engine.data.split import Dataset, Split
 from convtui.engine.errors import SpecError
-from convtui.engine.models import build
+from convtui.engine.models import build, summarise
 from convtui.engine.models.initialisation import whitening
 from convtui.engine.spec import RunSpec, changed, make
 from convtui.engine.training import Training, training
+from convtui.engine.training.limits import refuse_lone_images
 from tests.conftest import toy_dataset
 from tests.engine.shrinking import PRESETS, shrunk
 from tests.engine.training.pulling import losses, pull, weights
@@ -187,6 +189,17 @@ def test_batch_norm_over_a_single_value_is_refused_before_training(batch_size: i
     # On maps of several places it can be computed; and so it can where the last batch has two images.
     for fine in ({"model.conv_blocks": "4 3x3 bn", "model.dense_blocks": "8"}, {"data.batch_size": 99}):
         assert Training(changed(spec, fine), toy_dataset(train=101)).steps_per_epoch > 1
+
+
+@pytest.mark.parametrize(("images", "processes", "is_refused"), [(103, 1, False), (103, 2, True), (104, 2, False), (102, 3, True)])
+def test_batch_norm_over_a_single_value_of_a_share_is_refused_too(images: int, processes: int, is_refused: bool) -> None:
+    spec = changed(CONV, {"data.batch_size": 100})  # and a last batch of the rest, which the processes share
+    net = Training(spec, toy_dataset(train=104)).net
+    words = (
+        rf"data.batch_size = 100 leaves a batch of {images - 100} for {processes} processes, one for some, of the {images} images"
+    )
+    with pytest.raises(SpecError, match=words) if is_refused else contextlib.nullcontext():
+        refuse_lone_images(spec, lambda: summarise(net, (1, 8, 8)), images, processes)
 
 
 def images_for(spec: RunSpec) -> Dataset:
