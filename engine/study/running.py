@@ -38,10 +38,13 @@ def to_do(store: Store, wanted: Sequence[Wanted]) -> list[Wanted]:
 
 
 def check(
-    wanted: Sequence[Wanted], device: torch.device, data_dir: Path | None, progress: catalog.ProgressCallback | None = None
+    wanted: Sequence[Wanted],
+    device: torch.device | None,
+    data_dir: Path | None,
+    progress: catalog.ProgressCallback | None = None,
 ) -> None:
     """Before anything is started: that the images of these runs are there, downloading what is to be had, and that the nets can be
-    trained on `device`.
+    trained on `device`; None where that is another machine's.
 
     A study is never run on stand-ins. Raises DataUnavailable, which says how to name another place, DataError, SpecError.
     """

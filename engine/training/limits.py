@@ -14,13 +14,16 @@ from convtui.engine.models import Summary, check
 from convtui.engine.spec import RunSpec
 
 
-def check_fits(spec: RunSpec, device: torch.device, counts: Counts) -> Summary:
-    """Raise where `spec` cannot be trained on `device` on so many images; builds the net on paper only, loads no image.
+def check_fits(spec: RunSpec, device: torch.device | None, counts: Counts) -> Summary:
+    """Raise where `spec` cannot be trained on `device` on so many images; builds the net on paper only, loads no image. None is a
+    device that is not known yet.
 
     DeviceError for a precision that the device lacks, SpecError for a net whose layers do not fit each other, or that needs more
     memory than the device has in all: `Summary.least_bytes` for the largest batch that there will be. Returns the net's summary.
     """
     summary = check(spec, classes=counts.classes)
+    if device is None:
+        return summary
     check_precision(device, spec.training.precision)
     batch = min(spec.data.batch_size, counts.train)
     needed, there = summary.least_bytes(batch), memory(device)

@@ -14,7 +14,8 @@ import typer
 
 from convtui.engine.errors import UsageError
 from convtui.engine.files import DEFAULT_STORE
-from convtui.tui.cli import completion
+from convtui.tui.cli import completion, launch
+from convtui.tui.cli.elsewhere import Elsewhere, JobFolder, JobSettings, On, elsewhere
 from convtui.tui.cli.options import AsJson, DataDir, DeviceName, StorePath, existing_store, open_store
 from convtui.tui.cli.run import Notify, Quiet
 from convtui.tui.render.json_lines import line
@@ -23,9 +24,10 @@ from convtui.tui.render.text import clean
 if TYPE_CHECKING:
     from convtui.engine.spec import DataSpec
     from convtui.engine.store import Store
-    from convtui.engine.study import Study
+    from convtui.engine.study import Study, Wanted
     from convtui.engine.study.results import Results
     from convtui.engine.study.searching import Found
+    from convtui.tui.cli.study_runner import Runner
 
 app = typer.Typer(help="List, run or show studies: many runs from one file, compared with published figures.", no_args_is_help=True)
 
@@ -80,6 +82,9 @@ def run(
         int, typer.Option(metavar="N", help="processes that share the runs, each on a GPU of its own", min=1, max=64)
     ] = 1,
     worker: Annotated[bool, typer.Option("--worker", hidden=True)] = False,
+    on: On = None,
+    job: JobSettings = None,
+    jobs: JobFolder = None,
     device: DeviceName = "auto",
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -98,6 +103,9 @@ def run(
     from convtui.engine.study.plan import on_sources
     from convtui.engine.study.searching import Searcher, first_trial
 
+    if launch.started() > 1:
+        raise UsageError("a study is run by one process: leave torchrun out; --workers N shares its runs among processes")
+    there = elsewhere(on, job, jobs, device, workers)
     wanted_study = find_study(reference)
 
     from convtui.engine.data.preview import count
@@ -117,6 +125,10 @@ def run(
     sources = _sources(data)
     searched = wanted_study.search is not None
     if searched:
+        if there is not None:
+            raise UsageError(
+                f"study {wanted_study.name} searches, which is done on this machine: leave --on out; --workers N helps"
+            )
         if only or seeds or scale != 1:
             raise UsageError(f"study {wanted_study.name} searches: --only, --seeds and --scale are for settings; change the file")
         wanted_study = on_sources(wanted_study, sources)
@@ -125,14 +137,14 @@ def run(
         wanted = plan(wanted_study, only=_split(only), scale=scale, seeds=seeds, sources=sources, images=images)
     keep_freed_memory()
     with handled() as signals:
-        chosen_device = choose(device)
+        chosen_device = choose(device if there is None else "cpu")
         left = wanted
         if store_path.exists() and not searched:
             with existing_store(store_path) as store:
                 left = to_do(store, wanted)
         reporter = reporter_for(0, as_json=as_json, quiet=quiet)
         try:
-            check(left, chosen_device, data_dir, reporter.preparing)
+            check(left, chosen_device if there is None else None, data_dir, reporter.preparing)
         finally:
             reporter.close()
         with open_store(store_path) as store:
@@ -143,7 +155,9 @@ def run(
             if searched:
                 searcher = Searcher(store, wanted_study)
                 lacking, alone, sum_up = searcher.lacking, partial(runner.search, searcher), partial(runner.sum_up_search, searcher)
-            if (together := min(workers, lacking)) > 1:
+            if there is not None:
+                code = _run_elsewhere(there, runner, wanted)
+            elif (together := min(workers, lacking)) > 1:
                 given = [f"--{option}={value}" for option, values in {"only": only, "data": data}.items() for value in values or ()]
                 given += [f"--scale={scale}", f"--device={device}", f"--store={store_path}"]
                 given += [f"--{option}={value}" for option, value in (("seeds", seeds), ("data-dir", data_dir)) if value]
@@ -158,6 +172,17 @@ def run(
             else:
                 code = alone()
     raise typer.Exit(code)
+
+
+def _run_elsewhere(there: Elsewhere, runner: Runner, wanted: Sequence[Wanted]) -> int:
+    """Have all of them made there, and follow them to their ends; the exit code. Raises ConvtuiError."""
+    if there.where.startswith("ray"):
+        from convtui.tui.cli import on_ray
+
+        return on_ray.run(there, runner, wanted)
+    from convtui.tui.cli import on_slurm
+
+    return on_slurm.run(there, runner, wanted)
 
 
 @app.command()
