@@ -32,6 +32,8 @@ MOST_HELD = 1_000_000
 """Metrics that are held back at most, some 200 MB; more than a store cannot take is an error."""
 _BETWEEN_TRIES_SECONDS = 0.2
 _REQUESTS = "SELECT id, kind, value, created FROM request WHERE run_id = ? AND taken IS NULL ORDER BY id"
+_WRITTEN = "SELECT written FROM attempt WHERE run_id = ? AND attempt = ?"
+_SET_WRITTEN = "UPDATE attempt SET written = ? WHERE run_id = ? AND attempt = ?"
 
 
 class Recorder:
@@ -54,7 +56,9 @@ class Recorder:
         self._store = store
         self._attempt = run.attempt
         self._connection = KeptConnection(store.path, PATIENCE_SECONDS)
-        self._batch = RowBatch(run_id, run.attempt, run.repeatable)
+        with explained(store.path, f"reading what run {run_id} has recorded"):
+            written = self._connection.read(_WRITTEN, (run_id, run.attempt))
+        self._batch = RowBatch(run_id, run.attempt, run.repeatable, written[0][0] if written else 0)
         self._insert = REPLACE_METRIC if replaces else INSERT_METRIC
         self._ended = False
         self._closed = False
@@ -62,6 +66,8 @@ class Recorder:
         self._not_before = 0.0
         self._held = ""
         self._seen_version = -1
+        self._read: dict[int, tuple[Any, ...]] = {}
+        """Requests that were read, by their ids, until it is known that they are marked as taken."""
 
     def __enter__(self) -> Self:
         return self
@@ -161,8 +167,16 @@ class Recorder:
                     f"'convtui runs show {self.run_id}' says who has it"
                 )
             connection.executemany(self._insert, self._batch.metrics)
-            for statement, values in self._batch.rows:
-                connection.execute(statement, values)
+            if self._batch.rows:
+                self._write_rows(connection)
+
+    def _write_rows(self, connection: sqlite3.Connection) -> None:
+        """Those that are not written yet: of a commit whose answer was lost nothing is known, and all of it is tried again."""
+        batch, of_attempt = self._batch, (self.run_id, self._attempt)
+        (written,) = connection.execute(_WRITTEN, of_attempt).fetchone() or (batch.written,)
+        for statement, values in batch.rows[max(0, written - batch.written) :]:
+            connection.execute(statement, values)
+        connection.execute(_SET_WRITTEN, (batch.written + len(batch.rows), *of_attempt))
 
     def fail(self, message: str) -> None:
         """The run ended with an error: it is `failed`, with this reason. Raises StoreError when that cannot be written."""
@@ -213,13 +227,14 @@ class Recorder:
         return found
 
     def _take(self) -> list[Request]:
-        if not self._connection.read(_REQUESTS, (self.run_id,)):
+        self._read |= {row[0]: row for row in self._connection.read(_REQUESTS, (self.run_id,))}
+        if not self._read:
             return []
+        taken = time.time()
         with self._connection.transaction() as connection:
-            waiting = connection.execute(_REQUESTS, (self.run_id,)).fetchall()
-            taken = time.time()
-            connection.executemany("UPDATE request SET taken = ? WHERE id = ?", [(taken, row[0]) for row in waiting])
-        return [_request(self.run_id, row, taken) for row in waiting]
+            connection.executemany("UPDATE request SET taken = ? WHERE id = ?", [(taken, request_id) for request_id in self._read])
+        found, self._read = self._read, {}
+        return [_request(self.run_id, row, taken) for row in found.values()]
 
 
 def _may_pass(error: StoreError) -> bool:

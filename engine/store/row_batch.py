@@ -29,33 +29,39 @@ from convtui.engine.events import (
 )
 from convtui.engine.metrics import SCORES, column_of
 
-INSERT_METRIC = "INSERT OR IGNORE INTO metric (run_id, name, step, attempt, value) VALUES (?, ?, ?, ?, ?)"
+INSERT_METRIC = "INSERT INTO metric (run_id, name, step, attempt, value) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 REPLACE_METRIC = """INSERT INTO metric (run_id, name, step, attempt, value) VALUES (?, ?, ?, ?, ?)
-    ON CONFLICT DO UPDATE SET value = excluded.value WHERE value IS NOT excluded.value"""
+    ON CONFLICT (run_id, name, step, attempt) DO UPDATE SET value = excluded.value
+    WHERE metric.value <> excluded.value OR (metric.value IS NULL) <> (excluded.value IS NULL)"""
 _INSERT_MESSAGE = "INSERT INTO message (run_id, step, created, severity, text) VALUES (?, ?, ?, ?, ?)"
 _INSERT_CHECKPOINT = """INSERT INTO checkpoint (run_id, attempt, step, epoch, kind, file, bytes, created, test_accuracy)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
-_INSERT_CONFUSION = "INSERT OR IGNORE INTO confusion (run_id, step, attempt, counts) VALUES (?, ?, ?, ?)"
+_INSERT_CONFUSION = "INSERT INTO confusion (run_id, step, attempt, counts) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
 _BEGIN_ATTEMPT = "UPDATE attempt SET step = ? WHERE run_id = ? AND attempt = ?"
 
 
 class RowBatch:
     """Rows of one attempt of one run that are not in the store yet."""
 
-    def __init__(self, run_id: int, attempt: int, provenance: Mapping[str, Any]) -> None:
-        """`provenance`: what the run's row holds of the attempts before this one."""
+    def __init__(self, run_id: int, attempt: int, provenance: Mapping[str, Any], written: int = 0) -> None:
+        """`provenance`: what the run's row holds of the attempts before this one. `written`: how many `rows` the attempt has
+        written before."""
         self._run_id = run_id
         self._before = provenance
         self._attempt = attempt
         self._test_accuracy: tuple[int, float | None] = (-1, None)  # the last one, and its step
+        self.written = written
+        """How many rows this attempt had written before those of `rows`."""
+        self.rows: list[tuple[str, tuple[Any, ...]]] = []
+        """Statements with their values."""
         self.clear()
 
     def clear(self) -> None:
         """Forget all rows: they have been written."""
         self.metrics: list[tuple[int, str, int, int, float]] = []
         """For INSERT_METRIC."""
-        self.rows: list[tuple[str, tuple[Any, ...]]] = []
-        """Statements with their values."""
+        self.written += len(self.rows)
+        self.rows = []
         self.columns: dict[str, Any] = {}
         """Of the row in `run`, to their new values."""
 

@@ -22,8 +22,6 @@ from convtui.engine.store.sqlite import rows
 NO_LIMIT = 2**62
 _MOST_IDS = 500
 """In one query; SQLite allows some thousands of values."""
-_SOUND = f"typeof(attempt) = 'integer' AND typeof(step) = 'integer' AND step BETWEEN 0 AND {NO_LIMIT}"
-"""Rows of other values come from strangers, and are passed over."""
 _OF_SERIES = "FROM metric WHERE run_id = :run_id AND name = :name AND attempt = :attempt AND step BETWEEN :low AND :high"
 
 
@@ -201,14 +199,15 @@ def read_many(connection: Connection, run_ids: Sequence[int], name: str) -> dict
     found: dict[int, list[Point]] = {}
     for chosen, given in _chosen("run_id", run_ids):
         begun: dict[int, list[tuple[int, int]]] = defaultdict(list)
-        several = f"SELECT run_id, attempt, step FROM attempt WHERE {_SOUND} AND {chosen} ORDER BY run_id, attempt"  # noqa: S608
+        several = f"SELECT run_id, attempt, step FROM attempt WHERE {chosen} ORDER BY run_id, attempt"  # noqa: S608
         for run_id, attempt, step in rows(connection, several, given):
-            begun[run_id].append((attempt, step))
-        points = f"SELECT run_id, step, attempt, value FROM metric WHERE name = :name AND {_SOUND} AND {chosen}"  # noqa: S608
+            if _is_sound(attempt, step):
+                begun[run_id].append((attempt, step))
+        points = f"SELECT run_id, step, attempt, value FROM metric WHERE name = :name AND {chosen}"  # noqa: S608
         points += " ORDER BY run_id, step, attempt"
         kept: dict[int, dict[int, float]] = defaultdict(dict)
         for run_id, step, attempt, value in rows(connection, points, given | {"name": name}):
-            if all(step <= later_step for later, later_step in begun[run_id] if later > attempt):
+            if _is_sound(attempt, step) and all(step <= later_step for later, later_step in begun[run_id] if later > attempt):
                 kept[run_id][step] = _number(value)  # of one step the newest attempt comes last
         found.update({run_id: [Point(step, value) for step, value in points.items()] for run_id, points in kept.items()})
     return found
@@ -229,11 +228,12 @@ def accuracy_curves(connection: Connection, run_ids: Sequence[int]) -> dict[int,
 def read_confusions(connection: Connection, run_id: int) -> dict[int, list[list[int]]]:
     """Step -> counts of test images by true class (row) and predicted class, as the newest attempt has them."""
     begun = attempts_of(connection, run_id)
-    query = f"SELECT step, attempt, counts FROM confusion WHERE run_id = :run_id AND {_SOUND} ORDER BY step, attempt"  # noqa: S608
+    query = "SELECT step, attempt, counts FROM confusion WHERE run_id = :run_id ORDER BY step, attempt"
     return {
         step: matrix
         for step, attempt, counts in rows(connection, query, {"run_id": run_id})
-        if all(step <= later_step for later, later_step in begun if later > attempt)
+        if _is_sound(attempt, step)
+        and all(step <= later_step for later, later_step in begun if later > attempt)
         and (matrix := _matrix(parsed(counts))) is not None
     }
 
@@ -252,6 +252,11 @@ def _chosen(column: str, run_ids: Sequence[int]) -> Iterator[tuple[str, dict[str
         yield f"{column} IN ({', '.join(f':{key}' for key in given)})", given
 
 
+def _is_sound(attempt: object, step: object) -> bool:
+    """Rows of other values come from strangers, and are passed over."""
+    return type(attempt) is int and type(step) is int and 0 <= step <= NO_LIMIT
+
+
 def _number(value: object) -> float:
     """NaN is stored as NULL; anything but a number reads as NaN too."""
     return value if type(value) is float else float(value) if type(value) is int else math.nan
@@ -266,8 +271,8 @@ def first_new_step(begun: list[tuple[int, int]], after: Cursor | None) -> int:
 
 def attempts_of(connection: Connection, run_id: int) -> list[tuple[int, int]]:
     """(attempt, the step at which it began), oldest first."""
-    query = f"SELECT attempt, step FROM attempt WHERE run_id = :run_id AND {_SOUND} ORDER BY attempt"  # noqa: S608
-    return [(attempt, step) for attempt, step in rows(connection, query, {"run_id": run_id})]
+    query = "SELECT attempt, step FROM attempt WHERE run_id = :run_id ORDER BY attempt"
+    return [(attempt, step) for attempt, step in rows(connection, query, {"run_id": run_id}) if _is_sound(attempt, step)]
 
 
 def spans_of(connection: Connection, run_id: int, name: str, begun: list[tuple[int, int]]) -> list[Span]:
@@ -299,7 +304,7 @@ def _bucket(
     # One query for each bucket, over a range of the sorted key, where GROUP BY would sort all points first.
     query = "SELECT min(step), max(step), min(value), max(value), sum(value), count(value), count(*) "
     # Without a limit SQLite has no need of a table between the two.
-    query += _OF_SERIES if each < 0 else f"FROM (SELECT step, value {_OF_SERIES} ORDER BY step LIMIT {each:d})"
+    query += _OF_SERIES if each < 0 else f"FROM (SELECT step, value {_OF_SERIES} ORDER BY step LIMIT {each:d}) AS first_ones"
     parts = []
     for attempt, span_low, span_high in spans:
         given = {"run_id": run_id, "name": name, "attempt": attempt, "low": max(low, span_low), "high": min(high, span_high)}

@@ -197,6 +197,8 @@ class Attempt(StoreTable, table=True):
     created: float
     host: str = ""
     pid: int | None = None
+    written: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    """How many rows of other tables than `metric` it has written: one that may have been written is not written twice."""
 
 
 class Metric(StoreTable, table=True):

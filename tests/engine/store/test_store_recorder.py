@@ -5,8 +5,8 @@ import os
 import signal
 import sqlite3
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -412,6 +412,57 @@ def test_a_full_disk_delays_but_loses_nothing_and_only_so_much_is_held_back(
     recorder.close()
     assert not recorder.held_back()
     assert len(store.series(run_id, "batch_loss").steps) == 5002, "nothing was lost: there is room again"
+
+
+class LosesAnswers(KeptConnection):
+    """Every transaction is committed, and then an error is told, while `loses`: as where a connection is cut in between."""
+
+    loses = False
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        with super().transaction() as connection:
+            yield connection
+        if self.loses:
+            error = sqlite3.OperationalError("the answer was lost")
+            error.sqlite_errorcode = sqlite3.SQLITE_IOERR
+            raise error
+
+
+def test_what_is_written_again_because_an_answer_was_lost_is_there_once(
+    store: Store, hands, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder_module, "KeptConnection", LosesAnswers)
+    run_id = hands.claimed(store).id
+    with Recorder(store, run_id) as recorder:
+        recorder.record(hands.started())
+        recorder.record(Message(1, "before"))
+        store.request(run_id, "pause")
+        monkeypatch.setattr(LosesAnswers, "loses", True)
+        recorder.record(Message(2, "lost"))
+        recorder.record(CheckpointSaved(2, 1, "checkpoint", "a", 1, 0.1))
+        assert "disk failed" in recorder.held_back()
+        clock.now += 3
+        recorder.record(Message(3, "lost too, with those of before"))
+        clock.now += 3
+        assert recorder.poll() == []
+        monkeypatch.setattr(LosesAnswers, "loses", False)
+        clock.now += 3
+        assert [request.kind for request in recorder.poll()] == ["pause"], "marked as taken already, but not obeyed yet"
+        recorder.record(Message(4, "after"))
+        clock.now += 3
+        assert recorder.poll() == []
+    assert [message.step for message in store.messages(run_id)] == [1, 2, 3, 4]
+    assert [row.step for row in store.files.checkpoints(run_id)] == [2]
+
+
+def test_an_attempt_that_is_taken_up_again_goes_on_writing(store: Store, hands) -> None:
+    run_id = hands.claimed(store).id
+    for step in (1, 2):
+        with Recorder(store, run_id) as recorder:
+            recorder.record(Message(step, "one"))
+        store.take_up(run_id)
+    assert [message.step for message in store.messages(run_id)] == [1, 2]
 
 
 RECORDING = """if True:
