@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 Figures = dict[str, float]
 
@@ -121,3 +122,12 @@ def put(document: Path, name: str, text: str) -> None:
     if not (found and ends):
         raise SystemExit(f"{document} has no lines {begin.strip()} and {end.strip()}")
     document.write_text(f"{before}{begin}{text}\n{end}{after}")
+
+
+def keep(folder: Path, part: str, found: Mapping[str, Any]) -> dict[str, Any]:
+    """Put figures into the `part` of FOLDER/benchmarks.json, in place of those of the same names; all that the part has now."""
+    file = folder / "benchmarks.json"
+    figures = json.loads(file.read_text()) if file.exists() else {}
+    figures[part] = {**figures.get(part, {}), **found}
+    file.write_text(json.dumps(figures, indent=1) + "\n")
+    return dict(figures[part])

@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from benchmarks.arms import machine, markdown, measure, put, report, rows
+from benchmarks.arms import keep, machine, markdown, measure, put, report, rows
 from convtui.engine import models
 from convtui.engine.data.batches import Standardise
 from convtui.engine.data.split import Dataset, Split
@@ -218,7 +218,7 @@ def main() -> None:
         table = markdown(rows(found, figure, "tutorial"), "CPU ms a step", "the tutorial's loop (95 %)")
         text = f"`lenet5`, batch 128, {options.rounds} rounds of {options.steps} steps on {told}.\n\n{table}"
         put(options.write / "benchmarks.md", "training", text)
-        (options.write / "benchmarks.json").write_text(json.dumps({"training": {"machine": told, "arms": found}}, indent=1) + "\n")
+        keep(options.write, "training", {"machine": told, "arms": found})
 
 
 def _is_possible(arm: str) -> bool:
