@@ -131,9 +131,10 @@ class Store:
         ids: Sequence[int] | None = None,
         status: Iterable[Status] | None = None,
         study: str | None = None,
+        setting: str | None = None,
         limit: int | None = None,
     ) -> list[Run]:
-        """Runs, newest first: all, or those of `ids`, of `study`, or whose status is one of `status`; at most `limit`.
+        """Runs, newest first: all, or those of `ids`, `study`, `setting`, or whose status is one of `status`; at most `limit`.
 
         A queued, running or paused run whose process is gone reads `crashed`. Nothing is written.
         """
@@ -142,6 +143,8 @@ class Store:
             query = query.where(col(Run.id).in_(ids))
         if study is not None:
             query = query.where(Run.study == study)
+        if setting is not None:
+            query = query.where(Run.setting == setting)
         if status is not None:
             wanted = set(status)
             stored = col(Run.status).in_(wanted | (set(CLAIMED) if "crashed" in wanted else set()))

@@ -17,15 +17,20 @@ from convtui.engine.errors import CheckpointError, SpecError, UsageError
 from convtui.engine.lens.loading import subject_from_run
 from convtui.engine.lens.subject import Subject
 from convtui.engine.lens.views.statistics import call_of, figures_of
-from convtui.engine.store import Match, Store, match
+from convtui.engine.store import Match, Run, Store, match
 from convtui.engine.study.plan import Wanted
 from convtui.engine.training.limits import check_fits
 
 
 def standing(store: Store, wanted: Sequence[Wanted]) -> list[Match]:
     """How each of them stands in the store now. Nothing is written; `take` looks again."""
-    runs = {name: store.runs(study=name) for name in {one.study for one in wanted}}
-    return [match((run for run in runs[one.study] if run.setting == one.setting), one.spec) for one in wanted]
+    settings = {(one.study, one.setting) for one in wanted}
+    runs: dict[tuple[str, str], list[Run]] = {each: [] for each in settings}
+    for study in {study for study, _ in settings}:
+        # Of a single one, as before each run of a study of thousands, the others' rows are not read.
+        for run in store.runs(study=study, setting=wanted[0].setting if len(settings) == 1 else None):
+            runs.get((study, run.setting), []).append(run)
+    return [match(runs[one.study, one.setting], one.spec) for one in wanted]
 
 
 def to_do(store: Store, wanted: Sequence[Wanted]) -> list[Wanted]:
