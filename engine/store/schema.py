@@ -17,7 +17,7 @@ from convtui.engine.errors import StoreError, StoreTooNew
 from convtui.engine.store.sqlite import ensure_wal, explained, looking_only, make_engine
 from convtui.engine.store.tables import VERSION_TABLE, StoreTable
 
-HEAD = "0007"
+HEAD = "0008"
 """The newest migration in `migrations/versions`. Versions are four digits and grow."""
 _VERSION = re.compile(r"[0-9]{4}")
 FULL = "the disk is full: free some space"

@@ -31,7 +31,10 @@ class StoreTable(SQLModel):
 class Run(StoreTable, table=True):
     """One training: its settings, where it stands and how it ended."""
 
-    __table_args__: ClassVar[Any] = {"sqlite_autoincrement": True}  # an id is never given twice, even after a delete
+    __table_args__: ClassVar[Any] = (
+        Index("ix_run_study_setting", "study", "setting"),
+        {"sqlite_autoincrement": True},  # an id is never given twice, even after a delete
+    )
 
     id: int = Field(default=None, primary_key=True)
     name: str = Field(index=True)
@@ -82,7 +85,7 @@ class Run(StoreTable, table=True):
     """Why it failed or diverged."""
     provenance: str = Field(default="{}", sa_type=Text)
     """JSON: versions, device, threads, step path, precision, classes, command line, host; `repeatable` reads it."""
-    study: str = Field(default="", index=True, sa_column_kwargs={"server_default": ""})
+    study: str = Field(default="", sa_column_kwargs={"server_default": ""})
     """The study that it was made for; empty where there is none."""
     setting: str = Field(default="", sa_column_kwargs={"server_default": ""})
     """Its row of that study. Which seed, scale and data it has is told by the spec."""

@@ -356,3 +356,12 @@ def test_the_data_version_tells_of_every_change(store: Store, hands, child: Call
     process = child(RECORDING, store.path, run_id)
     assert process.stdout.readline() == "live\n"
     assert store.data_version() != after
+
+
+def test_runs_of_one_setting_are_found_without_reading_the_others(store: Store) -> None:
+    for study, setting in (("a", "x"), ("a", "y"), ("b", "x"), ("a", "x")):
+        store.find_or_create(study, setting, changed(RunSpec(), {"training.seed": store.count_runs()}), name="n", preset="demo")
+    assert [run.id for run in store.runs(study="a", setting="x")] == [4, 1]
+    with store.database.reading() as session:
+        (plan,) = session.connection().exec_driver_sql("EXPLAIN QUERY PLAN SELECT id FROM run WHERE study = 'a' AND setting = 'x'")
+    assert "study=? AND setting=?" in plan.detail, "10,000 claims of a study of 10,000 runs would each read all of it"
