@@ -1,5 +1,5 @@
 # Two commands from a bare machine: `make demo` trains a net and shows what it learnt, `make test` runs every check.
-.PHONY: setup demo test test-all test-wheel test-instruction-sets lint format bench benchmark soak pictures shots reproductions reference site wheel clean
+.PHONY: setup demo test test-all test-wheel test-instruction-sets lint format bench benchmark soak pictures shots capture reproductions reference site wheel clean
 .DEFAULT_GOAL := setup
 
 # The newest Python that torch has wheels for everywhere; any from 3.11 on will do.
@@ -84,9 +84,7 @@ soak: setup
 pictures: setup
 	rm -rf .pictures && mkdir -p .pictures assets/pictures
 	$(BIN)/convtui run --preset lenet5-clear --data shapes --store .pictures/store.db --name lenet5-clear --quiet
-	$(BIN)/convtui look filters last --store .pictures/store.db --out assets/pictures/filters.png
 	$(BIN)/convtui look deconvnet last --layer conv2 --opt maps=12 --store .pictures/store.db --out assets/pictures/deconvnet.png
-	$(BIN)/convtui look guided last --image 3 --store .pictures/store.db --out assets/pictures/guided.png
 	$(BIN)/convtui study run demo --store .pictures/screens.db --quiet
 	$(BIN)/convtui run --preset demo --store .pictures/screens.db --name demo --quiet
 	$(BIN)/python -m docs.screens .pictures/screens.db assets/pictures
@@ -96,6 +94,10 @@ pictures: setup
 shots: pictures
 	$(BIN)/python -m docs.shots .pictures/screens.db .pictures/shots
 	cp .pictures/shots/sixel-120x36-look-deconvnet.png assets/pictures/screen-look-pixels.png
+
+# The README's moving picture, of the application in a real terminal. Needs xvfb xterm xdotool, and a quiet machine.
+capture: pictures
+	$(BIN)/python -m docs.capture .pictures/screens.db assets/pictures/capture.webp
 
 # What a store's runs of the studies came to: make reproductions STORE=store.db
 STORE ?= store.db

@@ -90,7 +90,12 @@ def on_a_dumb_terminal(store: Path) -> str:
 
 def take(kind: Kind, name: str, store: Path, folder: Path) -> None:
     """Every page once, in one terminal."""
-    with tempfile.TemporaryDirectory() as settings, screen() as display, terminal(kind, store, Path(settings), display) as window:
+    application = [str(CONVTUI), "--store", str(store), "--device", "cpu"]
+    with (
+        tempfile.TemporaryDirectory() as settings,
+        screen() as display,
+        terminal(kind, application, Path(settings), display) as window,
+    ):
         program = program_of(Path(settings))
         settle(window, display, program)
         for page, key in PAGES.items():
@@ -110,10 +115,11 @@ def take(kind: Kind, name: str, store: Path, folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def screen() -> Iterator[dict[str, str]]:
-    """A virtual screen; the environment for what is to be on it."""
+def screen(memory: Path | None = None) -> Iterator[dict[str, str]]:
+    """A virtual screen; the environment for what is to be on it. In the folder `memory`, if named, is its picture at any moment."""
     read, write = os.pipe()
     command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "2600x1700x24", "-nolisten", "tcp", "-noreset"]
+    command += ["-fbdir", str(memory)] if memory else []
     process = subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL)
     os.close(write)
     try:
@@ -125,13 +131,13 @@ def screen() -> Iterator[dict[str, str]]:
 
 
 @contextlib.contextmanager
-def terminal(kind: Kind, store: Path, settings: Path, display: dict[str, str]) -> Iterator[str]:
-    """The application in a terminal of this kind; the number of its window."""
+def terminal(kind: Kind, command: Sequence[str], settings: Path, display: dict[str, str]) -> Iterator[str]:
+    """A command in a terminal of this kind, with settings of its own; the number of its window."""
     (settings / "convtui").mkdir()
     (settings / "convtui" / "settings.toml").write_text(f'theme = "{kind.theme}"\n')
     # xterm takes COLORTERM from what runs in it.
     of_program = ["env", "-u", "COLORTERM", f"XDG_CONFIG_HOME={settings}", *([f"COLORTERM={kind.colour}"] if kind.colour else [])]
-    program = [*of_program, str(CONVTUI), "--store", str(store), "--device", "cpu"]
+    program = [*of_program, *command]
     socket = f"convtui-shots-{os.getpid()}"
     if kind.tmux:
         of_tmux = settings / "tmux.conf"
@@ -149,8 +155,8 @@ def terminal(kind: Kind, store: Path, settings: Path, display: dict[str, str]) -
     options += ["-xrm", f"XTerm*directColor: {'true' if kind.colour else 'false'}"]
     options += ["-bg", "white", "-fg", "black"] if "light" in kind.theme else ["-bg", "black", "-fg", "gray90"]
     columns, rows = kind.size
-    command = ["xterm", "-fa", "DejaVu Sans Mono", "-fs", "10", "-geometry", f"{columns}x{rows}+0+0", *options, "-e", *program]
-    process = subprocess.Popen(command, env=display, stderr=subprocess.DEVNULL)
+    xterm = ["xterm", "-fa", "DejaVu Sans Mono", "-fs", "10", "-geometry", f"{columns}x{rows}+0+0", *options, "-e", *program]
+    process = subprocess.Popen(xterm, env=display, stderr=subprocess.DEVNULL)
     try:
         yield window_of(display)
     finally:
