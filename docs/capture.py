@@ -8,7 +8,6 @@ Needs Debian's xvfb xterm xdotool fonts-dejavu-core.
 from __future__ import annotations
 
 import mmap
-import os
 import shutil
 import struct
 import subprocess
@@ -41,13 +40,11 @@ class Step:
     keys: Sequence[str]
     seconds: float
     quiet: float = 3.0
-    """A page that has not changed for that long is finished; 0: it moves, and all of it is shown."""
+    """Seconds; a page that has not changed for that long is finished. 0: it moves, and all of it is shown."""
 
 
 STEPS = (
-    Step((), 0.8),
-    Step("convtui", 0.8),
-    Step(("Return",), 1.5),
+    Step((), 1.5),  # Runs
     Step("N", 2, quiet=6),  # a new run like the newest; nothing moves while torch is imported
     Step("s", 9, quiet=0),  # Live
     Step("4", 2.5),  # Look: filters
@@ -114,14 +111,13 @@ class Window:
 
 
 @contextmanager
-def shell(store: Path) -> Iterator[tuple[Window, str, dict[str, str]]]:
-    """A shell beside a store, its window, the window's number and its screen's environment. The application is ended with it."""
+def application(store: Path) -> Iterator[tuple[Window, str, dict[str, str]]]:
+    """Its window on a screen of its own, the window's number and the screen's environment."""
     with tempfile.TemporaryDirectory() as scratch:
         memory, settings = Path(scratch, "memory"), Path(scratch, "settings")
         memory.mkdir()
         settings.mkdir()
-        path = f"{CONVTUI.parent}:{os.environ['PATH']}"
-        command = ["env", "-C", str(store.parent), f"PATH={path}", f"CONVTUI_STORE={store.name}", "PS1=$ ", "sh", "-i"]
+        command = ["env", "-C", str(store.parent), str(CONVTUI), "--store", store.name, "--device", "cpu"]
         with screen(memory) as display, terminal(KIND, command, settings, display) as window:
             asked = ["xdotool", "getwindowgeometry", "--shell", window]
             told = subprocess.run(asked, env=display, capture_output=True, text=True, check=True).stdout
@@ -135,7 +131,7 @@ def shell(store: Path) -> Iterator[tuple[Window, str, dict[str, str]]]:
 def record(store: Path) -> Frames:
     """What the steps show."""
     frames: Frames = []
-    with shell(store) as (window, number, display):
+    with application(store) as (window, number, display):
         for step in STEPS:
             if step.keys:
                 press(number, display, *step.keys)

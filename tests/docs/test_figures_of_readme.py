@@ -11,8 +11,8 @@ _FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _NUMBER = re.compile(r"(?<![\w.,-])(\d{1,3}(?:,\d{3})+|\d+(?:\.\d+)?)(?![\w-]|\.\d)")
 _VERSION = re.compile(r"(?:\b[A-Z][\w&+]*|\btorch|\btmux|\buv) (?:>= ?)?\d+(?:\.\d+)+(?: to \d+(?:\.\d+)+)?")
 """Of programs: no figures."""
-_FIGURE = re.compile(r"\d(?:\.\d+)?\*{0,2} (?:ms|µs|us|MB|GB|%)|\d\.\d")
-"""What makes a line one with figures: a unit, or decimals."""
+_FIGURE = re.compile(r"\d(?:\.\d+)?\*{0,2} (?:ms|µs|us|MB|GB|%)|\d\.\d|\d,\d{3}")
+"""What makes a line one with figures: a unit, decimals, or thousands."""
 
 
 def test_every_figure_is_in_a_page_that_its_section_links() -> None:
