@@ -74,7 +74,7 @@ def test_small_images_come_in_several_of_each_class() -> None:
 def test_paging_goes_through_all_classes_and_the_last_page_is_full() -> None:
     size = (131, 39)
     first = data_page(known(), "toy", size, 0, "full")
-    assert text(first.rows)[-1] == "classes 1 to 8 of 10 · , . other classes · e other examples"
+    assert text(first.rows)[-1] == "classes 1 to 8 of 10 · , . other classes · R other examples"
     last = data_page(known(), "toy", size, first.first + first.count, "full")
     assert (last.first, last.count) == (2, 8)
     assert any("class9" in line for line in text(last.rows))

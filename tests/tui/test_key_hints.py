@@ -16,29 +16,28 @@ from textual.binding import Binding
 from textual.dom import DOMNode
 
 import convtui.tui.app
+from convtui.tui.app import settings
 from convtui.tui.app.app import ConvtuiApp
 from convtui.tui.app.keys import TABLE, displayed
+from convtui.tui.app.new.page import NewPage
+from convtui.tui.app.runs.page import RunsPage
+from convtui.tui.session.session import Session
+from tests.harness.screen import piloted, screen_text, until
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("runs", "new", "live", "look", "compare", "studies")
 NAMED = {"Esc": "escape", "Enter": "enter", "Space": "space", "PgUp": "pageup", "PgDn": "pagedown", "⌫": "backspace"}
 KEY = rf"(?:{'|'.join(NAMED)}|[a-zA-Z0-9/?*<>{{}}\[\].,+-])"
 HINT = re.compile(
-    rf"(?:^|[\s·(,.])(?:[Pp]ress )?(?!(?:a|Enter)\b)({KEY})(?=:? (?:then )?([a-z]+s\b(?: the| its| a|)(?: \w+)?|to \w+|undo))"
+    rf"(?:^|[\s·(,.])(?:[Pp]ress )?(?!(?:a|Enter)\b)({KEY})(?=:? (?:then )?([a-z]+s\b(?: the| its| a|)(?: \w+)?|to \w+|undo|other))"
 )
 DOCUMENTED = re.compile(rf"`({KEY})`|\b(Esc|Enter|PgUp|PgDn)\b")
 
+ALWAYS = {"Esc", "Enter", "Tab"}
+"""Keys that texts name as they are: Esc is always one of `back`, Enter and Tab are those of lines in which one writes."""
 NO_HINTS = ("runs", "loss", "trains a tenth", "to 1000", "as in", "as fast")
 """What stands behind question marks, commas and numbers that are no keys."""
-MEANS = {
-    "resets": "reset", "undo": "undo", "restores": "undo", "finds": "find", "ends": "back", "clears": "back", "closes": "back",
-    "cancels": "back", "gives": "back", "reloads": "reload", "refreshes": "reload", "names": "reload", "stops": "toggle",
-    "plays": "toggle", "queues": "start", "starts": "start", "marks": "toggle", "compares": "compare", "to time": "try",
-    "to choose": "page_2", "trains": "demo", "shows why": "view", "shows the": "reload", "shows": "reload",
-    "shows its filters": "look",
-}  # fmt: skip
-"""What stands behind a key in a text -> the action that is meant; the longest that fits counts."""
-ELSEWHERE = {("runs", "look"): "live", ("runs", "start"): "new", ("live", "demo"): "runs"}
+ELSEWHERE = {("runs", "look"): "live", ("runs", "start"): "new", ("live", "demo"): "runs", ("compare", "toggle"): "runs"}
 """Hints about another page."""
 _DOCUMENTED = """\
 README.md 6 runs.page_6
@@ -97,8 +96,8 @@ class Hint(NamedTuple):
     where: str
     page: str
     """Empty where the text is not of one page."""
-    key: str
-    words: str
+    action: str
+    """By its id in the table; or the key, where it is written as it is."""
 
 
 @functools.cache
@@ -114,24 +113,36 @@ def bound(page: str) -> frozenset[str]:
     return frozenset(id for id in found if id)
 
 
-def texts(path: Path) -> Iterator[tuple[int, str]]:
-    """The strings of a module that are not documentation."""
-    tree = ast.parse(path.read_text())
-    told = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in told:
-            yield node.lineno, node.value
+def modules() -> Iterator[tuple[str, str, ast.Module]]:
+    """Those of the application: the file, the page that it is of, and what is in it."""
+    for path in sorted(
+        [*(ROOT / "tui/app").rglob("*.py"), *(ROOT / "tui/session").rglob("*.py"), *(ROOT / "tui/render").rglob("*.py")]
+    ):
+        part = path.relative_to(ROOT / "tui").parts[1]
+        yield str(path.relative_to(ROOT)), part if part in PAGES else "", ast.parse(path.read_text())
 
 
-def hints() -> Iterator[Hint]:
-    """Those of the application's texts."""
-    for path in sorted([*(ROOT / "tui/app").rglob("*.py"), *(ROOT / "tui/session").rglob("*.py")]):
-        parts = path.relative_to(ROOT / "tui").parts
-        page = parts[1] if parts[1] in PAGES else ""
-        for line, text in texts(path):
-            for found in HINT.finditer(text) if " " in text else ():
-                if found[2] not in NO_HINTS:
-                    yield Hint(f"{path.relative_to(ROOT)}:{line}", page, found[1], found[2])
+def written() -> Iterator[Hint]:
+    """Keys that stand in texts as they are."""
+    for file, page, tree in modules():
+        if file.startswith("tui/render"):
+            continue  # tables and legends
+        documentation = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in documentation and " " in node.value:
+                for found in HINT.finditer(node.value):
+                    if found[2] not in NO_HINTS and found[1] not in ALWAYS:
+                        yield Hint(f"{file}:{node.lineno}", page, found[1])
+
+
+def named() -> Iterator[Hint]:
+    """Actions whose key is asked for: `key_for(self, ID)`, or `keymap.named(ID)`."""
+    for file, page, tree in modules():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in ("key_for", "named"):
+                for argument in node.args:
+                    if isinstance(argument, ast.Constant) and argument.value in TABLE:
+                        yield Hint(f"{file}:{node.lineno}", page, str(argument.value))
 
 
 def key_of(name: str) -> set[str]:
@@ -139,18 +150,16 @@ def key_of(name: str) -> set[str]:
     return {NAMED.get(name, name), {",": "comma"}.get(name, name)}
 
 
-def test_keys_in_texts_of_the_program_do_there_what_is_said() -> None:
-    found = list(hints())
-    assert len(found) >= 20, "texts are read"
+def test_texts_of_the_program_name_the_keys_in_force() -> None:
+    assert not list(written()), "ask `key_for`: a person may have given the action another key"
+
+
+def test_what_a_text_of_the_program_names_can_be_done_there() -> None:
+    found = list(named())
+    assert len(found) >= 25, "texts are read"
     for hint in found:
-        says = max((words for words in MEANS if hint.words.startswith(words)), key=len, default="")
-        assert says, f"{hint.where}: what is {hint.key} for, in {hint.words!r}? Add it to MEANS"
-        action = MEANS[says]
-        assert key_of(hint.key) & set(TABLE[action].keys.split(",")), (
-            f"{hint.where}: {hint.key} {hint.words}: {action} has another key"
-        )
-        page = ELSEWHERE.get((hint.page, action), hint.page)
-        assert not page or action in bound(page), f"{hint.where}: {hint.key} {hint.words}: there is no {action} on {page}"
+        page = ELSEWHERE.get((hint.page, hint.action), hint.page)
+        assert not page or hint.action in bound(page), f"{hint.where}: there is no {hint.action} on {page}"
 
 
 @pytest.mark.parametrize(
@@ -169,3 +178,36 @@ def test_keys_in_the_documentation_are_those_of_the_pages(file: str) -> None:
             assert key_of(key) & set(TABLE[action].keys.split(",")), (
                 f"{file}: {action} is {displayed(TABLE[action].keys)}, not {key}"
             )
+
+
+OWN = {
+    "page_1": "f1", "page_2": "f2", "demo": "z", "new": "f7", "look": "f8", "start": "f9", "toggle": "f6", "compare": "Z",
+    "back": "ctrl+x", "reload": "f5", "find": "f3",
+}  # fmt: skip
+
+
+def test_hints_are_of_the_keys_that_a_person_has_given(tmp_path: Path) -> None:
+    settings.file().parent.mkdir(parents=True, exist_ok=True)
+    settings.file().write_text("[keys]\n" + "".join(f'{id} = "{key}"\n' for id, key in OWN.items()))
+    app = ConvtuiApp(Session(tmp_path / "store.db", device="cpu"))
+
+    @piloted
+    async def steps() -> None:
+        async with app.run_test(size=(120, 36)) as pilot:
+            for key, texts in {
+                "": (" z   train the demo", "f8 then shows its filters", " f7   train your own", "f9 starts", " f2 New"),
+                "3": ("Press f2 to choose a net and train it; on the page Runs (f1), z trains the demo.",),
+                "5": ("On the Runs page (f1), f6 marks a run and Z compares the marked ones.",),
+                "f2": ("more not in force, f3 finds them",),
+            }.items():
+                await pilot.press(*([key] if key else []))
+                for text in texts:
+                    await until(pilot, lambda text=text: text in screen_text(pilot))
+            assert not app._notifications, "all of them can be"
+            for back in ("escape", "ctrl+x"):  # a person's own key beside the one that always goes back
+                await pilot.press("f2")
+                await until(pilot, lambda: isinstance(app.screen, NewPage))
+                await pilot.press(back)
+                await until(pilot, lambda: isinstance(app.screen, RunsPage))
+
+    steps()

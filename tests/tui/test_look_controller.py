@@ -26,6 +26,7 @@ class Look(LookController):
             lambda why: self.refused.append(why),
             lambda reply: self.hear(reply),
             lambda queries: self.prepared.append(list(queries)),
+            lambda: "f9",
         )
         self.prepared: list[list[Query]] = []
         self.refused: list[str] = []
@@ -170,7 +171,7 @@ def test_thumbnails_are_out_of_date_once_the_net_is_seen_at_a_later_step(look: L
     request = look.request(0, 32)
     assert request is not None
     assert request.since == 10
-    assert look.newer == "training has ended · R shows the final weights"
+    assert look.newer == "training has ended · f9 shows the final weights"
 
 
 def test_snapshots_that_were_seen_are_shown_at_once_and_all_on_one_scale(look: Look) -> None:

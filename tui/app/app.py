@@ -34,7 +34,7 @@ from convtui.tui import graphics
 from convtui.tui.app import settings
 from convtui.tui.app.driver import lasting
 from convtui.tui.app.garbage import Permanent
-from convtui.tui.app.keys import bind, checked, shown
+from convtui.tui.app.keys import Keymap, bind, checked, shown
 from convtui.tui.app.latest import Latest
 from convtui.tui.app.legible import Inks, Legible, inks
 from convtui.tui.app.messages import CompareRuns, EditSettings, Failed, ShowPage, ShowRun
@@ -76,7 +76,8 @@ class ConvtuiApp(App[int]):
 
     def __init__(self, session: Session) -> None:
         self._settings = settings.load()
-        self._keymap_in_force, self._wrong_keys = checked(self._settings.keys)
+        own_keys, self._wrong_keys = checked(self._settings.keys)
+        self.keymap_in_force = Keymap(own_keys)
         self._window = Window(title=self._settings.title)  # before the driver, which opens and closes it
         super().__init__()
         self.session = session
@@ -128,7 +129,7 @@ class ConvtuiApp(App[int]):
         self.theme_changed_signal.subscribe(self, self._keep_theme)
         # Back from Ctrl+Z the terminal is empty, and Textual paints only what changes.
         self.app_resume_signal.subscribe(self, lambda _: self.call_after_refresh(self.screen.refresh))
-        self.set_keymap(self._keymap_in_force)
+        self.set_keymap(self.keymap_in_force.own)
         if self._wrong_keys:
             wrong = "; ".join(self._wrong_keys)
             self.notify(f"settings.toml, [keys]: {clean(wrong)}; ignored", severity="warning", markup=False, timeout=8)
@@ -278,7 +279,7 @@ class ConvtuiApp(App[int]):
         from convtui.tui.app.dialogs.key_list import KeyList, key_blocks
 
         if isinstance(self.screen, Page):
-            self.push_screen(KeyList(key_blocks(self.screen, self, self._keymap_in_force), f"Keys of {self.screen.NAME.title()}"))
+            self.push_screen(KeyList(key_blocks(self.screen, self, self.keymap_in_force), f"Keys of {self.screen.NAME.title()}"))
 
     # --------------------------------------------------------------------------------------------------------- leave
 

@@ -11,7 +11,7 @@ from textual.worker import get_current_worker
 
 from convtui.engine.files import deliver, unused
 from convtui.tui.app.dialogs.menu import Menu
-from convtui.tui.app.keys import TABLE, displayed
+from convtui.tui.app.keys import key_for
 from convtui.tui.app.page import Page
 from convtui.tui.render.text import clean
 
@@ -43,7 +43,7 @@ def copy(page: Page, text: str, what: str, command: Sequence[str]) -> None:
     """Put `text` on the clipboard, and show the line that prints the same in a shell: not every terminal lets it arrive."""
     page.app.copy_to_clipboard(text)
     line = shlex.join([*command, "--store", str(page.session.path)])
-    write = displayed(TABLE["write"].keys)
+    write = key_for(page, "write")
     told = f"If nothing pastes, your terminal lacks OSC 52: {write} saves a file, and this prints the same: {line}"
     page.notify(clean(told), title=f"copied as Markdown: {what}", markup=False, timeout=8)
 

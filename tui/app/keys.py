@@ -6,10 +6,11 @@ Pages and widgets bind keys by the ids of this table. A person changes them unde
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from textual.binding import Binding
 from textual.keys import Keys, format_key, key_to_character
+from textual.message_pump import MessagePump
 
 MOVE, CHOOSE, RUNS, TRAIN, SHOW, WRITE, GENERAL = "Move", "Choose", "Runs", "Training", "Show", "Write", "Everywhere"
 HEADINGS = (CHOOSE, RUNS, TRAIN, SHOW, WRITE, MOVE, GENERAL)
@@ -98,6 +99,7 @@ _TABLE = (
     Key("suspend", "ctrl+z", "To the shell; fg returns", GENERAL),
 )
 _SHORT = {"space": "␣", "shift+left": "⇧←", "shift+right": "⇧→", "shift+tab": "⇧tab"}
+_IN_WORDS = {"space": "Space", "escape": "Esc", "enter": "Enter", "tab": "Tab", "comma": ","}
 _NAMES = {key.value for key in Keys}
 TABLE = {key.id: key for key in _TABLE}
 """By id."""
@@ -113,6 +115,41 @@ def displayed(keys: str) -> str:
     return " ".join(shown(key) for key in keys.split(","))
 
 
+@dataclass(frozen=True, slots=True)
+class Keymap:
+    """The keys in force: those of the table, and those that a person has given instead of them."""
+
+    own: Mapping[str, str] = field(default_factory=dict)
+    """Id -> keys, as `checked` lets them through."""
+
+    def shown(self, id: str) -> str:
+        """All keys of an action, in few letters."""
+        return displayed(self._keys(id))
+
+    def named(self, id: str) -> str:
+        """The first of them, as a sentence has it."""
+        first = self._keys(id).split(",")[0].strip()
+        return _IN_WORDS.get(first) or shown(first)
+
+    def _keys(self, id: str) -> str:
+        return self.own.get(id, TABLE[id].keys)
+
+
+DEFAULT = Keymap()
+"""Where a person has given none."""
+
+
+def keymap_of(node: MessagePump) -> Keymap:
+    """That of the application which a page, or anything on it, belongs to."""
+    found = getattr(node.app, "keymap_in_force", DEFAULT)
+    return found if isinstance(found, Keymap) else DEFAULT
+
+
+def key_for(node: MessagePump, id: str) -> str:
+    """The key that a text on the screen names for an action. Esc may be named as it is: `back` always has it."""
+    return keymap_of(node).named(id)
+
+
 def checked(wanted: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
     """The keys that a person gives to ids of the table, as far as that can be; and what is wrong with the others."""
     keymap, wrong = dict(wanted), []
@@ -121,6 +158,8 @@ def checked(wanted: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
         if id not in TABLE or unknown:
             del keymap[id]
             wrong.append(f"{id} is not one of the actions" if id not in TABLE else f"{id}: {unknown[0]!r} is not a key")
+    if "escape" not in keymap.get("back", "escape").split(","):
+        keymap["back"] += ",escape"  # where letters are written, no other key goes back
     while clash := next(((id, other) for id in keymap if (other := _clashing(id, keymap))), None):
         id, other = clash
         wrong.append(f"{id}: {keymap.pop(id)} is the key of {other}")

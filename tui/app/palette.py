@@ -12,6 +12,7 @@ from typing import Any
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from convtui.engine.errors import ConvtuiError
+from convtui.tui.app.keys import key_for
 from convtui.tui.app.messages import ShowRun
 from convtui.tui.app.page import Page
 from convtui.tui.app.pages import PAGES
@@ -39,7 +40,8 @@ class Keys(Provider):
             key = self.app.get_key_display(binding)
             yield binding.description, f"key {key}", partial(self._run, f"{_namespace(active.node)}{binding.action}")
         for digit, entry in enumerate(PAGES, 1):
-            yield f"Go to {entry.title}", f"key {digit}", partial(self._run, f"app.page({entry.name!r})")
+            key = key_for(self.app, f"page_{digit}")
+            yield f"Go to {entry.title}", f"key {key}", partial(self._run, f"app.page({entry.name!r})")
         for command in self.app.get_system_commands(self.screen):
             if command.title in OF_TEXTUAL:
                 yield command.title, command.help, command.callback

@@ -43,23 +43,23 @@ class StepSlider:
         """To the first step (0) or the last (-1)."""
         self._at = None if place or not self.steps else self.steps[0]
 
-    def words(self, width: int) -> str:
-        """`step 1,200 ━━━━●───── 4/12 [ ]`."""
+    def words(self, width: int, keys: str) -> str:
+        """`step 1,200 ━━━━●───── 4/12  [ ]`, where `[ ]` are the `keys` that move it."""
         if not self.steps:
             return ""
-        before, room, after = self._parts(width)
+        before, room, after = self._parts(width, keys)
         knob = round(self.place / max(1, len(self.steps) - 1) * (room - 1))
         return f"{before}{'━' * knob}●{'─' * (room - 1 - knob)}{after}"
 
-    def nearest(self, column: int, width: int) -> int:
+    def nearest(self, column: int, width: int, keys: str) -> int:
         """The place of the step that is nearest to a column of `words`."""
-        before, room, _ = self._parts(width)
+        before, room, _ = self._parts(width, keys)
         share = (column - len(before)) / max(1, room - 1)
         return round(max(0.0, min(1.0, share)) * max(0, len(self.steps) - 1))
 
-    def _parts(self, width: int) -> tuple[str, int, str]:
+    def _parts(self, width: int, keys: str) -> tuple[str, int, str]:
         """What stands before the line, its columns, what stands behind it."""
-        before, after = f"step {self.step or 0:,} ", f" {self.place + 1}/{len(self.steps)}  [ ]"
+        before, after = f"step {self.step or 0:,} ", f" {self.place + 1}/{len(self.steps)}  {keys}"
         return before, max(1, min(width - len(before) - len(after), 3 * len(self.steps))), after
 
 

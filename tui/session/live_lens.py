@@ -95,7 +95,7 @@ class LiveLens:
             self._nets.forget(run_id)
             return _seen(self._nets.open(run_id, "last"), image)
         except CodeUnknown as unknown:
-            raise ConvtuiError(f"run {run_id} is of a script's own net: Look (o) asks for its code") from unknown
+            raise ConvtuiError(f"run {run_id} is of a script's own net: the page Look asks for its code") from unknown
 
 
 def _seen(net: Net, image: int) -> tuple[list[tuple[str, Sequence[Result]]], str]:

@@ -10,7 +10,7 @@ from convtui.tui.render.step_slider import StepSlider, at_step
 
 def test_it_stands_at_the_end_until_it_is_moved_and_again_at_the_end() -> None:
     slider = StepSlider()
-    assert (slider.step, slider.words(80)) == (None, "")
+    assert (slider.step, slider.words(80, "[ ]")) == (None, "")
     slider.move(-1)
     slider.hold([5, 10, 15, 10])
     assert slider.step == 15
@@ -19,7 +19,7 @@ def test_it_stands_at_the_end_until_it_is_moved_and_again_at_the_end() -> None:
     slider.move(-2)
     slider.hold([5, 10, 15, 20, 25])
     assert slider.step == 10
-    assert slider.words(80) == "step 10 ━━━━●────────── 2/5  [ ]"
+    assert slider.words(80, "[ ]") == "step 10 ━━━━●────────── 2/5  [ ]"
     slider.hold([5, 20, 25])
     assert slider.step == 5, "its step was given up: the one before"
     slider.move(9)
@@ -27,7 +27,7 @@ def test_it_stands_at_the_end_until_it_is_moved_and_again_at_the_end() -> None:
     assert slider.step == 30
     slider.end(0)
     assert slider.step == 5
-    assert all(len(slider.words(width)) <= max(width, 20) for width in range(10, 60))
+    assert all(len(slider.words(width, "[ ]")) <= max(width, 20) for width in range(10, 60))
 
 
 def test_of_each_name_the_images_up_to_the_step_are_shown() -> None:

@@ -19,7 +19,7 @@ from textual.widgets import Static
 from convtui.tui.app.compare.reader import METRICS, Compared, Reader, settings_text
 from convtui.tui.app.dialogs.menu import Menu
 from convtui.tui.app.export import copy, save
-from convtui.tui.app.keys import bind
+from convtui.tui.app.keys import bind, key_for
 from convtui.tui.app.latest import Latest
 from convtui.tui.app.messages import ShowPage, ShowRun
 from convtui.tui.app.page import Page
@@ -43,16 +43,6 @@ SPREADS: Mapping[str, str] = {
     "deviation": "over seeds: mean, band of one standard deviation",
     "none": "over seeds: each run by itself",
 }
-UNMARKED = (
-    ("No runs marked.\n\n", "bold"),
-    ("On the Runs page (", ""),
-    ("1", "bold reverse"),
-    ("), ", ""),
-    ("space", "bold reverse"),
-    (" marks a run and ", ""),
-    ("c", "bold reverse"),
-    (" compares the marked ones.", ""),
-)
 _NEEDS_RUNS = ("split", "measure", "log", "pin", "copy", "save", "open", "look", "held")
 
 
@@ -103,7 +93,12 @@ class ComparePage(Page):
             yield TextTable(id="outcomes")
             with Scrolling():
                 yield Static("", id="settings", markup=False)
-        yield Static(Text.assemble(*UNMARKED), id="unmarked")
+        yield Static(self._unmarked(), id="unmarked")
+
+    def _unmarked(self) -> Text:
+        runs, mark, compare = ((key_for(self, id), "bold reverse") for id in ("page_1", "toggle", "compare"))
+        told = ("On the Runs page (", runs, "), ", mark, " marks a run and ", compare, " compares the marked ones.")
+        return Text.assemble(("No runs marked.\n\n", "bold"), *told)
 
     @property
     def charts(self) -> Sequence[Chart]:

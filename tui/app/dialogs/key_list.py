@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from rich.text import Text
@@ -13,7 +13,7 @@ from textual.events import Click, Resize
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
-from convtui.tui.app.keys import HEADINGS, TABLE, Key, bind, displayed
+from convtui.tui.app.keys import HEADINGS, TABLE, Key, Keymap, bind
 from convtui.tui.app.widgets.scrolling import Scrolling
 
 COLUMN, GAP, KEYS = 36, 2, 9
@@ -59,7 +59,7 @@ class KeyList(ModalScreen[None]):
         self.query_one(Static).update(_columns(self._blocks, min(3, room)))
 
 
-def key_blocks(page: Screen[None], app: DOMNode, keymap: Mapping[str, str]) -> list[Block]:
+def key_blocks(page: Screen[None], app: DOMNode, keymap: Keymap) -> list[Block]:
     """The keys of a page and of all that is on it, then those of the application, as they are in force."""
     words: dict[str, str] = {}
     for binding in _bindings([page, *page.query("*"), app]):
@@ -68,9 +68,7 @@ def key_blocks(page: Screen[None], app: DOMNode, keymap: Mapping[str, str]) -> l
     found: dict[str, list[Key]] = {}
     for key in sorted((key for key in TABLE.values() if key.id in words), key=lambda key: HEADINGS.index(key.heading)):
         found.setdefault(key.heading, []).append(key)
-    return [
-        (heading, [(displayed(keymap.get(key.id, key.keys)), words[key.id]) for key in of]) for heading, of in found.items() if of
-    ]
+    return [(heading, [(keymap.shown(key.id), words[key.id]) for key in of]) for heading, of in found.items() if of]
 
 
 def _bindings(nodes: Iterable[DOMNode]) -> Iterable[Binding]:

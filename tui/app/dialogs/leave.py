@@ -12,7 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
 from convtui.tui.app.dialogs.style import boxed, button
-from convtui.tui.app.keys import bind
+from convtui.tui.app.keys import bind, key_for
 
 
 class Leaving(ModalScreen[str | None]):
@@ -39,8 +39,8 @@ class Leaving(ModalScreen[str | None]):
             yield Static(self._question())
             with Horizontal(classes="buttons"):
                 yield button("y", "Continue in background", "hand-on")
-                yield button("S", "Stop and save", "stop")
-                yield button("escape", "Cancel", "stay")
+                yield button(key_for(self, "stop"), "Stop and save", "stop")
+                yield button("esc", "Cancel", "stay")
 
     def _question(self) -> str:
         if not self._runs:

@@ -43,7 +43,7 @@ class ConfirmDialog(ModalScreen[bool]):
             yield Static(self._question)
             with Horizontal(classes="buttons"):
                 yield button("y", self._yes, "yes")
-                yield button("escape", self._no, "no")
+                yield button("esc", self._no, "no")
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         """A button says the same as its key."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 from textual.content import Content
 from textual.widgets import Button, Static
 
-from convtui.tui.app.keys import shown
-
 
 def boxed(name: str, width: int = 72) -> str:
     """The style sheet of a dialog of this class."""
@@ -30,7 +28,7 @@ def boxed(name: str, width: int = 72) -> str:
 
 def button(key: str, words: str, id: str) -> Button:
     """A button that says its key."""
-    return Button(Content.assemble((shown(key), "bold"), f" {words}"), id=id)
+    return Button(Content.assemble((key, "bold"), f" {words}"), id=id)
 
 
 def key_line(enter: str, more: str = "") -> Static:

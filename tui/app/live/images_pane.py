@@ -12,6 +12,7 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
+from convtui.tui.app.keys import key_for
 from convtui.tui.app.latest import Latest
 from convtui.tui.app.widgets.picture_pane import PicturePane
 from convtui.tui.render.step_slider import StepSlider, at_step
@@ -46,6 +47,17 @@ class StepLine(Static):
         super().__init__(markup=False)
         self._slider = slider
 
+    def tell(self) -> None:
+        """Where it stands by now."""
+        self.update(clean(self._slider().words(self.content_size.width, self._keys)))
+
+    def on_resize(self) -> None:
+        self.tell()
+
+    @property
+    def _keys(self) -> str:
+        return f"{key_for(self, 'earlier')} {key_for(self, 'later')}"
+
     def wheel(self, by: int) -> None:
         """A later step, or an earlier one."""
         self.post_message(self.Chosen(self._slider().place + by))
@@ -53,7 +65,7 @@ class StepLine(Static):
     def on_click(self, event: events.Click) -> None:
         """The step that is nearest."""
         if (at := event.get_content_offset(self)) is not None:
-            self.post_message(self.Chosen(self._slider().nearest(at.x, self.content_size.width)))
+            self.post_message(self.Chosen(self._slider().nearest(at.x, self.content_size.width, self._keys)))
 
 
 class ImagesPane(Vertical):
@@ -95,7 +107,7 @@ class ImagesPane(Vertical):
 
     def _show(self, found: _Found) -> None:
         before, self._found = self._found, found
-        self.query_one(StepLine).update(clean(self.slider.words(self.size.width - 2)))
+        self.query_one(StepLine).tell()
         picture = self.query_one(PicturePane)
         if not found.kept:
             picture.say(f"run {found.run} has no images: its script logs some by run.log_image(NAME, tensor)")

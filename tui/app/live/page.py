@@ -18,7 +18,7 @@ from convtui.engine.errors import RunNotFound
 from convtui.engine.statuses import LIVE
 from convtui.tui.app.dialogs.menu import Menu
 from convtui.tui.app.dialogs.questions import PromptDialog
-from convtui.tui.app.keys import bind
+from convtui.tui.app.keys import bind, key_for
 from convtui.tui.app.latest import Latest
 from convtui.tui.app.live.charts_pane import ChartsPane
 from convtui.tui.app.live.console_pane import ConsolePane
@@ -279,7 +279,10 @@ class LivePage(Page):
         if (before and before.status) != (seen and seen.run.status) or had_nothing != (seen is None):
             self.refresh_bindings()
         if seen is None:
-            why = trouble or "No run yet.\n\nPress 2 to choose a net and train it; on the page Runs (1), d trains the demo."
+            why = trouble or (
+                f"No run yet.\n\nPress {key_for(self, 'page_2')} to choose a net and train it; "
+                f"on the page Runs ({key_for(self, 'page_1')}), {key_for(self, 'demo')} trains the demo."
+            )
             self.query_one("#nothing", Static).update(Text(why, justify="center"))
             return
         if before is None or before.id != seen.run.id:

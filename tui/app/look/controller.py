@@ -51,13 +51,15 @@ class LookController:
         refuse: Callable[[str], object],
         tell: Callable[[Reply], object],
         prepare: Callable[[Sequence[Query]], object],
+        reload_key: Callable[[], str],
     ) -> None:
         """`ask` is called with each new query and whether earlier answers are out of date; `refuse` with why nothing is asked.
 
-        `tell` is called with what is known already, as if it had been answered; `prepare` with what may be asked next.
+        `tell` is called with what is known already, as if it had been answered; `prepare` with what may be asked next. `reload_key`
+        gives the key that shows newer weights.
         """
         self._session = session
-        self._ask, self._refuse, self._tell, self._prepare = ask, refuse, tell, prepare
+        self._ask, self._refuse, self._tell, self._prepare, self._reload_key = ask, refuse, tell, prepare, reload_key
         self.known = Known()
         """What was found of this view with these options."""
         self.beside: Beside | None = None
@@ -141,22 +143,22 @@ class LookController:
         info, query = self.info, self.query
         if info is None or query is None or query.epoch != "last" or info.epoch is None or info.notes:
             return ""  # newer ones that are damaged are no news
-        in_training = self._session.training == info.run
+        key, in_training = self._reload_key(), self._session.training == info.run
         if info.in_training:
-            return "R refreshes" if in_training else "training has ended · R shows the final weights"
+            return f"{key} refreshes" if in_training else f"training has ended · {key} shows the final weights"
         if in_training:
-            return "still training · R shows the current weights"
+            return f"still training · {key} shows the current weights"
         try:
             store = self._session.store
             kept, run = store.files.checkpoints(info.run), store.run(info.run)
         except ConvtuiError:
             return ""
         if run.status in LIVE:
-            return "still training · R shows the current weights"
+            return f"still training · {key} shows the current weights"
         if run.end_step is not None or not kept:
             return ""  # it went back to these weights
         newest = run.weights_number(kept[0].step, kept[0].epoch)
-        return f"newer weights: R shows {info.unit} {newest}" if newest > info.epoch else ""
+        return f"newer weights: {key} shows {info.unit} {newest}" if newest > info.epoch else ""
 
     @property
     def is_fetching(self) -> bool:

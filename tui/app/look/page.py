@@ -14,7 +14,7 @@ from textual.widget import Widget
 from convtui.engine.figures.figure import Sheet
 from convtui.tui.app.dialogs.menu import Menu
 from convtui.tui.app.export import choose_form, save_figures
-from convtui.tui.app.keys import bind
+from convtui.tui.app.keys import bind, key_for
 from convtui.tui.app.look.code_dialog import CodeDialog
 from convtui.tui.app.look.controller import Beside, LookController
 from convtui.tui.app.look.export import command, stem_of
@@ -99,7 +99,12 @@ class LookPage(Page):
         self._opens_own = False
         """Whether the first of own pictures shall be looked at, once it is known which can be read."""
         self.controller = LookController(
-            session, self._ask, self.notify, self._hear, lambda queries: self.inspector.prepare(queries)
+            session,
+            self._ask,
+            self.notify,
+            self._hear,
+            lambda queries: self.inspector.prepare(queries),
+            lambda: key_for(self, "reload"),
         )
         self.inspector = Inspector(
             lambda: session.store,
@@ -364,7 +369,7 @@ class LookPage(Page):
             self.controller.is_waiting = True
             return
         self._tell_way()
-        self.panes.picture.say(f"run {wanted.run.id} is of a net of your own · R names its code")
+        self.panes.picture.say(f"run {wanted.run.id} is of a net of your own · {key_for(self, 'reload')} names its code")
 
         def heard(named: Named | None) -> None:
             if named is not None:

@@ -11,6 +11,7 @@ from textual.app import RenderResult
 from textual.message import Message
 from textual.widget import Widget
 
+from convtui.tui.app.keys import key_for
 from convtui.tui.render.rows import DIM
 from convtui.tui.render.slider import Slider
 
@@ -55,7 +56,9 @@ class SnapshotSlider(Widget):
         if len(self._numbers) < 2:
             return Text("")
         bright = self.get_component_rich_style("snapshot-slider--seen", partial=True)
-        hint = "Space stops" if self._is_playing else "[ ] · Space plays"
+        play = key_for(self, "toggle")
+        ways = f"{key_for(self, 'earlier')} {key_for(self, 'later')} · {play} plays"
+        hint = f"{play} stops" if self._is_playing else ways
         return self._slider.drawn(self._here, self._seen, hint, bright=bright, dim=DIM)
 
     def wheel(self, by: int) -> None:

@@ -10,6 +10,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from convtui.engine.errors import ConvtuiError, DataUnavailable
+from convtui.tui.app.keys import keymap_of
 from convtui.tui.app.latest import Latest
 from convtui.tui.render.text import clean
 
@@ -118,7 +119,7 @@ class DataPanel(Widget):
             rows, columns = data.sides
             title = f"as the net sees them: {rows}×{columns} {data.colour}, from {clean(self.known.source)}"
             why = ("no colours: NO_COLOR is set" if self.app.no_color else advice(self.app.console)) or ""
-            page = data_page(self.known, title, (width, height), self.first, self._colours, why)
+            page = data_page(self.known, title, (width, height), self.first, self._colours, why, keymap_of(self))
             self._rows, self.first, self._shown = page.rows, page.first, page.count
         self.refresh()
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from convtui.tui.app.keys import DEFAULT, Keymap
 from convtui.tui.render.layout import plan
 from convtui.tui.render.rows import BOLD, DIM, Colours, Row, Words, shortened, wrapped
 from convtui.tui.render.sheets import sheet_rows
@@ -37,7 +38,9 @@ class DataPage:
     """Classes on it."""
 
 
-def data_page(known: Preview, title: str, size: tuple[int, int], first: int, colours: Colours, advice: str = "") -> DataPage:
+def data_page(
+    known: Preview, title: str, size: tuple[int, int], first: int, colours: Colours, advice: str = "", keymap: Keymap = DEFAULT
+) -> DataPage:
     """As much of a dataset as `size` (columns, rows) holds, the images of its classes from the `first` on, and some `advice`."""
     width, height = size
     train, test = sum(known.train), sum(known.test)
@@ -58,10 +61,10 @@ def data_page(known: Preview, title: str, size: tuple[int, int], first: int, col
     # The last page is a full one, too.
     first = max(0, min(first, there - count))
     tiles = sheet_rows([_sheet(known, range(first, first + count), each)], width, rows=max(3, room), colours=colours, scale=False)
-    told = [
-        *([] if count == len(known.classes) else [f"{_which(first, count)} of {len(known.classes)}", ", . other classes"]),
-        "e other examples",
-    ]
+    told = [f"{keymap.named('reload')} other examples"]
+    if count < len(known.classes):
+        keys = f"{keymap.named('previous')} {keymap.named('next')}"
+        told = [f"{_which(first, count)} of {len(known.classes)}", f"{keys} other classes", *told]
     foot = Row([Words(0, shortened(" · ".join(told), width), DIM)])
     return DataPage([*head, *balance, *said, *tiles[:room], foot], first, count)
 

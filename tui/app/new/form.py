@@ -16,7 +16,7 @@ from textual.message import Message
 from textual.widgets import Input, Static
 
 from convtui.tui.app.dialogs.menu import Menu
-from convtui.tui.app.keys import bind
+from convtui.tui.app.keys import bind, key_for
 from convtui.tui.app.new.draft import Before, Draft
 from convtui.tui.app.new.field_row import LABEL, FieldRow, Shown
 from convtui.tui.app.new.fields import Field, fields
@@ -63,7 +63,7 @@ class Heading(Static):
         """So many are not on show."""
         if folded != self._folded:
             self._folded = folded
-            more = f"· {folded} more not in force, / finds them " if folded else ""
+            more = f"· {folded} more not in force, {key_for(self, 'find')} finds them " if folded else ""
             self.update(f"─ {self._group} {more}{'─' * 200}", layout=False)
 
 
@@ -194,7 +194,7 @@ class Form(Vertical):
             return
         field = row.field
         limits = field.bounds.replace("<=", "≤") or ("" if "." not in field.key else ", ".join(field.choices))
-        back = f"⌫ resets to {clean(row.shown.was) or 'none'} · u undo" if row.shown.was is not None else ""
+        back = self._ways_back(row.shown.was) if row.shown.was is not None else ""
         tail = "   ".join(part for part in (limits, field.unit, back) if part)
         if row.shown.why:
             # The judge's words may be long: the help steps aside for them.
@@ -202,6 +202,9 @@ class Form(Vertical):
         else:
             words = Content.assemble((field.help, ""), "\n" if tail else "", (tail, "dim"))
         self.query_one("#about", Static).update(words, layout=False)
+
+    def _ways_back(self, was: str) -> str:
+        return f"{key_for(self, 'reset')} resets to {clean(was) or 'none'} · {key_for(self, 'undo')} undo"
 
     # ------------------------------------------------------------------------------------------------ moving about
 

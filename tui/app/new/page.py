@@ -16,7 +16,7 @@ from textual.widgets import Static
 from convtui.engine.named_code import name_code
 from convtui.engine.spec import RunSpec, make
 from convtui.tui.app.dialogs.menu import Menu
-from convtui.tui.app.keys import bind
+from convtui.tui.app.keys import bind, key_for
 from convtui.tui.app.latest import Latest
 from convtui.tui.app.new.actions import Actions, readable_presets
 from convtui.tui.app.new.data_panel import DataPanel
@@ -38,7 +38,7 @@ TIMED_AFTER_SECONDS = 0.6
 LARGE_BYTES = 1e9
 """A net that needs more than this to be trained is not timed unasked: each step would take long."""
 OWN_FIELDS = (
-    Field("preset", "preset", "", "menu", help="Starting point. Another preset discards your changes (u: undo)."),
+    Field("preset", "preset", "", "menu", help="Starting point. Another preset discards your changes, until you undo that."),
     Field("name", "name", "", "text", help="Name of the run. Default: the preset's name."),
     Field("note", "note", "", "text", help="Free text stored with the run."),
     Field("device", "device", "", "menu", help="Device for runs started here. auto is the freest GPU, else the CPU."),
@@ -167,7 +167,7 @@ class NewPage(Page):
         """That there is no net to train, where what says so is not on show."""
         facts = self.panel.facts
         is_told = facts is None or not isinstance(facts.net, str) or self.panel.region.area
-        return "" if is_told else " · the net cannot be built: v shows why"
+        return "" if is_told else f" · the net cannot be built: {key_for(self, 'view')} shows why"
 
     # ----------------------------------------------------------------------------------------------------- the net
 
@@ -194,7 +194,7 @@ class NewPage(Page):
         if wanted is not self._wanted or isinstance(known.net, str) or known.data_wrong:
             return
         if known.net.least_bytes(spec.data.batch_size) > LARGE_BYTES:
-            self.panel.say_speed("large net: press t to time a few steps")
+            self.panel.say_speed(f"large net: press {key_for(self, 'try')} to time a few steps")
         else:
             self.trials.time_unasked(spec)
 

@@ -14,6 +14,7 @@ from convtui.engine.metrics import SYSTEM
 from convtui.engine.statuses import CLAIMED
 from convtui.tui.app.dialogs.questions import ConfirmDialog, PromptDialog
 from convtui.tui.app.export import REPORTS, choose_form, save_report
+from convtui.tui.app.keys import key_for
 from convtui.tui.app.messages import CompareRuns, EditSettings, ShowRun
 from convtui.tui.app.page import Page
 from convtui.tui.app.runs.rows import RunRow
@@ -283,7 +284,8 @@ class RunActions:
             return
         busy = next((line for line in lines if line.status in CLAIMED), None)
         if busy is not None:
-            self._page.warn(f"run {busy.id} {busy.name} is {busy.status}: stop it first (S), then delete it")
+            stop = key_for(self._page, "stop")
+            self._page.warn(f"run {busy.id} {busy.name} is {busy.status}: stop it first ({stop}), then delete it")
         elif lines:
             ids = [line.id for line in lines]
             self._page.in_thread(
@@ -321,7 +323,8 @@ class RunActions:
             question.append(f"and {len(lines) - NAMED} more, {_files(len(files), sum(file.bytes for file in files))}\n")
         it = "it" if len(lines) == 1 else "them"
         question.append(f"{self._out_of_sight(lines).strip()}\n" if self._out_of_sight(lines) else "", style="dim")
-        question.append(f"\nHidden now, deleted when convtui exits. Until then, u restores {it}.", style="dim")
+        undo = key_for(self._page, "undo")
+        question.append(f"\nHidden now, deleted when convtui exits. Until then, {undo} restores {it}.", style="dim")
         return question
 
     def _ask_to_delete(self, question: Text, run_ids: list[int]) -> None:

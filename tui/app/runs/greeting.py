@@ -7,33 +7,15 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from convtui.tui.app.keys import TABLE, shown
-
-OFFERS = (
-    (
-        "demo",
-        "screen.held('actions', 'demo')",
-        "train the demo",
-        "learns shapes in seconds; o then shows its filters",
-    ),
-    (
-        "new",
-        "screen.held('actions', 'new')",
-        "train your own",
-        "presets, the net and its images beside; s starts",
-    ),
-    ("page_6", "app.page('studies')", "studies", "published results, trained again and compared"),
-)
-"""Id of the key, what it does, in two words, and what one will see."""
+from convtui.tui.app.keys import key_for
 
 
 class Offer(Static):
     """One thing to do, by its key or a click."""
 
-    def __init__(self, id: str, action: str, words: str, about: str) -> None:
-        super().__init__(
-            Content.assemble((f" {shown(TABLE[id].keys)} ", "bold reverse"), (f"  {words}\n", "bold"), (f"     {about}", "dim"))
-        )
+    def __init__(self, key: str, action: str, words: str, about: str) -> None:
+        """The key and what it does, in two words, and what one will see."""
+        super().__init__(Content.assemble((f" {key} ", "bold reverse"), (f"  {words}\n", "bold"), (f"     {about}", "dim")))
         self._action = action
 
     async def on_click(self) -> None:
@@ -52,5 +34,16 @@ class Greeting(Vertical):
 
     def compose(self) -> ComposeResult:
         yield Static(Content.styled("No runs yet.", "bold"))
-        for offer in OFFERS:
-            yield Offer(*offer)
+        yield Offer(
+            key_for(self, "demo"),
+            "screen.held('actions', 'demo')",
+            "train the demo",
+            f"learns shapes in seconds; {key_for(self, 'look')} then shows its filters",
+        )
+        yield Offer(
+            key_for(self, "new"),
+            "screen.held('actions', 'new')",
+            "train your own",
+            f"presets, the net and its images beside; {key_for(self, 'start')} starts",
+        )
+        yield Offer(key_for(self, "page_6"), "app.page('studies')", "studies", "published results, trained again and compared")

@@ -15,7 +15,7 @@ from textual.widgets import Static
 
 from convtui.tui.app.dialogs.menu import Menu
 from convtui.tui.app.export import REPORTS, choose_form, copy, save, save_figures, save_report
-from convtui.tui.app.keys import bind
+from convtui.tui.app.keys import bind, key_for
 from convtui.tui.app.latest import Latest
 from convtui.tui.app.messages import CompareRuns, ShowPage, ShowRun
 from convtui.tui.app.page import Page
@@ -192,7 +192,7 @@ class StudiesPage(Page):
         if found is None:
             broken = next(known for known in seen.known if known.name == seen.study)
             self._tell("#title", Text(clean(broken.name), style="bold"))
-            self._tell("#trouble", Text(f"{broken.trouble}\n\nR reloads the study files"))
+            self._tell("#trouble", Text(f"{broken.trouble}\n\n{key_for(self, 'reload')} reloads the study files"))
             self.places = []
         else:
             self.set_class(not found.claims and not found.study.notes, "unclaimed")
@@ -226,7 +226,7 @@ class StudiesPage(Page):
 
     def _show_about(self) -> None:
         if self.seen is not None and self.seen.results is not None and self.place is not None:
-            self._tell("#about", row_words(self.seen.results, self.place, self.seen.claimed))
+            self._tell("#about", row_words(self.seen.results, self.place, self.seen.claimed, key_for(self, "start")))
 
     def _tell(self, where: str, words: Text) -> None:
         """Only what is new: it lays the page out again, and runs in training are looked at twice a second."""
@@ -288,7 +288,7 @@ class StudiesPage(Page):
         row = found.rows[place.setting]
         ids = sorted((run.id for run in row.runs or row.others), reverse=True)
         if not ids:
-            self.notify(f"{place.setting} has no runs yet: s queues them")
+            self.notify(f"{place.setting} has no runs yet: {key_for(self, 'start')} queues them")
         return ids
 
     @on(Chart.Pointed)

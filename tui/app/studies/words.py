@@ -112,12 +112,12 @@ def title_words(found: Results) -> Text:
     return Text("\n").join([title, Text(clean(study.question))])
 
 
-def row_words(found: Results, place: Place, claimed: Mapping[str, Mapping[str, int]]) -> Text:
+def row_words(found: Results, place: Place, claimed: Mapping[str, Mapping[str, int]], start: str) -> Text:
     """What there is to say of the row at the cursor: what differs, what goes on, where the published figure stands."""
     row = found.rows[place.setting]
     parts = [Text(clean(place.setting), style="bold")]
     if not row.runs and not claimed.get(place.setting):
-        parts.append(Text("not measured yet: s queues its runs"))
+        parts.append(Text(f"not measured yet: {start} queues its runs"))
     parts += [Text(clean(remark)) for remark in row.remarks]
     parts += [Text(clean(row.setting.source))] if row.setting.source else []
     return Text(BETWEEN).join(parts)

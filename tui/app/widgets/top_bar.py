@@ -9,6 +9,7 @@ from textual.app import RenderResult
 from textual.reactive import reactive
 from textual.widget import Widget
 
+from convtui.tui.app.keys import key_for
 from convtui.tui.app.messages import ShowPage
 from convtui.tui.app.pages import PAGES
 from convtui.tui.render.text import clean, fitted
@@ -40,11 +41,15 @@ class TopBar(Widget):
     def _has_digits(self) -> bool:
         return self.size.width >= WIDE
 
+    def _before(self, digit: int) -> str:
+        """What stands before a page's title: its key, where there is room."""
+        return f" {key_for(self, f'page_{digit}')} " if self._has_digits else " "
+
     def render(self) -> RenderResult:
         left = Text(self._program, style="bold")
         for digit, entry in enumerate(PAGES, 1):
             here = entry.name == self._page
-            left.append(f" {digit} " if self._has_digits else " ", style="reverse" if here else "dim")
+            left.append(self._before(digit), style="reverse" if here else "dim")
             left.append(f"{entry.title} ", style="bold reverse" if here else "")
         room = self.size.width - left.cell_len
         # Its beginning is left out: the device is at its end.
@@ -55,8 +60,8 @@ class TopBar(Widget):
     def on_click(self, event: events.Click) -> None:
         """As its digit does."""
         right = cell_len(self._program)
-        for entry in PAGES:
-            left, right = right, right + len(f" {entry.title} ") + 2 * self._has_digits
+        for digit, entry in enumerate(PAGES, 1):
+            left, right = right, right + cell_len(f"{self._before(digit)}{entry.title} ")
             if left <= event.x < right:
                 self.post_message(ShowPage(entry.name))
 
