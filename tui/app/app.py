@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -88,7 +88,6 @@ class ConvtuiApp(App[int]):
         self._version = -1
         self._count = Latest(self, self._counted, self._show_count)
         self._permanent = Permanent()
-        self._legible = Legible()
         self._inks: dict[bool, Inks | None] = {}
         self.is_being_left = False
         """Whether what is in training is being saved or handed on; nothing stops the end any more."""
@@ -104,6 +103,10 @@ class ConvtuiApp(App[int]):
         """The theme's, with what the program's own themes have beside Textual's."""
         return rows(super().get_css_variables())
 
+    @cached_property
+    def _legible(self) -> Legible:
+        return Legible(of_16=self._color_system not in ("256", "truecolor"))
+
     @property
     def _color_system(self) -> str | None:
         """As Rich has it; what is drawn for no terminal has all colours."""
@@ -112,8 +115,7 @@ class ConvtuiApp(App[int]):
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Textual's, and those that keep colours apart from their ground."""
         drawn = None if self.no_color else self._inks.get(self.current_theme.dark)
-        legible = not self.no_color and self._color_system in ("256", "truecolor")
-        return [*([drawn] if drawn else []), *super().get_line_filters(), *([self._legible] if legible else [])]
+        return [*([drawn] if drawn else []), *super().get_line_filters(), *([] if self.no_color else [self._legible])]
 
     # --------------------------------------------------------------------------------------------------------- start
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from rich.color import Color as RichColor
+from rich.color import ColorSystem
 from rich.segment import Segment
 from rich.style import Style
 from textual.color import Color
@@ -26,6 +27,15 @@ INKS_OF_16_ON_LIGHT: tuple[Colour, ...] = (
     *(BLACK, (0, 0, 170), (85, 85, 85), (85, 85, 255), (255, 85, 85)),
 )
 """COLOURS in a terminal's 16, the nearest of which would be the same for several."""
+_VGA: tuple[Colour, ...] = (
+    *(BLACK, (170, 0, 0), (0, 170, 0), (170, 85, 0), (0, 0, 170), (170, 0, 170), (0, 170, 170), (170, 170, 170)),
+    *((85, 85, 85), (255, 85, 85), (85, 255, 85), (255, 255, 85), (85, 85, 255), (255, 85, 255), (85, 255, 255), WHITE),
+)
+_XTERM: tuple[Colour, ...] = (
+    *(BLACK, (205, 0, 0), (0, 205, 0), (205, 205, 0), (0, 0, 238), (205, 0, 205), (0, 205, 205), (229, 229, 229)),
+    *((127, 127, 127), (255, 0, 0), (0, 255, 0), (255, 255, 0), (92, 92, 255), (255, 0, 255), (0, 255, 255), WHITE),
+)
+"""What a terminal with 16 colours may show for them: those of the first and of xterm, between which most others are."""
 _SHARES = [share / 16 for share in range(1, 17)]
 
 
@@ -58,11 +68,10 @@ def _mixed(first: Colour, second: Colour, share: float) -> Colour:
 class Inks(LineFilter):
     """Okabe and Ito's colours, which are those of charts and statuses, as this terminal draws them on its ground."""
 
-    def __init__(self, inks: Sequence[Colour], *, bold_is_bright: bool = False) -> None:
-        """`inks` for COLOURS, in their order; `bold_is_bright`: the terminal makes bold black grey, which is then not made bold."""
+    def __init__(self, inks: Sequence[Colour]) -> None:
+        """`inks` for COLOURS, in their order."""
         super().__init__()
         self._inks = dict(zip(COLOURS, inks, strict=True))
-        self._bold_is_bright = bold_is_bright
         self._known = lru_cache(4096)(self._inked)
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
@@ -73,8 +82,6 @@ class Inks(LineFilter):
         front = _parts(style.color) if style is not None else None
         if style is None or front is None:
             return style
-        if self._bold_is_bright and style.bold and front == BLACK:
-            return style + Style(bold=False)
         return style + Style(color=RichColor.from_rgb(*self._inks[front])) if front in self._inks else style
 
 
@@ -82,17 +89,22 @@ def inks(color_system: str | None, *, dark: bool) -> Inks | None:
     """For a terminal of Rich's `color_system`; None where COLOURS are drawn as they are."""
     if color_system in (None, "truecolor", "256"):
         return None if dark else Inks(INKS_ON_LIGHT)
-    return Inks(INKS_OF_16 if dark else INKS_OF_16_ON_LIGHT, bold_is_bright=True)
+    return Inks(INKS_OF_16 if dark else INKS_OF_16_ON_LIGHT)
 
 
 class Legible(LineFilter):
     """Makes words stronger that would be too faint; lines, blocks and pictures stay as they are."""
 
+    def __init__(self, *, of_16: bool = False) -> None:
+        """`of_16`: the terminal has 16 colours, of which nobody knows just what they look like."""
+        super().__init__()
+        self._strengthened = _strengthened_of_16 if of_16 else _strengthened
+
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         """The same text."""
         behind = background.rgb
         return [
-            Segment(text, _strengthened(style, behind), control)
+            Segment(text, self._strengthened(style, behind), control)
             if style is not None and any(letter.isalnum() for letter in text) and PLACE not in text
             else segment
             for segment in segments
@@ -109,6 +121,38 @@ def _strengthened(style: Style, behind: Colour) -> Style:
         return style
     colour = RichColor.from_rgb(*read)
     return style + (Style(bgcolor=colour) if style.reverse else Style(color=colour))
+
+
+@lru_cache(4096)
+def _strengthened_of_16(style: Style, behind: Colour) -> Style:
+    """Of 16 colours none is a little stronger than another: what is too faint is white or black."""
+    front, back = _number(style.color), _number(style.bgcolor)
+    if front is None:
+        return style
+    back = _nearest(behind) if back is None else back
+    if style.reverse:
+        front, back = back, front
+    if _contrast_of_16(front, back) < LEAST_CONTRAST:
+        end = max((WHITE, BLACK), key=lambda end: _contrast_of_16(_nearest(end), back))
+        colour = RichColor.from_rgb(*end)
+        front, style = _nearest(end), style + (Style(bgcolor=colour) if style.reverse else Style(color=colour))
+    # Bold black is grey in many terminals.
+    return style + Style(bold=False) if style.bold and front == _nearest(BLACK) else style
+
+
+def _contrast_of_16(front: int, back: int) -> float:
+    """The worse of the two."""
+    return min(contrast(palette[front], palette[back]) for palette in (_VGA, _XTERM))
+
+
+def _number(colour: RichColor | None) -> int | None:
+    return None if colour is None or colour.is_default else colour.downgrade(ColorSystem.STANDARD).number
+
+
+def _nearest(colour: Colour) -> int:
+    number = _number(RichColor.from_rgb(*colour))
+    assert number is not None
+    return number
 
 
 def _parts(colour: RichColor | None) -> Colour | None:
