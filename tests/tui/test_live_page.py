@@ -676,6 +676,12 @@ def test_logged_images_are_shown_as_they_were_at_one_step(store: Store) -> None:
         await until(pilot, lambda: says(pilot, "recon, step 20"))
         await pilot.click(StepLine, offset=(9, 0))
         await until(pilot, lambda: says(pilot, "recon, step 10"))
+        await pilot.mouse_down(StepLine, offset=(9, 0))
+        await pilot.hover(StepLine, offset=(60, 0))
+        await pilot.mouse_up(StepLine, offset=(60, 0))
+        await until(pilot, lambda: says(pilot, "recon, step 30"))
+        await pilot.press("[", "[")
+        await until(pilot, lambda: says(pilot, "recon, step 10"))
         await shown(pilot, BASELINE, charts=False)
         await until(pilot, lambda: says(pilot, "run 1 has no images"))
 

@@ -33,12 +33,14 @@ from convtui.tui.app.look.image_strip import ImageStrip
 from convtui.tui.app.look.layer_list import LayerList
 from convtui.tui.app.look.page import LookPage
 from convtui.tui.app.look.sheet_view import SheetView
+from convtui.tui.app.look.snapshot_slider import SnapshotSlider
 from convtui.tui.app.look.view_bar import ViewBar
 from convtui.tui.app.look.view_options import Toggle, ViewOptions
 from convtui.tui.app.look.words import way
 from convtui.tui.app.runs.page import RunsPage
 from convtui.tui.app.themes import DARK, LIGHT
 from convtui.tui.cli import main
+from convtui.tui.render.slider import Slider
 from convtui.tui.session.inspector import (
     Layer,
     Query,
@@ -338,6 +340,30 @@ async def test_epochs_and_images(stored: Path, subject: Subject) -> None:
 
 
 @piloted
+async def test_the_slider_is_clicked_on_dragged_along_and_turned_by_the_wheel(stored: Path) -> None:
+    async with Alone(stored, 2).run_test(size=(120, 36)) as pilot:
+        app = await settled(pilot, view="filters")
+        slider = app.page.query_one(SnapshotSlider)
+        ticks = [place + 1 for place in Slider([0, 1, 2], "epoch", slider.content_size.width).places]  # a column is left free
+        await pilot.click(slider, offset=(ticks[0], 0))
+        await settled(pilot, epoch="0")
+        await turn_wheel(pilot, slider, 1)
+        await settled(pilot, epoch="1")
+        await turn_wheel(pilot, slider, -1)
+        await settled(pilot, epoch="0")
+        await pilot.mouse_down(slider, offset=(ticks[0], 0))
+        await pilot.hover(slider, offset=(ticks[1], 0))
+        await settled(pilot, epoch="1")
+        await pilot.hover(slider, offset=(ticks[2] + 9, -5))  # beyond its end, and beside the line
+        await settled(pilot, epoch="2")
+        await pilot.mouse_up(slider, offset=(ticks[2], 0))
+        await pilot.hover(slider, offset=(ticks[0], 0))
+        await turn_wheel(pilot, slider, -1)
+        await settled(pilot, epoch="1")
+        assert app.line("about").startswith("run 2 conv · epoch ◂ 1 ▸ of 2"), "with the button up nothing is dragged"
+
+
+@piloted
 async def test_w_writes_and_no_file_is_overwritten(stored: Path, tmp_path: Path) -> None:
     async with Alone(stored, 2).run_test(size=(120, 36)) as pilot:
         app = await settled(pilot, view="filters")
@@ -483,7 +509,7 @@ async def test_images_below_say_what_they_are_and_what_they_are_taken_for(stored
         told = subject.predictions(split.images, split.labels)
         assert first.split() == [word for number in shown for word in (f"#{number}", subject.classes[told[number].label or 0])]
         words = [
-            f"✗ {subject.classes[each.predicted or 0]} ({100 * each.confidence:.0f} %)"
+            f"✗ {subject.classes[each.predicted or 0]} {100 * each.confidence:.0f} %"
             if each.is_wrong
             else f"✓ {100 * each.confidence:.0f} %"
             for each in told[: shown.stop]
@@ -613,7 +639,7 @@ async def test_outputs_of_a_net_of_squares_are_not_shown_as_percents(stored: Pat
         app.strip.show(replace(images, predictions=outputs), "epoch 2")
         heading, _, second = strip_text(app)
         assert heading.endswith("epoch 2 · outputs, not probabilities")
-        assert second.split()[:5] == ["✗", "dog", "(0.64)", "✓", "0.64"]
+        assert second.split()[:5] == ["✗", "dog", "0.64", "✓", "0.64"]
 
 
 def fixed_images() -> Thumbnails:

@@ -23,7 +23,7 @@ from convtui.tui.app.messages import EditSettings
 from convtui.tui.app.new.net_panel import NetPanel
 from convtui.tui.app.new.page import NewPage
 from convtui.tui.session.session import Session
-from tests.harness.screen import screen_text, until
+from tests.harness.screen import screen_text, turn_wheel, until
 
 TINY = changed(
     preset("demo").spec,
@@ -713,6 +713,9 @@ def test_other_examples_and_other_classes(tmp_path: Path) -> None:
         assert "classes 3 to 4 of 10" in drawn(page)
         await pilot.press(*["full_stop"] * 9)
         assert "classes 9 to 10 of 10" in drawn(page)
+        await turn_wheel(pilot, page.images, -1)
+        assert "classes 7 to 8 of 10" in drawn(page)
+        await turn_wheel(pilot, page.images, 1)
         await pilot.press("comma")
         assert "classes 7 to 8 of 10" in drawn(page)
         await pilot.press("R")

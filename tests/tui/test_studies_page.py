@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
@@ -20,6 +22,7 @@ from convtui.tui.app.app import ConvtuiApp
 from convtui.tui.app.dialogs.form import FormDialog
 from convtui.tui.app.studies.page import StudiesPage
 from convtui.tui.app.studies.reader import Asked, Reader
+from convtui.tui.app.studies.words import claim_words
 from convtui.tui.app.themes import LIGHT
 from convtui.tui.session.session import Session
 from tests.harness.screen import screen_text, until
@@ -190,6 +193,22 @@ def test_claims_stand_below_with_their_verdicts(store: Store) -> None:
         assert "hot against 90.00 %: p < 0.001" in shown
         await pilot.press("end")
         await until(pilot, lambda: "how the images were scaled" in screen_text(pilot))
+
+    used(steps, size=(160, 50))
+
+
+def test_what_has_no_room_in_a_line_of_a_claim_goes_on_behind_its_sign(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
+        assert page.seen is not None
+        assert page.seen.results is not None
+        console = Console(width=24, file=io.StringIO(), color_system=None)
+        console.print(claim_words(page.seen.results, page.table))
+        lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+        own = lines[: next(place for place, line in enumerate(lines) if not line.strip())]
+        begins = [line for line in own if line[0] in "✓✗·"]
+        assert len(begins) == 3
+        assert len(own) > 9
+        assert all(line.startswith("  ") for line in own if line not in begins)
 
     used(steps, size=(160, 50))
 

@@ -14,7 +14,7 @@ from convtui.tui.render.pictures import BARE
 from convtui.tui.render.rows import Colours, Row, Words, luma, packed, painted_row, shortened
 
 WORDS = 14
-"""Columns that the words below an image have at least."""
+"""Columns that the words below an image have where nothing is known of them."""
 GAP = 2
 LINES = 2
 """Rows of words."""
@@ -30,14 +30,14 @@ class Thumbnail:
     """`LINES` of them."""
 
 
-def slot(side: int) -> int:
-    """Columns from one image to the next."""
-    return max(side, WORDS) + GAP
+def slot(side: int, words: int = WORDS) -> int:
+    """Columns from one image to the next, with `words` columns for what stands below."""
+    return max(side, words) + GAP
 
 
-def fitting(width: int, side: int) -> int:
+def fitting(width: int, side: int, words: int = WORDS) -> int:
     """How many images of `side` columns there is room for; at least one."""
-    return max(1, (width + GAP) // slot(side))
+    return max(1, (width + GAP) // slot(side, words))
 
 
 def room_of(image: NDArray[np.uint8], side: int, cell: Cell) -> tuple[int, int]:
@@ -47,15 +47,21 @@ def room_of(image: NDArray[np.uint8], side: int, cell: Cell) -> tuple[int, int]:
 
 
 def thumbnail_rows(
-    thumbnails: Sequence[Thumbnail], width: int, side: int, colours: Colours = "full", cell: Cell = HALVES
+    thumbnails: Sequence[Thumbnail],
+    width: int,
+    side: int,
+    colours: Colours = "full",
+    cell: Cell = HALVES,
+    words_room: int = WORDS,
 ) -> list[Row]:
     """Images in `side` columns and half as many rows each (an even number), and the words below them."""
     high, wide = cell
+    apart = slot(side, words_room)
     canvas = np.full((side // 2 * high, width * wide), BARE, np.int32)
     words: list[list[Words]] = [[] for _ in range(LINES)]
     for place, each in enumerate(thumbnails):
-        left = place * slot(side)
-        room = min(slot(side) - GAP, width - left)
+        left = place * apart
+        room = min(apart - GAP, width - left)
         if room <= 0:
             break
         if each.image is not None:

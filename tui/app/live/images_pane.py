@@ -6,15 +6,16 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from textual import events, on
+from rich.text import Text
+from textual import on
+from textual.app import RenderResult
 from textual.containers import Vertical
-from textual.message import Message
 from textual.widget import Widget
-from textual.widgets import Static
 
 from convtui.tui.app.keys import key_for
 from convtui.tui.app.latest import Latest
 from convtui.tui.app.widgets.picture_pane import PicturePane
+from convtui.tui.app.widgets.sliding import Sliding
 from convtui.tui.render.step_slider import StepSlider, at_step
 from convtui.tui.render.text import clean
 from convtui.tui.session.session import Session
@@ -33,46 +34,37 @@ class _Found:
     sheets: Sequence[Sheet]
 
 
-class StepLine(Static):
-    """The slider, for the mouse."""
+class StepLine(Sliding):
+    """The slider; its places are those of the steps."""
 
-    class Chosen(Message):
-        """Another step is wanted."""
-
-        def __init__(self, place: int) -> None:
-            super().__init__()
-            self.place = place
+    DEFAULT_CSS = "StepLine { height: 1; padding: 0 1; color: $text-muted; }"
 
     def __init__(self, slider: Callable[[], StepSlider]) -> None:
-        super().__init__(markup=False)
+        super().__init__()
         self._slider = slider
 
-    def tell(self) -> None:
-        """Where it stands by now."""
-        self.update(clean(self._slider().words(self.content_size.width, self._keys)))
+    def render(self) -> RenderResult:
+        """Where it stands."""
+        return Text(clean(self._slider().words(self.content_size.width, self._keys)), no_wrap=True)
 
-    def on_resize(self) -> None:
-        self.tell()
+    def nearest(self, column: int) -> int | None:
+        """The step that is nearest."""
+        slider = self._slider()
+        return slider.nearest(column, self.content_size.width, self._keys) if slider.steps else None
+
+    def beside(self, by: int) -> int | None:
+        """A later step, or an earlier one."""
+        return self._slider().place + by
 
     @property
     def _keys(self) -> str:
         return f"{key_for(self, 'earlier')} {key_for(self, 'later')}"
-
-    def wheel(self, by: int) -> None:
-        """A later step, or an earlier one."""
-        self.post_message(self.Chosen(self._slider().place + by))
-
-    def on_click(self, event: events.Click) -> None:
-        """The step that is nearest."""
-        if (at := event.get_content_offset(self)) is not None:
-            self.post_message(self.Chosen(self._slider().nearest(at.x, self.content_size.width, self._keys)))
 
 
 class ImagesPane(Vertical):
     """All names below each other, with one slider over the steps of all of them."""
 
     DEFAULT_CSS = """
-    ImagesPane > Static { height: 1; padding: 0 1; color: $text-muted; }
     ImagesPane > PicturePane { height: 1fr; }
     """
 
@@ -107,7 +99,7 @@ class ImagesPane(Vertical):
 
     def _show(self, found: _Found) -> None:
         before, self._found = self._found, found
-        self.query_one(StepLine).tell()
+        self.query_one(StepLine).refresh()
         picture = self.query_one(PicturePane)
         if not found.kept:
             picture.say(f"run {found.run} has no images: its script logs some by run.log_image(NAME, tensor)")

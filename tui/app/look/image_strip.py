@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 CHUNK = 32
 """Images that are asked for at once."""
 MARGIN = 1
+MOST_WORDS = 22
+"""Columns of the words below an image at most: longer names of classes are shortened."""
+PROBABILITY, OUTPUT = len("100 %"), len("-1.23e+03")
+"""Columns of what a net says of a class."""
 SMALL, LARGE = 14, 20
 """Columns of an image of half cells, where the terminal is lower than `HIGH` rows and where it is not; and ..."""
 SMALL_IN_PIXELS, LARGE_IN_PIXELS = 10, 16
@@ -92,6 +97,8 @@ class ImageStrip(Widget, can_focus=True):
         self._trouble = ""
         self._known: dict[int, tuple[NDArray[np.uint8], Prediction]] = {}
         self._named: tuple[str, ...] = ()
+        self._has_outputs = False
+        """Whether what the net says are no probabilities."""
         self._rows: list[Strip] | None = None
         self._held: Sequence[Row] = ()
         """What is drawn: its pictures last as long as it is held."""
@@ -118,6 +125,7 @@ class ImageStrip(Widget, can_focus=True):
         self._reason, self._asked, self._weights, self._outdated = "", None, weights, False
         self._total, self._named = images.total, tuple(images.classes)
         self.files, self._trouble = images.files, images.trouble
+        self._has_outputs = any(told.kind == "output" for told in images.predictions if told.scores)
         for place, (picture, told) in enumerate(zip(coloured(images.sheet), images.predictions, strict=True)):
             self._known[images.request.first + place] = (picture, told)
         self.cursor = max(0, min(self.cursor, images.total - 1))
@@ -144,9 +152,19 @@ class ImageStrip(Widget, can_focus=True):
     @property
     def shown(self) -> range:
         """The numbers of the images that there is room for."""
-        count = fitting(self.size.width - 2 * MARGIN, self.side)
+        count = fitting(self.size.width - 2 * MARGIN, self.side, self._room)
         first = self.cursor // count * count
         return range(first, first + count if self._total is None else min(first + count, self._total))
+
+    @property
+    def _room(self) -> int:
+        """Columns for the words below an image: as many as the longest name of a class takes there."""
+        if not self._named or self._total is None:
+            return WORDS
+        longest = max(cell_len(clean(name)) for name in self._named)
+        share = OUTPUT if self._has_outputs else PROBABILITY
+        names = [cell_len(clean(Path(file).name)) for file in self.files] or [len(f"#{self._total - 1} ") + longest]
+        return min(MOST_WORDS, max(*names, len("✗ ") + longest + 1 + share))
 
     def fit_to(self, rows: int) -> None:
         """Be as high as a terminal of so many rows allows."""
@@ -187,8 +205,7 @@ class ImageStrip(Widget, can_focus=True):
         shown = self.shown
         of = "" if self._total is None else f" {shown.start:,} to {shown.stop - 1:,} of {self._total:,}"
         doing = self._reason or ("" if all(number in self._known for number in shown) else "loading …")
-        kinds = {told.kind for _, told in self._known.values() if told.scores}
-        numbers = "outputs, not probabilities" if "output" in kinds else ""
+        numbers = "outputs, not probabilities" if self._has_outputs else ""
         told = (
             self._reason
             if not self._what
@@ -200,10 +217,10 @@ class ImageStrip(Widget, can_focus=True):
         colours = "none" if self.app.no_color else colours_of(self.app.console)
         thumbnails = [self._thumbnail(number) for number in shown]
         cell = cell_of(self.app.console)
-        self._held = thumbnail_rows(thumbnails, width, self.side, colours, cell)
+        self._held = thumbnail_rows(thumbnails, width, self.side, colours, cell, self._room)
         strips = [Strip([Segment(" " * MARGIN), *segments(row, colours)]) for row in self._held]
         lines = [strip.crop_extend(0, self.size.width, None) for strip in strips]
-        left = (self.cursor - shown.start) * slot(self.side) + MARGIN - 1
+        left = (self.cursor - shown.start) * slot(self.side, self._room) + MARGIN - 1
         style = self._styled("cursor")
         image = self._known[self.cursor][0] if self.cursor in self._known else None
         high, wide = (self.side // 2, self.side) if image is None else room_of(image, self.side, cell)
@@ -227,8 +244,8 @@ class ImageStrip(Widget, can_focus=True):
         if told.label == told.predicted:
             return Thumbnail(picture, [first, (f"✓ {share}", self._styled("right"))])
         mark, kind = ("✗", "wrong") if told.is_wrong else ("?", "heading")
-        name = shortened(clean(self._named[told.predicted]), max(self.side, WORDS) - len(share) - 5)
-        return Thumbnail(picture, [first, (f"{mark} {name} ({share})", self._styled(kind))])
+        name = shortened(clean(self._named[told.predicted]), max(self.side, self._room) - len(share) - 3)
+        return Thumbnail(picture, [first, (f"{mark} {name} {share}", self._styled(kind))])
 
     def _styled(self, name: str) -> Style:
         return self.get_component_rich_style(f"image-strip--{name}", partial=True)
@@ -268,7 +285,7 @@ class ImageStrip(Widget, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         """The image that is clicked on."""
-        number = self.shown.start + (event.x - MARGIN) // slot(self.side)
+        number = self.shown.start + (event.x - MARGIN) // slot(self.side, self._room)
         if event.x >= MARGIN and event.y > 0 and number in self.shown and number in self._known:
             self.put(number, self.chosen)
             self.action_choose()

@@ -210,7 +210,7 @@ class LookPage(Page):
 
     @on(SnapshotSlider.Chosen)
     def _snapshot_chosen(self, event: SnapshotSlider.Chosen) -> None:
-        self.controller.choose_snapshot(event.number, self.panes.picture.cursor)
+        self.controller.choose_snapshot(event.place, self.panes.picture.cursor)
 
     def action_play(self) -> None:
         """Show the snapshots one after another, or stop that."""

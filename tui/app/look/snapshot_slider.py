@@ -6,17 +6,15 @@ from collections.abc import Collection, Sequence
 from typing import ClassVar
 
 from rich.text import Text
-from textual import events
 from textual.app import RenderResult
-from textual.message import Message
-from textual.widget import Widget
 
 from convtui.tui.app.keys import key_for
+from convtui.tui.app.widgets.sliding import Sliding
 from convtui.tui.render.rows import DIM
 from convtui.tui.render.slider import Slider
 
 
-class SnapshotSlider(Widget):
+class SnapshotSlider(Sliding):
     """A tick for each snapshot; hidden where there is no choice."""
 
     DEFAULT_CSS = """
@@ -24,13 +22,6 @@ class SnapshotSlider(Widget):
     SnapshotSlider > .snapshot-slider--seen { color: $accent; }
     """
     COMPONENT_CLASSES: ClassVar[set[str]] = {"snapshot-slider--seen"}
-
-    class Chosen(Message):
-        """This snapshot shall be shown."""
-
-        def __init__(self, number: int) -> None:
-            super().__init__()
-            self.number = number
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -61,14 +52,11 @@ class SnapshotSlider(Widget):
         hint = f"{play} stops" if self._is_playing else ways
         return self._slider.drawn(self._here, self._seen, hint, bright=bright, dim=DIM)
 
-    def wheel(self, by: int) -> None:
+    def nearest(self, column: int) -> int | None:
+        """The snapshot whose tick is nearest, by its number."""
+        return self._slider.nearest(column) if len(self._numbers) > 1 else None
+
+    def beside(self, by: int) -> int | None:
         """The next snapshot, or the one before."""
         place = (self._numbers.index(self._here) if self._here in self._numbers else len(self._numbers) - 1) + by
-        if 0 <= place < len(self._numbers):
-            self.post_message(self.Chosen(self._numbers[place]))
-
-    def on_click(self, event: events.Click) -> None:
-        """The snapshot that is nearest."""
-        at = event.get_content_offset(self)
-        if at is not None and len(self._numbers) > 1:
-            self.post_message(self.Chosen(self._slider.nearest(at.x)))
+        return self._numbers[place] if 0 <= place < len(self._numbers) else None

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
-from rich.padding import Padding
 from rich.style import Style
+from rich.table import Table
 from rich.text import Text
 
 from convtui.engine.statuses import CLAIMED
@@ -125,12 +125,16 @@ def row_words(found: Results, place: Place, claimed: Mapping[str, Mapping[str, i
 
 def claim_words(found: Results, table: TextTable) -> RenderableType:
     """The claims with their verdicts and figures, then the study's notes."""
-    claims: list[RenderableType] = []
+    claims = Table.grid(padding=(0, 1, 0, 0))  # what has no room in one line goes on behind the sign
     for judged in found.claims:
         verdict, better = VERDICTS[judged.verdict]
-        claims.append(Text.assemble((verdict, _BOLD + table.verdict(better) if better else _DIM), f"  {clean(judged.claim.says)}"))
+        style = _BOLD + table.verdict(better) if better else _DIM
+        sign, words = verdict.split(" ", 1)
         figures = BETWEEN.join(clean(text) for text in (judged.figures, *judged.remarks) if text)
-        claims += [Padding(Text(said, style="dim"), (0, 0, 0, 2)) for said in (clean(judged.reason), figures) if said]
+        claims.add_row(Text(sign, style), Text.assemble((words, style), f"  {clean(judged.claim.says)}"))
+        for said in (clean(judged.reason), figures):
+            if said:
+                claims.add_row("", Text(said, style="dim"))
     notes = [Text(f"{clean(note)}", style="dim") for note in found.study.notes]
     head = "How the report was read" if found.study.report else "Notes"
-    return Group(*claims, *([Text(f"\n{head}", style="bold dim"), *notes] if notes else []))
+    return Group(claims, *([Text(f"\n{head}", style="bold dim"), *notes] if notes else []))
