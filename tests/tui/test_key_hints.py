@@ -40,10 +40,7 @@ NO_HINTS = ("runs", "loss", "trains a tenth", "to 1000", "as in", "as fast")
 ELSEWHERE = {("runs", "look"): "live", ("runs", "start"): "new", ("live", "demo"): "runs", ("compare", "toggle"): "runs"}
 """Hints about another page."""
 _DOCUMENTED = """\
-README.md 6 runs.page_6
 README.md ? runs.keys
-README.md d studies.delete
-README.md s studies.start
 own-nets.md Esc look.back
 own-nets.md R look.reload
 runs.md , live.previous
@@ -66,6 +63,10 @@ runs.md w studies.write live.write
 runs.md x live.axis
 runs.md { live.previous_run
 runs.md } live.next_run
+start.md 1 runs.page_1
+start.md 6 runs.page_6
+start.md ? runs.keys
+start.md q runs.quit
 studies.md d studies.delete
 studies.md s studies.start
 studies.md v studies.view
@@ -163,7 +164,7 @@ def test_what_a_text_of_the_program_names_can_be_done_there() -> None:
 
 
 @pytest.mark.parametrize(
-    "file", ["README.md", "docs/runs.md", "docs/own-nets.md", "docs/studies.md", "docs/training.md", "docs/views.md"]
+    "file", ["README.md", "docs/start.md", "docs/runs.md", "docs/own-nets.md", "docs/studies.md", "docs/training.md", "docs/views.md"]
 )
 def test_keys_in_the_documentation_are_those_of_the_pages(file: str) -> None:
     path = ROOT / file
