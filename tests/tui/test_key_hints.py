@@ -164,7 +164,7 @@ def test_what_a_text_of_the_program_names_can_be_done_there() -> None:
 
 
 @pytest.mark.parametrize(
-    "file", ["README.md", "docs/start.md", "docs/runs.md", "docs/own-nets.md", "docs/studies.md", "docs/training.md", "docs/views.md"]
+    "file", ["README.md", *(f"docs/{name}.md" for name in ("start", "runs", "own-nets", "studies", "training", "views"))]
 )
 def test_keys_in_the_documentation_are_those_of_the_pages(file: str) -> None:
     path = ROOT / file
