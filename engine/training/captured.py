@@ -35,14 +35,15 @@ def product_epsilon(precision: Precision) -> float:
 class Captured:
     """`function(*inputs) -> output`, with inputs of the same shapes and types at every call, no waiting for the device within.
 
-    Every call has the function's effects once: the first `WARM_UP` run it as it is, beside the current stream; then it is captured,
+    Every call has the function's effects once: the first `warm_up` run it as it is, beside the current stream; then it is captured,
     which runs nothing, and launched. It may change tensors that stay where they are, and draw from torch's own generator, which
     moves on at each launch as it would without. What Python does in it happens in the warm-up and the capture alone.
     """
 
-    def __init__(self, function: Callable[..., Tensor], device: torch.device) -> None:
+    def __init__(self, function: Callable[..., Tensor], device: torch.device, warm_up: int = WARM_UP) -> None:
         self._function = function
         self._device = device
+        self._warm_up = warm_up
         self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self._calls = 0
         self._graph: torch.cuda.CUDAGraph | None = None
@@ -52,7 +53,7 @@ class Captured:
     def __call__(self, *inputs: Tensor) -> Tensor:
         """The function's output, the caller's own. Raises RuntimeError where it cannot be captured."""
         with torch.cuda.device(self._device):
-            if self._calls < WARM_UP:
+            if self._calls < self._warm_up:
                 self._calls += 1
                 return self._beside(inputs)
             if self._graph is None:

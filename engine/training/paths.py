@@ -6,6 +6,7 @@ import copy
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import assert_never
 
 import torch
@@ -19,7 +20,7 @@ from convtui.engine.spec.choices import StepPath
 from convtui.engine.training import rng
 from convtui.engine.training.by_hand import ByHandStep, is_known
 from convtui.engine.training.captured import LAYERS, product_epsilon
-from convtui.engine.training.graph_step import GraphStep
+from convtui.engine.training.graph_step import GraphStep, at_once
 from convtui.engine.training.metric_buffer import MetricBuffer
 from convtui.engine.training.optimisers import make_optimiser
 from convtui.engine.training.processes import Processes
@@ -27,6 +28,8 @@ from convtui.engine.training.step import EagerStep, Step
 
 FACTORS = (1.0, 0.5, 2.0, 1.0, 0.5, 2.0, 1.0)
 """Of the learning rate, in the steps that are compared, which are more than `captured.WARM_UP`: a rate that stayed would show."""
+LAUNCHES = 3
+"""Of several steps each, which are compared: the first warms up, the second is captured, the third has other batches and rates."""
 
 
 def make_step(
@@ -59,15 +62,30 @@ def make_step(
         case "by hand" | None if by_hand:
             return ByHandStep(spec, net, optimiser, device, shape)
         case "CUDA graph" | None if ours and captures_graphs(device):
-            eager = EagerStep(spec, net, optimiser, device)
-            if why := disagreement(spec, net, device, shape):
-                eager.told = f"steps are computed one operation after the other: as a CUDA graph {why}"
-                return eager
-            return GraphStep(eager, device)
+            return _as_graph(spec, net, optimiser, device, shape)
         case "by hand" | "CUDA graph" | "eager" | None:
             return EagerStep(spec, net, optimiser, device)
         case other:
             assert_never(other)
+
+
+def _as_graph(
+    spec: RunSpec, net: nn.Module, optimiser: torch.optim.Optimizer, device: torch.device, shape: tuple[int, int, int]
+) -> Step:
+    """The most steps to a launch that agree with the eager one."""
+    eager = EagerStep(spec, net, optimiser, device)
+    step: Step = eager
+    told = ""
+    for count in dict.fromkeys((at_once(spec, shape), 1)):
+        why = disagreement(spec, net, device, shape, count)
+        if not why:
+            step = GraphStep(eager, device, count)
+            break
+        told = f"steps are launched one by one: {count} as one CUDA graph {why}"
+    else:
+        told = f"steps are computed one operation after the other: as a CUDA graph {why}"
+    step.told = told
+    return step
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +97,11 @@ class _Went:
     """The net's weights and statistics."""
 
 
-def disagreement(spec: RunSpec, net: nn.Module, device: torch.device, shape: tuple[int, int, int]) -> str:
+def disagreement(spec: RunSpec, net: nn.Module, device: torch.device, shape: tuple[int, int, int], several: int = 1) -> str:
     """How a few steps as a CUDA graph differ from the same ones computed eagerly, by more than rounding; empty where they do not.
 
     Of copies of the net, on random images of `shape`: its weights and torch's generators are as they were. Whole batches, each
-    another, then a short one and one more.
+    another, then a short one and one more; then, if `several` are to be one launch, as many as LAUNCHES take.
     """
 
     def eagerly(copied: nn.Module) -> EagerStep:
@@ -91,9 +109,9 @@ def disagreement(spec: RunSpec, net: nn.Module, device: torch.device, shape: tup
 
     try:
         start = [tensor.clone() for tensor in _floats(net)]
-        batches = _batches(spec, net, device, shape)
-        expected = _gone(spec, net, device, batches, eagerly)
-        found = _gone(spec, net, device, batches, lambda copied: GraphStep(eagerly(copied), device))
+        batches = _batches(spec, net, device, shape, LAUNCHES * several if several > 1 else 0)
+        expected = _gone(spec, net, device, batches, several, eagerly)
+        found = _gone(spec, net, device, batches, several, lambda copied: GraphStep(eagerly(copied), device, several))
     except RuntimeError as error:  # as torch says that something cannot be captured, or that there is no memory for it
         return f"they fail: {str(error).splitlines()[0]}"
     epsilon = product_epsilon(spec.training.precision)
@@ -104,29 +122,40 @@ def disagreement(spec: RunSpec, net: nn.Module, device: torch.device, shape: tup
     most = 2 * math.sqrt(LAYERS * epsilon)
     moved, apart = (_distance(pair, expected.values) for pair in (start, found.values))
     if apart > most * moved:
-        return f"{len(FACTORS)} steps of a trial lead elsewhere: {apart / moved:.0%} of the way that the weights went"
+        return f"{len(batches)} steps of a trial lead elsewhere: {apart / moved:.0%} of the way that the weights went"
     return ""
 
 
 def _gone(
-    spec: RunSpec, net: nn.Module, device: torch.device, batches: Sequence[tuple[Tensor, Tensor]], make: Callable[[nn.Module], Step]
+    spec: RunSpec,
+    net: nn.Module,
+    device: torch.device,
+    batches: Sequence[tuple[Tensor, Tensor]],
+    several: int,
+    make: Callable[[nn.Module], Step],
 ) -> _Went:
     copied = copy.deepcopy(net)
     copied.train()
     step, buffer = make(copied), MetricBuffer()
     with rng.PrivateRng(device, spec.training.seed).at_work(torch.get_num_threads()):
-        for (images, labels), factor in zip(batches, FACTORS, strict=True):
-            step(images, labels, factor * spec.optimiser.learning_rate, buffer)
+        singly, rates = len(FACTORS), [factor * spec.optimiser.learning_rate for factor, _ in zip(cycle(FACTORS), batches)]
+        for (images, labels), rate in zip(batches[:singly], rates, strict=False):
+            step(images, labels, rate, buffer)
+        for first in range(singly, len(batches), several):
+            step.several(batches[first : first + several], rates[first : first + several], buffer)
         step.before_fetch(buffer)
     return _Went([float(loss) for loss in buffer.losses], list(_floats(copied)))
 
 
-def _batches(spec: RunSpec, net: nn.Module, device: torch.device, shape: tuple[int, int, int]) -> list[tuple[Tensor, Tensor]]:
-    """As many as there are `FACTORS`, the last but one short."""
+def _batches(
+    spec: RunSpec, net: nn.Module, device: torch.device, shape: tuple[int, int, int], more: int
+) -> list[tuple[Tensor, Tensor]]:
+    """As many as there are `FACTORS`, the last but one short, and so many `more`."""
     generator = torch.Generator().manual_seed(spec.training.seed)
     size = spec.data.batch_size
     sizes = [size] * len(FACTORS)
     sizes[-2] = max(2, size // 2) if size > 2 else size
+    sizes += [size] * more
     with eval_mode(net), torch.inference_mode():
         classes = logits(net(torch.zeros(1, *shape, device=device))).shape[1]
     return [

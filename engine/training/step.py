@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, assert_never
 
 import torch
@@ -41,6 +42,8 @@ class Step(ABC):
     """What is recorded with the run: the same path gives the same numbers to the last bit."""
     threads: ClassVar[int] = 0
     """How many suit it where none are set; 0 is torch's own number."""
+    at_once: int = 1
+    """How many whole batches `several` likes best."""
 
     def __init__(self, spec: RunSpec, net: nn.Module, optimiser: torch.optim.Optimizer, device: torch.device) -> None:
         self.spec = spec
@@ -60,6 +63,11 @@ class Step(ABC):
         buffer.rates.append(rate)
         buffer.counts.append(len(labels) if self.together is None else self.together.images)
 
+    def several(self, batches: Sequence[tuple[Tensor, Tensor]], rates: Sequence[float], buffer: MetricBuffer) -> None:
+        """Train on batches one after another, each at its rate; as so many calls do."""
+        for (images, labels), rate in zip(batches, rates, strict=True):
+            self(images, labels, rate, buffer)
+
     @abstractmethod
     def train_on_batch(self, images: Tensor, labels: Tensor, rate: float, buffer: MetricBuffer) -> None:
         """Change the weights; append loss, hits, the sum of the weights, and what else is measured, to `buffer`."""
@@ -67,13 +75,13 @@ class Step(ABC):
     def before_fetch(self, buffer: MetricBuffer) -> None:  # noqa: B027 - most steps have nothing left to add
         """Add to `buffer` what is too expensive to compute at every step."""
 
-    def set_rate(self, rate: float) -> None:
-        """Of the updates from now on."""
+    def set_rate(self, rate: float | Tensor) -> None:
+        """Of the updates from now on: a number, or float32 [] on the device, which is not waited for."""
         for group in self.optimiser.param_groups:
             if isinstance(group["lr"], Tensor):  # a graph reads it where it is
-                group["lr"].fill_(rate)
+                group["lr"].copy_(rate) if isinstance(rate, Tensor) else group["lr"].fill_(rate)
             else:
-                group["lr"] = rate
+                group["lr"] = float(rate)
 
     def update(self, buffer: MetricBuffer) -> None:
         """Let the optimiser use the gradients in the parameters' `grad`."""

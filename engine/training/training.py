@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -295,10 +296,11 @@ class Training:
             if self._together is not None:
                 left = len(order) - state.position * spec.data.batch_size
                 self._together.begin_step(spec.training.seed, state.step, min(left, spec.data.batch_size))
-            images, labels = next(batches)
-            self._step(images, labels, self._rate(), self._buffer)
-            state.step += 1
-            state.position += 1
+            count = min(self._step.at_once, self.steps_per_epoch - state.position, self.total_steps - state.step)
+            rates = [self._rate(ahead) for ahead in range(count)]
+            self._step.several(list(islice(batches, count)), rates, self._buffer)
+            state.step += count
+            state.position += count
             if self._is_event(began):
                 yield self._progress(began)
                 yield from self._save_if_due()
@@ -319,7 +321,7 @@ class Training:
         if self._together is not None:
             order, size = self._together.shares(order, size)
         # Small batches are prepared several at a time, for the price of one: most of it is not the arithmetic.
-        several = size * max(1, TOGETHER // size)
+        several = size * max(self._step.at_once, TOGETHER // size)
         for indices in torch.split(order, several):
             images = self._train.images.index_select(0, indices).to(self.device)
             labels = torch.split(self._train.labels.index_select(0, indices).to(self.device), size)
@@ -476,10 +478,10 @@ class Training:
 
     # --------------------------------------------------------------------------------------------- rates and saving
 
-    def _rate(self) -> float:
-        rate = learning_rate(
-            self.spec.optimiser, self.state.step, steps_per_epoch=self.steps_per_epoch, total_steps=self.total_steps
-        )
+    def _rate(self, ahead: int = 0) -> float:
+        """Of the next step, or of one so many after it."""
+        step = self.state.step + ahead
+        rate = learning_rate(self.spec.optimiser, step, steps_per_epoch=self.steps_per_epoch, total_steps=self.total_steps)
         return rate * self.state.rate_factor
 
     def _apply_rate_changes(self) -> Iterator[Event]:

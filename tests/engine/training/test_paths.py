@@ -37,14 +37,15 @@ SPEC = make(
 class StandIn:
     """Calls the function at every launch, on tensors that are kept from the capture on, as a graph's are."""
 
-    def __init__(self, function: Callable[..., Tensor], _device: torch.device) -> None:
+    def __init__(self, function: Callable[..., Tensor], _device: torch.device, warm_up: int = WARM_UP) -> None:
         self.function = function
+        self.warm_up = warm_up
         self.calls = 0
         self.kept: tuple[Tensor, ...] = ()
 
     def __call__(self, *inputs: Tensor) -> Tensor:
         self.calls += 1
-        if self.calls <= WARM_UP:
+        if self.calls <= self.warm_up:
             return self.function(*inputs)
         if not self.kept:
             self.kept = tuple(tensor.clone() for tensor in inputs)
@@ -69,6 +70,14 @@ class Stale(StandIn):
 class Refused(StandIn):
     def launch(self) -> Tensor:
         raise RuntimeError("operation not permitted when stream is capturing\nmore of it")
+
+
+class StaleOfSeveral(Stale):
+    """Does that where a launch is of several steps."""
+
+    def fill(self, inputs: tuple[Tensor, ...]) -> None:
+        if len(inputs) == 2:
+            StandIn.fill(self, inputs)
 
 
 class Off(StandIn):
@@ -127,6 +136,39 @@ def test_a_training_by_graphs_is_the_eager_one_to_the_last_bit(on_gpu: Callable[
     assert (path_of(expected), path_of(said), warnings(said)) == ("eager", "CUDA graph", warnings(expected))
     assert figures(said) == figures(expected)
     assert all(torch.equal(tensor, weights(eager)[name]) for name, tensor in weights(training).items())
+
+
+def test_several_steps_to_a_launch_are_the_eager_ones_to_the_last_bit_and_resumed(
+    on_gpu: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("convtui.engine.training.training.EVENT_SECONDS", 0.0)
+    monkeypatch.setattr(graph_step, "AT_ONCE", 4)
+    spec = changed(SPEC, {"data.batch_size": 20, "training.epochs": 2, "training.steps": 17})  # 10 of an epoch: 4, 4 and 2
+    eager = pull(Training(spec, toy_dataset(test=600)))
+    on_gpu()
+    said = pull(Training(spec, toy_dataset(test=600)))
+    assert (path_of(said), warnings(said)) == ("CUDA graph", warnings(eager))
+    assert figures(said) == figures(eager)
+    last = [event.step for event in said if isinstance(event, events.Progress)]
+    assert last == [4, 8, 10, 14, 17], "events come between launches"
+
+    first = losses(pull(Training(spec, toy_dataset(test=600), folder=tmp_path), stop_at=8))
+    (kept,) = tmp_path.glob("checkpoint-*.safetensors")
+    assert first + losses(pull(Training(spec, toy_dataset(test=600), resume_from=kept))) == losses(eager)
+
+
+def test_where_several_steps_to_a_launch_differ_they_are_launched_one_by_one(on_gpu: Callable[..., None]) -> None:
+    on_gpu(StaleOfSeveral)
+    said = pull(Training(SPEC, toy_dataset()))
+    assert path_of(said) == "CUDA graph"
+    (told,) = [text for text in warnings(said) if "CUDA graph" in text]
+    assert told.startswith("steps are launched one by one: 8 as one CUDA graph the loss of step ")
+
+
+@pytest.mark.parametrize("settings", [{"data.flip": True}, {"data.batch_size": 65_536}])
+def test_steps_are_launched_one_by_one_where_images_are_drawn_or_too_many(settings: dict[str, Any]) -> None:
+    assert graph_step.at_once(SPEC, (1, 8, 8)) == graph_step.AT_ONCE
+    assert graph_step.at_once(changed(SPEC, settings), (1, 8, 8)) == 1
 
 
 @pytest.mark.parametrize(
