@@ -25,9 +25,9 @@ Schedule = Literal["constant", "exponential", "step", "cosine", "one_cycle"]
 Loss = Literal["cross_entropy", "sum_squares"]
 Precision = Literal["float32", "bfloat16"]
 
-StepPath = Literal["eager", "by hand", "CUDA graph"]
+StepPath = Literal["eager", "by hand", "CUDA graph", "compiled"]
 """How steps are computed: recorded with a run and used again."""
-StepPaths = Literal["auto", "eager"]
+StepPaths = Literal["auto", "eager", "compiled"]
 """Which of them a run may take."""
 
 

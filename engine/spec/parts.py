@@ -298,7 +298,9 @@ class TrainingSpec(Part):
     freeze: Names = hyper((), "layers that are not trained, by name or pattern, e.g. conv1, layer*", max_length=1000)
     seed: int = hyper(0, "seed for weights, image order and dropout", ge=0, lt=2**63)
     precision: Precision = hyper("float32", "bfloat16 is mixed precision: quicker on GPUs and processors that have it")
-    step_path: StepPaths = hyper("auto", "how steps are computed: the quickest way that agrees with eager, or eager")
+    step_path: StepPaths = hyper(
+        "auto", "how steps are computed: the quickest way that agrees with eager, eager, or by torch.compile"
+    )
     threads: int = hyper(0, "CPU threads; 0: one per core", "threads", ge=0, le=1024)
 
     @property

@@ -29,11 +29,10 @@ def at_once(spec: RunSpec, shape: tuple[int, int, int]) -> int:
 class GraphStep(Step):
     """What an eager step does, captured. Batches of another size, as an epoch's short last one, are trained on eagerly."""
 
-    step_path = "CUDA graph"
-
     def __init__(self, eager: EagerStep, device: torch.device, at_once: int = 1) -> None:
         """`at_once`: how many whole batches are one launch, where there are so many."""
         super().__init__(eager.spec, eager.net, eager.optimiser, device)
+        self.step_path = "CUDA graph" if eager.step_path == "eager" else eager.step_path
         self.eager = eager
         self.at_once = at_once
         self._device = device

@@ -6,6 +6,7 @@ import copy
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import cycle
 from typing import assert_never
 
@@ -45,13 +46,14 @@ def make_step(
 
     By hand where images come one by one to a processor, in float32, and all of the net's layers are small, known here and trained.
     As a CUDA graph on a device that captures them, if the net is built from settings (a person's own may decide things as it goes,
-    which a graph does not do again) and `disagreement` finds none; else the eager step says why in `told`.
+    which a graph does not do again). By torch.compile where the settings say so, on such a device captured too. The last two if
+    `disagreement` finds none; else the eager step says why in `told`.
     """
     ours = not spec.model.module
     by_hand = ours and not spec.training.freeze and spec.data.batch_size == 1 and device.type == "cpu"
     by_hand = by_hand and spec.training.precision == "float32" and is_known(net, shape)
-    if spec.training.step_path == "eager":
-        path = "eager"
+    if spec.training.step_path != "auto":
+        path = spec.training.step_path
     if together is not None:
         step = EagerStep(spec, net, optimiser, device)
         step.together = together
@@ -61,31 +63,47 @@ def make_step(
     match path:
         case "by hand" | None if by_hand:
             return ByHandStep(spec, net, optimiser, device, shape)
+        case "compiled":
+            return _tried(spec, net, optimiser, device, shape, compiled=True, graph=ours and captures_graphs(device))
         case "CUDA graph" | None if ours and captures_graphs(device):
-            return _as_graph(spec, net, optimiser, device, shape)
+            return _tried(spec, net, optimiser, device, shape, compiled=False, graph=True)
         case "by hand" | "CUDA graph" | "eager" | None:
             return EagerStep(spec, net, optimiser, device)
         case other:
             assert_never(other)
 
 
-def _as_graph(
-    spec: RunSpec, net: nn.Module, optimiser: torch.optim.Optimizer, device: torch.device, shape: tuple[int, int, int]
+def _tried(
+    spec: RunSpec,
+    net: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    device: torch.device,
+    shape: tuple[int, int, int],
+    *,
+    compiled: bool,
+    graph: bool,
 ) -> Step:
-    """The most steps to a launch that agree with the eager one."""
+    """`compiled`, as a `graph`, or both, with the most steps to a launch that agree with the eager ones; eager where none does."""
+
+    def quick(count: int, net: nn.Module, optimiser: torch.optim.Optimizer) -> Step:
+        step = EagerStep(spec, net, optimiser, device, compiled=compiled)
+        return GraphStep(step, device, count) if graph else step
+
     eager = EagerStep(spec, net, optimiser, device)
-    step: Step = eager
+    way = "compiled" if compiled else "as a CUDA graph"
+    if compiled and eager.layer_metrics.conv_deltas:
+        eager.told = f"steps are computed one operation after the other: {way}, conv_deltas cannot be measured"
+        return eager
     told = ""
-    for count in dict.fromkeys((at_once(spec, shape), 1)):
-        why = disagreement(spec, net, device, shape, count)
+    for count in dict.fromkeys((at_once(spec, shape), 1) if graph else (1,)):
+        why = disagreement(spec, net, device, shape, partial(quick, count), count)
         if not why:
-            step = GraphStep(eager, device, count)
-            break
+            step = quick(count, net, optimiser)
+            step.told = told
+            return step
         told = f"steps are launched one by one: {count} as one CUDA graph {why}"
-    else:
-        told = f"steps are computed one operation after the other: as a CUDA graph {why}"
-    step.told = told
-    return step
+    eager.told = f"steps are computed one operation after the other: {way} {why}"
+    return eager
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,22 +115,25 @@ class _Went:
     """The net's weights and statistics."""
 
 
-def disagreement(spec: RunSpec, net: nn.Module, device: torch.device, shape: tuple[int, int, int], several: int = 1) -> str:
-    """How a few steps as a CUDA graph differ from the same ones computed eagerly, by more than rounding; empty where they do not.
+def disagreement(
+    spec: RunSpec,
+    net: nn.Module,
+    device: torch.device,
+    shape: tuple[int, int, int],
+    quick: Callable[[nn.Module, torch.optim.Optimizer], Step],
+    several: int,
+) -> str:
+    """How a few steps of the `quick` way differ from eager ones by more than rounding; empty where they do not.
 
     Of copies of the net, on random images of `shape`: its weights and torch's generators are as they were. Whole batches, each
     another, then a short one and one more; then, if `several` are to be one launch, as many as LAUNCHES take.
     """
-
-    def eagerly(copied: nn.Module) -> EagerStep:
-        return EagerStep(spec, copied, make_optimiser(spec.optimiser, copied.parameters()), device)
-
     try:
         start = [tensor.clone() for tensor in _floats(net)]
         batches = _batches(spec, net, device, shape, LAUNCHES * several if several > 1 else 0)
-        expected = _gone(spec, net, device, batches, several, eagerly)
-        found = _gone(spec, net, device, batches, several, lambda copied: GraphStep(eagerly(copied), device, several))
-    except RuntimeError as error:  # as torch says that something cannot be captured, or that there is no memory for it
+        expected = _gone(spec, net, device, batches, several, lambda net, optimiser: EagerStep(spec, net, optimiser, device))
+        found = _gone(spec, net, device, batches, several, quick)
+    except RuntimeError as error:  # as torch says that something cannot be captured or compiled, or that there is no memory for it
         return f"they fail: {str(error).splitlines()[0]}"
     epsilon = product_epsilon(spec.training.precision)
     for number, (one, other) in enumerate(zip(expected.losses, found.losses, strict=True), 1):
@@ -132,11 +153,11 @@ def _gone(
     device: torch.device,
     batches: Sequence[tuple[Tensor, Tensor]],
     several: int,
-    make: Callable[[nn.Module], Step],
+    make: Callable[[nn.Module, torch.optim.Optimizer], Step],
 ) -> _Went:
     copied = copy.deepcopy(net)
     copied.train()
-    step, buffer = make(copied), MetricBuffer()
+    step, buffer = make(copied, make_optimiser(spec.optimiser, copied.parameters())), MetricBuffer()
     with rng.PrivateRng(device, spec.training.seed).at_work(torch.get_num_threads()):
         singly, rates = len(FACTORS), [factor * spec.optimiser.learning_rate for factor, _ in zip(cycle(FACTORS), batches)]
         for (images, labels), rate in zip(batches[:singly], rates, strict=False):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, assert_never
@@ -38,7 +39,7 @@ class Step(ABC):
     Holds what stays the same from update to update, so that one costs nothing beside its arithmetic.
     """
 
-    step_path: ClassVar[StepPath]
+    step_path: StepPath
     """What is recorded with the run: the same path gives the same numbers to the last bit."""
     threads: ClassVar[int] = 0
     """How many suit it where none are set; 0 is torch's own number."""
@@ -100,9 +101,25 @@ class Step(ABC):
 
 
 class EagerStep(Step):
-    """Forward and backward by autograd, one operation after the other: for every net."""
+    """Forward and backward by autograd, one operation after the other: for every net. Of whole batches as torch.compile makes it,
+    where that is asked for."""
 
-    step_path = "eager"
+    step_path: StepPath = "eager"
+
+    def __init__(
+        self, spec: RunSpec, net: nn.Module, optimiser: torch.optim.Optimizer, device: torch.device, *, compiled: bool = False
+    ) -> None:
+        super().__init__(spec, net, optimiser, device)
+        self._whole = self._outputs_and_loss
+        if compiled:
+            self.step_path = "compiled"
+            # It draws what eager steps draw. Its warnings, as of a CUDA that is not there, would go over the screen.
+            torch._logging.set_logs(all=logging.ERROR)  # type: ignore[attr-defined]
+            self._whole = torch.compile(self._outputs_and_loss, dynamic=False, options={"fallback_random": True})
+
+    def _outputs_and_loss(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        outputs = logits(self.net(images))
+        return outputs, loss(self.spec.training, outputs, labels)
 
     def train_on_batch(self, images: Tensor, labels: Tensor, rate: float, buffer: MetricBuffer) -> None:
         self.set_rate(rate)
@@ -111,9 +128,9 @@ class EagerStep(Step):
     def train_at_rate(self, images: Tensor, labels: Tensor, buffer: MetricBuffer) -> None:
         """Train at the rate that was set; nothing in here waits for the device."""
         training = self.spec.training
+        forward = self._whole if len(labels) == self.spec.data.batch_size else self._outputs_and_loss
         with self.autocast, self.layer_metrics.watching_deltas():
-            outputs = logits(self.net(images))
-            mean = loss(training, outputs, labels)
+            outputs, mean = forward(images, labels)
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(mean)
         self.layer_metrics.record_deltas(buffer)

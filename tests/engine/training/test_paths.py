@@ -6,6 +6,7 @@ where there is a GPU.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -235,6 +236,80 @@ def test_a_rate_that_is_a_tensor_is_changed_where_it_is() -> None:
     step.set_rate(0.25)
     assert optimiser.param_groups[0]["lr"] is rate
     assert float(rate) == 0.25
+
+
+COMPILED = changed(SPEC, {"training.step_path": "compiled", "training.measures": "gradient_norm"})
+
+
+def compile_as(monkeypatch: pytest.MonkeyPatch, wrong: Callable[..., Any] | None = None) -> list[Tensor]:
+    """Let torch.compile hand back the function, or what is `wrong`; the images that it is called with."""
+    seen: list[Tensor] = []
+
+    def stand_in(function: Callable[..., Any], **_: Any) -> Callable[..., Any]:
+        def call(images: Tensor, labels: Tensor) -> Any:
+            seen.append(images)
+            return (wrong or function)(images, labels)
+
+        return call
+
+    monkeypatch.setattr(torch, "compile", stand_in)
+    return seen
+
+
+def test_compiled_steps_are_of_whole_batches_and_recorded_and_resumed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("convtui.engine.training.training.EVENT_SECONDS", 0.0)
+    expected = pull(Training(changed(COMPILED, {"training.step_path": "eager"}), toy_dataset()))
+    seen = compile_as(monkeypatch)
+    said = pull(Training(COMPILED, toy_dataset()))
+    assert (path_of(said), warnings(said), figures(said)) == ("compiled", warnings(expected), figures(expected))
+    assert {len(images) for images in seen} == {32}, "an epoch's last batch has 8, and would be compiled again"
+    first = losses(pull(Training(COMPILED, toy_dataset(), folder=tmp_path), stop_at=9))
+    (kept,) = tmp_path.glob("checkpoint-*.safetensors")
+    assert load(kept).state.step_path == "compiled"
+    assert first + losses(pull(Training(COMPILED, toy_dataset(), resume_from=kept))) == losses(expected)
+
+
+def _no_compiler(_images: Tensor, _labels: Tensor) -> Any:
+    raise RuntimeError("InvalidCxxCompiler: No working C++ compiler found\nmore of it")
+
+
+def _off(images: Tensor, labels: Tensor) -> Any:
+    outputs = torch.zeros(len(images), 3, requires_grad=True)
+    return outputs, torch.nn.functional.cross_entropy(outputs, labels) * 2
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [(_no_compiler, "compiled they fail: InvalidCxxCompiler: No working"), (_off, "compiled the loss of step 1")],
+)
+def test_compiled_steps_that_fail_or_differ_are_dropped_and_said(
+    wrong: Callable[..., Any], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = losses(pull(Training(changed(COMPILED, {"training.step_path": "eager"}), toy_dataset())))
+    compile_as(monkeypatch, wrong)
+    said = pull(Training(COMPILED, toy_dataset()))
+    assert (path_of(said), losses(said)) == ("eager", expected)
+    (told,) = [text for text in warnings(said) if "compiled" in text]
+    assert told.startswith(f"steps are computed one operation after the other: {words}")
+    assert "\n" not in told
+
+
+def test_what_hooks_measure_is_not_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = compile_as(monkeypatch)
+    said = pull(Training(changed(SPEC, {"training.step_path": "compiled"}), toy_dataset()))
+    assert (path_of(said), seen) == ("eager", [])
+    assert "compiled, conv_deltas cannot be measured" in warnings(said)[0]
+
+
+@pytest.mark.long
+@pytest.mark.skipif(shutil.which("g++") is None and shutil.which("clang++") is None, reason="torch.compile needs a C++ compiler")
+def test_torch_compile_itself_follows_eager_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    spec = changed(COMPILED, {"training.steps": 12})
+    expected = losses(pull(Training(changed(spec, {"training.step_path": "eager"}), toy_dataset())))
+    said = pull(Training(spec, toy_dataset()))
+    assert path_of(said) == "compiled"
+    assert losses(said) == pytest.approx(expected, rel=1e-3)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
