@@ -17,8 +17,7 @@ from convtui.engine import events
 from convtui.engine.data.split import Dataset, Split
 from convtui.engine.errors import SpecError
 from convtui.engine.spec import RunSpec, changed, make
-from convtui.engine.training import Training, preparing
-from convtui.engine.training.captured import LAYERS, product_epsilon
+from convtui.engine.training import LAYERS, Training, preparing, product_epsilon
 from tests.engine.training.pulling import losses, pull
 
 import torch  # isort: skip
@@ -236,7 +235,7 @@ def memory(device: torch.device) -> None:
     """A net that the device cannot hold is refused before it is tried; a run without memory ends, and another one can follow."""
     from convtui.engine.data.preview import Counts
     from convtui.engine.store import Store
-    from convtui.engine.training.limits import check_fits
+    from convtui.engine.training import check_fits
     from convtui.engine.training.recording import recorded
 
     huge = changed(SPEC, {"model.conv_blocks": "4096 3x3 pad 1, 4096 3x3 pad 1", "data.size": 512, "data.batch_size": 65536})

@@ -236,7 +236,7 @@ class Airbench(nn.Module):
     of 24 whitening filters, three groups of two 3x3 convolutions of 64, 256 and 256 filters, batch norm without scale, GELU."""
 
     def __init__(self, pictures: torch.Tensor) -> None:
-        from convtui.engine.models.initialisation import whitening
+        from convtui.engine.models import whitening
 
         super().__init__()
         self.whiten = nn.Conv2d(3, 24, 2)
@@ -331,8 +331,7 @@ def plain_evaluation(spec: RunSpec, split: Split, device: torch.device) -> Arm:
 
 def our_evaluation(spec: RunSpec, split: Split, device: torch.device) -> Arm:
     from convtui.engine.data.batches import Standardise
-    from convtui.engine.training.evaluation import BATCH, evaluate
-    from convtui.engine.training.forward import Forward
+    from convtui.engine.training import BATCH, Forward, evaluate
 
     model = models.placed(net_of(spec), spec.model, device)
     standardise = Standardise(torch.tensor([0.5]), torch.tensor([0.29])).to(device)

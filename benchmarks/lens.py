@@ -30,8 +30,7 @@ from convtui.engine.lens.registry import view
 from convtui.engine.lens.search import strongest
 from convtui.engine.lens.subject import Snapshot, Subject
 from convtui.engine.presets import preset
-from convtui.engine.training.evaluation import BATCH, evaluate
-from convtui.engine.training.forward import Forward
+from convtui.engine.training import BATCH, Forward, evaluate
 
 import torch  # isort: skip
 

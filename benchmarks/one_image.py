@@ -94,9 +94,8 @@ def convtui(dataset: Dataset, *, hand: bool = True, store: Path | None = None) -
     """Ours, pulled event by event; gives the losses."""
     from convtui.engine import events
     from convtui.engine.store import Store
-    from convtui.engine.training import Training, training
+    from convtui.engine.training import EagerStep, Training, training
     from convtui.engine.training.recording import recorded
-    from convtui.engine.training.step import EagerStep
 
     if not hand:
         training.make_step = lambda spec, net, optimiser, device, *_: EagerStep(spec, net, optimiser, device)

@@ -84,7 +84,7 @@ def look(
     from convtui.engine.errors import UsageError
     from convtui.engine.lens.loading import subject_from_module
     from convtui.engine.lens.registry import view as find_view
-    from convtui.engine.models.importing import channels_of
+    from convtui.engine.models import channels_of
 
     if not isinstance(model, nn.Module):
         raise UsageError(f"model is of type {type(model).__name__}: give a net, as Net(), which is a torch.nn.Module")

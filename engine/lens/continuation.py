@@ -13,7 +13,7 @@ from convtui.engine.errors import NotApplicable
 from convtui.engine.lens.functions import name_of
 from convtui.engine.lens.trace import Trace
 from convtui.engine.lens.tracer import INPUT, Output, Tracer
-from convtui.engine.models.outputs import tensors
+from convtui.engine.models import tensors
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from convtui.engine.lens.continuation import Continuation
 from convtui.engine.lens.receptive_field import geometry
 from convtui.engine.lens.trace import Call, Trace
 from convtui.engine.lens.tracer import INPUT, Output, Tracer
-from convtui.engine.models.outputs import tensors
+from convtui.engine.models import tensors
 
 _WORTH = 0.6
 """Share of a map beyond which windows cost more than they save."""

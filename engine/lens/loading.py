@@ -19,7 +19,7 @@ from convtui.engine.data.split import Dataset
 from convtui.engine.errors import CheckpointError, DataError, NotApplicable, UsageError
 from convtui.engine.lens.subject import Snapshot, Subject
 from convtui.engine.lens.tracer import INPUT
-from convtui.engine.models.importing import channels_of, fill
+from convtui.engine.models import channels_of, fill
 from convtui.engine.named_code import require_named
 from convtui.engine.net_file import NetFile
 from convtui.engine.spec import changed

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from convtui.engine.figures.figure import Curves
-from convtui.engine.models.activations import rule
+from convtui.engine.models import rule
 from convtui.engine.spec import ModelSpec
 from convtui.engine.spec.choices import Activation
 

@@ -15,7 +15,7 @@ from convtui.engine.lens.registry import Options
 from convtui.engine.lens.subject import Subject
 from convtui.engine.lens.tracer import eagerly
 from convtui.engine.lens.undisturbed import undisturbed
-from convtui.engine.models.outputs import answer
+from convtui.engine.models import answer
 from convtui.engine.own_code import is_interrupt, own_error
 from convtui.engine.spec import hyper
 

@@ -18,7 +18,7 @@ from convtui.engine.lens.functions import Kind, is_inner, kind_of, name_of, unde
 from convtui.engine.lens.layout import UNKNOWN, Layout, units_after
 from convtui.engine.lens.tracer import INPUT, Output, Tracer, eagerly, version
 from convtui.engine.lens.undisturbed import undisturbed
-from convtui.engine.models.outputs import answer, tensors
+from convtui.engine.models import answer, tensors
 from convtui.engine.own_code import is_interrupt, own_place
 from convtui.engine.spec import nearest
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from convtui.engine.models.outputs import answer, tensors
+from convtui.engine.models import answer, tensors
 
 INPUT = -1
 """Stands for the images where what is given is numbered."""

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from torch import nn, no_grad
 
 from convtui.engine.lens.tracer import version
-from convtui.engine.models.eval_mode import eval_mode
+from convtui.engine.models import eval_mode
 
 
 @contextmanager

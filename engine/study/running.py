@@ -19,7 +19,7 @@ from convtui.engine.lens.subject import Subject
 from convtui.engine.lens.views.statistics import call_of, figures_of
 from convtui.engine.store import Match, Run, Store, match
 from convtui.engine.study.plan import Wanted
-from convtui.engine.training.limits import check_fits
+from convtui.engine.training import check_fits
 
 
 def standing(store: Store, wanted: Sequence[Wanted]) -> list[Match]:

@@ -13,11 +13,10 @@ from torch.optim.optimizer import (
     register_optimizer_step_pre_hook,
 )
 
-from convtui.engine.models.eval_mode import eval_mode
+from convtui.engine.models import eval_mode
 from convtui.engine.net_file import bare
 from convtui.engine.spec import TrainingSpec
-from convtui.engine.training.layer_metrics import EvaluationMetrics, LayerMetrics
-from convtui.engine.training.metric_buffer import MetricBuffer
+from convtui.engine.training import EvaluationMetrics, LayerMetrics, MetricBuffer
 
 EVERY_STEPS = 50
 """Between two measurements of gradients and updates: a small net's step takes half a millisecond, and these a tenth of that."""

@@ -18,8 +18,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor, nn
 
 from convtui.engine.losses import mean_squared_error
-from convtui.engine.models import summarise
-from convtui.engine.models.activations import Array, Nonlinearity, nonlinearity
+from convtui.engine.models import Array, Nonlinearity, nonlinearity, summarise
 from convtui.engine.spec import RunSpec, TrainingSpec
 from convtui.engine.training.metric_buffer import MetricBuffer
 from convtui.engine.training.step import Step

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from convtui.engine.device import captures_graphs
-from convtui.engine.models.outputs import logits
+from convtui.engine.models import logits
 from convtui.engine.spec import RunSpec
 from convtui.engine.training.captured import LAYERS, WARM_UP, Captured, product_epsilon
 from convtui.engine.training.step import autocast

@@ -30,7 +30,7 @@ from typing import Any, assert_never
 import torch
 from torch import Tensor, nn
 
-from convtui.engine.models.activations import nonlinearity
+from convtui.engine.models import nonlinearity
 from convtui.engine.spec import TrainingSpec
 from convtui.engine.training.metric_buffer import MetricBuffer
 

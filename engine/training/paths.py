@@ -14,8 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from convtui.engine.device import captures_graphs
-from convtui.engine.models import eval_mode
-from convtui.engine.models.outputs import logits
+from convtui.engine.models import eval_mode, logits
 from convtui.engine.spec import RunSpec
 from convtui.engine.spec.choices import StepPath
 from convtui.engine.training import rng

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from convtui.engine.losses import loss, mean_squared_error
-from convtui.engine.models.outputs import logits
+from convtui.engine.models import logits
 from convtui.engine.spec import RunSpec
 from convtui.engine.spec.choices import Precision, StepPath
 from convtui.engine.training.layer_metrics import LayerMetrics

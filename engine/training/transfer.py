@@ -14,7 +14,7 @@ from convtui.engine import models, net_file
 from convtui.engine.data.prepare import class_means
 from convtui.engine.data.split import Dataset
 from convtui.engine.errors import CheckpointError, UsageError
-from convtui.engine.models.importing import read_weights
+from convtui.engine.models import read_weights
 from convtui.engine.spec import RunSpec
 from convtui.engine.spec.parts import RUN
 from convtui.engine.store import Store

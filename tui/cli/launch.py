@@ -43,7 +43,7 @@ def follow_if_told(data_dir: Path | None) -> None:
     """In a process that is not the first of its run: train with the first one, and leave."""
     if started() == 1 or os.environ["RANK"] == "0":
         return
-    from convtui.engine.training.processes import PeerLost, Processes
+    from convtui.engine.training import PeerLost, Processes
     from convtui.engine.training.recording import follow
 
     together = Processes()
@@ -67,7 +67,7 @@ def joined() -> Iterator[Processes | None]:
     if started() == 1:
         yield None
         return
-    from convtui.engine.training.processes import Processes
+    from convtui.engine.training import Processes
 
     together = Processes()
     yield together
@@ -78,7 +78,7 @@ def own_device(device: torch.device, spec: RunSpec, together: Processes | None) 
     """`device`, or with several processes this one's own of that kind. Raises SpecError, DeviceError."""
     if together is None:
         return device
-    from convtui.engine.training.processes import refuse_several
+    from convtui.engine.training import refuse_several
 
     refuse_several(spec, together.count)
     return together.device(device.type)
@@ -88,7 +88,7 @@ def start_if_several(count: int | None, spec: RunSpec) -> None:
     """Where several processes are asked for and not there yet, start them, and leave with their exit code."""
     if count is None or count == 1 or started() > 1:
         return
-    from convtui.engine.training.processes import refuse_several
+    from convtui.engine.training import refuse_several
 
     refuse_several(spec, count)
     raise typer.Exit(start(count))

@@ -94,7 +94,7 @@ class OwnNet:
         UsageError."""
         from convtui.engine.device import choose, keep_freed_memory
         from convtui.engine.lens.loading import subject_from_module, subject_from_saved
-        from convtui.engine.models.importing import fill, imported_net, load_weights
+        from convtui.engine.models import fill, imported_net, load_weights
 
         keep_freed_memory()
         place = choose(device)
@@ -136,7 +136,7 @@ class OwnNet:
         from convtui.engine.data import catalog
         from convtui.engine.data.batches import Standardise
         from convtui.engine.lens.loading import OWN_SIZE
-        from convtui.engine.models.importing import channels_of
+        from convtui.engine.models import channels_of
 
         channels = channels_of(net) or (catalog.describe(self.data).channels if self.data is not None else None) or 3
         mean, std = (_numbers(option, text, channels) for option, text in (("--mean", self.mean), ("--std", self.std)))

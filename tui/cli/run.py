@@ -126,7 +126,7 @@ def run(
     from convtui.engine.data.preview import Counts, count
     from convtui.engine.device import choose, keep_freed_memory
     from convtui.engine.store import checked_name
-    from convtui.engine.training.limits import check_fits, refuse_lone_images
+    from convtui.engine.training import check_fits, refuse_lone_images
     from convtui.tui.cli.signals import handled
     from convtui.tui.cli.train import load_dataset, reporter_for, teller, train
     from convtui.tui.cli.trial import tried
@@ -195,7 +195,7 @@ def _default_name(spec: RunSpec, preset: str, before: Run | None) -> str:
 def _say_start(spec: RunSpec, classes: int, store_path: Path, reporter: Reporter) -> None:
     """Say what the run begins with, where that is not as drawn. Raises UsageError, CheckpointError."""
     from convtui.engine.spec.parts import RUN
-    from convtui.engine.training.transfer import check_start
+    from convtui.engine.training import check_start
 
     of_run = spec.training.start_from.startswith(RUN)
     with existing_store(store_path) if of_run else nullcontext() as store:

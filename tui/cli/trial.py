@@ -15,7 +15,7 @@ from convtui.engine.figures.figure import Result
 from convtui.engine.lens.tiles import class_sheet
 from convtui.engine.spec import RunSpec
 from convtui.engine.spec.parts import RUN
-from convtui.engine.training.transfer import StartingWeights, starting_weights
+from convtui.engine.training import StartingWeights, starting_weights
 from convtui.engine.training.trials import bfloat16_gain, images_at_hand, lr_range_test, memorised, overfit, speed, suggest_lr
 from convtui.tui.cli.options import existing_store
 from convtui.tui.cli.presets import untrained

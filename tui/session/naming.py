@@ -206,10 +206,9 @@ class Importing:
         return self._of_settings(run) if run.is_training else self._of_script(run)
 
     def _of_settings(self, run: Run) -> Named:
-        from convtui.engine.models import build_to_fill
-        from convtui.engine.models.importing import fill
+        from convtui.engine.models import build_to_fill, fill
         from convtui.engine.spec import changed
-        from convtui.engine.training.transfer import starting_weights
+        from convtui.engine.training import starting_weights
 
         name_code(self._reference)
         spec = changed(run.settings, {"model.module": self._reference})
@@ -220,7 +219,7 @@ class Importing:
 
     def _of_script(self, run: Run) -> Named:
         from convtui.engine.lens.loading import weights_from_run
-        from convtui.engine.models.importing import fill, imported_net
+        from convtui.engine.models import fill, imported_net
 
         with self._their_code():
             net = imported_net(self._reference, self._arguments)

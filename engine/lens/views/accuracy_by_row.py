@@ -17,8 +17,7 @@ from convtui.engine.lens.selection import OfImages, gives_classes
 from convtui.engine.lens.subject import Cancelled, Subject
 from convtui.engine.lens.tracer import eagerly
 from convtui.engine.lens.undisturbed import undisturbed
-from convtui.engine.models.outputs import answer
-from convtui.engine.models.recurrent import Last, Recurrent
+from convtui.engine.models import Last, Recurrent, answer
 from convtui.engine.spec import hyper
 
 

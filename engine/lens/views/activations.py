@@ -18,7 +18,7 @@ from convtui.engine.lens.selection import Chosen, OfLayer, OfOneImage
 from convtui.engine.lens.subject import Subject
 from convtui.engine.lens.tiles import image_sheet, named, weak
 from convtui.engine.lens.trace import Call
-from convtui.engine.models.recurrent import Rows
+from convtui.engine.models import Rows
 from convtui.engine.spec import hyper
 
 

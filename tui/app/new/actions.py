@@ -144,8 +144,7 @@ class Actions:
             with announced:
                 from convtui.engine.data.preview import count
                 from convtui.engine.device import choose
-                from convtui.engine.training.limits import check_fits
-                from convtui.engine.training.transfer import check_start
+                from convtui.engine.training import check_fits, check_start
 
                 session.being_started = session.being_started.replace("loading torch", "checking that it can be trained")
                 counts = count(spec.data, session.data_dir)

@@ -120,8 +120,7 @@ class Trials:
     def _tried(self, trial: Trial, goes_on: GoesOn, say: Say) -> Said:
         from convtui.engine.data.preview import count
         from convtui.engine.device import choose
-        from convtui.engine.training.limits import check_fits
-        from convtui.engine.training.transfer import starting_weights
+        from convtui.engine.training import check_fits, starting_weights
         from convtui.engine.training.trials import images_at_hand
 
         spec, data_dir = trial.spec, self._session.data_dir

@@ -207,7 +207,7 @@ class Nets:
     def _of_script(self, run: Run, epoch: str) -> Net:
         from convtui.engine.device import choose
         from convtui.engine.lens.loading import saved_net, subject_from_saved
-        from convtui.engine.models.importing import fill
+        from convtui.engine.models import fill
 
         saved = saved_net(self._store(), run, epoch)
         code = saved.weights.code
