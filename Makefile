@@ -7,6 +7,8 @@ PYTHON ?= $(shell for p in python3.12 python3.13 python3.11 python3; do \
 	$$p -c 'import sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 STAMP := .venv/.set-up
+# Without what tests and tools need.
+INSTALLED := .venv/.installed
 
 setup: $(STAMP)
 
@@ -19,18 +21,27 @@ else \
 fi
 endef
 
-$(STAMP): pyproject.toml constraints.txt
-	@test -n "$(PYTHON)" || { echo "convtui needs Python 3.11 to 3.13 with its venv module: install one, or run make PYTHON=..." >&2; exit 2; }
-	@echo "setting up .venv: torch is large, the first time takes minutes"
-	@if command -v uv >/dev/null; then uv venv --quiet --allow-existing --python $(PYTHON) .venv; else $(PYTHON) -m venv .venv; fi
-	@$(call install,.[dev])
-	@touch $@
+# .venv with convtui in it: $(call environment,.[dev])
+define environment
+@test -n "$(PYTHON)" || { echo "convtui needs Python 3.11 to 3.13 with its venv module: install one, or run make PYTHON=..." >&2; exit 2; }
+@echo "setting up .venv: torch is large, the first time takes minutes"
+@if command -v uv >/dev/null; then uv venv --quiet --allow-existing --python $(PYTHON) .venv; else $(PYTHON) -m venv .venv; fi
+@$(call install,$(1))
+@touch $@
+endef
 
-demo: setup
+$(STAMP): pyproject.toml constraints.txt
+	$(call environment,.[dev])
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(call environment,.)
+
+demo: $(if $(wildcard $(STAMP)),setup,$(INSTALLED))
 	$(BIN)/convtui run --preset demo --name demo
-	$(BIN)/convtui runs show last
-	$(BIN)/convtui look filters last --draw --out demo-filters.png
-	$(BIN)/convtui look deconvnet last --draw --out demo-deconvnet.png
+	$(BIN)/convtui runs show demo
+	$(BIN)/convtui look filters demo
+	$(BIN)/convtui look deconvnet demo --opt maps=2
+	@echo "next: '$(BIN)/convtui report demo --out report.html' for all of it as a page, '$(BIN)/convtui' for the application"
 
 test: setup lint
 	$(BIN)/pytest $(PYTEST_ARGS)

@@ -99,6 +99,7 @@ METRICS = {
         Metric("spikes", "share", None, "run"),
         Metric("diverged", "share", None, "run"),
         Metric("early_rise", "loss", None, "run"),
+        Metric("late_rise", "loss", None, "run"),
     )
 }
 SCORES = [name for name, of in METRICS.items() if of.cadence == "epoch" and of.chart in ("loss", "accuracy")]

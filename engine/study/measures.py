@@ -70,9 +70,15 @@ def spike_share(losses: Sequence[float]) -> float | None:
 def early_rise(store: Store, run: Run) -> float | None:
     """The highest validation loss (the test loss, where nothing is held out) of the first half of the epochs, rounded up, minus
     that of the first epoch: 0 where it never rose above that."""
-    points = _series(store, run, "validation_loss") or _series(store, run, "test_loss")
-    half = points[: -(-len(points) // 2)]
-    return max(loss for _, loss in half) - half[0][1] if half else None
+    losses = _held_out_losses(store, run)
+    half = losses[: -(-len(losses) // 2)]
+    return max(half) - half[0] if half else None
+
+
+def late_rise(store: Store, run: Run) -> float | None:
+    """The validation loss (the test loss, where nothing is held out) of the last epoch minus the lowest of all epochs."""
+    losses = _held_out_losses(store, run)
+    return losses[-1] - min(losses) if losses else None
 
 
 def steps_to_loss(store: Store, run: Run, loss: float) -> float | None:
@@ -102,6 +108,11 @@ def smoothed_loss(store: Store, run: Run) -> list[tuple[int, float]]:
 def _median(ordered: Sequence[float]) -> float:
     middle = len(ordered) // 2
     return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+
+
+def _held_out_losses(store: Store, run: Run) -> list[float]:
+    """Of each epoch: the validation loss, or the test loss where nothing is held out."""
+    return [loss for _, loss in _series(store, run, "validation_loss") or _series(store, run, "test_loss")]
 
 
 def _series(store: Store, run: Run, name: str) -> list[tuple[int, float]]:
@@ -156,4 +167,5 @@ _MEASURES: Mapping[str, Callable[[Store, Run], float | None]] = {
     "spikes": spikes,
     "diverged": lambda _store, run: float(run.status == "diverged"),
     "early_rise": early_rise,
+    "late_rise": late_rise,
 }

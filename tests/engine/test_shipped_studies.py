@@ -123,6 +123,7 @@ ORDERS = [
     ("004-sixteen", "test_accuracy", "b-relu > b-tanh > b-sigmoid"),
     ("003", "spikes", "bn-0.1 > bn-0.01 > bn"),
     ("003", "early_rise", "bn > plain"),
+    ("004-two-filters", "late_rise", "tanh sigmoid > relu-0.01"),
 ]  # fmt: skip
 BOUNDS = [
     ("000", "steps_to_loss", "bn", None, 2500),

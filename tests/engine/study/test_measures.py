@@ -65,6 +65,15 @@ def test_early_rise_is_the_highest_loss_of_the_first_half_over_that_of_the_first
     assert value(store, add_run(store), "early_rise") is None
 
 
+def test_late_rise_is_the_last_loss_over_the_lowest(store: Store) -> None:
+    losses = [{"test_loss": loss} for loss in (1.0, 0.25, 0.5, 0.75)]
+    assert value(store, add_run(store, epochs=losses), "late_rise") == 0.5
+    assert value(store, add_run(store, epochs=losses[:2]), "late_rise") == 0.0
+    both = [{"validation_loss": 2.0, "test_loss": 1.0}, {"validation_loss": 1.5, "test_loss": 9.0}, {"validation_loss": 1.75}]
+    assert value(store, add_run(store, epochs=both), "late_rise") == 0.25, "validation counts where there is any"
+    assert value(store, add_run(store), "late_rise") is None
+
+
 def test_steps_to_a_loss_are_counted_on_the_mean_of_a_hundred_steps(store: Store) -> None:
     # 100 steps of 2, then of 1: the mean at step 100 + k is 2 - k/100.
     run = add_run(store, losses=[2.0] * 100 + [1.0] * 100)
