@@ -39,6 +39,11 @@ def odd(spec: RunSpec, images: int) -> Iterator[str]:
     """What can be trained on so many training images, but hardly was meant: a line each."""
     if spec.data.batch_size > images:
         yield f"data.batch_size = {spec.data.batch_size:,}, but there are {images:,} training images: each step sees all of them"
+    if spec.data.batch_size == 1 and spec.training.precision == "bfloat16":
+        yield (
+            "one image per step in bfloat16 is slower than in float32 and learns less: what an image changes is lost in rounding; "
+            "set training.precision = float32"
+        )
     warmup, steps = round(spec.optimiser.warmup_epochs * spec.steps_per_epoch(images)), spec.total_steps(images)
     if warmup > steps:
         yield (

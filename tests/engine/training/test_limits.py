@@ -65,6 +65,8 @@ def test_images_that_take_more_than_half_of_what_is_free_on_a_gpu_stay_where_the
         ({}, []),
         ({"data.batch_size": 1000}, []),
         ({"data.batch_size": 1001}, ["data.batch_size = 1,001, but there are 1,000 training images"]),
+        ({"data.batch_size": 2, "training.precision": "bfloat16"}, []),
+        ({"data.batch_size": 1, "training.precision": "bfloat16"}, ["one image per step in bfloat16 is slower"]),
         ({"training.epochs": 5, "optimiser.schedule": "cosine", "optimiser.warmup_epochs": 5}, []),
         (
             {"training.epochs": 5, "optimiser.schedule": "cosine", "optimiser.warmup_epochs": 6},
