@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from sqlalchemy import delete
-from sqlmodel import Session, select
+from sqlalchemy import ColumnElement, Table, delete, literal, select
+from sqlmodel import Session
+from sqlmodel import select as select_rows
 
 from convtui.engine.errors import SpecError, StoreError, UsageError
 from convtui.engine.files import written_whole
@@ -25,7 +27,12 @@ Outcome = Literal["added", "updated", "here", "ahead", "in training", "made"]
 it, or will. `made`: this store has another run of the same study, setting and spec that is done."""
 ROWS = 10_000
 """Written at a time."""
-_OF_RUNS = tuple(table for table in StoreTable.metadata.sorted_tables if "run_id" in table.columns and table.name != "request")
+Copied = dict[str, tuple[int, int]]
+"""File -> its size and time of change when it was copied."""
+ROW = StoreTable.metadata.tables["run"]
+KEPT_HERE = frozenset({"name", "note", "origin"})
+"""Of a run that is here already."""
+OF_RUNS = tuple(table for table in StoreTable.metadata.sorted_tables if "run_id" in table.columns and table.name != "request")
 """What belongs to runs, but for what was asked of processes elsewhere."""
 
 
@@ -62,8 +69,8 @@ def _merged(store: Store, other: Store, run: Run) -> Merged:
         here = _known(session, store.files.identity, origin)
         outcome = _outcome(session, there, here, run)
         if outcome in ("added", "updated"):
-            here = _copied(store, session, there, run, here, origin)
-            _copy_files(other.files.folder(run.id), store.files.folder(here.id), is_new=outcome == "added")
+            here = copy_rows(store, session, there, run, here, origin)
+            _copy_all(other.files.folder(run.id), store.files.folder(here.id), is_new=outcome == "added")
         elif outcome == "made":
             here = _made(session, run)
         return Merged(run, outcome, here.id if here is not None else None)
@@ -74,7 +81,7 @@ def _known(session: Session, identity: str, origin: str) -> Run | None:
     began_in, _, number = origin.partition(":")
     if began_in == identity and (own := session.get(Run, int(number))) is not None:
         return own
-    return session.exec(select(Run).where(Run.origin == origin)).first()
+    return session.exec(select_rows(Run).where(Run.origin == origin)).first()
 
 
 def _outcome(session: Session, there: Session, here: Run | None, run: Run) -> Outcome:
@@ -82,12 +89,16 @@ def _outcome(session: Session, there: Session, here: Run | None, run: Run) -> Ou
         return "made" if run.study and _made(session, run) is not None else "added"
     if (here.attempt, here.step, here.status, here.ended) == (run.attempt, run.step, run.status, run.ended):
         return "here"
-    # Its last attempt here is one of those there: nothing was added to it in this store.
+    is_older = (here.attempt, here.step) <= (run.attempt, run.step)
+    is_free = is_older and not went_on(session, there, here, run) and resolve(here).status not in CLAIMED
+    return "updated" if is_free else "ahead"
+
+
+def went_on(session: Session, there: Session, here: Run, run: Run) -> bool:
+    """Whether its last attempt here is none of those there."""
     last = session.get(Attempt, (here.id, here.attempt))
     same = there.get(Attempt, (run.id, here.attempt))
-    is_older = (here.attempt, here.step) <= (run.attempt, run.step)
-    went_on = last is not None and (same is None or (last.created, last.host, last.pid) != (same.created, same.host, same.pid))
-    return "updated" if is_older and not went_on and resolve(here).status not in CLAIMED else "ahead"
+    return last is not None and (same is None or (last.created, last.host, last.pid) != (same.created, same.host, same.pid))
 
 
 def _made(session: Session, run: Run) -> Run | None:
@@ -96,49 +107,76 @@ def _made(session: Session, run: Run) -> Run | None:
         spec = run.settings
     except SpecError:
         return None
-    rows = all_rows(session.exec(select(Run).where(Run.study == run.study, Run.setting == run.setting)))
+    rows = all_rows(session.exec(select_rows(Run).where(Run.study == run.study, Run.setting == run.setting)))
     found = match([resolve(each) for each in rows], spec)
     return found.run if found.standing == "done" else None
 
 
-def _copied(store: Store, session: Session, there: Session, run: Run, here: Run | None, origin: str) -> Run:
+def copy_rows(store: Store, session: Session, there: Session, run: Run, here: Run | None, origin: str) -> Run:
     """The run's rows, as they are there; the row of the run itself is returned."""
-    of_runs = StoreTable.metadata.tables["run"]
-    values = dict(there.execute(of_runs.select().where(of_runs.c.id == run.id)).mappings().one())
+    values = dict(there.execute(ROW.select().where(ROW.c.id == run.id)).mappings().one())
     del values["id"]
     if here is None:
         here = Run(**values)
         here.origin = origin
         store.avoid_used_id(session, here)
     else:
-        for name in values.keys() - {"name", "note", "origin"}:
+        for name in values.keys() - KEPT_HERE:
             setattr(here, name, values[name])
-        for table in _OF_RUNS:
+        for table in OF_RUNS:
             session.execute(delete(table).where(table.c.run_id == here.id))
     session.add(here)
     session.flush()  # gives a new run its id
-    for table in _OF_RUNS:
-        own = {column.name for column in table.c} - {"id"}
-        query = table.select().where(table.c.run_id == run.id).order_by(*table.primary_key.columns)
-        for part in there.execute(query, execution_options={"yield_per": ROWS}).mappings().partitions():
-            session.execute(table.insert(), [{name: row[name] for name in own} | {"run_id": here.id} for row in part])
+    for table in OF_RUNS:
+        insert_rows(session, there, table, run.id, here.id)
     return here
 
 
-def _copy_files(there: Path, here: Path, *, is_new: bool) -> None:
+def insert_rows(
+    session: Session, there: Session, table: Table, run_id: int, here_id: int, which: ColumnElement[bool] | None = None
+) -> None:
+    """All rows of a run, or those `which`, of which some may be here already."""
+    own = [column for column in table.c if column.name not in ("id", "run_id")]
+    names = ", ".join(("run_id", *(column.name for column in own)))
+    places = ", ".join("?" * (1 + len(own)))
+    how = "INSERT" if which is None else "INSERT OR IGNORE"
+    insert = f"{how} INTO {table.name} ({names}) VALUES ({places})"
+    query = select(literal(here_id), *own).where(table.c.run_id == run_id).order_by(*table.primary_key.columns)
+    query = query if which is None else query.where(which)
+    # As plain tuples: there may be millions, of which SQLAlchemy would make a dictionary each.
+    for part in there.execute(query, execution_options={"yield_per": ROWS}).partitions():
+        session.connection().exec_driver_sql(insert, [tuple(row) for row in part])
+
+
+def _copy_all(there: Path, here: Path, *, is_new: bool) -> None:
     """Make the folder `here` hold what the folder `there` holds of a run's files."""
     try:
-        found = _files(there)
-        if found:
-            here.mkdir(exist_ok=True)
-        for file in found:
-            with written_whole(here / file.name) as temporary:
-                shutil.copyfile(file, temporary)
-        for name in {file.name for file in _files(here)} - {file.name for file in found}:
-            (here / name).unlink()
-    except OSError as error:
+        copy_files(there, here, {})
+    except StoreError:
         if is_new:
             shutil.rmtree(here, ignore_errors=True)
+        raise
+
+
+def copy_files(there: Path, here: Path, copied: Copied) -> None:
+    """Make the folder `here` hold what the folder `there` holds of a run's files; those that were `copied` before, and have not
+    changed since, are left as they are. Raises StoreError."""
+    try:
+        found = {file.name: file for file in _files(there)}
+        if found:
+            here.mkdir(exist_ok=True)
+        for name, file in found.items():
+            with suppress(FileNotFoundError):  # a training clears its older checkpoints away
+                stat = file.stat()
+                state = (stat.st_size, stat.st_mtime_ns)
+                if copied.get(name) != state or not (here / name).exists():
+                    with written_whole(here / name) as temporary:
+                        shutil.copyfile(file, temporary)
+                    copied[name] = state
+        for name in {file.name for file in _files(here)} - found.keys():
+            (here / name).unlink()
+            copied.pop(name, None)
+    except OSError as error:
         raise StoreError(f"{there} could not be copied to {here}: {error.strerror or error}") from error
 
 

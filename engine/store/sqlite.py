@@ -115,6 +115,17 @@ def looking_only(path: Path) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
+def snapshot(path: Path, target: Path) -> None:
+    """Write what is committed in the database, now, into the file `target`, whole and with no log beside it. Others go on writing.
+
+    Raises sqlite3.Error, OSError.
+    """
+    with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as source, closing(sqlite3.connect(target)) as copy:
+        copy.execute("PRAGMA synchronous = OFF")
+        source.backup(copy)
+        copy.execute("PRAGMA journal_mode = DELETE")
+
+
 def _read_only(path: Path) -> sqlite3.Connection:
     journal = path.with_name(path.name + "-journal")
     # Without a log beside it the file is all there is, and `immutable` keeps SQLite from laying one.

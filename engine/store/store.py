@@ -332,6 +332,20 @@ class Store:
             session.add(request)
         return request
 
+    def take_requests(self, run_id: int) -> list[Request]:
+        """The requests to a run that nobody has taken yet, oldest first, for a process that hands them on to another machine; each
+        is returned once."""
+        waiting = select(Request).where(col(Request.run_id) == run_id, col(Request.taken).is_(None)).order_by(col(Request.id))
+        with self.database.reading() as session:
+            if session.exec(waiting.limit(1)).first() is None:
+                return []
+        with self.database.writing("taking requests") as session:
+            found = list(session.exec(waiting))
+            for request in found:
+                request.taken = time.time()
+                session.add(request)
+        return found
+
     def is_taken(self, request_id: int) -> bool:
         """Whether a process has taken this request, or a newer attempt has made it void."""
         with self.database.reading() as session:
@@ -457,6 +471,11 @@ def _new_run(
 
 def _queue(run: Run) -> None:
     run.status, run.ended, run.reason = "queued", None, None
+    _held_by(run, this_process())
+
+
+def hold(run: Run) -> None:
+    """Say, in a transaction, that this process has the run or waits for it."""
     _held_by(run, this_process())
 
 

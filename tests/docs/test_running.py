@@ -40,7 +40,7 @@ NOT_RUN = (
     (r"^convtui exec ", "tests/cli/test_exec.py"),
     (r"--follow", "waits for Ctrl+C"),
     (r"^convtui runs import wandb", "tests/engine/tracking has these logs"),
-    (r"^convtui study run 0", "takes hours"),
+    (r"^convtui study run 0", "takes hours, or wants a cluster"),
 )
 
 

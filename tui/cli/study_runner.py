@@ -117,7 +117,7 @@ class Runner:
             # Whatever it was a moment ago: here several processes that want it are told apart.
             found = take(self.store, one, provenance={"command": sys.argv}, alone=pruner is not None)
         assert found.run is not None
-        self._say(one, found.standing, found.run, place)
+        self.say(one, found.standing, found.run, place)
         if dataset is not None and found.is_open:
             self._train(one, found.run, dataset, resume=found.standing == "unfinished", pruner=pruner)
         self.signals.on_signal = None
@@ -172,7 +172,7 @@ class Runner:
             self._loaded = wanted.spec.data, load_dataset(wanted.spec, self.data_dir, reporter, allow_stand_in=False)
         return self._loaded[1]
 
-    def _say(self, wanted: Wanted, standing: Standing, run: Run, place: str) -> None:
+    def say(self, wanted: Wanted, standing: Standing, run: Run, place: str) -> None:
         """Which run comes next, and how it stood."""
         if self.worker and standing in ("done", "busy"):
             return
