@@ -34,7 +34,7 @@ NUMBERED = {"own-nets.md": {"3": "mynet", "5": "demo"}, "start.md": {"last": "de
 
 NOT_RUN = (
     (r"^(make|uv|pip|pipx|ssh|python|export) ", "other programs; python train.py is run beforehand"),
-    (r"^\.?\S*convtui( --(graphics|store|model) \S+)*$", "the application waits for a terminal"),
+    (r"^\.?\S*convtui( --(graphics|store|model) \S+)*( tour)?$", "the application waits for a terminal"),
     (r"^convtui serve", "the application waits for a browser"),
     (r"^convtui (pause|resume|lr|stop|checkpoint) ", "a run that is training is waited for: tests/cli/test_control.py"),
     (r"^convtui exec ", "tests/cli/test_exec.py"),

@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -27,6 +28,7 @@ from textual.filter import LineFilter
 from textual.reactive import reactive
 from textual.screen import Screen
 from textual.theme import Theme
+from textual.widgets import Input
 from textual.worker import WorkerFailed
 
 from convtui.engine.errors import ConvtuiError
@@ -43,6 +45,7 @@ from convtui.tui.app.page import Page
 from convtui.tui.app.pages import PAGES, LazyPage
 from convtui.tui.app.palette import Keys
 from convtui.tui.app.themes import DARK_NAME, rows, themes
+from convtui.tui.app.tour import Tour
 from convtui.tui.app.widgets.cropped import Cropped
 from convtui.tui.log import log
 from convtui.tui.render.rows import advice
@@ -65,6 +68,8 @@ class ConvtuiApp(App[int]):
     COMMANDS: ClassVar[Any] = {Keys}
     BINDINGS: ClassVar[list[BindingType]] = [
         *(bind(f"page_{digit}", f"page({entry.name!r})", entry.title, show=False) for digit, entry in enumerate(PAGES, 1)),
+        bind("tour", "tour", show=False),
+        replace(bind("back", "end_tour", "End the tour", show=False), priority=True),
         bind("palette", "command_palette"),
         bind("quit", "leave"),
         bind("quit_writing", "leave", show=False),
@@ -74,7 +79,11 @@ class ConvtuiApp(App[int]):
     about: reactive[str] = reactive("")
     """The store and the device, for the top bar."""
 
-    def __init__(self, session: Session) -> None:
+    tour_words: reactive[Text | None] = reactive(None)
+    """What the person is told who is being shown round."""
+
+    def __init__(self, session: Session, *, tour: bool = False) -> None:
+        """`tour`: begin with it."""
         self._settings = settings.load()
         own_keys, self._wrong_keys = checked(self._settings.keys)
         self.keymap_in_force = Keymap(own_keys)
@@ -82,6 +91,8 @@ class ConvtuiApp(App[int]):
         super().__init__()
         self.session = session
         self.outside = Outside(self, session, self._window, self._settings.notify)
+        self.tour = Tour(self, session)
+        self._begins_with_tour = tour
         self._pages: dict[str, Page] = {}
         for entry in PAGES:
             self.add_mode(entry.name, partial(self._page, entry))
@@ -157,6 +168,8 @@ class ConvtuiApp(App[int]):
 
     def _opened(self) -> None:
         self._look_at_store()
+        if self._begins_with_tour:
+            self.tour.begin()
         self.set_interval(LOOKED_AT_SECONDS, self._look_at_store)
         self.set_timer(IDLE_SECONDS, self._prepare)
 
@@ -276,6 +289,28 @@ class ConvtuiApp(App[int]):
         """In few letters."""
         return shown(binding.key)
 
+    def action_tour(self) -> None:
+        """Begin the tour, or have its step done."""
+        if self.tour.is_on:
+            self.tour.go_on()
+        else:
+            self.tour.begin()
+
+    def action_end_tour(self) -> None:
+        """Leave the tour; the application goes on."""
+        self.tour.end()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A tour is begun on the first page, while there is nothing on it; it is left from each page, but not out of a dialog or
+        while something is typed."""
+        match action:
+            case "tour":
+                return self.tour.is_on or (self.session.is_open and self.screen.has_class("empty"))
+            case "end_tour":
+                return self.tour.is_on and isinstance(self.screen, Page) and not isinstance(self.focused, Input)
+            case _:
+                return True
+
     def action_keys(self) -> None:
         """Show all keys of the page."""
         from convtui.tui.app.dialogs.key_list import KeyList, key_blocks
@@ -385,10 +420,10 @@ def _unforeseen(error: Exception) -> str:
     return f"convtui: {type(error).__name__}: {clean(error)}; the full story is in {log(error)}"
 
 
-def run(store: Path, *, device: str, data_dir: Path | None, mouse: bool) -> int:
-    """Run the application until it is left; gives the exit code."""
+def run(store: Path, *, device: str, data_dir: Path | None, mouse: bool, tour: bool = False) -> int:
+    """Run the application, `tour`: with the tour, until it is left; gives the exit code."""
     session = Session(store, device=device, data_dir=data_dir)
-    app = ConvtuiApp(session)
+    app = ConvtuiApp(session, tour=tour)
     sys.stdin = io.StringIO()  # the keys are the application's: nets of a person's own that ask for input get none
     try:
         app.run(mouse=mouse)

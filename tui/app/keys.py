@@ -92,6 +92,7 @@ _TABLE = (
     Key("first", "home,g", "First", MOVE),
     Key("last", "end,G", "Last", MOVE),
     *(Key(f"page_{digit}", str(digit), "Page", GENERAL) for digit in range(1, 7)),
+    Key("tour", "f", "Tour: begin, go on", GENERAL),
     Key("palette", "ctrl+p", "Palette", GENERAL),
     Key("keys", "?", "Keys", GENERAL),
     Key("quit", "q", "Quit", GENERAL),
@@ -128,8 +129,12 @@ class Keymap:
 
     def named(self, id: str) -> str:
         """The first of them, as a sentence has it."""
-        first = self._keys(id).split(",")[0].strip()
+        first = self.first(id)
         return _IN_WORDS.get(first) or shown(first)
+
+    def first(self, id: str) -> str:
+        """The first of them, as Textual names it."""
+        return self._keys(id).split(",")[0].strip()
 
     def _keys(self, id: str) -> str:
         return self.own.get(id, TABLE[id].keys)

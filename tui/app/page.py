@@ -17,6 +17,7 @@ from convtui.tui.app.keys import bind
 from convtui.tui.app.messages import Failed
 from convtui.tui.app.widgets.key_bar import KeyBar
 from convtui.tui.app.widgets.top_bar import TopBar
+from convtui.tui.app.widgets.tour_panel import TourPanel
 from convtui.tui.session.session import Session
 
 Found = TypeVar("Found")
@@ -58,6 +59,7 @@ class Page(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield TopBar(self.NAME)
+        yield TourPanel()
         yield from self.body()
         yield KeyBar()
         yield Static(id="too-small")
@@ -85,6 +87,11 @@ class Page(Screen[None]):
     def selected_run(self) -> int | None:
         """The run that the page Look shall open; None: whichever it was."""
         return None
+
+    @property
+    def view_shown(self) -> str:
+        """The name of the view that fills it; empty where there is none, or it is not known yet."""
+        return ""
 
     @property
     def bytes_written(self) -> int:

@@ -27,6 +27,7 @@ from convtui.tui.cli import (
     serve,
     store,
     study,
+    tour,
     views,
 )
 from convtui.tui.log import log
@@ -41,6 +42,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.callback()(application.application)
+app.command()(tour.tour)
 app.command()(run.run)
 app.command()(resume.resume)
 app.command()(control.stop)

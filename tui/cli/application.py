@@ -45,27 +45,34 @@ def application(
     for reference in model or ():
         name_code(reference)
     store = store_path or DEFAULT_STORE
+    check_terminal("use commands such as 'convtui runs list' and 'convtui run ...'")
     raise typer.Exit(show_application(store, device=device, data_dir=data_dir, mouse=mouse, graphics_choice=graphics_choice))
 
 
-def show_application(path: Path, *, device: str, data_dir: Path | None, mouse: bool, graphics_choice: str | None) -> int:
-    """The application on this store, until it is left; the exit code. Raises UsageError where the terminal cannot show it."""
+def check_terminal(otherwise: str) -> None:
+    """Raise UsageError where there is no terminal that can show the application; `otherwise` says what to do without it."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError("the application needs a terminal; 'convtui --help' lists the commands that work in a pipe")
+        raise UsageError(f"the application needs a terminal: in a pipe {otherwise}")
     if is_dumb():
         raise UsageError(
             "the application needs a terminal it can draw on, and TERM says this is not one:"
-            " set TERM (export TERM=xterm-256color), or use commands such as 'convtui runs list' and 'convtui run ...'"
+            f" set TERM (export TERM=xterm-256color), or {otherwise}"
         )
     if not takes_unicode(sys.stdout):
         raise UsageError(
             f"the application draws with Unicode, which the encoding {sys.stdout.encoding} lacks: {unicode_advice()},"
-            " or use commands such as 'convtui runs list' and 'convtui run ...'"
+            f" or {otherwise}"
         )
+
+
+def show_application(
+    path: Path, *, device: str, data_dir: Path | None, mouse: bool, graphics_choice: str | None, tour: bool = False
+) -> int:
+    """The application on this store, `tour`: with the tour, until it is left; the exit code."""
     from convtui.tui.app import settings
 
     with graphics.asked(graphics.chosen(graphics_choice, settings.load().graphics)) as question:
         from convtui.tui.app.app import run  # what takes long, while the terminal answers
 
         graphics.use(question.answered())
-    return run(path, device=device, data_dir=data_dir, mouse=mouse)
+    return run(path, device=device, data_dir=data_dir, mouse=mouse, tour=tour)

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from convtui.engine.files import DEFAULT_STORE
-from convtui.tui.cli.application import show_application
+from convtui.tui.cli.application import check_terminal, show_application
 from convtui.tui.cli.options import DataDir, GraphicsChoice, RunNames, StorePath, existing_store, open_store
 from convtui.tui.render.text import clean, size
 
@@ -44,6 +44,7 @@ def open_bundle(
     """Show the runs of such a file: the application, on a store of the file's own. Runs no code from it."""
     from convtui.engine.store.bundle import unpacked, what_is_in
 
+    check_terminal(f"'convtui runs merge {clean(file)}' takes its runs into a store")
     with unpacked(file) as path:
         with open_store(path) as store:
             before = what_is_in(store)

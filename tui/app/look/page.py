@@ -122,6 +122,11 @@ class LookPage(Page):
         super().on_mount()
         self._player = self.set_interval(1 / SNAPSHOTS_A_SECOND, self._advance, pause=True)
 
+    @property
+    def view_shown(self) -> str:
+        """Or the one that is being looked through."""
+        return self.controller.query.view if self.controller.query is not None else ""
+
     def on_unmount(self) -> None:
         self.inspector.close()
 

@@ -13,9 +13,10 @@ from convtui.tui.app.keys import key_for
 class Offer(Static):
     """One thing to do, by its key or a click."""
 
-    def __init__(self, key: str, action: str, words: str, about: str) -> None:
+    def __init__(self, key: str, action: str, words: str, about: str, *, id: str) -> None:
         """The key and what it does, in two words, and what one will see."""
-        super().__init__(Content.assemble((f" {key} ", "bold reverse"), (f"  {words}\n", "bold"), (f"     {about}", "dim")))
+        told = Content.assemble((f" {key} ", "bold reverse"), (f"  {words}\n", "bold"), (f"     {about}", "dim"))
+        super().__init__(told, id=id)
         self._action = action
 
     async def on_click(self) -> None:
@@ -35,15 +36,26 @@ class Greeting(Vertical):
     def compose(self) -> ComposeResult:
         yield Static(Content.styled("No runs yet.", "bold"))
         yield Offer(
+            key_for(self, "tour"),
+            "app.tour",
+            "take the tour",
+            "a minute: train a net, watch it learn, look inside it",
+            id="tour",
+        )
+        yield Offer(
             key_for(self, "demo"),
             "screen.held('actions', 'demo')",
             "train the demo",
             f"learns shapes in seconds; {key_for(self, 'look')} then shows its filters",
+            id="demo",
         )
         yield Offer(
             key_for(self, "new"),
             "screen.held('actions', 'new')",
             "train your own",
             f"presets, the net and its images beside; {key_for(self, 'start')} starts",
+            id="new",
         )
-        yield Offer(key_for(self, "page_6"), "app.page('studies')", "studies", "published results, trained again and compared")
+        yield Offer(
+            key_for(self, "page_6"), "app.page('studies')", "studies", "published results, trained again and compared", id="studies"
+        )
