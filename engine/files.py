@@ -77,6 +77,17 @@ def clear_scraps(folder: Path) -> None:
         scrap.unlink(missing_ok=True)
 
 
+def dead_scraps(folder: Path, pattern: str = ".*.partial") -> list[Path]:
+    """What processes that are gone left half-written in `folder`, of the names that `pattern` matches."""
+    scraps = list(folder.glob(pattern))
+    if not scraps:
+        return []
+    import psutil
+
+    pids = {scrap: scrap.name.split(".")[-2] for scrap in scraps}
+    return [scrap for scrap, pid in pids.items() if re.fullmatch(r"\d{1,9}", pid) and not psutil.pid_exists(int(pid))]
+
+
 # ----------------------------------------------------------------------------------------------- where a person said
 
 
@@ -189,9 +200,5 @@ def _replace(target: Path, content: bytes) -> None:
 
 def _clear_dead_scraps(target: Path) -> None:
     """Remove what processes that were killed while they wrote `target` left beside it."""
-    for scrap in target.parent.glob(f".{glob.escape(target.name)}.*.partial"):
-        import psutil
-
-        pid = scrap.name.split(".")[-2]
-        if re.fullmatch(r"\d{1,9}", pid) and not psutil.pid_exists(int(pid)):
-            scrap.unlink(missing_ok=True)
+    for scrap in dead_scraps(target.parent, f".{glob.escape(target.name)}.*.partial"):
+        scrap.unlink(missing_ok=True)

@@ -88,6 +88,13 @@ class Folder:
         with written_whole(self.path / STORE_MARK) as temporary:
             temporary.write_text(json.dumps(self._mark), encoding="utf-8")
 
+    def has_lost_its_mark(self, run_ids: Collection[int]) -> bool:
+        """Whether the folder is where ours was, without any mark, and holds nothing but files of these runs: copying all that `*`
+        names leaves the mark behind."""
+        if not self.identity or _read_mark(self.path) or not self.path.is_dir():
+            return False
+        return any(self.path.iterdir()) and _may_be(self.path, run_ids)
+
     def is_ours(self) -> bool:
         """Whether the folder is there and has this store's mark."""
         return _read_mark(self.path).get("store") == self._mark["store"]

@@ -48,6 +48,26 @@ class RunFiles:
         """Why files of runs may be missing here, in one line; empty where nothing is known that explains it."""
         return self._folder.lacks()
 
+    def has_lost_its_mark(self) -> bool:
+        """Whether the folder is there, without the mark that says so: its files are taken for missing, and none can be written."""
+        with self._database.reading() as session:
+            return self._has_lost_its_mark(session)
+
+    def mark_again(self) -> None:
+        """Put the mark back into a folder that has lost it. Raises StoreError."""
+        with self._database.writing("marking its folder") as session:
+            if self._has_lost_its_mark(session):
+                try:
+                    self._folder.mark()
+                except OSError as error:
+                    raise StoreError(f"{self._folder.path} cannot be marked ({error.strerror}): change its rights") from error
+
+    def _has_lost_its_mark(self, session: Session) -> bool:
+        try:
+            return self._folder.has_lost_its_mark(_ids(session))
+        except OSError as error:
+            raise StoreError(f"{self._folder.path} cannot be read ({error.strerror}): change its rights") from error
+
     def newest_id(self) -> int:
         """The greatest id of a run that has a folder; 0 where none has."""
         return max(self._folder.numbered(), default=0)
@@ -138,11 +158,16 @@ def _settle(database: Database) -> Folder:
     if not database.read_only and not is_settled(path, place):
         with database.writing("choosing a folder for its runs") as session:
             known = _place(session)
-            place = settle(path, known, {run_id for run_id in session.exec(select(Run.id)) if type(run_id) is int})
+            place = settle(path, known, _ids(session))
             if place != known:
                 session.execute(delete(Identity))
                 session.add(Identity(**asdict(place)))
     return Folder(path, place)
+
+
+def _ids(session: Session) -> set[int]:
+    """Of all runs."""
+    return {run_id for run_id in session.exec(select(Run.id)) if type(run_id) is int}
 
 
 def _place(session: Session) -> Place | None:

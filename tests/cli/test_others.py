@@ -147,7 +147,7 @@ def test_store_check_lists_leftovers_and_deletes_them_when_asked(convtui: Convtu
 def test_doctor_warns_of_a_store_on_a_network_file_system(
     kind: str, state: str, convtui: Convtui, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("convtui.tui.cli.doctor.file_system", lambda _folder: kind)
+    monkeypatch.setattr("convtui.tui.cli.findings.file_system", lambda _folder: kind)
     found = {line["what"]: line for line in convtui("doctor", "--json").lines}
     assert found["store"]["state"] == state
 
