@@ -145,15 +145,13 @@ async def test_it_names_the_keys_that_the_person_has(start: Start) -> None:
         await until(pilot, lambda: "Tour" not in screen_text(pilot))
 
 
+@pytest.mark.parametrize("way", ["key", "click"])
 @piloted
-async def test_the_first_screen_offers_it_and_no_other(start: Start, tmp_path: Path) -> None:
+async def test_the_first_screen_offers_it(start: Start, way: str) -> None:
     app = ConvtuiApp(Session(Path("store.db"), device="cpu"))
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: " f   take the tour" in screen_text(pilot))
-        await pilot.press("3", "f", "1")
-        await until(pilot, lambda: pilot.app.current_mode == "runs" and pilot.app.screen.is_mounted)
-        assert "Tour" not in screen_text(pilot), "elsewhere the key has no use"
-        await pilot.press("f")
+        await (pilot.press("f") if way == "key" else pilot.click("Offer.tour"))
         await step(pilot, 1)
         await until(pilot, lambda: "take the tour" not in screen_text(pilot))
     app.session.close()

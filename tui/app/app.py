@@ -301,15 +301,10 @@ class ConvtuiApp(App[int]):
         self.tour.end()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """A tour is begun on the first page, while there is nothing on it; it is left from each page, but not out of a dialog or
-        while something is typed."""
-        match action:
-            case "tour":
-                return self.tour.is_on or (self.session.is_open and self.screen.has_class("empty"))
-            case "end_tour":
-                return self.tour.is_on and isinstance(self.screen, Page) and not isinstance(self.focused, Input)
-            case _:
-                return True
+        """A tour is left from each page, but a dialog, and a line that is being written, have an Esc of their own."""
+        if action == "end_tour":
+            return self.tour.is_on and isinstance(self.screen, Page) and not isinstance(self.focused, Input)
+        return True
 
     def action_keys(self) -> None:
         """Show all keys of the page."""

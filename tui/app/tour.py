@@ -168,7 +168,7 @@ class Tour:
 
     def look(self) -> None:
         """Whether the step is over, and what there is to say now."""
-        if self._number is None or not isinstance(self._app.screen, Page):
+        if self._number is None or not self._app.is_running or not isinstance(self._app.screen, Page):
             return  # a menu or a question is answered first
         if self._run_id is None and (claimed := self._session.claimed):
             self._run_id = claimed[0]
