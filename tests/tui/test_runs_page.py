@@ -282,7 +282,7 @@ def test_the_first_screen_trains_the_demo(tmp_path: Path, monkeypatch: pytest.Mo
 
     async def steps(pilot: Pilot[int]) -> None:
         await until(pilot, lambda: "d   train the demo" in screen_text(pilot))
-        await (pilot.press("d") if way == "key" else pilot.click("Offer.demo"))
+        await (pilot.press("d") if way == "key" else pilot.click("Offer#demo"))
         await until(pilot, lambda: pilot.app.current_mode == "live")
         session = pilot.app.session  # type: ignore[attr-defined]
         assert [(run.id, run.name, run.preset) for run in session.store.runs()] == [(session.run_id, "demo", "demo")]

@@ -151,7 +151,7 @@ async def test_the_first_screen_offers_it(start: Start, way: str) -> None:
     app = ConvtuiApp(Session(Path("store.db"), device="cpu"))
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: " f   take the tour" in screen_text(pilot))
-        await (pilot.press("f") if way == "key" else pilot.click("Offer.tour"))
+        await (pilot.press("f") if way == "key" else pilot.click("Offer#tour"))
         await step(pilot, 1)
         await until(pilot, lambda: "take the tour" not in screen_text(pilot))
     app.session.close()
