@@ -91,7 +91,7 @@ class ConvtuiApp(App[int]):
         super().__init__()
         self.session = session
         self.outside = Outside(self, session, self._window, self._settings.notify)
-        self.tour = Tour(self, session)
+        self.tour = Tour(self, session, self._tell_tour)
         self._begins_with_tour = tour
         self._pages: dict[str, Page] = {}
         for entry in PAGES:
@@ -295,6 +295,9 @@ class ConvtuiApp(App[int]):
             self.tour.go_on()
         else:
             self.tour.begin()
+
+    def _tell_tour(self, words: Text | None) -> None:
+        self.tour_words = words
 
     def action_end_tour(self) -> None:
         """Leave the tour; the application goes on."""

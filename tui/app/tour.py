@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.text import Text
+from textual.app import App
 from textual.timer import Timer
 
 from convtui.engine.errors import ConvtuiError, SpecError
 from convtui.engine.presets import Preset, preset
-from convtui.tui.app.keys import TABLE, key_for
+from convtui.tui.app.keys import TABLE, key_for, keymap_of
 from convtui.tui.app.latest import Latest
 from convtui.tui.app.messages import EditSettings, ShowPage
 from convtui.tui.app.page import Page
@@ -22,7 +23,6 @@ from convtui.tui.session.session import Session
 
 if TYPE_CHECKING:
     from convtui.engine.store import Run
-    from convtui.tui.app.app import ConvtuiApp
 
 PRESET = "demo"
 """What is trained: on images that convtui draws itself, in less than half a minute."""
@@ -130,10 +130,12 @@ STEPS = (
 
 
 class Tour:
-    """Tells a step in `ConvtuiApp.tour_words`, and goes on to the next once the person has done it."""
+    """Tells a step, and goes on to the next once the person has done it."""
 
-    def __init__(self, app: ConvtuiApp, session: Session) -> None:
+    def __init__(self, app: App[int], session: Session, tell: Callable[[Text | None], None]) -> None:
+        """`tell` is called with what there is to say, None where that is nothing."""
         self._app = app
+        self._tell = tell
         self._session = session
         self._number: int | None = None
         self._run_id: int | None = None
@@ -164,7 +166,7 @@ class Tour:
         self._number = None
         if self._timer is not None:
             self._timer.stop()
-        self._app.tour_words = None
+        self._tell(None)
 
     def look(self) -> None:
         """Whether the step is over, and what there is to say now."""
@@ -180,7 +182,7 @@ class Tour:
         scene = Scene(self._app.screen.NAME, self._app.screen.view_shown, self._run_id is not None, self._run)
         while STEPS[self._number].is_over(scene):
             self._number += 1
-        self._app.tour_words = self._told(STEPS[self._number], scene)
+        self._tell(self._told(STEPS[self._number], scene))
 
     def go_on(self) -> None:
         """Do what the step asks the person to do; where they went astray, back to its page."""
@@ -190,7 +192,7 @@ class Tour:
         if step.page != self._app.screen.NAME:
             self._app.post_message(EditSettings() if step.page == "new" else ShowPage(step.page))
         elif step.key:
-            self._app.simulate_key(self._app.keymap_in_force.first(step.key))
+            self._app.simulate_key(keymap_of(self._app).first(step.key))
         else:
             self._number += 1
             self.look()
