@@ -66,6 +66,8 @@ runs.md } live.next_run
 start.md 1 runs.page_1
 start.md 6 runs.page_6
 start.md ? runs.keys
+start.md Esc live.back
+start.md f runs.tour
 start.md q runs.quit
 studies.md d studies.delete
 studies.md s studies.start
