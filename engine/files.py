@@ -5,8 +5,11 @@ from __future__ import annotations
 import glob
 import os
 import re
+import shutil
+import socket
 import stat
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -86,6 +89,20 @@ def dead_scraps(folder: Path, pattern: str = ".*.partial") -> list[Path]:
 
     pids = {scrap: scrap.name.split(".")[-2] for scrap in scraps}
     return [scrap for scrap, pid in pids.items() if re.fullmatch(r"\d{1,9}", pid) and not psutil.pid_exists(int(pid))]
+
+
+@contextmanager
+def scratch_folder(purpose: str) -> Iterator[Path]:
+    """A folder that is there as long as the block runs. What processes of this host that were killed left of theirs is removed."""
+    import psutil
+
+    start = f"convtui-{purpose}-{socket.gethostname()}-"  # containers may share a folder, not their process ids
+    for left in Path(tempfile.gettempdir()).glob(f"{glob.escape(start)}*-*"):
+        pid = left.name.removeprefix(start).partition("-")[0]
+        if re.fullmatch(r"\d{1,9}", pid) and not psutil.pid_exists(int(pid)):
+            shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=f"{start}{os.getpid()}-") as name:
+        yield Path(name)
 
 
 # ----------------------------------------------------------------------------------------------- where a person said

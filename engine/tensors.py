@@ -51,7 +51,7 @@ def read(path: Path) -> tuple[dict[str, str], dict[str, Tensor], bool]:
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata() or {}
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    return metadata, tensors, _is_checked(path)
+    return metadata, tensors, is_checked(path)
 
 
 def _header(named: list[tuple[str, Tensor]], metadata: Mapping[str, str]) -> bytes:
@@ -67,7 +67,7 @@ def _header(named: list[tuple[str, Tensor]], metadata: Mapping[str, str]) -> byt
     return struct.pack("<Q", len(text)) + text
 
 
-def _is_checked(path: Path) -> bool:
+def is_checked(path: Path) -> bool:
     """False where there is no checksum. Raises ValueError where it is not that of the other bytes."""
     with path.open("rb") as file:
         before, written = file.read(_FIRST_DIGIT), file.read(_DIGITS)

@@ -1,6 +1,6 @@
 """Runs in SQLite: what was trained, how it went, where its checkpoints are, and what is requested of it."""
 
-from convtui.engine.store.control import Pullable, drive, obey
+from convtui.engine.store.control import Pullable, Recording, drive, obey
 from convtui.engine.store.images import LoggedImages
 from convtui.engine.store.known import read_measures, read_settings
 from convtui.engine.store.leftovers import Leftover
@@ -24,6 +24,7 @@ __all__ = [
     "Point",
     "Pullable",
     "Recorder",
+    "Recording",
     "Request",
     "RequestKind",
     "Run",

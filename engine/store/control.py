@@ -3,12 +3,37 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Protocol
 
 from convtui.engine.events import Continued, Ending, Event, Message, Paused
-from convtui.engine.store.recorder import POLL_SECONDS, Recorder
+from convtui.engine.store.recorder import POLL_SECONDS
 from convtui.engine.store.tables import Request
+
+
+class Recording(Protocol):
+    """Keeps one attempt of one run, in a store (`Recorder`) or by telling another process, and knows what is requested of it."""
+
+    def record(self, event: Event) -> None:
+        """Keep an event."""
+
+    def measure(self, step: int, values: Mapping[str, float]) -> None:
+        """Keep numbers that no event tells, written with the next one."""
+
+    def held_back(self, *, try_again: bool = False) -> str:
+        """Why what was recorded is not kept yet, in one line; empty where it is. With `try_again` it is tried first."""
+
+    def flush(self, *, patience: float = 0.0) -> None:
+        """Write what is waiting, trying for `patience` seconds."""
+
+    def poll(self) -> list[Request]:
+        """The requests not yet taken, oldest first; each is returned once."""
+
+    def fail(self, message: str) -> None:
+        """The run ended with an error, for this reason."""
+
+    def close(self) -> None:
+        """Write what is left; a run that nothing has ended becomes `stopped`."""
 
 
 class Steered(Protocol):
@@ -39,7 +64,7 @@ class Pullable(Steered, Protocol):
 
 
 def drive(
-    recorder: Recorder,
+    recorder: Recording,
     training: Pullable,
     *,
     should_stop: Callable[[], bool] = lambda: False,
@@ -76,7 +101,7 @@ def drive(
 
 
 def _pause(
-    recorder: Recorder, training: Pullable, should_stop: Callable[[], bool], sleep: Callable[[float], None]
+    recorder: Recording, training: Pullable, should_stop: Callable[[], bool], sleep: Callable[[float], None]
 ) -> Iterator[Event]:
     yield _said(recorder, Paused(training.step))
     while not should_stop():
@@ -88,7 +113,7 @@ def _pause(
         sleep(POLL_SECONDS)
 
 
-def _said(recorder: Recorder, event: Event) -> Event:
+def _said(recorder: Recording, event: Event) -> Event:
     recorder.record(event)
     return event
 

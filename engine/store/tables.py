@@ -150,6 +150,11 @@ class Run(StoreTable, table=True):
         return dict(self.repeatable.get("images", {}))
 
     @property
+    def node(self) -> str:
+        """The machine of a cluster that trains it, for the process on `host` that records it; empty where that trains it itself."""
+        return str(self.repeatable.get("node", ""))
+
+    @property
     def test_images(self) -> int | None:
         """How many images its test accuracy is a share of; None where the run is older, or never began."""
         found = self.repeatable.get("test_images")
@@ -168,6 +173,7 @@ _SOUND: Mapping[str, Callable[[Any], bool]] = {
     "threads": lambda value: type(value) is int and 0 <= value <= MOST_THREADS,
     "classes": _is_texts,
     "command": _is_texts,
+    "node": lambda value: isinstance(value, str),
     "images": lambda value: isinstance(value, dict) and _is_texts(list(value.values())),
     "earlier": lambda value: isinstance(value, list) and all(isinstance(item, dict) for item in value),
 }

@@ -48,7 +48,7 @@ def _speeds(store: Store, wanted: Set[str]) -> Mapping[str, _Speed]:
     for run in store.runs(status=("finished", "stopped", "diverged")) if wanted else ():
         if wanted <= found.keys():
             break
-        if run.is_training and run.host == hostname() and run.seconds and run.images and run.images_per_epoch:
+        if run.is_training and (run.node or run.host) == hostname() and run.seconds and run.images and run.images_per_epoch:
             try:
                 key = _what(run.settings)
             except SpecError:  # another program's

@@ -21,7 +21,7 @@ from convtui.engine.files import clear_scraps
 from convtui.engine.net_file import changed_code
 from convtui.engine.own_code import own_place
 from convtui.engine.spec import RunSpec
-from convtui.engine.store import Recorder, Run, Store, drive
+from convtui.engine.store import Recorder, Recording, Run, Store, drive
 from convtui.engine.training.processes import Processes
 from convtui.engine.training.training import Training
 from convtui.engine.training.transfer import starting_weights
@@ -48,13 +48,38 @@ def recorded(
     `together` are the processes that train with this one, and `follow`. `sleep` is how seconds of a pause are spent.
     """
     recorder = Recorder(store, run.id)
-    try:
-        training, warnings = _begun(store, run, spec, dataset, device, threads=threads, resume=resume, together=together)
-        _refuse_to_mix(store, run, spec, dataset)
+
+    def begin() -> tuple[Training, list[str]]:
+        clear_scraps(store.files.folder(run.id))
+        kept = kept_checkpoints(store, run) if resume else []
+        source = "" if kept else spec.training.start_from
+        start = starting_weights(source, store) if source else None
+        folder = store.files.folder(run.id)
+        new = partial(Training, spec, dataset, device=device, folder=folder, start=start, threads=threads, together=together)
+        training, warnings = begun(run, kept, new, resume=resume)
+        refuse_to_mix(store, run, spec, dataset.digests, dataset.source)
         if together is not None:
             together.tell(_plan(training, threads))
+        return training, warnings
+
+    with recorded_by(recorder, begin, store.path.parent, sleep=sleep) as both:
+        yield both
+
+
+@contextmanager
+def recorded_by(
+    recorder: Recording,
+    begin: Callable[[], tuple[Training, list[str]]],
+    disk: Path,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[tuple[Training, Iterator[Event]]]:
+    """The training that `begin` makes, with what there is to warn of, and its events, as `recorded` has them, kept by `recorder`.
+    Of the disk that `disk` is on is measured how full it is."""
+    try:
+        training, warnings = begin()
         try:
-            with training, SystemMeter(str(device), store.path.parent) as machine:
+            with training, SystemMeter(str(training.device), disk) as machine:
                 pulled = drive(recorder, training, should_stop=lambda: training.stopping, sleep=sleep)
                 pulled = _measured(recorder, training, machine, pulled)
                 yield training, _warned(recorder, training.step, warnings, pulled)
@@ -95,26 +120,17 @@ def follow(together: Processes, data_dir: Path | None, begun: Callable[[], None]
             pass
 
 
-def _begun(
-    store: Store,
-    run: Run,
-    spec: RunSpec,
-    dataset: Dataset,
-    device: torch.device,
-    *,
-    threads: int,
-    resume: bool,
-    together: Processes | None,
-) -> tuple[Training, list[str]]:
-    """The training, from its newest sound checkpoint where it is resumed, and what there is to warn of. Raises CheckpointError."""
-    folder = store.files.folder(run.id)
-    clear_scraps(folder)
-    kept = [folder / checkpoint.file for checkpoint in store.files.checkpoints(run.id, "checkpoint")] if resume else []
+def kept_checkpoints(store: Store, run: Run) -> list[Path]:
+    """What the run can be resumed from, the newest first. Raises CheckpointError where its files are not those of this store."""
+    kept = [store.files.folder(run.id) / checkpoint.file for checkpoint in store.files.checkpoints(run.id, "checkpoint")]
     if kept and not any(file.exists() for file in kept) and (why := store.files.lacks()):
         raise CheckpointError(f"run {run.id} cannot go on: {why}")
-    source = "" if kept else spec.training.start_from
-    start = starting_weights(source, store) if source else None
-    begin = partial(Training, spec, dataset, device=device, folder=folder, start=start, threads=threads, together=together)
+    return kept
+
+
+def begun(run: Run, kept: list[Path], begin: Callable[..., Training], *, resume: bool) -> tuple[Training, list[str]]:
+    """The training that `begin` makes from the first sound one of the checkpoints `kept`, from its start where there are none, and
+    what there is to warn of. Raises CheckpointError."""
     training, damaged = _newest_sound(kept, begin)
     warnings = [f"{trouble}; it resumes at step {training.step:,}" for trouble in damaged]
     if training.step > run.step:
@@ -126,7 +142,7 @@ def _begun(
         warnings.append("this run has no checkpoint yet: it starts from the beginning")
     if kept:
         warnings += _rounded_otherwise(run.repeatable, training.provenance())
-        warnings += [told] if (told := changed_code(run, spec.model.module)) else []
+        warnings += [told] if (told := changed_code(run, training.spec.model.module)) else []
     return training, warnings
 
 
@@ -143,13 +159,14 @@ def _rounded_otherwise(before: Mapping[str, Any], now: Mapping[str, Any]) -> lis
     return [f"resumed with {changes}: the numbers may differ in their last digits from those of a run that was not interrupted"]
 
 
-def _refuse_to_mix(store: Store, run: Run, spec: RunSpec, dataset: Dataset) -> None:
-    """Raise DataError where another run of the same study saw other images though the settings mean the same ones."""
+def refuse_to_mix(store: Store, run: Run, spec: RunSpec, digests: Mapping[str, str], source: str) -> None:
+    """Raise DataError where another run of the same study saw other images though the settings mean the same ones: images from
+    `source` that have these `digests`."""
     for other in store.runs(study=run.study) if run.study else ():
-        others = differing(other.digests, dataset.digests) if other.id != run.id else ""
+        others = differing(other.digests, digests) if other.id != run.id else ""
         if others and _selection(other) == spec.data.selection:
             raise DataError(
-                f"{dataset.source} has other {others} than when run {other.id} of study {run.study} was trained on it: restore "
+                f"{source} has other {others} than when run {other.id} of study {run.study} was trained on it: restore "
                 "them, or delete the study's runs that were trained on others"
             )
 
@@ -162,7 +179,7 @@ def _selection(run: Run) -> tuple[Any, ...] | None:
         return None
 
 
-def _warned(recorder: Recorder, step: int, warnings: list[str], pulled: Iterator[Event]) -> Iterator[Event]:
+def _warned(recorder: Recording, step: int, warnings: list[str], pulled: Iterator[Event]) -> Iterator[Event]:
     """`pulled`, with warnings about its beginning right after its first event."""
     for index, event in enumerate(pulled):
         yield event
@@ -173,7 +190,7 @@ def _warned(recorder: Recorder, step: int, warnings: list[str], pulled: Iterator
                 yield message
 
 
-def _measured(recorder: Recorder, training: Training, machine: SystemMeter, pulled: Iterator[Event]) -> Iterator[Event]:
+def _measured(recorder: Recording, training: Training, machine: SystemMeter, pulled: Iterator[Event]) -> Iterator[Event]:
     """`pulled`, with what the machine is busy with beside it."""
     for event in pulled:
         if values := machine.take():

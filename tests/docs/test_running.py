@@ -41,6 +41,7 @@ NOT_RUN = (
     (r"--follow", "waits for Ctrl+C"),
     (r"^convtui runs import wandb", "tests/engine/tracking has these logs"),
     (r"^convtui study run 0", "takes hours, or wants a cluster"),
+    (r"--on ray", "tests/cli/test_on_ray.py"),
 )
 
 

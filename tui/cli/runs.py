@@ -166,7 +166,7 @@ def _outline(run: Run, final: dict[str, float]) -> list[tuple[str, str | None]]:
             "time",
             duration(run.seconds) + (f", {run.images_per_second or 0:,.0f} images/s" if has_images else ""),
         ),
-        ("where", f"{run.device}{_processes(run)} on {run.host}, since {when(run.started)}" if run.started else None),
+        ("where", f"{run.device}{_processes(run)} on {run.node or run.host}, since {when(run.started)}" if run.started else None),
         ("rate", _rate(run)),
         ("net", f"{run.parameters:,} parameters" if run.parameters else None),
         ("note", run.note),

@@ -80,7 +80,7 @@ class Runner:
             if self.signals.received is not None:
                 return 128 + self.signals.received
             if made is not None:
-                self._keep_statistics(one, made)
+                self.keep_statistics(one, made)
         if not self.worker:
             self.sum_up(wanted)
         return 1 if self.failed else 0
@@ -110,7 +110,7 @@ class Runner:
         try:
             dataset = self._dataset(one) if found.is_open else None
         except ConvtuiError as error:
-            self._complain(error, f"setting {one.setting}: ")
+            self.complain(error, f"setting {one.setting}: ")
             return None
         self.signals.hold()
         if dataset is not None:
@@ -140,9 +140,10 @@ class Runner:
             raise
         except ConvtuiError as error:
             # Kept with the run: the others are not to suffer from it. One that was taken over goes on elsewhere.
-            self._complain(error, failed=not isinstance(error, RunBusy))
+            self.complain(error, failed=not isinstance(error, RunBusy))
 
-    def _keep_statistics(self, wanted: Wanted, found: Match) -> None:
+    def keep_statistics(self, wanted: Wanted, found: Match) -> None:
+        """Compute the figures of layers that the study wants of a run that has come to its end, where they are not there yet."""
         from convtui.engine.study.running import keep_statistics, lacks_statistics
 
         if lacks_statistics(self.store, wanted, found):
@@ -152,9 +153,10 @@ class Runner:
             except StoreError:
                 raise
             except ConvtuiError as error:
-                self._complain(error, f"run {found.run.id}: statistics could not be computed: ")
+                self.complain(error, f"run {found.run.id}: statistics could not be computed: ")
 
-    def _complain(self, error: ConvtuiError, what: str = "", *, failed: bool = True) -> None:
+    def complain(self, error: ConvtuiError, what: str = "", *, failed: bool = True) -> None:
+        """Say that a run `failed`, which the exit code then says too, or another trouble."""
         self.failed += failed
         speak(f"convtui: {clean(f'{what}{error}')}", error=True)
         if error.__cause__ is not None:
@@ -172,21 +174,23 @@ class Runner:
             self._loaded = wanted.spec.data, load_dataset(wanted.spec, self.data_dir, reporter, allow_stand_in=False)
         return self._loaded[1]
 
-    def say(self, wanted: Wanted, standing: Standing, run: Run, place: str) -> None:
-        """Which run comes next, and how it stood."""
+    def say(self, wanted: Wanted, standing: Standing, run: Run, place: str, host: str = "") -> None:
+        """Which run comes next, how it stood, and on which other `host` it is trained."""
         if self.worker and standing in ("done", "busy"):
             return
         if self.as_json:
             told = {"setting": wanted.setting, "seed": wanted.seed, "run": run.id, "standing": standing, "status": run.status}
+            told |= {"host": host} if host else {}
             speak(line({"event": "setting", "study": wanted.study} | told))
         elif not self.quiet:
             saved = self.store.files.newest_checkpoint(run.id) if standing == "unfinished" else None
+            on = f" on {clean(host)}" if host else ""
             how = {
                 "done": f"is {run.status}",
                 "busy": f"is {run.status} in another process: skipped ('convtui stop {run.id}' stops it)",
-                "unfinished": f"resumes at step {saved.step:,}" if saved is not None else "starts",
-                "failed": "starts over: the previous one failed",
-                "missing": "starts",
+                "unfinished": f"resumes at step {saved.step:,}{on}" if saved is not None else f"starts{on}",
+                "failed": f"starts over{on}: the previous one failed",
+                "missing": f"starts{on}",
             }[standing]
             what = wanted.name.partition("/")[2] if wanted.setting.isdecimal() else f"{wanted.setting}, seed {wanted.seed}"
             speak(f"{place} {clean(what)}: run {run.id} {how}")

@@ -84,7 +84,8 @@ def _training(spec: RunSpec, run: Run) -> tuple[str, ...]:
     words += [f"best epoch {run.best_epoch}"] if run.best_epoch else []
     words += [clean(run.device)] if run.device else []
     words += [f"{run.images_per_second:,.0f} images/s"] if run.images_per_second else []
-    words += [f"on {clean(run.host)}"] if run.host not in ("", hostname()) else []
+    trainer = run.node or run.host
+    words += [f"on {clean(trainer)}"] if trainer not in ("", hostname()) else []
     words.append(f"seed {spec.training.seed}")
     return tuple(words)
 

@@ -81,7 +81,8 @@ class Reader:
             return None
         self._turn_to(run)
         self._read_entries(store, run.id)
-        return Seen(run, _about(store, run), _groups(run, store.metric_names(run.id)), tuple(self._entries), run.host == hostname())
+        is_here = run.host == hostname() and not run.node
+        return Seen(run, _about(store, run), _groups(run, store.metric_names(run.id)), tuple(self._entries), is_here)
 
     def is_new_and_long(self, run: Run) -> bool:
         """Whether reading this run's series would take longer than a person wants to wait for a chart."""
