@@ -118,8 +118,8 @@ class Cluster:
     """The cluster, as long as it is entered. Raises ClusterLost in every method once it is gone."""
 
     def __init__(self, address: str | None) -> None:
-        """`ray://HOST:PORT` of a cluster elsewhere; None is the one that RAY_ADDRESS names, or that runs on this machine, or else
-        one that is started for as long as this program runs. Raises UsageError where Ray, or the cluster, is not there."""
+        """`ray://HOST:PORT` of a cluster elsewhere; None is the one that RAY_ADDRESS names, else one of this machine alone, for as
+        long as this program runs. Raises UsageError where Ray, or the cluster, is not there."""
         try:
             import ray
         except ImportError:
@@ -140,16 +140,14 @@ class Cluster:
 
     def _connect(self) -> None:
         ray = self._ray
-        where = self._address or os.environ.get("RAY_ADDRESS") or "this machine"
+        where = self._address or os.environ.get("RAY_ADDRESS") or "local"
         _knock(where)
-        # What it has to say is said here.
-        logging.getLogger("ray").setLevel(logging.CRITICAL)
-        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+        logging.getLogger("ray").setLevel(logging.CRITICAL)  # what it has to say is said here
         empty = self._stack.enter_context(scratch_folder("ray"))
         # Ray has its workers import from the working directory, where a person's own files may have any name.
         with _own_signals(), contextlib.chdir(empty), warnings.catch_warnings(action="ignore"):
             try:
-                ray.init(address=self._address, include_dashboard=False, configure_logging=False, log_to_driver=False)
+                ray.init(address=where, include_dashboard=False, configure_logging=False, log_to_driver=False)
             except Exception as error:
                 raise UsageError(f"Ray at {where} cannot be used: {_words(error)}") from error
         self._stack.callback(ray.shutdown)

@@ -210,7 +210,8 @@ def test_a_run_elsewhere_is_stopped_from_another_process_and_says_where_it_was(t
 def test_a_signal_saves_the_runs_and_begins_no_more(tmp_path: Path) -> None:
     study, store = written(tmp_path, epochs=5000, batches="[8]", rates="[0.001, 0.002]"), tmp_path / "store.db"
     with nodes(1) as cluster, cluster.study(study, store, "--seeds", "1") as head:
-        wait_for(head, lambda: any(run.step > 0 for run in runs(store)), "a run that has begun")
+        # Long enough for the second one to begin, if the first one's core were given to it too.
+        wait_for(head, lambda: any(run.seconds > 15 for run in runs(store)), "a run that has trained for a while")
         head.terminate()
         _, err = head.communicate(timeout=300)
     assert head.returncode == 128 + 15, err
