@@ -201,7 +201,7 @@ class _Head:
         state, log = each.job.state(), each.job.log()
         ended = f"its job {each.job.id} ended{f' ({state})' if state else ''}"
         if run.status == "queued":
-            why = f"{ended} before it began{' again' if run.attempt else ''}: {each.job.complaint() or log}"
+            why = f"{ended} before it began{' again' if run.attempt else ''}: {each.job.complaint() or self._silence(log)}"
             was_cancelled = state == "CANCELLED"
             ends: Literal["stopped", "failed"] = "stopped" if was_cancelled or run.attempt else "failed"
             self.runner.store.dequeue(run.id, ends, None if ends == "stopped" else why)
@@ -217,6 +217,12 @@ class _Head:
         if run.status != each.status:
             self._tell(each, run, self._how_it_stands(run))
 
+    def _silence(self, log: Path) -> str:
+        """Of a job that did not say why it ended."""
+        if log.exists():
+            return f"it left {log}"
+        return f"it wrote nothing; do the nodes see {self.folder}? --jobs names a folder that they do"
+
     def _fail(self, why: str) -> None:
         self.runner.failed += 1
         speak(f"convtui: {clean(why)}", error=True)
@@ -230,7 +236,8 @@ class _Head:
             count = f"{len(self.followed)} jobs go on" if len(self.followed) > 1 else "1 job goes on"
             speak(f"convtui: {count}: the same command again follows; '{cancel}' cancels", error=True)
         if not_begun:
-            speak(f"convtui: {not_begun} runs have no job yet: the same command again begins them", error=True)
+            lack = f"{not_begun} runs have" if not_begun > 1 else "1 run has"
+            speak(f"convtui: {lack} no job yet: the same command again goes on", error=True)
         for each in self.followed:
             each.loan.follow(store, each.run_id)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -98,6 +99,17 @@ def test_a_run_that_waits_there_waits_here_for_the_process_that_follows_it(store
     assert store.run(2).status == "crashed"
     assert loan.follow(store, 2)
     assert store.run(2).status == "queued"
+
+
+def test_a_run_whose_machine_is_gone_reads_crashed_by_its_last_sign(store: Store, loan: Loan, there: Store, hands: Hands) -> None:
+    there.claim(1)
+    with Recorder(there, 1) as recorder:
+        recorder.record(hands.started())
+        for age, status in ((1, "running"), (90, "crashed")):
+            set_columns(there, 1, host="node7", pid=1, heartbeat=time.time() - age)
+            loan.publish(there)
+            assert loan.follow(store, 2)
+            assert store.run(2).status == status
 
 
 def test_a_run_that_went_on_here_is_left_alone(store: Store, loan: Loan, there: Store, hands: Hands) -> None:
