@@ -6,6 +6,7 @@ import sys
 import time
 import traceback
 
+from convtui.engine.store_address import shown_words
 from convtui.tui.render.text import clean
 
 
@@ -16,7 +17,7 @@ def log(error: BaseException) -> str:
     try:
         path = platformdirs.user_log_path("convtui", ensure_exists=True) / "convtui.log"
         with path.open("a", encoding="utf-8") as file:
-            print(time.strftime("%Y-%m-%d %H:%M:%S"), *map(clean, sys.argv), file=file)
+            print(time.strftime("%Y-%m-%d %H:%M:%S"), *map(clean, shown_words(sys.argv)), file=file)
             traceback.print_exception(error, file=file)
         return str(path)
     except OSError as trouble:

@@ -1,91 +1,126 @@
-"""The file of a store: consistent reading, whole transactions, and errors of one line."""
+"""The database of a store: consistent reading, whole transactions, and errors of one line."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 
 from sqlalchemy.exc import InvalidRequestError
 from sqlmodel import Session
 
 from convtui.engine.errors import StoreError
+from convtui.engine.store.backend import KeptConnection, Watcher, backend_of
 from convtui.engine.store.schema import ReadOnlyStore
-from convtui.engine.store.sqlite import KeptConnection, SameFile, explained, make_engine
+from convtui.engine.store_address import StoreAddress
 
 _LONGEST_REASON = 200
 
 
 class Database:
-    """The SQLite file of a store. May be used from several threads."""
+    """A store's file or a server's database. May be used from several threads."""
 
-    def __init__(self, path: Path, why_read_only: str) -> None:
-        """`path` of a store; `why_read_only` is empty where it can be written."""
-        self.path = path
-        self._file = SameFile(path)
-        self._watching: KeptConnection | None = None
+    def __init__(self, address: StoreAddress, why_read_only: str) -> None:
+        """`address` of a store; `why_read_only` is empty where it can be written."""
+        self.address = address
+        self._backend = backend_of(address)
+        self._watching: Watcher | None = None
         self._lock = threading.Lock()
         self.reopen(why_read_only)
 
     def reopen(self, why_read_only: str) -> None:
         """Use it as it can be used now."""
         self.why_read_only = why_read_only
-        self._engine = make_engine(self.path, read_only=self.read_only)
+        self._reader, self._writer = self._backend.engines(read_only=self.read_only)
 
     @property
     def read_only(self) -> bool:
         return bool(self.why_read_only)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of it."""
         with self._lock:
             if self._watching is not None:
                 self._watching.close()
                 self._watching = None
-        self._engine.dispose()
+        self._reader.dispose()
 
     def data_version(self) -> int:
-        """A number that changes whenever anything in the file has changed."""
-        with self._lock, explained(self.path, "watching it"):
+        """A number that changes whenever anything in the store has changed."""
+        with self._lock, self.explained("watching it"):
             self.check()
-            if self.read_only:
-                return self._file.state()  # without a lock, SQLite notices no change
             if self._watching is None:
-                self._watching = KeptConnection(self.path)
+                self._watching = self._backend.watcher(read_only=self.read_only)
             return self._watching.data_version()
 
     def check(self) -> None:
-        """Raise StoreError where the file was removed or replaced since it was opened. Takes microseconds."""
-        self._file.check()
+        """Raise StoreError where it was removed or replaced since it was opened. Takes microseconds."""
+        self._backend.check()
+
+    def explained(self, doing: str) -> AbstractContextManager[None]:
+        """Turn the database's errors into one StoreError of one line."""
+        return self._backend.explained(doing)
+
+    def may_pass(self, error: StoreError) -> bool:
+        """Whether the same may succeed later: another process was writing, the disk had no room, a server was away."""
+        return error.__cause__ is not None and self._backend.may_pass(error.__cause__)
+
+    def kept(self, busy_seconds: float, run_id: int) -> KeptConnection:
+        """A connection for one run's recorder."""
+        return self._backend.kept(busy_seconds, run_id)
 
     def require_writable(self) -> None:
         """Raise StoreError where the store can only be read."""
         if self.read_only:
-            raise ReadOnlyStore(f"store {self.path} can only be read here: {self.why_read_only}")
+            raise ReadOnlyStore(f"store {self.address} can only be read here: {self.why_read_only}")
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """One consistent view of the file."""
+        """One consistent view of it."""
         self.check()
-        with explained(self.path, "reading it"), _sound(self.path), Session(self._engine, autoflush=False) as session:
+        with self.explained("reading it"), _sound(self.address), Session(self._reader, autoflush=False) as session:
             yield session
 
     @contextmanager
-    def writing(self, doing: str) -> Iterator[Session]:
-        """A transaction: committed at the end, or nothing of it."""
+    def writing(
+        self, doing: str, *, about: Sequence[object] = (), asked: int | None = None, alone: bool = False
+    ) -> Iterator[Session]:
+        """A transaction: committed at the end, or nothing of it.
+
+        SQLite has one at a time. Elsewhere those that are `about` the same wait for each other, and so do those that read a row for
+        update; `alone` keeps all others from changing runs. `asked`: the run of which something is asked in it.
+        """
         self.require_writable()
         self.check()
-        writer = self._engine.execution_options(write=True)
-        with explained(self.path, doing), _sound(self.path), Session(writer, expire_on_commit=False) as session, session.begin():
+        with (
+            self.explained(doing),
+            _sound(self.address),
+            Session(self._writer, expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            if about:
+                self._backend.lock(session.connection(), about)
+            if alone:
+                self._backend.lock_runs(session.connection())
             yield session
+            session.flush()
+            self._backend.tell(session.connection(), asked)
+
+    def give_ids_beyond(self, session: Session, used: int) -> int | None:
+        """The id of a new run that is above `used`; None where the next one will be."""
+        return self._backend.give_ids_beyond(session.connection(), used)
+
+    def damage(self) -> list[str]:
+        """What the database finds wrong with itself, at most a hundred lines; reads all of it."""
+        with self.reading() as session:
+            return self._backend.damage(session.connection())
 
 
 @contextmanager
-def _sound(path: Path) -> Iterator[None]:
+def _sound(address: StoreAddress) -> Iterator[None]:
     """Below all checks of values: what a query cannot do with those that a stranger put there is one StoreError."""
     try:
         yield
     except (TypeError, ValueError, OverflowError, InvalidRequestError) as error:
         what = " ".join(str(error).split())[:_LONGEST_REASON]
-        raise StoreError(f"store {path} is damaged: a value in it cannot be used ({what}); restore a backup") from error
+        raise StoreError(f"store {address} is damaged: a value in it cannot be used ({what}); restore a backup") from error

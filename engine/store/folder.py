@@ -47,19 +47,29 @@ class Place:
 class Folder:
     """The folder of one store. It need not exist."""
 
-    def __init__(self, database: Path, place: Place | None) -> None:
-        """`database`: the store's file, with links resolved. `place` is None for one that was never opened for writing."""
-        self._place = place or Place("", _names(database)[0])
-        self.path = database.with_name(self._place.folder)
-        self._mark = {"store": self._place.identity, "database": database.name}
+    def __init__(self, path: Path, identity: str, *, database: str = "", copied_from: str = "") -> None:
+        """`identity` is empty for a store that was never opened for writing. `database` is the file's name; empty for a server's,
+        whose folder is made with the store, and never again: where it is not there, a disk is not mounted."""
+        self.path = path
+        self.identity = identity
+        """The store's."""
+        self._copied_from = copied_from
+        self._may_be_made = bool(database)
+        self._mark = {"store": identity, "database": database}
 
-    @property
-    def identity(self) -> str:
-        """The store's; empty for one that was never opened for writing."""
-        return self._place.identity
+    @classmethod
+    def beside(cls, database: Path, place: Place | None) -> Folder:
+        """Of the store in the file `database`, with links resolved."""
+        place = place or Place("", _names(database)[0])
+        path = database.with_name(place.folder)
+        return cls(path, place.identity, database=database.name, copied_from=place.copied_from)
 
     def make(self) -> None:
         """See to it that the folder is there, and ours. Raises FolderTaken, StoreError."""
+        if not self._may_be_made:
+            if not self.is_ours():
+                raise StoreError(self.lacks() or str(_taken(self.path)))
+            return
         try:
             self.path.mkdir(exist_ok=True)
             if not self.is_ours():
@@ -75,16 +85,21 @@ class Folder:
 
     def lacks(self) -> str:
         """Why files of runs may be missing here, in one line; empty where nothing is known that explains it."""
-        if self._place.copied_from:
+        if self._copied_from:
             return (
-                f"this store was copied from another, whose weights are in {self.path.with_name(self._place.copied_from)}: "
+                f"this store was copied from another, whose weights are in {self.path.with_name(self._copied_from)}: "
                 f"copy its folders into {self.path}"
+            )
+        if not self._may_be_made and not self.path.is_dir():
+            return (
+                f"{self.path}, the folder with its weights, is not on this host: mount it, or say where it is, as in "
+                "--store 'postgresql://HOST/DATABASE?files=/shared/runs'"
             )
         return "" if self.path.is_dir() else f"{self.path}, the folder with its weights, is missing: put it beside the store"
 
     def mark(self) -> None:
         """Put the mark into the folder, making it where it is not there. Raises OSError."""
-        self.path.mkdir(exist_ok=True)
+        self.path.mkdir(exist_ok=True, parents=not self._may_be_made)
         with written_whole(self.path / STORE_MARK) as temporary:
             temporary.write_text(json.dumps(self._mark), encoding="utf-8")
 
@@ -146,7 +161,7 @@ def settle(database: Path, known: Place | None, run_ids: Collection[int]) -> Pla
 def _settle(database: Path, known: Place | None, run_ids: Collection[int]) -> Place:
     if known is None:
         place = Place(uuid.uuid4().hex, _free(database, run_ids))
-        Folder(database, place).mark()
+        Folder.beside(database, place).mark()
         return place
     for name in dict.fromkeys((known.folder, *_names(database))):
         mark = _read_mark(database.with_name(name))
@@ -158,9 +173,24 @@ def _settle(database: Path, known: Place | None, run_ids: Collection[int]) -> Pl
         else:
             place = Place(known.identity, name, known.copied_from)
         if owner.name != database.name:
-            Folder(database, place).mark()
+            Folder.beside(database, place).mark()
         return place
     return known  # its folder is not there: it will be made when it is needed
+
+
+def first_of_server(folder: Path) -> Place:
+    """The place of a server's new store: `folder`, which gets its mark, and must not be there yet, or be empty. Raises FolderTaken,
+    StoreError."""
+    place = Place(uuid.uuid4().hex, str(folder))
+    try:
+        if folder.exists() and not (_is_folder(folder) and not any(folder.iterdir())):
+            raise _taken(folder)
+        Folder(folder, place.identity).mark()
+    except OSError as error:
+        raise StoreError(
+            f"{folder}, the folder for checkpoints, cannot be made ({error.strerror}): choose another with ?files= in --store"
+        ) from error
+    return place
 
 
 def _names(database: Path) -> tuple[str, str]:

@@ -121,8 +121,9 @@ class Loan:
             copy_files(store.files.folder(run.id), self.folder / _FILES, self._copied)
             with tempfile.TemporaryDirectory(prefix="convtui-publish-") as place:
                 copy = Path(place) / _DATABASE
-                with explained(store.path, "copying it"):
-                    snapshot(store.path, copy)
+                assert isinstance(store.address, Path), "it lies on this machine's own disk"
+                with explained(store.address, "copying it"):
+                    snapshot(store.address, copy)
                 with written_whole(self.folder / _DATABASE) as temporary:
                     shutil.copyfile(copy, temporary)
 

@@ -60,9 +60,9 @@ def _first(run: Run | None, otherwise: str) -> Run:
     return run
 
 
-def get(session: Session, run_id: int) -> Run:
-    """The run of this id. Raises RunNotFound."""
-    run = session.get(Run, run_id)
+def get(session: Session, run_id: int, *, to_change: bool = False) -> Run:
+    """The run of this id; with `to_change` others who want to change it wait from here on. Raises RunNotFound."""
+    run = session.get(Run, run_id, with_for_update=to_change or None)
     if run is None:
         raise RunNotFound(f"no run {run_id} in this store: 'convtui runs list' lists them")
     return run

@@ -19,6 +19,7 @@ from convtui.engine.statuses import CLAIMED
 from convtui.engine.store.folder import is_our_file
 from convtui.engine.store.lookup import all_rows, resolve
 from convtui.engine.store.matching import match
+from convtui.engine.store.raw import write_many
 from convtui.engine.store.store import Store
 from convtui.engine.store.tables import Attempt, Run, StoreTable
 
@@ -55,7 +56,7 @@ def merge(store: Store, other: Store, run_ids: Sequence[int] | None = None) -> I
     Raises UsageError where both are one store, StoreError.
     """
     if store.files.identity == other.files.identity:
-        raise UsageError(f"{other.path} is the store itself, or a copy of it that was never opened: there is nothing to merge")
+        raise UsageError(f"{other.address} is the store itself, or a copy of it that was never opened: there is nothing to merge")
     store.files.make_folder()
     for run in reversed(other.runs(ids=run_ids)):
         yield _merged(store, other, run)
@@ -65,7 +66,7 @@ def _merged(store: Store, other: Store, run: Run) -> Merged:
     if run.status in CLAIMED:
         return Merged(run, "in training", None)
     origin = run.origin or f"{other.files.identity}:{run.id}"
-    with store.database.writing("merging a run") as session, other.database.reading() as there:
+    with store.database.writing("merging a run", about=("origin", origin)) as session, other.database.reading() as there:
         here = _known(session, store.files.identity, origin)
         outcome = _outcome(session, there, here, run)
         if outcome in ("added", "updated"):
@@ -79,9 +80,9 @@ def _merged(store: Store, other: Store, run: Run) -> Merged:
 def _known(session: Session, identity: str, origin: str) -> Run | None:
     """The run of this store that it is."""
     began_in, _, number = origin.partition(":")
-    if began_in == identity and (own := session.get(Run, int(number))) is not None:
+    if began_in == identity and (own := session.get(Run, int(number), with_for_update=True)) is not None:
         return own
-    return session.exec(select_rows(Run).where(Run.origin == origin)).first()
+    return session.exec(select_rows(Run).where(Run.origin == origin).with_for_update()).first()
 
 
 def _outcome(session: Session, there: Session, here: Run | None, run: Run) -> Outcome:
@@ -139,13 +140,13 @@ def insert_rows(
     own = [column for column in table.c if column.name not in ("id", "run_id")]
     names = ", ".join(("run_id", *(column.name for column in own)))
     places = ", ".join("?" * (1 + len(own)))
-    how = "INSERT" if which is None else "INSERT OR IGNORE"
-    insert = f"{how} INTO {table.name} ({names}) VALUES ({places})"
+    insert = f"INSERT INTO {table.name} ({names}) VALUES ({places})"  # noqa: S608 - names of our tables
+    insert += "" if which is None else " ON CONFLICT DO NOTHING"
     query = select(literal(here_id), *own).where(table.c.run_id == run_id).order_by(*table.primary_key.columns)
     query = query if which is None else query.where(which)
     # As plain tuples: there may be millions, of which SQLAlchemy would make a dictionary each.
     for part in there.execute(query, execution_options={"yield_per": ROWS}).partitions():
-        session.connection().exec_driver_sql(insert, [tuple(row) for row in part])
+        write_many(session.connection(), insert, [tuple(row) for row in part])
 
 
 def _copy_all(there: Path, here: Path, *, is_new: bool) -> None:

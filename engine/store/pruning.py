@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from convtui.engine.store.backend import KeptConnection
 from convtui.engine.store.kept import KEPT_WHEN_FINISHED, KEPT_WHILE_TRAINING, surplus
-from convtui.engine.store.sqlite import KeptConnection
 
 
 def prune(line: KeptConnection, folder: Path, run_id: int, *, finished: bool) -> None:

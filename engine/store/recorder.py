@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import time
 from collections.abc import Mapping
 from types import TracebackType
@@ -13,10 +12,11 @@ from convtui.engine.errors import RunBusy, StoreError
 from convtui.engine.events import CheckpointSaved, Ending, Event, Finished, Started
 from convtui.engine.statuses import LIVE
 from convtui.engine.store import series
+from convtui.engine.store.backend import Statements
 from convtui.engine.store.processes import hostname
 from convtui.engine.store.pruning import prune
 from convtui.engine.store.row_batch import INSERT_METRIC, REPLACE_METRIC, RowBatch
-from convtui.engine.store.sqlite import BUSY_SECONDS, KeptConnection, explained, is_busy, primary_code
+from convtui.engine.store.sqlite import BUSY_SECONDS
 from convtui.engine.store.store import Store
 from convtui.engine.store.tables import Request
 
@@ -24,6 +24,8 @@ POLL_SECONDS = 0.25
 """Between two looks for requests."""
 HEARTBEAT_SECONDS = 1.0
 """Longest time without a heartbeat while a run is recorded or polled."""
+QUEUED_SECONDS = 15.0
+"""Likewise for the runs that wait until this one has ended."""
 PATIENCE_SECONDS = 1.0
 """For a store that another process is writing to, in mid-training; what could not be written is kept for the next time."""
 END_SECONDS = 300.0
@@ -32,6 +34,7 @@ MOST_HELD = 1_000_000
 """Metrics that are held back at most, some 200 MB; more than a store cannot take is an error."""
 _BETWEEN_TRIES_SECONDS = 0.2
 _REQUESTS = "SELECT id, kind, value, created FROM request WHERE run_id = ? AND taken IS NULL ORDER BY id"
+_BEAT_FOR_QUEUED = "UPDATE run SET heartbeat = ? WHERE status = 'queued' AND host = ? AND pid IN (?, ?)"
 _WRITTEN = "SELECT written FROM attempt WHERE run_id = ? AND attempt = ?"
 _SET_WRITTEN = "UPDATE attempt SET written = ? WHERE run_id = ? AND attempt = ?"
 
@@ -55,14 +58,14 @@ class Recorder:
         self._name = run.name
         self._store = store
         self._attempt = run.attempt
-        self._connection = KeptConnection(store.path, PATIENCE_SECONDS)
-        with explained(store.path, f"reading what run {run_id} has recorded"):
+        with store.database.explained(f"reading what run {run_id} has recorded"):
+            self._connection = store.database.kept(PATIENCE_SECONDS, run_id)
             written = self._connection.read(_WRITTEN, (run_id, run.attempt))
         self._batch = RowBatch(run_id, run.attempt, run.repeatable, written[0][0] if written else 0)
         self._insert = REPLACE_METRIC if replaces else INSERT_METRIC
         self._ended = False
         self._closed = False
-        self._flushed = self._polled = 0.0  # on the monotonic clock
+        self._flushed = self._polled = self._beaten = 0.0  # on the monotonic clock
         self._not_before = 0.0
         self._held = ""
         self._seen_version = -1
@@ -105,10 +108,10 @@ class Recorder:
 
     def _prune(self, *, finished: bool) -> None:
         try:
-            with explained(self._store.path, "clearing old checkpoints away"):
+            with self._store.database.explained("clearing old checkpoints away"):
                 prune(self._connection, self._store.files.folder(self.run_id), self.run_id, finished=finished)
         except StoreError as error:
-            if not _may_pass(error):
+            if not self._store.database.may_pass(error):
                 raise  # else the next checkpoint clears them away
 
     # --------------------------------------------------------------------------------------------------- writing
@@ -142,11 +145,11 @@ class Recorder:
     def _try(self, *, deadline: float | None) -> bool:
         """Whether all rows of the batch could be written. Raises StoreError where trying again is of no use, or too late."""
         try:
-            with explained(self._store.path, f"recording run {self.run_id}"):
+            with self._store.database.explained(f"recording run {self.run_id}"):
                 self._write()
         except StoreError as error:
             late = deadline is not None and time.monotonic() >= deadline
-            if late or not _may_pass(error) or len(self._batch.metrics) > MOST_HELD:
+            if late or not self._store.database.may_pass(error) or len(self._batch.metrics) > MOST_HELD:
                 raise
             self._held = str(error)
             return False
@@ -170,7 +173,7 @@ class Recorder:
             if self._batch.rows:
                 self._write_rows(connection)
 
-    def _write_rows(self, connection: sqlite3.Connection) -> None:
+    def _write_rows(self, connection: Statements) -> None:
         """Those that are not written yet: of a commit whose answer was lost nothing is known, and all of it is tried again."""
         batch, of_attempt = self._batch, (self.run_id, self._attempt)
         (written,) = connection.execute(_WRITTEN, of_attempt).fetchone() or (batch.written,)
@@ -216,15 +219,23 @@ class Recorder:
         if now - self._flushed >= HEARTBEAT_SECONDS:
             self.flush()
         try:
-            with explained(self._store.path, f"looking for requests to run {self.run_id}"):
+            with self._store.database.explained(f"looking for requests to run {self.run_id}"):
+                if now - self._beaten >= QUEUED_SECONDS:
+                    self._beat_for_queued()
+                    self._beaten = now
                 version = self._connection.data_version()
                 found = self._take() if version != self._seen_version else []
         except StoreError as error:
-            if not _may_pass(error):
+            if not self._store.database.may_pass(error):
                 raise
             return []  # they are still there the next time
         self._seen_version = version
         return found
+
+    def _beat_for_queued(self) -> None:
+        """Other hosts know by the heart alone that there is a process that will train them, this one or its shell."""
+        with self._connection.transaction() as connection:
+            connection.execute(_BEAT_FOR_QUEUED, (time.time(), hostname(), os.getpid(), os.getppid()))
 
     def _take(self) -> list[Request]:
         self._read |= {row[0]: row for row in self._connection.read(_REQUESTS, (self.run_id,))}
@@ -235,12 +246,6 @@ class Recorder:
             connection.executemany("UPDATE request SET taken = ? WHERE id = ?", [(taken, request_id) for request_id in self._read])
         found, self._read = self._read, {}
         return [_request(self.run_id, row, taken) for row in found.values()]
-
-
-def _may_pass(error: StoreError) -> bool:
-    """Whether the same may succeed later: another process was writing, or the disk had no room."""
-    cause = error.__cause__
-    return cause is not None and (is_busy(cause) or primary_code(cause) in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR))
 
 
 def _request(run_id: int, row: tuple[Any, ...], taken: float) -> Request:

@@ -28,6 +28,7 @@ from convtui.engine.events import (
     Stopped,
 )
 from convtui.engine.metrics import SCORES, column_of
+from convtui.engine.store.tables import provenance_text
 
 INSERT_METRIC = "INSERT INTO metric (run_id, name, step, attempt, value) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 REPLACE_METRIC = """INSERT INTO metric (run_id, name, step, attempt, value) VALUES (?, ?, ?, ?, ?)
@@ -91,7 +92,7 @@ class RowBatch:
             "parameters": event.parameters,
             "dataset": event.dataset,
             "device": event.device,
-            "provenance": json.dumps(_with_earlier(event.provenance, self._before), default=str),
+            "provenance": provenance_text(_with_earlier(event.provenance, self._before)),
         }
 
     def _progress(self, event: Progress) -> None:

@@ -13,12 +13,13 @@ from convtui.engine.errors import StoreError
 from convtui.engine.events import CheckpointKind
 from convtui.engine.store import kept
 from convtui.engine.store.database import Database
-from convtui.engine.store.folder import Folder, Place, is_settled, settle
+from convtui.engine.store.folder import Folder, Place, first_of_server, is_settled, settle
 from convtui.engine.store.images import LoggedImages, images_in
 from convtui.engine.store.leftovers import Leftover, leftovers
 from convtui.engine.store.lookup import all_rows, resolve
 from convtui.engine.store.output import Printed, read_output
 from convtui.engine.store.tables import Checkpoint, Identity, Run
+from convtui.engine.store_address import ServerAddress
 
 
 class RunFiles:
@@ -33,6 +34,11 @@ class RunFiles:
     def identity(self) -> str:
         """Hexadecimal digits that no other store has; empty for one that was never opened for writing."""
         return self._folder.identity
+
+    @property
+    def place(self) -> Path:
+        """The folder of all runs' files. It need not exist."""
+        return self._folder.path
 
     def folder(self, run_id: int) -> Path:
         """Where the run's files are: `./store.db` has `./store/7`. It need not exist."""
@@ -118,13 +124,13 @@ class RunFiles:
 
     def clear_leftovers(self) -> list[Leftover]:
         """Delete them, but for those that hold other files than trainings write. Gives what was deleted. Raises StoreError."""
-        with self._database.writing("clearing its folder") as session:
+        with self._database.writing("clearing its folder", alone=True) as session:
             return [leftover for leftover in self._leftovers(session) if leftover.remove()]
 
     def _leftovers(self, session: Session) -> list[Leftover]:
+        folders = sorted(self._folder.numbered().items())  # before the rows: a folder is made after its run
         runs = {run.id: resolve(run) for run in all_rows(session.exec(select(Run)))}
         rows = _by_run(session)
-        folders = sorted(self._folder.numbered().items())
         return [each for run_id, folder in folders for each in leftovers(folder, runs.get(run_id), rows[run_id])]
 
     def missing(self) -> list[Path]:
@@ -152,7 +158,9 @@ def _by_run(session: Session) -> dict[int, list[tuple[int, str, str]]]:
 
 
 def _settle(database: Database) -> Folder:
-    path = database.path.resolve()
+    if not isinstance(database.address, Path):
+        return _of_server(database, database.address)
+    path = database.address.resolve()
     with database.reading() as session:
         place = _place(session)
     if not database.read_only and not is_settled(path, place):
@@ -162,7 +170,7 @@ def _settle(database: Database) -> Folder:
             if place != known:
                 session.execute(delete(Identity))
                 session.add(Identity(**asdict(place)))
-    return Folder(path, place)
+    return Folder.beside(path, place)
 
 
 def _ids(session: Session) -> set[int]:
@@ -170,11 +178,30 @@ def _ids(session: Session) -> set[int]:
     return {run_id for run_id in session.exec(select(Run.id)) if type(run_id) is int}
 
 
-def _place(session: Session) -> Place | None:
+def _of_server(database: Database, address: ServerAddress) -> Folder:
+    """Its identity and folder are chosen when it is first opened; another host may see the same folder at another place."""
+    with database.reading() as session:
+        place = _place(session, is_whole=True)
+    if place is None:
+        if address.files is None:
+            raise StoreError(f"store {address} is not whole: no folder is known for its runs; name one with ?files= in --store")
+        with database.writing("choosing a folder for its runs", about=("identity",)) as session:
+            place = _place(session, is_whole=True)
+            if place is None:
+                place = first_of_server(address.files)
+                session.add(Identity(**asdict(place)))
+    return Folder(address.files or Path(place.folder), place.identity)
+
+
+def _place(session: Session, *, is_whole: bool = False) -> Place | None:
+    """What the store says of itself; the folder's name, or its whole path. Raises ValueError where that cannot be."""
     row = session.exec(select(Identity)).first()
     if row is None:
         return None
-    names = [name for name in (row.folder, row.copied_from or row.folder) if not kept.is_plain(name) or name == "."]
+    if is_whole:
+        names = [] if isinstance(row.folder, str) and Path(row.folder).is_absolute() else [row.folder]
+    else:
+        names = [name for name in (row.folder, row.copied_from or row.folder) if not kept.is_plain(name) or name == "."]
     if names or not isinstance(row.identity, str):
         raise ValueError("its folder's name or its identity")
     return Place(row.identity, row.folder, str(row.copied_from or ""))

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy import Connection, text
@@ -19,6 +20,7 @@ from convtui.engine.store.tables import VERSION_TABLE, StoreTable
 
 HEAD = "0008"
 """The newest migration in `migrations/versions`. Versions are four digits and grow."""
+SELECT_VERSION = f"SELECT version_num FROM {VERSION_TABLE}"  # noqa: S608 - our own name
 _VERSION = re.compile(r"[0-9]{4}")
 FULL = "the disk is full: free some space"
 _SQLITES_ROOM = 1 << 17
@@ -43,11 +45,7 @@ def prepare(path: Path, *, create: bool, head: str = HEAD, migrations: Path = MI
     """
     _check_place(path, create=create)
     version = _version(path)
-    if version is not None and version > head:
-        raise StoreTooNew(
-            f"store {path} was written by a newer convtui (store version {version}, this one supports {head}): "
-            "update convtui, or choose another with --store"
-        )
+    require_known(version, head, path)
     if path.exists() and not is_writable(path):
         if version != head:
             raise StoreError(
@@ -73,6 +71,15 @@ def prepare(path: Path, *, create: bool, head: str = HEAD, migrations: Path = MI
 def is_writable(path: Path) -> bool:
     """Whether an existing store can be written: SQLite needs to make files beside it, too."""
     return os.access(path, os.W_OK) and os.access(path.resolve().parent, os.W_OK)
+
+
+def require_known(version: str | None, head: str, store: object) -> None:
+    """Raise StoreTooNew where the version is a later one than `head`."""
+    if version is not None and version > head:
+        raise StoreTooNew(
+            f"store {store} was written by a newer convtui (store version {version}, this one supports {head}): "
+            "update convtui, or choose another with --store"
+        )
 
 
 def _check_place(path: Path, *, create: bool) -> None:
@@ -109,19 +116,24 @@ def _version(path: Path) -> str | None:
     # and then another process clears the log away under them.
     with explained(path, "reading its version"), looking_only(path) as connection:
         names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        if VERSION_TABLE not in names:
-            if taken := sorted(names & set(StoreTable.metadata.tables)):
-                raise StoreError(
-                    f"store {path} is another program's database and has tables of names that convtui needs ({', '.join(taken)}): "
-                    "choose another with --store"
-                )
-            return None
-        versions = [str(version) for (version,) in connection.execute(f"SELECT version_num FROM {VERSION_TABLE}")]  # noqa: S608
-    if len(versions) != 1:
-        raise StoreError(f"store {path} is damaged: it has {len(versions)} version numbers, not one; restore a backup")
-    if not _VERSION.fullmatch(versions[0]):
-        raise StoreError(f"store {path} is damaged: its version is not four digits; restore a backup")
-    return versions[0]
+        return version_of(names, lambda: [version for (version,) in connection.execute(SELECT_VERSION)], path)
+
+
+def version_of(tables: set[str], versions: Callable[[], list[object]], store: object) -> str | None:
+    """The version of a store that has these tables, among others perhaps; None where there are none of ours. Raises StoreError."""
+    if VERSION_TABLE not in tables:
+        if taken := sorted(tables & set(StoreTable.metadata.tables)):
+            raise StoreError(
+                f"store {store} is another program's database and has tables of names that convtui needs ({', '.join(taken)}): "
+                "choose another with --store"
+            )
+        return None
+    found = [str(version) for version in versions()]
+    if len(found) != 1:
+        raise StoreError(f"store {store} is damaged: it has {len(found)} version numbers, not one; restore a backup")
+    if not _VERSION.fullmatch(found[0]):
+        raise StoreError(f"store {store} is damaged: its version is not four digits; restore a backup")
+    return found[0]
 
 
 def _make(path: Path, head: str) -> None:
@@ -131,10 +143,15 @@ def _make(path: Path, head: str) -> None:
         with engine.execution_options(write=True).begin() as connection:
             # Two processes may make the same store at the same moment; the second finds it made.
             if not _has_version_table(connection):
-                StoreTable.metadata.create_all(connection, checkfirst=False)
-                connection.execute(StoreTable.metadata.tables[VERSION_TABLE].insert().values(version_num=head))
+                make_tables(connection, head)
     finally:
         engine.dispose()
+
+
+def make_tables(connection: Connection, head: str) -> None:
+    """All tables, of version `head`, in a database that has none of them."""
+    StoreTable.metadata.create_all(connection, checkfirst=False)
+    connection.execute(StoreTable.metadata.tables[VERSION_TABLE].insert().values(version_num=head))
 
 
 def _has_version_table(connection: Connection) -> bool:
@@ -147,6 +164,20 @@ def migrate(path: Path, target: str, migrations: Path = MIGRATIONS) -> None:
 
     Raises StoreError.
     """
+    # A migration that rebuilds a table drops the old one, and with foreign keys on that would delete what refers to it.
+    engine = make_engine(path, foreign_keys=False)
+    try:
+        with engine.execution_options(write=True).begin() as connection:
+            upgrade(connection, target, migrations, path)
+            _check_references(connection, path, target)
+    except sqlite3.Error as error:
+        raise StoreError(f"store {path} could not be migrated to version {target}: {error}") from error
+    finally:
+        engine.dispose()
+
+
+def upgrade(connection: Connection, target: str, migrations: Path, store: object) -> None:
+    """Bring the tables to `target` in the connection's transaction. Raises StoreError."""
     from alembic import command
     from alembic.config import Config
     from alembic.util import CommandError
@@ -154,19 +185,11 @@ def migrate(path: Path, target: str, migrations: Path = MIGRATIONS) -> None:
     config = Config()
     config.set_main_option("script_location", str(migrations).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
-    # A migration that rebuilds a table drops the old one, and with foreign keys on that would delete what refers to it.
-    engine = make_engine(path, foreign_keys=False)
+    config.attributes["connection"] = connection
     try:
-        with engine.execution_options(write=True).begin() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, target)
-            _check_references(connection, path, target)
+        command.upgrade(config, target)
     except CommandError as error:
-        raise StoreError(f"store {path} could not be migrated to version {target}: {' '.join(str(error).split())}") from error
-    except sqlite3.Error as error:
-        raise StoreError(f"store {path} could not be migrated to version {target}: {error}") from error
-    finally:
-        engine.dispose()
+        raise StoreError(f"store {store} could not be migrated to version {target}: {' '.join(str(error).split())}") from error
 
 
 def _check_references(connection: Connection, path: Path, target: str) -> None:

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection
 
 from convtui.engine.metrics import is_of_accuracy, metric
+from convtui.engine.store.raw import rows
 from convtui.engine.store.sound import parsed
-from convtui.engine.store.sqlite import rows
 
 NO_LIMIT = 2**62
 _MOST_IDS = 500

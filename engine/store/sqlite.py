@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -139,13 +139,6 @@ def _read_only(path: Path) -> sqlite3.Connection:
 def _has_log(path: Path) -> bool:
     wal = path.with_name(path.name + "-wal")
     return wal.exists() and wal.stat().st_size > 0
-
-
-def rows(connection: Connection, sql: str, values: Mapping[str, Any]) -> list[Any]:
-    """A query's rows as plain tuples: of a long series, SQLAlchemy's rows would cost more than SQLite's work."""
-    dbapi_connection = connection.connection.driver_connection
-    assert isinstance(dbapi_connection, sqlite3.Connection)
-    return dbapi_connection.execute(sql, values).fetchall()
 
 
 class KeptConnection:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
+from convtui.engine.store.raw import rows
 from convtui.engine.store.series import NO_LIMIT, Cursor, Series, Span, attempts_of, first_new_step, last_points, spans_of
-from convtui.engine.store.sqlite import rows
 
 _OF = "batch_loss"
 

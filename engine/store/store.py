@@ -1,4 +1,4 @@
-"""The store: every run, in one SQLite file, with a folder beside it for the checkpoints. The place where all faces meet."""
+"""The store: every run, in one SQLite file or a server's database, with a folder for checkpoints. Where all faces meet."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -19,15 +18,18 @@ from convtui.engine.metrics import STABILITY
 from convtui.engine.spec import RunSpec
 from convtui.engine.statuses import CLAIMED, LIVE, STATUSES, Status
 from convtui.engine.store import lookup, series, stability
+from convtui.engine.store.backend import prepare
 from convtui.engine.store.database import Database
 from convtui.engine.store.lookup import all_rows, get, resolve
 from convtui.engine.store.matching import Match, match
 from convtui.engine.store.processes import Process, process_of, this_process
+from convtui.engine.store.raw import write
 from convtui.engine.store.row_batch import INSERT_METRIC
 from convtui.engine.store.run_files import RunFiles
-from convtui.engine.store.schema import FULL, prepare
+from convtui.engine.store.schema import FULL
 from convtui.engine.store.series import Bucket, Cursor, Point, Series
-from convtui.engine.store.tables import Attempt, Message, Request, RequestKind, Run
+from convtui.engine.store.tables import Attempt, Message, Request, RequestKind, Run, provenance_text
+from convtui.engine.store_address import StoreAddress, absolute, store_address
 from convtui.engine.text import is_text
 
 _WANTED = {"stop": "stopped", "pause": "paused", "continue": "continued", "rate": "given another learning rate"}
@@ -40,31 +42,35 @@ class Store:
     StoreError, in one line, when the file cannot be read or written; those that take a run's id raise RunNotFound.
     """
 
-    def __init__(self, path: Path, why_read_only: str = "") -> None:
-        """For `open`, which sees to it that `path` is a store."""
-        self.path = path
-        self.database = Database(path, why_read_only)
+    def __init__(self, address: StoreAddress, why_read_only: str = "") -> None:
+        """For `open`, which sees to it that a store is there."""
+        self.address = address
+        self.database = Database(address, why_read_only)
         """For queries that have no method here."""
-        self.files = RunFiles(self.database)
-        """Checkpoints, and what else is on disk of the runs."""
+        try:
+            self.files = RunFiles(self.database)
+            """Checkpoints, and what else is on disk of the runs."""
+        except BaseException:
+            self.database.close()
+            raise
 
     @classmethod
-    def open(cls, path: Path, *, create: bool = True) -> Store:
-        """The store at `path`: made when it is not there (if `create`), migrated when it is older than the program.
+    def open(cls, address: StoreAddress | str, *, create: bool = True) -> Store:
+        """The store at `address`: made when it is not there (if `create`), migrated when it is older than the program.
 
         One that cannot be written is opened for reading. Raises StoreTooNew for a newer one and StoreError for anything that is not
-        a store; both leave it untouched.
+        a store; both leave it untouched. Raises UsageError for an address that cannot be.
         """
-        path = Path(path).absolute()
-        return cls(path, prepare(path, create=create))
+        whole = absolute(store_address(address))
+        return cls(whole, prepare(whole, create=create))
 
     @property
     def read_only(self) -> bool:
-        """True where the file, or its folder, cannot be written: all can be read, and whatever writes raises StoreError."""
+        """True where it cannot be written: all can be read, and whatever writes raises StoreError."""
         return self.database.read_only
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of it."""
         self.database.close()
 
     def __enter__(self) -> Self:
@@ -113,7 +119,7 @@ class Store:
         run.kind = kind
         self.files.make_folder()
         with self.database.writing("adding a run") as session:
-            held = session.get(Run, waiting) if waiting is not None else None
+            held = session.get(Run, waiting, with_for_update=True) if waiting is not None else None
             if held is not None and held.kind == "command" and resolve(held).status in LIVE:
                 held.kind, held.name, held.spec, held.dataset = kind, run.name, spec, dataset
                 held.provenance, held.note = run.provenance, run.note
@@ -204,16 +210,14 @@ class Store:
         """
         if self.database.why_read_only == FULL:
             self.files.remove(_not_live(self.run(run_id)))
-            self.database.reopen(prepare(self.path, create=False))
+            self.database.reopen(prepare(self.address, create=False))
         with self.database.writing("deleting a run") as session:
-            self.files.remove(_not_live(resolve(get(session, run_id))))
+            self.files.remove(_not_live(resolve(get(session, run_id, to_change=True))))
             session.execute(sql_delete(Run).where(col(Run.id) == run_id))
 
     def damage(self) -> list[str]:
-        """What SQLite finds wrong with the file, at most a hundred lines; reads all of it."""
-        with self.database.reading() as session:
-            found = [str(row[0]) for row in session.connection().exec_driver_sql("PRAGMA quick_check(100)")]
-        return [] if found == ["ok"] else found
+        """What the database finds wrong with itself, at most a hundred lines; reads all of it."""
+        return self.database.damage()
 
     # -------------------------------------------------------------------------------------------- who claims a run
 
@@ -234,15 +238,15 @@ class Store:
         """Say that queued runs wait for the process `pid` of this host, in place of the one that queued them."""
         process = process_of(pid)
         with self.database.writing("handing runs over") as session:
-            for run_id in run_ids:
-                run = get(session, run_id)
+            for run_id in sorted(run_ids):
+                run = get(session, run_id, to_change=True)
                 if run.status == "queued":
                     _held_by(run, process)
 
     def dequeue(self, run_id: int, status: Literal["stopped", "failed"], reason: str | None = None) -> bool:
         """End a run that waits for a process: it never begins. False where it is not queued (any more)."""
         with self.database.writing("taking a run out of the queue") as session:
-            run = get(session, run_id)
+            run = get(session, run_id, to_change=True)
             if run.status != "queued":
                 return False
             run.status, run.ended, run.reason = status, time.time(), reason
@@ -267,7 +271,7 @@ class Store:
     def take_up(self, run_id: int) -> Run:
         """Claim a run that convtui did not train, to add to what is known of it. Raises RunNotFound, RunBusy as `claim` does."""
         with self.database.writing("going on with a run") as session:
-            run = resolve(get(session, run_id))
+            run = resolve(get(session, run_id, to_change=True))
             _require_idle(run)
             run.status, run.ended, run.reason = "running", None, None
             _held_by(run, this_process())
@@ -293,9 +297,9 @@ class Store:
         several processes that think of something to try one gets the number. Raises UsageError for a name that cannot be.
         """
         new = _new_run(name, preset, spec.model_dump_json(), spec.data.source, provenance, study=study, setting=setting)
-        of_setting = select(Run).where(Run.study == study, Run.setting == setting)
+        of_setting = select(Run).where(Run.study == study, Run.setting == setting).order_by(col(Run.id)).with_for_update()
         self.files.make_folder()
-        with self.database.writing("looking for a study's run") as session:
+        with self.database.writing("looking for a study's run", about=("study", study, setting)) as session:
             there = [resolve(run) for run in all_rows(session.exec(of_setting))]
             found = match(there, spec)
             if alone and there and found.run is None:
@@ -321,8 +325,8 @@ class Store:
         """
         if kind == "rate" and not (value is not None and value > 0 and math.isfinite(value)):
             raise UsageError(f"learning rate factor {value} must be a number above 0, as in 'convtui lr {run_id} 0.5'")
-        with self.database.writing("leaving a request") as session:
-            run = resolve(get(session, run_id))
+        with self.database.writing("leaving a request", asked=run_id) as session:
+            run = resolve(get(session, run_id, to_change=True))
             if run.status not in LIVE:
                 wanted = _WANTED.get(kind, "told to save a checkpoint")
                 next_step = f": 'convtui resume {run_id}' resumes it" if run.is_training else ""
@@ -425,21 +429,19 @@ class Store:
     def add_metrics(self, run_id: int, values: Mapping[str, float]) -> None:
         """Keep numbers that were found out after the run's last step as points of that step. Raises RunNotFound."""
         with self.database.writing("adding metrics") as session:
-            run = get(session, run_id)
+            run = get(session, run_id, to_change=True)
             for name, value in values.items():
-                session.connection().exec_driver_sql(INSERT_METRIC, (run_id, name, run.step, run.attempt, value))
+                write(session.connection(), INSERT_METRIC, (run_id, name, run.step, run.attempt, value))
 
     def avoid_used_id(self, session: Session, new: Run) -> None:
-        """Give a new run an id where SQLite's next one will not do: a store that was set back (a backup restored) would give one
-        again whose folder has the files of a run that it forgot."""
-        used = self.files.newest_id()
-        given = session.connection().exec_driver_sql("SELECT max(seq) FROM sqlite_sequence WHERE name = 'run'").scalar()
-        if used > (given or 0):
-            new.id = used + 1
+        """Give a new run an id where the database's next one will not do: a store that was set back (a backup restored) would give
+        one again whose folder has the files of a run that it forgot."""
+        if (beyond := self.database.give_ids_beyond(session, self.files.newest_id())) is not None:
+            new.id = beyond
 
     def _change(self, run_id: int, **values: Any) -> None:
         with self.database.writing("changing a run") as session:
-            get(session, run_id)
+            get(session, run_id, to_change=True)
             session.execute(update(Run).where(col(Run.id) == run_id).values(**values))
 
 
@@ -460,7 +462,7 @@ def _new_run(
         preset=preset,
         spec=spec,
         dataset=dataset,
-        provenance=json.dumps(dict(provenance or {}), default=str),
+        provenance=provenance_text(provenance or {}),
         created=began or time.time(),
         started=began,
         note=note,
@@ -504,7 +506,7 @@ def _not_live(run: Run) -> int:
 
 
 def _get_idle(session: Session, run_id: int) -> Run:
-    run = resolve(get(session, run_id))
+    run = resolve(get(session, run_id, to_change=True))
     _require_idle(run)
     require_trained(run)
     return run

@@ -1,19 +1,23 @@
 """The store's tables. Times are seconds since 1970 (UTC), losses means over images, accuracies fractions 0 to 1.
 
-A change here needs a migration beside it (`migrations/versions`) and a new `HEAD` in `schema.py`; a test compares the two.
+A change here needs a migration beside it (`migrations/versions`) and a new `HEAD` in `schema.py`; a test compares the two. Stores
+on PostgreSQL began at version 0008. Whole numbers have 64 bits there, and text is in the order of its code points, as in SQLite:
+what a migration adds says so by a variant of its type, as the end of this file does.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal
 
-from sqlalchemy import BigInteger, Column, Index, MetaData, PrimaryKeyConstraint, String, Table, Text
-from sqlmodel import Field, SQLModel
+from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, PrimaryKeyConstraint, String, Table, Text
+from sqlmodel import AutoString, Field, SQLModel
 
 from convtui.engine.errors import SpecError
 from convtui.engine.spec import RunSpec, make
 from convtui.engine.store.sound import check_when_loaded, parsed
+from convtui.engine.store_address import shown_words
 
 RequestKind = Literal["stop", "pause", "continue", "rate", "checkpoint"]
 
@@ -179,6 +183,13 @@ _SOUND: Mapping[str, Callable[[Any], bool]] = {
 }
 
 
+def provenance_text(provenance: Mapping[str, Any]) -> str:
+    """The provenance as it is kept: JSON, and no passwords in command lines."""
+    command = provenance.get("command")
+    hidden = {"command": shown_words(command)} if isinstance(command, list) else {}
+    return json.dumps(dict(provenance) | hidden, default=str)
+
+
 def _provenance(value: Any) -> dict[str, Any]:
     found = {name: item for name, item in _mapping(value).items() if name not in _SOUND or _SOUND[name](item)}
     return found | ({"earlier": [_provenance(item) for item in found["earlier"]]} if "earlier" in found else {})
@@ -293,3 +304,10 @@ Table(
     Column("version_num", String(32), nullable=False),
     PrimaryKeyConstraint("version_num", name=f"{VERSION_TABLE}_pkc"),
 )
+
+for _of_store in StoreTable.metadata.tables.values():
+    for _column in _of_store.columns:
+        if isinstance(_column.type, Integer):
+            _column.type = _column.type.with_variant(BigInteger(), "postgresql")
+        elif isinstance(_column.type, String | AutoString):
+            _column.type = _column.type.with_variant(Text(collation="C"), "postgresql")

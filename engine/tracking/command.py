@@ -18,6 +18,7 @@ from convtui.engine.events import Finished, Logged, Message, Stopped
 from convtui.engine.files import STORE_VARIABLE
 from convtui.engine.store import Recorder, Store
 from convtui.engine.store.output import OutputWriter
+from convtui.engine.store_address import StoreAddress, absolute, for_child, store_address
 
 KIND = "command"
 """Of the store's rows, until the program begins a run of its own."""
@@ -49,8 +50,9 @@ class CommandRun:
     @property
     def environment(self) -> dict[str, str]:
         """That of this process, and what the program's `convtui.init` has to know."""
-        path = str(self._store.path)
-        return {**os.environ, STORE_VARIABLE: path, RUN_VARIABLE: f"{self.id}:{path}"}
+        _, environment = for_child(self._store.address)
+        store = environment[STORE_VARIABLE]
+        return {**environment, RUN_VARIABLE: f"{self.id}:{store}"}
 
     def printed(self, content: bytes) -> None:
         """Keep what it printed. Never raises."""
@@ -105,10 +107,10 @@ class CommandRun:
 _HOW = "a program can be paused where it calls run.steer of `import convtui`"
 
 
-def waiting_run(store: Path) -> int | None:
+def waiting_run(store: StoreAddress) -> int | None:
     """The id of the run in this store that waits for this process to begin it; None where there is none."""
-    run_id, _, path = os.environ.get(RUN_VARIABLE, "").partition(":")
-    return int(run_id) if run_id.isdecimal() and Path(path) == store.absolute() else None
+    run_id, _, address = os.environ.get(RUN_VARIABLE, "").partition(":")
+    return int(run_id) if run_id.isdecimal() and store_address(address) == absolute(store) else None
 
 
 def _name(command: Sequence[str]) -> str:

@@ -41,6 +41,7 @@ from convtui.engine.events import (
 )
 from convtui.engine.files import DEFAULT_STORE, STORE_VARIABLE
 from convtui.engine.store import Request, Store, obey
+from convtui.engine.store_address import store_address
 from convtui.engine.text import STEERING, is_text
 from convtui.engine.tracking.command import waiting_run
 from convtui.engine.tracking.config import settings
@@ -78,7 +79,8 @@ def init(
 
     `name`: any text but a number; by default that of the script, or `notebook`. `config`: hyperparameters, as a mapping, an
     `argparse.Namespace` or a dataclass.
-    `store`: a file; by default what CONVTUI_STORE says, else `store.db` in the working directory. `data`: what it is trained on.
+    `store`: a file, or `postgresql://USER@HOST/DATABASE`; by default what CONVTUI_STORE says, else `store.db` in the working
+    directory. `data`: what it is trained on.
 
     The run ends with its `with` block, or else with the script: `finished`, `failed` by an exception, `stopped` by SIGTERM, SIGINT
     or a request. Under torchrun only rank 0 writes; in other ranks a run does nothing, nor does it in a child process of
@@ -90,8 +92,8 @@ def init(
     for what, text in (("name", name), ("data", data), ("note", note)):
         if not isinstance(text, str | Path | None):
             raise UsageError(f"{what} is {type(text).__name__}, and not text")
-    path = Path(store or os.environ.get(STORE_VARIABLE) or DEFAULT_STORE)
-    kept = Store.open(path)
+    address = store_address(store or os.environ.get(STORE_VARIABLE) or DEFAULT_STORE)
+    kept = Store.open(address)
     script = "notebook" if "ipykernel" in sys.modules else Path(sys.argv[0]).stem.removeprefix("-c") if sys.argv else ""
     made = kept.begin_run(
         kind=KIND,
@@ -100,11 +102,11 @@ def init(
         dataset=str(data or ""),
         note=str(note or ""),
         provenance=_provenance(),
-        waiting=(waiting := waiting_run(path)),
+        waiting=(waiting := waiting_run(address)),
     )
     run = TrackedRun(kept, made.id, made.name)
     if made.id != waiting:
-        _print(f"run {made.id} ({made.name}) in {path}")
+        _print(f"run {made.id} ({made.name}) in {address}")
     return run
 
 

@@ -98,7 +98,7 @@ class Writer:
             self._begun.set()
 
     def _record_all(self, recorder: Recorder) -> None:
-        with SystemMeter("", self._store.path.parent) as machine:
+        with SystemMeter("", self._store.files.place) as machine:
             while not self._wake.wait(POLL_SECONDS):
                 machine.device = self._device
                 if (values := machine.take()) and self._step:

@@ -62,7 +62,7 @@ def recorded(
             together.tell(_plan(training, threads))
         return training, warnings
 
-    with recorded_by(recorder, begin, store.path.parent, sleep=sleep) as both:
+    with recorded_by(recorder, begin, store.files.place, sleep=sleep) as both:
         yield both
 
 

@@ -27,7 +27,7 @@ def running(tmp_path: Path) -> Iterator[tuple[Store, int, Child]]:
     with Store.open(tmp_path / "store.db") as store:
         run_id = store.create_run(name="long", preset="", spec=LONG, dataset="toy").id
         assert run_id is not None
-        child = train_in_child(store.path, run_id)
+        child = train_in_child(store.address, run_id)
         wait_until(lambda: store.run(run_id).step > 0, "the first steps")
         yield store, run_id, child
         if child.process.is_alive():
@@ -87,7 +87,7 @@ def test_watch_follows_a_run_of_another_process_to_its_end(tmp_path: Path, convt
     with Store.open(tmp_path / "store.db") as store:
         run_id = store.create_run(name="short", preset="", spec=short, dataset="toy").id
         assert run_id is not None
-        child = train_in_child(store.path, run_id)
+        child = train_in_child(store.address, run_id)
         printed = convtui("runs", "watch", "short")
         assert child.wait() == 0
     lines = [line for line in printed.out.splitlines() if line.startswith("epoch")]

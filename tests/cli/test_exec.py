@@ -146,7 +146,7 @@ def test_a_store_that_cannot_be_written_is_said_and_the_exit_status_stays_the_pr
     monkeypatch.setattr("convtui.engine.store.recorder.BUSY_SECONDS", 0.1)
     with Store.open(tmp_path / "store.db") as store:
         run = CommandRun(store, ["true"])
-        lock = sqlite3.connect(store.path, isolation_level=None)
+        lock = sqlite3.connect(store.address, isolation_level=None)
         lock.execute("BEGIN IMMEDIATE")
         run.end(3)
         lock.execute("ROLLBACK")

@@ -222,7 +222,7 @@ def test_a_run_that_crashed_before_its_first_checkpoint_begins_again(convtui: Co
         spec = changed(store.run(1).settings, {"training.epochs": 100_000})
         run_id = store.create_run(name="killed", preset="", spec=spec, dataset="digits").id
         assert run_id is not None
-        child = train_in_child(store.path, run_id)
+        child = train_in_child(store.address, run_id)
         wait_until(lambda: store.run(run_id).step > 0, "the first steps")
         child.kill()
         assert store.run(run_id).status == "crashed"

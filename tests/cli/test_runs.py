@@ -58,7 +58,7 @@ def test_a_list_reads_no_more_runs_than_it_shows(store: Store, convtui: Convtui,
 
 
 def test_validation_stands_in_where_nothing_is_known_of_test_images(store: Store, convtui: Convtui) -> None:
-    tracked = tracking.init("mine", store=store.path)
+    tracked = tracking.init("mine", store=store.address)
     tracked.log({"val/acc": 0.25, "Loss/val": 1.5}, step=1)
     tracked.log({"val/acc": 0.875, "Loss/val": 0.5}, step=2)
     tracked.finish()
@@ -249,7 +249,7 @@ def test_the_store_may_be_named_before_the_command_too_and_the_name_after_it_cou
 
 
 def test_images_of_a_script_are_listed_drawn_and_saved(store: Store, convtui: Convtui, tmp_path: Path) -> None:
-    tracked = tracking.init("mine", store=store.path)
+    tracked = tracking.init("mine", store=store.address)
     for step in (1, 2):
         tracked.log_image("recon", np.full((4, 4), 60 * step, np.uint8), step=step)
         tracked.log_image(EVIL, np.zeros((2, 3, 4, 4), np.uint8), step=step)

@@ -32,6 +32,7 @@ from textual.widgets import Input
 from textual.worker import WorkerFailed
 
 from convtui.engine.errors import ConvtuiError
+from convtui.engine.store_address import StoreAddress
 from convtui.tui import graphics
 from convtui.tui.app import settings
 from convtui.tui.app.driver import lasting
@@ -146,7 +147,7 @@ class ConvtuiApp(App[int]):
         if self._wrong_keys:
             wrong = "; ".join(self._wrong_keys)
             self.notify(f"settings.toml, [keys]: {clean(wrong)}; ignored", severity="warning", markup=False, timeout=8)
-        self.about = f"{self.session.path} · opening"
+        self.about = f"{self.session.address} · opening"
         self.switch_mode("runs")
         # After the first frame: the store brings SQLModel with it, which takes long to import.
         self.call_after_refresh(self._open)
@@ -221,7 +222,7 @@ class ConvtuiApp(App[int]):
             return "? runs"  # the next look at the store says why
 
     def _show_count(self, runs: str) -> None:
-        self.about = " · ".join(filter(None, (_short(self.session.path), runs, self.session.known_device)))
+        self.about = " · ".join(filter(None, (_short(self.session.address), runs, self.session.known_device)))
 
     # --------------------------------------------------------------------------------------------------------- pages
 
@@ -346,7 +347,7 @@ class ConvtuiApp(App[int]):
             except Exception as error:  # whatever it is, the person can leave
                 self.call_from_thread(self.exit, 1, 1, _unforeseen(error))
             else:
-                told = [self._failed, _going_on(going_on, self.session.path)]
+                told = [self._failed, _going_on(going_on, self.session.address)]
                 self.call_from_thread(self.exit, code, code, Text("\n".join(filter(None, told))) if any(told) else None)
 
         if self.session.is_open and self.session.claimed:
@@ -397,15 +398,15 @@ def _import_ahead() -> None:
     importlib.import_module("plotext")
 
 
-def _short(path: Path) -> str:
+def _short(store: StoreAddress) -> str:
     """As a person would type it from here."""
     try:
-        return f"./{path.absolute().relative_to(Path.cwd())}"
+        return f"./{store.absolute().relative_to(Path.cwd())}" if isinstance(store, Path) else str(store)
     except ValueError:
-        return str(path)
+        return str(store)
 
 
-def _going_on(run_ids: Sequence[int], store: Path) -> str:
+def _going_on(run_ids: Sequence[int], store: StoreAddress) -> str:
     """`run 15 goes on: convtui runs watch 15`; empty where none does."""
     if not run_ids:
         return ""
@@ -418,7 +419,7 @@ def _unforeseen(error: Exception) -> str:
     return f"convtui: {type(error).__name__}: {clean(error)}; the full story is in {log(error)}"
 
 
-def run(store: Path, *, device: str, data_dir: Path | None, mouse: bool, tour: bool = False) -> int:
+def run(store: StoreAddress, *, device: str, data_dir: Path | None, mouse: bool, tour: bool = False) -> int:
     """Run the application, `tour`: with the tour, until it is left; gives the exit code."""
     session = Session(store, device=device, data_dir=data_dir)
     app = ConvtuiApp(session, tour=tour)

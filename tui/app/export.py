@@ -42,7 +42,7 @@ REPORTS = {
 def copy(page: Page, text: str, what: str, command: Sequence[str]) -> None:
     """Put `text` on the clipboard, and show the line that prints the same in a shell: not every terminal lets it arrive."""
     page.app.copy_to_clipboard(text)
-    line = shlex.join([*command, "--store", str(page.session.path)])
+    line = shlex.join([*command, "--store", str(page.session.address)])
     write = key_for(page, "write")
     told = f"If nothing pastes, your terminal lacks OSC 52: {write} saves a file, and this prints the same: {line}"
     page.notify(clean(told), title=f"copied as Markdown: {what}", markup=False, timeout=8)
@@ -83,7 +83,7 @@ def save_report(page: Page, of: int | str, stem: str, form: str) -> None:
         session, worker = page.session, get_current_worker()
         path = unused(stem, form.removeprefix("report"))
         done = write_report(
-            session.path,
+            session.address,
             str(of),
             path,
             device=session.device,

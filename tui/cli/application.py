@@ -9,18 +9,17 @@ from typing import Annotated
 import typer
 
 from convtui.engine.errors import UsageError
-from convtui.engine.files import DEFAULT_STORE, STORE_VARIABLE
+from convtui.engine.files import DEFAULT_STORE
 from convtui.engine.named_code import name_code
+from convtui.engine.store_address import StoreAddress
 from convtui.tui import graphics
-from convtui.tui.cli.options import DataDir, GraphicsChoice, place, typed
+from convtui.tui.cli.options import DataDir, GraphicsChoice, OptionalStore, typed
 from convtui.tui.terminal import is_dumb, takes_unicode, unicode_advice
 
 
 def application(
     context: typer.Context,
-    store_path: Annotated[
-        Path | None, typer.Option("--store", envvar=STORE_VARIABLE, help="where runs are kept", dir_okay=False, callback=place)
-    ] = None,
+    store_path: OptionalStore = None,
     device: Annotated[str, typer.Option("--device", help="device for runs started here")] = "auto",
     mouse: Annotated[bool, typer.Option("--mouse/--no-mouse", help="enable the mouse")] = True,
     model: Annotated[
@@ -66,7 +65,7 @@ def check_terminal(otherwise: str) -> None:
 
 
 def show_application(
-    path: Path, *, device: str, data_dir: Path | None, mouse: bool, graphics_choice: str | None, tour: bool = False
+    store: StoreAddress, *, device: str, data_dir: Path | None, mouse: bool, graphics_choice: str | None, tour: bool = False
 ) -> int:
     """The application on this store, `tour`: with the tour, until it is left; the exit code."""
     from convtui.tui.app import settings
@@ -75,4 +74,4 @@ def show_application(
         from convtui.tui.app.app import run  # what takes long, while the terminal answers
 
         graphics.use(question.answered())
-    return run(path, device=device, data_dir=data_dir, mouse=mouse, tour=tour)
+    return run(store, device=device, data_dir=data_dir, mouse=mouse, tour=tour)

@@ -13,6 +13,7 @@ import typer
 
 from convtui.engine.errors import ConvtuiError
 from convtui.engine.files import DEFAULT_STORE, STORE_VARIABLE
+from convtui.engine.store_address import store_address
 from convtui.tui.render.text import clean
 
 MOST = 200
@@ -22,10 +23,11 @@ _REGISTERED = re.compile(r'register\(\s*"([a-z-]+)",\s*"([^"]*)"')
 
 
 def runs(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
-    """(what to type, what it is) for runs of the store that the line names, or of the usual one."""
+    """(what to type, what it is) for runs of the store that the line names, or of the usual one; a server is not asked,
+    for Tab is quick."""
     given = context.params.get("store_path") or os.environ.get(STORE_VARIABLE) or DEFAULT_STORE
     found: list[tuple[str, str]] = []
-    for run_id, name, status in _in_store(Path(given)):
+    for run_id, name, status in _in_store(str(given)):
         begins = next(iter(name.split()), "")  # what shells take for one word; the beginning of a name will do
         found.append((begins or str(run_id), f"run {run_id}, {status}"))
     words = [(word, "") for word in WORDS]
@@ -70,8 +72,11 @@ def settings(incomplete: str) -> list[tuple[str, str]]:
     return _beginning(((f"{name}=", field.help) for name, field in known.items()), incomplete)
 
 
-def _in_store(path: Path) -> Iterator[tuple[int, str, str]]:
+def _in_store(given: str) -> Iterator[tuple[int, str, str]]:
     try:
+        path = store_address(given)
+        if not isinstance(path, Path):
+            return
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=0.2)) as connection:
             for run_id, name, status in connection.execute("SELECT id, name, status FROM run ORDER BY id DESC LIMIT ?", (MOST,)):
                 yield int(run_id), clean(str(name)), clean(str(status))

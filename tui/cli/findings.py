@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from convtui.engine.errors import ConvtuiError, SpecError
 from convtui.engine.files import DEFAULT_STORE, dead_scraps
+from convtui.engine.store_address import ServerAddress, StoreAddress
 from convtui.tui.render.text import counted, percent, size
 
 if TYPE_CHECKING:
@@ -62,12 +63,12 @@ class Finding:
     mends: tuple[Mend, ...] = ()
 
 
-def findings(store: Path, data_dir: Path | None) -> Iterator[Finding]:
+def findings(store: StoreAddress, data_dir: Path | None) -> Iterator[Finding]:
     """Everything, the quick ones first."""
     yield from _terminal()
     yield from _completion()
     yield from _settings()
-    yield from _store(store)
+    yield from _file(store) if isinstance(store, Path) else _server(store)
     yield from _data(data_dir)
     yield from _scraps(data_dir)
     yield from _devices()
@@ -151,7 +152,7 @@ def _asides(file: Path) -> Iterator[Path]:
     yield from (file.with_name(f"{file.name}.broken{number or ''}") for number in range(10_000))
 
 
-def _store(path: Path) -> Iterator[Finding]:
+def _file(path: Path) -> Iterator[Finding]:
     folder = path.resolve().parent
     while not folder.exists():  # it is made with the store
         folder = folder.parent
@@ -164,7 +165,7 @@ def _store(path: Path) -> Iterator[Finding]:
             "store",
             "broken",
             f"{path} is on {kind}, where SQLite's log is unsafe",
-            "choose a local disk with --store",
+            "choose a local disk with --store, or a server: --store postgresql://...",
         )
     elif free < 2 * 10**9:
         yield Finding(
@@ -184,6 +185,29 @@ def _store(path: Path) -> Iterator[Finding]:
                 yield from _folder(store)
         except ConvtuiError as error:
             yield Finding("runs", "broken", str(error))
+
+
+def _server(address: ServerAddress) -> Iterator[Finding]:
+    from convtui.engine.store import Store, backend
+
+    try:
+        if not backend.is_there(address):
+            yield Finding("store", "could be better", f"{address} answers, and has no store yet", "'convtui run' makes one")
+            return
+        with Store.open(address, create=False) as store:
+            why = store.database.why_read_only
+            yield Finding("store", "could be better" if why else "good", f"{address} answers{', for reading' if why else ''}", why)
+            if lacks := store.files.lacks():
+                yield Finding("files", "broken", lacks)
+            else:
+                place = store.files.place
+                kind, free = file_system(place.resolve()), shutil.disk_usage(place).free
+                shared = "" if kind.lower() in NETWORK_FILE_SYSTEMS else "; other hosts need the same files there"
+                yield Finding("files", "good", f"{place} on {kind}, {size(free)} free{shared}")
+            yield from _runs(store)
+            yield from _folder(store)
+    except ConvtuiError as error:
+        yield Finding("store", "broken", str(error))
 
 
 def _runs(store: Store) -> Iterator[Finding]:
@@ -226,7 +250,7 @@ def _folder(store: Store) -> Iterator[Finding]:
 
 def _of(store: Store) -> str:
     """The option that names it; empty for the usual one."""
-    return "" if store.path == DEFAULT_STORE else f" --store {shlex.quote(str(store.path))}"
+    return "" if store.address == DEFAULT_STORE else f" --store {shlex.quote(str(store.address))}"
 
 
 def file_system(folder: Path) -> str:

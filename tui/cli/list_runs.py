@@ -11,7 +11,7 @@ import typer
 from convtui.engine.errors import UsageError
 from convtui.engine.files import DEFAULT_STORE
 from convtui.engine.metrics import best_known
-from convtui.tui.cli.options import AsJson, StorePath, existing_store
+from convtui.tui.cli.options import AsJson, StorePath, existing_store, is_there
 from convtui.tui.render.json_lines import line, run_values
 from convtui.tui.render.text import clean, duration, fitted_end, how_far, percent, setting_text, sparkline, when
 
@@ -53,7 +53,7 @@ def list_runs(
     store_path: StorePath = DEFAULT_STORE,
 ) -> None:
     """List runs, the newest first."""
-    if not store_path.exists():
+    if not is_there(store_path):
         _check(wanted)
         if not as_json:
             print(_none(store_path))

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from convtui.engine.errors import UsageError
 from convtui.engine.files import DEFAULT_STORE
-from convtui.tui.cli.options import AsJson, StorePath, existing_store, open_store
+from convtui.engine.store_address import StoreAddress
+from convtui.tui.cli.options import AsJson, StorePath, Stores, existing_store, is_there, open_store
 from convtui.tui.render.json_lines import line
 from convtui.tui.render.text import clean
 
@@ -29,9 +29,7 @@ _TOLD = {
 
 
 def merge(
-    others: Annotated[
-        list[Path], typer.Argument(metavar="STORE...", help="the stores or bundles whose runs are wanted here", show_default=False)
-    ],
+    others: Stores,
     as_json: AsJson = False,
     store_path: StorePath = DEFAULT_STORE,
 ) -> None:
@@ -39,15 +37,14 @@ def merge(
 
     Other stores stay as they are. The same command again adds nothing twice, and brings up to date what has gone further since.
     """
-    from convtui.engine.store.bundle import is_bundle, unpacked
     from convtui.engine.store.merging import merge as merge_stores
 
-    if missing := [other for other in others if not other.exists()]:
+    if missing := [other for other in others if not is_there(other)]:
         raise UsageError(f"no store at {missing[0]}: nothing was merged")
     counts: Counter[str] = Counter()
     with open_store(store_path) as store:
         for path in others:
-            with unpacked(path) if is_bundle(path) else nullcontext(path) as there, existing_store(there) as other:
+            with _unpacked(path) as there, existing_store(there) as other:
                 for merged in merge_stores(store, other):
                     counts[merged.outcome] += 1
                     _say(path, merged, as_json=as_json)
@@ -56,7 +53,19 @@ def merge(
         print(f"{counts['added']} added, {counts['updated']} updated, {counts.total() - changed} left as they were")
 
 
-def _say(path: Path, merged: Merged, *, as_json: bool) -> None:
+@contextmanager
+def _unpacked(other: StoreAddress) -> Iterator[StoreAddress]:
+    """Where the store is; that of a bundle for the block only."""
+    from convtui.engine.store.bundle import is_bundle, unpacked
+
+    if isinstance(other, Path) and is_bundle(other):
+        with unpacked(other) as inside:
+            yield inside
+    else:
+        yield other
+
+
+def _say(path: StoreAddress, merged: Merged, *, as_json: bool) -> None:
     run = merged.run
     if as_json:
         told = {

@@ -43,8 +43,9 @@ def run(there: Elsewhere, runner: Runner, wanted: Sequence[Wanted]) -> int:
     shared = {"OMP_NUM_THREADS": str(max(1, cores() // there.at_once))} if there.at_once > 1 else {}
     name = re.sub(r"[^\w.-]+", "-", f"convtui-{wanted[0].study}")
     cluster = Cluster(there.where, there.settings, name, shared)
-    path = runner.store.path
-    folder = (there.folder or path.with_name(f"{path.stem}-jobs")).absolute()
+    address, files = runner.store.address, runner.store.files.place
+    beside = address if isinstance(address, Path) else files
+    folder = (there.folder or beside.with_name(f"{beside.stem}-jobs")).absolute()
     cluster.check(folder)
     try:
         folder.mkdir(mode=0o700, exist_ok=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
 from convtui.engine.errors import RunNotFound, StoreError, UsageError
 from convtui.engine.files import STORE_VARIABLE
+from convtui.engine.store_address import StoreAddress, store_address
 from convtui.tui.cli.completion import runs
 from convtui.tui.render.text import clean
 
@@ -22,13 +23,16 @@ def typed(context: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-def place(context: typer.Context, option: typer.CallbackParam, path: Path | None) -> Path | None:
-    """The option's path; where only given before the command (`convtui --store F runs list`), that one. Raises UsageError."""
+PlaceT = TypeVar("PlaceT", Path, StoreAddress)
+
+
+def place(context: typer.Context, option: typer.CallbackParam, path: PlaceT | None) -> PlaceT | None:
+    """The option's value; where only given before the command (`convtui --store F runs list`), that one. Raises UsageError."""
     assert option.name is not None
     if not typed(context, option.name):
         path = context.find_root().params.get(option.name) or path
     try:
-        if path is not None:
+        if isinstance(path, Path):
             path.exists()
     except OSError as error:  # a name that is too long, a loop of links
         raise UsageError(f"{str(path)[:80]}: not a valid path ({error.strerror}): give another") from None
@@ -44,9 +48,24 @@ def drawing(context: typer.Context, choice: str | None) -> str | None:
     return said
 
 
-StorePath = Annotated[
-    Path, typer.Option("--store", envvar=STORE_VARIABLE, help="where runs are kept", dir_okay=False, callback=place)
-]
+STORE_OPTION = typer.Option(
+    "--store",
+    envvar=STORE_VARIABLE,
+    help="where runs are kept: a file, or postgresql://USER@HOST/DATABASE",
+    metavar="STORE",
+    parser=store_address,
+    callback=place,
+)
+if TYPE_CHECKING:
+    StorePath = StoreAddress
+    OptionalStore = StoreAddress | None
+    Stores = list[StoreAddress]
+else:  # Typer takes no unions
+    StorePath = Annotated[Any, STORE_OPTION]
+    OptionalStore = StorePath
+    Stores = Annotated[
+        list[Any], typer.Argument(metavar="STORE...", help="the stores or bundles whose runs are wanted here", parser=store_address)
+    ]
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", envvar="CONVTUI_DATA", help="where datasets are stored", callback=place)
 ]
@@ -69,30 +88,42 @@ RunNames = Annotated[
 ]
 
 
-def existing_store(path: Path) -> Store:
-    """The store at `path`, which must be there already: a look makes none. Raises RunNotFound, UsageError."""
-    if not path.exists():
-        raise RunNotFound(f"no store at {path} yet: 'convtui run' makes one, --store chooses another")
-    return open_store(path, create=False)
+def is_there(address: StoreAddress) -> bool:
+    """Whether there is a store, or something in its place. Raises UsageError where a server does not answer."""
+    if isinstance(address, Path):
+        return address.exists()
+    from convtui.engine.store import backend
+
+    try:
+        return backend.is_there(address)
+    except StoreError as error:
+        raise UsageError(str(error)) from None
 
 
-def check_store(path: Path) -> None:
-    """Raise UsageError where runs could not be kept at `path`, before anything is started. Makes nothing."""
-    if not path.exists():
+def existing_store(address: StoreAddress) -> Store:
+    """The store at `address`, which must be there already: a look makes none. Raises RunNotFound, UsageError."""
+    if not is_there(address):
+        raise RunNotFound(f"no store at {address} yet: 'convtui run' makes one, --store chooses another")
+    return open_store(address, create=False)
+
+
+def check_store(address: StoreAddress) -> None:
+    """Raise UsageError where runs could not be kept at `address`, before anything is started. Makes nothing."""
+    if not is_there(address):
         return
-    with open_store(path, create=False) as store:
+    with open_store(address, create=False) as store:
         try:
             store.files.make_folder()
         except StoreError as error:
             raise UsageError(str(error)) from None
 
 
-def open_store(path: Path, *, create: bool = True) -> Store:
-    """The store at `path`. Raises UsageError where it cannot be one."""
+def open_store(address: StoreAddress, *, create: bool = True) -> Store:
+    """The store at `address`. Raises UsageError where it cannot be one."""
     from convtui.engine.store import Store
 
     try:
-        return Store.open(path, create=create)
+        return Store.open(address, create=create)
     except StoreError as error:
         raise UsageError(str(error)) from None
 

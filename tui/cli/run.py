@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from contextlib import nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -13,6 +12,7 @@ import typer
 from convtui.engine.errors import UsageError
 from convtui.engine.files import DEFAULT_STORE
 from convtui.engine.named_code import class_of, name_code, require_named
+from convtui.engine.store_address import StoreAddress
 from convtui.tui.cli import completion, launch
 from convtui.tui.cli.options import AsJson, DataDir, DeviceName, StorePath, check_store, existing_store, named_value, open_store
 from convtui.tui.cli.own_net import Arguments, ModelName
@@ -176,7 +176,7 @@ def _keep(spec: RunSpec, name: str, summary: str) -> None:
     print(f"saved {clean(file)}: convtui run --preset {name}")
 
 
-def _run(start: str | None, store_path: Path) -> Run | None:
+def _run(start: str | None, store_path: StoreAddress) -> Run | None:
     """The run that `--from` means; None where it is a file."""
     from convtui.engine.spec.parts import RUN, WEIGHT_SUFFIXES
 
@@ -192,7 +192,7 @@ def _default_name(spec: RunSpec, preset: str, before: Run | None) -> str:
     return preset if before is None else before.name
 
 
-def _say_start(spec: RunSpec, classes: int, store_path: Path, reporter: Reporter) -> None:
+def _say_start(spec: RunSpec, classes: int, store_path: StoreAddress, reporter: Reporter) -> None:
     """Say what the run begins with, where that is not as drawn. Raises UsageError, CheckpointError."""
     from convtui.engine.spec.parts import RUN
     from convtui.engine.training import check_start

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -9,6 +10,7 @@ import typer
 from convtui.engine.errors import UsageError
 from convtui.engine.extras import how_to_install
 from convtui.engine.files import DEFAULT_STORE
+from convtui.engine.store_address import for_child
 from convtui.tui.cli.options import DataDir, StorePath
 from convtui.tui.session.program import PROGRAM
 
@@ -39,7 +41,9 @@ def serve(
     if no_token and not is_local(host):
         raise UsageError(f"--no-token would let everyone who reaches {host} train and read here: leave it out, or use 127.0.0.1")
     token = None if no_token else new_token()
-    command = [*PROGRAM, "--served", "--store", str(store_path), "--device", device]
+    of_store, environment = for_child(store_path)
+    os.environ.update(environment)  # which pages get too
+    command = [*PROGRAM, "--served", *of_store, "--device", device]
     command += ["--data-dir", str(data_dir)] if data_dir is not None else []
     with listening(host, port) as there:
         name = f"[{host}]" if ":" in host else host

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -36,13 +37,15 @@ def check(
     for values, text in found:
         print(line(values) if as_json else clean(text))
     if not found and not as_json:
-        print(f"store {clean(store_path)} is sound, and its folder has no leftovers")
+        is_file = isinstance(store_path, Path)
+        sound = "is sound" if is_file else "answers (pg_amcheck looks for damage of its database)"
+        print(f"store {clean(store_path)} {sound}, and its folder has no leftovers")
     raise typer.Exit(1 if damage else 0)
 
 
 def _damage(store: Store, damage: list[str]) -> Iterator[tuple[dict[str, object], str]]:
     for text in damage:
-        yield {"finding": "damage", "detail": text}, f"damaged: {text}: restore a backup of {store.path}"
+        yield {"finding": "damage", "detail": text}, f"damaged: {text}: restore a backup of {store.address}"
 
 
 def _missing(store: Store) -> Iterator[tuple[dict[str, object], str]]:

@@ -14,9 +14,10 @@ import typer
 
 from convtui.engine.errors import UsageError
 from convtui.engine.files import DEFAULT_STORE
+from convtui.engine.store_address import StoreAddress, for_child
 from convtui.tui.cli import completion, launch
 from convtui.tui.cli.elsewhere import Elsewhere, JobFolder, JobSettings, On, elsewhere
-from convtui.tui.cli.options import AsJson, DataDir, DeviceName, StorePath, existing_store, open_store
+from convtui.tui.cli.options import AsJson, DataDir, DeviceName, StorePath, existing_store, is_there, open_store
 from convtui.tui.cli.run import Notify, Quiet
 from convtui.tui.render.json_lines import line
 from convtui.tui.render.text import clean
@@ -139,7 +140,7 @@ def run(
     with handled() as signals:
         chosen_device = choose(device if there is None else "cpu")
         left = wanted
-        if store_path.exists() and not searched:
+        if is_there(store_path) and not searched:
             with existing_store(store_path) as store:
                 left = to_do(store, wanted)
         reporter = reporter_for(0, as_json=as_json, quiet=quiet)
@@ -158,13 +159,14 @@ def run(
             if there is not None:
                 code = _run_elsewhere(there, runner, wanted)
             elif (together := min(workers, lacking)) > 1:
+                of_store, environment = for_child(store_path)
                 given = [f"--{option}={value}" for option, values in {"only": only, "data": data}.items() for value in values or ()]
-                given += [f"--scale={scale}", f"--device={device}", f"--store={store_path}"]
+                given += [f"--scale={scale}", f"--device={device}", *of_store]
                 given += [f"--{option}={value}" for option, value in (("seeds", seeds), ("data-dir", data_dir)) if value]
                 given += [flag for flag, is_set in (("--quiet", quiet), ("--json", as_json)) if is_set]
                 code = run_workers(
                     ["study", "run", "--worker", *given, "--", reference],
-                    environments(together, chosen_device, device),
+                    [environment | each for each in environments(together, chosen_device, device)],
                     signals,
                     prefixed=not as_json,
                 )
@@ -202,7 +204,7 @@ def show(
     if as_json and markdown:
         raise UsageError("--json and --md exclude each other: choose one")
     found_study = find_study(reference)
-    if not store_path.exists():
+    if not is_there(store_path):
         print(f"convtui: no store at {clean(store_path)} yet: nothing has been measured", file=sys.stderr)
     with _looked_into(store_path) as store:
         trials = trials_found(store, found_study) if found_study.search is not None and not markdown else None
@@ -286,10 +288,10 @@ def _print(found: Results) -> None:
 
 
 @contextmanager
-def _looked_into(path: Path) -> Iterator[Store]:
-    """The store at `path`; where there is none yet an empty one elsewhere, for a look makes none."""
-    if path.exists():
-        with existing_store(path) as store:
+def _looked_into(address: StoreAddress) -> Iterator[Store]:
+    """The store at `address`; where there is none yet an empty one elsewhere, for a look makes none."""
+    if is_there(address):
+        with existing_store(address) as store:
             yield store
     else:
         with TemporaryDirectory() as folder, open_store(Path(folder) / "empty.db") as store:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from convtui.engine.errors import RunBusy
+from convtui.engine.store_address import StoreAddress, store_address
 from convtui.tui.cli.application import check_terminal, show_application
 from convtui.tui.cli.options import DeviceName, GraphicsChoice, open_store, place, typed
 from convtui.tui.render.text import clean
@@ -20,8 +21,14 @@ INSTEAD = f"'convtui run --preset {PRESET}' trains the same net and 'convtui loo
 def tour(
     context: typer.Context,
     store_path: Annotated[
-        Path | None,
-        typer.Option("--store", help="keep its run here; default: a store of the tour's own", dir_okay=False, callback=place),
+        Any,
+        typer.Option(
+            "--store",
+            metavar="STORE",
+            help="keep its run here; default: a store of the tour's own",
+            parser=store_address,
+            callback=place,
+        ),
     ] = None,
     device: DeviceName = "auto",
     graphics_choice: GraphicsChoice = None,
@@ -30,12 +37,13 @@ def tour(
     check_terminal(INSTEAD)
     root: Any = context.find_root()
     is_given = typed(context, "store_path") or typed(root, "store_path")  # CONVTUI_STORE alone names a person's runs
-    path = store_path if is_given and store_path is not None else own_store()
+    own = own_store()
     if not is_given:
-        clear(path)
-    code = show_application(path, device=device, data_dir=None, mouse=True, graphics_choice=graphics_choice, tour=True)
+        clear(own)
+    store: StoreAddress = store_path if is_given and store_path is not None else own
+    code = show_application(store, device=device, data_dir=None, mouse=True, graphics_choice=graphics_choice, tour=True)
     if not is_given:
-        print(clean(f"the tour's run is kept until the next tour: convtui --store {shlex.quote(str(path))} opens it again"))
+        print(clean(f"the tour's run is kept until the next tour: convtui --store {shlex.quote(str(own))} opens it again"))
     raise typer.Exit(code)
 
 

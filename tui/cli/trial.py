@@ -15,6 +15,7 @@ from convtui.engine.figures.figure import Result
 from convtui.engine.lens.tiles import class_sheet
 from convtui.engine.spec import RunSpec
 from convtui.engine.spec.parts import RUN
+from convtui.engine.store_address import StoreAddress
 from convtui.engine.training import StartingWeights, starting_weights
 from convtui.engine.training.trials import bfloat16_gain, images_at_hand, lr_range_test, memorised, overfit, speed, suggest_lr
 from convtui.tui.cli.options import existing_store
@@ -36,7 +37,7 @@ def tried(
     spec: RunSpec,
     device: torch.device,
     data_dir: Path | None,
-    store_path: Path,
+    store_path: StoreAddress,
     *,
     as_json: bool,
     quiet: bool,
@@ -70,7 +71,7 @@ def before_training(what: Literal["net", "images"], spec: RunSpec, data_dir: Pat
     return [replace(sheet, title=title, notes=known.notes)]
 
 
-def _start(spec: RunSpec, store_path: Path) -> StartingWeights | None:
+def _start(spec: RunSpec, store_path: StoreAddress) -> StartingWeights | None:
     source = spec.training.start_from
     if not source.startswith(RUN):
         return starting_weights(source) if source else None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convtui.engine.named_code import is_named
+from convtui.engine.store_address import for_child
 from convtui.tui.render.json_lines import line
 from convtui.tui.session.program import PROGRAM
 
@@ -35,7 +36,8 @@ def start_detached(
     """
     store.files.make_folder()  # with its mark: the shell below makes plain folders
     folder = store.files.folder(run_ids[0]).parent
-    command = [*PROGRAM, "resume", "--queued", "--store", str(store.path.resolve()), "--device", device]
+    words, environment = for_child(store.address)
+    command = [*PROGRAM, "resume", "--queued", *words, "--device", device]
     for module in dict.fromkeys(store.run(run_id).settings.model.module for run_id in run_ids):
         command += ["--named", module] if module and is_named(module) else []
     if notify:
@@ -50,6 +52,7 @@ def start_detached(
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        env=environment,
         check=True,
     )
     store.hand_over(run_ids, int(started.stdout))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from convtui.engine.errors import UsageError
+from convtui.engine.store_address import StoreAddress, for_child
 from convtui.tui.session.program import PROGRAM
 
 GLANCE_SECONDS = 0.1
@@ -14,7 +15,7 @@ GLANCE_SECONDS = 0.1
 
 
 def write_report(
-    store: Path,
+    store: StoreAddress,
     reference: str,
     out: Path,
     *,
@@ -25,10 +26,15 @@ def write_report(
 ) -> bool:
     """Run `convtui report` and wait for it; False where it was given up meanwhile. `own_net` are the words that name the code of
     the run's net. Raises UsageError in the command's own words."""
-    words = [*PROGRAM, "report", "--out", str(out), "--store", str(store.absolute())]
+    of_store, environment = for_child(store)
+    words = [*PROGRAM, "report", "--out", str(out), *of_store]
     words += ["--device", device] + (["--data-dir", str(data_dir.absolute())] if data_dir is not None else [])
     with subprocess.Popen(
-        [*words, *own_net, "--", reference], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        [*words, *own_net, "--", reference],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=environment,
     ) as process:
         while True:
             try:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from convtui.engine.errors import ConvtuiError, UsageError
 from convtui.engine.named_code import require_named
 from convtui.engine.statuses import LIVE
+from convtui.engine.store_address import StoreAddress
 from convtui.tui.log import log
 from convtui.tui.session.between_pulls import BetweenPulls
 from convtui.tui.session.naming import NamedNets
@@ -55,9 +56,9 @@ class _Job:
 class Session:
     """Owns the store and the thread; made when the application starts, closed when it ends."""
 
-    def __init__(self, path: Path, *, device: str = "auto", data_dir: Path | None = None) -> None:
-        """`path` of the store, `device` for new runs as `--device` takes it. Nothing is opened yet."""
-        self.path = path
+    def __init__(self, address: StoreAddress, *, device: str = "auto", data_dir: Path | None = None) -> None:
+        """`address` of the store, `device` for new runs as `--device` takes it. Nothing is opened yet."""
+        self.address = address
         self.device = device
         self._auto = ""
         """The device that `auto` was, last."""
@@ -104,7 +105,7 @@ class Session:
         from convtui.engine.store import Store
 
         keep_freed_memory()
-        self._store = Store.open(self.path)
+        self._store = Store.open(self.address)
         self._thread.start()
 
     @property

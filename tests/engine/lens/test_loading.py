@@ -132,7 +132,7 @@ def test_damaged_weights_are_passed_over_and_said(store: Store) -> None:
 def test_snapshots_of_a_script_are_the_weights_that_it_saved(store: Store) -> None:
     net = torch.nn.Linear(4, 2)
     kept = []
-    with convtui.init(name="own", store=store.path) as tracked:
+    with convtui.init(name="own", store=store.address) as tracked:
         for step in range(3):
             with torch.no_grad():
                 net.weight.fill_(step)

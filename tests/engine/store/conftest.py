@@ -4,21 +4,68 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from uuid import uuid4
 
+import psycopg
 import pytest
 
 from convtui.engine.events import Progress, Started
 from convtui.engine.spec import RunSpec
 from convtui.engine.store import Recorder, Run, Store
+from tests.harness.postgres import Server, programs
 
 ROOT = Path(__file__).parents[3]
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.open(tmp_path / "store.db") as opened:
+SQLITE = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+"""For what only SQLite does."""
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """A new one, of either kind."""
+    place = tmp_path / "store.db" if request.param == "sqlite" else request.getfixturevalue("server_address")
+    with Store.open(place) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A PostgreSQL server of this process's own, which all of its tests share."""
+    with _server() as started:
+        yield started
+
+
+@pytest.fixture
+def own_server() -> Iterator[Server]:
+    """One that may be stopped."""
+    with _server() as started:
+        yield started
+
+
+@contextmanager
+def _server() -> Iterator[Server]:
+    if programs() is None:
+        pytest.skip("PostgreSQL's server is not installed: apt-get install postgresql")
+    with TemporaryDirectory(prefix="convtui-pg-", dir="/tmp") as folder:  # a short path, that the server's user may read
+        Path(folder).chmod(0o755)
+        started = Server(Path(folder) / "s")
+        started.start()
+        yield started
+        started.stop("immediate")
+
+
+@pytest.fixture
+def server_address(server: Server, tmp_path: Path) -> Iterator[str]:
+    """Of an empty database there."""
+    name = f"t{uuid4().hex}"
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        yield server.url(name, files=tmp_path / "shared" / "runs")
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 class Hands:

@@ -1,14 +1,14 @@
 """Driving a training: requests from another connection reach it, a pause is a pause, and leaving loses nothing."""
 
-import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
 
 import pytest
 
 from convtui.engine.events import CheckpointSaved, Continued, Event, Paused, Progress, RateChanged, Stopped
 from convtui.engine.store import Recorder, Store, drive
 from convtui.engine.store import recorder as recorder_module
+from tests.engine.store.conftest import SQLITE
+from tests.harness.rows import read
 
 
 class Training:
@@ -64,6 +64,7 @@ def test_events_pass_in_order_and_are_in_the_store_before_they_are_handed_on(sto
     assert list(store.series(run_id, "batch_loss").values) == [1.0, 2.0, 3.0]
 
 
+@SQLITE
 def test_requests_reach_the_training(store: Store, hands, run_id: int) -> None:
     training, seen = Training(hands), []
     with Recorder(store, run_id) as recorder:
@@ -100,6 +101,7 @@ def paused_at(store: Store, run_id: int, hands, in_pause: Callable[[int, Trainin
     return training, seen
 
 
+@SQLITE
 def test_a_pause_lasts_until_it_is_to_continue(store: Store, hands, run_id: int) -> None:
     def in_pause(number: int, training: Training) -> None:
         assert training.step == 2
@@ -112,6 +114,7 @@ def test_a_pause_lasts_until_it_is_to_continue(store: Store, hands, run_id: int)
     assert training.step == 4
 
 
+@SQLITE
 def test_a_run_that_is_stopped_in_a_pause_stops_there(store: Store, hands, run_id: int) -> None:
     training, _ = paused_at(store, run_id, hands, lambda number, _: store.request(run_id, "stop") if number == 2 else None)
     assert training.step == 2
@@ -127,6 +130,7 @@ def test_the_learning_rate_may_be_changed_in_a_pause(store: Store, hands, run_id
     assert names(seen) == ["Started", "Paused", "Continued", "RateChanged", "Stopped"]
 
 
+@SQLITE
 def test_a_signal_ends_a_pause_at_once(store: Store, hands, run_id: int) -> None:
     asked = []
 
@@ -158,8 +162,7 @@ def test_a_generator_that_is_closed_has_written_what_it_recorded(store: Store, h
         while not (isinstance(event := next(events), Progress) and event.step == 3):
             pass
         events.close()
-        with closing(sqlite3.connect(store.path)) as connection:
-            assert connection.execute("SELECT max(step) FROM metric").fetchone() == (3,)
+        assert read(store, "SELECT max(step) FROM metric") == [(3,)]
 
 
 def test_a_training_that_fails_is_marked_with_its_reason(store: Store, hands, run_id: int) -> None:

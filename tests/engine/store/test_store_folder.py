@@ -154,7 +154,7 @@ import sys, pathlib
 from convtui.engine.spec import RunSpec
 from convtui.engine.store import Store
 from convtui.engine.store import schema
-store = Store.open(pathlib.Path(sys.argv[1]))
+store = Store.open(sys.argv[1])
 store.create_run(name="new", preset="demo", spec=RunSpec(), dataset="shapes")
 store.queue(1)
 print("queued", flush=True)
@@ -167,7 +167,7 @@ def test_a_run_that_waits_for_a_process_that_is_gone_reads_crashed_and_can_be_ta
 ) -> None:
     run_id = hands.new_run(store)
     hands.attempt(store, run_id, 0, (1.0,))
-    process = child(WAITING, store.path)
+    process = child(WAITING, store.address)
     assert process.stdout.readline() == "queued\n"
     assert [run.status for run in store.runs()] == ["queued", "queued"]
     process.kill()

@@ -13,9 +13,10 @@ from convtui.engine.errors import StoreError
 from convtui.engine.events import CheckpointSaved, EpochEnded, Finished, Message
 from convtui.engine.store import Recorder, Store
 from convtui.engine.store.lending import Loan
-from tests.engine.store.conftest import Hands
+from tests.engine.store.conftest import SQLITE, Hands
 from tests.harness.rows import set_columns
 
+pytestmark = SQLITE
 TABLES = ("metric", "attempt", "message", "checkpoint", "confusion")
 
 
@@ -50,7 +51,7 @@ def test_a_lent_run_is_at_each_look_what_it_is_there(store: Store, loan: Loan, t
         loan.publish(there)
         assert head.follow(store, 2)
         for table in TABLES:
-            assert rows(store.path, table, 2) == rows(there.path, table, 1), table
+            assert rows(store.address, table, 2) == rows(there.address, table, 1), table
         mine, theirs = store.run(2), there.run(1)
         assert (mine.step, mine.status, mine.attempt, mine.heartbeat) == (
             theirs.step,
@@ -116,9 +117,9 @@ def test_a_run_that_went_on_here_is_left_alone(store: Store, loan: Loan, there: 
     hands.attempt(there, 1, 0, (2.0, 1.0))
     loan.publish(there)
     hands.attempt(store, 2, 0, (3.0,))
-    before = rows(store.path, "metric", 2)
+    before = rows(store.address, "metric", 2)
     assert not loan.follow(store, 2)
-    assert rows(store.path, "metric", 2) == before
+    assert rows(store.address, "metric", 2) == before
     store.delete(2)
     assert not Loan(loan.folder).follow(store, 2)
     assert [run.id for run in store.runs()] == [1]

@@ -120,7 +120,7 @@ def test_processes_that_want_the_same_runs_at_once_get_each_once(store: Store, c
         from pathlib import Path
         from convtui.engine.spec import RunSpec, changed
         from convtui.engine.store import Store
-        with Store.open(Path(sys.argv[1])) as store:
+        with Store.open(sys.argv[1]) as store:
             print("ready", flush=True)
             sys.stdin.readline()
             for seed in range(20):
@@ -128,7 +128,7 @@ def test_processes_that_want_the_same_runs_at_once_get_each_once(store: Store, c
                 found = store.find_or_create("s", "a", spec, name="s/a", preset="")
                 print(found.run.id, found.standing, flush=True)
             sys.stdin.readline()"""
-    processes = [child(program, store.path) for _ in range(3)]
+    processes = [child(program, store.address) for _ in range(3)]
     for process in processes:
         assert process.stdout.readline() == "ready\n"
     for process in processes:

@@ -152,7 +152,7 @@ def test_a_copy_that_fails_leaves_nothing_half_done(
             outcomes(store, other)
     assert store.count_runs() == 0
     assert store.files.leftovers() == []
-    assert outcomes(store, other) == [("added", 1)]
+    assert [outcome for outcome, _ in outcomes(store, other)] == ["added"]
 
 
 def test_links_and_strange_files_of_the_other_folder_stay_there(store: Store, other: Store, hands: Hands, tmp_path: Path) -> None:
@@ -168,5 +168,5 @@ def test_links_and_strange_files_of_the_other_folder_stay_there(store: Store, ot
 
 def test_a_store_is_not_merged_into_itself(store: Store, hands: Hands) -> None:
     hands.new_run(store)
-    with Store.open(store.path) as again, pytest.raises(UsageError, match="is the store itself"):
+    with Store.open(store.address) as again, pytest.raises(UsageError, match="is the store itself"):
         outcomes(store, again)

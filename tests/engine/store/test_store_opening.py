@@ -15,6 +15,7 @@ from convtui.engine.errors import StoreError, StoreTooNew
 from convtui.engine.store import Store
 from convtui.engine.store.schema import HEAD, MIGRATIONS, migrate, prepare
 from convtui.engine.store.tables import StoreTable
+from tests.engine.store.conftest import SQLITE
 
 NEXT_REVISION = """
 import sqlalchemy as sa
@@ -42,14 +43,14 @@ def fingerprint(folder: Path) -> dict[str, str]:
     return {str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
-def newer_migrations(tmp_path: Path, more: str = "") -> Path:
+def newer_migrations(tmp_path: Path, more: str = "", revision: str = NEXT_REVISION) -> Path:
     """Our migrations and one more that comes after them, as the next release may bring it."""
     folder = tmp_path / "migrations 100%"
     (folder / "versions").mkdir(parents=True)
     (folder / "env.py").write_text((MIGRATIONS / "env.py").read_text())
     for file in (MIGRATIONS / "versions").glob("v*.py"):
         (folder / "versions" / file.name).write_text(file.read_text())
-    (folder / "versions" / "v0998_mood.py").write_text(NEXT_REVISION.format(head=HEAD, more=more))
+    (folder / "versions" / "v0998_mood.py").write_text(revision.format(head=HEAD, more=more))
     return folder
 
 
@@ -76,6 +77,7 @@ def test_a_store_named_without_suffix_keeps_its_files_beside_itself(tmp_path: Pa
         assert store.files.folder(3) == tmp_path / "runs-files" / "3"
 
 
+@SQLITE
 def test_write_ahead_log_busy_timeout_and_foreign_keys_are_on(store: Store) -> None:
     with store.database.reading() as session:
         connection = session.connection()
@@ -182,11 +184,11 @@ def test_a_store_opened_twice_in_one_process_still_sees_what_others_write(store:
         import sys
         from pathlib import Path
         from convtui.engine.store import Store
-        with Store.open(Path(sys.argv[1])) as store:
+        with Store.open(sys.argv[1]) as store:
             store.rename(int(sys.argv[2]), sys.argv[3])"""
     for name in ("second", "third"):
-        Store.open(store.path).close()
-        assert child(program, store.path, run_id, name).wait() == 0
+        Store.open(store.address).close()
+        assert child(program, store.address, run_id, name).wait() == 0
         assert store.run(run_id).name == name
 
 
@@ -268,7 +270,7 @@ def test_processes_that_make_the_same_store_at_once_all_get_it(tmp_path: Path, c
         from convtui.engine.store import Store
         print("ready", flush=True)
         sys.stdin.readline()
-        with Store.open(Path(sys.argv[1])) as store:
+        with Store.open(sys.argv[1]) as store:
             print(store.create_run(name="x", preset="demo", spec=RunSpec(), dataset="shapes").id, flush=True)"""
     processes = [child(program, tmp_path / "store.db") for _ in range(4)]
     for process in processes:

@@ -1,10 +1,8 @@
 """Metrics as readers see them, against a plain model of the same events and raw rows of the file."""
 
 import math
-import sqlite3
 import statistics
 import struct
-from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,6 +13,7 @@ from hypothesis import strategies as st
 
 from convtui.engine.events import EpochEnded
 from convtui.engine.store import Recorder, Store
+from tests.harness.rows import read
 from tests.tolerance import rounding
 
 numbers = st.floats(width=64)
@@ -40,8 +39,7 @@ def test_not_a_number_and_infinities_come_back_as_they_were(store: Store, hands)
     found = store.series(run_id, "batch_loss")
     assert list(found.steps) == [1, 2, 3, 4, 5, 6, 7]
     assert same(list(found.values), list(losses))
-    with closing(sqlite3.connect(store.path)) as connection:
-        raw = connection.execute("SELECT value FROM metric WHERE name = 'batch_loss' ORDER BY step").fetchall()
+    raw = read(store, "SELECT value FROM metric WHERE name = 'batch_loss' ORDER BY step")
     assert raw == [(None if math.isnan(loss) else loss,) for loss in losses]
 
 
@@ -69,10 +67,7 @@ def test_a_new_attempt_takes_the_place_of_what_came_after_its_beginning(store: S
     assert list(zip(new.steps, new.values, strict=True)) == [(2, 1.0), (3, 12.0)]
     full = store.series(run_id, "batch_loss")
     assert list(zip(full.steps, full.values, strict=True)) == [(1, 0.0), (2, 1.0), (3, 12.0)]
-    with closing(sqlite3.connect(store.path)) as connection:
-        assert connection.execute("SELECT count(*) FROM metric WHERE name = 'batch_loss'").fetchone() == (6,), (
-            "nothing is rewritten"
-        )
+    assert read(store, "SELECT count(*) FROM metric WHERE name = 'batch_loss'") == [(6,)], "nothing is rewritten"
 
 
 def test_an_attempt_that_never_began_hides_nothing(store: Store, hands) -> None:

@@ -78,23 +78,24 @@ def test_weights_that_no_row_names_are_opened(tmp_path: Path, dataset: Dataset) 
     with Store.open(tmp_path / "store.db") as store:
         run_id = begun(store)
         train(store, run_id, 20, dataset)
-        with closing(sqlite3.connect(store.path)) as connection, connection:
+        with closing(sqlite3.connect(store.address)) as connection, connection:
             connection.execute("DELETE FROM checkpoint")
         assert "epoch" in subject_from_run(store, store.run(run_id)).title
 
 
 def test_a_row_that_names_a_file_elsewhere_is_passed_over(store: Store, hands) -> None:
     run_id = hands.claimed(store).id
-    (store.path.parent / "letter").write_text("mine")
+    letter = store.files.place.parent / "letter"
+    letter.write_text("mine")
     with Recorder(store, run_id) as recorder:
         saved(store, recorder, "checkpoint", 100)
-        for file in ("../../letter", str(store.path), "..", "a\0b"):
+        no_text = ["a\0b"] if isinstance(store.address, Path) else []  # which a server cannot hold
+        for file in ("../../letter", str(store.address), "..", *no_text):
             recorder.record(CheckpointSaved(200, 2, "checkpoint", file, 7, 0.1))
         assert [row.step for row in store.files.checkpoints(run_id)] == [100]
         saved(store, recorder, "checkpoint", 300)
         saved(store, recorder, "checkpoint", 400)
-    assert (store.path.parent / "letter").exists()
-    assert store.path.exists()
+    assert letter.exists()
 
 
 def test_files_that_no_row_names_go_once_newer_ones_are_there(store: Store, hands) -> None:

@@ -179,7 +179,7 @@ def test_it_is_watched_paused_let_go_on_looked_into_and_survives_kills(
 ) -> None:
     name, process, store = script
     run = store.runs()[0]
-    command = [sys.executable, "-P", "-m", "convtui.tui.cli", "runs", "watch", name, "--store", str(store.path)]
+    command = [sys.executable, "-P", "-m", "convtui.tui.cli", "runs", "watch", name, "--store", str(store.address)]
     viewer = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
     store.request(run.id, "pause")
@@ -198,7 +198,7 @@ def test_it_is_watched_paused_let_go_on_looked_into_and_survives_kills(
     waited_for(lambda: bool(store.files.checkpoints(run.id)))
     _, code, channels = SCRIPTS[name]
     saved = weights_from_run(store, store.run(run.id))
-    net = imported_net(f"{store.path.parent / f'{name}_net.py'}:{code}", {})
+    net = imported_net(f"{store.address.parent / f'{name}_net.py'}:{code}", {})
     fill(net, saved.weights, code)
     subject = subject_from_module(net, (channels, 8, 8))
     (table, _) = view("summary")(subject, view("summary").make({}))

@@ -184,7 +184,7 @@ def test_closing_ends_a_look_that_would_go_on(session: Session) -> None:
     assert future.result(30) == "let go"
     left.join(30)
     assert not left.is_alive()
-    again = Session(session.path)
+    again = Session(session.address)
     again.open()
     assert status(again, run_id) == "stopped"
     again.close()

@@ -73,7 +73,7 @@ def test_closing_saves_what_trains_and_lets_go_of_what_waits(session: Session) -
     until(lambda: session.store.run(training).step > 0)
     session.close()
     session.close()
-    again = Session(session.path)
+    again = Session(session.address)
     again.open()
     assert status(again, training) == "stopped"
     assert again.store.files.newest_checkpoint(training) is not None

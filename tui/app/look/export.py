@@ -5,10 +5,11 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+from convtui.engine.store_address import StoreAddress
 from convtui.tui.session.inspector import Query
 
 
-def command(query: Query, *, store: Path, device: str, data_dir: Path | None) -> str:
+def command(query: Query, *, store: StoreAddress, device: str, data_dir: Path | None) -> str:
     """The line that shows the same in a shell."""
     shortcuts = {"layer": "--layer", "map": "--map", "image": "--image", "label": "--class"}
     words = ["convtui", "look", query.view, str(query.run)]

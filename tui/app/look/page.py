@@ -488,7 +488,7 @@ class LookPage(Page):
         query, answer, session = self.controller.query, self.controller.answer, self.session
         if query is None or query.run is None or not query.view:
             return
-        line = command(query, store=session.path, device=session.device, data_dir=session.data_dir)
+        line = command(query, store=session.address, device=session.device, data_dir=session.data_dir)
         self.app.copy_to_clipboard(line)
         later = answer is not None and answer.step is not None
         title = "copied: shows the newest weights on disk, not those in training" if later else "copied"

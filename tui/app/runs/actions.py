@@ -192,9 +192,10 @@ class RunActions:
         from convtui.engine.files import deliver
         from convtui.tui.render.metrics_csv import metrics_csv
 
+        folder = store.address.parent if isinstance(store.address, Path) else Path.cwd()
         for line in lines:
             letters = re.sub(r"[^\w.-]+", "-", line.name, flags=re.ASCII).strip("-.") or "run"
-            out = self._session.path.absolute().with_name(f"run-{line.id}-{letters[:60]}.csv")
+            out = folder / f"run-{line.id}-{letters[:60]}.csv"
             series = {name: store.series(line.id, name) for name in store.metric_names(line.id) if not name.startswith(SYSTEM)}
             deliver(metrics_csv(series).encode("utf-8", "backslashreplace"), out)
         of = f"run {lines[0].id}" if len(lines) == 1 else counted(len(lines))
