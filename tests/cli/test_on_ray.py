@@ -81,14 +81,20 @@ class Nodes:
 
     def kill_one_in_mid_run(self, store: Path) -> int | None:
         """Kill all processes of a node that the program is not on, and that trains a run which it has saved; the run."""
-        trained = {run.id for run in runs(store) if run.status == "running" and run.epoch >= 1}
         for raylet in map(psutil.Process, self.raylets[1:]):
-            processes = raylet.children(recursive=True)
-            for name in ("".join(process.cmdline()[:1]) for process in processes):
-                if name.startswith("ray::run ") and int(name.split()[1]) in trained:
-                    for process in (raylet, *processes):
-                        process.kill()
-                    return int(name.split()[1])
+            processes = [raylet, *raylet.children(recursive=True)]
+            titles = ["".join(process.cmdline()[:1]) for process in processes]
+            trained = [int(title.split()[1]) for title in titles if title.startswith("ray::run ")]
+            if not (trained and in_middle(store, trained[0])):
+                continue
+            for process in processes:
+                process.suspend()
+            time.sleep(1)  # for what it has told before
+            is_in_middle = in_middle(store, trained[0])
+            for process in processes:
+                process.kill() if is_in_middle else process.resume()
+            if is_in_middle:
+                return trained[0]
         return None
 
 
@@ -129,6 +135,11 @@ def runs(store: Path) -> list[Run]:
 
 def run_of(store: Path, run_id: int) -> Run:
     return next(run for run in runs(store) if run.id == run_id)
+
+
+def in_middle(store: Path, run_id: int) -> bool:
+    run = run_of(store, run_id)
+    return run.status == "running" and run.epoch >= 1
 
 
 def wait_for(head: subprocess.Popen[str], condition: Callable[[], int | None], what: str) -> int:
