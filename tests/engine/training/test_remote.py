@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import math
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -151,15 +152,24 @@ def test_a_run_whose_place_is_lost_goes_on_elsewhere_to_the_same_figures(store: 
 
 
 def test_a_place_that_the_head_has_given_up_is_told_to_end(store: Store) -> None:
-    place, ended = Place(store, slowed(SMALL)), []
+    place = Place(store, slowed(SMALL))
+    other = threading.Thread(target=place.train)
+    told: list[int] = []
 
     def begin_elsewhere(values: dict[str, Any]) -> None:
-        other = threading.Thread(target=lambda: ended.append(place.train()))
         other.start()
-        other.join(30)
+        while place.run.attempt < 2:
+            time.sleep(0.01)
 
-    place.train(at_step(20, begin_elsewhere))
-    assert ended == [None]
+    begin = at_step(20, begin_elsewhere)
+
+    def change(values: dict[str, Any], files: dict[str, bytes]) -> None:
+        begin(values, files)
+        told.append(place.run.attempt)
+
+    place.train(change)
+    other.join(30)
+    assert told.count(2) == 1  # it is not listened to any more, and ends
     assert (place.run.status, place.run.attempt) == ("finished", 2)
     assert figures(store, place.run_id) == here(store, place.spec)
 
@@ -172,7 +182,7 @@ def test_a_silent_place_is_given_up_and_its_run_is_queued_until_it_begins_again(
 
     def be_silent(values: dict[str, Any]) -> None:
         while place.run.status != "queued":
-            pass
+            time.sleep(0.01)
 
     with pytest.raises(Unheard):
         place.train(at_step(20, be_silent))
