@@ -37,6 +37,7 @@ NOT_RUN = (
     (r"^\.?\S*convtui( --(graphics|store|model) \S+)*( tour)?$", "the application waits for a terminal"),
     (r"^convtui serve", "the application waits for a browser"),
     (r"^convtui (pause|resume|lr|stop|checkpoint) ", "a run that is training is waited for: tests/cli/test_control.py"),
+    (r"^convtui run .*--processes ", "other processes print what it says: tests/cli/test_processes.py"),
     (r"^convtui exec ", "tests/cli/test_exec.py"),
     (r"--follow", "waits for Ctrl+C"),
     (r"^convtui runs import wandb", "tests/engine/tracking has these logs"),

@@ -89,6 +89,8 @@ class Submitted:
     folder: Path
     """submitit's, of this job alone."""
     queue: Queue
+    child: Any = None
+    """submitit's own job, where this program started it on this machine."""
     since: float = field(default_factory=time.monotonic)
 
     @property
@@ -103,7 +105,7 @@ class Submitted:
     def is_over(self) -> bool:
         """Whether it has ended, and will not be started again."""
         if self.cluster == "local":
-            return not self._controller()
+            return bool(self.child.done()) if self.child is not None else not self._controller()
         if (self.folder / f"{self.id}_0_result.pkl").exists():
             return True
         state = self.queue.state(self.id, self.since)
@@ -173,7 +175,7 @@ class Cluster:
         except (RuntimeError, OSError) as error:
             why = next((text for text in reversed(str(error).splitlines()) if text.strip()), type(error).__name__)
             raise ConvtuiError(f"{self.name} did not take the job: {clean(why)[:_LONGEST_REASON]}") from None
-        return Submitted(self.name, submitted.job_id, folder, self._queue)
+        return Submitted(self.name, submitted.job_id, folder, self._queue, submitted if self.is_local else None)
 
     def check(self, folder: Path) -> None:
         """Raise UsageError where there is no Slurm, or a setting cannot be; `folder` is for any files of submitit's."""
