@@ -91,6 +91,9 @@ class Backend(Protocol):
     def give_ids_beyond(self, connection: Connection, used: int) -> int | None:
         """The id of a new run that is above `used`; None where the next one will be."""
 
+    def give_no_id_again(self, connection: Connection) -> None:
+        """Let ids go on behind those of all rows, where these came with theirs."""
+
     def damage(self, connection: Connection) -> list[str]:
         """What it finds wrong with itself, at most a hundred lines; reads all of it."""
 

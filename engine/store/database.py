@@ -110,6 +110,11 @@ class Database:
         """The id of a new run that is above `used`; None where the next one will be."""
         return self._backend.give_ids_beyond(session.connection(), used)
 
+    def give_no_id_again(self, session: Session) -> None:
+        """Let ids go on behind those of all rows, where these came with theirs."""
+        session.flush()
+        self._backend.give_no_id_again(session.connection())
+
     def damage(self) -> list[str]:
         """What the database finds wrong with itself, at most a hundred lines; reads all of it."""
         with self.reading() as session:

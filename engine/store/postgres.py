@@ -204,6 +204,11 @@ class Postgres:
             connection.exec_driver_sql(following, (used,))
         return None
 
+    def give_no_id_again(self, connection: Connection) -> None:
+        for table in ("run", "checkpoint", "message", "request"):
+            sequence = f"pg_get_serial_sequence('{table}', 'id')"
+            connection.exec_driver_sql(f"SELECT setval({sequence}, max(id)) FROM {table} HAVING max(id) > 0")  # noqa: S608
+
     def damage(self, connection: Connection) -> list[str]:
         return []
 

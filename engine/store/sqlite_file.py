@@ -53,6 +53,9 @@ class SqliteFile:
         given = connection.exec_driver_sql("SELECT max(seq) FROM sqlite_sequence WHERE name = 'run'").scalar()
         return used + 1 if used > (given or 0) else None
 
+    def give_no_id_again(self, connection: Connection) -> None:
+        pass  # AUTOINCREMENT sees to it
+
     def damage(self, connection: Connection) -> list[str]:
         found = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA quick_check(100)")]
         return [] if found == ["ok"] else found

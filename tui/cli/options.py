@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
@@ -57,14 +57,17 @@ STORE_OPTION = typer.Option(
     callback=place,
 )
 if TYPE_CHECKING:
+    Place = StoreAddress
     StorePath = StoreAddress
     OptionalStore = StoreAddress | None
     Stores = list[StoreAddress]
 else:  # Typer takes no unions
-    StorePath = Annotated[Any, STORE_OPTION]
+    Place = str
+    StorePath = Annotated[Place, STORE_OPTION]
     OptionalStore = StorePath
     Stores = Annotated[
-        list[Any], typer.Argument(metavar="STORE...", help="the stores or bundles whose runs are wanted here", parser=store_address)
+        list[Place],
+        typer.Argument(metavar="STORE...", help="the stores or bundles whose runs are wanted here", parser=store_address),
     ]
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", envvar="CONVTUI_DATA", help="where datasets are stored", callback=place)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from convtui.engine.files import DEFAULT_STORE
-from convtui.tui.cli.options import AsJson, StorePath, existing_store
+from convtui.engine.store_address import store_address
+from convtui.tui.cli.options import AsJson, Place, StorePath, existing_store, open_store
 from convtui.tui.render.json_lines import line
-from convtui.tui.render.text import clean, size
+from convtui.tui.render.text import clean, counted, size
 
 if TYPE_CHECKING:
     from convtui.engine.store import Store
@@ -41,6 +42,19 @@ def check(
         sound = "is sound" if is_file else "answers (pg_amcheck looks for damage of its database)"
         print(f"store {clean(store_path)} {sound}, and its folder has no leftovers")
     raise typer.Exit(1 if damage else 0)
+
+
+@app.command()
+def copy(
+    source: Annotated[Place, typer.Argument(metavar="FROM", help="the store that is copied", parser=store_address)],
+    target: Annotated[Place, typer.Argument(metavar="TO", help="a new store, or one without runs", parser=store_address)],
+) -> None:
+    """Copy a whole store: every run under its number, with its files. From a file to a server, or the other way."""
+    from convtui.engine.store.copying import copy_store
+
+    with existing_store(source) as opened, open_store(target) as store:
+        count = sum(1 for _ in copy_store(store, opened))
+    print(clean(f"{counted(count)} copied from {source} to {target}"))
 
 
 def _damage(store: Store, damage: list[str]) -> Iterator[tuple[dict[str, object], str]]:
