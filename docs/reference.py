@@ -11,6 +11,7 @@ import typer
 
 from convtui.engine.spec import Hyperparameter, hyperparameters, written
 from convtui.tui.cli import app
+from convtui.tui.cli.examples import examples
 
 DOCS = Path(__file__).parent
 
@@ -24,8 +25,8 @@ sets some of them, all others have the default. A value outside of the bounds is
 
 COMMANDS = """# Commands
 
-Every command with its options, from `--help`; `make reference` writes this page. RUN is an id, a name (the newest run of it),
-a unique prefix of a name, `last` or `best`. `--store` and `--data-dir` may stand before the command too.
+Every command with its options and examples, from `--help`; `make reference` writes this page. RUN is an id, a name (the newest
+run of it), a unique prefix of a name, `last` or `best`. `--store` and `--data-dir` may stand before the command too.
 """
 
 PARTS = {"model": "Net", "data": "Images", "optimiser": "Optimiser", "training": "Training"}
@@ -75,6 +76,7 @@ def _command(context: Any) -> Iterator[str]:
     rows = [(f"`{names}`", _text(help)) for names, help in filter(None, records)]
     if rows:
         yield _table(("argument or option", "meaning"), rows)
+    yield f"```\n{examples(path.partition(' ')[2])}\n```\n"
     for name, inner in getattr(command, "commands", {}).items():
         yield from _command(typer.Context(inner, info_name=name, parent=context))
 

@@ -285,7 +285,8 @@ def _other_images(identity: Identity, found: Dataset) -> str:
 def _meant(run: Run, kept: list[Checkpoint], epoch: str) -> list[Checkpoint]:
     """The files that `epoch` means, the best choice first; the others are there for the day when it is damaged."""
     if not kept:
-        how = "it is in its first epoch: try again soon" if run.status in LIVE else "train it, or look at another run"
+        how = "it is in its first epoch: try again soon" if run.status in LIVE else f"'convtui resume {run.id}' trains it"
+        how = "it waits for its turn to be trained" if run.status == "queued" else how
         how = how if run.is_training else "its script saves some by run.save(net), or run.watch(net)"
         raise CheckpointError(f"run {run.id} ({run.name}) has no weights on disk yet: {how}")
     if epoch == "last":

@@ -329,7 +329,10 @@ class Store:
             run = resolve(get(session, run_id, to_change=True))
             if run.status not in LIVE:
                 wanted = _WANTED.get(kind, "told to save a checkpoint")
-                next_step = f": 'convtui resume {run_id}' resumes it" if run.is_training else ""
+                longer = f" --epochs {2 * max(1, run.epoch)}" if run.status == "finished" else ""
+                next_step = (
+                    f": 'convtui resume {run_id}{longer}' trains it {'longer' if longer else 'on'}" if run.is_training else ""
+                )
                 next_step = ": wait until it runs" if run.status == "queued" else next_step
                 raise RunBusy(f"run {run_id} ({run.name}) is {run.status}; only a running or paused one can be {wanted}{next_step}")
             request = Request(run_id=run_id, created=time.time(), kind=kind, value=value)
@@ -535,7 +538,7 @@ def checked_name(name: str) -> str:
     if not name:
         raise UsageError("a run's name cannot be empty: write some letters, as in --name first-try")
     if name.isdigit() or name in ("last", "best"):
-        raise UsageError(f"a run cannot be called {name!r}, which stands for another one: add a letter, as in --name try-{name}")
+        raise UsageError(f"a run cannot be called {name!r}, which stands for another one: add a letter, as in try-{name}")
     if not is_text(name):
         raise UsageError("a run's name must be text: some bytes of this one are not UTF-8")
     return name

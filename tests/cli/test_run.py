@@ -160,7 +160,7 @@ def test_a_finished_run_is_trained_longer_on_request_only(convtui: Convtui) -> N
     convtui("run", *SMALL, "--epochs", "2", "--quiet")
     refused = convtui("resume", "1")
     assert refused.code == 2
-    assert "--epochs 4 trains it longer" in refused.err
+    assert "--epochs 4' trains it longer" in refused.err
     assert convtui("resume", "1", "--epochs", "1").code == 2
     longer = convtui("resume", "1", "--epochs", "4", "--json").lines[-1]
     whole = convtui("run", *SMALL, "--epochs", "4", "--json").lines[-1]

@@ -75,4 +75,4 @@ def spans() -> Iterator[Command]:
 
 def _uncommented(line: str) -> str:
     """Without what stands behind a `#` that begins a word outside of quotation marks."""
-    return re.match(r"(?:'[^']*'|\"[^\"]*\"|(?<!\s)#|[^#'\"])*", line)[0].rstrip()  # type: ignore[index] - it matches anything
+    return re.match(r"(?:'[^']*'|\"[^\"]*\"|(?<=\S)#|[^#'\"])*", line)[0].rstrip()  # type: ignore[index] - it matches anything

@@ -76,11 +76,13 @@ def of_synopsis(text: str) -> None:
 def of_program(words: list[str]) -> None:
     """The program itself takes it apart, without running it; views, presets, studies and settings that it names are there."""
     name, found, rest = command_of(words)
-    values = found.make_context(name, list(rest)).params
+    context = found.make_context(name, list(rest))
+    values = context.params
     match words[:2]:
         case ["look", *_]:
             assert_there_is(values)
         case ["run", *_]:
+            assert not context.args
             changed(preset(values["preset"] or "lenet5").spec, changes_of(values["settings"] or [], {}))
         case ["presets" | "views", str(named)] if not named.startswith("-"):
             (preset if name == "presets" else view)(named)

@@ -29,12 +29,17 @@ from tests.docs.blocks import Command, blocks, commands
 TINY = ["--set", "data.train_per_class=8", "--set", "data.test_per_class=8"]
 DIGITS = ["--data", "digits", "--set", "data.fit=resize"]
 OF_OTHERS = re.compile(r"cifar10|fashion-mnist|mnist|folder:pictures\.zip")
-NUMBERED = {"own-nets.md": {"3": "mynet", "5": "demo"}, "start.md": {"last": "demo"}, "terminals.md": {"last": "demo"}}
+NUMBERED = {
+    "own-nets.md": {"3": "mynet", "5": "demo"},
+    "commands.md": {"last": "demo"},
+    "start.md": {"last": "demo"},
+    "terminals.md": {"last": "demo"},
+}
 """Runs that the reader of a page is to have."""
 
 NOT_RUN = (
     (r"^(make|uv|pip|pipx|ssh|python|export) ", "other programs; python train.py is run beforehand"),
-    (r"^\.?\S*convtui( --(graphics|store|model) \S+)*( tour)?$", "the application waits for a terminal"),
+    (r"^\.?\S*convtui( --(graphics|store|model) \S+)*( tour( --store \S+)?| open \S+)?$", "the application waits for a terminal"),
     (r"^convtui serve", "the application waits for a browser"),
     (r"^convtui (pause|resume|lr|stop|checkpoint) ", "a run that is training is waited for: tests/cli/test_control.py"),
     (r"^convtui run .*--processes ", "other processes print what it says: tests/cli/test_processes.py"),
@@ -43,6 +48,9 @@ NOT_RUN = (
     (r"^convtui runs import wandb", "tests/engine/tracking has these logs"),
     (r"^convtui study run 0", "takes hours, or wants a cluster"),
     (r"--on ray", "tests/cli/test_on_ray.py"),
+    (r"^convtui data get (mnist|cifar10)", "downloads"),
+    (r"^convtui runs delete 2$", "asks"),
+    (r"^convtui runs (images|output) last", "of other runs than the demo: tests/engine/tracking, tests/cli/test_exec.py"),
 )
 
 
@@ -99,8 +107,10 @@ def prepare(convtui: Convtui, page: str, folder: Path) -> None:
     with zipfile.ZipFile(folder / "pictures.zip", "w") as archive:
         for place in sorted((folder / "pictures").rglob("*.png")):
             archive.write(place, place.relative_to(folder))
-    if page == "own-nets.md":
+    if page in ("own-nets.md", "commands.md"):
         own(convtui, folder)
+    if page == "commands.md":
+        assert convtui("run", *small(["--preset", "demo", "--store", "other.db", "--quiet"])).code == 0
 
 
 def own(convtui: Convtui, folder: Path) -> None:

@@ -30,6 +30,8 @@ from convtui.tui.cli import (
     tour,
     views,
 )
+from convtui.tui.cli.examples import add_examples
+from convtui.tui.cli.misuse import ClickException, misuse
 from convtui.tui.log import log
 from convtui.tui.render.text import told
 from convtui.tui.terminal import is_dumb, silence_broken, write_look_alikes
@@ -43,7 +45,7 @@ app = typer.Typer(
 )
 app.callback()(application.application)
 app.command()(tour.tour)
-app.command()(run.run)
+app.command(context_settings={"allow_extra_args": True})(run.run)  # it says what they should have been
 app.command()(resume.resume)
 app.command()(control.stop)
 app.command()(control.pause)
@@ -64,6 +66,7 @@ app.command()(presets.presets)
 app.add_typer(data.app, name="data")
 app.command()(serve.serve)
 app.command()(doctor.doctor)
+add_examples(app)
 
 
 def main() -> None:
@@ -86,7 +89,15 @@ def main() -> None:
 
 def _call() -> None:
     try:
-        app()
+        sys.exit(app(standalone_mode=False) or 0)
+    except (ClickException, typer.Abort) as error:
+        if isinstance(error, typer.Abort):
+            print()  # behind the question
+        if type(error).__name__ == "NoArgsIsHelpError":  # its help was printed, but for what is below it
+            print(error)
+        else:
+            print(f"convtui: {told(misuse(error))}", file=sys.stderr)
+        sys.exit(getattr(error, "exit_code", 1))
     except ConvtuiError as error:
         print(f"convtui: {told(error)}", file=sys.stderr)
         if error.__cause__ is not None:

@@ -40,7 +40,7 @@ def merge(
     from convtui.engine.store.merging import merge as merge_stores
 
     if missing := [other for other in others if not is_there(other)]:
-        raise UsageError(f"no store at {missing[0]}: nothing was merged")
+        raise UsageError(f"no store at {missing[0]}, and nothing was merged: name the file of a store, or one that bundle wrote")
     counts: Counter[str] = Counter()
     with open_store(store_path) as store:
         for path in others:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
 from convtui.engine.errors import RunNotFound, StoreError, UsageError
-from convtui.engine.files import STORE_VARIABLE
+from convtui.engine.files import DEFAULT_STORE, STORE_VARIABLE
 from convtui.engine.store_address import StoreAddress, store_address
 from convtui.tui.cli.completion import runs
 from convtui.tui.render.text import clean
@@ -106,7 +107,9 @@ def is_there(address: StoreAddress) -> bool:
 def existing_store(address: StoreAddress) -> Store:
     """The store at `address`, which must be there already: a look makes none. Raises RunNotFound, UsageError."""
     if not is_there(address):
-        raise RunNotFound(f"no store at {address} yet: 'convtui run' makes one, --store chooses another")
+        where = address.absolute() if isinstance(address, Path) else address
+        here = "" if address == DEFAULT_STORE else f" --store {shlex.quote(str(address))}"
+        raise RunNotFound(f"no store at {where} yet: 'convtui run --preset demo{here}' makes one, --store names one elsewhere")
     return open_store(address, create=False)
 
 

@@ -114,7 +114,11 @@ def _spec(row: Run, asked: dict[str, str | None]) -> RunSpec:
 
     spec = changed(row.settings, changes_of([], asked)) if asked else row.settings
     if row.status == "finished" and not asked:
-        raise RunBusy(f"run {row.id} finished after {row.epoch} epochs: --epochs {2 * max(1, row.epoch)} trains it longer")
+        raise RunBusy(f"run {row.id} finished after {row.epoch} epochs: {_longer(row)}")
     if asked and row.step and (total := spec.total_steps(row.images_per_epoch)) <= row.step:
-        raise RunBusy(f"run {row.id} has already done {row.step:,} steps: give a total above that, not {total:,}")
+        raise RunBusy(f"run {row.id} has already done {row.step:,} steps, and {total:,} would be the total: {_longer(row)}")
     return spec
+
+
+def _longer(row: Run) -> str:
+    return f"'convtui resume {row.id} --epochs {2 * max(1, row.epoch)}' trains it longer"

@@ -34,6 +34,7 @@ Notify = Annotated[
 
 
 def run(
+    context: typer.Context,
     preset: Annotated[
         str | None,
         typer.Option(
@@ -89,6 +90,9 @@ def run(
     Exit code 0: finished, or stopped on request. 1: failed. 2: invalid command or setting, nothing was started.
     3: diverged. 129, 130, 143: ended by a hang-up, Ctrl+C or kill; saved, 'convtui resume' continues it.
     """
+    if context.args:
+        raise UsageError(_meant(context.args[0]))
+
     launch.refuse_with(processes, detach=detach, **{"try": trial, "save-preset": save_preset})
     launch.follow_if_told(data_dir)
 
@@ -184,6 +188,22 @@ def _run(start: str | None, store_path: StoreAddress) -> Run | None:
         return None
     with existing_store(store_path) as store:
         return store.find(start.removeprefix(RUN))
+
+
+def _meant(word: str) -> str:
+    """What to type instead of `convtui run WORD`."""
+    from convtui.engine.presets import presets
+
+    shown = clean(word)
+    if word in presets():
+        return f"run takes a preset behind its option: 'convtui run --preset {shown}'"
+    if word.endswith(".py"):
+        return (
+            f"'convtui exec -- python {shown}' runs it as it is, 'convtui run --model {shown}:CLASS' trains a net that it defines"
+        )
+    return (
+        f"run takes no name ({shown}): --preset takes one that 'convtui presets' lists, --like one that 'convtui runs list' lists"
+    )
 
 
 def _default_name(spec: RunSpec, preset: str, before: Run | None) -> str:
