@@ -50,6 +50,7 @@ NOT_RUN = (
     (r"--on ray", "tests/cli/test_on_ray.py"),
     (r"^convtui data get (mnist|cifar10)", "downloads"),
     (r"^convtui runs delete 2$", "asks"),
+    (r"postgresql://", "wants a server"),
     (r"^convtui runs (images|output) last", "of other runs than the demo: tests/engine/tracking, tests/cli/test_exec.py"),
 )
 

@@ -162,6 +162,12 @@ EXAMPLES = {
         # delete what killed processes left
         convtui store check --clean
     """,
+    "store copy": """
+        # every run under its number, with its files
+        convtui store copy store.db copy.db
+        # to a server
+        convtui store copy store.db 'postgresql://me@server/runs?files=/shared/runs'
+    """,
     "study": """
         # studies, and how many of their runs are done
         convtui study list
