@@ -175,7 +175,8 @@ class ConvtuiApp(App[int]):
         self.set_timer(IDLE_SECONDS, self._prepare)
 
     async def _prepare(self) -> None:
-        """What the first switch to another page would wait for: modules, and the widgets and styles of the first charts."""
+        """What the first switch to another page would wait for: modules, the widgets and styles of the first charts, and what they
+        read: a look at any run makes the next one quicker."""
         if self.is_being_left:
             return
         if not (self.is_headless or self.no_color or graphics.current().protocol == "ascii") and (why := advice(self.console)):
@@ -185,6 +186,8 @@ class ConvtuiApp(App[int]):
         page, mounted = self._get_screen(self._page(live))
         await mounted
         page._css_update_count = self._css_update_count  # its styles are new: the switch need not parse all of them twice
+        page._refresh_layout(self.size)  # is painted only where it is shown
+        self._page(live).look_ahead()
         self.run_worker(_import_ahead, thread=True, group="ahead")
 
     def _look_at_store(self) -> None:

@@ -134,6 +134,9 @@ class Page(Screen[None]):
         """Tell why something cannot be; from any thread."""
         self.post_message(Failed(why))
 
+    def look_ahead(self) -> None:
+        """Look at the store before the page is first shown, while nothing else happens; for a page that is worth it."""
+
     def store_changed(self) -> None:
         """Something in the store has changed, or the page is shown again: called on the screen's thread, at most twice a
         second, only while the store is open and this page is shown. What takes time belongs in a thread worker."""

@@ -213,6 +213,10 @@ class LivePage(Page):
         self._behind = True
         self.look(charts=self._is_time() or self.run is None or self.session.run_id not in (None, self.run.id))
 
+    def look_ahead(self) -> None:
+        """Look at the newest run: the first one that is opened, whichever that is, is there in half the time then."""
+        self.look()
+
     def _is_time(self) -> bool:
         return self._pace.is_time(here=self.run is None or self.run.id == self.session.training)
 
@@ -267,7 +271,7 @@ class LivePage(Page):
             self.metrics.show(looked.plots)
             self._pace.drawn()
         self.controls.settle(looked.settled)
-        if looked.sketched and looked.plots:
+        if looked.sketched and looked.plots and self.is_current:
             self.set_timer(SKETCH_SECONDS, self.look)  # not at once: reading it all would keep the sketch from being drawn
 
     # ---------------------------------------------------------------------------------------------------- showing
