@@ -33,7 +33,6 @@ from textual.worker import WorkerFailed
 
 from convtui.engine.errors import ConvtuiError
 from convtui.engine.store_address import StoreAddress
-from convtui.tui import graphics
 from convtui.tui.app import settings
 from convtui.tui.app.driver import lasting
 from convtui.tui.app.garbage import Permanent
@@ -49,7 +48,6 @@ from convtui.tui.app.themes import DARK_NAME, rows, themes
 from convtui.tui.app.tour import Tour
 from convtui.tui.app.widgets.cropped import Cropped
 from convtui.tui.log import log
-from convtui.tui.render.rows import advice
 from convtui.tui.render.text import clean, counted
 from convtui.tui.session.session import Session
 from convtui.tui.window import Window
@@ -179,8 +177,6 @@ class ConvtuiApp(App[int]):
         read: a look at any run makes the next one quicker."""
         if self.is_being_left:
             return
-        if not (self.is_headless or self.no_color or graphics.current().protocol == "ascii") and (why := advice(self.console)):
-            self.notify(f"pictures have {why}", timeout=8, markup=False)
         live = next(entry for entry in PAGES if entry.name == "live")
         # As the first switch to the page does it; Textual has no public word for doing it ahead.
         page, mounted = self._get_screen(self._page(live))

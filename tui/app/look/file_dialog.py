@@ -13,7 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from convtui.tui.app.dialogs.style import key_line
+from convtui.tui.app.dialogs.style import boxed, key_line
 from convtui.tui.app.keys import bind
 from convtui.tui.render.text import clean
 from convtui.tui.session.picture_files import Listing, listed
@@ -22,16 +22,14 @@ from convtui.tui.session.picture_files import Listing, listed
 class FileDialog(ModalScreen[list[str] | None]):
     """Asks for pictures; gives their paths, none of them for those of the run again, or None."""
 
-    DEFAULT_CSS = """
-    FileDialog { align: center middle; }
-    FileDialog > Vertical { width: 92; max-width: 95%; height: 24; max-height: 90%; padding: 0 1; }
-    FileDialog > Vertical { background: $surface; border: round $primary; }
-    FileDialog Input { border: none; height: 1; padding: 0; background: $boost; }
-    FileDialog Input:focus { border: none; }
+    DEFAULT_CSS = (
+        boxed("FileDialog", 92)
+        + """
+    FileDialog > Vertical { height: 24; max-height: 90%; padding: 0 1; }
     FileDialog OptionList { border: none; height: 1fr; background: $surface; padding: 0; }
-    FileDialog #wrong { color: $text-error; height: auto; }
-    FileDialog #keys { color: $text-muted; link-color: $text-muted; link-style: none; }
+    FileDialog #keys { margin-top: 0; }
     """
+    )
     BINDINGS: ClassVar[list[BindingType]] = [bind("back", "leave", "Cancel")]
 
     def __init__(self, *, is_own: bool) -> None:
