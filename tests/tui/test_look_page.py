@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from textual.app import App
 from textual.pilot import Pilot
 from textual.screen import Screen
@@ -29,6 +30,7 @@ from convtui.tui.app.app import ConvtuiApp
 from convtui.tui.app.dialogs.menu import Menu
 from convtui.tui.app.look.controller import LookController
 from convtui.tui.app.look.export import command, stem_of
+from convtui.tui.app.look.file_dialog import FileDialog
 from convtui.tui.app.look.image_strip import ImageStrip
 from convtui.tui.app.look.layer_list import LayerList
 from convtui.tui.app.look.page import LookPage
@@ -361,6 +363,74 @@ async def test_the_slider_is_clicked_on_dragged_along_and_turned_by_the_wheel(st
         await turn_wheel(pilot, slider, -1)
         await settled(pilot, epoch="1")
         assert app.line("about").startswith("run 2 conv · epoch ◂ 1 ▸ of 2"), "with the button up nothing is dragged"
+
+
+@piloted
+async def test_two_snapshots_stand_beside_each_other_with_one_cursor_until_escape(stored: Path) -> None:
+    async with Alone(stored, 2).run_test(size=(160, 48)) as pilot:
+        app = await settled(pilot, view="filters")
+        other = app.page.panes.other
+        await pilot.press("T")
+        await until(pilot, lambda: isinstance(app.screen, Menu))
+        await pilot.press(*"epoch 0", "enter")
+        await until(pilot, lambda: isinstance(app.screen, LookPage) and bool(other.results))
+        assert (app.line("whose"), app.line("whose-other")) == ("run 2 · last weights", "run 2 · weights of 0")
+        assert as_json(list(other.results)) != as_json(app.results), "of the weights before the training"
+        await pilot.press("right", "right")
+        assert (app.picture.cursor, other.cursor) == (2, 2)
+        assert " · beside: filter 2 · " in app.line("at")
+        await pilot.press("v")
+        await until(pilot, lambda: isinstance(app.screen, Menu))
+        await pilot.press(*"activations", "enter")
+        app = await settled(pilot, view="activations")
+        await until(pilot, lambda: app.picture.results and other.results and other.results[0].title == app.results[0].title)
+        await pilot.press("escape")
+        await until(pilot, lambda: not app.page.panes.has_class("two"))
+        assert isinstance(app.screen, LookPage), "Escape gives up what is beside before it leaves"
+
+
+@piloted
+async def test_own_pictures_take_the_place_of_the_runs_images_and_are_looked_at(stored: Path, tmp_path: Path) -> None:
+    for name, grey in (("dark", 10), ("light", 240)):
+        Image.new("L", (30, 20), grey).save(tmp_path / f"{name}.png")
+    async with Alone(stored, 2).run_test(size=(120, 36)) as pilot:
+        app = await with_images(pilot)
+        app.controller.choose_view("activations")
+        app = await settled(pilot, view="activations")
+        before = as_json(app.results)
+        await pilot.press("I")
+        await until(pilot, lambda: isinstance(app.screen, FileDialog) and app.screen.query_one(OptionList).option_count == 4)
+        await pilot.press("home", "enter")
+        await until(pilot, lambda: isinstance(app.screen, LookPage) and strip_text(app)[0].startswith("own images 0 to 1 of 2"))
+        assert strip_text(app)[1].split() == ["dark.png", "light.png"]
+        await until(pilot, lambda: as_json(app.results) != before)
+        dark = as_json(app.results)
+        await pilot.press("full_stop")
+        await until(pilot, lambda: as_json(app.results) not in (before, dark))
+        await pilot.press("I")
+        await until(pilot, lambda: isinstance(app.screen, FileDialog) and app.screen.query_one(OptionList).option_count == 5)
+        await pilot.press("enter")
+        await until(pilot, lambda: strip_text(app)[0].startswith("test images 0 to "))
+
+
+@piloted
+async def test_gates_are_read_row_by_row(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "store.db") as store:
+        run = train(store, "lstm", changed(spec(cell="lstm", conv_blocks="", dense_blocks=""), {"model.hidden": 6}))
+    async with Alone(tmp_path / "store.db", run).run_test(size=(120, 36)) as pilot:
+        app = await settled(pilot)
+        app.controller.choose_view("gates")
+        app = await settled(pilot, view="gates")
+        assert app.picture.row is None
+        await pilot.press("right")
+        assert app.line("at").startswith("row 1 of 8")
+        await pilot.press("right", "right", "left")
+        assert app.line("at").startswith("row 2 of 8")
+        await pilot.press("left", "left", "left")
+        assert app.picture.row == 0
+        await pilot.press("escape")
+        assert app.picture.row is None
+        assert isinstance(app.screen, LookPage)
 
 
 @piloted
