@@ -37,6 +37,10 @@ class LogPane(VerticalScroll, can_focus=False):
             self.query_one(Static).update(text)
             self.call_after_refresh(self.scroll_end, animate=False)
 
+    def on_resize(self) -> None:
+        """Shown, or given other room: the newest are in sight then, too."""
+        self.call_after_refresh(self.scroll_end, animate=False)
+
     def kept(self) -> str:
         """All messages."""
         return f"{self._told.plain}\n" if self._told.plain else ""
