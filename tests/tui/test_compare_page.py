@@ -360,7 +360,7 @@ def test_follows_runs_in_training(store: Store) -> None:
 def test_without_marks_it_says_how_to_mark(store: Store) -> None:
     async def steps(pilot: Pilot[int], page: ComparePage) -> None:
         await until(pilot, lambda: page.query_one("#unmarked").display)
-        assert "space marks a run" in words(page, "#unmarked")
+        assert "Space marks a run" in words(page, "#unmarked")
         assert not page.query_one("#charts").display
         await pilot.press("V", "L", "y", "w", "b", "X", "o", "left", "enter")
         assert pilot.app.current_mode == "compare"

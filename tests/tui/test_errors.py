@@ -176,7 +176,7 @@ def delayed(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     def slow(*_: object, **__: object) -> None:
         assert go_on.wait(60)
 
-    monkeypatch.setattr("convtui.engine.training.limits.check_fits", slow)
+    monkeypatch.setattr("convtui.engine.training.check_fits", slow)
     return go_on
 
 

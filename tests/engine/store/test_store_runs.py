@@ -289,7 +289,7 @@ def test_only_a_live_run_can_be_asked(store: Store, hands) -> None:
     with pytest.raises(RunBusy, match=r"is queued; only a running or paused one can be stopped: wait until it runs"):
         store.request(run_id, "stop")
     finish(store, run_id, 0.5)
-    with pytest.raises(RunBusy, match=rf"is finished; .* can be paused: 'convtui resume {run_id}'"):
+    with pytest.raises(RunBusy, match=rf"is finished; .* can be paused: 'convtui resume {run_id} --epochs 2' trains it longer"):
         store.request(run_id, "pause")
     store.claim(run_id)
     store.request(run_id, "stop")
