@@ -79,6 +79,7 @@ def test_a_script_with_a_run_of_its_own_keeps_its_output_there_and_gets_signals(
         assert list(store.series(1, "train/loss").values)[:3] == [1.0, 1.0, 1.0]
 
 
+@pytest.mark.long
 def test_on_a_terminal_it_has_a_terminal_and_ctrl_c_reaches_it_once(tmp_path: Path) -> None:
     script = "trap 'echo caught; exit 5' INT; test -t 0 && test -t 1 && stty size; while :; do sleep 0.1; done"
     child = pexpect.spawn(EXEC[0], [*EXEC[1:], "sh", "-c", script], cwd=str(tmp_path), dimensions=(31, 77), encoding="utf-8")
