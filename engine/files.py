@@ -82,27 +82,25 @@ def clear_scraps(folder: Path) -> None:
 
 def dead_scraps(folder: Path, pattern: str = ".*.partial") -> list[Path]:
     """What processes that are gone left half-written in `folder`, of the names that `pattern` matches."""
-    scraps = list(folder.glob(pattern))
-    if not scraps:
-        return []
-    import psutil
-
-    pids = {scrap: scrap.name.split(".")[-2] for scrap in scraps}
-    return [scrap for scrap, pid in pids.items() if re.fullmatch(r"\d{1,9}", pid) and not psutil.pid_exists(int(pid))]
+    return [scrap for scrap in folder.glob(pattern) if _is_gone(scrap.name.split(".")[-2])]
 
 
 @contextmanager
 def scratch_folder(purpose: str) -> Iterator[Path]:
     """A folder that is there as long as the block runs. What processes of this host that were killed left of theirs is removed."""
-    import psutil
-
     start = f"convtui-{purpose}-{socket.gethostname()}-"  # containers may share a folder, not their process ids
     for left in Path(tempfile.gettempdir()).glob(f"{glob.escape(start)}*-*"):
-        pid = left.name.removeprefix(start).partition("-")[0]
-        if re.fullmatch(r"\d{1,9}", pid) and not psutil.pid_exists(int(pid)):
+        if _is_gone(left.name.removeprefix(start).partition("-")[0]):
             shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=f"{start}{os.getpid()}-") as name:
         yield Path(name)
+
+
+def _is_gone(pid: str) -> bool:
+    """Whether a name has the number of a process that is no longer there; imports psutil only where there is such a name."""
+    import psutil
+
+    return re.fullmatch(r"\d{1,9}", pid) is not None and not psutil.pid_exists(int(pid))
 
 
 # ----------------------------------------------------------------------------------------------- where a person said
