@@ -28,7 +28,7 @@ class OfTop(OfLayer, OfImages):
     """Options of a view of what excites maps most."""
 
     map: int | None = hyper(None, "one feature map; default: all", ge=0)
-    maps: int | None = hyper(None, f"only the N most excited maps; 0: all; default: all, or of many the first {MANY}", ge=0)
+    maps: int | None = hyper(None, f"only the N most excited maps; default: all, or of many the first {MANY}", zero="all", ge=0)
     label: str | None = hyper(None, "only images of this class, by name or number")
     count: int = hyper(9, "units per map, each from a different image", ge=1, le=MOST)
 

@@ -192,7 +192,7 @@ def _outcomes(of: OfRun) -> Iterator[Block]:
         (
             "trained",
             _listed(
-                run.epochs and f"{run.epoch} of {run.epochs} epochs",
+                run.epochs and not run.total_steps % run.steps_per_epoch and f"{run.epoch} of {run.epochs} epochs",
                 f"{run.step:,} steps",
                 run.images and f"{run.images:,} images shown",
             ),

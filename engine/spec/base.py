@@ -35,9 +35,11 @@ class Part(BaseModel):
         return value
 
 
-def hyper(default: Any, help: str, unit: str = "", **bounds: Any) -> Any:
-    """A hyperparameter: its default, one line of help, its unit and its bounds (`ge`, `gt`, `le`, `lt`)."""
-    return Field(default=default, description=help, json_schema_extra={"unit": unit}, **bounds)
+def hyper(default: Any, help: str, unit: str = "", *, zero: str = "", **bounds: Any) -> Any:
+    """A hyperparameter: its default, one line of help, its unit and its bounds (`ge`, `gt`, `le`, `lt`). `zero` is what 0 stands
+    for where it is no amount, as in `all`; the help ends with it."""
+    told = f"{help}; 0: {zero}" if zero else help
+    return Field(default=default, description=told, json_schema_extra={"unit": unit, "zero": zero}, **bounds)
 
 
 def several(value: Any) -> Any:

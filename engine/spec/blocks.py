@@ -35,7 +35,7 @@ class ConvBlock(Part):
 
     filters: int = hyper(32, "number of filters and feature maps", ge=1, le=4096)
     kernel: int = hyper(5, "rows of the kernel; columns too, unless kernel_width is set", "pixels", ge=1, le=512)
-    kernel_width: int = hyper(0, "columns of a kernel that is not square; 0: same as rows", "pixels", ge=0, le=512)
+    kernel_width: int = hyper(0, "columns of a kernel that is not square", "pixels", zero="same as rows", ge=0, le=512)
     stride: int = hyper(1, "stride of the kernel", "pixels", ge=1, le=16)
     padding: int = hyper(0, "zeros added at each border before the convolution", "pixels", ge=0, le=128)
     same: bool = hyper(False, "pad so that maps keep their size, instead of padding")
@@ -44,10 +44,10 @@ class ConvBlock(Part):
     bias: bool = hyper(True, "add a bias to each filter's output")
     batch_norm: bool = hyper(False, "batch normalisation between convolution and activation")
     skip: int = hyper(
-        0, "blocks, this one the last, whose input is added before this one's activation; 0 is none", "blocks", ge=0, le=32
+        0, "blocks, this one the last, whose input is added before this one's activation", "blocks", zero="none", ge=0, le=32
     )
-    pool: int = hyper(0, "side of the pool after the activation; 0: none", "pixels", ge=0, le=16)
-    pool_stride: int = hyper(0, "stride of the pool; 0: same as its side", "pixels", ge=0, le=16)
+    pool: int = hyper(0, "side of the pool after the activation", "pixels", zero="none", ge=0, le=16)
+    pool_stride: int = hyper(0, "stride of the pool", "pixels", zero="same as its side", ge=0, le=16)
     pool_kind: PoolKind = hyper("max", "how each window is pooled")
     global_pool: bool = hyper(False, "pool over each whole map")
     dropout: float = hyper(0.0, "share of the block's outputs set to zero in each training step", ge=0, lt=1)

@@ -27,6 +27,8 @@ class Hyperparameter:
     """The valid values where there is a closed list, else empty."""
     bounds: str
     """As in `0 < x <= 10`; empty where there are none."""
+    zero: str
+    """What 0 stands for where it is no amount, as in `all`; else empty."""
 
 
 def hyperparameters() -> Iterator[Hyperparameter]:
@@ -41,15 +43,16 @@ def hyperparameters() -> Iterator[Hyperparameter]:
 def fields_of(part: type[Part], prefix: str = "") -> Iterator[Hyperparameter]:
     """The fields of one group, their paths beginning with `prefix`."""
     for name, info in part.model_fields.items():
-        extra = info.json_schema_extra
+        extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
         yield Hyperparameter(
             path=f"{prefix}{name}",
             kind=_kind(info),
             default=info.default,
             help=info.description or "",
-            unit=str(extra["unit"]) if isinstance(extra, dict) else "",
+            unit=str(extra.get("unit", "")),
             choices=_choices(info.annotation),
             bounds=_bounds(info),
+            zero=str(extra.get("zero", "")),
         )
 
 

@@ -184,10 +184,10 @@ class DataSpec(Part):
     classes: Names = hyper((), "only these classes, in this order, e.g. 1, 3; empty: all", max_length=1000)
     colour: Colour = hyper("rgb", "grey is ITU-R 601 luma, one channel; rgb has three; rgba a fourth, the opacity")
     size: int = hyper(32, "rows of the images, and columns too unless width is set", "pixels", ge=4, le=512)
-    width: int = hyper(0, "columns of images that are not square; 0: same as rows", "pixels", ge=0, le=512)
+    width: int = hyper(0, "columns of images that are not square", "pixels", zero="same as rows", ge=0, le=512)
     fit: Fit = hyper("resize", "resize images of another size, or crop them to their middle")
-    train_per_class: int = hyper(0, "first N training images of each class; 0: all", "images", ge=0)
-    test_per_class: int = hyper(0, "first N test images of each class; 0: all", "images", ge=0)
+    train_per_class: int = hyper(0, "first N training images of each class", "images", zero="all", ge=0)
+    test_per_class: int = hyper(0, "first N test images of each class", "images", zero="all", ge=0)
     standardise: bool = hyper(True, "subtract the training split's mean and divide by its standard deviation, per channel")
     order: Order = hyper("shuffle", "a new order each epoch, the dataset's own, or class by class")
     batch_size: int = hyper(128, "images per step", "images", ge=1, le=65536)
@@ -198,7 +198,7 @@ class DataSpec(Part):
     )
     brightness: float = hyper(0.0, "in training, lighten or darken each image by up to this share of white", ge=0, le=1)
     contrast: float = hyper(0.0, "in training, multiply each image's contrast by 1 - this to 1 + this", ge=0, le=1)
-    cutout: int = hyper(0, "in training, blank out a square of this side in each image; 0: none", "pixels", ge=0, le=512)
+    cutout: int = hyper(0, "in training, blank out a square of this side in each image", "pixels", zero="none", ge=0, le=512)
     test_views: TestViews = hyper(
         "plain", "in evaluations, the mean of what the net says of each image, of its mirror image, and of both shifted by a pixel"
     )
@@ -264,7 +264,7 @@ class OptimiserSpec(Part):
         0.0, "share of the last update kept; for sgd, rmsprop and nesterov, which needs it (e.g. 0.9)", ge=0, lt=1
     )
     weight_decay: float = hyper(0.0, "pull of the weights towards zero (decoupled in adamw and lion)", ge=0, le=1)
-    clip_norm: float = hyper(0.0, "largest norm of the whole gradient; a longer one is scaled down; 0: no limit", ge=0, le=1e6)
+    clip_norm: float = hyper(0.0, "largest norm of the whole gradient; a longer one is scaled down", zero="no limit", ge=0, le=1e6)
     schedule: Schedule = hyper("constant", "how the learning rate changes over time")
     decay: float = hyper(0.95, "factor per epoch (exponential, smoothly) or per drop (step)", gt=0, le=1)
     step_epochs: float = hyper(10.0, "time between drops of the step schedule", "epochs", gt=0, le=100_000)
@@ -289,10 +289,12 @@ class TrainingSpec(Part):
     )
     label_smoothing: float = hyper(0.0, "share of the target spread over all classes, in training only", ge=0, lt=1)
     measures: Measures = hyper((), f"extra measures, comma-separated: {', '.join(MEASURES)}", max_length=len(MEASURES))
-    patience: int = hyper(0, "epochs without a lower validation loss before stopping early; 0: never", "epochs", ge=0, le=10_000)
+    patience: int = hyper(
+        0, "epochs without a lower validation loss before stopping early", "epochs", zero="never", ge=0, le=10_000
+    )
     evaluate_every: int = hyper(1, "epochs between evaluations; the last one is always evaluated", "epochs", ge=1, le=10_000)
     evaluate_train: bool = hyper(False, "evaluate on the training images too, once, with the final weights")
-    snapshot_every: int = hyper(0, "epochs between snapshots of the weights; 0: none", "epochs", ge=0, le=10_000)
+    snapshot_every: int = hyper(0, "epochs between snapshots of the weights", "epochs", zero="none", ge=0, le=10_000)
     checkpoint_seconds: float = hyper(30.0, "time between resumable checkpoints", "seconds", ge=0, le=86_400)
     start_from: str = hyper("", "weights to begin with: run:NUMBER, FILE.safetensors or FILE.pt; layers of other shapes begin new")
     freeze: Names = hyper((), "layers that are not trained, by name or pattern, e.g. conv1, layer*", max_length=1000)
@@ -301,7 +303,7 @@ class TrainingSpec(Part):
     step_path: StepPaths = hyper(
         "auto", "how steps are computed: the quickest way that agrees with eager, eager, or by torch.compile"
     )
-    threads: int = hyper(0, "CPU threads; 0: one per core", "threads", ge=0, le=1024)
+    threads: int = hyper(0, "CPU threads", "threads", zero="one per core", ge=0, le=1024)
 
     @property
     def outputs_are(self) -> Literal["logits", "values"]:

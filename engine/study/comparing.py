@@ -48,6 +48,10 @@ class Outcome:
     """The standard deviation of the training loss's change from step to step, over the last half of the steps."""
     validation_accuracy: float | None = None
     validation_loss: float | None = None
+    step: int = 0
+    total_steps: int = 0
+    steps_per_epoch: int = 0
+    """0 where they are not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +164,9 @@ def _outcome(run: Run, to_90: float | None, stability: float | None) -> Outcome:
         stability=stability,
         validation_accuracy=run.validation_accuracy,
         validation_loss=run.validation_loss,
+        step=run.step,
+        total_steps=run.total_steps,
+        steps_per_epoch=run.steps_per_epoch,
     )
 
 

@@ -109,3 +109,14 @@ def test_a_step_that_changed_nothing_is_no_step_to_undo() -> None:
 
 def test_a_setting_is_found_by_what_others_call_it() -> None:
     assert [field.key for field in fields() if field.matches("lr")] == ["optimiser.learning_rate"]
+
+
+def test_a_zero_that_is_no_amount_is_told_by_what_it_stands_for() -> None:
+    told = {field.key: field.meaning("0") for field in fields() if field.meaning("0")}
+    assert told["data.train_per_class"] == told["data.test_per_class"] == ": all"
+    assert told["training.patience"] == ": never"
+    assert told["training.threads"] == ": one per core"
+    assert "training.seed" not in told
+    for field in fields():
+        assert field.help.endswith(f"; 0{field.meaning('0')}") == bool(field.meaning("0"))
+        assert not field.meaning("3")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import statistics
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +19,7 @@ from textual.widgets import Static
 
 from convtui.engine import device, events
 from convtui.engine.logged_images import save
+from convtui.engine.spec import changed
 from convtui.engine.store import Recorder, Request, Store
 from convtui.engine.store.images import file_of
 from convtui.engine.store.output import OutputWriter
@@ -29,7 +31,7 @@ from convtui.tui.app.live import device_line
 from convtui.tui.app.live.device_line import DeviceLine
 from convtui.tui.app.live.images_pane import StepLine
 from convtui.tui.app.live.page import LivePage
-from convtui.tui.app.live.reader import Reader
+from convtui.tui.app.live.reader import Reader, Seen
 from convtui.tui.app.live.status_line import progress_bar, seconds_left, standing
 from convtui.tui.app.messages import ShowRun
 from convtui.tui.app.page import LEAST
@@ -206,8 +208,25 @@ def test_stop_takes_a_queued_run_out_of_the_queue(store: Store) -> None:
 
     async def steps(pilot: Pilot[int], page: LivePage) -> None:
         await until(pilot, lambda: says(pilot, "waiting for a process"))
+        assert not says(pilot, "r Resume"), "some process has it"
         await pilot.press("S", "y")
         await until(pilot, lambda: says(pilot, "removed from the queue") and says(pilot, "■ stopped"))
+
+    used(steps, run.id, charts=False)
+
+
+def test_a_run_before_which_there_is_no_other_does_not_wait_for_its_turn(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    is_free, choose = threading.Event(), device.choose
+    monkeypatch.setattr(device, "choose", lambda name: choose(name) if is_free.wait(60) else None)
+    run = store.create_run(name="next", preset="lenet5", spec=changed(LENET, {"data.source": "digits"}), dataset="digits")
+    store.dequeue(run.id, "stopped")
+
+    async def steps(pilot: Pilot[int], page: LivePage) -> None:
+        page.session.resume(run.id)
+        await until(pilot, lambda: says(pilot, "starting"))
+        assert not says(pilot, "turn")
+        assert page.session.take_out([run.id]) == [run.id]
+        is_free.set()
 
     used(steps, run.id, charts=False)
 
@@ -363,6 +382,33 @@ def test_its_digit_leads_to_what_trains_else_to_the_run_that_was_opened(store: S
         await until(pilot, lambda: page.is_current and page.run is not None and page.run.id == BASELINE)
 
     used(steps, BASELINE)
+
+
+def test_the_newest_run_is_looked_at_before_the_page_is_first_shown(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked, may_look, look = threading.Event(), threading.Event(), Reader.look
+
+    def looks_once(reader: Reader, store: Store, run_id: int | None) -> Seen | None:
+        if looked.is_set():
+            may_look.wait(60)
+        looked.set()
+        return look(reader, store, run_id)
+
+    monkeypatch.setattr(Reader, "look", looks_once)
+    app = ConvtuiApp(Session(Path("store.db"), device="cpu"))
+
+    async def use() -> None:
+        async with app.run_test(size=(120, 36)) as pilot:
+            await until(pilot, looked.is_set)
+            await pilot.press("3")
+            await until(pilot, lambda: says(pilot, "6 now") and says(pilot, "epoch 7/10"))
+            assert not may_look.is_set(), "before it is read again"
+            may_look.set()
+
+    try:
+        asyncio.run(use())
+    finally:
+        may_look.set()
+        app.session.close()
 
 
 def test_other_runs_are_a_key_away(store: Store) -> None:

@@ -64,7 +64,7 @@ def look(session: Session) -> Look:
 
 def test_the_newest_run_is_opened_and_then_the_one_that_is_chosen(session: Session) -> None:
     look = Look(session)
-    assert look.store_changed() == "opening the newest run with weights"
+    assert look.store_changed() == "looking for the newest run with weights"
     look.answered()
     assert (look.query, look.is_waiting) == (Query(2, view="filters"), False)
     look.choose_view("confusion")

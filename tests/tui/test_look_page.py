@@ -240,6 +240,18 @@ async def test_views_and_layers_and_options_change_the_result(stored: Path, subj
 
 
 @piloted
+async def test_an_empty_option_that_is_passed_through_is_not_called_wrong(stored: Path) -> None:
+    async with Alone(stored, 2).run_test(size=(120, 36)) as pilot:
+        app = await settled(pilot, view="filters")
+        lines = [line for line in app.page.query_one(ViewOptions).query(Input) if not line.value]
+        assert lines
+        for line in lines:
+            line.focus()
+            await pilot.press("tab")
+        assert not [line.name for line in lines if line.has_class("-invalid")]
+
+
+@piloted
 async def test_the_layer_goes_along_to_another_view(stored: Path) -> None:
     async with Alone(stored, 2).run_test(size=(120, 36)) as pilot:
         app = await settled(pilot, view="filters")

@@ -608,6 +608,24 @@ def test_what_is_not_in_force_is_folded_counted_and_found(tmp_path: Path) -> Non
     on_page(tmp_path, steps, draft=(TINY, "demo"))
 
 
+def test_a_zero_that_means_all_is_not_told_as_no_images(tmp_path: Path) -> None:
+    async def steps(_app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
+        def line(key: str) -> str:
+            return page.form.of(key).render().plain.split("▸")[-1]  # type: ignore[union-attr]
+
+        assert "10 images" in line("data.train_per_class")
+        page.form.put("data.train_per_class", "0")
+        assert "0: all" in line("data.train_per_class")
+        assert "images" not in line("data.train_per_class")
+        page.form.put("data.test_per_class", "7")
+        assert "7 images" in line("data.test_per_class")
+        page.form.put("model.conv_blocks", "none")
+        page.form.put("model.cell", "gru")
+        assert line("model.layers").split() == ["layers", "1"]
+
+    on_page(tmp_path, steps, draft=(TINY, "demo"))
+
+
 def test_choosing_a_device(tmp_path: Path) -> None:
     async def steps(app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
         await pilot.press("D")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -508,6 +509,25 @@ def test_a_form_says_what_cannot_be_and_stays(store: Store) -> None:
 
     used(steps)
     assert len(store.runs()) == 5, "nothing was started"
+
+
+def test_while_runs_are_checked_nothing_else_can_be_written(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    checked = threading.Event()
+    monkeypatch.setattr("convtui.engine.study.running.to_do", lambda *_: [])
+    monkeypatch.setattr("convtui.engine.study.running.check", lambda *_: checked.wait(60))
+
+    async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
+        await pilot.press("s", "end", "enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, FormDialog))
+        await pilot.press(*"0.1", "enter")
+        await until(pilot, lambda: "checking that they can be trained" in screen_text(pilot))
+        await pilot.press("9")
+        assert pilot.app.screen.query_one("#input-scale", Input).value == "0.1"
+        assert "checking that they can be trained" in screen_text(pilot)
+        checked.set()
+        await until(pilot, lambda: notified(pilot, "nothing to queue"))
+
+    used(steps)
 
 
 def test_queued_runs_are_taken_out_again(store: Store) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from convtui.engine.metrics import metric
 from convtui.tui.render.metric_text import metric_text, value_text
-from convtui.tui.render.text import NOTHING, clean, compact
+from convtui.tui.render.text import NOTHING, clean, compact, how_far
 
 if TYPE_CHECKING:
     from convtui.engine.study.comparing import Comparison, Outcome
@@ -45,7 +45,7 @@ class Column:
 COLUMNS = (
     Column("run", told=lambda run: f"{run.run} {clean(run.name)}"),
     Column("status", told=lambda run: clean(run.status)),
-    Column("epoch", told=lambda run: f"{run.epoch}/{run.epochs}" if run.epochs else NOTHING),
+    Column("epoch", told=lambda run: how_far(run.epoch, run.step, run.total_steps, run.steps_per_epoch)),
     Column("test acc", "test_accuracy"),
     Column("best", "best_accuracy"),
     Column("at", told=lambda run: f"ep {run.best_epoch}" if run.best_epoch else NOTHING),

@@ -41,7 +41,7 @@ class AblationOptions(OfLayer, OfImages):
 
     layer: str | None = hyper(None, "one layer, to silence its maps or units one by one; default: every layer as a whole")
     fill: Fill = hyper("zero", "what a silenced map gives: zero, or its mean over the images")
-    count: int = hyper(0, "first N images of the split; 0: all", "images", ge=0)
+    count: int = hyper(0, "first N images of the split", "images", zero="all", ge=0)
 
 
 @register("ablation", "accuracy with one layer, or one map, silenced", AblationOptions, gives_classes, has_inner_layers)

@@ -24,7 +24,7 @@ from convtui.engine.spec import hyper
 class AccuracyByRowOptions(OfImages):
     """Over which images."""
 
-    count: int = hyper(0, "first N images of the split; 0: all", "images", ge=0)
+    count: int = hyper(0, "first N images of the split", "images", zero="all", ge=0)
 
 
 def _reads_rows(subject: Subject) -> str | None:

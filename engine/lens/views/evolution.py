@@ -31,7 +31,7 @@ class EvolutionOptions(OfLayer):
     layer: str | None = hyper(None, "layer name; default: the first with filters, or the last convolution")
     map: int | None = hyper(None, "one map or filter; default: the first ones", ge=0)
     count: int = hyper(8, "how many maps or filters", ge=1, le=256)
-    images: int = hyper(256, "training images that are searched for each snapshot, evenly spaced; 0: all", "images", ge=0)
+    images: int = hyper(256, "training images that are searched for each snapshot, evenly spaced", "images", zero="all", ge=0)
     own_scale: bool = hyper(False, "stretch each tile to its own range")
 
 

@@ -40,7 +40,7 @@ class GradientHistogramsOptions(OfImages):
 
     split: SplitName = hyper("train", "which images: train, validation or test")
     layer: str | None = hyper(None, "one layer; default: all with weights")
-    count: int = hyper(256, "images of the batch, evenly spaced in the split; 0: all", "images", ge=0)
+    count: int = hyper(256, "images of the batch, evenly spaced in the split", "images", zero="all", ge=0)
     bins: int = hyper(40, "bins per histogram", ge=2, le=1000)
 
 

@@ -33,7 +33,7 @@ class StatisticsOptions(OfImages):
     layer: str | None = hyper(None, "one layer, to see its maps one by one; default: all with weights")
     bins: int = hyper(40, "bins per histogram", ge=2, le=1000)
     log: bool = hyper(False, "counts on a logarithmic axis in the histograms, instead of shares")
-    count: int = hyper(0, "first N images of the split; 0: all", "images", ge=0)
+    count: int = hyper(0, "first N images of the split", "images", zero="all", ge=0)
 
 
 @register("statistics", "range, mean, variance, zeros and histogram of each layer's values", StatisticsOptions)

@@ -26,7 +26,7 @@ class TransposedOptions(OfLayer, OfImages):
     """Of which layer and maps."""
 
     map: int | None = hyper(None, "one feature map; default: the first of the layer", ge=0)
-    maps: int = hyper(16, "only the first N maps; 0: all", ge=0)
+    maps: int = hyper(16, "only the first N maps", zero="all", ge=0)
     count: int = hyper(10, "only the first N classes that have images", ge=1)
     own_scale: bool = hyper(False, "stretch each tile to its own range")
 

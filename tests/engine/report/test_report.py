@@ -90,6 +90,9 @@ def test_numbers_are_those_of_the_store(store: Store) -> None:
     assert first == ["model.conv_blocks", "data.source", "optimiser.learning_rate"]  # in the form's order, those that differ
     assert settings[3][:3] == ["optimiser.learning_rate", "0.03", "0.001"]
     assert ["optimiser.name", "adam", "update rule; nesterov is sgd that looks ahead"] in settings[4:]
+    set_columns(store, run.id, total_steps=7, step=5)
+    facts = read(run_report(OfRun(store, store.run(run.id), no_weights), ["outcomes"])).facts("outcomes")
+    assert facts["trained"].startswith("5 steps"), "seven steps are no number of epochs"
     assert "study mine" not in found.facts("question")
     assert found.facts("question")["study"] == "mine, setting a"
 

@@ -23,6 +23,12 @@ def test_against_a_baseline_without_a_value_every_run_keeps_its_own() -> None:
     assert told(replace(ONE, run=3, test_accuracy=0.55), ONE)["test acc"] == "+5.0 pp"
 
 
+def test_a_budget_that_ends_within_an_epoch_is_told_in_steps() -> None:
+    one = replace(ONE, step=1955, total_steps=1955, steps_per_epoch=391)
+    assert told(one, one)["epoch"] == "5/5"
+    assert told(replace(one, epoch=0, epochs=1, step=300, total_steps=300), one)["epoch"] == "step 300/300"
+
+
 def test_what_is_known_of_validation_images_alone_is_called_so_and_is_no_difference() -> None:
     script = replace(ONE, run=2, test_accuracy=None, test_loss=None, validation_accuracy=0.875, validation_loss=0.5)
     for baseline in (None, ONE, script):

@@ -11,6 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
+from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from convtui.tui.app.dialogs.style import boxed, key_line
@@ -64,6 +65,8 @@ class FormDialog(ModalScreen[None]):
         self._enter = enter
         self._doing = doing
         self._busy = False
+        self._at: Widget | None = None
+        """Where one wrote last."""
 
     def compose(self) -> ComposeResult:
         with Vertical():
@@ -89,10 +92,21 @@ class FormDialog(ModalScreen[None]):
     def action_submit(self) -> None:
         """Send what is written."""
         if not self._busy:
-            self._busy = True
-            self.say(self._doing)
             values = {question.key: self.query_one(f"#input-{question.key}", Input).value.strip() for question in self._questions}
+            self._wait(busy=True)
+            self.say(self._doing)
             self._answered(self, values)
+
+    def _wait(self, *, busy: bool) -> None:
+        """While what was sent is being done nothing else can be written: it would not be what is done."""
+        here = self.focused
+        self._busy = busy
+        for line in self.query(Input):
+            line.disabled = busy
+        if busy:
+            self._at = here
+        elif self._at is not None:
+            self._at.focus()
 
     def say(self, what: str) -> None:
         """What is being done."""
@@ -101,8 +115,8 @@ class FormDialog(ModalScreen[None]):
 
     def refuse(self, why: str) -> None:
         """Say why it cannot be; the form stays."""
-        self._busy = False
         if self.is_attached:
+            self._wait(busy=False)
             self.query_one("#wrong", Static).update(Text(why))
 
     def action_leave(self) -> None:

@@ -313,7 +313,7 @@ class LivePage(Page):
         session, run = self.session, self.run
         doing = session.activity if run.id == session.training else ""
         if run.status == "queued" and not doing:
-            doing = "waiting for its turn" if run.id in session.claimed else "waiting for a process"
+            doing = _waiting(run.id, session.claimed)
         wrong = bool(run.reason) and run.status not in LIVE
         about = self.query_one("#about", Static)
         about.set_class(wrong, "wrong")
@@ -354,7 +354,7 @@ class LivePage(Page):
         status = self.run.status if self.run is not None else "running"
         match parameters[1]:
             case "resume":
-                return status != "running" and (self.run is None or self.run.is_training)
+                return status not in ("running", "queued") and (self.run is None or self.run.is_training)
             case "stop":
                 return status in (*LIVE, "queued")
             case "edit":
@@ -502,6 +502,13 @@ class LivePage(Page):
             self._show_view("charts")
         else:
             self.post_message(ShowPage("runs"))
+
+
+def _waiting(run_id: int, claimed: Sequence[int]) -> str:
+    """What a queued run waits for; `claimed` are the runs of this process, in their order."""
+    if run_id not in claimed:
+        return "waiting for a process"
+    return "starting" if claimed[0] == run_id else "waiting for its turn"
 
 
 def _at_both_ends(left: Text, right: str, width: int) -> Text:

@@ -132,7 +132,7 @@ class LookController:
             self.known.forget()
             self.beside, self.is_playing, self.slides = None, False, False
             self.ask(Query(run_id, view=view))
-            return "opening the newest run with weights" if run_id is None else f"opening run {run_id}"
+            return "looking for the newest run with weights" if run_id is None else f"opening run {run_id}"
         if self.info is None and not (self.is_waiting or self.wants_code):
             self.ask(self.query)
         self.newer = self._find_newer()

@@ -85,8 +85,8 @@ class FieldRow(Widget):
         arrow = "  " if self.field.kind == "text" else "▸ "
         value = "$text-error" if shown.why else "bold" if shown.was is not None else ""
         lines = self._lines()
-        unit = f" {self.field.unit}" if len(lines) == 1 and self.field.unit and shown.text != "none" else ""
-        was = "" if shown.was is None else f"was {clean(shown.was) or 'none'}"
+        unit = (self.field.meaning(shown.text) or self.field.unit_of(shown.text)) if len(lines) == 1 else ""
+        was = "" if shown.was is None else f"was {clean(shown.was) or 'none'}{self.field.meaning(shown.was)}"
         left = max(0, room - Content(lines[0]).cell_length - len(unit) - 2)
         told = Content(was).truncate(left, ellipsis=True) if left > 6 else Content("")
         gap = max(0, room - Content(lines[0]).cell_length - len(unit) - told.cell_length)

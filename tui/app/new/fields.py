@@ -23,8 +23,18 @@ class Field:
     help: str = ""
     bounds: str = ""
     unit: str = ""
+    zero: str = ""
+    """What 0 stands for where it is no amount."""
     blocks: bool = False
     """Whether each part of its value, as commas have it, has a line of its own."""
+
+    def meaning(self, text: str) -> str:
+        """What stands behind a value: of a 0 that is no amount what it stands for, as in `0: all`."""
+        return f": {self.zero}" if self.zero and _is_zero(text) else ""
+
+    def unit_of(self, text: str) -> str:
+        """The unit behind a value; not where the label says it already, or there is no number."""
+        return f" {self.unit}" if self.unit not in ("", self.label) and text != "none" else ""
 
     def matches(self, words: str) -> bool:
         """Whether every word is in its name, help or choices, or is what others call it, as `lr`."""
@@ -36,6 +46,13 @@ def fields() -> Iterator[Field]:
     """A row for every hyperparameter."""
     for parameter in hyperparameters():
         yield _field(parameter)
+
+
+def _is_zero(text: str) -> bool:
+    try:
+        return float(text) == 0
+    except ValueError:
+        return False
 
 
 def _field(parameter: Hyperparameter) -> Field:
@@ -50,5 +67,6 @@ def _field(parameter: Hyperparameter) -> Field:
         help=parameter.help,
         bounds=parameter.bounds,
         unit=parameter.unit,
+        zero=parameter.zero,
         blocks=parameter.kind is tuple,
     )
