@@ -22,9 +22,8 @@ def first_filters(store: Store, run_id: int) -> Sheet | None:
     None where there are no weights, no convolution that can be told by the shape of its weights, or a file cannot be read: the page
     Look says why.
     """
-    folder = store.files.folder(run_id)
     kept = store.files.checkpoints(run_id)
-    path = next((path for row in kept if (path := folder / row.file).exists()), None)
+    path = next((path for row in kept if (path := store.files.path(run_id, row.file)).exists()), None)
     weights = _first(path) if path is not None else None
     if weights is None:
         return None

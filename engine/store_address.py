@@ -19,17 +19,20 @@ _AT_BEHIND_HOST = re.compile(r"://[^/?]*/[^?]*@")
 _OF_QUERY = re.compile(r"(?<=[?&])((?:ssl)?password=)[^\s&]*")
 _AS_PATH = re.compile(r"postgres(?:ql)?:/")
 """What `Path` makes of an address."""
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_SECRET = re.compile(r"://[^/]*:[^/]*@|[?&]")
+"""In a URL of files: a password before the host, or any query."""
 _FILES = re.compile(r"(?<=[?&])files=([^&]*)(?:&|$)")
 
 
 @dataclass(frozen=True, slots=True)
 class ServerAddress:
-    """A database of a server, and the folder that all hosts share for the files of runs."""
+    """A database of a server, and the place that all hosts share for the files of runs."""
 
     url: str = field(repr=False)
     """As libpq takes it, its password included where one was given."""
-    files: Path | None = None
-    """The folder, where the address names it."""
+    files: Path | str | None = None
+    """Where the address names it: a folder, or a URL of fsspec's."""
 
     def __str__(self) -> str:
         """As it was typed, without its password."""
@@ -38,7 +41,7 @@ class ServerAddress:
     def typed(self) -> str:
         if self.files is None:
             return self.url
-        return f"{self.url}{'&' if '?' in self.url else '?'}files={quote(str(self.files))}"
+        return f"{self.url}{'&' if '?' in self.url else '?'}files={quote(str(self.files), safe='/:')}"
 
     def hide(self, text: str) -> str:
         """`text`, which a driver wrote, without the password."""
@@ -64,12 +67,31 @@ def store_address(given: str | Path | ServerAddress) -> StoreAddress:
     folder = _FILES.search(text)
     if folder is None:
         return ServerAddress(text)
-    files = Path(unquote(folder[1])).expanduser()
+    place, server = unquote(folder[1]), _FILES.sub("", text).rstrip("?&")
+    if is_url(place):
+        return ServerAddress(server, _checked_url(place))
+    files = Path(place).expanduser()
     if not files.is_absolute():
         raise UsageError(
             f"store {without_passwords(text)}: files={folder[1]} must be a whole path, /shared/runs for example: all hosts read it"
         )
-    return ServerAddress(_FILES.sub("", text).rstrip("?&"), files)
+    return ServerAddress(server, files)
+
+
+def is_url(place: str) -> bool:
+    """Whether the files of runs are to be at a URL, not in a folder."""
+    return _URL.match(place) is not None
+
+
+def _checked_url(url: str) -> str:
+    if _SECRET.search(url):
+        raise UsageError(
+            "files= of a store's address has a password or a key in it: keep these where fsspec looks for them (the environment, "
+            "~/.config/fsspec, the service's own settings), and leave them out"
+        )
+    if "::" in url:
+        raise UsageError(f"files={url}: name one place: chains of fsspec's URLs are not for files that are written")
+    return url.rstrip("/")
 
 
 def without_passwords(text: str) -> str:

@@ -57,9 +57,10 @@ def subject_from_run(
         raise UsageError(f"run {run.id} ({run.name}) is of a script's own net: {how_to_name(store, run)}")
     kept = store.files.checkpoints(run.id)
     rows = _meant(run, kept, epoch)
-    if not any((store.files.folder(run.id) / row.file).exists() for row in rows) and (why := store.files.lacks()):
+    path_of = partial(store.files.path, run.id)
+    if not any(path_of(row.file).exists() for row in rows) and (why := store.files.lacks()):
         raise CheckpointError(f"run {run.id} ({run.name}) cannot be opened: {why}")
-    row, (net, identity), notes = _first_sound(store.files.folder(run.id), rows, run)
+    row, (net, identity), notes = _first_sound(path_of, rows, run)
     notes += [told] if (told := net_file.changed_code(run, require_named(identity.spec.model.module))) else []
     net = models.placed(net, identity.spec.model, device or torch.device("cpu")).eval()
 
@@ -198,7 +199,7 @@ class SavedNet:
 def saved_net(store: Store, run: Run, epoch: str = "last") -> SavedNet:
     """Raises what `weights_from_run` does, and DataError where the images that were kept are damaged."""
     weights = weights_from_run(store, run, epoch)
-    file = store.files.folder(run.id) / own_images.NAME
+    file = store.files.path(run.id, own_images.NAME)
     number = run.weights_number(weights.step, weights.epoch)
     beyond = _beyond(run, weights.step, weights.epoch)
     place = f"epoch {number}{beyond}" if run.counts_epochs else f"step {number:,}"
@@ -234,11 +235,12 @@ def weights_from_run(store: Store, run: Run, epoch: str = "last") -> NetFile:
     trained, or an epoch of which nothing is kept, CheckpointError where no file of them can be read."""
     if run.is_training:
         raise UsageError(f"run {run.id} ({run.name}) knows its own net: leave --model out")
-    folder = store.files.folder(run.id)
     for _ in range(_TRIES):
         for row in _meant(run, store.files.checkpoints(run.id), epoch):
-            if (folder / row.file).exists():  # of a run that goes on, older files are cleared away meanwhile
-                return net_file.load(folder / row.file)
+            if (
+                path := store.files.path(run.id, row.file)
+            ).exists():  # of a run that goes on, older files are cleared away meanwhile
+                return net_file.load(path)
     raise CheckpointError(f"run {run.id} ({run.name}): none of its files of weights is there any more")
 
 
@@ -311,7 +313,9 @@ def _beyond(run: Run, step: int, epoch: int) -> str:
     return f" + {steps:,} steps" if run.steps_per_epoch and steps > 0 else ""
 
 
-def _first_sound(folder: Path, rows: list[Checkpoint], run: Run) -> tuple[Checkpoint, tuple[nn.Module, Identity], list[str]]:
+def _first_sound(
+    path_of: Callable[[str], Path], rows: list[Checkpoint], run: Run
+) -> tuple[Checkpoint, tuple[nn.Module, Identity], list[str]]:
     """The first of these files that can be read, its net, and what is to be said where it is not the first of all.
 
     Raises the first one's CheckpointError where none can be read.
@@ -319,7 +323,7 @@ def _first_sound(folder: Path, rows: list[Checkpoint], run: Run) -> tuple[Checkp
     troubles: list[CheckpointError] = []
     for row in rows:
         try:
-            found = _net(folder / row.file, run)
+            found = _net(path_of(row.file), run)
         except CheckpointError as error:
             troubles.append(error)
         else:
@@ -350,16 +354,16 @@ def _how_true(row: Checkpoint) -> tuple[bool, int, int]:
 
 def snapshots_of(store: Store, run: Run) -> list[Snapshot]:
     """The weights that are kept of a run, in their order: a file for each epoch, or of a script that counts none for each step."""
-    kept, folder = store.files.checkpoints(run.id), store.files.folder(run.id)
+    kept = store.files.checkpoints(run.id)
     read = _weights if run.is_training else _net_weights
     epochs = len({row.epoch for row in kept}) > 1
     chosen = {row.epoch if epochs else row.step: row for row in sorted(kept, key=_how_true, reverse=True)}
-    return [Snapshot(row.epoch, row.step, partial(read, folder / row.file)) for _, row in sorted(chosen.items())]
+    return [Snapshot(row.epoch, row.step, partial(read, store, run.id, row.file)) for _, row in sorted(chosen.items())]
 
 
-def _weights(path: Path) -> Mapping[str, Tensor]:
-    return load(path).net
+def _weights(store: Store, run_id: int, file: str) -> Mapping[str, Tensor]:
+    return load(store.files.path(run_id, file)).net
 
 
-def _net_weights(path: Path) -> Mapping[str, Tensor]:
-    return net_file.load(path).weights
+def _net_weights(store: Store, run_id: int, file: str) -> Mapping[str, Tensor]:
+    return net_file.load(store.files.path(run_id, file)).weights

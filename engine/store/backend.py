@@ -94,6 +94,9 @@ class Backend(Protocol):
     def give_no_id_again(self, connection: Connection) -> None:
         """Let ids go on behind those of all rows, where these came with theirs."""
 
+    def rest(self) -> None:
+        """Close connections that wait to be used again, where a server would keep something for each."""
+
     def damage(self, connection: Connection) -> list[str]:
         """What it finds wrong with itself, at most a hundred lines; reads all of it."""
 

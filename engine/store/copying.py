@@ -9,8 +9,9 @@ from sqlmodel import Session, col, select
 
 from convtui.engine.errors import RunBusy, UsageError
 from convtui.engine.statuses import CLAIMED
+from convtui.engine.store.database import reading_from
 from convtui.engine.store.lookup import all_rows
-from convtui.engine.store.merging import ROWS, copy_files
+from convtui.engine.store.merging import copy_files, read_in_parts
 from convtui.engine.store.raw import write_many
 from convtui.engine.store.store import Store
 from convtui.engine.store.tables import VERSION_TABLE, Run, StoreTable
@@ -33,11 +34,14 @@ def copy_store(store: Store, source: Store) -> Iterator[Run]:
     if busy := source.runs(status=CLAIMED):
         raise RunBusy(f"run {busy[0].id} ({busy[0].name}) is {busy[0].status} there: 'convtui stop {busy[0].id}' first, then copy")
     store.files.make_folder()
-    with store.database.writing("copying a store", alone=True) as session, source.database.reading() as there:
+    with source.database.reading() as there, store.database.writing("copying a store", alone=True) as session:
         if session.exec(select(Run.id).limit(1)).first() is not None:
             raise UsageError(f"{store.address} has got runs meanwhile: nothing was copied")
-        for run in all_rows(there.exec(select(Run).order_by(col(Run.id)))):
-            copy_files(source.files.folder(run.id), store.files.folder(run.id), {})
+        with reading_from(there):
+            runs = all_rows(there.exec(select(Run).order_by(col(Run.id))))
+        for run in runs:
+            copy_files(source.files.brought(run.id), store.files.brought(run.id), {})
+            store.files.send(run.id)
             yield run
         for table in COPIED:
             _copy_table(session, there, table)
@@ -50,5 +54,5 @@ def _copy_table(session: Session, there: Session, table: Table) -> None:
     names, places = ", ".join(column.name for column in table.c), ", ".join("?" * len(table.c))
     insert = f"INSERT INTO {table.name} ({names}) VALUES ({places})"  # noqa: S608 - names of our tables
     query = table.select().order_by(*table.primary_key.columns)
-    for part in there.execute(query, execution_options={"yield_per": ROWS}).partitions():
-        write_many(session.connection(), insert, [tuple(row) for row in part])
+    for part in read_in_parts(there, query):
+        write_many(session.connection(), insert, part)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
@@ -15,6 +16,9 @@ from convtui.engine.store.schema import ReadOnlyStore
 from convtui.engine.store_address import StoreAddress
 
 _LONGEST_REASON = 200
+_IDLE_SECONDS = 5.0
+_EXPLAINED = "explained"
+"""Where a view has how its store's errors are told."""
 
 
 class Database:
@@ -26,6 +30,7 @@ class Database:
         self._backend = backend_of(address)
         self._watching: Watcher | None = None
         self._lock = threading.Lock()
+        self._used = 0.0  # on the monotonic clock
         self.reopen(why_read_only)
 
     def reopen(self, why_read_only: str) -> None:
@@ -74,11 +79,19 @@ class Database:
         if self.read_only:
             raise ReadOnlyStore(f"store {self.address} can only be read here: {self.why_read_only}")
 
+    def rest(self) -> None:
+        """Close what was kept open for the next transaction, if there was none for a while: each of a thousand trainings on a
+        server then has but the connection that it records by."""
+        if time.monotonic() - self._used > _IDLE_SECONDS:
+            self._backend.rest()
+
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """One consistent view of it."""
+        self._used = time.monotonic()
         self.check()
-        with self.explained("reading it"), _sound(self.address), Session(self._reader, autoflush=False) as session:
+        told = {_EXPLAINED: self.explained}
+        with self.explained("reading it"), _sound(self.address), Session(self._reader, autoflush=False, info=told) as session:
             yield session
 
     @contextmanager
@@ -90,6 +103,7 @@ class Database:
         SQLite has one at a time. Elsewhere those that are `about` the same wait for each other, and so do those that read a row for
         update; `alone` keeps all others from changing runs. `asked`: the run of which something is asked in it.
         """
+        self._used = time.monotonic()
         self.require_writable()
         self.check()
         with (
@@ -119,6 +133,12 @@ class Database:
         """What the database finds wrong with itself, at most a hundred lines; reads all of it."""
         with self.reading() as session:
             return self._backend.damage(session.connection())
+
+
+def reading_from(there: Session) -> AbstractContextManager[None]:
+    """Within a transaction of another store: what goes wrong with the store that `there` is a view of is told of that one."""
+    explained: AbstractContextManager[None] = there.info[_EXPLAINED]("reading it")
+    return explained
 
 
 @contextmanager

@@ -11,20 +11,27 @@ import re
 import shutil
 import sqlite3
 import uuid
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from convtui.engine.errors import StoreError
 from convtui.engine.files import STORE_MARK, written_whole
+from convtui.engine.store.kept import FileState, listing
 from convtui.engine.store.sqlite import looking_only
 
 _OUR_FILES = re.compile(
     r"(checkpoint|best|snapshot|image-.+)-\d+\.safetensors|images\.safetensors|output(-\d+)?\.log|\..*\.partial"
 )
-_NUMBER = re.compile(r"[1-9][0-9]{0,17}")
-_LONGEST_MARK = 10_000
+NUMBER = re.compile(r"[1-9][0-9]{0,17}")
+LONGEST_MARK = 10_000
+Wanted = Callable[[str], bool]
+"""Of a file's name."""
+
+
+def everything(_name: str) -> bool:
+    return True
 
 
 class FolderTaken(StoreError):
@@ -47,6 +54,9 @@ class Place:
 class Folder:
     """The folder of one store. It need not exist."""
 
+    is_here = True
+    """Whether it costs nothing to look into it."""
+
     def __init__(self, path: Path, identity: str, *, database: str = "", copied_from: str = "") -> None:
         """`identity` is empty for a store that was never opened for writing. `database` is the file's name; empty for a server's,
         whose folder is made with the store, and never again: where it is not there, a disk is not mounted."""
@@ -68,16 +78,16 @@ class Folder:
         """See to it that the folder is there, and ours. Raises FolderTaken, StoreError."""
         if not self._may_be_made:
             if not self.is_ours():
-                raise StoreError(self.lacks() or str(_taken(self.path)))
+                raise StoreError(self.lacks() or str(taken(self.path)))
             return
         try:
             self.path.mkdir(exist_ok=True)
             if not self.is_ours():
                 if any(self.path.iterdir()):
-                    raise _taken(self.path)
+                    raise taken(self.path)
                 self.mark()
         except FileExistsError:
-            raise _taken(self.path) from None
+            raise taken(self.path) from None
         except OSError as error:
             raise StoreError(
                 f"{self.path}, the folder for checkpoints, cannot be made ({error.strerror}): choose another place with --store"
@@ -114,11 +124,36 @@ class Folder:
         """Whether the folder is there and has this store's mark."""
         return _read_mark(self.path).get("store") == self._mark["store"]
 
-    def numbered(self) -> dict[int, Path]:
-        """The folders of runs in it, by the run's id; none where it is not there, or not ours."""
+    def numbered(self) -> list[int]:
+        """The ids of runs that have a folder in it; none where it is not there, or not ours."""
         if not self.is_ours():
-            return {}
-        return {int(child.name): child for child in self.path.iterdir() if _NUMBER.fullmatch(child.name) and _is_folder(child)}
+            return []
+        return [int(child.name) for child in self.path.iterdir() if NUMBER.fullmatch(child.name) and _is_folder(child)]
+
+    def listing(self, run_id: int) -> dict[str, FileState]:
+        """What is in a run's folder."""
+        return listing(self.path / str(run_id))
+
+    def shown(self, run_id: int, file: str = "") -> Path | str:
+        """A run's folder, or a file in it, for people."""
+        return self.path / str(run_id) / file
+
+    def bring(self, run_id: int, wanted: Wanted = everything) -> None:
+        """See to it that a run's files, or those of these names, are under `path`: here they are."""
+
+    def send(self, run_id: int) -> None:
+        """See to it that what was written under `path` is where the store's files are: here it is."""
+
+    def hold(self, run_id: int, attempt: int) -> None:
+        """What brings files of a run that this process writes to their place, until it is closed: there is nothing to bring."""
+
+    def remove_file(self, run_id: int, file: str) -> None:
+        """Delete a file, if it is there. Raises StoreError."""
+        path = self.path / str(run_id) / file
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(f"{path} cannot be deleted ({error.strerror}): change its rights") from error
 
     def remove(self, run_id: int) -> None:
         """Delete a run's files; a folder that is not ours is left alone. Raises StoreError."""
@@ -184,7 +219,7 @@ def first_of_server(folder: Path) -> Place:
     place = Place(uuid.uuid4().hex, str(folder))
     try:
         if folder.exists() and not (_is_folder(folder) and not any(folder.iterdir())):
-            raise _taken(folder)
+            raise taken(folder)
         Folder(folder, place.identity).mark()
     except OSError as error:
         raise StoreError(
@@ -203,7 +238,7 @@ def _free(database: Path, run_ids: Collection[int]) -> str:
     for name in _names(database):
         if _may_be(database.with_name(name), run_ids):
             return name
-    raise _taken(database.with_name(name))
+    raise taken(database.with_name(name))
 
 
 def _may_be(folder: Path, run_ids: Collection[int]) -> bool:
@@ -211,7 +246,7 @@ def _may_be(folder: Path, run_ids: Collection[int]) -> bool:
     if not _is_folder(folder):
         return not folder.exists() and not folder.is_symlink()
     return all(
-        _NUMBER.fullmatch(child.name) and int(child.name) in run_ids and _is_folder(child) and holds_only_ours(child)
+        NUMBER.fullmatch(child.name) and int(child.name) in run_ids and _is_folder(child) and holds_only_ours(child)
         for child in folder.iterdir()
     )
 
@@ -233,7 +268,7 @@ def _is_folder(path: Path) -> bool:
 def _read_mark(folder: Path) -> dict[str, Any]:
     """What the folder's mark says; nothing where there is none, or it is damaged."""
     try:
-        found = json.loads((folder / STORE_MARK).read_bytes()[:_LONGEST_MARK])
+        found = json.loads((folder / STORE_MARK).read_bytes()[:LONGEST_MARK])
     except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
@@ -251,7 +286,7 @@ def _identity(database: Path) -> str | None:
     return str(found)
 
 
-def _taken(folder: Path) -> FolderTaken:
+def taken(folder: Path | str) -> FolderTaken:
     return FolderTaken(
         f"{folder} is where checkpoints would be kept, but it is not this store's: move it away, or choose another store with "
         "--store"

@@ -33,6 +33,11 @@ def file_of(name: str, step: int) -> str:
     return f"image-{quoted}-{step:09}.safetensors"
 
 
+def is_of_images(file: str) -> bool:
+    """Whether a file of this name has them."""
+    return _FILE.fullmatch(file) is not None
+
+
 def images_in(folder: Path) -> list[LoggedImages]:
     """Those in a run's folder, by name, then by step."""
     try:

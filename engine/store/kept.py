@@ -6,8 +6,10 @@ Rows and files can differ: a power cut or a restored backup sets the rows back, 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from convtui.engine.store.tables import Checkpoint, Run
 
@@ -25,21 +27,39 @@ def is_plain(file: object) -> bool:
     return isinstance(file, str) and is_name and Path(file).name == file and file not in ("", "..") and "\0" not in file
 
 
-def names(folder: Path) -> list[str]:
-    """Of the files in `folder`, those that are named as files of weights are."""
+class FileState(NamedTuple):
+    """What a listing of a run's folder says of each name in it."""
+
+    bytes: int
+    changed: float
+    """In seconds since 1970."""
+
+
+def listing(folder: Path) -> dict[str, FileState]:
+    """What is in a folder of this host, by name; nothing where it cannot be read."""
+    found = {}
     try:
-        return sorted(child.name for child in folder.iterdir() if _WEIGHTS.fullmatch(child.name))
+        for child in folder.iterdir():
+            with suppress(OSError):  # gone meanwhile, or a link to nothing
+                stat = child.stat()
+                found[child.name] = FileState(stat.st_size, stat.st_mtime)
     except OSError:
-        return []
+        return {}
+    return found
 
 
-def without_row(folder: Path, run: Run, named: Collection[str]) -> list[Checkpoint]:
+def names(there: Iterable[str]) -> list[str]:
+    """Of these files, those that are named as files of weights are."""
+    return sorted(name for name in there if _WEIGHTS.fullmatch(name))
+
+
+def without_row(there: Mapping[str, FileState], run: Run, named: Collection[str]) -> list[Checkpoint]:
     """The files of weights that are in the run's folder though none of its rows names them, the latest step first.
 
     Step and epoch are what a file's name tells of them.
     """
     found = []
-    for name in names(folder):
+    for name in names(there):
         if name not in named:
             kind, number = name.removesuffix(".safetensors").split("-")
             every = run.steps_per_epoch
@@ -47,10 +67,6 @@ def without_row(folder: Path, run: Run, named: Collection[str]) -> list[Checkpoi
             step, epoch = (
                 (int(number), int(number) // every if every else 0) if counts_steps else (int(number) * every, int(number))
             )
-            try:
-                stat = (folder / name).stat()
-            except OSError:
-                continue
             row = Checkpoint(
                 id=0,
                 run_id=run.id,
@@ -59,37 +75,37 @@ def without_row(folder: Path, run: Run, named: Collection[str]) -> list[Checkpoi
                 epoch=epoch,
                 kind=kind,
                 file=name,
-                bytes=stat.st_size,
-                created=stat.st_mtime,
+                bytes=there[name].bytes,
+                created=there[name].changed,
             )
             found.append(row)
     return sorted(found, key=lambda row: -row.step)
 
 
-def surplus(folder: Path, rows: list[tuple[int, str, str]], limits: dict[str, int]) -> tuple[list[int], list[str]]:
+def surplus(there: Collection[str], rows: list[tuple[int, str, str]], limits: dict[str, int]) -> tuple[list[int], list[str]]:
     """What is not needed any more: the ids of rows, and the names of files, of both those beyond the newest of each kind.
 
-    `rows`: (id, kind, file), newest first. Only files that are there count; one that no row names counts as the oldest, but where
-    its number is above all of its kind in rows: its row may be still to come. A file that a row still needs stays, and so do kinds
-    that have no limit.
+    `there`: the files of the run's folder. `rows`: (id, kind, file), newest first. Only files that are there count; one that no row
+    names counts as the oldest, but where its number is above all of its kind in rows: its row may be still to come. A file that a
+    row still needs stays, and so do kinds that have no limit.
     """
     seen = dict.fromkeys(limits, 0)
     kept: set[str] = set()
     dropped: list[int] = []
     files: dict[str, None] = {}
     for row_id, kind, file in rows:
-        there = is_plain(file) and (folder / file).exists()
+        is_there = file in there
         if kind not in limits or seen[kind] < limits[kind]:
             kept.add(file)
-            seen[kind] = seen.get(kind, 0) + there
+            seen[kind] = seen.get(kind, 0) + is_there
         else:
             dropped.append(row_id)
-            files |= {file: None} if there else {}
+            files |= {file: None} if is_there else {}
     newest: dict[str, int] = {}
     for _, kind, file in rows:
         if is_plain(file) and (named := _WEIGHTS.fullmatch(file)):
             newest[kind] = max(newest.get(kind, 0), int(named[2]))
-    for file in reversed(names(folder)):
+    for file in reversed(names(there)):
         kind, _, number = file.removesuffix(".safetensors").partition("-")
         if file in kept or file in files or kind not in limits or int(number) > newest.get(kind, -1):
             continue

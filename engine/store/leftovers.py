@@ -2,50 +2,55 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from convtui.engine.errors import StoreError
 from convtui.engine.statuses import CLAIMED
-from convtui.engine.store.folder import holds_only_ours
+from convtui.engine.store.folder import Folder, is_our_file
 from convtui.engine.store.kept import KEPT_WHEN_FINISHED, KEPT_WHILE_TRAINING, names, surplus
 from convtui.engine.store.tables import Run
+
+if TYPE_CHECKING:
+    from convtui.engine.store.remote_folder import RemoteFolder
 
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
     """A file, or the folder of a run."""
 
-    path: Path
+    path: Path | str
+    """A URL, where the store's files are at one."""
     bytes: int
     why: str
     """In a few words."""
-
-    def remove(self) -> bool:
-        """Delete it; False where that is left to a person, since a folder holds other files too. Raises StoreError."""
-        try:
-            if not self.path.is_dir():
-                self.path.unlink(missing_ok=True)
-            elif not holds_only_ours(self.path):
-                return False
-            else:
-                shutil.rmtree(self.path)
-        except OSError as error:
-            raise StoreError(f"{self.path} cannot be deleted ({error.strerror}): change its rights") from error
-        return True
+    run_id: int
+    file: str
+    """Empty for the folder."""
 
 
-def leftovers(folder: Path, run: Run | None, rows: list[tuple[int, str, str]]) -> list[Leftover]:
+def remove(folder: Folder | RemoteFolder, leftover: Leftover) -> bool:
+    """Delete it; False where that is left to a person, since a run's folder holds other files too. Raises StoreError."""
+    if leftover.file:
+        folder.remove_file(leftover.run_id, leftover.file)
+    elif not all(map(is_our_file, folder.listing(leftover.run_id))):
+        return False
+    else:
+        folder.remove(leftover.run_id)
+    return True
+
+
+def leftovers(folder: Folder | RemoteFolder, run_id: int, run: Run | None, rows: list[tuple[int, str, str]]) -> list[Leftover]:
     """Of one run's folder; `run` is None where the store does not have it. `rows`: (id, kind, file), newest first."""
-    if run is None:
-        size = sum(child.lstat().st_size for child in folder.rglob("*") if not child.is_dir())
-        return [Leftover(folder, size, "belongs to no run in the store")]
-    if run.status in CLAIMED:
+    if run is not None and run.status in CLAIMED:
         return []
+    there = folder.listing(run_id)
+    if run is None:
+        size = sum(state.bytes for state in there.values())
+        return [Leftover(folder.shown(run_id), size, "belongs to no run in the store", run_id, "")]
     limits = KEPT_WHEN_FINISHED if run.status == "finished" else KEPT_WHILE_TRAINING
     named = {file for _, _, file in rows}
-    _, dropped = surplus(folder, rows, limits)
-    found = {file: "unused, and newer ones exist" for file in dropped if file in set(names(folder)) - named}
-    found |= {child.name: "incomplete" for child in folder.glob(".*.partial")}
-    return [Leftover(folder / file, (folder / file).lstat().st_size, why) for file, why in found.items()]
+    _, dropped = surplus(there, rows, limits)
+    found = {file: "unused, and newer ones exist" for file in dropped if file in set(names(there)) - named}
+    found |= {file: "incomplete" for file in there if file.startswith(".") and file.endswith(".partial")}
+    return [Leftover(folder.shown(run_id, file), there[file].bytes, why, run_id, file) for file, why in found.items()]

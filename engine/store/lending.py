@@ -20,8 +20,9 @@ from sqlmodel import Session
 
 from convtui.engine.errors import StoreError
 from convtui.engine.files import written_whole
+from convtui.engine.store.database import reading_from
 from convtui.engine.store.lookup import get, resolve
-from convtui.engine.store.merging import KEPT_HERE, OF_RUNS, ROW, Copied, copy_files, copy_rows, insert_rows, went_on
+from convtui.engine.store.merging import KEPT_HERE, OF_RUNS, Copied, copy_files, copy_rows, insert_rows, row_of, went_on
 from convtui.engine.store.processes import this_process
 from convtui.engine.store.sqlite import explained, snapshot
 from convtui.engine.store.store import Store, hold
@@ -151,25 +152,28 @@ def _lend(store: Store, other: Store, run_id: int) -> None:
     """Put a run of `store` into `other`, which has none."""
     run = store.run(run_id)
     other.files.make_folder()
-    with other.database.writing("adding a run") as session, store.database.reading() as here:
+    with store.database.reading() as here, other.database.writing("adding a run") as session:
         origin = run.origin or f"{store.files.identity}:{run.id}"
         given = copy_rows(other, session, here, run, None, origin)
-        copy_files(store.files.folder(run.id), other.files.folder(given.id), {})
+        copy_files(store.files.brought(run.id), other.files.folder(given.id), {})
 
 
 def _take_back(store: Store, run_id: int, other: Store, files: Path, copied: Copied) -> bool:
     """Bring a run of `store` up to what `other`, to which it was lent, has of it by now, whether it trains or has ended; its files
     are in the folder `files`. What waits there waits here for this process. False where it went on here, or is gone."""
     (there_id,) = (run.id for run in other.runs())
-    with store.database.reading() as session, other.database.reading() as there:
+    with other.database.reading() as there, store.database.reading() as session:
         if not _may_be_back(session, there, run_id, there_id):
             return False
     store.files.make_folder()
-    copy_files(files, store.files.folder(run_id), copied)  # large ones should not keep others from writing
-    with store.database.writing("following a run") as session, other.database.reading() as there:
+    copy_files(files, store.files.brought(run_id), copied)  # large ones should not keep others from writing
+    store.files.send(run_id)
+    with other.database.reading() as there, store.database.writing("following a run") as session:
         if not _may_be_back(session, there, run_id, there_id):
             return False
-        here, run = get(session, run_id), get(there, there_id)
+        here = get(session, run_id)
+        with reading_from(there):
+            run = get(there, there_id)
         _follow(session, there, run, here)
         if here.status == "queued":
             hold(here)
@@ -177,7 +181,9 @@ def _take_back(store: Store, run_id: int, other: Store, files: Path, copied: Cop
 
 
 def _may_be_back(session: Session, there: Session, run_id: int, there_id: int) -> bool:
-    here, run = session.get(Run, run_id), get(there, there_id)
+    here = session.get(Run, run_id)
+    with reading_from(there):
+        run = get(there, there_id)
     if here is None or went_on(session, there, here, run):
         return False
     me = this_process()
@@ -195,7 +201,7 @@ def _follow(session: Session, there: Session, run: Run, here: Run) -> None:
             insert_rows(session, there, table, run.id, here.id, new)
         else:
             _equalise(session, there, table, run.id, here.id)
-    values = dict(there.execute(ROW.select().where(ROW.c.id == run.id)).mappings().one())
+    values = row_of(there, run.id)
     for name in values.keys() - {"id", *KEPT_HERE}:
         setattr(here, name, values[name])
     session.add(here)
@@ -210,7 +216,8 @@ def _equalise(session: Session, there: Session, table: Table, run_id: int, here_
         return [tuple(row) for row in side.execute(query)]
 
     mine = set(rows_of(session, here_id))
-    theirs = dict.fromkeys(rows_of(there, run_id))
+    with reading_from(there):
+        theirs = dict.fromkeys(rows_of(there, run_id))
     for row in mine - theirs.keys():
         same = [column == value for column, value in zip(keys, row, strict=True)]
         session.execute(delete(table).where(table.c.run_id == here_id, *same))

@@ -7,15 +7,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Table, delete, literal, select
+from sqlalchemy import ColumnElement, Select, Table, delete, literal, select
 from sqlmodel import Session
 from sqlmodel import select as select_rows
 
 from convtui.engine.errors import SpecError, StoreError, UsageError
 from convtui.engine.files import written_whole
 from convtui.engine.statuses import CLAIMED
+from convtui.engine.store.database import reading_from
 from convtui.engine.store.folder import is_our_file
 from convtui.engine.store.lookup import all_rows, resolve
 from convtui.engine.store.matching import match
@@ -66,12 +67,14 @@ def _merged(store: Store, other: Store, run: Run) -> Merged:
     if run.status in CLAIMED:
         return Merged(run, "in training", None)
     origin = run.origin or f"{other.files.identity}:{run.id}"
-    with store.database.writing("merging a run", about=("origin", origin)) as session, other.database.reading() as there:
+    # The inner one tells of all errors but those of `reading_from`: most of what can go wrong is writing.
+    with other.database.reading() as there, store.database.writing("merging a run", about=("origin", origin)) as session:
         here = _known(session, store.files.identity, origin)
         outcome = _outcome(session, there, here, run)
         if outcome in ("added", "updated"):
             here = copy_rows(store, session, there, run, here, origin)
-            _copy_all(other.files.folder(run.id), store.files.folder(here.id), is_new=outcome == "added")
+            _copy_all(other.files.brought(run.id), store.files.brought(here.id), is_new=outcome == "added")
+            store.files.send(here.id)
         elif outcome == "made":
             here = _made(session, run)
         return Merged(run, outcome, here.id if here is not None else None)
@@ -98,7 +101,8 @@ def _outcome(session: Session, there: Session, here: Run | None, run: Run) -> Ou
 def went_on(session: Session, there: Session, here: Run, run: Run) -> bool:
     """Whether its last attempt here is none of those there."""
     last = session.get(Attempt, (here.id, here.attempt))
-    same = there.get(Attempt, (run.id, here.attempt))
+    with reading_from(there):
+        same = there.get(Attempt, (run.id, here.attempt))
     return last is not None and (same is None or (last.created, last.host, last.pid) != (same.created, same.host, same.pid))
 
 
@@ -115,7 +119,7 @@ def _made(session: Session, run: Run) -> Run | None:
 
 def copy_rows(store: Store, session: Session, there: Session, run: Run, here: Run | None, origin: str) -> Run:
     """The run's rows, as they are there; the row of the run itself is returned."""
-    values = dict(there.execute(ROW.select().where(ROW.c.id == run.id)).mappings().one())
+    values = row_of(there, run.id)
     del values["id"]
     if here is None:
         here = Run(**values)
@@ -133,6 +137,19 @@ def copy_rows(store: Store, session: Session, there: Session, run: Run, here: Ru
     return here
 
 
+def row_of(there: Session, run_id: int) -> dict[str, Any]:
+    """The run's own row, by the names of its columns."""
+    with reading_from(there):
+        return dict(there.execute(ROW.select().where(ROW.c.id == run_id)).mappings().one())
+
+
+def read_in_parts(there: Session, query: Select[Any]) -> Iterator[list[tuple[Any, ...]]]:
+    """Its rows, so many at a time, as plain tuples: there may be millions, of which SQLAlchemy would make a dictionary each."""
+    with reading_from(there):
+        for part in there.execute(query, execution_options={"yield_per": ROWS}).partitions():
+            yield [tuple(row) for row in part]
+
+
 def insert_rows(
     session: Session, there: Session, table: Table, run_id: int, here_id: int, which: ColumnElement[bool] | None = None
 ) -> None:
@@ -144,9 +161,8 @@ def insert_rows(
     insert += "" if which is None else " ON CONFLICT DO NOTHING"
     query = select(literal(here_id), *own).where(table.c.run_id == run_id).order_by(*table.primary_key.columns)
     query = query if which is None else query.where(which)
-    # As plain tuples: there may be millions, of which SQLAlchemy would make a dictionary each.
-    for part in there.execute(query, execution_options={"yield_per": ROWS}).partitions():
-        write_many(session.connection(), insert, [tuple(row) for row in part])
+    for part in read_in_parts(there, query):
+        write_many(session.connection(), insert, part)
 
 
 def _copy_all(there: Path, here: Path, *, is_new: bool) -> None:

@@ -30,6 +30,11 @@ class Printed:
         return self.start + len(self.content)
 
 
+def is_output(file: str) -> bool:
+    """Whether a file of this name has what a program printed."""
+    return file == _OF_BACKGROUND or _PART.fullmatch(file) is not None
+
+
 class OutputWriter:
     """Keeps what a program prints, from its beginning."""
 

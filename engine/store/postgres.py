@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy import Connection, Engine, PoolProxiedConnection, create_engine
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import QueuePool
 
 from convtui.engine.errors import StoreError
 from convtui.engine.extras import how_to_install
@@ -79,6 +80,7 @@ def _make_engine(address: ServerAddress) -> Engine:
         "postgresql+psycopg://",
         creator=lambda: _connect(address, autocommit=False),
         pool_pre_ping=True,  # a server that was restarted meanwhile costs no query
+        max_overflow=-1,
         use_native_hstore=False,
     )
 
@@ -108,7 +110,7 @@ def prepare(address: ServerAddress, *, create: bool, head: str = HEAD, migration
             raise StoreError(f"store {address} {is_older}, and cannot be written: {why_read_only}")
         if version is None and address.files is None:
             raise StoreError(
-                f"store {address} is new: name the folder for checkpoints, which all hosts see at the same place, as in "
+                f"store {address} is new: name the folder for checkpoints, which all hosts see at the same place, or a URL, as in "
                 f"--store '{address}{'&' if '?' in str(address) else '?'}files=/shared/runs'"
             )
         _make_or_migrate(address, head, migrations)
@@ -158,20 +160,20 @@ class Postgres:
 
     def __init__(self, address: ServerAddress) -> None:
         self._address = address
+        self._engine = _make_engine(address)
 
     def engines(self, *, read_only: bool) -> tuple[Engine, Engine]:
         """See `backend.Backend`, as for all that follows."""
-        engine = _make_engine(self._address)
-        return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True), engine
+        return self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True), self._engine
 
     def check(self) -> None:
         pass
 
     def watcher(self, *, read_only: bool) -> KeptConnection:
-        return KeptConnection(self._address, BUSY_SECONDS, CHANGED)
+        return KeptConnection(self._engine, BUSY_SECONDS, CHANGED)
 
     def kept(self, busy_seconds: float, run_id: int) -> KeptConnection:
-        return KeptConnection(self._address, busy_seconds, _channel(run_id))
+        return KeptConnection(self._engine, busy_seconds, _channel(run_id))
 
     @contextmanager
     def explained(self, doing: str) -> Iterator[None]:
@@ -209,22 +211,37 @@ class Postgres:
             sequence = f"pg_get_serial_sequence('{table}', 'id')"
             connection.exec_driver_sql(f"SELECT setval({sequence}, max(id)) FROM {table} HAVING max(id) > 0")  # noqa: S608
 
+    def rest(self) -> None:
+        pool = self._engine.pool
+        while isinstance(pool, QueuePool) and pool.checkedin():
+            self._engine.raw_connection().invalidate()
+
     def damage(self, connection: Connection) -> list[str]:
         return []
 
 
 class KeptConnection:
-    """One connection that is kept, and made again after it was lost. For one thread at a time. Listens on a channel."""
+    """One connection that is kept, and made again after it was lost. For one thread at a time. Listens on a channel.
 
-    def __init__(self, address: ServerAddress, busy_seconds: float, channel: str) -> None:
-        self._address, self._busy_seconds, self._channel = address, busy_seconds, channel
+    It is one of the pool's as long as it is kept: a process that claims a run and then records it has a single one.
+    """
+
+    def __init__(self, engine: Engine, busy_seconds: float, channel: str) -> None:
+        self._engine, self._busy_seconds, self._channel = engine, busy_seconds, channel
+        self._lent: PoolProxiedConnection | None = None
         self._connection: psycopg.Connection[Any] | None = None
         self._heard = 0
 
     def _opened(self) -> psycopg.Connection[Any]:
         if self._connection is None or self._connection.closed:
-            self._connection = _connect(self._address, autocommit=True, busy_seconds=self._busy_seconds)
-            self._connection.execute(f"LISTEN {self._channel}")
+            self.close()
+            self._lent = self._engine.raw_connection()
+            connection: psycopg.Connection[Any] = self._lent.driver_connection  # type: ignore[assignment]
+            connection.rollback()  # the pool has asked whether it is alive
+            connection.autocommit = True
+            connection.execute(f"SET lock_timeout = {round(self._busy_seconds * 1000)}")
+            connection.execute(f"LISTEN {self._channel}")
+            self._connection = connection
             self._heard += 1  # what was told while there was no connection was not heard
         return self._connection
 
@@ -247,9 +264,20 @@ class KeptConnection:
             connection.execute(f"NOTIFY {CHANGED}")
 
     def close(self) -> None:
-        """Close it; a second time does nothing."""
-        if self._connection is not None:
-            self._connection.close()
+        """Give it back; a second time does nothing."""
+        lent, connection, self._lent, self._connection = self._lent, self._connection, None, None
+        if lent is None:
+            return
+        try:
+            if connection is None or connection.closed:
+                lent.invalidate()
+            else:
+                connection.execute(f"UNLISTEN {self._channel}")
+                connection.execute("RESET lock_timeout")
+                connection.autocommit = False
+                lent.close()
+        except psycopg.Error:  # it was lost meanwhile
+            lent.invalidate()
 
 
 class Statements:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from convtui.engine.store.backend import KeptConnection
-from convtui.engine.store.kept import KEPT_WHEN_FINISHED, KEPT_WHILE_TRAINING, surplus
+from convtui.engine.store.kept import KEPT_WHEN_FINISHED, KEPT_WHILE_TRAINING, listing, surplus
 
 
 def prune(line: KeptConnection, folder: Path, run_id: int, *, finished: bool) -> None:
@@ -14,7 +14,7 @@ def prune(line: KeptConnection, folder: Path, run_id: int, *, finished: bool) ->
     A file that cannot be deleted keeps its row, and is tried again the next time.
     """
     rows = line.read("SELECT id, kind, file FROM checkpoint WHERE run_id = ? ORDER BY id DESC", (run_id,))
-    dropped, files = surplus(folder, rows, KEPT_WHEN_FINISHED if finished else KEPT_WHILE_TRAINING)
+    dropped, files = surplus(listing(folder), rows, KEPT_WHEN_FINISHED if finished else KEPT_WHILE_TRAINING)
     left = {file for file in files if not _remove(folder / file)}
     gone = [(row_id,) for row_id, _, file in rows if row_id in set(dropped) and file not in left]
     if gone:

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from convtui.engine.errors import RunBusy, StoreError
 from convtui.engine.events import CheckpointSaved, Ending, Event, Finished, Started
@@ -15,10 +15,13 @@ from convtui.engine.store import series
 from convtui.engine.store.backend import Statements
 from convtui.engine.store.processes import hostname
 from convtui.engine.store.pruning import prune
-from convtui.engine.store.row_batch import INSERT_METRIC, REPLACE_METRIC, RowBatch
+from convtui.engine.store.row_batch import INSERT_METRIC, REPLACE_METRIC, RowBatch, Statement
 from convtui.engine.store.sqlite import BUSY_SECONDS
 from convtui.engine.store.store import Store
 from convtui.engine.store.tables import Request
+
+if TYPE_CHECKING:
+    from convtui.engine.store.remote_folder import Sender
 
 POLL_SECONDS = 0.25
 """Between two looks for requests."""
@@ -71,6 +74,16 @@ class Recorder:
         self._seen_version = -1
         self._read: dict[int, tuple[Any, ...]] = {}
         """Requests that were read, by their ids, until it is known that they are marked as taken."""
+        self._may_prune = False
+        self._unsent: list[tuple[str, Statement]] = []
+        """Files that are not where the store keeps them yet, the first one first, and the rows that name them."""
+        self._sender: Sender | None = None
+        try:
+            self._sender = store.files.hold(run_id, run.attempt)
+        except BaseException as error:
+            self.fail(str(error) or type(error).__name__)
+            self.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -83,17 +96,51 @@ class Recorder:
     def record(self, event: Event) -> None:
         """Keep an event. Raises StoreError when the store cannot be written, also after waiting, RunBusy when another process has
         taken the run over meanwhile. An ending waits for END_SECONDS."""
+        if isinstance(event, Ending) and (trouble := self._wait_for_files()):
+            raise StoreError(trouble)
         self._batch.add(event)
         if isinstance(event, Started) and self._attempt > 1:
             self._batch.columns |= self._best_until(event.step)
+        elif isinstance(event, CheckpointSaved) and self._sender is not None:
+            self._unsent.append((event.file, self._batch.rows.pop()))
+            self._sender.wake()
+        elif isinstance(event, CheckpointSaved):
+            self._may_prune = True
         self._ended = self._ended or isinstance(event, Ending)
         self.flush(patience=END_SECONDS if self._ended else 0.0)
-        if isinstance(event, CheckpointSaved | Finished) and not self._batch:
+        if (self._may_prune or isinstance(event, Finished)) and not self._batch:
             self._prune(finished=isinstance(event, Finished))
+            self._may_prune = False
 
     def measure(self, step: int, values: Mapping[str, float]) -> None:
         """Keep numbers that no event tells, written with the next one."""
         self._batch.add_metrics(step, values)
+
+    def _wait_for_files(self) -> str:
+        """Until those that were saved are where the store keeps its files, END_SECONDS at most: why they are not, in one line. They
+        are named by rows all the same, and this host has them."""
+        until = time.monotonic() + END_SECONDS
+        while self._add_rows_of_sent() and time.monotonic() < until:
+            time.sleep(_BETWEEN_TRIES_SECONDS)
+            if time.monotonic() - self._flushed >= HEARTBEAT_SECONDS:
+                self.flush()
+        if not self._unsent or self._sender is None:
+            return ""
+        names = ", ".join(file for file, _ in self._unsent)
+        self._add_rows_of_unsent()
+        why = self._sender.why or f"files {self._store.files.url} take too long"
+        return f"{why}; {names} of run {self.run_id} is on this host alone: 'convtui resume {self.run_id}' here brings it there"
+
+    def _add_rows_of_sent(self) -> bool:
+        """Add the rows of files that are where they belong by now; whether there are others."""
+        while self._unsent and self._sender is not None and self._sender.has(self._unsent[0][0]):
+            self._batch.rows.append(self._unsent.pop(0)[1])
+            self._may_prune = True
+        return bool(self._unsent)
+
+    def _add_rows_of_unsent(self) -> None:
+        self._batch.rows += [row for _, row in self._unsent]
+        self._unsent = []
 
     def _best_until(self, step: int) -> dict[str, Any]:
         """The best epoch up to `step`: a better one that came later was given up with the steps that led to it."""
@@ -125,6 +172,7 @@ class Recorder:
         now = time.monotonic()
         if self._closed or (not patience and now < self._not_before):
             return
+        self._add_rows_of_sent()
         self._batch.columns["heartbeat"] = time.time()
         while not self._try(deadline=now + patience if patience else None):
             if not patience:
@@ -140,7 +188,7 @@ class Recorder:
         if try_again:
             self._not_before = 0.0
             self.flush()
-        return self._held
+        return self._held or (self._sender.why if self._sender is not None else "")
 
     def _try(self, *, deadline: float | None) -> bool:
         """Whether all rows of the batch could be written. Raises StoreError where trying again is of no use, or too late."""
@@ -186,6 +234,7 @@ class Recorder:
         if not self._ended:
             self._ended = True
             self._batch.columns |= {"status": "failed", "reason": message, "ended": time.time()}
+            self._add_rows_of_unsent()
             self.flush(patience=END_SECONDS)
 
     def close(self) -> None:
@@ -195,15 +244,21 @@ class Recorder:
         """
         if self._closed:
             return
+        trouble = ""
         try:
             if not self._ended:
                 self._ended = True
+                trouble = self._wait_for_files()
                 self._batch.columns |= {"status": "stopped", "ended": time.time()}
             if self._batch:
                 self.flush(patience=BUSY_SECONDS)
         finally:
             self._closed = True
             self._connection.close()
+            if self._sender is not None:
+                self._sender.close(BUSY_SECONDS)
+        if trouble:
+            raise StoreError(trouble)
 
     # -------------------------------------------------------------------------------------------------- requests
 
@@ -236,6 +291,7 @@ class Recorder:
         """Other hosts know by the heart alone that there is a process that will train them, this one or its shell."""
         with self._connection.transaction() as connection:
             connection.execute(_BEAT_FOR_QUEUED, (time.time(), hostname(), os.getpid(), os.getppid()))
+        self._store.database.rest()
 
     def _take(self) -> list[Request]:
         self._read |= {row[0]: row for row in self._connection.read(_REQUESTS, (self.run_id,))}

@@ -41,6 +41,10 @@ _INSERT_CONFUSION = "INSERT INTO confusion (run_id, step, attempt, counts) VALUE
 _BEGIN_ATTEMPT = "UPDATE attempt SET step = ? WHERE run_id = ? AND attempt = ?"
 
 
+Statement = tuple[str, tuple[Any, ...]]
+"""SQL with its values."""
+
+
 class RowBatch:
     """Rows of one attempt of one run that are not in the store yet."""
 
@@ -53,7 +57,7 @@ class RowBatch:
         self._test_accuracy: tuple[int, float | None] = (-1, None)  # the last one, and its step
         self.written = written
         """How many rows this attempt had written before those of `rows`."""
-        self.rows: list[tuple[str, tuple[Any, ...]]] = []
+        self.rows: list[Statement] = []
         """Statements with their values."""
         self.clear()
 

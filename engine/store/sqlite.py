@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -18,6 +19,9 @@ from convtui.engine.errors import StoreError
 
 BUSY_SECONDS = 10.0
 """How long a connection waits for another process that is writing."""
+MOST_SECONDS = 600.0
+"""How long for many, one after another, of a store that changes meanwhile."""
+_LONGEST_PAUSE = 0.1
 _WAL_SECONDS = 2.0
 
 
@@ -36,10 +40,8 @@ class SameFile:
             raise StoreError(f"store {self._path} was {was} while it was in use: put it back, then start convtui again")
 
     def state(self) -> int:
-        """A number that changes when the file or the log beside it has changed; for those that cannot use SQLite's own."""
-        log = self._path.with_name(f"{self._path.name}-wal")
-        found = [(stat.st_mtime_ns, stat.st_size) for file in (self._path, log) if file.exists() for stat in [file.stat()]]
-        return hash(tuple(found))
+        """See `file_state`."""
+        return file_state(self._path)
 
     def _stat(self) -> tuple[int, int] | None:
         try:
@@ -47,6 +49,16 @@ class SameFile:
         except FileNotFoundError:
             return None
         return stat.st_dev, stat.st_ino
+
+
+def file_state(path: Path) -> int:
+    """A number that changes when the file or the log beside it has changed; for those that cannot use SQLite's own."""
+    found = []
+    for file in (path, path.with_name(f"{path.name}-wal")):
+        with suppress(FileNotFoundError):
+            stat = file.stat()
+            found.append((stat.st_mtime_ns, stat.st_size))
+    return hash(tuple(found))
 
 
 def make_engine(path: Path, *, foreign_keys: bool = True, read_only: bool = False) -> Engine:
@@ -65,10 +77,30 @@ def make_engine(path: Path, *, foreign_keys: bool = True, read_only: bool = Fals
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        # A writer takes its lock at once: one that reads first and writes then can be refused without any waiting.
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("write") else "BEGIN")
+        if connection.get_execution_options().get("write"):
+            _begin_writing(connection, path)
+        else:
+            connection.exec_driver_sql("BEGIN")
 
     return engine
+
+
+def _begin_writing(connection: Connection, path: Path) -> None:
+    """Begin a transaction that has the lock for writing; behind others for as long as these get on, MOST_SECONDS at most.
+
+    The lock is taken at once: a transaction that reads first and writes then can be refused without any waiting.
+    """
+    given_up = time.monotonic() + MOST_SECONDS
+    while True:
+        before = file_state(path)
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            return
+        except DBAPIError as error:
+            others_get_on = file_state(path) != before and time.monotonic() < given_up
+            if error.orig is None or not is_busy(error.orig) or not others_get_on:
+                raise
+        time.sleep(random.uniform(0, _LONGEST_PAUSE))  # those that were refused together do not come back together
 
 
 def _prepare(connection: sqlite3.Connection, *, foreign_keys: bool = True) -> None:

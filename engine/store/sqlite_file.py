@@ -56,6 +56,9 @@ class SqliteFile:
     def give_no_id_again(self, connection: Connection) -> None:
         pass  # AUTOINCREMENT sees to it
 
+    def rest(self) -> None:
+        pass
+
     def damage(self, connection: Connection) -> list[str]:
         found = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA quick_check(100)")]
         return [] if found == ["ok"] else found

@@ -81,9 +81,10 @@ class CommandRun:
         """The program ended with this exit status; below 0 it is the signal that ended it. Waits for a store that cannot be
         written, and says so. Never raises."""
         recorder, self._recorder = self._recorder, None
-        if recorder is None:
-            return
         try:
+            if recorder is None:
+                self._store.files.send(self.id)
+                return
             if why := recorder.held_back(try_again=True):
                 print(f"convtui: {why}; how the program ended is kept as soon as that is over: Ctrl+C gives it up", file=sys.stderr)
             with recorder:

@@ -72,7 +72,7 @@ def starting_weights(source: str, store: Store | None = None) -> StartingWeights
     run = store.run(int(source.removeprefix(RUN)))
     troubles: list[UsageError] = []
     for row in sorted(store.files.checkpoints(run.id), key=lambda row: row.step != run.end_step):
-        path = store.files.folder(run.id) / row.file
+        path = store.files.path(run.id, row.file)
         try:
             tensors = read_weights(path, f"run {run.id}: {path}")
         except UsageError as error:

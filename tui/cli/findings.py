@@ -199,6 +199,8 @@ def _server(address: ServerAddress) -> Iterator[Finding]:
             yield Finding("store", "could be better" if why else "good", f"{address} answers{', for reading' if why else ''}", why)
             if lacks := store.files.lacks():
                 yield Finding("files", "broken", lacks)
+            elif store.files.url:
+                yield Finding("files", "good", f"{store.files.url} answers")
             else:
                 place = store.files.place
                 kind, free = file_system(place.resolve()), shutil.disk_usage(place).free

@@ -44,6 +44,8 @@ def run(there: Elsewhere, runner: Runner, wanted: Sequence[Wanted]) -> int:
     name = re.sub(r"[^\w.-]+", "-", f"convtui-{wanted[0].study}")
     cluster = Cluster(there.where, there.settings, name, shared)
     address, files = runner.store.address, runner.store.files.place
+    if runner.store.files.url and there.folder is None:
+        raise UsageError("--jobs FOLDER must name a folder that all nodes see: this store's own files are in none")
     beside = address if isinstance(address, Path) else files
     folder = (there.folder or beside.with_name(f"{beside.stem}-jobs")).absolute()
     cluster.check(folder)

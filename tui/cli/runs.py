@@ -49,14 +49,14 @@ def show_run(reference: RunName, as_json: AsJson = False, store_path: StorePath 
         }
         measured = {name: point.value for name, point in store.last_metrics(run.id).items() if _is_chosen(name)}
         stability = store.stability(run.id)
-        folder = store.files.folder(run.id)
+        shown = {c.file: str(store.files.shown(run.id, c.file)) for c in checkpoints}
     from convtui.tui.cli.tables import labelled
 
     if as_json:
         values = run_values(run) | {"spec": run.spec_values, "provenance": run.repeatable}
         values |= {"measures": measured, "stability": stability}
         values["checkpoints"] = [
-            {"kind": c.kind, "step": c.step, "epoch": c.epoch, "file": str(folder / c.file), "bytes": c.bytes} for c in checkpoints
+            {"kind": c.kind, "step": c.step, "epoch": c.epoch, "file": shown[c.file], "bytes": c.bytes} for c in checkpoints
         ]
         values["messages"] = [{"step": m.step, "severity": m.severity, "text": m.text} for m in messages]
         print(line(values))
@@ -75,7 +75,7 @@ def show_run(reference: RunName, as_json: AsJson = False, store_path: StorePath 
     _print_settings(run)
     for checkpoint in checkpoints:
         where = f"epoch {checkpoint.epoch}, step {checkpoint.step:,}"
-        print(labelled(checkpoint.kind, f"{where}: {folder / checkpoint.file} ({size(checkpoint.bytes)})"))
+        print(labelled(checkpoint.kind, f"{where}: {clean(shown[checkpoint.file])} ({size(checkpoint.bytes)})"))
     for message in messages:
         print(labelled(message.severity, f"step {message.step:,}: {message.text}"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,8 @@ from convtui.engine.spec import RunSpec, changed
 from convtui.engine.store import Recorder, Store, merging
 from convtui.engine.store.merging import merge
 from convtui.engine.store.tables import StoreTable
+from tests.engine.store.conftest import SQLITE
+from tests.harness.rows import execute
 
 if TYPE_CHECKING:
     from tests.engine.store.conftest import Hands
@@ -170,3 +173,16 @@ def test_a_store_is_not_merged_into_itself(store: Store, hands: Hands) -> None:
     hands.new_run(store)
     with Store.open(store.address) as again, pytest.raises(UsageError, match="is the store itself"):
         outcomes(store, again)
+
+
+@SQLITE
+def test_what_goes_wrong_is_told_of_the_store_where_it_went_wrong(store: Store, other: Store, hands: Hands) -> None:
+    trained(other, hands, hands.new_run(other, "one"), 0, (2.0,))
+    execute(store, "CREATE TRIGGER refuse BEFORE INSERT ON metric BEGIN SELECT RAISE(ABORT, 'refused'); END")
+    with pytest.raises(StoreError, match=f"store {re.escape(str(store.address))}, while merging a run: refused"):
+        outcomes(store, other)
+    execute(store, "DROP TRIGGER refuse")
+    execute(other, "ALTER TABLE message RENAME TO letter")
+    with pytest.raises(StoreError, match=f"store {re.escape(str(other.address))}, while reading it: no such table: message"):
+        outcomes(store, other)
+    assert store.count_runs() == 0

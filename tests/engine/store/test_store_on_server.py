@@ -15,7 +15,7 @@ import pytest
 from convtui.engine.errors import StoreError, StoreTooNew, UsageError
 from convtui.engine.events import Finished, Message, Progress
 from convtui.engine.spec import RunSpec
-from convtui.engine.store import Recorder, Store, drive, postgres
+from convtui.engine.store import Recorder, Store, database, drive, postgres
 from convtui.engine.store import recorder as recorder_module
 from convtui.engine.store_address import ServerAddress, for_child, store_address, without_passwords
 from tests.engine.store.test_store_opening import newer_migrations
@@ -342,3 +342,31 @@ def test_eight_writers_and_four_readers_through_cuts_and_a_restart(
             assert [message.step for message in store.messages(run_id)] == list(range(20, steps + 1, 20))
         assert [reader.troubles for reader in readers] == [[]] * 4
         assert all(reader.seen for reader in readers)
+
+
+def test_a_process_that_trains_has_one_connection(server_address: str, hands, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "_IDLE_SECONDS", 0.0)
+    monkeypatch.setattr(recorder_module, "QUEUED_SECONDS", 0.0)
+    monkeypatch.setattr(recorder_module, "POLL_SECONDS", 0.0)
+    address = store_address(server_address)
+    assert isinstance(address, ServerAddress)
+    with Store.open(address) as store, psycopg.connect(address.url) as looking:
+
+        def connections() -> int:
+            query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            ((count,),) = looking.execute(query)
+            looking.rollback()
+            return int(count)
+
+        run_id = hands.claimed(store).id
+        with Recorder(store, run_id) as recorder:
+            recorder.record(hands.started())
+            assert connections() == 1
+            store.run(run_id)
+            assert connections() == 2
+            recorder.poll()
+            wait_until(lambda: connections() == 1, "the other connection to be closed", 10)
+            store.request(run_id, "stop")
+            wait_until(lambda: [request.kind for request in recorder.poll()] == ["stop"], "the request", 10)
+        hands.attempt(store, run_id, 1, (1.0,))
+        assert list(store.series(run_id, "batch_loss").values) == [1.0]

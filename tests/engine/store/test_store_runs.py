@@ -2,16 +2,19 @@
 
 import os
 import signal
+import sqlite3
+import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from convtui.engine.errors import RunBusy, RunNotFound, UsageError
+from convtui.engine.errors import RunBusy, RunNotFound, StoreError, UsageError
 from convtui.engine.events import Continued, Finished, Paused, Started, Stopped
 from convtui.engine.spec import RunSpec, changed, make
-from convtui.engine.store import Recorder, Store
+from convtui.engine.store import Recorder, Store, sqlite
 from convtui.engine.store.processes import hostname, is_alive, this_process
 from tests.engine.store.conftest import SQLITE
 from tests.harness.rows import execute, read
@@ -365,3 +368,32 @@ def test_runs_of_one_setting_are_found_without_reading_the_others(store: Store) 
     with store.database.reading() as session:
         (plan,) = session.connection().exec_driver_sql("EXPLAIN QUERY PLAN SELECT id FROM run WHERE study = 'a' AND setting = 'x'")
     assert "study=? AND setting=?" in plan.detail, "10,000 claims of a study of 10,000 runs would each read all of it"
+
+
+@SQLITE
+def test_a_claim_waits_for_as_long_as_others_get_on_and_no_longer(store: Store, hands, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.05)
+    assert isinstance(store.address, Path)
+    run_id, log = hands.new_run(store), store.address.with_name("store.db-wal")
+    begun = threading.Event()
+
+    def others(seconds: float) -> None:
+        """What is seen of a crowd: it is always locked, and the log changes."""
+        until = time.monotonic() + seconds
+        with closing(sqlite3.connect(store.address, isolation_level=None)) as writer:
+            writer.execute("BEGIN IMMEDIATE")
+            begun.set()
+            while time.monotonic() < until:
+                os.utime(log)
+                time.sleep(0.01)
+
+    with Store.open(store.address) as impatient:
+        crowd = threading.Thread(target=others, args=(1.0,))
+        crowd.start()
+        begun.wait(10)
+        impatient.claim(run_id)
+        crowd.join()
+        with closing(sqlite3.connect(store.address, isolation_level=None)) as stuck:
+            stuck.execute("BEGIN IMMEDIATE")
+            with pytest.raises(StoreError, match="another process keeps it locked"):
+                impatient.rename(run_id, "other")
