@@ -213,8 +213,11 @@ class Postgres:
 
     def rest(self) -> None:
         pool = self._engine.pool
-        while isinstance(pool, QueuePool) and pool.checkedin():
-            self._engine.raw_connection().invalidate()
+        assert isinstance(pool, QueuePool)
+        for _ in range(pool.checkedin()):
+            idle = self._engine.raw_connection()
+            idle.detach()  # an invalidated one would be made again by the pool
+            idle.close()
 
     def damage(self, connection: Connection) -> list[str]:
         return []
