@@ -77,43 +77,33 @@ def evaluate(
     bit; where `metrics` watch, each sees all of them.
     """
     training = spec.training.model_copy(update={"label_smoothing": 0.0})
+    device = standardise.mean.device
     starts = range(0, len(split), BATCH)
     together = None if metrics and metrics.watches else together
-    mine = starts if together is None else starts[together.rank :: together.count]
-    losses, correct, squares = [], [], []
+    share = slice(0, None) if together is None else slice(together.rank, None, together.count)
+    with_squares = "mean_squared_error" in training.measures
+    # One tensor for all batches: small ones kept from each would lie between large blocks of the heap, and those not be used again.
+    found = torch.zeros(3 if with_squares else 2, len(starts), device=device)
     with eval_mode(net):
-        for start in mine:
-            labels = split.labels[start : start + BATCH].to(standardise.mean.device)
+        for batch in range(len(starts))[share]:
+            start = starts[batch]
+            labels = split.labels[start : start + BATCH].to(device)
             with torch.inference_mode():
-                images = standardise(split.images[start : start + BATCH].to(standardise.mean.device))
+                images = standardise(split.images[start : start + BATCH].to(device))
                 # For this one pass: between two batches the puller may have passes of its own.
                 with metrics.watching(net) if metrics else nullcontext():
                     outputs = forward(images, watched=metrics is not None and metrics.watches_layers)
                 if others := views_of(images, spec.data.test_views)[1:]:
                     outputs = torch.stack([outputs, *(forward(view, watched=False) for view in others)]).mean(0)
-                losses.append(loss(training, outputs, labels, reduction="sum"))
                 predicted = outputs.argmax(1)
-                correct.append((predicted == labels).sum())
-                if "mean_squared_error" in training.measures:
-                    squares.append(mean_squared_error(training, outputs, labels) * len(labels))
+                found[0, batch] = loss(training, outputs, labels, reduction="sum")
+                found[1, batch] = (predicted == labels).sum()
+                if with_squares:
+                    found[2, batch] = mean_squared_error(training, outputs, labels) * len(labels)
                 if metrics:
                     metrics.count(predicted, labels)
             yield min(start + BATCH, len(split))
     # Summed in double precision, as Python does; fetched once.
-    columns = [losses, correct, *([squares] if "mean_squared_error" in training.measures else [])]
-    sums = [sum(row) for row in _rows(columns, len(starts), together)]
-    total, right = sums[:2]
-    squared = sums[2] / len(split) if len(sums) > 2 else None
-    yield Score(total / len(split), right / len(split), len(split), squared)
-
-
-def _rows(columns: list[list[Tensor]], batches: int, together: Processes | None) -> list[list[float]]:
-    """Each of `columns`, one scalar per batch of this process, as numbers of all `batches`, in their order."""
-    if together is None:
-        return [torch.stack(column).tolist() for column in columns]
-    found = torch.zeros(len(columns), batches, dtype=torch.float64)
-    for row, column in zip(found, columns, strict=True):
-        if column:
-            row[together.rank :: together.count] = torch.stack(column).cpu().double()
-    rows: list[list[float]] = together.summed(found).tolist()
-    return rows
+    rows = found.tolist() if together is None else together.summed(found.cpu().double()).tolist()
+    total, right, *squares = map(sum, rows)
+    yield Score(total / len(split), round(right) / len(split), len(split), squares[0] / len(split) if squares else None)
