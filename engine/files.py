@@ -86,13 +86,15 @@ def dead_scraps(folder: Path, pattern: str = ".*.partial") -> list[Path]:
 
 
 @contextmanager
-def scratch_folder(purpose: str) -> Iterator[Path]:
-    """A folder that is there as long as the block runs. What processes of this host that were killed left of theirs is removed."""
+def scratch_folder(purpose: str, within: Path | None = None) -> Iterator[Path]:
+    """A folder that is there as long as the block runs, in the machine's temporary folder, or `within` another. What processes of
+    this host that were killed left there for that purpose is removed."""
+    place = within or Path(tempfile.gettempdir())
     start = f"convtui-{purpose}-{socket.gethostname()}-"  # containers may share a folder, not their process ids
-    for left in Path(tempfile.gettempdir()).glob(f"{glob.escape(start)}*-*"):
+    for left in place.glob(f"{glob.escape(start)}*-*"):
         if _is_gone(left.name.removeprefix(start).partition("-")[0]):
             shutil.rmtree(left, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=f"{start}{os.getpid()}-") as name:
+    with tempfile.TemporaryDirectory(prefix=f"{start}{os.getpid()}-", dir=place, ignore_cleanup_errors=True) as name:
         yield Path(name)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -13,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from convtui.engine.errors import UsageError
-from convtui.engine.files import BUNDLE_MARK, STORE_MARK, check_target, written_whole
+from convtui.engine.files import BUNDLE_MARK, STORE_MARK, check_target, scratch_folder, written_whole
 from convtui.engine.statuses import CLAIMED
 from convtui.engine.store.folder import is_our_file
 from convtui.engine.store.merging import merge
@@ -39,13 +38,13 @@ def pack(store: Store, run_ids: Sequence[int], path: Path) -> None:
             raise UsageError(
                 f"run {run.id} ({run.name}) is {run.status}: bundle it when it has ended, or 'convtui stop {run.id}' first"
             )
-    with tempfile.TemporaryDirectory(prefix="convtui-bundle-") as place:
-        with Store.open(Path(place) / _DATABASE) as packed:
+    with scratch_folder("bundle") as place:
+        with Store.open(place / _DATABASE) as packed:
             for _ in merge(packed, store, run_ids):
                 pass
         try:
             with written_whole(path) as temporary:
-                _zip(Path(place), temporary)
+                _zip(place, temporary)
         except OSError as error:
             raise UsageError(f"{path} cannot be written: {error.strerror or error}") from None
 
@@ -75,13 +74,13 @@ def unpacked(path: Path) -> Iterator[Path]:
     bundle, is damaged, or holds anything else."""
     if not is_bundle(path):
         raise UsageError(f"{path} is no bundle of runs: 'convtui bundle RUN --out {path.stem}{SUFFIX}' writes one")
-    with tempfile.TemporaryDirectory(prefix="convtui-open-", ignore_cleanup_errors=True) as place:
+    with scratch_folder("open") as place:
         try:
             with zipfile.ZipFile(path) as archive:
-                _unpack(path, archive, Path(place))
+                _unpack(path, archive, place)
         except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError, RuntimeError, ValueError) as error:
             raise UsageError(f"{path} cannot be read ({error}): was it copied whole?") from None
-        yield Path(place) / _DATABASE
+        yield place / _DATABASE
 
 
 def _unpack(path: Path, archive: zipfile.ZipFile, place: Path) -> None:

@@ -9,9 +9,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, get_args
 
@@ -19,7 +18,7 @@ from sqlalchemy import Table, and_, delete, or_, select
 from sqlmodel import Session
 
 from convtui.engine.errors import StoreError
-from convtui.engine.files import written_whole
+from convtui.engine.files import scratch_folder, written_whole
 from convtui.engine.store.database import reading_from
 from convtui.engine.store.lookup import get, resolve
 from convtui.engine.store.merging import KEPT_HERE, OF_RUNS, Copied, copy_files, copy_rows, insert_rows, row_of, went_on
@@ -49,15 +48,14 @@ class Loan:
 
     @property
     def holder(self) -> str:
-        """What it was given to, as it called itself; empty where that is not known. Raises OSError."""
-        try:
+        """What it was given to, as it called itself; empty where that is not known. Raises StoreError."""
+        with _told(self.folder), suppress(FileNotFoundError):
             return (self.folder / _HOLDER).read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return ""
+        return ""
 
     @holder.setter
     def holder(self, name: str) -> None:
-        with written_whole(self.folder / _HOLDER) as temporary:
+        with _told(self.folder), written_whole(self.folder / _HOLDER) as temporary:
             temporary.write_text(name, encoding="utf-8")
 
     # ------------------------------------------------------------------------------------------ where the run belongs
@@ -69,7 +67,7 @@ class Loan:
             for name in (_HOLDER, _DATABASE):
                 (self.folder / name).unlink(missing_ok=True)
             shutil.rmtree(self.folder / _REQUESTS, ignore_errors=True)
-            with tempfile.TemporaryDirectory(prefix="convtui-lend-") as place, Store.open(Path(place) / _DATABASE) as packed:
+            with scratch_folder("lend") as place, Store.open(place / _DATABASE) as packed:
                 _lend(store, packed, run_id)
                 self.publish(packed)
 
@@ -84,8 +82,8 @@ class Loan:
                 now = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
                 if now == self._seen:
                     return True
-                with tempfile.TemporaryDirectory(prefix="convtui-follow-") as place:
-                    database = Path(place) / _DATABASE
+                with scratch_folder("follow") as place:
+                    database = place / _DATABASE
                     with database.open("wb") as copy:
                         shutil.copyfileobj(file, copy)
                     with Store.open(database, create=False) as other:
@@ -120,8 +118,8 @@ class Loan:
         with _told(self.folder):
             (self.folder / _FILES).mkdir(exist_ok=True)
             copy_files(store.files.folder(run.id), self.folder / _FILES, self._copied)
-            with tempfile.TemporaryDirectory(prefix="convtui-publish-") as place:
-                copy = Path(place) / _DATABASE
+            with scratch_folder("publish") as place:
+                copy = place / _DATABASE
                 assert isinstance(store.address, Path), "it lies on this machine's own disk"
                 with explained(store.address, "copying it"):
                     snapshot(store.address, copy)

@@ -74,12 +74,12 @@ def evaluate(
     The mean loss weighs every image the same, a short last batch too. Training flags are put back, also when the caller
     stops half-way. `net`, whose outputs `forward` computes, and `standardise` are on one device, to which batches are brought; the
     numbers do not depend on torch's generators. The processes of `together` share the batches, and have the same Score to the last
-    bit; where `metrics` watch, each sees all of them.
+    bit, and counts of classes; where `metrics` watch layers, each sees all of them.
     """
     training = spec.training.model_copy(update={"label_smoothing": 0.0})
     device = standardise.mean.device
     starts = range(0, len(split), BATCH)
-    together = None if metrics and metrics.watches else together
+    together = None if metrics and metrics.watches_layers else together
     share = slice(0, None) if together is None else slice(together.rank, None, together.count)
     with_squares = "mean_squared_error" in training.measures
     # One tensor for all batches: small ones kept from each would lie between large blocks of the heap, and those not be used again.
@@ -103,6 +103,8 @@ def evaluate(
                 if metrics:
                     metrics.count(predicted, labels)
             yield min(start + BATCH, len(split))
+    if metrics and together is not None:
+        metrics.count_all(together.summed)
     # Summed in double precision, as Python does; fetched once.
     rows = found.tolist() if together is None else together.summed(found.cpu().double()).tolist()
     total, right, *squares = map(sum, rows)

@@ -112,8 +112,6 @@ class EvaluationMetrics:
         self.watches_layers = "saturated" in spec.measures or "dead" in spec.measures
         """Whether hooks look at layers' outputs."""
         self._counts_classes = "class_accuracy" in spec.measures or "confusion" in spec.measures
-        self.watches = self.watches_layers or self._counts_classes
-        """Whether there is anything to measure."""
         self._classes = classes
         self._confusion: Tensor | None = None
         self._saturated: dict[str, list[Tensor]] = {}
@@ -141,6 +139,12 @@ class EvaluationMetrics:
             classes = len(self._classes)
             counts = torch.bincount(labels * classes + predicted, minlength=classes**2)
             self._confusion = counts if self._confusion is None else self._confusion + counts
+
+    def count_all(self, summed: Callable[[Tensor], Tensor]) -> None:
+        """Add what the other processes of the run have counted of classes; `summed` is the sum of a tensor of each, int64 here."""
+        if self._counts_classes:
+            nothing = torch.zeros(len(self._classes) ** 2, dtype=torch.int64)
+            self._confusion = summed(nothing if self._confusion is None else self._confusion)
 
     @property
     def values(self) -> dict[str, float]:

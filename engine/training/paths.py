@@ -46,7 +46,7 @@ def make_step(
     By hand where images come one by one to a processor, in float32, and all of the net's layers are small, known here and trained.
     As a CUDA graph on a device that captures them, if the net is built from settings (a person's own may decide things as it goes,
     which a graph does not do again). By torch.compile where the settings say so, on such a device captured too. The last two if
-    `disagreement` finds none; else the eager step says why in `told`.
+    `disagreement` finds none; else the eager step says why in `told`. Processes that train `together` take eager steps.
     """
     ours = not spec.model.module
     by_hand = ours and not spec.training.freeze and spec.data.batch_size == 1 and device.type == "cpu"
@@ -56,8 +56,9 @@ def make_step(
     if together is not None:
         step = EagerStep(spec, net, optimiser, device)
         step.together = together
-        if captures_graphs(device) and path != "eager":
-            step.told = "steps are computed one operation after the other: several processes have no CUDA graph"
+        if path == "compiled" or (captures_graphs(device) and path != "eager"):
+            lacks = "do not compile theirs" if path == "compiled" else "have no CUDA graph"
+            step.told = f"steps are computed one operation after the other: several processes {lacks}"
         return step
     match path:
         case "by hand" | None if by_hand:

@@ -144,7 +144,7 @@ class Processes:
         buffer.correct[-1] = next(parts).reshape(())
 
     def summed(self, values: Tensor) -> Tensor:
-        """Their sum over all processes. It is exact where all but one have zero."""
+        """Their sum over all processes. It is exact of whole numbers, and where all but one have zero."""
         values = values.cpu()
         with _lost():
             self._dist.all_reduce(values)

@@ -218,7 +218,10 @@ class _Reply:
     number: int
 
     def __call__(self, text: str, files: Mapping[str, bytes]) -> None:
-        self.mailbox.answer.remote(self.number, text, dict(files))
+        from ray.exceptions import RayError
+
+        with contextlib.suppress(RayError, ConnectionError):  # the cluster is gone, which `take` tells of
+            self.mailbox.answer.remote(self.number, text, dict(files))
 
 
 def _knock(where: str) -> None:

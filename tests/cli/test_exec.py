@@ -21,6 +21,17 @@ from tests.cli.conftest import Convtui
 from tests.harness.children import wait_until
 
 EXEC = [sys.executable, "-m", "convtui.tui.cli", "exec", "--"]
+ON_A_TERMINAL = """
+import os, signal, sys, time
+caught = []
+signal.signal(signal.SIGINT, lambda *_: caught.append(print("caught", flush=True)))
+size = os.get_terminal_size(0)
+print(os.isatty(0) and os.isatty(1) and f"{size.lines} {size.columns}", flush=True)
+while not caught:
+    time.sleep(0.05)
+time.sleep(0.5)  # for one more, if it came twice
+sys.exit(5)
+"""
 TRACKED = """
 import time
 import convtui
@@ -79,10 +90,9 @@ def test_a_script_with_a_run_of_its_own_keeps_its_output_there_and_gets_signals(
         assert list(store.series(1, "train/loss").values)[:3] == [1.0, 1.0, 1.0]
 
 
-@pytest.mark.long
 def test_on_a_terminal_it_has_a_terminal_and_ctrl_c_reaches_it_once(tmp_path: Path) -> None:
-    script = "trap 'echo caught; exit 5' INT; test -t 0 && test -t 1 && stty size; while :; do sleep 0.1; done"
-    child = pexpect.spawn(EXEC[0], [*EXEC[1:], "sh", "-c", script], cwd=str(tmp_path), dimensions=(31, 77), encoding="utf-8")
+    program = [sys.executable, "-c", ON_A_TERMINAL]
+    child = pexpect.spawn(EXEC[0], [*EXEC[1:], *program], cwd=str(tmp_path), dimensions=(31, 77), encoding="utf-8")
     child.expect_exact("31 77\r\n", timeout=60)
     child.send("\x03")
     child.expect(pexpect.EOF, timeout=60)

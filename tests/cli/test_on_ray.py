@@ -29,7 +29,8 @@ CONVTUI = (sys.executable, "-P", "-m", "convtui")
 NODES = """
 import sys
 from ray.cluster_utils import Cluster
-cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+client = {"ray_client_server_port": int(sys.argv[2])} if sys.argv[2:] else {}
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False, **client})
 nodes = [cluster.head_node, *(cluster.add_node(num_cpus=1) for _ in range(int(sys.argv[1]) - 1))]
 cluster.wait_for_nodes()
 print(cluster.address, *(node.all_processes["raylet"][0].process.pid for node in nodes), flush=True)
@@ -67,11 +68,13 @@ class Nodes:
 
     environment: dict[str, str]
     raylets: list[int]
+    where: str = "ray"
+    """For `--on`."""
 
     def study(self, study: Path, store: Path, *arguments: str) -> subprocess.Popen[str]:
         """`convtui study run --on ray`, started."""
         return subprocess.Popen(
-            [*CONVTUI, "study", "run", str(study), "--on", "ray", "--store", str(store), *arguments],
+            [*CONVTUI, "study", "run", str(study), "--on", self.where, "--store", str(store), *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -99,19 +102,23 @@ class Nodes:
 
 
 @contextmanager
-def nodes(count: int) -> Iterator[Nodes]:
-    """So many nodes, each with one core."""
+def nodes(count: int, *, by_client: bool = False) -> Iterator[Nodes]:
+    """So many nodes, each with one core; `by_client`, its address is one for Ray's client."""
     folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
     # Its sockets' names want a short folder; workers are not to give way to whatever else the machine does.
     environment = os.environ | {"RAY_worker_niceness": "0", "RAY_TMPDIR": folder}
-    with subprocess.Popen(
-        [sys.executable, "-c", NODES, str(count)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-    ) as cluster:
+    command = [sys.executable, "-c", NODES, str(count)]
+    if by_client:
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            command.append(str(unused.getsockname()[1]))
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as cluster:
         assert cluster.stdin is not None
         assert cluster.stdout is not None
         address, *raylets = cluster.stdout.readline().split()
+        known = environment | ({} if by_client else {"RAY_ADDRESS": address})
         try:
-            yield Nodes(environment | {"RAY_ADDRESS": address}, [int(pid) for pid in raylets])
+            yield Nodes(known, [int(pid) for pid in raylets], f"ray://127.0.0.1:{command[-1]}" if by_client else "ray")
         finally:
             cluster.stdin.close()
             cluster.wait(60)
@@ -197,6 +204,36 @@ def test_a_study_is_finished_once_though_a_node_and_the_program_are_killed(tmp_p
     assert done.returncode == 0, done.stderr
     assert figures(store) == figures(alone)
     assert any(run.attempt > 1 for run in runs(store))
+
+
+@pytest.mark.long
+def test_by_ray_s_client_a_study_is_as_of_one_host_and_survives_the_loss_of_the_cluster(tmp_path: Path) -> None:
+    study, store, alone = (
+        written(tmp_path, epochs=300, batches="[8]", rates="[0.001]"),
+        tmp_path / "store.db",
+        tmp_path / "alone.db",
+    )
+    with nodes(1, by_client=True) as cluster, cluster.study(study, store) as head:
+        wait_for(head, lambda: any(in_middle(store, run.id) for run in runs(store)), "a run in its middle")
+        for raylet in map(psutil.Process, cluster.raylets):
+            raylet.kill()
+        _, err = head.communicate(timeout=300)
+    assert head.returncode == 1
+    assert (err.count("\n"), "the same command resumes what is left" in err) == (1, True), err
+    assert all(run.status == "stopped" for run in runs(store))
+    with nodes(1, by_client=True) as cluster, cluster.study(study, store) as head:
+        out, err = head.communicate(timeout=600)
+    assert head.returncode == 0, err
+    assert "2 finished of 2 runs" in out
+    done = subprocess.run(
+        [*CONVTUI, "study", "run", str(study), "--store", str(alone), "--device", "cpu"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert figures(store) == figures(alone)
+    assert max(run.attempt for run in runs(store)) == 2
 
 
 @pytest.mark.long

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -75,6 +76,8 @@ class Here:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.store = folder / "store.db"
+        self.scratch = folder / "tmp"
+        """Where the head and its jobs have their temporary folders."""
         self.begun: list[subprocess.Popen[str]] = []
 
     def write(self, *, seeds: int, epochs: int) -> None:
@@ -82,7 +85,8 @@ class Here:
 
     def start(self, *more: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-P", "-m", "convtui.tui.cli", "study", "run", "small.toml", "--on", "slurm-local", *more]
-        environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        self.scratch.mkdir(exist_ok=True)
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "TMPDIR": str(self.scratch)}
         process = subprocess.Popen(
             command,
             cwd=self.folder,
@@ -244,7 +248,15 @@ def test_what_is_asked_of_a_run_here_reaches_the_job(here: Here, convtui: Convtu
     head = here.start("--only", "four")
     hold(here, head)
     assert "running" in convtui("resume", "1").out
-    for command in (("lr", "1", "0.5"), ("checkpoint", "1"), ("stop", "1")):
+    (folder,) = here.folder.glob("store-jobs/1-*")
+    shutil.rmtree(folder / "requests")
+    (folder / "requests").touch()  # a folder that cannot be written for a while
+    with Store.open(here.store) as store:
+        store.request(1, "rate", 0.5)
+    assert head.stderr is not None
+    assert head.stderr.readline().endswith("it is tried again\n")
+    (folder / "requests").unlink()
+    for command in (("checkpoint", "1"), ("stop", "1")):
         assert convtui(*command).err in ("", "convtui: run 1 has not answered within 10 s")
     out, err = head.communicate(timeout=120)
     assert (head.returncode, err) == (0, "")
@@ -268,8 +280,10 @@ def test_a_job_that_dies_leaves_a_crashed_run_that_the_same_command_resumes(here
     assert "ended in mid-training: the same command again resumes it" in err
     assert "Traceback" not in out + err
     assert here.of(1)[0] == "crashed"
+    assert list(here.scratch.glob("convtui-job-*"))
     assert here.run("--only", "four")[0] == 0
     assert here.of(1)[0::2] == ("finished", 2)
+    assert list(here.scratch.glob("convtui-*")) == []
 
 
 @pytest.mark.long

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -68,8 +69,9 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return store
 
 
-def test_two_processes_follow_one_at_twice_their_batch(alone: Path, tmp_path: Path) -> None:
+def test_two_processes_follow_one_at_twice_their_batch(alone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = tmp_path / "store.db"
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     done = convtui("run", *SGD, "--epochs", "4", "--processes", "2", store=store)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("finished") == 1
@@ -78,6 +80,7 @@ def test_two_processes_follow_one_at_twice_their_batch(alone: Path, tmp_path: Pa
     assert row.repeatable["processes"] == 2
     assert_same_to_rounding(store, alone, row.step)
     assert "2 processes" in convtui("runs", "show", "1", store=store).stdout
+    assert not list(tmp_path.glob("torchelastic*"))
 
 
 @pytest.mark.parametrize("count", ["1", "2", "3"])
@@ -118,8 +121,9 @@ def test_requests_reach_all_processes_at_the_same_step(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("by", ["--processes", "torchrun"])
-def test_sigterm_of_the_launcher_saves(tmp_path: Path, by: str) -> None:
-    store = tmp_path / "store.db"
+def test_sigterm_of_the_launcher_saves_and_one_or_three_processes_go_on_alike(tmp_path: Path, by: str) -> None:
+    store = tmp_path / "one" / "store.db"
+    store.parent.mkdir()
     training = ["run", *SGD, "--epochs", "5000", "--store", str(store)]
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "convtui", *training]
     with subprocess.Popen(torchrun if by == "torchrun" else [*CONVTUI, *training, "--processes", "2"]) as running:
@@ -129,7 +133,15 @@ def test_sigterm_of_the_launcher_saves(tmp_path: Path, by: str) -> None:
     assert code == 143 or by == "torchrun"
     with Store(store) as opened:
         assert opened.run(1).status == "stopped"
-        assert opened.files.checkpoints(1, "checkpoint")[0].step == opened.run(1).step
+        saved = opened.files.checkpoints(1, "checkpoint")[0].step
+        assert saved == opened.run(1).step
+    shutil.copytree(store.parent, tmp_path / "three")
+    other = tmp_path / "three" / "store.db"
+    for place, count in ((store, "1"), (other, "3")):
+        done = convtui("resume", "1", "--steps", str(saved + 60), "--processes", count, store=place)
+        assert done.returncode == 0, done.stderr
+        assert len(losses(place, "batch_loss")) == saved + 60
+    assert_same_to_rounding(store, other, 60)
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="finds the processes by /proc")

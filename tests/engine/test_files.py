@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from convtui.engine.errors import UsageError
-from convtui.engine.files import STORE_MARK, clear_scraps, deliver, written_whole
+from convtui.engine.files import STORE_MARK, clear_scraps, deliver, scratch_folder, written_whole
 
 
 def test_a_file_and_its_folder_are_on_the_disk_before_it_takes_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,6 +52,19 @@ def test_scraps_are_cleared_and_nothing_else(tmp_path: Path) -> None:
         (tmp_path / name).write_text("")
     clear_scraps(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [".hidden", "file"]
+
+
+def test_what_a_killed_process_left_goes_when_the_next_one_begins_and_nothing_else(tmp_path: Path) -> None:
+    with scratch_folder("job", tmp_path) as mine:
+        gone = subprocess.Popen(["true"])
+        gone.wait()
+        left = [tmp_path / mine.name.replace(str(os.getpid()), str(gone.pid)).replace("job", what) for what in ("job", "run")]
+        for folder in left:
+            folder.mkdir()
+            (folder / "file").touch()
+        with scratch_folder("job", tmp_path) as other:
+            assert sorted(tmp_path.iterdir()) == sorted([mine, other, left[1]])
+    assert list(tmp_path.iterdir()) == [left[1]]
 
 
 # ----------------------------------------------------------------------------------------------- where a person said

@@ -96,7 +96,7 @@ def start_if_several(count: int | None, spec: RunSpec) -> None:
 
 def start(count: int) -> int:
     """This very command on so many processes of this machine; the exit code."""
-    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.api import DefaultLogsSpecs, SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
@@ -112,6 +112,7 @@ def start(count: int) -> int:
         rdzv_backend="c10d",
         rdzv_endpoint="localhost:0",
         max_restarts=0,
+        logs_specs=DefaultLogsSpecs(log_dir=os.devnull),  # else a folder of each start would be left behind
     )
     config.local_addr = "localhost"
     program, *arguments = PROGRAM

@@ -21,7 +21,7 @@ from convtui.tui.render.text import clean, number, percent
 from convtui.tui.terminal import speak
 
 if TYPE_CHECKING:
-    from convtui.engine.store import Match, RequestKind, Run
+    from convtui.engine.store import Match, Request, RequestKind, Run
     from convtui.engine.study import Wanted
     from convtui.tui.cli.elsewhere import Elsewhere
     from convtui.tui.cli.study_runner import Runner
@@ -69,6 +69,10 @@ class _Followed:
     trouble: str = ""
     since: float = 0.0
     """When the trouble began, on the monotonic clock."""
+    is_given_up: bool = False
+    """Whether the job was cancelled, since the run is not its any more."""
+    requests: list[Request] = field(default_factory=list)
+    """Which the job is still to be asked."""
 
 
 @dataclass
@@ -182,13 +186,18 @@ class _Head:
         except RunNotFound:
             is_ours = False
         if not is_ours:
-            each.job.cancel()
+            if not each.is_given_up:
+                each.is_given_up = True
+                each.job.cancel()
+                speak(f"convtui: run {each.run_id} was deleted, or trained here: job {each.job.id} is cancelled", error=True)
             if is_over:
                 shutil.rmtree(each.loan.folder, ignore_errors=True)
-            speak(f"convtui: run {each.run_id} was deleted, or trained here: job {each.job.id} is cancelled", error=True)
-            return True
-        for request in store.take_requests(each.run_id):
+            return is_over
+        each.requests += store.take_requests(each.run_id)
+        while each.requests:
+            request = each.requests[0]
             each.loan.ask(cast("RequestKind", request.kind), request.value, request.id)
+            del each.requests[0]  # only now: a folder that cannot be written loses none
         if not is_over:
             if run.status == "stopped" and each.status == "queued":
                 each.job.cancel()  # taken out of the queue by a person

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +15,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from convtui.engine.errors import ConvtuiError, RunBusy, StoreError
+from convtui.engine.files import scratch_folder
 from convtui.engine.statuses import LIVE
 from convtui.engine.store.lending import Loan
 from convtui.tui.cli.signals import Interrupted, Signals
@@ -97,9 +98,10 @@ class Job:
 
         if self.wanted.spec.model.module:
             name_code(self.wanted.spec.model.module)  # by the study, which the person named to the head
+        own = Path(of_job) if (of_job := os.environ.get("SLURM_TMPDIR")) else None
         with (
-            tempfile.TemporaryDirectory(prefix="convtui-job-", dir=os.environ.get("SLURM_TMPDIR")) as place,
-            open_store(_fetched(loan, Path(place)), create=False) as store,
+            scratch_folder("job", own) as place,
+            open_store(_fetched(loan, place), create=False) as store,
         ):
             (before,) = store.runs()
             postman = _Postman(loan, name, store, before.attempt)
@@ -162,6 +164,7 @@ def _fetched(loan: Loan, place: Path) -> Path:
             return path
         if time.monotonic() > given_up:
             break
+        shutil.rmtree(folder)
         time.sleep(SILENT_SECONDS / 36)
     raise RunBusy(f"{loan.folder}: another process, on {run.host}, still trains this run: nothing was done")
 
@@ -196,7 +199,7 @@ class _Postman(threading.Thread):
                     return
                 self._look()
                 self._trouble = ""
-            except (StoreError, OSError) as error:
+            except StoreError as error:
                 if not self._trouble:
                     speak(f"convtui: {clean(error)}; it is tried again", error=True)
                 self._trouble = str(error)

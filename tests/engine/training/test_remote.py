@@ -78,7 +78,9 @@ class Place:
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     monkeypatch.setattr(training, "EVENT_SECONDS", 0.0)
-    monkeypatch.setattr(remote, "TELL_SECONDS", 0.01)
+    # A training waits for what it said last to be told: its end does not come before what a test does on the way.
+    monkeypatch.setattr(remote, "MOST_WAITING", 0)
+    monkeypatch.setattr(remote, "TELL_SECONDS", 0.001)
     monkeypatch.setattr(remote, "load", lambda spec, data_dir: toy_dataset())
     monkeypatch.setattr("convtui.engine.store.recorder.POLL_SECONDS", 0.0)
     with Store.open(tmp_path / "store.db") as store:
@@ -192,7 +194,6 @@ def test_a_silent_place_is_given_up_and_its_run_is_queued_until_it_begins_again(
     assert figures(store, place.run_id) == here(store, place.spec)
 
 
-@pytest.mark.long  # a quick machine may be at the run's end before the stop arrives
 def test_a_stop_from_any_process_saves_the_run_and_it_is_resumed(store: Store) -> None:
     place = Place(store, slowed(SMALL))
     place.train(at_step(20, lambda values: store.request(place.run_id, "stop") and None))
