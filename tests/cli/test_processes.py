@@ -9,12 +9,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from convtui.engine import checkpoint
+from convtui.engine.errors import StoreError
 from convtui.engine.store import Store
 from tests.cli.conftest import SMALL, Convtui
 
@@ -29,7 +33,7 @@ def command(*arguments: str, store: Path) -> list[str]:
 
 
 def convtui(*arguments: str, store: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(*arguments, store=store), capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command(*arguments, store=store), capture_output=True, text=True, timeout=300, check=False)
 
 
 def weights(store: Path, run: int = 1) -> dict[str, torch.Tensor]:
@@ -42,12 +46,24 @@ def losses(store: Path, name: str, run: int = 1) -> list[float]:
         return list(opened.series(run, name).values)
 
 
-def wait_for_step(store: Path, step: int) -> None:
-    for _ in range(600):
-        if store.exists():
-            with Store(store) as opened:
-                if (rows := opened.runs()) and rows[0].step >= step:
-                    return
+@contextmanager
+def started(arguments: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[str]]:
+    """A process, which does not outlive the block; nor do those that it started."""
+    with subprocess.Popen(arguments, text=True, start_new_session=True, **options) as running:
+        try:
+            yield running
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(running.pid, signal.SIGKILL)
+
+
+def wait_for_step(running: subprocess.Popen[str], store: Path, step: int) -> None:
+    deadline = time.monotonic() + 300  # two processes take long to begin on a busy machine
+    while time.monotonic() < deadline:
+        assert running.poll() is None, "it has ended"
+        with suppress(StoreError), Store.open(store, create=False) as opened:  # while it is being made
+            if (rows := opened.runs()) and rows[0].step >= step:
+                return
         time.sleep(0.1)
     raise AssertionError(f"step {step} was not reached")
 
@@ -106,15 +122,13 @@ def test_dropout_and_distortions_are_the_same_after_a_resume_on_as_many_processe
 
 def test_requests_reach_all_processes_at_the_same_step(tmp_path: Path) -> None:
     store = tmp_path / "store.db"
-    with subprocess.Popen(
-        command("run", *SGD, "--epochs", "5000", "--processes", "2", store=store), stdout=subprocess.PIPE
-    ) as running:
-        wait_for_step(store, 20)
+    with started(command("run", *SGD, "--epochs", "5000", "--processes", "2", store=store), stdout=subprocess.PIPE) as running:
+        wait_for_step(running, store, 20)
         assert convtui("pause", "1", store=store).returncode == 0
         assert convtui("resume", "1", store=store).returncode == 0
         assert convtui("lr", "1", "0.5", store=store).returncode == 0
         assert convtui("stop", "1", store=store).returncode == 0
-        assert running.wait(30) == 0
+        assert running.wait(120) == 0
     with Store(store) as opened:
         assert opened.run(1).status == "stopped"
         assert opened.files.checkpoints(1, "checkpoint")[0].step == opened.run(1).step
@@ -126,10 +140,10 @@ def test_sigterm_of_the_launcher_saves_and_one_or_three_processes_go_on_alike(tm
     store.parent.mkdir()
     training = ["run", *SGD, "--epochs", "5000", "--store", str(store)]
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "convtui", *training]
-    with subprocess.Popen(torchrun if by == "torchrun" else [*CONVTUI, *training, "--processes", "2"]) as running:
-        wait_for_step(store, 20)
+    with started(torchrun if by == "torchrun" else [*CONVTUI, *training, "--processes", "2"]) as running:
+        wait_for_step(running, store, 20)
         running.send_signal(signal.SIGTERM)
-        code = running.wait(30)
+        code = running.wait(120)
     assert code == 143 or by == "torchrun"
     with Store(store) as opened:
         assert opened.run(1).status == "stopped"
@@ -149,11 +163,11 @@ def test_sigterm_of_the_launcher_saves_and_one_or_three_processes_go_on_alike(tm
 def test_a_killed_process_ends_the_others_and_the_run_can_be_resumed(tmp_path: Path, rank: int, status: str) -> None:
     store = tmp_path / "store.db"
     training = command("run", *SGD, "--epochs", "5000", "--processes", "2", store=store)
-    with subprocess.Popen(training, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as running:
-        wait_for_step(store, 20)
+    with started(training, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) as running:
+        wait_for_step(running, store, 20)
         assert convtui("checkpoint", "1", store=store).returncode == 0
         os.kill(process_of(running.pid, rank), signal.SIGKILL)
-        _, told = running.communicate(timeout=40)
+        _, told = running.communicate(timeout=120)
     assert running.returncode == 1
     assert told.count("\n") == 1
     assert "ended" in told
