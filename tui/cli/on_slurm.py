@@ -181,7 +181,7 @@ class _Head:
         store = self.runner.store
         is_over = each.job.is_over()  # first: what it laid there before that is whole
         try:
-            is_ours = each.loan.follow(store, each.run_id)
+            is_ours = not each.is_given_up and each.loan.follow(store, each.run_id)
             run = store.run(each.run_id)
         except RunNotFound:
             is_ours = False
