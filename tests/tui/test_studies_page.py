@@ -167,6 +167,23 @@ def test_studies_with_how_many_of_their_runs_are_done(store: Store) -> None:
     used(steps)
 
 
+def test_a_list_without_room_for_titles_has_them_in_lines_of_their_own(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
+        lines = [line[:34].rstrip() for line in screen_text(pilot).splitlines()]
+        at = next(place for place, line in enumerate(lines) if line.endswith("0/1"))
+        assert [line.split() for line in lines[at - 1 : at + 2]] == [
+            ["▌", "Activations", "on", "digits"],
+            ["other", "0/1"],
+            ["A", "second", "study"],
+        ]
+        await pilot.click(page.names, offset=(5, 4))
+        await until(pilot, lambda: page.names.cursor == 1 and page.seen is not None and page.seen.study == "other")
+        await pilot.press("k")
+        await until(pilot, lambda: page.names.cursor == 0)
+
+    used(steps)
+
+
 def test_published_measured_and_difference_stand_side_by_side(store: Store) -> None:
     async def steps(pilot: Pilot[int], page: StudiesPage) -> None:
         assert cells(page, "setting") == ["relu", "", "tanh", "sigmoid", "hot"]

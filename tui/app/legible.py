@@ -23,10 +23,11 @@ INKS_OF_16: tuple[Colour, ...] = (
     *(WHITE, (85, 85, 255), (170, 170, 170), (170, 0, 170), (170, 85, 0)),
 )
 INKS_OF_16_ON_LIGHT: tuple[Colour, ...] = (
-    *((170, 85, 0), (0, 170, 170), (0, 170, 0), (170, 0, 170), (170, 0, 0)),
-    *(BLACK, (0, 0, 170), (85, 85, 85), (85, 85, 255), (255, 85, 85)),
+    *((170, 0, 0), (0, 0, 170), (0, 170, 0), (170, 0, 170), (255, 85, 85)),
+    *(BLACK, (85, 85, 255), (85, 85, 85), (0, 170, 170), (170, 85, 0)),
 )
-"""COLOURS in a terminal's 16, the nearest of which would be the same for several."""
+"""COLOURS in a terminal's 16, the nearest of which would be the same for several. On light first those that are dark in every
+terminal: what is brown in one is yellow in another, as in xterm."""
 _VGA: tuple[Colour, ...] = (
     *(BLACK, (170, 0, 0), (0, 170, 0), (170, 85, 0), (0, 0, 170), (170, 0, 170), (0, 170, 170), (170, 170, 170)),
     *((85, 85, 85), (255, 85, 85), (85, 255, 85), (255, 255, 85), (85, 85, 255), (255, 85, 255), (85, 255, 255), WHITE),

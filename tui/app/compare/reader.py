@@ -84,8 +84,7 @@ class Reader:
         lines = []
         for style, runs in enumerate(groups):
             line = self._mean(store, runs, name, style, spread) if len(runs) > 1 else self._line(store, runs[0], name, style)
-            label = fitted_name(clean(_name(runs)), LEGEND_WIDTH)
-            lines.append(replace(line, name=label if len(runs) > 1 else f"{runs[0].id} {label}"))
+            lines.append(replace(line, name=_label([run.id for run in runs], _name(runs), LEGEND_WIDTH)))
         title = clean(metric(name).title)
         empty = "no epoch finished yet" if name in METRICS else f"no {title} in these runs"
         return Plot(title, lines, "epoch", form=metric(name).form, empty=empty)
@@ -145,6 +144,12 @@ def _name(runs: Sequence[Run]) -> str:
     return f"{common or names[0]} ×{len(names)}"
 
 
+def _label(run_ids: Sequence[int], name: str, width: int) -> str:
+    """What a run, or several that are taken together, are called in `width` cells."""
+    number = f"{run_ids[0]} " if len(run_ids) == 1 else ""
+    return f"{number}{fitted_name(clean(name), width - len(number))}"
+
+
 def settings_text(compared: Compared, styles: Sequence[Style], room: int, remarks: Sequence[str]) -> Text:
     """A row for each setting, a column for each run; what differs from the first run is bold. `styles` are the runs' colours;
     `room` is how many cells there are."""
@@ -155,7 +160,8 @@ def settings_text(compared: Compared, styles: Sequence[Style], room: int, remark
         longest = max(cell_len("differs"), *map(cell_len, paths))
         value_room = (room - longest) // max(1, len(compared.lines)) - 2
         value_room = min(max(value_room, VALUE_WIDTHS[0]), VALUE_WIDTHS[1])
-        heads = [fitted_name(f"{line.marker} {line.name}", max(value_room, LEGEND_WIDTH)) for line in compared.lines]
+        names = [_label(group.runs, group.outcome.name, max(value_room, LEGEND_WIDTH) - 2) for group in compared.groups]
+        heads = [f"{line.marker} {name}" for line, name in zip(compared.lines, names, strict=True)]
         rows = [[fitted(clean(value), value_room) for value in values] for _, values in settings]
         widths = [max(map(cell_len, column)) for column in zip(heads, *rows, strict=True)]
         text.append(f"{'differs':<{longest}}", style="bold")

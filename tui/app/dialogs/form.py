@@ -40,6 +40,7 @@ class FormDialog(ModalScreen[None]):
     FormDialog .label {{ width: {LABEL}; }}
     FormDialog .help {{ color: $text-muted; height: auto; margin: 0 0 0 {LABEL}; }}
     FormDialog #about {{ height: auto; margin-bottom: 1; }}
+    FormDialog #wrong.doing {{ color: $text-muted; }}
     """
     )
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -111,13 +112,18 @@ class FormDialog(ModalScreen[None]):
     def say(self, what: str) -> None:
         """What is being done."""
         if self.is_attached:
-            self.query_one("#wrong", Static).update(Text(what, style="dim"))
+            self._tell(what, is_wrong=False)
 
     def refuse(self, why: str) -> None:
         """Say why it cannot be; the form stays."""
         if self.is_attached:
             self._wait(busy=False)
-            self.query_one("#wrong", Static).update(Text(why))
+            self._tell(why, is_wrong=True)
+
+    def _tell(self, words: str, *, is_wrong: bool) -> None:
+        line = self.query_one("#wrong", Static)
+        line.set_class(not is_wrong, "doing")
+        line.update(Text(words))
 
     def action_leave(self) -> None:
         """Do nothing."""

@@ -186,7 +186,7 @@ class StudiesPage(Page):
         names = [known.name for known in seen.known]
         if before is None or names != [known.name for known in before.known]:
             self.names.cursor = names.index(seen.study or names[0])
-        self.names.show(LIST_HEADS, list_rows(seen.known), LIST_DROPPED)
+        self.names.show(LIST_HEADS, list_rows(seen.known), LIST_DROPPED, below="title")
         found = seen.results
         self.set_class(found is None, "broken")
         if found is None:

@@ -58,6 +58,7 @@ class CursorTable(ScrollView, can_focus=True, inherit_bindings=False):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.cursor = 0
+        self.lines_per_row = 1
         self._lines = Lines(self, self._at)
 
     @property
@@ -72,6 +73,10 @@ class CursorTable(ScrollView, can_focus=True, inherit_bindings=False):
     @abstractmethod
     def row(self, place: int) -> Strip:
         """One row; the cursor's background is put behind it here."""
+
+    def below(self, place: int) -> Strip:
+        """The second line of a row, where rows have two."""
+        raise NotImplementedError
 
     # ---------------------------------------------------------------------------------------------------------- the cursor
 
@@ -94,20 +99,21 @@ class CursorTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     def action_move_page(self, pages: int) -> None:
         """So many screens down."""
-        self.move_to(self.cursor + pages * max(1, self.size.height - 2))
+        self.move_to(self.cursor + pages * max(1, (self.size.height - 2) // self.lines_per_row))
 
     def keep_in_sight(self) -> None:
         """Scroll to where the cursor is."""
-        rows, first = max(1, self.size.height - 1), self.scroll_offset.y
-        if self.cursor < first:
-            self.scroll_to(y=self.cursor, animate=False, immediate=True)
-        elif self.cursor >= first + rows:
-            self.scroll_to(y=self.cursor - rows + 1, animate=False, immediate=True)
+        room, first = max(1, self.size.height - 1), self.scroll_offset.y
+        top, end = self.cursor * self.lines_per_row, (self.cursor + 1) * self.lines_per_row
+        if top < first:
+            self.scroll_to(y=top, animate=False, immediate=True)
+        elif end > first + room:
+            self.scroll_to(y=end - room, animate=False, immediate=True)
 
     def on_click(self, event: events.Click) -> None:
         """A row is gone to, and opened by a second click."""
         if event.y > 0:
-            self.move_to(event.y - 1 + self.scroll_offset.y)
+            self.move_to((event.y - 1 + self.scroll_offset.y) // self.lines_per_row)
             if event.chain == 2 and self.count:
                 self.post_message(self.Chosen(self))
 
@@ -122,17 +128,16 @@ class CursorTable(ScrollView, can_focus=True, inherit_bindings=False):
         return self._lines.paint(y)
 
     def _at(self, y: int) -> Strip:
-        place = y - 1 + self.scroll_offset.y
+        place, part = divmod(y - 1 + self.scroll_offset.y, self.lines_per_row)
         if y == 0:
             strip = self.head()
         elif place < self.count:
-            strip = self._row(place)
+            strip = self._on_ground(place, self.below(place) if part else self.row(place))
         else:
             return Strip.blank(self.size.width, self.rich_style)
         return strip.adjust_cell_length(self.size.width).apply_style(self.rich_style)
 
-    def _row(self, place: int) -> Strip:
-        strip = self.row(place)
+    def _on_ground(self, place: int, strip: Strip) -> Strip:
         if place != self.cursor:
             return strip
         cursor = self.get_component_rich_style("cursor-table--cursor")

@@ -57,18 +57,20 @@ class TextTable(CursorTable):
         self.shown: list[tuple[int, int]] = []
         """Columns that have room, by their place, with their widths."""
         self._dropped: Sequence[str] = ()
+        self._below = ""
         self._gap = GAPS[0]
 
     @property
     def count(self) -> int:
         return len(self.rows)
 
-    def show(self, heads: Sequence[Head], rows: Sequence[Row], dropped: Sequence[str]) -> None:
-        """Take these rows; `dropped` names columns that may be left out, the first ones first. The cursor stays in its place."""
-        if (heads, rows, dropped) == (self.heads, self.rows, self._dropped):
+    def show(self, heads: Sequence[Head], rows: Sequence[Row], dropped: Sequence[str], below: str = "") -> None:
+        """Take these rows; `dropped` names columns that may be left out, the first ones first; where `below` is left out, its texts
+        stand in a line of their own below the others. The cursor stays in its place."""
+        if (heads, rows, dropped, below) == (self.heads, self.rows, self._dropped, self._below):
             self.repaint()
             return
-        self.heads, self.rows, self._dropped = heads, rows, dropped
+        self.heads, self.rows, self._dropped, self._below = heads, rows, dropped, below
         self.cursor = min(self.cursor, max(0, len(rows) - 1))
         self._arrange()
         self.keep_in_sight()
@@ -90,7 +92,9 @@ class TextTable(CursorTable):
         self.shown = fitting(self.heads, widths, room, self._dropped)
         used = sum(width + GAPS[0] for _, width in self.shown) - GAPS[0]
         self._gap = min(GAPS[1], GAPS[0] + max(0, room - used) // max(1, len(self.shown) - 1))
-        self.virtual_size = Size(self.scrollable_content_region.width, len(self.rows) + 1)
+        has_room = self._below in ("", *(self.heads[place].name for place, _ in self.shown))
+        self.lines_per_row = 1 if has_room else 2
+        self.virtual_size = Size(self.scrollable_content_region.width, len(self.rows) * self.lines_per_row + 1)
 
     def _texts(self) -> list[list[str]]:
         return [[head.name for head in self.heads], *([text for text, _ in row.cells] for row in self.rows)]
@@ -104,6 +108,12 @@ class TextTable(CursorTable):
         row = self.rows[place]
         bar = Segment("▌" if place == self.cursor else " ", mark)
         return Strip([bar, Segment(row.sign[0], row.sign[1]), Segment(" "), *self._line(row.cells)])
+
+    def below(self, place: int) -> Strip:
+        mark = self.get_component_rich_style("cursor-table--mark", partial=True)
+        text, style = self.rows[place].cells[[head.name for head in self.heads].index(self._below)]
+        bar = Segment("▌" if place == self.cursor else " ", mark)
+        return Strip([bar, Segment("  "), Segment(fitted(text, self.scrollable_content_region.width - MARGIN - 1), style)])
 
     def _line(self, cells: Sequence[tuple[str, Style]]) -> list[Segment]:
         segments = []
