@@ -261,6 +261,17 @@ def test_a_long_value_leaves_room_for_the_others(store: Store) -> None:
     used(steps, [1, 4, 3])
 
 
+def test_a_long_name_is_cut_once(store: Store) -> None:
+    add_run(store, "a name that is longer than any legend has room for, and tells its end #4")
+
+    async def steps(pilot: Pilot[int], page: ComparePage) -> None:
+        head = next(line for line in words(page, "#settings").splitlines() if line.startswith("differs"))
+        assert head.count("…") == 1
+        assert "□ 4 a name …lls its end #4" in head
+
+    used(steps, [3, 1, 4], (80, 24))
+
+
 def test_a_pinned_run_that_is_no_longer_marked_is_no_baseline(store: Store) -> None:
     async def steps(pilot: Pilot[int], page: ComparePage) -> None:
         await until(pilot, lambda: bool(page.table.rows))

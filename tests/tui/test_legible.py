@@ -13,7 +13,7 @@ from textual.color import Color as Ground
 from textual.theme import Theme
 
 from convtui.engine.figures.axis import COLOURS, INKS_ON_LIGHT
-from convtui.tui.app.legible import Legible, inks
+from convtui.tui.app.legible import INKS_OF_16_ON_LIGHT, Legible, inks
 from convtui.tui.app.themes import DARK, LIGHT, ROW, ROW_BLURRED, themes
 from convtui.tui.render.chart import MARKERS
 from convtui.tui.render.status import COLOURS as OF_STATUSES
@@ -132,6 +132,12 @@ def test_with_16_colours_ten_series_have_ten(dark: bool) -> None:
     series = of_16.apply([Segment("○", Style(color=in_hex(colour))) for colour in COLOURS], Ground.parse("black"))
     numbers = {each.style.color.downgrade(ColorSystem.STANDARD).number for each in series if each.style and each.style.color}
     assert len(numbers) == 10
+
+
+@pytest.mark.parametrize("palette", [OF_16, OF_XTERM], ids=["vga", "xterm"])
+def test_with_16_colours_on_light_two_series_are_seen_in_every_terminal(palette: tuple[str, ...]) -> None:
+    for colour in INKS_OF_16_ON_LIGHT[:2]:
+        assert contrast(palette[Color.from_rgb(*colour).downgrade(ColorSystem.STANDARD).number], "#ffffff") >= 3
 
 
 @pytest.mark.parametrize("system", ["256", "standard"])
