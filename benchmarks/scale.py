@@ -139,9 +139,10 @@ class Worker:
         self.finished: list[int] = []
         self.errors: list[str] = []
 
-    def run(self, ends: float) -> None:
+    def run(self, seconds: float) -> None:
         try:
             with Store.open(self._address) as store:
+                ends = time.monotonic() + seconds  # a server may take long to let all of them in
                 for number in itertools.count(self._first, self._stride):
                     if time.monotonic() > ends:
                         return
@@ -175,8 +176,7 @@ class Worker:
 def worker_process(address: str, first: int, count: int, of_all: int, seconds: float) -> None:
     """`count` workers as threads; prints what they found."""
     workers = [Worker(address, first + index, of_all) for index in range(count)]
-    ends = time.monotonic() + seconds
-    threads = [threading.Thread(target=worker.run, args=(ends,)) for worker in workers]
+    threads = [threading.Thread(target=worker.run, args=(seconds,)) for worker in workers]
     for thread in threads:
         thread.start()
     for thread in threads:

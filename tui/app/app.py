@@ -221,7 +221,7 @@ class ConvtuiApp(App[int]):
             return "? runs"  # the next look at the store says why
 
     def _show_count(self, runs: str) -> None:
-        self.about = " · ".join(filter(None, (_short(self.session.address), runs, self.session.known_device)))
+        self.about = " · ".join(filter(None, (_place(self.session.address), runs, self.session.known_device)))
 
     # --------------------------------------------------------------------------------------------------------- pages
 
@@ -403,6 +403,11 @@ def _short(store: StoreAddress) -> str:
         return f"./{store.absolute().relative_to(Path.cwd())}" if isinstance(store, Path) else str(store)
     except ValueError:
         return str(store)
+
+
+def _place(store: StoreAddress) -> str:
+    """What of it tells where one is: a server's address without its options, of which the end alone would be seen."""
+    return _short(store) if isinstance(store, Path) else str(store).partition("?")[0]
 
 
 def _going_on(run_ids: Sequence[int], store: StoreAddress) -> str:
