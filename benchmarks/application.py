@@ -307,8 +307,10 @@ def third(path: Path, name: str, one: Terminal, two: Terminal) -> dict[str, floa
         one.press("g", "\r")
         one.read(1.5)
         place = len(two.written)
+        one.press("S")
+        one.see("Stop and save")
         began = time.perf_counter()
-        one.child.send("s")
+        one.child.send("y")
         _wait(lambda: store.run(run_id).status == "stopped", [one, two])
         times["stop from the first ends the third process's run"] = time.perf_counter() - began
         began = time.perf_counter()

@@ -153,6 +153,11 @@ def patches(subject: Subject, top: Top, title: str, *, beside: bool) -> Sheet:
     return Sheet(title, placed, ramp_of_images(subject), 0, 255, block=block, captions=captions, notes=lines, beside=beside)
 
 
+def place(found: Top, options: OfTop) -> str:
+    """The layer, and the map where one was named, for titles: of one map the picture may look much as of all."""
+    return found.layer + ("" if options.map is None else f" map {options.map}")
+
+
 def words(subject: Subject, options: OfTop) -> str:
     """Which images were searched, for titles."""
     return f"{options.split} images" + ("" if options.label is None else f" of {subject.classes[subject.label(options.label)]}")

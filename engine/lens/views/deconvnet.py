@@ -52,8 +52,9 @@ def _of_split(subject: Subject, options: DeconvnetOptions) -> list[Result]:
         for back, target, value in zip(projected, top_units.targets(found), found.values, strict=True)
     ]
     placed, block, captions = top_units.arranged(subject, found, tiles)
+    where, images = top_units.place(found, options), top_units.words(subject, options)
     projections = make_sheet(
-        f"deconvnet projections of {found.layer}, top {found.ranks} of {top_units.words(subject, options)} · {subject.title}",
+        f"deconvnet projections of {where}, top {found.ranks} of {images} · {subject.title}",
         placed,
         _ramp(subject),
         signed=True,

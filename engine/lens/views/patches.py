@@ -13,5 +13,5 @@ from convtui.engine.lens.subject import Subject
 def patches(subject: Subject, options: top_units.OfTop) -> Result:
     """The image patches that the strongest units of each map look at, one unit an image, over all images or one class."""
     found = top_units.find(subject, options)
-    title = f"patches that excite {found.layer} most, {top_units.words(subject, options)} · {subject.title}"
+    title = f"patches that excite {top_units.place(found, options)} most, {top_units.words(subject, options)} · {subject.title}"
     return top_units.patches(subject, found, title, beside=False)

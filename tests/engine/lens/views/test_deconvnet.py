@@ -318,3 +318,6 @@ def test_of_very_many_maps_the_most_excited_are_shown_and_all_where_they_are_ask
     assert [tile.target.map for tile in every.tiles if tile.target] == list(range(70))
     assert "the 64 most excited of 70 maps (maps 0: all)" in few.notes
     assert not [note for note in every.notes if "most excited of" in note]
+    [one, *_] = look_at(subject, name, layer="0", map=3)
+    assert "0 map 3" in one.title, "of one map the picture may look much as of all"
+    assert "map" not in every.title
