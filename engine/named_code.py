@@ -67,8 +67,5 @@ def is_named(reference: str) -> bool:
 def require_named(reference: str) -> str:
     """What is to be imported for a whole reference; empty for none. Raises CodeError where it was not named."""
     if not is_named(reference):
-        raise CodeError(
-            f"the net is of {short(reference)}, and code is only imported where you name it: --model {reference} (in the "
-            "application: open the run in Look, or Enter in the field module of New)"
-        )
+        raise CodeError(f"the net is of {short(reference)}, and code is only imported where you name it: add --model {reference}")
     return _named[reference] if reference else ""

@@ -67,11 +67,14 @@ def own_preset_file(name: str) -> Path:
     return own_presets() / f"{name}.toml"
 
 
-def save_preset(path: Path, spec: RunSpec, summary: str) -> None:
-    """Write the preset, in place of an older one. Raises UsageError where it cannot be written, or is of code that the person has
-    not named: what a preset names is imported."""
+def save_preset(path: Path, spec: RunSpec, parent: str) -> None:
+    """Write the preset, in place of an older one; its summary tells of the preset `parent` that it was made from, empty where there
+    is none. Raises UsageError where it cannot be written, or is of code that the person has not named: what a preset names is
+    imported."""
     require_named(spec.model.module)
-    text = _toml(spec, summary)
+    before = presets().get(parent)
+    is_same = isinstance(before, Preset) and before.spec == spec
+    text = _toml(spec, f"{'same as' if is_same else 'modified from'} {parent or 'a run'}")
     values = tomllib.loads(text)
     values.pop("summary")
     assert make(values) == spec, "a preset must read back as it was written"

@@ -5,24 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlmodel import col, select
-
 from convtui.engine.spec import flat
+from convtui.engine.store.raw import chosen_by, rows
 from convtui.engine.store.sound import parsed
 from convtui.engine.store.store import Store
-from convtui.engine.store.tables import TRAINING, Run
-
-_MOST_IDS = 500
-"""In one query."""
+from convtui.engine.store.tables import TRAINING
 
 
 def read_settings(store: Store, run_ids: Sequence[int]) -> dict[int, Mapping[str, Any]]:
     """Run -> path -> value: of runs that convtui trained all hyperparameters, of others what scripts said. Raises StoreError."""
     found: dict[int, Mapping[str, Any]] = {}
     with store.database.reading() as session:
-        for start in range(0, len(run_ids), _MOST_IDS):
-            query = select(Run.id, Run.spec, Run.kind).where(col(Run.id).in_(run_ids[start : start + _MOST_IDS]))
-            for run_id, spec, kind in session.connection().execute(query):
+        for chosen, given in chosen_by("id", run_ids):
+            query = f"SELECT id, spec, kind FROM run WHERE {chosen}"  # noqa: S608
+            for run_id, spec, kind in rows(session.connection(), query, given):
                 found[run_id] = _by_path(parsed(spec), defaults=kind == TRAINING)
     return found
 

@@ -9,19 +9,17 @@ from __future__ import annotations
 import math
 from array import array
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
 from convtui.engine.metrics import is_of_accuracy, metric
-from convtui.engine.store.raw import rows
+from convtui.engine.store.raw import chosen_by, rows
 from convtui.engine.store.sound import parsed
 
 NO_LIMIT = 2**62
-_MOST_IDS = 500
-"""In one query; SQLite allows some thousands of values."""
 _OF_SERIES = "FROM metric WHERE run_id = :run_id AND name = :name AND attempt = :attempt AND step BETWEEN :low AND :high"
 
 
@@ -165,7 +163,7 @@ def names_of(connection: Connection, run_ids: Sequence[int]) -> list[str]:
         )
         SELECT DISTINCT name FROM found WHERE name IS NOT NULL"""
     names: set[str] = set()
-    for chosen, given in _chosen("id", run_ids):
+    for chosen, given in chosen_by("id", run_ids):
         names.update(name for (name,) in rows(connection, query.format(chosen=chosen), given) if isinstance(name, str))
     return sorted(names)
 
@@ -188,7 +186,7 @@ def last_values(connection: Connection, run_ids: Sequence[int], name: str) -> di
         )) FROM run WHERE {chosen}"""
     given_name = {"name": name, "weights": not metric(name).at_run_end}
     found: dict[int, float] = {}
-    for chosen, given in _chosen("id", run_ids):
+    for chosen, given in chosen_by("id", run_ids):
         pairs = rows(connection, query.format(chosen=chosen), given | given_name)
         found.update({run_id: _number(value) for run_id, value in pairs if value is not None})
     return found
@@ -197,7 +195,7 @@ def last_values(connection: Connection, run_ids: Sequence[int], name: str) -> di
 def read_many(connection: Connection, run_ids: Sequence[int], name: str) -> dict[int, list[Point]]:
     """One short series (a value for each epoch, say) of many runs; runs without a point are left out."""
     found: dict[int, list[Point]] = {}
-    for chosen, given in _chosen("run_id", run_ids):
+    for chosen, given in chosen_by("run_id", run_ids):
         begun: dict[int, list[tuple[int, int]]] = defaultdict(list)
         several = f"SELECT run_id, attempt, step FROM attempt WHERE {chosen} ORDER BY run_id, attempt"  # noqa: S608
         for run_id, attempt, step in rows(connection, several, given):
@@ -243,13 +241,6 @@ def _matrix(counts: Any) -> list[list[int]] | None:
     if not isinstance(counts, list) or not all(isinstance(row, list) and len(row) == len(counts) for row in counts):
         return None
     return counts if all(type(count) is int and 0 <= count <= NO_LIMIT for row in counts for count in row) else None
-
-
-def _chosen(column: str, run_ids: Sequence[int]) -> Iterator[tuple[str, dict[str, object]]]:
-    """Conditions that select these runs, with their parameters; each for as many runs as one query takes."""
-    for start in range(0, len(run_ids), _MOST_IDS):
-        given: dict[str, object] = {f"id{place}": run_id for place, run_id in enumerate(run_ids[start : start + _MOST_IDS])}
-        yield f"{column} IN ({', '.join(f':{key}' for key in given)})", given
 
 
 def _is_sound(attempt: object, step: object) -> bool:

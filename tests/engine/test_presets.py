@@ -104,11 +104,13 @@ def test_a_preset_of_ones_own_reads_back_as_it_was_written() -> None:
             "training.steps": 12,
         },
     )
-    save_preset(own_preset_file("mine"), spec, "lenet5, changed")
+    save_preset(own_preset_file("mine"), spec, "lenet5")
     found = preset("mine")
     assert found.spec == spec
-    assert found.summary == "lenet5, changed"
+    assert found.summary == "modified from lenet5"
     assert found.file.parent == own_presets()
+    save_preset(own_preset_file("copy"), spec, "mine")
+    assert preset("copy").summary == "same as mine"
 
 
 def test_every_shipped_preset_and_the_defaults_can_be_kept() -> None:

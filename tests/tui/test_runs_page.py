@@ -546,7 +546,7 @@ def test_stops_a_run_after_a_question(store: Store) -> None:
         await pilot.press("n", "S", "y")
         await until(pilot, lambda: [request.kind for request in recorder.poll()] == ["stop"])
         await pilot.press("j", "S")
-        await until(pilot, lambda: any("no process is training this run" in note.message for note in pilot.app._notifications))
+        await until(pilot, lambda: any("there is nothing to stop" in note.message for note in pilot.app._notifications))
 
     used(steps)
 
@@ -614,7 +614,7 @@ def test_resumes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
         assert isinstance(pilot.app, ConvtuiApp)
         session = pilot.app.session
         await pilot.press("r")
-        await until(pilot, lambda: any("already running" in note.message for note in pilot.app._notifications))
+        await until(pilot, lambda: any("is running in process" in note.message for note in pilot.app._notifications))
         await pilot.press("j", "j", "r")
         await until(pilot, lambda: session.claimed == [4])
         await pilot.press("G", "r", "ctrl+u", "5", "enter")
@@ -632,7 +632,7 @@ def test_a_run_that_another_process_resumed_first_keeps_its_settings(store: Stor
         await pilot.press("G", "r", "ctrl+u", "5", "0")
         store.claim(1)
         await pilot.press("enter")
-        await until(pilot, lambda: any("already running" in note.message for note in pilot.app._notifications))
+        await until(pilot, lambda: any("is running in process" in note.message for note in pilot.app._notifications))
         assert store.run(1).settings.training.epochs == LENET.training.epochs
 
     used(steps)

@@ -34,6 +34,7 @@ from textual.worker import WorkerFailed
 from convtui.engine.errors import ConvtuiError
 from convtui.engine.store_address import StoreAddress
 from convtui.tui.app import settings
+from convtui.tui.app.advice import on_page
 from convtui.tui.app.driver import lasting
 from convtui.tui.app.garbage import Permanent
 from convtui.tui.app.keys import Keymap, bind, checked, shown
@@ -197,11 +198,11 @@ class ConvtuiApp(App[int]):
             return
         while self.session.notices:
             told = self.session.notices.popleft()
-            self.notify(told.text, severity=told.severity, timeout=8, markup=False)  # type: ignore[arg-type]
+            self.notify(on_page(self, told.text), severity=told.severity, timeout=8, markup=False)  # type: ignore[arg-type]
         try:
             version = self.session.store.data_version()
         except ConvtuiError as error:
-            self._report(str(error))
+            self._report(on_page(self, error))
             return
         self.outside.look(has_changed=version != self._version)
         if version != self._version:
@@ -283,7 +284,7 @@ class ConvtuiApp(App[int]):
 
     def on_failed(self, message: Failed) -> None:
         """Tell why it could not be done."""
-        self.notify(clean(message.why), severity="warning", markup=False, timeout=8)
+        self.notify(on_page(self, message.why), severity="warning", markup=False, timeout=8)
 
     def get_key_display(self, binding: Binding) -> str:
         """In few letters."""

@@ -13,6 +13,7 @@ from textual.timer import Timer
 
 from convtui.engine.errors import ConvtuiError, SpecError
 from convtui.engine.presets import Preset, preset
+from convtui.tui.app.advice import on_page
 from convtui.tui.app.keys import TABLE, key_for, keymap_of
 from convtui.tui.app.latest import Latest
 from convtui.tui.app.messages import EditSettings, ShowPage
@@ -155,7 +156,7 @@ class Tour:
         try:
             self._demo = preset(PRESET)
         except SpecError as error:  # a person's own of this name
-            self._app.notify(str(error), severity="warning", markup=False, timeout=8)
+            self._app.notify(on_page(self._app, error), severity="warning", markup=False, timeout=8)
             return
         self._number, self._run_id, self._run = 0, None, None
         self._timer = self._app.set_interval(LOOKED_AT_SECONDS, self.look)

@@ -116,7 +116,7 @@ def run(
         name_code(spec.model.module)
     require_named(spec.model.module)
     if save_preset is not None:
-        _keep(spec, save_preset, f"modified from {origin}" if spec != chosen.spec else f"same as {origin}")
+        _keep(spec, save_preset, origin)
         return
 
     if trial == "net" or trial == "images":
@@ -166,7 +166,7 @@ def run(
     raise typer.Exit(code)
 
 
-def _keep(spec: RunSpec, name: str, summary: str) -> None:
+def _keep(spec: RunSpec, name: str, origin: str) -> None:
     """As a preset of a person's own. Raises UsageError where one of that name is there, SpecError where the net cannot be built."""
     from convtui.engine.models import check
     from convtui.engine.presets import own_preset_file, presets, save_preset
@@ -176,7 +176,7 @@ def _keep(spec: RunSpec, name: str, summary: str) -> None:
         there = f"delete {file} first" if file.exists() else "it comes with convtui"
         raise UsageError(f"--save-preset {name}: there is such a preset: choose another name ({there})")
     check(spec)
-    save_preset(file, spec, summary)
+    save_preset(file, spec, origin)
     print(f"saved {clean(file)}: convtui run --preset {name}")
 
 

@@ -195,7 +195,7 @@ class Importing:
             if self._wanted:
                 self._say(self._found())
         except ConvtuiError as error:
-            self._say(str(error).removeprefix("--model "))
+            self._say(str(error))
         except BaseException as error:  # of their code, whatever it raises; _GivenUp too, which is told to no one
             self._say(f"{type(error).__name__}: {error}".splitlines()[0])
         finally:

@@ -177,7 +177,7 @@ def test_code_that_was_not_named_is_not_imported(tmp_path: Path) -> None:
     path.write_text(f"from pathlib import Path\nPath({str(mark)!r}).touch()\n{NETS}")
     spec = changed(SMALL, {"model.module": f"{path}:Twin"})
     for work in (lambda: check(spec, classes=3), lambda: pulled(spec)):
-        with pytest.raises(UsageError, match=r"code is only imported where you name it: --model"):
+        with pytest.raises(UsageError, match=r"code is only imported where you name it: add --model"):
             work()
     assert not mark.exists()
     name_code(f"{path}:Twin")

@@ -14,6 +14,7 @@ from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
+from convtui.tui.app.advice import on_page
 from convtui.tui.app.dialogs.style import boxed, key_line
 from convtui.tui.app.keys import bind
 
@@ -118,7 +119,7 @@ class FormDialog(ModalScreen[None]):
         """Say why it cannot be; the form stays."""
         if self.is_attached:
             self._wait(busy=False)
-            self._tell(why, is_wrong=True)
+            self._tell(on_page(self, why), is_wrong=True)
 
     def _tell(self, words: str, *, is_wrong: bool) -> None:
         line = self.query_one("#wrong", Static)

@@ -13,6 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from convtui.engine.errors import ConvtuiError
+from convtui.tui.app.advice import on_page
 from convtui.tui.app.dialogs.style import boxed, button, key_line
 from convtui.tui.app.keys import bind
 
@@ -90,7 +91,7 @@ class PromptDialog(ModalScreen[str | None]):
         try:
             self._check(text)
         except ConvtuiError as error:
-            self.query_one("#wrong", Static).update(Text(str(error)))
+            self.query_one("#wrong", Static).update(Text(on_page(self, error)))
             return
         self.dismiss(text)
 

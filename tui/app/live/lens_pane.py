@@ -14,6 +14,7 @@ from textual.worker import get_current_worker
 
 from convtui.engine.errors import ConvtuiError
 from convtui.engine.statuses import LIVE
+from convtui.tui.app.advice import on_page
 from convtui.tui.app.latest import Latest, Overtaken
 from convtui.tui.app.widgets.picture_pane import PicturePane
 from convtui.tui.render.text import clean
@@ -99,7 +100,7 @@ class LensPane(Vertical):
         panes = list(self.query(PicturePane))
         if isinstance(glance, str):
             self._pace.took(1.0)
-            self.query_one(Static).update(clean(glance))
+            self.query_one(Static).update(on_page(self, glance))
             return
         self.glance = glance
         began = time.monotonic()

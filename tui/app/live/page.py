@@ -16,6 +16,7 @@ from textual.widgets import Static
 
 from convtui.engine.errors import RunNotFound
 from convtui.engine.statuses import LIVE
+from convtui.tui.app.advice import on_page
 from convtui.tui.app.dialogs.menu import Menu
 from convtui.tui.app.dialogs.questions import PromptDialog
 from convtui.tui.app.keys import bind, key_for
@@ -256,7 +257,7 @@ class LivePage(Page):
         try:
             seen = self._reader.look(store, request.run)
         except RunNotFound as error:
-            return _Looked(None, why=str(error))
+            return _Looked(None, why=on_page(self, error))
         if seen is None:
             return _Looked(None)
         sketched = self._reader.is_new_and_long(seen.run)
@@ -317,7 +318,7 @@ class LivePage(Page):
         wrong = bool(run.reason) and run.status not in LIVE
         about = self.query_one("#about", Static)
         about.set_class(wrong, "wrong")
-        said = Text(clean(run.reason) if wrong else doing)
+        said = Text((on_page(self, run.reason) if run.is_training else clean(run.reason)) if wrong else doing)
         for words in (f"note: {clean(run.note)}" if run.note else "", "" if said else self.seen.about):
             said.append(f"{BETWEEN if said and words else ''}{words}")
         # What is wrong is told in full; settings may be cut.

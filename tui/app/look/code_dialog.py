@@ -13,6 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from convtui.engine.errors import UsageError
+from convtui.tui.app.advice import on_page
 from convtui.tui.app.dialogs.style import boxed, key_line, key_words
 from convtui.tui.app.keys import bind
 from convtui.tui.render.text import clean
@@ -54,7 +55,7 @@ class CodeDialog(ModalScreen[Named | None]):
             arguments = Input(arguments_of(wanted.code), placeholder="NAME=VALUE ...", select_on_focus=False, id="arguments")
             arguments.disabled = self._has_settings
             yield arguments
-            yield Static(clean(wanted.why), id="wrong", markup=False)
+            yield Static(on_page(self, wanted.why), id="wrong", markup=False)
             yield key_line(*KEYS)
 
     def on_unmount(self) -> None:
@@ -119,4 +120,4 @@ class CodeDialog(ModalScreen[Named | None]):
             self.query_one("#code", Input).focus()
 
     def _say(self, line: str, text: str) -> None:
-        self.query_one(f"#{line}", Static).update(Text(clean(text)))
+        self.query_one(f"#{line}", Static).update(Text(on_page(self, text)))

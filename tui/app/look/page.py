@@ -12,6 +12,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from convtui.engine.figures.figure import Sheet
+from convtui.tui.app.advice import on_page
 from convtui.tui.app.dialogs.menu import Menu
 from convtui.tui.app.export import choose_form, save_figures
 from convtui.tui.app.keys import bind, key_for
@@ -353,7 +354,7 @@ class LookPage(Page):
             case Thumbnails():
                 self._show_images(reply)
             case NoThumbnails():
-                panes.strip.refuse(reply.reason)
+                panes.strip.refuse(on_page(self, reply.reason))
 
     def _show_images(self, images: Thumbnails) -> None:
         self.panes.strip.show(images, self.controller.judged_by(images))
@@ -362,7 +363,7 @@ class LookPage(Page):
             self._choose_own(0)
 
     def _refuse(self, reason: str) -> None:
-        self.panes.picture.say(clean(reason), error=True)
+        self.panes.picture.say(on_page(self, reason), error=True)
         self._tell_way()
         self.refresh_bindings()
         if self.controller.info is None:
@@ -403,7 +404,7 @@ class LookPage(Page):
         if found is None:
             panes.other.say("looking …")
         elif isinstance(found.answer, Refusal):
-            panes.other.say(clean(found.answer.reason), error=True)
+            panes.other.say(on_page(self, found.answer.reason), error=True)
         else:
             panes.other.show_again(controller.known.on_one_scale(found.answer.results), found.answer.of)
             panes.other.go_along(panes.picture.item)

@@ -12,6 +12,7 @@ from rich.text import Text
 from convtui.engine.errors import ConvtuiError, SpecError
 from convtui.engine.presets import Preset, own_presets, presets
 from convtui.engine.spec import RunSpec
+from convtui.tui.app.advice import on_page
 from convtui.tui.app.dialogs.menu import Menu
 from convtui.tui.app.latest import Latest
 from convtui.tui.app.messages import ShowPage, ShowRun
@@ -51,7 +52,7 @@ class Actions:
         """Choose what to start from."""
         known = readable_presets()
         for broken in (found for name, found in presets().items() if name not in known):
-            self._page.notify(str(broken), severity="warning", markup=False)
+            self._page.notify(on_page(self._page, broken), severity="warning", markup=False)
         widest = max((len(name) for name in known), default=0)
         options = [
             (
@@ -113,7 +114,7 @@ class Actions:
         if not wrong:
             return True
         path, what = next(iter(wrong.items()))
-        self._page.notify(what.why, severity="error", markup=False)
+        self._page.notify(on_page(self._page, what.why), severity="error", markup=False)
         self._form.go_to(self._form.of(path))
         return False
 

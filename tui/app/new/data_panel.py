@@ -10,6 +10,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from convtui.engine.errors import ConvtuiError, DataUnavailable
+from convtui.tui.app.advice import on_page
 from convtui.tui.app.keys import keymap_of
 from convtui.tui.app.latest import Latest
 from convtui.tui.render.text import clean
@@ -82,9 +83,9 @@ class DataPanel(Widget):
         try:
             return preview(data, self._data_dir, each=EACH, number=turn, progress=going_on)
         except DataUnavailable as error:
-            return f"{_described(data.source)}\n{error}"
+            return f"{_described(data.source)}\n{on_page(self, error)}"
         except ConvtuiError as error:
-            return str(error)
+            return on_page(self, error)
 
     def _was_read(self, found: Preview | str) -> None:
         if isinstance(found, str):

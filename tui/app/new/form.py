@@ -15,6 +15,7 @@ from textual.events import DescendantFocus
 from textual.message import Message
 from textual.widgets import Input, Static
 
+from convtui.tui.app.advice import on_page
 from convtui.tui.app.dialogs.menu import Menu
 from convtui.tui.app.keys import bind, key_for
 from convtui.tui.app.new.draft import Before, Draft
@@ -184,7 +185,7 @@ class Form(Vertical):
                 continue
             wrong = self.draft.wrong.get(key)
             was = changes[key][0] if key in changes else None
-            row.show(Shown(self.draft.text(key), was, wrong.why if wrong else ""))
+            row.show(Shown(self.draft.text(key), was, on_page(self, wrong.why) if wrong else ""))
         self._about()
 
     def _about(self) -> None:

@@ -13,7 +13,8 @@ from textual.events import Resize
 from textual.widgets import Static
 
 from convtui.engine.errors import ConvtuiError
-from convtui.tui.render.text import clean, size
+from convtui.tui.app.advice import on_page
+from convtui.tui.render.text import size
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -162,10 +163,10 @@ class NetPanel(Vertical):
         net = self.query_one("#net", Static)
         wrong = isinstance(known.net, str)
         net.set_class(wrong, "-wrong")
-        net.update(clean(known.net) if isinstance(known.net, str) else net_table(known.net))
+        net.update(on_page(self, known.net) if isinstance(known.net, str) else net_table(known.net))
         self.query_one("#data").set_class(known.data_wrong, "-wrong")
         self._words |= {
-            "#data": "\n".join(clean(line) for line in known.data.splitlines()),
+            "#data": "\n".join(on_page(self, line) for line in known.data.splitlines()),
             "#totals": "" if isinstance(known.net, str) else _totals(known.net, known),
         }
         self._curves = known.activation

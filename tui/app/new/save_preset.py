@@ -9,6 +9,7 @@ from rich.text import Text
 from textual.screen import Screen
 
 from convtui.engine.errors import UsageError
+from convtui.tui.app.advice import on_page
 from convtui.tui.app.dialogs.questions import PromptDialog
 
 if TYPE_CHECKING:
@@ -21,11 +22,10 @@ def ask_and_save(screen: Screen[Any], draft: Draft, saved: Callable[[], None]) -
     from convtui.tui.app.dialogs.menu import Menu
 
     def write(name: str) -> None:
-        parent = draft.preset or "a run"
         try:
-            save_preset(own_preset_file(name), draft.spec, f"modified from {parent}" if draft.changes() else f"same as {parent}")
+            save_preset(own_preset_file(name), draft.spec, draft.preset)
         except UsageError as error:
-            screen.notify(str(error), severity="error", markup=False)
+            screen.notify(on_page(screen, error), severity="error", markup=False)
             return
         before = draft.now()
         draft.choose(name, draft.spec)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from convtui.engine.errors import ConvtuiError, DeviceError
+from convtui.tui.app.advice import on_page
 from convtui.tui.app.latest import Latest
 from convtui.tui.app.new.net_panel import NetPanel
 from convtui.tui.app.page import Page
@@ -138,7 +139,7 @@ class Trials:
                 return Said(trial, _overfitted(spec, dataset, device, start, goes_on, tell))
             return Said(trial, *_ranged(spec, dataset, device, start, goes_on, tell))
         except ConvtuiError as error:
-            return Said(trial, str(error))
+            return Said(trial, on_page(self._panel, error))
         except _Ended:
             return Said(trial, ENDED)
         except RuntimeError as error:  # as torch says that a device has no memory left

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from convtui.engine.errors import ConvtuiError, RunBusy, SpecError, UsageError
+from convtui.engine.errors import ConvtuiError, SpecError, UsageError
 from convtui.engine.metrics import SYSTEM
 from convtui.engine.statuses import CLAIMED
 from convtui.tui.app.dialogs.questions import ConfirmDialog, PromptDialog
@@ -148,9 +148,11 @@ class RunActions:
 
     def stop(self) -> None:
         """End the training of the chosen runs and save them; asks first."""
-        lines = [line for line in self.chosen if line.status in CLAIMED]
+        chosen = self.chosen
+        lines = [line for line in chosen if line.status in CLAIMED]
         if not lines:
-            self._page.warn("no process is training this run")
+            of = f"run {chosen[0].id} {chosen[0].name} is {chosen[0].status}" if len(chosen) == 1 else "the marked runs have ended"
+            self._page.warn(f"{of}: there is nothing to stop; {key_for(self._page, 'resume')} resumes")
             return
 
         def answered(yes: bool | None) -> None:
@@ -221,7 +223,9 @@ class RunActions:
     def _ask_to_resume(self, lines: list[RunRow]) -> None:
         going_on = [line for line in lines if line.status not in ("finished", "running", "queued")]
         if not going_on:
-            self._page.warn("none of the marked runs can be resumed: they have finished, or train already")
+            self._page.warn(
+                "none of the marked runs can be resumed: they train already, or have finished; mark one alone to train it longer"
+            )
             return
 
         def answered(yes: bool | None) -> None:
@@ -256,8 +260,6 @@ class RunActions:
         if run.status == "paused":
             store.request(line.id, "continue")
             return f"resume requested for run {line.id}"
-        if run.status == "running":
-            raise RunBusy(f"run {line.id} is already running")
         self._session.resume(line.id, spec)
         return f"resuming run {line.id} {line.name}"
 
@@ -294,7 +296,7 @@ class RunActions:
             )
 
     def _ask_to_take_out(self, lines: list[RunRow]) -> None:
-        ids = [line.id for line in lines]
+        ids, stop = [line.id for line in lines], key_for(self._page, "stop")
         question = Text(
             "Remove this run from the queue?\n\n" if len(ids) == 1 else f"Remove these {len(ids)} runs from the queue?\n\n"
         )
@@ -302,7 +304,7 @@ class RunActions:
 
         def take_out(_: Store) -> str:
             out = self._session.take_out(ids)
-            return f"{counted(len(out))} removed from the queue" if out else "already started"
+            return f"{counted(len(out))} removed from the queue" if out else f"too late, they have started: {stop} stops"
 
         def answered(yes: bool | None) -> None:
             if yes:

@@ -13,6 +13,7 @@ from textual.events import Resize
 from textual.widget import Widget
 from textual.widgets import Static
 
+from convtui.tui.app.advice import on_page
 from convtui.tui.app.dialogs.menu import Menu
 from convtui.tui.app.export import REPORTS, choose_form, copy, save, save_figures, save_report
 from convtui.tui.app.keys import bind, key_for
@@ -192,7 +193,7 @@ class StudiesPage(Page):
         if found is None:
             broken = next(known for known in seen.known if known.name == seen.study)
             self._tell("#title", Text(clean(broken.name), style="bold"))
-            self._tell("#trouble", Text(f"{broken.trouble}\n\n{key_for(self, 'reload')} reloads the study files"))
+            self._tell("#trouble", Text(f"{on_page(self, broken.trouble)}\n\n{key_for(self, 'reload')} reloads the study files"))
             self.places = []
         else:
             self.set_class(not found.claims and not found.study.notes, "unclaimed")

@@ -151,7 +151,7 @@ class Queue:
             standings = Counter(session.queue(one).standing for one in missing)
             refused = ""
         except ConvtuiError as error:
-            refused = clean(error)
+            refused = str(error)
             return
         finally:
             if refused and dialog.is_attached:

@@ -110,7 +110,7 @@ class Nets:
         for run in store.runs():
             if store.files.checkpoints(run.id):
                 return run.id
-        raise ConvtuiError("no run has weights yet: train one on the page New")
+        raise ConvtuiError("no run has weights yet: 'convtui run' trains one")
 
     def is_open(self, run_id: int, epoch: str) -> bool:
         return (run_id, epoch) in self._open
