@@ -7,6 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from convtui import engine
+from tests.cli.conftest import Convtui
+
 TOP = Path(__file__).parents[2]
 
 
@@ -29,3 +32,7 @@ def test_a_persons_own_engine_and_tui_are_not_taken_for_ours(tmp_path: Path) -> 
     listed = [sys.executable, "-m", "convtui.tui.cli", "presets"]
     done = subprocess.run(listed, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_program_says_which_version_it_is(convtui: Convtui) -> None:
+    assert convtui("--version").out == f"convtui {engine.__version__}\n"

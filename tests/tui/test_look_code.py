@@ -244,7 +244,7 @@ async def test_the_code_of_a_run_trained_here_is_asked_for_too_and_then_resumes_
         dialog = await asked(pilot)
         assert isinstance(pilot.app, Alone)
         session = pilot.app.session
-        with pytest.raises(UsageError, match="open the run in Look"):
+        with pytest.raises(UsageError, match="only imported where you name it"):
             session.resume(1)
         assert session.named_nets.words(session.store.run(1)) == []
         assert (typed(dialog, "code").value, typed(dialog, "arguments").value) == (f"{trained / 'mynet.py'}:Own", "width=3")

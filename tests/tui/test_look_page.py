@@ -511,7 +511,7 @@ async def test_a_store_without_weights_says_what_to_do(tmp_path: Path) -> None:
     async with Alone(tmp_path / "empty.db").run_test(size=(80, 24)) as pilot:
         app = pilot.app
         assert isinstance(app, Alone)
-        await until(pilot, lambda: "train one" in app.picture.message)
+        await until(pilot, lambda: "trains one" in app.picture.message)
         for key in (
             "w",
             "y",

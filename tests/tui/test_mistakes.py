@@ -160,7 +160,9 @@ RAISED: dict[Callable[[Store], object], str] = {
     lambda _: choose("cuda:99"): "device cuda:99: no such device here; D on New (2) chooses auto or one of ",
     lambda _: require_named("/a/net.py:Net"): "open one of its runs in Look (4), or press Enter in the field module of New (2)",
     lambda _: imported_net("nofile.py:Net", {}): "nofile.py: there is no such Python file: write FILE.py:CLASS",
-    lambda _: count(DataSpec(source="hf:user/set")): "hf:user/set is not on disk: a run that is started downloads it",
+    lambda _: count(DataSpec(source="hf:user/set")): (
+        "hf:user/set is not on disk: in a shell 'convtui data get hf:user/set' downloads it"
+    ),
     lambda _: load(DataSpec(source="mnist"), Path("nowhere"), allow_stand_in=False): (
         "say where it is by starting convtui with --data-dir or CONVTUI_DATA, or use other images: folder:PATH"
     ),

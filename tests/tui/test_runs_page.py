@@ -304,8 +304,11 @@ def test_filters_while_typing(store: Store) -> None:
         page(pilot).query_one("#sought", Input).value = "bn acc>x"
         await until(pilot, lambda: "acc> needs a number" in words(pilot, "#count"))
         assert ids(pilot) == [2], "what was shown stays"
+        add_run(store, "late")
+        await until(pilot, lambda: len(page(pilot).all_lines) == 7)
+        assert "acc> needs a number" in words(pilot, "#count"), "and what is wrong, whatever happens in the store"
         await pilot.press("escape")
-        assert len(ids(pilot)) == 6
+        assert len(ids(pilot)) == 7
         assert page(pilot).query_one("#sought", Input).value == ""
         await pilot.press("slash", *"zzz", "down")
         assert ids(pilot) == []

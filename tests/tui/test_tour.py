@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
+from convtui.engine.errors import UsageError
 from convtui.engine.presets import preset
 from convtui.engine.spec import RunSpec, changed
 from convtui.tui.app import settings
@@ -102,6 +104,30 @@ async def test_one_key_does_each_step_and_brings_back_who_went_astray(start: Sta
             await opened(pilot, number, words)
         await pilot.press("f")
         await until(pilot, lambda: "Tour" not in screen_text(pilot))
+
+
+@piloted
+async def test_a_start_that_takes_its_time_is_waited_for_and_one_that_fails_leads_back_to_the_settings(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a slow machine, where torch takes long to import: the key of the tour does not lead away from what is being started."""
+    go_on = threading.Event()
+
+    def slow(*_: object, **__: object) -> None:
+        assert go_on.wait(60)
+        raise UsageError("no room for it")
+
+    monkeypatch.setattr("convtui.engine.training.check_fits", slow)
+    async with start().run_test(size=(120, 36)) as pilot:
+        await pilot.press("2")
+        await step(pilot, 2)
+        await until(pilot, lambda: "digits" in screen_text(pilot))
+        await pilot.press("f")
+        await step(pilot, 3)
+        await until(pilot, lambda: "starting demo" in screen_text(pilot))
+        go_on.set()
+        await until(pilot, lambda: "no room for it" in screen_text(pilot))
+        await step(pilot, 2)
 
 
 @pytest.mark.parametrize(

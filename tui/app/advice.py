@@ -24,7 +24,6 @@ _TERMS = (
     (r"'convtui run'", "{new} on Runs ({page_1})"),
     (r"'convtui study run [^']*' trains them", "{start} on Studies ({page_6}) trains them"),
     (r"'convtui look summary'", "the view summary"),
-    (r"'convtui data get \S+' downloads it(, --data-dir or CONVTUI_DATA says where it is)?", "a run that is started downloads it"),
     # Options that are fields, menus or keys.
     (r"add --model .*$", "open one of its runs in Look ({page_4}), or press {open} in the field module of New ({page_2})"),
     (r"^--model ", ""),
@@ -37,6 +36,7 @@ _TERMS = (
     (r"write --out report.html and print that", "write the page (.html) instead and print it"),
     # What is said when the application is started.
     (r"with --data-dir or CONVTUI_DATA", "by starting convtui with --data-dir or CONVTUI_DATA"),
+    (r", --data-dir or CONVTUI_DATA says", ", starting convtui with --data-dir or CONVTUI_DATA says"),
     (r"choose another( place)? with --store", "start convtui with another --store"),
     # Everything else.
     (r"(?<!in a shell )'convtui ", "in a shell 'convtui "),

@@ -39,7 +39,7 @@ class Scene:
     view: str
     """Of the page Look."""
     trains: bool
-    """Whether a run was started."""
+    """Whether a run was started, or is about to be: torch alone may take seconds."""
     run: Run | None = None
     """That run, once it is known how far it is."""
 
@@ -130,6 +130,9 @@ STEPS = (
 )
 
 
+SETTINGS = next(number for number, step in enumerate(STEPS) if step.page == "new")
+
+
 class Tour:
     """Tells a step, and goes on to the next once the person has done it."""
 
@@ -180,7 +183,10 @@ class Tour:
         if self._demo is not None and self._app.screen.NAME == "new":
             self._app.post_message(EditSettings(self._demo.spec, self._demo.name))
             self._demo = None
-        scene = Scene(self._app.screen.NAME, self._app.screen.view_shown, self._run_id is not None, self._run)
+        trains = self._run_id is not None or self._session.starting > 0
+        if not trains:  # it could not be started: back to the settings
+            self._number = min(self._number, SETTINGS)
+        scene = Scene(self._app.screen.NAME, self._app.screen.view_shown, trains, self._run)
         while STEPS[self._number].is_over(scene):
             self._number += 1
         self._tell(self._told(STEPS[self._number], scene))

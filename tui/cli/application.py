@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from convtui.engine import __version__
 from convtui.engine.errors import UsageError
 from convtui.engine.files import DEFAULT_STORE
 from convtui.engine.named_code import name_code
@@ -15,6 +16,12 @@ from convtui.engine.store_address import StoreAddress
 from convtui.tui import graphics
 from convtui.tui.cli.options import DataDir, GraphicsChoice, OptionalStore, typed
 from convtui.tui.terminal import is_dumb, takes_unicode, unicode_advice
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        print(f"convtui {__version__}")
+        raise typer.Exit
 
 
 def application(
@@ -28,6 +35,7 @@ def application(
     ] = None,
     data_dir: DataDir = None,
     graphics_choice: GraphicsChoice = None,
+    version: Annotated[bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="print the version")] = False,
     served: Annotated[bool, typer.Option("--served", hidden=True, help="in a browser, by 'convtui serve'")] = False,
 ) -> None:
     """Train small neural nets, watch them learn and look inside them. Without a command: the application."""

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from convtui.engine import __version__
 from convtui.engine.errors import ConvtuiError, SpecError
 from convtui.engine.files import DEFAULT_STORE, dead_scraps
 from convtui.engine.store_address import ServerAddress, StoreAddress
@@ -325,11 +326,9 @@ def _devices() -> Iterator[Finding]:
         advice = "nvidia-smi works but torch finds no GPU: compare its CUDA version with the driver's" if asked else ""
         yield Finding("gpu", "could be better", "none: nets train on the CPU", advice)
     yield _bfloat16()
-    yield Finding(
-        "versions",
-        "good",
-        f"Python {platform.python_version()}, torch {torch.__version__} for CUDA {torch.version.cuda or '(none)'}",
-    )
+    cuda = torch.version.cuda or "(none)"
+    told = f"convtui {__version__}, Python {platform.python_version()}, torch {torch.__version__} for CUDA {cuda}"
+    yield Finding("versions", "good", told)
 
 
 def _bfloat16() -> Finding:

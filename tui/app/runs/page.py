@@ -88,6 +88,8 @@ class RunsPage(Page):
         """What is shown."""
         self._wanted: Filter | None = None
         """What was typed; it is shown once all is known that it asks for."""
+        self._wrong = ""
+        """What is wrong with what was typed."""
         self.actions = RunActions(self, self.table, self._all_but_deleted, self._show_changes)
         self._values = RunValues(self, self._needed, self._show_values)
         self._columns = Columns(self, self._values, self._show_columns)
@@ -175,8 +177,8 @@ class RunsPage(Page):
     def _count(self) -> None:
         shown, every = len(self.table.lines), len(self.all_lines) - len(self.session.hidden)
         marked = f"{len(self.session.marked)} marked · " if self.session.marked else ""
-        count, text = self.query_one("#count", Static), Text(f"{marked}{shown:,} of {every:,}")
-        count.set_class(False, "wrong")
+        count, text = self.query_one("#count", Static), Text(self._wrong or f"{marked}{shown:,} of {every:,}")
+        count.set_class(bool(self._wrong), "wrong")
         if count.content != text:
             count.update(text)
 
@@ -268,7 +270,7 @@ class RunsPage(Page):
     @on(Input.Changed, "#sought")
     def filter_lines(self) -> None:
         """Show the runs that the filter line asks for."""
-        text = self.query_one(Sought).value
+        text, self._wrong = self.query_one(Sought).value, ""
         try:
             self._wanted = parsed_filter(text) if text.strip() else None
         except BadFilter as error:
@@ -290,9 +292,8 @@ class RunsPage(Page):
         self.show_lines()
 
     def _say(self, wrong: str) -> None:
-        count = self.query_one("#count", Static)
-        count.update(Text(wrong))
-        count.set_class(True, "wrong")
+        self._wrong = wrong
+        self._count()
 
     def action_to_table(self) -> None:
         """From the filter line to the table."""
