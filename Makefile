@@ -1,4 +1,4 @@
-# Two commands from a bare machine: `make demo` trains a net and shows what it learnt, `make test` runs every check.
+# Two commands from a bare machine: `make demo` trains a net and shows what it learnt, `make test` runs the tests.
 .PHONY: setup demo test test-all test-wheel test-instruction-sets lint format bench benchmark soak pictures shots capture reproductions reference site wheel clean
 .DEFAULT_GOAL := setup
 

@@ -152,8 +152,8 @@ def _settings(of: OfRun) -> Iterator[Block]:
     ]
     rest = [[each.path, setting(written(read(of.spec, each.path))), each.help] for each in fields if each.path not in changed]
     if own:
-        yield Tabulated(Table("set otherwise than by default", ("setting", "value", "default", "what it is"), own))
-    yield Tabulated(Table("as by default", ("setting", "value", "what it is"), rest), f"{len(rest)} settings as by default")
+        yield Tabulated(Table("changed from the defaults", ("setting", "value", "default", "what it is"), own))
+    yield Tabulated(Table("left at the defaults", ("setting", "value", "what it is"), rest), f"{len(rest)} settings left at their defaults")
 
 
 def _curves(of: OfRun) -> Iterator[Block]:
