@@ -153,7 +153,8 @@ def _settings(of: OfRun) -> Iterator[Block]:
     rest = [[each.path, setting(written(read(of.spec, each.path))), each.help] for each in fields if each.path not in changed]
     if own:
         yield Tabulated(Table("changed from the defaults", ("setting", "value", "default", "what it is"), own))
-    yield Tabulated(Table("left at the defaults", ("setting", "value", "what it is"), rest), f"{len(rest)} settings left at their defaults")
+    folded = f"{len(rest)} settings left at their defaults"
+    yield Tabulated(Table("left at the defaults", ("setting", "value", "what it is"), rest), folded)
 
 
 def _curves(of: OfRun) -> Iterator[Block]:
