@@ -57,18 +57,25 @@ def _indexed(pixels: NDArray[np.int32], most: int) -> tuple[NDArray[np.int32], l
 
 
 def _grouped(colours: NDArray[np.int32], most: int) -> NDArray[np.int64]:
-    """Which of `most` groups each colour is in: the widest is halved at its median until there are so many (Heckbert 1982)."""
+    """Which of `most` groups each of more colours is in: the widest is halved at its median until there are so many (Heckbert 1982)."""
     parts = np.stack([colours >> 16 & 255, colours >> 8 & 255, colours & 255])
+
+    def widest_part(group: NDArray[np.int64]) -> tuple[int, int]:
+        """How far its colours lie apart at most, and in which of red, green and blue."""
+        of_group = parts[:, group]
+        spans = of_group.max(1) - of_group.min(1)
+        part = int(spans.argmax())
+        return int(spans[part]), part
+
     groups = [np.arange(len(colours))]
+    widths = [widest_part(groups[0])]
     while len(groups) < most:
-        spans = [np.ptp(parts[:, group], 1).max() for group in groups]
-        widest = int(np.argmax(spans))
-        if spans[widest] == 0:
-            break
-        group = groups.pop(widest)
-        along = parts[np.ptp(parts[:, group], 1).argmax(), group]
-        order = group[np.argsort(along, kind="stable")]
-        groups += [order[: len(order) // 2], order[len(order) // 2 :]]
+        place = max(range(len(groups)), key=lambda number: widths[number][0])
+        group, (_, part) = groups.pop(place), widths.pop(place)
+        order = group[np.argsort(parts[part, group], kind="stable")]
+        halves = order[: len(order) // 2], order[len(order) // 2 :]
+        groups += halves
+        widths += map(widest_part, halves)
     found = np.zeros(len(colours), np.int64)
     for number, group in enumerate(groups):
         found[group] = number
