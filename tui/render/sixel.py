@@ -57,7 +57,7 @@ def _indexed(pixels: NDArray[np.int32], most: int) -> tuple[NDArray[np.int32], l
 
 
 def _grouped(colours: NDArray[np.int32], most: int) -> NDArray[np.int64]:
-    """Which of `most` groups each of more colours is in: the widest is halved at its median until there are so many (Heckbert 1982)."""
+    """The group of each of more than `most` colours: the widest is halved at its median until there are so many (Heckbert 1982)."""
     parts = np.stack([colours >> 16 & 255, colours >> 8 & 255, colours & 255])
 
     def widest_part(group: NDArray[np.int64]) -> tuple[int, int]:
