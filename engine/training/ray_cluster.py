@@ -143,6 +143,8 @@ class Cluster:
         where = self._address or os.environ.get("RAY_ADDRESS") or "local"
         _knock(where)
         logging.getLogger("ray").setLevel(logging.CRITICAL)  # what it has to say is said here
+        # So is what the Ray Client brings from the cluster, whose logger gives itself another level, and has no handler.
+        logging.getLogger("ray.util.client.logsclient").addHandler(logging.NullHandler())
         empty = self._stack.enter_context(scratch_folder("ray"))
         # Ray has its workers import from the working directory, where a person's own files may have any name.
         with _own_signals(), contextlib.chdir(empty), warnings.catch_warnings(action="ignore"):
@@ -252,4 +254,6 @@ def _words(error: BaseException) -> str:
         return _words(cause)
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     first = lines[0] if lines else ""
+    if first.endswith(":"):  # Ray's Client, of its server: a traceback follows
+        first = f"{first} {lines[-1]}" if lines[1:] else first
     return first if isinstance(error, ConvtuiError) else f"{type(error).__name__}{f': {first}' if first else ''}"

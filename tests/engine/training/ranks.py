@@ -145,6 +145,16 @@ def stopped(together: Processes) -> Found:
     return trained(changed(SMALL, {"training.epochs": 100}), together, act=act)
 
 
+def stopped_in_evaluation(together: Processes) -> Found:
+    """Rank 0 alone is asked, in the middle of the first evaluation: all go on to the next event, in the second epoch."""
+    with_images = toy_dataset(test=600)
+    with Training(changed(SMALL, {"training.epochs": 100}), with_images, together=together) as going:
+        if together.rank == 0:
+            going.net.register_forward_pre_hook(lambda module, _inputs: None if module.training else going.stop())
+        ended = [type(event).__name__ for event in going][-1]
+    return {"ending": ended, "step": going.step, "reached": going.step}
+
+
 def diverged(together: Processes) -> Found:
     """In the last process alone the net comes to be no number, in the fifth step."""
     calls = []
@@ -174,6 +184,7 @@ TASKS: dict[str, Callable[[Processes], Found]] = {
     "scores": scores,
     "followed": followed,
     "stopped": stopped,
+    "evaluation": stopped_in_evaluation,
     "diverged": diverged,
     "early": lambda together: trained(changed(SMALL, EARLY), together, misleading=True),
     "budget": budget,

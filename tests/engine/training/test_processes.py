@@ -52,7 +52,7 @@ def test_losses_are_those_of_one_process_to_rounding_and_weights_of_all_processe
         assert mine == told[0]["followed"][size]
 
 
-@pytest.mark.parametrize("ending", ["Stopped", "Diverged", "early", "budget"])
+@pytest.mark.parametrize("ending", ["Stopped", "evaluation", "Diverged", "early", "budget"])
 def test_all_processes_end_at_the_same_step_with_the_same_weights(told: list[Found], ending: str) -> None:
     ended = [found[{"Stopped": "stopped", "Diverged": "diverged"}.get(ending, ending)] for found in told]
     assert all(each == ended[0] for each in ended)
@@ -60,6 +60,8 @@ def test_all_processes_end_at_the_same_step_with_the_same_weights(told: list[Fou
     match ending:
         case "Stopped":
             assert (ended[0]["ending"], ended[0]["step"], ended[0]["changes"]) == ("Stopped", 9, [[5, 0.5]])
+        case "evaluation":
+            assert (ended[0]["ending"], ended[0]["step"]) == ("Stopped", 8)
         case "Diverged":
             assert (ended[0]["ending"], ended[0]["step"]) == ("Diverged", 5)
         case "early":
