@@ -76,7 +76,7 @@ STEPS = (
     Step(
         "runs",
         "Welcome",
-        "Every training is listed here, on the page Runs; digits change the page. First one needs a net, and images: press <new>.",
+        "This page, Runs, lists every training; digits change the page. The first one needs a net and images: press <new>.",
         "new",
         lambda scene: scene.page == "new" or scene.trains,
     ),
