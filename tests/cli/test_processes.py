@@ -139,7 +139,8 @@ def test_sigterm_of_the_launcher_saves_and_one_or_three_processes_go_on_alike(tm
     store = tmp_path / "one" / "store.db"
     store.parent.mkdir()
     training = ["run", *SGD, "--epochs", "5000", "--store", str(store)]
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "convtui", *training]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", f"--log-dir={tmp_path}"]
+    torchrun += ["-m", "convtui", *training]
     with started(torchrun if by == "torchrun" else [*CONVTUI, *training, "--processes", "2"]) as running:
         wait_for_step(running, store, 20)
         running.send_signal(signal.SIGTERM)
