@@ -84,6 +84,7 @@ views.md T look.two
 views.md [ look.earlier
 views.md ] look.later
 views.md o runs.look
+views.md z look.full_size
 views.md { look.previous_run
 views.md } look.next_run
 """
@@ -184,7 +185,7 @@ def test_keys_in_the_documentation_are_those_of_the_pages(file: str) -> None:
 
 
 OWN = {
-    "page_1": "f1", "page_2": "f2", "demo": "z", "new": "f7", "look": "f8", "start": "f9", "toggle": "f6", "compare": "Z",
+    "page_1": "f1", "page_2": "f2", "demo": "Q", "new": "f7", "look": "f8", "start": "f9", "toggle": "f6", "compare": "Z",
     "back": "ctrl+x", "reload": "f5", "find": "f3",
 }  # fmt: skip
 
@@ -198,8 +199,8 @@ def test_hints_are_of_the_keys_that_a_person_has_given(tmp_path: Path) -> None:
     async def steps() -> None:
         async with app.run_test(size=(120, 36)) as pilot:
             for key, texts in {
-                "": (" z   train the demo", "f8 then shows its filters", " f7   train your own", "f9 starts", " f2 New"),
-                "3": ("Press f2 to choose a net and train it; on the page Runs (f1), z trains the demo.",),
+                "": (" Q   train the demo", "f8 then shows its filters", " f7   train your own", "f9 starts", " f2 New"),
+                "3": ("Press f2 to choose a net and train it; on the page Runs (f1), Q trains the demo.",),
                 "5": ("On the Runs page (f1), f6 marks a run and Z compares the marked ones.",),
                 "f2": ("more not in force, f3 finds them",),
             }.items():

@@ -31,6 +31,7 @@ from convtui.tui.app.dialogs.menu import Menu
 from convtui.tui.app.look.controller import LookController
 from convtui.tui.app.look.export import command, stem_of
 from convtui.tui.app.look.file_dialog import FileDialog
+from convtui.tui.app.look.full_size import FullSize
 from convtui.tui.app.look.image_strip import ImageStrip
 from convtui.tui.app.look.layer_list import LayerList
 from convtui.tui.app.look.page import LookPage
@@ -293,6 +294,25 @@ async def test_enter_leads_from_filters_to_what_excites_one_and_backspace_return
         assert (app.picture.cursor, app.controller.history) == (1, [])
         await pilot.press("backspace")
         app = await settled(pilot, view="filters")
+
+
+@piloted
+async def test_z_shows_one_tile_at_full_size_and_leafs_through_the_others(stored: Path) -> None:
+    async with Alone(stored, 2).run_test(size=(120, 36)) as pilot:
+        app = await settled(pilot, view="filters")
+        sheet = app.results[0]
+        count = len(sheet.tiles)
+        await pilot.press("right", "z")
+        await until(pilot, lambda: f"2 of {count}" in screen_text(pilot))
+        assert isinstance(app.screen, FullSize)
+        assert sheet.title in screen_text(pilot)
+        await pilot.press("right")
+        await until(pilot, lambda: f"3 of {count}" in screen_text(pilot))
+        await pilot.press("end", "right", "home")
+        await until(pilot, lambda: f"1 of {count}" in screen_text(pilot))
+        await pilot.press("right", "right", "escape")
+        await until(pilot, lambda: isinstance(app.screen, LookPage))
+        assert app.picture.cursor == 2
 
 
 @piloted

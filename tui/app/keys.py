@@ -61,6 +61,7 @@ _TABLE = (
     Key("next_view", "V", "Next view", SHOW),
     Key("larger", "+,=", "Larger", SHOW),
     Key("smaller", "-", "Smaller", SHOW),
+    Key("full_size", "z", "One at full size", SHOW),
     Key("earlier", "[", "Earlier", SHOW),
     Key("later", "]", "Later", SHOW),
     Key("previous", "comma", "Previous", SHOW),

@@ -81,7 +81,7 @@ def result_rows(
     colours: Colours = "full",
     more: str = "",
     cell: Cell = HALVES,
-    zoom: int = 0,
+    zoom: int | None = 0,
     brief: bool = False,
     lit: int | None = None,
 ) -> list[Row]:

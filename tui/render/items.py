@@ -68,7 +68,13 @@ class Drawing:
 
 
 def drawn(
-    results: Sequence[Result], width: int, room: int, colours: Colours, cell: Cell = HALVES, zoom: int = 0, lit: int | None = None
+    results: Sequence[Result],
+    width: int,
+    room: int,
+    colours: Colours,
+    cell: Cell = HALVES,
+    zoom: int | None = 0,
+    lit: int | None = None,
 ) -> Drawing:
     """Every result in full, below each other, and where its tiles, rows and charts lie.
 
@@ -103,7 +109,7 @@ def _named(results: Sequence[Result]) -> Sequence[Result]:
     ]
 
 
-def _is_one_row(results: Sequence[Result], width: int, room: int, colours: Colours, cell: Cell, zoom: int) -> bool:
+def _is_one_row(results: Sequence[Result], width: int, room: int, colours: Colours, cell: Cell, zoom: int | None) -> bool:
     """Whether there is room for the image as large as what belongs beside it, all beside each other."""
     sheets = [result for result in results if isinstance(result, Sheet) and result.tiles]
     if len(sheets) < len(results) or len(sheets) > ABREAST or len(groups(results)) > 1:
@@ -113,7 +119,7 @@ def _is_one_row(results: Sequence[Result], width: int, room: int, colours: Colou
 
 
 def _below(
-    results: Sequence[Result], number: int, width: int, room: int, colours: Colours, cell: Cell, zoom: int, lit: int | None
+    results: Sequence[Result], number: int, width: int, room: int, colours: Colours, cell: Cell, zoom: int | None, lit: int | None
 ) -> Drawing:
     """Results below each other, of which the first has this number."""
     rows: list[Row] = []

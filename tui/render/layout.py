@@ -141,25 +141,27 @@ def plan(
     large: bool = False,
     shades: bool = False,
     cell: Cell = HALVES,
-    zoom: int = 0,
+    zoom: int | None = 0,
     shrink: bool = False,
 ) -> Layout:
     """Lay sheets out in `width` columns: the first, and what belongs beside it.
 
     Pixels become whole numbers of half cells, or of the pixels of a `cell`: as many as make tiles so large as is enough (or
     `large`), where all fits into `room` rows; else as few as make them legible, and never less than one. `zoom` is by how many
-    steps a person wants them larger or smaller. A tile wider than the terminal (or, where the room is `limited`, higher) loses
-    pixels instead; with `shrink` all of them may, as long as they stay legible, where else only few would be seen at once.
+    steps a person wants them larger or smaller; None is as large as there is room for. A tile wider than the terminal (or, where
+    the room is `limited`, higher) loses pixels instead; with `shrink` all of them may, as long as they stay legible, where else
+    only few would be seen at once.
     """
     sides = _IN_HALVES if cell == HALVES else _IN_PIXELS
     high = max(sheet.shape[0] for sheet in sheets)
     wide = max(sheet.shape[1] for sheet in sheets)
     reduction = max(math.ceil(wide / (width * cell[1])), math.ceil(high / (cell[0] * room)) if limited else 1)
     longest = math.ceil(max(high, wide) / reduction)
+    large_as_room = max(width * cell[1], room * cell[0]) // longest if zoom is None else 0
     # Half a row is hard to see where a tile has no more, and shades have one value a cell.
     two = shades or (min(*sheets[0].shape) == 1 and cell == HALVES)
     least = max(math.ceil(sides.legible / longest), 2 if two else sides.pixel)
-    enough = max(sides.enough // longest, min(sides.largest, sides.large // longest) if large else 0)
+    enough = max(sides.enough // longest, min(sides.largest, sides.large // longest) if large else 0, large_as_room)
     scales = range(max(enough, 2 if two else 1, sides.pixel), 0, -1)
     sizes = [(scale, reduction) for scale in scales if scale == 1 or not shades or scale % 2 == 0]
     if shrink and not _is_seen(_lay(sheets, width, scales[-1], reduction, cell, shrink), room):

@@ -38,7 +38,7 @@ def sheet_rows(
     more: str = "",
     scale: bool = True,
     cell: Cell = HALVES,
-    zoom: int = 0,
+    zoom: int | None = 0,
     brief: bool = False,
     lit: int | None = None,
 ) -> list[Row]:
@@ -100,7 +100,7 @@ def planned(
     colours: Colours = "full",
     scale: bool = True,
     cell: Cell = HALVES,
-    zoom: int = 0,
+    zoom: int | None = 0,
     brief: bool = False,
 ) -> Layout:
     """Where `sheet_rows` puts the tiles, where titles and scales shall be seen with them in so many rows."""

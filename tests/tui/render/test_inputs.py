@@ -86,6 +86,19 @@ def test_the_first_colours_of_tiles_that_lost_pixels_are_means() -> None:
     assert (larger.width, larger.height) == (32, 16)
 
 
+@pytest.mark.parametrize("cell", [HALVES, (17, 8)])
+@pytest.mark.parametrize("size", [5, 28, 300])
+def test_one_tile_is_as_large_as_the_room_allows(size: int, cell: Cell) -> None:
+    width, room = PANE
+    drawing = drawn([replace(maps(1), tiles=[Tile(np.zeros((size, size), np.float32))])], width, room, "full", cell, None)
+    item = drawing.items[0]
+    assert item.width <= width
+    assert item.height <= room
+    # A pixel more for each of its own would not fit; of one that is larger than the room pixels are left out.
+    pixel = max(1.0, size / (room * cell[0])) * size / cell[0]
+    assert item.height + pixel + 3 > min(room, width * cell[1] / cell[0]) or size > room * cell[0]
+
+
 def test_captions_that_only_count_are_left_out() -> None:
     counted, telling = (drawn([maps(3, caption=caption)], *PANE, "full") for caption in ("map {}", "map {}: 0.5"))
     words = [{text.text for row in drawing.rows for text in row.words} for drawing in (counted, telling)]

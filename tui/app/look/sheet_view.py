@@ -17,6 +17,7 @@ from textual.strip import Strip
 
 from convtui.engine.figures.figure import Cell, Curves, Result, Sheet, Table, Target
 from convtui.tui.app.keys import bind
+from convtui.tui.app.look.full_size import FullSize
 from convtui.tui.app.widgets.repaint import Lines
 from convtui.tui.render.items import Drawing, Item, drawn, nearest
 from convtui.tui.render.layout import GAP
@@ -52,6 +53,7 @@ class SheetView(ScrollView, can_focus=True):
         bind("open", "follow"),
         bind("larger", "zoom(1)", show=False),
         bind("smaller", "zoom(-1)", show=False),
+        bind("full_size", "full_size", show=False),
     ]
 
     class Moved(Message):
@@ -327,6 +329,18 @@ class SheetView(ScrollView, can_focus=True):
         self._zoom += steps
         self._draw()
         self._place_cursor(self.cursor)
+
+    def action_full_size(self) -> None:
+        """Show the tile alone; the cursor is then on the one that was seen last."""
+        item = self.item
+        if item is None or not isinstance(self.results[item.result], Sheet):
+            return
+
+        def left(place: int | None) -> None:
+            here = (number for number, each in enumerate(self.items) if (each.result, each.index) == (item.result, place))
+            self._place_cursor(next(here, self.cursor))
+
+        self.app.push_screen(FullSize(self.results, item.result, item.index), left)
 
     def action_follow(self) -> None:
         if self.item is not None:

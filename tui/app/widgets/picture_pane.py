@@ -26,8 +26,9 @@ class PicturePane(ScrollView, can_focus=False):
     PicturePane { scrollbar-size-vertical: 1; overflow-x: hidden; overflow-y: auto; padding: 0 1; }
     """
 
-    def __init__(self, *, id: str | None = None) -> None:
+    def __init__(self, *, id: str | None = None, as_large_as_fits: bool = False) -> None:
         super().__init__(id=id)
+        self._is_large = as_large_as_fits
         self._groups: Sequence[Sequence[Result]] = ()
         self._message = ""
         self._rows: Sequence[Row] = ()
@@ -70,16 +71,19 @@ class PicturePane(ScrollView, can_focus=False):
             self.refresh()
 
     def _fitting(self, size: Size) -> Sequence[Row]:
-        """Several groups somewhat smaller, where all of them can be seen then."""
-        rows: list[Row] = []
+        """As large as all of it can be seen, or several groups somewhat smaller, where all of them can be seen then."""
+        drawings = self._drawn(None if self._is_large else 0, size)
+        if len(self._groups) > 1:
+            for zoom in range(-1, -SMALLEST, -1):
+                if len(_rows(drawings)) <= size.height + 1:
+                    break
+                drawings = self._drawn(zoom, size)
+        self._aside = drawings[0] if len(drawings) == 1 else None
+        return _rows(drawings)
+
+    def _drawn(self, zoom: int | None, size: Size) -> list[Drawing]:
         room, cell = size.height // max(1, len(self._groups)), cell_of(self.app.console)
-        for zoom in range(0, -SMALLEST, -1):
-            drawings = [drawn(group, size.width, room, self._colours, cell, zoom) for group in self._groups]
-            self._aside = drawings[0] if len(drawings) == 1 else None
-            rows = [row for drawing in drawings for row in (*drawing.rows, Row())]
-            if len(rows) <= size.height + 1 or len(self._groups) == 1:
-                break
-        return rows
+        return [drawn(group, size.width, room, self._colours, cell, zoom) for group in self._groups]
 
     def render_line(self, y: int) -> Strip:
         """One row."""
@@ -93,3 +97,7 @@ class PicturePane(ScrollView, can_focus=False):
             beside = Strip(segments(self._aside.aside[y], self._colours)).crop_extend(0, self._aside.columns, None)
             strip = Strip.join([beside, strip.crop(self._aside.columns)])
         return strip.crop_extend(0, self.size.width, self.rich_style).apply_style(self.rich_style)
+
+
+def _rows(drawings: Sequence[Drawing]) -> list[Row]:
+    return [row for drawing in drawings for row in (*drawing.rows, Row())]
