@@ -76,6 +76,7 @@ format: setup
 bench: setup  # on a quiet machine: into docs/benchmarks.md and docs/benchmarks.json
 	$(BIN)/python -m benchmarks.training --rounds 8 --write docs
 	$(BIN)/python -m benchmarks.evaluating --rounds 8 --write docs
+	$(BIN)/python -m benchmarks.steps --rounds 8 --write docs
 
 benchmark: setup
 	$(BIN)/python -m benchmarks.training

@@ -74,6 +74,12 @@ def interval(ratios: Sequence[float]) -> tuple[float, float | None, float | None
     return math.exp(mean), math.exp(mean - half), math.exp(mean + half)
 
 
+def exponent(sizes: Sequence[float], seconds: Sequence[float]) -> float:
+    """p of seconds ~ size^p, by least squares of the logarithms."""
+    x, y = [math.log(size) for size in sizes], [math.log(max(taken, 1e-6)) for taken in seconds]
+    return statistics.linear_regression(x, y).slope
+
+
 def markdown(made: Sequence[Row], figure: str, against: str) -> str:
     """A table of rows."""
     head = [f"| arm | {figure} | beside {against} |", "|---|---|---|"]

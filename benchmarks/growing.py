@@ -17,10 +17,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.arms import machine
+from benchmarks.arms import exponent, machine
 from benchmarks.startup import filled
 from convtui.engine.store import Store
 from convtui.engine.store.followed import KeptSeries
@@ -100,12 +100,6 @@ def measured(path: Path, rounds: int) -> dict[str, list[tuple[float, float]]]:
         for name, thing in things.items():
             found[name].append(thing())
     return found
-
-
-def exponent(sizes: Sequence[int], seconds: Sequence[float]) -> float:
-    """p of seconds ~ size^p, by least squares of the logarithms."""
-    x, y = [math.log(size) for size in sizes], [math.log(max(taken, 1e-6)) for taken in seconds]
-    return statistics.linear_regression(x, y).slope
 
 
 def main() -> None:

@@ -26,8 +26,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from benchmarks.arms import machine
-from benchmarks.growing import exponent
+from benchmarks.arms import exponent, machine
 from convtui.engine.errors import StoreError
 from convtui.engine.events import EpochEnded, Finished, Progress, Started
 from convtui.engine.presets import preset
