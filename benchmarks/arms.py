@@ -106,15 +106,17 @@ def report(found: dict[str, list[Figures]], figure: str, unit: str, against: str
 
 
 def machine() -> str:
-    """What the figures are measured on, printed; says so when the machine is too busy to trust them."""
+    """What the figures are measured on, printed; says so when the machine is too busy to trust them: by what it does now, as a load
+    average has what was measured just before in it."""
+    import psutil
     import torch
 
     from convtui.engine.device import processor
 
-    cores, (load, _, _) = os.cpu_count() or 1, os.getloadavg()
-    told = f"{processor()}, {cores} cores, torch {torch.__version__}, load {load:.1f}"
+    cores, busy = os.cpu_count() or 1, psutil.cpu_percent(interval=2.0)
+    told = f"{processor()}, {cores} cores, torch {torch.__version__}, {busy:.0f} % busy before"
     print(told)
-    if load > 0.5 * cores:
+    if busy > 25:
         print("the machine is busy: these figures are void", file=sys.stderr)
         told += " (busy: void)"
     return told

@@ -34,7 +34,7 @@ def epoch(spec: RunSpec, count: int) -> Timed:
     """A training of so many images, and as many test images, over and over: its steps, and its evaluation at each end."""
     split = images(count)
     dataset = Dataset("benchmark", split, None, split, torch.tensor([0.5]), torch.tensor([0.25]))
-    with Training(changed(spec, {"training.epochs": 1_000_000, "training.step_path": "eager"}), dataset) as training:
+    with Training(changed(spec, {"training.epochs": 100_000, "training.step_path": "eager"}), dataset) as training:
         for event in training:
             if isinstance(event, events.EpochEnded):
                 yield
@@ -46,7 +46,7 @@ def steps(batch: int, width: float) -> Timed:
     wide = {"data.batch_size": batch, "model.conv_blocks": blocks, "model.dense_blocks": [str(round(1024 * width))]}
     split = images(batch * STEPS)
     dataset = Dataset("benchmark", split, None, split.select(torch.arange(1)), torch.tensor([0.5]), torch.tensor([0.25]))
-    with Training(changed(SPEC, {**wide, "training.epochs": 1_000_000}), dataset) as training:
+    with Training(changed(SPEC, {**wide, "training.epochs": 100_000}), dataset) as training:
         for event in training:
             if isinstance(event, events.EpochEnded):
                 yield
