@@ -208,7 +208,7 @@ def trained(folder: Path, name: str, watched: str) -> tuple[float, list[float]]:
     path = folder / "store.db"
     if not watched:
         program = [sys.executable, "-m", "convtui.tui.cli", "run", "--store", str(path), "--device", "cpu", "--quiet"]
-        arguments = ["--preset", "lenet5", "--data", "shapes", "--steps", "400", "--name", name]
+        arguments = ["--preset", "lenet5", "--data", "shapes", "--steps", "800", "--name", name]
         subprocess.run([*program, *arguments], check=True, capture_output=True)
     else:
         with Store.open(path) as store:
@@ -248,7 +248,7 @@ def _watched_spec() -> RunSpec:
     from convtui.engine.presets import preset
     from convtui.engine.spec import changed
 
-    return changed(preset("lenet5").spec, {"data.source": "shapes", "training.steps": 400})
+    return changed(preset("lenet5").spec, {"data.source": "shapes", "training.steps": 800})
 
 
 def keys(folder: Path, rounds: int) -> None:
