@@ -110,7 +110,7 @@ def assert_of_application(text: str) -> None:
     ), text
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [pytest.param(page, marks=[pytest.mark.long] if page != "runs" else []) for page in PAGES])
 @piloted
 async def test_a_mistake_is_told_with_the_key_to_press_next(
     store: Path, page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
