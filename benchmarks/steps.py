@@ -19,7 +19,7 @@ import torch
 from benchmarks.arms import exponent, keep, machine, put
 from benchmarks.training import SPEC, images
 from convtui.engine import events
-from convtui.engine.data.split import Dataset
+from convtui.engine.data.split import Dataset, Split
 from convtui.engine.device import keep_freed_memory
 from convtui.engine.presets import preset
 from convtui.engine.spec import RunSpec, changed
@@ -30,14 +30,19 @@ STEPS = 8
 Timed = Generator[None, None, None]
 
 
-def epoch(spec: RunSpec, count: int) -> Timed:
-    """A training of so many images, and as many test images, over and over: its steps, and its evaluation at each end."""
-    split = images(count)
-    dataset = Dataset("benchmark", split, None, split, torch.tensor([0.5]), torch.tensor([0.25]))
+def epochs(spec: RunSpec, train: Split, test: Split) -> Timed:
+    """A training, epoch by epoch, over and over: the steps of each, and the evaluation at its end."""
+    dataset = Dataset("benchmark", train, None, test, torch.tensor([0.5]), torch.tensor([0.25]))
     with Training(changed(spec, {"training.epochs": 100_000, "training.step_path": "eager"}), dataset) as training:
         for event in training:
             if isinstance(event, events.EpochEnded):
                 yield
+
+
+def with_evaluation(count: int) -> Timed:
+    """Epochs of `demo` on so many images, and as many test images."""
+    split = images(count)
+    return epochs(preset("demo").spec, split, split)
 
 
 def steps(batch: int, width: float) -> Timed:
@@ -45,22 +50,17 @@ def steps(batch: int, width: float) -> Timed:
     blocks = [f"{round(maps * width)} 5x5 pad 2 pool 2" for maps in (32, 64)]
     wide = {"data.batch_size": batch, "model.conv_blocks": blocks, "model.dense_blocks": [str(round(1024 * width))]}
     split = images(batch * STEPS)
-    dataset = Dataset("benchmark", split, None, split.select(torch.arange(1)), torch.tensor([0.5]), torch.tensor([0.25]))
-    with Training(changed(SPEC, {**wide, "training.epochs": 100_000}), dataset) as training:
-        for event in training:
-            if isinstance(event, events.EpochEnded):
-                yield
+    return epochs(changed(SPEC, wide), split, split.select(torch.arange(1)))
 
 
 def growing() -> dict[str, tuple[str, dict[float, Timed], int]]:
     """What is timed, by size, and how many of it at once."""
-    small = preset("demo").spec
     return {
         "batch": ("a step of `lenet5`, images a batch", {batch: steps(batch, 1) for batch in (32, 64, 128, 256, 512)}, STEPS),
         "width": ("a step of `lenet5`, times its maps and units", {width: steps(128, width) for width in (0.5, 1, 2, 4)}, STEPS),
         "images": (
             "an epoch of `demo` with its evaluation, images",
-            {count: epoch(small, count) for count in (500, 1000, 2000, 4000, 8000)},
+            {count: with_evaluation(count) for count in (500, 1000, 2000, 4000, 8000)},
             1,
         ),
     }

@@ -237,9 +237,8 @@ def weights_from_run(store: Store, run: Run, epoch: str = "last") -> NetFile:
         raise UsageError(f"run {run.id} ({run.name}) knows its own net: leave --model out")
     for _ in range(_TRIES):
         for row in _meant(run, store.files.checkpoints(run.id), epoch):
-            if (
-                path := store.files.path(run.id, row.file)
-            ).exists():  # of a run that goes on, older files are cleared away meanwhile
+            path = store.files.path(run.id, row.file)
+            if path.exists():  # of a run that goes on, older files are cleared away meanwhile
                 return net_file.load(path)
     raise CheckpointError(f"run {run.id} ({run.name}): none of its files of weights is there any more")
 

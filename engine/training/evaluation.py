@@ -80,12 +80,12 @@ def evaluate(
     device = standardise.mean.device
     starts = range(0, len(split), BATCH)
     together = None if metrics and metrics.watches_layers else together
-    share = slice(0, None) if together is None else slice(together.rank, None, together.count)
+    mine = range(len(starts)) if together is None else range(together.rank, len(starts), together.count)
     with_squares = "mean_squared_error" in training.measures
     # One tensor for all batches: small ones kept from each would lie between large blocks of the heap, and those not be used again.
     found = torch.zeros(3 if with_squares else 2, len(starts), device=device)
     with eval_mode(net):
-        for batch in range(len(starts))[share]:
+        for batch in mine:
             start = starts[batch]
             labels = split.labels[start : start + BATCH].to(device)
             with torch.inference_mode():

@@ -10,12 +10,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from convtui.engine.spec import RunSpec
-from convtui.engine.store import Store
 from tests.cli.conftest import Convtui
 from tests.docs.checking import check
 from tests.harness.advice import commands_in
-from tests.tui.nets import spec, train
+from tests.tui.nets import untrained_too
 
 QUICK = ("presets", "views", "runs list", "data list", "study list")
 """Commands that are run where a line names them: they only list."""
@@ -25,10 +23,7 @@ QUICK = ("presets", "views", "runs list", "data list", "study list")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that finished, and one that was stopped before its first step."""
     path = tmp_path_factory.mktemp("mistakes") / "store.db"
-    with Store.open(path) as opened:
-        train(opened, "mynet", spec())
-        fresh = opened.create_run(name="fresh", preset="demo", spec=RunSpec(), dataset="shapes")
-        opened.dequeue(fresh.id, "stopped")
+    untrained_too(path).close()
     return path
 
 

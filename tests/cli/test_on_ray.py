@@ -175,6 +175,15 @@ def finished(store: Path) -> int:
     return sum(run.status == "finished" for run in runs(store))
 
 
+def made_alone(study: Path, folder: Path) -> Path:
+    """The store in which one process of this machine has made the study."""
+    store = folder / "alone.db"
+    command = [*CONVTUI, "study", "run", str(study), "--store", str(store), "--device", "cpu"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return store
+
+
 def figures(store: Path) -> dict[tuple[str, int], tuple[object, ...]]:
     """By setting and seed: every loss, the scores, and the last weights."""
     found = {}
@@ -192,7 +201,7 @@ def figures(store: Path) -> dict[tuple[str, int], tuple[object, ...]]:
 
 @pytest.mark.long
 def test_a_study_is_finished_once_though_a_node_and_the_program_are_killed(tmp_path: Path) -> None:
-    study, alone, store = written(tmp_path), tmp_path / "alone.db", tmp_path / "store.db"
+    study, store = written(tmp_path), tmp_path / "store.db"
     with nodes(3) as cluster:
         with cluster.study(study, store) as head:
             hit = wait_for(head, lambda: finished(store) >= 2 and cluster.kill_one_in_mid_run(store), "a run in its middle")
@@ -207,24 +216,13 @@ def test_a_study_is_finished_once_though_a_node_and_the_program_are_killed(tmp_p
             out, err = head.communicate(timeout=600)
         assert head.returncode == 0, err
         assert "24 finished of 24 runs" in out
-    done = subprocess.run(
-        [*CONVTUI, "study", "run", str(study), "--store", str(alone), "--device", "cpu"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert figures(store) == figures(alone)
+    assert figures(store) == figures(made_alone(study, tmp_path))
     assert any(run.attempt > 1 for run in runs(store))
 
 
 @pytest.mark.long
 def test_by_ray_s_client_a_study_is_as_of_one_host_and_survives_the_loss_of_the_cluster(tmp_path: Path) -> None:
-    study, store, alone = (
-        written(tmp_path, epochs=40, batches="[8]", rates="[0.001]"),
-        tmp_path / "store.db",
-        tmp_path / "alone.db",
-    )
+    study, store = written(tmp_path, epochs=40, batches="[8]", rates="[0.001]"), tmp_path / "store.db"
     with nodes(1, by_client=True) as cluster, cluster.study(study, store) as head:
         wait_for(head, lambda: any(in_middle(store, run.id) for run in runs(store)), "a run in its middle")
         for raylet in map(psutil.Process, cluster.raylets):
@@ -240,14 +238,7 @@ def test_by_ray_s_client_a_study_is_as_of_one_host_and_survives_the_loss_of_the_
         out, err = head.communicate(timeout=600)
     assert head.returncode == 0, err
     assert "2 finished of 2 runs" in out
-    done = subprocess.run(
-        [*CONVTUI, "study", "run", str(study), "--store", str(alone), "--device", "cpu"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert figures(store) == figures(alone)
+    assert figures(store) == figures(made_alone(study, tmp_path))
     assert max(run.attempt for run in runs(store)) == 2
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from convtui.engine.data.catalog import load as load_data
@@ -31,3 +32,12 @@ def train(store: Store, name: str, settings: RunSpec) -> int:
         for _ in pulled:
             pass
     return row.id
+
+
+def untrained_too(path: Path) -> Store:
+    """A new store with a run that finished, and one that was stopped before its first step."""
+    store = Store.open(path)
+    train(store, "mynet", spec())
+    fresh = store.create_run(name="fresh", preset="demo", spec=RunSpec(), dataset="shapes")
+    store.dequeue(fresh.id, "stopped")
+    return store

@@ -20,7 +20,7 @@ from convtui.engine.errors import ConvtuiError
 from convtui.engine.models import imported_net
 from convtui.engine.named_code import require_named
 from convtui.engine.report.printing import browser
-from convtui.engine.spec import DataSpec, RunSpec
+from convtui.engine.spec import DataSpec
 from convtui.engine.store import Store
 from convtui.engine.study.catalog import study
 from convtui.engine.study.plan import plan
@@ -34,7 +34,7 @@ from convtui.tui.session.session import Session
 from tests.docs.checking import check
 from tests.harness.advice import commands_in
 from tests.harness.screen import piloted, screen_text, until
-from tests.tui.nets import spec, train
+from tests.tui.nets import untrained_too
 from tests.tui.stores import add_run
 
 TOLD = ("#wrong", "#trouble", "#nothing", "#about", "#count", "#net", "#data", "#trial")
@@ -79,10 +79,7 @@ PAGES: dict[str, Sequence[Case]] = {
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("mistakes") / "store.db"
-    with Store.open(path) as opened:
-        train(opened, "mynet", spec())
-        fresh = opened.create_run(name="fresh", preset="demo", spec=RunSpec(), dataset="shapes")
-        opened.dequeue(fresh.id, "stopped")
+    with untrained_too(path) as opened:
         add_run(opened, "now", done=1, ending="running")
     return path
 
