@@ -6,6 +6,7 @@ import hashlib
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from sqlalchemy.pool import QueuePool
 
 from convtui.engine.errors import StoreError
 from convtui.engine.extras import how_to_install
+from convtui.engine.patience import connected
 from convtui.engine.store.raw import with_places
 from convtui.engine.store.schema import HEAD, MIGRATIONS, SELECT_VERSION, make_tables, require_known, upgrade, version_of
 from convtui.engine.store.sqlite import BUSY_SECONDS
@@ -76,9 +78,16 @@ def _connect(address: ServerAddress, *, autocommit: bool, busy_seconds: float = 
 
 
 def _make_engine(address: ServerAddress) -> Engine:
+    def connect() -> psycopg.Connection[Any]:
+        return connected(
+            partial(_connect, address, autocommit=False),
+            psycopg.OperationalError,
+            lambda error: _explain(error, address, "connecting"),
+        )
+
     return create_engine(
         "postgresql+psycopg://",
-        creator=lambda: _connect(address, autocommit=False),
+        creator=connect,
         pool_pre_ping=True,  # a server that was restarted meanwhile costs no query
         max_overflow=-1,
         use_native_hstore=False,

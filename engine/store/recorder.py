@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from convtui.engine.errors import RunBusy, StoreError
 from convtui.engine.events import CheckpointSaved, Ending, Event, Finished, Started
+from convtui.engine.patience import impatient
 from convtui.engine.statuses import LIVE
 from convtui.engine.store import series
 from convtui.engine.store.backend import Statements
@@ -74,6 +75,8 @@ class Recorder:
         self._seen_version = -1
         self._read: dict[int, tuple[Any, ...]] = {}
         """Requests that were read, by their ids, until it is known that they are marked as taken."""
+        self._resumed_at: int | None = None
+        """The step at which the run goes on, until it is known which epoch up to there was the best."""
         self._may_prune = False
         self._unsent: list[tuple[str, Statement]] = []
         """Files that are not where the store keeps them yet, the first one first, and the rows that name them."""
@@ -100,7 +103,7 @@ class Recorder:
             raise StoreError(trouble)
         self._batch.add(event)
         if isinstance(event, Started) and self._attempt > 1:
-            self._batch.columns |= self._best_until(event.step)
+            self._resumed_at = event.step
         elif isinstance(event, CheckpointSaved) and self._sender is not None:
             self._unsent.append((event.file, self._batch.rows.pop()))
             self._sender.wake()
@@ -155,7 +158,7 @@ class Recorder:
 
     def _prune(self, *, finished: bool) -> None:
         try:
-            with self._store.database.explained("clearing old checkpoints away"):
+            with self._store.database.explained("clearing old checkpoints away"), impatient():
                 prune(self._connection, self._store.files.folder(self.run_id), self.run_id, finished=finished)
         except StoreError as error:
             if not self._store.database.may_pass(error):
@@ -193,7 +196,7 @@ class Recorder:
     def _try(self, *, deadline: float | None) -> bool:
         """Whether all rows of the batch could be written. Raises StoreError where trying again is of no use, or too late."""
         try:
-            with self._store.database.explained(f"recording run {self.run_id}"):
+            with self._store.database.explained(f"recording run {self.run_id}"), impatient():
                 self._write()
         except StoreError as error:
             late = deadline is not None and time.monotonic() >= deadline
@@ -209,6 +212,9 @@ class Recorder:
 
     def _write(self) -> None:
         self._store.database.check()
+        if self._resumed_at is not None:
+            self._batch.columns = self._best_until(self._resumed_at) | self._batch.columns
+            self._resumed_at = None
         with self._connection.transaction() as connection:
             names = ", ".join(f"{name} = ?" for name in self._batch.columns)
             change = f"UPDATE run SET {names} WHERE id = ? AND attempt = ?"  # noqa: S608 - names of our columns
@@ -274,7 +280,7 @@ class Recorder:
         if now - self._flushed >= HEARTBEAT_SECONDS:
             self.flush()
         try:
-            with self._store.database.explained(f"looking for requests to run {self.run_id}"):
+            with self._store.database.explained(f"looking for requests to run {self.run_id}"), impatient():
                 if now - self._beaten >= QUEUED_SECONDS:
                     self._beat_for_queued()
                     self._beaten = now

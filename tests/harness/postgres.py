@@ -5,7 +5,12 @@ from __future__ import annotations
 import os
 import pwd
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
 
 DEBIANS = Path("/usr/lib/postgresql")
 _QUICK = {"fsync": "off", "full_page_writes": "off", "max_connections": "100", "shared_buffers": "16MB", "autovacuum": "off"}
@@ -43,6 +48,11 @@ class Server:
         """`fast` cuts all connections, `immediate` is a crash."""
         self._run("pg_ctl", "stop", "-w", "-D", self._data, "-m", mode)
 
+    @property
+    def is_up(self) -> bool:
+        """Whether it was started, and not stopped since."""
+        return (self._data / "postmaster.pid").exists()
+
     def url(self, database: str = "postgres", **more: object) -> str:
         """As `--store` takes it."""
         said = "".join(f"&{name}={value}" for name, value in more.items())
@@ -60,3 +70,19 @@ class Server:
             check=False,
         )
         assert done.returncode == 0, f"{program}: {(done.stdout or b'').decode()}"
+
+
+@contextmanager
+def running() -> Iterator[Server]:
+    """A server that has been started; the test is skipped where none is installed."""
+    if programs() is None:
+        pytest.skip("PostgreSQL's server is not installed: apt-get install postgresql")
+    with TemporaryDirectory(prefix="convtui-pg-", dir="/tmp") as folder:  # a short path, that the server's user may read
+        Path(folder).chmod(0o755)
+        server = Server(Path(folder) / "s")
+        server.start()
+        try:
+            yield server
+        finally:
+            if server.is_up:
+                server.stop("immediate")

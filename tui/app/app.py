@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 import importlib
 import io
+import math
 import os
 import shlex
 import signal
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property, partial
@@ -55,6 +57,8 @@ from convtui.tui.window import Window
 
 LOOKED_AT_SECONDS = 0.5
 """Between two looks whether the store has changed."""
+FORGOTTEN_SECONDS = 60.0
+"""After which an error that has not been met meanwhile is told as a new one."""
 IDLE_SECONDS = 0.3
 """After which the first page is there and the processor has nothing to do."""
 
@@ -102,9 +106,12 @@ class ConvtuiApp(App[int]):
         self._inks: dict[bool, Inks | None] = {}
         self.is_being_left = False
         """Whether what is in training is being saved or handed on; nothing stops the end any more."""
+        self._lost = ""
+        """Why the store cannot be read; empty where it can."""
+        self._again = Latest(self, self._is_there_again, self._go_on)
         self._failed: str | None = None
-        self._reported: set[str] = set()
-        """Errors that were told already: a page that fails at every look says so once."""
+        self._reported: dict[str, float] = {}
+        """Errors that were told already, and when they were last met: a page that fails at every look says so once."""
 
     def get_driver_class(self) -> type[Driver]:
         """Textual's for this platform, but one that outlives its terminal."""
@@ -199,16 +206,34 @@ class ConvtuiApp(App[int]):
         while self.session.notices:
             told = self.session.notices.popleft()
             self.notify(on_page(self, told.text), severity=told.severity, timeout=8, markup=False)  # type: ignore[arg-type]
+        if self._lost:
+            self._again.ask(self._lost)  # in a thread: a server that is gone keeps whoever asks it waiting
+            return
         try:
             version = self.session.store.data_version()
         except ConvtuiError as error:
-            self._report(on_page(self, error))
+            self._lost = str(error)
+            self.notify(on_page(self, error), severity="error", markup=False, timeout=8)
+            self._show_count("not readable")
             return
         self.outside.look(has_changed=version != self._version)
         if version != self._version:
             self._version = version
             self._tell_page()
             self._count.ask(version)
+
+    def _is_there_again(self, _why: str) -> bool:
+        try:
+            self.session.store.data_version()
+            self.session.store.count_runs()
+        except ConvtuiError:
+            return False
+        return True
+
+    def _go_on(self, is_there: bool) -> None:
+        if is_there:
+            self._lost, self._version = "", -1
+            self.notify(f"{_place(self.session.address)} can be read again", markup=False)
 
     def _tell_page(self) -> None:
         # A page that has no widgets yet looks at the store itself once it has.
@@ -283,7 +308,11 @@ class ConvtuiApp(App[int]):
         self.action_page("new")
 
     def on_failed(self, message: Failed) -> None:
-        """Tell why it could not be done."""
+        """Tell why it could not be done; that a store which cannot be read could not be shown goes without saying."""
+        if message.of_reading:
+            self._look_at_store()
+            if self._lost or not self._is_news(message.why):
+                return
         self.notify(on_page(self, message.why), severity="warning", markup=False, timeout=8)
 
     def get_key_display(self, binding: Binding) -> str:
@@ -374,10 +403,14 @@ class ConvtuiApp(App[int]):
 
     def _report(self, what: str, error: BaseException | None = None) -> None:
         """Tell of an error, once: the next look at the store may meet it again."""
-        if what not in self._reported:
-            self._reported.add(what)
+        if self._is_news(what):
             story = f"; the full story is in {log(error)}" if error is not None else ""
             self.notify(f"{what}{story}", severity="error", markup=False, timeout=8)
+
+    def _is_news(self, what: str) -> bool:
+        now = time.monotonic()
+        before, self._reported[what] = self._reported.get(what, -math.inf), now
+        return now - before > FORGOTTEN_SECONDS
 
     def _listen(self) -> None:
         """A hang-up hands trainings on; an interrupt or a termination saves them. Either way the terminal is restored."""

@@ -11,7 +11,7 @@ from textual.dom import DOMNode
 from textual.timer import Timer
 from textual.worker import get_current_worker
 
-from convtui.engine.errors import ConvtuiError
+from convtui.engine.errors import ConvtuiError, StoreError
 from convtui.tui.app.messages import Failed
 
 Request = TypeVar("Request")
@@ -85,7 +85,7 @@ class Latest(Generic[Request, Answer]):
             with suppress(Overtaken):
                 show = partial(self._show_wanted, request, self._answer(request))
         except ConvtuiError as error:
-            self._owner.post_message(Failed(str(error)))
+            self._owner.post_message(Failed(str(error), of_reading=isinstance(error, StoreError)))
         finally:
             self._owner.call_later(self._done, show)
 

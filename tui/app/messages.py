@@ -46,8 +46,9 @@ class EditSettings(Message):
 
 
 class Failed(Message):
-    """Something that was asked for could not be done; `why` in one line."""
+    """Something that was asked for could not be done; `why` in one line. `of_reading`: a page could not read the store."""
 
-    def __init__(self, why: str) -> None:
+    def __init__(self, why: str, *, of_reading: bool = False) -> None:
         super().__init__()
         self.why = why
+        self.of_reading = of_reading

@@ -43,7 +43,7 @@ def run(there: Elsewhere, runner: Runner, wanted: Sequence[Wanted]) -> int:
     head = _Head(there, runner, options)
     if not any(found.is_open for found in standing(runner.store, wanted)):
         return head.run(wanted, None)
-    with Cluster(None if there.where == "ray" else there.where) as cluster:
+    with Cluster(None if there.where == "ray" else there.where) as cluster, runner.patient():
         return head.run(wanted, cluster)
 
 
@@ -214,12 +214,12 @@ class _Head:
     def _follow(self, job: _Job) -> None:
         run_id = job.relay.run_id
         try:
-            ending = job.relay.follow()
-            if ending is not None:
-                row = self.runner.store.run(run_id)
-                with self._speaking:
-                    job.reporter.end(row, ending)
-                    self.runner.keep_statistics(job.wanted, job.found)
+            with self.runner.patient():
+                if (ending := job.relay.follow()) is not None:
+                    row = self.runner.store.run(run_id)
+                    with self._speaking:
+                        job.reporter.end(row, ending)
+                        self.runner.keep_statistics(job.wanted, job.found)
         except StoreError as error:
             self._trouble = error
         except (RunBusy, RunNotFound) as error:

@@ -6,12 +6,14 @@ import shlex
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convtui.engine.errors import ConvtuiError, RunBusy, StoreError
 from convtui.engine.events import EpochEnded, Event
+from convtui.engine.patience import patient
 from convtui.tui.render.json_lines import line
 from convtui.tui.render.text import clean
 from convtui.tui.terminal import speak
@@ -70,8 +72,16 @@ class Runner:
     failed: int = 0
     _loaded: tuple[DataSpec, Dataset] | None = None
 
+    def patient(self) -> AbstractContextManager[None]:
+        """In the block a server that does not answer is waited for, in the same thread."""
+        return patient(lambda why: speak(f"convtui: {clean(why)}", error=True), lambda: self.signals.received is not None)
+
     def run(self, wanted: Sequence[Wanted]) -> int:
         """All of them; the exit code."""
+        with self.patient():
+            return self._run(wanted)
+
+    def _run(self, wanted: Sequence[Wanted]) -> int:
         from convtui.engine.study.running import standing
 
         for number, one in enumerate(wanted, 1):
@@ -87,6 +97,10 @@ class Runner:
 
     def search(self, searcher: Searcher) -> int:
         """Trials, until there are as many as the study wants, or its space cannot be had; the exit code."""
+        with self.patient():
+            return self._search(searcher)
+
+    def _search(self, searcher: Searcher) -> int:
         from convtui.engine.study.running import standing
 
         trials = searcher.search.trials

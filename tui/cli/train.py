@@ -96,11 +96,15 @@ def train(
 
     Returns the exit code of DESIGN.md.
     """
+    from convtui.engine.patience import patient
     from convtui.engine.training.recording import recorded
 
     ending: events.Ending | None = None
     try:
-        with recorded(store, run, spec, dataset, device, threads=threads, resume=resume, together=together) as (training, pulled):
+        with (
+            patient(reporter.say, lambda: signals.received is not None),
+            recorded(store, run, spec, dataset, device, threads=threads, resume=resume, together=together) as (training, pulled),
+        ):
             signals.on_signal = training.stop
             if signals.received is not None:
                 training.stop()

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from convtui.engine.errors import ConvtuiError, UsageError
 from convtui.engine.named_code import require_named
+from convtui.engine.patience import patient
 from convtui.engine.statuses import LIVE
 from convtui.engine.store_address import StoreAddress
 from convtui.tui.log import log
@@ -308,8 +309,9 @@ class Session:
                 self._waiting.remove(job)
                 self._run = job.run
             try:
-                self._train(job)
-                self._keep_statistics(job)
+                with patient(lambda why: self._say(why, "warning"), lambda: self._closing):
+                    self._train(job)
+                    self._keep_statistics(job)
             except ConvtuiError as error:
                 self._say(f"run {job.run}: {error}", "error")
                 self._store_gives_up(job.run, str(error))

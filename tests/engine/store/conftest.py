@@ -4,9 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import psycopg
@@ -15,7 +13,7 @@ import pytest
 from convtui.engine.events import Progress, Started
 from convtui.engine.spec import RunSpec
 from convtui.engine.store import Recorder, Run, Store
-from tests.harness.postgres import Server, programs
+from tests.harness.postgres import Server, running
 
 ROOT = Path(__file__).parents[3]
 
@@ -35,27 +33,15 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     """A PostgreSQL server of this process's own, which all of its tests share."""
-    with _server() as started:
+    with running() as started:
         yield started
 
 
 @pytest.fixture
 def own_server() -> Iterator[Server]:
     """One that may be stopped."""
-    with _server() as started:
+    with running() as started:
         yield started
-
-
-@contextmanager
-def _server() -> Iterator[Server]:
-    if programs() is None:
-        pytest.skip("PostgreSQL's server is not installed: apt-get install postgresql")
-    with TemporaryDirectory(prefix="convtui-pg-", dir="/tmp") as folder:  # a short path, that the server's user may read
-        Path(folder).chmod(0o755)
-        started = Server(Path(folder) / "s")
-        started.start()
-        yield started
-        started.stop("immediate")
 
 
 @pytest.fixture

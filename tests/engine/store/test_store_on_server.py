@@ -13,7 +13,8 @@ import psycopg
 import pytest
 
 from convtui.engine.errors import StoreError, StoreTooNew, UsageError
-from convtui.engine.events import Finished, Message, Progress
+from convtui.engine.events import EpochEnded, Finished, Message, Progress
+from convtui.engine.patience import impatient, patient
 from convtui.engine.spec import RunSpec
 from convtui.engine.store import Recorder, Store, database, drive, postgres
 from convtui.engine.store import recorder as recorder_module
@@ -266,6 +267,53 @@ def test_a_server_that_is_restarted_in_mid_run_delays_it_but_loses_nothing(tmp_p
         steps = list(store.series(run_id, "batch_loss").steps)
         assert steps == list(range(1, training.step + 1))
         assert store.run(run_id).status == "finished"
+
+
+def test_a_run_goes_on_though_its_server_is_away_when_it_begins_and_its_best_epoch_stays(
+    tmp_path: Path, own_server: Server, hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder_module, "PATIENCE_SECONDS", 0.01)
+    scores = ((10, 0.5, True), (20, 0.75, True), (30, 0.9, True))
+    with Store.open(own_server.url(files=tmp_path / "runs")) as store:
+        run_id = hands.claimed(store).id
+        with Recorder(store, run_id) as recorder:
+            recorder.record(hands.started())
+            for epoch, (step, accuracy, best) in enumerate(scores, 1):
+                recorder.record(EpochEnded(step, epoch, {"test_accuracy": accuracy}, 1.0, 1.0, best=best))
+        store.claim(run_id)
+        with Recorder(store, run_id) as recorder:
+            own_server.stop("immediate")
+            recorder.record(hands.started(20, 2))  # its last checkpoint is of there: the third epoch is given up
+            recorder.record(hands.progress(21, (1.0,)))
+            assert recorder.held_back()
+            own_server.start()
+            wait_until(lambda: not recorder.held_back(try_again=True), "the server", 30)
+        run = store.run(run_id)
+        assert (run.best_epoch, run.best_accuracy) == (2, 0.75)
+        assert list(store.series(run_id, "batch_loss").steps) == [21]
+
+
+def test_what_trains_unattended_waits_for_a_server_that_is_away_and_says_so(tmp_path: Path, own_server: Server, hands) -> None:
+    told: list[str] = []
+    with Store.open(own_server.url(files=tmp_path / "runs")) as store:
+        own_server.stop()
+        with pytest.raises(StoreError, match="does not answer"):
+            store.runs()
+        with patient(told.append, lambda: bool(told)), pytest.raises(StoreError, match="does not answer"):
+            store.runs()
+        with patient(told.append), pytest.raises(StoreError, match="does not answer"), impatient():
+            store.runs()
+        began = threading.Timer(0.0, own_server.start)
+
+        def say(why: str) -> None:
+            told.append(why)
+            began.start()
+
+        with patient(say):
+            assert store.claim(hands.new_run(store)).status == "running"
+        began.join()
+    assert len(told) == 2
+    assert all("its server does not answer" in why and "waiting for it, 5 minutes at most" in why for why in told)
 
 
 WRITER = """if True:
