@@ -110,18 +110,21 @@ def read_series(connection: Connection, run_id: int, name: str, after: Cursor | 
     return Series(steps, values, Cursor(newest, last - 1 if last == newest_step else last), from_step)
 
 
-def downsample(connection: Connection, run_id: int, name: str, buckets: int, *, each: int = -1) -> list[Bucket]:
+def downsample(
+    connection: Connection, run_id: int, name: str, buckets: int, *, each: int = -1, between: tuple[int, int] | None = None
+) -> list[Bucket]:
     """The series as at most `buckets` buckets of equally many steps each; empty ones are left out. With `each`, only the first so
-    many points of each bucket are read."""
+    many points of each bucket are read; `between` two steps, both included, only what is there."""
     spans = spans_of(connection, run_id, name, attempts_of(connection, run_id))
     ends = [_ends(connection, run_id, name, span) for span in spans]
     known = [step for pair in ends if pair is not None for step in pair]
     if not known or buckets < 1:
         return []
-    low, high = max(min(known), 0), min(max(known), NO_LIMIT)
+    first, last = between or (0, NO_LIMIT)
+    low, high = max(min(known), first, 0), min(max(known), last, NO_LIMIT)
     width = max(1, -(-(high - low + 1) // buckets))
-    edges = ((first, min(first + width - 1, high)) for first in range(low, high + 1, width))
-    found = (_bucket(connection, run_id, name, spans, first, last, each) for first, last in edges)
+    edges = ((edge, min(edge + width - 1, high)) for edge in range(low, high + 1, width))
+    found = (_bucket(connection, run_id, name, spans, *ends, each) for ends in edges)
     return [bucket for bucket in found if bucket is not None]
 
 

@@ -375,11 +375,13 @@ class Store:
         with self.database.reading() as session:
             return series.read_series(session.connection(), run_id, name, after)
 
-    def downsampled(self, run_id: int, name: str, buckets: int, *, each: int = -1) -> list[Bucket]:
+    def downsampled(
+        self, run_id: int, name: str, buckets: int, *, each: int = -1, between: tuple[int, int] | None = None
+    ) -> list[Bucket]:
         """A series as at most `buckets` buckets of equally many steps; those without a point are left out. With `each` a sketch: of
-        only so many points of each."""
+        only so many points of each. `between` two steps, both included, only that part of it."""
         with self.database.reading() as session:
-            return series.downsample(session.connection(), run_id, name, buckets, each=each)
+            return series.downsample(session.connection(), run_id, name, buckets, each=each, between=between)
 
     def metric_names(self, *run_ids: int) -> list[str]:
         """The names of the series of these runs, each once, sorted."""

@@ -124,13 +124,14 @@ def curves(
     log: bool = False,
     window: float = 0.0,
     spread: Spread = "range",
+    between: tuple[float, float] | None = None,
 ) -> list[Curves]:
     """A chart for each kind of metric, two beside each other.
 
     `metrics`: names, titles of charts (`loss`: its values of epochs), kinds (`dead` for all layers) or patterns (`*loss*`); by
     default loss and accuracy by epoch, of a script all it told. `axis`: by default epochs, or steps where a run counts no epochs.
-    `window`: points over which series of single steps are smoothed. Raises UsageError for a metric that none of the runs has, or
-    an axis that one lacks.
+    `window`: points over which series of single steps are smoothed. `between`: the only part of the axis that is shown, from its
+    lower end. Raises UsageError for a metric that none of the runs has, an axis that one lacks, or a part without a point.
     """
     runs = [run for group in found for run in group.runs]
     recorded = store.metric_names(*(run.id for run in runs))
@@ -138,11 +139,15 @@ def curves(
     if not names:
         raise UsageError("these runs have recorded nothing yet: nothing to plot")
     axis = _axis(runs, axis)
+    if between is not None and not between[0] < between[1]:
+        raise UsageError(f"between {between[0]:g} and {between[1]:g} there is nothing: the lower end comes first")
     charts: dict[str, list[str]] = {}
     for name in names:
         charts.setdefault(metric(name).chart or metric(name).title, []).append(name)
     charts = {title: sorted(members, key=lambda name: _ORDER.index(metric(name).split)) for title, members in charts.items()}
-    drawn = [_chart(store, found, title, members, axis, log, window, spread) for title, members in charts.items()]
+    drawn = [_chart(store, found, title, members, axis, log, window, spread, between) for title, members in charts.items()]
+    if between is not None and not any(each.series for each in drawn):
+        raise UsageError(f"these runs have no point from {axis} {between[0]:g} to {between[1]:g}")
     # Two in a row: losses and, beside them, what goes with them.
     return [replace(each, beside=place % 2 == 1) for place, each in enumerate(drawn)]
 
@@ -183,7 +188,15 @@ def _axis(runs: Sequence[Run], asked: Axis | None) -> Axis:
 
 
 def _chart(
-    store: Store, found: Sequence[Group], title: str, names: Sequence[str], axis: Axis, log: bool, window: float, spread: Spread
+    store: Store,
+    found: Sequence[Group],
+    title: str,
+    names: Sequence[str],
+    axis: Axis,
+    log: bool,
+    window: float,
+    spread: Spread,
+    between: tuple[float, float] | None,
 ) -> Curves:
     series: dict[str, Values] = {}
     xs: dict[str, Values] = {}
@@ -198,7 +211,8 @@ def _chart(
                 smoothed = True
                 read = [replace(each, y=np.array(smooth(each.y.tolist(), window), np.float64)) for each in read]
             points = mean_points([each for each in read if len(each.x)], spread)
-            if points is None:
+            points = points if points is None or between is None else _part(points, between)
+            if points is None or not len(points.x):
                 continue
             label = _label(group, what if len(names) > 1 else "", spread, alone=len(found) == 1) or metric(name).title
             series[label], xs[label] = points.y, points.x
@@ -262,6 +276,13 @@ def points_of(store: Store, run: Run, name: str, axis: Axis) -> Points:
     # From zero, and never back: a resumed run's clock goes on.
     at = np.maximum.accumulate(np.nan_to_num(np.array([0.0, *seconds.values], np.float64)))
     return Points(steps, np.interp(steps, np.array([0.0, *seconds.steps], np.float64), at), values)
+
+
+def _part(points: Points, between: tuple[float, float]) -> Points:
+    """Those within, ends included."""
+    there = (points.x >= between[0]) & (points.x <= between[1])
+    low, high = (None if end is None else end[there] for end in (points.low, points.high))
+    return Points(points.steps[there], points.x[there], points.y[there], low, high)
 
 
 def mean_points(read: Sequence[Points], spread: Spread) -> Points | None:

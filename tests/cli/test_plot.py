@@ -24,6 +24,8 @@ def test_plot_draws_in_the_terminal_and_saves_what_it_drew(convtui: Convtui) -> 
     assert head == ["epoch", "test accuracy"]
     assert [float(row[0]) for row in rows] == [1, 2]
     assert [float(row[1]) for row in rows] == [0.25, 1 / 3]
+    assert convtui("plot", "last", "--metric", "test_accuracy", "--between", "1.5", "2", "--out", "curve.csv").code == 0
+    assert Path("curve.csv").read_text().splitlines()[1:] == [f"2.0,{1 / 3}"]
     assert convtui("plot", "last", "--out", "curve.svg", "--ground", "light").code == 0
     assert 'fill="#ffffff"' in Path("curve.svg").read_text()
 
@@ -32,7 +34,13 @@ def test_plot_says_what_is_wrong_in_one_line(convtui: Convtui) -> None:
     assert convtui("plot", "last").code == 2
     with Store.open(Path("store.db")) as store:
         add_run(store, losses=[1.0])
-    for words in (("nosuch",), ("last", "--metric", "nosuch"), ("last", "--out", "curve.gif")):
+    for words in (
+        ("nosuch",),
+        ("last", "--metric", "nosuch"),
+        ("last", "--out", "curve.gif"),
+        ("last", "--between", "5", "9"),
+        ("last", "--between", "1", "0"),
+    ):
         printed = convtui("plot", *words)
         assert printed.code == 2
         assert printed.err.startswith("convtui: ")

@@ -16,6 +16,7 @@ from convtui.engine.figures.smoothing import smooth
 from convtui.tui.render.canvas import Faint
 from convtui.tui.render.chart import MARKERS, Drawing, Line, Mark, Plot, decimate, draw
 from convtui.tui.render.metric_text import value_text
+from convtui.tui.render.plot_curves import curves_of
 
 NAN = math.nan
 
@@ -298,3 +299,38 @@ def test_a_band_is_a_shade_from_edge_to_edge_behind_its_line() -> None:
         assert 17 - 4.25 * (2 * share + 2) - 2 < row < 17 - 4.25 * 2 * share + 2
     without = draw(replace(plot, lines=[replace(plot.lines[0], band=None)]), 60, 20)
     assert not any(isinstance(paint, Faint) for pieces in without.rows for _, paint in pieces)
+
+
+# --------------------------------------------------------------------------------------------------- a part of the axis
+
+
+def test_a_line_between_points_beyond_a_window_goes_through_it() -> None:
+    """Of y = x, told at 0 and at 10 alone, the part from 4 to 6 goes from 4 to 6, without a marker where there is no point."""
+    rows = text(draw(Plot("loss", [Line("a", [0.0, 10.0], [0.0, 10.0], markers_at_points=True)], window=(4.0, 6.0)), 60, 16))
+    canvas = [row.split("┤")[-1].split("│")[-1] for row in rows[:-2]]
+    assert rows[0].split("┤")[0].strip() == "6.0"
+    assert rows[-3].split("┤")[0].strip() == "4.0"
+    assert canvas[0].rstrip()[-1] != " "
+    assert len(canvas[0].rstrip()) == len(canvas[0]), "the end is at the right edge"
+    assert canvas[-1][0] != " "
+    assert not any(mark in row for row in canvas for mark in MARKERS)
+
+
+def test_the_upward_axis_fits_what_a_window_shows() -> None:
+    steep = line([100.0, 50.0, *(3.0 + 0.1 * y for y in range(10))], markers_at_points=True)
+    labels = [float(row.split("┤")[0]) for row in text(draw(Plot("loss", [steep], window=(2.0, 11.0)), 60, 16)) if "┤" in row]
+    assert 2.9 <= min(labels) < max(labels) <= 4.0
+
+
+@given(st.lists(values, min_size=1, max_size=40), st.floats(-2, 41), st.floats(1e-3, 41), st.booleans())
+def test_no_window_is_too_much(ys: list[float], low: float, wide: float, log: bool) -> None:
+    drawing = draw(Plot("loss", [line(ys), line(ys, 1, markers_at_points=True)], log=log, window=(low, low + wide)), 60, 14)
+    assert all(len(row) == 60 for row in text(drawing))
+    assert not drawing.rows or drawing.x_range == pytest.approx((low, low + wide))
+
+
+def test_what_is_written_to_a_file_is_what_a_window_shows() -> None:
+    plot = Plot("loss", [line([5.0, 4.0, 3.0, 2.0, 1.0])], window=(1.0, 2.5))
+    curves = curves_of(plot)
+    assert [list(x) for x in curves.own_x.values()] == [[1.0, 2.0]]
+    assert [list(y) for y in curves.series.values()] == [[4.0, 3.0]]

@@ -156,6 +156,22 @@ def test_v_chooses_what_the_last_chart_shows(store: Store, size: tuple[int, int]
     used(steps, [1, 2], size)
 
 
+def test_a_part_of_the_axis_is_shown_alone(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: ComparePage) -> None:
+        def shown() -> set[tuple[float, float]]:
+            return {chart.drawing.x_range for chart in charts(page)}
+
+        await until(pilot, lambda: all(chart.drawing.rows for chart in charts(page)))
+        (whole,) = shown()
+        await pilot.press("z")
+        await until(pilot, lambda: shown() == {((whole[0] + whole[1]) / 2, whole[1])})
+        await pilot.press("escape")
+        await until(pilot, lambda: shown() == {whole})
+        assert pilot.app.current_mode == "compare"
+
+    used(steps, [1, 2], (160, 50))
+
+
 def test_the_crosshair_tells_every_runs_value_at_the_same_epoch(store: Store) -> None:
     accuracies = {run: [100 * point.value for point in store.epoch_series([run], "test_accuracy")[run]] for run in (1, 2, 3)}
 

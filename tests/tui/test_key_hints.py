@@ -55,12 +55,14 @@ runs.md L live.log
 runs.md PgDn live.page_down
 runs.md PgUp live.page_up
 runs.md X live.crosshair
+runs.md Z live.zoom_out
 runs.md [ live.earlier
 runs.md ] live.later
 runs.md m live.smoothing
 runs.md v compare.view studies.view live.view
 runs.md w studies.write live.write
 runs.md x live.axis
+runs.md z live.zoom_in
 runs.md { live.previous_run
 runs.md } live.next_run
 start.md 1 runs.page_1
@@ -84,7 +86,7 @@ views.md T look.two
 views.md [ look.earlier
 views.md ] look.later
 views.md o runs.look
-views.md z look.full_size
+views.md z look.zoom_in
 views.md { look.previous_run
 views.md } look.next_run
 """
@@ -185,7 +187,7 @@ def test_keys_in_the_documentation_are_those_of_the_pages(file: str) -> None:
 
 
 OWN = {
-    "page_1": "f1", "page_2": "f2", "demo": "Q", "new": "f7", "look": "f8", "start": "f9", "toggle": "f6", "compare": "Z",
+    "page_1": "f1", "page_2": "f2", "demo": "Q", "new": "f7", "look": "f8", "start": "f9", "toggle": "f6", "compare": "E",
     "back": "ctrl+x", "reload": "f5", "find": "f3",
 }  # fmt: skip
 
@@ -201,7 +203,7 @@ def test_hints_are_of_the_keys_that_a_person_has_given(tmp_path: Path) -> None:
             for key, texts in {
                 "": (" Q   train the demo", "f8 then shows its filters", " f7   train your own", "f9 starts", " f2 New"),
                 "3": ("Press f2 to choose a net and train it; on the page Runs (f1), Q trains the demo.",),
-                "5": ("On the Runs page (f1), f6 marks a run and Z compares the marked ones.",),
+                "5": ("On the Runs page (f1), f6 marks a run and E compares the marked ones.",),
                 "f2": ("more not in force, f3 finds them",),
             }.items():
                 await pilot.press(*([key] if key else []))

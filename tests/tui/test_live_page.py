@@ -456,6 +456,68 @@ def test_the_mouse_places_the_crosshair_in_a_chart_alone(store: Store) -> None:
     used(steps)
 
 
+def test_a_part_of_the_axis_is_shown_alone_in_all_charts(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: LivePage) -> None:
+        def shown() -> set[tuple[float, float]]:
+            return {chart.drawing.x_range for chart in page.charts}
+
+        await until(pilot, lambda: shown() == {(0.0, 10.0)} and len(page.charts) > 2)
+        await pilot.press("z")
+        await until(pilot, lambda: shown() == {(5.0, 10.0)})
+        assert says(pilot, "epoch 5.00 to 10.00")
+        await pilot.press("left_square_bracket")
+        await until(pilot, lambda: shown() == {(2.5, 7.5)})
+        seventh = store.epoch_series([BASELINE], "train_loss")[BASELINE][6].value
+        assert says(pilot, f"train {seventh:.3f}"), "the last value that is shown"
+        await pilot.press("left_square_bracket", "left_square_bracket")
+        await until(pilot, lambda: shown() == {(0.0, 5.0)})
+        await pilot.press("X", "left", "z")
+        await until(pilot, lambda: all(high - low == pytest.approx(2.5) for low, high in shown()))
+        assert all(low <= (page.crosshair.x or -1.0) <= high for low, high in shown()), "around the crosshair"
+        await pilot.press("Z", "Z")
+        await until(pilot, lambda: shown() == {(0.0, 10.0)})
+        await pilot.press("escape", "z")
+        await until(pilot, lambda: shown() == {(5.0, 10.0)})
+        await pilot.press("escape")
+        await until(pilot, lambda: shown() == {(0.0, 10.0)})
+        assert pilot.app.current_mode == "live"
+        await pilot.press("z", "x")
+        await until(pilot, lambda: shown() == {(0.0, 200.0)})
+
+    used(steps, BASELINE)
+
+
+def test_the_mouse_draws_over_the_part_to_show(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: LivePage) -> None:
+        chart = page.charts[0]
+        left, columns = chart.drawing.left, chart.drawing.columns
+        await pilot.mouse_down(chart, offset=(left + columns // 4, 5))
+        await pilot.hover(chart, offset=(left + columns // 2, 5))
+        await pilot.mouse_up(chart, offset=(left + columns // 2, 5))
+        wanted = tuple(10.0 * column / (columns - 1) for column in (columns // 4, columns // 2))
+        await until(pilot, lambda: all(each.drawing.x_range == pytest.approx(wanted) for each in page.charts))
+        assert len(page.charts) > 1, "a click alone goes to the chart"
+        await pilot.click(chart, offset=(left + 3, 5))
+        await until(pilot, lambda: len(page.charts) == 1)
+
+    used(steps, BASELINE)
+
+
+def test_a_part_of_a_long_run_is_shown_step_by_step(store: Store) -> None:
+    """A single step that stands out of 60,000 is at its own place."""
+    run = add_run(store, "long", epochs=2, done=2, steps_per_epoch=30_000)
+    execute(store, f"UPDATE metric SET value = 77 WHERE run_id = {run.id} AND name = 'batch_loss' AND step = 31234")
+    reader = Reader()
+    seen = reader.look(store, run.id)
+    assert seen is not None
+    near = reader.plot(store, seen, "loss", Options(axis="step", window=(31_200.0, 31_260.0), smoothing=0.0))
+    (batch,) = (line for line in near.lines if len(line.xs) > 10)
+    assert [x for x, y in zip(batch.xs, batch.ys, strict=True) if y == 77] == [31_234]
+    assert [x for x in batch.xs if 31_200 <= x <= 31_260] == list(range(31_200, 31_261))
+    whole = reader.plot(store, seen, "loss", Options(axis="step", smoothing=0.0))
+    assert min(len(line.xs) for line in whole.lines if len(line.xs) > 10) > 1000, "all of it again"
+
+
 @pytest.mark.parametrize("run_id", [NOW, None])
 def test_what_the_store_says_between_two_drawings_is_told_without_charts(
     store: Store, run_id: int | None, monkeypatch: pytest.MonkeyPatch

@@ -142,6 +142,17 @@ def test_quit_in_the_palette_asks_too(store: Store, monkeypatch: pytest.MonkeyPa
     used(steps)
 
 
+@pytest.mark.parametrize("page", ["1", "3"])
+def test_the_palette_finds_a_key_by_what_it_means_on_every_page(store: Store, page: str) -> None:
+    async def steps(pilot: Pilot[int]) -> None:
+        await pilot.press(page, "ctrl+p", *"rename")
+        await until(pilot, lambda: "key e" in screen_text(pilot))
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, FormDialog))
+
+    used(steps)
+
+
 def test_the_palette_leads_to_a_run_by_its_name(store: Store) -> None:
     async def steps(pilot: Pilot[int]) -> None:
         await pilot.press("ctrl+p", *"baseli")
@@ -180,7 +191,7 @@ def test_a_persons_own_keys_are_in_force_and_what_cannot_be_is_told(store: Store
         await pilot.press("escape", "j", "d")
         await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmDialog))
         await pilot.press("escape", "question_mark")
-        await until(pilot, lambda: "f5        Order" in screen_text(pilot) and "E         Edit" in screen_text(pilot))
+        await until(pilot, lambda: "f5        Order" in screen_text(pilot) and "E         Rename" in screen_text(pilot))
 
     used(steps)
 

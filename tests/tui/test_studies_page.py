@@ -326,6 +326,11 @@ def test_the_crosshair_is_the_one_of_the_other_pages(store: Store) -> None:
         assert "at epoch 9.00" in screen_text(pilot)
         await pilot.press("escape")
         assert page.charts[0].crosshair is None
+        whole = page.charts[0].drawing.x_range
+        await pilot.press("z")
+        await until(pilot, lambda: page.charts[0].drawing.x_range == (sum(whole) / 2, whole[1]))
+        await pilot.press("escape")
+        await until(pilot, lambda: page.charts[0].drawing.x_range == whole)
         assert pilot.app.current_mode == "studies"
 
     used(steps)

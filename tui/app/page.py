@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import ClassVar, Protocol, TypeVar, runtime_checkable
 
-from textual import events
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.screen import Screen
@@ -56,6 +56,19 @@ class Page(Screen[None]):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self.session = session
+        self._is_styled = False
+        """Whether its styles have been applied since it was last away."""
+
+    @on(events.ScreenResume)
+    def _resumed(self, event: events.ScreenResume) -> None:
+        """Textual says this twice of a page that is new, and would apply every style twice."""
+        event.refresh_styles = event.refresh_styles and not self._is_styled
+        self._is_styled = True
+
+    @on(events.ScreenSuspend)
+    def _suspended(self) -> None:
+        """What changes meanwhile is applied when it is back."""
+        self._is_styled = False
 
     def compose(self) -> ComposeResult:
         yield TopBar(self.NAME)

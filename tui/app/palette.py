@@ -12,7 +12,7 @@ from typing import Any
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from convtui.engine.errors import ConvtuiError
-from convtui.tui.app.keys import key_for
+from convtui.tui.app.keys import TABLE, key_for
 from convtui.tui.app.messages import ShowRun
 from convtui.tui.app.page import Page
 from convtui.tui.app.pages import PAGES
@@ -20,6 +20,8 @@ from convtui.tui.render.text import clean
 
 OF_TEXTUAL = ("Theme", "Screenshot")
 """What Textual offers and no key here does."""
+_MEANS = ": "
+"""Between a key and its meaning, where the page says that in another word: both are found."""
 
 
 class Keys(Provider):
@@ -37,8 +39,13 @@ class Keys(Provider):
             if not binding.description or not active.enabled or binding.action in seen or binding.action.startswith("page("):
                 continue
             seen.add(binding.action)
-            key = self.app.get_key_display(binding)
-            yield binding.description, f"key {key}", partial(self._run, f"{_namespace(active.node)}{binding.action}")
+            meaning = TABLE[binding.id].meaning if binding.id in TABLE else binding.description
+            told = "" if meaning == binding.description else f"{_MEANS}{meaning}"
+            yield (
+                binding.description,
+                f"key {self.app.get_key_display(binding)}{told}",
+                partial(self._run, f"{_namespace(active.node)}{binding.action}"),
+            )
         for digit, entry in enumerate(PAGES, 1):
             key = key_for(self.app, f"page_{digit}")
             yield f"Go to {entry.title}", f"key {key}", partial(self._run, f"app.page({entry.name!r})")
@@ -66,7 +73,7 @@ class Keys(Provider):
         """What matches."""
         matcher = self.matcher(query)
         for title, about, action in chain(self._actions(), self._named()):
-            score = matcher.match(title)
+            score = max(matcher.match(title), matcher.match(about.partition(_MEANS)[2]))
             if score > 0:
                 yield Hit(score, matcher.highlight(title), action, help=about)
 

@@ -33,6 +33,10 @@ def plot(
         typer.Option(metavar="NAME", help="a metric, a chart such as loss, or a pattern such as '*loss*'; may be repeated"),
     ] = None,
     x: Annotated[Literal["epoch", "step", "time"] | None, typer.Option("--x", help="the axis to the right; default: epoch")] = None,
+    between: Annotated[
+        tuple[float, float] | None,
+        typer.Option(metavar="LOW HIGH", help="only this part of the axis to the right, of a time in seconds"),
+    ] = None,
     log: Annotated[bool, typer.Option("--log", help="a logarithmic axis upwards")] = False,
     smooth: Annotated[float, typer.Option(metavar="W", help="smooth series of single steps over about W points", min=0)] = 0.0,
     band: Annotated[
@@ -60,7 +64,7 @@ def plot(
 
         found = groups(store, references, spread=band)
         if against is None:
-            drawn = curves(store, found, metrics=metric or (), axis=x, log=log, window=smooth, spread=band)
+            drawn = curves(store, found, metrics=metric or (), axis=x, log=log, window=smooth, spread=band, between=between)
         else:
             drawn = [_related(store, found, metric or ["test_accuracy"], against)]
     show(drawn, out=out, ground=ground, as_json=as_json, drawn=out is None)

@@ -24,6 +24,7 @@ from convtui.engine.figures.axis import (
 )
 from convtui.engine.metrics import Form
 from convtui.tui.render.canvas import ACROSS, DOWN, Canvas, Faint, Pieces, Role
+from convtui.tui.render.text import duration
 
 BETWEEN_MARKERS = 14
 """Columns between two markers on a line of many points."""
@@ -96,6 +97,9 @@ class Plot:
     lines: Sequence[Line]
     x_name: str = "step"
     x_range: tuple[float, float] | None = None
+    """The ends of the x axis; None: where the points end."""
+    window: tuple[float, float] | None = None
+    """The part of it that is shown alone; None: all of it."""
     seconds: bool = False
     """Whether `x` is a time, written as 1:15."""
     form: Form = "number"
@@ -114,6 +118,21 @@ class Plot:
     """In place of round numbers below the x axis."""
     axes: Sequence[Axis] = ()
     """Of parallel coordinates, which `parallel` draws in place of a chart; lines then have numbers of runs in `xs`."""
+
+    @property
+    def of_curves(self) -> bool:
+        """Whether it shows values over x, of which one can be pointed at, and a part be shown alone."""
+        return not (self.scattered or self.axes)
+
+    def place(self, x: float) -> str:
+        """An x in words."""
+        return duration(x) if self.seconds else f"{x:,.0f}" if self.x_name == "step" else f"{x:,.2f}"
+
+    @property
+    def whole(self) -> tuple[float, float] | None:
+        """The ends of the x axis where all of it is shown; None where there are no points."""
+        there = [line for line in self.lines if len(line.xs)]
+        return self.x_range or ((min(line.xs[0] for line in there), max(line.xs[-1] for line in there)) if there else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +240,8 @@ def _paint(
         _shade(canvas, line, place)
     for line, points in lines:
         paint = Faint(line.colour) if line.faint else line.colour
-        for stretch in _stretches(points):
+        before, after = _at_edges(line.xs, line.ys, place.across)
+        for stretch in _stretches([*before, *points, *after]):
             canvas.line([place.dot(point) for point in stretch], paint, thick=line.thick)
     for line, points in lines:
         for x, y in () if line.faint else _stamped(line, points, place.columns, place.across):
@@ -229,6 +249,20 @@ def _paint(
     everything = [point for _, points in lines for point in points]
     for mark in marks:
         canvas.put(_free_end(mark, everything, place), place.column(mark.x), mark.sign, mark.role)
+
+
+def _at_edges(
+    xs: Sequence[float], ys: Sequence[float], x_range: tuple[float, float]
+) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
+    """Where the line to points beyond `x_range` crosses its ends: a point or none at each."""
+
+    def crossing(x: float, beyond: int) -> list[tuple[float, float]]:
+        is_between = 0 < beyond < len(xs) and xs[beyond - 1] < x < xs[beyond]
+        ends = ys[beyond - 1 : beyond + 1]
+        return [(x, _between(xs, ys, x))] if is_between and all(map(math.isfinite, ends)) else []
+
+    low, high = x_range
+    return crossing(low, bisect_left(xs, low)), crossing(high, bisect_right(xs, high))
 
 
 def _rising(line: Line) -> Line:
@@ -286,9 +320,10 @@ def _below(plot: Plot, place: _Places, left: int, width: int) -> list[Pieces]:
 def _ranges(plot: Plot, lines: Sequence[Line]) -> tuple[tuple[float, float], tuple[float, float]]:
     """Of the x axis and the y axis; the latter fits what is visible."""
     there = [line for line in lines if len(line.xs)]
-    low, high = span(*(plot.x_range or (min(line.xs[0] for line in there), max(line.xs[-1] for line in there))))
+    low, high = span(*(plot.window or replace(plot, lines=there).whole or (0.0, 1.0)))
     edges = [(line.xs, edge) for line in there for edge in (line.ys, *(line.band or ()))]
     visible = [ys[bisect_left(xs, low) : bisect_right(xs, high)] for xs, ys in edges]
+    visible += [[y for _, y in chain(*_at_edges(xs, ys, (low, high)))] for xs, ys in edges]
     values = list(filter(math.isfinite, chain(*visible))) or list(filter(math.isfinite, chain(*(line.ys for line in there))))
     ends = min(values), max(values)
     whole = 100.0 if plot.form == "share" else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from convtui.tui.render.chart import Line, Plot
@@ -11,12 +13,12 @@ if TYPE_CHECKING:
 
 
 def curves_of(plot: Plot) -> Curves:
-    """Its lines as series; what is smoothed has its own points beside it, named `... raw`."""
+    """Its lines as series, as far as its window goes; what is smoothed has its own points beside it, named `... raw`."""
     import numpy as np
 
     from convtui.engine.figures.figure import Curves
 
-    named = dict(_named(plot))
+    named = {name: _shown(line, plot.window) for name, line in _named(plot)}
     first = next(iter(named.values()), Line("", [], []))
     return Curves(
         plot.title,
@@ -28,6 +30,13 @@ def curves_of(plot: Plot) -> Curves:
         log_y=plot.log,
         seconds=plot.seconds,
     )
+
+
+def _shown(line: Line, window: tuple[float, float] | None) -> Line:
+    if window is None:
+        return line
+    shown = slice(bisect_left(line.xs, window[0]), bisect_right(line.xs, window[1]))
+    return replace(line, xs=line.xs[shown], ys=line.ys[shown])
 
 
 def _named(plot: Plot) -> list[tuple[str, Line]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, assert_never, get_args
@@ -53,6 +53,17 @@ class XAxis:
             case other:
                 assert_never(other)
 
+    def step_at(self, x: float) -> float:
+        """The step of an x: of several the first."""
+        if self.axis != "time":
+            return x * self._per_epoch if self.axis == "epoch" else x
+        after = min(bisect_left(self._times, x), len(self._times) - 1)
+        if after == 0:
+            return 0.0
+        first, last = self._times[after - 1], self._times[after]
+        share = min(1.0, (x - first) / (last - first)) if last > first else 1.0
+        return self._steps[after - 1] + share * (self._steps[after] - self._steps[after - 1])
+
     def _time(self, step: float) -> float:
         after = min(bisect_right(self._steps, step), len(self._steps) - 1)
         if after == 0:
@@ -71,6 +82,8 @@ class Options:
     """The charts whose y axis is logarithmic, by their titles."""
     smoothing: float = 0.8
     """From 0, not at all, up to less than 1: see SMOOTHING."""
+    window: tuple[float, float] | None = None
+    """The part of the x axis that is shown alone; None: all of it."""
 
 
 def smoothing_of(text: str) -> float:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from convtui.engine.events import EpochEnded
 from convtui.engine.store import Recorder, Store
+from convtui.engine.store.series import NO_LIMIT
 from tests.harness.rows import read
 from tests.tolerance import rounding
 
@@ -192,6 +193,11 @@ def test_readers_who_follow_see_what_a_new_reader_sees(hands, attempts, buckets:
             many = store.epoch_series([run_id], "loss").get(run_id, [])
             assert [step for step, _ in many] == sorted(model)
             assert same([value for _, value in many], [model[step] for step in sorted(model)])
+            between = 3, 3 + buckets
+            there = store.downsampled(run_id, "loss", NO_LIMIT, between=between)
+            assert [(part.first_step, part.count) for part in there] == [
+                (step, int(not math.isnan(model[step]))) for step in sorted(model) if between[0] <= step <= between[1]
+            ]
             parts = store.downsampled(run_id, "loss", buckets)
             assert len(parts) <= buckets
             assert sum(part.count + part.not_numbers for part in parts) == len(model)

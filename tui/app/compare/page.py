@@ -23,10 +23,12 @@ from convtui.tui.app.keys import bind, key_for
 from convtui.tui.app.latest import Latest
 from convtui.tui.app.messages import ShowPage, ShowRun
 from convtui.tui.app.page import Page
+from convtui.tui.app.widgets import crosshair, zoom
 from convtui.tui.app.widgets.chart import Chart
-from convtui.tui.app.widgets.crosshair import KEYS, Crosshair
+from convtui.tui.app.widgets.crosshair import Crosshair
 from convtui.tui.app.widgets.scrolling import Scrolling
 from convtui.tui.app.widgets.text_table import Head, Row, TextTable
+from convtui.tui.app.widgets.zoom import Zoom
 from convtui.tui.render.comparison import AROUND, DROPPED, FLUSH_RIGHT, baseline_of, cells, heads, lacking, markdown
 from convtui.tui.render.status import COLOURS
 from convtui.tui.render.text import clean, counted
@@ -53,7 +55,8 @@ class ComparePage(Page):
     CSS_PATH = "page.tcss"
     AUTO_FOCUS = "TextTable"
     BINDINGS: ClassVar[list[BindingType]] = [
-        *KEYS,
+        *crosshair.KEYS,
+        *zoom.KEYS,
         bind("open", "open"),
         bind("look", "look", "Look", show=False),
         bind("baseline", "pin"),
@@ -78,6 +81,7 @@ class ComparePage(Page):
         """What the last chart shows in place of an accuracy, as in `gradient_norm/conv1`."""
         self.logarithmic = False
         self.crosshair = Crosshair(self, lambda: self.charts)
+        self.zoom = Zoom(lambda: self.charts, self.crosshair, self._show)
         self.spread: Spread = "range"
         """The band around the mean of runs that differ in their seed alone; none: each run by itself."""
         reader = Reader()
@@ -134,6 +138,8 @@ class ComparePage(Page):
         if list(compared.runs) != self.session.marked:  # others were deleted elsewhere
             self.session.marked = list(compared.runs)
             self.store_changed()
+        if self.compared is None or compared.runs != self.compared.runs:
+            self.zoom.forget()
         if compared != self.compared:
             self.compared = compared
             self._show()
@@ -154,7 +160,9 @@ class ComparePage(Page):
             outcomes = compared.comparison.outcomes
             lines = [replace(line, thick=outcome.run == self.pinned) for line, outcome in zip(plot.lines, outcomes, strict=True)]
             log = self.logarithmic and plot.form != "share"
-            self.query_one(f"#{metric.replace('_', '-')}", Chart).plot = replace(plot, lines=lines, log=log)
+            self.query_one(f"#{metric.replace('_', '-')}", Chart).plot = replace(
+                plot, lines=lines, log=log, window=self.zoom.window
+            )
         styles = [Style(color=Color.from_rgb(*line.colour)) for line in compared.lines]
         self._show_outcomes(compared, styles)
         remarks = lacking(compared.comparison, baseline_of(compared.comparison, self.pinned))
@@ -209,6 +217,10 @@ class ComparePage(Page):
     def _pointed(self, pointed: Chart.Pointed) -> None:
         self.crosshair.put(pointed.x)
 
+    @on(Chart.Dragged)
+    def _dragged(self, dragged: Chart.Dragged) -> None:
+        self.zoom.put(dragged.window)
+
     def action_pin(self) -> None:
         """Tell the others as differences to the run at the cursor; a second time as they are."""
         self.pinned = None if self.pinned == self.run_id else self.run_id
@@ -246,9 +258,11 @@ class ComparePage(Page):
         )
 
     def action_back(self) -> None:
-        """Take the crosshair away; where there is none, to the runs."""
+        """Take the crosshair away; then show the whole curves; then to the runs."""
         if self.crosshair.is_shown:
             self.crosshair.put(None)
+        elif self.zoom.window is not None:
+            self.zoom.put(None)
         else:
             self.post_message(ShowPage("runs"))
 

@@ -35,9 +35,11 @@ from convtui.tui.app.live.status_line import standing
 from convtui.tui.app.live.writing import Writing
 from convtui.tui.app.messages import CompareRuns, EditSettings, ShowPage, ShowRun
 from convtui.tui.app.page import Page
+from convtui.tui.app.widgets import zoom
 from convtui.tui.app.widgets.chart import Chart
 from convtui.tui.app.widgets.crosshair import Crosshair
 from convtui.tui.app.widgets.text_line import TextLine
+from convtui.tui.app.widgets.zoom import Zoom
 from convtui.tui.render.chart import Plot
 from convtui.tui.render.run_summary import BETWEEN
 from convtui.tui.render.series_lines import AXES, SMOOTHING, Options, smoothing_of
@@ -66,7 +68,7 @@ VIEWS = {
 
 RATE = Binding.Group("Rate", compact=True)
 _OF_A_RUN = ("held", "look", "log", "axis", "smoothing", "view", "filter", "open", "compare", "new_like", "run")
-_OF_CHARTS = ("log", "axis", "smoothing", "filter", "open", "crosshair")
+_OF_CHARTS = ("log", "axis", "smoothing", "filter", "open", "crosshair", "zoom")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,7 @@ class LivePage(Page):
         bind("smaller", "held('controls', 'rate', 0.5)", "Halve learning rate", group=RATE),
         bind("edit", "held('controls', 'edit')", "Edit"),
         bind("crosshair", "held('crosshair', 'toggle')", show=False),
+        *zoom.KEYS,
         bind("previous_run", "run(-1)", show=False),
         bind("next_run", "run(1)", show=False),
         bind("write", "held('writing', 'write')", "Write"),
@@ -158,6 +161,7 @@ class LivePage(Page):
         self._latest = Latest(self, self._read, self._take)
         self.controls = RunControls(self, lambda: self.run, self.say, self.look)
         self.crosshair = Crosshair(self, lambda: self.charts)
+        self.zoom = Zoom(lambda: self.charts, self.crosshair, lambda: self._draw_with(self.options))
         self.writing = Writing(self, lambda: self.run, lambda: self.pane, lambda: self.view)
         self._pace = Pace(lambda: self.bytes_written)
         self._behind = False
@@ -243,7 +247,8 @@ class LivePage(Page):
             self._behind = False
             self._pace.drawn()
         groups = tuple(self.metrics.on_page) if drawn and self.view == "charts" else ()
-        self._latest.ask(_Request(self.session.run_id, groups, self.options, tuple(self.controls.asked)))
+        options = replace(self.options, window=self.zoom.window)
+        self._latest.ask(_Request(self.session.run_id, groups, options, tuple(self.controls.asked)))
 
     @property
     def is_reading(self) -> bool:
@@ -292,7 +297,7 @@ class LivePage(Page):
             return
         if before is None or before.id != seen.run.id:
             self.said = []
-            self.crosshair.put(None)
+            self.zoom.forget()
             self.metrics.forget()
         elif before.status != seen.run.status:
             self.controls.status_changed()
@@ -328,8 +333,10 @@ class LivePage(Page):
             about.update(text)
 
     def _place(self) -> str:
-        """`24 charts, page 1/3 · smoothing 0.8`."""
-        return f"{self.metrics.grid.words} · smoothing {self.options.smoothing:g}" if self.view == "charts" else VIEWS[self.view]
+        """`24 charts, page 1/3 · smoothing 0.8 · step 400 to 600`."""
+        if self.view != "charts":
+            return VIEWS[self.view]
+        return BETWEEN.join(filter(None, (self.metrics.grid.words, f"smoothing {self.options.smoothing:g}", self.zoom.words)))
 
     def _show_entries(self) -> None:
         self.log_pane.show([*(self.seen.entries if self.seen else ()), *self.said])
@@ -348,7 +355,7 @@ class LivePage(Page):
         if action in _OF_A_RUN and self.has_class("nothing"):
             return None
         of_view = {"step": "images", "image": "lens"} | dict.fromkeys(_OF_CHARTS, "charts")
-        if self.view != of_view.get("crosshair" if parameters[:1] == ("crosshair",) else action, self.view):
+        if self.view != of_view.get(str(parameters[0]) if action == "held" else action, self.view):
             return False
         if parameters[:1] != ("controls",):
             return True
@@ -466,8 +473,12 @@ class LivePage(Page):
 
     def action_axis(self) -> None:
         """Epochs, steps or time to the right."""
-        self.crosshair.put(None)
+        self.zoom.forget()
         self._draw_with(replace(self.options, axis=_after(self.options.axis, AXES)))
+
+    @on(Chart.Dragged)
+    def _dragged(self, dragged: Chart.Dragged) -> None:
+        self.zoom.put(dragged.window)
 
     def action_smoothing(self) -> None:
         """Write how much what is told every step is smoothed."""
@@ -492,9 +503,12 @@ class LivePage(Page):
         self.metrics.filter(written.text)
 
     def action_back(self) -> None:
-        """Close what is open, one thing at a time: the crosshair, the filter, the focus, what fills the page; then to the runs."""
+        """Close what is open, one thing at a time: the crosshair, the part of the x axis, the filter, the focus, what fills the
+        page; then to the runs."""
         if self.crosshair.is_shown:
             self.crosshair.put(None)
+        elif self.view == "charts" and self.zoom.window is not None:
+            self.zoom.put(None)
         elif self.query_one(FilterLine).is_open:
             self.query_one(FilterLine).clear()
         elif self.metrics.grid.is_focused:

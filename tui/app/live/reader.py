@@ -68,6 +68,8 @@ class Reader:
 
     def _forget(self) -> None:
         self._series: dict[str, KeptSeries] = {}
+        self._parts: dict[str, tuple[tuple[int, int, int], KeptSeries]] = {}
+        """What was read of a part of a series, and which part of which attempt that was."""
         self._changes = KeptChanges()
         self._entries: list[Entry] = []
         self._message = self._checkpoint = 0
@@ -92,21 +94,23 @@ class Reader:
         """One chart of a run; as a `sketch` of a few points of its series. Raises StoreError."""
         run = seen.run
         self._turn_to(run)
-        read = partial(self._read, store, run, sketch=sketch)
-        x_of = XAxis(options.axis, run, read("seconds") if options.axis == "time" else None)
+        whole = partial(self._read, store, run, sketch=sketch)
+        x_of = XAxis(options.axis, run, whole("seconds") if options.axis == "time" else None)
+        read = whole if options.window is None or sketch else partial(self._part, store, run, x_of, options.window)
         names = seen.groups.get(group, ())
         if group == LOSS_CHANGE:
             lines = [self._loss_change(store, run, x_of, sketch=sketch)] if names else []
         else:
             styles = [SPLIT_STYLES.get(metric(name).split, place) for place, name in enumerate(names)]
             lines = list(chain(*(lines_of(read(name), style, x_of, options) for name, style in zip(names, styles, strict=True))))
-        marks = _marks(read("rate_factor"), run, x_of, best=group in PAIRED)
+        marks = _marks(whole("rate_factor"), run, x_of, best=group in PAIRED)
         marks += [Mark(x_of(step), "✗", "trouble") for step in _troubles(run, group, map(read, names))]
         return Plot(
             title=group,
             lines=lines,
             x_name=x_of.axis,
             x_range=(0.0, _end(run, x_of)) if run.step else None,
+            window=options.window,
             grows=run.status in LIVE,
             seconds=x_of.axis == "time",
             form=metric(names[0]).form if names else "number",
@@ -120,6 +124,15 @@ class Reader:
         series = self._series.setdefault(name, KeptSeries(name))
         series.read(store, run, sketch=sketch)
         return series
+
+    def _part(self, store: Store, run: Run, x_of: XAxis, window: tuple[float, float], name: str) -> KeptSeries:
+        whole = self._read(store, run, name, sketch=False)
+        first, last = (math.floor(x_of.step_at(window[0])), math.ceil(x_of.step_at(window[1])))
+        key = run.attempt, first, last
+        known = self._parts.get(name)
+        if known is None or known[0] != key or run.step <= last:
+            known = self._parts[name] = key, whole.part(store, run, first, last)
+        return known[1]
 
     def _loss_change(self, store: Store, run: Run, x_of: XAxis, *, sketch: bool) -> Line:
         """There is no sketch of it: what changes between two steps is not seen in a few of them."""

@@ -31,7 +31,8 @@ class FullSize(ModalScreen[int]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("back", "leave", "Back"),
-        bind("full_size", "leave", show=False),
+        bind("zoom_in", "leave", show=False),
+        bind("zoom_out", "leave", show=False),
         bind("left", "leaf(-1)", show=False),
         bind("right", "leaf(1)", show=False),
         bind("up", "leaf(-1)", show=False),

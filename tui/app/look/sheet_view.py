@@ -53,7 +53,7 @@ class SheetView(ScrollView, can_focus=True):
         bind("open", "follow"),
         bind("larger", "zoom(1)", show=False),
         bind("smaller", "zoom(-1)", show=False),
-        bind("full_size", "full_size", show=False),
+        bind("zoom_in", "full_size", "One at full size", show=False),
     ]
 
     class Moved(Message):

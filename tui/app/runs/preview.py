@@ -71,7 +71,7 @@ class Preview(Vertical):
 
     def compose(self) -> ComposeResult:
         for name in CHARTS:
-            yield Chart(id=name)
+            yield Chart(id=name, pointed_at=False)
         yield Static(id="about", markup=False)
 
     def tell(self, line: RunRow | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from rich.text import Text
@@ -35,9 +36,11 @@ from convtui.tui.app.studies.words import (
     title_words,
     with_values,
 )
+from convtui.tui.app.widgets import crosshair, zoom
 from convtui.tui.app.widgets.chart import Chart
-from convtui.tui.app.widgets.crosshair import KEYS, Crosshair
+from convtui.tui.app.widgets.crosshair import Crosshair
 from convtui.tui.app.widgets.text_table import TextTable
+from convtui.tui.app.widgets.zoom import Zoom
 from convtui.tui.render.relations import parallel_curves, scatter_curves
 from convtui.tui.render.text import clean
 from convtui.tui.session.session import Session
@@ -57,7 +60,8 @@ class StudiesPage(Page):
     CSS_PATH = "page.tcss"
     AUTO_FOCUS = "#studies"
     BINDINGS: ClassVar[list[BindingType]] = [
-        *KEYS,
+        *crosshair.KEYS,
+        *zoom.KEYS,
         bind("open", "open"),
         bind("start", "held('queue', 'ask')", "Queue runs"),
         bind("delete", "held('queue', 'ask_to_take_out')", "Dequeue"),
@@ -94,6 +98,7 @@ class StudiesPage(Page):
         self._latest = Latest(self, self._read, self._take)
         self.queue = Queue(self, lambda: self.seen.results if self.seen is not None else None, lambda: self.place)
         self.crosshair = Crosshair(self, lambda: self.charts)
+        self.zoom = Zoom(lambda: self.charts, self.crosshair, self._draw)
 
     def body(self) -> Iterable[Widget]:
         with Horizontal(id="columns"):
@@ -205,11 +210,16 @@ class StudiesPage(Page):
             self.table.show(*with_values(HEADS, rows), DROPPED)
             if before is None or before.results is None or found.claims is not before.results.claims:
                 self.query_one("#claims", VerticalScroll).query_one(Static).update(claim_words(found, self.table))
-            self.query_one(Chart).plot = seen.plot
+            if other:
+                self.zoom.forget()
+            self._draw()
             self._show_about()
         if other:
-            self.crosshair.put(None)
             self.refresh_bindings()
+
+    def _draw(self) -> None:
+        plot = self.seen.plot if self.seen is not None else None
+        self.query_one(Chart).plot = replace(plot, window=self.zoom.window) if plot is not None else None
 
     def _repaint(self) -> None:
         """Colours of texts are the theme's."""
@@ -258,9 +268,11 @@ class StudiesPage(Page):
             self.post_message(ShowRun(runs[0], "live"))
 
     def action_back(self) -> None:
-        """Take the crosshair away; else back to the list; else to the runs."""
+        """Take the crosshair away; else show the whole curves; else back to the list; else to the runs."""
         if self.crosshair.is_shown:
             self.crosshair.put(None)
+        elif self.zoom.window is not None:
+            self.zoom.put(None)
         elif not self.names.has_focus:
             self._turn("listed")
             self.names.focus()
@@ -296,11 +308,15 @@ class StudiesPage(Page):
     def _pointed(self, pointed: Chart.Pointed) -> None:
         self.crosshair.put(pointed.x)
 
+    @on(Chart.Dragged)
+    def _dragged(self, dragged: Chart.Dragged) -> None:
+        self.zoom.put(dragged.window)
+
     def action_every(self) -> None:
         """The curves of all settings, or of the runs of the one at the cursor."""
         self.every = not self.every
         self.view = CURVES
-        self.crosshair.put(None)
+        self.zoom.forget()
         self.store_changed()
 
     def action_log(self) -> None:
@@ -339,7 +355,7 @@ class StudiesPage(Page):
         self.set_class(view != CLAIMS, "charted")
         if view != CLAIMS:
             self.view = view
-            self.crosshair.put(None)
+            self.zoom.forget()
             self.store_changed()
 
     def action_again(self) -> None:

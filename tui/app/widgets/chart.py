@@ -24,7 +24,7 @@ from convtui.tui.render.canvas import Faint, Paint
 from convtui.tui.render.chart import LEAST_HEIGHT, Drawing, Plot, draw
 from convtui.tui.render.metric_text import value_text
 from convtui.tui.render.parallel import draw_parallel
-from convtui.tui.render.text import clean, duration
+from convtui.tui.render.text import clean
 
 ROOMY = 12
 """Rows from which on the series stand below the title."""
@@ -53,10 +53,12 @@ class Chart(Widget):
     Chart > .chart--rate { color: $secondary; }
     Chart > .chart--trouble { color: $error; text-style: bold; }
     Chart > .chart--crosshair { color: $foreground; text-style: bold; }
+    Chart > .chart--dragged { background: $primary-muted; }
     """
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        f"chart--{name}" for name in ("title", "cursor", "axis", "best", "rate", "trouble", "crosshair")
+        f"chart--{name}" for name in ("title", "cursor", "axis", "best", "rate", "trouble", "crosshair", "dragged")
     }
+    ALLOW_SELECT = False
 
     plot: reactive[Plot | None] = reactive(None, layout=False)
     """What to show. One that equals the last is not drawn again."""
@@ -75,10 +77,26 @@ class Chart(Widget):
             """The chart."""
             return self.chart
 
-    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+    @dataclass
+    class Dragged(Message):
+        """The mouse was drawn over the chart, from one x to another; the lower one is first."""
+
+        chart: Chart
+        window: tuple[float, float]
+
+        @property
+        def control(self) -> Chart:
+            """The chart."""
+            return self.chart
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None, pointed_at: bool = True) -> None:
+        """`pointed_at`: whether the page does something with `Pointed` and `Dragged`."""
         super().__init__(id=id, classes=classes)
+        self._pointed_at = pointed_at
         self.drawing = Drawing()
         """As on the screen now."""
+        self._dragged: tuple[int, int] | None = None
+        """Columns of the drawing: where the mouse was pressed, and where it is."""
         self._is_at = False
         """Whether the page's cursor is on it."""
         self._lines = Lines(self, self._at)
@@ -121,11 +139,37 @@ class Chart(Widget):
 
     # ------------------------------------------------------------------------------------------------- crosshair
 
-    def on_click(self, event: events.Click) -> None:
-        """The crosshair goes where the mouse is."""
-        of_curves = self.plot is not None and not (self.plot.scattered or self.plot.axes)
-        if of_curves and self.drawing.rows:
-            self.post_message(self.Pointed(self, self.drawing.x_of(max(0, event.x - self.drawing.left))))
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        """A stretch of the x axis begins here, unless it stays a click."""
+        if self._pointed_at and self.plot is not None and self.plot.of_curves and self.drawing.rows:
+            self.capture_mouse()
+            self._drag(event.x, event.x)
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """The stretch goes on to here."""
+        if self._dragged is not None:
+            self._drag(self._dragged[0] + self.drawing.left, event.x)
+
+    def on_mouse_up(self, event: events.MouseUp) -> None:
+        """A click if it was not moved, else the stretch that was drawn over."""
+        if self._dragged is None:
+            return
+        self.release_mouse()
+        pressed, released = self._dragged
+        self._dragged = None
+        self.refresh()
+        low, high = (self.drawing.x_of(column) for column in sorted((pressed, released)))
+        if low < high:
+            self.post_message(self.Dragged(self, (low, high)))
+        elif event.button == 1:
+            self.post_message(self.Pointed(self, low))
+
+    def _drag(self, pressed: int, now: int) -> None:
+        left, last = self.drawing.left, max(0, self.drawing.columns - 1)
+        there = min(max(0, pressed - left), last), min(max(0, now - left), last)
+        if there != self._dragged:
+            self._dragged = there
+            self.refresh()
 
     def moved(self, x: float, columns: int) -> float:
         """So many columns on from `x`; where every point is an event of its own, on to the next of those."""
@@ -134,7 +178,7 @@ class Chart(Widget):
         lines = self._shown.lines if self._shown is not None else ()
         if not all(line.markers_at_points for line in lines):
             return there
-        points = sorted({point for line in lines for point in line.xs})
+        points = sorted({point for line in lines for point in line.xs if low <= point <= high})
         place = bisect_left(points, there) if columns > 0 else bisect_right(points, there) - 1
         return points[min(max(0, place), len(points) - 1)] if points else there
 
@@ -164,10 +208,15 @@ class Chart(Widget):
             return strips + [self._say(row, height - len(strips), base) for row in range(height - len(strips))]
         styles = {paint: self._style(paint) for row in self.drawing.rows for _, paint in row}
         of_drawing = [_strip([(text, styles[paint]) for text, paint in row], width, base) for row in self.drawing.rows]
-        if self.crosshair is not None:
+        low, high = self.drawing.x_range
+        if self.crosshair is not None and low <= self.crosshair <= high:
             column = self.drawing.left + self.drawing.column_of(self.crosshair)
             over = base + self._component("crosshair")
             of_drawing = [*(_crossed(strip, column, over) for strip in of_drawing[:-2]), *of_drawing[-2:]]
+        if self._dragged is not None and len(set(self._dragged)) > 1:
+            ends = self.drawing.left + min(self._dragged), self.drawing.left + max(self._dragged) + 1
+            behind = self._component("dragged")
+            of_drawing = [*(_over(strip, ends, behind) for strip in of_drawing[:-2]), *of_drawing[-2:]]
         return strips + of_drawing
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
@@ -186,17 +235,17 @@ class Chart(Widget):
     def _legend(self, plot: Plot) -> list[_Words]:
         """The title, and every series with its marker and its value: below it where there is height, else behind it."""
         x = self.crosshair
+        told = x if x is not None else plot.window[1] if plot.window else None
         title = self._component("cursor" if self._is_at else "title")
         entries: list[_Words] = [[(clean(f"{plot.title}{', log' if plot.log else ''}"), title)]]
         if x is not None:
-            place = duration(x) if plot.seconds else f"{x:,.0f}" if plot.x_name == "step" else f"{x:,.2f}"
-            entries[0].append((f" at {plot.x_name} {place}", self._component("title")))
+            entries[0].append((f" at {plot.x_name} {plot.place(x)}", self._component("title")))
         entries += [[(clean(text), self._style(role))] for text, role in plot.remarks]
         of_title = len(entries)
         for line in sorted((line for line in plot.lines if not line.faint), key=lambda line: not line.thick):
             words = [line.marker, clean(line.name)]
-            if not (plot.scattered or plot.axes):
-                words.append(value_text((line.ys[-1] if line.ys else None) if x is None else line.at(x), plot.form))
+            if plot.of_curves:
+                words.append(value_text((line.ys[-1] if line.ys else None) if told is None else line.at(told), plot.form))
             entries.append([(" ".join(word for word in words if word), self._style(line.colour))])
         rows: list[_Words] = [[]]
         room = 0
@@ -240,6 +289,12 @@ def _drawn(plot: Plot, width: int, height: int) -> Drawing:
 def _strip(words: _Words, width: int, base: Style) -> Strip:
     strip = Strip([Segment(text, style) for text, style in words if text])
     return strip.adjust_cell_length(width).apply_style(base) if strip.cell_length != width else strip.apply_style(base)
+
+
+def _over(strip: Strip, columns: tuple[int, int], style: Style) -> Strip:
+    """A row with some of its columns on another ground."""
+    before, drawn, after = strip.divide([*columns, strip.cell_length])
+    return Strip.join([before, Strip([Segment(text, (of + style) if of else style) for text, of, _ in drawn]), after])
 
 
 def _crossed(strip: Strip, column: int, style: Style) -> Strip:

@@ -27,9 +27,14 @@ class Crosshair:
         self._charts = charts
 
     @property
+    def x(self) -> float | None:
+        """Where it is; None while it is not shown."""
+        return next((chart.crosshair for chart in self._charts() if chart.crosshair is not None), None)
+
+    @property
     def is_shown(self) -> bool:
         """Whether it is in the charts."""
-        return any(chart.crosshair is not None for chart in self._charts())
+        return self.x is not None
 
     def toggle(self) -> None:
         """Put it at the end of the curves, or take it away."""
