@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -48,6 +49,8 @@ _TABLES = """SELECT relname FROM pg_class
 _PASSING = ("08", "40", "53", "57")
 """Classes of errors that may be over soon: connection, rollback (of a deadlock, say), resources, the server's operator."""
 _LOCKED = "55P03"
+_FULL = re.compile(r"too many (clients|connections)|connection slots are reserved")
+"""What a server says to who finds no room on it: before there is a connection its words come without a code."""
 
 
 class _Text(StrDumperUnknown):
@@ -335,13 +338,16 @@ def explained(address: ServerAddress, doing: str) -> Iterator[None]:
 def _explain(error: BaseException, address: ServerAddress, doing: str) -> StoreError:
     code = getattr(error, "sqlstate", None) or ""
     said = address.hide(" ".join(str(error).split())) or type(error).__name__
+    if code == "53300" or (not code and _FULL.search(said)):
+        what = f"its server has no connection left ({said}): end programs that have some, or raise its max_connections"
+        return StoreError(f"store {address}, while {doing}: {what}")
     match code[:2]:
         case "" if isinstance(error, psycopg.OperationalError):
             what = f"its server does not answer ({said}): see that it runs and that the address is right"
         case "08" | "57":
             what = f"the connection to its server was lost ({said}): see that it runs"
         case "53":
-            what = f"its server has no room left ({said}): free some, or raise max_connections"
+            what = f"its server has no room left ({said}): free some"
         case "55" | "40":
             what = "another process keeps it locked: wait, or end that process"
         case "28" | "42" if code in ("42501",) or code.startswith("28"):

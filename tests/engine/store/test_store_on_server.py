@@ -6,7 +6,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import psycopg
@@ -314,6 +314,28 @@ def test_what_trains_unattended_waits_for_a_server_that_is_away_and_says_so(tmp_
         began.join()
     assert len(told) == 2
     assert all("its server does not answer" in why and "waiting for it, 5 minutes at most" in why for why in told)
+
+
+def test_a_server_without_room_is_told_of_as_such_and_a_training_there_goes_on(
+    tmp_path: Path, own_server: Server, hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder_module, "PATIENCE_SECONDS", 0.01)
+    own_server.stop()
+    own_server.start(max_connections="5", superuser_reserved_connections="0")
+    address = own_server.url(files=tmp_path / "runs")
+    with Store.open(address) as store:
+        run_id = hands.claimed(store).id
+        with Recorder(store, run_id) as recorder, ExitStack() as others:
+            recorder.record(hands.started())
+            store.database.rest()
+            with suppress(psycopg.OperationalError):
+                while True:
+                    others.enter_context(psycopg.connect(own_server.url()))
+            with pytest.raises(StoreError, match=r"its server has no connection left \(.*max_connections$"):
+                Store.open(address)
+            recorder.record(hands.progress(1, (1.0,)))
+            assert not recorder.held_back()
+        assert store.run(run_id).status == "stopped"
 
 
 WRITER = """if True:
