@@ -20,12 +20,14 @@ from aiohttp.test_utils import TestClient, TestServer
 from PIL import Image, ImageColor
 from typer.testing import CliRunner
 
+from convtui.engine.store import Store
 from convtui.tui.app.themes import DARK
 from convtui.tui.cli import app
 from convtui.tui.hosts import is_local
 from convtui.tui.web.server import Guard, application, new_token
 from tests.harness.chromium import Browser, Refused, browsing, needs_chromium
 from tests.harness.terminal import PROGRAM
+from tests.tui.stores import add_run
 
 TOKEN = "s3cret"
 Steps = Callable[[TestClient[aiohttp.web.Request, aiohttp.web.Application]], Awaitable[None]]
@@ -164,6 +166,25 @@ def test_a_browser_is_sent_the_pages_and_sends_keys(tmp_path: Path) -> None:
         asyncio.run(run(url))
 
 
+@pytest.mark.long
+def test_arrows_work_in_a_browser_from_the_beginning(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "store.db") as store:
+        for name in ("one", "two"):
+            add_run(store, name)
+
+    async def run(url: str) -> None:
+        async with connected(url) as socket:
+            await socket.send_json(["focus"])
+            await seen(socket, "Mark")  # a key of the table
+        async with connected(url) as socket:
+            await seen(socket, "relu")  # the settings of the newest run: it has long begun
+            await socket.send_json(["focus"])
+            await seen(socket, "Mark")
+
+    with running(tmp_path) as url:
+        asyncio.run(run(url))
+
+
 async def until(browser: Browser, place: tuple[int, int], colour: str) -> None:
     """Wait until the page has this colour there."""
     seen: object = None
@@ -179,9 +200,15 @@ def test_chromium_shows_the_first_page_and_fetches_nothing_from_elsewhere(tmp_pa
     async def run(url: str) -> None:
         async with browsing(tmp_path) as browser:
             await browser.ask("Network.enable")
+            await browser.ask("Emulation.setFocusEmulationEnabled", enabled=True)
             await browser.ask("Page.navigate", url=url)
             # The bar at the top, of the colour that the theme gives it.
             await until(browser, (640, 8), str(DARK.panel))
+            # Keys reach it without a click: the tab of the page New is then of the colour that the first page's had.
+            await until(browser, (172, 3), str(DARK.panel))
+            for kind in ("keyDown", "keyUp"):
+                await browser.ask("Input.dispatchKeyEvent", type=kind, key="2", text="2" if kind == "keyDown" else "")
+            await until(browser, (172, 3), str(DARK.foreground))
             assert len(browser.fetched) >= 4  # the page, its style and script, the socket
             assert {urlsplit(each).hostname for each in browser.fetched} <= {"127.0.0.1", None}
 

@@ -194,6 +194,12 @@ class ConvtuiApp(App[int]):
         self._page(live).look_ahead()
         self.run_worker(_import_ahead, thread=True, group="ahead")
 
+    def watch_app_focus(self, focus: bool) -> None:
+        """A browser's page has no focus while the first screen chooses what is to have it."""
+        wanted = self.AUTO_FOCUS if self.screen.AUTO_FOCUS is None else self.screen.AUTO_FOCUS
+        if focus and wanted and self.screen.focused is None:
+            self.screen.focus_next(wanted)
+
     def _look_at_store(self) -> None:
         """A few microseconds where nothing has changed."""
         if not self.is_running:
@@ -214,7 +220,7 @@ class ConvtuiApp(App[int]):
         except ConvtuiError as error:
             self._lost = str(error)
             self.notify(on_page(self, error), severity="error", markup=False, timeout=8)
-            self._show_count("not readable")
+            self._show_count("")
             return
         self.outside.look(has_changed=version != self._version)
         if version != self._version:
@@ -247,6 +253,7 @@ class ConvtuiApp(App[int]):
             return "? runs"  # the next look at the store says why
 
     def _show_count(self, runs: str) -> None:
+        runs = "not readable" if self._lost else runs
         self.about = " · ".join(filter(None, (_place(self.session.address), runs, self.session.known_device)))
 
     # --------------------------------------------------------------------------------------------------------- pages

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import IO, Any
 
 from textual.driver import Driver
+from textual.events import AppFocus
 
 from convtui.tui import graphics
 from convtui.tui.render.pictures import Painter
@@ -71,14 +72,27 @@ def lasting(driver: type[Driver], window: Window, hang_up: Callable[[], None]) -
     class Lasting(driver):  # type: ignore[misc, valid-type]
         def __init__(self, *arguments: Any, **options: Any) -> None:
             super().__init__(*arguments, **options)
+            self._page_has_focus = False
             if self.is_web:
                 return
             # Textual draws on standard error: under `convtui 2>log` the terminal is standard output.
             drawn_on: Any = self._file if self._file.isatty() else sys.__stdout__
             self._file: Any = LastingFile(drawn_on, window)
 
+        def start_application_mode(self) -> None:
+            """Textual takes a page to be without focus at first, also where it has said by then that it has it."""
+            super().start_application_mode()
+            if self.is_web:
+                self._app.call_later(self._tell_focus)
+
+        def _tell_focus(self) -> None:
+            if self._page_has_focus:
+                self._app.post_message(AppFocus())
+
         def on_meta(self, packet_type: str, payload: dict[str, object]) -> None:
             """What a browser's page says. One that is closed is a terminal that is hung up: trainings go on."""
+            if packet_type in ("focus", "blur"):
+                self._page_has_focus = packet_type == "focus"
             if packet_type == "quit":
                 self._app.call_later(hang_up)
             else:
