@@ -6,6 +6,7 @@ STORE has the runs of the study demo, and after them one whose net has convoluti
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -43,6 +44,7 @@ def charts_drawn(app: ConvtuiApp) -> bool:
 
 async def take(store: Path, folder: Path) -> None:
     """Every page once."""
+    os.environ |= {"TERM": "xterm-256color", "COLORTERM": "truecolor"}  # whatever runs this may be no terminal
     app = ConvtuiApp(Session(store, device="cpu"))
 
     def save(name: str) -> None:
