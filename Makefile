@@ -112,13 +112,10 @@ shots: pictures
 capture: pictures
 	$(BIN)/python -m docs.capture .pictures/screens.db assets/pictures/capture.webp
 
-# What a store's runs of the studies came to: make reproductions STORE=store.db
+# The studies that have runs in a store: make reproductions STORE=store.db
 STORE ?= store.db
 reproductions: setup
-	@{ cat docs/reproductions.head; \
-	for study in $$($(BIN)/convtui study list --json | sed -n 's/.*"name": *"\([^"]*\)".*"report": *"[^"].*/\1/p'); do \
-		echo; $(BIN)/convtui study show $$study --md --store $(STORE) | sed 's/^#/##/'; \
-	done; } > docs/reproductions.md
+	$(BIN)/python -m docs.reproductions $(STORE)
 
 # docs/settings.md and docs/commands.md, from the program itself.
 reference: setup
