@@ -38,7 +38,7 @@ from convtui.tui.app.page import LEAST
 from convtui.tui.render.chart import Plot
 from convtui.tui.render.series_lines import Options
 from convtui.tui.session.session import Session
-from tests.harness.rows import execute
+from tests.harness.rows import execute, set_columns
 from tests.harness.screen import screen_text, turn_wheel, until
 from tests.tui.looks import Look, in_every_look
 from tests.tui.stores import LENET, add_run, fill
@@ -516,6 +516,27 @@ def test_a_part_of_a_long_run_is_shown_step_by_step(store: Store) -> None:
     assert [x for x in batch.xs if 31_200 <= x <= 31_260] == list(range(31_200, 31_261))
     whole = reader.plot(store, seen, "loss", Options(axis="step", smoothing=0.0))
     assert min(len(line.xs) for line in whole.lines if len(line.xs) > 10) > 1000, "all of it again"
+
+
+def test_a_part_that_is_still_trained_goes_on(store: Store) -> None:
+    """Also where a run's row is ahead of its numbers."""
+    run = add_run(store, "long", epochs=2, done=1, steps_per_epoch=2_000, ending="running")
+    set_columns(store, run.id, step=3_000)
+    reader, options = Reader(), Options(axis="step", window=(1_990.0, 2_100.0), smoothing=0.0)
+
+    def last() -> float:
+        seen = reader.look(store, run.id)
+        assert seen is not None
+        plot = reader.plot(store, seen, "loss", options)
+        return max(line.xs[-1] for line in plot.lines if len(line.xs) > 10)
+
+    assert last() == 2_000
+    with Recorder(store, run.id) as recorder:
+        for step in (2_050, 2_100):
+            losses = {"batch_loss": (0.5,) * 50}
+            recorder.record(events.Progress(step, 2, 2_000, step - 49, losses, step * 128, 20.0, 2600.0))
+            recorder.flush()
+            assert last() == step
 
 
 @pytest.mark.parametrize("run_id", [NOW, None])

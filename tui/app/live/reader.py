@@ -68,8 +68,8 @@ class Reader:
 
     def _forget(self) -> None:
         self._series: dict[str, KeptSeries] = {}
-        self._parts: dict[str, tuple[tuple[int, int, int], KeptSeries]] = {}
-        """What was read of a part of a series, and which part of which attempt that was."""
+        self._parts: dict[str, tuple[tuple[int, int, int, int], KeptSeries]] = {}
+        """What was read of a part of a series; before it which attempt, its ends, and how far the series then went in it."""
         self._changes = KeptChanges()
         self._entries: list[Entry] = []
         self._message = self._checkpoint = 0
@@ -128,9 +128,10 @@ class Reader:
     def _part(self, store: Store, run: Run, x_of: XAxis, window: tuple[float, float], name: str) -> KeptSeries:
         whole = self._read(store, run, name, sketch=False)
         first, last = (math.floor(x_of.step_at(window[0])), math.ceil(x_of.step_at(window[1])))
-        key = run.attempt, first, last
+        told = whole.buckets[-1].last_step if whole.buckets else -1
+        key = run.attempt, first, last, min(told, last + 1)
         known = self._parts.get(name)
-        if known is None or known[0] != key or run.step <= last:
+        if known is None or known[0] != key:
             known = self._parts[name] = key, whole.part(store, run, first, last)
         return known[1]
 
