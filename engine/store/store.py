@@ -355,9 +355,13 @@ class Store:
 
     def is_taken(self, request_id: int) -> bool:
         """Whether a process has taken this request, or a newer attempt has made it void."""
+        return self.taken_at(request_id) is not None
+
+    def taken_at(self, request_id: int) -> float | None:
+        """When that was, a Unix time; now, where it is void; None where it waits."""
         with self.database.reading() as session:
             request = session.get(Request, request_id)
-        return request is None or request.taken is not None
+        return time.time() if request is None else request.taken
 
     # ---------------------------------------------------------------------------------- what belongs to a run
 

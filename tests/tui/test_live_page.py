@@ -152,6 +152,21 @@ def test_it_tells_when_a_request_is_taken_and_space_lets_a_paused_run_go_on(stor
     recorder.close()
 
 
+def test_a_request_is_told_before_what_came_of_it(store: Store) -> None:
+    recorder = Recorder(store, NOW)
+
+    async def steps(pilot: Pilot[int], page: LivePage) -> None:
+        await pilot.press("K")
+        await until(pilot, lambda: bool(recorder.poll()))
+        recorder.record(events.CheckpointSaved(140, 7, "checkpoint", "checkpoint-000000140.safetensors", 1000, 0.1))
+        await until(pilot, lambda: says(pilot, "saving a checkpoint") and says(pilot, "checkpoint saved at step 140"))
+        text = screen_text(pilot)
+        assert text.index("saving a checkpoint") < text.index("checkpoint saved at step 140")
+
+    used(steps)
+    recorder.close()
+
+
 def test_a_second_space_takes_back_a_pause_that_is_not_seen_yet(store: Store) -> None:
     async def steps(pilot: Pilot[int], page: LivePage) -> None:
         await pilot.press("space")

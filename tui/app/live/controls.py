@@ -50,8 +50,8 @@ class RunControls:
     """Asks without asking back, and tells what came of it. Held by the page Live."""
 
     def __init__(self, page: Page, run: Callable[[], Run | None], say: Callable[..., Entry], look: Callable[[], None]) -> None:
-        """`run` is the one on the screen; `say(text, severity, instead)` writes a line among its messages, in place of another if
-        there is one; `look` looks at the run again."""
+        """`run` is the one on the screen; `say(text, severity, instead, created)` writes a line among its messages, in place of
+        another if there is one; `look` looks at the run again."""
         self._page = page
         self._session = page.session
         self._run = run
@@ -120,19 +120,19 @@ class RunControls:
         self.asked.append(Asked(request, run_id, text, done, time.monotonic(), self._say(f"{text} requested")))
         self._look()
 
-    def settle(self, answers: Iterable[tuple[Asked, bool]]) -> None:
+    def settle(self, answers: Iterable[tuple[Asked, float | None]]) -> None:
         """Tell of requests that were taken, or were not for long."""
         for asked, taken in answers:
             if asked in self.asked:
                 self.asked.remove(asked)
-                self._tell(asked, taken=taken)
+                self._tell(asked, taken)
 
-    def _tell(self, asked: Asked, *, taken: bool) -> None:
+    def _tell(self, asked: Asked, taken: float | None) -> None:
         run = self._run()
         if run is None or asked.run != run.id:
             return
-        if taken:
-            self._say(asked.done, instead=asked.entry)
+        if taken is not None:
+            self._say(asked.done, instead=asked.entry, created=taken)  # before what came of it
         else:
             late = f"no answer after {PATIENCE_SECONDS:.0f} s, will happen after the current step"
             self._say(f"{asked.text}: {late}", "warning", asked.entry)
@@ -163,7 +163,7 @@ class RunControls:
         self._page.app.push_screen(edit_dialog(run.id, clean(run.name), run.note, save))
 
 
-def settled(store: Store, asked: Iterable[Asked]) -> list[tuple[Asked, bool]]:
-    """The requests of which there is something to tell, and whether they were taken; for a thread. Raises StoreError."""
-    answers = [(each, store.is_taken(each.request)) for each in asked]
-    return [(each, taken) for each, taken in answers if taken or time.monotonic() - each.when > PATIENCE_SECONDS]
+def settled(store: Store, asked: Iterable[Asked]) -> list[tuple[Asked, float | None]]:
+    """The requests of which there is something to tell, and when they were taken; for a thread. Raises StoreError."""
+    answers = [(each, store.taken_at(each.request)) for each in asked]
+    return [(each, taken) for each, taken in answers if taken is not None or time.monotonic() - each.when > PATIENCE_SECONDS]

@@ -88,7 +88,7 @@ class _Looked:
 
     seen: Seen | None
     plots: Mapping[str, Plot] = field(default_factory=dict)
-    settled: Sequence[tuple[Asked, bool]] = ()
+    settled: Sequence[tuple[Asked, float | None]] = ()
     why: str = ""
     sketched: bool = False
 
@@ -341,8 +341,8 @@ class LivePage(Page):
     def _show_entries(self) -> None:
         self.log_pane.show([*(self.seen.entries if self.seen else ()), *self.said])
 
-    def say(self, text: str, severity: str = "info", instead: Entry | None = None) -> Entry:
-        entry = Entry(time.time(), text, severity)
+    def say(self, text: str, severity: str = "info", instead: Entry | None = None, created: float | None = None) -> Entry:
+        entry = Entry(time.time() if created is None else created, text, severity)
         self.said = [*(other for other in self.said if other is not instead), entry]
         self._show_entries()
         return entry
