@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from convtui.engine.store import Run, Store
 
 MOST = 1000
-"""Buckets of a series: twice as many as the widest chart has columns, and more."""
+"""Buckets of a series, and up to twice as many while its run grows: more than twice the columns of the widest chart."""
 MANY = 20_000
 """With more new steps than this, the store puts points into buckets rather than handing them all over."""
 FEW = 300
@@ -22,7 +22,7 @@ FEW = 300
 SKETCHED = (250, 4)
 """Buckets of a sketch, and points that are read of each."""
 STRETCHES, LEAST_STRETCH = 100, 10
-"""How many stretches of a run the loss's change is told over, and of how many steps each is at least."""
+"""Over how many stretches of a run at most the loss's change is told, and of how many steps each is at least."""
 
 
 class KeptSeries:
@@ -31,6 +31,8 @@ class KeptSeries:
     def __init__(self, name: str) -> None:
         self.name = name
         self.buckets: list[Bucket] = []
+        self._width = 1
+        """Steps that a bucket stands for: few at first, so that the beginning of a long run is seen too."""
         self._cursor: Cursor | None = None
 
     def read(self, store: Store, run: Run, *, sketch: bool = False) -> None:
@@ -47,8 +49,8 @@ class KeptSeries:
             # Which attempt is the newest has to be known before its points are read: another may begin meanwhile.
             newest = store.series(run.id, self.name, Cursor(NO_LIMIT, NO_LIMIT)).cursor.attempt
             self.buckets = store.downsampled(run.id, self.name, MOST) if many else []
+            self._width = -(-(self.buckets[-1].last_step - self.buckets[0].first_step + 1) // MOST) if self.buckets else 1
             self._cursor = Cursor(newest, self.buckets[-1].last_step if self.buckets else -1)
-        width = max(1, -(-run.length // MOST)) if may_be_long else 1
         while True:
             new = store.series(run.id, self.name, self._cursor)
             first = new.from_step
@@ -59,7 +61,9 @@ class KeptSeries:
             # A bucket reached into what is to be read again: its first half has to be read again too.
             self._cursor = Cursor(new.cursor.attempt, first - 1)
         self._cursor = new.cursor
-        self._add(new.steps, new.values, width)
+        if new.steps and may_be_long:
+            self._widen(self.buckets[0].first_step if self.buckets else new.steps[0], new.steps[-1])
+        self._add(new.steps, new.values)
 
     def part(self, store: Store, run: Run, first: int, last: int) -> KeptSeries:
         """What lies between two steps, both included, in as many buckets as all of it; the whole itself where its buckets could
@@ -88,14 +92,27 @@ class KeptSeries:
             before = bad
         return found
 
-    def _add(self, steps: Sequence[int], values: Sequence[float], width: int) -> None:
+    def _widen(self, first: int, last: int) -> None:
+        """Make fewer buckets of those there are, where there would be too many up to a step."""
+        if last - first < 2 * MOST * self._width:
+            return
+        while last - first >= 2 * MOST * self._width:
+            self._width *= 2  # two of the buckets that there are make one
+        buckets, self.buckets = self.buckets, []
+        for bucket in buckets:
+            if self.buckets and bucket.last_step - self.buckets[-1].first_step < self._width:
+                self.buckets[-1] = merged((self.buckets[-1], bucket))
+            else:
+                self.buckets.append(bucket)
+
+    def _add(self, steps: Sequence[int], values: Sequence[float]) -> None:
         """Whole buckets at a time: a small net makes ten thousand points a second."""
         place = 0
         while place < len(steps):
             last = self.buckets[-1] if self.buckets else None
-            joins = last is not None and steps[place] - last.first_step < width
+            joins = last is not None and steps[place] - last.first_step < self._width
             first = last.first_step if last is not None and joins else steps[place]
-            end = bisect_left(steps, first + width, place)
+            end = bisect_left(steps, first + self._width, place)
             bucket = _bucket(steps[place], steps[end - 1], values[place:end])
             if last is not None and joins:
                 self.buckets[-1] = merged((last, bucket))
@@ -105,8 +122,11 @@ class KeptSeries:
 
 
 def stretch(run: Run) -> int:
-    """Steps in a stretch over which the loss's change is told."""
-    return max(LEAST_STRETCH, -(-run.length // STRETCHES))
+    """Steps in a stretch over which the loss's change is told: twice as many whenever the run has grown to twice its length."""
+    steps = LEAST_STRETCH
+    while steps * STRETCHES < run.step:
+        steps *= 2
+    return steps
 
 
 class KeptChanges:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Axis = Literal["epoch", "step", "time"]
 AXES: tuple[Axis, ...] = get_args(Axis)
 SMOOTHING = "Smoothing, from 0 (none) to less than 1; 0.6, 0.8 and 0.95 are usual"
-"""How much of a point is the mean of those before it, as in TensorBoard; of a long run its thousand buckets are the points."""
+"""How much of a point is the mean of those before it, as in TensorBoard; of a long run its buckets are the points."""
 SPLIT_STYLES = {"batch": 3, "train": 0, "validation": 2, "test": 1}
 """Split -> which colour and marker its line has everywhere; in the order in which they are drawn, and so which is on top."""
 
