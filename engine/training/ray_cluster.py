@@ -114,6 +114,13 @@ def _train(mailbox: Any, run_id: int, order: str, version: str) -> None:
     train(run_id, json.loads(order), send)
 
 
+def _quieten() -> None:
+    """What Ray has to say is said here, and so is what its client brings from the cluster: with no handler Python prints it."""
+    logging.getLogger("ray").setLevel(logging.CRITICAL)
+    for name in ("ray", "ray.util.client.logsclient"):
+        logging.getLogger(name).addHandler(logging.NullHandler())
+
+
 class Cluster:
     """The cluster, as long as it is entered. Raises ClusterLost in every method once it is gone."""
 
@@ -142,9 +149,7 @@ class Cluster:
         ray = self._ray
         where = self._address or os.environ.get("RAY_ADDRESS") or "local"
         _knock(where)
-        logging.getLogger("ray").setLevel(logging.CRITICAL)  # what it has to say is said here
-        # So is what the Ray Client brings from the cluster, whose logger gives itself another level, and has no handler.
-        logging.getLogger("ray.util.client.logsclient").addHandler(logging.NullHandler())
+        _quieten()
         empty = self._stack.enter_context(scratch_folder("ray"))
         # Ray has its workers import from the working directory, where a person's own files may have any name.
         with _own_signals(), contextlib.chdir(empty), warnings.catch_warnings(action="ignore"):
@@ -152,6 +157,8 @@ class Cluster:
                 ray.init(address=where, include_dashboard=False, configure_logging=False, log_to_driver=False)
             except Exception as error:
                 raise UsageError(f"Ray at {where} cannot be used: {_words(error)}") from error
+            finally:
+                _quieten()  # it has undone that
         self._stack.callback(ray.shutdown)
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
