@@ -16,9 +16,11 @@ import torch  # isort: skip
 # Nets of tests are so small that a second thread only waits, and on a busy machine for long.
 torch.set_num_threads(1)
 
-# A shell has a background command of a script ignore Ctrl+C, and so would all that tests start.
+# A shell has a background command of a script ignore Ctrl+C, nohup has one ignore hang-ups, and so would all that tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True, scope="session")
