@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
@@ -20,15 +20,23 @@ from convtui.tui.render.text import clean
 
 OF_TEXTUAL = ("Theme", "Screenshot")
 """What Textual offers and no key here does."""
-_MEANS = ": "
-"""Between a key and its meaning, where the page says that in another word: both are found."""
+
+
+class _Entry(NamedTuple):
+    """What can be chosen."""
+
+    title: str
+    about: str
+    run: Callable[[], Any]
+    meaning: str = ""
+    """What it does in other words, by which it is found too."""
 
 
 class Keys(Provider):
     """What the keys of this screen do, to be found by typing."""
 
-    def _actions(self) -> Iterator[tuple[str, str, Callable[[], Any]]]:
-        """Title, help and what does it; what the bar at the bottom offers first, what moves a cursor last but for what Textual
+    def _actions(self) -> Iterator[_Entry]:
+        """What the bar at the bottom offers first, what moves a cursor last but for what Textual
         itself offers. That its Quit would leave at once, where ours asks what becomes of a training, is why not all of it does."""
         seen = set()
         offered = sorted(
@@ -40,18 +48,16 @@ class Keys(Provider):
                 continue
             seen.add(binding.action)
             meaning = TABLE[binding.id].meaning if binding.id in TABLE else binding.description
-            told = "" if meaning == binding.description else f"{_MEANS}{meaning}"
-            yield (
-                binding.description,
-                f"key {self.app.get_key_display(binding)}{told}",
-                partial(self._run, f"{_namespace(active.node)}{binding.action}"),
-            )
+            key = self.app.get_key_display(binding)
+            about = f"key {key}" if meaning == binding.description else f"key {key}: {meaning}"
+            action = partial(self._run, f"{_namespace(active.node)}{binding.action}")
+            yield _Entry(binding.description, about, action, meaning)
         for digit, entry in enumerate(PAGES, 1):
             key = key_for(self.app, f"page_{digit}")
-            yield f"Go to {entry.title}", f"key {key}", partial(self._run, f"app.page({entry.name!r})")
+            yield _Entry(f"Go to {entry.title}", f"key {key}", partial(self._run, f"app.page({entry.name!r})"))
         for command in self.app.get_system_commands(self.screen):
             if command.title in OF_TEXTUAL:
-                yield command.title, command.help, command.callback
+                yield _Entry(command.title, command.help, command.callback)
 
     async def startup(self) -> None:
         """Which runs there are."""
@@ -60,22 +66,22 @@ class Keys(Provider):
             with suppress(ConvtuiError):  # the page itself says what is wrong with the store
                 self._runs = await to_thread(self.screen.session.store.run_names)
 
-    def _named(self) -> Iterator[tuple[str, str, Callable[[], Any]]]:
+    def _named(self) -> Iterator[_Entry]:
         for run_id, name in self._runs.items():
-            yield f"Run {run_id} {clean(name)}", "its charts", partial(self.app.post_message, ShowRun(run_id, "live"))
+            yield _Entry(f"Run {run_id} {clean(name)}", "its charts", partial(self.app.post_message, ShowRun(run_id, "live")))
 
     async def discover(self) -> Hits:
         """Everything there is, before anything is typed."""
-        for title, about, action in self._actions():
-            yield DiscoveryHit(title, action, help=about)
+        for entry in self._actions():
+            yield DiscoveryHit(entry.title, entry.run, help=entry.about)
 
     async def search(self, query: str) -> Hits:
         """What matches."""
         matcher = self.matcher(query)
-        for title, about, action in chain(self._actions(), self._named()):
-            score = max(matcher.match(title), matcher.match(about.partition(_MEANS)[2]))
+        for entry in chain(self._actions(), self._named()):
+            score = max(matcher.match(entry.title), matcher.match(entry.meaning))
             if score > 0:
-                yield Hit(score, matcher.highlight(title), action, help=about)
+                yield Hit(score, matcher.highlight(entry.title), entry.run, help=entry.about)
 
     async def _run(self, action: str) -> None:
         await self.app.run_action(action, self.screen.focused or self.screen)

@@ -259,7 +259,7 @@ def _at_edges(
     def crossing(x: float, beyond: int) -> list[tuple[float, float]]:
         is_between = 0 < beyond < len(xs) and xs[beyond - 1] < x < xs[beyond]
         ends = ys[beyond - 1 : beyond + 1]
-        return [(x, _between(xs, ys, x))] if is_between and all(map(math.isfinite, ends)) else []
+        return [(x, between(xs, ys, x))] if is_between and all(map(math.isfinite, ends)) else []
 
     low, high = x_range
     return crossing(low, bisect_left(xs, low)), crossing(high, bisect_right(xs, high))
@@ -286,16 +286,16 @@ def _shade(canvas: Canvas, line: Line, place: _Places) -> None:
     (first, _), (last, _) = (place.dot((x, place.up[0])) for x in (line.xs[0], line.xs[-1]))
     for dot in range(first, last + 1):
         x = low + (high - low) * (dot - 1) / ACROSS / max(1, place.columns - 1)
-        lower, upper = (_between(line.xs, edge, x) for edge in line.band)
+        lower, upper = (between(line.xs, edge, x) for edge in line.band)
         if math.isfinite(lower) and math.isfinite(upper):
             canvas.upright(dot, place.dot((x, upper))[1], place.dot((x, lower))[1], Faint(line.colour))
 
 
-def _between(xs: Sequence[float], ys: Sequence[float], x: float) -> float:
-    """The value at `x`, on the straight line between its neighbours."""
+def between(xs: Sequence[float], ys: Sequence[float], x: float) -> float:
+    """The value at `x`, on the straight line between its neighbours; beyond the ends that of the nearest."""
     right = min(max(1, bisect_right(xs, x)), len(xs) - 1)
     left = max(0, right - 1)
-    share = min(1.0, max(0.0, (x - xs[left]) / (xs[right] - xs[left]))) if xs[right] > xs[left] else 0.0
+    share = min(1.0, max(0.0, (x - xs[left]) / (xs[right] - xs[left]))) if xs[right] > xs[left] else 1.0
     return ys[left] + share * (ys[right] - ys[left])
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, assert_never, get_args
@@ -12,7 +11,7 @@ from convtui.engine.errors import UsageError
 from convtui.engine.figures.smoothing import smooth
 from convtui.engine.metrics import metric
 from convtui.engine.store.followed import KeptSeries
-from convtui.tui.render.chart import Line
+from convtui.tui.render.chart import Line, between
 from convtui.tui.render.text import clean
 
 if TYPE_CHECKING:
@@ -49,28 +48,15 @@ class XAxis:
             case "step":
                 return step
             case "time":
-                return self._time(step)
+                return between(self._steps, self._times, step)
             case other:
                 assert_never(other)
 
     def step_at(self, x: float) -> float:
-        """The step of an x: of several the first."""
-        if self.axis != "time":
-            return x * self._per_epoch if self.axis == "epoch" else x
-        after = min(bisect_left(self._times, x), len(self._times) - 1)
-        if after == 0:
-            return 0.0
-        first, last = self._times[after - 1], self._times[after]
-        share = min(1.0, (x - first) / (last - first)) if last > first else 1.0
-        return self._steps[after - 1] + share * (self._steps[after] - self._steps[after - 1])
-
-    def _time(self, step: float) -> float:
-        after = min(bisect_right(self._steps, step), len(self._steps) - 1)
-        if after == 0:
-            return 0.0
-        first, last = self._steps[after - 1], self._steps[after]
-        share = min(1.0, (step - first) / (last - first)) if last > first else 1.0
-        return self._times[after - 1] + share * (self._times[after] - self._times[after - 1])
+        """The step of an x."""
+        if self.axis == "time":
+            return between(self._times, self._steps, x)
+        return x * self._per_epoch if self.axis == "epoch" else x
 
 
 @dataclass(frozen=True, slots=True)

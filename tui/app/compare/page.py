@@ -259,11 +259,7 @@ class ComparePage(Page):
 
     def action_back(self) -> None:
         """Take the crosshair away; then show the whole curves; then to the runs."""
-        if self.crosshair.is_shown:
-            self.crosshair.put(None)
-        elif self.zoom.window is not None:
-            self.zoom.put(None)
-        else:
+        if not self.zoom.close():
             self.post_message(ShowPage("runs"))
 
     def action_copy(self) -> None:

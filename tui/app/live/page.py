@@ -505,11 +505,9 @@ class LivePage(Page):
     def action_back(self) -> None:
         """Close what is open, one thing at a time: the crosshair, the part of the x axis, the filter, the focus, what fills the
         page; then to the runs."""
-        if self.crosshair.is_shown:
-            self.crosshair.put(None)
-        elif self.view == "charts" and self.zoom.window is not None:
-            self.zoom.put(None)
-        elif self.query_one(FilterLine).is_open:
+        if self.view == "charts" and self.zoom.close():
+            return
+        if self.query_one(FilterLine).is_open:
             self.query_one(FilterLine).clear()
         elif self.metrics.grid.is_focused:
             self.metrics.focus_chart(on=False)

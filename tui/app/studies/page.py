@@ -269,11 +269,9 @@ class StudiesPage(Page):
 
     def action_back(self) -> None:
         """Take the crosshair away; else show the whole curves; else back to the list; else to the runs."""
-        if self.crosshair.is_shown:
-            self.crosshair.put(None)
-        elif self.zoom.window is not None:
-            self.zoom.put(None)
-        elif not self.names.has_focus:
+        if self.zoom.close():
+            return
+        if not self.names.has_focus:
             self._turn("listed")
             self.names.focus()
         else:

@@ -64,6 +64,16 @@ class Zoom:
             self._crosshair.put(None)
         self._changed()
 
+    def close(self) -> bool:
+        """Take the crosshair away, else show all; whether there was something to close."""
+        if self._crosshair.is_shown:
+            self._crosshair.put(None)
+        elif self.window is not None:
+            self.put(None)
+        else:
+            return False
+        return True
+
     @property
     def words(self) -> str:
         """`epoch 2.00 to 3.50`; empty where all is shown."""
