@@ -26,6 +26,7 @@ from textual._compositor import ChopsUpdate
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
+from textual.events import Event, Key, Paste
 from textual.filter import LineFilter
 from textual.reactive import reactive
 from textual.screen import Screen
@@ -49,6 +50,7 @@ from convtui.tui.app.pages import PAGES, LazyPage
 from convtui.tui.app.palette import Keys
 from convtui.tui.app.themes import DARK_NAME, rows, themes
 from convtui.tui.app.tour import Tour
+from convtui.tui.app.typed import Typed
 from convtui.tui.app.widgets.cropped import Cropped
 from convtui.tui.log import log
 from convtui.tui.render.text import clean, counted
@@ -97,6 +99,7 @@ class ConvtuiApp(App[int]):
         self.outside = Outside(self, session, self._window, self._settings.notify)
         self.tour = Tour(self, session, self._tell_tour)
         self._begins_with_tour = tour
+        self._typed = Typed(self, super().on_event)
         self._pages: dict[str, Page] = {}
         for entry in PAGES:
             self.add_mode(entry.name, partial(self._page, entry))
@@ -255,6 +258,13 @@ class ConvtuiApp(App[int]):
     def _show_count(self, runs: str) -> None:
         runs = "not readable" if self._lost else runs
         self.about = " · ".join(filter(None, (_place(self.session.address), runs, self.session.known_device)))
+
+    async def on_event(self, event: Event) -> None:
+        """As Textual has it, but what is typed one after another."""
+        if isinstance(event, (Key, Paste)) and not event.is_forwarded:
+            await self._typed.take(event)
+        else:
+            await super().on_event(event)
 
     # --------------------------------------------------------------------------------------------------------- pages
 

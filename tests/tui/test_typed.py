@@ -1,0 +1,64 @@
+"""Keys that arrive together, as they do over a slow line, do what they do when they are pressed one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from textual.events import Key, Paste
+from textual.widgets import Input
+
+from convtui.engine.store import Store
+from convtui.tui.app.app import ConvtuiApp
+from convtui.tui.session.session import Session
+from tests.harness.screen import piloted, screen_text, until
+from tests.tui.stores import fill
+
+NAMES = {"\r": "enter", "\x1b": "escape", "\t": "tab", "\x7f": "backspace", "/": "slash", " ": "space"}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """Six runs, `now` (6) the newest."""
+    with fill(tmp_path / "store.db") as store:
+        yield store
+
+
+def burst(app: ConvtuiApp, typed: str) -> None:
+    """All of it in the application's queue before it sees the first; what stands in brackets is pasted."""
+    keys, _, pasted = typed.partition("[")
+    for letter in keys:
+        app.post_message(Key(NAMES.get(letter, letter), letter))
+    if pasted:
+        app.post_message(Paste(pasted.removesuffix("]")))
+
+
+@pytest.mark.parametrize(
+    ("typed", "written"),
+    [
+        ("/run", "run"),  # of which r would resume a run, u undo and n begin a new one
+        ("/[run]", "run"),
+        ("d\x1b/now\x7f\x7f\x7fother", "other"),  # the question that d asks is gone by then
+        ("3/loss", "loss"),  # a page that has never been shown
+        ("2/rate\x1b1?\x1b/now", "now"),
+    ],
+)
+@piloted
+async def test_a_line_gets_what_is_typed_with_the_key_that_opens_it(store: Store, tmp_path: Path, typed: str, written: str) -> None:
+    app = ConvtuiApp(Session(tmp_path / "store.db", device="cpu"))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: "lenet5" in screen_text(pilot))
+        burst(app, typed)
+        await until(pilot, lambda: isinstance(app.focused, Input) and app.focused.value == written)
+    app.session.close()
+
+
+@piloted
+async def test_a_form_is_filled_in_and_sent_in_one_go(store: Store, tmp_path: Path) -> None:
+    app = ConvtuiApp(Session(tmp_path / "store.db", device="cpu"))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: "lenet5" in screen_text(pilot))
+        burst(app, "e" + "\x7f" * 20 + "renamed\r")
+        await until(pilot, lambda: any(run.name == "renamed" for run in store.runs()))
+    app.session.close()
