@@ -572,6 +572,38 @@ def test_what_the_store_says_between_two_drawings_is_told_without_charts(
         used(steps, run_id)
 
 
+def test_charts_of_the_newest_run_that_are_being_read_are_shown_if_it_is_chosen_meanwhile(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a run is opened right after the start; and what has changed is told after them."""
+    begun, may_go_on, plot = threading.Event(), threading.Event(), Reader.plot
+
+    def held(*arguments: Any, **options: Any) -> Plot:
+        begun.set()
+        assert may_go_on.wait(60)
+        return plot(*arguments, **options)
+
+    async def steps(pilot: Pilot[int], page: LivePage) -> None:
+        monkeypatch.setattr("convtui.tui.app.live.pace.CHARTED_SECONDS", 3600.0)
+        monkeypatch.setattr(Reader, "plot", held)
+        plots = [chart.plot for chart in page.charts]
+        recorder.record(events.RateChanged(100, 0.5, 5e-5))  # which charts mark
+        store.set_note(NOW, "before")
+        await until(pilot, lambda: says(pilot, "before") and not page.is_reading)
+        page.session.run_id = None
+        page.look()
+        await until(pilot, begun.is_set)
+        store.set_note(NOW, "meanwhile")
+        page.session.run_id = NOW
+        page.store_changed()
+        may_go_on.set()
+        await until(pilot, lambda: says(pilot, "meanwhile"))
+        assert not any(chart.plot is before for chart, before in zip(page.charts, plots, strict=True))
+
+    with Recorder(store, NOW) as recorder:
+        used(steps)
+
+
 def test_best_epoch_and_divergence_are_marked(store: Store) -> None:
     async def best(pilot: Pilot[int], page: LivePage) -> None:
         await until(pilot, lambda: says(pilot, "★ best 64.2 % ep 7"))

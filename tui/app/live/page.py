@@ -166,6 +166,8 @@ class LivePage(Page):
         self._pace = Pace(lambda: self.bytes_written)
         self._behind = False
         """Whether the store has changed since."""
+        self._with_charts = False
+        """Whether the last look was at charts too."""
         self._ticks = 0
         self._timer: Timer | None = None
 
@@ -242,11 +244,14 @@ class LivePage(Page):
         if charts:
             self._behind = True
             self._pace.hurry()
+        elif self._with_charts and self.is_reading:
+            return  # of a run that was not chosen until now its charts would not be shown; `_take` looks again
         drawn = self._behind and self._is_time()
         if drawn and not self.is_reading:
             self._behind = False
             self._pace.drawn()
         groups = tuple(self.metrics.on_page) if drawn and self.view == "charts" else ()
+        self._with_charts = bool(groups)
         options = replace(self.options, window=self.zoom.window)
         self._latest.ask(_Request(self.session.run_id, groups, options, tuple(self.controls.asked)))
 
@@ -276,6 +281,8 @@ class LivePage(Page):
         if looked.plots:
             self.metrics.show(looked.plots)
             self._pace.drawn()
+            if self._behind:
+                self.look(charts=False)
         self.controls.settle(looked.settled)
         if looked.sketched and looked.plots and self.is_current:
             self.set_timer(SKETCH_SECONDS, self.look)  # not at once: reading it all would keep the sketch from being drawn
