@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from textual.widgets import Input
 
 from convtui.engine.store import Store
 from convtui.tui.app.app import ConvtuiApp
+from convtui.tui.app.runs.table import RunTable
 from convtui.tui.session.session import Session
 from tests.harness.screen import piloted, screen_text, until
 from tests.tui.stores import fill
@@ -62,3 +64,21 @@ async def test_a_form_is_filled_in_and_sent_in_one_go(store: Store, tmp_path: Pa
         burst(app, "e" + "\x7f" * 20 + "renamed\r")
         await until(pilot, lambda: any(run.name == "renamed" for run in store.runs()))
     app.session.close()
+
+
+@piloted
+async def test_what_a_burst_of_keys_runs_through_is_not_painted(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A held key over a slow line would else fall behind: each row on the way would be sent."""
+    monkeypatch.setattr("convtui.tui.app.typed.UNPAINTED_SECONDS", 3600.0)
+    app = ConvtuiApp(Session(tmp_path / "store.db", device="cpu"))
+    painted = []
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: "lenet5" in screen_text(pilot))
+        table, display = app.screen.query_one(RunTable), app._display
+        monkeypatch.setattr(app, "_display", lambda *what: (painted.append(table.cursor), display(*what)))
+        burst(app, "jk" * 100 + "jj")
+        await until(pilot, lambda: table.cursor == 2)
+    app.session.close()
+    assert sum(before != after for before, after in pairwise(painted)) <= 2

@@ -5,14 +5,18 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from functools import partial
 
 from textual.app import App
 from textual.dom import DOMNode
 from textual.events import Key, Paste
+from textual.timer import Timer
 
 PATIENCE_SECONDS = 10.0
 """A key that has not had its effect by then holds up the next ones no longer."""
+UNPAINTED_SECONDS = 0.25
+"""While keys wait, what they change is painted no more often: each of them seen would be a screen each, over a slow line."""
 LAPS = 2
 """An action's focus comes behind it in the application's queue; a message it sends comes up to the page behind the key."""
 
@@ -32,17 +36,25 @@ class Typed:
         """The number of the last one that was given out."""
         self._until: float | None = None
         """How long it may hold up the next one; None where it does not."""
+        self._unpainted = ExitStack()
+        self._timer: Timer | None = None
+        self._may_hold_paint = True
 
     async def take(self, event: Key | Paste) -> None:
         """Give this out now, or when its turn comes."""
         self._waiting.append(event)
         if self._until is None or time.monotonic() > self._until:
             await self._next()
+        else:
+            self._hold_paint()
 
     async def _next(self) -> None:
         self._until = None
         if not self._waiting:
+            self._paint_all()
             return
+        if len(self._waiting) > 1:
+            self._hold_paint()
         self._given += 1
         self._until = time.monotonic() + PATIENCE_SECONDS
         target: DOMNode = self._app.focused or self._app.screen
@@ -61,6 +73,28 @@ class Typed:
             self._follow(self._app.screen, partial(self._arrived, number, self._app.screen, 0))
         else:
             await self._next()
+
+    def _hold_paint(self) -> None:
+        if self._may_hold_paint:
+            self._may_hold_paint = False
+            self._unpainted.enter_context(self._app.batch_update())
+            self._timer = self._app.set_timer(UNPAINTED_SECONDS, self._paint)
+
+    def _paint(self) -> None:
+        self._unpainted.close()
+        self._app.screen.check_idle()
+        self._app.screen.call_after_refresh(self._painted)
+
+    def _painted(self) -> None:
+        self._may_hold_paint = True
+
+    def _paint_all(self) -> None:
+        """Nothing waits any more."""
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer = None
+            self._paint()
+            self._may_hold_paint = True
 
     def _follow(self, pump: DOMNode, arrived: Callable[[], Awaitable[None]]) -> None:
         """Go the way of a key, from widget to widget up to the application, behind it in each one's queue."""
