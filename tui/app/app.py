@@ -259,13 +259,6 @@ class ConvtuiApp(App[int]):
         runs = "not readable" if self._lost else runs
         self.about = " · ".join(filter(None, (_place(self.session.address), runs, self.session.known_device)))
 
-    async def on_event(self, event: Event) -> None:
-        """As Textual has it, but what is typed one after another."""
-        if isinstance(event, (Key, Paste)) and not event.is_forwarded:
-            await self._typed.take(event)
-        else:
-            await super().on_event(event)
-
     # --------------------------------------------------------------------------------------------------------- pages
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
@@ -331,6 +324,13 @@ class ConvtuiApp(App[int]):
             if self._lost or not self._is_news(message.why):
                 return
         self.notify(on_page(self, message.why), severity="warning", markup=False, timeout=8)
+
+    async def on_event(self, event: Event) -> None:
+        """As Textual has it, but what is typed one after another."""
+        if isinstance(event, (Key, Paste)) and not event.is_forwarded:
+            await self._typed.take(event)
+        else:
+            await super().on_event(event)
 
     def get_key_display(self, binding: Binding) -> str:
         """In few letters."""

@@ -38,7 +38,7 @@ class Typed:
         """How long it may hold up the next one; None where it does not."""
         self._unpainted = ExitStack()
         self._timer: Timer | None = None
-        self._may_hold_paint = True
+        """From when nothing is painted until what had changed by its end is."""
 
     async def take(self, event: Key | Paste) -> None:
         """Give this out now, or when its turn comes."""
@@ -75,18 +75,17 @@ class Typed:
             await self._next()
 
     def _hold_paint(self) -> None:
-        if self._may_hold_paint:
-            self._may_hold_paint = False
+        if self._timer is None:
             self._unpainted.enter_context(self._app.batch_update())
-            self._timer = self._app.set_timer(UNPAINTED_SECONDS, self._paint)
+            self._timer = self._app.set_timer(UNPAINTED_SECONDS, self._paint_once)
 
-    def _paint(self) -> None:
-        self._unpainted.close()
-        self._app.screen.check_idle()
-        self._app.screen.call_after_refresh(self._painted)
+    def _paint_once(self) -> None:
+        self._paint()
+        self._app.screen.call_after_refresh(self._painted, self._timer)
 
-    def _painted(self) -> None:
-        self._may_hold_paint = True
+    def _painted(self, timer: Timer) -> None:
+        if timer is self._timer:
+            self._timer = None
 
     def _paint_all(self) -> None:
         """Nothing waits any more."""
@@ -94,7 +93,10 @@ class Typed:
             self._timer.stop()
             self._timer = None
             self._paint()
-            self._may_hold_paint = True
+
+    def _paint(self) -> None:
+        self._unpainted.close()
+        self._app.screen.check_idle()
 
     def _follow(self, pump: DOMNode, arrived: Callable[[], Awaitable[None]]) -> None:
         """Go the way of a key, from widget to widget up to the application, behind it in each one's queue."""
