@@ -166,6 +166,31 @@ def test_an_exports_form_is_as_its_name_ends(store: Store, convtui: Convtui, tmp
     assert "tfevents" in written.name
 
 
+def test_several_runs_are_exported_together(store: Store, convtui: Convtui, tmp_path: Path) -> None:
+    printed = convtui("runs", "export", "2", "first", "1", "--out", "both.csv")
+    assert printed.code == 0
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "both.csv").read_text())))
+    measured = {run: {step for name in store.metric_names(run) for step in store.series(run, name).steps} for run in (2, 1)}
+    assert [(row["run"], row["step"]) for row in rows] == [
+        (str(run), str(step)) for run in measured for step in sorted(measured[run])
+    ]
+    assert {row["name"] for row in rows if row["run"] == "1"} == {"first"}
+    assert "\x1b" not in (tmp_path / "both.csv").read_text()
+    assert [row["batch_loss"] for row in rows if row["run"] == "1"] == ["2.5", "nan"]
+    assert [line["id"] for line in convtui("runs", "export", "2", "1", "--json").lines] == [2, 1]
+
+
+def test_several_runs_are_several_folders_to_tensorboard_and_no_onnx(store: Store, convtui: Convtui, tmp_path: Path) -> None:
+    assert convtui("runs", "export", "1", "2", "--format", "tensorboard", "--out", "logs").code == 0
+    folders = sorted((tmp_path / "logs").iterdir())
+    assert [folder.name for folder in folders] == ["run-1-first", "run-2-name-31m-0-owned-next"]
+    assert all(len(list(folder.glob("*tfevents*"))) == 1 for folder in folders)
+    refused = convtui("runs", "export", "1", "2", "--out", "net.onnx")
+    assert refused.code == 2
+    assert "holds one net" in refused.err
+    assert not (tmp_path / "net.onnx").exists()
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

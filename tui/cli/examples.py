@@ -99,6 +99,8 @@ EXAMPLES = {
     "runs export": """
         # every metric, a row per step
         convtui runs export last --out metrics.csv
+        # of several runs, each row with the run's id and name
+        convtui runs export best last --out both.csv
         # the net, for other programs
         convtui runs export last --out net.onnx
     """,

@@ -1,4 +1,4 @@
-"""`convtui runs export`: a run's metrics as a table, as JSON or for TensorBoard, or its net as ONNX."""
+"""`convtui runs export`: metrics of runs as a table, as JSON or for TensorBoard, or a run's net as ONNX."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from convtui.engine.errors import UsageError
 from convtui.engine.files import DEFAULT_STORE
 from convtui.engine.metrics import SYSTEM
 from convtui.tui.cli.look import Epoch, opened
-from convtui.tui.cli.options import RunName, StorePath, existing_store
+from convtui.tui.cli.options import RunNames, StorePath, existing_store
 from convtui.tui.cli.own_net import Arguments, ModelName, own_net
 from convtui.tui.cli.signals import handled
 from convtui.tui.cli.waiting import waiting
 from convtui.tui.render.json_lines import line, run_values
-from convtui.tui.render.text import clean
+from convtui.tui.render.text import clean, file_stem
 
 if TYPE_CHECKING:
     from convtui.engine.lens.subject import Subject
@@ -28,13 +28,13 @@ _SUFFIXES: dict[str, Form] = {".csv": "csv", ".json": "json", ".onnx": "onnx"}
 
 
 def export(
-    reference: RunName,
+    references: RunNames,
     form: Annotated[
         Form | None,
         typer.Option(
             "--format",
-            help="csv: one row per step; json: the run and its series; tensorboard: an event file in the folder --out; onnx: its "
-            "net; default: as --out ends",
+            help="csv: one row per step; json: one line per run, with its series; tensorboard: an event file in the folder --out; "
+            "onnx: the net; default: as --out ends",
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="the same as --format json")] = False,
@@ -45,17 +45,20 @@ def export(
     arg: Arguments = None,
     store_path: StorePath = DEFAULT_STORE,
 ) -> None:
-    """Export every metric of a run, also to TensorBoard, or its net as ONNX."""
+    """Export every metric of runs, also to TensorBoard, or a run's net as ONNX.
+
+    Of several runs each row of a CSV begins with the run's id and name; TensorBoard gets a folder for each, in --out.
+    """
     chosen = _form("json" if as_json else form, out)
     if chosen != "onnx" and (model is not None or arg or epoch != "last"):
         raise UsageError("--epoch, --model and --arg choose a net: use them with --format onnx")
     with existing_store(store_path) as store:
-        run = store.find(reference)
+        runs = list({run.id: run for run in map(store.find, references)}.values())
         if chosen == "tensorboard":
             assert out is not None
-            _export_events(store, run, out)
+            _export_events(store, runs, out)
             return
-        content = _onnx(store, run, epoch, model, arg) if chosen == "onnx" else _metrics(store, run, chosen, system)
+        content = _onnx(store, runs, epoch, model, arg) if chosen == "onnx" else _metrics(store, runs, chosen, system)
     if out is None:
         sys.stdout.write(content.decode())
         return
@@ -64,18 +67,24 @@ def export(
     deliver(content, out)
 
 
-def _export_events(store: Store, run: Run, folder: Path) -> None:
+def _export_events(store: Store, runs: list[Run], folder: Path) -> None:
     from convtui.engine.tracking.exports.tensorboard import write_events
 
-    file = write_events(store, run, folder)
-    print(f"saved {clean(file)}: 'tensorboard --logdir {clean(folder)}' shows it")
+    folders = [folder] if len(runs) == 1 else [folder / file_stem(run.id, run.name) for run in runs]
+    for run, its in zip(runs, folders, strict=True):
+        print(f"saved {clean(write_events(store, run, its))}")
+    print(f"'tensorboard --logdir {clean(folder)}' shows {'it' if len(runs) == 1 else 'them'}")
 
 
-def _onnx(store: Store, run: Run, epoch: str, model: str | None, arg: list[str] | None) -> bytes:
+def _onnx(store: Store, runs: list[Run], epoch: str, model: str | None, arg: list[str] | None) -> bytes:
     from convtui.engine.tracking.exports.onnx import check_can_export, onnx_of
 
+    if len(runs) > 1:
+        raise UsageError(
+            f"an ONNX file holds one net, and {len(runs)} runs were named: export them one at a time, each with its own --out"
+        )
     check_can_export()
-    return onnx_of(_opened(store, run, epoch, model, arg))
+    return onnx_of(_opened(store, runs[0], epoch, model, arg))
 
 
 def _opened(store: Store, run: Run, epoch: str, model: str | None, arg: list[str] | None) -> Subject:
@@ -83,14 +92,24 @@ def _opened(store: Store, run: Run, epoch: str, model: str | None, arg: list[str
         return opened(store, run, own_net(model, arguments=arg), epoch=epoch, device="cpu", data_dir=None, told=told)
 
 
-def _metrics(store: Store, run: Run, form: Form, system: bool) -> bytes:
-    names = [name for name in store.metric_names(run.id) if system or not name.startswith(SYSTEM)]
-    series = {name: store.series(run.id, name) for name in names}
+def _metrics(store: Store, runs: list[Run], form: Form, system: bool) -> bytes:
+    series = [_series(store, run, system) for run in runs]
     if form == "csv":
-        from convtui.tui.render.metrics_csv import metrics_csv
+        from convtui.tui.render.metrics_csv import metrics_csv, runs_csv
 
-        return metrics_csv(series).encode("utf-8", "backslashreplace")
-    return _json(run, series, store.confusions(run.id)).encode("utf-8", "backslashreplace")
+        table = (
+            metrics_csv(series[0])
+            if len(runs) == 1
+            else runs_csv([(run.id, run.name, its) for run, its in zip(runs, series, strict=True)])
+        )
+        return table.encode("utf-8", "backslashreplace")
+    lines = (_json(run, its, store.confusions(run.id)) for run, its in zip(runs, series, strict=True))
+    return "".join(lines).encode("utf-8", "backslashreplace")
+
+
+def _series(store: Store, run: Run, system: bool) -> dict[str, Series]:
+    names = [name for name in store.metric_names(run.id) if system or not name.startswith(SYSTEM)]
+    return {name: store.series(run.id, name) for name in names}
 
 
 def _form(asked: Form | None, out: Path | None) -> Form:

@@ -62,6 +62,12 @@ def fitted_name(text: str, width: int) -> str:
     return f"{start}…{end}"
 
 
+def file_stem(run: int, name: str) -> str:
+    """How files about a run begin, in letters of every file system: `run-3-003-bn` of run 3, 003/bn."""
+    letters = re.sub(r"[^\w.-]+", "-", name, flags=re.ASCII).strip("-.") or "run"
+    return f"run-{run}-{letters[:60]}"
+
+
 def percent(fraction: float | None) -> str:
     """0.639 -> `63.9 %`; nothing and not-a-number are a dash."""
     return NOTHING if fraction is None or math.isnan(fraction) else f"{100 * fraction:.1f} %"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +18,7 @@ from convtui.tui.app.messages import CompareRuns, EditSettings, ShowRun
 from convtui.tui.app.page import Page
 from convtui.tui.app.runs.rows import RunRow
 from convtui.tui.app.runs.table import RunTable
-from convtui.tui.render.text import clean, counted, size
+from convtui.tui.render.text import clean, counted, file_stem, size
 
 if TYPE_CHECKING:
     from convtui.engine.spec import RunSpec
@@ -196,8 +195,7 @@ class RunActions:
 
         folder = store.address.parent if isinstance(store.address, Path) else Path.cwd()
         for line in lines:
-            letters = re.sub(r"[^\w.-]+", "-", line.name, flags=re.ASCII).strip("-.") or "run"
-            out = folder / f"run-{line.id}-{letters[:60]}.csv"
+            out = folder / f"{file_stem(line.id, line.name)}.csv"
             series = {name: store.series(line.id, name) for name in store.metric_names(line.id) if not name.startswith(SYSTEM)}
             deliver(metrics_csv(series).encode("utf-8", "backslashreplace"), out)
         of = f"run {lines[0].id}" if len(lines) == 1 else counted(len(lines))
