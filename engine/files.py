@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 import re
@@ -10,9 +11,11 @@ import socket
 import stat
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from convtui.engine.errors import UsageError
 
@@ -30,6 +33,8 @@ ONNX_PRODUCER = "convtui"
 """Of every ONNX file that is written here, in its first bytes: it may be replaced likewise."""
 BUNDLE_MARK = "convtui-bundle"
 """The first entry of every file of runs; such a file may be replaced likewise."""
+_DATABASE = b"SQLite format 3\0"
+_BESIDE_DATABASE = ("-wal", "-shm")
 _STREAMS = {"-": "/dev/fd/1", "/dev/stdout": "/dev/fd/1", "/dev/stderr": "/dev/fd/2"}
 _DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d{1,9})")
 
@@ -40,11 +45,11 @@ def written_whole(path: Path) -> Iterator[Path]:
 
     Where the block or the disk fails, nothing is left and an older `path` stays as it was. Raises OSError.
     """
-    # The process id keeps two writers of one file apart; the last to finish wins.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    # The numbers of thread and process keep two writers of one file apart; the last to finish wins.
+    temporary = path.with_name(f".{path.name}.{threading.get_native_id()}.{os.getpid()}.partial")
     try:
         yield temporary
-        descriptor = os.open(temporary, os.O_RDONLY)
+        descriptor = os.open(temporary, os.O_RDWR if os.name == "nt" else os.O_RDONLY)  # Windows syncs only what may be written
         try:
             os.fsync(descriptor)
         finally:
@@ -58,6 +63,37 @@ def written_whole(path: Path) -> Iterator[Path]:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+_LEFT_OPEN: dict[tuple[int, int], BinaryIO] = {}
+"""By device and inode: databases that `reading` had opened when it saw what they were."""
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[BinaryIO]:
+    """A file that a person named or a search found, open for reading.
+
+    Raises OSError, also for a SQLite database, which only SQLite may open: its locks are the process's, and closing any other
+    handle of the file drops those of a store that is open here (sqlite.org/howtocorrupt.html, 2.2); another process then clears
+    the log away under it. So the handle by which it was seen is never closed.
+    """
+    is_beside = path.name.endswith(_BESIDE_DATABASE) and path.with_name(path.name[:-4]).exists()
+    if is_beside or _identity(path.stat()) in _LEFT_OPEN:
+        raise _a_database()
+    file = path.open("rb")
+    if file.peek(len(_DATABASE)).startswith(_DATABASE):
+        _LEFT_OPEN[_identity(os.fstat(file.fileno()))] = file
+        raise _a_database()
+    with file:
+        yield file
+
+
+def _identity(about: os.stat_result) -> tuple[int, int]:
+    return about.st_dev, about.st_ino
+
+
+def _a_database() -> OSError:
+    return OSError(errno.EINVAL, "it is a store, or another database: choose another name")
 
 
 def absolute(path: Path | str) -> Path:
@@ -182,14 +218,12 @@ def _refusal(path: Path, target: Path) -> str:
         return "it is a directory: name a file in it"
     if not mode & 0o222:
         return "it is read-only: choose another name"
-    with target.open("rb") as file:
+    with reading(target) as file:
         return _kept(file.read(4096))
 
 
 def _kept(head: bytes) -> str:
     """Why a file that begins like this is not replaced; empty for text and for what was exported before."""
-    if head.startswith(b"SQLite format 3\0"):
-        return "it is a store, or another database: choose another name"
     picture = head.startswith((b"\x89PNG", b"%PDF"))
     if head.startswith(b"PK") and BUNDLE_MARK.encode() in head[:64]:
         return ""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from convtui.engine.errors import SpecError
+from convtui.engine.files import reading
 
 LARGEST_BYTES = 1_000_000
 _AT = re.compile(r"line (\d+), column (\d+)\)")
@@ -61,7 +62,7 @@ def _data(path: Path, what: str) -> bytes:
             raise SpecError(f"{what} {path} is a directory: name a .toml file in it")
         if not stat.S_ISREG(mode):
             raise SpecError(f"{what} {path} is a pipe or a device: put a regular file in its place")
-        with path.open("rb") as file:
+        with reading(path) as file:
             data = file.read(LARGEST_BYTES + 1)
     except OSError as error:
         raise SpecError(f"{what} {path} {_unreadable(error)}") from None

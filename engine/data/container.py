@@ -41,7 +41,8 @@ def _is_tar(path: Path) -> bool:
     try:
         return is_tar(path)
     except OSError as error:
-        raise DataError(f"{shown(path)} cannot be read ({shown(error.strerror)}): make it readable") from None
+        what_next = ": make it readable" if isinstance(error, PermissionError) else ""
+        raise DataError(f"{shown(path)} cannot be read: {shown(error.strerror)}{what_next}") from None
 
 
 def nothing_at(path: Path) -> DataError:

@@ -11,7 +11,7 @@ from typing import TypeAlias, TypeVar
 
 from convtui.engine.data.names import shown
 from convtui.engine.errors import DataError
-from convtui.engine.files import STORE_MARK
+from convtui.engine.files import STORE_MARK, reading
 
 MOST_BYTES_OF_A_FILE = 512 << 20
 MOST_RATIO_OF_ALL, TOTAL_MATTERS_FROM = 100, 1 << 30
@@ -64,7 +64,7 @@ def read_file(path: Path) -> bytes:
             raise UnreadableFile("a folder, not a file" if stat.S_ISDIR(about.st_mode) else "a pipe or device, not a file")
         if about.st_size > MOST_BYTES_OF_A_FILE:
             raise UnreadableFile(f"huge: {about.st_size:,} bytes")
-        with path.open("rb") as file:
+        with reading(path) as file:
             # Not the most that there may be: Python would first take so much memory, each time above what it has just read.
             return file.read(about.st_size)
     except OSError as error:

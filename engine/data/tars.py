@@ -18,6 +18,7 @@ from convtui.engine.data import contents
 from convtui.engine.data.contents import BOMB, Container, Name, UnreadableFile, of_archive, refuse_to_climb, refuse_too_many
 from convtui.engine.data.names import shown
 from convtui.engine.errors import DataError
+from convtui.engine.files import reading
 
 MOST_BYTES_OF_A_HEADER = 1 << 20
 """Of a long name or a list of attributes, which tarfile reads whole."""
@@ -36,7 +37,7 @@ class TarEntry(NamedTuple):
 
 def is_tar(path: Path) -> bool:
     """Whether a file is a .tar or .tar.gz: by its first bytes, or, of a .tar in the oldest form, by its name. Raises OSError."""
-    with path.open("rb") as file:
+    with reading(path) as file:
         start = file.read(512)
     return start.startswith(_GZIP) or start[_USTAR] == b"ustar" or path.suffix.lower() == ".tar"
 
@@ -59,7 +60,7 @@ def opened_tar(path: Path) -> Iterator[Container]:
 @contextmanager
 def unpacked(path: Path) -> Iterator[IO[bytes]]:
     """The bytes of a .tar, or of the .tar that a .tar.gz holds. Raises OSError."""
-    with path.open("rb") as packed:
+    with reading(path) as packed:
         is_packed = packed.read(2) == _GZIP
         packed.seek(0)
         if is_packed:

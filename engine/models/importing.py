@@ -27,6 +27,7 @@ from torch.nn.parameter import is_lazy
 
 from convtui.engine import tensors as files
 from convtui.engine.errors import CodeError, UsageError
+from convtui.engine.files import reading
 from convtui.engine.named_code import HOW, LIBRARIES, short
 from convtui.engine.own_code import told_as_own
 from convtui.engine.spec import nearest
@@ -241,7 +242,8 @@ def _weights(path: Path, what: str) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             header, tensors, _ = files.read(path)
             return _net_of_checkpoint(tensors) if header.get("format", "").startswith("convtui") and "spec" in header else tensors
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        with reading(path) as file:
+            found = torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise UsageError(f"{what}: there is no such file") from None
     except (OSError, SafetensorError, ValueError, RuntimeError, EOFError) as error:

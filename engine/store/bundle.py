@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from convtui.engine.errors import UsageError
-from convtui.engine.files import BUNDLE_MARK, STORE_MARK, check_target, scratch_folder, written_whole
+from convtui.engine.files import BUNDLE_MARK, STORE_MARK, check_target, reading, scratch_folder, written_whole
 from convtui.engine.statuses import CLAIMED
 from convtui.engine.store.folder import is_our_file
 from convtui.engine.store.merging import merge
@@ -62,7 +62,7 @@ def _zip(place: Path, target: Path) -> None:
 def is_bundle(path: Path) -> bool:
     """Whether the file is one, by its first bytes."""
     try:
-        with path.open("rb") as file:
+        with reading(path) as file:
             return file.read(4) == b"PK\3\4" and BUNDLE_MARK.encode() in file.read(60)
     except OSError:
         return False

@@ -14,16 +14,12 @@ from convtui.engine.tracking.imports.log import About, Scalar, numbers, parsed
 
 NAMES = "*.db"
 """What the files are called, as many others are: `runs_in` tells."""
-_MAGIC = b"SQLite format 3\0"
 _COLUMNS = {"id", "timestamp", "run_name", "step", "metrics"}
 
 
 def runs_in(path: Path) -> list[tuple[str, str]]:
     """Name and identity of each run in a database; of versions of before there were identities these are empty. None where it is
     not trackio's. Raises OSError."""
-    with path.open("rb") as file:
-        if file.read(len(_MAGIC)) != _MAGIC:
-            return []
     try:
         with closing(_opened(path)) as database:
             columns = _columns(database, "metrics")
