@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, assert_never
@@ -81,16 +82,21 @@ class Meter:
 
     def _of_gpu(self) -> Usage:
         mine = [(uuid, used) for pid, uuid, used in _query("compute-apps=pid,gpu_uuid,used_memory") if pid == str(self.pid)]
-        gpus = _query("gpu=uuid,memory.total,memory.used,utilization.gpu")
-        # In a container the driver does not know a process by the number it has inside: then the GPU of this number is taken.
-        of_mine = [gpu for gpu in gpus if mine and gpu[0] == mine[0][0]]
-        index = self.device.partition(":")[2] or "0"
-        found = of_mine or gpus[int(index) : int(index) + 1]
+        gpus = _query("gpu=index,uuid,memory.total,memory.used,utilization.gpu")
+        # In a container the driver does not know a process by the number it has inside: then what it was given tells.
+        of_mine = [gpu for gpu in gpus if mine and gpu[1] == mine[0][0]]
+        found = of_mine or _called(gpus, _name(self.device, self._environment()))
         if not found:
             raise DeviceError(f"nvidia-smi does not report {self.device}")
-        _, total, used, load = found[0]
+        _, _, total, used, load = found[0]
         memory = mine[0][1] if of_mine and mine[0][1].isdigit() else used
         return Usage(_mebibytes(memory), _mebibytes(total), int(load) / 100 if load.isdigit() else None)
+
+    def _environment(self) -> Mapping[str, str]:
+        try:
+            return dict(self._process.environ())
+        except psutil.AccessDenied:  # another user's
+            return {}
 
 
 SYSTEM_SECONDS = 5.0
@@ -136,12 +142,15 @@ class SystemMeter:
         }
 
     def _of_gpu(self) -> dict[str, float]:
-        index = self.device.partition(":")[2] or "0"
-        rows = _query("gpu=index,utilization.gpu,memory.used,memory.total,power.draw")
-        told = next(([_number(part) for part in row] for row in rows if row[0] == index), None)
-        if told is None:
+        import torch
+
+        # The exact way, for the process that has the GPU: CUDA may number GPUs otherwise than their driver does.
+        own = torch.cuda.get_device_properties(self.device) if torch.cuda.is_available() else None
+        name = str(getattr(own, "uuid", "")) or _name(self.device, os.environ)
+        rows = _called(_query("gpu=index,uuid,utilization.gpu,memory.used,memory.total,power.draw"), name)
+        if not rows:
             return {}
-        _, load, used, total, watts = told
+        load, used, total, watts = map(_number, rows[0][2:])
         found = {"system/gpu": load / 100, "system/gpu_memory": used / total if total else math.nan, "system/gpu_power": watts}
         return {name: value for name, value in found.items() if math.isfinite(value)}
 
@@ -273,6 +282,20 @@ def _ask_driver() -> dict[str, tuple[int, float | None]]:
     """UUID -> (free bytes, load)."""
     told = _query("gpu=uuid,memory.free,utilization.gpu")
     return {uuid.removeprefix("GPU-"): (_mebibytes(free), int(load) / 100 if load.isdigit() else None) for uuid, free, load in told}
+
+
+def _name(device: str, environment: Mapping[str, str]) -> str:
+    """What a process with this environment was told to call torch's `cuda:N`: the driver's number of it, or how its UUID begins."""
+    index = int(device.partition(":")[2] or 0)
+    seen = [name.strip() for name in environment.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
+    return seen[index] if index < len(seen) else str(index)
+
+
+def _called(gpus: list[list[str]], name: str) -> list[list[str]]:
+    """Of the driver's rows, which begin with number and UUID, the one of this name."""
+    if name.isdigit():
+        return [gpu for gpu in gpus if gpu[0] == name]
+    return [gpu for gpu in gpus if gpu[1].removeprefix("GPU-").startswith(name.removeprefix("GPU-"))]
 
 
 def _number(text: str) -> float:

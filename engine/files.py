@@ -65,8 +65,8 @@ def written_whole(path: Path) -> Iterator[Path]:
             os.close(folder)
 
 
-_LEFT_OPEN: dict[tuple[int, int], BinaryIO] = {}
-"""By device and inode: databases that `reading` had opened when it saw what they were."""
+_LEFT_OPEN: set[tuple[int, int]] = set()
+"""Device and inode of databases that `reading` had opened when it saw what they were."""
 
 
 @contextmanager
@@ -80,12 +80,18 @@ def reading(path: Path) -> Iterator[BinaryIO]:
     is_beside = path.name.endswith(_BESIDE_DATABASE) and path.with_name(path.name[:-4]).exists()
     if is_beside or _identity(path.stat()) in _LEFT_OPEN:
         raise _a_database()
-    file = path.open("rb")
-    if file.peek(len(_DATABASE)).startswith(_DATABASE):
-        _LEFT_OPEN[_identity(os.fstat(file.fileno()))] = file
-        raise _a_database()
-    with file:
-        yield file
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    closes = True
+    try:
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            if file.peek(len(_DATABASE)).startswith(_DATABASE):
+                _LEFT_OPEN.add(_identity(os.fstat(handle)))
+                closes = False
+                raise _a_database()
+            yield file
+    finally:
+        if closes:
+            os.close(handle)
 
 
 def _identity(about: os.stat_result) -> tuple[int, int]:

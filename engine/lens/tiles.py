@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import torch.nn.functional as F
+import torch
 from torch import Tensor
 
 from convtui.engine.data.names import listed
@@ -101,6 +101,8 @@ def cut(image: Tensor, place: tuple[int, int, int, int], fill: float) -> Tensor:
     """[C, H, W] cut to top, left, bottom, right (exclusive); what lies outside the image is `fill`."""
     top, left, bottom, right = place
     height, width = image.shape[1:]
-    inside = image[:, max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)].float()
-    padding = (max(-left, 0), max(right - width, 0), max(-top, 0), max(bottom - height, 0))
-    return F.pad(inside, padding, value=fill)
+    found = torch.full((len(image), bottom - top, right - left), fill, device=image.device)
+    above, below, before, behind = max(top, 0), min(bottom, height), max(left, 0), min(right, width)
+    if above < below and before < behind:  # padding may be larger than a kernel: then there are places of which nothing is inside
+        found[:, above - top : below - top, before - left : behind - left] = image[:, above:below, before:behind]
+    return found

@@ -22,7 +22,7 @@ from convtui.engine.store.kept import FileState, listing
 from convtui.engine.store.sqlite import looking_only
 
 _OUR_FILES = re.compile(
-    r"(checkpoint|best|snapshot|image-.+)-\d+\.safetensors|images\.safetensors|output(-\d+)?\.log|\..*\.partial"
+    r"(checkpoint|best|snapshot|image-.+)-\d+(-\d+)?\.safetensors|images\.safetensors|output(-\d+)?\.log|\..*\.partial"
 )
 NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 LONGEST_MARK = 10_000

@@ -18,7 +18,8 @@ KEPT_WHILE_TRAINING = {"checkpoint": 2, "best": 1}
 KEPT_WHEN_FINISHED = {"checkpoint": 1, "best": 1}
 _LONGEST_NAME = 255
 """Bytes; file systems take no more."""
-_WEIGHTS = re.compile(r"(checkpoint|best|snapshot)-([0-9]{1,12})\.safetensors")
+_WEIGHTS = re.compile(r"(checkpoint|best|snapshot)-([0-9]{1,12})(?:-([0-9]{1,12}))?\.safetensors")
+"""Their kind; their step, or the whole epochs behind them; the step too, where they are from within the epoch after those."""
 
 
 def is_plain(file: object) -> bool:
@@ -49,8 +50,15 @@ def listing(folder: Path) -> dict[str, FileState]:
 
 
 def names(there: Iterable[str]) -> list[str]:
-    """Of these files, those that are named as files of weights are."""
-    return sorted(name for name in there if _WEIGHTS.fullmatch(name))
+    """Of these files, those that are named as files of weights are; of each kind the oldest first."""
+    return sorted((name for name in there if _WEIGHTS.fullmatch(name)), key=_told)
+
+
+def _told(name: str) -> tuple[str, int, int]:
+    """What the name of a file of weights says, 0 where it has no third part."""
+    found = _WEIGHTS.fullmatch(name)
+    assert found is not None, name
+    return found[1], int(found[2]), int(found[3] or 0)
 
 
 def without_row(there: Mapping[str, FileState], run: Run, named: Collection[str]) -> list[Checkpoint]:
@@ -61,12 +69,10 @@ def without_row(there: Mapping[str, FileState], run: Run, named: Collection[str]
     found = []
     for name in names(there):
         if name not in named:
-            kind, number = name.removesuffix(".safetensors").split("-")
+            kind, number, within = _told(name)
             every = run.steps_per_epoch
             counts_steps = kind == "checkpoint" or not run.is_training
-            step, epoch = (
-                (int(number), int(number) // every if every else 0) if counts_steps else (int(number) * every, int(number))
-            )
+            step, epoch = (number, number // every if every else 0) if counts_steps else (within or number * every, number)
             row = Checkpoint(
                 id=0,
                 run_id=run.id,
@@ -101,13 +107,13 @@ def surplus(there: Collection[str], rows: list[tuple[int, str, str]], limits: di
         else:
             dropped.append(row_id)
             files |= {file: None} if is_there else {}
-    newest: dict[str, int] = {}
+    newest: dict[str, tuple[int, int]] = {}
     for _, kind, file in rows:
-        if is_plain(file) and (named := _WEIGHTS.fullmatch(file)):
-            newest[kind] = max(newest.get(kind, 0), int(named[2]))
+        if is_plain(file) and _WEIGHTS.fullmatch(file):
+            newest[kind] = max(newest.get(kind, (0, 0)), _told(file)[1:])
     for file in reversed(names(there)):
-        kind, _, number = file.removesuffix(".safetensors").partition("-")
-        if file in kept or file in files or kind not in limits or int(number) > newest.get(kind, -1):
+        kind, *number = _told(file)
+        if file in kept or file in files or kind not in limits or tuple(number) > newest.get(kind, (-1, 0)):
             continue
         if seen[kind] < limits[kind]:
             seen[kind] += 1

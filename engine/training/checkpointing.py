@@ -52,8 +52,10 @@ class Saver:
             yield event
 
     def weights(self, kind: events.CheckpointKind, state: State, net: dict[str, Tensor]) -> Iterator[Event]:
-        """Write the weights alone: `best` or `snapshot`."""
-        yield from self._write(kind, f"{kind}-{state.epoch:05}", state, net)
+        """Write the weights alone: `best` or `snapshot`. Those of a budget that ended within an epoch have the step in their name:
+        the epoch's number alone is the name of those of the whole epoch behind them."""
+        within = f"-{state.step:09}" if state.position else ""
+        yield from self._write(kind, f"{kind}-{state.epoch:05}{within}", state, net)
 
     def _write(
         self, kind: events.CheckpointKind, name: str, state: State, net: dict[str, Tensor], *, must: bool = False, **rest: Any

@@ -29,12 +29,12 @@ from convtui.engine.metrics import METRICS
 
 DRIVER = """#!/bin/sh
 case "$1" in
-  --query-gpu=uuid,memory.total,memory.used,utilization.gpu)
-    echo "GPU-aa, 81559, 500, 3"; echo "GPU-bb, 143771, 90000, 97" ;;
+  --query-gpu=index,uuid,memory.total,memory.used,utilization.gpu)
+    echo "0, GPU-aa, 81559, 500, 3"; echo "1, GPU-bb, 143771, 90000, 97" ;;
   --query-compute-apps=pid,gpu_uuid,used_memory)
     echo "{pid}, GPU-bb, 1234"; echo "1, GPU-aa, 400" ;;
-  --query-gpu=index,utilization.gpu,memory.used,memory.total,power.draw)
-    echo "0, 3, 500, 81559, 71.20"; echo "1, 97, 90000, 143771, [N/A]" ;;
+  --query-gpu=index,uuid,utilization.gpu,memory.used,memory.total,power.draw)
+    echo "0, GPU-aa, 3, 500, 81559, 71.20"; echo "1, GPU-bb, 97, 90000, 143771, [N/A]" ;;
   *) exit 6 ;;
 esac
 """
@@ -57,6 +57,22 @@ def test_a_process_is_found_on_the_gpu_that_it_uses(driver: Path) -> None:
 def test_where_the_driver_does_not_know_the_process_the_gpu_of_its_number_is_told(driver: Path) -> None:
     driver.write_text(DRIVER.format(pid=-1))
     assert Meter("cuda:0", os.getpid()).read() == Usage(500 * 2**20, 81559 * 2**20, 0.03)
+
+
+@pytest.mark.parametrize("given", ["1", "GPU-bb", "1,0"])
+def test_a_process_that_was_given_one_gpu_of_several_is_on_that_one(
+    given: str, driver: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CUDA counts from 0 what CUDA_VISIBLE_DEVICES names; the driver counts all."""
+    driver.write_text(DRIVER.format(pid=-1))
+    child = subprocess.Popen(["sleep", "60"], env=os.environ | {"CUDA_VISIBLE_DEVICES": given})
+    try:
+        assert Meter("cuda:0", child.pid).read() == Usage(90000 * 2**20, 143771 * 2**20, 0.97)
+    finally:
+        child.kill()
+        child.wait()
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
+    assert sample("cuda:0", tmp_path)["system/gpu"] == 0.97
 
 
 def test_a_driver_that_does_not_answer_or_talks_nonsense_is_an_error_of_ours(driver: Path) -> None:

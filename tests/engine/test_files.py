@@ -47,6 +47,27 @@ def test_a_block_that_fails_leaves_the_older_file_and_nothing_else(tmp_path: Pat
     assert target.read_text() == "old"
 
 
+def test_of_two_threads_that_write_one_file_the_last_wins_and_neither_touches_the_others(tmp_path: Path) -> None:
+    target, first_is_written, last_is_done = tmp_path / "file", threading.Event(), threading.Event()
+
+    def write_first() -> None:
+        with written_whole(target) as temporary:
+            temporary.write_text("first")
+            first_is_written.set()
+            last_is_done.wait(10)
+
+    thread = threading.Thread(target=write_first)
+    thread.start()
+    first_is_written.wait(10)
+    with written_whole(target) as temporary:
+        temporary.write_text("last")
+    assert target.read_text() == "last"
+    last_is_done.set()
+    thread.join()
+    assert target.read_text() == "first"
+    assert list(tmp_path.iterdir()) == [target]
+
+
 def test_scraps_are_cleared_and_nothing_else(tmp_path: Path) -> None:
     for name in (".file.12.partial", "file", ".hidden"):
         (tmp_path / name).write_text("")

@@ -199,7 +199,7 @@ def _of_maps(subject: Subject, name: str, stages: Stages, moments: Mapping[int, 
     rows: list[list[Cell]] = []
     targets, notes = [], []
     for stage, index in stages.items():
-        dead = torch.nonzero(moments[index].zeros == moments[index].number).flatten().tolist()
+        dead = torch.nonzero((moments[index].zeros == moments[index].number) & (moments[index].number > 0)).flatten().tolist()
         if stage == "after" and dead:
             notes.append(f"{len(dead)} of {len(moments[index].number)} {many} are zero everywhere, in every image: {named(dead)}")
     for number in range(len(moments[next(iter(stages.values()))].number)):

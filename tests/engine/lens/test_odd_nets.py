@@ -178,6 +178,19 @@ def test_what_excites_a_layer_with_batch_norm_is_what_its_activation_sees(scale:
     assert not any("dead" in note for note in sheet.notes)
 
 
+@pytest.mark.parametrize("groups", [1, 2])  # both ways of projecting
+@pytest.mark.parametrize("name", ["patches", "deconvnet"])
+def test_what_a_unit_sees_has_its_size_where_all_of_it_is_padding(name: str, groups: int) -> None:
+    conv = nn.Conv2d(2, 2, 1, padding=2, groups=groups)
+    nn.init.zeros_(conv.weight)  # all units alike: the first is the strongest, in a corner that sees no image
+    nn.init.constant_(conv.bias, 1.0)
+    conv.weight.data[1] = 1.0
+    net = nn.Sequential(conv, nn.ReLU(), nn.Flatten(), nn.Linear(2 * 256, 3))
+    look = view(name)
+    sheets = look(subject_of(net, noise_images(4, channels=2)), look.make({"layer": "0", "count": "2"}))
+    assert {tile.pixels.shape[:2] for sheet in sheets if isinstance(sheet, Sheet) for tile in sheet.tiles} == {(1, 1)}
+
+
 def test_what_is_no_number_predicts_nothing() -> None:
     net = Net(torch.relu)
     nn.init.constant_(net.fc.bias, torch.nan)

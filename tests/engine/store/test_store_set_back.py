@@ -111,6 +111,19 @@ def test_files_that_no_row_names_go_once_newer_ones_are_there(store: Store, hand
         }  # fmt: skip
 
 
+def test_a_files_name_tells_the_step_where_no_row_does(store: Store, hands) -> None:
+    run_id = hands.claimed(store).id
+    with Recorder(store, run_id) as recorder:
+        recorder.record(hands.started())  # a hundred steps an epoch
+        folder = saved(store, recorder, "checkpoint", 250).parent
+        for name in ("snapshot-00002", "snapshot-00002-000000250", "checkpoint-000000251"):
+            (folder / f"{name}.safetensors").write_bytes(b"weights")
+        unnamed = [row for row in store.files.checkpoints(run_id) if row.id == 0]
+        assert [(row.kind, row.step, row.epoch) for row in unnamed] == [
+            ("checkpoint", 251, 2), ("snapshot", 250, 2), ("snapshot", 200, 2),
+        ]  # fmt: skip
+
+
 def test_a_new_run_never_gets_the_folder_of_one_that_the_store_forgot(tmp_path: Path, hands) -> None:
     with Store.open(tmp_path / "store.db") as store:
         hands.new_run(store)

@@ -322,6 +322,14 @@ def test_evaluations_and_snapshots_come_when_they_were_asked_for(tmp_path: Path)
     assert snapshots == [0, 2, 4, 5]
 
 
+def test_weights_of_a_budget_that_ends_within_an_epoch_take_no_other_weights_name(tmp_path: Path) -> None:
+    spec = changed(SMALL, {"training.steps": 17, "training.snapshot_every": 1})
+    said = pull(Training(spec, toy_dataset(), folder=tmp_path))
+    saved = [event for event in said if isinstance(event, events.CheckpointSaved)]
+    assert [event.step for event in saved if event.kind == "snapshot"] == [0, 7, 14, 17]
+    assert [load(tmp_path / event.file).state.step for event in saved] == [event.step for event in saved]
+
+
 def warnings(said: list[Event]) -> list[str]:
     return [event.text for event in said if isinstance(event, events.Message) and event.severity == "warning"]
 

@@ -166,6 +166,9 @@ def test_dead_maps_are_counted_and_exact_zeros_are_a_share() -> None:
     dead = [row for row in maps.rows if row[0] == 2 and row[1] == "after"]
     assert dead[0][2:] == [0, 0, 0, 0, 0, 1]
     assert maps.notes == ["1 of 4 maps are zero everywhere, in every image: 2"]
+    conv.bias.data[1] = torch.nan  # type: ignore[index, union-attr]
+    _, maps = tables(look(subject_of(net), layer="conv1"))
+    assert maps.notes == ["1 of 4 maps are zero everywhere, in every image: 2"]
 
 
 def test_a_layer_that_always_gives_the_same_has_a_histogram_around_it() -> None:
