@@ -2,9 +2,9 @@
 .PHONY: setup demo test test-all test-wheel test-instruction-sets lint format bench benchmark soak pictures shots capture reproductions reference site wheel clean
 .DEFAULT_GOAL := setup
 
-# The newest Python that torch has wheels for everywhere; any from 3.11 on will do.
-PYTHON ?= $(shell for p in python3.12 python3.13 python3.11 python3; do \
-	$$p -c 'import sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo $$p && break; done)
+# The first of these that is here; constraints.txt has wheels for 3.11 to 3.14.
+PYTHON ?= $(shell for p in python3.12 python3.13 python3.14 python3.11 python3; do \
+	$$p -c 'import sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 STAMP := .venv/.set-up
 # Without what tests and tools need.
@@ -23,7 +23,7 @@ endef
 
 # .venv with convtui in it: $(call environment,.[dev])
 define environment
-@test -n "$(PYTHON)" || { echo "convtui needs Python 3.11 to 3.13 with its venv module: install one, or run make PYTHON=..." >&2; exit 2; }
+@test -n "$(PYTHON)" || { echo "convtui needs Python 3.11 to 3.14 with its venv module: install one, or run make PYTHON=..." >&2; exit 2; }
 @echo "setting up .venv: torch is large, the first time takes minutes"
 @if command -v uv >/dev/null; then uv venv --quiet --allow-existing --python $(PYTHON) .venv; else $(PYTHON) -m venv .venv; fi
 @$(call install,$(1))
