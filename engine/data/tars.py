@@ -21,7 +21,7 @@ from convtui.engine.errors import DataError
 from convtui.engine.files import reading
 
 MOST_BYTES_OF_A_HEADER = 1 << 20
-"""Of a long name or a list of attributes, which tarfile reads whole."""
+"""Of a long name or a list of attributes, which tarfile keeps whole."""
 _GZIP, _USTAR = b"\x1f\x8b", slice(257, 262)
 _BROKEN = (tarfile.TarError, zlib.error, EOFError, OSError, ValueError, OverflowError, RecursionError)
 
@@ -92,11 +92,14 @@ class _Headers:
 
     def __init__(self, path: Path, file: IO[bytes], most: int) -> None:
         self._path, self._file, self._most = path, file, most
+        self._text = 0
+        """Bytes asked for since the last block of 512, as each header is one: newer versions of tarfile read a text in pieces."""
         self.tell = file.tell
 
     def read(self, size: int) -> bytes:
-        if not 0 <= size <= MOST_BYTES_OF_A_HEADER:
-            raise tarfile.ReadError(f"a header of {size:,} bytes")
+        self._text = self._text + size if size > tarfile.BLOCKSIZE else 0
+        if size < 0 or self._text > MOST_BYTES_OF_A_HEADER:
+            raise tarfile.ReadError(f"a header of more than {MOST_BYTES_OF_A_HEADER:,} bytes")
         return self._file.read(size)
 
     def seek(self, position: int) -> int:

@@ -77,8 +77,8 @@ def test_a_name_of_a_gigabyte_is_not_read(tmp_path: Path) -> None:
     entry = tarfile.TarInfo("././@LongLink")
     entry.type, entry.size = tarfile.GNUTYPE_LONGNAME, 1 << 30
     path = tmp_path / "bad.tar"
-    path.write_bytes(entry.tobuf(tarfile.GNU_FORMAT) + bytes(10_240))
-    with pytest.raises(DataError, match="a header of 1,073,741,824 bytes"), opened(path):
+    path.write_bytes(entry.tobuf(tarfile.GNU_FORMAT) + bytes(4 << 20))
+    with pytest.raises(DataError, match="a header of more than 1,048,576 bytes"), opened(path):
         pytest.fail("it was opened")
 
 
