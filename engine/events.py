@@ -114,6 +114,8 @@ class Described:
     images_per_epoch: int | None = None
     parameters: int | None = None
     device: str | None = None
+    settings: Mapping[str, Any] | None = None
+    """Its configuration, whole."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,7 @@ class Recorder:
         with store.database.explained(f"reading what run {run_id} has recorded"):
             self._connection = store.database.kept(PATIENCE_SECONDS, run_id)
             written = self._connection.read(_WRITTEN, (run_id, run.attempt))
-        self._batch = RowBatch(run_id, run.attempt, run.repeatable, written[0][0] if written else 0)
+        self._batch = RowBatch(run_id, run.attempt, run.repeatable, written[0][0] if written else 0, replaces=replaces)
         self._insert = REPLACE_METRIC if replaces else INSERT_METRIC
         self._ended = False
         self._closed = False

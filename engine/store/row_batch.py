@@ -28,7 +28,7 @@ from convtui.engine.events import (
     Stopped,
 )
 from convtui.engine.metrics import SCORES, column_of
-from convtui.engine.store.tables import provenance_text
+from convtui.engine.store.tables import provenance_text, spec_text
 
 INSERT_METRIC = "INSERT INTO metric (run_id, name, step, attempt, value) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 REPLACE_METRIC = """INSERT INTO metric (run_id, name, step, attempt, value) VALUES (?, ?, ?, ?, ?)
@@ -48,13 +48,17 @@ Statement = tuple[str, tuple[Any, ...]]
 class RowBatch:
     """Rows of one attempt of one run that are not in the store yet."""
 
-    def __init__(self, run_id: int, attempt: int, provenance: Mapping[str, Any], written: int = 0) -> None:
+    def __init__(
+        self, run_id: int, attempt: int, provenance: Mapping[str, Any], written: int = 0, *, replaces: bool = False
+    ) -> None:
         """`provenance`: what the run's row holds of the attempts before this one. `written`: how many `rows` the attempt has
-        written before."""
+        written before. `replaces`: of what is told twice at one step the last value counts, else the first."""
         self._run_id = run_id
         self._before = provenance
         self._attempt = attempt
+        self._replaces = replaces
         self._test_accuracy: tuple[int, float | None] = (-1, None)  # the last one, and its step
+        self._scored: dict[str, int] = {}  # the step of what stands in a column
         self.written = written
         """How many rows this attempt had written before those of `rows`."""
         self.rows: list[Statement] = []
@@ -144,7 +148,10 @@ class RowBatch:
         self.columns |= {"rate_factor": event.factor, "learning_rate": event.learning_rate}
 
     def _described(self, event: Described) -> None:
-        self.columns |= {name: value for name, value in asdict(event).items() if value is not None}
+        told = {name: value for name, value in asdict(event).items() if value is not None}
+        if event.settings is not None:
+            told["spec"] = spec_text(told.pop("settings"))
+        self.columns |= told
 
     def _logged(self, event: Logged) -> None:
         run_id, attempt = self._run_id, self._attempt
@@ -156,9 +163,10 @@ class RowBatch:
         self.columns["images_per_second"] = event.images_per_second
         if event.images_per_second is not None:
             self.metrics.append((run_id, "images_per_second", event.step, attempt, event.images_per_second))
-        for name, _, value in event.points:
-            if column := column_of(name, value):
-                self.columns[column] = value
+        for name, step, value in event.points:
+            # A column shows its series' last point.
+            if (column := column_of(name, value)) and step + self._replaces > self._scored.get(column, -1):
+                self._scored[column], self.columns[column] = step, value
 
     def _message(self, event: Message) -> None:
         self.rows.append((_INSERT_MESSAGE, (self._run_id, event.step, time.time(), event.severity, event.text)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,7 +27,7 @@ from convtui.engine.store.row_batch import INSERT_METRIC
 from convtui.engine.store.run_files import RunFiles
 from convtui.engine.store.schema import FULL
 from convtui.engine.store.series import Bucket, Cursor, Point, Series
-from convtui.engine.store.tables import Attempt, Message, Request, RequestKind, Run, provenance_text
+from convtui.engine.store.tables import Attempt, Message, Request, RequestKind, Run, provenance_text, spec_text
 from convtui.engine.store_address import StoreAddress, absolute, store_address
 from convtui.engine.text import is_text
 
@@ -114,7 +113,7 @@ class Store:
         `settings` are kept as JSON, what JSON does not know as text; `began`, in seconds since 1970, where that was not now. Raises
         UsageError for a name or a note that cannot be, FolderTaken where its files would be among others.
         """
-        spec = json.dumps({str(key): value for key, value in settings.items()}, default=str)
+        spec = spec_text(settings)
         run = _new_run(name, "", spec, dataset, provenance, note=_checked_note(note), began=began)
         run.kind = kind
         self.files.make_folder()

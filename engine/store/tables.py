@@ -183,6 +183,11 @@ _SOUND: Mapping[str, Callable[[Any], bool]] = {
 }
 
 
+def spec_text(settings: Mapping[str, Any]) -> str:
+    """A script's configuration as it is kept: JSON, what JSON does not know as text."""
+    return json.dumps({str(key): value for key, value in settings.items()}, default=str)
+
+
 def provenance_text(provenance: Mapping[str, Any]) -> str:
     """The provenance as it is kept: JSON, and no passwords in command lines."""
     command = provenance.get("command")

@@ -19,6 +19,7 @@ class RateFactor:
         self.optimizers: list[Optimizer] = []
         self._newest: list[Optimizer] = []
         self._kept: dict[int, list[Any]] = {}
+        self._used: dict[int, Any] = {}
         self._handles: list[Any] = []
 
     def follow(self, optimizers: Sequence[Any]) -> None:
@@ -39,6 +40,10 @@ class RateFactor:
             self._put_back(optimizer)  # where its last step has raised
         return [optimizer.param_groups[0]["lr"] * self.value for optimizer in self._newest]
 
+    def used(self) -> list[Any]:
+        """The rate of the last step of each of these; of one that has made none since it is followed, that of the next."""
+        return [self._used.get(id(each), rate) for each, rate in zip(self._newest, self.rates(), strict=True)]
+
     def release(self) -> None:
         """Leave the optimisers as they were."""
         for handle in self._handles:
@@ -47,6 +52,8 @@ class RateFactor:
 
     def _before(self, optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
         self._put_back(optimizer)
+        rate = optimizer.param_groups[0]["lr"]
+        self._used[id(optimizer)] = rate * self.value  # of a tensor another one: a scheduler changes it in place
         if self.value != 1.0:
             self._kept[id(optimizer)] = [group["lr"] for group in optimizer.param_groups]
             for group in optimizer.param_groups:

@@ -87,7 +87,7 @@ def init(
     multiprocessing that reads the script again. Raises UsageError for a name or a config that cannot be, StoreError where the store
     cannot be written. Nothing raises afterwards: what goes wrong is told on stderr, once.
     """
-    if os.environ.get("RANK", "0") != "0" or _is_read_by_child():
+    if not is_first_rank() or _is_read_by_child():
         return TrackedRun(None, 0, "")
     for what, text in (("name", name), ("data", data), ("note", note)):
         if not isinstance(text, str | Path | None):
@@ -104,10 +104,29 @@ def init(
         provenance=_provenance(),
         waiting=(waiting := waiting_run(address)),
     )
-    run = TrackedRun(kept, made.id, made.name)
+    run = TrackedRun(kept, made.id, made.name, settings(config))
     if made.id != waiting:
         _print(f"run {made.id} ({made.name}) in {address}")
     return run
+
+
+def is_first_rank() -> bool:
+    """False in the processes of a training that only help the first one."""
+    if "RANK" in os.environ:
+        return os.environ["RANK"] == "0"
+    together = _together()
+    return together is None or together.get_rank() == 0
+
+
+def _is_one_of_several() -> bool:
+    together = _together()
+    return os.environ.get("WORLD_SIZE", "1") != "1" if together is None else together.get_world_size() > 1
+
+
+def _together() -> Any:
+    """torch.distributed, where it has been set up."""
+    found = sys.modules.get("torch.distributed")
+    return found if found is not None and found.is_available() and found.is_initialized() else None
 
 
 def _is_read_by_child() -> bool:
@@ -154,13 +173,14 @@ class TrackedRun:
     It is of one process: in a child that was forked, or that it was pickled for, it does nothing.
     """
 
-    def __init__(self, store: Store | None, run_id: int, name: str) -> None:
+    def __init__(self, store: Store | None, run_id: int, name: str, config: Mapping[str, Any] | None = None) -> None:
         self.id = run_id
         """Its number in the store; 0 in ranks that write nothing."""
         self.name = name
         self.stopping = False
         """True once it was asked to stop: `steer` yields nothing more."""
         self._store = store
+        self._config = dict(config or {})
         self._step = self._epoch = self._images = 0
         self._in_step = False
         self._logged_step = 0
@@ -174,7 +194,6 @@ class TrackedRun:
         self._asked_at = 0.0
         self._changed = threading.Condition()
         self._is_steered = False
-        self._is_one_of_several = os.environ.get("WORLD_SIZE", "1") != "1"
         self._said: set[str] = set()
         self._names: set[str] = set()
         self._writer: Writer | None = None
@@ -299,6 +318,12 @@ class TrackedRun:
         self._say(f"log: step {reprlib.repr(step)} is not a whole number from 0: step {self.step} is used instead", about="step")
         return self.step
 
+    @_guarded
+    def configure(self, config: Any) -> None:
+        """Add hyperparameters that become known once the run has begun, or change some: as `config` of `init`."""
+        self._config |= settings(config)
+        self._record(Described(settings=dict(self._config)))
+
     # ----------------------------------------------------------------------------------------------------- steering
 
     def steer(self, batches: Iterable[T], optimizer: Optimizer | Sequence[Optimizer] | None = None) -> Iterator[T]:
@@ -307,7 +332,7 @@ class TrackedRun:
         Of loops within one another the innermost counts steps, and the others only end when it is to stop. `optimizer`, one or
         several, is needed for the learning rate, which is recorded, and multiplied on request; schedulers notice nothing of it.
         """
-        self._follow(several(optimizer))
+        self.follow(several(optimizer))
         if self._loops:
             self._loops[-1].is_outer, self._in_step = True, False
         loop = _Loop(length_of(batches))
@@ -319,7 +344,7 @@ class TrackedRun:
                     return
                 self._in_step = not loop.is_outer
                 if self._in_step:
-                    self._tell_rates()
+                    self._tell_rates(self._rate.rates())
                 epoch = self._epoch
                 try:
                     yield batch
@@ -347,10 +372,13 @@ class TrackedRun:
         return not self.stopping
 
     def advance(self, batch: Any = None, optimizers: Sequence[Any] = ()) -> bool:
-        """Where `steer` does not fit, as in a callback: one step more is done, with this batch or so many images. As `obey`."""
-        self._follow(optimizers)
+        """Where `steer` does not fit, as in a callback: one step more is done, with this batch or so many images. As `obey`.
+
+        The rate that is recorded is the one that the step had, of optimizers that `follow` was given before it.
+        """
+        self.follow(optimizers)
         self._count_step(batch if isinstance(batch, int) else size_of(batch))
-        self._tell_rates()
+        self._tell_rates(self._rate.used())
         return self.obey()
 
     @_guarded
@@ -409,12 +437,13 @@ class TrackedRun:
         self._record(RateChanged(self.step, self._rate.value, float(self._rate.rates()[0])))
 
     @_guarded
-    def _tell_rates(self) -> None:
-        for place, rate in enumerate(self._rate.rates()):
+    def _tell_rates(self, rates: Sequence[Any]) -> None:
+        for place, rate in enumerate(rates):
             self._tell_now(f"learning_rate/{place + 1}" if place else "learning_rate", rate)
 
     @_guarded
-    def _follow(self, optimizers: Sequence[Any]) -> None:
+    def follow(self, optimizers: Sequence[Any]) -> None:
+        """Where `steer` does not fit: record the learning rate of these optimizers, and multiply it on request."""
         known = len(self._rate.optimizers)
         self._rate.follow(optimizers)
         if len(self._rate.optimizers) > known:
@@ -519,11 +548,11 @@ class TrackedRun:
     def _asked(self, requests: Sequence[Request]) -> None:
         """Called at every poll, with what is new."""
         now = time.monotonic()
-        if self._is_one_of_several:
-            refused = [request.kind for request in requests if request.kind in ("stop", "pause")]
+        if requests and _is_one_of_several():
+            refused = [request.kind for request in requests if request.kind != "checkpoint"]
             if refused:
-                self._say(f"{', '.join(refused)}: not done, since the other processes of torchrun would wait for this one")
-            requests = [request for request in requests if request.kind not in ("stop", "pause")]
+                self._say(f"{', '.join(refused)}: not done, since the other processes that train with this one would not do it too")
+            requests = [request for request in requests if request.kind == "checkpoint"]
         with self._changed:
             if requests:
                 self._asked_at = self._asked_at or now

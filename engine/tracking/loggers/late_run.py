@@ -16,8 +16,10 @@ class LateRun:
         self._given: dict[str, Any] = {"name": name, "store": store, "data": data, "note": note}
         self._run: TrackedRun | None = None
 
-    def begin(self, config: Mapping[str, Any]) -> TrackedRun:
-        """The run, begun with this configuration where it had not begun."""
+    def begin(self, config: Mapping[str, Any], *, first: bool = True) -> TrackedRun:
+        """The run, with this configuration. `first`: whether this process is the one that records, as far as the library knows."""
         if self._run is None:
-            self._run = init(config=config, **self._given)
+            self._run = init(config=config, **self._given) if first else TrackedRun(None, 0, "")
+        elif config:
+            self._run.configure(config)
         return self._run

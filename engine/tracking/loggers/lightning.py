@@ -16,6 +16,7 @@ from convtui.engine.tracking.run import TrackedRun
 _NAME = "pytorch_lightning" if "pytorch_lightning" in sys.modules and "lightning" not in sys.modules else "lightning.pytorch"
 _Logger: Any = import_module(f"{_NAME}.loggers").Logger
 _Callback: Any = import_module(f"{_NAME}.callbacks").Callback
+_rank_zero_only: Any = import_module(f"{_NAME}.utilities").rank_zero_only
 
 
 class Steering(_Callback):  # type: ignore[misc]
@@ -23,6 +24,10 @@ class Steering(_Callback):  # type: ignore[misc]
 
     def __init__(self, logger: LightningLogger) -> None:
         self._logger = logger
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        """Called by Lightning before the first batch."""
+        self._logger.run.follow(trainer.optimizers)
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Called by Lightning after each batch."""
@@ -38,7 +43,8 @@ class Steering(_Callback):  # type: ignore[misc]
 class LightningLogger(_Logger):  # type: ignore[misc]
     """Keeps what the module logs; with `steering` among the callbacks the run can be paused, stopped and slowed, too.
 
-    Takes what `convtui.init` takes, but for `config`: that is what the module saves by `save_hyperparameters`.
+    Takes what `convtui.init` takes, but for `config`: that is what the module saves by `save_hyperparameters`. The run ends with
+    the script, after however many calls of the trainer, or by `logger.run.finish()`. Of several processes the first one records.
     """
 
     def __init__(self, name: str | None = None, *, store: str | Path | None = None, data: str = "", note: str = "") -> None:
@@ -49,7 +55,10 @@ class LightningLogger(_Logger):  # type: ignore[misc]
     @property
     def run(self) -> TrackedRun:
         """The run, which begins when it is first asked for."""
-        return self._late.begin({})
+        return self._begun({})
+
+    def _begun(self, config: Mapping[str, Any]) -> TrackedRun:
+        return self._late.begin(config, first=getattr(_rank_zero_only, "rank", 0) == 0)
 
     @property
     def name(self) -> str:
@@ -63,12 +72,13 @@ class LightningLogger(_Logger):  # type: ignore[misc]
 
     def log_hyperparams(self, params: Mapping[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
         """Called by Lightning before the first step."""
-        self._late.begin(params if isinstance(params, Mapping) else vars(params))
+        self._begun(params if isinstance(params, Mapping) else vars(params))
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Called by Lightning; the epoch's number is left out, since Lightning adds it to whatever is logged."""
         self.run.log({name: value for name, value in metrics.items() if name != "epoch"}, step=step)
 
     def finalize(self, status: str) -> None:
-        """Called by Lightning at the end: `success` or `failed`."""
-        self.run.finish("" if status == "success" else f"Lightning says that it {status}")
+        """Called by Lightning at the end of each `fit`, `validate` and `test`: `success`, and others may follow, or `failed`."""
+        if status != "success":
+            self.run.finish(f"Lightning says that it {status}")

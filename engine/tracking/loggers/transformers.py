@@ -11,6 +11,8 @@ from convtui.engine.tracking.run import TrackedRun, init
 
 _TRAIN = ("loss", "grad_norm")
 """What the trainer names without a split, of its training batches."""
+_MEAN = "mean_train_loss"
+"""What the trainer's summary at the end calls `train_loss`: of all steps, and not the last."""
 _LEFT_OUT = ("epoch", "learning_rate")
 """Told with whatever is logged, and known: of each step, not of every few hundred."""
 
@@ -28,6 +30,7 @@ class TransformersCallback(TrainerCallback):  # type: ignore[misc]
         """Called by the trainer."""
         if state.is_world_process_zero:
             self.run = init(config=args.to_sanitized_dict(), **self._given)
+            self.run.follow([kwargs["optimizer"]] if kwargs.get("optimizer") is not None else [])
             self.run.plan(state.max_steps, round(state.max_steps / state.num_train_epochs) if state.num_train_epochs else 0)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -45,7 +48,8 @@ class TransformersCallback(TrainerCallback):  # type: ignore[misc]
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any) -> None:
         """Called by the trainer every so many steps, and after each evaluation."""
         if self.run is not None:
-            named = {f"train/{name}" if name in _TRAIN else name: value for name, value in (logs or {}).items()}
+            own = {name: f"train/{name}" for name in _TRAIN} | ({"train_loss": _MEAN} if "train_runtime" in (logs or {}) else {})
+            named = {own.get(name, name): value for name, value in (logs or {}).items()}
             self.run.log({name: value for name, value in named.items() if name not in _LEFT_OUT}, step=state.global_step)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:

@@ -39,15 +39,22 @@ class Module(L.LightningModule):
         loss = self.net(batch[0]).square().mean(); self.log("train/loss", loss); return loss
     def validation_step(self, batch, index):
         self.log("val/loss", self.net(batch[0]).square().mean())
+    def test_step(self, batch, index):
+        self.log("test/accuracy", 0.75)
     def configure_optimizers(self):
-        return torch.optim.SGD(self.parameters(), self.hparams.rate)
+        optimizer = torch.optim.SGD(self.parameters(), self.hparams.rate)
+        falling = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 1e-9, total_iters=6)
+        return {{"optimizer": optimizer, "lr_scheduler": {{"scheduler": falling, "interval": "step"}}}}
 def loader():
     return torch.utils.data.DataLoader(torch.utils.data.TensorDataset(torch.randn(12, 3)), batch_size=4)
 logger = convtui.LightningLogger("mine")
 epochs = 10**6 if "stop" in sys.argv else 2
+several = {{"strategy": "ddp", "devices": 2}} if "several" in sys.argv else {{"devices": 1}}
 trainer = L.Trainer(max_epochs=epochs, logger=logger, callbacks=[logger.steering], log_every_n_steps=1, accelerator="cpu",
-    enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False)
+    enable_progress_bar=False, enable_model_summary=False, **several)
+trainer.validate(Module(), loader(), verbose=False)
 trainer.fit(Module(), loader(), loader())
+trainer.test(Module(), loader(), verbose=False)
 """
 
 TRANSFORMERS = f"""
@@ -66,7 +73,7 @@ data = [{{"x": torch.randn(3), "labels": i % 2}} for i in range(12)]
 epochs = 10**5 if "stop" in sys.argv else 2
 args = transformers.TrainingArguments("out", num_train_epochs=epochs, per_device_train_batch_size=4, logging_steps=1,
     eval_strategy="epoch", save_strategy="no", report_to=[], use_cpu=True, disable_tqdm=True, learning_rate=0.25,
-    lr_scheduler_type="constant")
+    lr_scheduler_type="linear")
 transformers.Trainer(Net(), args, train_dataset=data, eval_dataset=data, callbacks=[convtui.TransformersCallback("mine")]).train()
 """
 
@@ -116,10 +123,20 @@ def test_what_the_library_logs_is_in_the_store(tmp_path: Path, library: str) -> 
     with Store.open(tmp_path / "store.db") as store:
         assert len(store.series(run.id, "train/loss").steps) == 6
         validation = "eval_loss" if library == "transformers" else "val/loss"
-        assert len(store.series(run.id, validation).steps) == 2
-        assert list(store.series(run.id, "learning_rate").values) == [value] * 6
+        before = 1 if library == "lightning" else 0  # it validated before it trained
+        assert len(store.series(run.id, validation).steps) == 2 + before
+        rates = [value] * 6 if library == "accelerate" else [value * (1 - done / 6) for done in range(6)]
+        assert list(store.series(run.id, "learning_rate").values) == pytest.approx(rates)
         assert run.validation_loss == store.series(run.id, validation).values[-1]
+        assert run.train_loss == store.series(run.id, "train/loss").values[-1]
+        assert run.test_accuracy == (0.75 if library == "lightning" else None)
         assert not store.messages(run.id)
+
+
+@pytest.mark.long
+def test_of_several_processes_that_lightning_starts_one_records(tmp_path: Path) -> None:
+    run = ran(tmp_path, "lightning", "several")
+    assert (run.status, run.step, run.test_accuracy) == ("finished", 4, 0.75)
 
 
 @pytest.mark.long

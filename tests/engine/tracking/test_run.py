@@ -164,6 +164,28 @@ def test_a_configuration_may_be_anything_that_has_names(place: Path, config: obj
         assert row.spec_values == {"lr": 0.1}
 
 
+def test_a_configuration_may_come_later_and_change(place: Path) -> None:
+    with convtui.init("mine", {"lr": 0.1, "net": "small"}, store=place) as run:
+        run.configure({"lr": 0.2})
+        run.configure(argparse.Namespace(seed=3))
+        run.configure("no names")
+    store, row = only_run(place)
+    with store:
+        assert row.spec_values == {"lr": 0.2, "net": "small", "seed": 3}
+        assert "config is str" in store.messages(row.id)[0].text
+
+
+def test_a_score_is_that_of_the_last_step_and_of_a_step_the_first_as_its_series_are(place: Path) -> None:
+    with convtui.init("mine", store=place) as run:
+        run.log({"val/accuracy": 0.5, "test/loss": 1.0}, step=10)
+        run.log({"val/accuracy": 0.9}, step=10)
+        run.log({"val/accuracy": 0.8, "test/loss": 7.0}, step=5)
+    store, row = only_run(place)
+    with store:
+        assert points(store, row, "val/accuracy") == [(5, 0.8), (10, 0.5)]
+        assert (row.validation_accuracy, row.test_loss) == (0.5, 1.0)
+
+
 def test_values_that_json_does_not_know_are_text(place: Path) -> None:
     itself: dict[str, object] = {"unreadable": Unreadable(), "nested": {(1, 2): np.float32(0.5)}, "set": {3}}
     itself["itself"] = itself
@@ -340,6 +362,27 @@ def test_a_learning_rate_from_another_terminal_multiplies_what_the_schedule_says
         assert (row.rate_factor, row.parameters, row.device) == (0.25, 1, "cpu")
 
 
+def test_in_a_callback_the_rate_is_the_one_that_the_step_had(place: Path) -> None:
+    """Callbacks are called once the schedule has gone on to the next step's rate."""
+    weight = torch.zeros(1, dtype=torch.float64, requires_grad=True)
+    for rate in (1.0, torch.tensor(1.0)):  # a tensor is changed in place by its schedule
+        optimizer = torch.optim.SGD([weight], rate)
+        schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)
+        with convtui.init(f"as {type(rate).__name__}", store=place) as run:
+            run.follow([optimizer])
+            for _ in range(3):
+                weight.grad = torch.ones(1, dtype=torch.float64)
+                optimizer.step()
+                schedule.step()
+                run.advance(4, [optimizer])
+                if run.step == 2:
+                    run.scale_learning_rate(0.5)
+    with Store.open(place) as store:
+        for row in store.runs():
+            assert points(store, row, "learning_rate") == [(1, 1.0), (2, 0.5), (3, 0.125)]
+            assert row.images == 12
+
+
 def test_a_pause_holds_the_loop_until_it_is_to_go_on(place: Path) -> None:
     with convtui.init("mine", store=place) as run, Store.open(place) as store:
         held: list[int] = []
@@ -510,10 +553,12 @@ def test_one_of_several_processes_is_not_held_while_the_others_wait_for_it(
     monkeypatch.setenv("RANK", "0")
     monkeypatch.setenv("WORLD_SIZE", "2")
     with convtui.init("mine", store=place) as run, Store.open(place) as store:
+        store.request(run.id, "rate", 0.5)
         store.request(run.id, "stop")
-        waited_for(lambda: bool(store.messages(run.id)))
+        waited_for(lambda: any("stop: not done" in message.text for message in store.messages(run.id)))
         assert len(list(run.steer(range(3)))) == 3
-    assert "stop: not done, since the other processes of torchrun would wait for this one" in capfd.readouterr().err
+        assert store.run(run.id).rate_factor == 1.0
+    assert "stop: not done, since the other processes that train with this one would not do it too" in capfd.readouterr().err
 
 
 def test_a_run_that_is_deleted_meanwhile_does_not_end_the_script(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
