@@ -81,11 +81,14 @@ def _arranged(place: Path) -> Iterator[tuple[Container, Layout]]:
     used = _splits(place, parts, notes)
     first = next(iter(used.values()))
     image, label = _image_column(place, first), _label_column(place, first, notes)
-    names = getattr(first.features[label], "names", None) or ()
-    images = list(chain.from_iterable(_labelled(place, split, part, label, names, notes) for split, part in used.items()))
+    # Each split has numbers of its own for its classes, which are often, but not always, those of the others.
+    names = {split: _classes(part, label) for split, part in used.items()}
+    if len({bool(of_split) for split, of_split in names.items() if label in used[split].features}) > 1:
+        raise DataError(f"{shown(place)}: {shown(label)} names classes in some splits and not in others: give it one type in all")
+    images = list(chain.from_iterable(_labelled(place, split, part, label, names[split], notes) for split, part in used.items()))
     if not images:
         raise DataError(f"{shown(place)}: no image has a label in {shown(label)}")
-    layout = arranged_by_label(place, images, notes, _of_those(names, images))
+    layout = arranged_by_label(place, images, notes, _of_those(tuple(dict.fromkeys(chain.from_iterable(names.values()))), images))
     decoding = import_module("datasets").Image(decode=False)
     raw = {split: part.select_columns([image]).cast_column(image, decoding) for split, part in used.items()}
     yield Container(tuple(found.name for found in images), frozenset(), lambda name: _bytes(raw, image, name)), layout
@@ -187,6 +190,11 @@ def _label_column(place: Path, part: Any, notes: list[str]) -> str:
             f"{shown(place)}: classes are those of {shown(chosen)}, and not of {listed([n for n in found if n != chosen])}"
         )
     return chosen
+
+
+def _classes(part: Any, label: str) -> tuple[str, ...]:
+    """What the numbers of this column are names of, in their order; nothing where they are labels themselves."""
+    return tuple(getattr(part.features.get(label), "names", None) or ())
 
 
 def _labelled(place: Path, split: str, part: Any, label: str, names: tuple[str, ...], notes: list[str]) -> Iterator[Labelled]:

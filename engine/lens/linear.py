@@ -59,6 +59,12 @@ def squared_hinge(scores: Numbers, true: NDArray[np.intp]) -> tuple[float, Numbe
     return float(np.square(short, dtype=np.float64).sum()), -2 * signs * short
 
 
+def logistic_regression(subject: Subject, features: Numbers, labels: NDArray[Any], cost: float) -> Linear:
+    """As `learnt`: scikit-learn's with C = `cost`."""
+    # Of two classes it has one vector of weights. Here there are two, each half of it, which together cost half as much.
+    return learnt(subject, softmax, features, labels, cost / 2 if len(np.unique(labels)) == 2 else cost, free=True)
+
+
 def learnt(subject: Subject, loss: Loss, features: Numbers, labels: NDArray[Any], cost: float, *, free: bool) -> Linear:
     """From [N, features]: the least of half the sum of squared weights, and `cost` times the loss; `free`: constants cost nothing.
 

@@ -223,8 +223,11 @@ def _chance(first: Sample, second: Sample) -> tuple[float, str] | str:
         tests.append((p, f"two proportions of {counts} test images"))
     if len(lone) == 1:
         several = second if lone[0] is first else first
-        p = significance.one_against_several(lone[0].mean, several.values)
-        tests.append((p, f"Student's test, one seed against {len(several.values)}"))
+        if several.alike and not tests:
+            return f"one seed, and {len(several.values)} that agree, which leave no error to go by"
+        if not several.alike:
+            p = significance.one_against_several(lone[0].mean, several.values)
+            tests.append((p, f"Student's test, one seed against {len(several.values)}"))
     return max(tests) if tests else _no_error(lone[0])
 
 

@@ -105,7 +105,7 @@ def _standardised(name: str, learnt: Numbers, asked: Numbers) -> tuple[Numbers, 
 
 def _fitted(subject: Subject, learnt: Numbers, asked: Numbers, labels: Tensor, true: Tensor) -> tuple[float, float, bool]:
     """Accuracies of the softmax and of the machine, and whether both came to an end in the steps that they have."""
-    softmax = linear.learnt(subject, linear.softmax, learnt, labels.numpy(), 1.0, free=True)
+    softmax = linear.logistic_regression(subject, learnt, labels.numpy(), 1.0)
     machine = linear.learnt(subject, linear.squared_hinge, learnt, labels.numpy(), 0.01, free=False)
     softmax_right, machine_right = (each.accuracy(asked, true.numpy()) for each in (softmax, machine))
     return softmax_right, machine_right, softmax.converged and machine.converged

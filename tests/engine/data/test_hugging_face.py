@@ -104,6 +104,24 @@ def test_a_set_without_images_or_labels_is_refused_with_its_columns(tmp_path: Pa
 
 
 @needs_library
+def test_each_split_numbers_its_classes_for_itself(tmp_path: Path, library: Any) -> None:
+    def of(names: list[str], labels: list[str], first: int) -> Any:
+        features = library.Features({"img": library.Image(), "label": library.ClassLabel(names=names)})
+        found = {"img": pictures(first, len(labels)), "label": [names.index(label) for label in labels]}
+        return library.Dataset.from_dict(found, features=features)
+
+    train, test = of(["ant", "bee", "cat"], ["ant", "bee", "cat"] * 5, 0), of(["cat", "bee", "ant"], ["cat", "ant", "bee"] * 3, 100)
+    library.DatasetDict(train=train, test=test).save_to_disk(tmp_path / "saved")
+    found = loaded(tmp_path / "saved")
+    assert found.test.classes == ("ant", "bee", "cat")
+    assert [found.test.classes[label] for label in found.test.labels] == ["cat", "ant", "bee"] * 3
+    plain = test.cast_column("label", library.Value("int64"))
+    library.DatasetDict(train=train, test=plain).save_to_disk(tmp_path / "mixed")
+    with pytest.raises(DataError, match="names classes in some splits and not in others"):
+        loaded(tmp_path / "mixed")
+
+
+@needs_library
 def test_a_path_that_a_set_names_is_not_followed(tmp_path: Path, library: Any) -> None:
     secret = tmp_path / "secret.png"
     pictures(0, 1)[0].save(secret)

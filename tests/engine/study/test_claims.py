@@ -225,6 +225,15 @@ def test_settings_that_name_the_same_images_but_saw_others_are_not_held_against_
     assert (judged.verdict, judged.reason) == ("not decided", "a and b saw other test images")
 
 
+def test_several_that_agree_leave_one_against_them_undecided_unless_its_images_tell() -> None:
+    """One of one against none of two has a chance of 1/3 by Fisher's exact test."""
+    for lone, several in (((1.0,), (0.0, 0.0)), ((938.0,), (469.0, 469.0))):
+        found = above(Sample("a", lone, None, "diverged"), Sample("b", several, None, "diverged"))
+        assert (found.verdict, "which leave no error" in found.reason) == ("not decided", True)
+    told = above(Sample("a", (0.9,), 1000, "test_accuracy"), Sample("b", (0.5, 0.5), 1000, "test_accuracy"))
+    assert (told.verdict, "two proportions" in told.reason) == ("holds", True)
+
+
 def test_the_reason_of_what_holds_is_its_least_certain_comparison(store: Store) -> None:
     found = runs(store, a=[0.95, 0.951], b=[0.90, 0.903], c=[0.5, 0.51])
     judged = judge(store, claim(groups=(("a",), ("b",), ("c",))), found)

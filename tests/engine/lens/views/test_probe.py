@@ -15,6 +15,7 @@ from torch import nn
 
 from convtui.engine.errors import NotApplicable
 from convtui.engine.figures.figure import Table
+from convtui.engine.lens import linear
 from convtui.engine.lens.registry import view
 from convtui.engine.lens.subject import Subject
 from tests.conftest import toy_dataset
@@ -55,6 +56,20 @@ def test_accuracies_are_those_of_scikit_learn_on_each_layers_features() -> None:
     with torch.no_grad():
         own = subject.net(subject.seen(test.images[asked])).argmax(1) == test.labels[asked]
     assert table.rows[-1][2] == pytest.approx(float(own.float().mean()))
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_softmax_has_the_scores_of_scikit_learn_s(classes: int) -> None:
+    """Its accuracies alone would hardly tell another cost."""
+    labels = np.arange(60) % classes
+    features = np.random.default_rng(0).normal(size=(60, 4)) + 0.7 * labels[:, None]
+    found = linear.logistic_regression(subject_of(knowing()), features, labels, 1.0)
+    theirs = LogisticRegression(C=1, tol=1e-8, max_iter=1000).fit(features, labels)
+    scores = features @ found.weights[:, :-1].T + found.weights[:, -1]
+    between = scores[:, 1:] - scores[:, :1]
+    expected = theirs.decision_function(features).reshape(60, -1)
+    expected = expected if classes == 2 else expected[:, 1:] - expected[:, :1]
+    np.testing.assert_allclose(between, expected, atol=0.05)
 
 
 def test_pixels_that_tell_the_classes_are_told_so_and_classes_may_come_one_after_the_other() -> None:
