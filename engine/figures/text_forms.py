@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convtui.engine.figures.figure import Cell, Curves, Result, Sheet, Table
+from convtui.engine.figures.markdown_text import in_one_line
 from convtui.engine.figures.numbers import texts_of
 from convtui.engine.text import STEERING
 
@@ -131,5 +132,4 @@ def _plain(text: str) -> str:
 
 
 def _cell(text: str) -> str:
-    """What Markdown would read as the end of a cell, or as HTML, as characters."""
-    return _plain(text).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
+    return in_one_line(_plain(text))

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from convtui.engine.figures.figure import Result, Table
+from convtui.engine.figures.markdown_text import ADDRESSES, escaped, in_one_line
 from convtui.engine.figures.numbers import texts_of
 from convtui.engine.figures.saving import png
 from convtui.engine.report.content import (
@@ -25,9 +26,7 @@ from convtui.engine.report.content import (
 from convtui.engine.report.words import cleaned
 
 ROWS = 300
-_MARKUP = re.compile(r"[\\`*_\[\]<>|&~]|(?<=[Hh][Tt][Tt][Pp])s?:|(?<=[Ww][Ww][Ww])\.|@")
-"""What would be read as emphasis, code, a link, HTML or the end of a cell, wherever it stands; and the beginnings of addresses,
-which some readers make links of."""
+_OF_OWN_WORDS = re.compile(rf"[<&\[\]]|{ADDRESSES}")
 _AT_BEGINNING = re.compile(r"^(\s*)([#+\-=]|\d+[.)])")
 
 
@@ -88,17 +87,13 @@ def _table(table: Table) -> Iterator[str]:
     yield f"| {' | '.join(map(_plain, table.columns))} |"
     yield f"|{'|'.join('---:' if each else '---' for each in right)}|"
     yield from (f"| {' | '.join(_plain(column[place]) for column in texts)} |" for place in range(len(rows)))
-    yield from (line for note in table.notes for line in ("", _plain(note)))
+    more = [f"{len(table.rows) - ROWS:,} more rows are left out"] if len(table.rows) > ROWS else []
+    yield from (line for note in (*table.notes, *more) for line in ("", _plain(note)))
 
 
 def _plain(told: str) -> str:
     """In one line, every character as itself."""
-    return _MARKUP.sub(_escaped, " ".join(cleaned(told).split()))
-
-
-def _escaped(found: re.Match[str]) -> str:
-    letter = found[0]
-    return {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;"}.get(letter, f"{letter[:-1]}\\{letter[-1]}")
+    return in_one_line(cleaned(told))
 
 
 def _begun(told: str) -> str:
@@ -108,4 +103,4 @@ def _begun(told: str) -> str:
 
 def _own(markdown: str) -> str:
     """A person's own Markdown without HTML, links, images and addresses that readers make links of."""
-    return re.sub(r"[<&\[\]]|(?<=[Hh][Tt][Tt][Pp])s?:|(?<=[Ww][Ww][Ww])\.|@", _escaped, cleaned(markdown))
+    return _OF_OWN_WORDS.sub(escaped, cleaned(markdown))

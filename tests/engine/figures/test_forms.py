@@ -9,11 +9,13 @@ import math
 import re
 import zlib
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
+from markdown_it import MarkdownIt
 from PIL import Image
 
 from convtui.engine.errors import UsageError
@@ -179,12 +181,21 @@ def test_csv_and_markdown_of_several_results_tell_them_apart(tmp_path: Path) -> 
     assert [rows_of(block)[0][0] for block in blocks] == ["# filters · 1 < 2 & 3, (a \\ b) — 日本", "# loss", "# confusion"]
     page = saved(RESULTS, tmp_path / "a.md").decode()
     assert [line for line in page.splitlines() if line.startswith("## ")] == [
-        "## filters · 1 &lt; 2 & 3, (a \\\\ b) — 日本", "## loss", "## confusion",
+        "## filters · 1 &lt; 2 &amp; 3, (a \\\\ b) — 日本", "## loss", "## confusion",
     ]  # fmt: skip
     assert "| true class | cat\\|1 | dog |" in page
     assert "| cat\\|1 | 2 | 1 |" in page
     widths = {len(re.split(r"(?<!\\)\|", line)) for line in page.partition("## confusion")[2].splitlines() if line}
     assert widths == {5}
+
+
+def test_names_are_read_from_markdown_as_they_are(tmp_path: Path) -> None:
+    """As a reader of Markdown takes them, which is asked here."""
+    names = ["__background__", "![p](http://example.org/p.png)", "[x](http://example.org)", "&lt;", "`a` ~~b~~ *c*", "<b>", "a\\|b"]
+    table = Table("classes", ("class", "count"), [[name, 1.0] for name in names])
+    html = str(MarkdownIt("commonmark").enable("table").render(saved([table], tmp_path / "a.md").decode()))
+    assert [unescape(cell) for cell in re.findall(r"<td>(.*?)</td>", html)] == names
+    assert not re.search(r"<(strong|em|img|a|code|b)\b", html)
 
 
 def test_markdown_says_what_it_leaves_out(tmp_path: Path) -> None:
