@@ -19,7 +19,7 @@ from convtui.engine.errors import DataError
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 SPLITS = {
     TRAIN: ("train", "training", "trainset"),
-    VALIDATION: ("val", "valid", "validation", "valset"),
+    VALIDATION: ("val", "valid", "validation", "valset", "dev"),
     TEST: ("test", "testing", "testset"),
 }
 """The words by which a folder is known to hold a split: in any case, alone or with another word (`seg_train`, `Training Set`)

@@ -200,6 +200,9 @@ class Relay:
             elif told.what == "begin":
                 self._say(recorder, "its process was lost: another one resumes it")
                 return told
+            elif told.what == "failed" and not told.attempt:  # another process, which was to go on with it, could not begin
+                told.answer({})
+                raise Failed(f"run {self.run_id} failed: {told.values['reason']} (on {told.values['host']})")
             elif told.attempt != run.attempt:
                 told.refuse("another process goes on with the run")
             else:

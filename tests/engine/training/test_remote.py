@@ -288,6 +288,20 @@ def test_what_goes_wrong_where_it_is_trained_is_the_run_s_reason(store: Store, m
     assert place.run.status == "failed"
 
 
+def test_why_another_process_could_not_go_on_with_a_lost_run_is_its_reason(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(spec: object, data_dir: object) -> None:
+        raise DataError("there are no images on this node")
+
+    place = Place(store, slowed(SMALL))
+    with pytest.raises(ConnectionError):
+        place.train(at_step(20, kill))
+    monkeypatch.setattr(remote, "load", missing)
+    place.train()
+    with pytest.raises(Failed, match="there are no images on this node"):
+        place.ended()
+    assert place.run.status == "failed"
+
+
 def test_a_run_whose_process_dies_too_often_has_failed(store: Store) -> None:
     place = Place(store, slowed(SMALL))
     with pytest.raises(ConnectionError):
