@@ -18,9 +18,9 @@ from convtui.engine import tensors
 from convtui.engine.data.batches import Standardise
 from convtui.engine.data.split import Dataset, Split
 from convtui.engine.errors import DataError, UsageError
-from convtui.engine.files import written_whole
+from convtui.engine.files import WATCHED_IMAGES, written_whole
 
-NAME = "images.safetensors"
+NAME = WATCHED_IMAGES
 """Of the file in a run's folder."""
 _FORMAT = "convtui images 1"
 

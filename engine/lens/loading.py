@@ -250,7 +250,7 @@ def how_to_name(store: Store, run: Run) -> str:
     except (UsageError, CheckpointError):
         return "its script saved no weights to look at (run.save, run.watch)"
     file = Path(code.file).name or "FILE.py"
-    return f"name its code, as in 'convtui look filters {run.id} --model {file}:{code.name}'"
+    return f"name its code: --model {file}:{code.name}"
 
 
 def _outputs(subject: Subject) -> int:

@@ -244,7 +244,8 @@ class Subject:
         """A note for people where the numbers behind classes are not probabilities."""
         if not self.gives_classes or self.scores_are == "probability":
             return ()
-        return ("scores are the net's outputs: its loss does not make them probabilities",)
+        why = "the loss that it learnt by is not known" if self.spec is None else "its loss does not make them probabilities"
+        return (f"scores are the net's outputs: {why}",)
 
     def scores(self, images: Tensor) -> Tensor:
         """float64 [N, classes] of uint8 images [N, C, H, W], as `scores_are`, on the CPU. For nets that give classes."""

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from convtui.engine.errors import UsageError
-from convtui.engine.files import BUNDLE_MARK, STORE_MARK, check_target, reading, scratch_folder, written_whole
+from convtui.engine.files import BUNDLE_MARK, STORE_MARK, WATCHED_IMAGES, check_target, reading, scratch_folder, written_whole
 from convtui.engine.statuses import CLAIMED
 from convtui.engine.store.folder import is_our_file
 from convtui.engine.store.merging import merge
@@ -27,7 +27,7 @@ MOST_RATIO, RATIO_MATTERS_FROM = 100, 1 << 30
 
 
 def pack(store: Store, run_ids: Sequence[int], path: Path) -> None:
-    """Write these runs, with all that belongs to them, into the file.
+    """Write these runs, with all that belongs to them but the images that a script was watched over, into the file.
 
     Raises RunNotFound, UsageError where a run is in training or the file cannot be written, StoreError.
     """
@@ -50,7 +50,8 @@ def pack(store: Store, run_ids: Sequence[int], path: Path) -> None:
 
 
 def _zip(place: Path, target: Path) -> None:
-    files = [place / _DATABASE, *sorted(file for file in (place / _FOLDER).rglob("*") if file.is_file())]
+    kept = (file for file in (place / _FOLDER).rglob("*") if file.is_file() and file.name != WATCHED_IMAGES)
+    files = [place / _DATABASE, *sorted(kept)]
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
         archive.writestr(zipfile.ZipInfo(BUNDLE_MARK), json.dumps({"version": VERSION}))
         for file in files:

@@ -160,8 +160,8 @@ class RowBatch:
         if event.seconds is not None:
             self.metrics.append((run_id, "seconds", event.step, attempt, event.seconds))
             self.columns["seconds"] = event.seconds
-        self.columns["images_per_second"] = event.images_per_second
         if event.images_per_second is not None:
+            self.columns["images_per_second"] = event.images_per_second
             self.metrics.append((run_id, "images_per_second", event.step, attempt, event.images_per_second))
         for name, step, value in event.points:
             # A column shows its series' last point.

@@ -131,7 +131,10 @@ class Run(StoreTable, table=True):
 
     @property
     def settings(self) -> RunSpec:
-        """The spec. Raises SpecError where it is damaged, or another program wrote hyperparameters that this one does not know."""
+        """The spec. Raises SpecError where convtui did not train the run, where it is damaged, or where another program wrote
+        hyperparameters that this one does not know."""
+        if not self.is_training:
+            raise SpecError(f"run {self.id} ({self.name}) was not trained by convtui: run its script again")
         values = parsed(self.spec)
         if not isinstance(values, dict):
             raise SpecError(f"run {self.id}: the store does not hold its settings; restore a backup of the store")

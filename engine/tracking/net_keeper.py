@@ -105,10 +105,13 @@ class NetKeeper:
         if isinstance(self._every, int) and step % self._every == 0:
             self._look_back(is_due=self._is_time())
 
-    def close(self, *, keep: bool) -> None:
-        """Watch no more; before that measure and `keep` the net that is watched, unless this is what was kept last."""
+    def close(self, *, measure: bool) -> None:
+        """Watch no more; before that `measure` and keep the net that is watched, unless this is what was kept last."""
         try:
-            self._look_back(is_due=keep and self._place()[0] > self._kept_step)
+            if self._watch is not None and self._place()[0] > self._kept_step:
+                if measure:
+                    self._watch.measure()
+                self.save_watched()
         finally:
             self._release()
 

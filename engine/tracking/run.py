@@ -10,6 +10,7 @@ for epoch in run.steer(range(10)):
 
 from __future__ import annotations
 
+import math
 import operator
 import os
 import platform
@@ -40,6 +41,7 @@ from convtui.engine.events import (
     Stopped,
 )
 from convtui.engine.files import DEFAULT_STORE, STORE_VARIABLE
+from convtui.engine.metrics import column_of
 from convtui.engine.store import Request, Store, obey
 from convtui.engine.store_address import store_address
 from convtui.engine.text import STEERING, is_text
@@ -197,6 +199,8 @@ class TrackedRun:
         self._said: set[str] = set()
         self._names: set[str] = set()
         self._writer: Writer | None = None
+        self._ending_writer: Writer | None = None
+        """What writes the last numbers of a run that has ended, of which there may be something to say."""
         self._kept_images: ImageKeeper | None = None
         if store is not None:
             folder = store.files.folder(run_id)
@@ -521,8 +525,9 @@ class TrackedRun:
     def _end_with(self, error: BaseException | None) -> None:
         if self._writer is None:
             return
-        self._close_net(keep=error is None)
-        writer, self._writer = self._writer, None
+        self._close_net(measure=error is None)
+        writer = self._ending_writer = self._writer
+        self._writer = None
         PROCESS_END.forget(self)
         self._rate.release()
         failure = _failure(error)
@@ -534,10 +539,10 @@ class TrackedRun:
             self._store.close()
 
     @_guarded
-    def _close_net(self, *, keep: bool) -> None:
+    def _close_net(self, *, measure: bool) -> None:
         net, self._net = self._net, None
         if net is not None:
-            net.close(keep=keep)
+            net.close(measure=measure)
 
     def _ending(self, error: BaseException | None) -> Ending:
         kind = Stopped if self.stopping or isinstance(error, KeyboardInterrupt | Terminated) else Finished
@@ -563,6 +568,12 @@ class TrackedRun:
             self._say(f"{', '.join(waiting)}: not done yet, since the script has not come to the next step of run.steer(...)")
 
     def _logged(self, points: tuple[tuple[str, int, float], ...]) -> Logged:
+        for name, step, value in points:
+            if not math.isfinite(value):
+                self._say(f"log: {name} is {value} at step {step}", about=f"not finite {name}")
+            elif column_of(name, 0.0) and not column_of(name, value):
+                told = f"log: {name} is {value:g}: accuracies are shares, from 0 to 1, and Runs shows no others"
+                self._say(told, about=f"share {name}")
         return Logged(self.step, self._epoch, points, self._images, self._seconds, self._speed())
 
     @property
@@ -570,16 +581,16 @@ class TrackedRun:
         return time.monotonic() - self._began - self._paused_seconds
 
     def _speed(self) -> float | None:
-        """Images per second since it was last asked."""
+        """Images per second since it was last asked; None where there were none."""
         now, images = time.monotonic(), self._images
         before, self._before = self._before, (now, images)
-        return (images - before[1]) / max(1e-9, now - before[0]) if images else None
+        return (images - before[1]) / max(1e-9, now - before[0]) if images > before[1] else None
 
     # ------------------------------------------------------------------------------------------------------- saying
 
     def _record(self, event: Event) -> None:
-        if self._writer is not None:
-            self._writer.record(event)
+        if writer := self._writer or self._ending_writer:
+            writer.record(event)
 
     def _say(self, text: str, about: str = "") -> None:
         """One line on stderr and among the run's messages, once; of what is said `about` the same thing, the first."""

@@ -108,6 +108,7 @@ class Writer:
                 if why := recorder.held_back():
                     self._say(f"{why}; training goes on, and its numbers are kept in memory until then")
         self._write(recorder)
+        self._write(recorder)  # what was said of these numbers
         if why := recorder.held_back(try_again=True):
             minutes = END_SECONDS / 60
             self._say(f"{why}; the run's end waits for that, {minutes:.0f} minutes at most: Ctrl+C gives up what is not kept yet")

@@ -201,7 +201,7 @@ def test_a_scripts_weights_are_opened_by_the_code_that_is_named(convtui: Convtui
     subprocess.run([sys.executable, "script.py"], cwd=tmp_path, check=True, capture_output=True)
     refused = convtui("look", "filters", "x")
     assert refused.code == 2
-    assert "name its code, as in 'convtui look filters 1 --model mynet.py:Net'" in refused.err
+    assert "name its code: --model mynet.py:Net" in refused.err
     assert "imported" not in refused.out + refused.err
     own = ("--model", "mynet.py:Net", "--data", "digits", "--size", "8", "--json")
     shown = convtui("look", "confusion", "x", *own)

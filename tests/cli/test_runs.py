@@ -112,8 +112,11 @@ def test_measures_are_columns(store: Store, convtui: Convtui) -> None:
     assert "measures" not in convtui("runs", "list", "--json").lines[0]
     refused = convtui("runs", "list", "--column", "conv_delta")
     assert refused.code == 2
-    assert "--column conv_delta: no hyperparameter, and none of these runs has measured it; use" in refused.err
-    assert "conv_deltas, " in refused.err
+    assert (
+        "--column conv_delta: no hyperparameter, and none of these runs has measured it (did you mean conv_deltas?)" in refused.err
+    )
+    assert "measured it; use batch_accuracy, " in convtui("runs", "list", "--column", "xyz").err
+    assert "(did you mean accuracy?)" in convtui("runs", "list", "--sort", "accurcy").err
 
 
 @pytest.mark.parametrize("command", [["runs", "list"], ["runs", "show", "2"], ["runs", "rename", "2", EVIL]])

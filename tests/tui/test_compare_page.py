@@ -11,6 +11,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import OptionList, Static
 
+import convtui
 from convtui.engine.spec import changed
 from convtui.engine.store import Store
 from convtui.tui.app.app import ConvtuiApp
@@ -72,6 +73,26 @@ def table(page: ComparePage) -> list[list[str]]:
 def column(page: ComparePage, head: str) -> list[str]:
     rows = table(page)
     return [row[rows[0].index(head)] for row in rows[1:]]
+
+
+def test_a_scripts_own_losses_and_accuracies_are_in_the_charts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, accuracy in (("slow", 0.5), ("quick", 0.75)):
+        with convtui.init(name, {"lr": accuracy}, store="store.db") as run:
+            for step in range(1, 11):
+                run.log({"train/loss": 1 / step}, step=step)
+            run.log({"val/loss": 0.25, "val/acc": accuracy}, step=10)
+
+    async def steps(pilot: Pilot[int], page: ComparePage) -> None:
+        await until(pilot, lambda: all(chart.plot is not None for chart in charts(page)))
+        assert [chart.plot.title for chart in charts(page)] == ["val/loss", "val/acc"]
+        assert [line.ys[-1] for line in charts(page)[1].plot.lines] == [0.5, 0.75]
+        await pilot.press("V")
+        await until(pilot, lambda: charts(page)[0].plot.title == "train/loss")
+        assert len(charts(page)[0].plot.lines[0].ys) == 10
+        assert "no train accuracy in these runs" in screen_text(pilot.app)
+
+    used(steps, [1, 2])
 
 
 def test_reads_runs_in_the_order_of_their_marks(store: Store) -> None:

@@ -179,6 +179,7 @@ def _sorted(store: Store, runs: Sequence[Run], name: str, *, reverse: bool) -> l
 def _read(store: Store, runs: Sequence[Run], columns: Sequence[str], *, curves: bool, option: str = "--column") -> _Listed:
     from convtui.engine.metrics import STABILITY
     from convtui.engine.run_filter import path_meant
+    from convtui.engine.spec import hyperparameters, nearest
     from convtui.engine.store import read_settings
 
     ids = [run.id for run in runs]
@@ -195,8 +196,10 @@ def _read(store: Store, runs: Sequence[Run], columns: Sequence[str], *, curves: 
         elif values:
             of_settings[path] = values
         else:
-            known = ", ".join(map(clean, dict.fromkeys(each.partition("/")[0] for each in recorded)))
-            raise UsageError(f"{option} {clean(name)}: no hyperparameter, and none of these runs has measured it; use {known}")
+            names = list(dict.fromkeys(each.partition("/")[0] for each in recorded))
+            near = nearest(name, [*(SORTED if option == "--sort" else ()), *names, *(field.path for field in hyperparameters())])
+            use = "" if near else f"; use {', '.join(map(clean, names))}"
+            raise UsageError(f"{option} {clean(name)}: no hyperparameter, and none of these runs has measured it{clean(near)}{use}")
     return _Listed(runs, store.accuracy_curves(ids) if curves else {}, measured, of_settings)
 
 

@@ -63,7 +63,7 @@ FLUSH_RIGHT = tuple(column.head for column in COLUMNS if column.head not in ("ru
 LEGEND = (
     "to 90 %: steps until 90 % of the best test accuracy",
     "stability: how much the training loss changes from step to step",
-    "train: means over the epoch's steps, while the weights changed",
+    "train: means over the epoch's steps, while the weights changed; of a script what it told last",
 )
 AROUND_OF = ("test_accuracy", "best_accuracy", "test_loss")
 AROUND = "±: standard deviation over seeds"

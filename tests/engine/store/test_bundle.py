@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from convtui.engine.errors import UsageError
-from convtui.engine.files import BUNDLE_MARK
+from convtui.engine.files import BUNDLE_MARK, WATCHED_IMAGES
 from convtui.engine.store import Store
 from convtui.engine.store.bundle import is_bundle, pack, unpacked
 from convtui.engine.store.merging import merge
+from tests.engine.store.conftest import SQLITE
 from tests.engine.store.test_store_merging import content, trained
 
 if TYPE_CHECKING:
@@ -28,6 +29,17 @@ def bundle(store: Store, hands: Hands, tmp_path: Path) -> Path:
     path = tmp_path / "mine.convtui"
     pack(store, [2, 3], path)
     return path
+
+
+@SQLITE
+def test_images_that_a_script_was_watched_over_stay_at_home(store: Store, hands: Hands, tmp_path: Path) -> None:
+    run_id = hands.new_run(store)
+    trained(store, hands, run_id, 0, (2.0, 1.5))
+    (store.files.folder(run_id) / WATCHED_IMAGES).write_bytes(b"of people")
+    pack(store, [run_id], tmp_path / "mine.convtui")
+    with zipfile.ZipFile(tmp_path / "mine.convtui") as archive:
+        assert not [name for name in archive.namelist() if name.endswith(WATCHED_IMAGES)]
+    assert b"of people" not in (tmp_path / "mine.convtui").read_bytes()
 
 
 def test_what_comes_out_is_what_went_in(store: Store, bundle: Path, tmp_path: Path) -> None:

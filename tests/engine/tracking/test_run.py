@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 
 import convtui
-from convtui.engine.errors import UsageError
+from convtui.engine.errors import SpecError, UsageError
 from convtui.engine.store import Run, Store
 
 import torch  # isort: skip
@@ -87,23 +87,25 @@ def test_what_cannot_be_kept_is_said_once_and_the_rest_is_kept(place: Path, capf
             run.log({"loss": 1.0, "names": "cat", "all": torch.zeros(3), "": 2.0, "none": None})
         run.log({"loss": math.nan})
         run.log({"loss": math.inf}, step=-1)
-        run.log({"loss": 5.0}, step="7")  # type: ignore[arg-type]
+        run.log({"loss": 5.0, "val/acc": 87.5}, step="7")  # type: ignore[arg-type]
     said = [line for line in capfd.readouterr().err.splitlines() if "run 1" not in line]
-    assert [line.split(": ", 2)[2] for line in said] == [
+    assert sorted(line.split(": ", 2)[2] for line in said) == sorted([
         "'names' is str and not a number: it is left out",
         "'all' is a tensor of shape [3], and not one number: it is left out",
         "'' cannot be the name of a metric: it is left out",
         "'none' is NoneType and not a number: it is left out",
         "step -1 is not a whole number from 0: step 3 is used instead",
-    ]
+        "loss is nan at step 3",
+        "val/acc is 87.5: accuracies are shares, from 0 to 1, and Runs shows no others",
+    ])  # fmt: skip
     store, row = only_run(place)
     with store:
-        assert store.metric_names(row.id) == ["loss", "seconds"]
+        assert store.metric_names(row.id) == ["loss", "seconds", "val/acc"]
         found = points(store, row, "loss")
         assert found[:2] == [(1, 1.0), (2, 1.0)]
         assert found[2][0] == 3
         assert math.isnan(found[2][1])
-        assert [message.text for message in store.messages(row.id)] == [line.split(": ", 1)[1] for line in said]
+        assert sorted(message.text for message in store.messages(row.id)) == sorted(line.split(": ", 1)[1] for line in said)
 
 
 class Unreadable:
@@ -173,6 +175,14 @@ def test_a_configuration_may_come_later_and_change(place: Path) -> None:
     with store:
         assert row.spec_values == {"lr": 0.2, "net": "small", "seed": 3}
         assert "config is str" in store.messages(row.id)[0].text
+
+
+@pytest.mark.parametrize("config", [{}, {"lr": 0.1}])
+def test_a_scripts_run_has_no_settings_to_train_another_with(place: Path, config: dict[str, float]) -> None:
+    convtui.init("mine", config, store=place).finish()
+    store, row = only_run(place)
+    with store, pytest.raises(SpecError, match=r"run 1 \(mine\) was not trained by convtui: run its script again"):
+        row.settings  # noqa: B018
 
 
 def test_a_score_is_that_of_the_last_step_and_of_a_step_the_first_as_its_series_are(place: Path) -> None:

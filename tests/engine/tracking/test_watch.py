@@ -202,6 +202,22 @@ def test_weights_asked_for_by_another_terminal_are_those_between_two_steps_and_c
     assert all(map(torch.equal, *found))
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), ValueError("no")])
+def test_however_the_script_ends_the_last_weights_are_kept(tmp_path: Path, error: BaseException) -> None:
+    net = Net()
+    with pytest.raises(type(error)), convtui.init("mine", store=tmp_path / "store.db") as run:  # noqa: PT012 - as a script has it
+        run.watch(net)
+        for _ in run.steer(range(3)):
+            for step in run.steer(range(4)):
+                with torch.no_grad():
+                    net.last.weight.fill_(run.step)
+                if run.step == 10 and step == 1:
+                    raise error
+    with Store.open(tmp_path / "store.db") as store:
+        saved = net_file.load(store.files.path(1, store.files.checkpoints(1)[0].file))
+    assert (saved.step, float(saved.weights["last.weight"].mean())) == (10, 10.0)
+
+
 def test_a_script_that_watches_no_net_says_so_to_those_who_ask_for_weights(tmp_path: Path) -> None:
     with convtui.init("mine", store=tmp_path / "store.db") as run, Store.open(tmp_path / "store.db") as store:
         wanted = WeightsNow(store, run.id)

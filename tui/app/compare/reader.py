@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
 
-from convtui.engine.metrics import metric
+from convtui.engine.metrics import column_of, metric
 from convtui.engine.store.followed import KeptSeries
 from convtui.tui.render.chart import Line, Plot
 from convtui.tui.render.comparison import LEGEND
@@ -41,7 +41,8 @@ class Compared:
     can_group: bool
     """Whether any of the runs differ in their seed alone."""
     plots: dict[str, Plot]
-    """Metric -> one curve for each run, in the order of `comparison.outcomes`: for METRICS, and for the one asked for."""
+    """Metric -> one curve for each run, in the order of `comparison.outcomes`: for METRICS, and for the one asked for. A script's
+    own series stands for the score that it is."""
     names: Sequence[str]
     """Of all series that any of the runs has and that can be charted."""
 
@@ -73,21 +74,25 @@ class Reader:
         together = seeds if spread != "none" else [[run] for run in runs]
         named = [(_name(group), [run.id for run in group]) for group in together]
         comparison, groups = in_groups(self._comparing.compare(store, runs), named)
-        wanted = dict.fromkeys([*METRICS, *filter(None, [measure])])
-        kept = ((run.id, name) for run in runs for name in wanted)
+        names = store.metric_names(*(run.id for run in runs))
+        wanted = {name: _series_of(name, names) for name in METRICS} | ({measure: measure} if measure else {})
+        kept = ((run.id, name) for run in runs for name in wanted.values())
         self._series = {key: self._series.get(key) or KeptSeries(key[1]) for key in kept}
-        plots = {name: self._plot(store, together, name, spread) for name in wanted}
-        charted = [name for name in store.metric_names(*(run.id for run in runs)) if metric(name).chart]
+        soon = "" if not all(run.is_training for run in runs) else "no epoch finished yet"
+        plots = {
+            score: self._plot(store, together, name, spread, empty=soon if score in METRICS else "")
+            for score, name in wanted.items()
+        }
+        charted = [name for name in names if metric(name).chart]
         return Compared([run.id for run in runs], comparison, groups, len(seeds) < len(runs), plots, charted)
 
-    def _plot(self, store: Store, groups: Sequence[Sequence[Run]], name: str, spread: Spread) -> Plot:
+    def _plot(self, store: Store, groups: Sequence[Sequence[Run]], name: str, spread: Spread, empty: str) -> Plot:
         lines = []
         for style, runs in enumerate(groups):
             line = self._mean(store, runs, name, style, spread) if len(runs) > 1 else self._line(store, runs[0], name, style)
             lines.append(replace(line, name=_label([run.id for run in runs], _name(runs), LEGEND_WIDTH)))
         title = clean(metric(name).title)
-        empty = "no epoch finished yet" if name in METRICS else f"no {title} in these runs"
-        return Plot(title, lines, "epoch", form=metric(name).form, empty=empty)
+        return Plot(title, lines, "epoch", form=metric(name).form, empty=empty or f"no {title} in these runs")
 
     def _line(self, store: Store, run: Run, name: str, style: int) -> Line:
         series = self._series[run.id, name]
@@ -113,6 +118,17 @@ class Reader:
             known = now, points_of(store, run, name, "epoch" if run.steps_per_epoch else "step")
             self._points[run.id, name] = known
         return known[1]
+
+
+def _series_of(score: str, names: Sequence[str]) -> str:
+    """The series of this score among those that the runs have: convtui's own, else a script's, `val/acc`; where there is none over
+    test images, the one over validation images."""
+    for wanted in (score, score.replace("test_", "validation_")):
+        # 0.5 may be a loss or an accuracy.
+        found = [name for name in names if name == wanted or column_of(name, 0.5) == wanted]
+        if found:
+            return wanted if wanted in found else found[0]
+    return score
 
 
 def _of_seeds(runs: Sequence[Run]) -> list[list[Run]]:
