@@ -193,9 +193,13 @@ class Store:
         """Replace the run's note. Raises RunNotFound, UsageError for a note that is not text."""
         self._change(run_id, note=_checked_note(note))
 
-    def describe(self, run_id: int, name: str, note: str) -> None:
-        """Give the run another name and note. Raises RunNotFound, UsageError for a name or a note that cannot be."""
-        self._change(run_id, name=checked_name(name), note=_checked_note(note))
+    def describe(self, run_id: int, name: str | None, note: str | None) -> None:
+        """Give the run another name and note, where they are not None. Raises RunNotFound, UsageError for a name or a note that
+        cannot be."""
+        changes = {} if name is None else {"name": checked_name(name)}
+        changes |= {} if note is None else {"note": _checked_note(note)}
+        if changes:
+            self._change(run_id, **changes)
 
     def set_spec(self, run_id: int, spec: RunSpec) -> None:
         """Replace the run's settings, as when it is resumed with a new total. Raises RunNotFound."""

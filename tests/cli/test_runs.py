@@ -98,6 +98,15 @@ def test_a_filter_and_columns_of_settings(store: Store, convtui: Convtui) -> Non
     assert line["settings"] == {"optimiser.learning_rate": 3e-4}
 
 
+def test_runs_are_sorted_by_a_measure_that_some_have_as_nan(convtui: Convtui, tmp_path: Path) -> None:
+    for value in (5.0, math.nan, 1.0, math.nan, 3.0, 2.0):
+        with tracking.init(str(value).replace(".0", "th"), store=tmp_path / "store.db") as run:
+            run.log({"weird": value})
+    for way, values in (((), ["5", "3", "2", "1"]), (("--reverse",), ["1", "2", "3", "5"])):
+        names = [line["name"] for line in convtui("runs", "list", "--sort", "weird", *way, "--json").lines]
+        assert names == [*(f"{value}th" for value in values), "nan", "nan"]
+
+
 def test_measures_are_columns(store: Store, convtui: Convtui) -> None:
     header, newest, oldest = convtui("runs", "list", "--column", "conv_deltas", "--column", "train_accuracy").out.splitlines()
     place = header.split().index("conv_deltas/conv1")

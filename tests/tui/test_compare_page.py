@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -431,6 +432,34 @@ def test_runs_that_are_deleted_elsewhere_are_marked_no_longer(store: Store) -> N
         assert page.query_one("#unmarked").display
 
     used(steps, [1, 3])
+
+
+def test_marks_that_were_set_while_it_read_stay(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    goes_on, read = threading.Event(), reader.Reader.read
+
+    def slowly(*arguments: Any, **options: Any) -> reader.Compared:
+        goes_on.wait(30)
+        return read(*arguments, **options)
+
+    app = ConvtuiApp(Session(Path("store.db"), device="cpu"))
+
+    async def use() -> None:
+        async with app.run_test(size=(120, 36)) as pilot:
+            await until(pilot, lambda: "3 of 3" in screen_text(pilot))
+            monkeypatch.setattr(reader.Reader, "read", slowly)
+            await pilot.press("space", "space", "c")
+            await until(pilot, lambda: isinstance(app.screen, ComparePage))
+            page = app.screen
+            assert isinstance(page, ComparePage)
+            await pilot.press("1", "space")
+            assert app.session.marked == [3, 2, 1]
+            goes_on.set()
+            await until(pilot, lambda: page.compared is not None)
+            await pilot.pause()
+            assert app.session.marked == [3, 2, 1]
+        app.session.close()
+
+    asyncio.run(use())
 
 
 def test_names_cannot_write_on_the_terminal(store: Store) -> None:

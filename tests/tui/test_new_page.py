@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from textual.containers import VerticalScroll
 from textual.pilot import Pilot
 from textual.widgets import Input, OptionList, Static
 
+from convtui.engine.data import preview
 from convtui.engine.models import check
 from convtui.engine.named_code import name_code
 from convtui.engine.presets import own_presets, preset
@@ -269,6 +271,31 @@ def test_start_trains_exactly_these_settings_and_shows_the_run(tmp_path: Path) -
         assert (run.name, run.preset, run.dataset) == ("first try", "demo", "digits")
         assert app.current_mode == "live"
         assert page.form.texts["name"] == ""
+
+    on_page(tmp_path, steps, draft=(TINY, "demo"))
+
+
+def test_what_is_typed_while_a_run_is_started_is_the_next_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    goes_on, count = threading.Event(), preview.count
+
+    def slowly(*arguments: Any, **options: Any) -> Any:
+        goes_on.wait(30)
+        return count(*arguments, **options)
+
+    async def steps(app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
+        monkeypatch.setattr(preview, "count", slowly)
+        await to(page, "note", pilot)
+        await pilot.press("enter", *"first idea", "enter", "s")
+        await until(pilot, lambda: app.current_mode == "live")
+        await pilot.press("2")
+        await until(pilot, lambda: app.screen is page)
+        await pilot.press("enter", *"second idea", "enter")
+        assert page.form.texts["note"] == "second idea"
+        goes_on.set()
+        await until(pilot, lambda: app.session.run_id is not None)
+        await pilot.pause()
+        assert page.form.texts["note"] == "second idea"
+        assert app.session.store.run(app.session.run_id or 0).note == "first idea"
 
     on_page(tmp_path, steps, draft=(TINY, "demo"))
 

@@ -163,6 +163,16 @@ def test_the_palette_leads_to_a_run_by_its_name(store: Store) -> None:
     assert used(steps).session.run_id == 1
 
 
+def test_in_the_palette_a_runs_name_is_no_markup(store: Store) -> None:
+    store.rename(1, "base[/]line [@click=app.bell]x")
+
+    async def steps(pilot: Pilot[int]) -> None:
+        await pilot.press("ctrl+p", *"line")
+        await until(pilot, lambda: "Run 1 base[/]line [@click=app.bell]x" in screen_text(pilot))
+
+    used(steps)
+
+
 def test_a_question_mark_shows_the_keys_under_headings(store: Store) -> None:
     async def steps(pilot: Pilot[int]) -> None:
         await pilot.press("question_mark")
@@ -546,6 +556,22 @@ def test_renames_and_notes(store: Store) -> None:
         await pilot.press("e", "down", "end", *" not", "escape")
         await pilot.pause()
         assert store.run(6).note == "good start"
+
+    used(steps)
+
+
+def test_a_note_of_several_lines_is_kept_and_a_tag_is_a_word(store: Store) -> None:
+    why = "Why?\n\n- filters are clear\n- loss falls"
+    store.set_note(6, why)
+    store.set_note(5, "#badly over-fitted")
+
+    async def steps(pilot: Pilot[int]) -> None:
+        await pilot.press("e", "end", *"-try", "enter")
+        await until(pilot, lambda: store.run(6).name == "first-try-try" or store.run(6).name.endswith("-try"))
+        assert store.run(6).note == why
+        await pilot.press("space", "space", "e", *"#bad", "enter")
+        await until(pilot, lambda: "#bad" in store.run(5).note.split())
+        assert store.run(6).note == f"{why} #bad"
 
     used(steps)
 

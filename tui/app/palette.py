@@ -10,6 +10,8 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.content import Content
+from textual.fuzzy import Matcher
 
 from convtui.engine.errors import ConvtuiError
 from convtui.tui.app.keys import TABLE, key_for
@@ -81,10 +83,19 @@ class Keys(Provider):
         for entry in chain(self._actions(), self._named()):
             score = max(matcher.match(entry.title), matcher.match(entry.meaning))
             if score > 0:
-                yield Hit(score, matcher.highlight(entry.title), entry.run, help=entry.about)
+                yield Hit(score, _lit(matcher, entry.title), entry.run, help=entry.about)
 
     async def _run(self, action: str) -> None:
         await self.app.run_action(action, self.screen.focused or self.screen)
+
+
+def _lit(matcher: Matcher, title: str) -> Content:
+    """The title with what was found in it. `Matcher.highlight` reads it as markup, and a run's name may be a stranger's."""
+    _, found = matcher.fuzzy_search.match(matcher.query, title)
+    content = Content(title)
+    for place in found:
+        content = content.stylize(matcher.match_style, place, place + 1)
+    return content
 
 
 def _namespace(node: object) -> str:

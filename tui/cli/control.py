@@ -64,15 +64,16 @@ def lr(
 
 def ask(store: Store, run_id: int, kind: RequestKind, *, value: float | None = None, until: Collection[str] | None = None) -> None:
     """Put a request to a run and wait until it is taken, and the run's status is one of `until`. Raises RunBusy, ConvtuiError."""
-    request = store.request(run_id, kind, value)
     before = store.run(run_id)
+    request = store.request(run_id, kind, value)
 
     def answer() -> str:
         run = store.run(run_id)
         taken = store.is_taken(request.id)
         if kind == "rate" and taken and run.status == "paused":
             return f"paused at step {run.step:,}, learning rate times {compact(value or 1)} on resume"
-        if kind == "rate" and run.rate_factor != before.rate_factor and run.learning_rate is not None:
+        is_changed = run.rate_factor != before.rate_factor or (value == 1 and taken)
+        if kind == "rate" and is_changed and run.learning_rate is not None:
             return f"{run.status} at step {run.step:,}, learning rate {compact(run.learning_rate)}"
         is_there = run.status in ENDED or (until is not None and run.status in until and taken)
         return f"{run.status} at step {run.step:,}" if is_there else ""

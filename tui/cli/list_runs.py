@@ -169,11 +169,12 @@ def _sorted(store: Store, runs: Sequence[Run], name: str, *, reverse: bool) -> l
         read = _read(store, runs, [name], curves=False, option="--sort")
         (values,) = [*read.measured.values(), *read.settings.values()][:1] or [{}]
         falling = metric(name).better != "less"
-    numbers = all(isinstance(value, int | float) for value in values.values() if value is not None)
-    known = [run for run in runs if values.get(run.id) is not None]
+    values = {run_id: value for run_id, value in values.items() if value is not None and value == value}  # NaN is not
+    numbers = all(isinstance(value, int | float) for value in values.values())
+    known = [run for run in runs if run.id in values]
     key = {run.id: values[run.id] if numbers else written(values[run.id]) for run in known}
     known.sort(key=lambda run: key[run.id], reverse=falling != reverse)
-    return [*known, *(run for run in runs if values.get(run.id) is None)]
+    return [*known, *(run for run in runs if run.id not in values)]
 
 
 def _read(store: Store, runs: Sequence[Run], columns: Sequence[str], *, curves: bool, option: str = "--column") -> _Listed:

@@ -38,7 +38,7 @@ def plot(
         typer.Option(metavar="LOW HIGH", help="only this part of the axis to the right, of a time in seconds"),
     ] = None,
     log: Annotated[bool, typer.Option("--log", help="a logarithmic axis upwards")] = False,
-    smooth: Annotated[float, typer.Option(metavar="W", help="smooth series of single steps over about W points", min=0)] = 0.0,
+    smooth: Annotated[float, typer.Option(metavar="W", help="smooth single steps over about W points", min=0, max=1e6)] = 0.0,
     band: Annotated[
         Literal["range", "deviation", "none"],
         typer.Option(help="around the mean of runs that differ in their seed alone; none: a line for each run"),

@@ -85,7 +85,9 @@ class Session:
         self.draft: tuple[RunSpec, str] | None = None
         """Settings that the page New takes up when it is shown next, and their preset."""
         self.deleted: list[list[int]] = []
-        """Runs that go when the session is closed, those of one answer together."""
+        """Runs that go when the session is closed, those of one answer together; `hide` adds some."""
+        self._attempts: dict[int, int] = {}
+        """Of these, as they were then."""
         self._store: Store | None = None
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._waiting: list[_Job] = []
@@ -277,10 +279,16 @@ class Session:
                 self._delete(run_id)
             self._store.close()
 
+    def hide(self, run_ids: Sequence[int]) -> None:
+        """Delete these runs, as far as people are concerned; they go when the session is closed. Raises StoreError."""
+        self._attempts |= {run.id: run.attempt for run in self.store.runs(ids=run_ids)}
+        self.deleted.append(list(run_ids))
+
     def _delete(self, run_id: int) -> None:
-        """A run that another process has claimed meanwhile stays."""
+        """A run that another process has claimed meanwhile stays, also where it is over again."""
         try:
-            self.store.delete(run_id)
+            if self.store.run(run_id).attempt == self._attempts[run_id]:
+                self.store.delete(run_id)
         except ConvtuiError as error:
             log(error)
 
@@ -297,6 +305,8 @@ class Session:
     def _queue(self, job: _Job) -> None:
         with self._lock:
             self._waiting.append(job)
+            # What is to be trained is deleted no more.
+            self.deleted = [left for group in self.deleted if (left := [run_id for run_id in group if run_id != job.run])]
         self._jobs.put(job)
 
     def _work(self) -> None:
@@ -312,6 +322,9 @@ class Session:
                 with patient(lambda why: self._say(why, "warning"), lambda: self._closing):
                     self._train(job)
                     self._keep_statistics(job)
+            except _LeftWaiting:
+                with self._lock:
+                    self._waiting.insert(0, job)
             except ConvtuiError as error:
                 self._say(f"run {job.run}: {error}", "error")
                 self._store_gives_up(job.run, str(error))
@@ -338,10 +351,12 @@ class Session:
         spec = run.settings
 
         def loading(what: str, done: int, total: int) -> None:
+            self._leave_if_closing()
             self.activity = f"{what}: {done:,} of {total:,}"
 
         self.activity = "loading the images"
         dataset = load(spec.data, self.data_dir, allow_stand_in=job.allow_stand_in, progress=loading)
+        self._leave_if_closing()
         for note in dataset.notes:
             self._say(note)
         spec = changed(spec, {"data.source": dataset.source} | dict(dataset.relaxed))
@@ -370,6 +385,10 @@ class Session:
                     severity = "warning" if isinstance(event, events.Diverged) else "information"
                     self._say(_ending(job.run, claimed.name, event), severity)
 
+    def _leave_if_closing(self) -> None:
+        if self._closing:
+            raise _LeftWaiting
+
     def _keep_statistics(self, job: _Job) -> None:
         """Figures of layers that a study wants of a run that is over."""
         if job.wanted is None or not job.wanted.statistics or self._closing:
@@ -393,6 +412,10 @@ class Session:
 
     def _say(self, text: str, severity: str = "information") -> None:
         self.notices.append(Notice(text, severity))
+
+
+class _LeftWaiting(Exception):
+    """The session is being closed while a run's images are loaded: it waits as before."""
 
 
 def _ending(run_id: int, name: str, ending: object) -> str:

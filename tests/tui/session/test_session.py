@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 
 from convtui.engine.errors import RunBusy
 from convtui.engine.spec import RunSpec, changed, make
+from convtui.engine.store import Store
 from convtui.engine.study import plan, study
 from convtui.tui.app.app import ConvtuiApp
 from convtui.tui.session.session import Session
@@ -79,6 +82,42 @@ def test_closing_saves_what_trains_and_lets_go_of_what_waits(session: Session) -
     assert again.store.files.newest_checkpoint(training) is not None
     assert status(again, waiting) == "stopped"
     again.close()
+
+
+def test_a_deleted_run_that_is_trained_on_is_deleted_no_more(session: Session) -> None:
+    ids = [started(session, SPEC) for _ in range(3)]
+    until(lambda: not session.claimed)
+    longer = changed(SPEC, {"training.epochs": 3})
+    for run_id in ids:
+        session.hide([run_id])
+    session.resume(ids[0], longer)
+    until(lambda: not session.claimed)
+    elsewhere = Session(session.address)
+    elsewhere.open()
+    elsewhere.resume(ids[1], longer)
+    until(lambda: not elsewhere.claimed)
+    elsewhere.close()
+    session.close()
+    with Store.open(session.address) as store:
+        assert sorted(run.id for run in store.runs()) == ids[:2]
+
+
+def test_closing_does_not_wait_for_images_and_the_run_has_not_begun(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    loading = threading.Event()
+
+    def slowly(*_arguments: object, progress: Callable[[str, int, int], None], **_options: object) -> None:
+        while True:
+            progress("decoding", 0, 1000)
+            loading.set()
+            time.sleep(0.01)
+
+    monkeypatch.setattr("convtui.engine.data.catalog.load", slowly)
+    run_id = started(session, SPEC)
+    assert loading.wait(60)
+    session.close()
+    with Store.open(session.address) as store:
+        run = store.run(run_id)
+        assert (run.status, run.attempt, run.reason) == ("stopped", 0, "convtui was closed before it started")
 
 
 def test_a_run_that_cannot_be_trained_says_why_and_the_next_one_is(session: Session) -> None:

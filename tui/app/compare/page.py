@@ -135,8 +135,9 @@ class ComparePage(Page):
             self._runs.ask((tuple(self.session.marked), self.measure, self.spread))
 
     def _take(self, compared: Compared) -> None:
-        if list(compared.runs) != self.session.marked:  # others were deleted elsewhere
-            self.session.marked = list(compared.runs)
+        gone = set(compared.asked) - set(compared.runs)  # they were deleted elsewhere
+        if gone & set(self.session.marked):  # which others may have joined since it was read
+            self.session.marked = [run_id for run_id in self.session.marked if run_id not in gone]
             self.store_changed()
         if self.compared is None or compared.runs != self.compared.runs:
             self.zoom.forget()

@@ -34,7 +34,10 @@ METRICS = ("test_loss", "test_accuracy", "train_loss", "train_accuracy")
 class Compared:
     """Runs beside each other, in the order in which they were marked; those that differ in their seed alone may be one."""
 
+    asked: Sequence[int]
+    """The runs that were marked when it was read."""
     runs: Sequence[int]
+    """Those of them that are there."""
     comparison: Comparison
     groups: Sequence[GroupOutcome]
     """In the order of `comparison.outcomes`; of one run each, where they are not taken together."""
@@ -84,7 +87,7 @@ class Reader:
             for score, name in wanted.items()
         }
         charted = [name for name in names if metric(name).chart]
-        return Compared([run.id for run in runs], comparison, groups, len(seeds) < len(runs), plots, charted)
+        return Compared(tuple(run_ids), [run.id for run in runs], comparison, groups, len(seeds) < len(runs), plots, charted)
 
     def _plot(self, store: Store, groups: Sequence[Sequence[Run]], name: str, spread: Spread, empty: str) -> Plot:
         lines = []

@@ -12,8 +12,8 @@ from convtui.engine.store import checked_name
 from convtui.tui.app.dialogs.form import FormDialog, Question
 
 
-def edit_dialog(run_id: int, name: str, note: str, save: Callable[[str, str], object]) -> Screen[None]:
-    """Asks; `save` gets the name and the note once they can be saved."""
+def edit_dialog(run_id: int, name: str, note: str, save: Callable[[str | None, str | None], object]) -> Screen[None]:
+    """Asks; `save` gets the name and the note once they can be saved, None for what was left as it is."""
 
     def answered(dialog: FormDialog, values: Mapping[str, str]) -> None:
         try:
@@ -22,7 +22,7 @@ def edit_dialog(run_id: int, name: str, note: str, save: Callable[[str, str], ob
             dialog.refuse(str(error))
             return
         dialog.dismiss(None)
-        save(written, values["note"])
+        save(written if written != name else None, values["note"] if values["note"] != note else None)
 
     questions = [Question("name", "name", name), Question("note", "note", note, "words that begin with # are tags")]
     return FormDialog(Text(f"Edit run {run_id}"), questions, answered, "saves")

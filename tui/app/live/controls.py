@@ -157,7 +157,7 @@ class RunControls:
             return
         from convtui.tui.app.dialogs.edit import edit_dialog
 
-        def save(name: str, note: str) -> None:
+        def save(name: str | None, note: str | None) -> None:
             self._page.in_thread(lambda: self._session.store.describe(run.id, name, note), lambda _: self._look())
 
         self._page.app.push_screen(edit_dialog(run.id, clean(run.name), run.note, save))

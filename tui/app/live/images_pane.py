@@ -83,7 +83,7 @@ class ImagesPane(Vertical):
     def look(self, run: Run) -> None:
         """At what this run has logged by now."""
         if run.id != self._run:
-            self._run, self.slider = run.id, StepSlider()
+            self._run, self.slider, self._found = run.id, StepSlider(), None
             self.query_one(PicturePane).say("reading the images …")
         self._latest.ask(run.id)
 
@@ -98,6 +98,8 @@ class ImagesPane(Vertical):
         return _Found(run_id, kept, shown, [sheet(f"{each.name}, step {each.step:,}", load(each.path)) for each in shown])
 
     def _show(self, found: _Found) -> None:
+        if found.run != self._run:
+            return  # another one is looked at meanwhile
         before, self._found = self._found, found
         self.query_one(StepLine).refresh()
         picture = self.query_one(PicturePane)

@@ -72,6 +72,11 @@ class LensPane(Vertical):
 
     def look(self, run: Run) -> None:
         """At the net, if it is time for that; of a run that has ended once."""
+        if self._seen is not None and self._seen[0].run != run.id and self.glance is not None:
+            self.glance = None
+            for pane in self.query(PicturePane):
+                pane.display = False
+            self.query_one(Static).update("opening the net …")
         asked = self._wanted = _Asked(run.id, self.image)
         self._follows = run.status in LIVE
         is_new = self._seen is None or self._seen[0] != asked

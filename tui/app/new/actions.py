@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -135,11 +135,16 @@ class Actions:
         start = partial(
             self._session.start, draft.spec, name=name, preset=draft.preset, note=note, allow_stand_in=draft.allow_stand_in
         )
-        self._page.run_worker(partial(self._start, announced, draft.spec, start), thread=True)
+        taken = {"name": texts["name"], "note": texts["note"]}
+        self._form.texts |= {"name": "", "note": ""}  # now: what is typed while it starts is the next run's
+        self._form.show()
+        self._page.run_worker(partial(self._start, announced, draft.spec, start, taken), thread=True)
         # Not as its digit does: that would look for what trains, and might show it in place of what is started here.
         self._page.post_message(ShowRun(self._session.run_id, "live"))
 
-    def _start(self, announced: AbstractContextManager[object], spec: RunSpec, start: Callable[[], Run]) -> None:
+    def _start(
+        self, announced: AbstractContextManager[object], spec: RunSpec, start: Callable[[], Run], taken: Mapping[str, str]
+    ) -> None:
         started, session = None, self._session
         try:
             with announced:
@@ -155,16 +160,18 @@ class Actions:
         except ConvtuiError as error:
             self._page.warn(str(error))
         finally:
-            self._page.call_later(self._done, started)
+            self._page.call_later(self._done, started, taken)
 
-    def _done(self, started: int | None) -> None:
-        """Show the run where its start is on show; where it could not be started, the form as it was."""
+    def _done(self, started: int | None, taken: Mapping[str, str]) -> None:
+        """Show the run where its start is on show; where it could not be started, the form as it was, with what was `taken` from
+        it."""
         self._starting, self._session.being_started = False, ""
         is_awaited = self._page.app.current_mode == "live"
         if started is not None:
-            self._form.texts |= {"name": "", "note": ""}
-            self._form.show()
             self._session.run_id = started
+        else:
+            self._form.texts |= {name: text for name, text in taken.items() if not self._form.texts[name]}
+            self._form.show()
         if is_awaited:
             self._page.post_message(ShowRun(started, "live") if started is not None else ShowPage("new"))
 

@@ -131,10 +131,14 @@ class RunActions:
         (line,) = lines
         from convtui.tui.app.dialogs.edit import edit_dialog
 
-        def save(name: str, note: str) -> None:
+        def save(name: str | None, note: str | None) -> None:
             self._act(lambda store: store.describe(line.id, name, note))
 
-        self._page.app.push_screen(edit_dialog(line.id, line.name, line.note, save))
+        # A line's note is in one line, and a note may have several.
+        self._page.in_thread(
+            lambda: self._session.store.run(line.id),
+            lambda run: self._page.app.push_screen(edit_dialog(run.id, clean(run.name), run.note, save)),
+        )
 
     def _add_to_notes(self, lines: list[RunRow]) -> None:
         question = Text(f"Add to the notes of these {len(lines)} runs; words that begin with # are tags\n\n")
@@ -331,10 +335,12 @@ class RunActions:
     def _ask_to_delete(self, question: Text, run_ids: list[int]) -> None:
         def answered(yes: bool | None) -> None:
             if yes:
-                self._session.deleted.append(run_ids)
-                self._session.marked = [run_id for run_id in self._session.marked if run_id not in run_ids]
-                self._show()
-                self._page.refresh_bindings()
+                self._page.in_thread(lambda: self._session.hide(run_ids), hidden)
+
+        def hidden(_: None) -> None:
+            self._session.marked = [run_id for run_id in self._session.marked if run_id not in run_ids]
+            self._show()
+            self._page.refresh_bindings()
 
         self._page.app.push_screen(ConfirmDialog(question, "Delete", "Cancel"), answered)
 
@@ -370,11 +376,13 @@ class RunActions:
 
 
 def _noted(store: Store, lines: list[RunRow], added: str) -> str:
+    changed = 0
     for line in lines:
         note = store.run(line.id).note
-        if added not in note:
+        if f" {added} " not in f" {' '.join(note.split())} ":
             store.set_note(line.id, f"{note} {added}".strip())
-    return f"noted beside {counted(len(lines))}"
+            changed += 1
+    return f"noted beside {counted(changed)}" if changed else f"{counted(len(lines))} had that in their notes"
 
 
 def _more_than(epochs: int) -> Callable[[str], None]:
