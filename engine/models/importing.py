@@ -222,7 +222,7 @@ def fill(net: nn.Module, found: Mapping[str, Tensor], what: str) -> None:
     shapes = [
         f"{name} is {list(found[name].shape)} and not {list(tensor.shape)}"
         for name, tensor in has.items()
-        if name in found and found[name].shape != tensor.shape
+        if name in found and not is_lazy(tensor) and found[name].shape != tensor.shape
     ]
     missing, others = [name for name in has if name not in found], [name for name in found if name not in has]
     told = [_few("missing", missing), _few("not in this net", others), _few("", shapes)]

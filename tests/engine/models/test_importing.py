@@ -165,6 +165,18 @@ def written(folder: Path, code: str, name: str = "Net") -> str:
     return f"{folder / 'mynet.py'}:{name}"
 
 
+def test_a_lazy_net_takes_the_shapes_of_its_weights(tmp_path: Path) -> None:
+    def made() -> nn.Sequential:
+        return nn.Sequential(nn.LazyConv2d(4, 3), nn.ReLU(), nn.Flatten(), nn.LazyLinear(3))
+
+    trained, images = made(), torch.rand(2, 1, 8, 8)
+    expected = trained(images)
+    torch.save(trained.state_dict(), tmp_path / "w.pt")
+    net = made()
+    load_weights(net, tmp_path / "w.pt")
+    assert torch.equal(net(images), expected)
+
+
 def test_a_net_beyond_memory_is_refused_before_its_weights_are_filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=1000))
     monkeypatch.setattr(nn.init, "kaiming_uniform_", lambda *_, **__: pytest.fail("weights were filled"))
