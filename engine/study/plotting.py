@@ -29,6 +29,8 @@ Values = NDArray[np.float64]
 _BANDS = {"range": "from the least to the greatest", "deviation": "one standard deviation up and down"}
 _ORDER = ("batch", "", "train", "validation", "test")
 """In which splits are drawn, what matters most on top."""
+_FIRST = ("loss", "accuracy")
+"""Charts of a script that come before others."""
 _CHARTS = 12
 """Charts of a script's own metrics that are drawn where none is named."""
 
@@ -156,8 +158,10 @@ def _usual(recorded: Sequence[str]) -> list[str]:
     scores = [name for name in SCORES if name in recorded]
     if scores:
         return scores
-    charts = dict.fromkeys(chart for name in recorded if (chart := metric(name).chart) and not name.startswith(SYSTEM))
-    return [name for name in recorded if metric(name).chart in list(charts)[:_CHARTS]]
+    own = [name for name in recorded if metric(name).chart and not name.startswith(SYSTEM)]
+    own.sort(key=lambda name: _FIRST.index(chart) if (chart := metric(name).chart) in _FIRST else len(_FIRST))
+    charts = list(dict.fromkeys(metric(name).chart for name in own))[:_CHARTS]
+    return [name for name in own if metric(name).chart in charts]
 
 
 def _chosen(recorded: Sequence[str], wanted: Sequence[str]) -> list[str]:

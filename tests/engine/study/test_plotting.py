@@ -122,9 +122,11 @@ def test_a_study_is_a_line_for_each_of_its_settings(store: Store, tmp_path: Any)
 def test_a_scripts_own_metrics_are_drawn_over_its_steps(tmp_path: Any) -> None:
     with init(name="script", store=tmp_path / "s.db") as run:
         for step in range(1, 4):
-            run.log({"train/energy": 2.0 * step, "val/energy": 3.0 * step, "odd": 1.0}, step=step)
+            told = {"train/energy": 2.0 * step, "val/energy": 3.0 * step, "odd": 1.0}
+            run.log(told | {"val/acc": 0.5, "train/loss": 1.0}, step=step)
     with Store.open(tmp_path / "s.db") as store:
         drawn = plotted(store, "last")
+        assert list(drawn)[:2] == ["loss", "accuracy"]
         assert drawn["energy"].x_name == "step"
         assert {name: values.tolist() for name, values in drawn["energy"].series.items()} == {
             "train": [2, 4, 6],
