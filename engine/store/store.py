@@ -27,7 +27,7 @@ from convtui.engine.store.row_batch import INSERT_METRIC
 from convtui.engine.store.run_files import RunFiles
 from convtui.engine.store.schema import FULL
 from convtui.engine.store.series import Bucket, Cursor, Point, Series
-from convtui.engine.store.tables import Attempt, Message, Request, RequestKind, Run, provenance_text, spec_text
+from convtui.engine.store.tables import STAND_IN, Attempt, Message, Request, RequestKind, Run, provenance_text, spec_text
 from convtui.engine.store_address import StoreAddress, absolute, store_address
 from convtui.engine.text import is_text
 
@@ -85,10 +85,20 @@ class Store:
     # ------------------------------------------------------------------------------------------------------ runs
 
     def create_run(
-        self, *, name: str, preset: str, spec: RunSpec, dataset: str, note: str = "", provenance: Mapping[str, Any] | None = None
+        self,
+        *,
+        name: str,
+        preset: str,
+        spec: RunSpec,
+        dataset: str,
+        note: str = "",
+        provenance: Mapping[str, Any] | None = None,
+        allow_stand_in: bool = False,
     ) -> Run:
-        """A new run, which this process is about to `claim`. Raises UsageError for a name that cannot be."""
-        run = _new_run(name, preset, spec.model_dump_json(), dataset, provenance, note=note)
+        """A new run, which this process is about to `claim`, or another one, which is told here whether it may `allow_stand_in`
+        where its images cannot be had. Raises UsageError for a name that cannot be."""
+        told = dict(provenance or {}) | ({STAND_IN: True} if allow_stand_in else {})
+        run = _new_run(name, preset, spec.model_dump_json(), dataset, told, note=note)
         _held_by(run, this_process())
         with self.database.writing("adding a run") as session:
             self.avoid_used_id(session, run)

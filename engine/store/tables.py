@@ -32,6 +32,10 @@ class StoreTable(SQLModel):
     metadata: ClassVar[MetaData] = MetaData()
 
 
+STAND_IN = "stand_in"
+"""Of the provenance of a run that waits: true where its images may be replaced."""
+
+
 class Run(StoreTable, table=True):
     """One training: its settings, where it stands and how it ended."""
 
@@ -150,6 +154,12 @@ class Run(StoreTable, table=True):
         """The provenance, read. What is not of the type that convtui writes is left out: `threads` is a count, `classes` texts,
         `command` texts, `images` texts by split, `earlier` the provenances of before."""
         return _provenance(parsed(self.provenance))
+
+    @property
+    def may_stand_in(self) -> bool:
+        """Whether other images may take the place of its own where these cannot be had: as whoever began it said, and no more once
+        it has been trained."""
+        return not self.attempt and self.repeatable.get(STAND_IN) is True
 
     @property
     def digests(self) -> dict[str, str]:

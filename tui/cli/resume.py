@@ -80,7 +80,8 @@ def resume(
                     shown = {"as_json": as_json, "quiet": quiet, "notify": notify}
                     start_detached(store, [row.id], device=str(chosen_device), data_dir=data_dir, **shown)
                     return
-                dataset = load_dataset(spec, data_dir, reporter_for(row.id, as_json=as_json, quiet=quiet), allow_stand_in=False)
+                loading = reporter_for(row.id, as_json=as_json, quiet=quiet)
+                dataset = load_dataset(spec, data_dir, loading, allow_stand_in=row.may_stand_in)
                 signals.hold()
                 claimed = store.claim(row.id, queued=queued)
             except ConvtuiError as error:

@@ -49,7 +49,6 @@ class Notice:
 class _Job:
     run: int
     resume: bool
-    allow_stand_in: bool
     wanted: Wanted | None = None
     """What a study wants of the run."""
 
@@ -182,8 +181,10 @@ class Session:
         """
         spec = _of_named_code(spec)
         with self._admitted():
-            run = self.store.create_run(name=name, preset=preset, spec=spec, dataset=spec.data.source, note=note)
-            self._queue(_Job(run.id, resume=False, allow_stand_in=allow_stand_in))
+            run = self.store.create_run(
+                name=name, preset=preset, spec=spec, dataset=spec.data.source, note=note, allow_stand_in=allow_stand_in
+            )
+            self._queue(_Job(run.id, resume=False))
         return run
 
     def resume(self, run_id: int, spec: RunSpec | None = None) -> None:
@@ -198,7 +199,7 @@ class Session:
             self.store.queue(run_id)
             if named != settings:
                 self.store.set_spec(run_id, named)
-            self._queue(_Job(run_id, resume=True, allow_stand_in=False))
+            self._queue(_Job(run_id, resume=True))
 
     def queue(self, wanted: Wanted) -> Match:
         """A run that a study wants, made if it is missing, trained after those already queued; what is done or claimed
@@ -209,7 +210,7 @@ class Session:
             found = take(self.store, wanted, hold="queue")
             if found.is_open or lacks_statistics(self.store, wanted, found):
                 assert found.run is not None
-                self._queue(_Job(found.run.id, resume=found.standing == "unfinished", allow_stand_in=False, wanted=wanted))
+                self._queue(_Job(found.run.id, resume=found.standing == "unfinished", wanted=wanted))
         return found
 
     def take_out(self, run_ids: Sequence[int]) -> list[int]:
@@ -355,7 +356,7 @@ class Session:
             self.activity = f"{what}: {done:,} of {total:,}"
 
         self.activity = "loading the images"
-        dataset = load(spec.data, self.data_dir, allow_stand_in=job.allow_stand_in, progress=loading)
+        dataset = load(spec.data, self.data_dir, allow_stand_in=run.may_stand_in, progress=loading)
         self._leave_if_closing()
         for note in dataset.notes:
             self._say(note)

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from convtui.engine.data.split import Dataset
 from convtui.engine.errors import RunBusy
 from convtui.engine.spec import RunSpec, changed, make
 from convtui.engine.store import Store
 from convtui.engine.study import plan, study
 from convtui.tui.app.app import ConvtuiApp
 from convtui.tui.session.session import Session
+from tests.conftest import toy_dataset
 from tests.harness.children import wait_until
 
 SPEC = make(
@@ -118,6 +120,31 @@ def test_closing_does_not_wait_for_images_and_the_run_has_not_begun(session: Ses
     with Store.open(session.address) as store:
         run = store.run(run_id)
         assert (run.status, run.attempt, run.reason) == ("stopped", 0, "convtui was closed before it started")
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_whoever_trains_a_run_that_waited_may_replace_its_images_where_that_was_said(
+    session: Session, allowed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    def load(*_arguments: object, allow_stand_in: bool, **_options: object) -> Dataset:
+        asked.append(allow_stand_in)
+        return toy_dataset()
+
+    training = started(session, LONG)
+    until(lambda: session.store.run(training).step > 0)
+    waiting = session.start(changed(SPEC, {"training.snapshot_every": 1}), name="toy", allow_stand_in=allowed).id
+    session.close()
+    monkeypatch.setattr("convtui.engine.data.catalog.load", load)
+    again = Session(session.address)
+    again.open()
+    for epochs in (1, 2):
+        again.resume(waiting, changed(SPEC, {"training.epochs": epochs}))
+        until(lambda: not again.claimed)
+    assert asked == [allowed, False], "once it has been trained its images are those"
+    assert "earlier" not in again.store.run(waiting).repeatable
+    again.close()
 
 
 def test_a_run_that_cannot_be_trained_says_why_and_the_next_one_is(session: Session) -> None:
