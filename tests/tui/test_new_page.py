@@ -275,6 +275,23 @@ def test_start_trains_exactly_these_settings_and_shows_the_run(tmp_path: Path) -
     on_page(tmp_path, steps, draft=(TINY, "demo"))
 
 
+def test_a_note_that_was_emptied_comes_back_by_undo(tmp_path: Path) -> None:
+    async def steps(_app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
+        page.form.put("training.seed", "7")
+        await to(page, "note", pilot)
+        await pilot.press("enter", *"a long thought", "enter", "backspace")
+        assert page.form.texts["note"] == ""
+        await pilot.press("u")
+        assert page.form.texts["note"] == "a long thought"
+        assert page.form.row is not None
+        assert page.form.row.shown.text == "a long thought"
+        assert page.form.draft.text("training.seed") == "7"
+        await pilot.press("u", "u")
+        assert (page.form.texts["note"], page.form.draft.text("training.seed")) == ("", "0")
+
+    on_page(tmp_path, steps, draft=(TINY, "demo"))
+
+
 def test_what_is_typed_while_a_run_is_started_is_the_next_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     goes_on, count = threading.Event(), preview.count
 

@@ -129,14 +129,13 @@ class Actions:
             return
         self._trials.end()
         self._starting = True
-        announced, draft, texts = self._session.announce(), self._form.draft, self._form.texts
-        name, note = texts["name"].strip() or draft.name or "run", texts["note"].strip()
+        announced, draft = self._session.announce(), self._form.draft
+        taken = draft.take_texts()  # what is typed from now on, while it starts, is the next run's
+        name, note = taken["name"].strip() or draft.name or "run", taken["note"].strip()
         self._session.being_started = f"starting {clean(name)}\n\nloading torch …"
         start = partial(
             self._session.start, draft.spec, name=name, preset=draft.preset, note=note, allow_stand_in=draft.allow_stand_in
         )
-        taken = {"name": texts["name"], "note": texts["note"]}
-        self._form.texts |= {"name": "", "note": ""}  # now: what is typed while it starts is the next run's
         self._form.show()
         self._page.run_worker(partial(self._start, announced, draft.spec, start, taken), thread=True)
         # Not as its digit does: that would look for what trains, and might show it in place of what is started here.
@@ -170,7 +169,8 @@ class Actions:
         if started is not None:
             self._session.run_id = started
         else:
-            self._form.texts |= {name: text for name, text in taken.items() if not self._form.texts[name]}
+            texts = self._form.draft.texts
+            texts |= {name: text for name, text in taken.items() if not texts[name]}
             self._form.show()
         if is_awaited:
             self._page.post_message(ShowRun(started, "live") if started is not None else ShowPage("new"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from convtui.engine.errors import SpecError
 from convtui.engine.named_code import class_of
@@ -26,6 +26,7 @@ class Before:
     base: RunSpec
     spec: RunSpec
     wrong: dict[str, Wrong]
+    texts: dict[str, str]
 
 
 @dataclass(slots=True)
@@ -39,6 +40,8 @@ class Draft:
     spec: RunSpec
     wrong: dict[str, Wrong] = field(default_factory=dict)
     """By path."""
+    texts: dict[str, str] = field(default_factory=lambda: {"name": "", "note": ""})
+    """What a person calls the next run, and writes beside it."""
     history: list[Before] = field(default_factory=list)
 
     def text(self, path: str) -> str:
@@ -109,10 +112,17 @@ class Draft:
     # ---------------------------------------------------------------------------------------------------------- undo
 
     def now(self) -> Before:
-        return Before(self.preset, self.base, self.spec, dict(self.wrong))
+        return Before(self.preset, self.base, self.spec, dict(self.wrong), dict(self.texts))
 
     def back_to(self, before: Before) -> None:
         self.preset, self.base, self.spec, self.wrong = before.preset, before.base, before.spec, dict(before.wrong)
+        self.texts = dict(before.texts)
+
+    def take_texts(self) -> dict[str, str]:
+        """Name and note for a run; the next one begins without, also where older settings are gone back to."""
+        taken, empty = self.texts, dict.fromkeys(self.texts, "")
+        self.texts, self.history = empty, [replace(before, texts=empty) for before in self.history]
+        return taken
 
     def remember(self, before: Before) -> None:
         """Make the way from `before` to now a step that `undo` takes back; none where nothing has changed."""

@@ -124,9 +124,9 @@ class Form(Vertical):
         super().__init__()
         self.draft = draft
         self.fields = [*own, *fields()]
-        self.texts: dict[str, str] = {field.key: "" for field in self.fields if "." not in field.key}
-        """What stands in the page's own rows."""
-        self._before: tuple[Before, dict[str, str]] | None = None
+        self.told: dict[str, str] = {field.key: "" for field in self.fields if "." not in field.key}
+        """What stands in those of the page's own rows that no draft has."""
+        self._before: Before | None = None
         """What to go back to where an edit is given up."""
         self._here: FieldRow | None = None
 
@@ -174,14 +174,19 @@ class Form(Vertical):
         """The row of a hyperparameter's path, or of the page's own name."""
         return next(row for row in self.query(FieldRow) if row.field.key == key)
 
+    @property
+    def texts(self) -> dict[str, str]:
+        """What stands in the page's own rows."""
+        return self.told | self.draft.texts
+
     def show(self) -> None:
         """Write the draft into the rows."""
-        changes = self.draft.changes()
+        changes, texts = self.draft.changes(), self.texts
         self._find(self.query_one("#find", Input).value)
         for row in self.query(FieldRow):
             key = row.field.key
-            if key in self.texts:
-                row.show(Shown(self.texts[key], ghost=self.draft.name if key == "name" else ""))
+            if key in texts:
+                row.show(Shown(texts[key], ghost=self.draft.name if key == "name" else ""))
                 continue
             wrong = self.draft.wrong.get(key)
             was = changes[key][0] if key in changes else None
@@ -233,7 +238,7 @@ class Form(Vertical):
             case "menu":
                 self.post_message(self.Wanted(row))
             case "text":
-                self._before = (self.draft.now(), dict(self.texts))
+                self._before = self.draft.now()
                 row.edit()
             case "choice" if set(row.field.choices) == {"false", "true"}:
                 self.put(row.field.key, "false" if row.shown.text == "true" else "true")
@@ -258,12 +263,12 @@ class Form(Vertical):
 
     def put(self, key: str, text: str) -> None:
         """Write `text` into a row, as one step that can be undone."""
-        if key in self.texts:
-            self.texts[key] = text
+        before = self.draft.now()
+        if key in self.draft.texts:
+            self.draft.texts[key] = text
         else:
-            before = self.draft.now()
             self.draft.put(key, text)
-            self.draft.remember(before)
+        self.draft.remember(before)
         self._changed()
 
     def action_reset(self) -> None:
@@ -292,8 +297,8 @@ class Form(Vertical):
             self._find(event.value)
             self._about()
         elif row.editor is event.input and event.value != row.shown.text:
-            if row.field.key in self.texts:
-                self.texts[row.field.key] = event.value
+            if row.field.key in self.draft.texts:
+                self.draft.texts[row.field.key] = event.value
             else:
                 self.draft.put(row.field.key, event.value.strip())
             self._changed()
@@ -311,7 +316,7 @@ class Form(Vertical):
     def _done(self, row: FieldRow) -> None:
         """An edit has ended, if there was one, with what was written."""
         if self._before is not None:
-            self.draft.remember(self._before[0])
+            self.draft.remember(self._before)
             self._before = None
         row.leave()
 
@@ -327,8 +332,7 @@ class Form(Vertical):
         row = self.row
         if row is not None and row.editor is not None:
             if self._before is not None:
-                self.draft.back_to(self._before[0])
-                self.texts = self._before[1]
+                self.draft.back_to(self._before)
                 self._before = None
             self.go_to(row)
             self._changed()

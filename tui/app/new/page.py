@@ -128,7 +128,7 @@ class NewPage(Page):
     def show_draft(self) -> None:
         """Everything that follows from the draft."""
         form = self.form
-        form.texts |= {"preset": form.draft.preset or "none", "device": self.session.device}
+        form.told |= {"preset": form.draft.preset or "none", "device": self.session.device}
         form.show()
         self._follow()
 
