@@ -17,7 +17,9 @@ from sqlmodel import col, select
 from textual.pilot import Pilot
 from textual.widgets import Static
 
-from convtui.engine import device, events
+from convtui.engine import device, events, logged_images
+from convtui.engine.errors import CheckpointError
+from convtui.engine.figures.figure import Table
 from convtui.engine.logged_images import save
 from convtui.engine.spec import changed
 from convtui.engine.store import Recorder, Request, Store
@@ -37,6 +39,7 @@ from convtui.tui.app.messages import ShowRun
 from convtui.tui.app.page import LEAST
 from convtui.tui.render.chart import Plot
 from convtui.tui.render.series_lines import Options
+from convtui.tui.session.live_lens import Glance, LiveLens
 from convtui.tui.session.session import Session
 from tests.harness.rows import execute, set_columns
 from tests.harness.screen import screen_text, turn_wheel, until
@@ -860,6 +863,51 @@ def test_logged_images_are_shown_as_they_were_at_one_step(store: Store) -> None:
         await until(pilot, lambda: says(pilot, "recon, step 10"))
         await shown(pilot, BASELINE, charts=False)
         await until(pilot, lambda: says(pilot, "run 1 has no images"))
+
+    used(steps)
+
+
+def test_images_are_of_the_run_that_is_shown_also_when_it_comes_back_before_the_others_are_read(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for run, name in ((NOW, "of this"), (BASELINE, "of that")):
+        store.files.folder(run).mkdir(parents=True, exist_ok=True)
+        save(store.files.folder(run) / file_of(name, 10), torch.zeros(1, 1, 8, 8, dtype=torch.uint8))
+    goes_on, load = threading.Event(), logged_images.load
+
+    def slowly(path: Path) -> Any:
+        goes_on.wait(30)
+        return load(path)
+
+    async def steps(pilot: Pilot[int], page: LivePage) -> None:
+        await turned_to(pilot, page, "images")
+        await until(pilot, lambda: says(pilot, "of this, step 10"))
+        monkeypatch.setattr(logged_images, "load", slowly)
+        await shown(pilot, BASELINE, charts=False)
+        await until(pilot, lambda: says(pilot, "reading the images"))
+        await shown(pilot, NOW, charts=False)
+        await until(pilot, lambda: page.run is not None and page.run.id == NOW)
+        goes_on.set()
+        await until(pilot, lambda: says(pilot, "of this, step 10"))
+
+    used(steps)
+
+
+def test_the_lens_shows_nothing_of_the_run_before(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def look(_lens: LiveLens, run_id: int, image: int, _cancelled: object) -> Glance:
+        if run_id != NOW:
+            raise CheckpointError(f"run {run_id} has no weights")
+        return Glance(run_id, [("filters", [Table("its filters", ("a",), [["seen"]])])], "run 6, step 140", 0.0, image)
+
+    monkeypatch.setattr(LiveLens, "look", look)
+
+    async def steps(pilot: Pilot[int], page: LivePage) -> None:
+        await turned_to(pilot, page, "lens")
+        await until(pilot, lambda: says(pilot, "its filters") and says(pilot, "run 6, step 140"))
+        await shown(pilot, BASELINE, charts=False)
+        await until(pilot, lambda: says(pilot, f"run {BASELINE} has no weights"))
+        assert not says(pilot, "its filters")
+        assert page.lens.kept() == ()
 
     used(steps)
 
