@@ -89,7 +89,7 @@ def init(
     multiprocessing that reads the script again. Raises UsageError for a name or a config that cannot be, StoreError where the store
     cannot be written. Nothing raises afterwards: what goes wrong is told on stderr, once.
     """
-    if not is_first_rank() or _is_read_by_child():
+    if not _is_first_rank() or _is_read_by_child():
         return TrackedRun(None, 0, "")
     for what, text in (("name", name), ("data", data), ("note", note)):
         if not isinstance(text, str | Path | None):
@@ -112,7 +112,7 @@ def init(
     return run
 
 
-def is_first_rank() -> bool:
+def _is_first_rank() -> bool:
     """False in the processes of a training that only help the first one."""
     if "RANK" in os.environ:
         return os.environ["RANK"] == "0"
