@@ -97,7 +97,8 @@ soak: setup
 pictures: setup
 	rm -rf .pictures && mkdir -p .pictures assets/pictures
 	$(BIN)/convtui run --preset lenet5-clear --data shapes --store .pictures/store.db --name lenet5-clear --quiet
-	$(BIN)/convtui look deconvnet last --layer conv2 --opt maps=12 --store .pictures/store.db --out assets/pictures/deconvnet.png
+	$(BIN)/convtui look deconvnet last --layer conv2 --opt maps=12 --store .pictures/store.db --out .pictures/deconvnet.png
+	mv .pictures/deconvnet.png assets/pictures/
 	$(BIN)/convtui study run demo --store .pictures/screens.db --quiet
 	$(BIN)/convtui run --preset demo --store .pictures/screens.db --name demo --quiet
 	$(BIN)/python -m docs.screens .pictures/screens.db assets/pictures
