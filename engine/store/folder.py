@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from convtui.engine.errors import StoreError
-from convtui.engine.files import STORE_MARK, written_whole
+from convtui.engine.files import STORE_MARK, WATCHED_IMAGES, written_whole
 from convtui.engine.store.kept import FileState, listing
 from convtui.engine.store.sqlite import looking_only
 
 _OUR_FILES = re.compile(
-    r"(checkpoint|best|snapshot|image-.+)-\d+(-\d+)?\.safetensors|images\.safetensors|output(-\d+)?\.log|\..*\.partial"
+    rf"(checkpoint|best|snapshot|image-.+)-\d+(-\d+)?\.safetensors|{re.escape(WATCHED_IMAGES)}|output(-\d+)?\.log|\..*\.partial"
 )
 NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 LONGEST_MARK = 10_000

@@ -571,7 +571,7 @@ class TrackedRun:
         for name, step, value in points:
             if not math.isfinite(value):
                 self._say(f"log: {name} is {value} at step {step}", about=f"not finite {name}")
-            elif column_of(name, 0.0) and not column_of(name, value):
+            elif not 0 <= value <= 1 and (column_of(name, 0.0) or "").endswith("_accuracy"):
                 told = f"log: {name} is {value:g}: accuracies are shares, from 0 to 1, and Runs shows no others"
                 self._say(told, about=f"share {name}")
         return Logged(self.step, self._epoch, points, self._images, self._seconds, self._speed())

@@ -48,6 +48,11 @@ class Told:
         values = json.loads(text)
         return cls(values["run"], values["attempt"], values["what"], values, files, reply)
 
+    @property
+    def why(self) -> str:
+        """Of `failed`: the reason, and where."""
+        return f"{self.values['reason']} (on {self.values['host']})"
+
     def answer(self, values: Mapping[str, Any], files: Files | None = None) -> None:
         """Let it go on."""
         self.reply(json.dumps(values), files or {})
@@ -125,7 +130,7 @@ class Relay:
                 return told
             elif told is not None and told.what == "failed":
                 told.answer({})
-                self._never(f"{told.values['reason']} (on {told.values['host']})")
+                self._never(told.why)
             elif told is not None:
                 told.answer({"again": "the head has heard nothing for a minute"})
         self._store.dequeue(self.run_id, "stopped")
@@ -133,7 +138,10 @@ class Relay:
 
     def _never(self, why: str) -> NoReturn:
         self._store.dequeue(self.run_id, "failed", why)
-        raise Failed(f"run {self.run_id} failed: {why}")
+        raise self._failed(why)
+
+    def _failed(self, why: str) -> Failed:
+        return Failed(f"run {self.run_id} failed: {why}")
 
     # ------------------------------------------------------------------------------------------------------- an attempt
 
@@ -196,13 +204,13 @@ class Relay:
                 if self._released:
                     return None
             elif isinstance(told, str):
-                raise Failed(f"run {self.run_id} failed: {told}")
+                raise self._failed(told)
             elif told.what == "begin":
                 self._say(recorder, "its process was lost: another one resumes it")
                 return told
             elif told.what == "failed" and not told.attempt:  # another process, which was to go on with it, could not begin
                 told.answer({})
-                raise Failed(f"run {self.run_id} failed: {told.values['reason']} (on {told.values['host']})")
+                raise self._failed(told.why)
             elif told.attempt != run.attempt:
                 told.refuse("another process goes on with the run")
             else:

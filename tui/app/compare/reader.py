@@ -128,7 +128,7 @@ def _series_of(score: str, names: Sequence[str]) -> str:
     test images, the one over validation images."""
     for wanted in (score, score.replace("test_", "validation_")):
         # 0.5 may be a loss or an accuracy.
-        found = [name for name in names if name == wanted or column_of(name, 0.5) == wanted]
+        found = [name for name in names if column_of(name, 0.5) == wanted]
         if found:
             return wanted if wanted in found else found[0]
     return score
