@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,11 +16,11 @@ from torch import nn
 
 from convtui.engine.errors import CheckpointError, NotApplicable, UsageError
 from convtui.engine.figures.colour import coloured
-from convtui.engine.figures.figure import Sheet
+from convtui.engine.figures.figure import Sheet, Table
 from convtui.engine.lens.registry import view
 from convtui.engine.lens.subject import Subject
 from convtui.engine.report import run_sections, sources, study_sections
-from convtui.engine.report.content import Report, Source
+from convtui.engine.report.content import Facts, Paragraph, Report, Section, Source, Tabulated
 from convtui.engine.report.markdown import text
 from convtui.engine.report.page import page
 from convtui.engine.report.run_sections import OfRun, run_report
@@ -30,6 +32,7 @@ from convtui.engine.study.catalog import study
 from tests.engine.lens.subjects import noise_images, small_net, subject_of
 from tests.engine.report.reading import Page, pixels
 from tests.engine.study.conftest import SPEC, add_run
+from tests.harness.chromium import needs_chromium
 from tests.harness.rows import set_columns
 
 HOSTILE = "\"><img src=http://evil.example/a onerror=alert(1)><script>alert(2)</script>'javascript:alert(3)"
@@ -376,6 +379,26 @@ def test_names_of_files_are_checked_before_the_work(tmp_path: Path, monkeypatch:
     write(Report("t", "a", ()), tmp_path / "r.md", "md")
     write(Report("u", "a", ()), tmp_path / "r.md", "md")
     assert (tmp_path / "r.md").read_text().startswith("# u\n")
+
+
+@pytest.mark.long
+@needs_chromium
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="there is no pdftotext here: apt-get install poppler-utils")
+def test_no_page_of_a_pdf_ends_with_a_heading(tmp_path: Path) -> None:
+    """Nor does one begin with what is said of a table on the page before. Different lengths move both over the
+    pages' ends."""
+
+    def block(n: int) -> Facts | Tabulated:
+        rows = [["1", "2"]] * (1 + 3 * n % 7)
+        return Tabulated(Table("numbers", ("a", "b"), rows, ["said of it"])) if n % 2 else Facts([("fact", "and value")])
+
+    sections = [Section(f"s{n}", "a heading", (block(n), *[Paragraph("of a line")] * (3 * n % 5))) for n in range(150)]
+    write(Report("title", "about", sections), tmp_path / "r.pdf", "pdf")
+    told = subprocess.run(["pdftotext", "-layout", tmp_path / "r.pdf", "-"], capture_output=True, text=True, check=True, timeout=60)
+    pages = [page.strip().splitlines() for page in told.stdout.split("\f") if page.strip()]
+    assert len(pages) > 15
+    assert {lines[-1].strip() for lines in pages} & {"a heading", "numbers"} == set()
+    assert {lines[0].strip() for lines in pages} & {"said of it"} == set()
 
 
 def test_the_tables_of_sections_have_each_name_once() -> None:
