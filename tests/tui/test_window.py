@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from rich.console import Console
@@ -12,6 +13,7 @@ from rich.console import Console
 from convtui.engine import events
 from convtui.tui.app.driver import LastingFile
 from convtui.tui.cli.reporters import BarReporter
+from convtui.tui.render.pictures import Painter
 from convtui.tui.window import Window
 
 XTERM = {"TERM": "xterm-256color"}
@@ -114,12 +116,24 @@ def test_a_notification_has_the_form_that_the_terminal_knows(environment: dict[s
 
 def test_the_application_takes_the_title_with_its_screen_and_gives_it_back_before_it() -> None:
     terminal = io.StringIO()
-    file = LastingFile(terminal, Window(environment=XTERM))
+    file = LastingFile(terminal, Window(environment=XTERM), pytest.fail)
     file.write("\x1b[?1049h")
     file.write("text ·")
     file.write("\x1b[?1049l")
     assert terminal.getvalue() == f"{KEEP}{title('convtui')}\x1b[?1049htext ·{title('')}{RESTORE}\x1b[?1049l"
     assert file.written == len(terminal.getvalue().encode())
+
+
+def test_what_cannot_be_drawn_is_told_and_the_next_text_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Textual's thread that writes ends with an error of its own, and the application would wait for it for ever."""
+    terminal, told = io.StringIO(), list[Exception]()
+    file = LastingFile(terminal, Window(environment=XTERM), told.append)
+    error = KeyError("a picture")
+    with monkeypatch.context() as patch:
+        patch.setattr(Painter, "painted", Mock(side_effect=error))
+        file.write("one ")
+    file.write("two")
+    assert (terminal.getvalue(), told) == ("one two", [error])
 
 
 def test_a_bar_on_a_terminal_has_a_title_until_it_is_closed() -> None:

@@ -118,7 +118,7 @@ class ConvtuiApp(App[int]):
 
     def get_driver_class(self) -> type[Driver]:
         """Textual's for this platform, but one that outlives its terminal."""
-        return lasting(super().get_driver_class(), self._window, self._hang_up)
+        return lasting(super().get_driver_class(), self._window, self._hang_up, self._not_drawn)
 
     def get_css_variables(self) -> dict[str, str]:
         """The theme's, with what the program's own themes have beside Textual's."""
@@ -403,6 +403,10 @@ class ConvtuiApp(App[int]):
     def _hang_up(self) -> None:
         """Its terminal, or its page in a browser, is gone."""
         self.leave(hand_on=True, code=128 + signal.SIGHUP)
+
+    def _not_drawn(self, error: Exception) -> None:
+        """In the thread that writes to the terminal, which is not to wait for the application: that may be waiting for it."""
+        self.call_later(self._report, f"a part of the screen could not be drawn: {type(error).__name__}: {clean(error)}", error)
 
     def _handle_exception(self, error: Exception) -> None:
         """Every unforeseen error of the application ends here: it is told in one line, and its traceback is in the log file.

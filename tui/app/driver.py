@@ -23,12 +23,15 @@ class LastingFile:
     """Writes to a terminal, with the pictures that are in the text and the window's title, and to nowhere once the terminal has
     vanished.
 
-    Textual writes in a thread. One that died of the vanished terminal would leave the application waiting for it for ever.
+    Textual writes in a thread. One that died of the vanished terminal, or of a picture, would leave the application waiting for it
+    for ever.
     """
 
-    def __init__(self, file: IO[str], window: Window) -> None:
+    def __init__(self, file: IO[str], window: Window, failed: Callable[[Exception], None]) -> None:
+        """`failed` hears, in Textual's thread, of what went wrong with a text, which is then written as it is."""
         self._file = file
         self._window = window
+        self._failed = failed
         self._painter = Painter(graphics.current())
         self.written = 0
         """Bytes so far."""
@@ -36,14 +39,21 @@ class LastingFile:
     def write(self, text: str) -> None:
         """Write what can be written."""
         try:
-            # With the screen that it leaves, the terminal is to forget the pictures of it.
-            gone = self._painter.cleared() + self._window.closed() if _LEAVING in text else ""
-            come = self._window.opened() if _ENTERING in text else ""
-            shown = gone + come + squeezed(self._painter.painted(text))
+            shown = self._shown(text)
+        except Exception as error:  # whatever it is, there is a next text
+            self._failed(error)
+            shown = text
+        try:
             self._file.write(shown)
             self.written += len(shown.encode(errors="replace"))
         except OSError:
             self._to_nowhere()
+
+    def _shown(self, text: str) -> str:
+        # With the screen that it leaves, the terminal is to forget the pictures of it.
+        gone = self._painter.cleared() + self._window.closed() if _LEAVING in text else ""
+        come = self._window.opened() if _ENTERING in text else ""
+        return gone + come + squeezed(self._painter.painted(text))
 
     def flush(self) -> None:
         """Write what is still to be written."""
@@ -63,10 +73,10 @@ class LastingFile:
         os.close(nowhere)
 
 
-def lasting(driver: type[Driver], window: Window, hang_up: Callable[[], None]) -> type[Driver]:
+def lasting(driver: type[Driver], window: Window, hang_up: Callable[[], None], failed: Callable[[Exception], None]) -> type[Driver]:
     """`driver`, writing through a LastingFile to whichever of standard error and standard output is the terminal.
 
-    `hang_up` is called where a browser's page is closed.
+    `hang_up` is called where a browser's page is closed, `failed` in another thread where something could not be drawn.
     """
 
     class Lasting(driver):  # type: ignore[misc, valid-type]
@@ -77,7 +87,7 @@ def lasting(driver: type[Driver], window: Window, hang_up: Callable[[], None]) -
                 return
             # Textual draws on standard error: under `convtui 2>log` the terminal is standard output.
             drawn_on: Any = self._file if self._file.isatty() else sys.__stdout__
-            self._file: Any = LastingFile(drawn_on, window)
+            self._file: Any = LastingFile(drawn_on, window, failed)
 
         def start_application_mode(self) -> None:
             """Textual takes a page to be without focus at first, also where it has said by then that it has it."""
