@@ -16,6 +16,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input, OptionList, Static
 
 from convtui.engine.data import preview
+from convtui.engine.errors import DataError
 from convtui.engine.models import check
 from convtui.engine.named_code import name_code
 from convtui.engine.presets import own_presets, preset
@@ -313,6 +314,55 @@ def test_what_is_typed_while_a_run_is_started_is_the_next_ones(tmp_path: Path, m
         await pilot.pause()
         assert page.form.texts["note"] == "second idea"
         assert app.session.store.run(app.session.run_id or 0).note == "first idea"
+
+    on_page(tmp_path, steps, draft=(TINY, "demo"))
+
+
+def test_a_name_that_is_still_being_written_is_of_the_run_that_is_started_and_of_no_other(tmp_path: Path) -> None:
+    async def steps(app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
+        page.form.put("training.seed", "7")
+        await to(page, "name", pilot)
+        await pilot.press("enter", *"abc", "ctrl+s")
+        await until(pilot, lambda: app.session.run_id is not None)
+        store = app.session.store
+        assert store.run(app.session.run_id or 0).name == "abc"
+        await until(pilot, lambda: store.run(app.session.run_id or 0).status == "finished")
+        await pilot.press("2")
+        await until(pilot, lambda: app.screen is page)
+        assert page.form.of("name").editor is None
+        assert "abc" not in screen_text(pilot)
+        await pilot.press("enter", *"def", "enter")
+        assert page.form.texts["name"] == "def"
+        await pilot.press("u")
+        assert page.form.texts["name"] == ""
+        await pilot.press("u", "u")
+        assert (page.form.texts["name"], page.form.draft.text("training.seed")) == ("", "0")
+
+    on_page(tmp_path, steps, draft=(TINY, "demo"))
+
+
+def test_what_was_written_for_a_run_that_could_not_be_started_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    goes_on = threading.Event()
+
+    def no_room(*_arguments: Any) -> Any:
+        goes_on.wait(30)
+        raise DataError("no room")
+
+    async def steps(app: ConvtuiApp, page: NewPage, pilot: Pilot[Any]) -> None:
+        await to(page, "note", pilot)
+        await pilot.press("enter", *"a long thought", "enter")
+        page.form.put("training.seed", "7")
+        monkeypatch.setattr(preview, "count", no_room)
+        await pilot.press("s")
+        await until(pilot, lambda: app.session.being_started)
+        assert page.form.texts["note"] == ""
+        goes_on.set()
+        await until(pilot, lambda: not app.session.being_started)
+        assert page.form.texts["note"] == "a long thought"
+        await pilot.press("2")
+        await until(pilot, lambda: app.screen is page)
+        await pilot.press("u")
+        assert (page.form.texts["note"], page.form.draft.text("training.seed")) == ("a long thought", "0")
 
     on_page(tmp_path, steps, draft=(TINY, "demo"))
 

@@ -128,6 +128,7 @@ class Actions:
             self._page.notify("the store is still opening", timeout=2)
             return
         self._trials.end()
+        self._form.end_edit()
         self._starting = True
         announced, draft = self._session.announce(), self._form.draft
         taken = draft.take_texts()  # what is typed from now on, while it starts, is the next run's
@@ -137,9 +138,11 @@ class Actions:
             self._session.start, draft.spec, name=name, preset=draft.preset, note=note, allow_stand_in=draft.allow_stand_in
         )
         self._form.show()
-        self._page.run_worker(partial(self._start, announced, draft.spec, start, taken), thread=True)
-        # Not as its digit does: that would look for what trains, and might show it in place of what is started here.
-        self._page.post_message(ShowRun(self._session.run_id, "live"))
+        # Not as its digit does: that would look for what trains, and might show it in place of what is started here. And Live is there
+        # before the start has come to anything, however quick that is.
+        app, work = self._page.app, partial(self._start, announced, draft.spec, start, taken)
+        app.post_message(ShowRun(self._session.run_id, "live"))
+        app.call_later(self._page.run_worker, work, thread=True)
 
     def _start(
         self, announced: AbstractContextManager[object], spec: RunSpec, start: Callable[[], Run], taken: Mapping[str, str]
@@ -169,8 +172,7 @@ class Actions:
         if started is not None:
             self._session.run_id = started
         else:
-            texts = self._form.draft.texts
-            texts |= {name: text for name, text in taken.items() if not texts[name]}
+            self._form.draft.give_back(taken)
             self._form.show()
         if is_awaited:
             self._page.post_message(ShowRun(started, "live") if started is not None else ShowPage("new"))

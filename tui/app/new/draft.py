@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from convtui.engine.errors import SpecError
@@ -120,9 +121,14 @@ class Draft:
 
     def take_texts(self) -> dict[str, str]:
         """Name and note for a run; the next one begins without, also where older settings are gone back to."""
-        taken, empty = self.texts, dict.fromkeys(self.texts, "")
-        self.texts, self.history = empty, [replace(before, texts=empty) for before in self.history]
+        taken, self.texts = self.texts, dict.fromkeys(self.texts, "")
+        self.history = [replace(before, texts=dict(self.texts)) for before in self.history]
         return taken
+
+    def give_back(self, taken: Mapping[str, str]) -> None:
+        """Name and note of a run that could not be started, where nothing was written since; older settings have them too."""
+        self.texts = _filled(self.texts, taken)
+        self.history = [replace(before, texts=_filled(before.texts, taken)) for before in self.history]
 
     def remember(self, before: Before) -> None:
         """Make the way from `before` to now a step that `undo` takes back; none where nothing has changed."""
@@ -135,3 +141,7 @@ class Draft:
             return False
         self.back_to(self.history.pop())
         return True
+
+
+def _filled(texts: Mapping[str, str], taken: Mapping[str, str]) -> dict[str, str]:
+    return {name: text or taken[name] for name, text in texts.items()}

@@ -320,6 +320,11 @@ class Form(Vertical):
             self._before = None
         row.leave()
 
+    def end_edit(self) -> None:
+        """An edit, if there is one, ends with what was written."""
+        if self._here is not None and self._here.editor is not None:
+            self.go_to(self._here)
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """While a value is written, a slash is a letter; only then, or in a search, is there something to leave."""
         writing = isinstance(self.screen.focused, Input)
