@@ -581,9 +581,10 @@ class TrackedRun:
         return time.monotonic() - self._began - self._paused_seconds
 
     def _speed(self) -> float | None:
-        """Images per second since it was last asked; None where there were none."""
-        now, images = time.monotonic(), self._images
-        before, self._before = self._before, (now, images)
+        """Images per second since they were last told; None where there were none."""
+        now, images, before = time.monotonic(), self._images, self._before
+        if images > before[1] or not self._in_step:  # else the time belongs to the step that goes on; between steps it does not
+            self._before = now, images
         return (images - before[1]) / max(1e-9, now - before[0]) if images > before[1] else None
 
     # ------------------------------------------------------------------------------------------------------- saying

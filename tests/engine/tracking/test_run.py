@@ -196,6 +196,20 @@ def test_a_score_is_that_of_the_last_step_and_of_a_step_the_first_as_its_series_
         assert (row.validation_accuracy, row.test_loss) == (0.5, 1.0)
 
 
+def test_what_is_told_within_a_step_does_not_make_it_quicker(place: Path) -> None:
+    with convtui.init("slow", store=place) as run:
+        began = time.monotonic()
+        for _ in run.steer([torch.zeros(100, 1)]):
+            store, row = only_run(place)
+            for name in ("first", "second"):
+                run.log({name: 1.0})
+                waited_for(lambda name=name: bool(points(store, row, name)))
+        seconds = time.monotonic() - began
+        run.log({"third": 1.0}, step=2)
+    ((_, speed),) = points(store, row, "images_per_second")
+    assert speed <= 100 / seconds
+
+
 def test_values_that_json_does_not_know_are_text(place: Path) -> None:
     itself: dict[str, object] = {"unreadable": Unreadable(), "nested": {(1, 2): np.float32(0.5)}, "set": {3}}
     itself["itself"] = itself
