@@ -96,6 +96,23 @@ def test_a_scripts_own_losses_and_accuracies_are_in_the_charts(tmp_path: Path, m
     used(steps, [1, 2])
 
 
+def test_scores_that_programs_name_each_in_its_own_way_are_one_chart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, loss, accuracy in (("lightning", "val_loss", 0.1), ("transformers", "eval_loss", 0.2), ("plain", "val/loss", 0.3)):
+        with convtui.init(name, store="store.db") as run:
+            run.log({loss: accuracy, loss.replace("loss", "acc"): accuracy}, step=10)
+    with Store.open(Path("store.db")) as store:
+        of_scripts = reader.Reader().read(store, [1, 2, 3])
+        assert [list(line.ys) for line in of_scripts.plots["test_loss"].lines] == [[0.1], [0.2], [0.3]]
+        assert of_scripts.plots["test_accuracy"].title == "validation accuracy"
+        with convtui.init("tested", store="store.db") as run:
+            run.log({"test/acc": 0.4, "val_loss": 0.4}, step=10)
+        own = add_run(store, "own")
+        beside = reader.Reader().read(store, [own.id, 4, 1], measure="test_accuracy").plots["test_accuracy"]
+        assert beside.title == "test accuracy"
+        assert [line.ys[-1] if line.ys else None for line in beside.lines] == [store.run(own.id).test_accuracy, 0.4, None]
+
+
 def test_reads_runs_in_the_order_of_their_marks(store: Store) -> None:
     compared = reader.Reader().read(store, [3, 1, 99])
     assert [outcome.name for outcome in compared.comparison.outcomes] == ["tanh", "baseline"]

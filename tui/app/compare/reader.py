@@ -44,8 +44,8 @@ class Compared:
     can_group: bool
     """Whether any of the runs differ in their seed alone."""
     plots: dict[str, Plot]
-    """Metric -> one curve for each run, in the order of `comparison.outcomes`: for METRICS, and for the one asked for. A script's
-    own series stands for the score that it is."""
+    """Metric -> one curve for each run, in the order of `comparison.outcomes`: for METRICS, and for the one asked for. Each
+    script's own series stands for the score that it is."""
     names: Sequence[str]
     """Of all series that any of the runs has and that can be charted."""
 
@@ -78,38 +78,44 @@ class Reader:
         named = [(_name(group), [run.id for run in group]) for group in together]
         comparison, groups = in_groups(self._comparing.compare(store, runs), named)
         names = store.metric_names(*(run.id for run in runs))
-        wanted = {name: _series_of(name, names) for name in METRICS} | ({measure: measure} if measure else {})
-        kept = ((run.id, name) for run in runs for name in wanted.values())
+        wanted = ({measure: (measure,)} if measure else {}) | {score: _series_of(score, names) for score in METRICS}
+        kept = ((run.id, name) for run in runs for series in wanted.values() for name in series)
         self._series = {key: self._series.get(key) or KeptSeries(key[1]) for key in kept}
         soon = "" if not all(run.is_training for run in runs) else "no epoch finished yet"
         plots = {
-            score: self._plot(store, together, name, spread, empty=soon if score in METRICS else "")
-            for score, name in wanted.items()
+            score: self._plot(store, together, series, spread, empty=soon if score in METRICS else "")
+            for score, series in wanted.items()
         }
         charted = [name for name in names if metric(name).chart]
         return Compared(tuple(run_ids), [run.id for run in runs], comparison, groups, len(seeds) < len(runs), plots, charted)
 
-    def _plot(self, store: Store, groups: Sequence[Sequence[Run]], name: str, spread: Spread, empty: str) -> Plot:
+    def _plot(self, store: Store, groups: Sequence[Sequence[Run]], names: Sequence[str], spread: Spread, empty: str) -> Plot:
+        """Of each run the first of these series that it has."""
         lines = []
         for style, runs in enumerate(groups):
-            line = self._mean(store, runs, name, style, spread) if len(runs) > 1 else self._line(store, runs[0], name, style)
+            line = self._mean(store, runs, names, style, spread) if len(runs) > 1 else self._line(store, runs[0], names, style)
             lines.append(replace(line, name=_label([run.id for run in runs], _name(runs), LEGEND_WIDTH)))
-        title = clean(metric(name).title)
-        return Plot(title, lines, "epoch", form=metric(name).form, empty=empty or f"no {title} in these runs")
+        score = column_of(names[0], 0.5) if len(names) > 1 else None
+        title = clean(metric(score or names[0]).title)
+        return Plot(title, lines, "epoch", form=metric(names[0]).form, empty=empty or f"no {title} in these runs")
 
-    def _line(self, store: Store, run: Run, name: str, style: int) -> Line:
-        series = self._series[run.id, name]
-        series.read(store, run)
+    def _line(self, store: Store, run: Run, names: Sequence[str], style: int) -> Line:
+        for name in names:
+            series = self._series[run.id, name]
+            series.read(store, run)
+            if series.buckets:
+                break
         return line_of(series, style, XAxis("epoch", run), Options())
 
-    def _mean(self, store: Store, runs: Sequence[Run], name: str, style: int, spread: Spread) -> Line:
+    def _mean(self, store: Store, runs: Sequence[Run], names: Sequence[str], style: int, spread: Spread) -> Line:
         from convtui.engine.study.plotting import mean_points
 
-        points = mean_points([each for run in runs if len((each := self._of(store, run, name)).x)], spread)
+        series = [next((found for name in names if len((found := self._of(store, run, name)).x)), None) for run in runs]
+        points = mean_points([each for each in series if each is not None], spread)
         if points is None:
             return Line("", [], [], style)
         band = None if points.low is None or points.high is None else (points.low.tolist(), points.high.tolist())
-        at_points = metric(name).cadence == "epoch"
+        at_points = metric(names[0]).cadence == "epoch"
         return Line("", points.x.tolist(), points.y.tolist(), style, markers_at_points=at_points, band=band)
 
     def _of(self, store: Store, run: Run, name: str) -> Points:
@@ -123,15 +129,14 @@ class Reader:
         return known[1]
 
 
-def _series_of(score: str, names: Sequence[str]) -> str:
-    """The series of this score among those that the runs have: convtui's own, else a script's, `val/acc`; where there is none over
-    test images, the one over validation images."""
+def _series_of(score: str, names: Sequence[str]) -> Sequence[str]:
+    """The series of this score among those that the runs have, as each program calls it: convtui's own first, then scripts',
+    `val/acc` and `val_acc`; where there is none over test images, those over validation images."""
     for wanted in (score, score.replace("test_", "validation_")):
         # 0.5 may be a loss or an accuracy.
-        found = [name for name in names if column_of(name, 0.5) == wanted]
-        if found:
-            return wanted if wanted in found else found[0]
-    return score
+        if found := [name for name in names if column_of(name, 0.5) == wanted]:
+            return sorted(found, key=lambda name: name != wanted)
+    return (score,)
 
 
 def _of_seeds(runs: Sequence[Run]) -> list[list[Run]]:

@@ -138,8 +138,8 @@ class Actions:
             self._session.start, draft.spec, name=name, preset=draft.preset, note=note, allow_stand_in=draft.allow_stand_in
         )
         self._form.show()
-        # Not as its digit does: that would look for what trains, and might show it in place of what is started here. And Live is there
-        # before the start has come to anything, however quick that is.
+        # Not as its digit does: that would look for what trains, and might show it in place of what is started here. Live is there
+        # first, however quickly the start has come to something.
         app, work = self._page.app, partial(self._start, announced, draft.spec, start, taken)
         app.post_message(ShowRun(self._session.run_id, "live"))
         app.call_later(self._page.run_worker, work, thread=True)
