@@ -101,9 +101,9 @@ SETTINGS = {"lightning": ("rate", 0.5), "transformers": ("learning_rate", 0.25),
 
 
 def ran(folder: Path, library: str, *arguments: str) -> Run:
-    """The run that the script made."""
+    """The run that the library's script made, or this script."""
     script = folder / "train.py"
-    script.write_text(SCRIPTS[library])
+    script.write_text(SCRIPTS.get(library, library))
     command = [sys.executable, str(script), *arguments]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr
@@ -131,6 +131,30 @@ def test_what_the_library_logs_is_in_the_store(tmp_path: Path, library: str) -> 
         assert run.train_loss == store.series(run.id, "train/loss").values[-1]
         assert run.test_accuracy == (0.75 if library == "lightning" else None)
         assert not store.messages(run.id)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("steering", [True, False])
+def test_steps_of_another_trainer_follow_those_of_the_one_before(tmp_path: Path, steering: bool) -> None:
+    again = (
+        LIGHTNING.split("epochs =", maxsplit=1)[0]
+        + f"""
+for rate in (0.5, 0.25):
+    module = Module(rate)
+    trainer = L.Trainer(max_epochs=2, logger=logger, callbacks=[logger.steering] if {steering} else [], log_every_n_steps=1,
+        accelerator="cpu", enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False, devices=1)
+    trainer.fit(module, loader(), loader())
+    trainer.test(module, loader(), verbose=False)
+"""
+    )
+    run = ran(tmp_path, again)
+    with Store.open(tmp_path / "store.db") as store:
+        for name, often in (("train/loss", 12), ("val/loss", 4), ("test/accuracy", 2), ("learning_rate", 12 if steering else 0)):
+            assert len(store.series(run.id, name).steps) == often, name
+        rates = store.series(run.id, "learning_rate").values
+        assert [rate for rate in rates if rate in (0.5, 0.25)] == ([0.5, 0.25] if steering else [])
+        assert not store.messages(run.id)
+    assert run.images == (48 if steering else 0)
 
 
 @pytest.mark.long

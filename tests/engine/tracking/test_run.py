@@ -199,11 +199,12 @@ def test_a_score_is_that_of_the_last_step_and_of_a_step_the_first_as_its_series_
 def test_what_is_told_within_a_step_does_not_make_it_quicker(place: Path) -> None:
     with convtui.init("slow", store=place) as run:
         began = time.monotonic()
+        store, row = only_run(place)
         for _ in run.steer([torch.zeros(100, 1)]):
-            store, row = only_run(place)
-            for name in ("first", "second"):
-                run.log({name: 1.0})
-                waited_for(lambda name=name: bool(points(store, row, name)))
+            run.log({"first": 1.0})
+            waited_for(lambda: bool(points(store, row, "first")))
+            run.log({"second": 1.0})
+            waited_for(lambda: bool(points(store, row, "second")))
         seconds = time.monotonic() - began
         run.log({"third": 1.0}, step=2)
     ((_, speed),) = points(store, row, "images_per_second")
