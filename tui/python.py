@@ -102,4 +102,9 @@ def look(
         standardise=None if own is None else own.standardise,
         title=type(model).__name__,
     )
+    if own is not None and (last := int(own.dataset.test.labels.max())) >= len(subject.classes):
+        outputs = len(subject.classes)
+        raise UsageError(
+            f"labels go up to {last}, and the net has {outputs} outputs: give 0 to {outputs - 1}, -1 where it is not known"
+        )
     return Looked(tuple(chosen(subject, made)))

@@ -267,14 +267,17 @@ def _outputs(subject: Subject) -> int:
 
 def _of_classes(images: Dataset, classes: tuple[str, ...]) -> Dataset:
     """The images, without labels where these are of other classes than the net's."""
-    if images.train.classes == classes:
+    own = images.train.classes
+    if own == classes:
         return images
-    unlabelled = {
-        name: replace(part, labels=torch.full_like(part.labels, -1), classes=classes)
+    # Where only numbers are known the last classes may have no image here.
+    known = own == classes[: len(own)]
+    parts = {
+        name: replace(part, labels=part.labels if known else torch.full_like(part.labels, -1), classes=classes)
         for name in ("train", "validation", "test")
         if (part := getattr(images, name)) is not None
     }
-    return replace(images, **unlabelled)
+    return replace(images, **parts)
 
 
 def _other_images(identity: Identity, found: Dataset) -> str:

@@ -23,7 +23,7 @@ def judged(subject: Subject, split: Split, name: SplitName) -> tuple[list[Predic
     image has a label.
     """
     if len(split) and bool((split.labels < 0).all()):
-        raise NotApplicable(f"the classes of the {name} images are not known, so nothing can be judged: give images with labels")
+        raise subject.no_labels(name)
     predictions = subject.predictions(split.images, split.labels)
     places = [place for place, told in enumerate(predictions) if told.predicted is not None]
     silent = len(predictions) - len(places)

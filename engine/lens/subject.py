@@ -211,6 +211,13 @@ class Subject:
             yield slice(first, min(first + each, count))
             self.progress(min(first + each, count), count)
 
+    def no_labels(self, split: SplitName) -> NotApplicable:
+        """Why a view that needs to know the classes of images has none."""
+        classes = f"{len(self.classes)} classes" if self.gives_classes else "classes"
+        return NotApplicable(
+            f"the classes of the {split} images are not known: give labels of the net's {classes} by --data, in Python by labels="
+        )
+
     @property
     def gives_classes(self) -> bool:
         """Whether the net's output is one number per class."""

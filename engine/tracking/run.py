@@ -198,6 +198,8 @@ class TrackedRun:
         self._is_steered = False
         self._said: set[str] = set()
         self._names: set[str] = set()
+        self._last_told: dict[str, tuple[int, float | None]] = {}
+        """By `log`, each name: at which step, and what where that was a float."""
         self._writer: Writer | None = None
         self._ending_writer: Writer | None = None
         """What writes the last numbers of a run that has ended, of which there may be something to say."""
@@ -264,6 +266,12 @@ class TrackedRun:
         step = self._next_step if step is None else self._checked_step(step)
         self._logged_step = max(self._logged_step, step)
         for name, value in values.items():
+            number = value if type(value) is float else None
+            before = self._last_told.get(name)
+            if before is not None and before[0] == step and (number is None or before[1] != number):
+                again = f"log: {reprlib.repr(name)} is told again at step {step}: the first value is kept"
+                self._say(f"{again}; tell it once a step, or say step=", about=f"again {name}")
+            self._last_told[name] = step, number
             self._tell(writer, name, step, value)
 
     @_guarded

@@ -83,6 +83,17 @@ def test_results_are_saved_and_shown(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "filters of 0, 3x3" in capsys.readouterr().out
 
 
+def test_labels_count_where_the_last_classes_have_no_image() -> None:
+    model, images, labels = net(), pixels(), torch.tensor([0, 1, 2, 3, 2, -1])
+    predicted = model(images / 255).argmax(1)
+    (table,) = convtui.look(model, images, "confusion", labels=labels)
+    counts = np.zeros((5, 5), int)
+    for label, guess in zip(labels[:5].tolist(), predicted.tolist(), strict=False):
+        counts[label, guess] += 1
+    np.testing.assert_array_equal([row[1:6] for row in table.rows], counts)
+    assert 'what "3" depends on' in convtui.look(model, images, "occlusion", labels=labels, image="3")[0].title
+
+
 def test_images_without_labels_are_looked_at_and_not_judged() -> None:
     (sheet,) = convtui.look(net(), torch.rand(3, 3, 8, 8), "activations", image="2")[:1]
     assert sheet.tiles
@@ -97,6 +108,10 @@ def test_images_without_labels_are_looked_at_and_not_judged() -> None:
         ({"images": torch.zeros(2, 3, 8, 8), "mean": (0.5,)}, "mean has 1 numbers, and the images have 3 channels"),
         ({"images": torch.zeros(2, 3, 8, 8), "labels": torch.zeros(3)}, r"labels must be \[2\]"),
         ({"images": torch.zeros(2, 3, 8, 8), "classes": "ab"}, "2 classes are named, and the net has 5 outputs"),
+        (
+            {"images": torch.zeros(2, 3, 8, 8), "labels": torch.tensor([0, 7])},
+            "labels go up to 7, and the net has 5 outputs: give 0 to 4",
+        ),
         ({"view": "filtres"}, "did you mean filters"),
         ({"model": "net"}, "model is of type str: give a net"),
         ({"size": "x"}, "size is 'x': give the images' side"),

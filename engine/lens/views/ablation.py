@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from convtui.engine.device import in_double
-from convtui.engine.errors import NotApplicable
 from convtui.engine.figures.figure import Cell, Table, Target
 from convtui.engine.lens import selection
 from convtui.engine.lens.continuation import Continuation
@@ -112,7 +111,7 @@ def _images(subject: Subject, options: AblationOptions) -> tuple[Tensor, Tensor,
     split = subject.split(options.split)
     known = torch.nonzero(split.labels >= 0).flatten()[: options.count or None]
     if not len(known):
-        raise NotApplicable(f"the classes of the {options.split} images are not known, so nothing can be judged: give labels")
+        raise subject.no_labels(options.split)
     over = f"{len(known):,}" if len(known) == len(split) else f"the first {len(known):,} of {len(split):,}"
     return split.images[known], split.labels[known], f"{over} {options.split} images · {subject.title}"
 

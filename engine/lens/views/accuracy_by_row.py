@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from convtui.engine.device import in_double
-from convtui.engine.errors import NotApplicable
 from convtui.engine.figures.figure import Curves
 from convtui.engine.lens.recurrent import cells, reads_steps, steps_of
 from convtui.engine.lens.registry import register
@@ -55,7 +54,7 @@ def accuracy_by_row(subject: Subject, options: AccuracyByRowOptions) -> Curves:
     split = subject.split(options.split)
     places = torch.nonzero(split.labels >= 0).flatten()[: options.count or None]
     if not len(places):
-        raise NotApplicable(f"the {options.split} split has no labels: give --data with classes")
+        raise subject.no_labels(options.split)
     labels = split.labels[places]
     right = np.zeros(subject.shape[1], np.int64)
     for portion in subject.portions(len(places), subject.batch):

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from convtui.engine.device import in_double
-from convtui.engine.errors import NotApplicable
 from convtui.engine.figures.figure import Ramp, Result, Target, Tile, make_sheet
 from convtui.engine.lens import selection
 from convtui.engine.lens.registry import register
@@ -35,7 +34,7 @@ def class_means(subject: Subject, options: ClassMeansOptions) -> list[Result]:
     counts = torch.bincount(split.labels[split.labels >= 0], minlength=len(subject.classes))
     labels = counts.nonzero().flatten().tolist()
     if not labels:
-        raise NotApplicable(f"the classes of the {options.split} images are not known: give images with labels")
+        raise subject.no_labels(options.split)
     index = subject.trace.stages(call.index)[-1]
     known = split.select(torch.nonzero(split.labels >= 0).flatten())
     means = _sums(subject, known.images, known.labels, index, options.map)[labels] / counts[labels, None, None]

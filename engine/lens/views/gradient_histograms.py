@@ -84,7 +84,7 @@ class _Batch:
         split = subject.split(options.split)
         labelled = torch.nonzero(split.labels >= 0).flatten()
         if not len(labelled):
-            raise NotApplicable(f"the {options.split} split has no labels, and so no loss: give --data with classes")
+            raise subject.no_labels(options.split)
         count = min(options.count or len(labelled), len(labelled))
         places = labelled[torch.arange(count) * len(labelled) // count]
         return cls(split.images[places], split.labels[places])

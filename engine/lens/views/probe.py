@@ -85,7 +85,7 @@ def _images(subject: Subject, name: SplitName, count: int) -> Split:
     split = subject.split(name)
     known = torch.nonzero(split.labels >= 0).flatten()
     if not len(known):
-        raise NotApplicable(f"the classes of the {name} images are not known: give images with labels")
+        raise subject.no_labels(name)
     return split.select(known[torch.linspace(0, len(known) - 1, min(count, len(known))).round().long()])
 
 

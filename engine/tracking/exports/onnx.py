@@ -17,6 +17,7 @@ from convtui.engine.errors import NotApplicable, UsageError
 from convtui.engine.extras import how_to_install
 from convtui.engine.files import ONNX_PRODUCER
 from convtui.engine.lens.subject import Subject
+from convtui.engine.models import logits
 
 _NEEDED = ("onnx", "onnxscript")
 
@@ -49,6 +50,8 @@ def onnx_of(subject: Subject) -> bytes:
             program: Any = torch.onnx.export(exported, input_names=["images"], output_names=["output"], verbose=False)
     except Exception as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        if "specialized it to be a constant" in str(error):
+            reason = "its code makes a constant of the number of images, as len(x) does: write x.shape[0]"
         raise NotApplicable(f"{subject.title} cannot be said in ONNX: {reason}") from error
     model = program.model_proto
     model.producer_name = ONNX_PRODUCER
@@ -70,5 +73,5 @@ class _FromPixels(nn.Module):
         self.register_buffer("scale", 1 / standardise.std[:, None, None])
         self.register_buffer("shift", (-standardise.mean / standardise.std)[:, None, None])
 
-    def forward(self, images: Tensor) -> Any:
-        return self.net(images * self.get_buffer("scale") + self.get_buffer("shift"))
+    def forward(self, images: Tensor) -> Tensor:
+        return logits(self.net(images * self.get_buffer("scale") + self.get_buffer("shift")))

@@ -117,6 +117,45 @@ def test_an_onnx_file_computes_what_the_net_does_for_any_number_of_images() -> N
 
 
 @pytest.mark.long
+def test_of_a_net_that_returns_several_things_the_onnx_file_has_its_logits() -> None:
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxscript")
+    from onnx.reference import ReferenceEvaluator
+
+    from convtui.engine.lens.loading import subject_from_module
+    from convtui.engine.tracking.exports.onnx import onnx_of
+
+    class Two(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.dense = nn.Linear(16, 5)
+
+        def forward(self, images: Tensor) -> dict[str, Tensor]:
+            return {"aux": images.mean((2, 3)), "logits": self.dense(images.flatten(1))}
+
+    subject = subject_from_module(Two().eval(), (1, 4, 4), title="run 9")
+    images = torch.rand(3, 1, 4, 4)
+    found = ReferenceEvaluator(onnx.load_from_string(onnx_of(subject))).run(["output"], {"images": images.numpy()})
+    with torch.no_grad():
+        # 16 products below one in float32, added up in another order.
+        np.testing.assert_allclose(found[0], subject.net(images)["logits"].numpy(), atol=32 * 2**-24)
+
+
+@pytest.mark.long
+def test_a_net_that_takes_len_of_its_images_is_told_what_to_write_for_onnx() -> None:
+    pytest.importorskip("onnxscript")
+    from convtui.engine.lens.loading import subject_from_module
+    from convtui.engine.tracking.exports.onnx import onnx_of
+
+    class Token(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            return torch.zeros(1, 5).expand(len(images), -1) + images.mean((1, 2, 3))[:, None]
+
+    with pytest.raises(NotApplicable, match=r"^run 8 cannot be said in ONNX: .* as len\(x\) does: write x\.shape\[0\]$"):
+        onnx_of(subject_from_module(Token(), (1, 4, 4), title="run 8"))
+
+
+@pytest.mark.long
 def test_a_net_that_onnx_cannot_say_is_refused_in_one_line() -> None:
     pytest.importorskip("onnxscript")
     from convtui.engine.lens.loading import subject_from_module

@@ -81,6 +81,20 @@ def test_a_tensor_that_the_loop_changes_afterwards_is_kept_as_it_was(place: Path
         assert points(store, row, "total") == [(1, 1.0), (2, 2.0), (3, 3.0)]
 
 
+def test_a_second_value_at_one_step_is_not_kept_and_this_is_said_once(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with convtui.init("mine", store=place) as run:
+        for step in run.steer(range(1, 4)):
+            for part in range(2):
+                run.log({"loss": 10.0 * step + part, "same": 1.0})
+            run.log({"other": step})
+    store, row = only_run(place)
+    with store:
+        assert points(store, row, "loss") == [(1, 10.0), (2, 20.0), (3, 30.0)]
+        (said,) = [message.text for message in store.messages(row.id)]
+    assert said.startswith("log: 'loss' is told again at step 1: the first value is kept; ")
+    assert capfd.readouterr().err.count("told again") == 1
+
+
 def test_what_cannot_be_kept_is_said_once_and_the_rest_is_kept(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with convtui.init("mine", store=place) as run:
         for _ in range(2):
@@ -95,6 +109,7 @@ def test_what_cannot_be_kept_is_said_once_and_the_rest_is_kept(place: Path, capf
         "'' cannot be the name of a metric: it is left out",
         "'none' is NoneType and not a number: it is left out",
         "step -1 is not a whole number from 0: step 3 is used instead",
+        "'loss' is told again at step 3: the first value is kept; tell it once a step, or say step=",
         "loss is nan at step 3",
         "val/acc is 87.5: accuracies are shares, from 0 to 1, and Runs shows no others",
     ])  # fmt: skip
