@@ -101,6 +101,7 @@ def look(
         classes=classes,
         standardise=None if own is None else own.standardise,
         title=type(model).__name__,
+        is_guessed=own is None and size is None,
     )
     if own is not None and (last := int(own.dataset.test.labels.max())) >= len(subject.classes):
         outputs = len(subject.classes)

@@ -149,6 +149,7 @@ def subject_from_module(
     standardise: Standardise | None = None,
     title: str = "",
     snapshots: Sequence[Snapshot] = (),
+    is_guessed: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Subject:
@@ -156,7 +157,7 @@ def subject_from_module(
 
     `classes` are by default those of `images` where the net has as many outputs, or else numbers; labels of images are only used
     where they are of the net's classes. Without `standardise` the net gets images from 0 to 1. Without images those views that need
-    some are refused.
+    some are refused. `is_guessed`: whether `shape` is neither of images nor told.
     """
 
     def given() -> Dataset:
@@ -172,6 +173,7 @@ def subject_from_module(
         dataset=given,
         title=title,
         snapshots=snapshots,
+        is_guessed=is_guessed,
         progress=progress,
         cancelled=cancelled,
     )
@@ -223,6 +225,7 @@ def subject_from_saved(
         images=None if images is None else images.dataset,
         standardise=None if images is None else images.standardise,
         title=saved.title,
+        is_guessed=images is None,
         progress=progress,
         cancelled=cancelled,
     )

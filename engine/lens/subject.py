@@ -122,6 +122,8 @@ class Subject:
     """Told how many of how many images, units, layers or snapshots are done."""
     cancelled: Callable[[], bool] = lambda: False
     """Asked between batches; Cancelled is raised where it says yes."""
+    is_guessed: bool = False
+    """Whether its shape is neither that of images nor told."""
     batch: int = BATCH
     """Images that go through the net together at most; see `at_once`."""
 
@@ -155,7 +157,12 @@ class Subject:
     @cached_property
     def trace(self) -> Trace:
         """What the net computes. Raises NotApplicable where it does not take such images."""
-        return Trace(self.net, torch.zeros(self.shape, device=self.device, dtype=self.dtype))
+        try:
+            return Trace(self.net, torch.zeros(self.shape, device=self.device, dtype=self.dtype))
+        except NotApplicable as error:
+            if not self.is_guessed:
+                raise
+            raise NotApplicable(f"{error}; name images of its size by --data, or their side by --size") from error
 
     @cached_property
     def images(self) -> Dataset:

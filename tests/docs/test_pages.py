@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from safetensors.torch import save_file
 
 import convtui as face
 from convtui.engine.data.catalog import load
@@ -44,7 +45,7 @@ def test_code_about_nets_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyP
     from torch import nn
 
     monkeypatch.chdir(tmp_path)
-    _, written, look, loggers = code("own-nets.md", "python")
+    _, written, look, loggers, weights = code("own-nets.md", "python")
     net = nn.Sequential()
     net.add_module("layer1", nn.Conv2d(3, 2, 3))
     net.add_module("rest", nn.Sequential(nn.ReLU(), nn.Flatten(), nn.Linear(2 * 36, 2)))
@@ -54,6 +55,12 @@ def test_code_about_nets_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert made["Net"](width=4)(torch.rand(2, 3, 32, 32)).shape == (2, 10)
     exec(look, {"convtui": face, "model": net, "images": images})
     assert (tmp_path / "layer1.png").read_bytes().startswith(b"\x89PNG")
+    (tmp_path / "store/3").mkdir(parents=True)
+    about = {"mean": "[0.5]", "std": "[0.2]", "classes": '["a", "b"]'}
+    kept = {f"net.{name}": torch.rand_like(value) for name, value in net.state_dict().items()} | {"optimiser.0.step": torch.ones(1)}
+    save_file(kept, tmp_path / "store/3/checkpoint-000000165.safetensors", about)
+    exec(weights, {"net": net})
+    assert all(torch.equal(kept[f"net.{name}"], value) for name, value in net.state_dict().items())
     # The libraries' own objects are made in tests/engine/tracking/test_loggers.py: here the names are right, and the code parses.
     compile(loggers, "own-nets.md", "exec")
     assert all(hasattr(face, name) for name in re.findall(r"convtui\.(\w+)", loggers))

@@ -94,6 +94,14 @@ def test_labels_count_where_the_last_classes_have_no_image() -> None:
     assert 'what "3" depends on' in convtui.look(model, images, "occlusion", labels=labels, image="3")[0].title
 
 
+def test_where_the_size_of_images_was_guessed_it_is_said_how_to_tell_it() -> None:
+    with pytest.raises(NotApplicable, match=r"does not take an image of 3x224x224: .* or their side by --size$"):
+        convtui.look(net(), view="graph")
+    with pytest.raises(NotApplicable) as raised:
+        convtui.look(net(), view="graph", size=20)
+    assert "--size" not in str(raised.value)
+
+
 def test_images_without_labels_are_looked_at_and_not_judged() -> None:
     (sheet,) = convtui.look(net(), torch.rand(3, 3, 8, 8), "activations", image="2")[:1]
     assert sheet.tiles

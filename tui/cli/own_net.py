@@ -114,6 +114,7 @@ class OwnNet:
             standardise=standardise,
             title=self.model if saved is None else saved.title,
             snapshots=() if saved is None else saved.snapshots,
+            is_guessed=not (self.data or self.size),
             progress=told.looking,
         )
 
