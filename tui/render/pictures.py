@@ -25,7 +25,8 @@ BARE = -1
 PLACE = "\U0010eeee"
 MOST = len(kitty.ACCENTS)
 """Columns that a picture can have."""
-_RUN = re.compile(f"\x1b\\[[0-9;]*?38;2;([0-9]+);([0-9]+);([0-9]+)[0-9;]*m((?:{PLACE}..)+)")
+# Who cuts text knows cells, not what they are made of: accents may be on the other side of a cut.
+_RUN = re.compile(f"\x1b\\[[0-9;]*?38;2;([0-9]+);([0-9]+);([0-9]+)[0-9;]*m([{kitty.ACCENTS}]*{PLACE}[{PLACE}{kitty.ACCENTS}]*)")
 # Two programs in one terminal are not to give a number twice.
 _numbers = itertools.count(random.SystemRandom().randrange(1 << 24))
 _pictures: weakref.WeakValueDictionary[int, Picture] = weakref.WeakValueDictionary()
@@ -88,7 +89,7 @@ class Painter:
             return text
         if self._graphics.protocol == "sixel":
             return _RUN.sub(self._as_sixels, text)
-        return "".join(self._brought(text)) + text
+        return "".join(self._brought(text)) + _RUN.sub(_as_places, text)
 
     def cleared(self) -> str:
         """What makes the terminal forget all pictures."""
@@ -97,11 +98,11 @@ class Painter:
         return "".join(self._wrapped(kitty.forget(number)) for number in numbers)
 
     def _as_sixels(self, run: re.Match[str]) -> str:
-        columns = [kitty.COLUMNS[accent] for accent in run[4][2::3]]
-        first, last, blanks = columns[0], columns[-1] + 1, " " * len(columns)
-        colours = run[0][: run.start(4) - run.start()]
+        columns = _columns(run)
+        first, last, blanks = columns.start, columns.stop, " " * len(columns)
+        colours = _colours(run)
         picture = _of(run)
-        if picture is None or columns != list(range(first, last)):
+        if picture is None or first < 0:
             return colours + blanks
         sixels = picture.sixels(first, last, self._graphics.sixel_colours)
         # Blanks first: they take away what was there. The cursor is put back by hand, since each terminal leaves it elsewhere.
@@ -121,6 +122,26 @@ class Painter:
 
     def _wrapped(self, escape: str) -> str:
         return through_tmux(escape) if self._graphics.passthrough else escape
+
+
+def _as_places(run: re.Match[str]) -> str:
+    """The text of whole cells, for a terminal that reads it itself."""
+    columns = _columns(run)
+    places = "".join(PLACE + kitty.ACCENTS[0] + kitty.ACCENTS[column] for column in columns) if columns.start >= 0 else ""
+    return _colours(run) + (places or " " * len(columns))
+
+
+def _colours(run: re.Match[str]) -> str:
+    return run[0][: run.start(4) - run.start()]
+
+
+def _columns(run: re.Match[str]) -> range:
+    """Those that the cells of `run` show, by the first that has kept its accents; from -1 on where none has, or where they do not
+    follow each other."""
+    cells = run[4].split(PLACE)[1:]
+    told = {kitty.COLUMNS[accents[1]] - cell for cell, accents in enumerate(cells) if len(accents) == 2}
+    first = told.pop() if len(told) == 1 else -1
+    return range(first, first + len(cells))
 
 
 def _of(run: re.Match[str]) -> Picture | None:
