@@ -462,6 +462,36 @@ def test_the_crosshair_tells_values(store: Store) -> None:
     used(steps)
 
 
+@pytest.mark.parametrize("columns", [104, 120])
+def test_the_axis_is_named_also_where_the_crosshair_makes_the_legend_longer(store: Store, columns: int) -> None:
+    async def steps(pilot: Pilot[int], page: LivePage) -> None:
+        def last_rows() -> list[str]:
+            return [chart.render_line(chart.size.height - 1).text for chart in page.charts]
+
+        await until(pilot, lambda: all("epoch" in row for row in last_rows()))
+        await pilot.press("X")
+        await until(pilot, lambda: says(pilot, "at epoch"))
+        await until(pilot, lambda: all("epoch" in row for row in last_rows()))
+        await pilot.press("X")
+        await until(pilot, lambda: not says(pilot, "at epoch") and all("epoch" in row for row in last_rows()))
+
+    used(steps, size=(columns, 36))
+
+
+def test_the_window_shrinks_while_there_is_a_crosshair_and_the_mouse_is_drawn_over_a_chart(store: Store) -> None:
+    async def steps(pilot: Pilot[int], page: LivePage) -> None:
+        await pilot.press("X")
+        await until(pilot, lambda: says(pilot, "at epoch"))
+        chart = page.charts[0]
+        await pilot.mouse_down(chart, offset=(chart.size.width - 8, 5))
+        await pilot.hover(chart, offset=(chart.size.width - 1, 5))
+        await pilot.resize_terminal(80, 24)
+        await until(pilot, lambda: all(chart.drawing.columns < chart.size.width for chart in page.charts))
+        await until(pilot, lambda: says(pilot, "at epoch"))
+
+    used(steps)
+
+
 def test_the_mouse_places_the_crosshair_in_a_chart_alone(store: Store) -> None:
     async def steps(pilot: Pilot[int], page: LivePage) -> None:
         await pilot.press("enter")

@@ -99,6 +99,8 @@ class Chart(Widget):
         """Columns of the drawing: where the mouse was pressed, and where it is."""
         self._is_at = False
         """Whether the page's cursor is on it."""
+        self._legend_rows = 0
+        """For which the drawing left room."""
         self._lines = Lines(self, self._at)
         self._shown: Plot | None = None
         self._strips: list[Strip] = []
@@ -113,6 +115,11 @@ class Chart(Widget):
     def watch_plot(self) -> None:
         self._want()
 
+    def watch_crosshair(self) -> None:
+        """What the legend tells of another place may need more rows, or fewer."""
+        if self.plot is not None and len(self._legend(self.plot)) != self._legend_rows:
+            self._want()
+
     def on_resize(self, _event: events.Resize) -> None:
         """Another size is another drawing."""
         self._want()
@@ -122,8 +129,8 @@ class Chart(Widget):
             self._shown = None
             self.refresh()
             return
-        legend = len(self._legend(self.plot))
-        self._latest.ask(_Wanted((self.size.width, self.size.height - legend), self.plot))
+        self._legend_rows = len(self._legend(self.plot))
+        self._latest.ask(_Wanted((self.size.width, self.size.height - self._legend_rows), self.plot))
 
     def _show(self, drawn: tuple[Plot, Drawing]) -> None:
         self._shown, self.drawing = drawn
@@ -208,6 +215,8 @@ class Chart(Widget):
             return strips + [self._say(row, height - len(strips), base) for row in range(height - len(strips))]
         styles = {paint: self._style(paint) for row in self.drawing.rows for _, paint in row}
         of_drawing = [_strip([(text, styles[paint]) for text, paint in row], width, base) for row in self.drawing.rows]
+        if self.drawing.left + self.drawing.columns > width:
+            return strips + of_drawing  # of a wider chart: another is being drawn
         low, high = self.drawing.x_range
         if self.crosshair is not None and low <= self.crosshair <= high:
             column = self.drawing.left + self.drawing.column_of(self.crosshair)
