@@ -18,6 +18,7 @@ from convtui.engine import events
 from convtui.engine.errors import DataUnavailable
 from convtui.engine.spec import changed
 from convtui.engine.store import Recorder, Store
+from convtui.engine.store.run_files import RunFiles
 from convtui.tui.app import settings
 from convtui.tui.app.app import ConvtuiApp
 from convtui.tui.app.dialogs.form import FormDialog
@@ -700,6 +701,38 @@ def test_deletes_at_the_end_what_was_not_brought_back(store: Store) -> None:
 
     used(steps)
     assert [run.id for run in store.runs()] == [6, 4, 3, 2, 1]
+
+
+@pytest.mark.parametrize("key", ["d", "e"])
+def test_a_question_that_comes_late_takes_no_keys_that_are_typed_elsewhere(
+    store: Store, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    begun, typed = threading.Event(), threading.Event()
+
+    def late(self: Any, run_id: int) -> Any:
+        begun.set()
+        typed.wait(30)
+        return found(self, run_id)
+
+    async def steps(pilot: Pilot[int]) -> None:
+        await pilot.press("j", key)
+        await until(pilot, begun.is_set)
+        await pilot.press("/", "b")
+        typed.set()
+        await until(pilot, lambda: not pilot.app.screen.workers)
+        await pilot.press("y")
+        assert page(pilot).query_one(Input).value == "by"
+
+    owner, name = (RunFiles, "checkpoints") if key == "d" else (Store, "run")
+    found = getattr(owner, name)
+
+    async def slow(pilot: Pilot[int]) -> None:
+        await until(pilot, lambda: "dense 1024" in words(pilot, "#told"))
+        monkeypatch.setattr(owner, name, late)
+        await steps(pilot)
+
+    used(slow)
+    assert len(store.runs()) == 6
 
 
 def test_a_queued_run_is_shown_and_taken_out_of_the_queue(store: Store) -> None:

@@ -130,8 +130,14 @@ class Page(Screen[None]):
         if turned is not None:
             turned.wheel(by)
 
-    def in_thread(self, work: Callable[[], Found], then: Callable[[Found], object]) -> None:
-        """Do `work` away from the screen, then `then` on its thread, with what came of it; a ConvtuiError is told instead."""
+    def in_thread(self, work: Callable[[], Found], then: Callable[[Found], object], *, asks: bool = False) -> None:
+        """Do `work` away from the screen, then `then` on its thread, with what came of it; a ConvtuiError is told instead. What
+        `asks` comes only where the person is still as they were: else it would take keys that are meant for what they do now."""
+        focused = self.focused
+
+        def answered(found: Found) -> None:
+            if not asks or (self.is_current and self.focused is focused):
+                then(found)
 
         def worker() -> None:
             try:
@@ -139,7 +145,7 @@ class Page(Screen[None]):
             except ConvtuiError as error:
                 self.warn(str(error))
             else:
-                self.app.call_later(then, found)
+                self.app.call_later(answered, found)
 
         self.run_worker(worker, name=getattr(work, "__qualname__", ""), thread=True)
 

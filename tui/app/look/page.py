@@ -256,7 +256,7 @@ class LookPage(Page):
         if self.controller.beside is None and len(marked) == 1:
             self._put_beside(Beside(marked[0]))
             return
-        self.in_thread(lambda: dict(choices(info, self.session.store.runs())), self._ask_what_beside)
+        self.in_thread(lambda: dict(choices(info, self.session.store.runs())), self._ask_what_beside, asks=True)
 
     def _ask_what_beside(self, by_name: Mapping[str, Beside]) -> None:
         def chosen(words: str | None) -> None:

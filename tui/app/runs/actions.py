@@ -138,6 +138,7 @@ class RunActions:
         self._page.in_thread(
             lambda: self._session.store.run(line.id),
             lambda run: self._page.app.push_screen(edit_dialog(run.id, clean(run.name), run.note, save)),
+            asks=True,
         )
 
     def _add_to_notes(self, lines: list[RunRow]) -> None:
@@ -203,7 +204,8 @@ class RunActions:
             series = {name: store.series(line.id, name) for name in store.metric_names(line.id) if not name.startswith(SYSTEM)}
             deliver(metrics_csv(series).encode("utf-8", "backslashreplace"), out)
         of = f"run {lines[0].id}" if len(lines) == 1 else counted(len(lines))
-        return f"saved all metrics of {of} to {_from_here(out)}" + (f" and {len(lines) - 1} more files" if len(lines) > 1 else "")
+        more = f" and {counted(len(lines) - 1, 'more file')}" if len(lines) > 1 else ""
+        return f"saved all metrics of {of} to {_from_here(out)}{more}"
 
     def resume(self) -> None:
         """Let it go on: a paused run where it is, a finished one to a greater total, any other from its last checkpoint. Of several
@@ -216,7 +218,7 @@ class RunActions:
             return
         (line,) = lines
         if line.status == "finished":
-            question = Text(f"Run {line.id} {line.name} has finished {line.epoch} epochs. New total number of epochs?")
+            question = Text(f"Run {line.id} {line.name} has finished {counted(line.epoch, 'epoch')}. New total number of epochs?")
             dialog = PromptDialog(question, str(2 * max(1, line.epoch)), _more_than(line.epoch))
             self._page.app.push_screen(dialog, lambda total: self._train_to(line, total))
             return
@@ -294,7 +296,7 @@ class RunActions:
         elif lines:
             ids = [line.id for line in lines]
             self._page.in_thread(
-                lambda: self._question(self._session.store, lines), lambda question: self._ask_to_delete(question, ids)
+                lambda: self._question(self._session.store, lines), lambda question: self._ask_to_delete(question, ids), asks=True
             )
 
     def _ask_to_take_out(self, lines: list[RunRow]) -> None:
@@ -388,13 +390,13 @@ def _noted(store: Store, lines: list[RunRow], added: str) -> str:
 def _more_than(epochs: int) -> Callable[[str], None]:
     def check(text: str) -> None:
         if not text.strip().isdecimal() or int(text) <= epochs:
-            raise UsageError(f"must be a whole number above {epochs}: the run already has {epochs} epochs")
+            raise UsageError(f"must be a whole number above {epochs}: the run already has {counted(epochs, 'epoch')}")
 
     return check
 
 
 def _files(count: int, of_bytes: int) -> str:
-    return f"{count} {'file' if count == 1 else 'files'} ({size(of_bytes)})" if count else "no files"
+    return f"{counted(count, 'file')} ({size(of_bytes)})" if count else "no files"
 
 
 def _from_here(path: Path) -> str:

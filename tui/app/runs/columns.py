@@ -46,7 +46,7 @@ class Columns:
     def choose(self, lines: Sequence[RunRow], current: str = "") -> None:
         """Offer columns of these runs, again and again until that is left: one that is there is taken away."""
         ids = [line.id for line in lines]
-        self._page.in_thread(lambda: self._offers(ids), lambda offers: self._offer(offers, lines, current))
+        self._page.in_thread(lambda: self._offers(ids), lambda offers: self._offer(offers, lines, current), asks=True)
 
     def _offers(self, run_ids: Sequence[int]) -> list[tuple[str, str]]:
         """What can be chosen, with what is said of it: measures, settings in which the runs differ, all others."""
@@ -65,8 +65,6 @@ class Columns:
         return told + [(_key(path), "the same in all") for path, count in several.items() if count <= 1]
 
     def _offer(self, offers: Sequence[tuple[str, str]], lines: Sequence[RunRow], current: str) -> None:
-        if not self._page.is_current:
-            return
         keys = {column.key for column in self.added}
         usual = [column.name for column in COLUMNS if column.name not in ("id", "name")]
         options = [(name, "" if name in self.without else SHOWN, "") for name in usual]

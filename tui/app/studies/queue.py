@@ -63,7 +63,7 @@ class Queue:
         def chosen(what: str | None) -> None:
             if what is not None:
                 only = [place.setting] if what == SETTING else []
-                self._page.in_thread(lambda: self._questions(found, only), lambda asked: self._show(*asked))
+                self._page.in_thread(lambda: self._questions(found, only), lambda asked: self._show(*asked), asks=True)
 
         options = [(SETTING, f"this setting   {place.setting}"), (STUDY, f"whole study    all {len(found.rows)} settings")]
         self._page.app.push_screen(Menu(options, SETTING, "queue the missing runs of"), chosen)
@@ -104,8 +104,6 @@ class Queue:
         return count(of, self._session.data_dir).train
 
     def _show(self, form: _Form, questions: Sequence[Question], settings: int) -> None:
-        if not self._page.is_current:
-            return  # the person did not wait
         what = f"the missing runs of {form.only[0]}" if form.only else f"the missing runs of all {settings} settings"
         about = Text.assemble("Queue ", (what, "bold"), f" of study {form.study.name}\n", style="")
         about.append(f"{form.expected}\n" if form.expected else "")
