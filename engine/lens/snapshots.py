@@ -12,7 +12,8 @@ def has_snapshots(subject: Subject) -> str | None:
     if len(subject.snapshots) > 1:
         return None
     how = "training.snapshot_every keeps more" if subject.spec is not None else "a script keeps more by run.save(net)"
-    return f"weights of several epochs are needed, and {len(subject.snapshots)} are kept: {how}"
+    kept = "1 is" if len(subject.snapshots) == 1 else f"{len(subject.snapshots)} are"
+    return f"weights of several epochs are needed, and {kept} kept: {how}"
 
 
 def by_epoch(snapshots: Sequence[Snapshot]) -> bool:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convtui.tui.render.json_lines import line
-from convtui.tui.render.text import clean, compact, how_far, number
+from convtui.tui.render.text import clean, compact, counted, how_far, number
 
 STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 ANY_TEXT = st.text(st.characters(codec=None), max_size=40)
@@ -64,6 +64,10 @@ def test_numbers_as_people_write_them() -> None:
     ]  # fmt: skip
     assert [number(None), number(math.nan), number(math.inf)] == ["—", "nan", "inf"]
     assert [compact(value) for value in (0.001, 1e-5, 12.0, 3.00001, 1e20)] == ["0.001", "1e-5", "12", "3", "1e+20"]
+
+
+def test_one_is_not_several() -> None:
+    assert [counted(1), counted(1_000), counted(1, "epoch"), counted(0, "file")] == ["1 run", "1,000 runs", "1 epoch", "0 files"]
 
 
 def test_a_budget_that_ends_within_an_epoch_is_told_in_steps() -> None:

@@ -297,7 +297,7 @@ def _scraps(data_dir: Path | None) -> Iterator[Finding]:
     scraps = [scrap for place in places for depth in ("", "*/", "*/*/") for scrap in dead_scraps(place, f"{depth}.*.partial")]
     if not scraps:
         return
-    what = f"{len(scraps)} half-written {'file' if len(scraps) == 1 else 'files'} ({size(sum(_bytes(each) for each in scraps))})"
+    what = f"{counted(len(scraps), 'half-written file')} ({size(sum(_bytes(each) for each in scraps))})"
 
     def clear() -> str:
         for scrap in scraps:

@@ -13,6 +13,7 @@ from convtui.tui.cli import launch
 from convtui.tui.cli.options import AsJson, DataDir, RunName, StorePath, existing_store
 from convtui.tui.cli.own_net import ModelName, own_net
 from convtui.tui.cli.run import Detach, Notify, Quiet, budget, changes_of
+from convtui.tui.render.text import counted
 
 if TYPE_CHECKING:
     from convtui.engine.spec import RunSpec
@@ -115,9 +116,10 @@ def _spec(row: Run, asked: dict[str, str | None]) -> RunSpec:
 
     spec = changed(row.settings, changes_of([], asked)) if asked else row.settings
     if row.status == "finished" and not asked:
-        raise RunBusy(f"run {row.id} finished after {row.epoch} epochs: {_longer(row)}")
+        raise RunBusy(f"run {row.id} finished after {counted(row.epoch, 'epoch')}: {_longer(row)}")
     if asked and row.step and (total := spec.total_steps(row.images_per_epoch)) <= row.step:
-        raise RunBusy(f"run {row.id} has already done {row.step:,} steps, and {total:,} would be the total: {_longer(row)}")
+        done = counted(row.step, "step")
+        raise RunBusy(f"run {row.id} has already done {done}, and {total:,} would be the total: {_longer(row)}")
     return spec
 
 

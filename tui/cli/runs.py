@@ -21,7 +21,7 @@ from convtui.tui.cli.merge import merge
 from convtui.tui.cli.options import AsJson, RunName, RunNames, StorePath, existing_store
 from convtui.tui.cli.watch import standing, watch
 from convtui.tui.render.json_lines import line, run_values
-from convtui.tui.render.text import clean, compact, duration, number, percent, size, sparkline, when
+from convtui.tui.render.text import clean, compact, counted, duration, number, percent, size, sparkline, when
 
 if TYPE_CHECKING:
     from convtui.engine.store import Run, Store
@@ -123,9 +123,9 @@ def delete(
 
 def _delete(store: Store, run: Run, *, yes: bool, as_json: bool) -> None:
     kept = store.files.checkpoints(run.id)
-    files = f"{len(kept)} files ({size(sum(checkpoint.bytes for checkpoint in kept))})"
-    files += f" and {logged} image files" if (logged := len(store.files.images(run.id))) else ""
-    what = f"run {run.id} {clean(run.name)}, {run.step:,} steps of metrics, {files}"
+    files = f"{counted(len(kept), 'file')} ({size(sum(checkpoint.bytes for checkpoint in kept))})"
+    files += f" and {counted(logged, 'image file')}" if (logged := len(store.files.images(run.id))) else ""
+    what = f"run {run.id} {clean(run.name)}, {counted(run.step, 'step')} of metrics, {files}"
     if not yes and not typer.confirm(f"delete {what}?", err=as_json):
         print(f"kept run {run.id}", file=sys.stderr)
         return

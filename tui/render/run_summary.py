@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from convtui.engine.named_code import short
-from convtui.tui.render.text import clean, compact
+from convtui.tui.render.text import clean, compact, counted
 
 if TYPE_CHECKING:
     from convtui.engine.spec import RunSpec
@@ -93,5 +93,5 @@ def _training(spec: RunSpec, run: Run) -> tuple[str, ...]:
 def _budget(spec: RunSpec) -> str:
     training = spec.training
     if training.images is not None:
-        return f"{training.images:,} images shown"
-    return f"{training.epochs} epochs" if training.steps is None else f"{training.steps:,} steps"
+        return f"{counted(training.images, 'image')} shown"
+    return counted(training.epochs, "epoch") if training.steps is None else counted(training.steps, "step")

@@ -146,9 +146,9 @@ def when(seconds: float | None) -> str:
     return time.strftime(form, time.localtime(seconds))
 
 
-def counted(runs: int) -> str:
-    """`1 run`, `1,000 runs`."""
-    return "1 run" if runs == 1 else f"{runs:,} runs"
+def counted(count: int, what: str = "run") -> str:
+    """`1 run`, `1,000 runs`; `what` is one of them."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def sparkline(values: list[float], width: int = 12) -> str:

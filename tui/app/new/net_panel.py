@@ -14,7 +14,7 @@ from textual.widgets import Static
 
 from convtui.engine.errors import ConvtuiError
 from convtui.tui.app.advice import on_page
-from convtui.tui.render.text import size
+from convtui.tui.render.text import counted, size
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,7 +77,7 @@ def facts(spec: RunSpec, data_dir: Path | None, *, allow_stand_in: bool = True) 
 def _budget(spec: RunSpec, images: int) -> str:
     """`500,000 images shown in 3,910 steps, 391/epoch`."""
     steps, an_epoch = spec.total_steps(images), spec.steps_per_epoch(images)
-    return f"{spec.images_in(steps, images):,} images shown in {steps:,} {'step' if steps == 1 else 'steps'}, {an_epoch:,}/epoch"
+    return f"{spec.images_in(steps, images):,} images shown in {counted(steps, 'step')}, {an_epoch:,}/epoch"
 
 
 def _place(described: Description, *, there: bool, allow_stand_in: bool) -> str:

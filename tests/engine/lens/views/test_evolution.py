@@ -92,7 +92,7 @@ def test_a_script_that_counts_no_epochs_has_steps() -> None:
 
 def test_one_moment_is_no_course_and_another_nets_weights_are_refused() -> None:
     subject, _ = trained(1)
-    with pytest.raises(NotApplicable, match=r"weights of several epochs are needed, and 1 are kept: training\.snapshot_every"):
+    with pytest.raises(NotApplicable, match=r"weights of several epochs are needed, and 1 is kept: training\.snapshot_every"):
         LOOK(subject, LOOK.make({}))
     subject, then = trained()
     subject.snapshots = [*subject.snapshots, Snapshot(9, 90, then[0].net[:1].state_dict)]
