@@ -23,7 +23,7 @@ def hidden(subject: Subject) -> dict[str, Call]:
     Without the layer that gives the classes.
     """
     trace = subject.trace
-    layers = {name: call for name, call in trace.of_kind("conv", "dense", "cell", "attention").items() if call.layout.by_image}
+    layers = {name: call for name, call in trace.weighted().items() if call.layout.by_image}
     if subject.gives_classes:
         way = {call.index for call in trace.path_to(trace.output)}
         last = [name for name, call in layers.items() if call.index in way][-1:]

@@ -78,6 +78,9 @@ class Call:
                 return 0
 
 
+_WITH_UNITS = (nn.modules.conv._ConvNd, nn.RNNBase)
+
+
 class Trace:
     """The calls of one forward pass, and which of them is which layer's output."""
 
@@ -152,6 +155,16 @@ class Trace:
             raise NotApplicable(self.unfollowed)
         found = {name: self.calls[self.layers[name]] for name in self.leaves() if self.layers[name] != INPUT}
         return {name: call for name, call in found.items() if call.kind in kinds and call.module == name and call.layout.pieces}
+
+    def weighted(self) -> dict[str, Call]:
+        """Leaf module -> its call, of every layer whose weights make its units: of transposed and 1-d convolutions and cells that
+        read both ways too, of whose arithmetic nothing more is known."""
+        known: tuple[Kind, ...] = ("conv", "dense", "cell", "attention")
+        return {
+            name: call
+            for name, call in self.of_kind(*known, "other").items()
+            if call.kind in known or isinstance(self.net.get_submodule(name), _WITH_UNITS)
+        }
 
     def path_to(self, index: int) -> list[Call]:
         """The calls that the output of call `index` depends on, itself last."""

@@ -101,7 +101,7 @@ def _stages(subject: Subject, options: ActivationsOptions) -> dict[str, int]:
         return {options.layer: trace.stages(index)[0 if options.before else -1]}
     if options.map is not None:
         raise UsageError("a map needs its layer: give --layer")
-    shown = {name: call for name, call in trace.of_kind("conv", "dense", "cell", "attention").items() if _unshown(call) is None}
+    shown = {name: call for name, call in trace.weighted().items() if _unshown(call) is None}
     return {name: trace.stages(call.index)[0 if options.before else -1] for name, call in shown.items()}
 
 

@@ -89,7 +89,7 @@ def call_of(subject: Subject, layer: str, stage: str) -> int:
 def _layers(subject: Subject, name: str | None) -> dict[str, Stages]:
     """Layer -> its stages; of every convolutional, dense and recurrent module, or the one that is named."""
     trace = subject.trace
-    calls = trace.of_kind("conv", "dense", "cell", "attention") if name is None else {name: trace.layer(name)}
+    calls = trace.weighted() if name is None else {name: trace.layer(name)}
     if not calls:
         others = ", ".join(leaf for leaf in trace.leaves() if trace.layers[leaf] >= 0)
         serves = f"name another layer (--layer): {others}" if others else "use 'confusion' or 'summary'"

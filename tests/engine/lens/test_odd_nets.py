@@ -210,3 +210,42 @@ def test_classes_that_are_called_like_numbers() -> None:
     assert {tile.target.label for tile in sheet.tiles if tile.target} == {2}
     (sheet,) = look(subject, look.make({"label": "2", "count": "2"}))
     assert "images of 0 " in sheet.title
+
+
+class Both(nn.Module):
+    """A transposed convolution, and a cell that reads the image's rows both ways."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(4)
+        self.conv, self.up = nn.Conv2d(1, 4, 3, stride=2, padding=1), nn.ConvTranspose2d(4, 2, 2, stride=2)
+        self.cell, self.fc = nn.GRU(24, 5, batch_first=True, bidirectional=True), nn.Linear(10, 3)
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps = self.up(self.conv(images).relu())
+        states, _ = self.cell(maps.permute(0, 2, 1, 3).flatten(2))
+        scores: Tensor = self.fc(states[:, -1])
+        return scores
+
+
+def test_transposed_convolutions_and_cells_that_read_both_ways_are_layers_too() -> None:
+    net, images = Both().eval(), noise_images(20)
+    subject = subject_of(net, images)
+    outputs: dict[str, Tensor] = {}
+    with torch.no_grad():
+        outputs["conv"] = net.conv(subject.standardise(images))
+        outputs["up"] = net.up(outputs["conv"].relu())
+        outputs["cell"] = net.cell(outputs["up"].permute(0, 2, 1, 3).flatten(2))[0]
+        outputs["fc"] = net.fc(outputs["cell"][:, -1])
+    statistics = view("statistics")
+    table = statistics(subject, statistics.make({}))[0]
+    rows = {row[0]: row for row in table.rows if row[1] != "after"}
+    assert list(rows) == ["conv", "up", "cell", "fc"]
+    for name, found in outputs.items():
+        # Sums of 9, 4 and twelve times 34 products, and a mean over 5,760 values.
+        assert_close(rows[name][2:5], [float(each) for each in (found.min(), found.max(), found.mean())], 6500, dtype=np.float32)
+    shown = view("activations")
+    titles = [result.title for result in shown(subject, shown.make({}))]
+    assert [any(f" of {name} (" in title for title in titles) for name in rows] == [True] * 4
+    embedding = view("embedding")
+    assert "PCA of cell " in embedding(subject, embedding.make({}))[0].title
