@@ -247,7 +247,8 @@ def _weights(path: Path, what: str) -> dict[str, Tensor]:
     except FileNotFoundError:
         raise UsageError(f"{what}: there is no such file") from None
     except (OSError, SafetensorError, ValueError, RuntimeError, EOFError) as error:
-        raise UsageError(f"{what} cannot be read: {' '.join(str(error).split())}") from None
+        why = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise UsageError(f"{what} cannot be read: {why}") from None
     except Exception as error:  # torch's unpickler has errors of its own
         story = " ".join(str(error).split()).partition(" WeightsUnpickler error:")[2].strip() or type(error).__name__
         raise UsageError(f"{what} holds more than weights, which convtui does not load ({story[:120]})") from None

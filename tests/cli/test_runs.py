@@ -128,6 +128,14 @@ def test_measures_are_columns(store: Store, convtui: Convtui) -> None:
     assert "(did you mean accuracy?)" in convtui("runs", "list", "--sort", "accurcy").err
 
 
+def test_a_hyperparameter_that_no_run_here_has_is_called_one(tmp_path: Path, convtui: Convtui) -> None:
+    with tracking.init("a script's", store=tmp_path / "store.db") as run:
+        run.log({"train/loss": 1.0})
+    for name in ("lr", "optimiser.learning_rate"):
+        refused = convtui("runs", "list", "--column", name)
+        assert f"--column {name}: none of these runs has that hyperparameter; use seconds, train, " in refused.err
+
+
 @pytest.mark.parametrize("command", [["runs", "list"], ["runs", "show", "2"], ["runs", "rename", "2", EVIL]])
 def test_no_escape_of_a_name_reaches_the_terminal(command: list[str], store: Store, convtui: Convtui) -> None:
     printed = convtui(*command)

@@ -18,8 +18,8 @@ _COLUMNS = {"id", "timestamp", "run_name", "step", "metrics"}
 
 
 def runs_in(path: Path) -> list[tuple[str, str]]:
-    """Name and identity of each run in a database; of versions of before there were identities these are empty. None where it is
-    not trackio's. Raises OSError."""
+    """Name and identity of each run in a database; of versions of before there were identities these are empty. No runs where it is
+    not trackio's, or cannot be read."""
     try:
         with closing(_opened(path)) as database:
             columns = _columns(database, "metrics")

@@ -69,6 +69,8 @@ def test_an_open_store_is_refused_in_words_by_any_name(store: Store, tmp_path: P
     (tmp_path / "images.zip").symlink_to(tmp_path / "store.db")
     with pytest.raises(ConvtuiError, match="it is a store"), opened(tmp_path / "images.zip"):
         pass
+    with pytest.raises(UsageError, match=r"^weights cannot be read: it is a store"):
+        read_weights(tmp_path / "store.db", "weights")
     for name in ("images.zip", "store.db-shm", "store.db-wal"):
         with pytest.raises(UsageError, match="it is a store"):
             check_target(tmp_path / name)

@@ -93,8 +93,9 @@ class ImagesPane(Vertical):
         kept = self._session.store.files.images(run_id)
         self.slider.hold(each.step for each in kept)
         shown = at_step(kept, self.slider.step) if self.slider.step is not None else []
-        if self._found is not None and (self._found.run, self._found.shown) == (run_id, shown):
-            return _Found(run_id, kept, shown, self._found.sheets)
+        known = self._found  # `look` may forget it meanwhile
+        if known is not None and (known.run, known.shown) == (run_id, shown):
+            return _Found(run_id, kept, shown, known.sheets)
         return _Found(run_id, kept, shown, [sheet(f"{each.name}, step {each.step:,}", load(each.path)) for each in shown])
 
     def _show(self, found: _Found) -> None:
