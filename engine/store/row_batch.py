@@ -28,7 +28,7 @@ from convtui.engine.events import (
     Stopped,
 )
 from convtui.engine.metrics import SCORES, column_of
-from convtui.engine.store.tables import STAND_IN, provenance_text, spec_text
+from convtui.engine.store.tables import provenance_text, spec_text
 
 INSERT_METRIC = "INSERT INTO metric (run_id, name, step, attempt, value) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 REPLACE_METRIC = """INSERT INTO metric (run_id, name, step, attempt, value) VALUES (?, ?, ?, ?, ?)
@@ -214,7 +214,7 @@ _MEANING: dict[type[Event], Callable[[RowBatch, Any], None]] = {
 
 def _with_earlier(now: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
     """This attempt's provenance, and under `earlier` that of those before it, the first one first."""
-    last = {name: value for name, value in before.items() if name not in ("earlier", STAND_IN)}
+    last = {name: value for name, value in before.items() if name != "earlier"}
     earlier = list(before.get("earlier", ()))
     if any(now.get(name) != value for name, value in last.items()):
         earlier.append(last)

@@ -152,14 +152,14 @@ class Run(StoreTable, table=True):
     @property
     def repeatable(self) -> dict[str, Any]:
         """The provenance, read. What is not of the type that convtui writes is left out: `threads` is a count, `classes` texts,
-        `command` texts, `images` texts by split, `earlier` the provenances of before."""
-        return _provenance(parsed(self.provenance))
+        `command` texts, `images` texts by split, `earlier` the provenances of before. What `may_stand_in` tells is left out too."""
+        return {name: value for name, value in _provenance(parsed(self.provenance)).items() if name != STAND_IN}
 
     @property
     def may_stand_in(self) -> bool:
         """Whether other images may take the place of its own where these cannot be had: as whoever began it said, and no more once
         it has been trained."""
-        return not self.attempt and self.repeatable.get(STAND_IN) is True
+        return not self.attempt and _mapping(parsed(self.provenance)).get(STAND_IN) is True
 
     @property
     def digests(self) -> dict[str, str]:

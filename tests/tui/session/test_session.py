@@ -135,6 +135,7 @@ def test_whoever_trains_a_run_that_waited_may_replace_its_images_where_that_was_
     training = started(session, LONG)
     until(lambda: session.store.run(training).step > 0)
     waiting = session.start(changed(SPEC, {"training.snapshot_every": 1}), name="toy", allow_stand_in=allowed).id
+    assert not session.store.run(waiting).repeatable, "nothing was made yet"
     session.close()
     monkeypatch.setattr("convtui.engine.data.catalog.load", load)
     again = Session(session.address)
