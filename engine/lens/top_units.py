@@ -103,7 +103,7 @@ def notes(subject: Subject, top: Top) -> list[str]:
     dead = [f"{len(top.dead)} of {len(top.maps)} maps are dead, no image excites them: {named(top.dead)}"] if top.dead else []
     strongest = {number: value for (number, rank), value in zip(top.places, top.values, strict=True) if rank == 0}
     dead += weak([top.maps[number] for number in strongest], list(strongest.values()))
-    norm = ["units are taken after batch norm"] if subject.trace.layers[top.layer] != top.call else []
+    norm = ["units are taken after batch norm"] if subject.trace.layer(top.layer).index != top.call else []
     fewer = [f"the {len(top.maps)} most excited of {top.every} maps (maps 0: all)"] if len(top.maps) < top.every else []
     return [f"tiles are {Frame(subject, top.call).words}, strongest first", *fewer, *about_channels(subject), *norm, *dead]
 

@@ -6,6 +6,7 @@ Every view that goes back through a net reads this: it sees functional, in-place
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -115,22 +116,28 @@ class Trace:
         self.layers: Mapping[str, int] = {}
         """Name of each module that gives a tensor -> the call of its output (of several tensors the first); of a module used twice,
         the first use."""
+        self._again: Mapping[str, int] = {}
+        """The same of each later use, as `relu:2`."""
         self.output = 0
         """The call that gives what the net returns: its `logits` where it has such, of several tensors the first."""
         if self.unfollowed is None and (number := tracer.number(two)) is not None:
             self.calls: Sequence[Call] = list(map(_laid_out, tracer.calls, again.shapes, tracer.units))
-            self.layers, self.output = tracer.layers, number
+            self.layers, self._again, self.output = tracer.layers, tracer.again, number
         else:
             whole = Call(0, type(net).__name__, "other", "", (INPUT,), tuple(two.shape), in_place=False)
             self.calls = [_laid_out(whole, tuple(three.shape), None)]
 
     def layer(self, name: str) -> Call:
-        """The call that gives the output of the module `name`. Raises NotApplicable, with the names that there are."""
+        """The call that gives the output of the module `name`, of one used several times the first; `name:2` is its second.
+
+        Raises NotApplicable, with the names that there are.
+        """
         if self.unfollowed is not None:
             raise NotApplicable(self.unfollowed)
-        if name not in self.layers:
-            raise NotApplicable(f"the net has no layer {name!r}{nearest(name, self.layers)}: it has {', '.join(self.leaves())}")
-        index = self.layers[name]
+        known = {**self._again, **self.layers}
+        if name not in known:
+            raise NotApplicable(f"the net has no layer {name!r}{nearest(name, known)}: it has {', '.join(self.leaves())}")
+        index = known[name]
         if index == INPUT:
             raise NotApplicable(f"layer {name} passes the image on as it is: choose another of {', '.join(self.leaves())}")
         if not self.calls[index].layout.pieces:
@@ -334,6 +341,8 @@ class _CallTracer(Tracer):
         self.units: list[int | None] = []
         """The dimension of each call's units, where it is known."""
         self.layers: dict[str, int] = {}
+        self.again: dict[str, int] = {}
+        self._uses: Counter[str] = Counter()
         self._inside: list[str] = [""]
         self._versions: dict[int, int] = {}
         self._stale = False
@@ -372,7 +381,11 @@ class _CallTracer(Tracer):
             self._inside.pop()
             number = self.number(answer(output))
             if number is not None and name:
-                self.layers.setdefault(name, number)
+                self._uses[name] += 1
+                if self._uses[name] == 1:
+                    self.layers.setdefault(name, number)
+                else:
+                    self.again[f"{name}:{self._uses[name]}"] = number
 
         return module.register_forward_pre_hook(before), module.register_forward_hook(after, with_kwargs=True)
 

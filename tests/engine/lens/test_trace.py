@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from convtui.engine.errors import NotApplicable
+from convtui.engine.lens.registry import view
 from convtui.engine.lens.trace import Trace
 from convtui.engine.lens.tracer import INPUT
 from tests.engine.lens.nets import STYLES, Styles
-from tests.engine.lens.subjects import small_net
+from tests.engine.lens.subjects import noise_images, small_net, subject_of
 
 
 def image(channels: int = 1, size: int = 12) -> Tensor:
@@ -126,3 +128,32 @@ def test_settings_are_read_however_they_are_given() -> None:
     assert (first.settings["kernel_size"], first.settings["stride"]) == ((2, 2), (2, 2))
     assert (second.settings["stride"], second.settings["padding"]) == ((1, 1), (1, 1))
     assert leaky.settings == {"slope": 0.3}
+
+
+class Twice(nn.Module):
+    """One convolution and one activation, used twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(5)
+        self.conv, self.relu, self.fc = nn.Conv2d(1, 1, 3, padding=1), nn.ReLU(), nn.Linear(144, 3)
+
+    def forward(self, images: Tensor) -> Tensor:
+        scores: Tensor = self.fc(self.relu(self.conv(self.relu(self.conv(images)))).flatten(1))
+        return scores
+
+
+def test_each_use_of_a_layer_that_is_used_twice_can_be_named() -> None:
+    net = Twice().eval()
+    subject = subject_of(net, noise_images(6))
+    with torch.no_grad():
+        first = net.relu(net.conv(subject.standardise(subject.images.test.images[:1])))
+        second = net.relu(net.conv(first))
+    shown = view("activations")
+    for name, expected in (("conv", first), ("relu", first), ("conv:2", second), ("relu:2", second)):
+        tile = shown(subject, shown.make({"layer": name}))[1].tiles[0]
+        np.testing.assert_array_equal(tile.pixels, expected[0, 0].numpy())
+    patches = view("patches")
+    assert "that excite conv:2 most" in patches(subject, patches.make({"layer": "conv:2"}))[0].title
+    with pytest.raises(NotApplicable, match=r"no layer 'conv:3' \(did you mean conv:2\?\)"):
+        shown(subject, shown.make({"layer": "conv:3"}))
