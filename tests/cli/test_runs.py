@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,7 +70,10 @@ def test_validation_stands_in_where_nothing_is_known_of_test_images(store: Store
     assert "val" not in other
     (line, _) = RunsReader().read(store)[:2]
     assert (line.accuracy, line.loss, line.cells["test acc"], line.cells["loss"]) == (0.875, 0.5, "val 87.5 %", "val 0.500")
-    assert convtui("runs", "show", "mine").out.count("accuracy 87.5 %, loss 0.500") == 1
+    shown = convtui("runs", "show", "mine").out
+    assert shown.count("accuracy 87.5 %, loss 0.500") == 1
+    values = {len(found[0]) for found in re.finditer(r"^(status|where) +", shown, re.M)}
+    assert len(values) == 1, "in one column, though of a device it told nothing"
     assert convtui("runs", "watch", "mine").out.strip() == "run 3 finished: validation accuracy 87.5 %"
 
 

@@ -27,7 +27,7 @@ PREFERRED = "lenet5"
 """The preset where none is named."""
 
 Detach = Annotated[bool, typer.Option("--detach", help="train in the background, even after this terminal closes")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="print errors only")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="print warnings and errors only")]
 Notify = Annotated[
     bool, typer.Option("--notify", help="at the end ring the bell, notify the desktop, and post to CONVTUI_NOTIFY_URL")
 ]

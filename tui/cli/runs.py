@@ -166,7 +166,7 @@ def _outline(run: Run, final: dict[str, float]) -> list[tuple[str, str | None]]:
             "time",
             duration(run.seconds) + (f", {run.images_per_second or 0:,.0f} images/s" if has_images else ""),
         ),
-        ("where", f"{run.device}{_processes(run)} on {run.node or run.host}, since {when(run.started)}" if run.started else None),
+        ("where", f"{_device(run)}on {run.node or run.host}, since {when(run.started)}" if run.started else None),
         ("rate", _rate(run)),
         ("net", f"{run.parameters:,} parameters" if run.parameters else None),
         ("note", run.note),
@@ -230,7 +230,8 @@ def _print_settings(run: Run) -> None:
             print(labelled("command", command))
 
 
-def _processes(run: Run) -> str:
-    """How many train it, where it is not one."""
+def _device(run: Run) -> str:
+    """What trains it, and how many of them, where it is not one; a script may not have told its device."""
     count = run.repeatable.get("processes", 1)
-    return f", {count} processes," if count != 1 else ""
+    told = ", ".join(filter(None, [run.device, f"{count} processes," if count != 1 else ""]))
+    return f"{told} " if told else ""

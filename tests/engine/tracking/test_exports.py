@@ -104,6 +104,7 @@ def test_an_onnx_file_computes_what_the_net_does_for_any_number_of_images() -> N
     subject = subject_from_module(Net().eval(), (3, 8, 8), classes="abcde", standardise=standardise, title="run 7")
     model = onnx.load_from_string(onnx_of(subject))
     onnx.checker.check_model(model, full_check=True)
+    assert {put.type.tensor_type.shape.dim[0].dim_param for put in (*model.graph.input, *model.graph.output)} == {"N"}
     told = {each.key: each.value for each in model.metadata_props}
     assert json.loads(told["classes"]) == list("abcde")
     images = torch.randint(0, 256, (5, 3, 8, 8), dtype=torch.uint8)
