@@ -6,13 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from rich.console import Console
 from textual.app import App, ComposeResult
 
 from convtui.engine.figures.colour import coloured
 from convtui.engine.figures.figure import Curves, Result, Sheet, Table, Target, Tile, make_sheet
+from convtui.tui import graphics
 from convtui.tui.app.look.sheet_view import SheetView
 from convtui.tui.render.console import groups, result_rows
 from convtui.tui.render.items import Item, drawn, nearest
+from convtui.tui.render.pictures import PLACE
 from convtui.tui.render.rows import segments
 from tests.harness.screen import piloted
 
@@ -279,14 +282,17 @@ async def test_a_text_in_place_of_results() -> None:
         assert not app.followed
 
 
+@pytest.mark.parametrize("protocol", ["halfcell", "sixel"])
 @piloted
-async def test_without_colours_there_are_shades(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_colours_there_are_shades(monkeypatch: pytest.MonkeyPatch, protocol: graphics.Protocol) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr(graphics, "_current", graphics.Graphics(protocol, true_colour=True, told_cell=(17, 8)))
+    monkeypatch.setattr(Console, "is_terminal", True)
     app = Showing([sheet(6)])
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
         text = "".join(app.text())
-        assert "▀" not in text
+        assert not set(text) & {"▀", PLACE}
         assert set(text) & set(".:-=+*#%@")
 
 

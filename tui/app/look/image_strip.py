@@ -19,8 +19,9 @@ from textual.widget import Widget
 
 from convtui.engine.figures.colour import coloured
 from convtui.tui.app.keys import bind
+from convtui.tui.app.widgets.picture_colours import cell_for, colours_for
 from convtui.tui.graphics import HALVES
-from convtui.tui.render.rows import Row, cell_of, colours_of, segments, shortened
+from convtui.tui.render.rows import Row, segments, shortened
 from convtui.tui.render.text import clean
 from convtui.tui.render.thumbnails import LINES, WORDS, Thumbnail, fitting, room_of, slot, thumbnail_rows
 from convtui.tui.session.inspector import Thumbnails
@@ -168,7 +169,7 @@ class ImageStrip(Widget, can_focus=True):
 
     def fit_to(self, rows: int) -> None:
         """Be as high as a terminal of so many rows allows."""
-        small, large = (SMALL, LARGE) if cell_of(self.app.console) == HALVES else (SMALL_IN_PIXELS, LARGE_IN_PIXELS)
+        small, large = (SMALL, LARGE) if cell_for(self) == HALVES else (SMALL_IN_PIXELS, LARGE_IN_PIXELS)
         self.side = large if rows >= HIGH else small
         self.styles.height = 1 + self.side // 2 + LINES
         self._redraw()
@@ -214,9 +215,9 @@ class ImageStrip(Widget, can_focus=True):
         heading = Strip([Segment(" " * MARGIN), Segment(told, self._styled("heading"))])
         if self._reason:
             return [heading]
-        colours = "none" if self.app.no_color else colours_of(self.app.console)
+        colours = colours_for(self)
         thumbnails = [self._thumbnail(number) for number in shown]
-        cell = cell_of(self.app.console)
+        cell = cell_for(self)
         self._held = thumbnail_rows(thumbnails, width, self.side, colours, cell, self._room)
         strips = [Strip([Segment(" " * MARGIN), *segments(row, colours)]) for row in self._held]
         lines = [strip.crop_extend(0, self.size.width, None) for strip in strips]

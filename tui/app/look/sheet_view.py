@@ -18,11 +18,12 @@ from textual.strip import Strip
 from convtui.engine.figures.figure import Cell, Curves, Result, Sheet, Table, Target
 from convtui.tui.app.keys import bind
 from convtui.tui.app.look.full_size import FullSize
+from convtui.tui.app.widgets.picture_colours import cell_for, colours_for
 from convtui.tui.app.widgets.repaint import Lines
 from convtui.tui.render.items import Drawing, Item, drawn, nearest
 from convtui.tui.render.layout import GAP
 from convtui.tui.render.pictures import Picture
-from convtui.tui.render.rows import Colours, cell_of, colours_of, segments, wrapped
+from convtui.tui.render.rows import Colours, segments, wrapped
 from convtui.tui.render.text import clean, compact, percent
 
 MARGIN = 1
@@ -167,13 +168,13 @@ class SheetView(ScrollView, can_focus=True):
         self._drawing = None
         width = size.width - 2 * MARGIN
         if width > 0 and size.height > 0:
-            self.colours: Colours = "none" if self.app.no_color else colours_of(self.app.console)
+            self.colours: Colours = colours_for(self)
             if self.message:
                 self._drawing = Drawing(wrapped(self.message, min(width, 90)), [])
             elif self.results:
                 ending = f" · {self._said}"
                 results = [replace(result, title=result.title.removesuffix(ending)) for result in self.results]
-                self._drawing = drawn(results, width, size.height, self.colours, cell_of(self.app.console), self._zoom, self.row)
+                self._drawing = drawn(results, width, size.height, self.colours, cell_for(self), self._zoom, self.row)
         self.virtual_size = Size(size.width, len(self._drawing.rows) if self._drawing is not None else 0)
         self.refresh()
 

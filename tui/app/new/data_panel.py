@@ -104,10 +104,11 @@ class DataPanel(Widget):
             self._draw()
 
     def _draw(self) -> None:
-        from convtui.tui.render.rows import advice, colours_of, wrapped
+        from convtui.tui.app.widgets.picture_colours import colours_for
+        from convtui.tui.render.rows import advice, wrapped
 
         width, height = self._drawn_for = self.content_size
-        self._colours: Colours = "none" if self.app.no_color else colours_of(self.app.console)
+        self._colours: Colours = colours_for(self)
         if width < 1 or height < 1:
             self._rows = ()
         elif self.known is None:

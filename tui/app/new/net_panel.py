@@ -224,10 +224,11 @@ class NetPanel(Vertical):
             self._draw(self._curves, width - (NUMBERS_COLUMNS + APART if beside else 0), rows)
 
     def _draw(self, curves: Curves, width: int, rows: int) -> None:
+        from convtui.tui.app.widgets.picture_colours import colours_for
         from convtui.tui.render.curves import curves_rows
-        from convtui.tui.render.rows import colours_of, segments
+        from convtui.tui.render.rows import segments
 
-        colours = "none" if self.app.no_color else colours_of(self.app.console)
+        colours = colours_for(self)
         columns = max(20, min(CHART_COLUMNS, width))
         if self._drawn == (wanted := (curves, columns, rows, colours)):
             return

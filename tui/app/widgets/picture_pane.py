@@ -11,9 +11,10 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from convtui.engine.figures.figure import Result
+from convtui.tui.app.widgets.picture_colours import cell_for, colours_for
 from convtui.tui.app.widgets.repaint import Lines
 from convtui.tui.render.items import Drawing, drawn
-from convtui.tui.render.rows import DIM, Row, Words, cell_of, colours_of, segments, wrapped
+from convtui.tui.render.rows import DIM, Row, Words, segments, wrapped
 
 SMALLEST = 4
 """Sizes that are tried."""
@@ -56,7 +57,7 @@ class PicturePane(ScrollView, can_focus=False):
         size = self.scrollable_content_region.size
         if size.width <= 0 or size.height <= 0:
             return
-        self._colours = "none" if self.app.no_color else colours_of(self.app.console)
+        self._colours = colours_for(self)
         before = len(self._rows)
         if self._message:
             self._rows = [
@@ -82,7 +83,7 @@ class PicturePane(ScrollView, can_focus=False):
         return _rows(drawings)
 
     def _drawn(self, zoom: int | None, size: Size) -> list[Drawing]:
-        room, cell = size.height // max(1, len(self._groups)), cell_of(self.app.console)
+        room, cell = size.height // max(1, len(self._groups)), cell_for(self)
         return [drawn(group, size.width, room, self._colours, cell, zoom) for group in self._groups]
 
     def render_line(self, y: int) -> Strip:
