@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import statistics
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -938,6 +940,21 @@ def test_the_lens_shows_nothing_of_the_run_before(store: Store, monkeypatch: pyt
         await until(pilot, lambda: says(pilot, f"run {BASELINE} has no weights"))
         assert not says(pilot, "its filters")
         assert page.lens.kept() == ()
+
+    used(steps)
+
+
+def test_the_lens_tells_the_moment_of_its_next_look(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    # How long it is until then would be true for a second only.
+    monkeypatch.setattr(LiveLens, "look", lambda _lens, run_id, image, _cancelled: Glance(run_id, (), "the net", 2.0, image))
+    begun = time.time()
+
+    async def steps(pilot: Pilot[int], page: LivePage) -> None:
+        await turned_to(pilot, page, "lens")
+        await until(pilot, lambda: says(pilot, "again at "))
+        told = re.search(r"again at (\d\d:\d\d:\d\d)", screen_text(pilot))
+        assert told is not None
+        assert told[1] in {time.strftime("%H:%M:%S", time.localtime(begun + seconds)) for seconds in range(2, 600)}
 
     used(steps)
 

@@ -16,6 +16,7 @@ from convtui.engine.errors import ConvtuiError
 from convtui.engine.statuses import LIVE
 from convtui.tui.app.advice import on_page
 from convtui.tui.app.latest import Latest, Overtaken
+from convtui.tui.app.live.status_line import clock
 from convtui.tui.app.widgets.picture_pane import PicturePane
 from convtui.tui.render.text import clean
 from convtui.tui.session.live_lens import SHOWN, Glance, LiveLens, Pace
@@ -115,7 +116,7 @@ class LensPane(Vertical):
             pane.display = place < len(glance.views)
         # What draws here keeps the training beside it waiting, too.
         wait = self._pace.took(glance.seconds + time.monotonic() - began)
-        again = f" · again in {wait:.0f} s" if self._follows else ""
+        again = f" · again at {clock(time.time() + wait)}" if self._follows else ""
         self.query_one(Static).update(clean(f"{glance.of} · test image {glance.image}{again}"))
 
     def kept(self) -> Sequence[Result]:
