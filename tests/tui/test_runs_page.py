@@ -117,6 +117,20 @@ def test_shows_every_run_and_whole_columns(store: Store, size: tuple[int, int]) 
     used(steps, size)
 
 
+@pytest.mark.parametrize("letters", range(66, 72))
+def test_a_notice_that_just_needs_a_second_line_has_it(store: Store, letters: int) -> None:
+    app = app_of()
+
+    async def use() -> None:
+        async with app.run_test(size=(80, 24), notifications=True) as pilot:
+            app.notify(f"{'a' * (letters - 5)} last", markup=False)
+            await until(pilot, lambda: "aaaa" in screen_text(pilot))
+            await until(pilot, lambda: "last" in screen_text(pilot))
+        app.session.close()
+
+    asyncio.run(use())
+
+
 def test_the_palette_begins_with_what_the_page_does(store: Store) -> None:
     async def steps(pilot: Pilot[int]) -> None:
         await pilot.press("ctrl+p")
