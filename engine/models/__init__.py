@@ -7,6 +7,7 @@ from convtui.engine.models.freezing import Frozen
 from convtui.engine.models.importing import channels_of, fill, imported_net, load_weights, read_weights
 from convtui.engine.models.initialisation import seed_filters, whiten_filters, whitening
 from convtui.engine.models.outputs import answer, logits, tensors
+from convtui.engine.models.pooling_first import pooling_first
 from convtui.engine.models.recurrent import Last, Recurrent, Rows
 from convtui.engine.models.summary import Layer, Summary, summarise
 
@@ -33,6 +34,7 @@ __all__ = [
     "logits",
     "nonlinearity",
     "placed",
+    "pooling_first",
     "read_weights",
     "rule",
     "seed_filters",

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from convtui.engine.device import captures_graphs
-from convtui.engine.models import logits
+from convtui.engine.models import logits, pooling_first
 from convtui.engine.spec import RunSpec
 from convtui.engine.training.captured import LAYERS, WARM_UP, Captured, product_epsilon
 from convtui.engine.training.step import autocast
@@ -18,6 +18,7 @@ class Forward:
     def __init__(self, net: nn.Module, spec: RunSpec, device: torch.device, whole: int) -> None:
         """`whole` is how many images a whole batch has."""
         self._net = net
+        self._unwatched = net if spec.model.module else pooling_first(net)
         self._autocast = autocast(spec.training.precision, device)
         self._epsilon = product_epsilon(spec.training.precision)
         self._whole = whole
@@ -29,7 +30,9 @@ class Forward:
 
     def __call__(self, images: Tensor, *, watched: bool) -> Tensor:
         """float32 [N, classes]. `watched`: hooks of Python have to see each layer."""
-        if self._captured is None or watched or len(images) != self._whole:
+        if watched:
+            return self._by(self._net, images)
+        if self._captured is None or len(images) != self._whole:
             return self._plain(images)
         if not self._tried:
             self._tried = True
@@ -40,9 +43,12 @@ class Forward:
         return self._captured(images)
 
     def _plain(self, images: Tensor) -> Tensor:
+        return self._by(self._unwatched, images)
+
+    def _by(self, net: nn.Module, images: Tensor) -> Tensor:
         # Autocast keeps what it made of the weights until it is left: within the graph, so that each launch makes it again.
         with self._autocast:
-            return logits(self._net(images)).float()
+            return logits(net(images)).float()
 
     def _disagreement(self, captured: Captured, images: Tensor) -> str:
         """How outputs as a graph differ from those without, on another batch than it was captured with; empty where they do not."""

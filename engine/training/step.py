@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from convtui.engine.losses import loss, mean_squared_error
-from convtui.engine.models import logits
+from convtui.engine.models import logits, pooling_first
 from convtui.engine.spec import RunSpec
 from convtui.engine.spec.choices import Precision, StepPath
 from convtui.engine.training.layer_metrics import LayerMetrics
@@ -110,6 +110,8 @@ class EagerStep(Step):
         self, spec: RunSpec, net: nn.Module, optimiser: torch.optim.Optimizer, device: torch.device, *, compiled: bool = False
     ) -> None:
         super().__init__(spec, net, optimiser, device)
+        # A person's own net may have hooks.
+        self._forward = net if spec.model.module else pooling_first(net)
         self._whole = self._outputs_and_loss
         if compiled:
             self.step_path = "compiled"
@@ -118,7 +120,7 @@ class EagerStep(Step):
             self._whole = torch.compile(self._outputs_and_loss, dynamic=False, options={"fallback_random": True})
 
     def _outputs_and_loss(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        outputs = logits(self.net(images))
+        outputs = logits(self._forward(images))
         return outputs, loss(self.spec.training, outputs, labels)
 
     def train_on_batch(self, images: Tensor, labels: Tensor, rate: float, buffer: MetricBuffer) -> None:

@@ -704,7 +704,7 @@ def test_bfloat16_computes_in_bfloat16_and_learns() -> None:
 def test_in_bfloat16_outputs_are_halves_in_evaluations_too_and_losses_weights_and_moments_singles() -> None:
     mixed = Training(HALF, toy_dataset())
     seen = []
-    mixed.net.register_forward_hook(lambda net, _images, outputs: seen.append((net.training, outputs.dtype)))
+    mixed.net.output.register_forward_hook(lambda layer, _values, outputs: seen.append((layer.training, outputs.dtype)))
     said = pull(mixed)
     assert set(seen) == {(True, torch.bfloat16), (False, torch.bfloat16)}
     assert {tensor.dtype for tensor in mixed.net.state_dict().values() if tensor.is_floating_point()} == {torch.float32}
@@ -756,6 +756,8 @@ def test_no_gradient_of_the_images_is_computed(net: dict[str, object], precision
 def test_evaluation_keeps_no_graph() -> None:
     pulled = Training(changed(SMALL, {"training.epochs": 1}), toy_dataset())
     seen = []
-    pulled.net.register_forward_hook(lambda _net, _images, logits: seen.append((pulled.net.training, logits.is_inference())))
+    pulled.net.output.register_forward_hook(
+        lambda _layer, _values, logits: seen.append((pulled.net.training, logits.is_inference()))
+    )
     pull(pulled)
     assert set(seen) == {(True, False), (False, True)}
