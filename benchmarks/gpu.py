@@ -5,8 +5,6 @@
 No network. Each part runs in a process of its own; after each, `results.json` and `results.md` in FOLDER have all that was found so
 far, so that a crash or a cut-off leaves the rest. With `--device cpu` it goes through the same parts on smaller sizes. Of the parts
 of a repeat only those that are named: `--only paths lenet5`.
-
-Not among them: airbench94's recipe. The spec cannot say its net yet, and the loop written out would time nothing of ours.
 """
 
 from __future__ import annotations
