@@ -18,7 +18,7 @@ class Forward:
     def __init__(self, net: nn.Module, spec: RunSpec, device: torch.device, whole: int) -> None:
         """`whole` is how many images a whole batch has."""
         self._net = net
-        self._unwatched = net if spec.model.module else pooling_first(net)
+        self._unwatched = pooling_first(net, spec.model)
         self._autocast = autocast(spec.training.precision, device)
         self._epsilon = product_epsilon(spec.training.precision)
         self._whole = whole

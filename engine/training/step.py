@@ -110,8 +110,7 @@ class EagerStep(Step):
         self, spec: RunSpec, net: nn.Module, optimiser: torch.optim.Optimizer, device: torch.device, *, compiled: bool = False
     ) -> None:
         super().__init__(spec, net, optimiser, device)
-        # A person's own net may have hooks.
-        self._forward = net if spec.model.module else pooling_first(net)
+        self._forward = pooling_first(net, spec.model)
         self._whole = self._outputs_and_loss
         if compiled:
             self.step_path = "compiled"

@@ -199,13 +199,11 @@ def _read(store: Store, runs: Sequence[Run], columns: Sequence[str], *, curves: 
         else:
             names = list(dict.fromkeys(each.partition("/")[0] for each in recorded))
             paths = [field.path for field in hyperparameters()]
-            near = nearest(name, [*(SORTED if option == "--sort" else ()), *names, *paths])
-            use = "" if near else f"; use {', '.join(map(clean, names))}"
+            use = f"; use {', '.join(map(clean, names))}"
             if path in paths:
-                raise UsageError(
-                    f"{option} {clean(name)}: none of these runs has that hyperparameter; use {', '.join(map(clean, names))}"
-                )
-            raise UsageError(f"{option} {clean(name)}: no hyperparameter, and none of these runs has measured it{clean(near)}{use}")
+                raise UsageError(f"{option} {clean(name)}: none of these runs has that hyperparameter{use}")
+            near = clean(nearest(name, [*(SORTED if option == "--sort" else ()), *names, *paths])) or use
+            raise UsageError(f"{option} {clean(name)}: no hyperparameter, and none of these runs has measured it{near}")
     return _Listed(runs, store.accuracy_curves(ids) if curves else {}, measured, of_settings)
 
 

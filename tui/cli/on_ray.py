@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from convtui.engine.errors import ConvtuiError, RunBusy, RunNotFound, StoreError, UsageError
 from convtui.engine.events import Event
 from convtui.tui.cli.reporters import JsonReporter, PlainReporter, QuietReporter, Reporter, SafeReporter
-from convtui.tui.render.text import clean
+from convtui.tui.render.text import clean, counted
 from convtui.tui.terminal import speak
 
 if TYPE_CHECKING:
@@ -59,10 +59,6 @@ def _options(given: Mapping[str, str]) -> dict[str, Any]:
         if not isinstance(options[name], str) and not options[name] >= (1 if name == "num_cpus" else 0):
             raise UsageError(f"--job {name}={clean(text)} must be at least {1 if name == 'num_cpus' else 0}")
     return options
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 class LinesOfRun(PlainReporter):
@@ -150,13 +146,13 @@ class _Head:
             fair = Share(fair.cpus, 1)
         share = Share(self.options.get("num_cpus", fair.cpus), self.options.get("num_gpus", fair.gpus))
         at_once = sum(share.fits(node) for node in nodes)
-        has = _count(sum(node.cpus for node in nodes), "core")
-        has += f", {_count(gpus, 'GPU')}" if (gpus := sum(node.gpus for node in nodes)) else ""
-        each = _count(share.cpus, "core") + (f", {share.gpus:g} GPU" if share.gpus else "")
+        has = counted(sum(node.cpus for node in nodes), "core")
+        has += f", {counted(gpus, 'GPU')}" if (gpus := sum(node.gpus for node in nodes)) else ""
+        each = counted(share.cpus, "core") + (f", {share.gpus:g} GPU" if share.gpus else "")
         if not at_once:
             speak(f"convtui: no node of the cluster has room for a run ({each}): they wait for one that has", error=True)
         elif not (self.runner.quiet or self.runner.as_json):
-            speak(f"Ray: {_count(len(nodes), 'node')}, {has}: {_count(min(at_once, left), 'run')} at once, {each} each")
+            speak(f"Ray: {counted(len(nodes), 'node')}, {has}: {counted(min(at_once, left), 'run')} at once, {each} each")
         return share
 
     def _begin(self, one: Wanted, place: str, cluster: Cluster | None, share: Share | None) -> None:

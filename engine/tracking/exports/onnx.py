@@ -47,8 +47,9 @@ def onnx_of(subject: Subject) -> bytes:
             # Not by torch.onnx.export alone: what it cannot export it traces, and traces may be wrong for other images.
             batch = ({0: torch.export.Dim("N", min=1)},)
             exported = torch.export.export(net, (example,), dynamic_shapes=batch, strict=False)
-            names: dict[str, Any] = {"input_names": ["images"], "output_names": ["output"], "dynamic_shapes": batch}
-            program: Any = torch.onnx.export(exported, **names, verbose=False)
+            program: Any = torch.onnx.export(
+                exported, input_names=["images"], output_names=["output"], dynamic_shapes=batch, verbose=False
+            )
     except Exception as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         if "specialized it to be a constant" in str(error):

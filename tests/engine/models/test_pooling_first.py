@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import copy
+from functools import partial
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from convtui.engine.models import build, pooling_first
-from convtui.engine.spec import make
+from convtui.engine.spec import ModelSpec, make
 from convtui.engine.training.step import autocast
 
 POOLED = "8 5x5 pad 2 pool 2, 16 3x3 bn pool 2 dropout 0.2, 8 3x3 avg-pool 2"
 
 
-def net_of(blocks: str, activation: str = "relu") -> nn.Module:
-    spec = make({"model": {"conv_blocks": blocks.split(", "), "dense_blocks": ["32"], "activation": activation}}).model
+def spec_of(blocks: str, activation: str = "relu") -> ModelSpec:
+    return make({"model": {"conv_blocks": blocks.split(", "), "dense_blocks": ["32"], "activation": activation}}).model
+
+
+def net_of(spec: ModelSpec) -> nn.Module:
     return build(spec, channels=3, size=(32, 32), classes=10).to(memory_format=torch.channels_last)
 
 
@@ -34,16 +38,18 @@ def gone(net: nn.Module, ways: nn.Module, precision: str) -> tuple[Tensor, ...]:
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("blocks", [POOLED, "8 3x3 pool 3 stride 1, 8 3x3 pool global", "8 3x3 pad same skip 1 pool 2"])
 def test_outputs_gradients_and_statistics_are_the_same_to_the_last_bit(blocks: str, precision: str) -> None:
-    net = net_of(blocks)
+    spec = spec_of(blocks)
+    net = net_of(spec)
     twin = copy.deepcopy(net)
-    for one, other in zip(gone(net, net, precision), gone(twin, pooling_first(twin), precision), strict=True):
+    for one, other in zip(gone(net, net, precision), gone(twin, pooling_first(twin, spec), precision), strict=True):
         assert torch.equal(one, other)
 
 
 def test_relus_have_a_quarter_of_the_work_where_a_pool_of_2x2_follows() -> None:
     sizes: dict[str, list[int]] = {}
-    for name, ways in (("plain", lambda net: net), ("pooling first", pooling_first)):
-        net = net_of(POOLED)
+    spec = spec_of(POOLED)
+    for name, ways in (("plain", lambda net: net), ("pooling first", partial(pooling_first, spec=spec))):
+        net = net_of(spec)
         for layer in net.modules():
             if isinstance(layer, nn.ReLU):
                 layer.register_forward_hook(lambda _l, _i, output: sizes.setdefault(name, []).append(output.numel()))  # noqa: B023
@@ -55,5 +61,12 @@ def test_relus_have_a_quarter_of_the_work_where_a_pool_of_2x2_follows() -> None:
 @pytest.mark.parametrize("activation", ["tanh", "leaky_relu", "gelu"])
 def test_after_other_activations_a_pool_stays_where_it_is(activation: str) -> None:
     """Where two values round to one another of them may get the gradient, and gelu of the largest is not the largest gelu."""
-    net = net_of(POOLED, activation)
-    assert [type(layer) for layer in pooling_first(net)] == [type(layer) for layer in net]  # type: ignore[arg-type]
+    spec = spec_of(POOLED, activation)
+    net = net_of(spec)
+    assert [type(layer) for layer in pooling_first(net, spec)] == [type(layer) for layer in net]  # type: ignore[arg-type]
+
+
+def test_a_net_of_a_persons_own_is_left_as_it_is() -> None:
+    """It may have hooks."""
+    net = nn.Sequential(nn.ReLU(), nn.MaxPool2d(2))
+    assert pooling_first(net, ModelSpec(module="net.py:Net")) is net

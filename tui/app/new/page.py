@@ -26,7 +26,7 @@ from convtui.tui.app.new.form import Form
 from convtui.tui.app.new.net_panel import Facts, NetPanel, facts
 from convtui.tui.app.new.trials import Kind, Trials
 from convtui.tui.app.page import Page
-from convtui.tui.render.text import clean
+from convtui.tui.render.text import clean, counted
 from convtui.tui.session.session import Session
 
 PREFERRED = "lenet5"
@@ -155,7 +155,7 @@ class NewPage(Page):
         changes, wrong = draft.changes(), len(draft.wrong)
         count = len(changes)
         source = draft.preset or "the cloned run"
-        words = f"{count} change{'' if count == 1 else 's'} from {clean(source)}" if count else f"unchanged from {clean(source)}"
+        words = f"{counted(count, 'change')} from {clean(source)}" if count else f"unchanged from {clean(source)}"
         invalid = "1 invalid value: fix it" if wrong == 1 else f"{wrong} invalid values: fix them"
         problem = (f" · {invalid} before starting" if wrong else self._hidden_trouble(), "$text-error")
         known = readable_presets().get(draft.preset)
