@@ -854,6 +854,8 @@ def test_what_the_program_prints_is_followed(store: Store) -> None:
     async def steps(pilot: Pilot[int], page: LivePage) -> None:
         await turned_to(pilot, page, "console")
         await until(pilot, lambda: says(pilot, "line 59") and not says(pilot, "line 0 "))
+        await pilot.resize_terminal(120, 30)
+        await until(pilot, lambda: page.size.height == 30 and says(pilot, "line 59"))
         printed.write(b"10 %\r20 %")
         await until(pilot, lambda: says(pilot, "20 %"))
         await pilot.press("g")
@@ -861,6 +863,9 @@ def test_what_the_program_prints_is_followed(store: Store) -> None:
         printed.write(b"\nmore\n")
         await until(pilot, lambda: page.console.lines[-1] == "more")
         assert not says(pilot, "more"), "what is read stays"
+        await pilot.resize_terminal(120, 24)
+        await until(pilot, lambda: page.size.height == 24)
+        assert says(pilot, "line 0 "), "in fewer rows, too"
         await pilot.press("escape")
         await until(pilot, lambda: page.view == "charts" and says(pilot, "5 charts"))
 

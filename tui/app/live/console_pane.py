@@ -33,6 +33,7 @@ class ConsolePane(ScrollView, can_focus=False):
         self._run: int | None = None
         self._output = ProgramOutput()
         self._across = 0
+        self._follows = True
         self._painted = Lines(self, self._at)
         self._latest: Latest[int, Sequence[str] | None] = Latest(self, self._read, self._show)
 
@@ -52,12 +53,23 @@ class ConsolePane(ScrollView, can_focus=False):
     def _show(self, lines: Sequence[str] | None) -> None:
         if lines is None:
             return
-        follows = self.scroll_offset.y >= self.max_scroll_y
         self.lines = lines
         self.virtual_size = Size(self.size.width, len(lines))
-        if follows:
-            self.scroll_end(animate=False)
+        self._follow()
         self._painted.refresh()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Who scrolls decides whether the end is followed; lines that come and rows that go do not."""
+        super().watch_scroll_y(old_value, new_value)
+        self._follows = new_value >= self.max_scroll_y
+
+    def on_resize(self) -> None:
+        """In fewer rows, the end would be out of sight."""
+        self._follow()
+
+    def _follow(self) -> None:
+        if self._follows:
+            self.scroll_end(animate=False)
 
     def kept(self) -> str:
         """All lines."""
