@@ -73,8 +73,11 @@ format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+STRONG = "strong loop" "strong user" "bare step" convtui "convtui again" "convtui, bfloat16"
 bench: setup  # on a quiet machine: into docs/benchmarks.md and docs/benchmarks.json
 	$(BIN)/python -m benchmarks.training --rounds 8 --write docs
+	$(BIN)/python -m benchmarks.training --preset cs7015 --rounds 8 --steps 10 --arms $(STRONG) --write docs
+	$(BIN)/python -m benchmarks.training --preset gru-128 --rounds 16 --steps 100 --arms $(STRONG) --write docs
 	$(BIN)/python -m benchmarks.evaluating --rounds 8 --write docs
 	$(BIN)/python -m benchmarks.steps --rounds 8 --write docs
 

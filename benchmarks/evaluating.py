@@ -16,7 +16,8 @@ import torch
 
 from benchmarks.arms import keep, machine, markdown, measure, put, report, rows
 from benchmarks.gpu_speed import our_evaluation, plain_evaluation
-from benchmarks.training import OURS, SPEC, images
+from benchmarks.loops import noise, plain
+from benchmarks.training import OURS
 from convtui.engine.device import bfloat16_instructions, keep_freed_memory
 from convtui.engine.spec import changed
 
@@ -29,12 +30,13 @@ ARMS = {PLAIN: "float32", "convtui": "float32", "convtui again": "float32", "con
 
 def run_arm(arm: str) -> None:
     """Time one evaluation after another and print the figures."""
-    split, cpu = images(COUNT), torch.device("cpu")
+    spec = plain("lenet5")
+    split, cpu = noise(spec, COUNT), torch.device("cpu")
     if arm == PLAIN:
-        evaluations = plain_evaluation(SPEC, split, cpu)
+        evaluations = plain_evaluation(spec, split, cpu)
     else:
         keep_freed_memory()
-        evaluations = our_evaluation(changed(SPEC, {"training.precision": ARMS[arm]}), split, cpu)
+        evaluations = our_evaluation(changed(spec, {"training.precision": ARMS[arm]}), split, cpu)
     next(evaluations)
     busy, wall = time.process_time(), time.perf_counter()
     next(evaluations)

@@ -12,11 +12,11 @@ import json
 import logging
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
+from benchmarks.loops import MEAN, STD, Arm, net_of, noise, optimiser_of, plain, standard, strong, trained_on, tutorial
 from convtui.engine import events, models
-from convtui.engine.data.split import Dataset, Split
+from convtui.engine.data.split import Split
 from convtui.engine.presets import preset
 from convtui.engine.spec import RunSpec, changed
 from convtui.engine.training import Training
@@ -25,8 +25,6 @@ import torch  # isort: skip
 import torch.nn.functional as F
 from torch import nn
 
-Arm = Iterator[int]
-"""Trains on and on; gives how many images it has trained on since it was last asked. The device may be behind."""
 ALONE = {
     "model.conv_blocks": "16 7x7", "model.cell": "none", "data.size": 28, "data.batch_size": 1, "optimiser.name": "sgd",
     "optimiser.learning_rate": 0.001,
@@ -52,46 +50,38 @@ def main() -> None:
 
 
 def spec_of(name: str, device: torch.device) -> RunSpec:
-    """Its preset, without what a loop beside it does not do: no distortion, no evaluation."""
-    spec = preset("lenet5" if name == "one image" else name).spec
-    never = {"training.epochs": 100_000, "training.evaluate_every": 10_000, "training.patience": 0, "data.validation_fraction": 0}
-    plain = {"data.flip": False, "data.shift": 0, "data.brightness": 0, "data.contrast": 0, "optimiser.schedule": "constant"}
+    """Its preset; on a processor in small batches."""
     small = {"data.batch_size": 16} if device.type == "cpu" else {}
-    return changed(spec, {**never, **plain, **small, **(ALONE if name == "one image" else {})})
+    return changed(plain("lenet5" if name == "one image" else name), {**small, **(ALONE if name == "one image" else {})})
 
 
-def images(spec: RunSpec, device: torch.device) -> Dataset:
+def images(spec: RunSpec, device: torch.device) -> Split:
     """Ten thousand, on a processor four batches."""
-    count = 10_000 if device.type == "cuda" else 4 * spec.data.batch_size + 60
-    generator = torch.Generator().manual_seed(0)
-    pixels = torch.randint(0, 256, (count, spec.data.channels, *spec.data.sides), generator=generator, dtype=torch.uint8)
-    whole = Split(pixels, torch.randint(0, 10, (count,), generator=generator), tuple("0123456789"))
-    plain = torch.full((spec.data.channels,), 0.5), torch.full((spec.data.channels,), 0.29)
-    return Dataset("noise", whole, None, whole.select(torch.arange(1)), *plain)
+    return noise(spec, 10_000 if device.type == "cuda" else 4 * spec.data.batch_size + 60)
 
 
 # --------------------------------------------------------------------------------------------------------------- arms
 
 
 def trainings(spec: RunSpec, device: torch.device) -> dict[str, Arm]:
-    dataset = images(spec, device)
+    split = images(spec, device)
     on_gpu = device.type == "cuda"
     arms = {
-        "tutorial": tutorial(spec, dataset, device),
-        "strong loop": strong(spec, dataset, device),
-        "convtui": ours(spec, dataset, device),
-        "convtui again (A/A)": ours(spec, dataset, device),
+        "tutorial": tutorial(spec, split, device),
+        "strong loop": strong(spec, split, device),
+        "convtui": ours(spec, split, device),
+        "convtui again (A/A)": ours(spec, split, device),
     }
     if spec.data.batch_size == 1:
-        return arms | ({"convtui on the processor": ours(spec, dataset, torch.device("cpu"))} if on_gpu else {})
-    arms["convtui, bfloat16"] = ours(changed(spec, {"training.precision": "bfloat16"}), dataset, device)
-    arms["Lightning"] = lightning(spec, dataset, device)
+        return arms | ({"convtui on the processor": ours(spec, split, torch.device("cpu"))} if on_gpu else {})
+    arms["convtui, bfloat16"] = ours(changed(spec, {"training.precision": "bfloat16"}), split, device)
+    arms["Lightning"] = lightning(spec, split, device)
     if on_gpu:
-        arms["convtui, eager"] = ours(changed(spec, {"training.step_path": "eager"}), dataset, device)
+        arms["convtui, eager"] = ours(changed(spec, {"training.step_path": "eager"}), split, device)
         arms["convtui, eager, bfloat16"] = ours(
-            changed(spec, {"training.step_path": "eager", "training.precision": "bfloat16"}), dataset, device
+            changed(spec, {"training.step_path": "eager", "training.precision": "bfloat16"}), split, device
         )
-        arms["strong loop, torch.compile"] = strong(spec, dataset, device, compiled=True)
+        arms["strong loop, torch.compile"] = strong(spec, split, device, compiled=True)
     else:
         note("torch.compile: left out on a processor, where it takes a minute to compile")
     return arms
@@ -101,76 +91,7 @@ def note(text: str) -> None:
     print(json.dumps({"note": text}), flush=True)
 
 
-def net_of(spec: RunSpec) -> nn.Module:
-    return models.build(spec.model, channels=spec.data.channels, size=spec.data.sides, classes=10, seed=0)
-
-
-def optimiser_of(spec: RunSpec, net: nn.Module, **form: Any) -> torch.optim.Optimizer:
-    rate = spec.optimiser.learning_rate
-    if spec.optimiser.name == "sgd":
-        return torch.optim.SGD(net.parameters(), lr=rate, **form)
-    return torch.optim.Adam(net.parameters(), lr=rate, **form)
-
-
-def tutorial(spec: RunSpec, dataset: Dataset, device: torch.device) -> Arm:
-    """A Dataset of PIL images with transforms, a DataLoader, `.item()` every step."""
-    from PIL import Image
-    from torch.utils.data import DataLoader
-    from torchvision import transforms
-
-    split, channels = dataset.train, spec.data.channels
-    mode = (lambda image: image[0]) if channels == 1 else (lambda image: image.permute(1, 2, 0))
-    transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize(dataset.mean.tolist(), dataset.std.tolist())])
-
-    class Pictures(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
-        def __init__(self) -> None:
-            self.pictures = [Image.fromarray(mode(image).numpy()) for image in split.images]
-
-        def __len__(self) -> int:
-            return len(self.pictures)
-
-        def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-            return transform(self.pictures[index]), int(split.labels[index])
-
-    loader = DataLoader(Pictures(), batch_size=spec.data.batch_size, shuffle=True)
-    model = net_of(spec).to(device)
-    optimiser = optimiser_of(spec, model)
-    running_loss, correct = 0.0, 0
-    while True:
-        for batch, labels in loader:
-            pictures, targets = batch.to(device), labels.to(device)
-            optimiser.zero_grad()
-            outputs = model(pictures)
-            loss = F.cross_entropy(outputs, targets)
-            loss.backward()
-            optimiser.step()
-            running_loss += loss.item()
-            correct += (outputs.argmax(1) == targets).sum().item()
-            yield len(targets)
-
-
-def strong(spec: RunSpec, dataset: Dataset, device: torch.device, *, compiled: bool = False) -> Arm:
-    """What people who know PyTorch write: the set on the device, channels last, autocast to bfloat16, fused optimiser."""
-    model = net_of(spec).to(device, memory_format=torch.channels_last)
-    optimiser = optimiser_of(spec, model, fused=True)
-    forward: Callable[[torch.Tensor], torch.Tensor] = torch.compile(model) if compiled else model
-    floats = (dataset.train.images.to(device).float() / 255 - 0.5) / 0.29
-    floats = floats.to(memory_format=torch.channels_last)
-    targets = dataset.train.labels.to(device)
-    half = device.type == "cuda"
-    while True:
-        for part in torch.randperm(len(targets), device=device).split(spec.data.batch_size):
-            if len(part) < spec.data.batch_size:
-                continue
-            with torch.autocast(device.type, dtype=torch.bfloat16, enabled=half):
-                loss = F.cross_entropy(forward(floats[part]).float(), targets[part])
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            optimiser.step()
-            yield len(part)
-
-
-def lightning(spec: RunSpec, dataset: Dataset, device: torch.device) -> Arm:
+def lightning(spec: RunSpec, split: Split, device: torch.device) -> Arm:
     """The same with Lightning's trainer, which is handed the strong loop's tensors in a DataLoader: an epoch each time."""
     import lightning as pl  # type: ignore[import-not-found, unused-ignore]
     from torch.utils.data import DataLoader, TensorDataset
@@ -189,19 +110,19 @@ def lightning(spec: RunSpec, dataset: Dataset, device: torch.device) -> Arm:
         def configure_optimizers(self) -> torch.optim.Optimizer:
             return optimiser_of(spec, self.model)
 
-    floats = (dataset.train.images.float() / 255 - 0.5) / 0.29
-    loader = DataLoader(TensorDataset(floats, dataset.train.labels), batch_size=spec.data.batch_size, shuffle=True)
+    floats = (split.images.float() / 255 - MEAN) / STD
+    loader = DataLoader(TensorDataset(floats, split.labels), batch_size=spec.data.batch_size, shuffle=True)
     module = Module()
     while True:
         quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
         trainer = pl.Trainer(max_epochs=1, accelerator="gpu" if device.type == "cuda" else "cpu", devices=1, **quiet)
         with contextlib.redirect_stdout(None):
             trainer.fit(module, loader)
-        yield len(dataset.train)
+        yield len(split)
 
 
-def ours(spec: RunSpec, dataset: Dataset, device: torch.device) -> Arm:
-    with Training(spec, dataset, device=device) as training:
+def ours(spec: RunSpec, split: Split, device: torch.device) -> Arm:
+    with Training(spec, trained_on(spec, split), device=device) as training:
         before = 0
         for event in training:
             if isinstance(event, events.Message) and "CUDA graph" in event.text:
@@ -218,16 +139,16 @@ def shortest(device: torch.device) -> dict[str, Arm]:
     """The preset `cifar10-94` with its distortions, and the recipe that it is measured by; both in batches of 1,024."""
     never = {"training.epochs": 100_000, "training.evaluate_every": 10_000, "optimiser.schedule": "constant"}
     spec = changed(preset("cifar10-94").spec, never | {"data.batch_size": 1024 if device.type == "cuda" else 32})
-    dataset = images(spec, device)
+    split = images(spec, device)
     half = changed(spec, {"training.precision": "bfloat16"})
     arms = {
-        "airbench94's recipe": airbench(spec, dataset, device),
-        "convtui, bfloat16": ours(half, dataset, device),
-        "convtui, bfloat16 again (A/A)": ours(half, dataset, device),
-        "convtui": ours(spec, dataset, device),
+        "airbench94's recipe": airbench(spec, split, device),
+        "convtui, bfloat16": ours(half, split, device),
+        "convtui, bfloat16 again (A/A)": ours(half, split, device),
+        "convtui": ours(spec, split, device),
     }
     if device.type == "cuda":
-        arms["airbench94's recipe, torch.compile"] = airbench(spec, dataset, device, compiled=True)
+        arms["airbench94's recipe, torch.compile"] = airbench(spec, split, device, compiled=True)
     return arms
 
 
@@ -260,11 +181,11 @@ class Airbench(nn.Module):
         return outputs
 
 
-def airbench(spec: RunSpec, dataset: Dataset, device: torch.device, *, compiled: bool = False) -> Arm:
+def airbench(spec: RunSpec, split: Split, device: torch.device, *, compiled: bool = False) -> Arm:
     """Its training: half precision throughout (bfloat16 on a processor), mirrored and shifted by two pixels for a whole epoch at a
     time, label smoothing 0.2, Nesterov's momentum 0.85, a rate 64 times as large for the norms' biases."""
     dtype = torch.half if device.type == "cuda" else torch.bfloat16
-    pictures = (dataset.train.images.to(device).float() / 255 - 0.5) / 0.29
+    pictures = (split.images.to(device).float() / 255 - MEAN) / STD
     net = Airbench(pictures[:5000].cpu()).to(device, dtype, memory_format=torch.channels_last)
     for layer in net.modules():
         if isinstance(layer, nn.BatchNorm2d):
@@ -279,7 +200,7 @@ def airbench(spec: RunSpec, dataset: Dataset, device: torch.device, *, compiled:
     optimiser = torch.optim.SGD(groups, momentum=0.85, nesterov=True)
     forward: Callable[[torch.Tensor], torch.Tensor] = torch.compile(net, mode="max-autotune") if compiled else net
     wide = F.pad(pictures.to(dtype), (2, 2, 2, 2), mode="reflect").to(memory_format=torch.channels_last)
-    targets = dataset.train.labels.to(device)
+    targets = split.labels.to(device)
     count, side = len(targets), pictures.shape[2]
     while True:
         rows, columns = torch.randint(0, 5, (2, count), device=device)
@@ -303,10 +224,7 @@ def airbench(spec: RunSpec, dataset: Dataset, device: torch.device, *, compiled:
 def evaluations(device: torch.device) -> dict[str, Arm]:
     """10,000 images through `lenet5`, on a processor 512: the loop that anyone writes, and ours."""
     spec = preset("lenet5").spec
-    count = 10_000 if device.type == "cuda" else 512
-    generator = torch.Generator().manual_seed(0)
-    pixels = torch.randint(0, 256, (count, 1, 32, 32), generator=generator, dtype=torch.uint8)
-    split = Split(pixels, torch.randint(0, 10, (count,), generator=generator), tuple("0123456789"))
+    split = noise(spec, 10_000 if device.type == "cuda" else 512)
     half = changed(spec, {"training.precision": "bfloat16"})
     return {
         "plain loop": plain_evaluation(spec, split, device),
@@ -318,7 +236,7 @@ def evaluations(device: torch.device) -> dict[str, Arm]:
 
 def plain_evaluation(spec: RunSpec, split: Split, device: torch.device) -> Arm:
     model = net_of(spec).to(device).eval()
-    floats, labels = ((split.images.float() / 255 - 0.5) / 0.29).to(device), split.labels.to(device)
+    floats, labels = ((split.images.float() / 255 - MEAN) / STD).to(device), split.labels.to(device)
     while True:
         total, correct = 0.0, 0
         with torch.no_grad():
@@ -334,7 +252,7 @@ def our_evaluation(spec: RunSpec, split: Split, device: torch.device) -> Arm:
     from convtui.engine.training import BATCH, Forward, evaluate
 
     model = models.placed(net_of(spec), spec.model, device)
-    standardise = Standardise(torch.tensor([0.5]), torch.tensor([0.29])).to(device)
+    standardise = Standardise(*standard(spec)).to(device)
     forward, there = Forward(model, spec, device, BATCH), split.to(device)
     while True:
         for _ in evaluate(model, there, standardise, spec, forward):

@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.arms import exponent, keep, machine, put
-from benchmarks.training import SPEC, images
+from benchmarks.loops import noise, standard
 from convtui.engine import events
 from convtui.engine.data.split import Dataset, Split
 from convtui.engine.device import keep_freed_memory
@@ -32,7 +32,7 @@ Timed = Generator[None, None, None]
 
 def epochs(spec: RunSpec, train: Split, test: Split) -> Timed:
     """A training, epoch by epoch, over and over: the steps of each, and the evaluation at its end."""
-    dataset = Dataset("benchmark", train, None, test, torch.tensor([0.5]), torch.tensor([0.25]))
+    dataset = Dataset("noise", train, None, test, *standard(spec))
     with Training(changed(spec, {"training.epochs": 100_000, "training.step_path": "eager"}), dataset) as training:
         for event in training:
             if isinstance(event, events.EpochEnded):
@@ -41,16 +41,18 @@ def epochs(spec: RunSpec, train: Split, test: Split) -> Timed:
 
 def with_evaluation(count: int) -> Timed:
     """Epochs of `demo` on so many images, and as many test images."""
-    split = images(count)
-    return epochs(preset("demo").spec, split, split)
+    spec = preset("demo").spec
+    split = noise(spec, count)
+    return epochs(spec, split, split)
 
 
 def steps(batch: int, width: float) -> Timed:
     """`STEPS` steps of `lenet5` with so many times its maps and dense units, over and over."""
     blocks = [f"{round(maps * width)} 5x5 pad 2 pool 2" for maps in (32, 64)]
     wide = {"data.batch_size": batch, "model.conv_blocks": blocks, "model.dense_blocks": [str(round(1024 * width))]}
-    split = images(batch * STEPS)
-    return epochs(changed(SPEC, wide), split, split.select(torch.arange(1)))
+    spec = changed(preset("lenet5").spec, wide)
+    split = noise(spec, batch * STEPS)
+    return epochs(spec, split, split.select(torch.arange(1)))
 
 
 def growing() -> dict[str, tuple[str, dict[float, Timed], int]]:

@@ -1,10 +1,10 @@
-"""CPU time a step of `lenet5`: the tutorial's loop, a strong user's, the bare arithmetic, and ours, with an A/A arm.
+"""CPU time a step of a preset: a tutorial's loop, Lightning, a strong user's loops, the bare arithmetic, and ours, with an A/A arm.
 
-    python -m benchmarks.training [--rounds 6] [--steps 25] [--write docs]
+    python -m benchmarks.training [--preset lenet5] [--rounds 6] [--steps 25] [--arms ARM ...] [--write docs]
 
 With `--write` the table goes into docs/benchmarks.md and all figures into docs/benchmarks.json: `make bench`.
 
-All arms train the same net from the same weights on the same number of images (32x32, grey, batch 128), threads alike.
+All arms train the same net from the same weights on the same number of images, without distortions, threads alike.
 """
 
 from __future__ import annotations
@@ -15,105 +15,61 @@ import json
 import logging
 import resource
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import nn
 
 from benchmarks.arms import keep, machine, markdown, measure, put, report, rows
-from convtui.engine import models
+from benchmarks.loops import MEAN, STD, Arm, net_of, noise, optimiser_of, plain, standard, strong, trained_on, tutorial
 from convtui.engine.data.batches import Standardise
-from convtui.engine.data.split import Dataset, Split
+from convtui.engine.data.split import Split
 from convtui.engine.device import bfloat16_instructions, keep_freed_memory
-from convtui.engine.presets import preset
-from convtui.engine.spec import changed
+from convtui.engine.spec import RunSpec, changed
 
 OURS = {"OMP_WAIT_POLICY": "PASSIVE"}
 """What the program sets when it starts (engine/__init__.py); here torch is there before it."""
 ARMS: dict[str, dict[str, str]] = {
-    "tutorial": {}, "Lightning": {}, "strong user": {}, "bare step": OURS, "convtui": OURS, "convtui again": OURS,
-    "convtui, bfloat16": OURS,
+    "tutorial": {}, "Lightning": {}, "strong user": {}, "strong loop": {},
+    "bare step": OURS, "convtui": OURS, "convtui again": OURS, "convtui, bfloat16": OURS,
 }  # fmt: skip
-SPEC = preset("lenet5").spec
+CPU = torch.device("cpu")
 WARM_UP = 5
 
 
-def images(count: int) -> Split:
-    generator = torch.Generator().manual_seed(0)
-    pixels = torch.randint(0, 256, (count, 1, 32, 32), generator=generator, dtype=torch.uint8)
-    return Split(pixels, torch.randint(0, 10, (count,), generator=generator), tuple("0123456789"))
-
-
-def net() -> nn.Sequential:
-    return models.build(SPEC.model, channels=1, size=32, classes=10, seed=0)
-
-
-def tutorial(split: Split) -> Iterator[None]:
-    """A Dataset of PIL images with transforms, a DataLoader, Adam, `.item()` every step."""
-    from PIL import Image
-    from torch.utils.data import DataLoader
-    from torchvision import transforms
-
-    class Pictures(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
-        def __init__(self) -> None:
-            self.pictures = [Image.fromarray(image[0].numpy()) for image in split.images]
-            self.transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.5,), (0.25,))])
-
-        def __len__(self) -> int:
-            return len(self.pictures)
-
-        def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-            return self.transform(self.pictures[index]), int(split.labels[index])
-
-    model = net()
-    criterion = nn.CrossEntropyLoss()
-    optimiser = torch.optim.Adam(model.parameters(), lr=1e-4)
-    running_loss, correct = 0.0, 0
-    for pictures, labels in DataLoader(Pictures(), batch_size=128, shuffle=True):
-        optimiser.zero_grad()
-        outputs = model(pictures)
-        loss = criterion(outputs, labels)
-        loss.backward()
-        optimiser.step()
-        running_loss += loss.item()
-        correct += (outputs.argmax(1) == labels).sum().item()
-        yield
-
-
-def strong_user(split: Split) -> Iterator[None]:
-    """Tensors in memory and a fused optimiser: what people who know PyTorch write."""
+def strong_user(spec: RunSpec, split: Split) -> Arm:
+    """Tensors in memory and a fused optimiser."""
     from torch.utils.data import DataLoader, TensorDataset
 
-    model = net()
-    optimiser = torch.optim.Adam(model.parameters(), lr=1e-4, fused=True)
-    floats = (split.images.float() / 255 - 0.5) / 0.25
-    for pictures, labels in DataLoader(TensorDataset(floats, split.labels), batch_size=128, shuffle=True):
+    model = net_of(spec)
+    optimiser = optimiser_of(spec, model, fused=True)
+    floats = (split.images.float() / 255 - MEAN) / STD
+    for pictures, labels in DataLoader(TensorDataset(floats, split.labels), batch_size=spec.data.batch_size, shuffle=True):
         loss = F.cross_entropy(model(pictures), labels)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        yield
+        yield len(labels)
 
 
-def bare_step(split: Split) -> Iterator[None]:
+def bare_step(spec: RunSpec, split: Split) -> Arm:
     """Forward, backward and update on one fixed batch, set up as ours is: the limit that no loop can beat."""
     keep_freed_memory()
-    model = net().to(memory_format=torch.channels_last)
-    optimiser = torch.optim.Adam(model.parameters(), lr=1e-4, fused=True)
-    pictures = Standardise(torch.tensor([0.5]), torch.tensor([0.25]))(split.images[:128])
-    labels = split.labels[:128]
-    for _ in range(len(split) // 128):
-        loss = F.cross_entropy(model(pictures), labels)
+    model = net_of(spec).to(memory_format=torch.channels_last)
+    optimiser = optimiser_of(spec, model, fused=True)
+    batch = split.select(torch.arange(spec.data.batch_size))
+    pictures = Standardise(*standard(spec))(batch.images)
+    while True:
+        loss = F.cross_entropy(model(pictures), batch.labels)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
-        yield
+        yield len(batch)
 
 
-def lightning(split: Split) -> Iterator[None]:
+def lightning(spec: RunSpec, split: Split) -> Arm:
     """Lightning's trainer, in a thread, on the strong user's tensors; its hook waits until the next step is asked for."""
     import queue
     import threading
@@ -127,52 +83,52 @@ def lightning(split: Split) -> Iterator[None]:
     class Module(pl.LightningModule):  # type: ignore[misc, unused-ignore]
         def __init__(self) -> None:
             super().__init__()
-            self.model = net()
+            self.model = net_of(spec)
 
         def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], _index: int) -> torch.Tensor:
             pictures, labels = batch
             return F.cross_entropy(self.model(pictures), labels)
 
         def configure_optimizers(self) -> torch.optim.Optimizer:
-            return torch.optim.Adam(self.parameters(), lr=1e-4)
+            return optimiser_of(spec, self.model)
 
         def on_train_batch_end(self, *_: Any) -> None:
             done.put(None)
             go.get()
 
-    floats = (split.images.float() / 255 - 0.5) / 0.25
-    loader = DataLoader(TensorDataset(floats, split.labels), batch_size=128, shuffle=True)
+    floats = (split.images.float() / 255 - MEAN) / STD
+    loader = DataLoader(TensorDataset(floats, split.labels), batch_size=spec.data.batch_size, shuffle=True)
     quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
     trainer = pl.Trainer(max_epochs=1, accelerator="cpu", devices=1, **quiet)
     threading.Thread(target=trainer.fit, args=(Module(), loader), daemon=True).start()
     while True:
         done.get()
-        yield
+        yield spec.data.batch_size
         go.put(None)
 
 
-def half(split: Split) -> Iterator[None]:
+def half(spec: RunSpec, split: Split) -> Arm:
     """Ours in bfloat16."""
-    return convtui(split, precision="bfloat16")
+    return convtui(changed(spec, {"training.precision": "bfloat16"}), split)
 
 
-def convtui(split: Split, precision: str = "float32") -> Iterator[None]:
+def convtui(spec: RunSpec, split: Split) -> Arm:
     """Ours, pulled event by event."""
     from convtui.engine import events
     from convtui.engine.training import Training
 
-    dataset = Dataset("benchmark", split, None, split.select(torch.arange(1)), torch.tensor([0.5]), torch.tensor([0.25]))
-    with Training(changed(SPEC, {"training.epochs": 1, "training.precision": precision}), dataset) as training:
+    with Training(spec, trained_on(spec, split)) as training:
         for event in training:
             if isinstance(event, events.Progress):
                 for _ in range(event.first_step, event.step + 1):
-                    yield
+                    yield spec.data.batch_size
 
 
-LOOPS: dict[str, Callable[[Split], Iterator[None]]] = {
-    "tutorial": tutorial,
+LOOPS: dict[str, Callable[[RunSpec, Split], Arm]] = {
+    "tutorial": lambda spec, split: tutorial(spec, split, CPU),
     "Lightning": lightning,
     "strong user": strong_user,
+    "strong loop": lambda spec, split: strong(spec, split, CPU),
     "bare step": bare_step,
     "convtui": convtui,
     "convtui again": convtui,
@@ -180,9 +136,10 @@ LOOPS: dict[str, Callable[[Split], Iterator[None]]] = {
 }
 
 
-def run_arm(arm: str, steps: int) -> None:
+def run_arm(name: str, arm: str, steps: int) -> None:
     """Time `steps` steps after a warm-up and print the figures."""
-    loop = LOOPS[arm](images((WARM_UP + steps + 1) * 128))
+    spec = plain(name)
+    loop = LOOPS[arm](spec, noise(spec, (WARM_UP + steps + 1) * spec.data.batch_size))
     for _ in range(WARM_UP):
         next(loop)
     faults, cpu, wall = resource.getrusage(resource.RUSAGE_SELF).ru_minflt, time.process_time(), time.perf_counter()
@@ -198,27 +155,33 @@ def run_arm(arm: str, steps: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--preset", default="lenet5")
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--steps", type=int, default=25)
-    parser.add_argument("--arm", choices=ARMS)
+    parser.add_argument(
+        "--arms", nargs="+", choices=ARMS, default=list(ARMS), metavar="ARM", help="all others are held against the first"
+    )
+    parser.add_argument("--arm", choices=ARMS, help=argparse.SUPPRESS)
     parser.add_argument("--write", type=Path, metavar="FOLDER", help="put the table into FOLDER/benchmarks.md")
     options = parser.parse_args()
     if options.arm:
-        run_arm(options.arm, options.steps)
+        run_arm(options.preset, options.arm, options.steps)
         return
     told = machine()
-    arms = {name: environment for name, environment in ARMS.items() if _is_possible(name)}
-    found = measure("benchmarks.training", arms, options.rounds, ["--steps", str(options.steps)])
-    report(found, "CPU time a step", "ms", "tutorial")
-    report(found, "CPU time a step", "ms", "bare step")
-    report(found, "wall time a step", "ms", "tutorial")
-    report(found, "page faults a step", "", "tutorial")
+    arms = {name: ARMS[name] for name in options.arms if _is_possible(name)}
+    first = next(iter(arms))
+    found = measure("benchmarks.training", arms, options.rounds, ["--preset", options.preset, "--steps", str(options.steps)])
+    for against in dict.fromkeys((first, *({"strong loop", "bare step"} & arms.keys()))):
+        report(found, "CPU time a step", "ms", against)
+    report(found, "wall time a step", "ms", first)
+    report(found, "page faults a step", "", first)
     if options.write:
-        figure = "CPU time a step"
-        table = markdown(rows(found, figure, "tutorial"), "CPU ms a step", "the tutorial's loop (95 %)")
-        text = f"`lenet5`, batch 128, {options.rounds} rounds of {options.steps} steps on {told}.\n\n{table}"
-        put(options.write / "benchmarks.md", "training", text)
-        keep(options.write, "training", {"machine": told, "arms": found})
+        part = "training" if options.preset == "lenet5" else f"training of {options.preset}"
+        table = markdown(rows(found, "CPU time a step", first), "CPU ms a step", f"{first} (95 %)")
+        batch = plain(options.preset).data.batch_size
+        text = f"`{options.preset}`, batch {batch}, {options.rounds} rounds of {options.steps} steps on {told}.\n\n{table}"
+        put(options.write / "benchmarks.md", part, text)
+        keep(options.write, part, {"machine": told, "arms": found})
 
 
 def _is_possible(arm: str) -> bool:
