@@ -1,7 +1,9 @@
-"""No circles: not within functions either, nor for types only."""
+"""No circles: not within functions either, nor for types only. And what the application shows first needs little."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from graphlib import TopologicalSorter
 
 import grimp
@@ -12,3 +14,10 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
     imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
     order = list(TopologicalSorter(imports).static_order())
     assert order.index("convtui.engine.errors") < order.index("convtui.tui.app.app")
+
+
+def test_the_first_frame_waits_neither_for_the_store_nor_for_numbers() -> None:
+    heavy = "sqlmodel sqlalchemy pydantic numpy torch plotext PIL"
+    page = "import convtui.tui.app.app, convtui.tui.app.runs.page, sys"
+    code = f"{page}; print([name for name in '{heavy}'.split() if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -12,7 +12,6 @@ from textual.app import App
 from textual.timer import Timer
 
 from convtui.engine.errors import ConvtuiError, SpecError
-from convtui.engine.presets import Preset, preset
 from convtui.tui.app.advice import on_page
 from convtui.tui.app.keys import TABLE, key_for, keymap_of
 from convtui.tui.app.latest import Latest
@@ -23,6 +22,7 @@ from convtui.tui.render.text import percent
 from convtui.tui.session.session import Session
 
 if TYPE_CHECKING:
+    from convtui.engine.presets import Preset
     from convtui.engine.store import Run
 
 PRESET = "demo"
@@ -156,6 +156,8 @@ class Tour:
 
     def begin(self) -> None:
         """At the first step, with the settings that are trained in the form."""
+        from convtui.engine.presets import preset  # brings all settings, which the first frame does without
+
         try:
             self._demo = preset(PRESET)
         except SpecError as error:  # a person's own of this name

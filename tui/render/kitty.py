@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import zlib
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _RANGES = (
     "0305 030D 030E 0310 0312 033D-033F 0346 034A-034C 0350-0352 0357 035B 0363-036F 0483-0487 0592-0595 0597-0599 059C-05A1 "
@@ -30,6 +32,8 @@ CHUNK = 4096
 
 def transmitted(number: int, pixels: NDArray[np.int32], cell: tuple[int, int]) -> Iterator[str]:
     """The picture of this number, colours 0xRRGGBB [height, width], nothing where negative, to be shown where text says so."""
+    import numpy as np  # is there: it made the picture
+
     height, width = pixels.shape
     parts = [pixels >> 16 & 255, pixels >> 8 & 255, pixels & 255, np.where(pixels < 0, 0, 255)]
     content = base64.b64encode(zlib.compress(np.stack(parts, -1).astype(np.uint8).tobytes())).decode()

@@ -12,13 +12,15 @@ import random
 import re
 import weakref
 from collections.abc import Iterator
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from convtui.tui.graphics import Cell, Graphics
-from convtui.tui.render import kitty, sixel
+from convtui.tui.render import kitty
 from convtui.tui.terminal import through_tmux
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 BARE = -1
 """In place of a colour: nothing is painted here."""
@@ -70,6 +72,8 @@ class Picture:
     def sixels(self, first: int, last: int, most: int) -> str:
         """These columns in sixels, kept: rows are written again as often as something beside them changes."""
         if (first, last) not in self._sixels:
+            from convtui.tui.render import sixel  # brings numpy, which a screen of text does without
+
             width = self.cell[1]
             self._sixels[first, last] = sixel.encoded(self.pixels[:, first * width : last * width], most)
         return self._sixels[first, last]

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Literal, assert_never, get_args
 from convtui.engine.errors import UsageError
 from convtui.engine.figures.smoothing import smooth
 from convtui.engine.metrics import metric
-from convtui.engine.store.followed import KeptSeries
 from convtui.tui.render.chart import Line, between
 from convtui.tui.render.text import clean
 
 if TYPE_CHECKING:
     from convtui.engine.store import Run
+    from convtui.engine.store.followed import KeptSeries
     from convtui.engine.store.series import Bucket
 
 
