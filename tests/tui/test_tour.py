@@ -19,7 +19,6 @@ from convtui.tui.app import settings
 from convtui.tui.app.app import ConvtuiApp
 from convtui.tui.app.dialogs.menu import Menu
 from convtui.tui.app.tour import STEPS
-from convtui.tui.app.tour import preset as preset_of_tour
 from convtui.tui.session.session import Session
 from tests.harness.screen import piloted, screen_text, until
 from tests.tui.nets import spec
@@ -32,7 +31,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     """An application on an empty store, begun with the tour; its net is small, and trains until it is stopped."""
     monkeypatch.chdir(tmp_path)
     trained = changed(spec(), {"training.epochs": 5000, "training.snapshot_every": 0})
-    monkeypatch.setattr("convtui.tui.app.tour.preset", lambda name: dataclasses.replace(preset_of_tour(name), spec=trained))
+    monkeypatch.setattr("convtui.engine.presets.preset", lambda name: dataclasses.replace(preset(name), spec=trained))
     apps = []
 
     def make() -> ConvtuiApp:

@@ -12,6 +12,7 @@ from textual.widgets import Input
 
 from convtui.engine.store import Store
 from convtui.tui.app.app import ConvtuiApp
+from convtui.tui.app.dialogs.form import FormDialog
 from convtui.tui.app.runs.table import RunTable
 from convtui.tui.session.session import Session
 from tests.harness.screen import piloted, screen_text, until
@@ -61,7 +62,9 @@ async def test_a_form_is_filled_in_and_sent_in_one_go(store: Store, tmp_path: Pa
     app = ConvtuiApp(Session(tmp_path / "store.db", device="cpu"))
     async with app.run_test(size=(120, 36)) as pilot:
         await until(pilot, lambda: "lenet5" in screen_text(pilot))
-        burst(app, "e" + "\x7f" * 20 + "renamed\r")
+        burst(app, "e")
+        await until(pilot, lambda: isinstance(app.screen, FormDialog))  # what it shows is read in a thread
+        burst(app, "\x7f" * 20 + "renamed\r")
         await until(pilot, lambda: any(run.name == "renamed" for run in store.runs()))
     app.session.close()
 
