@@ -26,7 +26,7 @@ from textual._compositor import ChopsUpdate
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
-from textual.events import Event, Key, Paste
+from textual.events import Compose, Event, Key, Paste
 from textual.filter import LineFilter
 from textual.reactive import reactive
 from textual.screen import Screen
@@ -70,6 +70,7 @@ class ConvtuiApp(App[int]):
 
     TITLE = "convtui"
     # Those of the pages too: else everything is parsed again when one of them is first opened.
+    DEFAULT_MODE = PAGES[0].name
     CSS_PATH: ClassVar[Any] = ["app.tcss", *(f"{entry.name}/page.tcss" for entry in PAGES)]
     COMMANDS: ClassVar[Any] = {Keys}
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -140,15 +141,22 @@ class ConvtuiApp(App[int]):
 
     # --------------------------------------------------------------------------------------------------------- start
 
-    def on_mount(self) -> None:
-        self._listen()
+    def _choose_theme(self) -> None:
+        """Before the first style is read: of a theme that is set later all styles are read again."""
         for theme in themes(self._color_system):
             self.register_theme(theme)
             self._inks[theme.dark] = inks(self._color_system, dark=theme.dark)
         chosen = self._settings.theme
         # Under NO_COLOR the themes that use a terminal's own colours end as black on black.
         fits = chosen in self.available_themes and not (self.no_color and "ansi" in chosen)
-        self.theme = chosen if fits else DARK_NAME
+        self.set_reactive(App.theme, chosen if fits else DARK_NAME)
+        # What Textual does about a theme that is set, but for reading all styles again.
+        self.stylesheet.set_variables(self.get_css_variables())
+        self.update_classes({"-dark-mode": self.current_theme.dark, "-light-mode": not self.current_theme.dark}, update=False)
+        self._refresh_truecolor_filter(self.ansi_theme)
+
+    def on_mount(self) -> None:
+        self._listen()
         self.theme_changed_signal.subscribe(self, self._keep_theme)
         # Back from Ctrl+Z the terminal is empty, and Textual paints only what changes.
         self.app_resume_signal.subscribe(self, lambda _: self.call_after_refresh(self.screen.refresh))
@@ -157,7 +165,6 @@ class ConvtuiApp(App[int]):
             wrong = "; ".join(self._wrong_keys)
             self.notify(f"settings.toml, [keys]: {clean(wrong)}; ignored", severity="warning", markup=False, timeout=8)
         self.about = f"{self.session.address} · opening"
-        self.switch_mode("runs")
         # After the first frame: the store brings SQLModel with it, which takes long to import.
         self.call_after_refresh(self._open)
 
@@ -192,7 +199,6 @@ class ConvtuiApp(App[int]):
         # As the first switch to the page does it; Textual has no public word for doing it ahead.
         page, mounted = self._get_screen(self._page(live))
         await mounted
-        page._css_update_count = self._css_update_count  # its styles are new: the switch need not parse all of them twice
         page._refresh_layout(self.size)  # is painted only where it is shown
         self._page(live).look_ahead()
         self.run_worker(_import_ahead, thread=True, group="ahead")
@@ -295,7 +301,10 @@ class ConvtuiApp(App[int]):
     def _page(self, entry: LazyPage) -> Page:
         if entry.name not in self._pages:
             module = importlib.import_module(f"{__package__}.{entry.name}.page")
-            self._pages[entry.name] = getattr(module, entry.page)(self.session)
+            page: Page = getattr(module, entry.page)(self.session)
+            # Its styles are read when its widgets are made: Textual would parse all of them twice more.
+            page._css_update_count = self._css_update_count
+            self._pages[entry.name] = page
         return self._pages[entry.name]
 
     def on_show_page(self, message: ShowPage) -> None:
@@ -326,7 +335,9 @@ class ConvtuiApp(App[int]):
         self.notify(on_page(self, message.why), severity="warning", markup=False, timeout=8)
 
     async def on_event(self, event: Event) -> None:
-        """As Textual has it, but what is typed one after another."""
+        """As Textual has it, but the theme first, and what is typed one after another."""
+        if isinstance(event, Compose):
+            self._choose_theme()
         if isinstance(event, (Key, Paste)) and not event.is_forwarded:
             await self._typed.take(event)
         else:

@@ -1,4 +1,4 @@
-"""The command line. One file per command; what a command needs is imported when it runs, so that --help is instant."""
+"""The command line. One file per command, imported when it is called; what it needs is imported when it runs."""
 
 from __future__ import annotations
 
@@ -9,28 +9,8 @@ from typing import NoReturn
 import typer
 
 from convtui.engine.errors import ConvtuiError
-from convtui.tui.cli import (
-    application,
-    bundle,
-    control,
-    data,
-    doctor,
-    exec_program,
-    look,
-    plot,
-    predict,
-    presets,
-    report,
-    resume,
-    run,
-    runs,
-    serve,
-    store,
-    study,
-    tour,
-    views,
-)
-from convtui.tui.cli.examples import add_examples
+from convtui.tui.cli.application import application
+from convtui.tui.cli.commands import Program
 from convtui.tui.cli.misuse import ClickException, misuse
 from convtui.tui.log import log
 from convtui.tui.render.text import told
@@ -38,35 +18,13 @@ from convtui.tui.terminal import is_dumb, silence_broken, write_look_alikes
 
 app = typer.Typer(
     name="convtui",
+    cls=Program,
     help="Train small neural nets, watch them learn and look inside them.",
     invoke_without_command=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.callback()(application.application)
-app.command()(tour.tour)
-app.command(context_settings={"allow_extra_args": True})(run.run)  # it says what they should have been
-app.command()(resume.resume)
-app.command()(control.stop)
-app.command()(control.pause)
-app.command()(control.checkpoint)
-app.command()(control.lr)
-app.command("exec", context_settings={"allow_interspersed_args": False})(exec_program.exec_program)
-app.add_typer(runs.app, name="runs")
-app.add_typer(store.app, name="store")
-app.add_typer(study.app, name="study")
-app.command()(look.look)
-app.command()(plot.plot)
-app.command()(report.report)
-app.command()(bundle.bundle)
-app.command("open")(bundle.open_bundle)
-app.command()(predict.predict)
-app.command()(views.views)
-app.command()(presets.presets)
-app.add_typer(data.app, name="data")
-app.command()(serve.serve)
-app.command()(doctor.doctor)
-add_examples(app)
+app.callback()(application)
 
 
 def main() -> None:

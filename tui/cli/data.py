@@ -10,7 +10,7 @@ from convtui.tui.cli.options import AsJson, DataDir
 from convtui.tui.render.json_lines import line
 from convtui.tui.render.text import clean
 
-app = typer.Typer(help="List, download or inspect datasets.", no_args_is_help=True)
+app = typer.Typer(add_completion=False, help="List, download or inspect datasets.", no_args_is_help=True)
 
 Source = Annotated[str, typer.Argument(help="a name from 'convtui data list', folder:PATH, csv:PATH, wds:PATH or hf:NAME")]
 

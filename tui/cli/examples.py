@@ -303,11 +303,11 @@ def examples(path: str) -> str:
 
 def add_examples(app: typer.Typer) -> None:
     """Have every command and group of `app` print its examples at the end of its help."""
-    app.info.cls = _Group
+    app.info.cls = Group
     for command in app.registered_commands:
-        command.cls = _Command
+        command.cls = Command
     for group in app.registered_groups:
-        group.cls = _Group
+        group.cls = Group
         if group.typer_instance is not None:
             add_examples(group.typer_instance)
 
@@ -321,13 +321,17 @@ def names_of(context: Any) -> list[str]:
     return names
 
 
-class _Command(TyperCommand):
+class Command(TyperCommand):
+    """With its examples below its help."""
+
     def format_help(self, ctx: Any, formatter: Any) -> None:
         super().format_help(ctx, formatter)
         _write(ctx, formatter)
 
 
-class _Group(TyperGroup):
+class Group(TyperGroup):
+    """With its examples below its help."""
+
     def format_help(self, ctx: Any, formatter: Any) -> None:
         super().format_help(ctx, formatter)
         _write(ctx, formatter)

@@ -26,7 +26,9 @@ from convtui.tui.render.text import clean, compact, counted, duration, number, p
 if TYPE_CHECKING:
     from convtui.engine.store import Run, Store
 
-app = typer.Typer(help="List, show, watch, compare, export, merge, rename, note or delete runs.", no_args_is_help=True)
+app = typer.Typer(
+    add_completion=False, help="List, show, watch, compare, export, merge, rename, note or delete runs.", no_args_is_help=True
+)
 app.command("list")(list_runs)
 app.command()(watch)
 app.command()(compare)

@@ -17,7 +17,7 @@ from convtui.tui.render.text import clean, counted, size
 if TYPE_CHECKING:
     from convtui.engine.store import Store
 
-app = typer.Typer(help="Check the store and its folder.", no_args_is_help=True)
+app = typer.Typer(add_completion=False, help="Check the store and its folder.", no_args_is_help=True)
 
 
 @app.callback()

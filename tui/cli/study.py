@@ -30,7 +30,11 @@ if TYPE_CHECKING:
     from convtui.engine.study.searching import Found
     from convtui.tui.cli.study_runner import Runner
 
-app = typer.Typer(help="List, run or show studies: many runs from one file, compared with published figures.", no_args_is_help=True)
+app = typer.Typer(
+    add_completion=False,
+    help="List, run or show studies: many runs from one file, compared with published figures.",
+    no_args_is_help=True,
+)
 
 StudyName = Annotated[
     str,
