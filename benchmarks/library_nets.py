@@ -109,7 +109,7 @@ def _seen(view: str, name: str, data: Path) -> tuple[str, str]:
     import torch
 
     from convtui.engine.errors import ConvtuiError
-    from convtui.tui.cli import app
+    from convtui.tui.cli.commands import app
 
     torch.set_num_threads(1)
     torch.manual_seed(0)

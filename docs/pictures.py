@@ -15,7 +15,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from convtui.tui.cli import app
+from convtui.tui.cli.commands import app
 
 DOCS = Path(__file__).parent
 PAGE = DOCS / "views.md"

@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from convtui.engine.spec import Hyperparameter, hyperparameters, written
-from convtui.tui.cli import app
+from convtui.tui.cli.commands import app
 from convtui.tui.cli.examples import examples
 
 DOCS = Path(__file__).parent

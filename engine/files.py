@@ -23,6 +23,8 @@ DEFAULT_STORE = Path("store.db")
 """Where runs are kept, unless a person says otherwise: in the working directory."""
 STORE_VARIABLE = "CONVTUI_STORE"
 """Of the environment: another place."""
+DATA_VARIABLE = "CONVTUI_DATA"
+"""Of the environment: where datasets are kept."""
 STORE_MARK = ".convtui-store"
 """A file of this name marks the folder in which a store keeps its runs' files: it is not a person's own."""
 WATCHED_IMAGES = "images.safetensors"
@@ -39,6 +41,15 @@ _DATABASE = b"SQLite format 3\0"
 _BESIDE_DATABASE = ("-wal", "-shm")
 _STREAMS = {"-": "/dev/fd/1", "/dev/stdout": "/dev/fd/1", "/dev/stderr": "/dev/fd/2"}
 _DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d{1,9})")
+
+
+def checked_path(path: Path) -> Path:
+    """`path`, where something is or could be. Raises UsageError."""
+    try:
+        path.exists()
+    except OSError as error:  # a name that is too long, a loop of links
+        raise UsageError(f"{str(path)[:80]}: not a valid path ({error.strerror}): give another") from None
+    return path
 
 
 @contextmanager

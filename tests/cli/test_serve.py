@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 
 from convtui.engine.store import Store
 from convtui.tui.app.themes import DARK
-from convtui.tui.cli import app
+from convtui.tui.cli.commands import app
 from convtui.tui.hosts import is_local
 from convtui.tui.web.server import Guard, application, new_token
 from tests.harness.chromium import Browser, Refused, browsing, needs_chromium

@@ -14,7 +14,7 @@ from convtui.engine.lens.registry import view
 from convtui.engine.presets import preset
 from convtui.engine.spec import changed
 from convtui.engine.study.catalog import study
-from convtui.tui.cli import app
+from convtui.tui.cli.commands import app
 from convtui.tui.cli.look import asked
 from convtui.tui.cli.run import changes_of
 from tests.docs.blocks import ROOT, Command

@@ -36,9 +36,11 @@ class Terminal:
         in_shell: bool = False,
         ignore_sighup: bool = False,
         errors: Path | None = None,
+        bare: bool = False,
+        store: Path | None = None,
     ) -> None:
         """The program in `folder`, with the store there; with `in_shell` as a job of an interactive shell, with `errors` under
-        `2>errors`."""
+        `2>errors`. `bare`: without a word behind it, and with `store` as the environment's."""
         environment = {
             **os.environ,
             "TERM": "xterm-256color",
@@ -47,10 +49,12 @@ class Terminal:
             "PYTHONFAULTHANDLER": "1",  # see `ended`
             "PYTHONPATH": str(Path(__file__).parents[2]),
         }
-        for name in ("NO_COLOR", "COLUMNS", "LINES"):
+        for name in ("NO_COLOR", "COLUMNS", "LINES", "CONVTUI_STORE", "CONVTUI_DATA"):
             environment.pop(name, None)
-        self.path = folder / "store.db"
-        command = [sys.executable, "-c", PROGRAM, "--store", str(self.path), "--device", "cpu"]
+        if store is not None:
+            environment["CONVTUI_STORE"] = str(store)
+        self.path = store or folder / "store.db"
+        command = [sys.executable, "-c", PROGRAM, *([] if bare else ["--store", str(self.path), "--device", "cpu"])]
         if errors is not None:
             command = ["/bin/sh", "-c", 'errors=$1; shift; exec "$@" 2>"$errors"', "sh", str(errors), *command]
         if in_shell:

@@ -50,6 +50,21 @@ def test_keys_lead_through_the_pages_and_out(terminal: Terminal) -> None:
     assert terminal.ended() == 0
 
 
+@pytest.mark.parametrize("of_environment", [False, True])
+def test_without_a_word_it_opens_the_store_of_the_environment_or_of_the_folder(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, of_environment: bool
+) -> None:
+    where = tmp_path_factory.mktemp("elsewhere") if of_environment else folder
+    terminal = Terminal(where, bare=True, store=folder / "store.db" if of_environment else None)
+    try:
+        terminal.see("long-one")
+        terminal.press("q")
+        assert terminal.ended() == 0
+        assert not of_environment or not list(where.iterdir())
+    finally:
+        terminal.child.close(force=True)
+
+
 def test_with_errors_written_to_a_file_it_draws_on_the_terminal(folder: Path) -> None:
     errors = folder / "errors.txt"
     terminal = Terminal(folder, errors=errors)

@@ -61,6 +61,9 @@ LOOKED_AT_SECONDS = 0.5
 """Between two looks whether the store has changed."""
 FORGOTTEN_SECONDS = 60.0
 """After which an error that has not been met meanwhile is told as a new one."""
+STYLE_SHEETS = 1024
+"""That are kept parsed, one for each kind of widget: all pages and dialogs have more than the 64 that Textual keeps, and with those
+each new kind has all of them parsed again."""
 IDLE_SECONDS = 0.3
 """After which the first page is there and the processor has nothing to do."""
 
@@ -69,9 +72,8 @@ class ConvtuiApp(App[int]):
     """Runs, New, Live, Look, Compare and Studies, each a mode with one page. Screens read the store themselves."""
 
     TITLE = "convtui"
-    # Those of the pages too: else everything is parsed again when one of them is first opened.
     DEFAULT_MODE = PAGES[0].name
-    CSS_PATH: ClassVar[Any] = ["app.tcss", *(f"{entry.name}/page.tcss" for entry in PAGES)]
+    CSS_PATH = "app.tcss"
     COMMANDS: ClassVar[Any] = {Keys}
     BINDINGS: ClassVar[list[BindingType]] = [
         *(bind(f"page_{digit}", f"page({entry.name!r})", entry.title, show=False) for digit, entry in enumerate(PAGES, 1)),
@@ -96,6 +98,7 @@ class ConvtuiApp(App[int]):
         self.keymap_in_force = Keymap(own_keys)
         self._window = Window(title=self._settings.title)  # before the driver, which opens and closes it
         super().__init__()
+        self.stylesheet._parse_cache.grow(STYLE_SHEETS)
         self.session = session
         self.outside = Outside(self, session, self._window, self._settings.notify)
         self.tour = Tour(self, session, self._tell_tour)
@@ -302,7 +305,9 @@ class ConvtuiApp(App[int]):
         if entry.name not in self._pages:
             module = importlib.import_module(f"{__package__}.{entry.name}.page")
             page: Page = getattr(module, entry.page)(self.session)
-            # Its styles are read when its widgets are made: Textual would parse all of them twice more.
+            # Textual would parse all styles again for the page's own, and twice more because they are new.
+            for path in page.css_path:
+                self.stylesheet.read(path)
             page._css_update_count = self._css_update_count
             self._pages[entry.name] = page
         return self._pages[entry.name]

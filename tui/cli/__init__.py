@@ -1,4 +1,4 @@
-"""The command line. One file per command, imported when it is called; what it needs is imported when it runs."""
+"""The command line. One file per command; of each, no more is imported than what was called needs."""
 
 from __future__ import annotations
 
@@ -6,25 +6,10 @@ import os
 import sys
 from typing import NoReturn
 
-import typer
-
 from convtui.engine.errors import ConvtuiError
-from convtui.tui.cli.application import application
-from convtui.tui.cli.commands import Program
-from convtui.tui.cli.misuse import ClickException, misuse
 from convtui.tui.log import log
 from convtui.tui.render.text import told
 from convtui.tui.terminal import is_dumb, silence_broken, write_look_alikes
-
-app = typer.Typer(
-    name="convtui",
-    cls=Program,
-    help="Train small neural nets, watch them learn and look inside them.",
-    invoke_without_command=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.callback()(application)
 
 
 def main() -> None:
@@ -47,15 +32,7 @@ def main() -> None:
 
 def _call() -> None:
     try:
-        sys.exit(app(standalone_mode=False) or 0)
-    except (ClickException, typer.Abort) as error:
-        if isinstance(error, typer.Abort):
-            print()  # behind the question
-        if type(error).__name__ == "NoArgsIsHelpError":  # its help was printed, but for what is below it
-            print(error)
-        else:
-            print(f"convtui: {told(misuse(error))}", file=sys.stderr)
-        sys.exit(getattr(error, "exit_code", 1))
+        sys.exit(_called())
     except ConvtuiError as error:
         print(f"convtui: {told(error)}", file=sys.stderr)
         if error.__cause__ is not None:
@@ -68,6 +45,17 @@ def _call() -> None:
     except Exception as error:
         print(f"convtui: {type(error).__name__}: {told(error)}; the full story is in {log(error)}", file=sys.stderr)
         sys.exit(1)
+
+
+def _called() -> int:
+    """What the command line says, done; the exit code."""
+    if not sys.argv[1:] and "_CONVTUI_COMPLETE" not in os.environ:  # there is nothing to take apart
+        from convtui.tui.cli.opening import open_application
+
+        return open_application()
+    from convtui.tui.cli.commands import call
+
+    return call()
 
 
 def _leave_quietly() -> NoReturn:

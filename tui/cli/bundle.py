@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from convtui.engine.files import DEFAULT_STORE
-from convtui.tui.cli.application import check_terminal, show_application
+from convtui.tui.cli.opening import check_terminal, show_application
 from convtui.tui.cli.options import DataDir, GraphicsChoice, RunNames, StorePath, existing_store, open_store
 from convtui.tui.render.text import clean, size
 

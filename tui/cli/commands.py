@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -12,7 +13,10 @@ from typing import Any
 import typer
 from typer.core import TyperCommand
 
+from convtui.tui.cli import application
 from convtui.tui.cli.examples import Group, add_examples
+from convtui.tui.cli.misuse import ClickException, misuse
+from convtui.tui.render.text import told
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,3 +113,28 @@ class _Made(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(COMMANDS)
+
+
+app = typer.Typer(
+    name="convtui",
+    cls=Program,
+    help="Train small neural nets, watch them learn and look inside them.",
+    invoke_without_command=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.callback()(application.application)
+
+
+def call() -> int:
+    """Take the command line apart and do what it says; the exit code. A command line that makes no sense is told in one line."""
+    try:
+        return app(standalone_mode=False) or 0
+    except (ClickException, typer.Abort) as error:
+        if isinstance(error, typer.Abort):
+            print()  # behind the question
+        if type(error).__name__ == "NoArgsIsHelpError":  # its help was printed, but for what is below it
+            print(error)
+        else:
+            print(f"convtui: {told(misuse(error))}", file=sys.stderr)
+        return getattr(error, "exit_code", 1)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 import typer
 
 from convtui.engine.errors import RunNotFound, StoreError, UsageError
-from convtui.engine.files import DEFAULT_STORE, STORE_VARIABLE
+from convtui.engine.files import DATA_VARIABLE, DEFAULT_STORE, STORE_VARIABLE, checked_path
 from convtui.engine.store_address import StoreAddress, store_address
 from convtui.tui.cli.completion import runs
 from convtui.tui.render.text import clean
@@ -32,12 +32,7 @@ def place(context: typer.Context, option: typer.CallbackParam, path: PlaceT | No
     assert option.name is not None
     if not typed(context, option.name):
         path = context.find_root().params.get(option.name) or path
-    try:
-        if isinstance(path, Path):
-            path.exists()
-    except OSError as error:  # a name that is too long, a loop of links
-        raise UsageError(f"{str(path)[:80]}: not a valid path ({error.strerror}): give another") from None
-    return path
+    return checked_path(path) if isinstance(path, Path) else path
 
 
 def drawing(context: typer.Context, choice: str | None) -> str | None:
@@ -70,9 +65,7 @@ else:  # Typer takes no unions
         list[Place],
         typer.Argument(metavar="STORE...", help="the stores or bundles whose runs are wanted here", parser=store_address),
     ]
-DataDir = Annotated[
-    Path | None, typer.Option("--data-dir", envvar="CONVTUI_DATA", help="where datasets are stored", callback=place)
-]
+DataDir = Annotated[Path | None, typer.Option("--data-dir", envvar=DATA_VARIABLE, help="where datasets are stored", callback=place)]
 DeviceName = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, ...; auto: the freest GPU, else the CPU")]
 Out = Annotated[
     Path | None, typer.Option(help="save as .png, .svg, .pdf, .csv, .md, .json or .npz instead of drawing; - is stdout")

@@ -10,7 +10,7 @@ import typer
 
 from convtui.engine.errors import RunBusy
 from convtui.engine.store_address import StoreAddress, store_address
-from convtui.tui.cli.application import check_terminal, show_application
+from convtui.tui.cli.opening import check_terminal, show_application
 from convtui.tui.cli.options import DeviceName, GraphicsChoice, open_store, place, typed
 from convtui.tui.render.text import clean
 
