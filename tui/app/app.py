@@ -157,6 +157,7 @@ class ConvtuiApp(App[int]):
         self.stylesheet.set_variables(self.get_css_variables())
         self.update_classes({"-dark-mode": self.current_theme.dark, "-light-mode": not self.current_theme.dark}, update=False)
         self._refresh_truecolor_filter(self.ansi_theme)
+        self.stylesheet.apply(self)  # its colours are the first page's, which Textual makes before it gets to this
 
     def on_mount(self) -> None:
         self._listen()
