@@ -10,12 +10,9 @@ from convtui.tui.cli.options import AsJson, DataDir
 from convtui.tui.render.json_lines import line
 from convtui.tui.render.text import clean
 
-app = typer.Typer(add_completion=False, help="List, download or inspect datasets.", no_args_is_help=True)
-
 Source = Annotated[str, typer.Argument(help="a name from 'convtui data list', folder:PATH, csv:PATH, wds:PATH or hf:NAME")]
 
 
-@app.command("list")
 def list_data(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """List the datasets, and which are on disk."""
     from convtui.engine.data.catalog import descriptions, kinds, on_disk
@@ -53,7 +50,6 @@ def list_data(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     show(table)
 
 
-@app.command()
 def get(source: Source, data_dir: DataDir = None) -> None:
     """Download a dataset and check it."""
     from convtui.engine.data import catalog
@@ -67,7 +63,6 @@ def get(source: Source, data_dir: DataDir = None) -> None:
     print(clean(f"{source} is ready{f': {where}' if where else ''}"))
 
 
-@app.command("show")
 def show_data(source: Source, as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Show how a dataset is read: images per class and split, size, mean, standard deviation, and anything unusual."""
     from convtui.engine.data.catalog import describe, lies_at

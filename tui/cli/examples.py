@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import typer
 from typer.core import TyperCommand, TyperGroup
 
 EXAMPLES = {
@@ -301,17 +300,6 @@ def examples(path: str) -> str:
     return "\n".join(line.strip() for line in EXAMPLES[path].strip().splitlines())
 
 
-def add_examples(app: typer.Typer) -> None:
-    """Have every command and group of `app` print its examples at the end of its help."""
-    app.info.cls = Group
-    for command in app.registered_commands:
-        command.cls = Command
-    for group in app.registered_groups:
-        group.cls = Group
-        if group.typer_instance is not None:
-            add_examples(group.typer_instance)
-
-
 def names_of(context: Any) -> list[str]:
     """Of the command that a context is of, without the program's."""
     names: list[str] = []
@@ -321,7 +309,7 @@ def names_of(context: Any) -> list[str]:
     return names
 
 
-class Command(TyperCommand):
+class ClickCommand(TyperCommand):
     """With its examples below its help."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
@@ -329,7 +317,7 @@ class Command(TyperCommand):
         _write(ctx, formatter)
 
 
-class Group(TyperGroup):
+class ClickGroup(TyperGroup):
     """With its examples below its help."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:

@@ -11,35 +11,15 @@ import typer
 from convtui.engine.errors import SpecError
 from convtui.engine.files import DEFAULT_STORE
 from convtui.engine.metrics import metric
-from convtui.tui.cli.compare import compare
-from convtui.tui.cli.exec_program import output
-from convtui.tui.cli.export import export
-from convtui.tui.cli.images import images
-from convtui.tui.cli.import_logs import import_logs
-from convtui.tui.cli.list_runs import list_runs
-from convtui.tui.cli.merge import merge
 from convtui.tui.cli.options import AsJson, RunName, RunNames, StorePath, existing_store
-from convtui.tui.cli.watch import standing, watch
+from convtui.tui.cli.watch import standing
 from convtui.tui.render.json_lines import line, run_values
 from convtui.tui.render.text import clean, compact, counted, duration, number, percent, size, sparkline, when
 
 if TYPE_CHECKING:
     from convtui.engine.store import Run, Store
 
-app = typer.Typer(
-    add_completion=False, help="List, show, watch, compare, export, merge, rename, note or delete runs.", no_args_is_help=True
-)
-app.command("list")(list_runs)
-app.command()(watch)
-app.command()(compare)
-app.command()(export)
-app.command("import")(import_logs)
-app.command()(merge)
-app.command()(output)
-app.command()(images)
 
-
-@app.command("show")
 def show_run(reference: RunName, as_json: AsJson = False, store_path: StorePath = DEFAULT_STORE) -> None:
     """Show a run: results, settings, checkpoints, messages, and what its numbers depend on."""
     with existing_store(store_path) as store:
@@ -82,7 +62,6 @@ def show_run(reference: RunName, as_json: AsJson = False, store_path: StorePath 
         print(labelled(message.severity, f"step {message.step:,}: {message.text}"))
 
 
-@app.command()
 def rename(
     reference: RunName,
     name: Annotated[str, typer.Argument(help="the new name")],
@@ -96,7 +75,6 @@ def rename(
         _say(as_json, store.run(run.id), f"run {run.id}: {clean(run.name)} is now {clean(name)}")
 
 
-@app.command()
 def note(
     reference: RunName,
     text: Annotated[str, typer.Argument(help="the note; empty removes it")],
@@ -110,7 +88,6 @@ def note(
         _say(as_json, store.run(run.id), f"run {run.id}: {'note saved' if text else 'note removed'}")
 
 
-@app.command()
 def delete(
     references: RunNames,
     yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,

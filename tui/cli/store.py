@@ -17,15 +17,7 @@ from convtui.tui.render.text import clean, counted, size
 if TYPE_CHECKING:
     from convtui.engine.store import Store
 
-app = typer.Typer(add_completion=False, help="Check the store and its folder.", no_args_is_help=True)
 
-
-@app.callback()
-def store() -> None:
-    """Check the store and its folder."""
-
-
-@app.command()
 def check(
     clean_up: Annotated[bool, typer.Option("--clean", help="delete the leftovers that are found")] = False,
     as_json: AsJson = False,
@@ -44,7 +36,6 @@ def check(
     raise typer.Exit(1 if damage else 0)
 
 
-@app.command()
 def copy(
     source: Annotated[Place, typer.Argument(metavar="FROM", help="the store that is copied", parser=store_address)],
     target: Annotated[Place, typer.Argument(metavar="TO", help="a new store, or one without runs", parser=store_address)],

@@ -30,11 +30,6 @@ if TYPE_CHECKING:
     from convtui.engine.study.searching import Found
     from convtui.tui.cli.study_runner import Runner
 
-app = typer.Typer(
-    add_completion=False,
-    help="List, run or show studies: many runs from one file, compared with published figures.",
-    no_args_is_help=True,
-)
 
 StudyName = Annotated[
     str,
@@ -42,7 +37,6 @@ StudyName = Annotated[
 ]
 
 
-@app.command("list")
 def list_studies(as_json: AsJson = False, store_path: StorePath = DEFAULT_STORE) -> None:
     """List studies, shipped and your own, with how many of their runs are done, at full budget and scaled."""
     from convtui.engine.errors import SpecError
@@ -72,7 +66,6 @@ def list_studies(as_json: AsJson = False, store_path: StorePath = DEFAULT_STORE)
         print(f"no studies: write one into {clean(own_studies())}; see docs/studies.md")
 
 
-@app.command()
 def run(
     reference: StudyName,
     only: Annotated[
@@ -191,7 +184,6 @@ def _run_elsewhere(there: Elsewhere, runner: Runner, wanted: Sequence[Wanted]) -
     return on_slurm.run(there, runner, wanted)
 
 
-@app.command()
 def show(
     reference: StudyName,
     as_json: AsJson = False,
