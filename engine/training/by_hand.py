@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Protocol, assert_never
 
 import numpy as np
@@ -53,10 +54,10 @@ class ByHandStep(Step):
         """With their names, the last one first, as far as there is something to train."""
 
     def train_on_batch(self, images: Tensor, labels: Tensor, rate: float, buffer: MetricBuffer) -> None:
-        label = int(labels[0])
+        label = int(labels.item())
         beta, alpha = (1.0, -rate) if self.plain else (0.0, 1.0)
         with np.errstate(all="ignore"):  # what is not finite is seen, and said, once per event
-            values = images[0].numpy()
+            values = images.numpy()[0]
             for layer in self.layers:
                 values = layer.forward(values)
             loss, grad_output = loss_and_gradient(self.spec.training, values, label)
@@ -82,8 +83,7 @@ class ByHandStep(Step):
 
 def loss_and_gradient(spec: TrainingSpec, outputs: Array, label: int) -> tuple[float, Array]:
     """The spec's loss of one image's outputs [classes], and its derivative by each of them; as `losses.loss` has it."""
-    wanted = np.full_like(outputs, spec.label_smoothing / len(outputs))
-    wanted[label] += 1 - spec.label_smoothing
+    wanted = _wanted(len(outputs), spec.label_smoothing)[label]
     match spec.loss:
         case "sum_squares":
             errors = outputs - wanted
@@ -95,6 +95,12 @@ def loss_and_gradient(spec: TrainingSpec, outputs: Array, label: int) -> tuple[f
             return math.log(total) - float(wanted @ shifted), powers / total - wanted
         case other:
             assert_never(other)
+
+
+@lru_cache(1)
+def _wanted(classes: int, smoothing: float) -> Array:
+    """What the outputs ought to be, a row for each label [classes, classes]."""
+    return np.full((classes, classes), smoothing / classes, np.float32) + (1 - smoothing) * np.eye(classes, dtype=np.float32)
 
 
 # ------------------------------------------------------------------------------------------------------------- layers
@@ -185,7 +191,8 @@ class Convolution:
         self.weight, self.bias = _rows(layer.weight.detach()), layer.bias.detach()[:, None]
         self.weight_accumulator, self.bias_accumulator = _rows(accumulators[0]), accumulators[1]
         self.ones = torch.ones(math.prod(self.shape[1:]))
-        self.as_product = torch.from_numpy(self.columns).view(self.weight.shape[1], -1), _flat(self.out)
+        columns = torch.from_numpy(self.columns).view(self.weight.shape[1], -1)
+        self.as_product, self.columns_transposed = (columns, _flat(self.out)), columns.T
         # Where a window's pixel (row, column) of the kernel is in the padded image, for all windows.
         spans = [slice(start, start + step * count, step) for count in self.shape[1:] for start in range(kernel)]
         self.places = [
@@ -209,7 +216,7 @@ class Convolution:
             for row, column, place in self.places:
                 image[place] += columns[row, column]
             grad_output = image[self.inside]
-        self.weight_accumulator.addmm_(rows, self.as_product[0].T, beta=beta, alpha=alpha)
+        self.weight_accumulator.addmm_(rows, self.columns_transposed, beta=beta, alpha=alpha)
         self.bias_accumulator.addmv_(rows, self.ones, beta=beta, alpha=alpha)
         return grad_output
 
@@ -259,6 +266,7 @@ class Dense:
         self.weight, self.bias = layer.weight.detach(), layer.bias.detach()
         self.weight_accumulator, self.bias_accumulator = accumulators
         self.values = torch.empty(layer.in_features)
+        self.weight_transposed = self.weight.T
         self.grad_input = None if first else torch.empty(layer.in_features)
 
     def forward(self, values: Array) -> Array:
@@ -268,10 +276,12 @@ class Dense:
     def backward(self, grad_output: Array, beta: float, alpha: float) -> Array:
         column = torch.from_numpy(grad_output)
         if self.grad_input is not None:
-            torch.mv(self.weight.T, column, out=self.grad_input)
+            torch.mv(self.weight_transposed, column, out=self.grad_input)
             grad_output = self.grad_input.numpy()
         self.weight_accumulator.addr_(column, self.values, beta=beta, alpha=alpha)
-        self.bias_accumulator.mul_(beta).add_(column, alpha=alpha)
+        if beta != 1:
+            self.bias_accumulator.mul_(beta)
+        self.bias_accumulator.add_(column, alpha=alpha)
         return grad_output
 
 
