@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -10,9 +12,10 @@ import pytest
 from textual.events import Key, Paste
 from textual.widgets import Input
 
-from convtui.engine.store import Store
+from convtui.engine.store import Checkpoint, Store
+from convtui.engine.store.run_files import RunFiles
 from convtui.tui.app.app import ConvtuiApp
-from convtui.tui.app.dialogs.form import FormDialog
+from convtui.tui.app.dialogs.questions import ConfirmDialog
 from convtui.tui.app.runs.table import RunTable
 from convtui.tui.session.session import Session
 from tests.harness.screen import piloted, screen_text, until
@@ -58,14 +61,39 @@ async def test_a_line_gets_what_is_typed_with_the_key_that_opens_it(store: Store
 
 
 @piloted
-async def test_a_form_is_filled_in_and_sent_in_one_go(store: Store, tmp_path: Path) -> None:
+async def test_a_form_is_filled_in_and_sent_in_one_go(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it shows is read in a thread: the keys wait for it."""
+    read = Store.run
+    monkeypatch.setattr(Store, "run", lambda self, run_id: (time.sleep(0.5), read(self, run_id))[1])
+    monkeypatch.setattr("convtui.tui.app.typed.QUESTION_SECONDS", 60.0)
     app = ConvtuiApp(Session(tmp_path / "store.db", device="cpu"))
     async with app.run_test(size=(120, 36)) as pilot:
         await until(pilot, lambda: "lenet5" in screen_text(pilot))
-        burst(app, "e")
-        await until(pilot, lambda: isinstance(app.screen, FormDialog))  # what it shows is read in a thread
-        burst(app, "\x7f" * 20 + "renamed\r")
+        burst(app, "e\x7f\x7f\x7frenamed\r")
         await until(pilot, lambda: any(run.name == "renamed" for run in store.runs()))
+    app.session.close()
+
+
+@piloted
+async def test_a_question_that_comes_late_gets_nothing_that_was_typed(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready, kept = threading.Event(), RunFiles.checkpoints
+
+    def slow(files: RunFiles, run_id: int) -> list[Checkpoint]:
+        ready.wait(60)
+        return kept(files, run_id)
+
+    monkeypatch.setattr(RunFiles, "checkpoints", slow)
+    app = ConvtuiApp(Session(tmp_path / "store.db", device="cpu"))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: "lenet5" in screen_text(pilot))
+        await pilot.press("j", "j")
+        table = app.screen.query_one(RunTable)
+        burst(app, "djj")
+        await until(pilot, lambda: table.cursor == 4)  # the second and third one are the table's
+        ready.set()
+        await until(pilot, lambda: isinstance(app.screen, ConfirmDialog))
     app.session.close()
 
 

@@ -43,7 +43,7 @@ from convtui.tui.app.garbage import Permanent
 from convtui.tui.app.keys import Keymap, bind, checked, shown
 from convtui.tui.app.latest import Latest
 from convtui.tui.app.legible import Inks, Legible, inks
-from convtui.tui.app.messages import CompareRuns, EditSettings, Failed, ShowPage, ShowRun
+from convtui.tui.app.messages import Asked, Asking, CompareRuns, EditSettings, Failed, ShowPage, ShowRun
 from convtui.tui.app.outside import Outside
 from convtui.tui.app.page import Page
 from convtui.tui.app.pages import PAGES, LazyPage
@@ -339,6 +339,14 @@ class ConvtuiApp(App[int]):
             if self._lost or not self._is_news(message.why):
                 return
         self.notify(on_page(self, message.why), severity="warning", markup=False, timeout=8)
+
+    def on_asking(self, _: Asking) -> None:
+        """Keep what is typed for the question that comes."""
+        self._typed.hold()
+
+    def on_asked(self, _: Asked) -> None:
+        """Give it out."""
+        self._typed.let_go()
 
     async def on_event(self, event: Event) -> None:
         """As Textual has it, but the theme first, and what is typed one after another."""

@@ -52,3 +52,11 @@ class Failed(Message):
         super().__init__()
         self.why = why
         self.of_reading = of_reading
+
+
+class Asking(Message):
+    """A question is being got ready: what is typed from now on is for it."""
+
+
+class Asked(Message):
+    """It is there, or will not come."""

@@ -14,7 +14,7 @@ from textual.widgets import Static
 
 from convtui.engine.errors import ConvtuiError
 from convtui.tui.app.keys import bind
-from convtui.tui.app.messages import Failed
+from convtui.tui.app.messages import Asked, Asking, Failed
 from convtui.tui.app.widgets.key_bar import KeyBar
 from convtui.tui.app.widgets.top_bar import TopBar
 from convtui.tui.app.widgets.tour_panel import TourPanel
@@ -132,8 +132,11 @@ class Page(Screen[None]):
 
     def in_thread(self, work: Callable[[], Found], then: Callable[[Found], object], *, asks: bool = False) -> None:
         """Do `work` away from the screen, then `then` on its thread, with what came of it; a ConvtuiError is told instead. What
-        `asks` comes only where the person is still as they were: else it would take keys that are meant for what they do now."""
+        `asks` is waited for by the keys behind it, and comes only where the person is still as they were: else it would take
+        keys that are meant for what they do now."""
         focused = self.focused
+        if asks:
+            self.post_message(Asking())
 
         def answered(found: Found) -> None:
             if not asks or (self.is_current and self.focused is focused):
@@ -146,6 +149,9 @@ class Page(Screen[None]):
                 self.warn(str(error))
             else:
                 self.app.call_later(answered, found)
+            finally:
+                if asks:
+                    self.post_message(Asked())
 
         self.run_worker(worker, name=getattr(work, "__qualname__", ""), thread=True)
 

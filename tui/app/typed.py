@@ -17,6 +17,8 @@ PATIENCE_SECONDS = 10.0
 """A key that has not had its effect by then holds up the next ones no longer."""
 UNPAINTED_SECONDS = 0.25
 """While keys wait, what they change is painted no more often: each of them seen would be a screen each, over a slow line."""
+QUESTION_SECONDS = 0.5
+"""A question that is not there by then gets nothing that was typed: whoever waits that long for it types for what they see."""
 LAPS = 2
 """An action's focus comes behind it in the application's queue; a message it sends comes up to the page behind the key."""
 
@@ -36,6 +38,10 @@ class Typed:
         """The number of the last one that was given out."""
         self._until: float | None = None
         """How long it may hold up the next one; None where it does not."""
+        self._asking: int | None = None
+        """The number of the last one before the question that is being got ready."""
+        self._is_held = False
+        """Whether the next one waits for that question alone."""
         self._unpainted = ExitStack()
         self._timer: Timer | None = None
         """From when nothing is painted until what had changed by its end is."""
@@ -43,10 +49,22 @@ class Typed:
     async def take(self, event: Key | Paste) -> None:
         """Give this out now, or when its turn comes."""
         self._waiting.append(event)
-        if self._until is None or time.monotonic() > self._until:
+        if self._asking is None and (self._until is None or time.monotonic() > self._until):
             await self._next()
         else:
             self._hold_paint()
+
+    def hold(self) -> None:
+        """Keep what comes for a question that is being got ready, for a moment."""
+        number = self._asking = self._given
+        self._app.set_timer(QUESTION_SECONDS, lambda: self.let_go() if self._asking == number else None)
+
+    def let_go(self) -> None:
+        """It is there, or will not come."""
+        self._asking = None
+        if self._is_held or self._until is None:
+            self._is_held = False
+            self._follow(self._app.screen, partial(self._arrived, self._given, self._app.screen, 0))
 
     async def _next(self) -> None:
         self._until = None
@@ -71,6 +89,8 @@ class Typed:
             self._follow(target, partial(self._arrived, number, target, laps - 1))
         elif self._app.screen not in target.ancestors_with_self:  # a page or a dialog that it has opened
             self._follow(self._app.screen, partial(self._arrived, number, self._app.screen, 0))
+        elif self._asking is not None:
+            self._is_held = True
         else:
             await self._next()
 
