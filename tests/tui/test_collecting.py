@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
+
+from convtui.tui.app.garbage import Permanent, put_off
 
 PROGRAM = """
 import gc, json, sys, types
@@ -39,3 +42,13 @@ def test_modules_are_frozen_once_all_are_there_and_garbage_is_still_found() -> N
     assert there > second
     assert few == still == there
     assert found
+
+
+def test_nothing_is_collected_before_the_first_look() -> None:
+    with put_off():
+        assert not gc.isenabled()
+        Permanent().look()
+        assert gc.isenabled()
+    with put_off():
+        pass
+    assert gc.isenabled()

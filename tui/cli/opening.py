@@ -45,13 +45,14 @@ def show_application(
     store: StoreAddress, *, device: str, data_dir: Path | None, mouse: bool, graphics_choice: str | None, tour: bool = False
 ) -> int:
     """The application on this store, `tour`: with the tour, until it is left; the exit code."""
-    from convtui.tui.app import settings
+    from convtui.tui.app import garbage, settings
 
-    with graphics.asked(graphics.chosen(graphics_choice, settings.load().graphics)) as question:
-        from convtui.tui.app.app import run  # what takes long, while the terminal answers
+    with garbage.put_off():
+        with graphics.asked(graphics.chosen(graphics_choice, settings.load().graphics)) as question:
+            from convtui.tui.app.app import run  # what takes long, while the terminal answers
 
-        graphics.use(question.answered())
-    return run(store, device=device, data_dir=data_dir, mouse=mouse, tour=tour)
+            graphics.use(question.answered())
+        return run(store, device=device, data_dir=data_dir, mouse=mouse, tour=tour)
 
 
 def show_served_application(store: StoreAddress, *, device: str, data_dir: Path | None) -> int:
