@@ -11,6 +11,7 @@ import typer
 from convtui.engine.errors import RunNotFound, StoreError, UsageError
 from convtui.engine.files import DATA_VARIABLE, DEFAULT_STORE, STORE_VARIABLE, checked_path
 from convtui.engine.store_address import StoreAddress, store_address
+from convtui.tui.app.garbage import put_off
 from convtui.tui.cli.completion import runs
 from convtui.tui.render.text import clean
 
@@ -119,7 +120,8 @@ def check_store(address: StoreAddress) -> None:
 
 def open_store(address: StoreAddress, *, create: bool = True) -> Store:
     """The store at `address`. Raises UsageError where it cannot be one."""
-    from convtui.engine.store import Store
+    with put_off():
+        from convtui.engine.store import Store
 
     try:
         return Store.open(address, create=create)
