@@ -83,7 +83,7 @@ class ByHandStep(Step):
 
 def loss_and_gradient(spec: TrainingSpec, outputs: Array, label: int) -> tuple[float, Array]:
     """The spec's loss of one image's outputs [classes], and its derivative by each of them; as `losses.loss` has it."""
-    wanted = _wanted(len(outputs), spec.label_smoothing)[label]
+    wanted = _wanted(len(outputs), spec.label_smoothing, label)
     match spec.loss:
         case "sum_squares":
             errors = outputs - wanted
@@ -97,10 +97,13 @@ def loss_and_gradient(spec: TrainingSpec, outputs: Array, label: int) -> tuple[f
             assert_never(other)
 
 
-@lru_cache(1)
-def _wanted(classes: int, smoothing: float) -> Array:
-    """What the outputs ought to be, a row for each label [classes, classes]."""
-    return np.full((classes, classes), smoothing / classes, np.float32) + (1 - smoothing) * np.eye(classes, dtype=np.float32)
+@lru_cache(1024)
+def _wanted(classes: int, smoothing: float, label: int) -> Array:
+    """What the outputs ought to be [classes]; not to be written to."""
+    wanted = np.full(classes, smoothing / classes, np.float32)
+    wanted[label] += 1 - smoothing
+    wanted.flags.writeable = False
+    return wanted
 
 
 # ------------------------------------------------------------------------------------------------------------- layers

@@ -56,3 +56,11 @@ def test_words_of_the_program_are_offered(words: tuple[str, ...], expected: list
 
 def test_every_view_is_offered_with_its_title() -> None:
     assert completion.views("") == [(view.name, view.title) for view in views().values()]
+
+
+def test_a_script_of_another_name_is_completed_too(tmp_path: Path) -> None:
+    program = "import sys; sys.argv = ['ct']; from convtui.tui.cli import main; main()"
+    line = {"_CT_COMPLETE": "complete_bash", "COMP_WORDS": "ct ru", "COMP_CWORD": "1"}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=tmp_path, env=os.environ | line, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == ["run", "runs"]

@@ -172,6 +172,13 @@ def test_help_imports_neither_torch_nor_textual_nor_sqlmodel(arguments: list[str
     }
 
 
+def test_what_fails_while_a_command_is_imported_is_told_as_what_it_is(convtui: Convtui, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("convtui.tui.cli.commands.import_module", lambda name: {}[name])
+    printed = convtui("look")
+    assert printed.code == 1
+    assert "KeyError" in printed.err
+
+
 def test_listing_runs_imports_no_torch(tmp_path: Path) -> None:
     with Store.open(tmp_path / "store.db"):
         pass

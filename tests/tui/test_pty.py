@@ -41,6 +41,13 @@ def test_signals_restore_the_terminal(terminal: Terminal, number: signal.Signals
     assert terminal.ended() == code
 
 
+def test_a_signal_at_the_very_start_restores_the_terminal(terminal: Terminal) -> None:
+    terminal.until(lambda: ENTERED in terminal.written, "the alternate screen")
+    terminal.child.kill(signal.SIGTERM)
+    assert terminal.ended() == 143
+    assert LEFT in terminal.written
+
+
 def test_keys_lead_through_the_pages_and_out(terminal: Terminal) -> None:
     terminal.see("long-one")
     for key, text in (("2", "conv blocks"), ("5", "Compare"), ("1", "long-one")):

@@ -12,10 +12,12 @@ import pytest
 from textual.events import Key, Paste
 from textual.widgets import Input
 
-from convtui.engine.store import Checkpoint, Store
+from convtui.engine.store import Checkpoint, Run, Store
 from convtui.engine.store.run_files import RunFiles
 from convtui.tui.app.app import ConvtuiApp
+from convtui.tui.app.dialogs.form import FormDialog
 from convtui.tui.app.dialogs.questions import ConfirmDialog
+from convtui.tui.app.runs.page import RunsPage
 from convtui.tui.app.runs.table import RunTable
 from convtui.tui.session.session import Session
 from tests.harness.screen import piloted, screen_text, until
@@ -94,6 +96,40 @@ async def test_a_question_that_comes_late_gets_nothing_that_was_typed(
         await until(pilot, lambda: table.cursor == 4)  # the second and third one are the table's
         ready.set()
         await until(pilot, lambda: isinstance(app.screen, ConfirmDialog))
+    app.session.close()
+
+
+@piloted
+async def test_of_two_questions_the_second_gets_what_is_typed_for_it(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready, kept, read = threading.Event(), RunFiles.checkpoints, Store.run
+
+    def slow(files: RunFiles, run_id: int) -> list[Checkpoint]:
+        ready.wait(60)
+        return kept(files, run_id)
+
+    def slower(store: Store, run_id: int) -> Run:
+        ready.wait(60)
+        time.sleep(0.5)  # the first question is ready long before
+        return read(store, run_id)
+
+    monkeypatch.setattr(RunFiles, "checkpoints", slow)
+    monkeypatch.setattr(Store, "run", slower)
+    monkeypatch.setattr("convtui.tui.app.typed.QUESTION_SECONDS", 60.0)
+    app = ConvtuiApp(Session(tmp_path / "store.db", device="cpu"))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: "lenet5" in screen_text(pilot))
+        await pilot.press("j", "j")
+        page = app.screen
+        assert isinstance(page, RunsPage)
+        page.actions.delete()  # as its key does; and then no key waits for it
+        page.actions.edit()
+        await pilot.pause()
+        burst(app, "y")
+        ready.set()
+        await until(pilot, lambda: isinstance(app.focused, Input) and app.focused.value.endswith("y"))
+        assert isinstance(app.screen, FormDialog)
     app.session.close()
 
 

@@ -155,12 +155,20 @@ class ConvtuiApp(App[int]):
         self.set_reactive(App.theme, chosen if fits else DARK_NAME)
         # What Textual does about a theme that is set, but for reading all styles again.
         self.stylesheet.set_variables(self.get_css_variables())
-        self.update_classes({"-dark-mode": self.current_theme.dark, "-light-mode": not self.current_theme.dark}, update=False)
+        for is_so, name in (
+            (self.current_theme.dark, "-dark-mode"),
+            (not self.current_theme.dark, "-light-mode"),
+            (True, f"-theme-{self.theme}"),
+        ):
+            self.set_class(is_so, name, update=False)
         self._refresh_truecolor_filter(self.ansi_theme)
         self.stylesheet.apply(self)  # its colours are the first page's, which Textual makes before it gets to this
 
-    def on_mount(self) -> None:
+    def on_load(self) -> None:
+        """Before the terminal is the application's: from then on no signal may leave it as it is."""
         self._listen()
+
+    def on_mount(self) -> None:
         self.theme_changed_signal.subscribe(self, self._keep_theme)
         # Back from Ctrl+Z the terminal is empty, and Textual paints only what changes.
         self.app_resume_signal.subscribe(self, lambda _: self.call_after_refresh(self.screen.refresh))
@@ -308,7 +316,7 @@ class ConvtuiApp(App[int]):
             page: Page = getattr(module, entry.page)(self.session)
             # Textual would parse all styles again for the page's own, and twice more because they are new.
             for path in page.css_path:
-                self.stylesheet.read(path)
+                self.stylesheet.add_source(Path(path).read_text(encoding="utf-8"), read_from=(str(path), ""))
             page._css_update_count = self._css_update_count
             self._pages[entry.name] = page
         return self._pages[entry.name]

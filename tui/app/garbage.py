@@ -34,7 +34,7 @@ class Permanent:
 
     def look(self) -> None:
         """To be called now and then; does something after an import of many modules, when none has come since the last call."""
-        gc.enable()
+        gc.enable()  # the start is over
         modules = len(sys.modules)
         settled, self._seen = modules == self._seen, modules
         if settled and modules > self._kept + FEW:

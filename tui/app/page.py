@@ -56,6 +56,8 @@ class Page(Screen[None]):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self.session = session
+        self._question: object | None = None
+        """The newest that is, or was, being got ready."""
         self._is_styled = False
         """Whether its styles have been applied since it was last away."""
 
@@ -132,14 +134,15 @@ class Page(Screen[None]):
 
     def in_thread(self, work: Callable[[], Found], then: Callable[[Found], object], *, asks: bool = False) -> None:
         """Do `work` away from the screen, then `then` on its thread, with what came of it; a ConvtuiError is told instead. What
-        `asks` is waited for by the keys behind it, and comes only where the person is still as they were: else it would take
-        keys that are meant for what they do now."""
-        focused = self.focused
+        `asks` is waited for by the keys behind it, and comes only where the person is still as they were and has asked for
+        nothing else: it would take keys that are meant for what they do now."""
+        focused, question = self.focused, object()
         if asks:
+            self._question = question
             self.post_message(Asking())
 
         def answered(found: Found) -> None:
-            if not asks or (self.is_current and self.focused is focused):
+            if not asks or (self._question is question and self.is_current and self.focused is focused):
                 then(found)
 
         def worker() -> None:
@@ -150,7 +153,7 @@ class Page(Screen[None]):
             else:
                 self.app.call_later(answered, found)
             finally:
-                if asks:
+                if self._question is question:
                     self.post_message(Asked())
 
         self.run_worker(worker, name=getattr(work, "__qualname__", ""), thread=True)

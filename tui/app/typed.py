@@ -38,8 +38,8 @@ class Typed:
         """The number of the last one that was given out."""
         self._until: float | None = None
         """How long it may hold up the next one; None where it does not."""
-        self._asking: int | None = None
-        """The number of the last one before the question that is being got ready."""
+        self._asking: Timer | None = None
+        """Ends the wait for a question that is being got ready."""
         self._is_held = False
         """Whether the next one waits for that question alone."""
         self._unpainted = ExitStack()
@@ -56,12 +56,15 @@ class Typed:
 
     def hold(self) -> None:
         """Keep what comes for a question that is being got ready, for a moment."""
-        number = self._asking = self._given
-        self._app.set_timer(QUESTION_SECONDS, lambda: self.let_go() if self._asking == number else None)
+        if self._asking is not None:
+            self._asking.stop()
+        self._asking = self._app.set_timer(QUESTION_SECONDS, self.let_go)
 
     def let_go(self) -> None:
         """It is there, or will not come."""
-        self._asking = None
+        if self._asking is not None:
+            self._asking.stop()
+            self._asking = None
         if self._is_held or self._until is None:
             self._is_held = False
             self._follow(self._app.screen, partial(self._arrived, self._given, self._app.screen, 0))

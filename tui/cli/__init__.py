@@ -49,7 +49,9 @@ def _call() -> None:
 
 def _called() -> int:
     """What the command line says, done; the exit code."""
-    if not sys.argv[1:] and "_CONVTUI_COMPLETE" not in os.environ:  # there is nothing to take apart
+    # Where there is nothing to take apart. A shell that completes a line says what is to be completed in `_CONVTUI_COMPLETE`, or
+    # as the script is called otherwise.
+    if not sys.argv[1:] and not any(name.endswith("_COMPLETE") for name in os.environ):
         from convtui.tui.cli.opening import open_application
 
         return open_application()

@@ -120,6 +120,10 @@ class Lazy(ClickGroup):
         self._entries = commands
         self.commands: Any = _Made(commands)
 
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Of a name that there is not, None; what fails while one is made is told as what it is."""
+        return self.commands[cmd_name] if cmd_name in self._entries else None
+
     def list_commands(self, ctx: Any) -> list[str]:
         """In the table's order."""
         return list(self.commands)

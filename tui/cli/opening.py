@@ -21,6 +21,8 @@ def open_application() -> int:
     if isinstance(store, Path):
         checked_path(store)
     data_dir = checked_path(Path(data)) if data else None
+    if data_dir is not None and data_dir.exists() and not os.access(data_dir, os.R_OK):
+        raise UsageError(f"{DATA_VARIABLE}: {data_dir} is not readable: name another folder, or leave it unset")
     check_terminal()
     return show_application(store, device="auto", data_dir=data_dir, mouse=True, graphics_choice=None)
 
