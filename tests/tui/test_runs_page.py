@@ -732,11 +732,13 @@ def test_a_question_that_comes_late_takes_no_keys_that_are_typed_elsewhere(
         await pilot.press("j", key)
         await until(pilot, begun.is_set)
         await pilot.press("/", "b")
+        await until(pilot, lambda: page(pilot).query_one(Input).value == "b")
         typed.set()
         await until(pilot, lambda: not pilot.app.screen.workers)
         await pilot.press("y")
         assert page(pilot).query_one(Input).value == "by"
 
+    monkeypatch.setattr("convtui.tui.app.typed.QUESTION_SECONDS", 0.01)  # until then what is typed is for the question
     owner, name = (RunFiles, "checkpoints") if key == "d" else (Store, "run")
     found = getattr(owner, name)
 
