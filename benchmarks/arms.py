@@ -8,12 +8,16 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 Figures = dict[str, float]
+Timed = Generator[None, None, None]
+"""Does what is timed once for each time that it is asked."""
+ArmT = TypeVar("ArmT")
 
 
 def measure(module: str, arms: Mapping[str, Mapping[str, str]], rounds: int, extra: Sequence[str] = ()) -> dict[str, list[Figures]]:
@@ -72,6 +76,21 @@ def interval(ratios: Sequence[float]) -> tuple[float, float | None, float | None
         return math.exp(mean), None, None
     half = T_975[min(len(logs) - 1, len(T_975)) - 1] * statistics.stdev(logs) / math.sqrt(len(logs))
     return math.exp(mean), math.exp(mean - half), math.exp(mean + half)
+
+
+def timed(arms: Mapping[ArmT, Timed], rounds: int, of: int) -> dict[ArmT, list[float]]:
+    """CPU seconds of each, in turns in this process, after one to warm up; what is timed at once is `of` of them."""
+    found: dict[ArmT, list[float]] = {name: [] for name in arms}
+    for arm in arms.values():
+        next(arm)
+    for index in range(rounds):
+        for name in arms if index % 2 == 0 else reversed(list(arms)):
+            began = time.process_time()
+            next(arms[name])
+            found[name].append((time.process_time() - began) / of)
+    for arm in arms.values():
+        arm.close()
+    return found
 
 
 def exponent(sizes: Sequence[float], seconds: Sequence[float]) -> float:

@@ -8,16 +8,14 @@ The bare step, once more, is held against itself: so far apart are two arms that
 from __future__ import annotations
 
 import argparse
-import math
-import statistics
-import time
 
-from benchmarks.arms import machine
-from benchmarks.loops import noise, plain
-from benchmarks.training import WARM_UP, bare_step, convtui
+from benchmarks.arms import Timed, machine, report, timed
+from benchmarks.loops import Arm, noise, plain
+from benchmarks.training import bare_step, convtui
 
 STEPS = 4
 """Of each turn."""
+FIGURE = "CPU time a step"
 
 
 def main() -> None:
@@ -28,22 +26,17 @@ def main() -> None:
     machine()
     spec = plain(options.preset)
     split = noise(spec, 60 * spec.data.batch_size)
-    arms = {"bare step": bare_step(spec, split), "convtui": convtui(spec, split), "bare step again": bare_step(spec, split)}
-    for arm in arms.values():
-        for _ in range(WARM_UP):
-            next(arm)
-    seconds: dict[str, list[float]] = {name: [] for name in arms}
-    for turn in range(options.turns):
-        for name in arms if turn % 2 == 0 else reversed(list(arms)):
-            began = time.process_time()
-            for _ in range(STEPS):
-                next(arms[name])
-            seconds[name].append((time.process_time() - began) / STEPS)
-    for name, spent in seconds.items():
-        logs = [math.log(one / other) for one, other in zip(spent, seconds["bare step"], strict=True)]
-        mean, error = statistics.fmean(logs), 1.96 * statistics.pstdev(logs) / math.sqrt(len(logs))
-        spread = f"[{math.exp(mean - error):.2f} to {math.exp(mean + error):.2f}]"
-        print(f"{name:<16} {1000 * statistics.median(spent):7.1f} ms a step, this / bare step {math.exp(mean):.3f} {spread}")
+    loops = {"bare step": bare_step(spec, split), "convtui": convtui(spec, split), "bare step again": bare_step(spec, split)}
+    found = timed({name: turns(loop) for name, loop in loops.items()}, options.turns, STEPS)
+    report({name: [{FIGURE: 1000 * spent} for spent in seconds] for name, seconds in found.items()}, FIGURE, "ms", "bare step")
+
+
+def turns(loop: Arm) -> Timed:
+    """`STEPS` steps of it at a time."""
+    while True:
+        for _ in range(STEPS):
+            next(loop)
+        yield
 
 
 if __name__ == "__main__":

@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import time
-from collections.abc import Generator, Mapping
 from pathlib import Path
 
 import torch
 
-from benchmarks.arms import exponent, keep, machine, put
+from benchmarks.arms import Timed, exponent, keep, machine, put, timed
 from benchmarks.loops import noise, standard
 from convtui.engine import events
 from convtui.engine.data.split import Dataset, Split
@@ -27,7 +25,6 @@ from convtui.engine.training import Training
 
 STEPS = 8
 """Timed at a time."""
-Timed = Generator[None, None, None]
 
 
 def epochs(spec: RunSpec, train: Split, test: Split) -> Timed:
@@ -88,21 +85,6 @@ def main() -> None:
     if options.write:
         put(options.write / "benchmarks.md", "steps", f"{options.rounds} rounds on {told}.\n\n" + "\n".join(lines))
         keep(options.write, "steps", {"machine": told, **kept})
-
-
-def timed(arms: Mapping[float, Timed], rounds: int, of: int) -> dict[float, list[float]]:
-    """CPU seconds of each, in turns, after one to warm up; what is timed at once is `of` of them."""
-    found: dict[float, list[float]] = {size: [] for size in arms}
-    for arm in arms.values():
-        next(arm)
-    for index in range(rounds):
-        for size in arms if index % 2 == 0 else reversed(list(arms)):
-            began = time.process_time()
-            next(arms[size])
-            found[size].append((time.process_time() - began) / of)
-    for arm in arms.values():
-        arm.close()
-    return found
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import platformdirs
 from convtui.engine.data.names import listed, shown
 from convtui.engine.data.raw import ProgressCallback
 from convtui.engine.errors import DataError, DataUnavailable
+from convtui.engine.files import DATA_VARIABLE
 from convtui.engine.spec import DataSpec, nearest
 from convtui.engine.spec.choices import channels_of
 from convtui.engine.spec.sizes import sides_written
@@ -191,7 +192,7 @@ def lies_at(source: str, data_dir: Path | None) -> Path:
     prefix, where = _parted(source)
     if not prefix:
         return _absolute(
-            Path(data_dir or os.environ.get("CONVTUI_DATA") or Path(platformdirs.user_cache_dir("convtui")) / "datasets")
+            Path(data_dir or os.environ.get(DATA_VARIABLE) or Path(platformdirs.user_cache_dir("convtui")) / "datasets")
         )
     place = _place(prefix, where.strip())
     try:
@@ -334,7 +335,7 @@ def _fetch_if_missing(source: str, place: Path, progress: ProgressCallback | Non
 
 
 def _place_is_named(data_dir: Path | None) -> bool:
-    return bool(data_dir or os.environ.get("CONVTUI_DATA"))
+    return bool(data_dir or os.environ.get(DATA_VARIABLE))
 
 
 def _missing(source: str, place: Path) -> list[str]:

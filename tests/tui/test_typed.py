@@ -42,6 +42,18 @@ def burst(app: ConvtuiApp, typed: str) -> None:
         app.post_message(Paste(pasted.removesuffix("]")))
 
 
+def _deletion_held_up(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """What the question of `d` names is read only once this is set."""
+    ready, read = threading.Event(), RunFiles.checkpoints
+
+    def slow(files: RunFiles, run_id: int) -> list[Checkpoint]:
+        ready.wait(60)
+        return read(files, run_id)
+
+    monkeypatch.setattr(RunFiles, "checkpoints", slow)
+    return ready
+
+
 @pytest.mark.parametrize(
     ("typed", "written"),
     [
@@ -80,13 +92,7 @@ async def test_a_form_is_filled_in_and_sent_in_one_go(store: Store, tmp_path: Pa
 async def test_a_question_that_comes_late_gets_nothing_that_was_typed(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ready, kept = threading.Event(), RunFiles.checkpoints
-
-    def slow(files: RunFiles, run_id: int) -> list[Checkpoint]:
-        ready.wait(60)
-        return kept(files, run_id)
-
-    monkeypatch.setattr(RunFiles, "checkpoints", slow)
+    ready = _deletion_held_up(monkeypatch)
     app = ConvtuiApp(Session(tmp_path / "store.db", device="cpu"))
     async with app.run_test(size=(120, 36)) as pilot:
         await until(pilot, lambda: "lenet5" in screen_text(pilot))
@@ -103,18 +109,13 @@ async def test_a_question_that_comes_late_gets_nothing_that_was_typed(
 async def test_of_two_questions_the_second_gets_what_is_typed_for_it(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ready, kept, read = threading.Event(), RunFiles.checkpoints, Store.run
-
-    def slow(files: RunFiles, run_id: int) -> list[Checkpoint]:
-        ready.wait(60)
-        return kept(files, run_id)
+    ready, read = _deletion_held_up(monkeypatch), Store.run
 
     def slower(store: Store, run_id: int) -> Run:
         ready.wait(60)
         time.sleep(0.5)  # the first question is ready long before
         return read(store, run_id)
 
-    monkeypatch.setattr(RunFiles, "checkpoints", slow)
     monkeypatch.setattr(Store, "run", slower)
     monkeypatch.setattr("convtui.tui.app.typed.QUESTION_SECONDS", 60.0)
     app = ConvtuiApp(Session(tmp_path / "store.db", device="cpu"))

@@ -67,7 +67,7 @@ class Typed:
             self._asking = None
         if self._is_held or self._until is None:
             self._is_held = False
-            self._follow(self._app.screen, partial(self._arrived, self._given, self._app.screen, 0))
+            self._follow_screen()
 
     async def _next(self) -> None:
         self._until = None
@@ -91,7 +91,7 @@ class Typed:
         if laps:
             self._follow(target, partial(self._arrived, number, target, laps - 1))
         elif self._app.screen not in target.ancestors_with_self:  # a page or a dialog that it has opened
-            self._follow(self._app.screen, partial(self._arrived, number, self._app.screen, 0))
+            self._follow_screen()
         elif self._asking is not None:
             self._is_held = True
         else:
@@ -120,6 +120,11 @@ class Typed:
     def _paint(self) -> None:
         self._unpainted.close()
         self._app.screen.check_idle()
+
+    def _follow_screen(self) -> None:
+        """What is shown now was perhaps opened by the last one: wait until it is there."""
+        screen = self._app.screen
+        self._follow(screen, partial(self._arrived, self._given, screen, 0))
 
     def _follow(self, pump: DOMNode, arrived: Callable[[], Awaitable[None]]) -> None:
         """Go the way of a key, from widget to widget up to the application, behind it in each one's queue."""
