@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from convtui.engine.spec import flat
 from convtui.engine.store.raw import chosen_by, rows
 from convtui.engine.store.sound import parsed
 from convtui.engine.store.store import Store
@@ -25,6 +24,8 @@ def read_settings(store: Store, run_ids: Sequence[int]) -> dict[int, Mapping[str
 
 def _by_path(values: Any, *, defaults: bool) -> Mapping[str, Any]:
     """Without what a stranger's store has in place of settings."""
+    from convtui.engine.spec import flat
+
     try:
         return flat(values if isinstance(values, dict) else {}, defaults=defaults)
     except RecursionError:

@@ -10,7 +10,6 @@ from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import Session, col, func, select
 
 from convtui.engine.errors import RunNotFound
-from convtui.engine.spec import nearest
 from convtui.engine.statuses import CLAIMED
 from convtui.engine.store.processes import is_alive
 from convtui.engine.store.tables import Checkpoint, Message, Run
@@ -49,6 +48,8 @@ def _by_prefix(session: Session, reference: str) -> Run:
         more = f" and {len(candidates) - _MOST_NAMED} more" if len(candidates) > _MOST_NAMED else ""
         raise RunNotFound(f"{len(candidates)} names begin with {reference!r}: {named}{more}; write more of the name, or the id")
     if not candidates:
+        from convtui.engine.spec import nearest
+
         near = nearest(reference, [str(name) for _, name in session.exec(newest.limit(1000))])
         raise RunNotFound(f"no run {reference!r} in this store{near}: 'convtui runs list' lists them")
     return _first(session.get(Run, candidates[0][0]), f"no run {reference!r} in this store: 'convtui runs list' lists them")

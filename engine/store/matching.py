@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from convtui.engine.errors import SpecError
-from convtui.engine.spec import RunSpec
 from convtui.engine.store.tables import Run
+
+if TYPE_CHECKING:
+    from convtui.engine.spec import RunSpec
 
 Standing = Literal["done", "busy", "unfinished", "failed", "missing"]
 """`done`: finished or diverged, never to be run again. `busy`: running, paused or queued, claimed by a living process.

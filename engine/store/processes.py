@@ -1,12 +1,10 @@
-"""Is the process that claimed a run still there?"""
+"""Is the process that claimed a run still there? psutil is imported where there is one to look for."""
 
 from __future__ import annotations
 
 import os
 import socket
 from dataclasses import dataclass
-
-import psutil
 
 SAME_START_SECONDS = 2.0
 """Two readings of one process's start time differ by less; a pid that was given again differs by more."""
@@ -38,6 +36,8 @@ def this_process() -> Process:
 
 def process_of(pid: int) -> Process:
     """A process of this host; one that is gone already is as good as one that never was."""
+    import psutil
+
     try:
         return Process(hostname(), pid, psutil.Process(pid).create_time())
     except psutil.NoSuchProcess:
@@ -49,6 +49,8 @@ def is_alive(host: str, pid: int | None, started: float | None, heartbeat: float
     silence = now - heartbeat if heartbeat is not None else float("inf")
     if pid is None or host != hostname():
         return silence < FAR_HEARTBEAT_SECONDS
+    import psutil
+
     try:
         process = psutil.Process(pid)
         if process.status() == psutil.STATUS_ZOMBIE:

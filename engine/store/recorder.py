@@ -16,7 +16,7 @@ from convtui.engine.store import series
 from convtui.engine.store.backend import Statements
 from convtui.engine.store.processes import hostname
 from convtui.engine.store.pruning import prune
-from convtui.engine.store.row_batch import INSERT_METRIC, REPLACE_METRIC, RowBatch, Statement
+from convtui.engine.store.row_batch import RowBatch, Statement
 from convtui.engine.store.sqlite import BUSY_SECONDS
 from convtui.engine.store.store import Store
 from convtui.engine.store.tables import Request
@@ -66,7 +66,7 @@ class Recorder:
             self._connection = store.database.kept(PATIENCE_SECONDS, run_id)
             written = self._connection.read(_WRITTEN, (run_id, run.attempt))
         self._batch = RowBatch(run_id, run.attempt, run.repeatable, written[0][0] if written else 0, replaces=replaces)
-        self._insert = REPLACE_METRIC if replaces else INSERT_METRIC
+        self._insert = series.REPLACE if replaces else series.INSERT
         self._ended = False
         self._closed = False
         self._flushed = self._polled = self._beaten = 0.0  # on the monotonic clock

@@ -30,10 +30,6 @@ from convtui.engine.events import (
 from convtui.engine.metrics import SCORES, column_of
 from convtui.engine.store.tables import provenance_text, spec_text
 
-INSERT_METRIC = "INSERT INTO metric (run_id, name, step, attempt, value) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
-REPLACE_METRIC = """INSERT INTO metric (run_id, name, step, attempt, value) VALUES (?, ?, ?, ?, ?)
-    ON CONFLICT (run_id, name, step, attempt) DO UPDATE SET value = excluded.value
-    WHERE metric.value <> excluded.value OR (metric.value IS NULL) <> (excluded.value IS NULL)"""
 _INSERT_MESSAGE = "INSERT INTO message (run_id, step, created, severity, text) VALUES (?, ?, ?, ?, ?)"
 _INSERT_CHECKPOINT = """INSERT INTO checkpoint (run_id, attempt, step, epoch, kind, file, bytes, created, test_accuracy)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
@@ -68,7 +64,7 @@ class RowBatch:
     def clear(self) -> None:
         """Forget all rows: they have been written."""
         self.metrics: list[tuple[int, str, int, int, float]] = []
-        """For INSERT_METRIC."""
+        """For `series.INSERT`."""
         self.written += len(self.rows)
         self.rows = []
         self.columns: dict[str, Any] = {}

@@ -12,7 +12,6 @@ from sqlalchemy import delete
 from sqlmodel import Session, col, select
 
 from convtui.engine.errors import StoreError
-from convtui.engine.events import CheckpointKind
 from convtui.engine.store import kept
 from convtui.engine.store.database import Database
 from convtui.engine.store.folder import Folder, Place, Wanted, everything, first_of_server, is_settled, settle
@@ -24,6 +23,7 @@ from convtui.engine.store.tables import Checkpoint, Identity, Run
 from convtui.engine.store_address import ServerAddress, is_url
 
 if TYPE_CHECKING:
+    from convtui.engine.events import CheckpointKind
     from convtui.engine.store.remote_folder import RemoteFolder, Sender
 
 

@@ -1,4 +1,4 @@
-"""Reading metrics: each step once, from the newest attempt that has it; whole, only what is new, or as buckets.
+"""Metrics: how they are written, and read: each step once, from the newest attempt that has it; whole, what is new, or as buckets.
 
 An attempt that began at step s replaces all that earlier attempts recorded after s. At s itself both may have a point (the end of
 an epoch, say, which the resumed attempt evaluates again); the newer one counts.
@@ -18,6 +18,11 @@ from sqlalchemy import Connection
 from convtui.engine.metrics import is_of_accuracy, metric
 from convtui.engine.store.raw import chosen_by, rows
 from convtui.engine.store.sound import parsed
+
+INSERT = "INSERT INTO metric (run_id, name, step, attempt, value) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+REPLACE = """INSERT INTO metric (run_id, name, step, attempt, value) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (run_id, name, step, attempt) DO UPDATE SET value = excluded.value
+    WHERE metric.value <> excluded.value OR (metric.value IS NULL) <> (excluded.value IS NULL)"""
 
 NO_LIMIT = 2**62
 _OF_SERIES = "FROM metric WHERE run_id = :run_id AND name = :name AND attempt = :attempt AND step BETWEEN :low AND :high"

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from sqlalchemy import delete as sql_delete
 from sqlalchemy import func, or_, update
@@ -14,7 +14,6 @@ from sqlmodel import Session, col, select
 
 from convtui.engine.errors import RunBusy, UsageError
 from convtui.engine.metrics import STABILITY
-from convtui.engine.spec import RunSpec
 from convtui.engine.statuses import CLAIMED, LIVE, STATUSES, Status
 from convtui.engine.store import lookup, series, stability
 from convtui.engine.store.backend import prepare
@@ -23,13 +22,15 @@ from convtui.engine.store.lookup import all_rows, get, resolve
 from convtui.engine.store.matching import Match, match
 from convtui.engine.store.processes import Process, process_of, this_process
 from convtui.engine.store.raw import write
-from convtui.engine.store.row_batch import INSERT_METRIC
 from convtui.engine.store.run_files import RunFiles
 from convtui.engine.store.schema import FULL
 from convtui.engine.store.series import Bucket, Cursor, Point, Series
 from convtui.engine.store.tables import STAND_IN, Attempt, Message, Request, RequestKind, Run, provenance_text, spec_text
 from convtui.engine.store_address import StoreAddress, absolute, store_address
 from convtui.engine.text import is_text
+
+if TYPE_CHECKING:
+    from convtui.engine.spec import RunSpec
 
 _WANTED = {"stop": "stopped", "pause": "paused", "continue": "continued", "rate": "given another learning rate"}
 
@@ -453,7 +454,7 @@ class Store:
         with self.database.writing("adding metrics") as session:
             run = get(session, run_id, to_change=True)
             for name, value in values.items():
-                write(session.connection(), INSERT_METRIC, (run_id, name, run.step, run.attempt, value))
+                write(session.connection(), series.INSERT, (run_id, name, run.step, run.attempt, value))
 
     def avoid_used_id(self, session: Session, new: Run) -> None:
         """Give a new run an id where the database's next one will not do: a store that was set back (a backup restored) would give

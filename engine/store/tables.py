@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, PrimaryKeyConstraint, String, Table, Text
 from sqlmodel import AutoString, Field, SQLModel
 
 from convtui.engine.errors import SpecError
-from convtui.engine.spec import RunSpec, make
 from convtui.engine.store.sound import check_when_loaded, parsed
 from convtui.engine.store_address import shown_words
+
+if TYPE_CHECKING:
+    from convtui.engine.spec import RunSpec
 
 RequestKind = Literal["stop", "pause", "continue", "rate", "checkpoint"]
 
@@ -142,6 +144,8 @@ class Run(StoreTable, table=True):
         values = parsed(self.spec)
         if not isinstance(values, dict):
             raise SpecError(f"run {self.id}: the store does not hold its settings; restore a backup of the store")
+        from convtui.engine.spec import make
+
         return make(values)
 
     @property

@@ -7,11 +7,13 @@ import json
 import subprocess
 import sys
 
-from convtui.tui.app.garbage import Permanent, put_off
+import pytest
+
+from convtui.tui.garbage import Permanent, put_off
 
 PROGRAM = """
 import gc, json, sys, types
-from convtui.tui.app.garbage import FEW, Permanent
+from convtui.tui.garbage import FEW, Permanent
 permanent, told = Permanent(), []
 def look():
     permanent.look()
@@ -52,3 +54,26 @@ def test_nothing_is_collected_before_the_first_look() -> None:
     with put_off():
         pass
     assert gc.isenabled()
+
+
+IMPORTS = """
+import atexit, gc, sys
+from convtui.tui.garbage import leave_quickly, put_off
+atexit.register(lambda: print(gc.get_freeze_count() > 1000))  # handlers are called the last one first
+leave_quickly()
+with put_off():
+    import colorsys
+print(gc.get_freeze_count(), gc.isenabled())
+with put_off():
+    import convtui.engine.store
+print(gc.get_freeze_count() > 1000, gc.isenabled())
+gc.unfreeze()
+"""
+
+
+@pytest.mark.parametrize("torch", [False, True])
+def test_what_many_modules_brought_is_not_looked_through_and_not_taken_apart_at_the_end(torch: bool) -> None:
+    """But for torch, with which people's own code runs: it may count on it."""
+    program = IMPORTS + ("sys.modules['torch'] = sys" if torch else "")
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["0", "True", "True", "True", str(not torch)]

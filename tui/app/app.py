@@ -39,7 +39,6 @@ from convtui.engine.store_address import StoreAddress
 from convtui.tui.app import settings
 from convtui.tui.app.advice import on_page
 from convtui.tui.app.driver import lasting
-from convtui.tui.app.garbage import Permanent
 from convtui.tui.app.keys import Keymap, bind, checked, shown
 from convtui.tui.app.latest import Latest
 from convtui.tui.app.legible import Inks, Legible, inks
@@ -52,6 +51,7 @@ from convtui.tui.app.themes import DARK_NAME, rows, themes
 from convtui.tui.app.tour import Tour
 from convtui.tui.app.typed import Typed
 from convtui.tui.app.widgets.cropped import Cropped
+from convtui.tui.garbage import Permanent
 from convtui.tui.log import log
 from convtui.tui.render.text import clean, counted
 from convtui.tui.session.session import Session

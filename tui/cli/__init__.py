@@ -7,6 +7,7 @@ import sys
 from typing import NoReturn
 
 from convtui.engine.errors import ConvtuiError
+from convtui.tui.garbage import leave_quickly, put_off
 from convtui.tui.log import log
 from convtui.tui.render.text import told
 from convtui.tui.terminal import is_dumb, silence_broken, write_look_alikes
@@ -14,6 +15,7 @@ from convtui.tui.terminal import is_dumb, silence_broken, write_look_alikes
 
 def main() -> None:
     """The `convtui` script: every error becomes one line and its exit code, in this one place."""
+    leave_quickly()
     _prepare_output()
     try:
         _call()
@@ -55,7 +57,8 @@ def _called() -> int:
         from convtui.tui.cli.opening import open_application
 
         return open_application()
-    from convtui.tui.cli.commands import call
+    with put_off():
+        from convtui.tui.cli.commands import call
 
     return call()
 

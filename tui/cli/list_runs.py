@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -178,17 +178,21 @@ def _sorted(store: Store, runs: Sequence[Run], name: str, *, reverse: bool) -> l
 
 
 def _read(store: Store, runs: Sequence[Run], columns: Sequence[str], *, curves: bool, option: str = "--column") -> _Listed:
+    ids = [run.id for run in runs]
+    listed = _Listed(runs, store.accuracy_curves(ids) if curves else {}, {}, {})
+    return _with_columns(listed, store, ids, columns, option) if columns and ids else listed
+
+
+def _with_columns(listed: _Listed, store: Store, ids: Sequence[int], columns: Sequence[str], option: str) -> _Listed:
     from convtui.engine.metrics import STABILITY
     from convtui.engine.run_filter import path_meant
     from convtui.engine.spec import hyperparameters, nearest
     from convtui.engine.store import read_settings
 
-    ids = [run.id for run in runs]
-    settings = read_settings(store, ids) if columns else {}
-    recorded = [*store.metric_names(*ids), STABILITY] if columns else []
+    settings, recorded = read_settings(store, ids), [*store.metric_names(*ids), STABILITY]
     measured: dict[str, Mapping[int, float]] = {}
     of_settings: dict[str, Mapping[int, Any]] = {}
-    for name in columns if ids else ():
+    for name in columns:
         series = [each for each in recorded if name == each] or [each for each in recorded if name == each.partition("/")[0]]
         path = path_meant(name) or name
         values = {run_id: of_run[path] for run_id, of_run in settings.items() if path in of_run}
@@ -204,7 +208,7 @@ def _read(store: Store, runs: Sequence[Run], columns: Sequence[str], *, curves: 
                 raise UsageError(f"{option} {clean(name)}: none of these runs has that hyperparameter{use}")
             near = clean(nearest(name, [*(SORTED if option == "--sort" else ()), *names, *paths])) or use
             raise UsageError(f"{option} {clean(name)}: no hyperparameter, and none of these runs has measured it{near}")
-    return _Listed(runs, store.accuracy_curves(ids) if curves else {}, measured, of_settings)
+    return replace(listed, measured=measured, settings=of_settings)
 
 
 # ------------------------------------------------------------------------------------------------------------- printing

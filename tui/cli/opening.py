@@ -10,6 +10,7 @@ from convtui.engine.errors import UsageError
 from convtui.engine.files import DATA_VARIABLE, DEFAULT_STORE, STORE_VARIABLE, checked_path
 from convtui.engine.store_address import StoreAddress, store_address
 from convtui.tui import graphics
+from convtui.tui.garbage import put_off
 from convtui.tui.terminal import is_dumb, takes_unicode, unicode_advice
 
 
@@ -47,9 +48,9 @@ def show_application(
     store: StoreAddress, *, device: str, data_dir: Path | None, mouse: bool, graphics_choice: str | None, tour: bool = False
 ) -> int:
     """The application on this store, `tour`: with the tour, until it is left; the exit code."""
-    from convtui.tui.app import garbage, settings
+    from convtui.tui.app import settings
 
-    with garbage.put_off():
+    with put_off():
         with graphics.asked(graphics.chosen(graphics_choice, settings.load().graphics)) as question:
             from convtui.tui.app.app import run  # what takes long, while the terminal answers
 

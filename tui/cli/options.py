@@ -11,8 +11,8 @@ import typer
 from convtui.engine.errors import RunNotFound, StoreError, UsageError
 from convtui.engine.files import DATA_VARIABLE, DEFAULT_STORE, STORE_VARIABLE, checked_path
 from convtui.engine.store_address import StoreAddress, store_address
-from convtui.tui.app.garbage import put_off
 from convtui.tui.cli.completion import runs
+from convtui.tui.garbage import put_off
 from convtui.tui.render.text import clean
 
 if TYPE_CHECKING:
