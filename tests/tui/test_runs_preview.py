@@ -65,3 +65,19 @@ async def test_the_run_under_the_cursor_is_seen_where_there_is_room(stored: Path
         await pilot.press("greater_than_sign", "k")
         await until(pilot, lambda: "differs from preset demo" in screen_text(pilot))
     app.session.close()
+
+
+@piloted
+async def test_it_is_made_once_it_is_asked_for(stored: Path) -> None:
+    app = ConvtuiApp(Session(stored, device="cpu"))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: "2 conv" in screen_text(pilot))
+        assert not pilot.app.screen.query("#preview")
+        await pilot.press("greater_than_sign")
+        await until(pilot, lambda: "differs from" in screen_text(pilot))
+        await pilot.press("greater_than_sign")
+        await until(pilot, lambda: "differs from" not in screen_text(pilot))
+        await pilot.resize_terminal(160, 50)
+        await pilot.pause()
+        assert "differs from" not in screen_text(pilot), "the person folded it away"
+    app.session.close()

@@ -5,7 +5,6 @@ What a store says of the code only fills in the question: nothing is imported by
 
 from __future__ import annotations
 
-import ctypes
 import json
 import shlex
 import threading
@@ -183,6 +182,8 @@ class Importing:
 
     def _end(self) -> None:
         """One exception may be lost: Python drops those raised within flush, __del__ and callbacks."""
+        import ctypes
+
         while self._thread.is_alive():
             if self._in_their_code:
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread.ident or 0), ctypes.py_object(_GivenUp))

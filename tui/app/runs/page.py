@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual import on
@@ -23,7 +23,6 @@ from convtui.tui.app.page import Page
 from convtui.tui.app.runs.actions import RunActions
 from convtui.tui.app.runs.columns import Columns
 from convtui.tui.app.runs.greeting import Greeting
-from convtui.tui.app.runs.preview import Preview
 from convtui.tui.app.runs.rows import COLUMNS, SETTINGS, Column, Reader, RunRow, ordered
 from convtui.tui.app.runs.table import RunTable
 from convtui.tui.app.runs.values import Needed, RunValues
@@ -31,6 +30,9 @@ from convtui.tui.app.runs.words import told
 from convtui.tui.render.run_summary import Settings, settings_words
 from convtui.tui.render.text import clean
 from convtui.tui.session.session import Session
+
+if TYPE_CHECKING:
+    from convtui.tui.app.runs.preview import Preview
 
 ALIVE_SECONDS = 2.0
 """Between two looks whether the processes of running runs are still there: a dead one changes nothing in the store."""
@@ -98,8 +100,8 @@ class RunsPage(Page):
         self._curves = Latest(self, self._read_curves, self._show_curves)
         self._settings = Latest(self, self._read_settings, self._show_settings, settle=SETTLED_SECONDS)
         self._words: dict[int, tuple[int, Settings]] = {}
-        self._preview = Preview(self)
-        self._preview.display = False
+        self._preview: Preview | None = None
+        """Made when it is first shown."""
         self._previews: bool | None = None
         """Whether the person wants the run under the cursor at the right; None: where there is room."""
 
@@ -112,7 +114,6 @@ class RunsPage(Page):
             yield Static("", id="count", markup=False)
         with Horizontal(id="runs"):
             yield self.table
-            yield self._preview
         yield Greeting()
         yield Static("", id="told", markup=False)
 
@@ -124,9 +125,18 @@ class RunsPage(Page):
 
     def on_resize(self, event: Resize) -> None:
         """The lines about a run are as long as there is room, and beside the table it is seen where there is."""
-        self._preview.display = event.size.width >= ROOMY if self._previews is None else self._previews
         if self.is_mounted:
+            self._show_preview(event.size.width >= ROOMY if self._previews is None else self._previews)
             self._tell_line()
+
+    def _show_preview(self, shown: bool) -> None:
+        if self._preview is None and shown:
+            from convtui.tui.app.runs.preview import Preview
+
+            self._preview = Preview(self)
+            self.query_one("#runs").mount(self._preview)
+        if self._preview is not None:
+            self._preview.display = shown
 
     # ------------------------------------------------------------------------------------------------------------- reading
 
@@ -241,7 +251,7 @@ class RunsPage(Page):
     def _tell_line(self) -> None:
         """The run under the cursor in words; its settings as soon as the cursor rests."""
         line = self.table.line
-        if self._preview.display:
+        if self._preview is not None and self._preview.display:
             self._preview.tell(line)
         if line is None:
             nothing = "No runs match. Esc clears the filter." if self.filter is not None else ""
@@ -361,7 +371,8 @@ class RunsPage(Page):
 
     def action_preview(self) -> None:
         """Fold the run under the cursor away, or show it beside the table."""
-        self._previews = self._preview.display = not self._preview.display
+        self._previews = self._preview is None or not self._preview.display
+        self._show_preview(self._previews)
         self.call_after_refresh(self._tell_line)
 
     def action_columns(self) -> None:
