@@ -59,7 +59,6 @@ class Terminal:
             command = ["/bin/sh", "-c", 'errors=$1; shift; exec "$@" 2>"$errors"', "sh", str(errors), *command]
         if in_shell:
             environment |= {"PS1": "$ ", "HISTFILE": ""}
-        self.began = time.perf_counter()
         self.child = pexpect.spawn(
             "bash" if in_shell else command[0],
             ["--norc", "--noprofile", "-i"] if in_shell else command[1:],
@@ -72,6 +71,8 @@ class Terminal:
             # Under nohup it is ignored here, and would be there.
             preexec_fn=None if ignore_sighup else _heed_hangups,
         )
+        self.began = time.perf_counter()
+        """When it was executed, which `spawn` waits for: to get so far takes pexpect itself 20 ms."""
         self.child.delaybeforesend = None
         self.written = ""
         if in_shell:

@@ -97,6 +97,8 @@ class ConvtuiApp(App[int]):
         own_keys, self._wrong_keys = checked(self._settings.keys)
         self.keymap_in_force = Keymap(own_keys)
         self._window = Window(title=self._settings.title)  # before the driver, which opens and closes it
+        self._inks: dict[bool, Inks | None] = {}
+        """Of the program's themes, once they are known."""
         super().__init__()
         self.stylesheet._parse_cache.grow(STYLE_SHEETS)
         self.session = session
@@ -110,7 +112,6 @@ class ConvtuiApp(App[int]):
         self._version = -1
         self._count = Latest(self, self._counted, self._show_count)
         self._permanent = Permanent()
-        self._inks: dict[bool, Inks | None] = {}
         self.is_being_left = False
         """Whether what is in training is being saved or handed on; nothing stops the end any more."""
         self._lost = ""
@@ -125,8 +126,8 @@ class ConvtuiApp(App[int]):
         return lasting(super().get_driver_class(), self._window, self._hang_up, self._not_drawn)
 
     def get_css_variables(self) -> dict[str, str]:
-        """The theme's, with what the program's own themes have beside Textual's."""
-        return rows(super().get_css_variables())
+        """The theme's, with what the program's own themes have beside Textual's; none before there is one."""
+        return rows(super().get_css_variables()) if self._inks else {}
 
     @cached_property
     def _legible(self) -> Legible:

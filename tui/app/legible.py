@@ -106,7 +106,7 @@ class Legible(LineFilter):
         behind = background.rgb
         return [
             Segment(text, self._strengthened(style, behind), control)
-            if style is not None and any(letter.isalnum() for letter in text) and PLACE not in text
+            if style is not None and not text.isspace() and any(letter.isalnum() for letter in text) and PLACE not in text
             else segment
             for segment in segments
             for text, style, control in (segment,)
