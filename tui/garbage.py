@@ -14,7 +14,8 @@ FEW = 50
 
 @contextmanager
 def put_off() -> Iterator[None]:
-    """For an import of many modules: nothing is collected within it, and what they brought is never looked through.
+    """For an import of many modules: until its end, or until `Permanent.look`, nothing is collected, and what they brought is never
+    looked through; with it stays what is garbage by then, which is little.
 
     To look again and again through what is just being imported is a tenth of the start, and more than that at its end.
     """
@@ -32,9 +33,9 @@ def leave_quickly() -> None:
     """At its end the process will not take apart all that was ever imported: a sixth of a short command's time.
 
     Our own files and connections are closed by who opened them. Where torch was imported people's own code may have run, which
-    may rely on a last collection (to write the rest of a file, say): there it takes place.
+    may rely on a last collection (to write the rest of a file, say): there all is looked through, also what was put out of sight.
     """
-    atexit.register(lambda: None if "torch" in sys.modules else gc.freeze())
+    atexit.register(lambda: gc.unfreeze() if "torch" in sys.modules else gc.freeze())
 
 
 class Permanent:

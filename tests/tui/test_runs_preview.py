@@ -81,3 +81,15 @@ async def test_it_is_made_once_it_is_asked_for(stored: Path) -> None:
         await pilot.pause()
         assert "differs from" not in screen_text(pilot), "the person folded it away"
     app.session.close()
+
+
+@piloted
+async def test_what_is_being_left_shows_it_no_more(stored: Path) -> None:
+    app = ConvtuiApp(Session(stored, device="cpu"))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: "2 conv" in screen_text(pilot))
+        page = app.screen
+        assert isinstance(page, RunsPage)
+        app.exit()
+        page.action_preview()
+    app.session.close()

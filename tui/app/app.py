@@ -483,7 +483,8 @@ class ConvtuiApp(App[int]):
 def _import_ahead() -> None:
     for entry in PAGES:
         importlib.import_module(f"{__package__}.{entry.name}.page")
-    importlib.import_module("plotext")
+    for name in (f"{__package__}.runs.preview", "plotext"):
+        importlib.import_module(name)
 
 
 def _short(store: StoreAddress) -> str:

@@ -130,7 +130,7 @@ class RunsPage(Page):
             self._tell_line()
 
     def _show_preview(self, shown: bool) -> None:
-        if self._preview is None and shown:
+        if self._preview is None and shown and self.is_attached:  # not while the application is being left
             from convtui.tui.app.runs.preview import Preview
 
             self._preview = Preview(self)
