@@ -82,7 +82,6 @@ class Theirs:
 def within() -> None:
     theirs = Theirs()
     theirs.itself = theirs
-    import convtui.engine.store
     with cli.put_off():
         import convtui.tui.app.app
     {torch}
